@@ -1,0 +1,51 @@
+# `make` alone lists the targets. Everything installs into .venv; nothing else is needed than Python >= 3.11 and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help run test check fmt crds bench clean lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "trackpush needs Python 3.11 or newer, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .
+	@touch $@
+
+run: $(READY) ## the main job: three clients, all aggregators, a live table (ARGS=--once ends by itself)
+	$(BIN)/trackpush demo $(ARGS)
+
+test: $(READY) ## all tests (ARGS="-k name" for some)
+	$(BIN)/python -m pytest --durations=10 $(ARGS)
+
+check: $(READY) ## format, lint, types, import contracts, generated files up to date
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/trackpush crds --check crds
+
+fmt: $(READY) ## format and fix what can be fixed
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+crds: $(READY) ## generate crds/*.yaml from the models
+	$(BIN)/trackpush crds crds
+
+bench: $(READY) ## all benchmarks, side by side in one run, as ratios (ARGS=--quick for a short one)
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+lock: ## pin the newest versions that pyproject.toml allows into constraints.txt
+	rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/python -m pip install --quiet --upgrade pip
+	.cache/lock/bin/python -m pip install --quiet --group dev -e .
+	.cache/lock/bin/python -m pip freeze --all --exclude-editable | grep -v '^setuptools==' > constraints.txt
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .trackpush

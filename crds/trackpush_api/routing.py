@@ -1,0 +1,184 @@
+"""The routing table: what a server needs to know of all resources, compiled, immutable, content-addressed.
+
+`compile()` makes it, the server only reads it. It carries secret values (header values, signing secrets, client
+keys), so it is never logged and only ever stored in Secrets or kept in memory. Inbound keys stand in it as SHA-256
+only.
+"""
+
+import hashlib
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+from trackpush_api.vocabulary import Aggregator, Direction, Status
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the table's records: immutable, named fields only."""
+
+
+class TlsMaterial(Struct):
+    """TLS of one destination, all PEM. ``None`` means the system's roots, or no client certificate."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    private_key: str | None = None
+
+
+class Filter(Struct):
+    """Which tracking updates a destination wants. ``None`` accepts all.
+
+    ``statuses`` holds canonical statuses or an aggregator's own codes: an update matches with either.
+    """
+
+    statuses: frozenset[str] | None = None
+    directions: frozenset[Direction] | None = None
+    aggregators: frozenset[Aggregator] | None = None
+
+
+class Retry(Struct):
+    """When to try again.
+
+    ``schedule[n]`` is the delay in seconds before try n + 2; its last entry repeats until ``max_age`` seconds after
+    the update was received. ``jitter`` is the fraction by which each delay varies, up or down.
+    """
+
+    schedule: tuple[float, ...] = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0)
+    max_age: float = 72 * 3600.0
+    jitter: float = 0.2
+
+
+class RateLimit(Struct):
+    """At most ``requests`` in ``per`` seconds."""
+
+    requests: int
+    per: float = 1.0
+
+
+class Destination(Struct):
+    """One PushConfig, with every secret value resolved. Times in seconds."""
+
+    name: str
+    """``namespace/name`` of the PushConfig: its identity in the journal, in metrics and in logs."""
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """All headers of the client, in order, among them the Authorization of basic and bearer auth."""
+    tls: TlsMaterial | None = None
+    signing: tuple[str, ...] = ()
+    """Standard Webhooks secrets (``whsec_…``), first one first in the header; empty sends no signature."""
+    payload_format: Literal["Canonical", "Raw", "CloudEvents"] = "Canonical"
+    filter: Filter = Filter()
+    timeout: float = 10.0
+    retry: Retry = Retry()
+    max_concurrency: int = 16
+    rate_limit: RateLimit | None = None
+    ordered: bool = True
+    drop_late: bool = False
+    suspended: bool = False
+
+
+class Account(Struct):
+    """One AggregatorWebhook: a client's account at one aggregator."""
+
+    name: str
+    """``namespace/name`` of the AggregatorWebhook."""
+    aggregator: Aggregator
+    key_digests: tuple[str, ...]
+    """SHA-256 of each accepted key, lower-case hex."""
+    destinations: tuple[str, ...] = ()
+    """Names of PushConfigs. One that the table doesn't hold (broken, not yet made) has its pushes wait."""
+    statuses: frozenset[str] | None = None
+    """The aggregator's own codes to pass; ``None`` passes all."""
+    suspended: bool = False
+
+
+class Host(Struct):
+    """A host name and the aggregators that it serves."""
+
+    host: str
+    aggregators: frozenset[Aggregator]
+
+
+class Limits(Struct):
+    """Bounds of the receiver. Bytes and seconds."""
+
+    max_body_bytes: int = 1024 * 1024
+    header_timeout: float = 10.0
+    body_timeout: float = 20.0
+    idle_timeout: float = 75.0
+    max_connections: int = 10_000
+    max_concurrent_requests: int = 1024
+
+
+class Egress(Struct):
+    """Where pushes may go. CIDRs as text; ``proxy`` is an ``http://host:port`` for CONNECT, or None."""
+
+    https_only: bool = True
+    allowed_cidrs: tuple[str, ...] = ()
+    denied_cidrs: tuple[str, ...] = ()
+    proxy: str | None = None
+
+
+class Retention(Struct):
+    """How long ended things are kept, in seconds."""
+
+    delivered: float = 30 * 86400.0
+    dead: float = 90 * 86400.0
+
+
+class ServerSettings(Struct):
+    """One WebhookServer."""
+
+    name: str
+    hosts: tuple[Host, ...] = ()
+    base_path: str = "/rms/in/api"
+    limits: Limits = Limits()
+    egress: Egress = Egress()
+    retention: Retention = Retention()
+
+
+class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """All that one server serves. Accounts and destinations are sorted by name and unique."""
+
+    server: ServerSettings
+    accounts: tuple[Account, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+
+    @cached_property
+    def revision(self) -> str:
+        """16 hex digits that change when, and only when, anything in the table changes."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+
+    @cached_property
+    def destination_by_name(self) -> dict[str, Destination]:
+        """Destinations by ``namespace/name``."""
+        return {destination.name: destination for destination in self.destinations}
+
+    @cached_property
+    def account_by_digest(self) -> dict[tuple[Aggregator, str], Account]:
+        """Accounts by aggregator and key digest (lower-case hex SHA-256)."""
+        return {(account.aggregator, digest): account for account in self.accounts for digest in account.key_digests}
+
+
+def digest_key(key: str) -> str:
+    """The form in which an inbound key stands in the table: lower-case hex SHA-256 of its UTF-8 bytes."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+__all__ = [
+    "Account",
+    "Destination",
+    "Egress",
+    "Filter",
+    "Host",
+    "Limits",
+    "RateLimit",
+    "Retention",
+    "Retry",
+    "RoutingTable",
+    "ServerSettings",
+    "Status",
+    "TlsMaterial",
+    "digest_key",
+]

@@ -1,0 +1,124 @@
+"""The closed sets of words that resources, notifications, metrics and the console share.
+
+Source: shared DESIGN.md §1 and §4; the canonical taxonomy of the aggregators' reference, §4.2.
+"""
+
+from enum import StrEnum
+
+
+class Aggregator(StrEnum):
+    """A logistics aggregator, spelled as in a resource's ``spec.aggregator``."""
+
+    CLICKPOST = "Clickpost"
+    SHIPROCKET = "Shiprocket"
+    SHIPWAY = "Shipway"
+
+    @property
+    def path_segment(self) -> str:
+        """The segment of the URL. Shiprocket's panel refuses URLs that contain its own name, hence ``st``."""
+        return _PATH_SEGMENTS[self]
+
+    @property
+    def slug(self) -> str:
+        """The lower-case name in notifications and metric labels."""
+        return self.value.lower()
+
+
+_PATH_SEGMENTS = {
+    Aggregator.CLICKPOST: "clickpost",
+    Aggregator.SHIPROCKET: "st",
+    Aggregator.SHIPWAY: "shipway",
+}
+
+FORBIDDEN_URL_WORDS = ("shiprocket", "kartrocket", "sr", "kr")
+"""Substrings that Shiprocket's panel refuses anywhere in a webhook URL (its published collection, "Webhooks")."""
+
+
+class Direction(StrEnum):
+    """Which way the goods move: to the customer, back undelivered, or back as a customer's return."""
+
+    FORWARD = "forward"
+    RTO = "rto"
+    REVERSE = "reverse"
+
+
+class Status(StrEnum):
+    """The canonical status of a shipment."""
+
+    CREATED = "CREATED"
+    PICKUP_PENDING = "PICKUP_PENDING"
+    OUT_FOR_PICKUP = "OUT_FOR_PICKUP"
+    PICKUP_FAILED = "PICKUP_FAILED"
+    PICKED_UP = "PICKED_UP"
+    IN_TRANSIT = "IN_TRANSIT"
+    AT_DESTINATION = "AT_DESTINATION"
+    DELAYED = "DELAYED"
+    ON_HOLD = "ON_HOLD"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    DELIVERY_FAILED = "DELIVERY_FAILED"
+    DELIVERED = "DELIVERED"
+    CANCELLED = "CANCELLED"
+    LOST = "LOST"
+    DAMAGED = "DAMAGED"
+    EXPIRED = "EXPIRED"
+    RTO_INITIATED = "RTO_INITIATED"
+    RTO_IN_TRANSIT = "RTO_IN_TRANSIT"
+    RTO_OUT_FOR_DELIVERY = "RTO_OUT_FOR_DELIVERY"
+    RTO_FAILED = "RTO_FAILED"
+    RTO_DELIVERED = "RTO_DELIVERED"
+    RETURN_REQUESTED = "RETURN_REQUESTED"
+    RETURN_APPROVED = "RETURN_APPROVED"
+    RETURN_REJECTED = "RETURN_REJECTED"
+    RETURN_PICKUP_PENDING = "RETURN_PICKUP_PENDING"
+    RETURN_OUT_FOR_PICKUP = "RETURN_OUT_FOR_PICKUP"
+    RETURN_PICKUP_FAILED = "RETURN_PICKUP_FAILED"
+    RETURN_PICKED_UP = "RETURN_PICKED_UP"
+    RETURN_IN_TRANSIT = "RETURN_IN_TRANSIT"
+    RETURN_OUT_FOR_DELIVERY = "RETURN_OUT_FOR_DELIVERY"
+    RETURN_DELIVERY_FAILED = "RETURN_DELIVERY_FAILED"
+    RETURN_DELIVERED = "RETURN_DELIVERED"
+    RETURN_QC_FAILED = "RETURN_QC_FAILED"
+    RETURN_CANCELLED = "RETURN_CANCELLED"
+    RETURN_CLOSED = "RETURN_CLOSED"
+    EXCHANGE_PICKED_UP = "EXCHANGE_PICKED_UP"
+    EXCHANGE_IN_TRANSIT = "EXCHANGE_IN_TRANSIT"
+    EXCHANGE_DELIVERED = "EXCHANGE_DELIVERED"
+    INFO = "INFO"
+    UNKNOWN = "UNKNOWN"
+
+
+TERMINAL = frozenset(
+    {
+        Status.DELIVERED,
+        Status.CANCELLED,
+        Status.LOST,
+        Status.DAMAGED,
+        Status.EXPIRED,
+        Status.RTO_DELIVERED,
+        Status.RETURN_REJECTED,
+        Status.RETURN_DELIVERED,
+        Status.RETURN_CANCELLED,
+        Status.RETURN_CLOSED,
+        Status.EXCHANGE_DELIVERED,
+    },
+)
+"""Statuses after which nothing more is expected of the shipment."""
+
+
+class NdrReason(StrEnum):
+    """Why a delivery attempt failed (NDR = non-delivery report)."""
+
+    UNKNOWN = "UNKNOWN"
+    CUSTOMER_UNAVAILABLE = "CUSTOMER_UNAVAILABLE"
+    REFUSED = "REFUSED"
+    RESCHEDULED = "RESCHEDULED"
+    NO_ATTEMPT = "NO_ATTEMPT"
+    CUSTOMER_UNREACHABLE = "CUSTOMER_UNREACHABLE"
+    ADDRESS_ISSUE = "ADDRESS_ISSUE"
+    PAYMENT_ISSUE = "PAYMENT_ISSUE"
+    OUT_OF_DELIVERY_AREA = "OUT_OF_DELIVERY_AREA"
+    CANCELLED = "CANCELLED"
+    SELF_COLLECT = "SELF_COLLECT"
+    SEIZED = "SEIZED"
+    OPEN_DELIVERY = "OPEN_DELIVERY"
+    MISROUTED = "MISROUTED"

@@ -1,0 +1,1 @@
+"""The operator: watches the kinds and keeps the servers programmed."""

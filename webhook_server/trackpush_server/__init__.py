@@ -1,0 +1,1 @@
+"""The data plane: receives tracking updates, stores them durably and pushes them."""

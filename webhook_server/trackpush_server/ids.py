@@ -1,0 +1,33 @@
+"""The id of a push, everywhere the same: the ``webhook-id`` header, the body's ``id``, the CLI and the console.
+
+``psh_`` + the update's 16-byte key in hex + ``-`` + 8 hex digits that stand for the PushConfig.
+"""
+
+import hashlib
+import re
+from functools import lru_cache
+
+_PUSH_ID = re.compile(r"psh_([0-9a-f]{32})-([0-9a-f]{8})")
+
+
+@lru_cache(maxsize=16384)
+def push_config_tag(name: str) -> str:
+    """8 hex digits for a PushConfig's ``namespace/name``."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def push_id(key: bytes, push_config: str) -> str:
+    """The id of the push of update ``key`` (16 bytes) to ``push_config`` (``namespace/name``)."""
+    return f"psh_{key.hex()}-{push_config_tag(push_config)}"
+
+
+def parse_push_id(text: str) -> tuple[bytes, str]:
+    """The update's key and the PushConfig's tag.
+
+    Raises:
+        ValueError: the text is no push id.
+    """
+    match = _PUSH_ID.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a push id: {text!r} (psh_, 32 hex digits, -, 8 hex digits)")
+    return bytes.fromhex(match[1]), match[2]

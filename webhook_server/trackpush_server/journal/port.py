@@ -1,0 +1,198 @@
+"""The journal: the durable store of tracking updates, pushes and attempts. What every adapter must do.
+
+The conformance suite in tests/journal runs against every adapter. Times are milliseconds since the epoch.
+
+Two promises carry the guarantees of DESIGN §2. `Journal.append`'s future resolves only after the commit has reached
+the disk. And the `on_commit` callback runs in commit order, on the event loop, before any of those futures resolves,
+whether or not anyone still waits for them: the dispatcher gets each push from memory, even when the aggregator hung
+up meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Protocol
+
+import msgspec
+
+
+class JournalUnavailableError(Exception):
+    """Nothing was stored and nothing will be until the cause is gone. The message says what it is and what to do."""
+
+
+class PushState(IntEnum):
+    """The state of a push, as stored."""
+
+    PENDING = 0
+    DELIVERED = 1
+    DEAD = 2
+    DROPPED = 3
+
+
+class NewPush(msgspec.Struct, frozen=True):
+    """One push of a new update. ``drop_late`` has a late one stored as dropped."""
+
+    push_config: str
+    drop_late: bool = False
+
+
+class NewUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """One tracking update with all its pushes: stored as a whole or not at all."""
+
+    key: bytes
+    """16 bytes, unique: see `trackpush_server.updates.update_key`."""
+    account: str
+    received_at: int
+    occurred_at: int | None
+    shipment: str
+    awb: str | None
+    forward_awb: str | None
+    order_id: str | None
+    status: str
+    notification: bytes
+    """`trackpush_server.updates.Notification` as JSON."""
+    body: bytes
+    """The aggregator's body, JSON, redacted."""
+    pushes: tuple[NewPush, ...] = ()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """A new update that has reached the disk."""
+
+    update_id: int
+    """Grows in commit order; one shipment's updates are pushed in this order."""
+    update: NewUpdate
+    late: tuple[str, ...] = ()
+    """PushConfigs for which an update with a later event time was stored before."""
+    dropped: tuple[str, ...] = ()
+    """Those of ``late`` whose push was stored as dropped."""
+
+
+class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
+    """A push read back from the journal, with all that is needed to send it."""
+
+    update_id: int
+    push_config: str
+    key: bytes
+    account: str
+    shipment: str
+    received_at: int
+    late: bool
+    tries: int
+    rejections: int
+    due_at: int
+    """Not before this time; 0 is at once."""
+    notification: bytes
+    body: bytes
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Pending pushes of one PushConfig in order, and the highest update id that this read could have seen.
+
+    A page shorter than the limit has everything that was committed up to ``snapshot``.
+    """
+
+    pushes: tuple[StoredPush, ...]
+    snapshot: int
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt came to, and the state of its push after it."""
+
+    update_id: int
+    push_config: str
+    state: PushState
+    tries: int
+    """Number of this attempt, from 1. The journal keeps the attempt under (update_id, push_config, tries)."""
+    rejections: int = 0
+    due_at: int = 0
+    started_at: int = 0
+    duration_ms: float = 0.0
+    http_status: int | None = None
+    error: str | None = None
+    """One short line: why it failed. Never a header value, never a body of ours."""
+    attempted: bool = True
+    """False when the push ended without an attempt (expired while it waited): no attempt row is written."""
+
+
+class PendingCount(msgspec.Struct, frozen=True):
+    """Pending pushes of one PushConfig, and when the oldest was received (ms)."""
+
+    push_config: str
+    count: int
+    oldest_received_at: int
+
+
+class JournalStats(msgspec.Struct):
+    """Running figures, read by /metrics. Counters only grow."""
+
+    commits: int = 0
+    commit_seconds: float = 0.0
+    rows: int = 0
+    queued: int = 0
+    """Entries that wait for the next commit, now."""
+    last_batch: int = 0
+
+
+class Journal(Protocol):
+    """The port. All methods are called on the event loop and never block it."""
+
+    stats: JournalStats
+    on_commit: Callable[[Sequence[Committed]], None]
+    """Set before `start`. Called on the loop, in commit order, once per commit that stored new updates."""
+    on_batch: Callable[[float, int], None]
+    """Called on the loop after each commit with its duration in seconds and its number of rows (for histograms)."""
+    on_state: Callable[[str | None], None]
+    """Called on the loop when the journal becomes unavailable (with the reason) or available again (None)."""
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why nothing can be stored now, or None."""
+        ...
+
+    async def start(self) -> None:
+        """Open and migrate. A store that can't be opened leaves the journal unavailable; it goes on trying."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is queued, then close."""
+        ...
+
+    def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
+        """Store one request's updates, all or none; resolves, after the commit, to how many were new.
+
+        The future fails with JournalUnavailableError when they could not be stored.
+
+        Raises:
+            JournalUnavailableError: at once, when the journal is unavailable or its queue is full.
+        """
+        ...
+
+    def record(self, outcome: Outcome) -> None:
+        """Store an outcome with the next commit. Kept in memory and tried again while the journal is unavailable."""
+        ...
+
+    @property
+    def outcomes_waiting(self) -> int:
+        """How many outcomes are not on disk yet. The dispatcher pauses when this grows."""
+        ...
+
+    async def flush(self) -> None:
+        """Return when everything that was handed over before is on disk."""
+        ...
+
+    async def pending(self, push_config: str, *, after: int, limit: int) -> Page:
+        """The next pending pushes of a PushConfig with update_id > after, in order, from disk."""
+        ...
+
+    async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
+        """Those of the given pushes that are still pending, by update id."""
+        ...
+
+    async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
+        """Mark at most ``limit`` pending pushes that were received before then as dead; how many it were."""
+        ...
+
+    async def pending_counts(self) -> tuple[PendingCount, ...]:
+        """The backlog of each PushConfig that has one."""
+        ...

@@ -1,0 +1,68 @@
+"""The transport: sends one push over HTTP/1.1 and says what came of it. What every transport must do.
+
+The conformance suite in tests/outbound runs ours and aiohttp's client (the oracle) against the same odd servers.
+"""
+
+import asyncio
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+from trackpush_api.routing import Destination, Egress
+
+
+class Failure(StrEnum):
+    """Why an attempt has no usable answer."""
+
+    DENIED = "denied"
+    """The egress guard refuses the address, the scheme or the URL."""
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    """The connection ended before a whole answer head was read."""
+    PROTOCOL = "protocol"
+    """What came back is not HTTP/1.x, or its head is too large."""
+    PROXY = "proxy"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt came to: an HTTP status, or a failure."""
+
+    status: int | None = None
+    failure: Failure | None = None
+    detail: str | None = None
+    """One short line for people: the reason of a failure, or the first bytes of the answer's body, printable."""
+    retry_after: float | None = None
+    """Seconds from now, from a Retry-After header in either form."""
+    duration: float = 0.0
+    """Seconds from the start of the attempt, connecting included."""
+
+
+class Sender(Protocol):
+    """Sends to one destination, over its own pool of connections."""
+
+    def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
+        """Start one attempt; the future never fails: every failure is an Answer.
+
+        ``headers`` are the push's own header lines, each ended by CRLF; the sender adds the destination's
+        (Host, client headers, Content-Type, Content-Length, User-Agent).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the pool. Attempts under way end as Failure.RESET."""
+        ...
+
+
+class Transport(Protocol):
+    """Makes senders. One per server process; it owns resolver, guard and TLS contexts."""
+
+    def sender(self, destination: Destination, egress: Egress) -> Sender:
+        """A sender for this version of a destination."""
+        ...
+
+    async def close(self) -> None:
+        """Close every sender."""
+        ...
