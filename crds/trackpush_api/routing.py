@@ -14,11 +14,7 @@ import msgspec
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the table's records: immutable, named fields only."""
-
-
-class TlsMaterial(Struct):
+class TlsMaterial(msgspec.Struct, frozen=True, kw_only=True):
     """TLS of one destination, all PEM. ``None`` means the system's roots, or no client certificate."""
 
     ca: str | None = None
@@ -26,7 +22,7 @@ class TlsMaterial(Struct):
     private_key: str | None = None
 
 
-class Filter(Struct):
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which tracking updates a destination wants. ``None`` accepts all.
 
     ``statuses`` holds canonical statuses or an aggregator's own codes: an update matches with either.
@@ -37,7 +33,7 @@ class Filter(Struct):
     aggregators: frozenset[Aggregator] | None = None
 
 
-class Retry(Struct):
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """When to try again.
 
     ``schedule[n]`` is the delay in seconds before try n + 2; its last entry repeats until ``max_age`` seconds after
@@ -49,14 +45,14 @@ class Retry(Struct):
     jitter: float = 0.2
 
 
-class RateLimit(Struct):
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     """At most ``requests`` in ``per`` seconds."""
 
     requests: int
     per: float = 1.0
 
 
-class Destination(Struct):
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """One PushConfig, with every secret value resolved. Times in seconds."""
 
     name: str
@@ -78,7 +74,7 @@ class Destination(Struct):
     suspended: bool = False
 
 
-class Account(Struct):
+class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One AggregatorWebhook: a client's account at one aggregator."""
 
     name: str
@@ -93,14 +89,14 @@ class Account(Struct):
     suspended: bool = False
 
 
-class Host(Struct):
+class Host(msgspec.Struct, frozen=True, kw_only=True):
     """A host name and the aggregators that it serves."""
 
     host: str
     aggregators: frozenset[Aggregator]
 
 
-class Limits(Struct):
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of the receiver. Bytes and seconds."""
 
     max_body_bytes: int = 1024 * 1024
@@ -111,7 +107,7 @@ class Limits(Struct):
     max_concurrent_requests: int = 1024
 
 
-class Egress(Struct):
+class Egress(msgspec.Struct, frozen=True, kw_only=True):
     """Where pushes may go. CIDRs as text; ``proxy`` is an ``http://host:port`` for CONNECT, or None."""
 
     https_only: bool = True
@@ -120,14 +116,14 @@ class Egress(Struct):
     proxy: str | None = None
 
 
-class Retention(Struct):
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long ended things are kept, in seconds."""
 
     delivered: float = 30 * 86400.0
     dead: float = 90 * 86400.0
 
 
-class ServerSettings(Struct):
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One WebhookServer."""
 
     name: str

@@ -8,6 +8,7 @@ import hashlib
 from datetime import UTC, datetime
 
 import msgspec
+
 from trackpush_api.vocabulary import TERMINAL, Aggregator, Direction, NdrReason, Status
 
 

@@ -1,0 +1,1 @@
+"""The private port: liveness, readiness, metrics, the loaded configuration."""

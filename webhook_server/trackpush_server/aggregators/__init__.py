@@ -1,0 +1,1 @@
+"""One module per aggregator: pure functions from a request body to tracking updates."""

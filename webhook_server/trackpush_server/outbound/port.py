@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 import msgspec
+
 from trackpush_api.routing import Destination, Egress
 
 
