@@ -1,0 +1,91 @@
+"""The entry point of `trackpush`: finds the subcommand, imports only that one, turns errors into lines and exit codes.
+
+Subcommands are imported when they are run, because the server's and the models' imports cost several times what
+`trackpush --help` or shell completion may take.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+import click
+
+from trackpush_cli.errors import INTERRUPTED
+
+
+class Entry(NamedTuple):
+    """One subcommand: the module whose ``command`` it is, and its line in the help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "serve": Entry("trackpush_cli.serve", "Receive, store and push tracking updates, from a folder of resources."),
+    "check": Entry("trackpush_cli.check", "Say everything that is wrong with a folder of resources."),
+    "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
+    "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),
+    "demo": Entry("trackpush_cli.demo", "Show it all at work: three clients, all aggregators, a live table."),
+    "crds": Entry("trackpush_cli.crds", "Write the CustomResourceDefinitions."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands' names and summaries without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which one meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one subcommand."""
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = importlib.import_module(entry.module).command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands from their summaries alone."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's callback signature
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version  # noqa: PLC0415  only here, for a fast start
+
+    click.echo(f"trackpush {version('trackpush')}")
+    ctx.exit()
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(cls=LazyGroup, context_settings=_CONTEXT)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show it.")
+def cli() -> None:
+    """Receives shipment tracking updates and pushes each to the client that it belongs to."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; expected errors become one line on stderr."""
+    try:
+        result = cli.main(arguments, prog_name="trackpush", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run())

@@ -1,0 +1,38 @@
+"""One result, three forms: a table for people, JSON or YAML for programs."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+FORMATS = ("table", "json", "yaml")
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Form of the result."
+)
+
+
+def print_data(data: Any, form: str) -> None:
+    """Print plain data (dicts, lists, text, numbers) as ``json`` or ``yaml``."""
+    if form == "json":
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        return
+    import yaml  # noqa: PLC0415  only where it is asked for
+
+    click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000), nl=False)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table without borders. Piped, it is as wide as it needs to be: never cut, never wrapped."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=not Console().is_terminal)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 10_000
+    console.print(table)

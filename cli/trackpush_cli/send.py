@@ -1,0 +1,163 @@
+"""`trackpush send`: posts a real-format body of any aggregator and status at any server."""
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from trackpush_api.vocabulary import Aggregator
+from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.moments import Moment
+from trackpush_cli.posting import DEFAULT_PLACE, KeyPlace, Poster, Reply, Target, explain, readable, target
+
+_OK = 200
+
+
+class Facts(NamedTuple):
+    """What the composed bodies say of their shipments. None is invented."""
+
+    status: str
+    awb: str | None
+    order: str | None
+    time: datetime | None
+
+
+def _bodies(aggregator: Aggregator, facts: Facts, count: int) -> list[bytes]:
+    from trackpush_server.aggregators import compose  # noqa: PLC0415  only here, for a fast start
+
+    start = facts.time or datetime.now(UTC).replace(microsecond=0)
+    bodies = []
+    for number in range(count):
+        awb = facts.awb or f"9{secrets.randbelow(10**11):011d}"
+        # One shipment: later by a second each, else all but the first would be duplicates.
+        moment = start + timedelta(seconds=number if facts.awb else 0)
+        try:
+            bodies.append(
+                compose(
+                    aggregator,
+                    facts.status,
+                    awb=awb,
+                    order_id=facts.order or f"ORD-{awb[-6:]}",
+                    occurred_at=int(moment.timestamp() * 1000),
+                )
+            )
+        except ValueError as error:
+            raise CannotStartError(str(error)) from None
+    return bodies
+
+
+def _with_hash(body: bytes, key: str) -> bytes:
+    content = json.loads(body)
+    if not isinstance(content, dict):
+        raise CannotStartError("--key-in body sets Shipway's `hash`, but the body is no JSON object; use --key-in query")
+    return json.dumps(content | {"hash": key}, ensure_ascii=False).encode()
+
+
+def _key(key: str | None, key_file: Path | None) -> str | None:
+    if key_file is None:
+        return key
+    try:
+        return key_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotStartError(f"--key-file {key_file}: {error}") from None
+
+
+def _read(file: str) -> bytes:
+    try:
+        return click.get_binary_stream("stdin").read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise CannotStartError(f"--file {file}: {error.strerror}") from None
+
+
+def _list(aggregator: Aggregator | None) -> None:
+    from trackpush_server.aggregators import composable  # noqa: PLC0415  only here, for a fast start
+
+    for each in Aggregator if aggregator is None else (aggregator,):
+        click.echo(f"{each.slug}: " + " ".join(sorted(composable(each))))
+
+
+def _show(reply: Reply) -> None:
+    click.echo(f"{reply.status} {readable(reply.body)} in {reply.milliseconds:.1f} ms")
+
+
+def _post(where: Target, bodies: list[bytes], *, timeout: float) -> list[Reply]:
+    replies = []
+    with Poster(where, timeout=timeout) as poster:
+        for body in bodies:
+            replies.append(poster.post(body))
+            _show(replies[-1])
+            if replies[-1].status != _OK:
+                break
+    return replies
+
+
+class _AggregatorName(click.ParamType):
+    name = "aggregator"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        del param, ctx
+        return "|".join(each.slug for each in Aggregator)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Aggregator:
+        if isinstance(value, Aggregator):
+            return value
+        found = {name: each for each in Aggregator for name in (each.slug, each.path_segment)}.get(str(value).lower())
+        if found is None:
+            self.fail(f"{value!r} is no aggregator; one of {', '.join(each.slug for each in Aggregator)}", param, ctx)
+        return found
+
+
+@click.command("send", epilog="Exit code: 0 when every answer was 200, 1 when one was not, 2 when nothing answered.")
+@click.option("--url", help="Server, or whole webhook URL. Scheme and host alone get the aggregator's usual path.")
+@click.option("--aggregator", type=_AggregatorName(), help="Whose format and path to use.")
+@click.option("--status", default="DELIVERED", show_default=True, help="Canonical status; --list shows which.")
+@click.option("--key", envvar="TRACKPUSH_KEY", help="The client's key. [env: TRACKPUSH_KEY]")
+@click.option("--key-file", type=click.Path(path_type=Path), help="File that holds the key.")
+@click.option("--key-in", type=click.Choice([place.value for place in KeyPlace]), help="Default: as the aggregator.")
+@click.option("--awb", help="Waybill number. Default: invented.")
+@click.option("--order", help="The client's order number. Default: invented.")
+@click.option("--time", type=Moment(), help="When it happened: 2h (ago) or ISO 8601. Default: now.")
+@click.option("--count", type=click.IntRange(1, 100_000), default=1, help="How many: other shipments, or with --awb later updates.")
+@click.option("--file", help="Post this file's body instead ('-': standard input).")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Seconds.")
+@click.option("--list", "list_only", is_flag=True, help="List what can be composed and end.")
+def command(  # noqa: D103  the docstring below is the help text
+    *,
+    url: str | None,
+    aggregator: Aggregator | None,
+    status: str,
+    key: str | None,
+    key_file: Path | None,
+    key_in: str | None,
+    awb: str | None,
+    order: str | None,
+    time: datetime | None,
+    count: int,
+    file: str | None,
+    timeout: float,
+    list_only: bool,
+) -> None:
+    """Post tracking updates as an aggregator would, and explain the answer.
+
+    \b
+    trackpush send --url http://127.0.0.1:8080 --aggregator clickpost --status DELIVERED --key k-1
+    """
+    if list_only:
+        _list(aggregator)
+        return
+    if url is None or aggregator is None:
+        raise click.UsageError("--url and --aggregator are needed, e.g. --url http://127.0.0.1:8080 --aggregator clickpost")
+    place = DEFAULT_PLACE[aggregator] if key_in is None else KeyPlace(key_in)
+    if place is KeyPlace.BODY and aggregator is not Aggregator.SHIPWAY:
+        raise click.UsageError("--key-in body is Shipway's `hash`; the other aggregators' bodies carry no key")
+    secret = _key(key, key_file)
+    bodies = [_read(file)] * count if file else _bodies(aggregator, Facts(status.upper(), awb, order, time), count)
+    if secret is not None and place is KeyPlace.BODY:
+        bodies = [_with_hash(body, secret) for body in bodies]
+    where = target(url, aggregator, secret, place)
+    last = _post(where, bodies, timeout=timeout)[-1]
+    if last.status != _OK:
+        raise ProblemsFoundError(explain(last, where, aggregator, place if secret is not None else None))
