@@ -1,0 +1,539 @@
+"""The channel: everything about the pushes of one PushConfig, from the hand-over to the end of each.
+
+A channel has its own lanes, breaker, rate limit and bound on attempts under way, so a client that hangs takes nothing
+from another. All methods run on the event loop and none of them awaits: they are steps of a state machine, driven by
+commits, answers, timers and pages from the journal.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from enum import Enum
+from functools import partial
+
+from trackpush_api.routing import Destination, Egress
+
+from trackpush_server.ids import push_id
+from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome, PushState, StoredPush
+from trackpush_server.outbound.port import Answer
+from trackpush_server.pusher import budget as bounds
+from trackpush_server.pusher import policy
+from trackpush_server.pusher.backlog import Backlog
+from trackpush_server.pusher.breaker import Breaker
+from trackpush_server.pusher.hub import Hub
+from trackpush_server.pusher.lanes import Lane, Lanes, LaneState, Push
+from trackpush_server.pusher.line import Line
+from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.pusher.policy import Verdict
+from trackpush_server.pusher.rate import TokenBucket
+
+_PAGE = 256
+_RELOAD_AFTER_FAULT = 1.0
+_PAUSE = 0.2
+_EXPIRE_AT_ONCE = 1000
+
+
+class State(Enum):
+    """What the endpoint is taken to be."""
+
+    CLOSED = "closed"
+    """Healthy: pushes flow."""
+    OPEN = "open"
+    """Failing: one push probes, the others wait."""
+    GONE = "gone"
+    """Answered 410: all pushes wait until its configuration changes."""
+    SUSPENDED = "suspended"
+    UNCONFIGURED = "unconfigured"
+    """No routing table holds its PushConfig any more: pushes wait on disk."""
+
+
+_HELD = frozenset({State.GONE, State.SUSPENDED, State.UNCONFIGURED})
+"""States in which nothing is sent and nothing is kept in memory."""
+
+
+class Channel:
+    """The pushes of one PushConfig."""
+
+    def __init__(self, hub: Hub, destination: Destination, egress: Egress) -> None:
+        self.name = destination.name
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+        self._line = Line(hub, destination, egress)
+        self._egress = egress
+        self._lanes = Lanes(ordered=destination.ordered, budget=hub.budget)
+        self._backlog = Backlog()
+        self._breaker = Breaker()
+        self._state = State.SUSPENDED if destination.suspended else State.CLOSED
+        self._reason = "suspended in its PushConfig" if destination.suspended else ""
+        self._limit = destination.max_concurrency
+        self._rate = self._bucket(destination)
+        self._in_flight = 0
+        self._quiet_until = 0.0
+        self._wake: asyncio.TimerHandle | None = None
+        self._probe: asyncio.TimerHandle | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._fetching: list[Lane] = []
+        self._fetch: asyncio.Task[None] | None = None
+        self._expiring: asyncio.Task[None] | None = None
+        self._rebuild = False
+
+    # ---- configuration
+
+    def configure(self, destination: Destination, egress: Egress) -> None:
+        """Take over a new version of the destination between two attempts; a changed one gets a fresh chance."""
+        old = self._line.destination
+        if destination == old and egress == self._egress and self._state is not State.UNCONFIGURED:
+            return
+        self._line.retire()
+        self._line = Line(self._hub, destination, egress)
+        self._egress = egress
+        self._breaker = Breaker()
+        self._limit = destination.max_concurrency
+        self._rate = self._bucket(destination)
+        self._quiet_until = 0.0
+        self._rebuild |= destination.ordered != old.ordered
+        if destination.suspended:
+            self._let_go(State.SUSPENDED, "suspended in its PushConfig")
+        else:
+            self._enter(State.CLOSED, "its PushConfig changed")
+            self._resume_waiting()
+        if self._rebuild and not self._in_flight:
+            self._rebuild_lanes()
+        self.pump()
+
+    def unconfigure(self) -> None:
+        """Its PushConfig is gone: attempts under way end, all other pushes wait on disk until it is back."""
+        self._let_go(State.UNCONFIGURED, "its PushConfig was removed")
+
+    def rescan(self) -> None:
+        """Look for pending pushes on disk that were passed over (their account was suspended)."""
+        self._backlog.rescan()
+        self.pump()
+
+    def drop_account(self, account: str) -> None:
+        """Hold an account's pushes back: they stay pending on disk until `rescan`."""
+        self._lanes.drop_account(account)
+
+    # ---- pushes come in
+
+    def offer(self, committed: Committed) -> None:
+        """A push was committed: take it into memory if there is room, otherwise the disk has it."""
+        if not self._backlog.admits(committed.update_id):
+            self._refill()
+            return
+        update = committed.update
+        if update.account in self._hub.suspended_accounts:
+            return
+        if self._no_room():
+            self._backlog.spill(committed.update_id)
+            return
+        self._lanes.add(
+            Push(
+                update_id=committed.update_id,
+                key=update.key,
+                account=update.account,
+                shipment=update.shipment,
+                received_at=update.received_at,
+                late=self.name in committed.late,
+                notification=update.notification,
+                body=update.body,
+            ),
+        )
+        if self._state is State.OPEN and self._probe is None:
+            self._schedule_probe(0.0)
+        self.pump()
+
+    def _no_room(self) -> bool:
+        if self._state in _HELD:
+            return True
+        held = len(self._lanes)
+        if self._state is State.OPEN:
+            return held >= bounds.WINDOW_WHILE_OPEN
+        if held - self._lanes.blocked >= bounds.WINDOW or held >= bounds.MOST:
+            return True
+        return held >= bounds.LEAST and self._hub.budget.is_full
+
+    def _refill(self) -> None:
+        """Read the next pending pushes from disk when there is room for them."""
+        if self._loading is None and self._backlog.spilled and self._page_size() and not self._hub.stopping:
+            self._loading = self._loop.create_task(self._load())
+
+    def _page_size(self) -> int:
+        if self._state in _HELD or self._rebuild:
+            return 0
+        held = len(self._lanes)
+        if self._state is State.OPEN:
+            return bounds.WINDOW_WHILE_OPEN if held == 0 else 0
+        if self._hub.budget.is_full and held >= bounds.LEAST:
+            return 0
+        room = min(bounds.WINDOW - (held - self._lanes.blocked), bounds.MOST - held)
+        return min(room, _PAGE) if room >= _PAGE // 2 else 0
+
+    async def _load(self) -> None:
+        try:
+            self._backlog.begin_load()
+            await self._hub.journal.flush()
+            while self._backlog.spilled and (limit := self._page_size()):
+                after = self._backlog.loaded_to
+                page = await self._hub.journal.pending(self.name, after=after, limit=limit)
+                if after != self._backlog.loaded_to or not self._page_size():
+                    continue  # trimmed, rescanned or held meanwhile: this page is of another time
+                self._take_page(page.pushes)
+                last = page.pushes[-1].update_id if page.pushes else None
+                self._backlog.took(last_id=last, whole=len(page.pushes) < limit, snapshot=page.snapshot)
+                self.pump(refill=False)
+        except JournalUnavailableError:
+            self._wake_in(_RELOAD_AFTER_FAULT)
+        finally:
+            self._backlog.end_load()
+            self._loading = None
+
+    def _take_page(self, pushes: Sequence[StoredPush]) -> None:
+        now = int(self._hub.wall() * 1000)
+        for stored in pushes:
+            if (
+                stored.update_id in self._lanes
+                or self._backlog.is_stale(stored.update_id)
+                or stored.account in self._hub.suspended_accounts
+            ):
+                continue
+            push = Push(
+                update_id=stored.update_id,
+                key=stored.key,
+                account=stored.account,
+                shipment=stored.shipment,
+                received_at=stored.received_at,
+                late=stored.late,
+                notification=stored.notification,
+                body=stored.body,
+                tries=stored.tries,
+                rejections=stored.rejections,
+                due_at=stored.due_at,
+            )
+            lane = self._lanes.add(push)
+            if lane is not None and stored.due_at > now and self._state is State.CLOSED:
+                self._wait(lane, (stored.due_at - now) / 1000)
+        if self._state is State.OPEN and self._probe is None and len(self._lanes):
+            self._schedule_probe(0.0)
+
+    # ---- attempts
+
+    def pump(self, *, refill: bool = True) -> None:
+        """Start what may start now, and read on from disk when there is room."""
+        if self._state is State.CLOSED and not self._rebuild:
+            while self._in_flight < self._limit and self._lanes.has_ready and self._may_start():
+                lane = self._lanes.start_next()
+                if lane is None:
+                    break
+                self._start(lane)
+        if refill and self._backlog.spilled:
+            self._refill()
+
+    def _may_start(self) -> bool:
+        if not self._hub.may_start:
+            self._wake_in(_PAUSE)
+            return False
+        if self._quiet_until:
+            left = self._quiet_until - self._loop.time()
+            if left > 0:
+                self._wake_in(left)
+                return False
+            self._quiet_until = 0.0
+        if self._rate is not None:
+            wait = self._rate.take(self._loop.time())
+            if wait:
+                self._wake_in(wait)
+                return False
+        return True
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._wake is None and not self._hub.stopping:
+            self._wake = self._loop.call_later(seconds, self._woken)
+
+    def _woken(self) -> None:
+        self._wake = None
+        self.pump()
+
+    def _start(self, lane: Lane) -> None:
+        """Send the head of a lane that was marked running."""
+        push = lane.head
+        now = self._hub.wall()
+        if now * 1000 >= policy.expires_at(self._line.destination.retry, push.received_at):
+            self._end(lane, PushState.DEAD, None, error="older than its maxAge when its turn came")
+            return
+        if push.account in self._hub.suspended_accounts:
+            self._lanes.wait(lane)
+            self._lanes.drop_account(push.account)
+            return
+        if push.body is None:
+            self._fetch_payload(lane)
+            return
+        self._in_flight += 1
+        push.previous_attempt_at, push.last_attempt_at = push.last_attempt_at, int(now * 1000)
+        line = self._line
+        line.send(push, now, partial(self._answered, lane, line))
+
+    def _answered(self, lane: Lane, line: Line, future: asyncio.Future[Answer]) -> None:
+        answer = future.result()
+        self._in_flight -= 1
+        line.finished()
+        lane.head.tries += 1
+        self._hub.observer.attempted(self.name, policy.result_label(answer), answer.duration)
+        verdict = policy.judge(answer)
+        if verdict is Verdict.DELIVERED:
+            self._delivered(lane, answer)
+        else:
+            self._failed(lane, answer, verdict, current=line is self._line)
+        if self._rebuild and not self._in_flight:
+            self._rebuild_lanes()
+        self.pump()
+
+    def _delivered(self, lane: Lane, answer: Answer) -> None:
+        self._end(lane, PushState.DELIVERED, answer)
+        if self._limit < self._line.destination.max_concurrency:
+            self._limit += 1
+        if self._breaker.succeeded(self._hub.wall()) and self._state is State.OPEN:
+            self._enter(State.CLOSED, "a push was delivered")
+            self._resume_waiting()
+
+    def _failed(self, lane: Lane, answer: Answer, verdict: Verdict, *, current: bool) -> None:
+        push = lane.head
+        now = self._hub.wall()
+        rejection = verdict is Verdict.REJECTED
+        if rejection and self._breaker.blames_push(push.update_id, push.previous_attempt_at / 1000):
+            push.rejections += 1
+        if push.rejections >= policy.MAX_REJECTIONS:
+            self._end(lane, PushState.DEAD, answer, error=policy.reason(answer))
+            return
+        retry = self._line.destination.retry
+        delay = max(policy.backoff(retry, push.tries, self._hub.chance()), policy.quiet_time(answer))
+        stops = verdict is Verdict.GONE and current
+        opened = current and not stops and self._breaker.failed(push.update_id, rejection=rejection)
+        waits_for_endpoint = stops or self._breaker.is_open or self._state is not State.CLOSED
+        if not waits_for_endpoint and now + delay > policy.expires_at(retry, push.received_at) / 1000:
+            self._end(lane, PushState.DEAD, answer, error=policy.reason(answer))
+            return
+        push.due_at = 0 if waits_for_endpoint else int((now + delay) * 1000)
+        self._record(lane, PushState.PENDING, answer, error=policy.reason(answer))
+        self._wait(lane, None if waits_for_endpoint else delay)
+        self._slow_down(answer)
+        self._after_failure(answer, opened=opened, stops=stops)
+
+    def _after_failure(self, answer: Answer, *, opened: bool, stops: bool) -> None:
+        if stops:
+            self._let_go(State.GONE, policy.reason(answer))
+        elif opened:
+            self._enter(State.OPEN, policy.reason(answer))
+            self._trim(bounds.WINDOW_WHILE_OPEN)
+            self._schedule_probe(self._probe_delay(answer))
+        elif self._state is State.OPEN and self._probe is None and not self._in_flight:
+            self._schedule_probe(self._probe_delay(answer))
+
+    def _slow_down(self, answer: Answer) -> None:
+        quiet = policy.quiet_time(answer)
+        if quiet:
+            self._quiet_until = max(self._quiet_until, self._loop.time() + quiet)
+        if answer.status in policy.SLOW_DOWN:
+            self._limit = max(1, self._limit // 2)
+
+    def _probe_delay(self, answer: Answer) -> float:
+        return max(self._breaker.probe_delay(self._hub.chance()), policy.quiet_time(answer))
+
+    # ---- ends and waits
+
+    def _end(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
+        push = lane.head
+        self._record(lane, state, answer, error=error)
+        self._backlog.ended(push.update_id)
+        age = self._hub.wall() - push.received_at / 1000
+        self._hub.observer.ended(self.name, "delivered" if state is PushState.DELIVERED else "dead", age)
+        if len(lane.pushes) > 1:
+            self._hub.flusher.after_flush(partial(self._next_in_lane, self._lanes, lane))
+        else:
+            self._lanes.end_head(lane)
+
+    def _next_in_lane(self, lanes: Lanes, lane: Lane) -> None:
+        if lanes.end_head(lane):
+            lanes.resume(lane)
+        self.pump()
+
+    def _record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None) -> None:
+        push = lane.head
+        self._hub.journal.record(
+            Outcome(
+                update_id=push.update_id,
+                push_config=self.name,
+                state=state,
+                tries=push.tries,
+                rejections=push.rejections,
+                due_at=push.due_at if state is PushState.PENDING else 0,
+                started_at=push.last_attempt_at,
+                duration_ms=answer.duration * 1000 if answer is not None else 0.0,
+                http_status=answer.status if answer is not None else None,
+                error=error,
+                attempted=answer is not None,
+            ),
+        )
+        if error is not None:
+            next_in = max(push.due_at / 1000 - self._hub.wall(), 0.0) if state is PushState.PENDING else None
+            identity = push_id(push.key, self.name)
+            self._hub.observer.failed(self.name, identity, tries=push.tries, reason=error, next_in=next_in)
+
+    def _wait(self, lane: Lane, delay: float | None) -> None:
+        """Block a lane; with a delay it resumes by itself, without one when its endpoint does."""
+        self._lanes.wait(lane)
+        push = lane.head
+        if self._hub.budget.is_tight and push.body is not None:
+            self._lanes.unload(push)
+        if delay is not None:
+            self._loop.call_later(delay, self._due, lane, push)
+
+    def _due(self, lane: Lane, push: Push) -> None:
+        if lane.state is LaneState.WAITING and lane.pushes and lane.head is push and self._state is State.CLOSED:
+            self._lanes.resume(lane)
+            self.pump()
+
+    def _resume_waiting(self) -> None:
+        """The endpoint is back: every waiting head is ready again, oldest first; attempts ramp up from one."""
+        self._limit = 1 if self._breaker.last_success is not None else self._limit
+        waiting = [lane for lane in self._lanes if lane.state is LaneState.WAITING]
+        for lane in sorted(waiting, key=lambda lane: lane.head.update_id):
+            self._lanes.resume(lane)
+
+    # ---- states
+
+    def _enter(self, state: State, reason: str) -> None:
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+        if state is not self._state:
+            self._state, self._reason = state, "" if state is State.CLOSED else reason
+            self._hub.observer.changed(self.name, state.value, reason)
+
+    def _let_go(self, state: State, reason: str) -> None:
+        self._enter(state, reason)
+        self._trim(0)
+
+    def _trim(self, keep: int) -> None:
+        on_disk = self._lanes.trim(keep)
+        if on_disk is not None:
+            self._backlog.spill(on_disk + 1)
+
+    def _schedule_probe(self, delay: float) -> None:
+        if self._probe is None and not self._hub.stopping:
+            self._probe = self._loop.call_later(delay, self._send_probe)
+
+    def _send_probe(self) -> None:
+        self._probe = None
+        if self._state is not State.OPEN or self._hub.stopping:
+            return
+        if not self._hub.may_start:
+            self._schedule_probe(_PAUSE)
+            return
+        if self._backlog.spilled and self._expiring is None:
+            self._expiring = self._loop.create_task(self._expire_on_disk())
+        while not self._in_flight and (lane := self._next_probe()) is not None:
+            self._lanes.start(lane)
+            self._start(lane)
+            if lane in self._fetching:
+                return  # sent when its payload has come
+        if not self._in_flight and (len(self._lanes) or self._backlog.spilled):
+            self._refill()
+            self._schedule_probe(_RELOAD_AFTER_FAULT)
+
+    def _next_probe(self) -> Lane | None:
+        """The head that was tried least recently: one bad push alone never keeps an endpoint closed."""
+        return min(
+            (lane for lane in self._lanes if lane.state is not LaneState.RUNNING),
+            key=lambda lane: (lane.head.last_attempt_at, lane.head.update_id),
+            default=None,
+        )
+
+    async def _expire_on_disk(self) -> None:
+        """Give up pushes that grew too old while their endpoint was down."""
+        before = int((self._hub.wall() - self._line.destination.retry.max_age) * 1000)
+        try:
+            await self._hub.journal.expire(self.name, received_before=before, limit=_EXPIRE_AT_ONCE)
+        except JournalUnavailableError:
+            pass  # the next probe tries again
+        finally:
+            self._expiring = None
+
+    # ---- payloads
+
+    def _fetch_payload(self, lane: Lane) -> None:
+        self._fetching.append(lane)
+        if self._fetch is None:
+            self._fetch = self._loop.create_task(self._fetch_all())
+
+    async def _fetch_all(self) -> None:
+        lanes = self._lanes
+        try:
+            while self._fetching:
+                batch = self._fetching[:_PAGE]
+                stored = await self._hub.journal.fetch(self.name, [lane.head.update_id for lane in batch])
+                self._fetching = self._fetching[len(batch) :]
+                for lane in batch:
+                    self._payload_came(lanes, lane, stored.get(lane.head.update_id))
+        except JournalUnavailableError:
+            for lane in self._fetching:
+                self._wait(lane, _RELOAD_AFTER_FAULT)
+            self._fetching = []
+        finally:
+            self._fetch = None
+        self.pump()
+
+    def _payload_came(self, lanes: Lanes, lane: Lane, stored: StoredPush | None) -> None:
+        if stored is None or lanes is not self._lanes:
+            if lanes.end_head(lane):  # erased meanwhile, or the lanes were made anew
+                lanes.resume(lane)
+            return
+        self._lanes.load(lane.head, stored.notification, stored.body)
+        if self._state is State.OPEN and not self._in_flight:
+            self._start(lane)
+        else:
+            self._lanes.resume(lane, first=True)
+
+    def _rebuild_lanes(self) -> None:
+        """Ordering changed: with nothing under way, start again from the disk."""
+        self._lanes.trim(0)
+        self._lanes = Lanes(ordered=self._line.destination.ordered, budget=self._hub.budget)
+        self._rebuild = False
+        self._backlog.rescan()
+
+    def _bucket(self, destination: Destination) -> TokenBucket | None:
+        return None if destination.rate_limit is None else TokenBucket(destination.rate_limit, self._loop.time())
+
+    # ---- seen from outside
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way."""
+        return self._in_flight
+
+    def snapshot(self) -> ChannelSnapshot:
+        """The channel as /metrics and the console show it."""
+        timer = self._probe or self._wake
+        return ChannelSnapshot(
+            push_config=self.name,
+            in_memory=len(self._lanes),
+            in_flight=self._in_flight,
+            lanes=self._lanes.count,
+            concurrency=self._limit,
+            spilled=self._backlog.spilled,
+            breaker=self._state.value,
+            reason=self._reason,
+            next_try_at=None if timer is None else self._hub.wall() + timer.when() - self._loop.time(),
+            consecutive_failures=self._breaker.failures,
+            last_success_at=self._breaker.last_success,
+        )
+
+    async def close(self) -> None:
+        """Stop timers and reads, close the connections. Attempts under way are cut."""
+        for timer in (self._wake, self._probe):
+            if timer is not None:
+                timer.cancel()
+        tasks = [task for task in (self._loading, self._fetch, self._expiring) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._line.close()

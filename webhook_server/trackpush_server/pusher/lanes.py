@@ -1,0 +1,242 @@
+"""Lanes: the ordered lines of pushes of one PushConfig. Pure data structure, no time, no I/O.
+
+A lane is one (account, shipment). Its head is ready, running or waiting for its retry; the others stand behind it.
+Lanes never wait for each other. What is in memory is a window of what the journal holds as pending.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum
+
+from trackpush_server.pusher.budget import Budget
+
+LaneKey = tuple[str, str] | int
+
+
+class Push:
+    """One pending push in memory. Mutable: its tries grow. Times: ms since the epoch, 0 is never."""
+
+    __slots__ = (
+        "account",
+        "body",
+        "due_at",
+        "key",
+        "last_attempt_at",
+        "late",
+        "notification",
+        "previous_attempt_at",
+        "received_at",
+        "rejections",
+        "shipment",
+        "tries",
+        "update_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        update_id: int,
+        key: bytes,
+        account: str,
+        shipment: str,
+        received_at: int,
+        late: bool,
+        notification: bytes | None,
+        body: bytes | None,
+        tries: int = 0,
+        rejections: int = 0,
+        due_at: int = 0,
+    ) -> None:
+        self.update_id = update_id
+        self.key = key
+        self.account = account
+        self.shipment = shipment
+        self.received_at = received_at
+        self.late = late
+        self.notification = notification
+        self.body = body
+        """None when the payload was let go to save memory; it is read again before the next attempt."""
+        self.tries = tries
+        self.rejections = rejections
+        self.due_at = due_at
+        self.last_attempt_at = 0
+        self.previous_attempt_at = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of payload held in memory."""
+        return len(self.body or b"") + len(self.notification or b"")
+
+
+class LaneState(Enum):
+    """What the head of a lane does."""
+
+    READY = "ready"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+class Lane:
+    """One line of pushes, never empty while it is in `Lanes`."""
+
+    __slots__ = ("key", "pushes", "state")
+
+    def __init__(self, key: LaneKey) -> None:
+        self.key = key
+        self.pushes: deque[Push] = deque()
+        self.state = LaneState.READY
+
+    @property
+    def head(self) -> Push:
+        """The push whose turn it is."""
+        return self.pushes[0]
+
+
+class Lanes:
+    """All lanes of one PushConfig that are in memory, and those that are ready, in the order they became so."""
+
+    __slots__ = ("_budget", "_lanes", "_ordered", "_present", "_ready", "blocked")
+
+    def __init__(self, *, ordered: bool, budget: Budget) -> None:
+        self._ordered = ordered
+        self._budget = budget
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._present: set[int] = set()
+        self._ready: deque[Lane] = deque()
+        self.blocked = 0
+        """Pushes in lanes whose head waits: they can't be sent now whatever else happens."""
+
+    def __len__(self) -> int:
+        """Pushes in memory."""
+        return len(self._present)
+
+    def __contains__(self, update_id: int) -> bool:
+        """Whether the push of this update is in memory."""
+        return update_id in self._present
+
+    def __iter__(self) -> Iterator[Lane]:
+        """All lanes."""
+        return iter(self._lanes.values())
+
+    @property
+    def count(self) -> int:
+        """Number of lanes."""
+        return len(self._lanes)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a head could start now."""
+        return bool(self._ready)
+
+    def add(self, push: Push) -> Lane | None:
+        """Put a push at the end of its lane; the lane when the push became its ready head, else None."""
+        key: LaneKey = (push.account, push.shipment) if self._ordered else push.update_id
+        self._present.add(push.update_id)
+        self._budget.add(push.size)
+        lane = self._lanes.get(key)
+        if lane is not None:
+            lane.pushes.append(push)
+            self.blocked += lane.state is LaneState.WAITING
+            return None
+        lane = self._lanes[key] = Lane(key)
+        lane.pushes.append(push)
+        self._ready.append(lane)
+        return lane
+
+    def start_next(self) -> Lane | None:
+        """Take the first ready lane and mark it running; None when there is none."""
+        while self._ready:
+            lane = self._ready.popleft()
+            if lane.state is LaneState.READY and self._lanes.get(lane.key) is lane:
+                lane.state = LaneState.RUNNING
+                return lane
+        return None
+
+    def start(self, lane: Lane) -> None:
+        """Mark a lane running out of turn (a probe)."""
+        self._unblock(lane)
+        lane.state = LaneState.RUNNING
+
+    def wait(self, lane: Lane) -> None:
+        """The head waits for its retry; the lane is blocked until `resume`."""
+        if lane.state is not LaneState.WAITING:
+            lane.state = LaneState.WAITING
+            self.blocked += len(lane.pushes)
+
+    def resume(self, lane: Lane, *, first: bool = False) -> None:
+        """The head may be sent (again); ``first`` puts it before the other ready ones.
+
+        Does nothing for a lane that was let go meanwhile.
+        """
+        if self._lanes.get(lane.key) is not lane:
+            return
+        self._unblock(lane)
+        lane.state = LaneState.READY
+        if first:
+            self._ready.appendleft(lane)
+        else:
+            self._ready.append(lane)
+
+    def end_head(self, lane: Lane) -> bool:
+        """The head has ended: drop it. True when another push stands behind it (the lane stays running)."""
+        self._unblock(lane)
+        lane.state = LaneState.RUNNING
+        self._forget(lane.pushes.popleft())
+        if lane.pushes:
+            return True
+        del self._lanes[lane.key]
+        return False
+
+    def trim(self, keep: int) -> int | None:
+        """Let go of all but the ``keep`` oldest pushes, running heads excepted.
+
+        Returns:
+            The highest update id below which everything is still in memory, None when nothing was let go.
+        """
+        removable = sorted(
+            (push.update_id, lane.key)
+            for lane in self._lanes.values()
+            for index, push in enumerate(lane.pushes)
+            if index > 0 or lane.state is not LaneState.RUNNING
+        )[keep:]
+        if not removable:
+            return None
+        cut = removable[0][0]
+        for key in {key for _, key in removable}:
+            self._cut_lane(self._lanes[key], cut)
+        return cut - 1
+
+    def drop_account(self, account: str) -> bool:
+        """Let go of an account's pushes, running heads excepted; whether there were any."""
+        dropped = False
+        for lane in [lane for lane in self._lanes.values() if lane.head.account == account]:
+            before = len(lane.pushes)
+            self._cut_lane(lane, 0)
+            dropped |= before != len(lane.pushes) or lane.state is not LaneState.RUNNING
+        return dropped
+
+    def unload(self, push: Push) -> None:
+        """Let go of a push's payload; it must be loaded again before the next attempt."""
+        self._budget.resize(-push.size)
+        push.body = push.notification = None
+
+    def load(self, push: Push, notification: bytes, body: bytes) -> None:
+        """Put back a push's payload."""
+        push.notification, push.body = notification, body
+        self._budget.resize(push.size)
+
+    def _forget(self, push: Push) -> None:
+        self._present.discard(push.update_id)
+        self._budget.remove(push.size)
+
+    def _cut_lane(self, lane: Lane, first_removed: int) -> None:
+        keep_head = lane.state is LaneState.RUNNING
+        while lane.pushes and lane.pushes[-1].update_id >= first_removed and not (keep_head and len(lane.pushes) == 1):
+            self._forget(lane.pushes.pop())
+            self.blocked -= lane.state is LaneState.WAITING
+        if not lane.pushes:
+            del self._lanes[lane.key]
+
+    def _unblock(self, lane: Lane) -> None:
+        if lane.state is LaneState.WAITING:
+            self.blocked -= len(lane.pushes)

@@ -1,0 +1,59 @@
+"""The line to one version of a destination: its sender, and what its configuration fixes for every push."""
+
+import asyncio
+from collections.abc import Callable
+
+from trackpush_api.routing import Destination, Egress
+
+from trackpush_server.ids import push_id
+from trackpush_server.outbound.port import Answer
+from trackpush_server.pusher import render
+from trackpush_server.pusher.hub import Hub
+from trackpush_server.pusher.lanes import Push
+
+
+class Line:
+    """Sends pushes to one version of a destination; closes its connections after the last of them when replaced."""
+
+    def __init__(self, hub: Hub, destination: Destination, egress: Egress) -> None:
+        self.destination = destination
+        self.in_flight = 0
+        self._sender = hub.transport.sender(destination, egress)
+        self._keys = render.signing_keys(destination.signing)
+        self._retired = False
+        self._closing: asyncio.Task[None] | None = None
+
+    def send(self, push: Push, now: float, done: Callable[[asyncio.Future[Answer]], None]) -> None:
+        """Start one attempt; ``now`` in seconds since the epoch."""
+        self.in_flight += 1
+        identity = push_id(push.key, self.destination.name)
+        body = self._body(push, identity)
+        headers = render.headers(identity, int(now), body, self._keys)
+        self._sender.post(headers, body).add_done_callback(done)
+
+    def finished(self) -> None:
+        """One attempt has ended."""
+        self.in_flight -= 1
+        if self._retired and not self.in_flight:
+            self._closing = asyncio.get_running_loop().create_task(self._sender.close())
+
+    def retire(self) -> None:
+        """Another version takes over: close when idle."""
+        self._retired = True
+        if not self.in_flight and self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._sender.close())
+
+    async def close(self) -> None:
+        """Close now."""
+        await (self._closing or self._sender.close())
+
+    def _body(self, push: Push, identity: str) -> bytes:
+        if push.notification is None or push.body is None:
+            raise RuntimeError(f"push {identity}: its payload is not loaded")
+        match self.destination.payload_format:
+            case "Raw":
+                return push.body
+            case "CloudEvents":
+                return render.cloud_event(identity, push.account, push.notification, push.body, late=push.late)
+            case "Canonical":
+                return render.canonical(identity, push.notification, push.body, late=push.late)

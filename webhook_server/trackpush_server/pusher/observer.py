@@ -1,0 +1,44 @@
+"""What the pusher tells the outside: one Protocol, so that metrics and logs stay out of its decisions."""
+
+from typing import Protocol
+
+import msgspec
+
+
+class PushObserver(Protocol):
+    """Called on the event loop; must be cheap and never raise."""
+
+    def attempted(self, push_config: str, result: str, seconds: float) -> None:
+        """One attempt ended. ``result`` is a status class (``2xx``…) or a Failure's value."""
+        ...
+
+    def ended(self, push_config: str, state: str, age_seconds: float) -> None:
+        """A push ended as ``delivered`` or ``dead``, this long after its update was received."""
+        ...
+
+    def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
+        """An attempt failed; ``next_in`` seconds until the next, None when the push is dead."""
+        ...
+
+    def changed(self, push_config: str, state: str, reason: str) -> None:
+        """The endpoint's state changed: see `ChannelSnapshot.breaker`."""
+        ...
+
+
+class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One PushConfig's delivery, as /metrics and the console show it. Times: seconds since the epoch."""
+
+    push_config: str
+    in_memory: int
+    in_flight: int
+    lanes: int
+    concurrency: int
+    """How many attempts may run at once now; below the configured bound while an endpoint recovers."""
+    spilled: bool
+    """Whether pending pushes wait on disk beyond those in memory."""
+    breaker: str
+    """``closed``, ``open``, ``gone``, ``suspended`` or ``unconfigured``: see `channel.State`."""
+    reason: str
+    next_try_at: float | None
+    consecutive_failures: int
+    last_success_at: float | None

@@ -1,0 +1,74 @@
+"""The delivery policy: what an answer means, when to try again, when to give up. DESIGN §7; pure functions."""
+
+from enum import Enum
+
+from trackpush_api.routing import Retry
+
+from trackpush_server.outbound.port import Answer
+
+MAX_RETRY_AFTER = 3600.0
+"""A client may ask for at most this many seconds of quiet."""
+MAX_REJECTIONS = 6
+"""A push that the client rejects this often, while others succeed, is dead."""
+SLOW_DOWN = frozenset({429, 502, 503, 504})
+"""Answers of an endpoint that has too much to do."""
+
+_NOT_REJECTIONS = frozenset({408, 425, 429})
+_GONE = 410
+
+
+class Verdict(Enum):
+    """What one attempt's answer says."""
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    """The client refuses this very push (4xx)."""
+    FAILED = "failed"
+    """The endpoint can't take any push now: no answer, 3xx, 5xx, 408, 425, 429."""
+    GONE = "gone"
+    """The endpoint says that it is no more (410)."""
+
+
+def judge(answer: Answer) -> Verdict:
+    """The verdict on an answer. A redirect is a failure: it is never followed."""
+    status = answer.status
+    if status is None:
+        return Verdict.FAILED
+    if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110 status classes
+        return Verdict.DELIVERED
+    if status == _GONE:
+        return Verdict.GONE
+    if 400 <= status < 500 and status not in _NOT_REJECTIONS:  # noqa: PLR2004
+        return Verdict.REJECTED
+    return Verdict.FAILED
+
+
+def backoff(retry: Retry, tries: int, chance: float) -> float:
+    """Seconds until the next try after ``tries`` tries (1 or more); ``chance`` is uniform in [0, 1)."""
+    base = retry.schedule[min(tries, len(retry.schedule)) - 1] if retry.schedule else retry.max_age
+    return base * (1.0 + retry.jitter * (2.0 * chance - 1.0))
+
+
+def quiet_time(answer: Answer) -> float:
+    """Seconds of quiet that the client asks for with Retry-After, bounded; 0 when it doesn't."""
+    if answer.retry_after is None or judge(answer) is Verdict.DELIVERED:
+        return 0.0
+    return min(max(answer.retry_after, 0.0), MAX_RETRY_AFTER)
+
+
+def expires_at(retry: Retry, received_at: int) -> int:
+    """When a push of an update received at ``received_at`` is given up (both ms since the epoch)."""
+    return received_at + int(retry.max_age * 1000)
+
+
+def result_label(answer: Answer) -> str:
+    """A bounded label for metrics: ``2xx``…``5xx`` or the failure's name."""
+    if answer.failure is not None:
+        return str(answer.failure.value)
+    return f"{answer.status // 100}xx" if answer.status else "none"
+
+
+def reason(answer: Answer) -> str:
+    """One short line for people: why an attempt failed."""
+    head = f"HTTP {answer.status}" if answer.status is not None else str(answer.failure and answer.failure.value)
+    return f"{head}: {answer.detail}" if answer.detail else head

@@ -1,0 +1,68 @@
+"""What goes over the wire for one push: its own header lines and its body. Pure: time comes in.
+
+The notification was encoded once, when the update was received; here bytes are only joined.
+"""
+
+import base64
+import hmac
+
+import msgspec
+
+from trackpush_server.updates import Notification
+
+_SECRET_PREFIX = "whsec_"
+
+
+def signature(secrets: tuple[bytes, ...], push_id: str, timestamp: int, body: bytes) -> str:
+    """The ``webhook-signature`` of Standard Webhooks 1.0: ``v1,<base64>`` per secret, space-separated.
+
+    Source: standard-webhooks specification, "Signature scheme": HMAC-SHA256 over ``id.timestamp.body``.
+    """
+    signed = b"%s.%d.%s" % (push_id.encode(), timestamp, body)
+    return " ".join("v1," + base64.b64encode(hmac.digest(secret, signed, "sha256")).decode() for secret in secrets)
+
+
+def signing_keys(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The key bytes of ``whsec_…`` secrets; compile() has validated their form."""
+    return tuple(base64.b64decode(secret.removeprefix(_SECRET_PREFIX)) for secret in secrets)
+
+
+def headers(push_id: str, timestamp: int, body: bytes, keys: tuple[bytes, ...]) -> bytes:
+    """The header lines that differ from push to push; ``timestamp`` in seconds since the epoch, of this attempt."""
+    lines = f"webhook-id: {push_id}\r\nwebhook-timestamp: {timestamp}\r\n"
+    if keys:
+        lines += f"webhook-signature: {signature(keys, push_id, timestamp, body)}\r\n"
+    return lines.encode("ascii")
+
+
+def canonical(push_id: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:
+    """The Canonical body of DESIGN §8."""
+    flag = b"true" if late else b"false"
+    return b'{"id":"%s","late":%s,%s,"raw":%s}' % (push_id.encode("ascii"), flag, notification[1:-1], raw)
+
+
+class _CloudEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str | None = None
+    datacontenttype: str
+    data: msgspec.Raw
+
+
+def cloud_event(push_id: str, account: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:
+    """The canonical form in a CloudEvents 1.0 envelope, structured mode. ``subject`` is the AWB."""
+    head = msgspec.json.decode(notification, type=Notification)
+    event = _CloudEvent(
+        specversion="1.0",
+        id=push_id,
+        source=f"/trackpush/{head.aggregator}/{account}",
+        type=head.type,
+        time=head.occurred_at or head.received_at,
+        subject=head.shipment.awb,
+        datacontenttype="application/json",
+        data=msgspec.Raw(canonical(push_id, notification, raw, late=late)),
+    )
+    return msgspec.json.encode(event)
