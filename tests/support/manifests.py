@@ -1,0 +1,98 @@
+"""Writes the folder of resources that `trackpush serve` reads: one WebhookServer and any number of clients."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """One client: a namespace with an AggregatorWebhook, its key, and a PushConfig ``push``."""
+
+    name: str
+    """The namespace."""
+    url: str
+    """Where its pushes go."""
+    aggregator: str = "clickpost"
+    delivery: Mapping[str, Any] | None = None
+    """``spec.delivery`` of the PushConfig, as written in YAML."""
+    payload_format: str = "Canonical"
+    suspended: bool = False
+
+    @property
+    def key(self) -> str:
+        """What its aggregator sends."""
+        return f"key-of-{self.name}"
+
+    @property
+    def header_value(self) -> str:
+        """What its endpoint expects in ``X-Client-Key``."""
+        return f"secret-of-{self.name}"
+
+    @property
+    def push_config(self) -> str:
+        """``namespace/name`` of its PushConfig."""
+        return f"{self.name}/push"
+
+
+_KINDS = {"clickpost": "Clickpost", "shiprocket": "Shiprocket", "shipway": "Shipway"}
+
+
+def _resource(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "trackpush.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
+
+
+def _server() -> dict[str, Any]:
+    spec = {
+        "hosts": [{"host": "saas.example.test", "aggregators": list(_KINDS.values())}],
+        "allowedNamespaces": {"from": "All"},
+        "storage": {"sqlite": {"size": "10Gi"}},
+        "egress": {"httpsOnly": False, "allowedCIDRs": ["127.0.0.0/8"]},
+    }
+    return _resource("WebhookServer", "main", "trackpush", spec)
+
+
+def _client(client: Client) -> list[dict[str, Any]]:
+    account = {
+        "aggregator": _KINDS[client.aggregator],
+        "serverRef": {"name": "main", "namespace": "trackpush"},
+        "keys": [{"secretKeyRef": {"name": "keys", "key": "inbound"}}],
+        "pushConfigRefs": [{"name": "push"}],
+    }
+    push: dict[str, Any] = {
+        "url": client.url,
+        "headers": [{"name": "X-Client-Key", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "outbound"}}}],
+        "payload": {"format": client.payload_format},
+    }
+    if client.delivery is not None:
+        push["delivery"] = dict(client.delivery)
+    if client.suspended:
+        push["suspend"] = True
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys", "namespace": client.name},
+        "stringData": {"inbound": client.key, "outbound": client.header_value},
+    }
+    return [
+        _resource("AggregatorWebhook", client.aggregator, client.name, account),
+        _resource("PushConfig", "push", client.name, push),
+        secret,
+    ]
+
+
+def write(folder: Path, clients: Sequence[Client]) -> Path:
+    """Write (or replace, atomically) the resources of a server with these clients; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    documents = [_server(), *(document for client in clients for document in _client(client))]
+    draft = folder / ".resources.draft"
+    draft.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
+    draft.replace(folder / "resources.yaml")
+    return folder

@@ -1,0 +1,96 @@
+"""A client's endpoint on loopback, in the test's own loop: records every push and answers as it is told to."""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+
+from support.bodies import mark_of
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt as the client saw it. ``at`` is `time.monotonic`, in seconds."""
+
+    at: float
+    webhook_id: str
+    mark: int | None
+    headers: dict[str, str]
+    body: bytes
+
+
+Behaviour = Callable[[Arrival], Awaitable[int]]
+"""Gives the status of the answer, when it likes."""
+
+
+async def accept(arrival: Arrival) -> int:
+    """Answer 200 at once."""
+    del arrival
+    return 200
+
+
+async def hang(arrival: Arrival) -> int:
+    """Never answer."""
+    del arrival
+    await asyncio.Event().wait()
+    return 200
+
+
+class Sink:
+    """The endpoint. Start it with `open_sink`."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.arrivals: list[Arrival] = []
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """Where it wants its pushes."""
+        return f"http://127.0.0.1:{self.port}/hooks/shipments"
+
+    @property
+    def marks(self) -> set[int]:
+        """The marks of all that arrived."""
+        return {arrival.mark for arrival in self.arrivals if arrival.mark is not None}
+
+    def by_mark(self) -> dict[int, list[Arrival]]:
+        """All arrivals of each mark, in order."""
+        found: dict[int, list[Arrival]] = defaultdict(list)
+        for arrival in self.arrivals:
+            if arrival.mark is not None:
+                found[arrival.mark].append(arrival)
+        return found
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Record, then answer as the behaviour says."""
+        body = await request.read()
+        arrival = Arrival(
+            at=time.monotonic(),
+            webhook_id=request.headers.get("webhook-id", ""),
+            mark=mark_of(body),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+        )
+        self.arrivals.append(arrival)
+        return web.Response(status=await self.behaviour(arrival))
+
+
+@contextlib.asynccontextmanager
+async def open_sink(behaviour: Behaviour = accept, *, port: int = 0) -> AsyncIterator[Sink]:
+    """A listening endpoint; hanging answers are cut off when the block ends."""
+    sink = Sink(behaviour)
+    application = web.Application()
+    application.router.add_post("/hooks/shipments", sink.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        sink.port = runner.addresses[0][1]
+        yield sink
+    finally:
+        await runner.cleanup()
