@@ -9,7 +9,7 @@ import msgspec
 
 FAILURES_TO_OPEN = 5
 PROBE_DELAYS = (5.0, 10.0, 20.0, 40.0, 60.0)
-"""Seconds before each probe; the last repeats. Short, since a recovered endpoint should hear from us within a minute."""
+"""Seconds before each probe; the last repeats: a recovered endpoint hears from us within about a minute."""
 
 
 class Breaker(msgspec.Struct):

@@ -11,7 +11,6 @@ from enum import Enum
 from functools import partial
 
 from trackpush_api.routing import Destination, Egress
-
 from trackpush_server.ids import push_id
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome, PushState, StoredPush
 from trackpush_server.outbound.port import Answer
@@ -268,6 +267,7 @@ class Channel:
             self._fetch_payload(lane)
             return
         self._in_flight += 1
+        self._hub.in_flight += 1
         push.previous_attempt_at, push.last_attempt_at = push.last_attempt_at, int(now * 1000)
         line = self._line
         line.send(push, now, partial(self._answered, lane, line))
@@ -275,6 +275,7 @@ class Channel:
     def _answered(self, lane: Lane, line: Line, future: asyncio.Future[Answer]) -> None:
         answer = future.result()
         self._in_flight -= 1
+        self._hub.attempt_ended()
         line.finished()
         lane.head.tries += 1
         self._hub.observer.attempted(self.name, policy.result_label(answer), answer.duration)
@@ -504,11 +505,6 @@ class Channel:
         return None if destination.rate_limit is None else TokenBucket(destination.rate_limit, self._loop.time())
 
     # ---- seen from outside
-
-    @property
-    def in_flight(self) -> int:
-        """Attempts under way."""
-        return self._in_flight
 
     def snapshot(self) -> ChannelSnapshot:
         """The channel as /metrics and the console show it."""

@@ -1,20 +1,18 @@
 """The dispatcher: hands committed pushes to the channel of their PushConfig, and channels to the routing table."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
 
 from trackpush_api.routing import RoutingTable
-
 from trackpush_server.journal.port import Committed, Journal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.channel import Channel
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver
-
-_DRAIN_POLL = 0.02
 
 
 class Dispatcher:
@@ -80,9 +78,9 @@ class Dispatcher:
 
     async def stop(self, grace: float) -> None:
         """Start nothing more, give attempts under way ``grace`` seconds to end, then cut them."""
-        self._hub.stopping = True
-        deadline = time.monotonic() + grace
-        while any(channel.in_flight for channel in self._channels.values()) and time.monotonic() < deadline:
-            await asyncio.sleep(_DRAIN_POLL)
+        self._hub.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._hub.idle.wait()
         await self._hub.flusher.stop()
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))

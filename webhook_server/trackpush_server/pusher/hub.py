@@ -1,5 +1,6 @@
 """What all channels share: the journal, the transport, the clock, chance, and the memory budget."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,10 @@ class Hub:
     budget: Budget = field(default_factory=Budget)
     stopping: bool = False
     suspended_accounts: frozenset[str] = frozenset()
+    in_flight: int = 0
+    """Attempts under way, over all channels."""
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, once stopping, when no attempt is under way."""
     flusher: Flusher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,3 +41,15 @@ class Hub:
     def may_start(self) -> bool:
         """Whether attempts may start at all."""
         return not self.stopping and self.journal.outcomes_waiting <= MOST_UNWRITTEN_OUTCOMES
+
+    def stop(self) -> None:
+        """No attempt starts from now on."""
+        self.stopping = True
+        if not self.in_flight:
+            self.idle.set()
+
+    def attempt_ended(self) -> None:
+        """Count one attempt less under way."""
+        self.in_flight -= 1
+        if self.stopping and not self.in_flight:
+            self.idle.set()

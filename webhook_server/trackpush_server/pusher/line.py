@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 from trackpush_api.routing import Destination, Egress
-
 from trackpush_server.ids import push_id
 from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher import render

@@ -3,7 +3,6 @@
 from enum import Enum
 
 from trackpush_api.routing import Retry
-
 from trackpush_server.outbound.port import Answer
 
 MAX_RETRY_AFTER = 3600.0

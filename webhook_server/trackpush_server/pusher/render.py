@@ -10,7 +10,7 @@ import msgspec
 
 from trackpush_server.updates import Notification
 
-_SECRET_PREFIX = "whsec_"
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the published prefix, not a secret
 
 
 def signature(secrets: tuple[bytes, ...], push_id: str, timestamp: int, body: bytes) -> str:
