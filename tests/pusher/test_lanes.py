@@ -124,6 +124,7 @@ class Seam:
         self.handed = 0
         self.taken: list[int] = []
         self.memory: set[int] = set()
+        self.finishing = False
 
     def commit(self) -> None:
         self.disk.append((self.disk[-1] if self.disk else 0) + self.chance.randrange(1, 3))
@@ -156,8 +157,8 @@ class Seam:
         after, snapshot = self.backlog.loaded_to, self.disk[-1] if self.disk else 0
         found = [number for number in self.disk if number > after][:limit]
         self.backlog.begin_load()
-        for _ in range(self.chance.randrange(3)):
-            self.hand_over()
+        for _ in range(0 if self.finishing else self.chance.randrange(6)):
+            self.chance.choice((self.commit, self.hand_over))()
         if after == self.backlog.loaded_to:
             for number in found:
                 self.take(number)
@@ -165,6 +166,7 @@ class Seam:
         self.backlog.end_load()
 
     def finish(self) -> None:
+        self.finishing = True
         while self.handed < len(self.disk):
             self.hand_over()
         for _ in range(len(self.disk) + 2):
