@@ -1,0 +1,102 @@
+"""The clients' side of the demo: a real HTTP server, one path per PushConfig, that checks and shows what arrives."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import msgspec
+from aiohttp import web
+
+from trackpush_api.routing import Destination
+from trackpush_cli.demo.credentials import faults
+from trackpush_cli.demo.ledger import Arrival
+
+_MAX_BODY = 4 * 1024 * 1024
+
+
+class _Status(msgspec.Struct):
+    code: str
+
+
+class _Canonical(msgspec.Struct):
+    """The part of a canonical notification that the client looks at."""
+
+    id: str
+    status: _Status
+
+
+def path_of(push_config: str) -> str:
+    """The path of a PushConfig's endpoint."""
+    return f"/clients/{push_config}"
+
+
+class ClientEndpoint:
+    """Answers pushes: 200 when everything about one is right, 401 when not, and 500 while ``failures`` are left.
+
+    Every request is handed to ``on_arrival`` before it is answered.
+    """
+
+    def __init__(self, on_arrival: Callable[[Arrival], None]) -> None:
+        self.on_arrival = on_arrival
+        self.failures: Counter[str] = Counter()
+        """How many requests of a PushConfig are still to be answered with 500."""
+        self._destinations: Mapping[str, Destination] = {}
+        app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_post("/clients/{namespace}/{name}", self._take)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self) -> str:
+        """Listen on a free port of loopback; the URL without a path."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    def know(self, destinations: Mapping[str, Destination]) -> None:
+        """Learn which credentials each client expects."""
+        self._destinations = destinations
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        push_config = f"{request.match_info['namespace']}/{request.match_info['name']}"
+        body = await request.read()
+        arrival = self._look(push_config, request, body)
+        self.on_arrival(arrival)
+        return web.json_response({"thanks": arrival.taken}, status=arrival.answered)
+
+    def _look(self, push_config: str, request: web.Request, body: bytes) -> Arrival:
+        webhook_id = request.headers.get("webhook-id", "")
+        destination = self._destinations.get(push_config)
+        if destination is None:
+            wrong: tuple[str, ...] = (f"nobody is called {push_config} here",)
+            status = None
+        else:
+            status, wrong = _read(destination, webhook_id, body)
+            wrong += faults(destination, request.headers, body, time.time())
+        answer = 401 if wrong else 200
+        if self.failures[push_config] > 0:
+            self.failures[push_config] -= 1
+            answer = 500
+        return Arrival(
+            webhook_id=webhook_id,
+            push_config=push_config,
+            answered=answer,
+            at=time.monotonic(),
+            status=status,
+            faults=wrong,
+        )
+
+
+def _read(destination: Destination, webhook_id: str, body: bytes) -> tuple[str | None, tuple[str, ...]]:
+    if destination.payload_format != "Canonical":
+        return None, ()
+    try:
+        notification = msgspec.json.decode(body, type=_Canonical)
+    except msgspec.MsgspecError as error:
+        return None, (f"the body is no canonical notification: {error}",)
+    if notification.id != webhook_id:
+        return notification.status.code, (f"webhook-id {webhook_id!r} is not the body's id {notification.id!r}",)
+    return notification.status.code, ()

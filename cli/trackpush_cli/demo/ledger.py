@@ -1,0 +1,144 @@
+"""What the demo's clients must get, what they got, and whether that is each push once and in order.
+
+Pure: it takes what was posted and what arrived, with times in seconds of one monotonic clock, and gives values. The
+ids are known before anything is posted, because a push's id is derived from the update (`updates.update_key`).
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+
+KEPT = 5000
+"""So many ended pushes are remembered, for a demo that goes on for days. A double that comes later counts as foreign."""
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """One push that must arrive."""
+
+    webhook_id: str
+    push_config: str
+    shipment: str
+    """Names the lane, together with ``push_config``."""
+    status: str
+    label: str
+    """Names the posted body, for messages."""
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """One request at a client's endpoint."""
+
+    webhook_id: str
+    push_config: str
+    answered: int
+    """The HTTP status that the endpoint gave it."""
+    at: float
+    status: str | None = None
+    """The canonical status in the body; None where the format carries none."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the request itself: credentials, signature, ids."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the client took it."""
+        return 200 <= self.answered < 300  # noqa: PLR2004  HTTP's own class
+
+
+class Push(msgspec.Struct):
+    """One expected push and how far it is."""
+
+    expectation: Expectation
+    posted_at: float
+    stored_at: float | None = None
+    """When the post was answered 200."""
+    arrived_at: float | None = None
+    tries: int = 0
+    answered: int | None = None
+    """How the client answered the last try."""
+
+
+class Ledger:
+    """Keeps the account of expected pushes and arrivals."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        """posts, accepted, duplicates, probes, pushes, arrived, failed tries, foreign."""
+        self.problems: list[str] = []
+        """Everything wrong so far, except what is merely missing yet."""
+        self._pushes: OrderedDict[str, Push] = OrderedDict()
+        self._lanes: dict[tuple[str, str], list[str]] = {}
+        self._ended = 0
+
+    def expect(self, expectations: Iterable[Expectation], at: float) -> list[Push]:
+        """Note pushes before their update is posted; those already known are duplicates and add nothing."""
+        fresh = []
+        for expectation in expectations:
+            if expectation.webhook_id in self._pushes:
+                continue
+            push = Push(expectation=expectation, posted_at=at)
+            self._pushes[expectation.webhook_id] = push
+            self._lanes.setdefault((expectation.push_config, expectation.shipment), []).append(expectation.webhook_id)
+            self.counts["pushes"] += 1
+            fresh.append(push)
+        return fresh
+
+    def arrive(self, arrival: Arrival) -> Push | None:
+        """Take one request at a client's endpoint; the push it belongs to, or None for one that nobody expected."""
+        push = self._pushes.get(arrival.webhook_id)
+        if push is None:
+            self.counts["foreign"] += 1
+            return None
+        expectation = push.expectation
+        self.problems += [f"{expectation.label} to {arrival.push_config}: {fault}" for fault in arrival.faults]
+        push.tries += 1
+        push.answered = arrival.answered
+        if arrival.push_config != expectation.push_config:
+            self.problems.append(f"{expectation.label}: went to {arrival.push_config} instead of {expectation.push_config}")
+        if arrival.status is not None and arrival.status != expectation.status:
+            self.problems.append(f"{expectation.label}: arrived as {arrival.status} instead of {expectation.status}")
+        if not arrival.taken:
+            self.counts["failed tries"] += 1
+        elif push.arrived_at is not None:
+            self.problems.append(f"{expectation.label} arrived twice at {arrival.push_config} ({arrival.webhook_id})")
+        else:
+            self._end(push, arrival.at)
+        return push
+
+    def _end(self, push: Push, at: float) -> None:
+        push.arrived_at = at
+        self.counts["arrived"] += 1
+        expectation = push.expectation
+        lane_key = (expectation.push_config, expectation.shipment)
+        lane = self._lanes[lane_key]
+        for ahead in lane[: lane.index(expectation.webhook_id)]:
+            self.problems.append(
+                f"{expectation.label} overtook {self._pushes[ahead].expectation.label} "
+                f"of the same shipment ({expectation.shipment}) at {expectation.push_config}"
+            )
+        lane.remove(expectation.webhook_id)
+        if not lane:
+            del self._lanes[lane_key]
+        self._ended += 1
+        if self._ended > KEPT:
+            self._forget()
+
+    def _forget(self) -> None:
+        for webhook_id, push in self._pushes.items():
+            if push.arrived_at is not None:
+                del self._pushes[webhook_id]
+                self._ended -= 1
+                return
+
+    @property
+    def missing(self) -> list[Push]:
+        """Expected pushes that have not arrived."""
+        return [push for push in self._pushes.values() if push.arrived_at is None]
+
+    def verdict(self) -> list[str]:
+        """Everything that keeps this run from "each push exactly once and in order"; empty when all is well."""
+        lost = [
+            f"{push.expectation.label} ({push.expectation.status}) never arrived at {push.expectation.push_config} "
+            f"({push.tries} tries, {push.expectation.webhook_id})"
+            for push in self.missing
+        ]
+        return self.problems + lost

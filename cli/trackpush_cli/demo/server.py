@@ -1,0 +1,121 @@
+"""The demo's server: a real `trackpush serve` in its own process, as anyone would start it."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from trackpush_cli.errors import CannotStartError
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 15.0
+_LAST_LINES = 8
+_OK = 200
+
+
+class ServerProcess:
+    """Starts, watches and stops `trackpush serve`. Its log goes to a file."""
+
+    def __init__(self, resources: Path, data: Path, log: Path) -> None:
+        self._command = [
+            *(sys.executable, "-m", "trackpush_cli", "serve", str(resources), "--data", str(data)),
+            *("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
+            *("--log-format", "json", "--drain-grace", "5s"),
+        ]
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self.url = ""
+        """Where aggregators post, without a path."""
+        self.admin_url = ""
+
+    async def start(self) -> None:
+        """Start and wait until it listens.
+
+        Raises:
+            CannotStartError: it ended or did not listen in time; the message holds the end of its log.
+        """
+        # Its own session: Ctrl-C in the terminal reaches the demo alone, which then stops it in order.
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        listening: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.create_task(self._read(self._process, listening))
+        try:
+            addresses = await asyncio.wait_for(listening, _START_SECONDS)
+        except TimeoutError:
+            await self.stop()
+            raise CannotStartError(f"the server did not listen within {_START_SECONDS:g} s{self._end_of_log()}") from None
+        except EOFError:
+            await self.stop()
+            raise CannotStartError(f"the server ended at once{self._end_of_log()}") from None
+        self.url, self.admin_url = f"http://{addresses['address']}", f"http://{addresses['admin_address']}"
+        await self._until_ready()
+
+    async def _until_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() < deadline and self.running:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{self.admin_url}/readyz") as response:
+                        if response.status == _OK:
+                            return
+                await asyncio.sleep(0.05)
+        await self.stop()
+        raise CannotStartError(f"the server did not become ready{self._end_of_log()}")
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.returncode is None
+
+    async def stop(self) -> int:
+        """Ask it to drain and end, insist if it does not; its exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+        code = await process.wait()
+        if self._reader is not None:
+            await self._reader
+        return code
+
+    async def _read(self, process: asyncio.subprocess.Process, listening: asyncio.Future[dict[str, Any]]) -> None:
+        assert process.stdout is not None
+        with self._log.open("ab") as log:
+            async for line in process.stdout:
+                log.write(line)
+                log.flush()
+                if not listening.done() and b"listening" in line:
+                    entry = _decode(line)
+                    if entry.get("event") == "listening":
+                        listening.set_result(entry)
+        if not listening.done():
+            listening.set_exception(EOFError())
+
+    def _end_of_log(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self._log.exists() else []
+        return f"; the end of its log ({self._log}):\n" + "\n".join(lines) if lines else "; it logged nothing"
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}

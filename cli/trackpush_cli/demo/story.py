@@ -1,0 +1,109 @@
+"""What the demo posts: first the samples that the package ships, then invented shipments through their life cycle."""
+
+import json
+import random
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from trackpush_api.routing import Account
+from trackpush_api.vocabulary import Aggregator, Status
+from trackpush_server.updates import TrackingUpdate
+
+Parse = Callable[[Aggregator, bytes], Sequence[TrackingUpdate]]
+Compose = Callable[[Aggregator, str, str, datetime], bytes]
+"""(aggregator, status, AWB, event time) -> body."""
+
+S = Status
+LIFE_CYCLES = {
+    "delivery": (S.PICKED_UP, S.IN_TRANSIT, S.OUT_FOR_DELIVERY, S.DELIVERED),
+    "second try": (S.PICKED_UP, S.IN_TRANSIT, S.OUT_FOR_DELIVERY, S.DELIVERY_FAILED, S.OUT_FOR_DELIVERY, S.DELIVERED),
+    "RTO": (S.PICKED_UP, S.IN_TRANSIT, S.DELIVERY_FAILED, S.RTO_INITIATED, S.RTO_IN_TRANSIT, S.RTO_DELIVERED),
+    "return": (S.RETURN_OUT_FOR_PICKUP, S.RETURN_PICKED_UP, S.RETURN_IN_TRANSIT, S.RETURN_DELIVERED),
+}
+"""The ways of a shipment that the demo plays, in canonical statuses."""
+
+_AT_ONCE = 6
+"""So many invented shipments are under way at the same time."""
+
+
+class Posting(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to make."""
+
+    label: str
+    account: Account
+    body: bytes
+    updates: tuple[TrackingUpdate, ...]
+    """What the body says; empty for a probe."""
+    wanted: str | None = None
+    """``direction/STATUS`` that the sample must be read as, where its case says so."""
+
+
+def _account_for(accounts: Sequence[Account], aggregator: Aggregator, shipment: str) -> Account:
+    """One of the aggregator's accounts: always the same for a shipment, whatever is posted of it."""
+    candidates = [account for account in accounts if account.aggregator is aggregator]
+    return candidates[zlib.crc32(shipment.encode()) % len(candidates)]
+
+
+def _expectation(case: dict[str, Any]) -> str | None:
+    """The ``direction/STATUS`` in a case's text, e.g. of "event forward/IN_TRANSIT; shipment state …"."""
+    words = str(case.get("expected", "")).replace(",", " ").replace(";", " ").split()
+    return next((word for word in words if "/" in word), None)
+
+
+def sample_postings(accounts: Sequence[Account], parse: Parse) -> list[Posting]:
+    """One posting for each sample payload of the package, in the order of its cases.json."""
+    folder = files("trackpush_server.aggregators") / "samples"
+    postings = []
+    for case in json.loads((folder / "cases.json").read_text()):
+        aggregator = next(each for each in Aggregator if each.slug == case["aggregator"])
+        body = (folder / case["file"]).read_bytes()
+        updates = tuple(parse(aggregator, body))
+        postings.append(
+            Posting(
+                label=case["file"].rsplit("/", 1)[-1].removesuffix(".json"),
+                account=_account_for(accounts, aggregator, updates[0].shipment if updates else ""),
+                body=body,
+                updates=updates,
+                wanted=_expectation(case) if updates else None,
+            )
+        )
+    return postings
+
+
+class _Shipment:
+    """An invented shipment and the rest of its life."""
+
+    def __init__(self, account: Account, rng: random.Random, now: datetime) -> None:
+        self.account = account
+        self.cycle = rng.choice(list(LIFE_CYCLES))
+        self.ahead = list(LIFE_CYCLES[self.cycle])
+        self.awb = f"7{rng.randrange(10**11):011d}"
+        # The whole life lies in the past hours, so that no event time is ever in the future.
+        self.time = now - timedelta(hours=12, seconds=rng.randrange(3600))
+
+
+def invented_postings(
+    accounts: Sequence[Account], parse: Parse, compose: Compose, rng: random.Random, now: Callable[[], datetime]
+) -> Iterator[Posting]:
+    """Postings without end: several shipments under way, each through one of `LIFE_CYCLES`, mixed."""
+    under_way: list[_Shipment] = []
+    while True:
+        while len(under_way) < _AT_ONCE:
+            under_way.append(_Shipment(rng.choice(accounts), rng, now()))
+        shipment = rng.choice(under_way)
+        status = shipment.ahead.pop(0)
+        shipment.time += timedelta(hours=1, seconds=rng.randrange(3000))
+        if not shipment.ahead:
+            under_way.remove(shipment)
+        body = compose(shipment.account.aggregator, status, shipment.awb, shipment.time)
+        yield Posting(
+            label=f"{shipment.cycle}: {status}",
+            account=shipment.account,
+            body=body,
+            updates=tuple(parse(shipment.account.aggregator, body)),
+        )

@@ -1,0 +1,200 @@
+"""What the demo shows: a live table in a terminal, plain lines where there is none.
+
+Both tell the same way of each update: received → stored → pushed, with attempt, latency and canonical status.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from trackpush_cli.demo.ledger import Arrival, Push
+from trackpush_cli.moments import show_duration
+
+
+class Line(msgspec.Struct):
+    """One row: a posted body, and one push that came of it (or why none did)."""
+
+    clock: str
+    aggregator: str
+    label: str
+    shipment: str
+    stored: str = "…"
+    note: str = ""
+    """Why there is no push."""
+    push: Push | None = None
+    refused: bool = False
+
+
+class View(Protocol):
+    """Where the demo tells what happens."""
+
+    def say(self, text: str) -> None:
+        """Tell one line of text."""
+        ...
+
+    def posted(self, lines: list[Line]) -> None:
+        """A post was answered; its rows are complete but for their pushes."""
+        ...
+
+    def arrived(self, push: Push | None, arrival: Arrival) -> None:
+        """A client got a request."""
+        ...
+
+    def close(self) -> None:
+        """Show the last state and give the terminal back."""
+        ...
+
+
+def _latency(push: Push, at: float) -> str:
+    return show_duration(max(at - (push.stored_at or push.posted_at), 0.0))
+
+
+class PlainView:
+    """One line per event, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._early: dict[str, list[Arrival]] = {}
+        """Pushes that arrived before the aggregator had read its 200: told after their post."""
+
+    def say(self, text: str) -> None:
+        """Print it."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def posted(self, lines: list[Line]) -> None:
+        """One line for the post."""
+        for line in lines[:1]:
+            note = f" ({line.note})" if line.note else ""
+            self.say(f"{line.clock} received  {line.aggregator} {line.label} {line.shipment} -> {line.stored}{note}")
+        for line in lines:
+            if line.push is not None:
+                for arrival in self._early.pop(line.push.expectation.webhook_id, ()):
+                    self.arrived(line.push, arrival)
+
+    def arrived(self, push: Push | None, arrival: Arrival) -> None:
+        """One line for the try."""
+        clock = time.strftime("%H:%M:%S")
+        if push is None:
+            self.say(f"{clock} pushed    {arrival.push_config} got {arrival.status} of yours -> {arrival.answered}")
+            return
+        if push.stored_at is None:
+            self._early.setdefault(arrival.webhook_id, []).append(arrival)
+            return
+        wanted = push.expectation
+        outcome = f"pushed    {arrival.push_config} got {wanted.status}" if arrival.taken else f"failed    {arrival.push_config}"
+        self.say(
+            f"{clock} {outcome} {wanted.label} {wanted.shipment} -> {arrival.answered}, "
+            f"attempt {push.tries}, {_latency(push, arrival.at)} after the 200"
+        )
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class LiveView:
+    """The live table: the newest rows, below them one line per client."""
+
+    def __init__(self, console: Console, counts: Counter[str], problems: list[str]) -> None:
+        self._console = console
+        self._counts = counts
+        self._problems = problems
+        self._rows: deque[Line] = deque(maxlen=500)
+        self._clients: dict[str, Counter[str]] = {}
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
+        self._started = False
+
+    def say(self, text: str) -> None:
+        """Print above the table."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def posted(self, lines: list[Line]) -> None:
+        """Add rows."""
+        if not self._started:
+            self._live.start()
+            self._started = True
+        self._rows.extend(lines)
+
+    def arrived(self, push: Push | None, arrival: Arrival) -> None:
+        """Note the try in its row and at its client."""
+        client = self._clients.setdefault(arrival.push_config, Counter())
+        client[str(arrival.answered)] += 1
+        if push is None:
+            self._rows.append(
+                Line(
+                    clock=time.strftime("%H:%M:%S"),
+                    aggregator="",
+                    label="posted by you",
+                    shipment="",
+                    stored="",
+                    note=f"{arrival.push_config} got {arrival.status} -> {arrival.answered}",
+                )
+            )
+
+    def close(self) -> None:
+        """Leave the whole table behind."""
+        if self._started:
+            self._live.stop()
+            self._console.print(self._table(list(self._rows)[-200:]))
+            self._console.print(self._footer())
+
+    def _render(self) -> Group:
+        room = max(self._console.height - 6 - len(self._clients), 3)
+        return Group(self._table(list(self._rows)[-room:]), self._footer())
+
+    def _table(self, rows: list[Line]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+        for name in ("received", "from", "tracking update", "shipment", "stored", "pushed to", "status", "try", "latency"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        for line in rows:
+            table.add_row(line.clock, line.aggregator, line.label, line.shipment, *_cells(line))
+        return table
+
+    def _footer(self) -> Text:
+        counts = self._counts
+        text = Text("\n")
+        text.append(
+            f"{counts['posts']} posts: {counts['accepted']} updates stored, {counts['duplicates']} duplicates, "
+            f"{counts['probes']} probes · {counts['arrived']} of {counts['pushes']} pushes arrived, "
+            f"{counts['failed tries']} failed tries\n"
+        )
+        for name, answers in sorted(self._clients.items()):
+            text.append(f"{name}: " + ", ".join(f"{count} x {status}" for status, count in sorted(answers.items())) + "\n")
+        if self._problems:
+            text.append(f"{len(self._problems)} problems, the last: {self._problems[-1]}", style="red")
+        return text
+
+
+def _cells(line: Line) -> tuple[Text | str, ...]:
+    stored = Text(line.stored, style="red" if line.refused else "")
+    push = line.push
+    if push is None:
+        return stored, Text(line.note, style="dim"), "", "", ""
+    wanted = push.expectation
+    if push.arrived_at is not None:
+        took = Text(_latency(push, push.arrived_at), style="green")
+    elif push.tries:
+        took = Text(f"{push.answered}, retries", style="yellow")
+    else:
+        took = Text("…", style="dim")
+    return stored, wanted.push_config, wanted.status, str(push.tries or ""), took
+
+
+def make_view(console: Console, counts: Counter[str], problems: list[str]) -> View:
+    """The live table for a terminal, plain lines for anything else."""
+    return LiveView(console, counts, problems) if console.is_terminal else PlainView(console)
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """The run in one line."""
+    return (
+        f"{counts['posts']} posts, {counts['accepted']} updates stored, {counts['duplicates']} duplicates not pushed again, "
+        f"{counts['probes']} probes answered; {counts['arrived']} of {counts['pushes']} pushes arrived, "
+        f"after {counts['failed tries']} failed tries"
+    )
