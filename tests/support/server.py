@@ -27,12 +27,16 @@ class Probe(NamedTuple):
 class ServerProcess:
     """`trackpush serve` with free ports that stay the same over restarts."""
 
-    def __init__(self, resources: Path, data: Path, *, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, resources: Path, data: Path, *, arguments: Sequence[str] = (), prefix: Sequence[str] = ()
+    ) -> None:
+        """``prefix`` stands before the command, for example ``taskset -c 0``."""
         self.resources = resources
         self.data = data
         self.log: list[dict[str, Any]] = []
         """Every line that it wrote, of all its starts; a line that is no JSON object stands under ``text``."""
         self._arguments = tuple(arguments)
+        self._prefix = tuple(prefix)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._listen = "127.0.0.1:0"
@@ -47,6 +51,11 @@ class ServerProcess:
     def admin_url(self) -> str:
         """The admin port's origin."""
         return f"http://{self._admin_listen}"
+
+    @property
+    def port(self) -> int:
+        """The receiver's port."""
+        return int(self._listen.rpartition(":")[2])
 
     @property
     def pid(self) -> int:
@@ -126,7 +135,8 @@ class ServerProcess:
     def _command(self) -> list[str]:
         listen = ["--listen", self._listen, "--admin-listen", self._admin_listen]
         data = ["--data", str(self.data), "--log-format", "json"]
-        return [sys.executable, "-m", "trackpush_cli", "serve", str(self.resources), *listen, *data, *self._arguments]
+        program = [sys.executable, "-m", "trackpush_cli", "serve", str(self.resources)]
+        return [*self._prefix, *program, *listen, *data, *self._arguments]
 
     async def _ended(self) -> int:
         assert self._process is not None

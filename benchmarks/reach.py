@@ -1,0 +1,91 @@
+"""The lines that Trackpush wants to reach, each a ratio of figures of one and the same run."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from backlog import Findings
+from stats import Figures
+
+MEMORY_MIB = 200.0
+BACKLOG = 1_000_000
+LONGEST_PAUSE_MS = 1000.0
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to reach. ``at_least`` tells which side of the limit is good."""
+
+    name: str
+    value: float
+    limit: float
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """All that one run measured; what was not run stays empty."""
+
+    fsync_ms: float = 0.0
+    closed: dict[str, Figures] = msgspec.field(default_factory=dict)
+    """By case: a, b, c."""
+    steady: dict[str, Figures] = msgspec.field(default_factory=dict)
+    """By case, at a fixed rate."""
+    steady_rate: float = 0.0
+    isolation: dict[str, Figures] = msgspec.field(default_factory=dict)
+    """``good``: ten healthy clients; ``bad``: the same with one dead and one hanging."""
+    backlog: Findings | None = None
+
+
+def lines(run: Run) -> list[Line]:
+    """Every line for which the run has figures."""
+    return [*_closed(run.closed), *_steady(run), *_isolation(run.isolation), *_backlog(run.backlog)]
+
+
+def _closed(figures: Mapping[str, Figures]) -> Iterator[Line]:
+    bare = figures.get("a")
+    if bare is None:
+        return
+    if ingest := figures.get("b"):
+        ratio = ingest.throughput / bare.throughput
+        yield Line(name="(b)/(a) throughput", value=ratio, limit=0.5, at_least=True)
+    if (whole := figures.get("c")) and whole.cpu_per_10k and bare.cpu_per_10k:
+        ratio = whole.throughput / bare.throughput
+        yield Line(name="(c)/(a) throughput", value=ratio, limit=0.25, at_least=True, note="aim 0.35")
+        yield Line(name="(c)/(a) CPU per update", value=whole.cpu_per_10k / bare.cpu_per_10k, limit=4.5)
+
+
+def _steady(run: Run) -> Iterator[Line]:
+    bare, whole = run.steady.get("a"), run.steady.get("c")
+    if bare is None or whole is None or whole.push_p99 is None:
+        return
+    at = f"at {run.steady_rate:g}/s"
+    limit = 4 * bare.answer_p99 + 4 * run.fsync_ms
+    note = "ms; limit 4 x (a)'s p99 + 4 x fsync"
+    yield Line(name=f"(c) p99 of the answer {at}", value=whole.answer_p99, limit=limit, note=note)
+    name = f"(c) p99 of answer -> push {at}"
+    yield Line(name=name, value=whole.push_p99, limit=bare.answer_p99, note="ms; limit (a)'s p99 of the answer")
+
+
+def _isolation(figures: Mapping[str, Figures]) -> Iterator[Line]:
+    good, bad = figures.get("good"), figures.get("bad")
+    if good and bad and good.push_p99 is not None and bad.push_p99 is not None:
+        name = "(d) healthy clients' p99, with / without the bad"
+        yield Line(name=name, value=bad.push_p99 / good.push_p99, limit=1.2, note="answer -> push")
+        yield Line(name="(d) the same for the answer", value=bad.answer_p99 / good.answer_p99, limit=1.2)
+
+
+def _backlog(found: Findings | None) -> Iterator[Line]:
+    if found is None:
+        return
+    size = f"{found.pushes:,} pushes wait"
+    small = "" if found.pushes >= BACKLOG else f"; not the full {BACKLOG:,}"
+    yield Line(name=f"peak memory, {size}", value=found.peak_mib, limit=MEMORY_MIB, note=f"MiB{small}")
+    ratio = found.ingest_full / found.ingest_empty
+    yield Line(name="ingest, full / empty backlog", value=ratio, limit=0.9, at_least=True)
+    name = "longest answer during recovery"
+    yield Line(name=name, value=found.recovery_max, limit=LONGEST_PAUSE_MS, note="ms; no pause in ingest")

@@ -1,0 +1,97 @@
+"""Prints a run as tables and keeps it as JSON."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from backlog import Findings
+from reach import Line, Run, lines
+from stats import Figures
+
+_TITLES = {
+    "a": "(a) bare aiohttp handler",
+    "b": "(b) durable ingest",
+    "c": "(c) end to end",
+    "good": "(d) ten healthy clients",
+    "bad": "(d) one dead, one hanging",
+}
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _cases(title: str, figures: Mapping[str, Figures]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("case")
+    for heading in ("updates/s", "answer p50 ms", "p99", "max", "push p50 ms", "p99", "CPU s/10k", "peak MiB"):
+        table.add_column(heading, justify="right")
+    for name, one in figures.items():
+        table.add_row(
+            _TITLES[name],
+            _number(one.throughput, 0),
+            *map(
+                _number, (one.answer_p50, one.answer_p99, one.answer_max, one.push_p50, one.push_p99, one.cpu_per_10k)
+            ),
+            _number(one.peak_mib, 0),
+        )
+    return table
+
+
+def _backlog(found: Findings) -> Table:
+    table = Table(title="Backlog", title_justify="left", show_header=False)
+    table.add_row("pushes that wait", _number(found.pushes, 0))
+    table.add_row("ingest/s, empty -> full", f"{_number(found.ingest_empty, 0)} -> {_number(found.ingest_full, 0)}")
+    table.add_row("after kill -9: ready after, s", _number(found.ready_after))
+    table.add_row("answer p99 ms, calm -> recovering", f"{_number(found.calm_p99)} -> {_number(found.recovery_p99)}")
+    table.add_row("longest answer while recovering, ms", _number(found.recovery_max))
+    table.add_row("drained, pushes/s", f"{_number(found.drain_rate, 0)}{'' if found.drained else ' (not to the end)'}")
+    table.add_row("peak memory, MiB", _number(found.peak_mib, 0))
+    return table
+
+
+def _reach(reached: list[Line]) -> Table:
+    table = Table(title="Reach", title_justify="left")
+    for heading in ("what", "measured", "limit", "", ""):
+        table.add_column(heading)
+    for line in reached:
+        sign = ">=" if line.at_least else "<="
+        verdict = "pass" if line.reached else "[bold]not yet[/bold]"
+        table.add_row(line.name, _number(line.value), f"{sign} {_number(line.limit)}", verdict, line.note)
+    return table
+
+
+def show(run: Run, console: Console) -> None:
+    """Print everything that was measured."""
+    if run.closed:
+        console.print(_cases("Closed loop: as fast as it goes", run.closed))
+    if run.steady:
+        console.print(_cases(f"Open loop, {run.steady_rate:g} updates/s", run.steady))
+    if run.isolation:
+        console.print(_cases("One dead and one hanging client among ten (push times: the eight others)", run.isolation))
+    if run.backlog:
+        console.print(_backlog(run.backlog))
+    console.print(f"One fsync on this disk: {run.fsync_ms:.2f} ms (median)")
+    console.print(_reach(lines(run)))
+
+
+def save(run: Run, rounds: Mapping[str, list[Figures]], settings: Mapping[str, object], folder: Path) -> Path:
+    """Write medians, single rounds, settings and machine as JSON; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / time.strftime("%Y%m%dT%H%M%SZ.json", time.gmtime())
+    document = {
+        "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
+        "settings": settings,
+        "medians": msgspec.to_builtins(run),
+        "rounds": msgspec.to_builtins(rounds),
+        "reach": [{**msgspec.to_builtins(line), "reached": line.reached} for line in lines(run)],
+    }
+    path.write_text(json.dumps(document, indent=2, default=str) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,159 @@
+"""All benchmarks side by side in one run, as ratios to a bare handler (docs/benchmarks.md says how to read them).
+
+`make bench` runs everything; `make bench ARGS="--quick"` a short version; `--only closed --cases a` single parts.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections import defaultdict
+from statistics import median
+
+import msgspec
+from rich.console import Console
+
+import backlog
+import cases
+import isolation
+import paths
+from cases import Drive
+from disk import fsync_ms
+from reach import Run
+from report import save, show
+from rig import Rig
+from stats import Figures, VoidError, median_figures
+
+PARTS = ("closed", "steady", "isolation", "backlog")
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of everything."""
+
+    rounds: int
+    seconds: float
+    steady_seconds: float
+    isolation_rounds: int
+    isolation_seconds: float
+    backlog: int
+    drain_seconds: float
+
+
+FULL = Sizes(
+    rounds=5,
+    seconds=6.0,
+    steady_seconds=10.0,
+    isolation_rounds=2,
+    isolation_seconds=32.0,
+    backlog=1_000_000,
+    drain_seconds=600.0,
+)
+QUICK = Sizes(
+    rounds=1,
+    seconds=3.0,
+    steady_seconds=4.0,
+    isolation_rounds=1,
+    isolation_seconds=12.0,
+    backlog=50_000,
+    drain_seconds=60.0,
+)
+
+
+class Bench:
+    """One run: the rounds so far, and what they came to."""
+
+    def __init__(self, rig: Rig, sizes: Sizes, options: argparse.Namespace, console: Console) -> None:
+        self.run = Run(steady_rate=options.rate)
+        self.rounds: dict[str, list[Figures]] = defaultdict(list)
+        self._rig = rig
+        self._sizes = sizes
+        self._options = options
+        self._console = console
+        self._fsyncs: list[float] = []
+
+    async def parts(self) -> None:
+        """Run the parts that were asked for."""
+        only = self._options.only or PARTS
+        if "closed" in only:
+            drive = Drive(seconds=self._sizes.seconds, connections=self._options.connections)
+            self.run.closed = await self._interleaved("closed", drive)
+        if "steady" in only:
+            drive = Drive(seconds=self._sizes.steady_seconds, rate=self._options.rate, warmup=2.0)
+            self.run.steady = await self._interleaved("steady", drive)
+        if "isolation" in only:
+            await self._isolation()
+        if "backlog" in only:
+            await self._backlog()
+        self.run.fsync_ms = median(self._fsyncs)
+
+    async def _interleaved(self, part: str, drive: Drive) -> dict[str, Figures]:
+        for _ in range(self._sizes.rounds):
+            for name in self._options.cases:
+                self._fsync()
+                figures = await cases.CASES[name](self._rig, drive)
+                self._note(f"{part}/{name}", figures)
+        return {name: median_figures(self.rounds[f"{part}/{name}"]) for name in self._options.cases}
+
+    async def _isolation(self) -> None:
+        drive = Drive(seconds=self._sizes.isolation_seconds, rate=self._options.rate, warmup=2.0)
+        for _ in range(self._sizes.isolation_rounds):
+            for name, bad in (("good", False), ("bad", True)):
+                self._note(f"isolation/{name}", await isolation.measure(self._rig, drive, bad=bad))
+        self.run.isolation = {name: median_figures(self.rounds[f"isolation/{name}"]) for name in ("good", "bad")}
+        self._fsync()
+
+    async def _backlog(self) -> None:
+        plan = backlog.Plan(
+            pushes=self._options.backlog or self._sizes.backlog,
+            probe_seconds=self._sizes.seconds,
+            recovery=Drive(seconds=self._sizes.steady_seconds, rate=self._options.rate / 2),
+            drain_seconds=self._sizes.drain_seconds,
+        )
+        self.run.backlog = await backlog.measure(self._rig, plan)
+        self._fsync()
+
+    def _fsync(self) -> None:
+        self._fsyncs.append(fsync_ms(self._rig.folder))
+
+    def _note(self, name: str, figures: Figures) -> None:
+        self.rounds[name].append(figures)
+        push = "" if figures.push_p99 is None else f", push p99 {figures.push_p99:.2f} ms"
+        cpu = "" if figures.cpu_per_10k is None else f", {figures.cpu_per_10k:.2f} CPU s/10k"
+        answer = f"answer p99 {figures.answer_p99:.2f} ms"
+        self._console.print(f"{name:16} {figures.throughput:9,.0f} updates/s, {answer}{push}{cpu}", highlight=False)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short run: shows that it works, not how fast it is")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (may be repeated)")
+    parser.add_argument("--cases", nargs="+", choices=tuple(cases.CASES), default=list(cases.CASES))
+    parser.add_argument("--rounds", type=int, help="rounds of the closed and the steady part")
+    parser.add_argument("--connections", type=int, default=64, help="closed loop: requests under way at any time")
+    parser.add_argument("--rate", type=float, default=1000.0, help="open loop: updates a second")
+    parser.add_argument("--backlog", type=int, help="how many pushes wait")
+    parser.add_argument("--aggregator", choices=("clickpost", "shiprocket", "shipway"), default="clickpost")
+    parser.add_argument("--pin", action="store_true", help="server on CPU 0, load and sink on CPU 1 (taskset)")
+    return parser.parse_args()
+
+
+async def _main() -> int:
+    options = _options()
+    sizes = QUICK if options.quick else FULL
+    if options.rounds:
+        sizes = msgspec.structs.replace(sizes, rounds=options.rounds)
+    console = Console(width=140)
+    rig = Rig(folder=paths.CACHE / "work", pinned=options.pin, aggregator=options.aggregator)
+    bench = Bench(rig, sizes, options, console)
+    try:
+        await bench.parts()
+    except VoidError as error:
+        console.print(f"This run is void: {error}", style="bold")
+        return 1
+    show(bench.run, console)
+    settings = {**vars(options), "sizes": msgspec.to_builtins(sizes)}
+    console.print(f"Written to {save(bench.run, bench.rounds, settings, paths.CACHE)}", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main()))
