@@ -1,0 +1,138 @@
+"""A dispatcher with the real journal and transport, and clients on loopback; only the HTTP receiver is left out."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.outbound.transport import HttpTransport
+
+from support.deadline import until
+from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTable, ServerSettings
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.journal.port import NewPush, NewUpdate
+from trackpush_server.pusher.budget import Budget
+from trackpush_server.pusher.dispatcher import Dispatcher
+from trackpush_server.pusher.observer import ChannelSnapshot
+
+LOOPBACK = Egress(https_only=False, allowed_cidrs=("127.0.0.0/8",))
+QUICK = Retry(schedule=(0.05,), max_age=60.0, jitter=0.0)
+_NUMBERS = itertools.count(1)
+
+
+class Seen(msgspec.Struct):
+    """What the dispatcher told its observer."""
+
+    attempts: list[tuple[str, str]] = []
+    ends: list[tuple[str, str]] = []
+    changes: list[tuple[str, str]] = []
+    failures: list[tuple[str, int, str, float | None]] = []
+
+    def attempted(self, push_config: str, result: str, seconds: float) -> None:
+        """Note it."""
+        del seconds
+        self.attempts.append((push_config, result))
+
+    def ended(self, push_config: str, state: str, age_seconds: float) -> None:
+        """Note it."""
+        del age_seconds
+        self.ends.append((push_config, state))
+
+    def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
+        """Note it."""
+        del push_id
+        self.failures.append((push_config, tries, reason, next_in))
+
+    def changed(self, push_config: str, state: str, reason: str) -> None:
+        """Note it."""
+        del reason
+        self.changes.append((push_config, state))
+
+
+class Rig:
+    """One dispatcher over one journal folder. Make it with `open_rig`."""
+
+    def __init__(self, folder: Path, budget: Budget | None, clock_ahead: float) -> None:
+        self.seen = Seen()
+        self.journal = SqliteJournal(folder)
+        self.transport = HttpTransport()
+        self.dispatcher = Dispatcher(
+            journal=self.journal,
+            transport=self.transport,
+            observer=self.seen,
+            budget=budget,
+            wall=lambda: time.time() + clock_ahead,
+        )
+        self.journal.on_commit = self.dispatcher.accept
+
+    def apply(self, *destinations: Destination, suspended_account: bool = False) -> None:
+        """Serve these destinations."""
+        account = Account(name="acme/clickpost", aggregator=Aggregator.CLICKPOST, key_digests=())
+        account = msgspec.structs.replace(account, suspended=suspended_account)
+        server = ServerSettings(name="trackpush/main", egress=LOOPBACK)
+        self.dispatcher.apply(RoutingTable(server=server, accounts=(account,), destinations=destinations))
+
+    async def post(self, *marks: int, shipment: str | None = None, to: Sequence[str] = ("acme/oms",)) -> None:
+        """Store one update per mark, each a shipment of its own unless named, and wait for the commit."""
+        await self.journal.append([update(mark, shipment, to) for mark in marks])
+
+    def channel(self, name: str = "acme/oms") -> ChannelSnapshot:
+        """The snapshot of one channel."""
+        return next(one for one in self.dispatcher.snapshot() if one.push_config == name)
+
+    async def until_breaker(self, state: str, name: str = "acme/oms") -> None:
+        """Wait until a channel is in this state."""
+        await until(lambda: self.channel(name).breaker == state, seconds=10, what=lambda: repr(self.channel(name)))
+
+    async def until_ended(self, count: int) -> None:
+        """Wait until so many pushes have ended and their outcomes are on disk."""
+        await until(lambda: len(self.seen.ends) >= count, seconds=20, what=lambda: f"{len(self.seen.ends)} ended")
+        await self.journal.flush()
+
+    async def pending(self, name: str = "acme/oms") -> int:
+        """How many pushes are pending on disk."""
+        await self.journal.flush()
+        counts = await self.journal.pending_counts()
+        return sum(one.count for one in counts if one.push_config == name)
+
+
+def update(mark: int, shipment: str | None, to: Sequence[str]) -> NewUpdate:
+    """An update that the journal has never seen, with the mark in its body."""
+    name = shipment or f"awb-{mark}"
+    return NewUpdate(
+        key=next(_NUMBERS).to_bytes(8, "big") + time.time_ns().to_bytes(8, "big"),
+        account="acme/clickpost",
+        received_at=int(time.time() * 1000),
+        occurred_at=1_700_000_000_000 + mark * 1000,
+        shipment=name,
+        awb=name,
+        forward_awb=None,
+        order_id=None,
+        status="IN_TRANSIT",
+        notification=b'{"type":"shipment.in_transit"}',
+        body=b'{"remark":"mark-%010d"}' % mark,
+        pushes=tuple(NewPush(config) for config in to),
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_rig(
+    folder: Path,
+    *destinations: Destination,
+    budget: Budget | None = None,
+    clock_ahead: float = 0.0,
+) -> AsyncIterator[Rig]:
+    """A running dispatcher; stopped with a short grace when the block ends."""
+    rig = Rig(folder, budget, clock_ahead)
+    await rig.journal.start()
+    rig.apply(*destinations)
+    await rig.dispatcher.start()
+    try:
+        yield rig
+    finally:
+        await rig.dispatcher.stop(grace=0.1)
+        await rig.transport.close()
+        await rig.journal.close()
