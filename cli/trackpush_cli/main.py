@@ -26,7 +26,7 @@ COMMANDS = {
     "check": Entry("trackpush_cli.check", "Say everything that is wrong with a folder of resources."),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),
-    "demo": Entry("trackpush_cli.demo", "Show it all at work: three clients, all aggregators, a live table."),
+    "demo": Entry("trackpush_cli.demo.command", "Show it all at work: three clients, all aggregators, a live table."),
     "crds": Entry("trackpush_cli.crds", "Write the CustomResourceDefinitions."),
 }
 

@@ -66,7 +66,7 @@ def show_duration(seconds: float) -> str:
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A duration option; gives seconds."""
 
     name = "duration"
@@ -81,7 +81,7 @@ class Duration(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A point-in-time option; gives an aware datetime."""
 
     name = "time"

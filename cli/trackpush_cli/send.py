@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +11,10 @@ import click
 
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
-from trackpush_cli.posting import DEFAULT_PLACE, KeyPlace, Poster, Reply, Target, explain, readable, target
+from trackpush_cli.posting import Poster, Reply
+from trackpush_cli.target import DEFAULT_PLACE, KeyPlace, Target, target
 
 _OK = 200
 
@@ -52,7 +55,9 @@ def _bodies(aggregator: Aggregator, facts: Facts, count: int) -> list[bytes]:
 def _with_hash(body: bytes, key: str) -> bytes:
     content = json.loads(body)
     if not isinstance(content, dict):
-        raise CannotStartError("--key-in body sets Shipway's `hash`, but the body is no JSON object; use --key-in query")
+        raise CannotStartError(
+            "--key-in body sets Shipway's `hash`, but the body is no JSON object; use --key-in query"
+        )
     return json.dumps(content | {"hash": key}, ensure_ascii=False).encode()
 
 
@@ -67,7 +72,7 @@ def _key(key: str | None, key_file: Path | None) -> str | None:
 
 def _read(file: str) -> bytes:
     try:
-        return click.get_binary_stream("stdin").read() if file == "-" else Path(file).read_bytes()
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise CannotStartError(f"--file {file}: {error.strerror}") from None
 
@@ -94,7 +99,7 @@ def _post(where: Target, bodies: list[bytes], *, timeout: float) -> list[Reply]:
     return replies
 
 
-class _AggregatorName(click.ParamType):
+class _AggregatorName(click.ParamType[Aggregator]):
     name = "aggregator"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
@@ -120,11 +125,16 @@ class _AggregatorName(click.ParamType):
 @click.option("--awb", help="Waybill number. Default: invented.")
 @click.option("--order", help="The client's order number. Default: invented.")
 @click.option("--time", type=Moment(), help="When it happened: 2h (ago) or ISO 8601. Default: now.")
-@click.option("--count", type=click.IntRange(1, 100_000), default=1, help="How many: other shipments, or with --awb later updates.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    help="How many: other shipments, or with --awb later updates.",
+)
 @click.option("--file", help="Post this file's body instead ('-': standard input).")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Seconds.")
 @click.option("--list", "list_only", is_flag=True, help="List what can be composed and end.")
-def command(  # noqa: D103  the docstring below is the help text
+def command(
     *,
     url: str | None,
     aggregator: Aggregator | None,
@@ -140,7 +150,7 @@ def command(  # noqa: D103  the docstring below is the help text
     timeout: float,
     list_only: bool,
 ) -> None:
-    """Post tracking updates as an aggregator would, and explain the answer.
+    r"""Post tracking updates as an aggregator would, and explain the answer.
 
     \b
     trackpush send --url http://127.0.0.1:8080 --aggregator clickpost --status DELIVERED --key k-1
@@ -149,7 +159,9 @@ def command(  # noqa: D103  the docstring below is the help text
         _list(aggregator)
         return
     if url is None or aggregator is None:
-        raise click.UsageError("--url and --aggregator are needed, e.g. --url http://127.0.0.1:8080 --aggregator clickpost")
+        raise click.UsageError(
+            "--url and --aggregator are needed, e.g. --url http://127.0.0.1:8080 --aggregator clickpost"
+        )
     place = DEFAULT_PLACE[aggregator] if key_in is None else KeyPlace(key_in)
     if place is KeyPlace.BODY and aggregator is not Aggregator.SHIPWAY:
         raise click.UsageError("--key-in body is Shipway's `hash`; the other aggregators' bodies carry no key")
@@ -160,4 +172,5 @@ def command(  # noqa: D103  the docstring below is the help text
     where = target(url, aggregator, secret, place)
     last = _post(where, bodies, timeout=timeout)[-1]
     if last.status != _OK:
-        raise ProblemsFoundError(explain(last, where, aggregator, place if secret is not None else None))
+        sent_in = place if secret is not None else None
+        raise ProblemsFoundError(explain(last.status, last.headers, where, aggregator, sent_in))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -11,7 +11,7 @@ from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.ledger import Ledger, Push
 from trackpush_cli.demo.story import Posting
 from trackpush_cli.demo.view import Line, View
-from trackpush_cli.posting import DEFAULT_PLACE, target
+from trackpush_cli.target import DEFAULT_PLACE, KeyPlace, target
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _OK = 200
@@ -28,7 +28,7 @@ class AggregatorSide:
         self._view = view
         self._session: aiohttp.ClientSession
 
-    async def __aenter__(self) -> "AggregatorSide":
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         return self
 
@@ -69,19 +69,22 @@ class AggregatorSide:
         line.label, line.shipment = f"{method} without a body", ""
         self._view.posted([line])
 
-    def _place(self, posting: Posting) -> Any:
+    def _place(self, posting: Posting) -> KeyPlace:
         return DEFAULT_PLACE[posting.account.aggregator]
 
     async def _request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         try:
-            async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
+            async with self._session.request(
+                method, url, headers=headers, data=body, allow_redirects=False
+            ) as response:
                 return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
             return 0, f"{type(error).__name__}: {error}".encode()
 
     def _judge(self, posting: Posting, status: int, answer: bytes, wanted: dict[str, int]) -> list[str]:
         if status != _OK:
-            return [f"{posting.label} was answered {status or 'not at all'} instead of 200: {answer[:200].decode(errors='replace')}"]
+            text = answer[:200].decode(errors="replace")
+            return [f"{posting.label} was answered {status or 'not at all'} instead of 200: {text}"]
         problems = []
         try:
             given = msgspec.json.decode(answer, type=dict[str, int])

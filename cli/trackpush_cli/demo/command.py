@@ -28,7 +28,9 @@ def _folders(data: Path | None, *, keep: bool) -> Iterator[Folders]:
         except OSError as error:
             raise CannotStartError(f"--data {root}: {error.strerror}") from None
         if any(root.iterdir()):
-            raise CannotStartError(f"--data {root} is not empty: give a new folder, the demo writes resources and a journal there")
+            raise CannotStartError(
+                f"--data {root} is not empty: give a new folder, the demo writes resources and a journal there"
+            )
     try:
         yield Folders(root)
     finally:
@@ -45,10 +47,18 @@ async def _play(demo: Demo) -> tuple[list[str], bool]:
 
 
 @click.command("demo")
-@click.option("--once", is_flag=True, help="Post every sample once, check that each push arrived once and in order, end.")
+@click.option(
+    "--once", is_flag=True, help="Post every sample once, check that each push arrived once and in order, end."
+)
 @click.option("--keep", is_flag=True, help="Keep the folder (resources, journal, log) for a look afterwards.")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder to use, and keep. Default: a temporary one.")
-@click.option("--rate", type=click.FloatRange(0.1, 1000), default=2.0, show_default=True, help="Invented updates per second.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to use, and keep. Default: a temporary one.",
+)
+@click.option(
+    "--rate", type=click.FloatRange(0.1, 1000), default=2.0, show_default=True, help="Invented updates per second."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the invented shipments.")
 def command(*, once: bool, keep: bool, data: Path | None, rate: float, seed: int) -> None:
     """Show it all at work, on this machine alone, without Kubernetes.

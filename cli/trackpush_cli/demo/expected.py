@@ -55,7 +55,8 @@ class Expected:
                     label=posting.label,
                 )
                 for name in posting.account.destinations
-                if (destination := self._destinations.get(name)) and self._is_pushed(destination, posting.account, update)
+                if (destination := self._destinations.get(name))
+                and self._is_pushed(destination, posting.account, update)
             ]
         return expectations, duplicates
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 KEPT = 5000
-"""So many ended pushes are remembered, for a demo that goes on for days. A double that comes later counts as foreign."""
+"""So many ended pushes are remembered, as a demo may go on for days. A double that comes later counts as foreign."""
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +93,9 @@ class Ledger:
         push.tries += 1
         push.answered = arrival.answered
         if arrival.push_config != expectation.push_config:
-            self.problems.append(f"{expectation.label}: went to {arrival.push_config} instead of {expectation.push_config}")
+            self.problems.append(
+                f"{expectation.label}: went to {arrival.push_config} instead of {expectation.push_config}"
+            )
         if arrival.status is not None and arrival.status != expectation.status:
             self.problems.append(f"{expectation.label}: arrived as {arrival.status} instead of {expectation.status}")
         if not arrival.taken:

@@ -55,7 +55,9 @@ class ServerProcess:
             addresses = await asyncio.wait_for(listening, _START_SECONDS)
         except TimeoutError:
             await self.stop()
-            raise CannotStartError(f"the server did not listen within {_START_SECONDS:g} s{self._end_of_log()}") from None
+            raise CannotStartError(
+                f"the server did not listen within {_START_SECONDS:g} s{self._end_of_log()}"
+            ) from None
         except EOFError:
             await self.stop()
             raise CannotStartError(f"the server ended at once{self._end_of_log()}") from None

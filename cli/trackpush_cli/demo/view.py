@@ -88,7 +88,11 @@ class PlainView:
             self._early.setdefault(arrival.webhook_id, []).append(arrival)
             return
         wanted = push.expectation
-        outcome = f"pushed    {arrival.push_config} got {wanted.status}" if arrival.taken else f"failed    {arrival.push_config}"
+        outcome = (
+            f"pushed    {arrival.push_config} got {wanted.status}"
+            if arrival.taken
+            else f"failed    {arrival.push_config}"
+        )
         self.say(
             f"{clock} {outcome} {wanted.label} {wanted.shipment} -> {arrival.answered}, "
             f"attempt {push.tries}, {_latency(push, arrival.at)} after the 200"
@@ -150,7 +154,17 @@ class LiveView:
 
     def _table(self, rows: list[Line]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-        for name in ("received", "from", "tracking update", "shipment", "stored", "pushed to", "status", "try", "latency"):
+        for name in (
+            "received",
+            "from",
+            "tracking update",
+            "shipment",
+            "stored",
+            "pushed to",
+            "status",
+            "try",
+            "latency",
+        ):
             table.add_column(name, no_wrap=True, overflow="ellipsis")
         for line in rows:
             table.add_row(line.clock, line.aggregator, line.label, line.shipment, *_cells(line))
@@ -165,7 +179,9 @@ class LiveView:
             f"{counts['failed tries']} failed tries\n"
         )
         for name, answers in sorted(self._clients.items()):
-            text.append(f"{name}: " + ", ".join(f"{count} x {status}" for status, count in sorted(answers.items())) + "\n")
+            text.append(
+                f"{name}: " + ", ".join(f"{count} x {status}" for status, count in sorted(answers.items())) + "\n"
+            )
         if self._problems:
             text.append(f"{len(self._problems)} problems, the last: {self._problems[-1]}", style="red")
         return text
@@ -194,7 +210,7 @@ def make_view(console: Console, counts: Counter[str], problems: list[str]) -> Vi
 def summary(counts: Mapping[str, int]) -> str:
     """The run in one line."""
     return (
-        f"{counts['posts']} posts, {counts['accepted']} updates stored, {counts['duplicates']} duplicates not pushed again, "
-        f"{counts['probes']} probes answered; {counts['arrived']} of {counts['pushes']} pushes arrived, "
+        f"{counts['posts']} posts: {counts['accepted']} updates stored, {counts['duplicates']} duplicates not pushed "
+        f"again, {counts['probes']} probes; {counts['arrived']} of {counts['pushes']} pushes arrived, "
         f"after {counts['failed tries']} failed tries"
     )

@@ -1,0 +1,226 @@
+"""`trackpush send` posts what an aggregator would, where it would, and explains any answer but 200."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.receiver import Receiver, receiving
+from trackpush_api.vocabulary import Aggregator
+from trackpush_cli.main import cli
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as it:
+        yield it
+
+
+@pytest.fixture
+def body(tmp_path: Path) -> str:
+    file = tmp_path / "body.json"
+    file.write_text('{"waybill": "1", "big": 123456789012345678901}')
+    return str(file)
+
+
+def send(*arguments: str, env: dict[str, str | None] | None = None) -> Result:
+    return CliRunner().invoke(cli, ["send", *arguments], env={"TRACKPUSH_KEY": None} | (env or {}))
+
+
+@pytest.mark.parametrize(
+    ("aggregator", "path"),
+    [
+        ("clickpost", "/rms/in/api/clickpost/notify"),
+        ("shiprocket", "/rms/in/api/st/notify"),
+        ("st", "/rms/in/api/st/notify"),
+        ("shipway", "/rms/in/api/shipway/notify"),
+    ],
+)
+def test_a_bare_origin_gets_the_aggregators_path(receiver: Receiver, body: str, aggregator: str, path: str) -> None:
+    result = send("--url", receiver.url, "--aggregator", aggregator, "--file", body)
+
+    assert result.exit_code == 0, result.output
+    assert [got.path for got in receiver.got] == [path]
+
+
+def test_a_url_with_a_path_is_used_as_it_is(receiver: Receiver, body: str) -> None:
+    send("--url", f"{receiver.url}/other/path?a=b", "--aggregator", "clickpost", "--file", body)
+
+    assert receiver.got[0].path == "/other/path?a=b"
+
+
+@pytest.mark.parametrize(
+    ("options", "header", "suffix"),
+    [
+        (("clickpost",), "webhook_key", ""),
+        (("shiprocket",), "x-api-key", ""),
+        (("shipway",), None, "?key=k%2F1"),
+        (("clickpost", "--key-in", "authorization"), "authorization", ""),
+        (("clickpost", "--key-in", "query"), None, "?key=k%2F1"),
+        (("shiprocket", "--key-in", "path"), None, "/k%2F1"),
+    ],
+)
+def test_the_key_goes_where_the_aggregator_or_the_option_puts_it(
+    receiver: Receiver, body: str, options: tuple[str, ...], header: str | None, suffix: str
+) -> None:
+    send("--url", receiver.url, "--file", body, "--key", "k/1", "--aggregator", *options)
+
+    (got,) = receiver.got
+    assert got.path.endswith(f"/notify{suffix}")
+    assert [name for name, value in got.headers.items() if value == "k/1"] == ([header] if header else [])
+
+
+def test_shipways_hash_carries_the_key_in_the_body_and_leaves_the_numbers_alone(receiver: Receiver, body: str) -> None:
+    send("--url", receiver.url, "--aggregator", "shipway", "--file", body, "--key", "k-1", "--key-in", "body")
+
+    assert json.loads(receiver.got[0].body) == {"waybill": "1", "big": 123456789012345678901, "hash": "k-1"}
+
+
+def test_the_key_comes_from_a_file_or_the_environment_too(receiver: Receiver, body: str, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("from-file\n")
+    send("--url", receiver.url, "--aggregator", "clickpost", "--file", body, "--key-file", str(key))
+    send("--url", receiver.url, "--aggregator", "clickpost", "--file", body, env={"TRACKPUSH_KEY": "from-env"})
+
+    assert [got.headers["webhook_key"] for got in receiver.got] == ["from-file", "from-env"]
+
+
+def test_a_file_is_posted_byte_for_byte(receiver: Receiver, body: str) -> None:
+    send("--url", receiver.url, "--aggregator", "clickpost", "--file", body)
+
+    assert receiver.got[0].body == Path(body).read_bytes()
+
+
+def test_standard_input_is_posted_too(receiver: Receiver) -> None:
+    arguments = ["send", "--url", receiver.url, "--aggregator", "clickpost", "--file", "-"]
+    result = CliRunner().invoke(cli, arguments, input=b"{}")
+
+    assert result.exit_code == 0, repr(result.exception)
+    assert receiver.got[0].body == b"{}"
+
+
+def test_the_answer_is_printed(receiver: Receiver, body: str) -> None:
+    result = send("--url", receiver.url, "--aggregator", "clickpost", "--file", body)
+
+    assert result.stdout.startswith('200 {"accepted": 1, "duplicates": 0} in ')
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        (401, {}, "no AggregatorWebhook with aggregator: Clickpost has this key (sent in: header webhook_key)"),
+        (404, {}, "spec.hosts of a WebhookServer must name the host"),
+        (400, {}, "no JSON"),
+        (413, {}, "spec.limits"),
+        (503, {"Retry-After": "7"}, "retry after 7 s"),
+        (308, {"Location": "https://elsewhere.example"}, "redirects to https://elsewhere.example"),
+        (201, {}, "only 200 is success"),
+    ],
+)
+def test_any_answer_but_200_is_explained_and_ends_with_1(
+    receiver: Receiver, body: str, status: int, headers: dict[str, str], said: str
+) -> None:
+    receiver.status, receiver.headers = status, headers
+    result = send("--url", receiver.url, "--aggregator", "clickpost", "--file", body, "--key", "very-secret")
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert "very-secret" not in result.output
+
+
+def test_a_401_without_a_key_says_how_to_give_one(receiver: Receiver, body: str) -> None:
+    receiver.status = 401
+    result = send("--url", receiver.url, "--aggregator", "clickpost", "--file", body)
+
+    assert "--key, --key-file or TRACKPUSH_KEY" in result.stderr
+
+
+def test_the_first_answer_that_is_not_200_ends_the_series(receiver: Receiver, body: str) -> None:
+    receiver.status = 503
+    result = send("--url", receiver.url, "--aggregator", "clickpost", "--file", body, "--count", "5")
+
+    assert result.exit_code == 1
+    assert len(receiver.got) == 1
+
+
+def test_a_refused_connection_says_what_to_start(body: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        result = send("--url", url, "--aggregator", "clickpost", "--file", body)
+
+    assert result.exit_code == 2
+    assert (
+        result.stderr
+        == f"Error: {url} refused the connection: nothing listens there; start `trackpush serve DIR` or correct --url\n"
+    )
+
+
+def test_a_server_that_does_not_answer_is_given_up_after_the_timeout(body: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        result = send("--url", url, "--aggregator", "clickpost", "--file", body, "--timeout", "0.2")
+
+    assert result.exit_code == 2
+    assert "did not answer within 0.2 s" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://x", "http://", "http://x:port"])
+def test_a_url_that_is_none_is_refused(url: str, body: str) -> None:
+    result = send("--url", url, "--aggregator", "clickpost", "--file", body)
+
+    assert result.exit_code == 2
+    assert "expected something like http://127.0.0.1:8080" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--url and --aggregator are needed"),
+        (
+            ("--url", "http://x", "--aggregator", "fedex"),
+            "'fedex' is no aggregator; one of clickpost, shiprocket, shipway",
+        ),
+        (("--url", "http://x", "--aggregator", "clickpost", "--key-in", "body"), "is Shipway's `hash`"),
+        (("--url", "http://x", "--aggregator", "clickpost", "--file", "/nowhere"), "--file /nowhere: No such file"),
+        (("--url", "http://x", "--aggregator", "clickpost", "--key-file", "/nowhere"), "--key-file /nowhere"),
+        (("--url", "http://x", "--aggregator", "clickpost", "--time", "soon"), "'soon' is no time"),
+        (("--url", "http://x", "--aggregator", "clickpost", "--status", "EATEN"), "EATEN"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
+    result = send(*arguments)
+
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize("aggregator", [each.slug for each in Aggregator])
+def test_composed_bodies_carry_what_was_asked_for(receiver: Receiver, aggregator: str) -> None:
+    result = send(
+        *("--url", receiver.url, "--aggregator", aggregator, "--status", "delivered"),
+        *("--awb", "0012345678901", "--order", "SO-77", "--count", "3"),
+    )
+
+    assert result.exit_code == 0, result.output
+    bodies = [got.body for got in receiver.got]
+    assert len(set(bodies)) == 3, "each must be another update of the shipment"
+    assert all(b"0012345678901" in body and b"SO-77" in body for body in bodies)
+
+
+def test_without_an_awb_every_body_is_another_shipment(receiver: Receiver) -> None:
+    send("--url", receiver.url, "--aggregator", "clickpost", "--count", "3")
+
+    assert len({json.loads(got.body)["waybill"] for got in receiver.got}) == 3
+
+
+def test_the_list_names_what_can_be_composed() -> None:
+    result = send("--list")
+
+    assert result.exit_code == 0
+    lines = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    assert set(lines) == {"clickpost", "shiprocket", "shipway"}
+    assert {"DELIVERED", "RTO_DELIVERED", "RETURN_PICKED_UP"} <= set(lines["clickpost"].split())
