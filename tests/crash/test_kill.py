@@ -1,0 +1,99 @@
+"""Guarantees 1 to 4 of DESIGN §2 over ten kills, under a load that never stops."""
+
+import asyncio
+import itertools
+import os
+import random
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from support.deadline import until
+from support.load import Pace, Post, open_aggregator, stream
+from support.manifests import Client, write
+from support.server import ServerProcess, running
+from support.sink import Arrival, Sink, open_sink
+
+KILLS = 10
+PACE = Pace(rate=500, shipments=256, workers=32)
+JUST_BEFORE = 1.0
+"""An attempt under way at a kill reached the client at most this many seconds before it."""
+READ_AFTER = 0.5
+"""What was sent before a kill may be read by the client this much later: it shares this test's loop."""
+MOST_REPEATED = 100
+"""Per kill: 16 attempts under way (maxConcurrency), and those whose outcome waited for the next commit."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_every_update_answered_with_200_is_pushed_in_order_over_ten_kills(tmp_path: Path) -> None:
+    seed = int(os.environ.get("TRACKPUSH_CRASH_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"seed: TRACKPUSH_CRASH_SEED={seed}")  # noqa: T201  pytest shows it when the test fails
+    rng = random.Random(seed)  # noqa: S311  moments, not secrets
+    async with open_sink() as sink:
+        client = Client(name="acme", url=sink.url)
+        async with (
+            running(write(tmp_path / "resources", [client]), tmp_path / "data") as server,
+            open_aggregator(server.url, client) as aggregator,
+        ):
+            stop = asyncio.Event()
+            posting = asyncio.create_task(stream(aggregator, PACE, stop=stop, resend=_every_other))
+            kills = [await _kill_and_start(server, rng) for _ in range(KILLS)]
+            stop.set()
+            await posting
+            await until(
+                lambda: aggregator.accepted <= sink.marks,
+                seconds=20,
+                what=lambda: f"{len(aggregator.accepted - sink.marks)} of {len(aggregator.accepted)} accepted are lost",
+            )
+            assert await server.terminate() == 0, server.tail()
+    assert len(aggregator.accepted) > KILLS * PACE.rate / 10, "the load hardly got through: the test proves nothing"
+    _assert_repeats_were_under_way(sink, kills)
+    _assert_in_order(sink.arrivals)
+
+
+def _every_other(post: Post) -> bool:
+    """Half of what was not answered is posted again until it is, as an aggregator does; the other half is given up."""
+    return post.mark % 2 == 0
+
+
+async def _kill_and_start(server: ServerProcess, rng: random.Random) -> float:
+    await asyncio.sleep(rng.uniform(0.2, 1.2))
+    killed_at = time.monotonic()
+    await server.kill()
+    await server.start()
+    return killed_at
+
+
+def _assert_repeats_were_under_way(sink: Sink, kills: Sequence[float]) -> None:
+    repeats: dict[float, int] = defaultdict(int)
+    ids: set[str] = set()
+    for mark, arrivals in sink.by_mark().items():
+        assert len({arrival.webhook_id for arrival in arrivals}) == 1, f"update {mark} was pushed under several ids"
+        ids.add(arrivals[0].webhook_id)
+        for first, second in itertools.pairwise(arrivals):
+            between = [kill for kill in kills if _explains(kill, first.at, second.at)]
+            assert between, f"update {mark} was pushed again {second.at - first.at:.3f} s later, with no kill between"
+            repeats[between[0]] += 1
+    assert len(ids) == len(sink.marks), "two updates share a webhook-id"
+    assert max(repeats.values(), default=0) <= MOST_REPEATED, f"repeated pushes per kill: {sorted(repeats.values())}"
+
+
+def _explains(kill: float, first: float, second: float) -> bool:
+    return kill - JUST_BEFORE <= first <= kill + READ_AFTER and second >= kill
+
+
+def _assert_in_order(arrivals: Sequence[Arrival]) -> None:
+    """First arrivals of a shipment come in the order of its updates, and so do last ones; nothing is called late."""
+    for sequence in (arrivals, arrivals[::-1]):
+        shipments: dict[int, list[int]] = defaultdict(list)
+        for mark in dict.fromkeys(arrival.mark for arrival in sequence if arrival.mark is not None):
+            shipments[mark % PACE.shipments].append(mark)
+        for shipment, marks in shipments.items():
+            expected = sorted(marks, reverse=sequence is not arrivals)
+            assert marks == expected, f"shipment {shipment} was pushed out of order"
+    late = [arrival.mark for arrival in arrivals if b'"late":true' in arrival.body]
+    assert not late, f"pushed as late although in order: {late[:10]}"

@@ -1,0 +1,1 @@
+"""Whole-server faults: disks, hanging clients, SIGTERM. Helpers are imported as `faults.…`."""
