@@ -5,8 +5,8 @@ Both tell the same way of each update: received → stored → pushed, with atte
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
 
 import msgspec
 from rich.console import Console, Group
@@ -95,7 +95,7 @@ class PlainView:
         )
         self.say(
             f"{clock} {outcome} {wanted.label} {wanted.shipment} -> {arrival.answered}, "
-            f"attempt {push.tries}, {_latency(push, arrival.at)} after the 200"
+            f"try {push.tries}, {_latency(push, arrival.at)} after the 200"
         )
 
     def close(self) -> None:
@@ -153,21 +153,12 @@ class LiveView:
         return Group(self._table(list(self._rows)[-room:]), self._footer())
 
     def _table(self, rows: list[Line]) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-        for name in (
-            "received",
-            "from",
-            "tracking update",
-            "shipment",
-            "stored",
-            "pushed to",
-            "status",
-            "try",
-            "latency",
-        ):
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        shown = [column for column in _COLUMNS if self._console.width >= column.from_width]
+        for column in shown:
+            table.add_column(column.name, no_wrap=True, overflow="ellipsis")
         for line in rows:
-            table.add_row(line.clock, line.aggregator, line.label, line.shipment, *_cells(line))
+            table.add_row(*(column.cell(line) for column in shown))
         return table
 
     def _footer(self) -> Text:
@@ -187,19 +178,39 @@ class LiveView:
         return text
 
 
-def _cells(line: Line) -> tuple[Text | str, ...]:
-    stored = Text(line.stored, style="red" if line.refused else "")
+def _pushed_to(line: Line) -> Text | str:
+    return Text(line.note, style="dim") if line.push is None else line.push.expectation.push_config
+
+
+def _took(line: Line) -> Text:
     push = line.push
     if push is None:
-        return stored, Text(line.note, style="dim"), "", "", ""
-    wanted = push.expectation
+        return Text()
     if push.arrived_at is not None:
-        took = Text(_latency(push, push.arrived_at), style="green")
-    elif push.tries:
-        took = Text(f"{push.answered}, retries", style="yellow")
-    else:
-        took = Text("…", style="dim")
-    return stored, wanted.push_config, wanted.status, str(push.tries or ""), took
+        return Text(_latency(push, push.arrived_at), style="green")
+    if push.tries:
+        return Text(f"{push.answered}: retries", style="yellow")
+    return Text("…", style="dim")
+
+
+class _Column(NamedTuple):
+    name: str
+    cell: Callable[[Line], Text | str]
+    from_width: int = 0
+    """The terminal's width in columns from which on there is room for it."""
+
+
+_COLUMNS = (
+    _Column("received", lambda line: line.clock, from_width=130),
+    _Column("from", lambda line: line.aggregator, from_width=95),
+    _Column("tracking update", lambda line: line.label, from_width=120),
+    _Column("shipment", lambda line: line.shipment),
+    _Column("stored", lambda line: Text(line.stored, style="red" if line.refused else "")),
+    _Column("pushed to", _pushed_to),
+    _Column("status", lambda line: line.push.expectation.status if line.push else ""),
+    _Column("try", lambda line: str(line.push.tries or "") if line.push else ""),
+    _Column("latency", _took),
+)
 
 
 def make_view(console: Console, counts: Counter[str], problems: list[str]) -> View:

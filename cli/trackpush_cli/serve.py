@@ -1,0 +1,51 @@
+"""`trackpush serve`: the server in the foreground, from a folder of resources, without Kubernetes."""
+
+from pathlib import Path
+
+import click
+
+from trackpush_cli.moments import Duration
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """``HOST:PORT``; IPv6 addresses in brackets. Port 0 takes a free one."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Parse, or fail with what may be written."""
+        if isinstance(value, tuple):
+            return value
+        host, colon, port = value.rpartition(":")
+        if not colon or not host or not port.isdigit() or int(port) > 65535 or (":" in host) != host.startswith("["):  # noqa: PLR2004  TCP's own limit
+            self.fail(f"{value!r} is no address; write 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080", param, ctx)
+        return host.strip("[]"), int(port)
+
+
+@click.command("serve")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--listen", type=Address(), default="127.0.0.1:8080", show_default=True, help="Where aggregators post.")
+@click.option("--admin-listen", type=Address(), default="127.0.0.1:8081", show_default=True, help="Private admin port.")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal; made if missing.")
+@click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), help="Default: console in a terminal, else json.")
+@click.option(
+    "--drain-grace", type=Duration(), default="25s", show_default=True, help="For what is under way at the end."
+)
+def command(
+    *,
+    directory: Path,
+    listen: tuple[str, int],
+    admin_listen: tuple[str, int],
+    data: Path,
+    server: str | None,
+    log_format: str | None,
+    drain_grace: float,
+) -> None:
+    """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say.
+
+    A changed file takes effect within a second; a broken one is logged and the last good state stays. SIGTERM or
+    Ctrl-C drains and ends; nothing that was answered with 200 is lost.
+    """
