@@ -13,7 +13,7 @@ from stats import (
     check_accepted,
     check_exactly_once,
     delivered_per_second,
-    push_times,
+    push_delays,
     quantile,
     seconds_of,
 )
@@ -94,12 +94,13 @@ async def end_to_end(rig: Rig, drive: Drive) -> Figures:
 async def _with_pushes(figures: Figures, posts: PostLog, sink: SinkProcess) -> Figures:
     pushes = await sink.stop()
     check_exactly_once(range(FIRST, FIRST + len(posts.sent)), pushes)
-    times = push_times(posts, FIRST, pushes)
+    delays = push_delays(posts, FIRST, pushes)
     return msgspec.structs.replace(
         figures,
         throughput=delivered_per_second(posts, FIRST, pushes),
-        push_p50=quantile(times, 0.5),
-        push_p99=quantile(times, 0.99),
+        push_p50=quantile(delays.from_answer, 0.5),
+        push_p99=quantile(delays.from_answer, 0.99),
+        whole_p99=quantile(delays.whole, 0.99),
     )
 
 

@@ -12,7 +12,7 @@ from stats import (
     answer_times,
     check_accepted,
     check_exactly_once,
-    push_times,
+    push_delays,
     quantile,
 )
 
@@ -43,14 +43,15 @@ async def measure(rig: Rig, drive: Drive, *, bad: bool) -> Figures:
             cpu, peak = meter.per_10k(len(posts.sent)), procstat.usage(server.pid).peak_mib
             pushes = await sink.stop()
     check_exactly_once(marks, pushes)
-    answers, delays = answer_times(posts), push_times(posts, FIRST, pushes, HEALTHY)
+    answers, delays = answer_times(posts), push_delays(posts, FIRST, pushes, HEALTHY)
     return Figures(
         throughput=len(marks) / drive.seconds,
         answer_p50=quantile(answers, 0.5),
         answer_p99=quantile(answers, 0.99),
         answer_max=max(answers),
-        push_p50=quantile(delays, 0.5),
-        push_p99=quantile(delays, 0.99),
+        push_p50=quantile(delays.from_answer, 0.5),
+        push_p99=quantile(delays.from_answer, 0.99),
+        whole_p99=quantile(delays.whole, 0.99),
         cpu_per_10k=cpu,
         peak_mib=peak,
     )

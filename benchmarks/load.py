@@ -190,14 +190,14 @@ def main() -> None:
     load.connect(options.connections)
     gc.disable()
     until = time.monotonic_ns() + int(options.seconds * _SECOND)
-    cpu = time.process_time()
+    cpu, started = time.process_time(), time.monotonic()
     if options.rate:
         load.open(rate=options.rate, until=until)
     else:
         load.closed(until=until, count=options.count)
-    cpu = time.process_time() - cpu
+    busy = (time.process_time() - cpu) / (time.monotonic() - started)
     load.log.save(options.out)
-    print(json.dumps({"requests": len(load.log.intended), "reconnects": load.reconnects, "cpu": cpu}))
+    print(json.dumps({"requests": len(load.log.intended), "reconnects": load.reconnects, "busy": busy}))
 
 
 if __name__ == "__main__":

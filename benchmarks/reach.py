@@ -72,11 +72,12 @@ def _steady(run: Run) -> Iterator[Line]:
 
 
 def _isolation(figures: Mapping[str, Figures]) -> Iterator[Line]:
-    good, bad = figures.get("good"), figures.get("bad")
-    if good and bad and good.push_p99 is not None and bad.push_p99 is not None:
-        name = "(d) healthy clients' p99, with / without the bad"
-        yield Line(name=name, value=bad.push_p99 / good.push_p99, limit=1.2, note="answer -> push")
-        yield Line(name="(d) the same for the answer", value=bad.answer_p99 / good.answer_p99, limit=1.2)
+    if len(figures) < 2:
+        return
+    name = "(d) healthy clients' p99, with / without the bad"
+    for part, note in (("whole_p99", "post -> push"), ("push_p99", "answer -> push"), ("answer_p99", "answer")):
+        ratio = getattr(figures["bad"], part) / getattr(figures["good"], part)
+        yield Line(name=name, value=ratio, limit=1.2, note=note)
 
 
 def _backlog(found: Findings | None) -> Iterator[Line]:

@@ -21,6 +21,7 @@ from support.manifests import Client, write
 from support.server import ServerProcess
 
 _STALL_SECONDS = 20.0
+_BOTTLENECK = 0.9
 
 
 class Bare(NamedTuple):
@@ -143,9 +144,11 @@ class Rig(NamedTuple):
             arguments += [f"--{name.replace('_', '-')}", str(value)]
         process = await self._tool("load.py", *arguments)
         try:
-            await _line(process)
+            busy = float((await _line(process))["busy"])
         finally:
             await _end(process)
+        if busy > _BOTTLENECK:
+            raise VoidError(f"the load client itself was busy {busy:.0%} of the time: it measured itself")
         log = PostLog()
         log.read(out)
         return log

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     push_p50: float | None = None
     """From the answer to the arrival at the client; a push may overtake its answer."""
     push_p99: float | None = None
+    whole_p99: float | None = None
+    """From when the request was due to the arrival at the client: the whole way of an update."""
     cpu_per_10k: float | None = None
     """CPU seconds of the server's process tree for 10,000 updates."""
     peak_mib: float | None = None
@@ -73,17 +76,27 @@ def check_exactly_once(marks: Iterable[int], pushes: PushLog) -> None:
         raise VoidError(f"of {len(wanted)} updates {lost} never arrived and {repeated} arrived more than once")
 
 
-def push_times(posts: PostLog, first: int, pushes: PushLog, endpoints: Sequence[int] | None = None) -> list[float]:
-    """Milliseconds from each answer to the first arrival of its push, at these endpoints (all by default)."""
+class Delays(NamedTuple):
+    """Of each push, in milliseconds."""
+
+    from_answer: list[float]
+    """From the answer to the post, as its sender saw it, to the first arrival at the client."""
+    whole: list[float]
+    """From when the post was due."""
+
+
+def push_delays(posts: PostLog, first: int, pushes: PushLog, endpoints: Sequence[int] | None = None) -> Delays:
+    """Of the pushes of these posts that arrived at these endpoints (all by default)."""
     rows = len(posts.answered)
     wanted = None if endpoints is None else frozenset(endpoints)
     seen: set[int] = set()
-    delays: list[float] = []
+    delays = Delays([], [])
     for arrived, mark, endpoint in zip(pushes.arrived, pushes.mark, pushes.endpoint, strict=True):
         row = mark - first
         if 0 <= row < rows and mark not in seen and (wanted is None or endpoint in wanted):
             seen.add(mark)
-            delays.append((arrived - posts.answered[row]) / _MS)
+            delays.from_answer.append((arrived - posts.answered[row]) / _MS)
+            delays.whole.append((arrived - posts.intended[row]) / _MS)
     return delays
 
 
