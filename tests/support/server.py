@@ -68,6 +68,7 @@ class ServerProcess:
         before = len(self.log)
         self._process = await asyncio.create_subprocess_exec(
             *self._command(),
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -164,9 +165,11 @@ def _addresses(line: Mapping[str, Any]) -> tuple[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def running(resources: Path, data: Path, *, ready: bool = True) -> AsyncIterator[ServerProcess]:
+async def running(
+    resources: Path, data: Path, *, ready: bool = True, arguments: Sequence[str] = ()
+) -> AsyncIterator[ServerProcess]:
     """A started server that is dead when the block ends."""
-    server = ServerProcess(resources, data)
+    server = ServerProcess(resources, data, arguments=arguments)
     try:
         await server.start(ready=ready)
         yield server
