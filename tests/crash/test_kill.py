@@ -18,13 +18,39 @@ from support.server import ServerProcess, running
 from support.sink import Arrival, Sink, open_sink
 
 KILLS = 10
-PACE = Pace(rate=500, shipments=256, workers=32)
+PACE = Pace(rate=500, shipments=64, workers=32)
+"""A shipment's updates are 128 ms apart, less than a slow answer takes: many wait behind another in their lane."""
+SLOW_SHARE = 0.2
+SLOW_SECONDS = 0.2
+CONCURRENCY = 64
 JUST_BEFORE = 1.0
 """An attempt under way at a kill reached the client at most this many seconds before it."""
 READ_AFTER = 0.5
 """What was sent before a kill may be read by the client this much later: it shares this test's loop."""
 MOST_REPEATED = 100
-"""Per kill: 16 attempts under way (maxConcurrency), and those whose outcome waited for the next commit."""
+"""Per kill: CONCURRENCY attempts under way, and those whose outcome waited for the next commit."""
+
+
+class SlowClient:
+    """A client that takes its time now and then, and notes any push that came before an earlier one was answered."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.overlaps: list[tuple[int, int]] = []
+        """Marks of one shipment: the one that was under way, and the one that came meanwhile."""
+        self._rng = rng
+        self._under_way: dict[int, int] = {}
+
+    async def __call__(self, arrival: Arrival) -> int:
+        """Answer 200, at once or after a while."""
+        assert arrival.mark is not None, f"a push without a mark: {arrival.body[:500]!r}"
+        shipment = arrival.mark % PACE.shipments
+        earlier = self._under_way.get(shipment, arrival.mark)
+        if earlier != arrival.mark:
+            self.overlaps.append((earlier, arrival.mark))
+        self._under_way[shipment] = arrival.mark
+        await asyncio.sleep(SLOW_SECONDS if self._rng.random() < SLOW_SHARE else 0)
+        self._under_way.pop(shipment, None)
+        return 200
 
 
 @pytest.mark.slow
@@ -33,8 +59,9 @@ async def test_every_update_answered_with_200_is_pushed_in_order_over_ten_kills(
     seed = int(os.environ.get("TRACKPUSH_CRASH_SEED", random.SystemRandom().randrange(2**32)))
     print(f"seed: TRACKPUSH_CRASH_SEED={seed}")  # noqa: T201  pytest shows it when the test fails
     rng = random.Random(seed)  # noqa: S311  moments, not secrets
-    async with open_sink() as sink:
-        client = Client(name="acme", url=sink.url)
+    slow_client = SlowClient(rng)
+    async with open_sink(slow_client) as sink:
+        client = Client(name="acme", url=sink.url, delivery={"maxConcurrency": CONCURRENCY})
         async with (
             running(write(tmp_path / "resources", [client]), tmp_path / "data") as server,
             open_aggregator(server.url, client) as aggregator,
@@ -53,6 +80,7 @@ async def test_every_update_answered_with_200_is_pushed_in_order_over_ten_kills(
     assert len(aggregator.accepted) > KILLS * PACE.rate / 10, "the load hardly got through: the test proves nothing"
     _assert_repeats_were_under_way(sink, kills)
     _assert_in_order(sink.arrivals)
+    assert not slow_client.overlaps, f"sent while an earlier push of the shipment was under way: {slow_client.overlaps}"
 
 
 def _every_other(post: Post) -> bool:
