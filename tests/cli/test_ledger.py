@@ -11,6 +11,7 @@ def expectation(number: int, *, shipment: str = "A", push_config: str = "acme/om
     return Expectation(
         webhook_id=f"psh_{number}",
         push_config=push_config,
+        account="acme/clickpost",
         shipment=shipment,
         status="DELIVERED",
         label=f"post {number}",

@@ -43,7 +43,7 @@ def test_a_text_that_is_no_moment_says_what_may_be_written() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.85, "850ms"), (4.21, "4.2s"), (725, "12m05s"), (12000, "3h20m"), (187_200, "2d04h")],
+    [(0.0042, "4.2ms"), (0.85, "850ms"), (4.21, "4.2s"), (725, "12m05s"), (12000, "3h20m"), (187_200, "2d04h")],
 )
 def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
     assert show_duration(seconds) == text

@@ -23,7 +23,8 @@ def posted(ledger: Ledger, number: int) -> Push:
             Expectation(
                 webhook_id=f"psh_{number}",
                 push_config="acme/oms",
-                shipment="acme/clickpost 1904",
+                account="acme/clickpost",
+                shipment="1904",
                 status="DELIVERED",
                 label="03_delivered",
             )
@@ -64,10 +65,8 @@ def test_without_a_terminal_each_event_is_one_plain_line() -> None:
 
     assert len(lines) == 3
     assert lines[0].endswith("received  clickpost 03_delivered 1904 -> 1 new 3.1 ms")
-    assert lines[1].endswith("failed    acme/oms 03_delivered acme/clickpost 1904 -> 500, try 1, 500ms after the 200")
-    assert lines[2].endswith(
-        "pushed    acme/oms got DELIVERED 03_delivered acme/clickpost 1904 -> 200, try 2, 1.0s after the 200"
-    )
+    assert lines[1].endswith("failed    acme/oms 03_delivered 1904 -> 500, try 1, 1.5s after the post")
+    assert lines[2].endswith("pushed    acme/oms got DELIVERED 03_delivered 1904 -> 200, try 2, 2.0s after the post")
 
 
 def test_a_push_that_arrives_before_its_200_is_read_is_told_after_its_post() -> None:
@@ -93,7 +92,7 @@ def test_a_terminal_gets_a_table_with_every_stage_of_the_way() -> None:
 
     shown = text_of(out)
 
-    for word in ("20:00:00", "1 new 3.1 ms", "acme/oms", "DELIVERED", "250ms", "duplicate: not pushed again"):
+    for word in ("20:00:00", "1 new 3.1 ms", "acme/oms", "DELIVERED", "1.2s", "duplicate: not pushed again"):
         assert word in shown
 
 

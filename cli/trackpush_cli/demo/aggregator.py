@@ -65,7 +65,7 @@ class AggregatorSide:
         self._ledger.counts["probes"] += 1
         if status != _OK:
             self._ledger.problems.append(f"probe {method} {where.path} was answered {status} instead of 200")
-        line = _lines(posting, time.strftime("%H:%M:%S"), str(status), "probe: nothing to store", [], refused=False)[0]
+        line = _lines(posting, time.strftime("%H:%M:%S"), str(status), "probe: not stored", [], refused=False)[0]
         line.label, line.shipment = f"{method} without a body", ""
         self._view.posted([line])
 
@@ -107,8 +107,8 @@ def _count(wanted: dict[str, int]) -> str:
 
 def _note(posting: Posting, duplicates: int) -> str:
     if not posting.updates:
-        return "probe: nothing to store"
-    return "duplicate: not pushed again" if duplicates else "stored, filtered: no push"
+        return "probe: not stored"
+    return "duplicate: no push" if duplicates else "filtered: no push"
 
 
 def _lines(posting: Posting, clock: str, stored: str, note: str, pushes: list[Push], *, refused: bool) -> list[Line]:

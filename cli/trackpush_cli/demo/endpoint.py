@@ -22,6 +22,7 @@ class _Canonical(msgspec.Struct):
     """The part of a canonical notification that the client looks at."""
 
     id: str
+    late: bool
     status: _Status
 
 
@@ -72,9 +73,9 @@ class ClientEndpoint:
         destination = self._destinations.get(push_config)
         if destination is None:
             wrong: tuple[str, ...] = (f"nobody is called {push_config} here",)
-            status = None
+            status = late = None
         else:
-            status, wrong = _read(destination, webhook_id, body)
+            status, late, wrong = _read(destination, webhook_id, body)
             wrong += faults(destination, request.headers, body, time.time())
         answer = 401 if wrong else 200
         if self.failures[push_config] > 0:
@@ -86,17 +87,18 @@ class ClientEndpoint:
             answered=answer,
             at=time.monotonic(),
             status=status,
+            late=late,
             faults=wrong,
         )
 
 
-def _read(destination: Destination, webhook_id: str, body: bytes) -> tuple[str | None, tuple[str, ...]]:
+def _read(destination: Destination, webhook_id: str, body: bytes) -> tuple[str | None, bool | None, tuple[str, ...]]:
+    """Status, late, and what is wrong with the body."""
     if destination.payload_format != "Canonical":
-        return None, ()
+        return None, None, ()
     try:
         notification = msgspec.json.decode(body, type=_Canonical)
     except msgspec.MsgspecError as error:
-        return None, (f"the body is no canonical notification: {error}",)
-    if notification.id != webhook_id:
-        return notification.status.code, (f"webhook-id {webhook_id!r} is not the body's id {notification.id!r}",)
-    return notification.status.code, ()
+        return None, None, (f"the body is no canonical notification: {error}",)
+    wrong = () if notification.id == webhook_id else (f"webhook-id {webhook_id!r} is not the body's id",)
+    return notification.status.code, notification.late, wrong

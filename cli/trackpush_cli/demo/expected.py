@@ -28,7 +28,7 @@ class Expected:
     def __init__(self, table: RoutingTable) -> None:
         self._destinations = table.destination_by_name
         self._known: set[bytes] = set()
-        self._newest: dict[tuple[str, str], int] = {}
+        self._newest: dict[tuple[str, str, str], int] = {}
 
     def of(self, posting: Posting) -> tuple[list[Expectation], int]:
         """The pushes of a posting, and how many of its updates are duplicates."""
@@ -46,25 +46,31 @@ class Expected:
             self._known.add(key)
             if posting.account.suspended or not _passes(posting.account, update):
                 continue
-            expectations += [
-                Expectation(
-                    webhook_id=push_id(key, destination.name),
-                    push_config=destination.name,
-                    shipment=f"{posting.account.name} {update.shipment}",
-                    status=update.status,
-                    label=posting.label,
-                )
-                for name in posting.account.destinations
-                if (destination := self._destinations.get(name))
-                and self._is_pushed(destination, posting.account, update)
-            ]
+            for name in posting.account.destinations:
+                destination = self._destinations.get(name)
+                if destination is not None and not destination.suspended and _wanted(destination.filter, update):
+                    expectations += self._push(destination, posting, update, key)
         return expectations, duplicates
 
-    def _is_pushed(self, destination: Destination, account: Account, update: TrackingUpdate) -> bool:
-        if destination.suspended or not _wanted(destination.filter, update):
-            return False
-        lane = (destination.name, f"{account.name} {update.shipment}")
+    def _push(
+        self, destination: Destination, posting: Posting, update: TrackingUpdate, key: bytes
+    ) -> list[Expectation]:
+        """The push, or none when it is late and the client drops late ones."""
+        lane = (destination.name, posting.account.name, update.shipment)
         newest = self._newest.get(lane, 0)
-        happened = update.occurred_at or newest
+        happened = newest if update.occurred_at is None else update.occurred_at
+        late = happened < newest
         self._newest[lane] = max(newest, happened)
-        return not (destination.drop_late and happened < newest)
+        if late and destination.drop_late:
+            return []
+        return [
+            Expectation(
+                webhook_id=push_id(key, destination.name),
+                push_config=destination.name,
+                account=posting.account.name,
+                shipment=update.shipment,
+                status=update.status,
+                late=late,
+                label=posting.label,
+            )
+        ]

@@ -18,9 +18,12 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     webhook_id: str
     push_config: str
+    account: str
     shipment: str
-    """Names the lane, together with ``push_config``."""
+    """Names the lane, together with ``push_config`` and ``account``."""
     status: str
+    late: bool = False
+    """Whether an update with a later event time went before it."""
     label: str
     """Names the posted body, for messages."""
 
@@ -35,6 +38,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     status: str | None = None
     """The canonical status in the body; None where the format carries none."""
+    late: bool | None = None
+    """What the body says of it; None where the format doesn't."""
     faults: tuple[str, ...] = ()
     """What is wrong with the request itself: credentials, signature, ids."""
 
@@ -57,6 +62,10 @@ class Push(msgspec.Struct):
     """How the client answered the last try."""
 
 
+def _lane_of(expectation: Expectation) -> tuple[str, str, str]:
+    return expectation.push_config, expectation.account, expectation.shipment
+
+
 class Ledger:
     """Keeps the account of expected pushes and arrivals."""
 
@@ -66,7 +75,7 @@ class Ledger:
         self.problems: list[str] = []
         """Everything wrong so far, except what is merely missing yet."""
         self._pushes: OrderedDict[str, Push] = OrderedDict()
-        self._lanes: dict[tuple[str, str], list[str]] = {}
+        self._lanes: dict[tuple[str, str, str], list[str]] = {}
         self._ended = 0
 
     def expect(self, expectations: Iterable[Expectation], at: float) -> list[Push]:
@@ -77,7 +86,7 @@ class Ledger:
                 continue
             push = Push(expectation=expectation, posted_at=at)
             self._pushes[expectation.webhook_id] = push
-            self._lanes.setdefault((expectation.push_config, expectation.shipment), []).append(expectation.webhook_id)
+            self._lanes.setdefault(_lane_of(expectation), []).append(expectation.webhook_id)
             self.counts["pushes"] += 1
             fresh.append(push)
         return fresh
@@ -98,6 +107,8 @@ class Ledger:
             )
         if arrival.status is not None and arrival.status != expectation.status:
             self.problems.append(f"{expectation.label}: arrived as {arrival.status} instead of {expectation.status}")
+        if arrival.late is not None and arrival.late != expectation.late:
+            self.problems.append(f"{expectation.label}: arrived with late: {arrival.late}, not {expectation.late}")
         if not arrival.taken:
             self.counts["failed tries"] += 1
         elif push.arrived_at is not None:
@@ -110,8 +121,7 @@ class Ledger:
         push.arrived_at = at
         self.counts["arrived"] += 1
         expectation = push.expectation
-        lane_key = (expectation.push_config, expectation.shipment)
-        lane = self._lanes[lane_key]
+        lane = self._lanes[_lane_of(expectation)]
         for ahead in lane[: lane.index(expectation.webhook_id)]:
             self.problems.append(
                 f"{expectation.label} overtook {self._pushes[ahead].expectation.label} "
@@ -119,7 +129,7 @@ class Ledger:
             )
         lane.remove(expectation.webhook_id)
         if not lane:
-            del self._lanes[lane_key]
+            del self._lanes[_lane_of(expectation)]
         self._ended += 1
         if self._ended > KEPT:
             self._forget()

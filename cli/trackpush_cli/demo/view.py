@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from trackpush_cli.demo.ledger import Arrival, Push
+from trackpush_cli.demo.ledger import Arrival, Expectation, Push
 from trackpush_cli.moments import show_duration
 
 
@@ -52,8 +52,13 @@ class View(Protocol):
         ...
 
 
+def _status_words(wanted: Expectation) -> str:
+    return f"{wanted.status} (late)" if wanted.late else wanted.status
+
+
 def _latency(push: Push, at: float) -> str:
-    return show_duration(max(at - (push.stored_at or push.posted_at), 0.0))
+    """From the aggregator's post to the client's endpoint."""
+    return show_duration(at - push.posted_at)
 
 
 class PlainView:
@@ -89,13 +94,13 @@ class PlainView:
             return
         wanted = push.expectation
         outcome = (
-            f"pushed    {arrival.push_config} got {wanted.status}"
+            f"pushed    {arrival.push_config} got {_status_words(wanted)}"
             if arrival.taken
             else f"failed    {arrival.push_config}"
         )
         self.say(
             f"{clock} {outcome} {wanted.label} {wanted.shipment} -> {arrival.answered}, "
-            f"try {push.tries}, {_latency(push, arrival.at)} after the 200"
+            f"try {push.tries}, {_latency(push, arrival.at)} after the post"
         )
 
     def close(self) -> None:
@@ -145,7 +150,7 @@ class LiveView:
         """Leave the whole table behind."""
         if self._started:
             self._live.stop()
-            self._console.print(self._table(list(self._rows)[-200:]))
+            self._console.print(self._table(list(self._rows)[-60:]))
             self._console.print(self._footer())
 
     def _render(self) -> Group:
@@ -182,6 +187,10 @@ def _pushed_to(line: Line) -> Text | str:
     return Text(line.note, style="dim") if line.push is None else line.push.expectation.push_config
 
 
+def _status(line: Line) -> str:
+    return "" if line.push is None else _status_words(line.push.expectation)
+
+
 def _took(line: Line) -> Text:
     push = line.push
     if push is None:
@@ -207,7 +216,7 @@ _COLUMNS = (
     _Column("shipment", lambda line: line.shipment),
     _Column("stored", lambda line: Text(line.stored, style="red" if line.refused else "")),
     _Column("pushed to", _pushed_to),
-    _Column("status", lambda line: line.push.expectation.status if line.push else ""),
+    _Column("status", _status),
     _Column("try", lambda line: str(line.push.tries or "") if line.push else ""),
     _Column("latency", _took),
 )
