@@ -53,7 +53,9 @@ def show_moment(milliseconds: int) -> str:
 
 
 def show_duration(seconds: float) -> str:
-    """The two largest units of a duration: ``850ms``, ``4.2s``, ``12m05s``, ``3h20m``, ``2d04h``."""
+    """The two largest units of a duration: ``4.2ms``, ``850ms``, ``4.2s``, ``12m05s``, ``3h20m``, ``2d04h``."""
+    if seconds < 0.1:  # noqa: PLR2004  below, a tenth of a millisecond matters
+        return f"{seconds * 1000:.1f}ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"
     if seconds < 60:  # noqa: PLR2004  a minute
