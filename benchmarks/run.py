@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from statistics import median
 
 import msgspec
@@ -75,23 +76,25 @@ class Bench:
         only = self._options.only or PARTS
         if "closed" in only:
             drive = Drive(seconds=self._sizes.seconds, connections=self._options.connections)
-            self.run.closed = await self._interleaved("closed", drive)
+            self.run.closed = await self._interleaved("closed", drive, self._options.cases)
         if "steady" in only:
             drive = Drive(seconds=self._sizes.steady_seconds, rate=self._options.rate, warmup=2.0)
-            self.run.steady = await self._interleaved("steady", drive)
+            self.run.steady = await self._interleaved(
+                "steady", drive, [name for name in self._options.cases if name != "b"]
+            )
         if "isolation" in only:
             await self._isolation()
         if "backlog" in only:
             await self._backlog()
         self.run.fsync_ms = median(self._fsyncs)
 
-    async def _interleaved(self, part: str, drive: Drive) -> dict[str, Figures]:
+    async def _interleaved(self, part: str, drive: Drive, names: Sequence[str]) -> dict[str, Figures]:
         for _ in range(self._sizes.rounds):
-            for name in self._options.cases:
+            for name in names:
                 self._fsync()
                 figures = await cases.CASES[name](self._rig, drive)
                 self._note(f"{part}/{name}", figures)
-        return {name: median_figures(self.rounds[f"{part}/{name}"]) for name in self._options.cases}
+        return {name: median_figures(self.rounds[f"{part}/{name}"]) for name in names}
 
     async def _isolation(self) -> None:
         drive = Drive(seconds=self._sizes.isolation_seconds, rate=self._options.rate, warmup=2.0)
@@ -105,7 +108,7 @@ class Bench:
         plan = backlog.Plan(
             pushes=self._options.backlog or self._sizes.backlog,
             probe_seconds=self._sizes.seconds,
-            recovery=Drive(seconds=self._sizes.steady_seconds, rate=self._options.rate / 2),
+            recovery=Drive(seconds=2 * self._sizes.steady_seconds, rate=self._options.rate / 2),
             drain_seconds=self._sizes.drain_seconds,
         )
         self.run.backlog = await backlog.measure(self._rig, plan)

@@ -1,7 +1,8 @@
 """A disk that is full, read-only or broken: guarantee 6 of DESIGN §2."""
 
 import asyncio
-import shutil
+import contextlib
+import sqlite3
 from pathlib import Path
 
 from faults.disk import refused_writes, small_disk
@@ -11,6 +12,9 @@ from support.load import open_aggregator
 from support.manifests import Client, write
 from support.server import running
 from support.sink import accept, hang, open_sink
+
+JOURNAL = "journal.db"
+GARBAGE = b"\xa5"
 
 
 async def test_a_full_disk_is_answered_with_503_and_nothing_accepted_is_lost(tmp_path: Path) -> None:
@@ -27,7 +31,7 @@ async def test_a_full_disk_is_answered_with_503_and_nothing_accepted_is_lost(tmp
                 await asyncio.to_thread(disk.fill)
                 refused = await post_until_refused(aggregator, first=1000, most=8000)
                 assert_asked_to_come_back(refused)
-                await assert_unready(server, says="disk")
+                await assert_unready(server, says="disk is full")
 
                 await asyncio.to_thread(disk.empty)
                 await server.until_ready()
@@ -46,7 +50,7 @@ async def test_a_server_on_a_read_only_file_system_answers_503_and_works_once_it
                 running(write(tmp_path / "resources", [client]), disk.path / "data", ready=False) as server,
                 open_aggregator(server.url, client) as aggregator,
             ):
-                await assert_unready(server, says="read-only")
+                await assert_unready(server, says="read-only file system")
                 assert_asked_to_come_back(await aggregator.post(0))
 
                 await asyncio.to_thread(disk.read_only, on=False)
@@ -86,29 +90,38 @@ async def test_a_corrupted_database_is_reported_left_alone_and_read_again_once_r
             await aggregator.many(range(8))
             await until(lambda: len(sink.marks) == 8, seconds=5, what="the first attempts")
             await server.kill()
-            await asyncio.to_thread(shutil.copytree, data, backup)
-            garbage = await asyncio.to_thread(_corrupt, data)
+            await asyncio.to_thread(_back_up, data / JOURNAL, backup)
+            await asyncio.to_thread(_corrupt, data)
             sink.behaviour = accept
             sink.arrivals.clear()
 
             await server.start(ready=False)
-            await assert_unready(server, says="database")
+            await assert_unready(server, says="damaged")
             assert_asked_to_come_back(await aggregator.post(8))
-            assert all(path.read_bytes() == content for path, content in garbage.items()), "evidence was destroyed"
+            assert await asyncio.to_thread(_is_garbage, data / JOURNAL), "the server overwrote the damaged file"
 
-            await asyncio.to_thread(shutil.copytree, backup, data, dirs_exist_ok=True)
+            await asyncio.to_thread(_restore, data, backup)
             await server.until_ready()
             assert (await aggregator.post(9)).status == 200
             await assert_all_pushed_once(aggregator, sink)
 
 
-def _corrupt(data: Path) -> dict[Path, bytes]:
-    """Overwrite every file of the database; returns what stands in the main ones now."""
-    written = {}
-    for path in data.rglob("*.db*"):
-        content = b"\xa5" * max(path.stat().st_size, 8192)
-        path.write_bytes(content)
-        if path.suffix == ".db":
-            written[path] = content
-    assert written, f"no *.db in {sorted(data.rglob('*'))}"
-    return written
+def _back_up(journal: Path, backup: Path) -> None:
+    with contextlib.closing(sqlite3.connect(journal)) as source, contextlib.closing(sqlite3.connect(backup)) as copy:
+        source.backup(copy)
+
+
+def _corrupt(data: Path) -> None:
+    for path in data.glob(f"{JOURNAL}*"):
+        path.write_bytes(GARBAGE * max(path.stat().st_size, 8192))
+
+
+def _is_garbage(path: Path) -> bool:
+    return set(path.read_bytes()) == set(GARBAGE)
+
+
+def _restore(data: Path, backup: Path) -> None:
+    """As a person does it: without the damaged log, then the file in one step."""
+    for path in data.glob(f"{JOURNAL}-*"):
+        path.unlink()
+    backup.replace(data / JOURNAL)
