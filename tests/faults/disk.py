@@ -3,7 +3,7 @@
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,7 +56,7 @@ def small_disk(path: Path, *, size: str) -> Iterator[Disk]:
 
 
 @contextlib.contextmanager
-def refused_writes(files: Iterator[Path]) -> Iterator[None]:
+def refused_writes(files: Sequence[Path]) -> Iterator[None]:
     """While the block runs, the kernel refuses every write to these files, also through open descriptors.
 
     Skips the test where the file system has no immutable flag or the user may not set it.
