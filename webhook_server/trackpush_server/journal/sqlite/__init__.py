@@ -1,0 +1,5 @@
+"""The journal on SQLite: the embedded default, one process, one file."""
+
+from trackpush_server.journal.sqlite.adapter import SqliteJournal
+
+__all__ = ["SqliteJournal"]

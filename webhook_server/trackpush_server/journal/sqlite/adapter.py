@@ -1,0 +1,194 @@
+"""The SQLite adapter: the loop's side of the journal. Bounds what is queued, and turns the writer's news into calls."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trackpush_server.journal.port import (
+    Committed,
+    JournalStats,
+    JournalUnavailableError,
+    NewUpdate,
+    Outcome,
+    Page,
+    PendingCount,
+    StoredPush,
+)
+from trackpush_server.journal.sqlite import statements as sql
+from trackpush_server.journal.sqlite.batch import Append, Call
+from trackpush_server.journal.sqlite.checkpointer import Checkpointer
+from trackpush_server.journal.sqlite.pages import Pages
+from trackpush_server.journal.sqlite.writer import Done, Listener, Writer
+
+MOST_QUEUED_UPDATES = 20_000
+MOST_QUEUED_BYTES = 32 * 1024 * 1024
+_PER_UPDATE_BYTES = 512
+
+
+class SqliteJournal:
+    """A journal in ``folder/journal.db``. See `trackpush_server.journal.port.Journal`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stats = JournalStats()
+        self.on_commit: Callable[[Sequence[Committed]], None] = _ignore
+        self.on_batch: Callable[[float, int], None] = _ignore_batch
+        self.on_state: Callable[[str | None], None] = _ignore
+        self._folder = folder
+        self._unavailable: str | None = "the journal is not started"
+        self._outcomes_waiting = 0
+        self._queued_updates = 0
+        self._queued_bytes = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writer: Writer | None = None
+        self._checkpointer = Checkpointer(folder)
+        self._pages = Pages(folder)
+        self._closed = False
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why nothing can be stored now, or None."""
+        return self._unavailable
+
+    @property
+    def outcomes_waiting(self) -> int:
+        """How many outcomes are not on disk yet."""
+        return self._outcomes_waiting
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writer thread runs."""
+        return self._writer is not None and self._writer.is_alive()
+
+    async def start(self) -> None:
+        """Open and migrate; when that fails the journal is unavailable and goes on trying."""
+        loop = self._loop = asyncio.get_running_loop()
+        listener = Listener(loop, on_done=self._done, on_refused=self._refused, on_state=self._state)
+        self._writer = Writer(self._folder, listener, self._checkpointer.committed)
+        self._checkpointer.start()
+        self._writer.start()
+        await loop.run_in_executor(None, self._writer.opened.wait)
+
+    async def close(self) -> None:
+        """Write what is queued, then close."""
+        if self._closed or self._writer is None or self._loop is None:
+            return
+        self._closed = True
+        self._unavailable = "the server is stopping"
+        self._writer.stop()
+        await self._loop.run_in_executor(None, self._writer.join)
+        await self._loop.run_in_executor(None, self._checkpointer.stop)
+        await self._pages.close()
+
+    def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
+        """Store one request's updates; see the port."""
+        if self._unavailable is not None or self._loop is None or self._writer is None:
+            raise JournalUnavailableError(self._unavailable or "the journal is not started")
+        if self._queued_updates >= MOST_QUEUED_UPDATES or self._queued_bytes >= MOST_QUEUED_BYTES:
+            raise JournalUnavailableError(
+                f"overloaded: {self._queued_updates} updates ({self._queued_bytes} bytes) wait for the disk",
+            )
+        entry = Append(tuple(updates), self._loop.create_future())
+        self._count(entry, 1)
+        self._writer.put(entry)
+        return entry.done
+
+    def record(self, outcome: Outcome) -> None:
+        """Store an outcome with the next commit."""
+        if self._writer is not None:
+            self._outcomes_waiting += 1
+            self._writer.put(outcome)
+
+    async def flush(self) -> None:
+        """Return when everything that was handed over before is on disk."""
+        while True:
+            try:
+                await self._call(lambda _: 0)
+            except JournalUnavailableError:
+                if self._closed:
+                    raise
+                await asyncio.sleep(0.1)  # outcomes are kept and tried again; so are we
+            else:
+                return
+
+    async def pending(self, push_config: str, *, after: int, limit: int) -> Page:
+        """The next pending pushes of a PushConfig."""
+        return await self._pages.pending(push_config, after, limit)
+
+    async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
+        """Those of the given pushes that are still pending."""
+        return await self._pages.fetch(push_config, update_ids)
+
+    async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
+        """Mark old pending pushes as dead."""
+
+        def run(connection: sqlite3.Connection) -> int:
+            config = connection.execute("SELECT id FROM names WHERE name = ?", (push_config,)).fetchone()
+            if config is None:
+                return 0
+            values = (int(time.time() * 1000), config[0], config[0], limit, received_before)
+            return int(connection.execute(sql.EXPIRE, values).rowcount)
+
+        return await self._call(run)
+
+    async def pending_counts(self) -> tuple[PendingCount, ...]:
+        """The backlog of each PushConfig."""
+        return await self._pages.pending_counts()
+
+    def _call(self, run: Callable[[sqlite3.Connection], int]) -> asyncio.Future[int]:
+        if self._loop is None or self._writer is None or self._closed:
+            raise JournalUnavailableError("the journal is not open")
+        entry = Call(run, self._loop.create_future())
+        self._writer.put(entry)
+        return entry.done
+
+    def _count(self, entry: Append, sign: int) -> None:
+        self._queued_updates += sign * len(entry.updates)
+        self._queued_bytes += sign * sum(
+            len(one.body) + len(one.notification) + _PER_UPDATE_BYTES for one in entry.updates
+        )
+        self.stats.queued = self._queued_updates
+
+    def _done(self, done: Done) -> None:
+        stats = self.stats
+        stats.commits += 1
+        stats.commit_seconds += done.seconds
+        stats.rows += done.rows
+        stats.last_batch = done.rows
+        self._outcomes_waiting -= done.outcomes
+        if done.committed:
+            self.on_commit(done.committed)
+        for append, count in done.appends:
+            self._count(append, -1)
+            _resolve(append.done, count)
+        for future, result in done.calls:
+            _resolve(future, result)
+        self.on_batch(done.seconds, done.rows)
+
+    def _refused(self, entries: Sequence[Append | Call], error: Exception) -> None:
+        for entry in entries:
+            if isinstance(entry, Append):
+                self._count(entry, -1)
+            if not entry.done.done():
+                entry.done.set_exception(error)
+                entry.done.exception()  # nobody may wait for it: a client that hung up
+
+    def _state(self, reason: str | None) -> None:
+        if self._closed:
+            return
+        self._unavailable = reason
+        self.on_state(reason)
+
+
+def _resolve(future: asyncio.Future[int], result: int) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _ignore(_: object) -> None:
+    return
+
+
+def _ignore_batch(_: float, __: int) -> None:
+    return

@@ -1,0 +1,162 @@
+"""What one commit stores: the writer's queue entries, and the rows that they become."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from trackpush_server.journal.port import Committed, NewUpdate, Outcome, PushState
+from trackpush_server.journal.sqlite import statements as sql
+
+
+class Append(msgspec.Struct, frozen=True, eq=False):
+    """One request's updates, all or none."""
+
+    updates: tuple[NewUpdate, ...]
+    done: asyncio.Future[int]
+
+
+class Call(msgspec.Struct, frozen=True, eq=False):
+    """Something else to do within the commit; its result goes to the future."""
+
+    run: Callable[[sqlite3.Connection], int]
+    done: asyncio.Future[int]
+
+
+class Names:
+    """Numbers for names; known ones are remembered. Used by the writer thread only."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Forget, and read what is on disk (also after a rollback, which may have undone some)."""
+        self._ids = dict(connection.execute("SELECT name, id FROM names"))
+
+    def number(self, connection: sqlite3.Connection, name: str) -> int:
+        """The number of a name, made in the current transaction when it is new."""
+        found = self._ids.get(name)
+        if found is None:
+            cursor = connection.execute("INSERT INTO names (name) VALUES (?)", (name,))
+            found = self._ids[name] = int(cursor.lastrowid or 0)
+        return found
+
+
+class Writing:
+    """One transaction's work: called between BEGIN and COMMIT, by the writer thread."""
+
+    def __init__(self, connection: sqlite3.Connection, names: Names, next_id: int) -> None:
+        self._connection = connection
+        self._names = names
+        self.next_id = next_id
+
+    def append(self, appends: Sequence[Append]) -> tuple[list[Committed], list[int]]:
+        """Insert new updates with their pushes; what is new, and per append how many of its updates were."""
+        updates = [update for append in appends for update in append.updates]
+        if not updates:
+            return [], [0] * len(appends)
+        first = self.next_id
+        last = first + len(updates) - 1
+        self.next_id = last + 1
+        number = self._names.number
+        connection = self._connection
+        rows = [
+            (
+                update_id,
+                update.key,
+                number(connection, update.account),
+                update.received_at,
+                update.occurred_at,
+                update.shipment,
+                update.awb,
+                update.forward_awb,
+                update.order_id,
+                update.status,
+                update.notification,
+                update.body,
+            )
+            for update_id, update in enumerate(updates, first)
+        ]
+        inserted = sql.INSERT_UPDATES.run(connection, rows)
+        new = None if inserted == len(rows) else {row[0] for row in connection.execute(sql.NEW_IN_RANGE, (first, last))}
+        committed = self._insert_pushes(first, last, updates, new)
+        return committed, _count_new(appends, first, new)
+
+    def _insert_pushes(
+        self,
+        first: int,
+        last: int,
+        updates: Sequence[NewUpdate],
+        new: set[int] | None,
+    ) -> list[Committed]:
+        number, connection = self._names.number, self._connection
+        candidates = {row[0] for row in connection.execute(sql.LATE_CANDIDATES, (first, last))}
+        committed: list[Committed] = []
+        rows: list[sql.Row] = []
+        late_ones = []
+        for update_id, update in enumerate(updates, first):
+            if new is not None and update_id not in new:
+                continue
+            if update_id in candidates:
+                late_ones.append((len(committed), update_id, update))
+            else:
+                rows.extend((update_id, number(connection, push.push_config), 0, 0) for push in update.pushes)
+            committed.append(Committed(update_id, update))
+        sql.INSERT_PUSHES.run(connection, rows)
+        for index, update_id, update in late_ones:  # in order: an earlier late one counts for a later one
+            committed[index] = self._insert_late(update_id, update)
+        return committed
+
+    def _insert_late(self, update_id: int, update: NewUpdate) -> Committed:
+        late, dropped = [], []
+        rows: list[sql.Row] = []
+        for push in update.pushes:
+            config = self._names.number(self._connection, push.push_config)
+            is_late = self._connection.execute(sql.IS_LATE_FOR_CONFIG, (config, update_id)).fetchone() is not None
+            if is_late:
+                late.append(push.push_config)
+            if is_late and push.drop_late:
+                dropped.append(push.push_config)
+            state = PushState.DROPPED if is_late and push.drop_late else PushState.PENDING
+            rows.append((update_id, config, int(state), int(is_late)))
+        sql.INSERT_PUSHES.run(self._connection, rows)
+        return Committed(update_id, update, tuple(late), tuple(dropped))
+
+    def apply(self, outcomes: Sequence[Outcome]) -> None:
+        """Store what attempts came to."""
+        if not outcomes:
+            return
+        now = int(time.time() * 1000)
+        number, connection = self._names.number, self._connection
+        states: dict[tuple[int, int], sql.Row] = {}
+        attempts: list[sql.Row] = []
+        for one in outcomes:
+            config = number(connection, one.push_config)
+            states[one.update_id, config] = (
+                one.update_id,
+                config,
+                int(one.state),
+                one.tries,
+                one.rejections,
+                one.due_at,
+                None if one.state is PushState.PENDING else now,
+                one.error,
+            )
+            if one.attempted:
+                attempts.append(
+                    (one.update_id, config, one.tries, one.started_at, one.duration_ms, one.http_status, one.error),
+                )
+        sql.APPLY_OUTCOMES.run(connection, list(states.values()))
+        sql.INSERT_ATTEMPTS.run(connection, attempts)
+
+
+def _count_new(appends: Sequence[Append], first: int, new: set[int] | None) -> list[int]:
+    counts = []
+    at = first
+    for append in appends:
+        size = len(append.updates)
+        counts.append(size if new is None else sum(number in new for number in range(at, at + size)))
+        at += size
+    return counts

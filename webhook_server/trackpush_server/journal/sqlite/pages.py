@@ -1,0 +1,112 @@
+"""Reads for the dispatcher: pages of pending pushes, payloads, counts. One thread, one connection, no writes."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from trackpush_server.journal.port import JournalUnavailableError, Page, PendingCount, StoredPush
+from trackpush_server.journal.sqlite import statements as sql
+from trackpush_server.journal.sqlite.connection import explain, open_reader
+
+_T = TypeVar("_T")
+
+
+class Pages:
+    """The reader. Its methods run on its own thread and never block the loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "journal.db"
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trackpush-journal-reader")
+        self._connection: sqlite3.Connection | None = None
+
+    async def pending(self, push_config: str, after: int, limit: int) -> Page:
+        """See `Journal.pending`."""
+
+        def read(connection: sqlite3.Connection) -> Page:
+            with _snapshot(connection):
+                snapshot = int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+                rows = connection.execute(sql.PENDING, (push_config, after, limit)).fetchall()
+            return Page(tuple(_stored(push_config, row) for row in rows), snapshot)
+
+        return await self._run(read)
+
+    async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
+        """See `Journal.fetch`."""
+        wanted = msgspec.json.encode(update_ids).decode()
+
+        def read(connection: sqlite3.Connection) -> dict[int, StoredPush]:
+            rows = connection.execute(sql.FETCH, (push_config, wanted)).fetchall()
+            return {row[0]: _stored(push_config, row) for row in rows}
+
+        return await self._run(read)
+
+    async def pending_counts(self) -> tuple[PendingCount, ...]:
+        """See `Journal.pending_counts`."""
+
+        def read(connection: sqlite3.Connection) -> tuple[PendingCount, ...]:
+            with _snapshot(connection):
+                names = dict(connection.execute("SELECT id, name FROM names"))
+                counts = connection.execute(sql.PENDING_COUNTS).fetchall()
+                return tuple(
+                    PendingCount(names[config], count, connection.execute(sql.OLDEST_PENDING, (config,)).fetchone()[0])
+                    for config, count in counts
+                )
+
+        return await self._run(read)
+
+    async def _run(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
+
+    def _read(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            if self._connection is None:
+                self._connection = open_reader(self._path)
+            return read(self._connection)
+        except sqlite3.Error as error:
+            self._drop()
+            raise JournalUnavailableError(explain(self._path, error)) from error
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    async def close(self) -> None:
+        """End the thread after what it is doing."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self._drop)
+        self._executor.shutdown(wait=False)
+
+
+@contextlib.contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """One read transaction: everything in it sees the same commits."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _stored(push_config: str, row: tuple[Any, ...]) -> StoredPush:
+    return StoredPush(
+        update_id=row[0],
+        push_config=push_config,
+        key=row[1],
+        account=row[2],
+        shipment=row[3],
+        received_at=row[4],
+        late=bool(row[5]),
+        tries=row[6],
+        rejections=row[7],
+        due_at=row[8],
+        notification=row[9],
+        body=row[10],
+    )

@@ -1,0 +1,37 @@
+"""Numbered schema changes, applied in order; the file's ``user_version`` is the number of the last one."""
+
+import re
+import sqlite3
+from importlib import resources
+
+_NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
+
+
+class NewerSchemaError(Exception):
+    """The file was written by a later version of Trackpush."""
+
+
+def changes() -> dict[int, str]:
+    """All schema changes by number."""
+    found = {}
+    for entry in resources.files(__name__).iterdir():
+        match = _NUMBERED.fullmatch(entry.name)
+        if match is not None:
+            found[int(match[1])] = entry.read_text(encoding="utf-8")
+    return dict(sorted(found.items()))
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest schema, one change per transaction.
+
+    Raises:
+        NewerSchemaError: the file's schema is newer than any that this version knows.
+        sqlite3.Error: the file can't be written; what was applied before stays.
+    """
+    known = changes()
+    current = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if current > max(known):
+        raise NewerSchemaError(f"its schema is version {current}, this Trackpush knows {max(known)}")
+    for number, script in known.items():
+        if number > current:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -1,0 +1,257 @@
+"""The writer: one thread, one connection, one transaction for all that is queued. DESIGN §6.
+
+Group commit without a timer: while one commit waits for the disk, requests queue up; the next commit takes them all.
+After each commit the event loop is called once. An error rolls back, fails the requests of that batch, keeps the
+outcomes, and the thread goes on trying to open the file again until it works.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
+from trackpush_server.journal.sqlite import schema
+from trackpush_server.journal.sqlite.batch import Append, Call, Names, Writing
+from trackpush_server.journal.sqlite.connection import explain, open_writer
+from trackpush_server.journal.sqlite.lock import FolderLock
+
+_MOST_ENTRIES = 1024
+"""Queue entries in one commit: bounds how long a commit takes and how much it holds in memory."""
+_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+Entry = Append | Outcome | Call
+_REFUSED = (OverflowError, UnicodeEncodeError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
+"""Errors of a value, not of the file."""
+
+
+class Done:
+    """What one commit did, for the event loop."""
+
+    __slots__ = ("appends", "calls", "committed", "outcomes", "rows", "seconds")
+
+    def __init__(self) -> None:
+        self.committed: list[Committed] = []
+        self.appends: list[tuple[Append, int]] = []
+        self.calls: list[tuple[asyncio.Future[int], int]] = []
+        self.outcomes = 0
+        self.rows = 0
+        self.seconds = 0.0
+
+
+class Listener:
+    """How the thread tells the loop; each is called with ``call_soon_threadsafe``."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_done: Callable[[Done], None],
+        on_refused: Callable[[Sequence[Append | Call], Exception], None],
+        on_state: Callable[[str | None], None],
+    ) -> None:
+        self._loop = loop
+        self._on_done = on_done
+        self._on_refused = on_refused
+        self._on_state = on_state
+
+    def done(self, done: Done) -> None:
+        """A commit has reached the disk."""
+        self._call(self._on_done, done)
+
+    def refused(self, entries: Sequence[Append | Call], error: Exception) -> None:
+        """These were not stored."""
+        if entries:
+            self._call(self._on_refused, entries, error)
+
+    def state(self, reason: str | None) -> None:
+        """The journal can't be written, or can again."""
+        self._call(self._on_state, reason)
+
+    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+
+class Writer(threading.Thread):
+    """The thread. Entries go in with `put`; it ends after `stop`, when all that is queued is written or refused."""
+
+    def __init__(self, folder: Path, listener: Listener, on_commit: Callable[[sqlite3.Connection], None]) -> None:
+        super().__init__(name="trackpush-journal-writer", daemon=True)
+        self._path = folder / "journal.db"
+        self._folder = folder
+        self._lock = FolderLock(folder / "journal.lock")
+        self._listener = listener
+        self._after_commit = on_commit
+        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = None
+        self._names = Names()
+        self._next_id = 1
+        self._kept: list[Outcome] = []
+        self._stopping = threading.Event()
+        self._reason: str | None = "not started"
+        self.opened = threading.Event()
+        """Set after the first try to open the file, whether it worked or not."""
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry for the next commit; from any thread."""
+        self._queue.put(entry)
+
+    def stop(self) -> None:
+        """Write what is queued, then end."""
+        self._stopping.set()
+        self._queue.put(None)
+
+    def run(self) -> None:
+        """Serve the queue until stopped."""
+        try:
+            self._open_with_retries()
+            self.opened.set()
+            while True:
+                entries = self._take()
+                if entries:
+                    self._store(entries)
+                if self._stopping.is_set() and self._queue.empty():
+                    return
+        finally:
+            self.opened.set()
+            self._close()
+            self._lock.release()
+
+    def _take(self) -> list[Entry]:
+        """All that is queued, waiting for the first."""
+        first = self._queue.get()
+        entries: list[Entry] = [] if first is None else [first]
+        with contextlib.suppress(queue.Empty):
+            while len(entries) < _MOST_ENTRIES:
+                entry = self._queue.get_nowait()
+                if entry is not None:
+                    entries.append(entry)
+        return entries
+
+    def _store(self, entries: Sequence[Entry]) -> None:
+        appends = [entry for entry in entries if isinstance(entry, Append)]
+        calls = [entry for entry in entries if isinstance(entry, Call)]
+        outcomes = [*self._kept, *(entry for entry in entries if isinstance(entry, Outcome))]
+        try:
+            self._commit(appends, calls, outcomes)
+        except _REFUSED as error:
+            self._rolled_back()
+            self._store_one_by_one(appends, calls, outcomes, error)
+        except (sqlite3.Error, OSError) as error:
+            self._kept = outcomes
+            self._fail([*appends, *calls], error)
+            self._open_with_retries()
+        else:
+            self._kept = []
+            if self._connection is not None:
+                self._after_commit(self._connection)
+
+    def _commit(self, appends: Sequence[Append], calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+        connection = self._connection
+        if connection is None:
+            raise sqlite3.OperationalError("the journal is not open")
+        begun = time.perf_counter()
+        done = Done()
+        connection.execute("BEGIN IMMEDIATE")
+        writing = Writing(connection, self._names, self._next_id)
+        done.committed, counts = writing.append(appends)
+        writing.apply(outcomes)
+        done.calls = [(call.done, call.run(connection)) for call in calls]
+        connection.execute("COMMIT")
+        self._next_id = writing.next_id
+        done.appends = list(zip(appends, counts, strict=True))
+        done.outcomes = len(outcomes)
+        done.rows = len(done.committed) + len(outcomes)
+        done.seconds = time.perf_counter() - begun
+        self._listener.done(done)
+
+    def _store_one_by_one(
+        self,
+        appends: Sequence[Append],
+        calls: Sequence[Call],
+        outcomes: Sequence[Outcome],
+        error: Exception,
+    ) -> None:
+        """A value in the batch can't be stored: find out whose, so that the others are."""
+        parts: list[tuple[list[Append], list[Call], list[Outcome]]] = [([one], [], []) for one in appends]
+        parts += [([], [one], []) for one in calls] + [([], [], [one]) for one in outcomes]
+        if len(parts) == 1:
+            self._kept = []
+            self._listener.refused([*appends, *calls], error)
+            return
+        self._kept = []
+        for some_appends, some_calls, some_outcomes in parts:
+            self._store([*some_appends, *some_calls, *some_outcomes])
+
+    def _fail(self, entries: Sequence[Append | Call], error: BaseException) -> None:
+        self._rolled_back()
+        reason = explain(self._path, error)
+        self._set_reason(reason)
+        self._listener.refused(entries, JournalUnavailableError(reason))
+
+    def _rolled_back(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._names.load(connection)
+
+    def _set_reason(self, reason: str | None) -> None:
+        if reason != self._reason:
+            self._reason = reason
+            self._listener.state(reason)
+
+    def _open_with_retries(self) -> None:
+        """Open the file, and try again until it works or we are to stop; requests are refused meanwhile."""
+        attempt = 0
+        while True:
+            try:
+                self._open()
+            except (sqlite3.Error, OSError, schema.NewerSchemaError) as error:
+                self._close()
+                self._set_reason(explain(self._path, error))
+                self.opened.set()
+                self._refuse_queued()
+                if self._stopping.wait(_BACKOFF[min(attempt, len(_BACKOFF) - 1)]):
+                    return
+                attempt += 1
+            else:
+                self._set_reason(None)
+                return
+
+    def _open(self) -> None:
+        self._close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        connection = self._connection = open_writer(self._path)
+        schema.migrate(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")  # proves that a commit works, not only an open
+        self._names.load(connection)
+        self._next_id = 1 + int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+
+    def _refuse_queued(self) -> None:
+        """Requests that slipped into the queue meanwhile are refused; outcomes are kept."""
+        refused: list[Append | Call] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                entry = self._queue.get_nowait()
+                if isinstance(entry, Outcome):
+                    self._kept.append(entry)
+                elif entry is not None:
+                    refused.append(entry)
+        self._listener.refused(refused, JournalUnavailableError(self._reason or "the journal is not open"))
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
