@@ -1,0 +1,342 @@
+"""One connection: writes a request, reads the answer, one exchange at a time, by callbacks alone.
+
+This is the hottest code of the server. No task, no stream and no timer is made per exchange: the request is one
+write, the parser calls back without headers (only a failure's head is read a second time, for Retry-After), and the
+one timer of the connection moves along behind the deadlines instead of being cancelled each time.
+"""
+
+import asyncio
+import contextlib
+import re
+import ssl
+import time
+from typing import Protocol
+
+import httptools
+
+from trackpush_server.outbound.excerpt import MAX_BODY, excerpt
+from trackpush_server.outbound.exchange import Exchange
+from trackpush_server.outbound.port import Answer, Failure
+from trackpush_server.outbound.retry_after import parse_retry_after
+
+BUFFER_SIZE = 64 * 1024
+"""Of the read buffer, which all connections of a loop share: each read is used up before the next one starts."""
+MAX_HEAD = 64 * 1024
+"""An answer head that is not complete after so many bytes, interim answers included, is refused."""
+MAX_ANSWER = 128 * 1024
+"""After so many bytes of an answer the rest of its body is not read; the connection ends."""
+IDLE = 55.0
+"""Seconds that an unused connection is kept: less than the 60 s after which many load balancers cut it."""
+
+_OK = 200
+_MULTIPLE_CHOICES = 300
+_CONTINUE = 100
+_SWITCHING = 101
+_HTTP_1 = re.compile(rb"[\r\n]*HTTP/1\.")
+
+
+class Owner(Protocol):
+    """Who has the connection: the pool."""
+
+    secrets: tuple[str, ...]
+    """Values that no detail may show."""
+
+    def joined(self, connection: "Connection") -> None:
+        """The connection is open."""
+        ...
+
+    def freed(self, connection: "Connection") -> None:
+        """The connection can take another exchange."""
+        ...
+
+    def left(self, connection: "Connection") -> None:
+        """The connection has ended."""
+        ...
+
+    def retry(self, exchange: Exchange) -> None:
+        """A kept-alive connection turned out to be dead: nothing of an answer was read."""
+        ...
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connected, guarded and, where it applies, TLS-verified connection to one destination."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_done",
+        "_exchange",
+        "_first",
+        "_head",
+        "_idle_since",
+        "_keep",
+        "_loop",
+        "_owner",
+        "_parser",
+        "_protocol_error",
+        "_read",
+        "_retry_after",
+        "_served",
+        "_status",
+        "_surplus",
+        "_timer",
+        "_transport",
+    )
+
+    def __init__(self, owner: Owner, first: Exchange, buffer: memoryview, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self._first: Exchange | None = first
+        self._buffer = buffer
+        self._loop = loop
+        self._parser = _parser(self)
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._exchange: Exchange | None = None
+        self._idle_since = 0.0
+        self._served = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._status = 0
+        self._read = 0
+        self._done = self._keep = self._surplus = False
+        self._head = b""
+        self._body = b""
+        self._retry_after: float | None = None
+        self._protocol_error = ""
+
+    # ---- for the pool
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether an exchange may start."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def start(self, exchange: Exchange) -> None:
+        """Send a request on an idle connection; the exchange is settled by its deadline."""
+        assert self._transport is not None
+        assert self._exchange is None
+        self._exchange = exchange
+        exchange.stage = "waiting for the answer"
+        timer = self._timer
+        if timer is None or timer.when() > exchange.deadline:
+            self._set_timer(exchange.deadline)
+        self._transport.write(exchange.request)
+
+    def shut(self) -> None:
+        """End the connection; an exchange under way ends as RESET."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.fail(Failure.RESET, "the sender was closed", self._loop.time())
+            self.abort()
+        elif self._transport is not None:
+            self._transport.close()
+
+    # ---- asyncio.BufferedProtocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is ready: send the request for which it was opened, before anything can be read."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._owner.joined(self)
+        first, self._first = self._first, None
+        assert first is not None
+        self.start(first)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """The shared buffer."""
+        del sizehint
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes of an answer have come."""
+        exchange = self._exchange
+        if exchange is None:
+            self.abort()  # nobody asked for anything: what follows could be taken for the next answer
+            return
+        self._parse(self._buffer[:nbytes])
+        if self._protocol_error:
+            self._refuse(self._protocol_error)
+        elif self._status:
+            if self._done or self._surplus or self._read > MAX_ANSWER:
+                self._answer(exchange)
+        elif self._read >= MAX_HEAD:
+            self._refuse(f"its head has more than {MAX_HEAD} bytes")
+
+    def _parse(self, data: memoryview) -> None:
+        known = self._status
+        if not self._read and not _HTTP_1.match(data):
+            self._protocol_error = "it doesn't begin with HTTP/1."
+        self._read += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._surplus = True
+            if not self._status:
+                self._protocol_error = self._protocol_error or str(error) or "it can't be parsed"
+        if not known and (not self._status or self._status >= _MULTIPLE_CHOICES):
+            self._head += bytes(data)
+
+    def eof_received(self) -> bool:
+        """The other side has ended: so do we."""
+        self._ended(None)
+        self.abort()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._ended(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport = None
+        self._owner.left(self)
+
+    # ---- httptools, called from feed_data: nothing here may raise
+
+    def on_message_begin(self) -> None:
+        """An answer starts; a second one was not asked for."""
+        if self._done:
+            self._surplus = True
+
+    def on_headers_complete(self) -> None:
+        """A head is complete. Interim answers (1xx) are passed over (RFC 9110, section 15.2)."""
+        status = self._parser.get_status_code()
+        if status >= _OK:
+            if not self._done:
+                self._status = status
+        elif status < _CONTINUE or status == _SWITCHING:
+            self._protocol_error = f"status {status} was not asked for"
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body: only a failure's first bytes are of interest."""
+        if self._status >= _MULTIPLE_CHOICES and len(self._body) < MAX_BODY:
+            self._body += data[:MAX_BODY]
+
+    def on_message_complete(self) -> None:
+        """An answer is complete."""
+        if self._status and not self._done:
+            self._done = True
+            self._keep = self._parser.should_keep_alive()
+
+    # ---- ends
+
+    def _answer(self, exchange: Exchange) -> None:
+        """The answer's head is known and its body is complete, cut, or will not come."""
+        self._exchange = None
+        self._served += 1
+        status = self._status
+        now = self._loop.time()
+        if status < _MULTIPLE_CHOICES:
+            answer = Answer(status=status, duration=now - exchange.started)
+        else:
+            answer = Answer(
+                status=status,
+                detail=excerpt(self._body, exchange.request, self._owner.secrets),
+                retry_after=_retry_after(self._head),
+                duration=now - exchange.started,
+            )
+        transport = self._transport
+        assert transport is not None
+        if self._done and self._keep and not self._surplus and not transport.get_write_buffer_size():
+            self._idle_since = now
+            self._begin()
+            exchange.settle(answer)
+            self._owner.freed(self)
+        else:
+            exchange.settle(answer)
+            self.abort()
+
+    def _refuse(self, why: str) -> None:
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None
+        exchange.fail(Failure.PROTOCOL, f"the answer is not HTTP/1.1: {why}", self._loop.time())
+        self.abort()
+
+    def _ended(self, exc: Exception | None) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if self._status:
+            self._answer(exchange)
+            return
+        self._exchange = None
+        if isinstance(exc, ssl.SSLError):
+            detail = f"TLS ended by the other side: {exc.reason or 'unknown'}"
+            exchange.fail(Failure.TLS, detail, self._loop.time())
+        elif self._served and not self._read and not exchange.retried:
+            exchange.retried = True
+            self._owner.retry(exchange)
+        else:
+            how = "in the middle of the answer's head" if self._read else "without an answer"
+            exchange.fail(Failure.RESET, f"the connection was ended {how}", self._loop.time())
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- time
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        exchange = self._exchange
+        due = self._idle_since + IDLE if exchange is None else exchange.deadline
+        if due > now:
+            self._set_timer(due)
+        elif exchange is None:
+            self.shut()
+        elif self._status:
+            self._answer(exchange)
+        else:
+            self._exchange = None
+            exchange.time_out(now)
+            self.abort()
+
+
+def _parser(handler: object) -> httptools.HttpResponseParser:
+    """As lenient as browsers are where it can do no harm: an answer is never passed on to anyone."""
+    parser = httptools.HttpResponseParser(handler)
+    parser.set_dangerous_leniencies(
+        lenient_headers=True,
+        lenient_data_after_close=True,
+        lenient_optional_cr_before_lf=True,
+        lenient_spaces_after_chunk_size=True,
+    )
+    return parser
+
+
+class _HeadReader:
+    """Finds Retry-After in a head that was parsed before, without headers."""
+
+    def __init__(self, data: bytes) -> None:
+        self.value: bytes | None = None
+        self._ended = False
+        self._parser = _parser(self)
+        with contextlib.suppress(httptools.HttpParserError):
+            self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; after the head's end a trailer."""
+        if not self._ended and name.lower() == b"retry-after":
+            self.value = value
+
+    def on_headers_complete(self) -> None:
+        """Interim answers have headers too, but none that count."""
+        if self._parser.get_status_code() >= _OK:
+            self._ended = True
+        elif not self._ended:
+            self.value = None
+
+
+def _retry_after(head: bytes) -> float | None:
+    if b"retry-after" not in head.lower():
+        return None
+    value = _HeadReader(head).value
+    return None if value is None else parse_retry_after(value.decode("latin-1"), time.time())

@@ -1,0 +1,37 @@
+"""TLS contexts, built off the loop and shared by all destinations with the same material.
+
+A context with the system's roots takes milliseconds to build and about a megabyte to keep; most destinations use the
+same one.
+"""
+
+import asyncio
+import ssl
+import weakref
+
+from trackpush_api.routing import TlsMaterial
+from trackpush_server.outbound.tls import build_context
+
+
+class Contexts:
+    """Lives on one event loop. Keeps the system's context; the others as long as a dialler holds them."""
+
+    def __init__(self) -> None:
+        self._system: ssl.SSLContext | None = None
+        self._own: weakref.WeakValueDictionary[TlsMaterial, ssl.SSLContext] = weakref.WeakValueDictionary()
+        self._lock = asyncio.Lock()
+
+    async def get(self, material: TlsMaterial | None) -> ssl.SSLContext:
+        """The context of this material.
+
+        Raises:
+            AttemptError: TLS, when the material can't be used.
+        """
+        async with self._lock:
+            context = self._system if material is None else self._own.get(material)
+            if context is None:
+                context = await asyncio.to_thread(build_context, material)
+                if material is None:
+                    self._system = context
+                else:
+                    self._own[material] = context
+        return context

@@ -1,0 +1,171 @@
+"""The dialler: name → addresses → guard → TCP → guard again → proxy → TLS, for one destination.
+
+Names are resolved once per connection and the connection goes to one of the very addresses that were judged, so an
+answer that changes in between (DNS rebinding) has no effect; the other end of the socket is judged once more before
+a byte is sent.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from trackpush_api.routing import TlsMaterial
+from trackpush_server.outbound.contexts import Contexts
+from trackpush_server.outbound.exchange import Exchange
+from trackpush_server.outbound.failures import AttemptError, denied
+from trackpush_server.outbound.guard import Address, Guard, parse_address
+from trackpush_server.outbound.port import Failure
+from trackpush_server.outbound.proxy import open_tunnel
+from trackpush_server.outbound.resolver import Resolver
+from trackpush_server.outbound.target import Target
+
+_NEXT_ADDRESS_AFTER = 0.25
+"""Seconds until the next address is tried beside one that doesn't answer (RFC 8305, section 8)."""
+_MOST_ADDRESSES = 8
+_TLS_GOODBYE = 1.0
+
+
+class Dialler:
+    """Opens connections to one destination, as one WebhookServer may."""
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        guard: Guard,
+        proxy: Target | None,
+        tls: TlsMaterial | None,
+        resolver: Resolver,
+        contexts: Contexts,
+    ) -> None:
+        self._target = target
+        self._guard = guard
+        self._proxy = proxy
+        self._tls = tls
+        self._resolver = resolver
+        self._contexts = contexts
+        self._context: ssl.SSLContext | None = None
+
+    async def dial(self, exchange: Exchange, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Connect; the protocol's connection_made is called when it may send. ``exchange.stage`` tells how far it is.
+
+        Raises:
+            AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
+        """
+        sock = await (self._connect_directly(exchange) if self._proxy is None else self._tunnel(exchange, self._proxy))
+        try:
+            await self._hand_over(sock, exchange, protocol)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _connect_directly(self, exchange: Exchange) -> socket.socket:
+        exchange.stage = f"resolving {self._target.host}"
+        addresses = self._permitted(await self._addresses(self._target))
+        exchange.stage = f"connecting to {self._target.endpoint}"
+        sock = await _connect(addresses, self._target, Failure.CONNECT)
+        try:
+            self._guard.check(parse_address(sock.getpeername()[0]))
+        except OSError as error:
+            sock.close()
+            raise AttemptError(Failure.CONNECT, f"{self._target.endpoint} ended the connection at once") from error
+        except AttemptError:
+            sock.close()
+            raise
+        return sock
+
+    async def _tunnel(self, exchange: Exchange, proxy: Target) -> socket.socket:
+        """Through the proxy, which was chosen by who runs the server: only the target is judged.
+
+        A name that only the proxy can resolve is left to it.
+        """
+        exchange.stage = f"resolving {self._target.host}"
+        try:
+            addresses = await self._addresses(self._target)
+        except AttemptError:
+            addresses = []
+        for address in addresses:
+            self._guard.check(address)
+        exchange.stage = f"connecting to proxy {proxy.endpoint}"
+        try:
+            sock = await _connect(await self._addresses(proxy), proxy, Failure.PROXY)
+        except AttemptError as error:
+            raise AttemptError(Failure.PROXY, f"egress.proxy: {error.detail}") from error
+        exchange.stage = f"asking proxy {proxy.endpoint} for a tunnel"
+        try:
+            await open_tunnel(sock, proxy, self._target)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _addresses(self, target: Target) -> list[Address]:
+        if target.literal is not None:
+            return [target.literal]
+        return [parse_address(text) for text in await self._resolver.addresses(target.host)]
+
+    def _permitted(self, addresses: Sequence[Address]) -> list[Address]:
+        objections = [(address, self._guard.objection(address)) for address in addresses]
+        permitted = [address for address, objection in objections if objection is None]
+        if not permitted:
+            raise denied(f"{self._target.host}: {objections[0][1]}")
+        return permitted
+
+    async def _hand_over(
+        self, sock: socket.socket, exchange: Exchange, protocol: Callable[[], asyncio.BaseProtocol]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._target.tls:
+            await loop.create_connection(protocol, sock=sock)
+            return
+        exchange.stage = f"agreeing on TLS with {self._target.endpoint}"
+        try:
+            if self._context is None:
+                self._context = await self._contexts.get(self._tls)
+            await loop.create_connection(
+                protocol,
+                sock=sock,
+                ssl=self._context,
+                server_hostname=self._target.host,
+                ssl_handshake_timeout=max(exchange.deadline - loop.time(), 0.0) + 1.0,
+                ssl_shutdown_timeout=_TLS_GOODBYE,
+            )
+        except ssl.SSLError as error:
+            raise AttemptError(Failure.TLS, f"{self._target.endpoint}: {_tls_reason(error)}") from error
+        except OSError as error:
+            raise AttemptError(
+                Failure.TLS, f"{self._target.endpoint} ended the connection during the TLS handshake"
+            ) from error
+
+
+async def _connect(addresses: Sequence[Address], target: Target, failure: Failure) -> socket.socket:
+    try:
+        return await start_connection(
+            [_addr_info(address, target.port) for address in addresses[:_MOST_ADDRESSES]],
+            happy_eyeballs_delay=_NEXT_ADDRESS_AFTER,
+            interleave=1,
+        )
+    except OSError as error:
+        raise AttemptError(failure, f"{target.endpoint}: {_os_reason(error)}") from error
+
+
+def _addr_info(address: Address, port: int) -> AddrInfoType:
+    stream = (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+    if address.version == 4:  # noqa: PLR2004 - IP versions
+        return (socket.AF_INET, *stream, (str(address), port))
+    return (socket.AF_INET6, *stream, (str(address), port, 0, 0))
+
+
+def _os_reason(error: OSError) -> str:
+    """Errors of several addresses come joined, with asyncio's own words around them: the number says it better."""
+    return os.strerror(error.errno).lower() if error.errno else "no address could be reached"
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    return f"TLS failed: {(error.reason or 'unknown').lower().replace('_', ' ')}"

@@ -1,0 +1,37 @@
+"""One exchange: a request that is on its way, and the future of its answer."""
+
+import asyncio
+
+from trackpush_server.outbound.port import Answer, Failure
+
+
+class Exchange:
+    """Handed from the sender to the pool to a connection; settled once. Times are the event loop's."""
+
+    __slots__ = ("deadline", "future", "request", "retried", "stage", "started")
+
+    def __init__(self, request: bytes, future: asyncio.Future[Answer]) -> None:
+        self.request = request
+        self.future = future
+        self.started = 0.0
+        self.deadline = 0.0
+        self.retried = False
+        self.stage = "waiting for a connection"
+
+    def settle(self, answer: Answer) -> None:
+        """Resolve the future, unless its owner has cancelled it."""
+        if not self.future.done():
+            self.future.set_result(answer)
+
+    def fail(self, failure: Failure, detail: str, now: float) -> None:
+        """Settle with a failure."""
+        self.settle(Answer(failure=failure, detail=detail, duration=now - self.started))
+
+    def settle_reset(self, detail: str) -> None:
+        """Settle one that never began."""
+        self.settle(Answer(failure=Failure.RESET, detail=detail))
+
+    def time_out(self, now: float) -> None:
+        """Settle with the time-out, and what it was spent on."""
+        seconds = self.deadline - self.started
+        self.fail(Failure.TIMEOUT, f"time-out of {seconds:g} s while {self.stage}", now)

@@ -1,0 +1,146 @@
+"""The pool: the connections of one destination, at most its own number, the last used one first.
+
+Last in, first out keeps few connections warm when there is little to do and lets the others run into their idle
+time-out.
+"""
+
+import asyncio
+from collections import deque
+from functools import partial
+
+from trackpush_server.outbound.connection import Connection
+from trackpush_server.outbound.dial import Dialler
+from trackpush_server.outbound.exchange import Exchange
+from trackpush_server.outbound.failures import AttemptError
+from trackpush_server.outbound.port import Failure
+
+_CLOSED = "the sender was closed"
+_GOODBYE = 2.0
+
+
+class Pool:
+    """Lives on one event loop. Times in seconds."""
+
+    def __init__(
+        self, dialler: Dialler, *, limit: int, timeout: float, secrets: tuple[str, ...], buffer: memoryview
+    ) -> None:
+        self.secrets = secrets
+        self._dialler = dialler
+        self._limit = limit
+        self._timeout = timeout
+        self._buffer = buffer
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._connections: set[Connection] = set()
+        self._dialling: dict[asyncio.Task[None], Exchange] = {}
+        self._waiting: deque[Exchange] = deque()
+        self._closed = False
+        self._empty = asyncio.Event()
+
+    def submit(self, exchange: Exchange) -> None:
+        """Start an exchange now, or when a connection is free. Its time starts with it."""
+        if self._closed:
+            exchange.settle_reset(_CLOSED)
+            return
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.is_usable:
+                self._begin(exchange)
+                connection.start(exchange)
+                return
+        if len(self._connections) + len(self._dialling) < self._limit:
+            self._open(exchange)
+        else:
+            self._waiting.append(exchange)
+
+    async def close(self) -> None:
+        """End all connections; exchanges under way or waiting end as RESET."""
+        self._closed = True
+        while self._waiting:
+            self._waiting.popleft().settle_reset(_CLOSED)
+        dialling = list(self._dialling)
+        for task in dialling:
+            task.cancel()
+        await asyncio.gather(*dialling, return_exceptions=True)
+        for connection in list(self._connections):
+            connection.shut()
+        if self._connections:
+            self._empty.clear()
+            try:
+                async with asyncio.timeout(_GOODBYE):
+                    await self._empty.wait()
+            except TimeoutError:
+                for connection in list(self._connections):
+                    connection.abort()
+
+    # ---- connections report (connection.Owner)
+
+    def joined(self, connection: Connection) -> None:
+        """It is open."""
+        self._connections.add(connection)
+
+    def freed(self, connection: Connection) -> None:
+        """It can take the next exchange."""
+        while self._waiting:
+            exchange = self._waiting.popleft()
+            if not exchange.future.done():
+                self._begin(exchange)
+                connection.start(exchange)
+                return
+        self._idle.append(connection)
+
+    def left(self, connection: Connection) -> None:
+        """It has ended: its place is free."""
+        self._connections.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self._connections:
+            self._empty.set()
+        self._fill()
+
+    def retry(self, exchange: Exchange) -> None:
+        """Once more on a fresh connection, within the same time-out: an idle one may be as dead as the last."""
+        if self._closed:
+            exchange.settle_reset(_CLOSED)
+        elif not exchange.future.done():
+            self._open(exchange)
+
+    # ---- opening
+
+    def _begin(self, exchange: Exchange) -> None:
+        exchange.started = now = self._loop.time()
+        exchange.deadline = now + self._timeout
+
+    def _open(self, exchange: Exchange) -> None:
+        if not exchange.started:
+            self._begin(exchange)
+        task = self._loop.create_task(self._dial(exchange))
+        self._dialling[task] = exchange
+        task.add_done_callback(self._dialled)
+
+    async def _dial(self, exchange: Exchange) -> None:
+        protocol = partial(Connection, self, exchange, self._buffer, self._loop)
+        try:
+            async with asyncio.timeout_at(exchange.deadline):
+                await self._dialler.dial(exchange, protocol)
+        except AttemptError as error:
+            exchange.fail(error.failure, error.detail, self._loop.time())
+        except TimeoutError:
+            exchange.time_out(self._loop.time())
+        except asyncio.CancelledError:
+            exchange.fail(Failure.RESET, _CLOSED, self._loop.time())
+            raise
+        except Exception as error:  # noqa: BLE001 - the future never fails: a fault of ours is an answer, too
+            exchange.fail(Failure.CONNECT, f"internal error: {type(error).__name__}", self._loop.time())
+
+    def _dialled(self, task: asyncio.Task[None]) -> None:
+        del self._dialling[task]
+        self._fill()
+
+    def _fill(self) -> None:
+        """Open connections for those who wait, as far as there is room."""
+        while self._waiting and not self._closed and len(self._connections) + len(self._dialling) < self._limit:
+            exchange = self._waiting.popleft()
+            if not exchange.future.done():
+                self._open(exchange)

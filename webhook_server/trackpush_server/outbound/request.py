@@ -1,0 +1,66 @@
+"""The request: its head is built once per destination, so that a push costs one join and one write."""
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from trackpush_api.routing import Destination
+from trackpush_server.outbound.target import Target
+
+RESERVED_HEADERS: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    },
+)
+"""Headers that frame the message or belong to the connection: they are the transport's alone."""
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def _user_agent() -> str:
+    try:
+        return f"Trackpush/{version('trackpush')}"
+    except PackageNotFoundError:
+        return "Trackpush"
+
+
+_USER_AGENT = _user_agent()
+
+
+def build_head(destination: Destination, target: Target) -> bytes:
+    """Everything before a push's own headers. A client's header replaces the default of the same name.
+
+    Raises:
+        ValueError: a header's name or value can't be sent; says which destination and name, never the value.
+    """
+    given = {name.lower() for name, _ in destination.headers}
+    defaults = (("User-Agent", _USER_AGENT), ("Accept", "*/*"), ("Content-Type", "application/json"))
+    lines = [f"POST {target.request_target} HTTP/1.1", f"Host: {target.authority}"]
+    lines += [f"{name}: {value}" for name, value in defaults if name.lower() not in given]
+    lines += [_line(destination.name, name, value) for name, value in destination.headers]
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _line(destination: str, name: str, value: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"PushConfig {destination}: {name!r} is no header name")
+    if name.lower() in RESERVED_HEADERS:
+        raise ValueError(f"PushConfig {destination}: header {name!r} is set by Trackpush itself: remove it")
+    if _BAD_VALUE.search(value):
+        raise ValueError(f"PushConfig {destination}: the value of header {name!r} holds a line break or control byte")
+    return f"{name}: {value}"
+
+
+def build_request(head: bytes, headers: bytes, body: bytes) -> bytes:
+    """One whole request. ``headers`` are complete lines, each ended by CRLF."""
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head + headers, len(body), body)

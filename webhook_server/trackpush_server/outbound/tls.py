@@ -1,0 +1,68 @@
+"""TLS contexts: always verified, and a client's key never stays behind in a file."""
+
+import contextlib
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+
+from trackpush_api.routing import TlsMaterial
+from trackpush_server.outbound.failures import AttemptError
+from trackpush_server.outbound.port import Failure
+
+
+def build_context(material: TlsMaterial | None) -> ssl.SSLContext:
+    """A client's context: TLS 1.2 or later, host names checked, the system's roots unless there is an own CA.
+
+    Takes milliseconds (it parses all roots), so it belongs in a thread.
+
+    Raises:
+        AttemptError: TLS, when the PEM can't be used.
+    """
+    context = _verifying(material.ca if material else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if material is not None and material.certificate is not None:
+        _load_client_certificate(context, material)
+    return context
+
+
+def _verifying(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=ca)
+    except (ssl.SSLError, ValueError) as error:
+        raise AttemptError(Failure.TLS, f"spec.tls: the CA is no PEM certificate ({_reason(error)})") from error
+
+
+def _load_client_certificate(context: ssl.SSLContext, material: TlsMaterial) -> None:
+    if material.private_key is None:
+        raise AttemptError(Failure.TLS, "spec.tls: the client certificate has no private key")
+    pem = f"{material.certificate}\n{material.private_key}\n".encode()
+    try:
+        with _private_file(pem) as path:
+            # An encrypted key must fail: without a password callback OpenSSL would ask on the terminal.
+            context.load_cert_chain(path, password=lambda: b"")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise AttemptError(
+            Failure.TLS, f"spec.tls: client certificate and key can't be used together ({_reason(error)})"
+        ) from error
+
+
+@contextlib.contextmanager
+def _private_file(content: bytes) -> Iterator[str]:
+    """OpenSSL reads certificates from files only: one in memory, or else one that only we can read."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{descriptor}"
+        return
+    with tempfile.NamedTemporaryFile() as file:  # mode 0600 (documented)
+        file.write(content)
+        file.flush()
+        yield file.name
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "reason", None) or type(error).__name__

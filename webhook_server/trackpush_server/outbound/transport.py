@@ -1,0 +1,111 @@
+"""The transport: HTTP/1.1 on asyncio and httptools, one pool of connections per destination. Implements the port."""
+
+import asyncio
+import weakref
+
+from trackpush_api.routing import Destination, Egress
+from trackpush_server.outbound.connection import BUFFER_SIZE
+from trackpush_server.outbound.contexts import Contexts
+from trackpush_server.outbound.dial import Dialler
+from trackpush_server.outbound.exchange import Exchange
+from trackpush_server.outbound.failures import AttemptError
+from trackpush_server.outbound.guard import guard_for
+from trackpush_server.outbound.pool import Pool
+from trackpush_server.outbound.port import Answer, Failure, Sender
+from trackpush_server.outbound.proxy import parse_proxy
+from trackpush_server.outbound.request import build_head, build_request
+from trackpush_server.outbound.resolver import Lookup, Resolver, system_lookup
+from trackpush_server.outbound.target import parse_target
+
+
+class HttpSender:
+    """Sends to one destination."""
+
+    def __init__(self, head: bytes, pool: Pool) -> None:
+        self._head = head
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+
+    def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
+        """Start one attempt; see `port.Sender`."""
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._pool.submit(Exchange(build_request(self._head, headers, body), future))
+        return future
+
+    async def close(self) -> None:
+        """Close the pool; see `port.Sender`."""
+        await self._pool.close()
+
+
+class RefusingSender:
+    """Stands for a destination that can't be sent to: every attempt has the same failure, at once."""
+
+    def __init__(self, failure: Failure, detail: str) -> None:
+        self._answer = Answer(failure=failure, detail=detail)
+
+    def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
+        """Refuse."""
+        del headers, body
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future.set_result(self._answer)
+        return future
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+
+class HttpTransport:
+    """Makes senders; owns the resolver and the TLS contexts. Everything lives on one event loop."""
+
+    def __init__(self, lookup: Lookup = system_lookup) -> None:
+        self._resolver = Resolver(lookup)
+        self._contexts = Contexts()
+        self._buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+    def sender(self, destination: Destination, egress: Egress) -> Sender:
+        """A sender for this version of a destination.
+
+        Never raises: a destination that can't be sent to (its URL, a header, the egress settings) has every attempt
+        refused with the reason, and the others are none the worse for it.
+        """
+        try:
+            return self._sender(destination, egress)
+        except AttemptError as error:
+            return RefusingSender(error.failure, error.detail)
+        except ValueError as error:
+            return RefusingSender(Failure.DENIED, str(error))
+
+    def _sender(self, destination: Destination, egress: Egress) -> HttpSender:
+        target = parse_target(destination.url)
+        guard = guard_for(egress)
+        guard.check_target(target)
+        dialler = Dialler(
+            target=target,
+            guard=guard,
+            proxy=None if egress.proxy is None else parse_proxy(egress.proxy),
+            tls=destination.tls,
+            resolver=self._resolver,
+            contexts=self._contexts,
+        )
+        head = build_head(destination, target)
+        pool = Pool(
+            dialler,
+            limit=destination.max_concurrency,
+            timeout=destination.timeout,
+            secrets=secrets_of(destination),
+            buffer=self._buffer,
+        )
+        self._pools.add(pool)
+        return HttpSender(head, pool)
+
+    async def close(self) -> None:
+        """Close every sender."""
+        await asyncio.gather(*(pool.close() for pool in list(self._pools)))
+        await self._resolver.close()
+
+
+def secrets_of(destination: Destination) -> tuple[str, ...]:
+    """What of a destination's headers no excerpt of an answer may show: values, and credentials without scheme."""
+    values = [value for _, value in destination.headers]
+    return (*values, *(value.partition(" ")[2] for value in values if " " in value))
