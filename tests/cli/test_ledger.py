@@ -92,6 +92,14 @@ def test_a_wrong_status_and_wrong_credentials_are_named() -> None:
     ]
 
 
+def test_an_update_wrongly_marked_as_late_is_named() -> None:
+    ledger = Ledger()
+    ledger.expect([expectation(1)], 0)
+    ledger.arrive(arrival(1, late=True))
+
+    assert ledger.verdict() == ["post 1: arrived with late: True, not False"]
+
+
 def test_a_push_that_nobody_expected_counts_as_foreign() -> None:
     ledger = Ledger()
 

@@ -1,0 +1,95 @@
+"""`trackpush serve` starts, says where it listens, ends in order, and says in one line why it can't start."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import manifests
+from support.manifests import Client
+
+ACME = Client(name="acme", url="http://127.0.0.1:1/hook")
+
+
+def serve(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "trackpush_cli", "serve", *arguments, "--admin-listen", "127.0.0.1:0"]
+
+
+def refused(*arguments: str) -> str:
+    """What a start that must fail says on stderr."""
+    result = subprocess.run(serve(*arguments), capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def listening(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        entry = json.loads(line)
+        if entry.get("event") == "listening":
+            assert isinstance(entry, dict)
+            return entry
+    raise AssertionError(f"it ended with {process.wait()} before it listened")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_a_signal_and_ends_with_0(tmp_path: Path, number: signal.Signals) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    arguments = (str(resources), "--listen", "127.0.0.1:0", "--data", str(tmp_path / "data"), "--log-format", "json")
+    with subprocess.Popen(serve(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            address = listening(process)["address"]
+            with urllib.request.urlopen(f"http://{address}/rms/in/api/clickpost/notify", timeout=5) as answer:
+                assert answer.status == 200
+            process.send_signal(number)
+            rest, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0, rest
+    assert "Traceback" not in rest
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert str(tmp_path / "nowhere") in refused(str(tmp_path / "nowhere"), "--data", str(tmp_path / "data"))
+
+
+def test_broken_resources_are_named_with_file_and_line(tmp_path: Path) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    (resources / "broken.yaml").write_text("kind: PushConfig\nmetadata: [\n")
+
+    assert "broken.yaml" in refused(str(resources), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0")
+
+
+def test_an_address_in_use_is_named(tmp_path: Path) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = refused(str(resources), "--data", str(tmp_path / "data"), "--listen", address)
+
+    assert address in said
+
+
+def test_several_servers_without_a_choice_are_named(tmp_path: Path) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    text = (resources / "resources.yaml").read_text().split("---\n")[0]
+    (resources / "second.yaml").write_text(text.replace("name: main", "name: second"))
+
+    said = refused(str(resources), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0")
+
+    assert "trackpush/main" in said
+    assert "trackpush/second" in said
+    assert "--server" in said
+
+
+@pytest.mark.parametrize("address", ["8080", "localhost", ":8080", "127.0.0.1:99999", "::1:8080"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, address: str) -> None:
+    said = refused(str(tmp_path), "--data", str(tmp_path), "--listen", address)
+
+    assert "write 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080" in " ".join(said.split())
