@@ -3,13 +3,17 @@
 import os
 import time
 from pathlib import Path
-from statistics import median
 
 _PAGE = os.urandom(4096)
 
 
-def fsync_ms(folder: Path, *, rounds: int = 100) -> float:
-    """Median milliseconds of one fsync after a 4 KiB append to a growing file."""
+def settle() -> None:
+    """Write out and discard what earlier rounds left behind, so that the next one doesn't wait for it."""
+    os.sync()
+
+
+def fsync_ms(folder: Path, *, rounds: int = 100) -> list[float]:
+    """Milliseconds of each fsync after a 4 KiB append to a growing file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "fsync.probe"
     times = []
@@ -20,4 +24,4 @@ def fsync_ms(folder: Path, *, rounds: int = 100) -> float:
             os.fsync(file.fileno())
             times.append((time.perf_counter() - started) * 1000)
     path.unlink()
-    return median(times)
+    return times

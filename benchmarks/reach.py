@@ -31,6 +31,8 @@ class Run(msgspec.Struct, kw_only=True):
     """All that one run measured; what was not run stays empty."""
 
     fsync_ms: float = 0.0
+    """Median."""
+    fsync_p99_ms: float = 0.0
     closed: dict[str, Figures] = msgspec.field(default_factory=dict)
     """By case: a, b, c."""
     steady: dict[str, Figures] = msgspec.field(default_factory=dict)

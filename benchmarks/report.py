@@ -97,7 +97,7 @@ def show(run: Run, console: Console) -> None:
         console.print(_cases("One dead and one hanging client among ten (push times: the eight others)", run.isolation))
     if run.backlog:
         console.print(_backlog(run.backlog))
-    console.print(f"One fsync on this disk: {run.fsync_ms:.2f} ms (median)")
+    console.print(f"One fsync on this disk: median {run.fsync_ms:.2f} ms, p99 {run.fsync_p99_ms:.2f} ms")
     console.print(_reach(lines(run)))
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import paths
 import procstat
+from disk import settle
 from records import PostLog, PushLog
 from sink import COUNTER
 from stats import VoidError
@@ -108,6 +109,7 @@ class Rig(NamedTuple):
     async def server(self, clients: Sequence[Client]) -> AsyncIterator[ServerProcess]:
         """Our server with a fresh data folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        await asyncio.to_thread(settle)
         resources = write(self.folder / "resources", clients)
         server = ServerProcess(resources, self.folder / "data", prefix=self._prefix(0))
         try:

@@ -22,7 +22,7 @@ from disk import fsync_ms
 from reach import Run
 from report import save, show
 from rig import Rig
-from stats import Figures, VoidError, median_figures
+from stats import Figures, VoidError, median_figures, quantile
 
 PARTS = ("closed", "steady", "isolation", "backlog")
 
@@ -87,6 +87,7 @@ class Bench:
         if "backlog" in only:
             await self._backlog()
         self.run.fsync_ms = median(self._fsyncs)
+        self.run.fsync_p99_ms = quantile(self._fsyncs, 0.99)
 
     async def _interleaved(self, part: str, drive: Drive, names: Sequence[str]) -> dict[str, Figures]:
         for _ in range(self._sizes.rounds):
@@ -115,7 +116,7 @@ class Bench:
         self._fsync()
 
     def _fsync(self) -> None:
-        self._fsyncs.append(fsync_ms(self._rig.folder))
+        self._fsyncs.extend(fsync_ms(self._rig.folder))
 
     def _note(self, name: str, figures: Figures) -> None:
         self.rounds[name].append(figures)
