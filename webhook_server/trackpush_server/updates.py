@@ -43,6 +43,8 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: int | None = None
     occurred_at_text: str | None = None
     """The time as the aggregator wrote it."""
+    identified_at: int | None = None
+    """The time that is part of ``identity`` where that isn't ``occurred_at`` (0: none is). See `update_key`."""
     test: bool = False
     """The aggregator's own test or dummy body."""
     body: bytes
@@ -132,11 +134,12 @@ _LAST_SECOND = (1 << (8 * _TIME_BYTES)) - 1
 def update_key(account: str, update: TrackingUpdate) -> bytes:
     """What makes the update one and the same for an account: 16 bytes.
 
-    Five bytes of event time (seconds, 0 when unknown), then eleven of SHA-256 over account and identity. The time in
-    front keeps the journal's unique index nearly append-only; it is part of every aggregator's identity, so it
-    never makes two of one. Derived, not drawn: the same update has the same key, hence the same ``webhook-id``,
+    Five bytes of the identity's time (seconds, 0 when unknown), then eleven of SHA-256 over account and identity. The
+    time in front keeps the journal's unique index nearly append-only; it is part of the identity, so it never makes
+    two of one. Derived, not drawn: the same update has the same key, hence the same ``webhook-id``,
     even after a journal was lost.
     """
-    seconds = 0 if update.occurred_at is None else min(max(update.occurred_at // 1000, 0), _LAST_SECOND)
+    moment = update.occurred_at if update.identified_at is None else update.identified_at
+    seconds = 0 if moment is None else min(max(moment // 1000, 0), _LAST_SECOND)
     digest = hashlib.sha256("\x1f".join((account, update.aggregator, *update.identity)).encode("utf-8", "replace"))
     return seconds.to_bytes(_TIME_BYTES, "big") + digest.digest()[: KEY_BYTES - _TIME_BYTES]

@@ -1,0 +1,54 @@
+"""Bodies that report several status changes: each becomes an update with a body of its own.
+
+An update is stored and pushed alone, so each gets what the aggregator would have sent for it alone: the item's exact
+bytes, put in the feed's envelope where the format has one.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from trackpush_server.aggregators.errors import MalformedBodyError
+from trackpush_server.aggregators.parsed import Item
+from trackpush_server.aggregators.values import index
+
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KINDS = {bool: "a boolean", str: "a string"}
+
+
+def reports(document: Any, body: bytes) -> Iterator[tuple[Item, bytes]]:
+    """Each object of the document with its bytes: the document itself, or those of an array.
+
+    Raises:
+        MalformedBodyError: neither an object nor an array of objects. ``null`` and ``[]`` are empty probes.
+    """
+    if isinstance(document, dict):
+        yield document, body
+    elif isinstance(document, list):
+        found = _array(document, body)
+        if document and not found:
+            raise MalformedBodyError("The body is a JSON array without any object; tracking updates are objects")
+        yield from found
+    elif document is not None:
+        kind = _KINDS.get(type(document), "a number")
+        raise MalformedBodyError(f"The body is {kind}; tracking updates are JSON objects")
+
+
+def feed(given: Any, raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
+    """The objects of a feed with their bytes: an array, an object keyed "0", "1", …, or one bare object."""
+    if isinstance(given, list):
+        return _array(given, raw)
+    if not isinstance(given, dict) or not given:
+        return []
+    if not all(map(str.isdecimal, given)):
+        return [(given, bytes(raw))]
+    raws = _OBJECT.decode(raw)
+    return [(given[place], bytes(raws[place])) for place in sorted(given, key=index) if isinstance(given[place], dict)]
+
+
+def _array(given: list[Any], raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
+    return [
+        (item, bytes(bytes_)) for item, bytes_ in zip(given, _ARRAY.decode(raw), strict=True) if isinstance(item, dict)
+    ]

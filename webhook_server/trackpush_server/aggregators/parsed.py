@@ -1,0 +1,92 @@
+"""What parsing gives, and the bounds of what is kept in normalised form."""
+
+from typing import Any
+
+import msgspec
+
+from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
+from trackpush_server.aggregators.taxonomy import filter_codes
+from trackpush_server.aggregators.values import cut
+from trackpush_server.updates import TrackingUpdate
+
+NAME_LENGTH = 256
+"""Most characters of an AWB, an order id, a code, a label or a place."""
+REMARK_LENGTH = 2048
+TIME_LENGTH = 64
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """The updates of one body.
+
+    ``identified`` is False for probes and pings: nothing in the body names a shipment, so there is nothing to store
+    and nobody to refuse.
+    """
+
+    updates: tuple[TrackingUpdate, ...]
+    identified: bool
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """What a status report says, in canonical words, and the codes it says it with."""
+
+    status: Status
+    direction: Direction
+    code: str | None
+    label: str | None
+    other_codes: tuple[str | None, ...] = ()
+    """More codes and labels that a filter may name."""
+    reason: NdrReason | None = None
+
+
+def tracking_update(
+    aggregator: Aggregator,
+    meaning: Meaning,
+    *,
+    identity: tuple[str | None, ...],
+    shipment: str,
+    body: bytes,
+    occurred_at: int | None,
+    occurred_at_text: str | None,
+    identified_at: int | None = None,
+    awb: str | None = None,
+    courier: str | None = None,
+    order_id: str | None = None,
+    forward_awb: str | None = None,
+    return_reference: str | None = None,
+    estimated_delivery: str | None = None,
+    remark: str | None = None,
+    location: str | None = None,
+    test: bool = False,
+) -> TrackingUpdate:
+    """The update, its texts cut to their bounds. The identity is kept whole and the body is not touched."""
+    code = cut(meaning.code, NAME_LENGTH)
+    label = cut(meaning.label, NAME_LENGTH)
+    others = (cut(other, NAME_LENGTH) for other in meaning.other_codes)
+    return TrackingUpdate(
+        aggregator=aggregator,
+        identity=tuple([part or "" for part in identity]),
+        shipment=shipment[:NAME_LENGTH],
+        status=meaning.status,
+        direction=meaning.direction,
+        awb=cut(awb, NAME_LENGTH),
+        courier=cut(courier, NAME_LENGTH),
+        order_id=cut(order_id, NAME_LENGTH),
+        forward_awb=cut(forward_awb, NAME_LENGTH),
+        return_reference=cut(return_reference, NAME_LENGTH),
+        estimated_delivery=estimated_delivery,
+        aggregator_code=code,
+        aggregator_label=label,
+        codes=filter_codes(meaning.status, (code, label, *others)),
+        ndr_reason=meaning.reason,
+        remark=cut(remark, REMARK_LENGTH),
+        location=cut(location, NAME_LENGTH),
+        occurred_at=occurred_at,
+        occurred_at_text=cut(occurred_at_text, TIME_LENGTH),
+        identified_at=identified_at,
+        test=test,
+        body=body,
+    )
+
+
+Item = dict[str, Any]
+"""One decoded JSON object that may report one status change."""

@@ -1,0 +1,111 @@
+r"""Secrets out of bodies before anything is stored, logged or pushed.
+
+Aggregators echo the client's key: Shipway in ``hash`` and in the URL it calls back, Clickpost in its wrapper's
+``internal`` (aggregators' reference §6). The client's own endpoints have no use for it. All else stays byte for byte:
+an AWB written as 19041424751540.0 or a price as 1.10 leaves as it came.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+REDACTED = "[redacted]"
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
+_LONG_ENOUGH = 8
+"""A shorter key is only taken for the key where it stands alone: "k-1" is no part of "SKU-k-17"."""
+_LONGEST_PATTERN = 1024
+_USER = re.compile(r"(?<=//)[^/@?#]*@")
+_AFTER_NOTIFY = re.compile(r"(?<=/notify/)[^?#]+")
+_PARAMETER = re.compile(r"([?&#])(?:([^=&#]*)=)?[^&#]+")
+
+Changes = Mapping[str, Any]
+"""New values by member name; a nested mapping changes members of that member."""
+
+
+class Secret:
+    """A key to be found in bodies, in every form that JSON and URLs give it."""
+
+    def __init__(self, key: str) -> None:
+        self._needle = key.encode("utf-8", "replace")
+        # A key of unreserved characters looks the same in a URL, and in JSON unless written in \u escapes.
+        self._plain = _UNRESERVED.fullmatch(key) is not None
+        # Cutting the bytes out is safe where they can stand in strings only: no number holds such a letter.
+        self._cuttable = self._plain and len(key) >= _LONG_ENOUGH and re.search("[A-DF-Za-df-z_~]", key) is not None
+        self._escaped = b"\\" + self._needle
+        pattern = "".join(map(_url_forms, key)) if len(key) <= _LONGEST_PATTERN else re.escape(key)
+        if len(key) < _LONG_ENOUGH:
+            pattern = f"(?<![0-9A-Za-z]){pattern}(?![0-9A-Za-z])"
+        self._pattern = re.compile(pattern)
+
+    def remove(self, body: bytes) -> bytes:
+        """The JSON with the key replaced in every string; the same object where it holds none."""
+        if self._needle not in body and not self._may_hide(body):
+            return body
+        if self._cuttable and b"\\u" not in body and self._escaped not in body:
+            return body.replace(self._needle, REDACTED.encode())
+        cleaned = _STRING.sub(self._clean_token, body)
+        return body if cleaned == body else cleaned
+
+    def clean(self, text: str | None) -> str | None:
+        """A text with the key replaced."""
+        return None if text is None else self._pattern.sub(REDACTED, text)
+
+    def _may_hide(self, body: bytes) -> bool:
+        return b"\\u" in body or (not self._plain and (b"\\" in body or b"%" in body or b"+" in body))
+
+    def _clean_token(self, token: re.Match[bytes]) -> bytes:
+        text = _TEXT.decode(token[0])
+        cleaned = self._pattern.sub(REDACTED, text)
+        return token[0] if cleaned == text else msgspec.json.encode(cleaned)
+
+
+@lru_cache(maxsize=1024)
+def secret(key: str) -> Secret:
+    """The `Secret` for a key that is not empty."""
+    return Secret(key)
+
+
+def _url_forms(character: str) -> str:
+    """A pattern for one character, as it is or percent-encoded (once or twice, either case of hex digits)."""
+    literal = re.escape(character)
+    if _UNRESERVED.fullmatch(character):
+        return literal
+    once = quote(character.encode("utf-8", "replace"), safe="")
+    forms = [literal, f"(?i:{once})", f"(?i:{once.replace('%', '%25')})"]
+    return f"(?:{'|'.join([*forms, re.escape('+')] if character == ' ' else forms)})"
+
+
+def change(body: bytes, changes: Changes) -> bytes:
+    """The JSON object with some members changed; the others keep their bytes and their order."""
+    members: dict[str, Any] = _MEMBERS.decode(body)
+    for name, new in changes.items():
+        members[name] = msgspec.Raw(change(bytes(members[name]), new)) if isinstance(new, Mapping) else new
+    return msgspec.json.encode(members)
+
+
+def url(value: Any) -> Any:
+    """A URL without user, parameters' values, fragment and what follows ``/notify/``; nothing else of it is secret.
+
+    What is no text is redacted whole; None and "" stay.
+    """
+    if not isinstance(value, str):
+        return None if value is None else REDACTED
+    without_user = _USER.sub(f"{REDACTED}@", value)
+    return _PARAMETER.sub(_without_value, _AFTER_NOTIFY.sub(REDACTED, without_user))
+
+
+def _without_value(match: re.Match[str]) -> str:
+    return f"{match[1]}{REDACTED}" if match[2] is None else f"{match[1]}{match[2]}={REDACTED}"
+
+
+def members_changed(item: Mapping[str, Any], cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``cleaned`` that are in the item and differ from it."""
+    return {name: new for name, new in cleaned.items() if name in item and item[name] != new}

@@ -1,0 +1,164 @@
+"""Shiprocket: one object with the whole scan history (aggregators' reference §2.2).
+
+Two id spaces say the status, ``current_status_id`` (order) and ``shipment_status_id``; the scans' ``sr-status`` never
+decides, for couriers report late and some scans have none.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trackpush_api.vocabulary import Aggregator, Direction, Status
+from trackpush_server.aggregators import times
+from trackpush_server.aggregators.parsed import NAME_LENGTH, Item, Meaning, tracking_update
+from trackpush_server.aggregators.tables import shiprocket as tables
+from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF, fold
+from trackpush_server.aggregators.values import code, flag, integer, members, objects, text
+from trackpush_server.updates import TrackingUpdate
+
+_VAGUE = {
+    Status.UNKNOWN: 0,
+    Status.INFO: 1,
+    Status.CREATED: 2,
+    Status.PICKUP_PENDING: 2,
+    Status.IN_TRANSIT: 2,
+    Status.RETURN_REQUESTED: 2,
+    Status.RETURN_PICKUP_PENDING: 2,
+    Status.RETURN_IN_TRANSIT: 2,
+}
+_CLEAR = 3
+_RTO = 4
+_QC_FAILED = 5
+
+
+def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
+    """The updates of one object: one, or none where nothing in it names a shipment."""
+    awb = text(item.get("awb"))
+    order_id = text(item.get("order_id"))
+    shipment = awb or _order_lane(order_id, text(item.get("sr_order_id")))
+    if shipment is None:
+        return
+    scan = _last_scan(item.get("scans"))
+    scan_date = text(scan.get("date"))
+    written = text(item.get("current_timestamp"))
+    scan_time = times.shiprocket(scan_date)
+    current_time = times.shiprocket(written)
+    order_code = code(item.get("current_status_id"))
+    shipment_code = code(item.get("shipment_status_id"))
+    meaning = _meaning(item, order_code, shipment_code)
+    yield tracking_update(
+        Aggregator.SHIPROCKET,
+        meaning,
+        identity=(
+            shipment,
+            order_code or text(item.get("current_status")),
+            shipment_code or text(item.get("shipment_status")),
+            *((scan_date, text(scan.get("status"))) if scan else (written, None)),
+        ),
+        # The identity's time: with scans it doesn't hold current_timestamp, which a repeat may write anew.
+        identified_at=(scan_time if scan else current_time) or 0,
+        shipment=shipment,
+        awb=awb,
+        courier=text(item.get("courier_name")),
+        order_id=order_id,
+        estimated_delivery=times.day(item.get("etd")),
+        remark=_remark(item, scan, meaning.status),
+        location=text(scan.get("location")),
+        occurred_at=scan_time if current_time is None else current_time,
+        occurred_at_text=scan_date if current_time is None and scan_time is not None else written,
+        body=body,
+    )
+
+
+def _order_lane(order_id: str | None, shiprocket_id: str | None) -> str | None:
+    order = order_id or shiprocket_id
+    return None if order is None else f"order:{order}"
+
+
+def _last_scan(scans: Any) -> Mapping[str, Any]:
+    """The newest scan. The history is oldest first (§2.2); one that is not is told by its ends."""
+    found = objects(scans)
+    if not found:
+        return members(None)
+    first, last = found[0].get("date"), found[-1].get("date")
+    return found[0] if isinstance(first, str) and isinstance(last, str) and first > last else found[-1]
+
+
+def _remark(item: Item, scan: Mapping[str, Any], status: Status) -> str | None:
+    failure = text(item.get("qc_failure_reason")) if status is Status.RETURN_QC_FAILED else None
+    return failure or text(scan.get("activity"))
+
+
+def _meaning(item: Item, order_code: str | None, shipment_code: str | None) -> Meaning:
+    order_id, shipment_id = integer(order_code), integer(shipment_code)
+    order_label, shipment_label = text(item.get("current_status")), text(item.get("shipment_status"))
+    reverse = (
+        flag(item.get("is_return")) is True
+        or order_id in tables.RETURN_ORDER_STATUSES
+        or _begins_return(order_label)
+        or (order_label is None and _begins_return(shipment_label))
+    )
+    status = _clearer(
+        _reading(tables.ORDER_STATUSES, order_id, order_label, reverse=reverse),
+        _reading(tables.SHIPMENT_STATUSES, shipment_id, shipment_label, reverse=reverse),
+    )
+    return Meaning(
+        status=status,
+        direction=_direction(status, order_label or shipment_label, reverse=reverse),
+        code=order_code or shipment_code,
+        label=order_label or shipment_label,
+        other_codes=(shipment_code, shipment_label),
+    )
+
+
+def _reading(
+    table: Mapping[int, tuple[str, Status]], number: int | None, label: str | None, *, reverse: bool
+) -> Status:
+    """One field's status: by its id in its own table, else by its label (§2.5)."""
+    row = None if number is None else table.get(number)
+    status = _by_label(label) if row is None else row[1]
+    return RETURN_OF.get(status, status) if reverse else status
+
+
+def _by_label(label: str | None) -> Status:
+    """The status of a label; "RETURN …" that is in no table reads as its plain form on a return."""
+    if label is None:
+        return Status.UNKNOWN
+    folded = fold(label[:NAME_LENGTH])
+    status = tables.LABELS.get(folded)
+    if status is None and folded.startswith(tables.FOLDED_RETURN) and folded != tables.FOLDED_RETURNED:
+        status = tables.LABELS.get(folded.removeprefix(tables.FOLDED_RETURN))
+    return Status.UNKNOWN if status is None else status
+
+
+def _clearer(order: Status, shipment: Status) -> Status:
+    """The status to believe where the two id spaces disagree.
+
+    The order status comes first, for the event is named after it, unless the shipment status says more: an RTO is
+    never to be read as a delivery, a failed quality check shows in the shipment status only (§2.5), and "shipped" or
+    "archived" tell less than where the parcel is.
+    """
+    return shipment if _clarity(shipment) > _clarity(order) else order
+
+
+def _clarity(status: Status) -> int:
+    if status is Status.RETURN_QC_FAILED:
+        return _QC_FAILED
+    return _RTO if FAMILY.get(status) is Direction.RTO else _VAGUE.get(status, _CLEAR)
+
+
+def _begins_return(label: str | None) -> bool:
+    """RETURN as a word of its own: "RETURNED" (order status 9) is an RTO."""
+    if label is None:
+        return False
+    folded = fold(label[:NAME_LENGTH])
+    return folded.startswith(tables.FOLDED_RETURN) and not folded.startswith(tables.FOLDED_RETURNED)
+
+
+def _direction(status: Status, label: str | None, *, reverse: bool) -> Direction:
+    if reverse:
+        return Direction.REVERSE
+    known = FAMILY.get(status)
+    if known is None and status is Status.UNKNOWN and label is not None:
+        # A new RTO label is an RTO all the same.
+        return Direction.RTO if fold(label[:NAME_LENGTH]).startswith(tables.FOLDED_RTO) else Direction.FORWARD
+    return known or Direction.FORWARD

@@ -1,0 +1,138 @@
+"""Clickpost's codes: statuses (§1.4), NDR reasons (§1.7) and the notification events of return requests (§1.6)."""
+
+from typing import NamedTuple
+
+from trackpush_api.vocabulary import NdrReason, Status
+from trackpush_server.aggregators.taxonomy import fold
+
+S = Status
+N = NdrReason
+
+
+class Row(NamedTuple):
+    """One status code; ``reverse`` is what it means when ``is_rvp`` is true."""
+
+    name: str
+    forward: Status
+    reverse: Status
+
+
+# Source: CP-SLATE _status.md for 1-32 and 101; journeys from CP-DOCS/tracking-status-codes. RTO codes have no reading
+# on a return. Not found: 22, 24, 29; one integrator's 43-48, 50 and 52 [U: CP-C4] stay unknown.
+STATUSES: dict[int, Row] = {
+    1: Row("ORDER_PLACED", S.CREATED, S.RETURN_PICKUP_PENDING),
+    2: Row("PICKUP_PENDING", S.PICKUP_PENDING, S.RETURN_PICKUP_PENDING),
+    3: Row("PICKUP_FAILED", S.PICKUP_FAILED, S.RETURN_PICKUP_FAILED),
+    4: Row("PICKED_UP", S.PICKED_UP, S.RETURN_PICKED_UP),
+    5: Row("INTRANSIT", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),
+    6: Row("OUT_FOR_DELIVERY", S.OUT_FOR_DELIVERY, S.RETURN_OUT_FOR_DELIVERY),
+    7: Row("NOT_SERVICEABLE", S.DELIVERY_FAILED, S.RETURN_PICKUP_FAILED),  # on a return [I]
+    8: Row("DELIVERED", S.DELIVERED, S.RETURN_DELIVERED),
+    9: Row("FAILED_DELIVERY", S.DELIVERY_FAILED, S.RETURN_DELIVERY_FAILED),
+    10: Row("CANCELLED_ORDER", S.CANCELLED, S.RETURN_CANCELLED),
+    11: Row("RTO_REQUESTED", S.RTO_INITIATED, S.UNKNOWN),
+    12: Row("RTO", S.RTO_INITIATED, S.UNKNOWN),
+    13: Row("RTO_OUT_FOR_DELIVERY", S.RTO_OUT_FOR_DELIVERY, S.UNKNOWN),
+    14: Row("RTO_DELIVERED", S.RTO_DELIVERED, S.UNKNOWN),
+    15: Row("RTO_FAILED", S.RTO_FAILED, S.UNKNOWN),
+    16: Row("LOST", S.LOST, S.LOST),
+    17: Row("DAMAGED", S.DAMAGED, S.DAMAGED),
+    18: Row("SHIPMENT_DELAYED", S.DELAYED, S.RETURN_IN_TRANSIT),
+    19: Row("CONTACT_CUSTOMER_CARE", S.ON_HOLD, S.RETURN_IN_TRANSIT),
+    20: Row("SHIPMENT_HELD", S.ON_HOLD, S.RETURN_IN_TRANSIT),
+    21: Row("RTO_INTRANSIT", S.RTO_IN_TRANSIT, S.UNKNOWN),
+    23: Row("EXPIRED", S.EXPIRED, S.EXPIRED),  # CP-DOCS only
+    25: Row("OUT_FOR_PICKUP", S.OUT_FOR_PICKUP, S.RETURN_OUT_FOR_PICKUP),
+    26: Row("RTO_CONTACT_CUSTOMER_CARE", S.RTO_IN_TRANSIT, S.UNKNOWN),
+    27: Row("RTO_SHIPMENT_DELAY", S.RTO_IN_TRANSIT, S.UNKNOWN),
+    28: Row("AWB_REGISTERED", S.CREATED, S.RETURN_PICKUP_PENDING),
+    30: Row("EXCHANGE_PICKUP", S.EXCHANGE_PICKED_UP, S.EXCHANGE_PICKED_UP),  # exchange service
+    31: Row("EXCHANGE_INTRANSIT", S.EXCHANGE_IN_TRANSIT, S.EXCHANGE_IN_TRANSIT),
+    32: Row("EXCHANGE_DELIVERED", S.EXCHANGE_DELIVERED, S.EXCHANGE_DELIVERED),
+    101: Row("RETURN ORDER PLACED", S.RETURN_REQUESTED, S.RETURN_REQUESTED),
+    102: Row("RETURN REQUEST APPROVED", S.RETURN_APPROVED, S.RETURN_APPROVED),  # CP-DOCS/return-request-approved
+    1004: Row("DESTINATION_HUB_IN", S.AT_DESTINATION, S.RETURN_IN_TRANSIT),  # CP-DOCS
+    1005: Row("ORIGIN_CITY_IN", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),  # [U: CP-C1, CP-C5]
+    1006: Row("ORIGIN_CITY_OUT", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),  # [U: CP-C1, CP-C5]
+}
+
+OUT_OF_AREA = 7
+"""NOT_SERVICEABLE: a failed delivery whose reason the code itself tells."""
+EXCHANGES = frozenset({30, 31, 32})
+"""Codes of the exchange service, whose journey is reverse whatever ``is_rvp`` says."""
+RETURN_PLUGIN = range(101, 107)
+"""Return requests: no waybill, times in UTC. 103-106 have no known meaning [U: CP-C1]; the event tells."""
+
+# Source: CP-DOCS/notification-event. Exchange requests are answered like return requests [I].
+RETURN_EVENTS: dict[int, Status] = {
+    11: S.RETURN_REQUESTED,
+    22: S.RETURN_APPROVED,
+    23: S.RETURN_REJECTED,
+    29: S.RETURN_APPROVED,
+    30: S.RETURN_REQUESTED,
+    31: S.RETURN_REJECTED,
+}
+
+# Source: CP-SLATE, on the code and never on the text.
+NDR_REASONS: dict[int, NdrReason] = {
+    0: N.UNKNOWN,
+    1: N.CUSTOMER_UNAVAILABLE,
+    2: N.REFUSED,
+    3: N.RESCHEDULED,
+    4: N.NO_ATTEMPT,
+    5: N.CUSTOMER_UNREACHABLE,
+    6: N.ADDRESS_ISSUE,
+    7: N.PAYMENT_ISSUE,
+    8: N.OUT_OF_DELIVERY_AREA,
+    9: N.CANCELLED,
+    10: N.SELF_COLLECT,
+    11: N.SEIZED,
+    12: N.OPEN_DELIVERY,
+    13: N.MISROUTED,
+}
+
+# Source: CP-TS; enough to name the courier where no account is named.
+COURIERS: dict[int, str] = {3: "Ecom Express", 4: "Delhivery", 207: "Grow Simplee"}
+
+# Wire spellings that differ from the name in more than case and separators (CP-TS, CP-SLATE).
+_VARIANTS: dict[str, int] = {
+    "RTO-Marked": 12,
+    "ShipmentDelayed": 18,
+    "RTO-FailedDelivery": 15,
+    "RTO-ShipmentDelayed": 27,
+}
+
+_CODES: dict[str, int] = {fold(row.name): code for code, row in STATUSES.items()}
+CODES_BY_LABEL: dict[str, int] = _CODES | {fold(label): code for label, code in _VARIANTS.items()}
+"""Code by folded description, for bodies without a code."""
+
+# Source: CP-SLATE (1-6, 9-12, 14-20) and CP-DOCS/notification-event (all): the event of a "Selected Status" webhook.
+EVENTS: dict[int, int] = {
+    3: 16,
+    4: 2,
+    5: 2,
+    6: 3,
+    7: 4,
+    8: 5,
+    9: 4,
+    10: 10,
+    13: 6,
+    14: 12,
+    15: 6,
+    16: 19,
+    17: 20,
+    18: 2,
+    19: 2,
+    20: 2,
+    21: 6,
+    23: 80,
+    25: 1,
+    26: 6,
+    27: 6,
+    30: 14,
+    31: 14,
+    32: 15,
+    101: 11,
+    102: 22,
+    1004: 13,
+}

@@ -1,0 +1,73 @@
+"""What canonical statuses say about direction, and how a forward status reads on a return.
+
+Source: aggregators' reference §4.2 and the two canonical columns of §1.4 and §2.3.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from trackpush_api.vocabulary import Direction, Status
+
+S = Status
+
+FAMILY: dict[Status, Direction] = {
+    status: Direction.RTO if status.startswith("RTO_") else Direction.REVERSE
+    for status in Status
+    if status.startswith(("RTO_", "RETURN_", "EXCHANGE_"))
+}
+"""The direction of statuses that have one of their own."""
+
+RETURN_OF: dict[Status, Status] = {
+    S.CREATED: S.RETURN_PICKUP_PENDING,
+    S.PICKUP_PENDING: S.RETURN_PICKUP_PENDING,
+    S.OUT_FOR_PICKUP: S.RETURN_OUT_FOR_PICKUP,
+    S.PICKUP_FAILED: S.RETURN_PICKUP_FAILED,
+    S.PICKED_UP: S.RETURN_PICKED_UP,
+    S.IN_TRANSIT: S.RETURN_IN_TRANSIT,
+    S.AT_DESTINATION: S.RETURN_IN_TRANSIT,
+    S.DELAYED: S.RETURN_IN_TRANSIT,
+    S.ON_HOLD: S.RETURN_IN_TRANSIT,
+    S.OUT_FOR_DELIVERY: S.RETURN_OUT_FOR_DELIVERY,
+    S.DELIVERY_FAILED: S.RETURN_DELIVERY_FAILED,
+    S.DELIVERED: S.RETURN_DELIVERED,
+    S.CANCELLED: S.RETURN_CANCELLED,
+    # A return has no RTO: what an aggregator means by it is not known (§2.3, columns for is_return 1).
+    S.RTO_INITIATED: S.UNKNOWN,
+    S.RTO_IN_TRANSIT: S.UNKNOWN,
+    S.RTO_OUT_FOR_DELIVERY: S.UNKNOWN,
+    S.RTO_FAILED: S.UNKNOWN,
+    S.RTO_DELIVERED: S.UNKNOWN,
+}
+"""How a forward status reads on a return; those not listed read the same."""
+
+_NAMES = frozenset(Status)
+
+
+@lru_cache(maxsize=4096)
+def filter_codes(status: Status, given: tuple[str | None, ...]) -> tuple[str, ...]:
+    """The codes and labels that a filter may name, each once.
+
+    A filter names canonical statuses too, so a label that reads like another status is left out: Shiprocket says
+    "DELIVERED" of a return that reached the seller, and a client who filters on DELIVERED must not get it.
+    """
+    return tuple(dict.fromkeys(code for code in given if code is not None and not _misleads(code, status)))
+
+
+def _misleads(code: str, status: Status) -> bool:
+    spelled = code.upper().replace(" ", "_").replace("-", "_")
+    return spelled in _NAMES and spelled != status
+
+
+def fold(label: str) -> str:
+    """A label without case, spaces, ``_`` and ``-``: "RTO_OFD", "RTO OFD" and "Rto-ofd" are one."""
+    return "".join(filter(str.isalnum, label)).upper()
+
+
+def by_label(rows: Iterable[tuple[str, Status]]) -> dict[str, Status]:
+    """Statuses by folded label; labels that stand for two statuses are left out."""
+    found: dict[str, Status] = {}
+    ambiguous: set[str] = set()
+    for label, status in rows:
+        if found.setdefault(fold(label), status) is not status:
+            ambiguous.add(fold(label))
+    return {label: status for label, status in found.items() if label not in ambiguous}
