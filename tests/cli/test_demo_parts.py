@@ -12,7 +12,7 @@ from trackpush_api.routing import Account, Destination, Filter, RoutingTable, Se
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_cli.demo import resources
 from trackpush_cli.demo.expected import Expected
-from trackpush_cli.demo.story import LIFE_CYCLES, Posting, invented_postings
+from trackpush_cli.demo.story import LIFE_CYCLES, Bodies, Posting, invented_postings
 from trackpush_server.updates import TrackingUpdate
 
 ACCOUNT = Account(name="acme/clickpost", aggregator=Aggregator.CLICKPOST, key_digests=(), destinations=("acme/oms",))
@@ -123,7 +123,8 @@ def test_invented_shipments_go_through_whole_life_cycles_in_order_and_never_in_t
         times.setdefault(awb, []).append(time)
         return b"{}"
 
-    postings = invented_postings([ACCOUNT], lambda _aggregator, _body: [], compose, random.Random(1), lambda: now)  # noqa: S311  invented shipments
+    bodies = Bodies(lambda _aggregator, _body: [], compose, lambda _aggregator: list(Status))
+    postings = invented_postings([ACCOUNT], bodies, random.Random(1), lambda: now)  # noqa: S311  invented shipments
     assert len(list(islice(postings, 400))) == 400
 
     whole = {tuple(map(str, cycle)) for cycle in LIFE_CYCLES.values()}

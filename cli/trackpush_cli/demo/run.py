@@ -19,7 +19,7 @@ from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.hints import hints
 from trackpush_cli.demo.journal import journal_problems
 from trackpush_cli.demo.ledger import Arrival, Ledger
-from trackpush_cli.demo.reading import compose_body, load_table, parse_body
+from trackpush_cli.demo.reading import BODIES, load_table
 from trackpush_cli.demo.server import ServerProcess
 from trackpush_cli.demo.story import Posting, invented_postings, sample_postings
 from trackpush_cli.demo.view import make_view, summary
@@ -126,7 +126,7 @@ class Demo:
         return table, resources.keys(everything)
 
     async def _play(self, side: AggregatorSide, table: RoutingTable, stop: asyncio.Event) -> None:
-        samples = sample_postings(table.accounts, parse_body)
+        samples = sample_postings(table.accounts, BODIES.parse)
         pause = 0.0 if self._options.once else 1 / self._options.rate
         for posting in samples:
             await self._post(side, posting, pause, stop)
@@ -142,8 +142,7 @@ class Demo:
     async def _go_on(self, side: AggregatorSide, table: RoutingTable, pause: float, stop: asyncio.Event) -> None:
         postings = invented_postings(
             table.accounts,
-            parse_body,
-            compose_body,
+            BODIES,
             random.Random(self._options.seed),  # noqa: S311  invented shipments, not secrets
             lambda: datetime.now(UTC),
         )

@@ -3,10 +3,10 @@
 import json
 import random
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,17 @@ from trackpush_server.updates import TrackingUpdate
 Parse = Callable[[Aggregator, bytes], Sequence[TrackingUpdate]]
 Compose = Callable[[Aggregator, str, str, datetime], bytes]
 """(aggregator, status, AWB, event time) -> body."""
+Composable = Callable[[Aggregator], Collection[Status]]
+"""The statuses that an aggregator has a code for."""
+
+
+class Bodies(NamedTuple):
+    """How bodies are made and read."""
+
+    parse: Parse
+    compose: Compose
+    composable: Composable
+
 
 S = Status
 LIFE_CYCLES = {
@@ -78,32 +89,36 @@ def sample_postings(accounts: Sequence[Account], parse: Parse) -> list[Posting]:
 class _Shipment:
     """An invented shipment and the rest of its life."""
 
-    def __init__(self, account: Account, rng: random.Random, now: datetime) -> None:
+    def __init__(self, account: Account, known: Collection[Status], rng: random.Random, now: datetime) -> None:
         self.account = account
         self.cycle = rng.choice(list(LIFE_CYCLES))
-        self.ahead = list(LIFE_CYCLES[self.cycle])
+        self.ahead = [status for status in LIFE_CYCLES[self.cycle] if status in known]
         self.awb = f"7{rng.randrange(10**11):011d}"
         # The whole life lies in the past hours, so that no event time is ever in the future.
         self.time = now - timedelta(hours=12, seconds=rng.randrange(3600))
 
 
 def invented_postings(
-    accounts: Sequence[Account], parse: Parse, compose: Compose, rng: random.Random, now: Callable[[], datetime]
+    accounts: Sequence[Account],
+    bodies: Bodies,
+    rng: random.Random,
+    now: Callable[[], datetime],
 ) -> Iterator[Posting]:
     """Postings without end: several shipments under way, each through one of `LIFE_CYCLES`, mixed."""
     under_way: list[_Shipment] = []
     while True:
         while len(under_way) < _AT_ONCE:
-            under_way.append(_Shipment(rng.choice(accounts), rng, now()))
+            account = rng.choice(accounts)
+            under_way.append(_Shipment(account, bodies.composable(account.aggregator), rng, now()))
         shipment = rng.choice(under_way)
         status = shipment.ahead.pop(0)
         shipment.time += timedelta(hours=1, seconds=rng.randrange(3000))
         if not shipment.ahead:
             under_way.remove(shipment)
-        body = compose(shipment.account.aggregator, status, shipment.awb, shipment.time)
+        body = bodies.compose(shipment.account.aggregator, status, shipment.awb, shipment.time)
         yield Posting(
             label=f"{shipment.cycle}: {status}",
             account=shipment.account,
             body=body,
-            updates=tuple(parse(shipment.account.aggregator, body)),
+            updates=tuple(bodies.parse(shipment.account.aggregator, body)),
         )
