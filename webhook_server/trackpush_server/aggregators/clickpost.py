@@ -5,13 +5,14 @@ Return requests (101, 102, …) have no waybill: the references of the forward s
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 from trackpush_server.aggregators import redact, times
-from trackpush_server.aggregators.parsed import NAME_LENGTH, Item, Meaning, tracking_update
+from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
 from trackpush_server.aggregators.tables import clickpost as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, fold
+from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold
 from trackpush_server.aggregators.values import code as code_text
 from trackpush_server.aggregators.values import flag, integer, members, objects, text
 from trackpush_server.updates import TrackingUpdate
@@ -25,21 +26,26 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
     event = _unwrapped(item)
     additional = members(event.get("additional"))
     waybill = text(event.get("waybill"))
-    references = _References(additional, _latest(event, additional))
-    shipment = waybill or references.lane()
+    names = _References(event, additional) if waybill is None else None
+    shipment = waybill if names is None else names.lane()
     if shipment is None:
         return
     scan = _scan(event)
-    notification = _notification(item, event, additional)
-    meaning = _meaning(scan, additional, notification)
     time = text(scan.get("timestamp"))
     location = text(scan.get("location"))
-    number = integer(scan.get("clickpost_status_code"))
+    notification = _notification(item, event, additional)
+    meaning = _meaning(
+        short(code_text(scan.get("clickpost_status_code"))),
+        short(scan.get("clickpost_status_description")),
+        short(notification),
+        _ndr_code(additional),
+        reverse=flag(additional.get("is_rvp")) is True,
+    )
     yield tracking_update(
         Aggregator.CLICKPOST,
         meaning,
         identity=(
-            waybill or references.identity(),
+            waybill if names is None else names.identity(),
             code_text(event.get("cp_id")),
             meaning.code,
             time,
@@ -50,13 +56,13 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
         shipment=shipment,
         awb=waybill,
         courier=text(event.get("account_code")) or text(additional.get("account_code")) or _courier(event),
-        order_id=references.order_id,
-        forward_awb=references.forward_awb,
-        return_reference=references.return_reference,
+        order_id=text(additional.get("order_id")),
+        forward_awb=text(additional.get("forward_awb")),
+        return_reference=text(additional.get("return_reference_number")),
         estimated_delivery=times.day(additional.get("courier_partner_edd")),
         remark=text(scan.get("remark")),
         location=location,
-        occurred_at=times.clickpost(time, utc=number in tables.RETURN_PLUGIN),
+        occurred_at=times.clickpost(time, utc=meaning.code in tables.RETURN_PLUGIN_CODES),
         occurred_at_text=time,
         test=waybill == _TEST_WAYBILL,
         body=_redacted(item, body),
@@ -81,38 +87,34 @@ def _unwrapped(item: Item) -> Mapping[str, Any]:
     return payload if isinstance(payload, dict) and "clickpost_status_code" not in item else item
 
 
-def _latest(event: Mapping[str, Any], additional: Mapping[str, Any]) -> Mapping[str, Any]:
-    return members(additional.get("latest_status")) or members(event.get("latest_status"))
-
-
 class _References:
-    """What names a shipment besides a waybill."""
+    """What names a shipment without waybill: the shipment or order that its return belongs to."""
 
-    __slots__ = ("forward_awb", "forward_reference", "order_id", "reference", "return_reference")
-
-    def __init__(self, additional: Mapping[str, Any], latest: Mapping[str, Any]) -> None:
-        get = additional.get
-        self.order_id = text(get("order_id"))
-        self.forward_awb = text(get("forward_awb"))
-        self.return_reference = text(get("return_reference_number"))
-        self.forward_reference = text(get("forward_reference_number"))
-        self.reference = text(get("reference_number")) or text(latest.get("reference_number"))
+    def __init__(self, event: Mapping[str, Any], additional: Mapping[str, Any]) -> None:
+        latest = members(additional.get("latest_status")) or members(event.get("latest_status"))
+        self._forward_awb = text(additional.get("forward_awb"))
+        self._forward_reference = text(additional.get("forward_reference_number"))
+        self._return_reference = text(additional.get("return_reference_number"))
+        self._order = (
+            text(additional.get("order_id"))
+            or text(additional.get("reference_number"))
+            or text(latest.get("reference_number"))
+        )
 
     def lane(self) -> str | None:
-        """The line of a shipment without waybill.
+        """The line of the shipment.
 
-        The forward references come first: all requests about one return carry them, while a return's own reference
-        may only be there from its approval on.
+        The forward shipment's names come first: all requests about one return carry them, while a return's own
+        reference may only be there from its approval on.
         """
-        for reference in (self.forward_awb, self.forward_reference, self.return_reference):
-            if reference is not None:
-                return f"return:{reference}"
-        order = self.order_id or self.reference
-        return None if order is None else f"order:{order}"
+        reference = self._forward_awb or self._forward_reference or self._return_reference
+        if reference is not None:
+            return f"return:{reference}"
+        return None if self._order is None else f"order:{self._order}"
 
     def identity(self) -> str | None:
         """§4.3: the return's reference, else the forward shipment's."""
-        return self.return_reference or self.forward_awb or self.forward_reference or self.order_id or self.reference
+        return self._return_reference or self._forward_awb or self._forward_reference or self._order
 
 
 def _scan(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -139,24 +141,27 @@ def _notification(item: Item, event: Mapping[str, Any], additional: Mapping[str,
     )
 
 
-def _meaning(scan: Mapping[str, Any], additional: Mapping[str, Any], notification: str | None) -> Meaning:
-    written = scan.get("clickpost_status_code")
-    label = text(scan.get("clickpost_status_description"))
-    number = integer(written)
-    if number is None and text(written) is None and label is not None:
-        number = tables.CODES_BY_LABEL.get(fold(label[:NAME_LENGTH]))
-    reverse = flag(additional.get("is_rvp")) is True
+@lru_cache(maxsize=4096)
+def _meaning(
+    code: str | None, label: str | None, notification: str | None, ndr: str | None, *, reverse: bool
+) -> Meaning:
+    """What the code says; the label only where there is no code, the notification event only where neither tells."""
+    number = integer(code)
+    if code is None and label is not None:
+        number = tables.CODES_BY_LABEL.get(fold(label))
+    code = code if number is None else str(number)
     status = _status(number, notification, reverse=reverse)
-    if reverse or number in tables.RETURN_PLUGIN:
+    if reverse or code in tables.RETURN_PLUGIN_CODES:
         direction = Direction.REVERSE
     else:
         direction = FAMILY.get(status, Direction.FORWARD)
     return Meaning(
         status=status,
         direction=direction,
-        code=code_text(written) if number is None else str(number),
+        code=code,
         label=label,
-        reason=_reason(number, additional) if status in _FAILURES else None,
+        codes=filter_codes(status, code, label),
+        reason=_reason(number, ndr) if status in _FAILURES else None,
     )
 
 
@@ -164,21 +169,22 @@ def _status(number: int | None, notification: str | None, *, reverse: bool) -> S
     row = None if number is None else tables.STATUSES.get(number)
     if row is not None:
         return row.reverse if reverse else row.forward
-    if notification is not None and (number is None or number in tables.RETURN_PLUGIN):
+    if number is None or str(number) in tables.RETURN_PLUGIN_CODES:
         return tables.RETURN_EVENTS.get(integer(notification) or 0, Status.UNKNOWN)
     return Status.UNKNOWN
 
 
-def _reason(number: int | None, additional: Mapping[str, Any]) -> NdrReason | None:
-    written = additional.get("ndr_status_code")
-    if written is None:
-        written = members(additional.get("ndr")).get("ndr_bucket_code")  # the polling shape of §1.7
-    if text(written) is None:
-        return NdrReason.OUT_OF_DELIVERY_AREA if number == tables.OUT_OF_AREA else None
-    reason = tables.NDR_REASONS.get(-1 if (known := integer(written)) is None else known, NdrReason.UNKNOWN)
-    if reason is NdrReason.UNKNOWN and number == tables.OUT_OF_AREA:
+def _ndr_code(additional: Mapping[str, Any]) -> str | None:
+    """The reason's code; the polling shape of §1.7 has it in an object of its own."""
+    return short(additional.get("ndr_status_code")) or short(members(additional.get("ndr")).get("ndr_bucket_code"))
+
+
+def _reason(number: int | None, ndr: str | None) -> NdrReason | None:
+    known = integer(ndr)
+    reason = None if known is None else tables.NDR_REASONS.get(known)
+    if number == tables.OUT_OF_AREA and reason in (None, NdrReason.UNKNOWN):
         return NdrReason.OUT_OF_DELIVERY_AREA
-    return reason
+    return NdrReason.UNKNOWN if reason is None and ndr is not None else reason
 
 
 def _courier(event: Mapping[str, Any]) -> str | None:

@@ -138,7 +138,7 @@ def _clickpost(event: Event, way: Way, chosen_format: str) -> dict[str, Any]:
     number = _WAYS[Aggregator.CLICKPOST][way]
     row = clickpost.STATUSES.get(number)
     name = "RETURN REQUEST REJECTED" if row is None else row.name
-    request = number in clickpost.RETURN_PLUGIN
+    request = str(number) in clickpost.RETURN_PLUGIN_CODES
     scan = {
         "status": name.replace("_", " ").title(),
         "location": "" if request else _LOCATION,

@@ -5,8 +5,7 @@ from typing import Any
 import msgspec
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
-from trackpush_server.aggregators.taxonomy import filter_codes
-from trackpush_server.aggregators.values import cut
+from trackpush_server.aggregators.values import cut, text
 from trackpush_server.updates import TrackingUpdate
 
 NAME_LENGTH = 256
@@ -27,15 +26,23 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
-    """What a status report says, in canonical words, and the codes it says it with."""
+    """What a status report says, in canonical words, and the codes it says it with.
+
+    A function of a few short texts, so that each aggregator's module can remember it: see `short`.
+    """
 
     status: Status
     direction: Direction
     code: str | None
     label: str | None
-    other_codes: tuple[str | None, ...] = ()
-    """More codes and labels that a filter may name."""
+    codes: tuple[str, ...]
+    """What a filter may name, see `trackpush_server.aggregators.taxonomy.filter_codes`."""
     reason: NdrReason | None = None
+
+
+def short(value: Any) -> str | None:
+    """The text of a code or label, short enough for a cache's key."""
+    return cut(text(value), NAME_LENGTH)
 
 
 def tracking_update(
@@ -59,9 +66,6 @@ def tracking_update(
     test: bool = False,
 ) -> TrackingUpdate:
     """The update, its texts cut to their bounds. The identity is kept whole and the body is not touched."""
-    code = cut(meaning.code, NAME_LENGTH)
-    label = cut(meaning.label, NAME_LENGTH)
-    others = (cut(other, NAME_LENGTH) for other in meaning.other_codes)
     return TrackingUpdate(
         aggregator=aggregator,
         identity=tuple([part or "" for part in identity]),
@@ -74,9 +78,9 @@ def tracking_update(
         forward_awb=cut(forward_awb, NAME_LENGTH),
         return_reference=cut(return_reference, NAME_LENGTH),
         estimated_delivery=estimated_delivery,
-        aggregator_code=code,
-        aggregator_label=label,
-        codes=filter_codes(meaning.status, (code, label, *others)),
+        aggregator_code=meaning.code,
+        aggregator_label=meaning.label,
+        codes=meaning.codes,
         ndr_reason=meaning.reason,
         remark=cut(remark, REMARK_LENGTH),
         location=cut(location, NAME_LENGTH),

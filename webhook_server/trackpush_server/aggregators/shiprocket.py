@@ -5,13 +5,14 @@ decides, for couriers report late and some scans have none.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators import times
-from trackpush_server.aggregators.parsed import NAME_LENGTH, Item, Meaning, tracking_update
+from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
 from trackpush_server.aggregators.tables import shiprocket as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF, fold
+from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF, filter_codes, fold
 from trackpush_server.aggregators.values import code, flag, integer, members, objects, text
 from trackpush_server.updates import TrackingUpdate
 
@@ -42,16 +43,20 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
     written = text(item.get("current_timestamp"))
     scan_time = times.shiprocket(scan_date)
     current_time = times.shiprocket(written)
-    order_code = code(item.get("current_status_id"))
-    shipment_code = code(item.get("shipment_status_id"))
-    meaning = _meaning(item, order_code, shipment_code)
+    meaning = _meaning(
+        short(code(item.get("current_status_id"))),
+        short(item.get("current_status")),
+        short(code(item.get("shipment_status_id"))),
+        short(item.get("shipment_status")),
+        returned=flag(item.get("is_return")) is True,
+    )
     yield tracking_update(
         Aggregator.SHIPROCKET,
         meaning,
         identity=(
             shipment,
-            order_code or text(item.get("current_status")),
-            shipment_code or text(item.get("shipment_status")),
+            code(item.get("current_status_id")) or text(item.get("current_status")),
+            code(item.get("shipment_status_id")) or text(item.get("shipment_status")),
             *((scan_date, text(scan.get("status"))) if scan else (written, None)),
         ),
         # The identity's time: with scans it doesn't hold current_timestamp, which a repeat may write anew.
@@ -88,25 +93,29 @@ def _remark(item: Item, scan: Mapping[str, Any], status: Status) -> str | None:
     return failure or text(scan.get("activity"))
 
 
-def _meaning(item: Item, order_code: str | None, shipment_code: str | None) -> Meaning:
-    order_id, shipment_id = integer(order_code), integer(shipment_code)
-    order_label, shipment_label = text(item.get("current_status")), text(item.get("shipment_status"))
-    reverse = (
-        flag(item.get("is_return")) is True
-        or order_id in tables.RETURN_ORDER_STATUSES
-        or _begins_return(order_label)
-        or (order_label is None and _begins_return(shipment_label))
-    )
+@lru_cache(maxsize=4096)
+def _meaning(
+    order_code: str | None,
+    order_label: str | None,
+    shipment_code: str | None,
+    shipment_label: str | None,
+    *,
+    returned: bool,
+) -> Meaning:
+    """What both id spaces together say; ``returned`` is the body's ``is_return``."""
+    order_id = integer(order_code)
+    label = order_label or shipment_label
+    reverse = returned or order_id in tables.RETURN_ORDER_STATUSES or _begins_return(label)
     status = _clearer(
         _reading(tables.ORDER_STATUSES, order_id, order_label, reverse=reverse),
-        _reading(tables.SHIPMENT_STATUSES, shipment_id, shipment_label, reverse=reverse),
+        _reading(tables.SHIPMENT_STATUSES, integer(shipment_code), shipment_label, reverse=reverse),
     )
     return Meaning(
         status=status,
-        direction=_direction(status, order_label or shipment_label, reverse=reverse),
+        direction=_direction(status, label, reverse=reverse),
         code=order_code or shipment_code,
-        label=order_label or shipment_label,
-        other_codes=(shipment_code, shipment_label),
+        label=label,
+        codes=filter_codes(status, order_code, order_label, shipment_code, shipment_label),
     )
 
 
@@ -123,7 +132,7 @@ def _by_label(label: str | None) -> Status:
     """The status of a label; "RETURN …" that is in no table reads as its plain form on a return."""
     if label is None:
         return Status.UNKNOWN
-    folded = fold(label[:NAME_LENGTH])
+    folded = fold(label)
     status = tables.LABELS.get(folded)
     if status is None and folded.startswith(tables.FOLDED_RETURN) and folded != tables.FOLDED_RETURNED:
         status = tables.LABELS.get(folded.removeprefix(tables.FOLDED_RETURN))
@@ -150,7 +159,7 @@ def _begins_return(label: str | None) -> bool:
     """RETURN as a word of its own: "RETURNED" (order status 9) is an RTO."""
     if label is None:
         return False
-    folded = fold(label[:NAME_LENGTH])
+    folded = fold(label)
     return folded.startswith(tables.FOLDED_RETURN) and not folded.startswith(tables.FOLDED_RETURNED)
 
 
@@ -160,5 +169,5 @@ def _direction(status: Status, label: str | None, *, reverse: bool) -> Direction
     known = FAMILY.get(status)
     if known is None and status is Status.UNKNOWN and label is not None:
         # A new RTO label is an RTO all the same.
-        return Direction.RTO if fold(label[:NAME_LENGTH]).startswith(tables.FOLDED_RTO) else Direction.FORWARD
+        return Direction.RTO if fold(label).startswith(tables.FOLDED_RTO) else Direction.FORWARD
     return known or Direction.FORWARD

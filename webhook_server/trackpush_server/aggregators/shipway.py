@@ -4,7 +4,9 @@ The code alone decides status and direction. A ``reverse_tracking_number`` decid
 one on a forward delivery.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,9 +14,9 @@ import msgspec
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators import redact, times
 from trackpush_server.aggregators.batch import feed
-from trackpush_server.aggregators.parsed import NAME_LENGTH, Item, Meaning, tracking_update
+from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
 from trackpush_server.aggregators.tables import shipway as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, fold
+from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold
 from trackpush_server.aggregators.values import code as code_text
 from trackpush_server.aggregators.values import members, objects, text
 from trackpush_server.updates import TrackingUpdate
@@ -23,7 +25,7 @@ _FEED = "status_feed"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEST_ORDER = "99999999"
 _DUMMY = "dummy"
-_LONGEST_CODE = 6
+_RETURN_CODE = re.compile("R[A-Z]{1,5}")
 
 
 def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
@@ -46,7 +48,7 @@ def _event(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
     shipment = awbno or reverse_awb or (None if order_id is None else f"order:{order_id}")
     if shipment is None:
         return
-    meaning = _meaning(item, inner)
+    meaning = _read(item, inner)
     scan = _newest_scan(item.get("scans") or inner.get("scans"))
     time = _time(item, inner, scan)
     returns = meaning.direction is Direction.REVERSE and reverse_awb is not None
@@ -130,52 +132,57 @@ def _estimate(item: Item, inner: Mapping[str, Any]) -> str | None:
     )
 
 
-def _codes(item: Item, inner: Mapping[str, Any]) -> list[str]:
+def _codes(item: Item, inner: Mapping[str, Any]) -> Iterator[Any]:
     """What may be the code, best first: the polling API calls it current_status_code, the panel repeats it inside."""
-    places = (
-        item.get("current_status_code"),
-        item.get("current_status"),
-        inner.get("current_status_code"),
-        inner.get("current_status"),
-        item.get("status"),
+    yield item.get("current_status_code")
+    yield item.get("current_status")
+    yield inner.get("current_status_code")
+    yield inner.get("current_status")
+    yield item.get("status")
+
+
+def _read(item: Item, inner: Mapping[str, Any]) -> Meaning:
+    """The meaning of the first code that is known, else of the first thing in a code's place."""
+    label = short(item.get("current_status_desc")) or short(inner.get("current_status_desc"))
+    first: str | None = None
+    for value in _codes(item, inner):
+        code = short(code_text(value))
+        if code is not None and code.upper() in tables.STATUSES:
+            return _meaning(code, label)
+        first = first or code
+    return _uncoded(first, label)
+
+
+@lru_cache(maxsize=4096)
+def _meaning(code: str, label: str | None) -> Meaning:
+    row = tables.STATUSES[code.upper()]
+    return Meaning(
+        status=row.status,
+        direction=FAMILY.get(row.status, Direction.FORWARD),
+        code=code,
+        label=label or row.label,
+        codes=filter_codes(row.status, code, row.code, row.number or None, label, row.label),
+        reason=row.reason,
     )
-    return [found for found in map(code_text, places) if found is not None]
 
 
-def _meaning(item: Item, inner: Mapping[str, Any]) -> Meaning:
-    written = _codes(item, inner)
-    label = _first(item, inner, "current_status_desc")
-    for found in written:
-        row = tables.STATUSES.get(found.upper()[:NAME_LENGTH])
-        if row is not None:
-            return Meaning(
-                status=row.status,
-                direction=FAMILY.get(row.status, Direction.FORWARD),
-                code=row.code if found.upper() == row.code else found,
-                label=label or row.label,
-                other_codes=(row.code, row.number or None, row.label),
-                reason=row.reason,
-            )
-    return _uncoded(written[0] if written else None, label)
-
-
+@lru_cache(maxsize=4096)
 def _uncoded(written: str | None, label: str | None) -> Meaning:
     """Without a known code: the exact label where it stands in the code's place or there is no code at all."""
     named = label if written is None else written
-    status = Status.UNKNOWN if named is None else tables.LABELS.get(fold(named[:NAME_LENGTH]), Status.UNKNOWN)
-    known = FAMILY.get(status)
+    status = Status.UNKNOWN if named is None else tables.LABELS.get(fold(named), Status.UNKNOWN)
+    direction = FAMILY.get(status, Direction.FORWARD)
     return Meaning(
         status=status,
-        direction=known
-        or (Direction.FORWARD if written is None or status is not Status.UNKNOWN else _by_prefix(written)),
+        direction=_by_prefix(written) if status is Status.UNKNOWN else direction,
         code=written,
         label=label,
+        codes=filter_codes(status, written, label),
     )
 
 
-def _by_prefix(code: str) -> Direction:
+def _by_prefix(code: str | None) -> Direction:
     """The direction of a code that is not in the table (§4.3: R-prefixed ones are returns, but for RTO and RTD)."""
-    folded = code.upper()
-    if len(folded) > _LONGEST_CODE or not folded.isalpha() or not folded.startswith("R"):
+    if code is None or _RETURN_CODE.fullmatch(code) is None:
         return Direction.FORWARD
-    return Direction.RTO if folded.startswith(("RTO", "RTD")) else Direction.REVERSE
+    return Direction.RTO if code.startswith(("RTO", "RTD")) else Direction.REVERSE

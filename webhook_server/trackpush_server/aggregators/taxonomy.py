@@ -4,7 +4,6 @@ Source: aggregators' reference §4.2 and the two canonical columns of §1.4 and 
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from trackpush_api.vocabulary import Direction, Status
 
@@ -43,8 +42,7 @@ RETURN_OF: dict[Status, Status] = {
 _NAMES = frozenset(Status)
 
 
-@lru_cache(maxsize=4096)
-def filter_codes(status: Status, given: tuple[str | None, ...]) -> tuple[str, ...]:
+def filter_codes(status: Status, *given: str | None) -> tuple[str, ...]:
     """The codes and labels that a filter may name, each once.
 
     A filter names canonical statuses too, so a label that reads like another status is left out: Shiprocket says

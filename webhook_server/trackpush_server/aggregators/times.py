@@ -20,6 +20,7 @@ _EARLIEST = (_FIRST_DAY - _EPOCH.date()) // _MILLISECOND
 _LATEST = (_LAST_DAY - _EPOCH.date()) // _MILLISECOND
 """Times outside are no times: 1970-01-01 is what PHP makes of 0000-00-00, and one absurd future time would mark all
 that follows of the shipment as late."""
+_USUAL_LENGTH = len("23 05 2023 11:43:52")
 _DAY_FIRST = re.compile(
     r"([0-9]{1,2})[ /-]([0-9]{1,2})[ /-]([0-9]{4})(?:[ T]+([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2}))?(?:\.[0-9]*)?)?"
 )
@@ -30,12 +31,18 @@ def clickpost(written: str | None, *, utc: bool = False) -> int | None:
 
     An offset other than zero is believed.
     """
-    return None if written is None else _iso(written, GMT if utc else IST, zulu_lies=True)
+    if written is None:
+        return None
+    return _iso(written.removesuffix("Z").removesuffix("+00:00"), GMT if utc else IST)
 
 
 def shiprocket(written: str | None) -> int | None:
     """A Shiprocket time in IST: ``23 05 2023 11:43:52`` or ``2023-05-19 11:59:16``."""
-    return None if written is None else _day_first(written) or _iso(written, IST)
+    if written is None:
+        return None
+    if len(written) == _USUAL_LENGTH and written[2] == written[5] == " ":
+        return _iso(f"{written[6:10]}-{written[3:5]}-{written[:2]}T{written[11:]}", IST)
+    return _iso(written, IST) or _day_first(written)
 
 
 def shipway(written: str | None) -> int | None:
@@ -55,15 +62,15 @@ def day(value: Any) -> str | None:
     return found.isoformat() if _FIRST_DAY <= found < _LAST_DAY else None
 
 
-def _iso(written: str, zone: timedelta, *, zulu_lies: bool = False) -> int | None:
+def _iso(written: str, zone: timedelta) -> int | None:
     try:
         moment = datetime.fromisoformat(written)
     except ValueError:
         return None
     offset = moment.utcoffset()
-    if offset is None or (zulu_lies and not offset):
-        offset = zone
-    return _sane(_milliseconds(moment.replace(tzinfo=None)) - _span(offset))
+    if offset is None:
+        return _sane((moment - _EPOCH - zone) // _MILLISECOND)
+    return _sane((moment.replace(tzinfo=None) - _EPOCH - offset) // _MILLISECOND)
 
 
 def _day_first(written: str) -> int | None:
@@ -75,15 +82,7 @@ def _day_first(written: str) -> int | None:
         moment = datetime(year, month, day_, hour, minute, second)  # noqa: DTZ001  IST is subtracted below
     except ValueError:
         return None
-    return _sane(_milliseconds(moment) - _span(IST))
-
-
-def _milliseconds(moment: datetime) -> int:
-    return _span(moment - _EPOCH)
-
-
-def _span(duration: timedelta) -> int:
-    return duration // _MILLISECOND
+    return _sane((moment - _EPOCH - IST) // _MILLISECOND)
 
 
 def _sane(milliseconds: int) -> int | None:

@@ -27,13 +27,13 @@ def text(value: Any) -> str | None:
     Numbers keep every digit. NUL and halves of surrogate pairs, which databases and JSON refuse, are replaced.
     """
     if type(value) is not str:
-        return _number(value)
+        return None if value is None else _number(value)
     stripped = value.strip()
     if len(stripped) <= _LONGEST_NOTHING and stripped.lower() in _NOTHING:
         return None
-    if "\x00" in stripped:
-        stripped = stripped.replace("\x00", "\ufffd")
-    return stripped if stripped.isascii() else stripped.encode("utf-8", "replace").decode()
+    if stripped.isprintable():  # the usual case in one check: neither NUL nor half a pair is printable
+        return stripped
+    return stripped.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _number(value: Any) -> str | None:
@@ -57,7 +57,7 @@ def _digits(value: int) -> str | None:
 
 def integer(value: Any) -> int | None:
     """The whole number that a code is, given as 8, "8", " 8 " or 8.0; None for anything else or beyond 10^9."""
-    if type(value) is int:
+    if type(value) is int:  # not isinstance: true is no 1
         return value if -_LARGEST_CODE < value < _LARGEST_CODE else None
     written = text(value)
     if written is None or _INTEGER.fullmatch(written) is None:
@@ -67,6 +67,8 @@ def integer(value: Any) -> int | None:
 
 def code(value: Any) -> str | None:
     """A code as text, written in one way: "8" for 8, "8" and "08"."""
+    if value is None:
+        return None
     number = integer(value)
     return text(value) if number is None else str(number)
 

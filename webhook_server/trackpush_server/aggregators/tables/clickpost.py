@@ -58,10 +58,10 @@ STATUSES: dict[int, Row] = {
 
 OUT_OF_AREA = 7
 """NOT_SERVICEABLE: a failed delivery whose reason the code itself tells."""
-EXCHANGES = frozenset({30, 31, 32})
-"""Codes of the exchange service, whose journey is reverse whatever ``is_rvp`` says."""
-RETURN_PLUGIN = range(101, 107)
-"""Return requests: no waybill, times in UTC. 103-106 have no known meaning [U: CP-C1]; the event tells."""
+RETURN_PLUGIN_CODES = frozenset(map(str, range(101, 107)))
+"""Return requests: no waybill, times in UTC. 103-106 have no known meaning [U: CP-C1]; the event tells.
+
+§4.3 has every code from 101 on as a return; 1004 to 1006 are scans of ordinary shipments (§1.4) and stay forward."""
 
 # Source: CP-DOCS/notification-event. Exchange requests are answered like return requests [I].
 RETURN_EVENTS: dict[int, Status] = {
