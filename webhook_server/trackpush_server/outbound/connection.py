@@ -7,7 +7,6 @@ one timer of the connection moves along behind the deadlines instead of being ca
 
 import asyncio
 import contextlib
-import re
 import ssl
 import time
 from typing import Protocol
@@ -28,11 +27,11 @@ MAX_ANSWER = 128 * 1024
 IDLE = 55.0
 """Seconds that an unused connection is kept: less than the 60 s after which many load balancers cut it."""
 
+_PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 _OK = 200
 _MULTIPLE_CHOICES = 300
 _CONTINUE = 100
 _SWITCHING = 101
-_HTTP_1 = re.compile(rb"[\r\n]*HTTP/1\.")
 
 
 class Owner(Protocol):
@@ -165,12 +164,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _parse(self, data: memoryview) -> None:
         known = self._status
-        if not self._read and not _HTTP_1.match(data):
-            self._protocol_error = "it doesn't begin with HTTP/1."
         self._read += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except _PARSER_ERRORS as error:
             self._surplus = True
             if not self._status:
                 self._protocol_error = self._protocol_error or str(error) or "it can't be parsed"
@@ -202,7 +199,9 @@ class Connection(asyncio.BufferedProtocol):
     def on_headers_complete(self) -> None:
         """A head is complete. Interim answers (1xx) are passed over (RFC 9110, section 15.2)."""
         status = self._parser.get_status_code()
-        if status >= _OK:
+        if not self._served and not self._parser.get_http_version().startswith("1."):
+            self._protocol_error = f"it is HTTP/{self._parser.get_http_version()}"
+        elif status >= _OK:
             if not self._done:
                 self._status = status
         elif status < _CONTINUE or status == _SWITCHING:
@@ -319,7 +318,7 @@ class _HeadReader:
         self.value: bytes | None = None
         self._ended = False
         self._parser = _parser(self)
-        with contextlib.suppress(httptools.HttpParserError):
+        with contextlib.suppress(*_PARSER_ERRORS):
             self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
