@@ -73,7 +73,7 @@ class OracleSender:
 
     async def _attempt(self, headers: bytes, body: bytes) -> Answer:
         session = await self._open()
-        own = [tuple(line.split(": ", 1)) for line in headers.decode().split("\r\n") if line]
+        own = [(name, value) for name, _, value in (line.partition(": ") for line in headers.decode().splitlines())]
         async with asyncio.timeout(self._destination.timeout):
             async with session.post(
                 URL(self._destination.url, encoded=True),

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 import os
 import socket
 import ssl
@@ -27,7 +27,7 @@ CA = AUTHORITY.cert_pem.bytes().decode()
 
 
 def server_context(*names: str, expired: bool = False) -> ssl.SSLContext:
-    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     certificate = AUTHORITY.issue_cert(*names, not_after=past if expired else None)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
@@ -101,8 +101,9 @@ async def test_an_expired_certificate_or_an_unknown_ca_is_refused(which: str, ex
 async def test_an_old_tls_version_is_refused(which: str) -> None:
     context = server_context("127.0.0.1")
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1 is deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1 is deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     async with serve(polite, context=context) as server:
         answer = await post_once(server.url, which=which, tls=TlsMaterial(ca=CA))

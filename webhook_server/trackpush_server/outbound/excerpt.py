@@ -13,6 +13,7 @@ _RUN = 20
 _STRIDE = 4
 _MAX_REQUEST = 64 * 1024
 _SHORTEST_SECRET = 4
+_MASK = "***"
 
 
 def excerpt(body: bytes, request: bytes, secrets: Iterable[str] = ()) -> str | None:
@@ -23,13 +24,22 @@ def excerpt(body: bytes, request: bytes, secrets: Iterable[str] = ()) -> str | N
     body = body[:MAX_BODY]
     repeated = _repetition(body, request[:_MAX_REQUEST])
     text = (body if repeated is None else body[:repeated]).decode("utf-8", "replace")
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
+    for secret in sorted(secrets, key=len, reverse=True):  # one may begin with another
+        text = _mask(text, secret)
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if repeated is not None:
         line = f"{line} … (repeats our request)".lstrip()
     return line[:_MAX_EXCERPT] or None
+
+
+def _mask(text: str, secret: str) -> str:
+    if len(secret) < _SHORTEST_SECRET:
+        return text
+    text = text.replace(secret, _MASK)
+    for length in range(min(len(secret) - 1, len(text)), _SHORTEST_SECRET - 1, -1):
+        if text.endswith(secret[:length]):  # the rest of it was cut off
+            return text[:-length] + _MASK
+    return text
 
 
 def _repetition(body: bytes, request: bytes) -> int | None:
