@@ -54,7 +54,7 @@ _SHIPROCKET = b"""{
   "current_status_id": 20,
   "shipment_status": "IN TRANSIT",
   "shipment_status_id": 18,
-  "current_timestamp": "12 06 2025 10:00:00",
+  "current_timestamp": "%(day_first_time)b",
   "order_id": "SO-%(awb)b",
   "sr_order_id": 348456385,
   "awb_assigned_date": "2025-06-09 11:59:16",
@@ -141,6 +141,7 @@ def body(aggregator: str, *, mark: int, shipment: int, second: int) -> bytes:
         b"awb": awb(shipment).encode(),
         b"time": time,
         b"space_time": time.replace(b"T", b" "),
+        b"day_first_time": b" ".join((time[8:10], time[5:7], time[:4], time[11:])),
         b"mark": b"mark-%010d" % mark,
     }
 
