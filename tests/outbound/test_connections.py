@@ -365,6 +365,23 @@ async def test_a_cancelled_attempt_holds_its_connection_until_the_answer_and_har
         assert server.accepted == 1
 
 
+async def test_an_attempt_that_is_cancelled_while_connecting_is_not_sent_and_its_connection_is_used() -> None:
+    async with serve(polite) as server, open_sender(server.url, max_concurrency=1) as sender:
+        post = sender.post(PUSH_HEADERS, b"unwanted")
+        post.cancel()
+        assert (await sender.post(PUSH_HEADERS, b"wanted")).status == 200
+        assert [request.rpartition(b"\r\n")[2] for request in server.requests] == [b"wanted"]
+        assert server.accepted == 1
+
+
+async def test_an_endpoint_that_fails_to_connect_lets_those_who_wait_try_too() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        async with open_sender(f"http://127.0.0.1:{bound.getsockname()[1]}/", max_concurrency=2) as sender:
+            answers = await asyncio.gather(*(sender.post(PUSH_HEADERS, BODY) for _ in range(20)))
+    assert {answer.failure for answer in answers} == {Failure.CONNECT}
+
+
 @both
 async def test_the_future_of_an_attempt_never_fails(which: str) -> None:
     async def banner(peer: Peer) -> None:

@@ -140,7 +140,10 @@ class Connection(asyncio.BufferedProtocol):
         self._owner.joined(self)
         first, self._first = self._first, None
         assert first is not None
-        self.start(first)
+        if first.future.done():  # its owner has cancelled it meanwhile
+            self._rest(self._loop.time())
+        else:
+            self.start(first)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """The shared buffer."""
@@ -238,13 +241,19 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         assert transport is not None
         if self._done and self._keep and not self._surplus and not transport.get_write_buffer_size():
-            self._idle_since = now
             self._begin()
             exchange.settle(answer)
-            self._owner.freed(self)
+            self._rest(now)
         else:
             exchange.settle(answer)
             self.abort()
+
+    def _rest(self, now: float) -> None:
+        """Wait for the next exchange, until the timer finds that there was none for too long."""
+        self._idle_since = now
+        if self._timer is None:
+            self._set_timer(now + IDLE)
+        self._owner.freed(self)
 
     def _refuse(self, why: str) -> None:
         exchange, self._exchange = self._exchange, None
@@ -263,8 +272,8 @@ class Connection(asyncio.BufferedProtocol):
         if isinstance(exc, ssl.SSLError):
             detail = f"TLS ended by the other side: {exc.reason or 'unknown'}"
             exchange.fail(Failure.TLS, detail, self._loop.time())
-        elif self._served and not self._read and not exchange.retried:
-            exchange.retried = True
+        elif self._served and not self._read:
+            # The next connection is fresh and has served nothing, so there is no second retry.
             self._owner.retry(exchange)
         else:
             how = "in the middle of the answer's head" if self._read else "without an answer"

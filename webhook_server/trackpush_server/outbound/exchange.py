@@ -8,14 +8,13 @@ from trackpush_server.outbound.port import Answer, Failure
 class Exchange:
     """Handed from the sender to the pool to a connection; settled once. Times are the event loop's."""
 
-    __slots__ = ("deadline", "future", "request", "retried", "stage", "started")
+    __slots__ = ("deadline", "future", "request", "stage", "started")
 
     def __init__(self, request: bytes, future: asyncio.Future[Answer]) -> None:
         self.request = request
         self.future = future
         self.started = 0.0
         self.deadline = 0.0
-        self.retried = False
         self.stage = "waiting for a connection"
 
     def settle(self, answer: Answer) -> None:
