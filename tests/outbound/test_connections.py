@@ -10,6 +10,7 @@ from outbound.servers import OK, Peer, polite, serve, silent
 from support.deadline import until
 from trackpush_server.outbound import connection as connection_module
 from trackpush_server.outbound.port import Answer, Failure
+from trackpush_server.outbound.transport import HttpSender
 
 BIG = b"x" * 8_000_000
 both = pytest.mark.parametrize("which", BOTH)
@@ -380,6 +381,44 @@ async def test_an_endpoint_that_fails_to_connect_lets_those_who_wait_try_too() -
         async with open_sender(f"http://127.0.0.1:{bound.getsockname()[1]}/", max_concurrency=2) as sender:
             answers = await asyncio.gather(*(sender.post(PUSH_HEADERS, BODY) for _ in range(20)))
     assert {answer.failure for answer in answers} == {Failure.CONNECT}
+
+
+async def test_a_retry_has_what_is_left_of_the_time_and_no_more() -> None:
+    async def dies_late(peer: Peer) -> None:
+        if peer.number > 1:
+            await peer.ended()
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+        await asyncio.sleep(0.25)
+
+    async with serve(dies_late) as server, open_sender(server.url, timeout=0.4) as sender:
+        await sender.post(PUSH_HEADERS, BODY)
+        answer = await sender.post(PUSH_HEADERS, BODY)
+        assert answer.failure is Failure.TIMEOUT
+        assert server.accepted == 2
+        assert answer.duration == pytest.approx(0.4, abs=0.1)
+
+
+async def test_after_a_time_out_the_connection_is_ended_and_its_place_is_free() -> None:
+    async def first_hangs(peer: Peer) -> None:
+        await (silent if peer.number == 1 else polite)(peer)
+
+    async with serve(first_hangs) as server, open_sender(server.url, max_concurrency=1, timeout=0.2) as sender:
+        assert (await sender.post(PUSH_HEADERS, BODY)).failure is Failure.TIMEOUT
+        assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
+        await until(lambda: server.open == 1, seconds=5, what="the first is ended")
+
+
+async def test_an_idle_connection_that_is_just_ending_is_passed_over() -> None:
+    async with serve(polite) as server, open_sender(server.url) as sender:
+        await sender.post(PUSH_HEADERS, BODY)
+        assert isinstance(sender, HttpSender)
+        for connection in sender._pool._idle:
+            connection.abort()  # connection_lost is called in the next turn of the loop only
+        assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
+        assert server.accepted == 2
+        assert len(server.requests) == 2
 
 
 @both
