@@ -23,8 +23,20 @@ def test_a_feed_gives_an_update_for_each_item_with_a_body_of_its_own() -> None:
 
     assert [update.awb for update in updates] == ["0", "1", "2"]
     for update, item in zip(updates, items, strict=True):
-        expected = b'{"hash":"[redacted]","status_feed":[%s],"n":1.10}' % msgspec.json.encode(item)
+        expected = b'{"hash":"[redacted]","status_feed":[%s]}' % msgspec.json.encode(item)
         assert update.body == expected
+
+
+def test_a_feed_of_one_item_keeps_what_else_came_with_it() -> None:
+    body = b'{"hash":"x","n":1.10,"status_feed":[{"awbno":"1"}],"m":null}'
+
+    assert one(SHIPWAY, body).body == b'{"hash":"[redacted]","n":1.10,"status_feed":[{"awbno":"1"}],"m":null}'
+
+
+def test_a_large_envelope_is_not_multiplied_by_the_items_of_its_feed() -> None:
+    body = {"hash": "h" * 500_000, "x": "x" * 500_000, "status_feed": [shipway(awbno=str(n)) for n in range(1, 1000)]}
+
+    assert max(len(update.body) for update in read(SHIPWAY, body).updates) < 200
 
 
 @pytest.mark.parametrize("wrap", [lambda item: [item], lambda item: {"0": item}, lambda item: item])

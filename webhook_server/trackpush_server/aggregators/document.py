@@ -18,7 +18,7 @@ _STRICT = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DEEP = "The body is nested too deeply to be a tracking update"
 _MAX_INT_DIGITS = 4000
-"""Python refuses to convert longer ones (PEP-less security limit of 4,300 digits); they are kept as Decimal."""
+"""Python refuses to convert more than 4,300 digits to an int; longer numbers are kept as Decimal."""
 _ESCAPE = re.compile(
     r"(?P<keep>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )

@@ -15,7 +15,7 @@ import msgspec
 
 REDACTED = "[redacted]"
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")

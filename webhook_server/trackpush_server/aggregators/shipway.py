@@ -33,6 +33,9 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
     found = feed(item.get(_FEED), _OBJECT.decode(body)[_FEED]) if item.get(_FEED) else []
     if found:
         envelope: dict[str, Any] = dict(_OBJECT.decode(_redacted(item, body)))
+        if len(found) > 1:
+            # The format has nothing else; whatever came along is not to be multiplied by the number of items.
+            envelope = {name: envelope[name] for name in ("hash", _FEED) if name in envelope}
         for each, raw in found:
             envelope[_FEED] = (msgspec.Raw(_redacted(each, raw)),)
             yield from _event(each, msgspec.json.encode(envelope))
