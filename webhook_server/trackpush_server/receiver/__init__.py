@@ -1,1 +1,1 @@
-"""From a request to a durable commit: the aggregators' side of the server."""
+"""The receiver: HTTP in. One aggregator's request becomes stored tracking updates, or an answer that says why not."""

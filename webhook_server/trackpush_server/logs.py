@@ -1,0 +1,97 @@
+"""Structured logs on stderr: one line per state change, UTC, stable event names.
+
+Nothing that is logged holds a body, a key, a header or a phone number. Each line is written so; `redact` is the second
+net, for the line that somebody adds later.
+
+Events (the field ``event``): ``listening`` · ``draining`` · ``stopped`` · ``routing_table_loaded`` ·
+``routing_table_refused`` · ``config_unreadable`` · ``journal_unavailable`` · ``journal_available`` ·
+``request_unauthorized`` · ``request_failed`` · ``connection_refused`` · ``connection_failed`` ·
+``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` · ``library_warning`` · ``task_failed``.
+Where ``held_back`` stands, that many lines like it were left out before this one.
+"""
+
+import asyncio
+import logging
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+LogFormat = Literal["console", "json"]
+
+_FORBIDDEN = re.compile(
+    r"body|payload|key|token|secret|hash|password|authorization|cookie|header|phone|mobile|email|address_line",
+    re.IGNORECASE,
+)
+_ALLOWED = frozenset({"push_configs"})
+_REDACTED = "[redacted]"
+_FRAMES = 6
+
+
+def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace the values of fields that must not be logged."""
+    for name in event:
+        if name not in _ALLOWED and _FORBIDDEN.search(name):
+            event[name] = _REDACTED
+    return event
+
+
+def where(error: BaseException) -> str:
+    """The last places of a traceback, without any value: ``intake.py:41 in _new_update < handler.py:97 in _take``."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return " < ".join(f"{Path(one.filename).name}:{one.lineno} in {one.name}" for one in reversed(frames))
+
+
+def configure(log_format: LogFormat | None = None, stream: TextIO | None = None) -> None:
+    """Set up logging for the process; without a format, console on a terminal and JSON elsewhere."""
+    out = stream or sys.stderr
+    chosen = log_format or ("console" if out.isatty() else "json")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            redact,
+            _renderer(chosen, colors=out.isatty()),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge()]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").disabled = True
+
+
+def _renderer(chosen: str, *, colors: bool) -> Processor:
+    if chosen == "json":
+        return structlog.processors.JSONRenderer(default=str)
+    return structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
+
+
+class _Bridge(logging.Handler):
+    """Libraries' warnings as lines of ours: which and where; their text may hold what a request held."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger("library").warning(
+            "library_warning",
+            library=record.name,
+            at=f"{record.filename}:{record.lineno}" if error is None else where(error),
+            error=None if error is None else type(error).__name__,
+            text=record.msg if isinstance(record.msg, str) else None,
+        )
+
+
+def on_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An event loop's exception handler: a task or callback failed and nobody waited for it."""
+    error = context.get("exception")
+    structlog.get_logger("asyncio").error(
+        "task_failed",
+        text=context.get("message"),
+        error=None if error is None else type(error).__name__,
+        at=None if error is None else where(error),
+    )

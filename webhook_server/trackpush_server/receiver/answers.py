@@ -1,0 +1,153 @@
+"""The answers of DESIGN §3, encoded once.
+
+Only 200 is success for the aggregators' panels, so nothing here is 201, 202, 204 or 500: what can't be stored now is
+503, and the aggregator tries again. Messages say who, what was found and what to do, and never which keys exist.
+"""
+
+from functools import lru_cache
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from trackpush_api.vocabulary import Aggregator
+
+RETRY_BUSY = 5
+"""Seconds in Retry-After while the server is overloaded: it passes quickly."""
+RETRY_UNAVAILABLE = 30
+"""Seconds in Retry-After while nothing can be stored: somebody has to act."""
+
+_ALLOW = "GET, HEAD, OPTIONS, POST"
+_PLACES = "a header webhook_key, webhook-key, x-api-key or Authorization, ?key=, or /notify/KEY"
+
+
+class Answer(web.StreamResponse):
+    """An answer whose bytes are ready; shared by all requests that get it. `Connection` writes it.
+
+    ``ends`` closes the connection after it, for requests whose body was not read to its end.
+    """
+
+    def __init__(
+        self, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = (), *, ends: bool = False
+    ) -> None:
+        super().__init__(status=status)
+        self.code = str(status)
+        self.ends = ends
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in headers),
+        ]
+        self.head = "\r\n".join(lines).encode("ascii") + b"\r\n"
+        """Up to where Date and Connection follow."""
+        self.content = body
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Always, as an answer is shared: `Connection` ends a connection with CLOSING."""
+        return True
+
+
+class _Closing(web.StreamResponse):
+    """Tells aiohttp's protocol to close the connection; it is never written itself."""
+
+    @property
+    def keep_alive(self) -> bool | None:
+        return False
+
+
+CLOSING = _Closing()
+
+
+def _refusal(
+    status: int, error: str, message: str, headers: tuple[tuple[str, str], ...] = (), *, ends: bool = False
+) -> Answer:
+    return Answer(status, msgspec.json.encode({"error": error, "message": message}), headers, ends=ends)
+
+
+@lru_cache(maxsize=1024)
+def stored(accepted: int, duplicates: int) -> Answer:
+    """200: everything is on disk."""
+    return Answer(200, b'{"accepted": %d, "duplicates": %d}' % (accepted, duplicates))
+
+
+PROBE = stored(0, 0)
+"""200 and nothing stored: the panels refuse to save a URL that answers anything else."""
+
+OPTIONS = Answer(200, PROBE.content, (("Allow", _ALLOW),))
+
+NOT_FOUND = _refusal(
+    404,
+    "not_found",
+    "Nothing is served at this host and path. Post to the URL that the status of the client's AggregatorWebhook shows:"
+    " https://HOST/rms/in/api/clickpost/notify, .../st/notify for Shiprocket, .../shipway/notify.",
+)
+
+WRONG_METHOD = _refusal(
+    405, "method_not_allowed", "Tracking updates are posted: use POST.", (("Allow", _ALLOW),), ends=True
+)
+
+_UNAUTHORIZED = {
+    aggregator: _refusal(
+        401,
+        "unauthorized",
+        f"No client of {aggregator.value} has the key of this request, or it has none. Put the key of the client's"
+        f" AggregatorWebhook into {_PLACES}"
+        + (", or send Shipway's hash in the body." if aggregator is Aggregator.SHIPWAY else "."),
+    )
+    for aggregator in Aggregator
+}
+
+
+def unauthorized(aggregator: Aggregator) -> Answer:
+    """401: the body reports updates, but no key in the request is known. The same for a wrong key and for none."""
+    return _UNAUTHORIZED[aggregator]
+
+
+def malformed(message: str) -> Answer:
+    """400: the body is nothing that reports updates."""
+    return _refusal(400, "malformed_body", message)
+
+
+BAD_REQUEST = _refusal(400, "bad_request", "This is no valid HTTP/1.1 request.", ends=True)
+
+INCOMPLETE = _refusal(
+    400, "incomplete_body", "The body did not arrive as its headers announce it. Send it again.", ends=True
+)
+
+SLOW_BODY = _refusal(
+    408, "body_timeout", "The body did not arrive in time. Nothing was stored; send it again.", ends=True
+)
+
+
+def _later(error: str, message: str, seconds: int, *, ends: bool = False) -> Answer:
+    return _refusal(503, error, message, (("Retry-After", str(seconds)),), ends=ends)
+
+
+OVERLOADED = _later("overloaded", "Too much is under way. Nothing was stored; send it again.", RETRY_BUSY)
+
+TOO_MANY_BODIES = _later(
+    "overloaded", "Too many bodies are arriving. Nothing was stored; send it again.", RETRY_BUSY, ends=True
+)
+
+TOO_MANY_CONNECTIONS = _later(
+    "overloaded", "Too many connections. Nothing was stored; send it again.", RETRY_BUSY, ends=True
+)
+
+UNAVAILABLE = _later("unavailable", "Nothing can be stored now. Send it again later.", RETRY_UNAVAILABLE)
+
+NOT_READY = _later("not_ready", "The server is starting. Send it again.", RETRY_BUSY)
+
+
+def unexpected(reference: str) -> Answer:
+    """503: a mistake of ours. The reference stands in the log; the aggregator keeps the update and tries again."""
+    return _later("unexpected", f"The server failed (reference {reference}). Send it again.", RETRY_UNAVAILABLE)
+
+
+@lru_cache(maxsize=64)
+def too_large(limit: int) -> Answer:
+    """413: the body is larger than ``limit`` bytes, as it came or unpacked."""
+    return _refusal(
+        413, "body_too_large", f"The body is larger than {limit} bytes. Send fewer updates at once.", ends=True
+    )

@@ -1,0 +1,121 @@
+"""One request: route, body, key, updates, commit, answer. DESIGN §3.
+
+The order matters. The body is parsed before a missing key is refused, because a body without identifiers is a probe
+and probes need no key. The 200 is written only after the journal's future, which resolves after the disk has it; a
+client that hangs up meanwhile changes nothing, as nothing cancels the handler.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from trackpush_api.routing import RoutingTable
+from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
+from trackpush_server.journal.port import Journal, JournalUnavailableError
+from trackpush_server.receiver import answers, keys
+from trackpush_server.receiver.admission import Admission
+from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once
+from trackpush_server.receiver.intake import intake
+from trackpush_server.receiver.observer import ReceiverObserver
+from trackpush_server.receiver.routes import Route
+from trackpush_server.receiver.serving import Serving
+
+
+class Receiver:
+    """Handles requests; `serve` gives it a routing table, before the first and whenever there is a new one."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        observer: ReceiverObserver,
+        admission: Admission | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.serving: Serving | None = None
+        self._journal = journal
+        self._observer = observer
+        self._admission = admission or Admission()
+        self._wall = wall
+
+    @property
+    def under_way(self) -> int:
+        """Whole requests that wait for their commit."""
+        return self._admission.under_way
+
+    def serve(self, table: RoutingTable) -> None:
+        """Serve this table from the next request on."""
+        self.serving = Serving(table)
+
+    async def handle(self, request: web.BaseRequest) -> Answer:
+        """Answer one request. Never raises, but for cancellation."""
+        started = time.perf_counter()
+        route: Route | None = None
+        try:
+            serving = self.serving
+            if serving is None:
+                answer = answers.NOT_READY
+            else:
+                path, query = _target(request)
+                route = serving.routes.find(request.headers.get("Host", ""), path)
+                answer = answers.NOT_FOUND if route is None else await self._answer(serving, route, query, request)
+        except RefusedBodyError as refused:
+            answer = refused.answer
+        except MalformedBodyError as error:
+            answer = answers.malformed(str(error))
+        except JournalUnavailableError:
+            answer = answers.OVERLOADED if self._journal.unavailable is None else answers.UNAVAILABLE
+        except Exception as error:  # noqa: BLE001  whatever it is, the aggregator must try again
+            reference = secrets.token_hex(6)
+            self._observer.failed(reference, error)
+            answer = answers.unexpected(reference)
+        self._observer.answered(route and route.aggregator, answer.code, time.perf_counter() - started)
+        return answer
+
+    async def _answer(self, serving: Serving, route: Route, query: str, request: web.BaseRequest) -> Answer:
+        method = request.method
+        if method == "POST":
+            body = read_at_once(request, serving.limits)
+            if body is None:
+                body = await read(request, serving.limits, self._admission)
+            return await self._take(serving, route, query, request, body) if body else answers.PROBE
+        if method in {"GET", "HEAD"}:
+            return answers.PROBE
+        return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
+
+    async def _take(self, serving: Serving, route: Route, query: str, request: web.BaseRequest, body: bytes) -> Answer:
+        admission = self._admission
+        if admission.under_way >= serving.limits.max_concurrent_requests:
+            return answers.OVERLOADED
+        aggregator, table = route.aggregator, serving.table
+        match = keys.find(table, aggregator, keys.candidates(request.headers, query, route.path_key))
+        document = decode(body)
+        if match is None and (key := body_key(aggregator, document)):
+            match = keys.find(table, aggregator, iter((key,)))
+        parsed = parse(aggregator, document, body, key=None if match is None else match.key)
+        if not parsed.identified:
+            return answers.PROBE
+        if match is None:
+            self._observer.unauthorized(aggregator)
+            return answers.unauthorized(aggregator)
+        account = match.account
+        made = intake(account, serving.selections[account.name], parsed.updates, int(self._wall() * 1000))
+        admission.under_way += 1
+        try:
+            accepted = await self._journal.append(made.updates)
+        finally:
+            admission.under_way -= 1
+        self._observer.stored(aggregator, made, accepted)
+        return answers.stored(accepted, len(made.updates) - accepted)
+
+
+def _target(request: web.BaseRequest) -> tuple[str, str]:
+    """Path and query, as they came. A request line may name a whole URL (RFC 9112 §3.2.2)."""
+    target = request.raw_path
+    if not target.startswith("/"):
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    path, _, query = target.partition("?")
+    return path, query.partition("#")[0]

@@ -1,0 +1,50 @@
+"""From a parsed body to what the journal stores: keys, notifications and pushes. Pure.
+
+Everything that stays the same for all clients of an update is made here, once; a push only adds its id and ``late``.
+"""
+
+import msgspec
+
+from trackpush_api.routing import Account
+from trackpush_api.vocabulary import Status
+from trackpush_server.journal.port import NewUpdate
+from trackpush_server.receiver.filters import Selection
+from trackpush_server.updates import TrackingUpdate, notification, update_key
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class Intake(msgspec.Struct, frozen=True):
+    """What one request brings. The counts are for metrics: pushes that filters dropped, and statuses not known."""
+
+    updates: tuple[NewUpdate, ...]
+    filtered: int
+    unknown: int
+
+
+def intake(account: Account, selection: Selection, updates: tuple[TrackingUpdate, ...], received_at: int) -> Intake:
+    """The updates of one request, for one commit. ``received_at`` is in milliseconds since the epoch.
+
+    An update that no destination wants is stored without pushes: it shows that it came.
+    """
+    made = tuple([_new_update(account.name, selection, update, received_at) for update in updates])
+    filtered = len(selection) * len(made) - sum([len(one.pushes) for one in made])
+    unknown = sum([update.status is Status.UNKNOWN for update in updates])
+    return Intake(made, filtered, unknown)
+
+
+def _new_update(account: str, selection: Selection, update: TrackingUpdate, received_at: int) -> NewUpdate:
+    return NewUpdate(
+        key=update_key(account, update),
+        account=account,
+        received_at=received_at,
+        occurred_at=update.occurred_at,
+        shipment=update.shipment,
+        awb=update.awb,
+        forward_awb=update.forward_awb,
+        order_id=update.order_id,
+        status=update.status.value,
+        notification=_ENCODE(notification(update, received_at)),
+        body=update.body,
+        pushes=selection.of(update),
+    )

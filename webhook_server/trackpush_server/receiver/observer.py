@@ -1,0 +1,26 @@
+"""What the receiver tells the outside: one Protocol, so that metrics and logs stay out of its way."""
+
+from typing import Protocol
+
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.receiver.intake import Intake
+
+
+class ReceiverObserver(Protocol):
+    """Called on the event loop, on the hot path; must be cheap and never raise."""
+
+    def answered(self, aggregator: Aggregator | None, code: str, seconds: float) -> None:
+        """A request was answered; None where no aggregator is known (404 and broken requests)."""
+        ...
+
+    def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
+        """A request's updates are on disk; ``accepted`` of them were new."""
+        ...
+
+    def unauthorized(self, aggregator: Aggregator) -> None:
+        """A body with updates had no key that is known."""
+        ...
+
+    def failed(self, reference: str, error: BaseException) -> None:
+        """A mistake of ours; the reference was sent to the aggregator."""
+        ...

@@ -1,0 +1,111 @@
+"""Metrics and log lines of the receiver. Implements `trackpush_server.receiver.observer.ReceiverObserver`."""
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.logs import where
+from trackpush_server.receiver.intake import Intake
+from trackpush_server.telemetry.seldom import Seldom
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_RESULTS = ("accepted", "duplicate", "filtered", "unknown_status")
+_NO_AGGREGATOR = "none"
+
+_log = structlog.get_logger("trackpush.receiver")
+
+
+class IngestTelemetry:
+    """Requests, rate, errors and duration, and what became of updates."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "trackpush_ingest_requests",
+            "Requests of aggregators by answer.",
+            ["aggregator", "code"],
+            registry=registry,
+        )
+        seconds = Histogram(
+            "trackpush_ingest_duration_seconds",
+            "From a request's head to its answer, the commit included.",
+            ["aggregator"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        updates = Counter(
+            "trackpush_updates",
+            "Tracking updates stored (accepted), known before (duplicate), with a status that is not known"
+            " (unknown_status); pushes that a filter dropped (filtered).",
+            ["aggregator", "result"],
+            registry=registry,
+        )
+        self._connections_refused = Counter(
+            "trackpush_ingest_connections_refused", "Connections beyond the bound.", registry=registry
+        )
+        self.connections = Gauge("trackpush_ingest_connections", "Open connections of aggregators.", registry=registry)
+        self.under_way = Gauge(
+            "trackpush_ingest_requests_under_way", "Requests that wait for their commit.", registry=registry
+        )
+        self._seconds = {one: seconds.labels(one.slug).observe for one in Aggregator}
+        self._unrouted_seconds = seconds.labels(_NO_AGGREGATOR).observe
+        self._updates = {
+            one: {result: updates.labels(one.slug, result).inc for result in _RESULTS} for one in Aggregator
+        }
+        self._answers: dict[tuple[Aggregator | None, str], Counter] = {}
+        self._seldom = Seldom()
+
+    def answered(self, aggregator: Aggregator | None, code: str, seconds: float) -> None:
+        """Count one request."""
+        child = self._answers.get((aggregator, code))
+        if child is None:
+            slug = _NO_AGGREGATOR if aggregator is None else aggregator.slug
+            child = self._answers[aggregator, code] = self._requests.labels(slug, code)
+        child.inc()
+        (self._unrouted_seconds if aggregator is None else self._seconds[aggregator])(seconds)
+
+    def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
+        """Count one request's updates."""
+        count = self._updates[aggregator]
+        if accepted:
+            count["accepted"](accepted)
+        if accepted != len(intake.updates):
+            count["duplicate"](len(intake.updates) - accepted)
+        if intake.filtered:
+            count["filtered"](intake.filtered)
+        if intake.unknown:
+            count["unknown_status"](intake.unknown)
+
+    def unauthorized(self, aggregator: Aggregator) -> None:
+        """Tell that a key is wrong, now and then."""
+        held_back = self._seldom.allow(f"unauthorized {aggregator}")
+        if held_back is not None:
+            _log.warning(
+                "request_unauthorized",
+                aggregator=aggregator.slug,
+                reason="no AggregatorWebhook has the key of this request, or it has none",
+                held_back=held_back,
+            )
+
+    def failed(self, reference: str, error: BaseException) -> None:
+        """Tell where the mistake is; the message of an exception may hold parts of a body, so it is left out."""
+        held_back = self._seldom.allow("failed")
+        if held_back is not None:
+            _log.error(
+                "request_failed", reference=reference, error=type(error).__name__, at=where(error), held_back=held_back
+            )
+
+    def connection_refused(self) -> None:
+        """One connection too many."""
+        self._connections_refused.inc()
+        held_back = self._seldom.allow("connections")
+        if held_back is not None:
+            _log.warning("connection_refused", reason="limits.maxConnections is reached", held_back=held_back)
+
+    def bad_request(self) -> None:
+        """Something that is no HTTP."""
+        self.answered(None, "400", 0.0)
+
+    def connection_failed(self, error: BaseException | None) -> None:
+        """The connection's own code failed."""
+        if error is not None and (held_back := self._seldom.allow("connection")) is not None:
+            _log.error("connection_failed", error=type(error).__name__, at=where(error), held_back=held_back)

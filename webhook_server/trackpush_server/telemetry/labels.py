@@ -1,0 +1,59 @@
+"""Bounds the number of label values: a server with thousands of clients must not make millions of series."""
+
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+MOST_PUSH_CONFIGS = 200
+OTHER = "_other"
+"""The label value of everything beyond the bound. No resource can have this name: it has no namespace."""
+
+T = TypeVar("T")
+
+
+class BoundedLabels:
+    """Which names have a label value of their own: the first ``most`` that were seen and still exist."""
+
+    def __init__(self, most: int = MOST_PUSH_CONFIGS) -> None:
+        self._most = most
+        self._own: set[str] = set()
+
+    def of(self, name: str) -> str:
+        """The label value for a name."""
+        own = self._own
+        if name in own:
+            return name
+        if len(own) < self._most:
+            own.add(name)
+            return name
+        return OTHER
+
+    def retain(self, names: Iterable[str]) -> frozenset[str]:
+        """Only these names exist from now on; returns the ones that gave up their value."""
+        gone = self._own.difference(names)
+        self._own -= gone
+        return frozenset(gone)
+
+
+class Children(Generic[T]):
+    """Bound metric children by name, so that the hot path pays one dict look-up."""
+
+    def __init__(self, labels: BoundedLabels, make: Callable[[str], T]) -> None:
+        self._labels = labels
+        self._make = make
+        self._children: dict[str, T] = {}
+
+    def of(self, name: str) -> T:
+        """The child for a name, shared by all names beyond the bound."""
+        child = self._children.get(name)
+        if child is not None:
+            return child
+        label = self._labels.of(name)
+        child = self._children.get(label)
+        if child is None:
+            child = self._children[label] = self._make(label)
+        return child
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop the children of names that are gone."""
+        for name in names:
+            self._children.pop(name, None)

@@ -1,0 +1,105 @@
+"""Gauges of what waits: per PushConfig, from the journal's counts and the dispatcher's snapshot, at scrape time."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.telemetry.labels import OTHER, BoundedLabels
+
+if TYPE_CHECKING:
+    from trackpush_server.journal.port import PendingCount
+
+_STATES = ("closed", "open", "gone", "suspended", "unconfigured")
+
+
+class QueueTelemetry(Collector):
+    """Computes its gauges when asked, so that the hot path pays nothing for them."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        labels: BoundedLabels,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.pending: Sequence[PendingCount] = ()
+        """Set before each scrape, as both are read on the event loop and the rest is not."""
+        self.channels: Sequence[ChannelSnapshot] = ()
+        self._labels = labels
+        self._wall = wall
+        registry.register(self)
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing is computed at registration."""
+        return ()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The gauges now."""
+        yield from self._backlog()
+        snapshots = self.channels
+        yield self._sum(
+            "trackpush_push_attempts_under_way",
+            "Attempts under way.",
+            {one.push_config: one.in_flight for one in snapshots}.items(),
+        )
+        yield self._sum(
+            "trackpush_lanes",
+            "Shipments with pushes in memory.",
+            {one.push_config: one.lanes for one in snapshots}.items(),
+        )
+        yield self._sum(
+            "trackpush_pushes_in_memory",
+            "Pending pushes in memory.",
+            {one.push_config: one.in_memory for one in snapshots}.items(),
+        )
+        yield self._states(snapshots)
+
+    def _backlog(self) -> Iterable[GaugeMetricFamily]:
+        now = self._wall()
+        yield self._sum(
+            "trackpush_pending_pushes",
+            "Pushes that are stored and not ended.",
+            ((one.push_config, one.count) for one in self.pending),
+        )
+        ages: dict[str, float] = defaultdict(float)
+        for one in self.pending:
+            label = self._labels.of(one.push_config)
+            ages[label] = max(ages[label], now - one.oldest_received_at / 1000)
+        family = GaugeMetricFamily(
+            "trackpush_queue_age_seconds", "Time since the oldest pending push was received.", labels=["push_config"]
+        )
+        for label, age in ages.items():
+            family.add_metric([label], max(0.0, age))
+        yield family
+
+    def _sum(self, name: str, text: str, values: Iterable[tuple[str, int]]) -> GaugeMetricFamily:
+        sums: dict[str, int] = defaultdict(int)
+        for push_config, value in values:
+            sums[self._labels.of(push_config)] += value
+        family = GaugeMetricFamily(name, text, labels=["push_config"])
+        for label, value in sums.items():
+            family.add_metric([label], value)
+        return family
+
+    def _states(self, snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
+        """1 for the state that an endpoint is in; of those beyond the bound, how many are in each."""
+        family = GaugeMetricFamily(
+            "trackpush_breaker_state", "1 for the state of the PushConfig's endpoint.", labels=["push_config", "state"]
+        )
+        others: dict[str, int] = defaultdict(int)
+        for one in snapshots:
+            label = self._labels.of(one.push_config)
+            if label == OTHER:
+                others[one.breaker] += 1
+                continue
+            for state in _STATES:
+                family.add_metric([label, state], one.breaker == state)
+        for state, count in others.items():
+            family.add_metric([OTHER, state], count)
+        return family

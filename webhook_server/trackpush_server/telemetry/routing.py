@@ -1,0 +1,49 @@
+"""Metrics and log lines of the routing table."""
+
+from collections.abc import Sequence
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from trackpush_api.routing import RoutingTable
+
+_log = structlog.get_logger("trackpush.config")
+
+
+class RoutingTelemetry:
+    """Which revision is served, and what the last reload came to."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._info = Gauge(
+            "trackpush_routing_table_info", "1 for the revision that is served.", ["revision"], registry=registry
+        )
+        self._loaded_at = Gauge(
+            "trackpush_routing_table_loaded_timestamp_seconds", "When it was loaded.", registry=registry
+        )
+        self._problems = Gauge(
+            "trackpush_config_problems", "Problems that the last reload found; 0 when it was taken.", registry=registry
+        )
+        self._reloads = Counter("trackpush_config_reloads", "Reloads by result.", ["result"], registry=registry)
+
+    def loaded(self, table: RoutingTable, at: float) -> None:
+        """A table is served from now on; ``at`` in seconds since the epoch."""
+        self._info.clear()
+        self._info.labels(table.revision).set(1)
+        self._loaded_at.set(at)
+        self._reloads.labels("taken").inc()
+        _log.info(
+            "routing_table_loaded",
+            revision=table.revision,
+            server=table.server.name,
+            accounts=len(table.accounts),
+            push_configs=len(table.destinations),
+        )
+
+    def problems(self, problems: Sequence[str], *, kept: str | None) -> None:
+        """What the last reload found wrong; ``kept`` is the revision that stays, None when it is served anyway."""
+        self._problems.set(len(problems))
+        if not problems:
+            return
+        if kept is not None:
+            self._reloads.labels("refused").inc()
+        _log.error("routing_table_refused", problems=list(problems), kept=kept)

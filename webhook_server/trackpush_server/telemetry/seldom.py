@@ -1,0 +1,28 @@
+"""Lets a log line through a few times in a while, and counts the rest: a flood of requests must not flood the log."""
+
+import time
+from collections.abc import Callable
+
+_MOST_KINDS = 1024
+
+
+class Seldom:
+    """At most ``most`` lines per kind in ``per`` seconds. Kinds beyond a bound share one allowance."""
+
+    def __init__(self, *, most: int = 5, per: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._per = per
+        self._clock = clock
+        self._windows: dict[str, tuple[float, int]] = {}
+
+    def allow(self, kind: str) -> int | None:
+        """How many lines of this kind were kept back since the last one; None when this one is too."""
+        if kind not in self._windows and len(self._windows) >= _MOST_KINDS:
+            kind = ""
+        now = self._clock()
+        start, count = self._windows.get(kind, (now, 0))
+        if now - start < self._per:
+            self._windows[kind] = (start, count + 1)
+            return 0 if count < self._most else None
+        self._windows[kind] = (now, 1)
+        return max(0, count - self._most)

@@ -1,0 +1,49 @@
+"""Metrics and log lines of the journal."""
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+
+from trackpush_server.journal.port import Journal
+
+_COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+_log = structlog.get_logger("trackpush.journal")
+
+
+class JournalTelemetry:
+    """Commit time, batch size, and whether the journal can store at all."""
+
+    def __init__(self, registry: CollectorRegistry, journal: Journal) -> None:
+        seconds = Histogram(
+            "trackpush_journal_commit_duration_seconds",
+            "One commit, until it has reached the disk.",
+            buckets=_COMMIT_SECONDS,
+            registry=registry,
+        )
+        rows = Histogram(
+            "trackpush_journal_commit_rows", "Updates and outcomes in one commit.", buckets=_ROWS, registry=registry
+        )
+        self._unavailable = Gauge("trackpush_journal_unavailable", "1 while nothing can be stored.", registry=registry)
+        Gauge(
+            "trackpush_journal_queued_updates", "Updates that wait for the next commit.", registry=registry
+        ).set_function(lambda: journal.stats.queued)
+        Gauge(
+            "trackpush_journal_queued_outcomes", "Outcomes that are not on disk yet.", registry=registry
+        ).set_function(lambda: journal.outcomes_waiting)
+        self._seconds, self._rows = seconds.observe, rows.observe
+        self._told: str | None = None
+
+    def batch(self, seconds: float, rows: int) -> None:
+        """The journal's ``on_batch``."""
+        self._seconds(seconds)
+        self._rows(rows)
+
+    def state(self, reason: str | None) -> None:
+        """The journal's ``on_state``."""
+        self._unavailable.set(reason is not None)
+        if reason is not None:
+            _log.error("journal_unavailable", reason=reason)
+        elif self._told is not None:
+            _log.info("journal_available")
+        self._told = reason
