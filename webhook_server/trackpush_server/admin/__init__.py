@@ -1,1 +1,1 @@
-"""The private port: liveness, readiness, metrics, the loaded configuration."""
+"""The admin port: health, metrics and the loaded configuration. Private, never the public port."""

@@ -1,0 +1,79 @@
+"""A whole server in the test's own loop, with a source of routing tables that the test holds."""
+
+import contextlib
+from collections.abc import AsyncIterator, Hashable, Sequence
+from pathlib import Path
+
+from trackpush_api.routing import Account, Destination, Egress, Host, Limits, RoutingTable, ServerSettings, digest_key
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.config.source import Loaded
+from trackpush_server.options import ServeOptions
+from trackpush_server.server import Server
+
+
+class HeldSource:
+    """Gives whatever the test puts into `loaded`."""
+
+    name = "held by the test"
+
+    def __init__(self, table: RoutingTable) -> None:
+        self.loaded: Loaded | OSError = Loaded(table=table)
+
+    def fingerprint(self) -> Hashable:
+        """Changes with every assignment to `loaded`."""
+        if isinstance(self.loaded, OSError):
+            raise self.loaded
+        return id(self.loaded)
+
+    def load(self) -> Loaded:
+        """What is held."""
+        if isinstance(self.loaded, OSError):
+            raise self.loaded
+        return self.loaded
+
+
+def account(aggregator: Aggregator, *keys: str, name: str = "", destinations: Sequence[str] = ("acme/push",)) -> Account:
+    """An account ``acme/<aggregator>`` with these keys."""
+    return Account(
+        name=name or f"acme/{aggregator.slug}",
+        aggregator=aggregator,
+        key_digests=tuple(digest_key(key) for key in keys),
+        destinations=tuple(destinations),
+    )
+
+
+def table(
+    *accounts: Account,
+    limits: Limits | None = None,
+    hosts: Sequence[Host] = (),
+    destinations: Sequence[Destination] = (),
+    base_path: str = "/rms/in/api",
+) -> RoutingTable:
+    """A routing table; without accounts, one per aggregator with the key ``right-key-of-<slug>``."""
+    return RoutingTable(
+        server=ServerSettings(
+            name="trackpush/main",
+            limits=limits or Limits(),
+            hosts=tuple(hosts),
+            base_path=base_path,
+            egress=Egress(https_only=False, allowed_cidrs=("127.0.0.0/8",)),
+        ),
+        accounts=accounts or tuple(account(one, f"right-key-of-{one.slug}") for one in Aggregator),
+        destinations=tuple(destinations),
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path, given: RoutingTable | None = None, *, source: HeldSource | None = None
+) -> AsyncIterator[Server]:
+    """A started server on free loopback ports, its journal in the folder; drained when the block ends."""
+    options = ServeOptions(
+        folder=folder, listen=("127.0.0.1", 0), admin_listen=("127.0.0.1", 0), data=folder / "data", drain_grace=1.0
+    )
+    server = Server(options, source=source or HeldSource(given or table()))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()

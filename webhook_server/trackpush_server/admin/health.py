@@ -1,0 +1,34 @@
+"""Whether the server lives and whether it is ready, with reasons. Pure.
+
+Live and ready differ on purpose: a full disk makes the server unready, and restarting it would not help.
+"""
+
+import msgspec
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the server now."""
+
+    table_loaded: bool
+    journal_alive: bool
+    journal_unavailable: str | None
+    draining: bool
+
+
+def why_dead(health: Health) -> list[str]:
+    """Why a restart is needed; empty when none is."""
+    if health.journal_alive or health.draining:
+        return []
+    return ["the journal's writer thread has ended: nothing can be stored until a restart"]
+
+
+def why_unready(health: Health) -> list[str]:
+    """Why no requests should be sent here; empty when they should."""
+    reasons = []
+    if health.draining:
+        reasons.append("the server is stopping")
+    if not health.table_loaded:
+        reasons.append("no routing table is loaded")
+    if health.journal_unavailable is not None:
+        reasons.append(f"the journal can't store: {health.journal_unavailable}")
+    return reasons

@@ -1,0 +1,1 @@
+"""Where the routing table comes from, and how a changed one is taken."""

@@ -1,0 +1,5 @@
+"""What keeps the server from starting."""
+
+
+class CannotStartError(Exception):
+    """The message says who, what was found and what to do; one problem a line."""

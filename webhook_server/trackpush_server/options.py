@@ -1,0 +1,25 @@
+"""What a start of the server is told: the command line's options, without the command line."""
+
+from pathlib import Path
+
+import msgspec
+
+from trackpush_server.logs import LogFormat
+
+
+class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """One `trackpush serve`."""
+
+    folder: Path
+    """The resources."""
+    listen: tuple[str, int] = ("127.0.0.1", 8080)
+    """Where aggregators post. Port 0 takes a free one."""
+    admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
+    data: Path
+    """The journal's folder; made if missing."""
+    server: str | None = None
+    """``namespace/name`` of the WebhookServer, where the folder holds several."""
+    log_format: LogFormat | None = None
+    """None: console on a terminal, else JSON."""
+    drain_grace: float = 25.0
+    """Seconds for what is under way at the end."""

@@ -1,0 +1,186 @@
+"""Puts the boxes together: starts them in order, and drains them in order.
+
+Start: routing table and sockets first, because they can refuse; then the journal, the dispatcher (which goes on with
+what is pending), the admin port, and last the public port. End, on SIGTERM or SIGINT: unready, no new connections,
+requests under way are answered, attempts under way end or are cut after the grace, outcomes reach the disk. A second
+signal ends at once, which is as safe as a kill: nothing that was answered with 200 is only in memory.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import structlog
+from aiohttp import web
+
+from trackpush_api.routing import Limits, RoutingTable
+from trackpush_server import listeners, logs
+from trackpush_server.admin.app import application
+from trackpush_server.admin.health import Health
+from trackpush_server.config.source import Source
+from trackpush_server.config.watch import Watcher
+from trackpush_server.errors import CannotStartError
+from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.options import ServeOptions
+from trackpush_server.outbound.transport import HttpTransport
+from trackpush_server.pusher.dispatcher import Dispatcher
+from trackpush_server.receiver.connection import Connections
+from trackpush_server.receiver.handler import Receiver
+from trackpush_server.telemetry.metrics import Telemetry
+
+_REQUEST_GRACE = 5.0
+"""Seconds for requests under way at the end; each waits for one commit at most."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_INTERRUPTED = 130
+
+_log = structlog.get_logger("trackpush.server")
+
+
+class Server:
+    """One webhook server. `run` it, or `start` and `stop` it within a running event loop."""
+
+    def __init__(self, options: ServeOptions, *, source: Source) -> None:
+        self._options = options
+        self._draining = False
+        self._stop = asyncio.Event()
+        self._journal = SqliteJournal(options.data)
+        self._telemetry = Telemetry(self._journal)
+        self._transport = HttpTransport()
+        self._dispatcher = Dispatcher(journal=self._journal, transport=self._transport, observer=self._telemetry.push)
+        self._receiver = Receiver(journal=self._journal, observer=self._telemetry.ingest)
+        self._connections = Connections(
+            self._receiver.handle,
+            limits=self._limits,
+            on_refused=self._telemetry.ingest.connection_refused,
+            on_bad_request=self._telemetry.ingest.bad_request,
+            on_error=self._telemetry.ingest.connection_failed,
+        )
+        self._watcher = Watcher(
+            source,
+            telemetry=self._telemetry.routing,
+            on_table=self._apply,
+        )
+        self._journal.on_commit = self._dispatcher.accept
+        self._journal.on_batch = self._telemetry.journal.batch
+        self._journal.on_state = self._telemetry.journal.state
+        self._listening: asyncio.Server | None = None
+        self._admin: web.AppRunner | None = None
+        self.address = ""
+        """``host:port`` of the public port, once started."""
+        self.admin_address = ""
+
+    async def run(self) -> None:
+        """Serve until a signal, then drain.
+
+        Raises:
+            CannotStartError: the resources, an address or the data folder.
+        """
+        logs.configure(self._options.log_format)
+        listeners.raise_descriptor_limit()
+        asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
+        with self._signals():
+            await self.start()
+            await self._stop.wait()
+            await self.stop()
+
+    async def start(self) -> None:
+        """Start everything; when it returns, both ports are served.
+
+        Raises:
+            CannotStartError: see `run`.
+        """
+        problems = await self._load()
+        if problems:
+            raise CannotStartError("\n".join(problems))
+        with contextlib.ExitStack() as stack:
+            public = stack.enter_context(listeners.bind(self._options.listen, purpose="--listen"))
+            admin = stack.enter_context(listeners.bind(self._options.admin_listen, purpose="--admin-listen"))
+            stack.pop_all()
+        await self._journal.start()
+        self._watcher.start()
+        await self._dispatcher.start()
+        self.admin_address = await self._serve_admin(admin)
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(self._connections, sock=public, backlog=listeners.BACKLOG)
+        self.address = listeners.name(public.getsockname())
+        _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
+
+    async def stop(self) -> None:
+        """Drain and close."""
+        self._draining = True
+        _log.info("draining", grace=self._options.drain_grace, requests=self._receiver.under_way)
+        await self._watcher.stop()
+        if self._listening is not None:
+            self._listening.close()
+        self._connections.pre_shutdown()
+        await self._connections.shutdown(_REQUEST_GRACE)
+        await self._dispatcher.stop(self._options.drain_grace)
+        await self._journal.close()
+        await self._transport.close()
+        if self._admin is not None:
+            await self._admin.cleanup()
+        _log.info("stopped")
+
+    def health(self) -> Health:
+        """For /livez and /readyz."""
+        return Health(
+            table_loaded=self._receiver.serving is not None,
+            journal_alive=self._journal.alive,
+            journal_unavailable=self._journal.unavailable,
+            draining=self._draining,
+        )
+
+    @property
+    def connections(self) -> int:
+        """Open connections of the public port."""
+        return len(self._connections)
+
+    @property
+    def under_way(self) -> int:
+        """Requests that wait for their commit."""
+        return self._receiver.under_way
+
+    async def _load(self) -> tuple[str, ...]:
+        try:
+            return await self._watcher.load()
+        except OSError as error:
+            raise CannotStartError(f"{self._options.folder}: {error.strerror}; name a folder of resources") from None
+
+    async def _serve_admin(self, bound: socket.socket) -> str:
+        app = application(health=self.health, report=self._watcher.report, scrape=self._scrape)
+        self._admin = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._admin.setup()
+        await web.SockSite(self._admin, bound).start()
+        return listeners.name(bound.getsockname())
+
+    async def _scrape(self, accept: str) -> tuple[bytes, str]:
+        return await self._telemetry.scrape(self._dispatcher.snapshot(), self, accept)
+
+    def _apply(self, table: RoutingTable) -> None:
+        """Take a new table over, between two requests."""
+        self._receiver.serve(table)
+        self._dispatcher.apply(table)
+        self._telemetry.retain(table.destination_by_name)
+
+    def _limits(self) -> Limits:
+        serving = self._receiver.serving
+        return Limits() if serving is None else serving.limits
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            os._exit(_INTERRUPTED)
+        self._stop.set()

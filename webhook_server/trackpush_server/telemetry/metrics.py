@@ -1,0 +1,81 @@
+"""All metrics of one server on a registry of its own, and the text that Prometheus scrapes."""
+
+import asyncio
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from trackpush_server.journal.port import Journal
+from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.telemetry.ingest import IngestTelemetry
+from trackpush_server.telemetry.labels import BoundedLabels
+from trackpush_server.telemetry.push import PushTelemetry
+from trackpush_server.telemetry.queues import QueueTelemetry
+from trackpush_server.telemetry.routing import RoutingTelemetry
+from trackpush_server.telemetry.storage import JournalTelemetry
+
+_COUNT_SECONDS = 5.0
+"""How long counts of the backlog are good: counting a million pushes takes the disk a while."""
+_COUNT_TIMEOUT = 2.0
+
+
+class Gauges(Protocol):
+    """What is read off the receiver at scrape time."""
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        ...
+
+    @property
+    def under_way(self) -> int:
+        """Requests that wait for their commit."""
+        ...
+
+
+class Telemetry:
+    """The metrics of one server, one part per box."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.registry = CollectorRegistry()
+        self._labels = BoundedLabels()
+        self._journal = journal
+        self._counted_at = -_COUNT_SECONDS
+        self.ingest = IngestTelemetry(self.registry)
+        self.push = PushTelemetry(self.registry, self._labels)
+        self.queues = QueueTelemetry(self.registry, self._labels)
+        self.journal = JournalTelemetry(self.registry, journal)
+        self.routing = RoutingTelemetry(self.registry)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        Gauge(
+            "trackpush_build_info", "1 for the version that runs.", ["version", "python"], registry=self.registry
+        ).labels(version("trackpush"), platform.python_version()).set(1)
+
+    def retain(self, push_configs: Iterable[str]) -> None:
+        """Only these PushConfigs exist from now on: the others' series end."""
+        self.push.forget(self._labels.retain(push_configs))
+
+    async def scrape(self, channels: Sequence[ChannelSnapshot], gauges: Gauges, accept: str) -> tuple[bytes, str]:
+        """The metrics as text, and its content type. Made in a thread: it takes longer than a request may wait."""
+        self.queues.channels = channels
+        self.ingest.connections.set(gauges.connections)
+        self.ingest.under_way.set(gauges.under_way)
+        await self._count()
+        encode, content_type = choose_encoder(accept)
+        return await asyncio.to_thread(encode, self.registry), content_type
+
+    async def _count(self) -> None:
+        if time.monotonic() - self._counted_at < _COUNT_SECONDS:
+            return
+        try:
+            async with asyncio.timeout(_COUNT_TIMEOUT):
+                self.queues.pending = await self._journal.pending_counts()
+        except Exception:  # noqa: BLE001  older counts are better than no metrics while the journal can't be read
+            return
+        self._counted_at = time.monotonic()
