@@ -1,1 +1,120 @@
 """`trackpush pushes`: what became of updates, read from the journal's file, with the server up or down."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.moments import Moment
+from trackpush_cli.output import output_option, print_data
+
+if TYPE_CHECKING:
+    from trackpush_server.journal.reader import JournalReader
+
+STATES = ("pending", "delivered", "dead", "dropped")
+
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal, as given to `serve`."
+)
+
+
+@contextlib.contextmanager
+def _reading(data: Path) -> Iterator["JournalReader"]:
+    from trackpush_server.journal.port import JournalUnavailableError  # noqa: PLC0415  only here, for a fast start
+    from trackpush_server.journal.reader import JournalReader  # noqa: PLC0415  same
+
+    try:
+        with JournalReader(data) as reader:
+            yield reader
+    except JournalUnavailableError as error:
+        raise CannotStartError(str(error)) from None
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+@click.group("pushes")
+def command() -> None:
+    """Look at pushes and their attempts: state, every try, when the next one is due."""
+
+
+@command.command("list", epilog="Newest first. Exit code: 0, also when there are none; 2 when there is no journal.")
+@data_option
+@click.option("--awb", help="Of this shipment, also as the forward AWB of a return.")
+@click.option("--client", help="Of this namespace.")
+@click.option("--push-config", help="NAMESPACE/NAME of the destination.")
+@click.option("--state", type=click.Choice(STATES), help="Only those.")
+@click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
+@click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@click.option("--cursor", help="Go on where the last page ended.")
+@output_option
+def list_command(
+    *,
+    data: Path,
+    awb: str | None,
+    client: str | None,
+    push_config: str | None,
+    state: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    cursor: str | None,
+    output: str,
+) -> None:
+    """List pushes, the newest first."""
+    from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
+    from trackpush_server.journal.port import PushState  # noqa: PLC0415  same
+    from trackpush_server.journal.reader import PushQuery  # noqa: PLC0415  same
+
+    query = PushQuery(
+        awb=awb,
+        client=client,
+        push_config=push_config,
+        state=None if state is None else PushState[state.upper()],
+        since=_milliseconds(since),
+        until=_milliseconds(until),
+        limit=limit,
+        cursor=cursor,
+    )
+    with _reading(data) as reader:
+        try:
+            rows = reader.list_pushes(query)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--cursor") from None
+    more = rows[-1].cursor if len(rows) == limit else None
+    if output == "table":
+        view.print_pushes(rows, more)
+    else:
+        print_data(view.page_data(rows, more), output)
+
+
+@command.command("show", epilog="Exit code: 0, 1 when there is no such push, 2 when there is no journal.")
+@click.argument("push_id", metavar="ID")
+@data_option
+@click.option("--body", is_flag=True, help="Also the bodies. They hold personal data: names, phone numbers.")
+@output_option
+def show_command(*, push_id: str, data: Path, body: bool, output: str) -> None:
+    """Show one push: its shipment and every try. ID is what `list` shows, or the webhook-id that the client got."""
+    from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
+    from trackpush_server.ids import parse_push_id  # noqa: PLC0415  same
+
+    try:
+        parse_push_id(push_id)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="ID") from None
+    with _reading(data) as reader:
+        detail = reader.show(push_id)
+    if detail is None:
+        raise ProblemsFoundError(
+            f"push {push_id}: not in the journal of {data}; it may be older than the retention, or in another folder"
+        )
+    if output == "table":
+        view.print_detail(detail, body=body)
+    else:
+        print_data(view.detail_data(detail, body=body), output)

@@ -1,0 +1,36 @@
+"""Compares what the clients got with what the journal says, once the server has ended."""
+
+from pathlib import Path
+
+from trackpush_cli.demo.ledger import Ledger
+from trackpush_server.journal.port import JournalUnavailableError, PushState
+from trackpush_server.journal.reader import MOST_ROWS, JournalReader, PushQuery, PushRow
+
+
+def journal_problems(data: Path, ledger: Ledger) -> list[str]:
+    """Where the journal in ``data`` tells another story than the clients' side."""
+    try:
+        with JournalReader(data) as reader:
+            delivered = _count(reader, PushState.DELIVERED)
+            others = [row for state in (PushState.PENDING, PushState.DEAD) for row in _rows(reader, state)]
+    except JournalUnavailableError as error:
+        return [str(error)]
+    arrived = ledger.counts["arrived"] + ledger.counts["foreign"]
+    problems = [f"journal: {row.push_id} to {row.push_config} is {row.state.name.lower()}" for row in others]
+    if delivered != arrived:
+        problems.append(f"journal: {delivered} pushes are delivered, but {arrived} arrived")
+    return problems
+
+
+def _count(reader: JournalReader, state: PushState) -> int:
+    count, cursor = 0, None
+    while True:
+        rows = reader.list_pushes(PushQuery(state=state, limit=MOST_ROWS, cursor=cursor))
+        count += len(rows)
+        if len(rows) < MOST_ROWS:
+            return count
+        cursor = rows[-1].cursor
+
+
+def _rows(reader: JournalReader, state: PushState) -> tuple[PushRow, ...]:
+    return reader.list_pushes(PushQuery(state=state, limit=MOST_ROWS))

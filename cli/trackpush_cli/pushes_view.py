@@ -1,0 +1,179 @@
+"""Pushes as people read them and as programs do.
+
+Free texts of the aggregator (remark, location) and bodies hold personal data: they are shown only when asked for.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from trackpush_cli.moments import show_duration, show_moment
+from trackpush_cli.output import print_table
+from trackpush_server.journal.port import PushState
+from trackpush_server.journal.reader import AttemptRow, PushDetail, PushRow
+from trackpush_server.updates import rfc3339
+
+_ERROR_WIDTH = 60
+
+
+def _state(row: PushRow) -> str:
+    return row.state.name.lower()
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else rfc3339(milliseconds)
+
+
+def _next_try(row: PushRow) -> str | None:
+    """When the next try is due, of a pending push that was tried before."""
+    return rfc3339(row.due_at) if row.state is PushState.PENDING and row.due_at else None
+
+
+def row_data(row: PushRow) -> dict[str, Any]:
+    """One push for programs."""
+    return {
+        "id": row.push_id,
+        "pushConfig": row.push_config,
+        "account": row.account,
+        "shipment": row.shipment,
+        "awb": row.awb,
+        "forwardAwb": row.forward_awb,
+        "orderId": row.order_id,
+        "status": row.status,
+        "state": _state(row),
+        "late": row.late,
+        "tries": row.tries,
+        "error": row.error,
+        "occurredAt": _time(row.occurred_at),
+        "receivedAt": _time(row.received_at),
+        "endedAt": _time(row.ended_at),
+        "nextTryAt": _next_try(row),
+    }
+
+
+def page_data(rows: Sequence[PushRow], cursor: str | None) -> dict[str, Any]:
+    """A page for programs; ``cursor`` goes on after it, null when there is no more."""
+    return {"pushes": [row_data(row) for row in rows], "cursor": cursor}
+
+
+def print_pushes(rows: Sequence[PushRow], cursor: str | None) -> None:
+    """A page for people."""
+    if not rows:
+        click.echo("no pushes match", err=True)
+        return
+    print_table(
+        ("RECEIVED", "SHIPMENT", "STATUS", "PUSH CONFIG", "STATE", "TRIES", "NEXT TRY / ERROR", "ID"),
+        [
+            (
+                show_moment(row.received_at),
+                row.awb or row.shipment,
+                row.status + (" (late)" if row.late else ""),
+                row.push_config,
+                _state(row),
+                str(row.tries),
+                _note(row),
+                row.push_id,
+            )
+            for row in rows
+        ],
+    )
+    if cursor is not None:
+        click.echo(f"there are more: add --cursor {cursor}", err=True)
+
+
+def _note(row: PushRow) -> str:
+    due = _due(row)
+    error = row.error or ""
+    if len(error) > _ERROR_WIDTH:
+        error = error[: _ERROR_WIDTH - 1] + "…"
+    return ", ".join(part for part in (due, error) if part)
+
+
+def _due(row: PushRow) -> str:
+    if row.state is not PushState.PENDING:
+        return ""
+    left = row.due_at / 1000 - time.time()
+    return f"in {show_duration(left)}" if left > 0 else "now"
+
+
+def _attempt_data(attempt: AttemptRow) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "startedAt": _time(attempt.started_at),
+        "durationMs": round(attempt.duration_ms, 1),
+        "httpStatus": attempt.http_status,
+        "error": attempt.error,
+    }
+
+
+def detail_data(detail: PushDetail, *, body: bool) -> dict[str, Any]:
+    """One push for programs, the bodies only when asked for."""
+    data = row_data(detail.push) | {
+        "facts": _facts(detail.notification),
+        "attempts": [_attempt_data(attempt) for attempt in detail.attempts],
+    }
+    if body:
+        data |= {"notification": _decoded(detail.notification), "body": _decoded(detail.body)}
+    return data
+
+
+def print_detail(detail: PushDetail, *, body: bool) -> None:
+    """One push for people."""
+    row = detail.push
+    lines: dict[str, str | None] = {
+        "id": row.push_id,
+        "push config": row.push_config,
+        "state": _state(row) + (f", next try {_due(row)} ({_next_try(row) or 'at once'})" if _due(row) else ""),
+        "error": row.error,
+        "received": show_moment(row.received_at),
+        "occurred": None if row.occurred_at is None else show_moment(row.occurred_at) + (" (late)" * row.late),
+        "ended": None if row.ended_at is None else show_moment(row.ended_at),
+        "account": row.account,
+        **{name: str(value) for name, value in _facts(detail.notification).items() if value is not None},
+    }
+    for name, value in lines.items():
+        if value:
+            click.echo(f"{name + ':':<20}{value}")
+    click.echo()
+    if detail.attempts:
+        print_table(("TRY", "WHEN", "TOOK", "ANSWER"), [_attempt_cells(attempt) for attempt in detail.attempts])
+    else:
+        click.echo("not tried yet" if row.state is PushState.PENDING else "never tried")
+    if body:
+        click.echo(f"\nnotification:\n{_indented(detail.notification)}\n\nbody:\n{_indented(detail.body)}")
+
+
+def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:
+    answer = "" if attempt.http_status is None else str(attempt.http_status)
+    return (
+        str(attempt.number),
+        show_moment(attempt.started_at),
+        show_duration(attempt.duration_ms / 1000),
+        " ".join(part for part in (answer, attempt.error) if part),
+    )
+
+
+def _facts(notification: bytes) -> dict[str, Any]:
+    """What a notification says of its shipment, without free texts."""
+    content = msgspec.json.decode(notification)
+    shipment, status = content["shipment"], content["status"]
+    return {
+        "aggregator": content["aggregator"],
+        **shipment,
+        "status": status["code"],
+        "aggregatorCode": status["aggregatorCode"],
+        "aggregatorLabel": status["aggregatorLabel"],
+        "ndrReason": status["ndrReason"],
+        "terminal": status["terminal"],
+    }
+
+
+def _decoded(body: bytes) -> Any:
+    return msgspec.json.decode(body)
+
+
+def _indented(body: bytes) -> str:
+    return msgspec.json.format(body, indent=2).decode()
