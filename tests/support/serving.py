@@ -32,7 +32,9 @@ class HeldSource:
         return self.loaded
 
 
-def account(aggregator: Aggregator, *keys: str, name: str = "", destinations: Sequence[str] = ("acme/push",)) -> Account:
+def account(
+    aggregator: Aggregator, *keys: str, name: str = "", destinations: Sequence[str] = ("acme/push",)
+) -> Account:
     """An account ``acme/<aggregator>`` with these keys."""
     return Account(
         name=name or f"acme/{aggregator.slug}",

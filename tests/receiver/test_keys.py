@@ -1,0 +1,113 @@
+"""The key is found in every place of DESIGN §3, in order, and a wrong one says nothing."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from multidict import CIMultiDict
+from yarl import URL
+
+from support.bodies import body
+from support.serving import account, serving, table
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.receiver import keys
+
+KEY = "ümlaut/+ key=1&%"
+ASCII_KEY = "k-1/+=&%?"
+
+
+def test_candidates_come_in_the_documented_order() -> None:
+    headers = CIMultiDict(
+        {"Authorization": "Bearer 5", "X-API-Key": "3", "webhook-key": "2", "WEBHOOK_KEY": "1"},
+    )
+
+    found = list(keys.candidates(headers, "token=7&other=x&key=8", "9%2F"))
+
+    assert found == ["1", "2", "3", "Bearer 5", "5", "7", "8", "9/"]
+
+
+def test_a_repeated_header_gives_all_its_values() -> None:
+    headers = CIMultiDict([("x-api-key", "1"), ("x-api-key", "2")])
+
+    assert list(keys.candidates(headers, "", None)) == ["1", "2"]
+
+
+def test_a_query_with_too_many_fields_holds_no_key() -> None:
+    assert list(keys.candidates(CIMultiDict(), "&".join(["key=1"] * 1000), None)) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "suffix"),
+    [
+        ({"webhook_key": ASCII_KEY}, ""),
+        ({"webhook-key": ASCII_KEY}, ""),
+        ({"x-api-key": ASCII_KEY}, ""),
+        ({"Authorization": ASCII_KEY}, ""),
+        ({"Authorization": f"Bearer {ASCII_KEY}"}, ""),
+        ({"Authorization": f"bearer {ASCII_KEY}"}, ""),
+        ({}, f"?key={quote(ASCII_KEY, safe='')}"),
+        ({}, f"?a=b&token={quote(ASCII_KEY, safe='')}"),
+        ({}, f"/{quote(ASCII_KEY, safe='')}"),
+        ({}, f"/{quote(ASCII_KEY, safe='')}/"),
+        ({"webhook_key": "wrong", "x-api-key": ASCII_KEY}, ""),
+        ({"webhook_key": "wrong"}, f"?key={quote(ASCII_KEY, safe='')}"),
+    ],
+)
+async def test_every_place_is_accepted_and_a_wrong_key_in_an_earlier_one_does_not_matter(
+    tmp_path: Path, client: aiohttp.ClientSession, headers: dict[str, str], suffix: str
+) -> None:
+    async with serving(tmp_path, table(account(Aggregator.CLICKPOST, ASCII_KEY))) as server:
+        answer = await _post(client, server.address, suffix, headers)
+
+    assert answer == (200, {"accepted": 1, "duplicates": 0})
+
+
+async def test_a_key_of_any_characters_works_in_a_query(tmp_path: Path, client: aiohttp.ClientSession) -> None:
+    async with serving(tmp_path, table(account(Aggregator.CLICKPOST, KEY))) as server:
+        answer = await _post(client, server.address, f"?key={quote(KEY, safe='')}", {})
+
+    assert answer[0] == 200
+
+
+async def test_a_plus_that_was_pasted_into_a_url_is_taken_for_a_plus(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    async with serving(tmp_path, table(account(Aggregator.CLICKPOST, "abc+def=="))) as server:
+        assert (await _post(client, server.address, "?key=abc+def==", {}))[0] == 200
+
+
+async def test_shipways_hash_in_the_body_is_a_key_for_shipway_only(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    content = body("shipway", mark=1, shipment=1, second=1).replace(b"{", b'{"hash": "right-key-of-shipway", ', 1)
+    other = body("clickpost", mark=1, shipment=1, second=1).replace(b"{", b'{"hash": "right-key-of-clickpost", ', 1)
+    async with serving(tmp_path) as server:
+        url = f"http://{server.address}/rms/in/api"
+        async with client.post(f"{url}/shipway/notify", data=content) as answer:
+            assert answer.status == 200
+        async with client.post(f"{url}/clickpost/notify", data=other) as answer:
+            assert answer.status == 401
+
+
+async def test_a_key_of_another_aggregator_is_refused(tmp_path: Path, client: aiohttp.ClientSession) -> None:
+    async with serving(tmp_path) as server:
+        assert (await _post(client, server.address, "", {"webhook_key": "right-key-of-shipway"}))[0] == 401
+
+
+async def test_a_wrong_key_and_no_key_get_the_same_answer(tmp_path: Path, client: aiohttp.ClientSession) -> None:
+    async with serving(tmp_path) as server:
+        wrong = await _post(client, server.address, "", {"webhook_key": "wrong"})
+        none = await _post(client, server.address, "", {})
+
+    assert wrong == none
+    assert wrong[0] == 401
+
+
+async def _post(
+    client: aiohttp.ClientSession, address: str, suffix: str, headers: dict[str, str]
+) -> tuple[int, dict[str, object]]:
+    url = URL(f"http://{address}/rms/in/api/clickpost/notify{suffix}", encoded=True)
+    content = body("clickpost", mark=1, shipment=1, second=1)
+    async with client.post(url, data=content, headers=headers) as answer:
+        return answer.status, await answer.json()

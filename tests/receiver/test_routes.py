@@ -1,0 +1,76 @@
+"""Host and path say which aggregator posts."""
+
+import pytest
+
+from trackpush_api.routing import Host, ServerSettings
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.receiver.routes import Route, Routes
+
+INCREFF = Host(host="saas.increff.com", aggregators=frozenset({Aggregator.CLICKPOST, Aggregator.SHIPROCKET}))
+NEXTSCM = Host(host="saas.nextscm.com", aggregators=frozenset({Aggregator.SHIPWAY}))
+ROUTES = Routes(ServerSettings(name="trackpush/main", hosts=(INCREFF, NEXTSCM)))
+CLICKPOST = "/rms/in/api/clickpost/notify"
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        (CLICKPOST, Route(Aggregator.CLICKPOST)),
+        (f"{CLICKPOST}/", Route(Aggregator.CLICKPOST)),
+        (f"{CLICKPOST}/k-1", Route(Aggregator.CLICKPOST, "k-1")),
+        (f"{CLICKPOST}/k-1/", Route(Aggregator.CLICKPOST, "k-1")),
+        ("/rms/in/api/st/notify", Route(Aggregator.SHIPROCKET)),
+        ("/rms/in/api/shipway/notify/x%2Fy", Route(Aggregator.SHIPWAY, "x%2Fy")),
+        ("/rms/in/api/shiprocket/notify", None),
+        ("/rms/in/api/clickpost", None),
+        (f"{CLICKPOST}/a/b", None),
+        (f"{CLICKPOST}//", None),
+        ("/", None),
+        ("", None),
+        ("/livez", None),
+    ],
+)
+def test_the_path_names_the_aggregator_and_may_hold_the_key(path: str, route: Route | None) -> None:
+    assert ROUTES.find("127.0.0.1", path) == route
+
+
+@pytest.mark.parametrize(
+    ("host", "served"),
+    [
+        ("saas.increff.com", {Aggregator.CLICKPOST, Aggregator.SHIPROCKET}),
+        ("SAAS.increff.com.:443", {Aggregator.CLICKPOST, Aggregator.SHIPROCKET}),
+        ("saas.nextscm.com", {Aggregator.SHIPWAY}),
+        ("other.example", set()),
+        ("saas.increff.com.evil.example", set()),
+        ("main.evil.svc.example", set()),
+        ("localhost:8080", set(Aggregator)),
+        ("10.1.2.3:8080", set(Aggregator)),
+        ("[::1]:8080", set(Aggregator)),
+        ("main", set(Aggregator)),
+        ("trackpush-main.trackpush.svc.cluster.local", set(Aggregator)),
+        ("main.trackpush.svc", set(Aggregator)),
+        ("main.other.svc", set()),
+        ("", set(Aggregator)),
+    ],
+)
+def test_the_host_says_which_aggregators_are_served(host: str, served: set[Aggregator]) -> None:
+    assert ROUTES.served(host) == served
+
+
+def test_a_server_that_names_no_host_serves_them_all() -> None:
+    assert Routes(ServerSettings(name="a/b")).served("any.example") == set(Aggregator)
+
+
+@pytest.mark.parametrize("base", ["/", "", "/hooks", "hooks/", "/a/b"])
+def test_the_base_path_is_the_servers(base: str) -> None:
+    prefix = f"/{base.strip('/')}" if base.strip("/") else ""
+
+    assert Routes(ServerSettings(name="a/b", base_path=base)).find("", f"{prefix}/st/notify") is not None
+
+
+def test_hosts_that_callers_make_up_take_no_memory() -> None:
+    routes = Routes(ServerSettings(name="a/b", hosts=(INCREFF,)))
+    for number in range(5000):
+        routes.served(f"{number}.example")
+
+    assert len(routes._remembered) <= 1024
