@@ -1,0 +1,83 @@
+"""Label values are bounded, whatever the number of PushConfigs."""
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from trackpush_server.journal.port import PendingCount
+from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.telemetry.labels import MOST_PUSH_CONFIGS, BoundedLabels
+from trackpush_server.telemetry.push import PushTelemetry
+from trackpush_server.telemetry.queues import QueueTelemetry
+from trackpush_server.telemetry.seldom import Seldom
+
+NAMES = [f"ns/{number}" for number in range(MOST_PUSH_CONFIGS + 50)]
+
+
+def snapshot(name: str, breaker: str) -> ChannelSnapshot:
+    return ChannelSnapshot(
+        push_config=name,
+        in_memory=1,
+        in_flight=1,
+        lanes=1,
+        concurrency=1,
+        spilled=False,
+        breaker=breaker,
+        reason="",
+        next_try_at=None,
+        consecutive_failures=0,
+        last_success_at=None,
+    )
+
+
+def test_push_configs_beyond_the_bound_share_one_label_and_nothing_is_lost() -> None:
+    registry = CollectorRegistry()
+    push = PushTelemetry(registry, BoundedLabels())
+    for name in NAMES:
+        push.attempted(name, "2xx", 0.01)
+        push.ended(name, "delivered", 0.02)
+
+    text = generate_latest(registry).decode()
+    assert text.count("trackpush_push_attempts_total{") == MOST_PUSH_CONFIGS + 1
+    assert 'trackpush_push_attempts_total{push_config="_other",result="2xx"} 50.0' in text
+    assert 'trackpush_pushes_ended_total{push_config="_other",state="delivered"} 50.0' in text
+    assert "trackpush_push_latency_seconds_count 250.0" in text
+
+
+def test_a_push_config_that_is_gone_gives_its_label_to_another() -> None:
+    registry = CollectorRegistry()
+    labels = BoundedLabels(1)
+    push = PushTelemetry(registry, labels)
+    push.attempted("a/old", "2xx", 0.01)
+    push.attempted("a/new", "2xx", 0.01)
+
+    push.forget(labels.retain(["a/new"]))
+    push.attempted("a/new", "2xx", 0.01)
+
+    text = generate_latest(registry).decode()
+    assert "a/old" not in text
+    assert 'trackpush_push_attempts_total{push_config="a/new",result="2xx"} 1.0' in text
+
+
+def test_gauges_of_queues_are_bounded_too_and_the_oldest_age_wins() -> None:
+    registry = CollectorRegistry()
+    queues = QueueTelemetry(registry, BoundedLabels(), wall=lambda: 1000.0)
+    queues.pending = [PendingCount(name, 2, 900_000 - index) for index, name in enumerate(NAMES)]
+    queues.channels = [snapshot(name, "open") for name in NAMES]
+
+    text = generate_latest(registry).decode()
+    assert text.count("trackpush_pending_pushes{") == MOST_PUSH_CONFIGS + 1
+    assert 'trackpush_pending_pushes{push_config="_other"} 100.0' in text
+    assert 'trackpush_queue_age_seconds{push_config="_other"} 100.249' in text
+    assert 'trackpush_breaker_state{push_config="_other",state="open"} 50.0' in text
+    assert 'trackpush_breaker_state{push_config="ns/0",state="open"} 1.0' in text
+    assert 'trackpush_breaker_state{push_config="ns/0",state="closed"} 0.0' in text
+
+
+def test_a_flood_of_lines_is_held_back_and_counted() -> None:
+    now = 0.0
+    seldom = Seldom(most=2, per=10.0, clock=lambda: now)
+
+    assert [seldom.allow("x") for _ in range(5)] == [0, 0, None, None, None]
+    assert seldom.allow("y") == 0
+    now = 10.0
+    assert seldom.allow("x") == 3
+    assert [seldom.allow("x") for _ in range(2)] == [0, None]
