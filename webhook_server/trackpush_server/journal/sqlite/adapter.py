@@ -76,10 +76,10 @@ class SqliteJournal:
             return
         self._closed = True
         self._unavailable = "the server is stopping"
-        self._writer.stop()
-        await self._loop.run_in_executor(None, self._writer.join)
-        await self._loop.run_in_executor(None, self._checkpointer.stop)
         await self._pages.close()
+        await self._loop.run_in_executor(None, self._checkpointer.stop)
+        self._writer.stop()  # last: whoever closes last moves the log into the file, and only the writer can
+        await self._loop.run_in_executor(None, self._writer.join)
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
         """Store one request's updates; see the port."""
@@ -157,13 +157,15 @@ class SqliteJournal:
         stats.rows += done.rows
         stats.last_batch = done.rows
         self._outcomes_waiting -= done.outcomes
-        if done.committed:
-            self.on_commit(done.committed)
-        for append, count in done.appends:
-            self._count(append, -1)
-            _resolve(append.done, count)
-        for future, result in done.calls:
-            _resolve(future, result)
+        try:
+            if done.committed:
+                self.on_commit(done.committed)
+        finally:  # whatever the listener did, these are on disk
+            for append, count in done.appends:
+                self._count(append, -1)
+                _resolve(append.done, count)
+            for future, result in done.calls:
+                _resolve(future, result)
         self.on_batch(done.seconds, done.rows)
 
     def _refused(self, entries: Sequence[Append | Call], error: Exception) -> None:
@@ -178,6 +180,8 @@ class SqliteJournal:
         if self._closed:
             return
         self._unavailable = reason
+        if reason is not None:
+            self._pages.reopen()
         self.on_state(reason)
 
 

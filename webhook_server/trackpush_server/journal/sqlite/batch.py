@@ -9,6 +9,7 @@ import msgspec
 
 from trackpush_server.journal.port import Committed, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sqlite import statements as sql
+from trackpush_server.journal.sqlite.storable import storable
 
 
 class Append(msgspec.Struct, frozen=True, eq=False):
@@ -23,6 +24,13 @@ class Call(msgspec.Struct, frozen=True, eq=False):
 
     run: Callable[[sqlite3.Connection], int]
     done: asyncio.Future[int]
+
+
+def cleaned(entry: Append | Outcome | Call) -> Append | Outcome | Call:
+    """The entry with values that SQLite takes."""
+    if isinstance(entry, Append):
+        return Append(tuple(storable(update) for update in entry.updates), entry.done)
+    return storable(entry) if isinstance(entry, Outcome) else entry
 
 
 class Names:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from trackpush_server.journal.sqlite.connection import open_checkpointer
+from trackpush_server.journal.sqlite.connection import FILE_NAME, open_checkpointer
 
 WAL_BYTES = 32 * 1024 * 1024
 """A log of this size is worth a checkpoint."""
@@ -22,8 +22,8 @@ class Checkpointer(threading.Thread):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(name="trackpush-journal-checkpointer", daemon=True)
-        self._path = folder / "journal.db"
-        self._wal = folder / "journal.db-wal"
+        self._path = folder / FILE_NAME
+        self._wal = folder / f"{FILE_NAME}-wal"
         self._wanted = threading.Event()
         self._copied = threading.Event()
         self._stopping = False
@@ -44,7 +44,8 @@ class Checkpointer(threading.Thread):
         """End the thread."""
         self._stopping = True
         self._wanted.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         """Checkpoint whenever asked to. An error is the writer's to find and tell: here it only means later."""

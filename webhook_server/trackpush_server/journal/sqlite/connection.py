@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trackpush_server.journal.sqlite.lock import JournalInUseError
 
+FILE_NAME = "journal.db"
 BUSY_SECONDS = 5.0
 _CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 4 * 1024
@@ -15,12 +16,16 @@ _WAL_FILE_LIMIT = 64 * 1024 * 1024
 PAGE_BYTES = 8192
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+class JournalMovedError(OSError):
+    """The file is not the one that this process opened."""
+
+
+def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
     """The one connection that writes. Every commit is synced to disk (WAL, synchronous=FULL).
 
     Checkpoints are not automatic: they would run inside a commit that requests wait for.
     """
-    connection = _connect(f"file:{path}", cached_statements=256)
+    connection = _connect(f"{_uri(path)}?mode={'rwc' if create else 'rw'}", cached_statements=256)
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -33,19 +38,41 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads."""
-    connection = _connect(f"file:{path}?mode=ro")
+    connection = _connect(f"{_uri(path)}?mode=ro")
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
     return connection
 
 
+def open_outside_reader(path: Path) -> sqlite3.Connection:
+    """A reader in a process of its own, also on a file system that can't be written.
+
+    There, SQLite can't make the shared memory of a log; without a log it needs none.
+    """
+    connection = open_reader(path)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        connection = _connect(f"{_uri(path)}?mode=ro&immutable=1")
+    return connection
+
+
 def open_checkpointer(path: Path) -> sqlite3.Connection:
     """A connection that only moves the log into the file."""
-    connection = _connect(f"file:{path}?mode=rw")
+    connection = _connect(f"{_uri(path)}?mode=rw")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -1024")
     return connection
+
+
+def _uri(path: Path) -> str:
+    """A folder's name may hold ``?``, ``#`` or ``%``."""
+    return path.absolute().as_uri()
 
 
 def _connect(uri: str, *, cached_statements: int = 128) -> sqlite3.Connection:
@@ -64,17 +91,43 @@ def explain(path: Path, error: BaseException) -> str:
     return f"journal {path}: {_cause(path, error)}; updates are refused with 503 until then"
 
 
+def explain_read(path: Path, error: BaseException) -> str:
+    """The same for one who only reads."""
+    return f"journal {path}: {_cause(path, error)}"
+
+
 def _cause(path: Path, error: BaseException) -> str:
     code = getattr(error, "sqlite_errorname", "") or _ERRNO_CODES.get(getattr(error, "errno", None) or 0, "")
     text = f"{error} ({code})" if code else str(error)
     for prefix, advice in _ADVICE.items():
         if code.startswith(prefix):
             return advice.format(text=text, free=_free(path), uid=os.getuid())
-    if isinstance(error, JournalInUseError):
-        return text
+    if isinstance(error, JournalInUseError | JournalMovedError):
+        return str(error)
     return _ADVICE["SQLITE_CANTOPEN"].format(text=text, uid=os.getuid()) if isinstance(error, OSError) else text
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether the disk has no room."""
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "errno", None) in _NO_ROOM
+
+
+def prove_room(folder: Path) -> None:
+    """Take and give back some disk space: after a full disk, a single free page is no reason to accept updates again.
+
+    Raises:
+        OSError: there is still no room.
+    """
+    probe = folder / "journal.probe"
+    try:
+        with probe.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+_ROOM_BYTES = 1024 * 1024
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _ERRNO_CODES = {errno.ENOSPC: "SQLITE_FULL", errno.EDQUOT: "SQLITE_FULL", errno.EROFS: "SQLITE_READONLY"}
 _DAMAGED = (
     "the file is damaged: {text}; restore it from a backup, or move it away to start an empty one (pushes that are"

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,8 @@ import msgspec
 
 from trackpush_server.journal.port import JournalUnavailableError, Page, PendingCount, StoredPush
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.connection import explain, open_reader
+from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_reader
+from trackpush_server.journal.sqlite.search import snapshot
 
 _T = TypeVar("_T")
 
@@ -21,18 +22,24 @@ class Pages:
     """The reader. Its methods run on its own thread and never block the loop."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "journal.db"
+        self._path = folder / FILE_NAME
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trackpush-journal-reader")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
+
+    def reopen(self) -> None:
+        """Open the file anew for the next read: it may have been replaced."""
+        if not self._closed:
+            self._executor.submit(self._drop)
 
     async def pending(self, push_config: str, after: int, limit: int) -> Page:
         """See `Journal.pending`."""
 
         def read(connection: sqlite3.Connection) -> Page:
-            with _snapshot(connection):
-                snapshot = int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+            with snapshot(connection):
+                highest = int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
                 rows = connection.execute(sql.PENDING, (push_config, after, limit)).fetchall()
-            return Page(tuple(_stored(push_config, row) for row in rows), snapshot)
+            return Page(tuple(_stored(push_config, row) for row in rows), highest)
 
         return await self._run(read)
 
@@ -50,7 +57,7 @@ class Pages:
         """See `Journal.pending_counts`."""
 
         def read(connection: sqlite3.Connection) -> tuple[PendingCount, ...]:
-            with _snapshot(connection):
+            with snapshot(connection):
                 names = dict(connection.execute("SELECT id, name FROM names"))
                 counts = connection.execute(sql.PENDING_COUNTS).fetchall()
                 return tuple(
@@ -61,6 +68,8 @@ class Pages:
         return await self._run(read)
 
     async def _run(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+        if self._closed:
+            raise JournalUnavailableError("the journal is closed")
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
 
     def _read(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -70,7 +79,7 @@ class Pages:
             return read(self._connection)
         except sqlite3.Error as error:
             self._drop()
-            raise JournalUnavailableError(explain(self._path, error)) from error
+            raise JournalUnavailableError(explain_read(self._path, error)) from error
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -80,19 +89,10 @@ class Pages:
 
     async def close(self) -> None:
         """End the thread after what it is doing."""
+        self._closed = True
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._drop)
         self._executor.shutdown(wait=False)
-
-
-@contextlib.contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """One read transaction: everything in it sees the same commits."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def _stored(push_config: str, row: tuple[Any, ...]) -> StoredPush:

@@ -122,3 +122,16 @@ WHERE p.state = 0 AND p.config_id = ? ORDER BY p.update_id LIMIT 1
 
 PENDING_COUNTS = "SELECT config_id, count(*) FROM pushes WHERE state = 0 GROUP BY config_id"
 """The backlog per PushConfig, from the partial index alone."""
+
+UNANNOUNCED = """
+SELECT u.id, u.key, a.name, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,
+       u.notification, u.body
+FROM updates AS u JOIN names AS a ON a.id = u.account_id
+WHERE u.id BETWEEN ? AND ? ORDER BY u.id
+"""
+"""Updates of a commit that failed, but whose rows are there."""
+
+PUSHES_OF = """
+SELECT c.name, p.late, p.state FROM pushes AS p JOIN names AS c ON c.id = p.config_id
+WHERE p.update_id = ? ORDER BY p.config_id
+"""

@@ -16,12 +16,22 @@ from pathlib import Path
 
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sqlite import schema
-from trackpush_server.journal.sqlite.batch import Append, Call, Names, Writing
-from trackpush_server.journal.sqlite.connection import explain, open_writer
+from trackpush_server.journal.sqlite.batch import Append, Call, Names, Writing, cleaned
+from trackpush_server.journal.sqlite.connection import (
+    FILE_NAME,
+    JournalMovedError,
+    explain,
+    is_full,
+    open_writer,
+    prove_room,
+)
 from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.sqlite.recovery import unannounced
 
-_MOST_ENTRIES = 1024
-"""Queue entries in one commit: bounds how long a commit takes and how much it holds in memory."""
+_MOST_ROWS = 2000
+"""Updates and outcomes in one commit: bounds how long a commit takes (a larger request is still one commit)."""
+_LOOK_EVERY = 0.5
+"""Seconds between looks at whether the file is still where it was."""
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 Entry = Append | Outcome | Call
@@ -82,7 +92,7 @@ class Writer(threading.Thread):
 
     def __init__(self, folder: Path, listener: Listener, on_commit: Callable[[sqlite3.Connection], None]) -> None:
         super().__init__(name="trackpush-journal-writer", daemon=True)
-        self._path = folder / "journal.db"
+        self._path = folder / FILE_NAME
         self._folder = folder
         self._lock = FolderLock(folder / "journal.lock")
         self._listener = listener
@@ -91,6 +101,12 @@ class Writer(threading.Thread):
         self._connection: sqlite3.Connection | None = None
         self._names = Names()
         self._next_id = 1
+        self._announced: int | None = None
+        """The highest id that was announced or, once opened, already there; what a failed commit tried lies beyond."""
+        self._tried_to = 0
+        self._identity: tuple[int, int] | None = None
+        self._look_at = 0.0
+        self._was_full = False
         self._kept: list[Outcome] = []
         self._stopping = threading.Event()
         self._reason: str | None = "not started"
@@ -124,30 +140,30 @@ class Writer(threading.Thread):
 
     def _take(self) -> list[Entry]:
         """All that is queued, waiting for the first."""
-        first = self._queue.get()
-        entries: list[Entry] = [] if first is None else [first]
+        entry = self._queue.get()
+        entries: list[Entry] = []
+        rows = 0
         with contextlib.suppress(queue.Empty):
-            while len(entries) < _MOST_ENTRIES:
-                entry = self._queue.get_nowait()
+            while True:
                 if entry is not None:
                     entries.append(entry)
+                    rows += len(entry.updates) if isinstance(entry, Append) else 1
+                if rows >= _MOST_ROWS:
+                    break
+                entry = self._queue.get_nowait()
         return entries
 
     def _store(self, entries: Sequence[Entry]) -> None:
-        appends = [entry for entry in entries if isinstance(entry, Append)]
-        calls = [entry for entry in entries if isinstance(entry, Call)]
-        outcomes = [*self._kept, *(entry for entry in entries if isinstance(entry, Outcome))]
+        entries = [*self._kept, *entries]
+        self._kept = []
         try:
-            self._commit(appends, calls, outcomes)
-        except _REFUSED as error:
+            self._commit(*_sorted(entries))
+        except _REFUSED:
             self._rolled_back()
-            self._store_one_by_one(appends, calls, outcomes, error)
-        except (sqlite3.Error, OSError) as error:
-            self._kept = outcomes
-            self._fail([*appends, *calls], error)
-            self._open_with_retries()
+            self._store_one_by_one(entries)
+        except Exception as error:  # noqa: BLE001  whatever it is: the requests must hear of it, and the thread live on
+            self._lost(entries, error)
         else:
-            self._kept = []
             if self._connection is not None:
                 self._after_commit(self._connection)
 
@@ -156,37 +172,70 @@ class Writer(threading.Thread):
         if connection is None:
             raise sqlite3.OperationalError("the journal is not open")
         begun = time.perf_counter()
+        self._look(begun)
         done = Done()
         connection.execute("BEGIN IMMEDIATE")
         writing = Writing(connection, self._names, self._next_id)
+        self._tried_to = self._next_id + sum(len(append.updates) for append in appends) - 1
         done.committed, counts = writing.append(appends)
         writing.apply(outcomes)
         done.calls = [(call.done, call.run(connection)) for call in calls]
         connection.execute("COMMIT")
         self._next_id = writing.next_id
+        self._announced = self._next_id - 1
         done.appends = list(zip(appends, counts, strict=True))
         done.outcomes = len(outcomes)
         done.rows = len(done.committed) + len(outcomes)
         done.seconds = time.perf_counter() - begun
         self._listener.done(done)
 
-    def _store_one_by_one(
-        self,
-        appends: Sequence[Append],
-        calls: Sequence[Call],
-        outcomes: Sequence[Outcome],
-        error: Exception,
-    ) -> None:
-        """A value in the batch can't be stored: find out whose, so that the others are."""
-        parts: list[tuple[list[Append], list[Call], list[Outcome]]] = [([one], [], []) for one in appends]
-        parts += [([], [one], []) for one in calls] + [([], [], [one]) for one in outcomes]
-        if len(parts) == 1:
-            self._kept = []
-            self._listener.refused([*appends, *calls], error)
+    def _look(self, now: float) -> None:
+        """See that the file is still the one that was opened: what goes into a removed one is lost with the process.
+
+        Raises:
+            JournalMovedError: it is not.
+        """
+        if now < self._look_at:
             return
+        self._look_at = now + _LOOK_EVERY
+        if _identity(self._path) != self._identity:
+            raise JournalMovedError("the file was moved, removed or replaced while it was in use")
+
+    def _store_one_by_one(self, entries: Sequence[Entry]) -> None:
+        """A value in the batch can't be stored: store each entry alone, so that only that one is cleaned."""
         self._kept = []
-        for some_appends, some_calls, some_outcomes in parts:
-            self._store([*some_appends, *some_calls, *some_outcomes])
+        for entry in entries:
+            if self._connection is None:
+                self._store([entry])  # the disk failed meanwhile
+                continue
+            for attempt in (entry, cleaned(entry)):
+                try:
+                    self._commit(*_sorted([attempt]))
+                except _REFUSED as error:
+                    self._rolled_back()
+                    reason = JournalUnavailableError(f"this can't be stored: {type(error).__name__}: {error}")
+                except Exception as error:  # noqa: BLE001  same
+                    self._lost([attempt], error)
+                    break
+                else:
+                    break
+            else:
+                self._refuse_for_good(entry, reason)
+
+    def _refuse_for_good(self, entry: Entry, reason: JournalUnavailableError) -> None:
+        if not isinstance(entry, Outcome):
+            self._listener.refused([entry], reason)
+            return
+        done = Done()
+        done.outcomes = 1  # it will never be stored: nobody shall wait for it
+        self._listener.done(done)
+
+    def _lost(self, entries: Sequence[Entry], error: BaseException) -> None:
+        """The file can't be written: refuse requests, keep outcomes, and open it again, however long that takes."""
+        self._kept += [entry for entry in entries if isinstance(entry, Outcome)]
+        self._was_full = is_full(error)
+        self._fail([entry for entry in entries if not isinstance(entry, Outcome)], error)
+        self._open_with_retries()
 
     def _fail(self, entries: Sequence[Append | Call], error: BaseException) -> None:
         self._rolled_back()
@@ -213,8 +262,9 @@ class Writer(threading.Thread):
         while True:
             try:
                 self._open()
-            except (sqlite3.Error, OSError, schema.NewerSchemaError) as error:
+            except Exception as error:  # noqa: BLE001  same
                 self._close()
+                self._was_full = is_full(error)
                 self._set_reason(explain(self._path, error))
                 self.opened.set()
                 self._refuse_queued()
@@ -229,14 +279,33 @@ class Writer(threading.Thread):
         self._close()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
-        connection = self._connection = open_writer(self._path)
+        if self._was_full:
+            prove_room(self._folder)
+        if self._announced is not None and not self._path.exists():
+            raise JournalMovedError(
+                "the file was moved or removed under the running server: put it back, or restart the server to begin"
+                " an empty one",
+            )
+        connection = self._connection = open_writer(self._path, create=self._announced is None)
         schema.migrate(connection)
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("COMMIT")  # proves that a commit works, not only an open
+        self._identity = _identity(self._path)
         self._names.load(connection)
-        self._next_id = 1 + int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+        self._continue_ids(connection)
+
+    def _continue_ids(self, connection: sqlite3.Connection) -> None:
+        """Ids never go back while the process lives, also over a file restored from a backup: others hold them."""
+        last = int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+        self._next_id = max(self._next_id, last + 1)
+        if self._announced is not None:
+            done = Done()
+            done.committed = unannounced(connection, self._announced + 1, self._tried_to)
+            if done.committed:
+                self._listener.done(done)
+        self._announced = self._next_id - 1
 
     def _refuse_queued(self) -> None:
         """Requests that slipped into the queue meanwhile are refused; outcomes are kept."""
@@ -255,3 +324,19 @@ class Writer(threading.Thread):
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+def _sorted(entries: Sequence[Entry]) -> tuple[list[Append], list[Call], list[Outcome]]:
+    return (
+        [entry for entry in entries if isinstance(entry, Append)],
+        [entry for entry in entries if isinstance(entry, Call)],
+        [entry for entry in entries if isinstance(entry, Outcome)],
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -46,10 +46,8 @@ CREATE TABLE pushes (
     PRIMARY KEY (update_id, config_id)
 ) WITHOUT ROWID;
 
--- What is still to be sent, per PushConfig in order: the dispatcher's pages.
-CREATE INDEX pushes_pending ON pushes (config_id, update_id) WHERE state = 0;
--- What was given up or dropped, for people.
-CREATE INDEX pushes_failed ON pushes (state, config_id, update_id) WHERE state >= 2;
+-- Per state and PushConfig, in order received: the dispatcher's pages of pending pushes, counts, and people's lists.
+CREATE INDEX pushes_by_state ON pushes (state, config_id, update_id);
 
 -- One row per HTTP try.
 CREATE TABLE attempts (

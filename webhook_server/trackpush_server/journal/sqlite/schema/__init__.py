@@ -31,7 +31,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     known = changes()
     current = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if current > max(known):
-        raise NewerSchemaError(f"its schema is version {current}, this Trackpush knows {max(known)}")
+        raise NewerSchemaError(
+            f"its schema is version {current}, this Trackpush knows {max(known)}: run the version that wrote it or a"
+            " later one",
+        )
     for number, script in known.items():
         if number > current:
             connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
