@@ -128,3 +128,21 @@ def test_what_was_refused_is_not_counted() -> None:
     assert not admission.hold(1)
     admission.release(10)
     assert admission.hold(1)
+
+
+async def test_pipelined_requests_are_all_answered_in_order(tmp_path: Path) -> None:
+    count = 100  # more than the parser queues before it pauses reading
+    async with serving(tmp_path) as server, connect(server.address) as raw:
+        bodies = [body("clickpost", mark=n, shipment=n, second=1) if n % 2 else b"{}" for n in range(count)]
+        await raw.send(b"".join(post(content, KEY) for content in bodies))
+        for number in range(count):
+            await raw.head()
+            assert await raw.reader.readuntil(b"}") == b'{"accepted": %d, "duplicates": 0}' % (number % 2)
+
+
+async def test_a_client_that_is_refused_while_it_sends_still_reads_the_answer(tmp_path: Path) -> None:
+    size = 3_000_000
+    async with serving(tmp_path) as server, connect(server.address) as raw:
+        await raw.send(post(b"x" * size, KEY))
+        assert (await raw.head()).startswith(b"HTTP/1.1 413 ")
+        assert (await raw.rest()).startswith(b'{"error":"body_too_large"')

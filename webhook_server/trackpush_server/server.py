@@ -56,7 +56,6 @@ class Server:
             limits=self._limits,
             on_refused=self._telemetry.ingest.connection_refused,
             on_bad_request=self._telemetry.ingest.bad_request,
-            on_error=self._telemetry.ingest.connection_failed,
         )
         self._watcher = Watcher(
             source,

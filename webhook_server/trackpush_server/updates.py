@@ -6,6 +6,7 @@ time and hands them to the journal; the notification of DESIGN §8 is encoded fr
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -93,8 +94,13 @@ _TYPES = {status: f"shipment.{status.lower()}" for status in Status}
 def rfc3339(milliseconds: int) -> str:
     """UTC with a ``Z``, with milliseconds only where there are any: ``2023-05-23T06:13:52Z``."""
     seconds, rest = divmod(milliseconds, 1000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
+    return f"{_to_the_second(seconds)}.{rest:03d}Z" if rest else f"{_to_the_second(seconds)}Z"
+
+
+@lru_cache(maxsize=4096)
+def _to_the_second(seconds: int) -> str:
+    """Remembered, since all that is received in one second asks for the same."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def notification(update: TrackingUpdate, received_at: int) -> Notification:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
-from aiohttp import web
 
 from trackpush_api.vocabulary import Aggregator
 
@@ -21,16 +20,17 @@ _ALLOW = "GET, HEAD, OPTIONS, POST"
 _PLACES = "a header webhook_key, webhook-key, x-api-key or Authorization, ?key=, or /notify/KEY"
 
 
-class Answer(web.StreamResponse):
+class Answer:
     """An answer whose bytes are ready; shared by all requests that get it. `Connection` writes it.
 
     ``ends`` closes the connection after it, for requests whose body was not read to its end.
     """
 
+    __slots__ = ("code", "content", "ends", "head")
+
     def __init__(
         self, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = (), *, ends: bool = False
     ) -> None:
-        super().__init__(status=status)
         self.code = str(status)
         self.ends = ends
         lines = [
@@ -42,22 +42,6 @@ class Answer(web.StreamResponse):
         self.head = "\r\n".join(lines).encode("ascii") + b"\r\n"
         """Up to where Date and Connection follow."""
         self.content = body
-
-    @property
-    def keep_alive(self) -> bool | None:
-        """Always, as an answer is shared: `Connection` ends a connection with CLOSING."""
-        return True
-
-
-class _Closing(web.StreamResponse):
-    """Tells aiohttp's protocol to close the connection; it is never written itself."""
-
-    @property
-    def keep_alive(self) -> bool | None:
-        return False
-
-
-CLOSING = _Closing()
 
 
 def _refusal(

@@ -10,6 +10,7 @@ from trackpush_api.routing import Limits
 from trackpush_server.receiver import answers
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.request import Request
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BROKEN = (web.RequestPayloadError, web.PayloadAccessError, aiohttp.ClientError, HttpProcessingError, ConnectionError)
@@ -24,7 +25,7 @@ class RefusedBodyError(Exception):
         self.answer = answer
 
 
-def read_at_once(request: web.BaseRequest, limits: Limits) -> bytes | None:
+def read_at_once(request: Request, limits: Limits) -> bytes | None:
     """The body when all of it came together with its head, as nearly all do; None when it has to be awaited.
 
     Raises:
@@ -45,13 +46,13 @@ def read_at_once(request: web.BaseRequest, limits: Limits) -> bytes | None:
     return body
 
 
-async def read(request: web.BaseRequest, limits: Limits, admission: Admission) -> bytes:
+async def read(request: Request, limits: Limits, admission: Admission) -> bytes:
     """The body as it arrives.
 
     Raises:
         RefusedBodyError: too large, too slow, incomplete, or too many bodies arrive at once.
     """
-    if (request.content_length or 0) > limits.max_body_bytes:
+    if _announced(request) > limits.max_body_bytes:
         raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(_CONTINUE)
@@ -73,8 +74,10 @@ async def read(request: web.BaseRequest, limits: Limits, admission: Admission) -
     return bytes(body)
 
 
-def _announces_body(request: web.BaseRequest) -> bool:
-    headers = request.headers
-    return bool(headers.get("Content-Length", "").strip("0")) or (
-        "Upgrade" in headers and "Transfer-Encoding" in headers
-    )
+def _announced(request: Request) -> int:
+    """The parser has refused what is no number."""
+    return int(request.headers.get("Content-Length", "0"))
+
+
+def _announces_body(request: Request) -> bool:
+    return _announced(request) > 0 or ("Upgrade" in request.headers and "Transfer-Encoding" in request.headers)

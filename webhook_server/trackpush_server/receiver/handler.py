@@ -9,8 +9,6 @@ import secrets
 import time
 from collections.abc import Callable
 
-from aiohttp import web
-
 from trackpush_api.routing import RoutingTable
 from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
 from trackpush_server.journal.port import Journal, JournalUnavailableError
@@ -20,6 +18,7 @@ from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once
 from trackpush_server.receiver.intake import intake
 from trackpush_server.receiver.observer import ReceiverObserver
+from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
 from trackpush_server.receiver.serving import Serving
 
@@ -50,7 +49,7 @@ class Receiver:
         """Serve this table from the next request on."""
         self.serving = Serving(table)
 
-    async def handle(self, request: web.BaseRequest) -> Answer:
+    async def handle(self, request: Request) -> Answer:
         """Answer one request. Never raises, but for cancellation."""
         started = time.perf_counter()
         route: Route | None = None
@@ -75,7 +74,7 @@ class Receiver:
         self._observer.answered(route and route.aggregator, answer.code, time.perf_counter() - started)
         return answer
 
-    async def _answer(self, serving: Serving, route: Route, query: str, request: web.BaseRequest) -> Answer:
+    async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
         method = request.method
         if method == "POST":
             body = read_at_once(request, serving.limits)
@@ -86,7 +85,7 @@ class Receiver:
             return answers.PROBE
         return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
 
-    async def _take(self, serving: Serving, route: Route, query: str, request: web.BaseRequest, body: bytes) -> Answer:
+    async def _take(self, serving: Serving, route: Route, query: str, request: Request, body: bytes) -> Answer:
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
             return answers.OVERLOADED
@@ -112,9 +111,9 @@ class Receiver:
         return answers.stored(accepted, len(made.updates) - accepted)
 
 
-def _target(request: web.BaseRequest) -> tuple[str, str]:
+def _target(request: Request) -> tuple[str, str]:
     """Path and query, as they came. A request line may name a whole URL (RFC 9112 §3.2.2)."""
-    target = request.raw_path
+    target = request.target
     if not target.startswith("/"):
         target = "/" + target.partition("://")[2].partition("/")[2]
     path, _, query = target.partition("?")

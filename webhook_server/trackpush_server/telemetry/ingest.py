@@ -104,8 +104,3 @@ class IngestTelemetry:
     def bad_request(self) -> None:
         """Something that is no HTTP."""
         self.answered(None, "400", 0.0)
-
-    def connection_failed(self, error: BaseException | None) -> None:
-        """The connection's own code failed."""
-        if error is not None and (held_back := self._seldom.allow("connection")) is not None:
-            _log.error("connection_failed", error=type(error).__name__, at=where(error), held_back=held_back)

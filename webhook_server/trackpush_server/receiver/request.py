@@ -1,0 +1,37 @@
+"""One parsed request: the few things that the receiver needs of it, without aiohttp's general request object."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from aiohttp import HttpVersion, StreamReader
+    from aiohttp.web_protocol import RequestHandler
+    from multidict import CIMultiDictProxy
+
+
+class Request:
+    """A head, and the stream of its body."""
+
+    __slots__ = ("_connection", "content", "headers", "keep_alive", "method", "target", "version")
+
+    def __init__(self, message: Any, content: "StreamReader", connection: "RequestHandler") -> None:
+        """``message`` is what aiohttp's parser gives; its class differs with and without the C extension."""
+        self.method: str = message.method
+        self.target: str = message.path
+        """As it stands in the request line."""
+        self.version: HttpVersion = message.version
+        self.headers: CIMultiDictProxy[str] = message.headers
+        self.keep_alive: bool = not message.should_close
+        """Whether the client wants the connection to stay."""
+        self.content = content
+        self._connection = connection
+
+    @property
+    def transport(self) -> "asyncio.Transport | None":
+        """None once the client is gone."""
+        return self._connection.transport
+
+    def _cancel(self, error: BaseException) -> None:
+        """Called by aiohttp's protocol when the connection is lost: ends the body."""
+        self.content.set_exception(error)
