@@ -137,7 +137,7 @@ class JournalReader:
                 row = _row(names, found.row)
                 if push_config_tag(row.push_config) == tag:
                     tries = search.attempts(connection, found.row)
-                    attempts = tuple(msgspec.convert(one, AttemptRow, from_attributes=True) for one in tries)
+                    attempts = tuple(AttemptRow(**one._asdict()) for one in tries)
                     return PushDetail(push=row, attempts=attempts, notification=found.notification, body=found.body)
         return None
 

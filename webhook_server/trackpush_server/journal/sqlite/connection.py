@@ -20,6 +20,10 @@ class JournalMovedError(OSError):
     """The file is not the one that this process opened."""
 
 
+class JournalDamagedError(Exception):
+    """A check of the file found it damaged."""
+
+
 def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
     """The one connection that writes. Every commit is synced to disk (WAL, synchronous=FULL).
 
@@ -49,11 +53,10 @@ def open_outside_reader(path: Path) -> sqlite3.Connection:
 
     There, SQLite can't make the shared memory of a log; without a log it needs none.
     """
-    connection = open_reader(path)
     try:
+        connection = open_reader(path)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
-        connection.close()
         log = path.with_name(f"{path.name}-wal")
         if log.exists() and log.stat().st_size:
             raise
@@ -99,12 +102,30 @@ def explain_read(path: Path, error: BaseException) -> str:
 def _cause(path: Path, error: BaseException) -> str:
     code = getattr(error, "sqlite_errorname", "") or _ERRNO_CODES.get(getattr(error, "errno", None) or 0, "")
     text = f"{error} ({code})" if code else str(error)
+    if isinstance(error, JournalDamagedError):
+        return _DAMAGED.format(text=text)
     for prefix, advice in _ADVICE.items():
         if code.startswith(prefix):
             return advice.format(text=text, free=_free(path), uid=os.getuid())
     if isinstance(error, JournalInUseError | JournalMovedError):
         return str(error)
     return _ADVICE["SQLITE_CANTOPEN"].format(text=text, uid=os.getuid()) if isinstance(error, OSError) else text
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether the file's content is broken."""
+    return isinstance(error, JournalDamagedError) or getattr(error, "sqlite_errorname", "").startswith(_DAMAGE)
+
+
+def prove_whole(connection: sqlite3.Connection) -> None:
+    """Check every page: a damaged file often opens well, and would be taken for recovered between two failures.
+
+    Raises:
+        JournalDamagedError: it is still damaged.
+    """
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise JournalDamagedError(" ".join(str(found).split()))
 
 
 def is_full(error: BaseException) -> bool:
@@ -126,12 +147,13 @@ def prove_room(folder: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _ROOM_BYTES = 1024 * 1024
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _ERRNO_CODES = {errno.ENOSPC: "SQLITE_FULL", errno.EDQUOT: "SQLITE_FULL", errno.EROFS: "SQLITE_READONLY"}
 _DAMAGED = (
-    "the file is damaged: {text}; restore it from a backup, or move it away to start an empty one (pushes that are"
-    " only in it are then not sent)"
+    "the file is damaged: {text}; stop the server, then restore the file from a backup and remove the -wal and -shm"
+    " files beside it, or move all three away to start an empty one (pushes that are only in it are then not sent)"
 )
 _ADVICE = {
     "SQLITE_FULL": "the disk is full ({free} bytes free): free space or grow the volume",

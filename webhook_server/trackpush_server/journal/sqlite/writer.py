@@ -21,9 +21,11 @@ from trackpush_server.journal.sqlite.connection import (
     FILE_NAME,
     JournalMovedError,
     explain,
+    is_damage,
     is_full,
     open_writer,
     prove_room,
+    prove_whole,
 )
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.recovery import unannounced
@@ -35,7 +37,14 @@ _LOOK_EVERY = 0.5
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 Entry = Append | Outcome | Call
-_REFUSED = (OverflowError, UnicodeEncodeError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
+_REFUSED = (
+    OverflowError,
+    UnicodeEncodeError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
 """Errors of a value, not of the file."""
 
 
@@ -106,7 +115,7 @@ class Writer(threading.Thread):
         self._tried_to = 0
         self._identity: tuple[int, int] | None = None
         self._look_at = 0.0
-        self._was_full = False
+        self._last_error: BaseException | None = None
         self._kept: list[Outcome] = []
         self._stopping = threading.Event()
         self._reason: str | None = "not started"
@@ -233,7 +242,7 @@ class Writer(threading.Thread):
     def _lost(self, entries: Sequence[Entry], error: BaseException) -> None:
         """The file can't be written: refuse requests, keep outcomes, and open it again, however long that takes."""
         self._kept += [entry for entry in entries if isinstance(entry, Outcome)]
-        self._was_full = is_full(error)
+        self._last_error = error
         self._fail([entry for entry in entries if not isinstance(entry, Outcome)], error)
         self._open_with_retries()
 
@@ -264,7 +273,7 @@ class Writer(threading.Thread):
                 self._open()
             except Exception as error:  # noqa: BLE001  same
                 self._close()
-                self._was_full = is_full(error)
+                self._last_error = error
                 self._set_reason(explain(self._path, error))
                 self.opened.set()
                 self._refuse_queued()
@@ -279,7 +288,7 @@ class Writer(threading.Thread):
         self._close()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
-        if self._was_full:
+        if self._last_error is not None and is_full(self._last_error):
             prove_room(self._folder)
         if self._announced is not None and not self._path.exists():
             raise JournalMovedError(
@@ -287,6 +296,8 @@ class Writer(threading.Thread):
                 " an empty one",
             )
         connection = self._connection = open_writer(self._path, create=self._announced is None)
+        if self._last_error is not None and is_damage(self._last_error):
+            prove_whole(connection)
         schema.migrate(connection)
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -295,6 +306,7 @@ class Writer(threading.Thread):
         self._identity = _identity(self._path)
         self._names.load(connection)
         self._continue_ids(connection)
+        self._last_error = None
 
     def _continue_ids(self, connection: sqlite3.Connection) -> None:
         """Ids never go back while the process lives, also over a file restored from a backup: others hold them."""

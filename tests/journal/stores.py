@@ -1,0 +1,104 @@
+"""A place that a journal keeps its things in, whatever the adapter, and updates to put there."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from trackpush_server.journal.port import Committed, Journal, NewPush, NewUpdate, Outcome, PushState
+from trackpush_server.journal.sqlite import SqliteJournal
+
+NOW = 1_760_000_000_000
+OMS = "acme/oms"
+_NUMBERS = itertools.count(1)
+
+
+class Store:
+    """One store; `open` it as often as a server would be restarted on it."""
+
+    def __init__(self, make: Callable[[], Journal]) -> None:
+        self._make = make
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator["Opened"]:
+        """A started journal, closed in the end."""
+        opened = Opened(self._make())
+        await opened.journal.start()
+        try:
+            yield opened
+        finally:
+            await opened.journal.close()
+
+
+class Opened:
+    """A journal and what it told."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.commits: list[list[Committed]] = []
+        self.states: list[str | None] = []
+        self.batches: list[tuple[float, int]] = []
+        journal.on_commit = lambda committed: self.commits.append(list(committed))
+        journal.on_state = self.states.append
+        journal.on_batch = lambda seconds, rows: self.batches.append((seconds, rows))
+
+    @property
+    def committed(self) -> list[Committed]:
+        """All that was announced, in order."""
+        return [one for commit in self.commits for one in commit]
+
+    async def put(self, *updates: NewUpdate) -> int:
+        """Append as one request, and wait."""
+        return await asyncio.wait_for(self.journal.append(updates), 10)
+
+    async def put_one(self, **fields: object) -> Committed:
+        """Append a new update and return what was announced of it."""
+        before = len(self.committed)
+        await self.put(update(**fields))
+        return self.committed[before]
+
+    async def record(self, *outcomes: Outcome) -> None:
+        """Hand outcomes over and wait until they are on disk."""
+        for one in outcomes:
+            self.journal.record(one)
+        await asyncio.wait_for(self.journal.flush(), 10)
+
+    async def pending_ids(self, push_config: str = OMS, *, after: int = 0, limit: int = 1000) -> list[int]:
+        """Ids of one page."""
+        page = await self.journal.pending(push_config, after=after, limit=limit)
+        return [push.update_id for push in page.pushes]
+
+
+def sqlite_store(folder: Path) -> Store:
+    """A store of the SQLite adapter."""
+    return Store(lambda: SqliteJournal(folder))
+
+
+def update(*, to: Sequence[str | NewPush] = (OMS,), **fields: object) -> NewUpdate:
+    """A new update, each with a key and a shipment of its own unless given."""
+    number = next(_NUMBERS)
+    pushes = tuple(NewPush(one) if isinstance(one, str) else one for one in to)
+    base = NewUpdate(
+        key=number.to_bytes(16, "big"),
+        account="acme/clickpost",
+        received_at=NOW + number,
+        occurred_at=NOW,
+        shipment=f"awb-{number}",
+        awb=f"awb-{number}",
+        forward_awb=None,
+        order_id=None,
+        status="IN_TRANSIT",
+        notification=b'{"type":"shipment.in_transit"}',
+        body=b'{"number":%d}' % number,
+        pushes=pushes,
+    )
+    return msgspec.structs.replace(base, **fields)
+
+
+def outcome(update_id: int, state: PushState = PushState.DELIVERED, **fields: object) -> Outcome:
+    """What the first attempt at a push came to."""
+    base = Outcome(update_id=update_id, push_config=OMS, state=state, tries=1, started_at=NOW, duration_ms=1.5)
+    return msgspec.structs.replace(base, **fields)

@@ -1,0 +1,136 @@
+"""Conformance: outcomes, pages, payloads, expiry and counts."""
+
+import asyncio
+
+from journal.stores import NOW, OMS, Store, outcome, update
+from trackpush_server.journal.port import PendingCount, PushState
+
+CRM = "acme/crm"
+
+
+async def test_a_push_that_ended_is_not_pending_any_more(store: Store) -> None:
+    async with store.open() as opened:
+        ids = [(await opened.put_one()).update_id for _ in range(4)]
+        ends = zip(ids, (PushState.DELIVERED, PushState.DEAD, PushState.DROPPED), strict=False)
+        await opened.record(*(outcome(update_id, state) for update_id, state in ends))
+        assert await opened.pending_ids() == ids[3:]
+
+
+async def test_a_push_that_failed_stays_pending_with_its_tries_and_due_time(store: Store) -> None:
+    async with store.open() as opened:
+        one = await opened.put_one()
+        await opened.record(outcome(one.update_id, PushState.PENDING, tries=3, rejections=2, due_at=NOW + 5))
+    async with store.open() as opened:
+        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        assert (push.tries, push.rejections, push.due_at) == (3, 2, NOW + 5)
+
+
+async def test_of_several_outcomes_of_one_push_in_one_commit_the_last_counts(store: Store) -> None:
+    async with store.open() as opened:
+        one, other = await opened.put_one(), await opened.put_one()
+        await opened.record(
+            *(outcome(one.update_id, PushState.PENDING, tries=tries) for tries in range(1, 40)),
+            outcome(one.update_id, PushState.DELIVERED, tries=40),
+            outcome(other.update_id, PushState.PENDING, tries=1),
+            outcome(other.update_id, PushState.PENDING, tries=2),
+        )
+        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        assert (push.update_id, push.tries) == (other.update_id, 2)
+
+
+async def test_an_outcome_touches_only_its_own_push_config(store: Store) -> None:
+    async with store.open() as opened:
+        one = await opened.put_one(to=[OMS, CRM])
+        await opened.record(outcome(one.update_id, push_config=CRM))
+        assert await opened.pending_ids(OMS) == [one.update_id]
+        assert await opened.pending_ids(CRM) == []
+
+
+async def test_an_outcome_of_an_unknown_push_makes_none(store: Store) -> None:
+    async with store.open() as opened:
+        await opened.record(outcome(77, PushState.PENDING))
+        assert await opened.pending_ids() == []
+
+
+async def test_outcomes_count_as_waiting_until_they_are_on_disk(store: Store) -> None:
+    async with store.open() as opened:
+        for number in range(5):
+            opened.journal.record(outcome(number))
+        assert opened.journal.outcomes_waiting == 5
+        await opened.journal.flush()
+        assert opened.journal.outcomes_waiting == 0
+
+
+async def test_a_flush_waits_for_appends_and_outcomes_handed_over_before(store: Store) -> None:
+    async with store.open() as opened:
+        futures = [opened.journal.append([update() for _ in range(700)]) for _ in range(5)]
+        await opened.journal.flush()
+        assert all(future.done() for future in futures)
+
+
+async def test_pages_go_through_all_pending_pushes_in_order(store: Store) -> None:
+    async with store.open() as opened:
+        await opened.put(*(update() for _ in range(25)), *(update(to=[CRM]) for _ in range(5)))
+        expected = [one.update_id for one in opened.committed if one.update.pushes[0].push_config == OMS]
+        seen: list[int] = []
+        while ids := await opened.pending_ids(after=seen[-1] if seen else 0, limit=7):
+            seen += ids
+        assert seen == expected
+
+
+async def test_a_page_of_an_unknown_push_config_is_empty_but_tells_what_it_could_have_seen(store: Store) -> None:
+    async with store.open() as opened:
+        one = await opened.put_one()
+        page = await opened.journal.pending("who/ever", after=0, limit=10)
+        assert (page.pushes, page.snapshot) == ((), one.update_id)
+
+
+async def test_a_page_tells_the_highest_id_even_of_updates_without_pushes(store: Store) -> None:
+    async with store.open() as opened:
+        await opened.put_one()
+        last = await opened.put_one(to=[])
+        assert (await opened.journal.pending(OMS, after=0, limit=1)).snapshot == last.update_id
+
+
+async def test_fetch_gives_those_that_are_still_pending(store: Store) -> None:
+    async with store.open() as opened:
+        await opened.put(*(update() for _ in range(300)))
+        ids = [one.update_id for one in opened.committed]
+        await opened.record(outcome(ids[1]))
+        found = await opened.journal.fetch(OMS, [*ids, 999_999])
+        assert sorted(found) == [ids[0], *ids[2:]]
+        assert found[ids[0]].body == opened.committed[0].update.body
+        assert await opened.journal.fetch(CRM, ids) == {}
+        assert await opened.journal.fetch(OMS, []) == {}
+
+
+async def test_expiring_ends_old_pending_pushes_of_one_push_config(store: Store) -> None:
+    async with store.open() as opened:
+        await opened.put(*(update(received_at=NOW + number, to=[OMS, CRM]) for number in range(10)))
+        ids = [one.update_id for one in opened.committed]
+        assert await opened.journal.expire(OMS, received_before=NOW + 6, limit=4) == 4
+        assert await opened.journal.expire(OMS, received_before=NOW + 6, limit=100) == 2
+        assert await opened.journal.expire(OMS, received_before=NOW + 6, limit=100) == 0
+        assert await opened.journal.expire("who/ever", received_before=NOW + 6, limit=100) == 0
+        assert await opened.pending_ids(OMS) == ids[6:]
+        assert await opened.pending_ids(CRM) == ids
+
+
+async def test_counts_tell_each_backlog_and_its_oldest(store: Store) -> None:
+    async with store.open() as opened:
+        assert await opened.journal.pending_counts() == ()
+        first = await opened.put_one(received_at=NOW, to=[OMS, CRM])
+        await opened.put_one(received_at=NOW + 1)
+        await opened.record(outcome(first.update_id, push_config=CRM))
+        assert await opened.journal.pending_counts() == (PendingCount(OMS, 2, NOW),)
+
+
+async def test_reads_work_while_commits_go_on(store: Store) -> None:
+    async with store.open() as opened:
+        appends = [opened.journal.append([update() for _ in range(50)]) for _ in range(40)]
+        while not all(future.done() for future in appends):
+            page = await opened.journal.pending(OMS, after=0, limit=5000)
+            ids = [push.update_id for push in page.pushes]
+            assert len(ids) % 50 == 0, "a page showed half a request"
+            assert not ids or ids[-1] <= page.snapshot
+        await asyncio.gather(*appends)

@@ -1,0 +1,59 @@
+"""Conformance, property: pages and commits together show every push exactly once.
+
+The rule of the port: what a page read, a page brought; of commits, those up to the last page's snapshot are ignored.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from journal.stores import OMS, Opened, Store, sqlite_store, update
+
+_SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(
+    before=st.integers(0, 30),
+    bursts=st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), max_size=40),
+    limit=st.integers(1, 20),
+)
+@_SETTINGS
+@pytest.mark.parametrize("make", [sqlite_store], ids=["sqlite"])
+def test_pages_and_commits_never_miss_or_repeat_a_push(
+    make: Callable[[Path], Store],
+    before: int,
+    bursts: list[tuple[int, int]],
+    limit: int,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_drain(make(Path(folder)), before, bursts, limit))
+
+
+async def _drain(store: Store, before: int, bursts: list[tuple[int, int]], limit: int) -> None:
+    async with store.open() as opened:
+        if before:
+            await opened.put(*(update() for _ in range(before)))
+        reading = asyncio.create_task(_read_until_short(opened, limit))
+        appends = []
+        for size, pauses in bursts:
+            appends.append(opened.journal.append([update() for _ in range(size)]))
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+        await asyncio.gather(*appends)
+        pages, snapshot = await reading
+        from_memory = [one.update_id for one in opened.committed if one.update_id > snapshot]
+        assert pages + from_memory == [one.update_id for one in opened.committed]
+
+
+async def _read_until_short(opened: Opened, limit: int) -> tuple[list[int], int]:
+    seen: list[int] = []
+    while True:
+        page = await opened.journal.pending(OMS, after=seen[-1] if seen else 0, limit=limit)
+        seen += [push.update_id for push in page.pushes]
+        if len(page.pushes) < limit:
+            return seen, page.snapshot

@@ -1,0 +1,295 @@
+"""SQLite: a disk that is full, read-only or broken, and files that others touch. Nothing acknowledged is lost."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.disk import small_disk
+from journal.stores import OMS, Opened, outcome, sqlite_store, update
+from support.deadline import until
+from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.sqlite import SqliteJournal
+
+FILE = "journal.db"
+
+
+async def _put_until_refused(opened: Opened, most: int = 20_000) -> str:
+    for _ in range(most):
+        try:
+            await opened.put(update(body=b"x" * 4096))
+        except JournalUnavailableError as error:
+            return str(error)
+    raise AssertionError(f"{most} updates were stored although nothing could be")
+
+
+async def _until_available(opened: Opened, *, available: bool = True) -> None:
+    journal = opened.journal
+    await until(lambda: (journal.unavailable is None) == available, seconds=10, what=lambda: str(journal.unavailable))
+
+
+async def _assert_complete(opened: Opened, ended: int = 0) -> None:
+    """What was acknowledged, and only that, was announced and is on disk."""
+    await opened.journal.flush()
+    ids = [one.update_id for one in opened.committed]
+    assert await opened.pending_ids(limit=100_000) == ids[ended:]
+
+
+async def test_a_full_disk_refuses_with_a_reason_and_works_again_by_itself_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size="8m") as disk:
+        data = disk.path / "data"
+        async with sqlite_store(data).open() as opened:
+            await opened.put(*(update() for _ in range(50)))
+            await asyncio.to_thread(disk.fill)
+            reason = await _put_until_refused(opened)
+            assert f"journal {data / FILE}: the disk is full (" in reason
+            assert "free space or grow the volume; updates are refused with 503 until then" in reason
+            await _until_available(opened, available=False)
+            with pytest.raises(JournalUnavailableError, match="disk is full"):
+                opened.journal.append([update()])
+            opened.journal.record(outcome(opened.committed[0].update_id))
+            assert opened.journal.outcomes_waiting == 1
+
+            await asyncio.to_thread(disk.empty)
+            await _until_available(opened)
+            assert await opened.put(update()) == 1
+            assert opened.journal.outcomes_waiting == 0
+            await _assert_complete(opened, ended=1)
+            expected = [one.update_id for one in opened.committed][1:]
+            assert opened.states[-2:] == [opened.states[-2], None]
+        async with sqlite_store(data).open() as opened:
+            assert await opened.pending_ids(limit=100_000) == expected
+
+
+async def test_a_full_disk_with_room_for_a_page_is_still_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size="8m") as disk:
+        async with sqlite_store(disk.path / "data").open() as opened:
+            await asyncio.to_thread(disk.fill)
+            await _put_until_refused(opened)
+            await _until_available(opened, available=False)
+            ballast = disk.path / "ballast"
+            os.truncate(ballast, ballast.stat().st_size - 128 * 1024)
+            states = len(opened.states)
+            opened.journal.record(outcome(1))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(opened.journal.flush(), 0.7)
+            assert opened.journal.unavailable is not None
+            assert None not in opened.states[states:]
+            await asyncio.to_thread(disk.empty)
+            await _until_available(opened)
+
+
+@contextlib.contextmanager
+def _largest_file(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_write_that_the_kernel_fails_loses_nothing(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path).open() as opened:
+        await opened.put(update())
+        with _largest_file(1 << 20):
+            reason = await _put_until_refused(opened)
+            assert "the disk" in reason
+            await _until_available(opened, available=False)
+        await _until_available(opened)
+        await opened.put(update())
+        await _assert_complete(opened)
+
+
+async def test_a_read_only_file_system_is_told_and_used_once_it_is_writable(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size="8m") as disk:
+        disk.read_only(on=True)
+        async with sqlite_store(disk.path / "data").open() as opened:
+            reason = opened.journal.unavailable
+            assert reason is not None
+            assert "can't be written" in reason
+            with pytest.raises(JournalUnavailableError, match="can't be written"):
+                opened.journal.append([update()])
+            await asyncio.to_thread(disk.read_only, on=False)
+            await _until_available(opened)
+            assert await opened.put(update()) == 1
+
+
+async def _filled(data: Path, count: int = 2000) -> list[int]:
+    async with sqlite_store(data).open() as opened:
+        await opened.put(*(update(body=b"y" * 500) for _ in range(count)))
+        return [one.update_id for one in opened.committed]
+
+
+async def test_a_damaged_header_is_told_left_alone_and_a_restored_file_is_used(tmp_path: Path) -> None:
+    ids = await _filled(tmp_path)
+    good = (tmp_path / FILE).read_bytes()
+    bad = b"\xa5" * 4096 + good[4096:]
+    (tmp_path / FILE).write_bytes(bad)
+    async with sqlite_store(tmp_path).open() as opened:
+        reason = opened.journal.unavailable
+        assert reason is not None
+        assert "the file is damaged" in reason
+        assert "restore the file from a backup" in reason
+        assert (tmp_path / FILE).read_bytes() == bad
+        (tmp_path / "restored").write_bytes(good)
+        (tmp_path / "restored").replace(tmp_path / FILE)
+        await _until_available(opened)
+        assert await opened.pending_ids(limit=10_000) == ids
+
+
+async def test_damage_in_the_middle_refuses_all_until_the_file_is_restored(tmp_path: Path) -> None:
+    await _filled(tmp_path)
+    good = (tmp_path / FILE).read_bytes()
+    half = len(good) // 8192 // 2 * 8192
+    bad = good[:8192] + b"\xa5" * (half - 8192) + good[half:]
+    (tmp_path / FILE).write_bytes(bad)
+    async with sqlite_store(tmp_path).open() as opened:
+        if opened.journal.unavailable is None:
+            with pytest.raises(JournalUnavailableError, match="the file is damaged"):
+                await opened.put(update())
+        await _until_available(opened, available=False)
+        assert (tmp_path / FILE).stat().st_size >= len(bad)
+        states = len(opened.states)
+        (tmp_path / "restored").write_bytes(good)
+        for name in (f"{FILE}-wal", f"{FILE}-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / "restored").replace(tmp_path / FILE)
+        await _until_available(opened)
+        assert opened.states[states:].count(None) == 1, "taken for recovered between two failures"
+        assert await opened.put(update()) == 1
+
+
+async def test_a_damaged_file_stays_refused_without_flapping(tmp_path: Path) -> None:
+    await _filled(tmp_path)
+    good = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(good[:8192] + b"\xa5" * (len(good) - 8192))
+    async with sqlite_store(tmp_path).open() as opened:
+        await _until_available(opened, available=False)
+        with pytest.raises(JournalUnavailableError, match="damaged"):
+            opened.journal.append([update()])
+
+
+async def test_a_second_server_on_the_folder_is_told_which_process_holds_it_and_takes_over(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path).open() as first, sqlite_store(tmp_path).open() as second:
+        assert f"process {os.getpid()} serves this folder" in str(second.journal.unavailable)
+        await first.put(update())
+        await first.journal.close()
+        await _until_available(second)
+        assert await second.put(update()) == 1
+        assert len(await second.pending_ids()) == 2
+
+
+async def test_a_lock_by_another_program_refuses_and_ends_with_it(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("trackpush_server.journal.sqlite.connection.BUSY_SECONDS", 0.05)
+    async with sqlite_store(tmp_path).open() as opened:
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalUnavailableError, match="another process holds it"):
+                await opened.put(update())
+            other.execute("ROLLBACK")
+        await _until_available(opened)
+        assert await opened.put(update()) == 1
+        await _assert_complete(opened)
+
+
+async def test_a_file_that_is_moved_away_is_noticed_and_used_again_once_it_is_back(
+    tmp_path: Path,
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr("trackpush_server.journal.sqlite.writer._LOOK_EVERY", 0.0)
+    async with sqlite_store(tmp_path).open() as opened:
+        await opened.put(update())
+        (tmp_path / FILE).rename(tmp_path / "away")
+        with pytest.raises(JournalUnavailableError, match="moved, removed or replaced"):
+            await opened.put(update())
+        await until(lambda: "put it back" in str(opened.journal.unavailable), seconds=5, what="the reason")
+        assert not (tmp_path / FILE).exists(), "an empty journal was begun under a running server"
+        (tmp_path / "away").rename(tmp_path / FILE)
+        await _until_available(opened)
+        assert await opened.put(update()) == 1
+        await _assert_complete(opened)
+
+
+async def test_ids_do_not_go_back_over_a_file_restored_from_an_older_backup(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("trackpush_server.journal.sqlite.writer._LOOK_EVERY", 0.0)
+    async with sqlite_store(tmp_path / "data").open() as opened:
+        await opened.put(update())
+        with (
+            contextlib.closing(sqlite3.connect(tmp_path / "data" / FILE)) as source,
+            contextlib.closing(sqlite3.connect(tmp_path / "backup")) as backup,
+        ):
+            source.backup(backup)
+        last = (await opened.put_one()).update_id
+        (tmp_path / "backup").replace(tmp_path / "data" / FILE)
+        with pytest.raises(JournalUnavailableError):
+            await opened.put(update())
+        for name in (f"{FILE}-wal", f"{FILE}-shm"):
+            (tmp_path / "data" / name).unlink(missing_ok=True)
+        await _until_available(opened)
+        assert (await opened.put_one()).update_id > last
+
+
+class _LosesTheAnswer:
+    """A connection whose next COMMIT takes place, but reports a failure."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        result = self._connection.execute(sql, *values)
+        if sql == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+async def test_an_update_whose_commit_failed_and_yet_took_place_is_announced(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    opened = Opened(journal)
+    await journal.start()
+    writer = journal._writer
+    assert writer is not None
+    assert writer._connection is not None
+    await opened.put(update())
+    writer._connection = _LosesTheAnswer(writer._connection)  # type: ignore[assignment]
+    lost = update(shipment="S", order_id="O", to=[OMS, "acme/crm"])
+    with pytest.raises(JournalUnavailableError):
+        await opened.put(lost)
+    await _until_available(opened)
+    assert opened.committed[-1].update == lost
+    assert await opened.put(lost) == 0
+    await opened.put(update())
+    await _assert_complete(opened)
+    await journal.close()
+
+
+async def test_an_unexpected_error_fails_the_requests_and_the_writer_lives_on(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    opened = Opened(journal)
+    await journal.start()
+
+    def fail(_: sqlite3.Connection) -> int:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(JournalUnavailableError, match="a bug"):
+        await journal._call(fail)
+    await _until_available(opened)
+    assert journal.alive
+    assert await opened.put(update()) == 1
+    await journal.close()
+
+
+async def test_closing_while_unavailable_ends_in_time_and_refuses_what_waits(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"\xa5" * 8192)
+    async with sqlite_store(tmp_path).open() as opened:
+        opened.journal.record(outcome(1))
+        await asyncio.wait_for(opened.journal.close(), 5)
