@@ -96,6 +96,7 @@ class Watcher:
 
     async def _watch(self) -> None:
         seen = self._taken
+        failed = False
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
@@ -105,10 +106,11 @@ class Watcher:
                     if await asyncio.to_thread(self._source.fingerprint) == now:  # else it changed while it was read
                         self._taken = now
                         self._take(loaded)
-                seen = now
+                seen, failed = now, False
             except Exception as error:  # noqa: BLE001  the last good table stays, and watching goes on
-                self._taken = seen = None  # load again as soon as it can be read
-                self._tell((f"{self._source.name}: can't be read: {error}; make it readable",))
+                if failed:  # once is a file that was replaced between two system calls
+                    self._tell((f"{self._source.name}: can't be read: {error}; make it readable",))
+                self._taken, seen, failed = None, None, True  # load again as soon as it can be read
 
     def _take(self, loaded: Loaded) -> None:
         if loaded.table is None:
