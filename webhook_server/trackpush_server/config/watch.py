@@ -106,7 +106,7 @@ class Watcher:
                     if await asyncio.to_thread(self._source.fingerprint) == now:  # else it changed while it was read
                         self._taken = now
                         self._take(loaded)
-                seen, failed = now, False
+                seen, failed = now, failed and now != self._taken
             except Exception as error:  # noqa: BLE001  the last good table stays, and watching goes on
                 if failed:  # once is a file that was replaced between two system calls
                     self._tell((f"{self._source.name}: can't be read: {error}; make it readable",))
