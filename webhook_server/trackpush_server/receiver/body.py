@@ -40,9 +40,6 @@ def read_at_once(request: Request, limits: Limits) -> bytes | None:
         raise RefusedBodyError(answers.INCOMPLETE) from None
     if len(body) > limits.max_body_bytes:
         raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
-    if not body and _announces_body(request):
-        # aiohttp doesn't read the body of an Upgrade: better refused than taken for an empty probe.
-        raise RefusedBodyError(answers.INCOMPLETE)
     return body
 
 
@@ -77,7 +74,3 @@ async def read(request: Request, limits: Limits, admission: Admission) -> bytes:
 def _announced(request: Request) -> int:
     """The parser has refused what is no number."""
     return int(request.headers.get("Content-Length", "0"))
-
-
-def _announces_body(request: Request) -> bool:
-    return _announced(request) > 0 or ("Upgrade" in request.headers and "Transfer-Encoding" in request.headers)
