@@ -96,6 +96,18 @@ async def test_commits_are_announced_in_order_and_before_the_append_resolves(sto
         assert ids == sorted(set(ids))
 
 
+async def test_no_append_has_resolved_when_its_commit_is_announced(store: Store) -> None:
+    async with store.open() as opened:
+        futures: dict[bytes, asyncio.Future[int]] = {}
+        resolved: list[bool] = []
+        opened.journal.on_commit = lambda committed: resolved.extend(
+            futures[one.update.key].done() for one in committed
+        )
+        futures |= {one.key: opened.journal.append([one]) for one in (update() for _ in range(50))}
+        await asyncio.gather(*futures.values())
+        assert resolved == [False] * 50
+
+
 async def test_updates_of_one_request_are_announced_in_their_order(store: Store) -> None:
     async with store.open() as opened:
         updates = [update() for _ in range(500)]
@@ -140,6 +152,8 @@ async def test_a_request_is_stored_whole_or_not_at_all(store: Store) -> None:
         assert opened.committed == []
         assert await opened.pending_ids() == []
         assert opened.states == [None], "a bad value is not the store's failure"
+        await opened.put(update())
+        assert len(await opened.pending_ids()) == 1, "what the refused request had named is remembered"
 
 
 async def test_one_request_that_cannot_be_stored_takes_no_other_with_it(store: Store) -> None:
@@ -153,6 +167,7 @@ async def test_one_request_that_cannot_be_stored_takes_no_other_with_it(store: S
         await opened.journal.flush()
         assert opened.journal.outcomes_waiting == 0
         assert opened.journal.unavailable is None
+        assert await opened.pending_ids() == [opened.committed[1].update_id]
 
 
 async def test_text_that_is_no_unicode_and_numbers_beyond_64_bits_never_refuse_an_update(store: Store) -> None:
@@ -272,3 +287,10 @@ async def test_a_delivered_push_makes_an_older_update_late(store: Store) -> None
         first = await opened.put_one(shipment="S", occurred_at=200)
         await opened.record(outcome(first.update_id, PushState.DELIVERED))
         assert (await opened.put_one(shipment="S", occurred_at=100)).late == (OMS,)
+
+
+async def test_a_push_that_was_dropped_later_makes_no_older_update_late(store: Store) -> None:
+    async with store.open() as opened:
+        first = await opened.put_one(shipment="S", occurred_at=200)
+        await opened.record(outcome(first.update_id, PushState.DROPPED, attempted=False))
+        assert (await opened.put_one(shipment="S", occurred_at=100)).late == ()

@@ -16,6 +16,7 @@ from journal.stores import OMS, Opened, outcome, sqlite_store, update
 from support.deadline import until
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.journal.sqlite.connection import open_writer
 
 FILE = "journal.db"
 
@@ -166,12 +167,24 @@ async def test_damage_in_the_middle_refuses_all_until_the_file_is_restored(tmp_p
         assert await opened.put(update()) == 1
 
 
-async def test_a_damaged_file_stays_refused_without_flapping(tmp_path: Path) -> None:
+async def test_a_damaged_file_that_opens_stays_refused_without_flapping(tmp_path: Path, monkeypatch: Any) -> None:
     await _filled(tmp_path)
     good = (tmp_path / FILE).read_bytes()
-    (tmp_path / FILE).write_bytes(good[:8192] + b"\xa5" * (len(good) - 8192))
+    (tmp_path / FILE).write_bytes(good[: 16 * 8192] + b"\xa5" * (len(good) - 24 * 8192) + good[-8 * 8192 :])
+    opens: list[Path] = []
+
+    def noted(path: Path, *, create: bool) -> sqlite3.Connection:
+        opens.append(path)
+        return open_writer(path, create=create)
+
+    monkeypatch.setattr("trackpush_server.journal.sqlite.writer.open_writer", noted)
     async with sqlite_store(tmp_path).open() as opened:
-        await _until_available(opened, available=False)
+        assert opened.journal.unavailable is None, "the damage is where opening doesn't look"
+        with pytest.raises(JournalUnavailableError, match="damaged"):
+            await opened.put(*(update() for _ in range(500)))
+        await until(lambda: len(opens) >= 4, seconds=5, what="further tries to open")
+        assert opened.states[0] is None
+        assert None not in opened.states[1:]
         with pytest.raises(JournalUnavailableError, match="damaged"):
             opened.journal.append([update()])
 
@@ -189,14 +202,18 @@ async def test_a_second_server_on_the_folder_is_told_which_process_holds_it_and_
 async def test_a_lock_by_another_program_refuses_and_ends_with_it(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("trackpush_server.journal.sqlite.connection.BUSY_SECONDS", 0.05)
     async with sqlite_store(tmp_path).open() as opened:
+        await opened.put(update())
         with contextlib.closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
+            opened.journal.record(outcome(1))
             with pytest.raises(JournalUnavailableError, match="another process holds it"):
                 await opened.put(update())
+            assert opened.journal.outcomes_waiting == 1
             other.execute("ROLLBACK")
         await _until_available(opened)
         assert await opened.put(update()) == 1
-        await _assert_complete(opened)
+        await _assert_complete(opened, ended=1)
+        assert opened.journal.outcomes_waiting == 0
 
 
 async def test_a_file_that_is_moved_away_is_noticed_and_used_again_once_it_is_back(
@@ -227,6 +244,7 @@ async def test_ids_do_not_go_back_over_a_file_restored_from_an_older_backup(tmp_
         ):
             source.backup(backup)
         last = (await opened.put_one()).update_id
+        assert len(await opened.pending_ids()) == 2
         (tmp_path / "backup").replace(tmp_path / "data" / FILE)
         with pytest.raises(JournalUnavailableError):
             await opened.put(update())
@@ -234,6 +252,7 @@ async def test_ids_do_not_go_back_over_a_file_restored_from_an_older_backup(tmp_
             (tmp_path / "data" / name).unlink(missing_ok=True)
         await _until_available(opened)
         assert (await opened.put_one()).update_id > last
+        assert await opened.pending_ids() == [1, opened.committed[-1].update_id], "read from the file that is gone"
 
 
 class _LosesTheAnswer:

@@ -1,8 +1,8 @@
 """Moves the write-ahead log into the file, away from the commits that requests wait for.
 
 A checkpoint copies pages and syncs the file: tens of milliseconds. Inside a commit that would be the tail of every
-latency. So this thread does it with its own connection, in PASSIVE mode, which never blocks the writer; the writer
-then finds the log nearly copied, does the short rest itself and starts the log over.
+latency. So this thread does it with its own connection, in PASSIVE mode, which never blocks the writer, and again
+until little was left to copy. Only the writer can start the log over: it copies that short rest between two commits.
 """
 
 import contextlib
@@ -15,10 +15,14 @@ from trackpush_server.journal.sqlite.connection import FILE_NAME, open_checkpoin
 WAL_BYTES = 32 * 1024 * 1024
 """A log of this size is worth a checkpoint."""
 _EVERY_COMMITS = 32
+_SHORT_FRAMES = 512
+"""A rest that the writer copies in a few milliseconds."""
+_MOST_PASSES = 4
+"""Where the disk copies no faster than the writer writes, the writer has to wait for it in the end."""
 
 
 class Checkpointer(threading.Thread):
-    """The thread. `committed` and `finish` are called by the writer."""
+    """The thread. `committed` is called by the writer, `stop` by the loop's side."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(name="trackpush-journal-checkpointer", daemon=True)
@@ -37,7 +41,7 @@ class Checkpointer(threading.Thread):
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             return
         self._commits += 1
-        if self._commits % _EVERY_COMMITS == 0 and not self._copied.is_set() and self._log_bytes() > WAL_BYTES:
+        if self._commits % _EVERY_COMMITS == 0 and not self._wanted.is_set() and self._log_bytes() > WAL_BYTES:
             self._wanted.set()
 
     def stop(self) -> None:
@@ -51,12 +55,25 @@ class Checkpointer(threading.Thread):
         """Checkpoint whenever asked to. An error is the writer's to find and tell: here it only means later."""
         while True:
             self._wanted.wait()
-            self._wanted.clear()  # before looking at _stopping, so that a stop is never missed
             if self._stopping:
                 return
-            with contextlib.suppress(sqlite3.Error), contextlib.closing(open_checkpointer(self._path)) as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            with contextlib.suppress(sqlite3.Error):
+                self._copy()
                 self._copied.set()
+            self._wanted.clear()
+            if self._stopping:
+                return
+
+    def _copy(self) -> None:
+        copied = 0
+        with contextlib.closing(open_checkpointer(self._path)) as connection:
+            for _ in range(_MOST_PASSES):
+                if self._stopping:
+                    return
+                _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if frames - copied < _SHORT_FRAMES:
+                    return
+                copied = frames
 
     def _log_bytes(self) -> int:
         try:
