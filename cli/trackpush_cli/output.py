@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 FORMATS = ("table", "json", "yaml")
+_PIPED_WIDTH = 10_000
 
 output_option = click.option(
     "-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Form of the result."
@@ -27,12 +28,16 @@ def print_data(data: Any, form: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table without borders. Piped, it is as wide as it needs to be: never cut, never wrapped."""
+    console = Console(highlight=False, markup=False)
+    piped = not console.is_terminal
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=not Console().is_terminal)
+        table.add_column(name, overflow="fold", no_wrap=piped)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table)
+    if piped:
+        console.width = _PIPED_WIDTH
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip())

@@ -1,9 +1,11 @@
 """`trackpush serve`: the server in the foreground, from a folder of resources, without Kubernetes."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from trackpush_cli.errors import CannotStartError
 from trackpush_cli.moments import Duration
 
 
@@ -30,7 +32,7 @@ class Address(click.ParamType[tuple[str, int]]):
 @click.option("--admin-listen", type=Address(), default="127.0.0.1:8081", show_default=True, help="Private admin port.")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal; made if missing.")
 @click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
-@click.option("--log-format", type=click.Choice(["console", "json"]), help="Default: console in a terminal, else json.")
+@click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
 @click.option(
     "--drain-grace", type=Duration(), default="25s", show_default=True, help="For what is under way at the end."
 )
@@ -41,7 +43,7 @@ def command(
     admin_listen: tuple[str, int],
     data: Path,
     server: str | None,
-    log_format: str | None,
+    log_format: Literal["console", "json"] | None,
     drain_grace: float,
 ) -> None:
     """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say.
@@ -49,3 +51,31 @@ def command(
     A changed file takes effect within a second; a broken one is logged and the last good state stays. SIGTERM or
     Ctrl-C drains and ends; nothing that was answered with 200 is lost.
     """
+    import asyncio  # noqa: PLC0415  only here, for a fast start
+    from functools import partial  # noqa: PLC0415  same
+
+    from trackpush_cli.folder import compile_folder  # noqa: PLC0415  same
+    from trackpush_server.config.resources import ResourceFolder  # noqa: PLC0415  same
+    from trackpush_server.errors import CannotStartError as ServerCannotStartError  # noqa: PLC0415  same
+    from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
+    from trackpush_server.server import Server  # noqa: PLC0415  same
+
+    options = ServeOptions(
+        folder=directory,
+        listen=listen,
+        admin_listen=admin_listen,
+        data=data,
+        server=server,
+        log_format=log_format,
+        drain_grace=drain_grace,
+    )
+
+    source = ResourceFolder(directory, partial(compile_folder, server=server))
+
+    async def run() -> None:
+        await Server(options, source=source).run()
+
+    try:
+        asyncio.run(run())
+    except ServerCannotStartError as error:
+        raise CannotStartError(str(error)) from None

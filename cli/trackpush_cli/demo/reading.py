@@ -1,0 +1,36 @@
+"""Reads resources and bodies with the project's own parts, for the sides of the demo that stand beside the server."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from trackpush_api.routing import RoutingTable
+from trackpush_api.vocabulary import Aggregator
+from trackpush_cli.demo.story import Bodies
+from trackpush_cli.errors import CannotStartError
+from trackpush_cli.folder import compile_folder
+from trackpush_server.aggregators import composable, compose, decode, parse
+from trackpush_server.updates import TrackingUpdate
+
+
+def load_table(folder: Path) -> RoutingTable:
+    """The routing table of a folder of resources.
+
+    Raises:
+        CannotStartError: something is wrong with it.
+    """
+    table, problems = compile_folder(folder, server=None)
+    if table is None or problems:
+        raise CannotStartError("\n".join(problems))
+    return table
+
+
+def _parse(aggregator: Aggregator, body: bytes) -> Sequence[TrackingUpdate]:
+    return parse(aggregator, decode(body), body, key=None).updates
+
+
+def _compose(aggregator: Aggregator, status: str, awb: str, time: datetime) -> bytes:
+    return compose(aggregator, status, awb=awb, order_id=f"ORD-{awb[-6:]}", occurred_at=int(time.timestamp()) * 1000)
+
+
+BODIES = Bodies(_parse, _compose, composable)
