@@ -1,0 +1,47 @@
+"""`trackpush check`: everything that is wrong with a folder of resources, at once, and what would be served."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from trackpush_api.compile import Compiled
+from trackpush_api.problems import Severity
+from trackpush_api.routing import Account, RoutingTable
+from trackpush_api.vocabulary import Aggregator
+from trackpush_cli.folder import compile_all
+
+
+@click.command("check")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
+@click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
+def command(*, directory: Path, server: str | None, output: str) -> None:
+    """Say everything that is wrong with the resources in DIR, with file and line, and what they would serve.
+
+    Exit code 1 when there are errors; warnings don't count.
+    """
+    compiled = compile_all(directory, server=server)
+    errors = sum(problem.severity is Severity.ERROR for problem in compiled.problems)
+    if output == "json":
+        document = {"problems": compiled.problems, "urls": _urls(compiled)}
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    else:
+        for problem in compiled.problems:
+            click.echo(str(problem))
+        for name, url in _urls(compiled).items():
+            click.echo(f"{name}: {url}")
+        click.echo(f"{errors} errors, {len(compiled.problems) - errors} warnings")
+    raise SystemExit(1 if errors else 0)
+
+
+def _urls(compiled: Compiled) -> dict[str, str]:
+    table = compiled.table
+    return {} if table is None else {one.name: _url(table, one) for one in table.accounts}
+
+
+def _url(table: RoutingTable, account: Account) -> str:
+    """The URL to paste; for Shipway with the place of the key, never the key."""
+    host = next((one.host for one in table.server.hosts if account.aggregator in one.aggregators), "HOST")
+    url = f"https://{host}{table.server.base_path}/{account.aggregator.path_segment}/notify"
+    return f"{url}?key=<its key>" if account.aggregator is Aggregator.SHIPWAY else url

@@ -1,0 +1,153 @@
+"""PushConfig → destination: one resource at a time, all its problems at once."""
+
+import base64
+import binascii
+from itertools import pairwise
+
+from trackpush_api.kinds.push_config import Auth, PushConfigSpec, Retry
+from trackpush_api.manifest import Resource
+from trackpush_api.problems import Problem
+from trackpush_api.quantities import seconds
+from trackpush_api.routing import Destination, Egress, Filter, RateLimit, TlsMaterial
+from trackpush_api.routing import Retry as CompiledRetry
+from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.vocabulary import Aggregator, Direction
+
+_MOST_TIMEOUT = 120.0
+_SIGNING_BYTES = (24, 64)
+_MOST_STEPS = 32
+
+
+def destination(resource: Resource, secrets: Secrets, egress: Egress, problems: list[Problem]) -> Destination | None:
+    """The destination of a PushConfig, or None when something is wrong with it (its pushes then wait)."""
+    spec = resource.spec
+    if not isinstance(spec, PushConfigSpec):
+        return None
+    before = len([one for one in problems if one.severity.value == "error"])
+    resolver = Resolver(resource, secrets, problems)
+    headers = _headers(resource, spec, resolver, problems)
+    compiled = Destination(
+        name=resource.full_name,
+        url=spec.url,
+        headers=headers,
+        tls=_tls(spec, resolver),
+        signing=_signing(resource, spec, resolver, problems),
+        payload_format=spec.payload.format,
+        filter=_filter(spec),
+        timeout=seconds(spec.delivery.timeout),
+        retry=_retry(spec.delivery.retry),
+        max_concurrency=spec.delivery.max_concurrency,
+        rate_limit=_rate(spec),
+        ordered=spec.delivery.ordering == "PerShipment",
+        drop_late=spec.delivery.late_updates == "Drop",
+        suspended=spec.suspend,
+    )
+    _check(resource, spec, egress, problems)
+    after = len([one for one in problems if one.severity.value == "error"])
+    return compiled if after == before else None
+
+
+def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: list[Problem]) -> None:
+    if egress.https_only and not spec.url.startswith("https://"):
+        problems.append(
+            resource.problem("spec.url", "is http; use https, or set egress.httpsOnly: false in the WebhookServer")
+        )
+    if not 0 < seconds(spec.delivery.timeout) <= _MOST_TIMEOUT:
+        problems.append(resource.problem("spec.delivery.timeout", "must be more than 0 and at most 2m"))
+    if spec.delivery.rate_limit is not None and seconds(spec.delivery.rate_limit.per) <= 0:
+        problems.append(resource.problem("spec.delivery.rateLimit.per", "must be more than 0"))
+    unsupported = " is not supported by this version; remove it (its pushes wait until then, none is lost)"
+    if spec.filter.expression is not None:
+        problems.append(resource.problem("spec.filter.expression", "a CEL filter" + unsupported))
+    if spec.auth is not None and spec.auth.oauth2_client_credentials is not None:
+        problems.append(resource.problem("spec.auth.oauth2ClientCredentials", "OAuth 2.0" + unsupported))
+
+
+def _headers(
+    resource: Resource, spec: PushConfigSpec, resolver: Resolver, problems: list[Problem]
+) -> tuple[tuple[str, str], ...]:
+    headers: list[tuple[str, str]] = []
+    names: set[str] = set()
+    for index, header in enumerate(spec.headers):
+        field = f"spec.headers[{index}]"
+        if header.name.lower() in names:
+            problems.append(resource.problem(f"{field}.name", f"{header.name} stands twice; remove one"))
+        names.add(header.name.lower())
+        value = header.value
+        if header.value_from is not None:
+            value = resolver.header_value(header.value_from, f"{field}.valueFrom")
+        headers.append((header.name, value or ""))
+    if spec.auth is not None:
+        if "authorization" in names:
+            problems.append(resource.problem("spec.auth", "headers has an Authorization too; keep one of them"))
+        headers.extend(_authorization(spec.auth, resolver))
+    return tuple(headers)
+
+
+def _authorization(auth: Auth, resolver: Resolver) -> list[tuple[str, str]]:
+    if auth.bearer is not None:
+        token = resolver.header_value(auth.bearer.token, "spec.auth.bearer.token")
+        return [("Authorization", f"Bearer {token}")]
+    if auth.basic is not None:
+        user = resolver.value(auth.basic.username, "spec.auth.basic.username")
+        password = resolver.value(auth.basic.password, "spec.auth.basic.password")
+        return [("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())]
+    return []
+
+
+def _tls(spec: PushConfigSpec, resolver: Resolver) -> TlsMaterial | None:
+    tls = spec.tls
+    if tls is None:
+        return None
+    return TlsMaterial(
+        ca=resolver.value(tls.ca, "spec.tls.ca") if tls.ca else None,
+        certificate=resolver.value(tls.certificate, "spec.tls.certificate") if tls.certificate else None,
+        private_key=resolver.value(tls.private_key, "spec.tls.privateKey") if tls.private_key else None,
+    )
+
+
+def _signing(resource: Resource, spec: PushConfigSpec, resolver: Resolver, problems: list[Problem]) -> tuple[str, ...]:
+    found = []
+    for index, source in enumerate(spec.signing.secrets if spec.signing else ()):
+        field = f"spec.signing.secrets[{index}]"
+        value = resolver.value(source, field)
+        if value is None:
+            continue
+        try:
+            size = len(base64.b64decode(value.removeprefix("whsec_"), validate=True))
+        except (binascii.Error, ValueError):
+            size = 0
+        if not value.startswith("whsec_") or not _SIGNING_BYTES[0] <= size <= _SIGNING_BYTES[1]:
+            problems.append(
+                resource.problem(field, "the Secret's value is no signing secret: whsec_ and base64 of 24 to 64 bytes")
+            )
+        found.append(value)
+    return tuple(found)
+
+
+def _filter(spec: PushConfigSpec) -> Filter:
+    wanted = spec.filter
+    return Filter(
+        statuses=None if wanted.statuses is None else frozenset(wanted.statuses),
+        directions=None
+        if wanted.directions is None
+        else frozenset(Direction(one.lower()) for one in wanted.directions),
+        aggregators=None if wanted.aggregators is None else frozenset(Aggregator(one) for one in wanted.aggregators),
+    )
+
+
+def _retry(retry: Retry) -> CompiledRetry:
+    max_age = seconds(retry.max_age)
+    if retry.schedule is not None:
+        return CompiledRetry(schedule=tuple(seconds(one) for one in retry.schedule), max_age=max_age)
+    if retry.backoff is None:
+        return CompiledRetry(max_age=max_age)
+    most = seconds(retry.backoff.max)
+    steps = [min(seconds(retry.backoff.initial) * float(retry.backoff.factor) ** n, most) for n in range(_MOST_STEPS)]
+    schedule = [steps[0], *(later for earlier, later in pairwise(steps) if later != earlier)]
+    return CompiledRetry(schedule=tuple(schedule), max_age=max_age)
+
+
+def _rate(spec: PushConfigSpec) -> RateLimit | None:
+    rate = spec.delivery.rate_limit
+    return None if rate is None else RateLimit(requests=rate.requests, per=max(seconds(rate.per), 0.001))

@@ -1,0 +1,30 @@
+"""The three kinds of group trackpush.dev: their models and what their CustomResourceDefinitions need beside them."""
+
+from typing import NamedTuple
+
+from trackpush_api.kinds.aggregator_webhook import AggregatorWebhookSpec
+from trackpush_api.kinds.base import ApiModel
+from trackpush_api.kinds.push_config import PushConfigSpec
+from trackpush_api.kinds.webhook_server import WebhookServerSpec
+
+
+class Kind(NamedTuple):
+    """A kind: names, model of ``spec``, and the printer column of its own."""
+
+    name: str
+    plural: str
+    short_name: str
+    spec: type[ApiModel]
+    column: tuple[str, str]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("PushConfig", "pushconfigs", "pc", PushConfigSpec, ("URL", ".spec.url")),
+        Kind("AggregatorWebhook", "aggregatorwebhooks", "aw", AggregatorWebhookSpec, ("URL", ".status.url")),
+        Kind("WebhookServer", "webhookservers", "whs", WebhookServerSpec, ("Replicas", ".spec.replicas")),
+    )
+}
+
+__all__ = ["KINDS", "AggregatorWebhookSpec", "Kind", "PushConfigSpec", "WebhookServerSpec"]

@@ -1,0 +1,55 @@
+"""What the models of all kinds share: camelCase on the wire, unknown fields refused, Secrets by reference only."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from trackpush_api.quantities import DURATION_PATTERN
+
+GROUP = "trackpush.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class ApiModel(BaseModel):
+    """Base of all parts of a resource."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, frozen=True, strict=True)
+
+
+def rule(expression: str, message: str) -> dict[str, str]:
+    """A CEL rule of the CRD; the message tells what to do."""
+    return {"rule": expression, "message": message}
+
+
+def checked_by(*entries: dict[str, str]) -> ConfigDict:
+    """The configuration of a model that the API server checks by these CEL rules."""
+    return ConfigDict(json_schema_extra={"x-kubernetes-validations": [dict(entry) for entry in entries]})
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """Schema extras of a list whose entries are told apart by these fields."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
+Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=50)]
+Code = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class SecretKeySelector(ApiModel):
+    """One key of a Secret in the resource's own namespace."""
+
+    name: Name = Field(description="Name of the Secret.")
+    key: str = Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key within the Secret.")
+
+
+class SecretSource(ApiModel):
+    """A value that stands in a Secret."""
+
+    secret_key_ref: SecretKeySelector = Field(description="The Secret and the key that hold the value.")

@@ -1,0 +1,209 @@
+"""PushConfig: one destination of one client. DESIGN §4."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from trackpush_api.kinds.base import ATOMIC, SET, ApiModel, Code, Duration, SecretSource, checked_by, list_map, rule
+
+HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", min_length=1, max_length=128)]
+
+RESERVED_HEADERS = frozenset(
+    {
+        "host", "content-length", "content-type", "transfer-encoding", "connection", "keep-alive", "upgrade", "te",
+        "trailer", "expect", "proxy-authorization", "proxy-connection", "webhook-id", "webhook-timestamp",
+        "webhook-signature",
+    },
+)  # fmt: skip
+"""Headers that the transport or the push itself sets."""
+
+_ONE_VALUE = "set exactly one of value and valueFrom"
+_ONE_AUTH = "set exactly one of basic, bearer and oauth2ClientCredentials"
+_CERTIFICATE = "set certificate and privateKey together"
+_RETRY = "set schedule or backoff, not both"
+
+
+class Header(ApiModel):
+    """A header that every push to the client carries."""
+
+    model_config = checked_by(rule("has(self.value) != has(self.valueFrom)", _ONE_VALUE))
+
+    name: HeaderName = Field(description="Header name; Host, Content-Length, webhook-id and the like are ours.")
+    value: Annotated[str, Field(max_length=4096, pattern=r"^[^\r\n\x00]*$")] | None = Field(
+        None, description="A value that is no secret."
+    )
+    value_from: SecretSource | None = Field(None, description="The value from a Secret.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.value is None) == (self.value_from is None):
+            raise ValueError(_ONE_VALUE)
+        if self.name.lower() in RESERVED_HEADERS:
+            raise ValueError(f"the header {self.name} is set by Trackpush itself; remove it")
+        return self
+
+
+class BasicAuth(ApiModel):
+    """HTTP basic authentication."""
+
+    username: SecretSource = Field(description="User name.")
+    password: SecretSource = Field(description="Password.")
+
+
+class BearerAuth(ApiModel):
+    """A fixed bearer token."""
+
+    token: SecretSource = Field(description="Token, without the word Bearer.")
+
+
+class OAuth2ClientCredentials(ApiModel):
+    """A token from the client's authorization server."""
+
+    token_url: str = Field(
+        alias="tokenUrl", pattern=r"^https?://[^\s]+$", max_length=2048, description="Where tokens are had."
+    )
+    client_id: SecretSource = Field(description="Client id.")
+    client_secret: SecretSource = Field(description="Client secret.")
+    scopes: Annotated[list[Code], Field(max_length=32, json_schema_extra=SET)] = Field(
+        [], description="Scopes asked for."
+    )
+
+
+class Auth(ApiModel):
+    """How Trackpush authenticates itself to the client."""
+
+    model_config = checked_by(
+        rule(
+            "[has(self.basic), has(self.bearer), has(self.oauth2ClientCredentials)].filter(x, x).size() == 1", _ONE_AUTH
+        )
+    )
+
+    basic: BasicAuth | None = Field(None, description="User name and password.")
+    bearer: BearerAuth | None = Field(None, description="A fixed token.")
+    oauth2_client_credentials: OAuth2ClientCredentials | None = Field(
+        None, alias="oauth2ClientCredentials", description="OAuth 2.0 client credentials grant."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if [self.basic, self.bearer, self.oauth2_client_credentials].count(None) != 2:  # noqa: PLR2004 - one of three
+            raise ValueError(_ONE_AUTH)
+        return self
+
+
+class Tls(ApiModel):
+    """TLS towards the client. Everything PEM."""
+
+    model_config = checked_by(rule("has(self.certificate) == has(self.privateKey)", _CERTIFICATE))
+
+    ca: SecretSource | None = Field(None, description="Certificates to trust instead of the system's.")
+    certificate: SecretSource | None = Field(None, description="Client certificate chain.")
+    private_key: SecretSource | None = Field(None, description="Key of the client certificate.")
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError(_CERTIFICATE)
+        return self
+
+
+class Signing(ApiModel):
+    """Standard Webhooks signatures."""
+
+    secrets: Annotated[list[SecretSource], Field(min_length=1, max_length=4, json_schema_extra=ATOMIC)] = Field(
+        description="whsec_… secrets; every push is signed with each, the first one first, so that rotation overlaps."
+    )
+
+
+class Payload(ApiModel):
+    """What the body of a push looks like."""
+
+    format: Literal["Canonical", "Raw", "CloudEvents"] = Field(
+        "Canonical", description="Canonical notification, the aggregator's own body, or CloudEvents 1.0."
+    )
+
+
+class Filter(ApiModel):
+    """Which tracking updates are pushed; all by default."""
+
+    statuses: Annotated[list[Code], Field(min_length=1, max_length=100, json_schema_extra=SET)] | None = Field(
+        None, description="Canonical statuses or the aggregator's own codes."
+    )
+    directions: (
+        Annotated[list[Literal["Forward", "RTO", "Reverse"]], Field(min_length=1, max_length=3, json_schema_extra=SET)]
+        | None
+    ) = Field(None, description="Which way the goods move.")
+    aggregators: (
+        Annotated[
+            list[Literal["Clickpost", "Shiprocket", "Shipway"]],
+            Field(min_length=1, max_length=3, json_schema_extra=SET),
+        ]
+        | None
+    ) = Field(None, description="Whose updates.")
+    expression: Annotated[str, Field(min_length=1, max_length=2048)] | None = Field(
+        None, description="A CEL expression over the canonical notification."
+    )
+
+
+class Backoff(ApiModel):
+    """Growing delays."""
+
+    initial: Duration = Field("5s", description="Before the second try.")
+    factor: Annotated[int, Field(ge=1, le=10)] = Field(2, description="Each delay is this many times the one before.")
+    max: Duration = Field("6h", description="No delay is longer.")
+
+
+class Retry(ApiModel):
+    """When a push is tried again."""
+
+    model_config = checked_by(rule("!(has(self.schedule) && has(self.backoff))", _RETRY))
+
+    schedule: Annotated[list[Duration], Field(min_length=1, max_length=32, json_schema_extra=ATOMIC)] | None = Field(
+        None, description="Delays before each further try; the last repeats. Default 5s 30s 2m 10m 30m 2h 6h."
+    )
+    backoff: Backoff | None = Field(None, description="Growing delays instead of a schedule.")
+    max_age: Duration = Field("72h", description="A push older than this is dead.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.schedule is not None and self.backoff is not None:
+            raise ValueError(_RETRY)
+        return self
+
+
+class RateLimit(ApiModel):
+    """At most so many pushes in a time."""
+
+    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(description="How many.")
+    per: Duration = Field("1s", description="In which time.")
+
+
+class Delivery(ApiModel):
+    """How pushes are sent."""
+
+    timeout: Duration = Field("10s", description="For one whole attempt; at most 2m.")
+    retry: Retry = Field(default_factory=lambda: Retry.model_validate({}), description="When to try again.")
+    max_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(16, description="Attempts at once.")
+    rate_limit: RateLimit | None = Field(None, description="Bound on attempts over time.")
+    ordering: Literal["PerShipment", "None"] = Field(
+        "PerShipment", description="PerShipment: one after the other for each shipment."
+    )
+    late_updates: Literal["Push", "Drop"] = Field(
+        "Push", description="Updates older than one already pushed for the shipment."
+    )
+
+
+class PushConfigSpec(ApiModel):
+    """One destination of one client."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$", max_length=2048, description="Where pushes are posted.")
+    headers: Annotated[list[Header], Field(max_length=32, json_schema_extra=list_map("name"))] = Field(
+        [], description="Headers of every push."
+    )
+    auth: Auth | None = Field(None, description="How Trackpush authenticates itself.")
+    tls: Tls | None = Field(None, description="Private CA and client certificate.")
+    signing: Signing | None = Field(None, description="Standard Webhooks signatures.")
+    payload: Payload = Field(default_factory=lambda: Payload.model_validate({}), description="Form of the body.")
+    filter: Filter = Field(default_factory=lambda: Filter.model_validate({}), description="Which updates.")
+    delivery: Delivery = Field(default_factory=lambda: Delivery.model_validate({}), description="How they are sent.")
+    suspend: bool = Field(False, description="Pushes wait; none is lost.")

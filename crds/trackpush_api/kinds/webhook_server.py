@@ -1,0 +1,223 @@
+"""WebhookServer: one running server. DESIGN §4."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from trackpush_api.kinds.base import (
+    ATOMIC,
+    SET,
+    ApiModel,
+    Cidr,
+    Duration,
+    Name,
+    SecretKeySelector,
+    checked_by,
+    list_map,
+    rule,
+)
+from trackpush_api.vocabulary import Aggregator
+
+_ONE_STORAGE = "set exactly one of sqlite and postgres"
+_ONE_EXPOSE = "set exactly one of httpRoute, ingress and none"
+_ONE_REPLICA = "SQLite serves one replica: set replicas to 1, or use storage.postgres"
+_SELECTOR = "set selector with from: Selector, and only then"
+
+LabelMap = Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=32)]
+
+
+class HostRule(ApiModel):
+    """A host name and whom it serves."""
+
+    host: Annotated[
+        str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
+    ] = Field(description="DNS name, lower case.")
+    aggregators: Annotated[
+        list[Annotated[Aggregator, Field(strict=False)]], Field(min_length=1, max_length=3, json_schema_extra=SET)
+    ] = Field(
+        default_factory=lambda: list(Aggregator), description="Aggregators that post to this host; all by default."
+    )
+
+
+class ParentReference(ApiModel):
+    """A Gateway."""
+
+    name: Name = Field(description="Its name.")
+    namespace: Name | None = Field(None, description="Its namespace.")
+    section_name: Name | None = Field(None, description="One of its listeners.")
+
+
+class HttpRoute(ApiModel):
+    """Exposed by the Gateway API."""
+
+    parent_refs: Annotated[list[ParentReference], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
+        description="Gateways."
+    )
+
+
+class Ingress(ApiModel):
+    """Exposed by an Ingress."""
+
+    class_name: Name | None = Field(None, description="Ingress class.")
+    tls_secret_name: Name | None = Field(None, description="Secret with the certificate.")
+    annotations: LabelMap = Field({}, description="Annotations of the Ingress.")
+
+
+class Nothing(ApiModel):
+    """Not exposed: somebody else routes to the Service."""
+
+
+class Expose(ApiModel):
+    """How aggregators reach the server."""
+
+    model_config = checked_by(
+        rule("[has(self.httpRoute), has(self.ingress), has(self.none)].filter(x, x).size() == 1", _ONE_EXPOSE)
+    )
+
+    http_route: HttpRoute | None = Field(None, alias="httpRoute", description="Gateway API; the first choice.")
+    ingress: Ingress | None = Field(None, description="Ingress.")
+    none: Nothing | None = Field(None, description="Not exposed.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if [self.http_route, self.ingress, self.none].count(None) != 2:  # noqa: PLR2004 - one of three
+            raise ValueError(_ONE_EXPOSE)
+        return self
+
+
+class Sqlite(ApiModel):
+    """The embedded journal."""
+
+    size: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?)?$", max_length=20)] = Field(
+        "10Gi", description="Size of the volume."
+    )
+    storage_class_name: Name | None = Field(None, description="Storage class of the volume.")
+
+
+class Postgres(ApiModel):
+    """A journal in PostgreSQL."""
+
+    dsn_secret_ref: SecretKeySelector = Field(description="Secret with the connection string.")
+
+
+class Storage(ApiModel):
+    """Where the journal is."""
+
+    model_config = checked_by(rule("has(self.sqlite) != has(self.postgres)", _ONE_STORAGE))
+
+    sqlite: Sqlite | None = Field(None, description="A file on a volume; one replica.")
+    postgres: Postgres | None = Field(None, description="A database; any number of replicas.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.sqlite is None) == (self.postgres is None):
+            raise ValueError(_ONE_STORAGE)
+        return self
+
+
+class Retention(ApiModel):
+    """How long ended pushes are kept."""
+
+    delivered: Duration = Field("30d", description="Delivered and dropped ones, and the memory of duplicates.")
+    dead: Duration = Field("90d", description="Dead ones.")
+
+
+class Limits(ApiModel):
+    """Bounds of the receiver."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=67_108_864)] = Field(1_048_576, description="Largest body.")
+    header_timeout: Duration = Field("10s", description="For a whole request head.")
+    body_timeout: Duration = Field("20s", description="For a whole body.")
+    idle_timeout: Duration = Field("75s", description="Between two requests of a connection.")
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(10_000, description="Open connections.")
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(1024, description="Requests at once.")
+
+
+class Egress(ApiModel):
+    """Where pushes may go."""
+
+    https_only: bool = Field(True, description="Refuse http URLs.")
+    allowed_cidrs: Annotated[list[Cidr], Field(max_length=64, json_schema_extra=SET)] = Field(
+        [], alias="allowedCIDRs", description="Private ranges that clients may be in."
+    )
+    denied_cidrs: Annotated[list[Cidr], Field(max_length=64, json_schema_extra=SET)] = Field(
+        [], alias="deniedCIDRs", description="Ranges that are refused whatever else allows them."
+    )
+    proxy: Annotated[str, Field(pattern=r"^http://[^\s/@]+:[0-9]+/?$", max_length=512)] | None = Field(
+        None, description="HTTP proxy (CONNECT) for all pushes."
+    )
+
+
+class Selector(ApiModel):
+    """Namespaces by label."""
+
+    match_labels: LabelMap = Field(description="All of these labels.")
+
+
+class AllowedNamespaces(ApiModel):
+    """Whose AggregatorWebhooks are served, as in the Gateway API."""
+
+    model_config = checked_by(rule("has(self.selector) == (self.from == 'Selector')", _SELECTOR))
+
+    from_: Literal["Same", "All", "Selector"] = Field(
+        "Same", alias="from", description="Same namespace, all, or by label."
+    )
+    selector: Selector | None = Field(None, description="With from: Selector.")
+
+    @model_validator(mode="after")
+    def _selector(self) -> Self:
+        if (self.selector is not None) != (self.from_ == "Selector"):
+            raise ValueError(_SELECTOR)
+        return self
+
+
+class PodTemplate(ApiModel):
+    """Overrides of the server's pods."""
+
+    labels: LabelMap = Field({}, description="More labels.")
+    annotations: LabelMap = Field({}, description="More annotations.")
+    spec: dict[str, Any] = Field(
+        {},
+        description="Fields of a PodSpec, merged over ours.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+
+
+class WebhookServerSpec(ApiModel):
+    """One running server."""
+
+    model_config = checked_by(
+        rule("!has(self.storage.sqlite) || !has(self.replicas) || self.replicas == 1", _ONE_REPLICA),
+        rule(
+            "has(self.storage.sqlite) == has(oldSelf.storage.sqlite)",
+            "storage can't change its kind in place: copy the journal first, see the docs",
+        ),
+    )
+
+    hosts: Annotated[list[HostRule], Field(max_length=32, json_schema_extra=list_map("host"))] = Field(
+        [], description="Host names and the aggregators they serve."
+    )
+    base_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=128)] = Field(
+        "/rms/in/api", description="Path before the aggregator's."
+    )
+    expose: Expose | None = Field(None, description="How aggregators reach the server.")
+    storage: Storage = Field(
+        default_factory=lambda: Storage.model_validate({"sqlite": {}}), description="Where the journal is."
+    )
+    replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Server pods.")
+    retention: Retention = Field(
+        default_factory=lambda: Retention.model_validate({}), description="How long things are kept."
+    )
+    limits: Limits = Field(default_factory=lambda: Limits.model_validate({}), description="Bounds of the receiver.")
+    egress: Egress = Field(default_factory=lambda: Egress.model_validate({}), description="Where pushes may go.")
+    allowed_namespaces: AllowedNamespaces = Field(
+        default_factory=lambda: AllowedNamespaces.model_validate({}), description="Whose resources are served."
+    )
+    pod_template: PodTemplate | None = Field(None, description="Overrides of the pods.")
+    image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(None, description="Image of the server.")
+
+    @model_validator(mode="after")
+    def _replicas(self) -> Self:
+        if self.storage.sqlite is not None and self.replicas != 1:
+            raise ValueError(_ONE_REPLICA)
+        return self

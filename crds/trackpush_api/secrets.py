@@ -1,0 +1,64 @@
+"""Resolves references to Secrets; each failure becomes a problem that names Secret, key and what was found."""
+
+from collections.abc import Mapping
+
+from trackpush_api.kinds.base import SecretSource
+from trackpush_api.manifest import Resource, Secret
+from trackpush_api.problems import Problem, Severity
+
+Secrets = Mapping[tuple[str, str], Secret]
+_MOST_NAMES = 10
+
+
+class Resolver:
+    """Looks up values for one resource and notes what is wrong."""
+
+    def __init__(self, resource: Resource, secrets: Secrets, problems: list[Problem]) -> None:
+        self._resource = resource
+        self._secrets = secrets
+        self._problems = problems
+        self.failed = False
+
+    def value(self, source: SecretSource, field: str) -> str | None:
+        """The value, without white space at its ends; None when there is none (noted as an error)."""
+        reference = source.secret_key_ref
+        secret = self._secrets.get((self._resource.namespace, reference.name))
+        if secret is None:
+            return self._fail(
+                f"{field}.secretKeyRef.name",
+                f'Secret "{reference.name}" is not in namespace "{self._resource.namespace}"; make it or fix the name',
+            )
+        if reference.key not in secret.values:
+            found = ", ".join(f'"{key}"' for key in sorted(secret.values)[:_MOST_NAMES]) or "no keys"
+            return self._fail(
+                f"{field}.secretKeyRef.key",
+                f'Secret "{reference.name}" has no key "{reference.key}" (found: {found}); add it or fix the key',
+            )
+        value = secret.values[reference.key]
+        trimmed = (value or "").strip()
+        if not trimmed:
+            return self._fail(
+                f"{field}.secretKeyRef.key", f'key "{reference.key}" of Secret "{reference.name}" is empty; set it'
+            )
+        if trimmed != value:
+            self._problems.append(
+                self._resource.problem(
+                    f"{field}.secretKeyRef.key",
+                    f'key "{reference.key}" of Secret "{reference.name}" has white space at its ends, which is ignored;'
+                    " write it without (printf, not echo)",
+                    Severity.WARNING,
+                )
+            )
+        return trimmed
+
+    def header_value(self, source: SecretSource, field: str) -> str | None:
+        """A value that may stand in a header: printable, one line."""
+        value = self.value(source, field)
+        if value is not None and not all(" " <= char <= "~" or char == "\t" for char in value):
+            return self._fail(field, "the Secret's value has a line break or a character that no header may carry")
+        return value
+
+    def _fail(self, field: str, message: str) -> str | None:
+        self.failed = True
+        self._problems.append(self._resource.problem(field, message))
+        return None
