@@ -36,28 +36,32 @@ def session() -> str:
 @pytest.mark.slow
 def test_the_quick_start_works_as_written(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with subprocess.Popen(
-        ["bash", "-c", session()],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as shell:
+    output = tmp_path / "output"
+    # Not a pipe: the server that the session leaves in the background would keep it open.
+    with (
+        output.open("wb") as out,
+        subprocess.Popen(
+            ["bash", "-c", session()],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as shell,
+    ):
         try:
-            output, _ = shell.communicate(timeout=40)
+            shell.wait(timeout=40)
         finally:
             # Its own session: this ends the server and the client that the README starts in the background.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
     log = tmp_path / "serve.log"
-    assert shell.returncode == 0, output + (log.read_text() if log.exists() else "")
+    assert shell.returncode == 0, output.read_text() + (log.read_text() if log.exists() else "")
     arrived = (tmp_path / "client.log").read_text().splitlines()
     assert [line.split()[:3] for line in arrived] == [
-        ["s-1", "190414247515", "OUT_FOR_DELIVERY"],
-        ["s-1", "190414247515", "DELIVERED"],
-    ], output
+        ["try-out-oms-key", "190414247515", "OUT_FOR_DELIVERY"],
+        ["try-out-oms-key", "190414247515", "DELIVERED"],
+    ]
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/cli.md"])

@@ -13,7 +13,7 @@ import yaml
 from trackpush_cli.demo.endpoint import path_of
 from trackpush_cli.errors import CannotStartError
 
-RETRY_SCHEDULE = ["1s", "2s", "4s"]
+RETRY_SCHEDULE = ["1s", "2s"]
 """For the client that fails first: recovers within seconds."""
 
 Resource = dict[str, Any]

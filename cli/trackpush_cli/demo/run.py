@@ -24,13 +24,13 @@ from trackpush_cli.demo.server import ServerProcess
 from trackpush_cli.demo.story import Posting, invented_postings, sample_postings
 from trackpush_cli.demo.view import make_view, summary
 
-FAILURES = 4
+FAILURES = 2
 """So many requests the failing client answers with 500: fewer than open the breaker (DESIGN §7: five in a row)."""
 
 _PROBES = ("GET", "HEAD", "OPTIONS", "POST")
 _ARRIVAL_SECONDS = 15.0
 """How long --once waits for the last push."""
-_LEAVING_SECONDS = 5.0
+_LEAVING_SECONDS = 8.0
 """How long the end of an endless run waits for it."""
 _QUIET_SECONDS = 0.5
 """How long to look for doubles once everything has arrived. The server's drain afterwards shows later ones."""
