@@ -27,6 +27,18 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not read; write the value out", problem_mark=mark)
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Refuse a key that stands twice: the second would silently win."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            text = str(key.value)
+            if text in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {text[:64]!r} stands twice; remove one", problem_mark=key.start_mark
+                )
+            seen.add(text)
+        return super().construct_mapping(node, deep)
+
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One custom resource as it stands in a file. ``spec`` is None when it is invalid (the problems say why)."""

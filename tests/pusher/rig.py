@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
-from trackpush_server.journal.sqlite import SqliteJournal
-from trackpush_server.outbound.transport import HttpTransport
 
 from support.deadline import until
 from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.journal.port import NewPush, NewUpdate
+from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.pusher.observer import ChannelSnapshot

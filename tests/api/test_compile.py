@@ -1,0 +1,278 @@
+"""Resources and Secrets to a routing table: what is served, and what each mistake is told as."""
+
+import base64
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trackpush_api.compile import Compiled, compile_table
+from trackpush_api.manifest import parse_manifests
+from trackpush_api.problems import Severity
+from trackpush_api.quantities import seconds
+from trackpush_api.routing import digest_key
+from trackpush_api.vocabulary import Aggregator, Direction
+from trackpush_cli.folder import compile_all, read_folder
+
+DESIGN = """
+apiVersion: trackpush.dev/v1alpha1
+kind: WebhookServer
+metadata: {name: main, namespace: trackpush}
+spec:
+  hosts:
+    - {host: saas.increff.com, aggregators: [Clickpost, Shiprocket]}
+    - {host: saas.nextscm.com, aggregators: [Shipway]}
+  basePath: /rms/in/api
+  allowedNamespaces: {from: All}            # Same | All | Selector (with selector:)
+  storage: {sqlite: {size: 10Gi}}           # or postgres: {dsnSecretRef: {name: db, key: dsn}}
+  egress: {httpsOnly: true, allowedCIDRs: [], deniedCIDRs: []}
+  expose: {ingress: {className: traefik, tlsSecretName: saas-tls}}
+---
+apiVersion: trackpush.dev/v1alpha1
+kind: AggregatorWebhook
+metadata: {name: clickpost, namespace: acme}
+spec:
+  aggregator: Clickpost
+  serverRef: {name: main, namespace: trackpush}
+  keys: [{secretKeyRef: {name: acme-keys, key: clickpost}}]
+  pushConfigRefs: [{name: oms}]
+---
+apiVersion: trackpush.dev/v1alpha1
+kind: PushConfig
+metadata: {name: oms, namespace: acme}
+spec:
+  url: https://oms.acme.example/hooks/shipments
+  headers:
+    - {name: X-Acme-Key, valueFrom: {secretKeyRef: {name: acme-keys, key: oms}}}
+    - {name: X-Source, value: rms}
+  payload: {format: Canonical}
+  filter: {statuses: [DELIVERED, RTO_DELIVERED], directions: [Forward, RTO, Reverse]}   # all by default
+  delivery: {timeout: 10s, retry: {maxAge: 72h}, maxConcurrency: 16, ordering: PerShipment,
+             rateLimit: {requests: 50, per: 1s}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: acme-keys, namespace: acme}
+stringData: {clickpost: "k-1", oms: "s-1"}
+"""
+
+
+def compiled(text: str) -> Compiled:
+    parsed = parse_manifests({"r.yaml": text})
+    result = compile_table(parsed.resources, parsed.secrets)
+    problems = tuple(sorted((*parsed.problems, *result.problems), key=lambda problem: problem.order))
+    return Compiled(table=result.table, problems=problems)
+
+
+def errors(text: str) -> list[str]:
+    return [str(one) for one in compiled(text).problems if one.severity is Severity.ERROR]
+
+
+def changed(old: str, new: str) -> str:
+    assert old in DESIGN
+    return DESIGN.replace(old, new)
+
+
+def test_the_designs_example_compiles_whole() -> None:
+    assert errors(DESIGN) == []
+    table = compiled(DESIGN).table
+    assert table is not None
+    (account,) = table.accounts
+    assert (account.name, account.destinations) == ("acme/clickpost", ("acme/oms",))
+    assert table.account_by_digest[Aggregator.CLICKPOST, digest_key("k-1")] is account
+    (destination,) = table.destinations
+    assert destination.headers == (("X-Acme-Key", "s-1"), ("X-Source", "rms"))
+    assert destination.filter.directions == set(Direction)
+    assert destination.retry.max_age == 72 * 3600
+    assert table.server.hosts[1].aggregators == {Aggregator.SHIPWAY}
+
+
+def test_the_samples_are_clean() -> None:
+    found = compile_all(Path(__file__).parents[2] / "manifests" / "samples", server=None)
+    assert found.problems == ()
+    assert found.table is not None
+    assert {one.aggregator for one in found.table.accounts} == set(Aggregator)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("key: clickpost}}]", "key: click}}]", "r.yaml:21: AggregatorWebhook acme/clickpost spec.keys[0].secret"),
+        ("key: clickpost}}]", "key: click}}]", 'no key "click" (found: "clickpost", "oms"); add it or fix the key'),
+        ("name: acme-keys, key: clickpost", "name: nope, key: clickpost", 'Secret "nope" is not in namespace "acme"'),
+        ('clickpost: "k-1"', 'clickpost: ""', 'key "clickpost" of Secret "acme-keys" is empty; set it'),
+        ("pushConfigRefs: [{name: oms}]", "pushConfigRefs: [{name: omz}]", "no PushConfig acme/omz; its pushes wait"),
+        ("{name: main, namespace: trackpush}\n  keys", "{name: other}\n  keys", "no WebhookServer acme/other"),
+        ("allowedNamespaces: {from: All}", "allowedNamespaces: {from: Same}", "doesn't serve namespace acme"),
+        ("url: https://oms", "url: http://oms", "is http; use https, or set egress.httpsOnly: false"),
+        ("timeout: 10s", "timeout: 10", "spec.delivery.timeout"),
+        ("timeout: 10s", "timeout: 5m", "must be more than 0 and at most 2m"),
+        ("maxConcurrency: 16", "maxConcurency: 16", "is no such field; did you mean maxConcurrency?"),
+        ("{name: X-Source, value: rms}", "{name: X-Source}", "set exactly one of value and valueFrom"),
+        ("name: X-Source", "name: Host", "the header Host is set by Trackpush itself; remove it"),
+        ("name: X-Source", "name: webhook-id", "set by Trackpush itself"),
+        ("name: X-Source", "name: x-acme-key", "stands twice; remove one"),
+        ("value: rms", 'value: "a\\nb"', "spec.headers[1].value"),
+        ('oms: "s-1"', 'oms: "a\\nb"', "a line break or a character that no header may carry"),
+        ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),
+        ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Shiprocket's panel refuses"),
+        ("basePath: /rms/in/api", "replicas: 2", "SQLite serves one replica: set replicas to 1"),
+        ("filter: {statuses", "filter: {expression: 'true', statuses", "a CEL filter is not supported by this version"),
+        ("payload: {format: Canonical}", "url: https://x.example", "the key 'url' stands twice; remove one"),
+        ("kind: PushConfig", "kind: PushConfg", "no PushConfig acme/oms"),
+        ("aggregator: Clickpost\n", "aggregator: Clickpst\n", "spec.aggregator"),
+        ("metadata: {name: oms, namespace: acme}", "metadata: {namespace: acme}", "metadata.name: is missing; name it"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str) -> None:
+    found = errors(changed(old, new))
+    assert any(expected in one for one in found), found
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    text = changed("timeout: 10s", "timeout: soon").replace("key: clickpost}}]", "key: click}}]")
+    assert len(errors(text)) == 2
+
+
+def test_a_broken_push_config_keeps_its_place_in_the_account_so_that_its_pushes_wait() -> None:
+    table = compiled(changed("timeout: 10s", "timeout: soon")).table
+    assert table is not None
+    assert table.destinations == ()
+    assert table.accounts[0].destinations == ("acme/oms",)
+
+
+def test_one_missing_key_of_two_leaves_the_other_at_work() -> None:
+    text = changed(
+        "keys: [{secretKeyRef: {name: acme-keys, key: clickpost}}]",
+        "keys: [{secretKeyRef: {name: acme-keys, key: gone}}, {secretKeyRef: {name: acme-keys, key: clickpost}}]",
+    )
+    table = compiled(text).table
+    assert table is not None
+    assert table.accounts[0].key_digests == (digest_key("k-1"),)
+    assert len(errors(text)) == 1
+
+
+SECOND = """
+---
+apiVersion: trackpush.dev/v1alpha1
+kind: AggregatorWebhook
+metadata: {name: clickpost, namespace: rival, creationTimestamp: "2020-01-01T00:00:00Z"}
+spec:
+  aggregator: Clickpost
+  serverRef: {name: main, namespace: trackpush}
+  keys: [{secretKeyRef: {name: k, key: k}}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: k, namespace: rival}
+data: {k: ay0x}
+"""
+
+
+def test_a_key_that_two_claim_stays_with_the_older_and_the_newer_isnt_told_whose_it_is() -> None:
+    result = compiled(DESIGN + SECOND)
+    assert result.table is not None
+    assert [one.name for one in result.table.accounts] == ["rival/clickpost"]
+    (error,) = [str(one) for one in result.problems if one.severity is Severity.ERROR]
+    assert "AggregatorWebhook acme/clickpost" in error
+    assert "taken by an older AggregatorWebhook" in error
+    assert "rival" not in error
+
+
+def test_basic_and_bearer_become_an_authorization_header() -> None:
+    basic = changed(
+        "payload: {format: Canonical}",
+        "auth: {basic: {username: {secretKeyRef: {name: acme-keys, key: clickpost}},"
+        " password: {secretKeyRef: {name: acme-keys, key: oms}}}}",
+    )
+    bearer = changed(
+        "payload: {format: Canonical}", "auth: {bearer: {token: {secretKeyRef: {name: acme-keys, key: oms}}}}"
+    )
+    expected = "Basic " + base64.b64encode(b"k-1:s-1").decode()
+    for text, value in ((basic, expected), (bearer, "Bearer s-1")):
+        table = compiled(text).table
+        assert table is not None
+        assert table.destinations[0].headers[-1] == ("Authorization", value)
+
+
+def test_the_revision_changes_with_a_secret_and_only_with_a_change() -> None:
+    tables = [
+        compiled(text).table for text in (DESIGN, DESIGN + "\n# a comment\n", changed('oms: "s-1"', 'oms: "s-2"'))
+    ]
+    revisions = [table.revision for table in tables if table is not None]
+    assert revisions[0] == revisions[1] != revisions[2]
+
+
+def test_no_problem_tells_a_secret_value() -> None:
+    text = DESIGN.replace('"s-1"', '"marked-secret\\nx"').replace('"k-1"', '"marked-secret\\nsr"')
+    assert "marked-secret" not in "".join(map(str, compiled(text).problems))
+
+
+def test_several_servers_need_a_name() -> None:
+    text = DESIGN + "\n---\n" + DESIGN.split("---", maxsplit=1)[0].replace("name: main", "name: other")
+    assert any("several WebhookServers" in one for one in errors(text))
+    parsed = parse_manifests({"r.yaml": text})
+    assert compile_table(parsed.resources, parsed.secrets, server="trackpush/main").table is not None
+
+
+def test_aliases_are_refused_before_they_expand() -> None:
+    bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+    assert any("aliases" in one for one in errors(bomb))
+
+
+def test_a_file_that_is_no_utf8_and_a_missing_folder_are_problems(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
+    assert read_folder(tmp_path)[1]
+    assert "is no folder" in str(read_folder(tmp_path / "gone")[1][0])
+
+
+@pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("1m30s", 90), ("72h", 259200), ("30d", 2592000)])
+def test_durations(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_gives_problems_never_an_exception(text: str) -> None:
+    compiled(text)
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    kind=st.sampled_from(["PushConfig", "AggregatorWebhook", "WebhookServer", "Secret", "List"]),
+    spec=TREES,
+    field=st.sampled_from(["url", "headers", "keys", "hosts", "delivery", "storage", "auth", "egress"]),
+)
+def test_any_tree_in_a_spec_gives_problems_never_an_exception(kind: str, spec: object, field: str) -> None:
+    version = "v1" if kind in ("Secret", "List") else "trackpush.dev/v1alpha1"
+    document = {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": "x", "namespace": "acme"},
+        "spec": {field: spec},
+        "data": spec,
+        "items": spec,
+    }
+    compiled(DESIGN + "\n---\n" + yaml.safe_dump(document))
+
+
+def test_hundreds_of_clients_compile_and_one_broken_one_affects_no_other() -> None:
+    server, *client = DESIGN.split("---")
+    texts = {"server.yaml": server}
+    for number in range(300):
+        text = "---".join(client).replace("acme", f"c{number}").replace("k-1", f"key-number-{number}")
+        texts[f"{number}.yaml"] = text.replace("timeout: 10s", "timeout: soon") if number == 7 else text
+    parsed = parse_manifests(texts)
+    result = compile_table(parsed.resources, parsed.secrets)
+    assert result.table is not None
+    assert len(result.table.accounts) == 300
+    assert len(result.table.destinations) == 299
