@@ -58,6 +58,7 @@ def command(
     from trackpush_server.config.resources import ResourceFolder  # noqa: PLC0415  same
     from trackpush_server.errors import CannotStartError as ServerCannotStartError  # noqa: PLC0415  same
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
+    from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
 
     options = ServeOptions(
@@ -71,6 +72,8 @@ def command(
     )
 
     source = ResourceFolder(directory, partial(compile_folder, server=server))
+
+    tune()
 
     async def run() -> None:
         await Server(options, source=source).run()
