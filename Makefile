@@ -38,7 +38,7 @@ fmt: $(READY) ## format and fix what can be fixed
 crds: $(READY) ## generate crds/*.yaml from the models
 	$(BIN)/trackpush crds crds
 
-bench: $(READY) ## all benchmarks, side by side in one run, as ratios (ARGS=--quick for a shorter one, ARGS=--smoke only shows that it runs)
+bench: $(READY) ## all benchmarks, side by side in one run, as ratios (ARGS=--quick only shows that it runs)
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 lock: ## pin the newest versions that pyproject.toml allows into constraints.txt

@@ -237,6 +237,12 @@ class _Compiler:
     def _settings(self) -> ServerSettings:
         spec = self._spec
         self._check_words()
+        if spec.storage.postgres is not None:
+            self._problems.append(
+                self._server.problem(
+                    "spec.storage.postgres", "PostgreSQL is not supported by this version; use storage.sqlite"
+                )
+            )
         return ServerSettings(
             name=self._server.full_name,
             hosts=tuple(Host(host=one.host, aggregators=frozenset(one.aggregators)) for one in spec.hosts),

@@ -116,6 +116,8 @@ def test_the_samples_are_clean() -> None:
         ("name: X-Source", "name: x-acme-key", "stands twice; remove one"),
         ("value: rms", 'value: "a\\nb"', "spec.headers[1].value"),
         ('oms: "s-1"', 'oms: "a\\nb"', "a line break or a character that no header may carry"),
+        ("storage: {sqlite: {size: 10Gi}}", "storage: {postgres: {dsnSecretRef: {name: db, key: dsn}}}",
+         "PostgreSQL is not supported by this version; use storage.sqlite"),
         ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),
         ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Shiprocket's panel refuses"),
         ("basePath: /rms/in/api", "replicas: 2", "SQLite serves one replica: set replicas to 1"),
