@@ -10,7 +10,7 @@ HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", min_
 
 RESERVED_HEADERS = frozenset(
     {
-        "host", "content-length", "content-type", "transfer-encoding", "connection", "keep-alive", "upgrade", "te",
+        "host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te",
         "trailer", "expect", "proxy-authorization", "proxy-connection", "webhook-id", "webhook-timestamp",
         "webhook-signature",
     },

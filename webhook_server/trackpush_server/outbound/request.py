@@ -35,6 +35,8 @@ def _user_agent() -> str:
 
 
 _USER_AGENT = _user_agent()
+_CLOUD_EVENT = "application/cloudevents+json"
+"""CloudEvents HTTP binding 1.0, structured mode."""
 
 
 def build_head(destination: Destination, target: Target) -> bytes:
@@ -44,7 +46,8 @@ def build_head(destination: Destination, target: Target) -> bytes:
         ValueError: a header's name or value can't be sent; says which destination and name, never the value.
     """
     given = {name.lower() for name, _ in destination.headers}
-    defaults = (("User-Agent", _USER_AGENT), ("Accept", "*/*"), ("Content-Type", "application/json"))
+    content = _CLOUD_EVENT if destination.payload_format == "CloudEvents" else "application/json"
+    defaults = (("User-Agent", _USER_AGENT), ("Accept", "*/*"), ("Content-Type", content))
     lines = [f"POST {target.request_target} HTTP/1.1", f"Host: {target.authority}"]
     lines += [f"{name}: {value}" for name, value in defaults if name.lower() not in given]
     lines += [_line(destination.name, name, value) for name, value in destination.headers]
