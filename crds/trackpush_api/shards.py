@@ -1,0 +1,184 @@
+"""The routing table in shards: the contract between the operator, which writes them, and the servers, which mount them.
+
+A resource's shard depends on its name alone and for ever, so one changed resource rewrites one shard. Shards carry
+client credentials (see `routing`): no error told here quotes a value. Pure.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from trackpush_api.routing import Account, Destination, RoutingTable, ServerSettings
+
+FORMAT: Final = 1
+SHARDS: Final = 63
+"""With the settings 64 files: as many Secrets as one projected volume of a pod should hold."""
+SETTINGS: Final = "settings"
+FILE: Final = "shard.json"
+"""Key within a shard's Secret."""
+MOST_BYTES: Final = 512 * 1024
+"""Bound on one encoded shard; a Secret holds 1 MiB, and etcd's requests 1.5 MiB."""
+SHARD_NAMES: Final = tuple(f"{number:02d}" for number in range(SHARDS))
+FILE_NAMES: Final = (SETTINGS, *SHARD_NAMES)
+
+
+class ShardError(ValueError):
+    """A shard that can't be read, or shards that don't belong together; the text says why, without any value."""
+
+
+class Shard(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of the routing table."""
+
+    format: int = FORMAT
+    server: str
+    """``namespace/name`` of the WebhookServer."""
+    name: str
+    """One of `FILE_NAMES`."""
+    revision: str = ""
+    """Random, new with each change of content. No digest: nobody may try passwords against it."""
+    settings: ServerSettings | None = None
+    """Only, and always, in the shard named `SETTINGS`."""
+    accounts: tuple[Account, ...] = ()
+    """Sorted by name, as are the destinations."""
+    destinations: tuple[Destination, ...] = ()
+
+    def holds_same(self, other: "Shard | None") -> bool:
+        """Whether the other's contents are equal, whatever its revision."""
+        return other is not None and msgspec.structs.replace(other, revision=self.revision) == self
+
+
+def shard_name(resource_name: str) -> str:
+    """The shard, ``00`` … ``62``, of an account or a destination named ``namespace/name``."""
+    digest = hashlib.sha256(resource_name.encode()).digest()
+    return SHARD_NAMES[int.from_bytes(digest[:8], "big") % SHARDS]
+
+
+def encode(shard: Shard) -> bytes:
+    """JSON; equal shards give equal bytes."""
+    return _ENCODER.encode(shard)
+
+
+def decode(data: bytes) -> Shard:
+    """Read a shard and check that everything in it belongs there.
+
+    Raises:
+        ShardError: it is no shard that this version can read.
+    """
+    try:
+        head = _HEAD.decode(data)
+        if head.format != FORMAT:
+            raise ShardError(
+                f"format {head.format} is not known to this version (it reads {FORMAT}); upgrade the server"
+            )
+        shard = _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ShardError(f"not a shard: {_without_values(error)}") from None
+    _check(shard)
+    return shard
+
+
+def split(table: RoutingTable) -> dict[str, Shard]:
+    """The settings and each shard that holds something, by name, without revisions."""
+    accounts: defaultdict[str, list[Account]] = defaultdict(list)
+    destinations: defaultdict[str, list[Destination]] = defaultdict(list)
+    for account in table.accounts:
+        accounts[shard_name(account.name)].append(account)
+    for destination in table.destinations:
+        destinations[shard_name(destination.name)].append(destination)
+    server = table.server.name
+    shards = {
+        name: make(server, name, accounts=accounts[name], destinations=destinations[name])
+        for name in sorted({*accounts, *destinations})
+    }
+    return {SETTINGS: Shard(server=server, name=SETTINGS, settings=table.server), **shards}
+
+
+def make(server: str, name: str, *, accounts: Iterable[Account], destinations: Iterable[Destination]) -> Shard:
+    """A shard without revision, of resources in any order."""
+    return Shard(
+        server=server,
+        name=name,
+        accounts=tuple(sorted(accounts, key=lambda one: one.name)),
+        destinations=tuple(sorted(destinations, key=lambda one: one.name)),
+    )
+
+
+def join(shards: Iterable[Shard]) -> RoutingTable:
+    """The table that these shards make up, of which one must be the settings.
+
+    Raises:
+        ShardError: no settings, two shards of one name, or shards of several servers.
+    """
+    by_name: dict[str, Shard] = {}
+    for shard in shards:
+        if shard.name in by_name:
+            raise ShardError(f"shard {shard.name} stands twice")
+        by_name[shard.name] = shard
+    settings = by_name[SETTINGS].settings if SETTINGS in by_name else None
+    if settings is None:
+        raise ShardError("there are no settings")
+    strangers = sorted({one.server for one in by_name.values()} - {settings.name})
+    if strangers:
+        raise ShardError(f"shards of {', '.join(strangers)} among those of {settings.name}")
+    parts = by_name.values()
+    return RoutingTable(
+        server=settings,
+        accounts=tuple(sorted((one for part in parts for one in part.accounts), key=lambda one: one.name)),
+        destinations=tuple(sorted((one for part in parts for one in part.destinations), key=lambda one: one.name)),
+    )
+
+
+class _Head(msgspec.Struct):
+    """What every format, later ones too, begins with."""
+
+    format: int
+
+
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+_HEAD: Final = msgspec.json.Decoder(_Head)
+_DECODER: Final = msgspec.json.Decoder(Shard)
+
+
+def _check(shard: Shard) -> None:
+    if shard.name not in FILE_NAMES:
+        raise ShardError(f"there is no shard of its name; the names are {SETTINGS} and 00 to {SHARD_NAMES[-1]}")
+    if (shard.settings is None) == (shard.name == SETTINGS):
+        raise ShardError(f"shard {shard.name} has settings out of place, or none")
+    if shard.settings is not None and shard.settings.name != shard.server:
+        raise ShardError(f"the settings are those of another server than {shard.server}")
+    for kind, part in (("accounts", shard.accounts), ("destinations", shard.destinations)):
+        names = [one.name for one in part]
+        if any(shard_name(name) != shard.name for name in names):
+            raise ShardError(f"some {kind} in shard {shard.name} belong in another one")
+        if len(set(names)) != len(names):
+            raise ShardError(f"two {kind} in shard {shard.name} have the same name")
+
+
+def _without_values(error: Exception) -> str:
+    """The complaint up to the first value that it quotes; the path after it is kept."""
+    text = str(error)
+    complaint, _, path = text.partition(" - at ")
+    quoted = complaint.partition(" '")[0]
+    return f"{quoted} - at {path}" if path else quoted
+
+
+__all__ = [
+    "FILE",
+    "FILE_NAMES",
+    "FORMAT",
+    "MOST_BYTES",
+    "SETTINGS",
+    "SHARDS",
+    "SHARD_NAMES",
+    "Shard",
+    "ShardError",
+    "decode",
+    "encode",
+    "join",
+    "make",
+    "shard_name",
+    "split",
+]
