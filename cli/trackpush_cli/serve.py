@@ -1,12 +1,15 @@
 """`trackpush serve`: the server in the foreground, from a folder of resources, without Kubernetes."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from trackpush_cli.errors import CannotStartError
 from trackpush_cli.moments import Duration
+
+if TYPE_CHECKING:
+    from trackpush_server.config.source import Source
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -27,9 +30,20 @@ class Address(click.ParamType[tuple[str, int]]):
 
 
 @click.command("serve")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--shards",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Instead of DIR: the routing table as the operator writes it (settings.json, 00.json … 62.json).",
+)
 @click.option("--listen", type=Address(), default="127.0.0.1:8080", show_default=True, help="Where aggregators post.")
 @click.option("--admin-listen", type=Address(), default="127.0.0.1:8081", show_default=True, help="Private admin port.")
+@click.option(
+    "--admin-token-file",
+    type=click.Path(path_type=Path),
+    help="Holds the token that the admin port asks for (not for /livez, /readyz, /metrics). Without it: loopback only.",
+)
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal; made if missing.")
 @click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
@@ -38,40 +52,43 @@ class Address(click.ParamType[tuple[str, int]]):
 )
 def command(
     *,
-    directory: Path,
+    directory: Path | None,
+    shards: Path | None,
     listen: tuple[str, int],
     admin_listen: tuple[str, int],
+    admin_token_file: Path | None,
     data: Path,
     server: str | None,
     log_format: Literal["console", "json"] | None,
     drain_grace: float,
 ) -> None:
-    """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say.
+    """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say, or the shards.
 
     A changed file takes effect within a second; a broken one is logged and the last good state stays. SIGTERM or
     Ctrl-C drains and ends; nothing that was answered with 200 is lost.
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
-    from functools import partial  # noqa: PLC0415  same
 
-    from trackpush_cli.folder import compile_folder  # noqa: PLC0415  same
-    from trackpush_server.config.resources import ResourceFolder  # noqa: PLC0415  same
     from trackpush_server.errors import CannotStartError as ServerCannotStartError  # noqa: PLC0415  same
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
 
+    folder = directory or shards
+    if folder is None or (directory is not None and shards is not None):
+        raise click.UsageError("name a folder of resources (DIR), or one of shards (--shards DIR), and not both")
     options = ServeOptions(
-        folder=directory,
+        folder=folder,
         listen=listen,
         admin_listen=admin_listen,
+        admin_token_file=admin_token_file,
         data=data,
         server=server,
         log_format=log_format,
         drain_grace=drain_grace,
     )
 
-    source = ResourceFolder(directory, partial(compile_folder, server=server))
+    source = _source(directory, shards, server)
 
     tune()
 
@@ -82,3 +99,17 @@ def command(
         asyncio.run(run())
     except ServerCannotStartError as error:
         raise CannotStartError(str(error)) from None
+
+
+def _source(directory: Path | None, shards: Path | None, server: str | None) -> "Source":
+    if shards is not None:
+        from trackpush_server.config.shards import ShardFolder  # noqa: PLC0415  only here, for a fast start
+
+        return ShardFolder(shards, server=server)
+    from functools import partial  # noqa: PLC0415  same
+
+    from trackpush_cli.folder import compile_folder  # noqa: PLC0415  same
+    from trackpush_server.config.resources import ResourceFolder  # noqa: PLC0415  same
+
+    assert directory is not None
+    return ResourceFolder(directory, partial(compile_folder, server=server))

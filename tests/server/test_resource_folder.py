@@ -12,7 +12,8 @@ from support.serving import account, table
 from trackpush_api.routing import RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.resources import ResourceFolder
-from trackpush_server.config.watch import Watcher
+from trackpush_server.config.source import Loaded
+from trackpush_server.config.watch import Report, Swap, Watcher
 from trackpush_server.telemetry.routing import RoutingTelemetry
 
 
@@ -86,9 +87,17 @@ async def test_a_file_that_is_empty_while_it_is_saved_drops_nobody(tmp_path: Pat
     file = tmp_path / "a.yaml"
     file.write_text("k1")
     taken: list[RoutingTable] = []
-    watcher = Watcher(folder_of(tmp_path), telemetry=RoutingTelemetry(CollectorRegistry()), on_table=taken.append)
-    assert await watcher.load() == ()
-    watcher.start()
+
+    def prepare(loaded: Loaded) -> Swap:
+        async def swap() -> None:
+            assert loaded.table is not None
+            taken.append(loaded.table)
+
+        return swap
+
+    watcher = Watcher(folder_of(tmp_path), telemetry=RoutingTelemetry(CollectorRegistry()), prepare=prepare)
+    assert (await watcher.load()).problems == ()
+    await watcher.start()
     try:
         for number in range(3):
             file.write_text("")
@@ -96,11 +105,13 @@ async def test_a_file_that_is_empty_while_it_is_saved_drops_nobody(tmp_path: Pat
             file.write_text(f"k1 {number}")
         await until(lambda: len(taken) == 2, seconds=2, what="the saved file")
         report = watcher.report()
-        assert report is not None
+        assert isinstance(report, Report)
         assert report.problems == ()
         assert list(report.files) == ["a.yaml"]
         file.unlink()
-        await until(lambda: bool((found := watcher.report()) and found.problems), seconds=2, what="the report")
+        await until(
+            lambda: isinstance(found := watcher.report(), Report) and bool(found.problems), seconds=2, what="the report"
+        )
         assert len(taken) == 2
     finally:
         await watcher.stop()

@@ -1,5 +1,6 @@
 """Listening sockets: bound before anything else starts, so that an address in use changes nothing."""
 
+import ipaddress
 import resource
 import socket
 
@@ -39,6 +40,12 @@ def name(address: tuple[str, int]) -> str:
     """``host:port``, with brackets around IPv6."""
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(bound: socket.socket) -> bool:
+    """Whether only this machine reaches it."""
+    host = str(bound.getsockname()[0])
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def raise_descriptor_limit() -> None:

@@ -4,8 +4,9 @@ Nothing that is logged holds a body, a key, a header or a phone number. Each lin
 net, for the line that somebody adds later.
 
 Events (the field ``event``): ``listening`` · ``draining`` · ``stopped`` · ``routing_table_loaded`` ·
-``routing_table_refused`` · ``journal_unavailable`` · ``journal_available`` ·
-``request_unauthorized`` · ``request_failed`` · ``connection_refused`` ·
+``routing_table_refused`` · ``routing_shards_refused`` · ``admin_token_refused`` ·
+``journal_unavailable`` · ``journal_available`` ·
+``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·
 ``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` · ``library_warning`` · ``task_failed``.
 Where ``held_back`` stands, that many lines like it were left out before this one.
 """

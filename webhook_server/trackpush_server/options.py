@@ -11,10 +11,12 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """One `trackpush serve`."""
 
     folder: Path
-    """The resources."""
+    """The resources, or the shards."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     """Where aggregators post. Port 0 takes a free one."""
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
+    admin_token_file: Path | None = None
+    """Holds what the admin port asks for; None asks for nothing, and allows a loopback ``admin_listen`` only."""
     data: Path
     """The journal's folder; made if missing."""
     server: str | None = None

@@ -16,12 +16,13 @@ from collections.abc import Iterator
 import structlog
 from aiohttp import web
 
-from trackpush_api.routing import Limits, RoutingTable
+from trackpush_api.routing import Limits
 from trackpush_server import listeners, logs
 from trackpush_server.admin.app import application
 from trackpush_server.admin.health import Health
-from trackpush_server.config.source import Source
-from trackpush_server.config.watch import Watcher
+from trackpush_server.admin.token import AdminToken
+from trackpush_server.config.source import Loaded, Source
+from trackpush_server.config.watch import Swap, Watcher
 from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.options import ServeOptions
@@ -29,12 +30,17 @@ from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiver.connection import Connections
 from trackpush_server.receiver.handler import Receiver
+from trackpush_server.receiver.serving import Serving
 from trackpush_server.telemetry.metrics import Telemetry
 
 _REQUEST_GRACE = 5.0
 """Seconds for requests under way at the end; each waits for one commit at most."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _INTERRUPTED = 130
+_NOT_PRIVATE = (
+    "--admin-listen {}: other machines reach it; add --admin-token-file PATH, or listen on 127.0.0.1, as without the"
+    " option"
+)
 
 _log = structlog.get_logger("trackpush.server")
 
@@ -60,7 +66,7 @@ class Server:
         self._watcher = Watcher(
             source,
             telemetry=self._telemetry.routing,
-            on_table=self._apply,
+            prepare=self._prepare,
         )
         self._journal.on_commit = self._dispatcher.accept
         self._journal.on_batch = self._telemetry.journal.batch
@@ -91,17 +97,20 @@ class Server:
         Raises:
             CannotStartError: see `run`.
         """
-        problems = await self._load()
-        if problems:
-            raise CannotStartError("\n".join(problems))
+        loaded = await self._load()
+        if loaded.table is None and not loaded.waits:
+            raise CannotStartError("\n".join(loaded.problems))
+        token = await self._admin_token()
         with contextlib.ExitStack() as stack:
             public = stack.enter_context(listeners.bind(self._options.listen, purpose="--listen"))
             admin = stack.enter_context(listeners.bind(self._options.admin_listen, purpose="--admin-listen"))
+            if token is None and not listeners.is_loopback(admin):
+                raise CannotStartError(_NOT_PRIVATE.format(listeners.name(self._options.admin_listen)))
             stack.pop_all()
         await self._journal.start()
-        self._watcher.start()
+        await self._watcher.start()
         await self._dispatcher.start()
-        self.admin_address = await self._serve_admin(admin)
+        self.admin_address = await self._serve_admin(admin, token)
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(self._connections, sock=public, backlog=listeners.BACKLOG)
         self.address = listeners.name(public.getsockname())
@@ -142,14 +151,24 @@ class Server:
         """Requests that wait for their commit."""
         return self._receiver.under_way
 
-    async def _load(self) -> tuple[str, ...]:
+    async def _load(self) -> Loaded:
         try:
             return await self._watcher.load()
         except OSError as error:
             raise CannotStartError(f"{self._options.folder}: {error.strerror}; name a folder of resources") from None
 
-    async def _serve_admin(self, bound: socket.socket) -> str:
-        app = application(health=self.health, report=self._watcher.report, scrape=self._scrape)
+    async def _admin_token(self) -> AdminToken | None:
+        path = self._options.admin_token_file
+        return None if path is None else await asyncio.to_thread(AdminToken, path)
+
+    async def _serve_admin(self, bound: socket.socket, token: AdminToken | None) -> str:
+        app = application(
+            health=self.health,
+            report=self._watcher.report,
+            troubles=self._dispatcher.troubles,
+            scrape=self._scrape,
+            token=token,
+        )
         self._admin = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._admin.setup()
         await web.SockSite(self._admin, bound).start()
@@ -158,11 +177,19 @@ class Server:
     async def _scrape(self, accept: str) -> tuple[bytes, str]:
         return await self._telemetry.scrape(self._dispatcher.snapshot(), self, accept)
 
-    def _apply(self, table: RoutingTable) -> None:
-        """Take a new table over, between two requests."""
-        self._receiver.serve(table)
-        self._dispatcher.apply(table)
-        self._telemetry.retain(table.destination_by_name)
+    def _prepare(self, loaded: Loaded) -> Swap:
+        """In a thread: make everything of a new table that takes long. The swap is between two requests."""
+        table = loaded.table
+        assert table is not None
+        serving = Serving(table, complete=loaded.complete)
+        change = self._dispatcher.change_to(table)
+
+        async def swap() -> None:
+            self._receiver.serve(serving)
+            await self._dispatcher.take(change)
+            self._telemetry.retain(table.destination_by_name)
+
+        return swap
 
     def _limits(self) -> Limits:
         serving = self._receiver.serving

@@ -23,6 +23,7 @@ class ResourceFolder:
         self._folder = folder
         self._compile = compile_folder
         self._salt = os.urandom(16)
+        self._table: RoutingTable | None = None
 
     def fingerprint(self) -> Hashable:
         """Name, inode, size and time of every file: it changes with each save, and when a volume swaps its link.
@@ -38,7 +39,9 @@ class ResourceFolder:
         table, problems = self._compile(self._folder)
         if problems:
             return Loaded(table=None, problems=problems)
-        return Loaded(table=table, revisions=dict(self._revisions()))
+        if table is not None and (self._table is None or table.revision != self._table.revision):
+            self._table = table
+        return Loaded(table=table and self._table, revisions=dict(self._revisions()))
 
     def _revisions(self) -> Iterator[tuple[str, str]]:
         """Salted for this process, so that nobody can try passwords against the revision of a file of Secrets."""

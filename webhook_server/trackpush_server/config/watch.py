@@ -7,15 +7,18 @@ taken when two looks in a row saw the same, so that the empty moment of a file t
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
+from typing import NamedTuple
 
 import msgspec
 
-from trackpush_api.routing import RoutingTable
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.telemetry.routing import RoutingTelemetry
 
 POLL_SECONDS = 0.25
+
+Swap = Callable[[], Awaitable[None]]
+"""Takes a table that was prepared over, on the loop."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +31,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the epoch."""
     accounts: int
     push_configs: int
+    complete: bool
+    """False: a shard was never read; keys that aren't known get 503 instead of 401."""
     files: dict[str, str]
-    """Revision of each file as last loaded."""
+    """Revision of each file, or shard, that is served."""
     problems: tuple[str, ...]
-    """Of the last reload; when there are any, an earlier table is still served."""
+    """Of the last reload; what they name is served as it was before."""
+
+
+class _Reading(NamedTuple):
+    """One load and, where it brought a new table, what takes it over."""
+
+    loaded: Loaded
+    swap: Swap | None = None
 
 
 class Watcher:
@@ -42,34 +54,35 @@ class Watcher:
         source: Source,
         *,
         telemetry: RoutingTelemetry,
-        on_table: Callable[[RoutingTable], None],
+        prepare: Callable[[Loaded], Swap],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``on_table`` is called on the loop with every new table: between two requests."""
+        """``prepare`` is called in a thread with every new table; the swap that it gives is awaited on the loop."""
         self._source = source
         self._telemetry = telemetry
-        self._on_table = on_table
+        self._prepare = prepare
         self._wall = wall
-        self._table: RoutingTable | None = None
-        self._loaded = Loaded(table=None)
+        self._first = _Reading(Loaded(table=None))
+        self._loaded = self._first.loaded
         self._loaded_at = 0.0
         self._problems: tuple[str, ...] = ()
         self._taken: Hashable = None
         self._task: asyncio.Task[None] | None = None
 
-    async def load(self) -> tuple[str, ...]:
-        """Load for the first time, without handing it over yet; returns what is wrong.
+    async def load(self) -> Loaded:
+        """Load for the first time, without handing it over yet.
 
         Raises:
             OSError: the source can't be read.
         """
         self._taken = await asyncio.to_thread(self._source.fingerprint)
-        self._loaded = await asyncio.to_thread(self._source.load)
-        return self._loaded.problems
+        self._first = await asyncio.to_thread(self._read)
+        return self._first.loaded
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Hand over what `load` loaded, and watch from now on."""
-        self._take(self._loaded)
+        await self._take(self._first)
+        self._first = _Reading(Loaded(table=None))
         self._task = asyncio.get_running_loop().create_task(self._watch())
 
     async def stop(self) -> None:
@@ -78,11 +91,11 @@ class Watcher:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def report(self) -> Report | None:
-        """What is served, None before the first table."""
-        table = self._table
+    def report(self) -> Report | tuple[str, ...]:
+        """What is served; before the first table, what is wrong."""
+        table = self._loaded.table
         if table is None:
-            return None
+            return self._problems
         return Report(
             source=self._source.name,
             revision=table.revision,
@@ -90,9 +103,16 @@ class Watcher:
             loaded_at=self._loaded_at,
             accounts=len(table.accounts),
             push_configs=len(table.destinations),
+            complete=self._loaded.complete,
             files=self._loaded.revisions,
             problems=self._problems,
         )
+
+    def _read(self) -> _Reading:
+        loaded = self._source.load()
+        known = loaded.table is self._loaded.table and loaded.complete == self._loaded.complete
+        new = loaded.table is not None and not known
+        return _Reading(loaded, self._prepare(loaded) if new else None)
 
     async def _watch(self) -> None:
         seen = self._taken
@@ -102,30 +122,30 @@ class Watcher:
             try:
                 now = await asyncio.to_thread(self._source.fingerprint)
                 if now != self._taken and now == seen:
-                    loaded = await asyncio.to_thread(self._source.load)
+                    reading = await asyncio.to_thread(self._read)
                     if await asyncio.to_thread(self._source.fingerprint) == now:  # else it changed while it was read
                         self._taken = now
-                        self._take(loaded)
+                        await self._take(reading)
                 seen, failed = now, failed and now != self._taken
             except Exception as error:  # noqa: BLE001  the last good table stays, and watching goes on
                 if failed:  # once is a file that was replaced between two system calls
                     self._tell((f"{self._source.name}: can't be read: {error}; make it readable",))
                 self._taken, seen, failed = None, None, True  # load again as soon as it can be read
 
-    def _take(self, loaded: Loaded) -> None:
+    async def _take(self, reading: _Reading) -> None:
+        loaded, swap = reading
         if loaded.table is None:
             self._tell(loaded.problems)
             return
-        new = self._table is None or loaded.table.revision != self._table.revision
-        if new:
-            self._on_table(loaded.table)
-            self._table = loaded.table
+        if swap is not None:
+            await swap()
             self._loaded_at = self._wall()
-            self._telemetry.loaded(loaded.table, self._loaded_at)
+            self._telemetry.loaded(loaded.table, self._loaded_at, complete=loaded.complete)
         self._loaded = loaded
-        self._tell(())
+        self._tell(loaded.problems, partly=True)
 
-    def _tell(self, problems: tuple[str, ...]) -> None:
+    def _tell(self, problems: tuple[str, ...], *, partly: bool = False) -> None:
         if problems != self._problems:
             self._problems = problems
-            self._telemetry.problems(problems, kept=self._table.revision if self._table else None)
+            served = self._loaded.table
+            self._telemetry.problems(problems, kept=served.revision if served else None, partly=partly)

@@ -21,7 +21,7 @@ from trackpush_server.pusher.breaker import Breaker
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane, Lanes, LaneState, Push
 from trackpush_server.pusher.line import Line
-from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
 from trackpush_server.pusher.policy import Verdict
 from trackpush_server.pusher.rate import TokenBucket
 
@@ -63,6 +63,8 @@ class Channel:
         self._breaker = Breaker()
         self._state = State.SUSPENDED if destination.suspended else State.CLOSED
         self._reason = "suspended in its PushConfig" if destination.suspended else ""
+        self._since = 0.0
+        self._cause = ""
         self._limit = destination.max_concurrency
         self._rate = self._bucket(destination)
         self._in_flight = 0
@@ -299,6 +301,7 @@ class Channel:
     def _failed(self, lane: Lane, answer: Answer, verdict: Verdict, *, current: bool) -> None:
         push = lane.head
         now = self._hub.wall()
+        self._cause = policy.cause(answer)
         rejection = verdict is Verdict.REJECTED
         if rejection and self._breaker.blames_push(push.update_id, push.previous_attempt_at / 1000):
             push.rejections += 1
@@ -408,6 +411,7 @@ class Channel:
             self._probe = None
         if state is not self._state:
             self._state, self._reason = state, "" if state is State.CLOSED else reason
+            self._since = self._hub.wall()
             self._hub.observer.changed(self.name, state.value, reason)
 
     def _let_go(self, state: State, reason: str) -> None:
@@ -521,6 +525,18 @@ class Channel:
             next_try_at=None if timer is None else self._hub.wall() + timer.when() - self._loop.time(),
             consecutive_failures=self._breaker.failures,
             last_success_at=self._breaker.last_success,
+        )
+
+    def trouble(self) -> Trouble | None:
+        """What is wrong with the endpoint; None while it is taken to be well, or nothing is sent on purpose."""
+        if self._state is not State.OPEN and self._state is not State.GONE:
+            return None
+        return Trouble(
+            push_config=self.name,
+            gone=self._state is State.GONE,
+            since=self._since,
+            cause=self._cause,
+            failures=self._breaker.failures,
         )
 
     async def close(self) -> None:

@@ -4,15 +4,19 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from trackpush_api.routing import RoutingTable
 from trackpush_server.journal.port import Committed, Journal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
+from trackpush_server.pusher.change import Change, change
 from trackpush_server.pusher.channel import Channel
 from trackpush_server.pusher.hub import Hub
-from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver
+from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
+
+_SLICE = 0.003
+"""Seconds for which taking a table over may hold the event loop at a time."""
 
 
 class Dispatcher:
@@ -37,26 +41,58 @@ class Dispatcher:
             budget=budget or Budget(),
         )
         self._channels: dict[str, Channel] = {}
+        self._table: RoutingTable | None = None
 
     def apply(self, table: RoutingTable) -> None:
         """Serve this table from now on. Pushes of a PushConfig that it doesn't hold wait on disk."""
-        hub = self._hub
-        suspended = frozenset(account.name for account in table.accounts if account.suspended)
-        resumed, paused = hub.suspended_accounts - suspended, suspended - hub.suspended_accounts
-        hub.suspended_accounts = suspended
-        for name in self._channels.keys() - table.destination_by_name.keys():
-            self._channels[name].unconfigure()
-        for destination in table.destinations:
-            channel = self._channels.get(destination.name)
+        for _ in self._steps(self.change_to(table)):
+            pass
+
+    def change_to(self, table: RoutingTable) -> Change:
+        """What `take` has to do; may be called in a thread, as long as no `take` is under way."""
+        return change(self._table, table)
+
+    async def take(self, change: Change) -> None:
+        """As `apply`, but let others run in between: thousands of PushConfigs may have changed.
+
+        Meanwhile some channels are still as before. Nothing is lost by that: a push whose channel isn't there yet is
+        on disk, and the channel begins with what is on disk.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _SLICE
+        for _ in self._steps(change):
+            if loop.time() >= end:
+                await asyncio.sleep(0)
+                end = loop.time() + _SLICE
+
+    def _steps(self, change: Change) -> Iterator[None]:
+        """Does it, one channel at a time."""
+        hub, channels = self._hub, self._channels
+        resumed, paused = hub.suspended_accounts - change.suspended, change.suspended - hub.suspended_accounts
+        hub.suspended_accounts = change.suspended
+        for name in change.removed:
+            channels[name].unconfigure()
+            yield
+        for destination in change.changed:
+            channel = channels.get(destination.name)
             if channel is None:
-                channel = self._channels[destination.name] = Channel(hub, destination, table.server.egress)
+                channel = channels[destination.name] = Channel(hub, destination, change.egress)
                 channel.pump()
-                continue
-            channel.configure(destination, table.server.egress)
+            else:
+                channel.configure(destination, change.egress)
+            yield
+        if resumed or paused:
+            yield from self._accounts_changed(change.table, paused, resumed=bool(resumed))
+        self._table = change.table
+
+    def _accounts_changed(self, table: RoutingTable, paused: frozenset[str], *, resumed: bool) -> Iterator[None]:
+        """Any channel may hold pushes of an account: which PushConfigs it names may have changed since."""
+        for name in table.destination_by_name:
             for account in paused:
-                channel.drop_account(account)
+                self._channels[name].drop_account(account)
             if resumed:
-                channel.rescan()
+                self._channels[name].rescan()
+            yield
 
     def accept(self, committed: Sequence[Committed]) -> None:
         """New updates are on disk: the journal's ``on_commit``."""
@@ -70,6 +106,11 @@ class Dispatcher:
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
         """Every channel, by name."""
         return tuple(self._channels[name].snapshot() for name in sorted(self._channels))
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """The PushConfigs whose endpoint takes nothing now, by name."""
+        found = [trouble for channel in self._channels.values() if (trouble := channel.trouble()) is not None]
+        return tuple(sorted(found, key=lambda one: one.push_config))
 
     async def start(self) -> None:
         """Begin: what is pending on disk is sent at once; a single server owns its journal."""

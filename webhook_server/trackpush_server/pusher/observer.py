@@ -25,6 +25,20 @@ class PushObserver(Protocol):
         ...
 
 
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """A PushConfig whose endpoint takes nothing now."""
+
+    push_config: str
+    gone: bool
+    """It answered 410; otherwise its breaker is open."""
+    since: float
+    """Seconds since the epoch."""
+    cause: str
+    """What the last attempt came to, see `policy.cause`."""
+    failures: int
+    """In a row."""
+
+
 class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One PushConfig's delivery, as /metrics and the console show it. Times: seconds since the epoch."""
 

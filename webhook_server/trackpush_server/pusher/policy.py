@@ -67,7 +67,12 @@ def result_label(answer: Answer) -> str:
     return f"{answer.status // 100}xx" if answer.status else "none"
 
 
+def cause(answer: Answer) -> str:
+    """The class of a failure: ``HTTP 503`` or ``timeout``; nothing of what the endpoint said."""
+    return f"HTTP {answer.status}" if answer.status is not None else str(answer.failure and answer.failure.value)
+
+
 def reason(answer: Answer) -> str:
     """One short line for people: why an attempt failed."""
-    head = f"HTTP {answer.status}" if answer.status is not None else str(answer.failure and answer.failure.value)
+    head = cause(answer)
     return f"{head}: {answer.detail}" if answer.detail else head

@@ -123,6 +123,13 @@ UNAVAILABLE = _later("unavailable", "Nothing can be stored now. Send it again la
 
 NOT_READY = _later("not_ready", "The server is starting. Send it again.", RETRY_BUSY)
 
+INCOMPLETE_TABLE = _later(
+    "not_ready",
+    "The key of this request isn't known, but not all clients are loaded. Nothing was stored; send it again later.",
+    RETRY_UNAVAILABLE,
+)
+"""Instead of 401 while a part of the routing table is missing: after 401 the aggregator may drop the update."""
+
 
 def unexpected(reference: str) -> Answer:
     """503: a mistake of ours. The reference stands in the log; the aggregator keeps the update and tries again."""

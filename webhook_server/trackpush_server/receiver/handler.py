@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable
 
-from trackpush_api.routing import RoutingTable
 from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
 from trackpush_server.journal.port import Journal, JournalUnavailableError
 from trackpush_server.receiver import answers, keys
@@ -45,9 +44,9 @@ class Receiver:
         """Whole requests that wait for their commit."""
         return self._admission.under_way
 
-    def serve(self, table: RoutingTable) -> None:
+    def serve(self, serving: Serving) -> None:
         """Serve this table from the next request on."""
-        self.serving = Serving(table)
+        self.serving = serving
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request. Never raises, but for cancellation."""
@@ -98,10 +97,13 @@ class Receiver:
         if not parsed.identified:
             return answers.PROBE
         if match is None:
+            if not serving.complete:
+                self._observer.postponed(aggregator)
+                return answers.INCOMPLETE_TABLE
             self._observer.unauthorized(aggregator)
             return answers.unauthorized(aggregator)
         account = match.account
-        made = intake(account, serving.selections[account.name], parsed.updates, int(self._wall() * 1000))
+        made = intake(account, serving.selection(account), parsed.updates, int(self._wall() * 1000))
         admission.under_way += 1
         try:
             accepted = await self._journal.append(made.updates)

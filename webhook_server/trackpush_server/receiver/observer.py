@@ -21,6 +21,10 @@ class ReceiverObserver(Protocol):
         """A body with updates had no key that is known."""
         ...
 
+    def postponed(self, aggregator: Aggregator) -> None:
+        """A body with updates had no key that is known, but not all keys are known: the routing table is incomplete."""
+        ...
+
     def failed(self, reference: str, error: BaseException) -> None:
         """A mistake of ours; the reference was sent to the aggregator."""
         ...

@@ -1,18 +1,27 @@
 """What the receiver derives from one routing table. A request takes it once, so a reload never changes it midway."""
 
-from trackpush_api.routing import RoutingTable
+from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.receiver.filters import Selection
 from trackpush_server.receiver.routes import Routes
 
 
 class Serving:
-    """One routing table, made ready. Immutable for its users."""
+    """One routing table, made ready: in a thread, since that takes a while with thousands of accounts."""
 
-    __slots__ = ("limits", "routes", "selections", "table")
+    __slots__ = ("_selections", "complete", "limits", "routes", "table")
 
-    def __init__(self, table: RoutingTable) -> None:
+    def __init__(self, table: RoutingTable, *, complete: bool = True) -> None:
         self.table = table
+        self.complete = complete
+        """False: a part is missing, so a key that isn't in the table may still be right."""
         self.limits = table.server.limits
         self.routes = Routes(table.server)
-        self.selections = {account.name: Selection(account, table) for account in table.accounts}
-        """By account name."""
+        self._selections: dict[str, Selection] = {}
+        _ = table.account_by_digest, table.destination_by_name  # made here, not by the first request
+
+    def selection(self, account: Account) -> Selection:
+        """The destinations of an account of this table; made when its first update comes."""
+        found = self._selections.get(account.name)
+        if found is None:
+            found = self._selections[account.name] = Selection(account, self.table)
+        return found

@@ -86,6 +86,17 @@ class IngestTelemetry:
                 held_back=held_back,
             )
 
+    def postponed(self, aggregator: Aggregator) -> None:
+        """Tell that an update is sent back for later, now and then."""
+        held_back = self._seldom.allow(f"postponed {aggregator}")
+        if held_back is not None:
+            _log.warning(
+                "request_postponed",
+                aggregator=aggregator.slug,
+                reason="its key isn't known, and a shard of the routing table could not be read: repair the shard",
+                held_back=held_back,
+            )
+
     def failed(self, reference: str, error: BaseException) -> None:
         """Tell where the mistake is; the message of an exception may hold parts of a body, so it is left out."""
         held_back = self._seldom.allow("failed")

@@ -20,13 +20,19 @@ class RoutingTelemetry:
         self._loaded_at = Gauge(
             "trackpush_routing_table_loaded_timestamp_seconds", "When it was loaded.", registry=registry
         )
+        self._incomplete = Gauge(
+            "trackpush_routing_table_incomplete",
+            "1 while a shard was never read: requests with keys that aren't known get 503 instead of 401.",
+            registry=registry,
+        )
         self._problems = Gauge(
             "trackpush_config_problems", "Problems that the last reload found; 0 when it was taken.", registry=registry
         )
         self._reloads = Counter("trackpush_config_reloads", "Reloads by result.", ["result"], registry=registry)
 
-    def loaded(self, table: RoutingTable, at: float) -> None:
+    def loaded(self, table: RoutingTable, at: float, *, complete: bool = True) -> None:
         """A table is served from now on; ``at`` in seconds since the epoch."""
+        self._incomplete.set(not complete)
         self._info.clear()
         self._info.labels(table.revision).set(1)
         self._loaded_at.set(at)
@@ -37,13 +43,18 @@ class RoutingTelemetry:
             server=table.server.name,
             accounts=len(table.accounts),
             push_configs=len(table.destinations),
+            complete=complete,
         )
 
-    def problems(self, problems: Sequence[str], *, kept: str | None) -> None:
-        """What the last reload found wrong; ``kept`` is the revision that stays, None when it is served anyway."""
+    def problems(self, problems: Sequence[str], *, kept: str | None, partly: bool = False) -> None:
+        """What the last reload found wrong.
+
+        ``kept`` is the revision that is served, None when none is; ``partly`` when all that is well was taken.
+        """
         self._problems.set(len(problems))
         if not problems:
             return
         if kept is not None:
             self._reloads.labels("refused").inc()
-        _log.error("routing_table_refused", problems=list(problems), kept=kept)
+        event = "routing_shards_refused" if partly else "routing_table_refused"
+        _log.error(event, problems=list(problems), kept=kept)

@@ -1,0 +1,59 @@
+"""The admin port's token: who may read the configuration. Health and metrics need none: kubelet and Prometheus ask."""
+
+import hmac
+from pathlib import Path
+
+import structlog
+
+from trackpush_server.errors import CannotStartError
+
+_SCHEME = "bearer"
+
+_log = structlog.get_logger("trackpush.admin")
+
+
+class AdminToken:
+    """A token in a file, read again when the file changes. Blocking: used from a thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it for the first time.
+
+        Raises:
+            CannotStartError: the file can't be read, or is empty.
+        """
+        self._path = path
+        self._stamp: tuple[int, ...] | None = None
+        self._wrong = ""
+        self._token = b""
+        self._refresh()
+        if not self._token:
+            raise CannotStartError(f"--admin-token-file {path}: {self._wrong}; write the token into it")
+
+    def allows(self, authorization: str) -> bool:
+        """Whether the value of an Authorization header is ``Bearer`` and the token. In constant time."""
+        self._refresh()
+        scheme, _, presented = authorization.partition(" ")
+        right = hmac.compare_digest(presented.strip().encode("utf-8", "surrogateescape"), self._token)
+        return scheme.lower() == _SCHEME and right
+
+    def _refresh(self) -> None:
+        """Take a changed file; the last good token stays while the file is missing, empty or unreadable."""
+        try:
+            found = self._path.stat()
+            stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            if stamp == self._stamp:
+                return
+            token = self._path.read_bytes().strip()
+        except OSError as error:
+            self._refuse(error.strerror or str(error))
+            return
+        self._stamp = stamp
+        if token:
+            self._token, self._wrong = token, ""
+        else:
+            self._refuse("the file is empty")
+
+    def _refuse(self, wrong: str) -> None:
+        if self._token and wrong != self._wrong:  # at the start the error tells
+            _log.error("admin_token_refused", reason=wrong, file=str(self._path))
+        self._wrong = wrong

@@ -1,0 +1,54 @@
+"""/undelivered: which PushConfigs deliver nothing now. The operator makes ``Delivering`` of it. Pure.
+
+Nothing that an endpoint said, and no URL, stands in it: a status is read by more people than a Secret.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from trackpush_server.pusher.observer import Trouble
+
+
+class Failing(msgspec.Struct, frozen=True, kw_only=True):
+    """One PushConfig."""
+
+    name: str
+    """``namespace/name``."""
+    reason: Literal["EndpointFailing", "EndpointGone"]
+    since: int
+    """Seconds since the epoch."""
+    message: str
+    """For people."""
+
+
+class Undelivered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The answer."""
+
+    push_configs: tuple[Failing, ...]
+
+
+def undelivered(troubles: Iterable[Trouble]) -> Undelivered:
+    """Only what fails now; a PushConfig that is suspended or recovered isn't in it."""
+    return Undelivered(push_configs=tuple(_failing(one) for one in troubles))
+
+
+def _failing(trouble: Trouble) -> Failing:
+    return Failing(
+        name=trouble.push_config,
+        reason="EndpointGone" if trouble.gone else "EndpointFailing",
+        since=int(trouble.since),
+        message=_gone(trouble) if trouble.gone else _open(trouble),
+    )
+
+
+def _gone(trouble: Trouble) -> str:
+    return f"The endpoint answered {trouble.cause}: it is gone for good. Its updates wait until the PushConfig changes."
+
+
+def _open(trouble: Trouble) -> str:
+    return (
+        f"The last {trouble.failures} attempts failed, the latest with: {trouble.cause}. Its updates wait; one is tried"
+        " about once a minute, and all go on when it is delivered."
+    )

@@ -1,0 +1,90 @@
+"""One file of a routing table in shards: its last good version, and what is wrong with the present one.
+
+A projected volume is written anew as a whole with each change, so that every file looks changed. What a file holds
+decides: only other bytes than those of the last good version are decoded.
+"""
+
+import hashlib
+from pathlib import Path
+
+from trackpush_api import shards
+from trackpush_api.shards import Shard, ShardError
+
+Stamp = tuple[int, ...] | int | None
+"""Inode, size and times (the second tells of a changed mode); or the error's number; or None without a file."""
+_UNREAD = -1
+"""No stamp of any file, so that it is read at the next look."""
+
+
+class ShardFile:
+    """Not shared by threads."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.good: Shard | None = None
+        """What is served of it."""
+        self.decoded = 0
+        """How often it was decoded."""
+        self._path = folder / f"{name}.json"
+        self._stamp: Stamp = None
+        self._digest = b""
+        self._seen = False
+        self._wrong: str | None = None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is, or was, a file, and never a good one: what it holds isn't known."""
+        return self.good is None and self._seen
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with it, and what that means; never a value that it holds."""
+        if self._wrong is None:
+            return None
+        kept = "has never been read" if self.good is None else f"is served as it was before (revision {self.revision})"
+        return f"{self._path.name}: {self._wrong}; shard {self.name} {kept}"
+
+    @property
+    def revision(self) -> str:
+        """Of the version that is served; empty without one."""
+        return "" if self.good is None else self.good.revision
+
+    def stamp(self) -> Stamp:
+        """Changes whenever the file may have changed. Cheap."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return error.errno or 0
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+    def read(self, server: str | None) -> None:
+        """Look at the file, and take it if it is a good shard of this server (None: of any)."""
+        stamp = self.stamp()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        if stamp is None:
+            self._wrong = "the file is gone; write it again, an empty shard is written as an empty one"
+            return
+        self._seen = True
+        try:
+            self._take(self._path.read_bytes(), server)
+        except OSError as error:
+            self._stamp = _UNREAD
+            self._wrong = f"can't be read: {error.strerror}"
+        except ShardError as error:
+            self._wrong = str(error)
+
+    def _take(self, data: bytes, server: str | None) -> None:
+        digest = hashlib.sha256(data).digest()
+        if digest != self._digest:
+            self.decoded += 1
+            shard = shards.decode(data)
+            if shard.name != self.name:
+                raise ShardError(f"it holds shard {shard.name}")
+            if server is not None and shard.server != server:
+                raise ShardError(f"it is a shard of {shard.server}, and this server is {server}")
+            self.good, self._digest = shard, digest
+        self._wrong = None

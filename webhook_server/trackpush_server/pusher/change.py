@@ -1,0 +1,45 @@
+"""What one routing table changes for the pusher, compared with the one before. Pure.
+
+Most of two tables is the same: with shards even the same objects, and those are not compared field by field.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from trackpush_api.routing import Account, Destination, Egress, RoutingTable
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """From what was applied before to ``table``."""
+
+    table: RoutingTable
+    egress: Egress
+    removed: tuple[str, ...]
+    """PushConfigs that the table holds no more."""
+    changed: tuple[Destination, ...]
+    """New ones, and all that differ."""
+    suspended: frozenset[str]
+    """All accounts that are suspended."""
+
+
+def change(before: RoutingTable | None, after: RoutingTable) -> Change:
+    """What to do so that ``after`` is served."""
+    new = after.destination_by_name
+    old = {} if before is None else before.destination_by_name
+    same_egress = before is not None and before.server.egress == after.server.egress
+    return Change(
+        table=after,
+        egress=after.server.egress,
+        removed=tuple(name for name in old if name not in new),
+        changed=tuple(one for one in new.values() if not same_egress or not _same(old.get(one.name), one)),
+        suspended=_suspended(after.accounts),
+    )
+
+
+def _same(old: Destination | None, new: Destination) -> bool:
+    return old is new or old == new
+
+
+def _suspended(accounts: Iterable[Account]) -> frozenset[str]:
+    return frozenset(account.name for account in accounts if account.suspended)
