@@ -4,9 +4,11 @@ import base64
 import binascii
 from itertools import pairwise
 
+import msgspec
+
 from trackpush_api.kinds.push_config import Auth, PushConfigSpec, Retry
 from trackpush_api.manifest import Resource
-from trackpush_api.problems import Problem
+from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import Destination, Egress, Filter, RateLimit, TlsMaterial
 from trackpush_api.routing import Retry as CompiledRetry
@@ -18,12 +20,19 @@ _SIGNING_BYTES = (24, 64)
 _MOST_STEPS = 32
 
 
-def destination(resource: Resource, secrets: Secrets, egress: Egress, problems: list[Problem]) -> Destination | None:
-    """The destination of a PushConfig, or None when something is wrong with it (its pushes then wait)."""
+class CompiledDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """A destination, or None when something is wrong with the PushConfig (its pushes then wait), and all problems."""
+
+    destination: Destination | None
+    problems: tuple[Problem, ...] = ()
+
+
+def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress) -> CompiledDestination:
+    """Compile one PushConfig for a server with these rules of egress. Secrets are those of its namespace."""
     spec = resource.spec
     if not isinstance(spec, PushConfigSpec):
-        return None
-    before = len([one for one in problems if one.severity.value == "error"])
+        return CompiledDestination(destination=None)
+    problems: list[Problem] = []
     resolver = Resolver(resource, secrets, problems)
     headers = _headers(resource, spec, resolver, problems)
     compiled = Destination(
@@ -43,24 +52,34 @@ def destination(resource: Resource, secrets: Secrets, egress: Egress, problems: 
         suspended=spec.suspend,
     )
     _check(resource, spec, egress, problems)
-    after = len([one for one in problems if one.severity.value == "error"])
-    return compiled if after == before else None
+    broken = any(one.severity is Severity.ERROR for one in problems)
+    return CompiledDestination(destination=None if broken else compiled, problems=tuple(problems))
 
 
 def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: list[Problem]) -> None:
     if egress.https_only and not spec.url.startswith("https://"):
         problems.append(
-            resource.problem("spec.url", "is http; use https, or set egress.httpsOnly: false in the WebhookServer")
+            resource.problem(
+                "spec.url",
+                "is http; use https, or set egress.httpsOnly: false in the WebhookServer",
+                reason=Reason.INVALID,
+            )
         )
     if not 0 < seconds(spec.delivery.timeout) <= _MOST_TIMEOUT:
-        problems.append(resource.problem("spec.delivery.timeout", "must be more than 0 and at most 2m"))
+        problems.append(
+            resource.problem("spec.delivery.timeout", "must be more than 0 and at most 2m", reason=Reason.INVALID)
+        )
     if spec.delivery.rate_limit is not None and seconds(spec.delivery.rate_limit.per) <= 0:
-        problems.append(resource.problem("spec.delivery.rateLimit.per", "must be more than 0"))
+        problems.append(resource.problem("spec.delivery.rateLimit.per", "must be more than 0", reason=Reason.INVALID))
     unsupported = " is not supported by this version; remove it (its pushes wait until then, none is lost)"
     if spec.filter.expression is not None:
-        problems.append(resource.problem("spec.filter.expression", "a CEL filter" + unsupported))
+        problems.append(
+            resource.problem("spec.filter.expression", "a CEL filter" + unsupported, reason=Reason.UNSUPPORTED)
+        )
     if spec.auth is not None and spec.auth.oauth2_client_credentials is not None:
-        problems.append(resource.problem("spec.auth.oauth2ClientCredentials", "OAuth 2.0" + unsupported))
+        problems.append(
+            resource.problem("spec.auth.oauth2ClientCredentials", "OAuth 2.0" + unsupported, reason=Reason.UNSUPPORTED)
+        )
 
 
 def _headers(
@@ -71,7 +90,9 @@ def _headers(
     for index, header in enumerate(spec.headers):
         field = f"spec.headers[{index}]"
         if header.name.lower() in names:
-            problems.append(resource.problem(f"{field}.name", f"{header.name} stands twice; remove one"))
+            problems.append(
+                resource.problem(f"{field}.name", f"{header.name} stands twice; remove one", reason=Reason.INVALID)
+            )
         names.add(header.name.lower())
         value = header.value
         if header.value_from is not None:
@@ -79,7 +100,11 @@ def _headers(
         headers.append((header.name, value or ""))
     if spec.auth is not None:
         if "authorization" in names:
-            problems.append(resource.problem("spec.auth", "headers has an Authorization too; keep one of them"))
+            problems.append(
+                resource.problem(
+                    "spec.auth", "headers has an Authorization too; keep one of them", reason=Reason.INVALID
+                )
+            )
         headers.extend(_authorization(spec.auth, resolver))
     return tuple(headers)
 
@@ -119,7 +144,11 @@ def _signing(resource: Resource, spec: PushConfigSpec, resolver: Resolver, probl
             size = 0
         if not value.startswith("whsec_") or not _SIGNING_BYTES[0] <= size <= _SIGNING_BYTES[1]:
             problems.append(
-                resource.problem(field, "the Secret's value is no signing secret: whsec_ and base64 of 24 to 64 bytes")
+                resource.problem(
+                    field,
+                    "the Secret's value is no signing secret: whsec_ and base64 of 24 to 64 bytes",
+                    reason=Reason.SECRET_VALUE_INVALID,
+                )
             )
         found.append(value)
     return tuple(found)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from trackpush_api.kinds import KINDS
 from trackpush_api.kinds.base import API_VERSION, ApiModel
-from trackpush_api.problems import Problem, Severity
+from trackpush_api.problems import Problem, Reason, Severity
 
 _MOST_PROBLEMS = 200
 _LAST_VISIBLE_PARTS = 40
@@ -63,10 +63,19 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """``PushConfig acme/oms``."""
         return f"{self.kind} {self.full_name}"
 
-    def problem(self, field: str, message: str, severity: Severity = Severity.ERROR) -> Problem:
+    def problem(
+        self, field: str, message: str, severity: Severity = Severity.ERROR, *, reason: Reason | None = None
+    ) -> Problem:
         """A problem with a field of this resource."""
-        line = line_of(self.node, field)
-        return Problem(severity=severity, resource=self.title, field=field, message=message, file=self.file, line=line)
+        return Problem(
+            severity=severity,
+            resource=self.title,
+            field=field,
+            message=message,
+            reason=reason,
+            file=self.file,
+            line=line_of(self.node, field),
+        )
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,15 +250,20 @@ class _Reader:
         extra = set(map(str, document)) - {"apiVersion", "kind", "metadata", "spec", "status"}
         for field in sorted(extra):
             self.problems.append(resource.problem(field, "is no field of a resource; did you mean to put it in spec?"))
-        try:
-            spec = KINDS[resource.kind].spec.model_validate(document.get("spec") or {})
-        except ValidationError as error:
-            self.problems.extend(_validation_problems(resource, error))
-            return resource
-        except RecursionError:
-            self.problems.append(resource.problem("spec", "is nested too deeply"))
-            return resource
-        return msgspec.structs.replace(resource, spec=spec)
+        checked, problems = with_spec(resource, document.get("spec") or {})
+        self.problems.extend(problems)
+        return checked
+
+
+def with_spec(resource: Resource, spec: Any) -> tuple[Resource, tuple[Problem, ...]]:
+    """The resource with its spec checked and taken in; without it, and with all that is wrong, when it is invalid."""
+    try:
+        model = KINDS[resource.kind].spec.model_validate(spec)
+    except ValidationError as error:
+        return resource, tuple(_validation_problems(resource, error))
+    except RecursionError:
+        return resource, (resource.problem("spec", "is nested too deeply", reason=Reason.INVALID),)
+    return msgspec.structs.replace(resource, spec=model), ()
 
 
 def _documents(text: str) -> Iterator[tuple[yaml.Node, Any]]:
@@ -271,7 +285,7 @@ def _validation_problems(resource: Resource, error: ValidationError) -> Iterator
             message = "is no such field" + _nearest(resource, entry["loc"])
         elif entry["type"] == "missing":
             message = "is missing; set it"
-        yield resource.problem(field, message)
+        yield resource.problem(field, message, reason=Reason.INVALID)
 
 
 def _nearest(resource: Resource, location: tuple[int | str, ...]) -> str:

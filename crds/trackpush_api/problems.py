@@ -12,6 +12,39 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+class Reason(StrEnum):
+    """Why a condition of a resource isn't True. These words stand in statuses; people's scripts wait for them."""
+
+    SERVER_NOT_FOUND = "ServerNotFound"
+    SERVER_AMBIGUOUS = "ServerAmbiguous"
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    KEY_CONFLICT = "KeyConflict"
+    INVALID = "Invalid"
+    UNSUPPORTED = "Unsupported"
+    FORBIDDEN_WORD = "ForbiddenWord"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a word, no secret
+    SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"  # noqa: S105  a word, no secret
+    SECRET_VALUE_INVALID = "SecretValueInvalid"  # noqa: S105  same
+    PUSH_CONFIG_NOT_FOUND = "PushConfigNotFound"
+    NO_PUSH_CONFIG = "NoPushConfig"
+
+    @property
+    def condition(self) -> str:
+        """The condition that it concerns: ``Accepted``, the resource in its context, or ``ResolvedRefs``."""
+        return "ResolvedRefs" if self in _REFERENCES else "Accepted"
+
+
+_REFERENCES = frozenset(
+    {
+        Reason.SECRET_NOT_FOUND,
+        Reason.SECRET_KEY_NOT_FOUND,
+        Reason.SECRET_VALUE_INVALID,
+        Reason.PUSH_CONFIG_NOT_FOUND,
+        Reason.NO_PUSH_CONFIG,
+    }
+)
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One problem. ``file`` and ``line`` (from 1) are None where the resource came from no file."""
 
@@ -21,6 +54,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     field: str | None = None
     """``spec.keys[0].secretKeyRef.key``."""
     message: str
+    reason: Reason | None = None
+    """None where no condition suffers: a hint, or a problem with no resource at all."""
     file: str | None = None
     line: int | None = None
 
@@ -30,6 +65,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         subject = " ".join(part for part in (self.resource, self.field) if part)
         warning = "warning: " if self.severity is Severity.WARNING else ""
         return f"{place}{warning}{subject}{': ' if subject else ''}{self.message}"
+
+    @property
+    def condition(self) -> str | None:
+        """The condition that isn't True because of it."""
+        return None if self.reason is None else self.reason.condition
 
     @property
     def order(self) -> tuple[str, int, str]:

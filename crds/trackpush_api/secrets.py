@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from trackpush_api.kinds.base import SecretSource
 from trackpush_api.manifest import Resource, Secret
-from trackpush_api.problems import Problem, Severity
+from trackpush_api.problems import Problem, Reason, Severity
 
 Secrets = Mapping[tuple[str, str], Secret]
 _MOST_NAMES = 10
@@ -27,18 +27,22 @@ class Resolver:
             return self._fail(
                 f"{field}.secretKeyRef.name",
                 f'Secret "{reference.name}" is not in namespace "{self._resource.namespace}"; make it or fix the name',
+                Reason.SECRET_NOT_FOUND,
             )
         if reference.key not in secret.values:
             found = ", ".join(f'"{key}"' for key in sorted(secret.values)[:_MOST_NAMES]) or "no keys"
             return self._fail(
                 f"{field}.secretKeyRef.key",
                 f'Secret "{reference.name}" has no key "{reference.key}" (found: {found}); add it or fix the key',
+                Reason.SECRET_KEY_NOT_FOUND,
             )
         value = secret.values[reference.key]
         trimmed = (value or "").strip()
         if not trimmed:
             return self._fail(
-                f"{field}.secretKeyRef.key", f'key "{reference.key}" of Secret "{reference.name}" is empty; set it'
+                f"{field}.secretKeyRef.key",
+                f'key "{reference.key}" of Secret "{reference.name}" is empty; set it',
+                Reason.SECRET_VALUE_INVALID,
             )
         if trimmed != value:
             self._problems.append(
@@ -55,10 +59,11 @@ class Resolver:
         """A value that may stand in a header: printable, one line."""
         value = self.value(source, field)
         if value is not None and not all(" " <= char <= "~" or char == "\t" for char in value):
-            return self._fail(field, "the Secret's value has a line break or a character that no header may carry")
+            message = "the Secret's value has a line break or a character that no header may carry"
+            return self._fail(field, message, Reason.SECRET_VALUE_INVALID)
         return value
 
-    def _fail(self, field: str, message: str) -> str | None:
+    def _fail(self, field: str, message: str, reason: Reason) -> str | None:
         self.failed = True
-        self._problems.append(self._resource.problem(field, message))
+        self._problems.append(self._resource.problem(field, message, reason=reason))
         return None

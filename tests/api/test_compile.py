@@ -133,6 +133,34 @@ def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str)
     assert any(expected in one for one in found), found
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "condition", "reason"),
+    [
+        ("key: clickpost}}]", "key: click}}]", "ResolvedRefs", "SecretKeyNotFound"),
+        ("name: acme-keys, key: clickpost", "name: nope, key: clickpost", "ResolvedRefs", "SecretNotFound"),
+        ('clickpost: "k-1"', 'clickpost: ""', "ResolvedRefs", "SecretValueInvalid"),
+        ('oms: "s-1"', 'oms: "a\\nb"', "ResolvedRefs", "SecretValueInvalid"),
+        ("pushConfigRefs: [{name: oms}]", "pushConfigRefs: [{name: omz}]", "ResolvedRefs", "PushConfigNotFound"),
+        ("pushConfigRefs: [{name: oms}]\n---\napiVersion: trackpush.dev/v1alpha1\nkind: PushConfig",
+         "\n---\nkind: List", "ResolvedRefs", "NoPushConfig"),
+        ("{name: main, namespace: trackpush}\n  keys", "{name: other}\n  keys", "Accepted", "ServerNotFound"),
+        ("allowedNamespaces: {from: All}", "allowedNamespaces: {from: Same}", "Accepted", "NamespaceNotAllowed"),
+        ("url: https://oms", "url: http://oms", "Accepted", "Invalid"),
+        ("timeout: 10s", "timeout: soon", "Accepted", "Invalid"),
+        ("filter: {statuses", "filter: {expression: 'true', statuses", "Accepted", "Unsupported"),
+        ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Accepted", "ForbiddenWord"),
+    ],
+)  # fmt: skip
+def test_each_mistake_has_the_reason_that_its_condition_shows(old: str, new: str, condition: str, reason: str) -> None:
+    found = [(one.condition, one.reason) for one in compiled(changed(old, new)).problems]
+    assert (condition, reason) in found
+
+
+def test_a_hint_concerns_no_condition() -> None:
+    (hint,) = [one for one in compiled(DESIGN).problems if "is short" in one.message]
+    assert hint.condition is None
+
+
 def test_everything_wrong_is_told_at_once() -> None:
     text = changed("timeout: 10s", "timeout: soon").replace("key: clickpost}}]", "key: click}}]")
     assert len(errors(text)) == 2
@@ -143,6 +171,12 @@ def test_a_broken_push_config_keeps_its_place_in_the_account_so_that_its_pushes_
     assert table is not None
     assert table.destinations == ()
     assert table.accounts[0].destinations == ("acme/oms",)
+
+
+def test_destinations_stay_when_an_accounts_keys_are_gone_so_that_what_is_stored_is_still_pushed() -> None:
+    table = compiled(changed('clickpost: "k-1"', 'clickpost: ""')).table
+    assert table is not None
+    assert (table.accounts, [one.name for one in table.destinations]) == ((), ["acme/oms"])
 
 
 def test_one_missing_key_of_two_leaves_the_other_at_work() -> None:
@@ -181,6 +215,7 @@ def test_a_key_that_two_claim_stays_with_the_older_and_the_newer_isnt_told_whose
     assert "AggregatorWebhook acme/clickpost" in error
     assert "taken by an older AggregatorWebhook" in error
     assert "rival" not in error
+    assert ("Accepted", "KeyConflict") in [(one.condition, one.reason) for one in result.problems]
 
 
 def test_basic_and_bearer_become_an_authorization_header() -> None:

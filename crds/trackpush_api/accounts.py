@@ -1,0 +1,179 @@
+"""AggregatorWebhook → account: one resource at a time, in a context that says what it may depend on. Pure.
+
+A key belongs to the oldest AggregatorWebhook of a server that claims it, so the context says who owns a key; whoever
+compiles many resources first asks each for its claims (`claimed_keys`).
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
+
+from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
+from trackpush_api.manifest import Resource
+from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.routing import Account, digest_key
+from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.vocabulary import FORBIDDEN_URL_WORDS, Aggregator
+
+_SHORT_KEY = 8
+KeyClaim = tuple[Aggregator, str]
+"""An aggregator and the digest of a key: what two AggregatorWebhooks of one server can't share."""
+
+
+class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an account depends on besides its own resource."""
+
+    server: Resource
+    """The WebhookServer that serves it; its spec is valid."""
+    namespace_labels: Mapping[str, str] = {}
+    secrets: Secrets
+    """At least those of its namespace that it names, as far as they exist."""
+    push_configs: Collection[str]
+    """Names of the PushConfigs of its namespace."""
+    owner: Callable[[KeyClaim], str | None]
+    """``namespace/name`` of the oldest AggregatorWebhook of the server that claims this key."""
+
+
+class CompiledAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account, or None when there is nothing of it to serve, and all problems."""
+
+    account: Account | None
+    problems: tuple[Problem, ...] = ()
+
+
+def find_server(webhook: Resource, servers: Collection[str]) -> tuple[str | None, tuple[Problem, ...]]:
+    """Which of these WebhookServers (``namespace/name``) the resource names, or leaves as the only one."""
+    spec = webhook.spec
+    if not isinstance(spec, AggregatorWebhookSpec):
+        return None, ()
+    names = ", ".join(sorted(servers)) or "none"
+    if spec.server_ref is None:
+        if len(servers) == 1:
+            return next(iter(servers)), ()
+        if not servers:
+            message, reason = "is missing and there is no WebhookServer; make one", Reason.SERVER_NOT_FOUND
+        else:
+            message, reason = f"is missing and there are several ({names}); set it", Reason.SERVER_AMBIGUOUS
+        return None, (webhook.problem("spec.serverRef", message, reason=reason),)
+    wanted = server_name(webhook, spec)
+    if wanted in servers:
+        return wanted, ()
+    message = f"no WebhookServer {wanted} (found: {names}); fix it"
+    return None, (webhook.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND),)
+
+
+def server_name(webhook: Resource, spec: AggregatorWebhookSpec) -> str | None:
+    """``namespace/name`` in its serverRef; None without one."""
+    reference = spec.server_ref
+    return None if reference is None else f"{reference.namespace or webhook.namespace}/{reference.name}"
+
+
+def serves_namespace(server: Resource, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Whether a WebhookServer's allowedNamespaces let this namespace in."""
+    if not isinstance(server.spec, WebhookServerSpec):
+        return False
+    allowed = server.spec.allowed_namespaces
+    if allowed.from_ == "All" or namespace == server.namespace:
+        return True
+    return allowed.selector is not None and allowed.selector.match_labels.items() <= labels.items()
+
+
+def claimed_keys(webhook: Resource, secrets: Secrets) -> frozenset[KeyClaim]:
+    """The keys that it would be served with if nobody else claimed them."""
+    spec = webhook.spec
+    if not isinstance(spec, AggregatorWebhookSpec):
+        return frozenset()
+    resolver = Resolver(webhook, secrets, [])
+    keys = (resolver.value(source, "") for source in spec.keys)
+    return frozenset((spec.aggregator, digest_key(key)) for key in keys if key is not None)
+
+
+def compile_account(webhook: Resource, context: AccountContext) -> CompiledAccount:
+    """Compile one AggregatorWebhook that names the context's server."""
+    spec = webhook.spec
+    if not isinstance(spec, AggregatorWebhookSpec):
+        return CompiledAccount(account=None)
+    refused = _refusal(webhook, context)
+    if refused is not None:
+        return CompiledAccount(account=None, problems=(refused,))
+    problems: list[Problem] = []
+    digests = _digests(webhook, spec, context, problems)
+    account = Account(
+        name=webhook.full_name,
+        aggregator=spec.aggregator,
+        key_digests=digests,
+        destinations=_targets(webhook, spec, context.push_configs, problems),
+        statuses=None if spec.statuses is None else frozenset(spec.statuses),
+        suspended=spec.suspend,
+    )
+    return CompiledAccount(account=account if digests else None, problems=tuple(problems))
+
+
+def _refusal(webhook: Resource, context: AccountContext) -> Problem | None:
+    server = context.server
+    assert isinstance(server.spec, WebhookServerSpec)
+    if serves_namespace(server, webhook.namespace, context.namespace_labels):
+        return None
+    return webhook.problem(
+        "metadata.namespace",
+        f"WebhookServer {server.full_name} doesn't serve namespace {webhook.namespace}"
+        f" (allowedNamespaces.from: {server.spec.allowed_namespaces.from_}); allow it there",
+        reason=Reason.NAMESPACE_NOT_ALLOWED,
+    )
+
+
+def _digests(
+    webhook: Resource, spec: AggregatorWebhookSpec, context: AccountContext, problems: list[Problem]
+) -> tuple[str, ...]:
+    resolver = Resolver(webhook, context.secrets, problems)
+    digests: list[str] = []
+    for index, source in enumerate(spec.keys):
+        field = f"spec.keys[{index}]"
+        key = resolver.value(source, field)
+        if key is None:
+            continue
+        digest = digest_key(key)
+        if context.owner((spec.aggregator, digest)) not in (webhook.full_name, None):
+            message = "this key is taken by an older AggregatorWebhook; use another key"
+            problems.append(webhook.problem(field, message, reason=Reason.KEY_CONFLICT))
+            continue
+        problems.extend(_hints(webhook, spec, field, key))
+        if digest not in digests:
+            digests.append(digest)
+    return tuple(digests)
+
+
+def _hints(webhook: Resource, spec: AggregatorWebhookSpec, field: str, key: str) -> list[Problem]:
+    hints = []
+    if len(key) < _SHORT_KEY:
+        message = "this key is short and can be guessed; use 16 characters or more"
+        hints.append(webhook.problem(field, message, Severity.WARNING))
+    word = forbidden_word(key)
+    if spec.aggregator is Aggregator.SHIPROCKET and word is not None:
+        message = f"this key holds {word!r}, so Shiprocket's panel refuses it in a URL; put it into the token field"
+        hints.append(webhook.problem(field, message, Severity.WARNING))
+    return hints
+
+
+def _targets(
+    webhook: Resource, spec: AggregatorWebhookSpec, present: Collection[str], problems: list[Problem]
+) -> tuple[str, ...]:
+    namespace = webhook.namespace
+    if spec.push_config_refs is None:
+        if not present:
+            message = f"namespace {namespace} has no PushConfig: updates are stored but go nowhere; add one"
+            problems.append(
+                webhook.problem("spec.pushConfigRefs", message, Severity.WARNING, reason=Reason.NO_PUSH_CONFIG)
+            )
+        return tuple(sorted(f"{namespace}/{name}" for name in present))
+    for index, reference in enumerate(spec.push_config_refs):
+        if reference.name not in present:
+            message = f"no PushConfig {namespace}/{reference.name}; its pushes wait until it is there"
+            field = f"spec.pushConfigRefs[{index}].name"
+            problems.append(webhook.problem(field, message, reason=Reason.PUSH_CONFIG_NOT_FOUND))
+    return tuple(dict.fromkeys(f"{namespace}/{reference.name}" for reference in spec.push_config_refs))
+
+
+def forbidden_word(text: str) -> str | None:
+    """The first word in it that Shiprocket's panel refuses in a URL."""
+    return next((word for word in FORBIDDEN_URL_WORDS if word in text.lower()), None)
