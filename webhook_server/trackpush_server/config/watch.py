@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from trackpush_server.config.source import Loaded, Source
+from trackpush_server.runtime import uncollected
 from trackpush_server.telemetry.routing import RoutingTelemetry
 
 POLL_SECONDS = 0.25
@@ -109,10 +110,11 @@ class Watcher:
         )
 
     def _read(self) -> _Reading:
-        loaded = self._source.load()
-        known = loaded.table is self._loaded.table and loaded.complete == self._loaded.complete
-        new = loaded.table is not None and not known
-        return _Reading(loaded, self._prepare(loaded) if new else None)
+        with uncollected():
+            loaded = self._source.load()
+            known = loaded.table is self._loaded.table and loaded.complete == self._loaded.complete
+            new = loaded.table is not None and not known
+            return _Reading(loaded, self._prepare(loaded) if new else None)
 
     async def _watch(self) -> None:
         seen = self._taken
@@ -138,7 +140,8 @@ class Watcher:
             self._tell(loaded.problems)
             return
         if swap is not None:
-            await swap()
+            with uncollected():
+                await swap()
             self._loaded_at = self._wall()
             self._telemetry.loaded(loaded.table, self._loaded_at, complete=loaded.complete)
         self._loaded = loaded

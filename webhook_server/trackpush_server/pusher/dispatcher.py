@@ -15,7 +15,7 @@ from trackpush_server.pusher.channel import Channel
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
 
-_SLICE = 0.003
+_SLICE = 0.001
 """Seconds for which taking a table over may hold the event loop at a time."""
 
 
