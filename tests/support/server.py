@@ -28,14 +28,21 @@ class ServerProcess:
     """`trackpush serve` with free ports that stay the same over restarts."""
 
     def __init__(
-        self, resources: Path, data: Path, *, arguments: Sequence[str] = (), prefix: Sequence[str] = ()
+        self,
+        resources: Path,
+        data: Path,
+        *,
+        arguments: Sequence[str] = (),
+        prefix: Sequence[str] = (),
+        shards: bool = False,
     ) -> None:
-        """``prefix`` stands before the command, for example ``taskset -c 0``."""
+        """``prefix`` stands before the command, for example ``taskset -c 0``; ``shards``: that is in ``resources``."""
         self.resources = resources
         self.data = data
         self.log: list[dict[str, Any]] = []
         """Every line that it wrote, of all its starts; a line that is no JSON object stands under ``text``."""
         self._arguments = tuple(arguments)
+        self._shards = shards
         self._prefix = tuple(prefix)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -136,7 +143,8 @@ class ServerProcess:
     def _command(self) -> list[str]:
         listen = ["--listen", self._listen, "--admin-listen", self._admin_listen]
         data = ["--data", str(self.data), "--log-format", "json"]
-        program = [sys.executable, "-m", "trackpush_cli", "serve", str(self.resources)]
+        resources = [*(["--shards"] if self._shards else []), str(self.resources)]
+        program = [sys.executable, "-m", "trackpush_cli", "serve", *resources]
         return [*self._prefix, *program, *listen, *data, *self._arguments]
 
     async def _ended(self) -> int:
@@ -166,10 +174,10 @@ def _addresses(line: Mapping[str, Any]) -> tuple[str, str]:
 
 @contextlib.asynccontextmanager
 async def running(
-    resources: Path, data: Path, *, ready: bool = True, arguments: Sequence[str] = ()
+    resources: Path, data: Path, *, ready: bool = True, arguments: Sequence[str] = (), shards: bool = False
 ) -> AsyncIterator[ServerProcess]:
     """A started server that is dead when the block ends."""
-    server = ServerProcess(resources, data, arguments=arguments)
+    server = ServerProcess(resources, data, arguments=arguments, shards=shards)
     try:
         await server.start(ready=ready)
         yield server

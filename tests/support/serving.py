@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trackpush_api.routing import Account, Destination, Egress, Host, Limits, RoutingTable, ServerSettings, digest_key
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.config.source import Loaded
+from trackpush_server.config.source import Loaded, Source
 from trackpush_server.options import ServeOptions
 from trackpush_server.server import Server
 
@@ -67,11 +67,20 @@ def table(
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, given: RoutingTable | None = None, *, source: HeldSource | None = None
+    folder: Path,
+    given: RoutingTable | None = None,
+    *,
+    source: Source | None = None,
+    admin_token_file: Path | None = None,
 ) -> AsyncIterator[Server]:
     """A started server on free loopback ports, its journal in the folder; drained when the block ends."""
     options = ServeOptions(
-        folder=folder, listen=("127.0.0.1", 0), admin_listen=("127.0.0.1", 0), data=folder / "data", drain_grace=1.0
+        folder=folder,
+        listen=("127.0.0.1", 0),
+        admin_listen=("127.0.0.1", 0),
+        admin_token_file=admin_token_file,
+        data=folder / "data",
+        drain_grace=1.0,
     )
     server = Server(options, source=source or HeldSource(given or table()))
     await server.start()
