@@ -13,6 +13,9 @@ import pytest
 
 from support import manifests
 from support.manifests import Client
+from support.server import running
+from support.serving import table
+from support.volume import Volume, written
 
 ACME = Client(name="acme", url="http://127.0.0.1:1/hook")
 
@@ -86,6 +89,40 @@ def test_several_servers_without_a_choice_are_named(tmp_path: Path) -> None:
     assert "trackpush/main" in said
     assert "trackpush/second" in said
     assert "--server" in said
+
+
+@pytest.mark.parametrize("arguments", [(), ("resources", "--shards", "routing")])
+def test_resources_and_shards_are_two_ways_of_which_one_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    said = refused(*arguments, "--data", str(tmp_path / "data"))
+
+    assert "name a folder of resources (DIR), or one of shards (--shards DIR), and not both" in " ".join(said.split())
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_of_shards_that_is_not_there_is_named(tmp_path: Path) -> None:
+    said = refused("--shards", str(tmp_path / "nowhere"), "--data", str(tmp_path / "data"))
+
+    assert str(tmp_path / "nowhere") in said
+
+
+def test_a_token_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    token = str(tmp_path / "token")
+    said = refused(str(resources), "--data", str(tmp_path / "data"), "--admin-token-file", token)
+
+    assert f"--admin-token-file {token}: No such file or directory" in " ".join(said.split())
+
+
+async def test_a_process_waits_for_its_shards_serves_them_and_ends_with_0_in_either_state(tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "routing")
+    async with running(volume.root, tmp_path / "data", shards=True, ready=False) as server:
+        assert "no routing table is loaded" in (await server.until_ready(ready=False)).text
+        assert await server.terminate() == 0, server.tail()
+        await server.start(ready=False)
+        volume.swap(written(table()))
+        await server.until_ready()
+        assert '"settings":"settings-1"' in (await server.probe("/config")).text
+        assert await server.terminate() == 0, server.tail()
 
 
 @pytest.mark.parametrize("address", ["8080", "localhost", ":8080", "127.0.0.1:99999", "::1:8080"])
