@@ -70,10 +70,14 @@ class Rig:
 
     def apply(self, *destinations: Destination, suspended_account: bool = False) -> None:
         """Serve these destinations."""
+        self.dispatcher.apply(self.table(*destinations, suspended_account=suspended_account))
+
+    def table(self, *destinations: Destination, suspended_account: bool = False) -> RoutingTable:
+        """A table of these destinations and one account."""
         account = Account(name="acme/clickpost", aggregator=Aggregator.CLICKPOST, key_digests=())
         account = msgspec.structs.replace(account, suspended=suspended_account)
         server = ServerSettings(name="trackpush/main", egress=LOOPBACK)
-        self.dispatcher.apply(RoutingTable(server=server, accounts=(account,), destinations=destinations))
+        return RoutingTable(server=server, accounts=(account,), destinations=destinations)
 
     async def post(self, *marks: int, shipment: str | None = None, to: Sequence[str] = ("acme/oms",)) -> None:
         """Store one update per mark, each a shipment of its own unless named, and wait for the commit."""

@@ -322,3 +322,23 @@ async def test_stopping_lets_attempts_under_way_end(tmp_path: Path) -> None:
         await stopping
         assert len(rig.seen.ends) == 4
         assert await rig.pending() == 6, "the others are still to be sent"
+
+
+async def test_a_table_with_many_push_configs_is_taken_without_stopping_the_others(tmp_path: Path) -> None:
+    async with open_sink() as sink, open_rig(tmp_path) as rig:
+        many = [to(sink, name=f"acme/p-{number:04d}") for number in range(1500)]
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        other = asyncio.create_task(count())
+        await rig.dispatcher.take(rig.dispatcher.change_to(rig.table(*many)))
+        other.cancel()
+        assert turns > 5
+        await rig.post(1, to=[many[-1].name])
+        await rig.until_ended(1)
+        assert sink.marks == {1}
