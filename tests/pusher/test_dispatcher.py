@@ -213,6 +213,7 @@ async def test_pushes_to_a_push_config_that_is_not_there_wait_for_it(tmp_path: P
         rig.apply(to(sink))
         await rig.until_ended(2)
         rig.apply()
+        assert rig.channel().breaker == "unconfigured"
         await rig.post(3)
         assert await rig.pending() == 1
         rig.apply(to(sink))
