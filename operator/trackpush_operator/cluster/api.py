@@ -1,0 +1,85 @@
+"""The port to the API server. Bodies are dicts as it writes them; nothing else in the operator knows HTTP."""
+
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, Protocol
+
+Body = dict[str, Any]
+
+
+class Api(NamedTuple):
+    """One kind as the API server addresses it."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """``apps/v1``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def prefix(self) -> str:
+        """``/apis/apps/v1``."""
+        return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """The path of a collection or an object."""
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace is not None else ""
+        rest = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{self.prefix}{scope}/{self.plural}{rest}"
+
+
+class Selection(NamedTuple):
+    """What a list or a watch asks for, selected by the server."""
+
+    labels: str = ""
+    fields: str = ""
+
+
+class Page(NamedTuple):
+    """A part of a list."""
+
+    version: int
+    """Resource version of the whole list: the same on all pages."""
+    items: list[Body]
+
+
+class Cluster(Protocol):
+    """What the operator does at the API server. Every method raises `ClusterError`."""
+
+    def pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
+        """List, in pages of one consistent state; ``namespace`` None is everywhere."""
+        ...
+
+    async def get(self, api: Api, namespace: str | None, name: str) -> Body:
+        """One object."""
+        ...
+
+    async def apply(self, api: Api, body: Body) -> Body:
+        """Server-side apply as the operator's field manager, with force; gives the object as it is then."""
+        ...
+
+    async def create(self, api: Api, body: Body) -> Body:
+        """Make it; `ConflictError` when it exists."""
+        ...
+
+    async def replace(self, api: Api, body: Body) -> Body:
+        """Replace; `ConflictError` when its resource version isn't the newest."""
+        ...
+
+    async def patch(
+        self, api: Api, namespace: str | None, name: str, body: Body, *, subresource: str | None = None
+    ) -> Body:
+        """JSON merge patch."""
+        ...
+
+    async def delete(self, api: Api, namespace: str, name: str, *, uid: str) -> None:
+        """Delete exactly this object; no error when it is gone or another one has its name."""
+        ...
+
+    async def serves(self, api: Api) -> bool:
+        """Whether the kind exists here."""
+        ...

@@ -1,0 +1,52 @@
+"""What the API server answers other than success. None of it quotes a body: it may hold a Secret's values."""
+
+
+class ClusterError(Exception):
+    """A request failed.
+
+    ``status`` is the HTTP status, 0 where there was no answer. The text names the request and the server's message.
+    """
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotFoundError(ClusterError):
+    """There is no such object, or no such kind (404)."""
+
+
+class ConflictError(ClusterError):
+    """It exists already, or was changed in between (409)."""
+
+
+class GoneError(ClusterError):
+    """The resource version or the continue token is too old (410): list anew."""
+
+
+class ForbiddenError(ClusterError):
+    """The operator's role doesn't allow it (401, 403)."""
+
+
+class InvalidError(ClusterError):
+    """The API server refuses the object (400, 422); trying again is of no use until something changes."""
+
+
+class UnavailableError(ClusterError):
+    """No answer, a 5xx or too many requests (429) for long: try again later."""
+
+
+_BY_STATUS: dict[int, type[ClusterError]] = {
+    400: InvalidError,
+    401: ForbiddenError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+    422: InvalidError,
+}
+
+
+def error_of(status: int, message: str) -> ClusterError:
+    """The error for an HTTP status of 400 or more."""
+    return _BY_STATUS.get(status, UnavailableError)(message, status=status)

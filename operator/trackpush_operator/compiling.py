@@ -1,0 +1,269 @@
+"""Cache → tables: decides about one resource at a time what the servers are to know of it. No I/O.
+
+Built of the same functions as `trackpush_api.compile.compile_table`; a property test holds both equal over any
+sequence of changes. What a decision touches besides its own entry (others whose key it takes, PushConfigs that get
+into another server's table) comes back as effects.
+
+A table that is new to this process is held: none of its shards may be written before every resource that could be in
+it has been decided about once. Else half a table would reach the pods, and clients would be answered with 401.
+"""
+
+import msgspec
+
+from trackpush_api.accounts import (
+    AccountContext,
+    KeyClaim,
+    claimed_keys,
+    compile_account,
+    find_server,
+    serves_namespace,
+)
+from trackpush_api.destinations import compile_destination
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.manifest import Resource, Secret
+from trackpush_api.problems import Problem, Reason
+from trackpush_api.routing import Egress
+from trackpush_api.settings import compile_egress, compile_settings
+from trackpush_operator.cache import Cache, Ref
+from trackpush_operator.claims import Claims
+from trackpush_operator.objects import Item, Key, Kind, resource_of, server_key
+from trackpush_operator.tables import Entry, Id, Sort, Table
+from trackpush_operator.uses import Use, Uses
+
+_ANYWHERE = Egress(https_only=False)
+"""For a PushConfig that no server has: what else is wrong with it."""
+_SORTS: dict[Kind, Sort] = {Kind.SERVER: "settings", Kind.WEBHOOK: "account", Kind.PUSH: "destination"}
+_KINDS: dict[Sort, Kind] = {sort: kind for kind, sort in _SORTS.items()}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided about a resource, as far as its conditions tell it."""
+
+    generation: int
+    problems: tuple[Problem, ...] = ()
+    servers: tuple[str, ...] = ()
+    """Servers that are to have it."""
+    served: bool = False
+    """Whether there is something of it to serve."""
+    used: bool = True
+    """For a PushConfig: whether an AggregatorWebhook sends to it."""
+
+
+class Effects:
+    """What else a decision touches."""
+
+    def __init__(self) -> None:
+        self.again: set[Key] = set()
+        """To be decided anew."""
+        self.parts: set[tuple[str, str]] = set()
+        """Server and shard, to be written."""
+
+
+class Compiler:
+    """Keeps tables, claims, uses and verdicts."""
+
+    def __init__(self, cache: Cache) -> None:
+        self.tables: dict[str, Table] = {}
+        """By ``namespace/name`` of the server."""
+        self.verdicts: dict[Key, Verdict] = {}
+        self.uses = Uses()
+        self._claims = Claims()
+        self._cache = cache
+        self._placed: dict[Key, tuple[str, ...]] = {}
+        self._awaited: dict[str, set[Key]] = {}
+
+    def adopt(self, table: Table) -> set[Key]:
+        """Begin with a server's table as it stands in the cluster, held until all of the keys given are decided."""
+        self.tables[table.server] = table
+        inside = {key_of(what) for what in table.ids()}
+        for key in inside:
+            self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
+        webhooks = self._cache.webhooks_of(table.server)
+        pushes = {
+            Key(Kind.PUSH, namespace, name)
+            for namespace in {one.namespace for one in webhooks}
+            for name in self._cache.push_configs(namespace)
+        }
+        keys = {server_key(table.server)} | inside | webhooks | pushes
+        self._awaited[table.server] = set(keys)
+        return keys
+
+    def is_held(self, server: str) -> bool:
+        """Whether nothing of this server's table may be written yet."""
+        return server not in self.tables or server in self._awaited
+
+    def release(self, key: Key) -> set[str]:
+        """The resource was decided about, or can't be; servers whose tables are held no longer by that."""
+        released = set()
+        for server, keys in list(self._awaited.items()):
+            keys.discard(key)
+            if not keys:
+                del self._awaited[server]
+                released.add(server)
+        return released
+
+    def decide(self, key: Key) -> Effects:
+        """Decide about one resource by what the cache knows now."""
+        effects = Effects()
+        item = self._cache.items.get(key)
+        if key.kind is Kind.SERVER:
+            self._decide_server(key, item, effects)
+        elif item is None:
+            self._forget(key, effects)
+        elif key.kind is Kind.WEBHOOK:
+            self._decide_webhook(item, effects)
+        else:
+            self._decide_push(item, effects)
+        return effects
+
+    def _decide_server(self, key: Key, item: Item | None, effects: Effects) -> None:
+        if item is None:
+            self.tables.pop(key.full_name, None)
+            self._awaited.pop(key.full_name, None)
+            self.verdicts.pop(key, None)
+            return
+        resource, problems = resource_of(item)
+        compiled = compile_settings(resource)
+        table = self.tables.get(key.full_name)
+        if compiled.settings is not None and table is not None:  # else what was there stays
+            self._put(table, ("settings", key.full_name), compiled.settings, effects)
+        self.verdicts[key] = Verdict(
+            generation=item.generation,
+            problems=(*problems, *compiled.problems),
+            servers=(key.full_name,),
+            served=compiled.settings is not None,
+        )
+
+    def _forget(self, key: Key, effects: Effects) -> None:
+        if key.kind is Kind.WEBHOOK:
+            effects.again |= self._claims.replace(key, "", frozenset())
+            self._note_use(key, None, effects)
+        self._place(key, {}, effects)
+        self.verdicts.pop(key, None)
+
+    def _decide_webhook(self, item: Item, effects: Effects) -> None:
+        key = item.key
+        webhook, invalid = resource_of(item)
+        name, lost = find_server(webhook, self._cache.servers)
+        server = None if name is None else self._server(name)
+        if name is not None and server is None:
+            self._keep(item, name, invalid)
+            return
+        secrets = self._secrets(item)
+        labels = self._cache.labels.get(key.namespace, {})
+        allowed = server is not None and serves_namespace(server, key.namespace, labels)
+        claims = claimed_keys(webhook, secrets) if allowed else frozenset()
+        effects.again |= self._claims.replace(key, item.order, frozenset((name or "", claim) for claim in claims))
+        self._note_use(key, Use(name if allowed else None, item.links.push_configs), effects)
+        account, problems = None, (*invalid, *lost)
+        if server is not None:
+            context = AccountContext(
+                server=server,
+                namespace_labels=labels,
+                secrets=secrets,
+                push_configs=self._cache.push_configs(key.namespace),
+                owner=lambda claim: self._owner(server.full_name, claim),
+            )
+            compiled = compile_account(webhook, context)
+            account, problems = compiled.account, (*problems, *compiled.problems)
+        self._place(key, {} if account is None or name is None else {name: account}, effects)
+        self.verdicts[key] = Verdict(
+            generation=item.generation,
+            problems=problems,
+            servers=() if name is None else (name,),
+            served=account is not None,
+        )
+
+    def _keep(self, item: Item, server: str, invalid: tuple[Problem, ...]) -> None:
+        """Its server's spec is invalid: whatever is served of it stays."""
+        resource, _ = resource_of(item)
+        message = f"WebhookServer {server} is invalid; see its conditions"
+        problem = resource.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND)
+        placed = self._placed.get(item.key, ())
+        self.verdicts[item.key] = Verdict(
+            generation=item.generation, problems=(*invalid, problem), servers=placed, served=bool(placed)
+        )
+
+    def _decide_push(self, item: Item, effects: Effects) -> None:
+        key = item.key
+        resource, invalid = resource_of(item)
+        secrets = self._secrets(item)
+        problems: dict[Problem, None] = dict.fromkeys(invalid)
+        entries: dict[str, Entry] = {}
+        servers = self.uses.servers(key.namespace)
+        for name in servers:
+            server = self._server(name)
+            if server is None:  # what was there stays
+                entries |= self._entry(name, key)
+                continue
+            assert isinstance(server.spec, WebhookServerSpec)
+            compiled = compile_destination(resource, secrets=secrets, egress=compile_egress(server.spec))
+            problems |= dict.fromkeys(compiled.problems)
+            if compiled.destination is not None:
+                entries[name] = compiled.destination
+        if not servers:
+            problems |= dict.fromkeys(compile_destination(resource, secrets=secrets, egress=_ANYWHERE).problems)
+        self._place(key, entries, effects)
+        self.verdicts[key] = Verdict(
+            generation=item.generation,
+            problems=tuple(problems),
+            servers=servers,
+            served=bool(servers) and len(entries) == len(servers),
+            used=self.uses.is_used(key.namespace, key.name),
+        )
+
+    def _entry(self, server: str, key: Key) -> dict[str, Entry]:
+        table = self.tables.get(server)
+        what = id_of(key)
+        found = None if table is None else table.part_of(what).entries.get(what)
+        return {} if found is None else {server: found}
+
+    def _note_use(self, key: Key, use: Use | None, effects: Effects) -> None:
+        change = self.uses.replace(key, use)
+        names = self._cache.push_configs(key.namespace) if change.all else change.names
+        effects.again |= {Key(Kind.PUSH, key.namespace, name) for name in names}
+
+    def _place(self, key: Key, entries: dict[str, Entry], effects: Effects) -> None:
+        what = id_of(key)
+        for name in {*self._placed.get(key, ()), *entries}:
+            table = self.tables.get(name)
+            if table is not None:  # else it is adopted soon, and all are decided about once more
+                self._put(table, what, entries.get(name), effects)
+        if entries:
+            self._placed[key] = tuple(sorted(entries))
+        else:
+            self._placed.pop(key, None)
+
+    def _put(self, table: Table, what: Id, entry: Entry | None, effects: Effects) -> None:
+        part = table.part_of(what)
+        waiting = part.refused - {what}
+        if part.put(what, entry):
+            effects.parts.add((table.server, part.name))
+            effects.again |= {key_of(one) for one in waiting}  # there may be room now
+
+    def _server(self, name: str) -> Resource | None:
+        """A WebhookServer whose spec is valid."""
+        item = self._cache.server(name)
+        resource = None if item is None else resource_of(item)[0]
+        return None if resource is None or resource.spec is None else resource
+
+    def _owner(self, server: str, claim: KeyClaim) -> str | None:
+        owner = self._claims.owner((server, claim))
+        return None if owner is None else owner.full_name
+
+    def _secrets(self, item: Item) -> dict[Ref, Secret]:
+        refs = [(item.key.namespace, name) for name in item.links.secrets]
+        found = {ref: self._cache.secrets.get(ref) for ref in refs}
+        return {ref: secret for ref, secret in found.items() if secret is not None}
+
+
+def id_of(key: Key) -> Id:
+    """The entry of a resource."""
+    return _SORTS[key.kind], key.full_name
+
+
+def key_of(what: Id) -> Key:
+    """The resource of an entry."""
+    sort, full_name = what
+    namespace, _, name = full_name.partition("/")
+    return Key(_KINDS[sort], namespace, name)

@@ -1,0 +1,81 @@
+"""Conditions: what a check found, merged with what stood in the status before."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+Status = Literal["True", "False", "Unknown"]
+READY: Final = "Ready"
+PENDING: Final = "Pending"
+NO_READY_PODS: Final = "NoReadyPods"
+_MOST_CHARS: Final = 2000
+S = TypeVar("S")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a check found."""
+
+    type: str
+    status: Status
+    reason: str
+    message: str = ""
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A condition as it stands in a status."""
+
+    type: str
+    status: Status
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+    last_transition_time: str = ""
+
+
+class StatusOfResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole status."""
+
+    observed_generation: int = 0
+    url: str | None = None
+    setup: str | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+Check = Callable[[S], Finding | None]
+
+
+def first(checks: Iterable[Check[S]], snapshot: S, otherwise: Finding) -> Finding:
+    """The finding of the first check that has one."""
+    return next((found for check in checks if (found := check(snapshot)) is not None), otherwise)
+
+
+def summary(findings: Sequence[Finding]) -> Finding:
+    """``Ready``: the first that is False gives reason and message; then the first that is Unknown."""
+    for status in ("False", "Unknown"):
+        for one in findings:
+            if one.status == status and not (one.type == "Delivering" and status == "Unknown"):
+                return Finding(READY, "False", one.reason, one.message)
+    return Finding(READY, "True", READY, "everything is in place")
+
+
+def merged(
+    previous: Iterable[Condition], findings: Iterable[Finding], *, generation: int, now: str
+) -> tuple[Condition, ...]:
+    """The conditions; a time of transition stays while the status of the condition does."""
+    before = {one.type: one for one in previous}
+    result = []
+    for found in findings:
+        old = before.get(found.type)
+        since = old.last_transition_time if old is not None and old.status == found.status else now
+        result.append(
+            Condition(
+                type=found.type,
+                status=found.status,
+                reason=found.reason,
+                message=found.message[:_MOST_CHARS],
+                observed_generation=generation,
+                last_transition_time=since or now,
+            )
+        )
+    return tuple(result)

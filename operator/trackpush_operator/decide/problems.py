@@ -1,0 +1,28 @@
+"""Problems that compiling found → the conditions Accepted and ResolvedRefs."""
+
+from collections.abc import Sequence
+
+from trackpush_api.problems import Problem, Severity
+from trackpush_operator.decide.conditions import Finding
+
+_MOST = 5
+
+
+def found_in(problems: Sequence[Problem], condition: str) -> Finding | None:
+    """False with the first problem's reason and all problems' texts, where this condition suffers from any."""
+    mine = [one for one in problems if one.condition == condition]
+    if not mine:
+        return None
+    assert mine[0].reason is not None
+    return Finding(condition, "False", mine[0].reason.value, _texts(mine))
+
+
+def hints(problems: Sequence[Problem]) -> str:
+    """What isn't wrong, but worth telling."""
+    return _texts([one for one in problems if one.condition is None and one.severity is Severity.WARNING])
+
+
+def _texts(problems: Sequence[Problem]) -> str:
+    more = len(problems) - _MOST
+    texts = [f"{one.field}: {one.message}" if one.field else one.message for one in problems[:_MOST]]
+    return "; ".join([*texts, *([f"and {more} more"] if more > 0 else [])])

@@ -1,0 +1,72 @@
+"""PushConfig: snapshot → conditions."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from trackpush_api.problems import Problem
+from trackpush_operator.decide.conditions import NO_READY_PODS, Finding, first, summary
+from trackpush_operator.decide.problems import found_in, hints
+from trackpush_operator.decide.programmed import Spread, programmed
+
+DELIVERING = "Delivering"
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pod says of a PushConfig to which nothing is delivered now."""
+
+    reason: str
+    since: int
+    """Seconds since the epoch."""
+    message: str = ""
+
+
+class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All that its status depends on."""
+
+    problems: tuple[Problem, ...] = ()
+    served: bool = False
+    used: bool = True
+    suspended: bool = False
+    spreads: tuple[Spread, ...] = ()
+    trouble: Trouble | None = None
+
+
+def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
+    """Ready first, then what it sums up."""
+    problems = snapshot.problems
+    accepted = found_in(problems, "Accepted") or _accepted(snapshot)
+    resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
+    otherwise = Finding(DELIVERING, "True", DELIVERING, "no push to it is failing")
+    delivering = first((_suspended, _failing, _unknown), snapshot, otherwise)
+    parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served), delivering)
+    return summary(parts), *parts
+
+
+def _accepted(snapshot: PushSnapshot) -> Finding:
+    if snapshot.used:
+        return Finding("Accepted", "True", "Accepted", hints(snapshot.problems))
+    return Finding("Accepted", "True", "NotReferenced", "no AggregatorWebhook sends to it")
+
+
+def _suspended(snapshot: PushSnapshot) -> Finding | None:
+    if not snapshot.suspended:
+        return None
+    return Finding(DELIVERING, "False", "Suspended", "spec.suspend is true: pushes wait, none is lost")
+
+
+def _failing(snapshot: PushSnapshot) -> Finding | None:
+    trouble = snapshot.trouble
+    if trouble is None:
+        return None
+    since = datetime.fromtimestamp(trouble.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = f": {trouble.message}" if trouble.message else ""
+    return Finding(DELIVERING, "False", trouble.reason, f"since {since}{text}")
+
+
+def _unknown(snapshot: PushSnapshot) -> Finding | None:
+    if snapshot.served and any(one.ready or (one.grace and one.confirmed) for one in snapshot.spreads):
+        return None
+    if not snapshot.served:
+        return Finding(DELIVERING, "Unknown", "NotServed", "it is not served")
+    return Finding(DELIVERING, "Unknown", NO_READY_PODS, "no ready server pod tells how its pushes do")

@@ -1,0 +1,131 @@
+"""WebhookServer: snapshot → whether children are made, and the conditions."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.problems import Problem, Reason
+from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, Finding, first, summary
+from trackpush_operator.decide.problems import found_in, hints
+from trackpush_operator.decide.programmed import PROGRAMMED
+
+MOST_NAME: Final = 50
+"""Characters: the StatefulSet's revision label, ``NAME-`` and a hash, has at most 63."""
+_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_UNDERSCORES: Final = "trackpush.dev/underscores"
+
+
+class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All that its status and its children depend on."""
+
+    name: str
+    spec: WebhookServerSpec | None = None
+    problems: tuple[Problem, ...] = ()
+    older_hosts: frozenset[tuple[str, str]] = frozenset()
+    """Host and aggregator that an older WebhookServer has."""
+    has_http_routes: bool = True
+    applied: bool = False
+    """The children stand as they should."""
+    trouble: str = ""
+    """Why they don't, if that is known."""
+    written: bool = False
+    """The settings stand in their Secret."""
+    ready: int = 0
+    """Ready pods."""
+    served: bool = False
+    """All ready pods were asked, and serve the settings."""
+    unasked: str = ""
+    """Why a pod can't be asked."""
+
+
+def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
+    """Ready first, then what it sums up."""
+    problems = snapshot.problems
+    fine = Finding("Accepted", "True", "Accepted", hints(problems))
+    accepted = first((_invalid_name, _problems, _host_conflict), snapshot, fine)
+    done = Finding(PROGRAMMED, "True", PROGRAMMED, "every pod is ready and serves the settings")
+    parts = (accepted, first(_PROGRAMMED, snapshot, done))
+    return summary(parts), *parts
+
+
+def makes_children(snapshot: ServerSnapshot) -> bool:
+    """Whether children are made and changed. Where not, those that there are stay as they are."""
+    if snapshot.spec is None or _invalid_name(snapshot) is not None:
+        return False
+    return all(one.reason is not Reason.UNSUPPORTED for one in snapshot.problems)
+
+
+def _invalid_name(snapshot: ServerSnapshot) -> Finding | None:
+    if len(snapshot.name) <= MOST_NAME and _NAME.fullmatch(snapshot.name):
+        return None
+    message = (
+        f"metadata.name names a Service, too: at most {MOST_NAME} letters, digits and hyphens, a letter first;"
+        " make another WebhookServer"
+    )
+    return Finding("Accepted", "False", Reason.INVALID.value, message)
+
+
+def _problems(snapshot: ServerSnapshot) -> Finding | None:
+    return found_in(snapshot.problems, "Accepted")
+
+
+def _host_conflict(snapshot: ServerSnapshot) -> Finding | None:
+    hosts = [] if snapshot.spec is None else snapshot.spec.hosts
+    taken = sorted({one.host for one in hosts for name in one.aggregators if (one.host, name) in snapshot.older_hosts})
+    if not taken:
+        return None
+    message = f"an older WebhookServer has {', '.join(taken)}; an aggregator's posts can reach only one of them"
+    return Finding("Accepted", "False", "HostConflict", message)
+
+
+def _not_made(snapshot: ServerSnapshot) -> Finding | None:
+    if makes_children(snapshot):
+        return None
+    return Finding(PROGRAMMED, "False", "NotServed", "it is not accepted; what runs already stays as it is")
+
+
+def _unexposed(snapshot: ServerSnapshot) -> Finding | None:
+    expose = None if snapshot.spec is None else snapshot.spec.expose
+    if expose is None:
+        return None
+    if expose.http_route is not None and not snapshot.has_http_routes:
+        message = "this cluster has no Gateway API (HTTPRoute); install it, or use expose.ingress"
+        return Finding(PROGRAMMED, "False", "ExposeUnavailable", message)
+    ingress = expose.ingress
+    if ingress is None or "nginx" not in (ingress.class_name or "") or _UNDERSCORES in ingress.annotations:
+        return None
+    message = (
+        "ingress-nginx drops headers with an underscore, such as webhook_key: set enable-underscores-in-headers to"
+        f' "true" in its ConfigMap, then the annotation {_UNDERSCORES}: allowed in expose.ingress.annotations'
+    )
+    return Finding(PROGRAMMED, "False", "ExposeUnavailable", message)
+
+
+def _unapplied(snapshot: ServerSnapshot) -> Finding | None:
+    if snapshot.applied and snapshot.written:
+        return None
+    return Finding(PROGRAMMED, "False", PENDING, snapshot.trouble or "its children are being made")
+
+
+def _without_pods(snapshot: ServerSnapshot) -> Finding | None:
+    if snapshot.ready:
+        return None
+    return Finding(PROGRAMMED, "False", NO_READY_PODS, "no pod of it is ready; look at its pods and their events")
+
+
+def _few_pods(snapshot: ServerSnapshot) -> Finding | None:
+    wanted = 1 if snapshot.spec is None else snapshot.spec.replicas
+    if snapshot.ready >= wanted:
+        return None
+    return Finding(PROGRAMMED, "False", "PodsNotReady", f"{snapshot.ready} of {wanted} pods are ready")
+
+
+def _unserved(snapshot: ServerSnapshot) -> Finding | None:
+    if snapshot.served:
+        return None
+    return Finding(PROGRAMMED, "False", PENDING, snapshot.unasked or "not every pod serves the settings yet")
+
+
+_PROGRAMMED = (_not_made, _unexposed, _unapplied, _without_pods, _few_pods, _unserved)

@@ -1,0 +1,78 @@
+"""AggregatorWebhook: snapshot → conditions, the URL to paste and where to paste it. DESIGN §3 has the instructions."""
+
+import msgspec
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.problems import Problem
+from trackpush_api.vocabulary import Aggregator
+from trackpush_operator.decide.conditions import Finding, summary
+from trackpush_operator.decide.problems import found_in, hints
+from trackpush_operator.decide.programmed import Spread, programmed
+
+_SETUP = {
+    Aggregator.CLICKPOST: (
+        "In Clickpost's panel: Settings, tab Notification, section Webhooks: Selected status. Choose the statuses,"
+        " enter the URL, and put the key that the page generates into the Secret."
+    ),
+    Aggregator.SHIPROCKET: (
+        "In Shiprocket's panel: Settings, API, Webhooks. Enter the URL, and the key from the Secret into the token"
+        " field."
+    ),
+    Aggregator.SHIPWAY: (
+        "Replace <key> in the URL with the key from the Secret and send the URL to Shipway's team, who configure it"
+        " at their end."
+    ),
+}
+
+
+class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All that its status depends on."""
+
+    aggregator: Aggregator | None
+    """None for an invalid spec."""
+    problems: tuple[Problem, ...] = ()
+    server: str | None = None
+    """``namespace/name``; None when none is found."""
+    server_spec: WebhookServerSpec | None = None
+    served: bool = False
+    spreads: tuple[Spread, ...] = ()
+
+
+def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
+    """Ready first, then what it sums up."""
+    problems = snapshot.problems
+    accepted = found_in(problems, "Accepted") or Finding("Accepted", "True", "Accepted", hints(problems))
+    resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
+    parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served))
+    return summary(parts), *parts
+
+
+def url(snapshot: WebhookSnapshot) -> str | None:
+    """The URL to paste; Shipway's shows the place of the key, never the key. None without a server."""
+    spec, aggregator = snapshot.server_spec, snapshot.aggregator
+    if spec is None or aggregator is None or snapshot.server is None:
+        return None
+    host = next((one.host for one in spec.hosts if aggregator in one.aggregators), None)
+    if host is None and spec.hosts:
+        return None
+    namespace, _, name = snapshot.server.partition("/")
+    base = f"{_scheme(spec)}://{host}" if host is not None else f"http://{name}.{namespace}.svc"
+    place = "/<key>" if aggregator is Aggregator.SHIPWAY else ""
+    return f"{base}{spec.base_path}/{aggregator.path_segment}/notify{place}"
+
+
+def setup(snapshot: WebhookSnapshot) -> str | None:
+    """Where and how to paste it."""
+    spec, aggregator = snapshot.server_spec, snapshot.aggregator
+    if spec is None or aggregator is None:
+        return None
+    if url(snapshot) is None:
+        return f"WebhookServer {snapshot.server} has no host for {aggregator.value}; add it to one of its spec.hosts."
+    inside = " The WebhookServer has no hosts: this URL works within the cluster only." if not spec.hosts else ""
+    return _SETUP[aggregator] + inside
+
+
+def _scheme(spec: WebhookServerSpec) -> str:
+    """Plain http only where an Ingress is known to have no certificate; else TLS ends somewhere before us."""
+    ingress = None if spec.expose is None else spec.expose.ingress
+    return "http" if ingress is not None and ingress.tls_secret_name is None else "https"

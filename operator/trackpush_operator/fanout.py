@@ -1,0 +1,51 @@
+"""Who has to be decided about again when an object changed. Pure: reads the cache only."""
+
+from typing import Any
+
+import msgspec
+
+from trackpush_operator.cache import Cache
+from trackpush_operator.objects import Item, Key, Kind, resource_of, server_key
+
+
+def after_item(cache: Cache, old: Item | None, new: Item | None) -> set[Key]:
+    """A resource of ours was made, changed or deleted; the cache knows the new state."""
+    item = new or old
+    assert item is not None
+    if old is not None and new is not None and (old.uid, old.spec, old.created) == (new.uid, new.spec, new.created):
+        return {item.key} if old.generation != new.generation else set()
+    keys = {item.key}
+    if item.key.kind is Kind.PUSH and (old is None or new is None):
+        keys |= cache.senders(item.key)
+    elif item.key.kind is Kind.SERVER:
+        keys |= _after_server(cache, old, new)
+    return keys
+
+
+def after_labels(cache: Cache, namespace: str) -> set[Key]:
+    """A namespace's labels changed."""
+    return set(cache.webhooks(namespace))
+
+
+def _after_server(cache: Cache, old: Item | None, new: Item | None) -> set[Key]:
+    item = new or old
+    assert item is not None
+    keys = {server_key(name) for name in cache.servers}  # hosts that two want
+    if old is not None and new is not None and _tenancy(old) == _tenancy(new):
+        return keys
+    webhooks = cache.webhooks_of(item.key.full_name)
+    keys |= webhooks
+    for namespace in {one.namespace for one in webhooks}:
+        keys |= {Key(Kind.PUSH, namespace, name) for name in cache.push_configs(namespace)}
+    return keys
+
+
+def _tenancy(server: Item) -> tuple[Any, ...]:
+    """What of a WebhookServer its clients' resources depend on."""
+    spec = msgspec.json.decode(server.spec)
+    valid = resource_of(server)[0].spec is not None
+    return (
+        server.uid,
+        valid,
+        *(spec.get(name) for name in ("allowedNamespaces", "egress", "hosts", "basePath", "expose")),
+    )

@@ -1,0 +1,95 @@
+"""Which servers and PushConfigs the AggregatorWebhooks of each namespace use. Pure.
+
+Counted, so that one AggregatorWebhook more or less in a namespace of thousands concerns a PushConfig only when it is
+the first or the last of its sort.
+"""
+
+from collections import Counter, defaultdict
+from typing import NamedTuple, TypeVar
+
+from trackpush_operator.objects import Key
+
+
+class Use(NamedTuple):
+    """What one AggregatorWebhook uses."""
+
+    server: str | None
+    """``namespace/name`` of the server that serves its namespace; None when none does."""
+    push_configs: tuple[str, ...] | None
+    """Names; None means all."""
+
+
+class Change(NamedTuple):
+    """Which PushConfigs of the namespace are concerned."""
+
+    all: bool
+    names: frozenset[str]
+
+
+class Uses:
+    """All uses."""
+
+    def __init__(self) -> None:
+        self._of: dict[Key, Use] = {}
+        self._servers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._named: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
+
+    def servers(self, namespace: str) -> tuple[str, ...]:
+        """The servers whose tables hold the namespace's PushConfigs."""
+        return tuple(sorted(self._servers.get(namespace, ())))
+
+    def is_used(self, namespace: str, push_config: str) -> bool:
+        """Whether an AggregatorWebhook sends to it."""
+        named = self._named.get(namespace, Counter())
+        return None in named or push_config in named
+
+    def replace(self, key: Key, use: Use | None) -> Change:
+        """Replace what one uses."""
+        namespace, old = key.namespace, self._of.pop(key, None)
+        if old == use:
+            if use is not None:
+                self._of[key] = use
+            return Change(all=False, names=frozenset())
+        servers = {one.server for one in (old, use) if one is not None and one.server is not None}
+        names = {name for one in (old, use) if one is not None for name in _names(one)}
+        before = self._present(namespace, servers, names)
+        if old is not None:
+            self._count(namespace, old, -1)
+        if use is not None:
+            self._of[key] = use
+            self._count(namespace, use, 1)
+        changed_servers, changed_names = (
+            was ^ now for was, now in zip(before, self._present(namespace, servers, names), strict=True)
+        )
+        return Change(
+            all=bool(changed_servers) or None in changed_names,
+            names=frozenset(name for name in changed_names if name is not None),
+        )
+
+    def _present(
+        self, namespace: str, servers: set[str], names: set[str | None]
+    ) -> tuple[frozenset[str | None], frozenset[str | None]]:
+        known, named = self._servers.get(namespace, ()), self._named.get(namespace, ())
+        return frozenset(one for one in servers if one in known), frozenset(one for one in names if one in named)
+
+    def _count(self, namespace: str, use: Use, step: int) -> None:
+        if use.server is not None:
+            _add(self._servers, namespace, use.server, step)
+        for name in _names(use):
+            _add(self._named, namespace, name, step)
+
+
+def _names(use: Use) -> tuple[str | None, ...]:
+    return (None,) if use.push_configs is None else tuple(dict.fromkeys(use.push_configs))
+
+
+_N = TypeVar("_N", str, str | None)
+
+
+def _add(index: defaultdict[str, Counter[_N]], namespace: str, name: _N, step: int) -> None:
+    counter = index[namespace]
+    counter[name] += step
+    if not counter[name]:
+        del counter[name]
+    if not counter:
+        del index[namespace]

@@ -1,0 +1,159 @@
+"""Keys to be worked on: each at most once at a time, failed ones later, and no lane holds up another.
+
+The rules are those of client-go's workqueue (a key added while it is worked on is worked on again; equal keys merge),
+with one more: keys are taken from the lanes in turn, so one tenant with thousands of changes costs another tenant
+with one change a single turn.
+"""
+
+import asyncio
+import heapq
+import random
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, Generic, TypeVar
+
+_FIRST_DELAY: Final = 0.5
+_LONGEST_DELAY: Final = 300.0
+_MOST_DOUBLINGS: Final = 12
+
+K = TypeVar("K", bound=Hashable)
+Lane = Callable[[K], Hashable]
+
+
+def delay_after(failures: int, jitter: float) -> float:
+    """Seconds to wait after so many failures in a row; ``jitter`` from 0 to 1."""
+    base = min(_FIRST_DELAY * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), _LONGEST_DELAY)
+    return base * (0.75 + 0.5 * jitter)
+
+
+class WorkQueue(Generic[K]):
+    """The queue. Belongs to one event loop."""
+
+    def __init__(self, lane: Lane[K], *, jitter: Callable[[], float] = random.random) -> None:
+        self._lane = lane
+        self._jitter = jitter
+        self._lanes: OrderedDict[Hashable, deque[K]] = OrderedDict()
+        self._waiting: set[K] = set()
+        """Keys in a lane."""
+        self._working: set[K] = set()
+        self._again: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._later: list[tuple[float, int, K]] = []
+        self._due: dict[K, float] = {}
+        self._numbers = 0
+        self._wake = asyncio.Event()
+        self._moved = 0.0
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._due)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits (but for later) and nothing is worked on."""
+        return not self._waiting and not self._working and not self._again
+
+    def add(self, key: K, *, delay: float = 0.0) -> None:
+        """Have a key worked on, now or in so many seconds; the sooner of two wins."""
+        if delay > 0:
+            self._add_later(key, delay)
+        elif key in self._working:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._due.pop(key, None)
+            if self.is_idle:
+                self._moved = _now()
+            self._waiting.add(key)
+            self._lanes.setdefault(self._lane(key), deque()).append(key)
+            self._wake.set()
+
+    def _add_later(self, key: K, delay: float) -> None:
+        due = _now() + delay
+        if key in self._waiting or self._due.get(key, due + 1) <= due:
+            return
+        self._due[key] = due
+        self._numbers += 1
+        heapq.heappush(self._later, (due, self._numbers, key))
+        self._wake.set()
+
+    async def take(self) -> K:
+        """The next key, of the next lane in turn; `done` or `failed` must follow."""
+        while True:
+            pause = self._ripen()
+            if self._lanes:
+                return self._pop()
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _ripen(self) -> float | None:
+        """Move what is due; seconds until the next that isn't."""
+        now = _now()
+        while self._later:
+            due, _, key = self._later[0]
+            if self._due.get(key) != due:
+                heapq.heappop(self._later)  # added sooner, or anew
+                continue
+            if due > now:
+                return due - now
+            heapq.heappop(self._later)
+            del self._due[key]
+            self.add(key)
+        return None
+
+    def _pop(self) -> K:
+        lane, keys = self._lanes.popitem(last=False)
+        key = keys.popleft()
+        if keys:
+            self._lanes[lane] = keys  # to the end of the line
+        self._waiting.discard(key)
+        self._working.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """It went well."""
+        self._failures.pop(key, None)
+        self._finish(key)
+
+    def failed(self, key: K) -> float:
+        """It didn't; it is worked on again after a while that grows. Gives that while in seconds."""
+        self._failures[key] = failures = self._failures.get(key, 0) + 1
+        delay = delay_after(failures, self._jitter())
+        self._finish(key)
+        self.add(key, delay=delay)
+        return delay
+
+    def _finish(self, key: K) -> None:
+        self._moved = _now()
+        self._working.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def stalled(self) -> float:
+        """Seconds for which there was work and none of it came to an end."""
+        return 0.0 if self.is_idle else _now() - self._moved
+
+
+async def work(
+    queue: WorkQueue[K], handle: Callable[[K], Awaitable[None]], failed: Callable[[K, Exception], None]
+) -> None:
+    """Work for ever; several may work on one queue. ``failed`` tells of what went wrong, and mustn't raise."""
+    while True:
+        key = await queue.take()
+        try:
+            await handle(key)
+        except Exception as error:  # noqa: BLE001  one key's trouble is never another's
+            queue.failed(key)
+            failed(key, error)
+        except BaseException:
+            queue.failed(key)
+            raise
+        else:
+            queue.done(key)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

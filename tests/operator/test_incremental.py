@@ -1,0 +1,195 @@
+"""What the operator keeps up to date change by change is what compile_table makes from scratch."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support import objects
+from trackpush_api.compile import compile_table
+from trackpush_api.manifest import Resource, Secret
+from trackpush_api.routing import Account, Destination, RoutingTable, ServerSettings
+from trackpush_operator.cache import Cache
+from trackpush_operator.compiling import Compiler
+from trackpush_operator.fanout import after_item, after_labels
+from trackpush_operator.graves import Graves
+from trackpush_operator.objects import Item, Key, Kind, resource_of, secret_of
+from trackpush_operator.tables import Table
+
+Body = dict[str, Any]
+
+
+class World:
+    """A cluster in memory beside the operator's cache and compiler, which are told of each change in turn."""
+
+    def __init__(self) -> None:
+        self.cache = Cache(Graves())
+        self.compiler = Compiler(self.cache)
+        self.bodies: dict[tuple[str, str, str], Body] = {}
+        self.queue: list[Key] = []
+
+    def put(self, body: Body) -> None:
+        """Make or change an object."""
+        metadata = body["metadata"]
+        place = (body["kind"], metadata["namespace"], metadata["name"])
+        known = self.bodies.get(place)
+        body = (
+            objects.made(body)
+            if known is None
+            else objects.changed(known, spec=body.get("spec"), data=body.get("data"))
+        )
+        self.bodies[place] = body
+        self._tell(body)
+
+    def _tell(self, body: Body) -> None:
+        if body["kind"] == "Secret":
+            ref = (body["metadata"]["namespace"], body["metadata"]["name"])
+            if self.cache.take_secret(body):
+                self.settle(self.cache.naming(ref))
+            return
+        taken = self.cache.take_item(Kind(body["kind"]), body)
+        assert taken is not None
+        self._changed(*taken)
+
+    def _changed(self, old: Item | None, new: Item | None) -> None:
+        item = new or old
+        assert item is not None
+        if item.key.kind is Kind.SERVER and old is None:
+            self.settle(self.compiler.adopt(Table(item.key.full_name)))
+        self.settle(after_item(self.cache, old, new))
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object, if there is one."""
+        if self.bodies.pop((kind, namespace, name), None) is None:
+            return
+        version = int(objects.made({"metadata": {}})["metadata"]["resourceVersion"])
+        if kind == "Secret":
+            if self.cache.drop_secret((namespace, name), version):
+                self.settle(self.cache.naming((namespace, name)))
+            return
+        key = Key(Kind(kind), namespace, name)
+        self._changed(self.cache.drop_item(key, version), None)
+
+    def label(self, namespace: str, labels: dict[str, str]) -> None:
+        """Change a namespace's labels."""
+        self.cache.labels[namespace] = labels
+        self.settle(after_labels(self.cache, namespace))
+
+    def settle(self, keys: Any) -> None:
+        """Decide about these and all that follows from it; Secrets that become of interest are fetched."""
+        self.queue.extend(keys)
+        while self.queue:
+            key = self.queue.pop()
+            for namespace, name in self.cache.unread_secrets(key):
+                body = self.bodies.get(("Secret", namespace, name))
+                if body is not None:
+                    self.cache.take_secret(body)
+            self.queue.extend(self.compiler.decide(key).again)
+
+    def incremental(self, server: str) -> RoutingTable | None:
+        """What the operator has."""
+        table = self.compiler.tables.get(server)
+        entries = [] if table is None else [one for part in table.parts.values() for one in part.entries.values()]
+        found = [one for one in entries if isinstance(one, ServerSettings)]
+        if not found:
+            return None
+        return RoutingTable(
+            server=found[0],
+            accounts=tuple(sorted((one for one in entries if isinstance(one, Account)), key=lambda one: one.name)),
+            destinations=tuple(
+                sorted((one for one in entries if isinstance(one, Destination)), key=lambda one: one.name)
+            ),
+        )
+
+    def from_scratch(self, server: str) -> RoutingTable | None:
+        """What it should have."""
+        resources: list[Resource] = [resource_of(item)[0] for item in self.cache.items.values()]
+        secrets: dict[tuple[str, str], Secret] = {
+            (namespace, name): secret_of(body)
+            for (kind, namespace, name), body in self.bodies.items()
+            if kind == "Secret"
+        }
+        return compile_table(resources, secrets, server=server, namespace_labels=self.cache.labels).table
+
+
+def populated() -> World:
+    """A server, and two namespaces whose AggregatorWebhooks all claim one key."""
+    world = World()
+    world.put(objects.server("main"))
+    for namespace in ("acme", "rival"):
+        world.put(objects.secret("keys", namespace, **{"in": "k-1", "out": "s-1"}))
+        world.put(objects.push("a", namespace))
+        world.put(objects.webhook("a", namespace))
+    return world
+
+
+NAMESPACES = st.sampled_from(["acme", "rival"])
+NAMES = st.sampled_from(["a", "b"])
+SERVERS = st.sampled_from(["main", "main", "main", "other"])
+REFS = st.none() | st.lists(NAMES, max_size=2, unique=True)
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Callable[[World], None]:
+    """One change of anything."""
+    kind = draw(
+        st.sampled_from(["server", "webhook", "webhook", "push", "push", "secret", "secret", "labels", "delete"])
+    )
+    where, name = draw(NAMESPACES), draw(NAMES)
+    if kind == "server":
+        allowed = draw(
+            st.sampled_from(
+                [{"from": "All"}, {"from": "Same"}, {"from": "Selector", "selector": {"matchLabels": {"x": "y"}}}]
+            )
+        )
+        body = objects.server(draw(SERVERS), allowedNamespaces=allowed, egress={"httpsOnly": draw(st.booleans())})
+        return lambda world: world.put(body)
+    if kind == "webhook":
+        refs, target = draw(REFS), draw(st.just("main") | st.none() | SERVERS)
+        spec: Body = {} if refs is None else {"pushConfigRefs": [{"name": one} for one in refs]}
+        spec |= {} if target is None else {"serverRef": {"name": target, "namespace": "trackpush"}}
+        body = objects.webhook(name, where, key=draw(st.sampled_from(["in", "in", "gone"])), **spec)
+        return lambda world: world.put(body)
+    if kind == "push":
+        url = draw(st.sampled_from(["https://a.example", "http://a.example"]))
+        body = objects.push(name, where, url=url, delivery={"timeout": draw(st.sampled_from(["1s", "0s"]))})
+        return lambda world: world.put(body)
+    if kind == "secret":
+        value = draw(st.sampled_from(["k-1", "k-1", "k-2", ""]))
+        body = objects.secret("keys", where, **{"in": value, "out": draw(st.sampled_from(["s-1", "s-2"]))})
+        return lambda world: world.put(body)
+    if kind == "labels":
+        labels = draw(st.sampled_from([{}, {"x": "y"}, {"x": "z"}]))
+        return lambda world: world.label(where, labels)
+    gone = draw(st.sampled_from(["WebhookServer", "AggregatorWebhook", "PushConfig", "Secret"]))
+    name = {"WebhookServer": draw(SERVERS), "Secret": "keys"}.get(gone, name)
+    where = "trackpush" if gone == "WebhookServer" else where
+    return lambda world: world.delete(gone, where, name)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(changes(), min_size=1, max_size=25))
+def test_any_sequence_of_changes_gives_the_table_that_compiling_anew_gives(
+    sequence: list[Callable[[World], None]],
+) -> None:
+    world = populated()
+    for change in sequence:
+        change(world)
+        for server in ("trackpush/main", "trackpush/other"):
+            assert world.incremental(server) == world.from_scratch(server)
+
+
+def test_a_secret_that_nobody_names_is_not_kept() -> None:
+    world = World()
+    world.put(objects.secret("keys", "acme", **{"in": "k-1"}))
+    assert world.cache.secrets == {}
+    world.put(objects.webhook())
+    assert set(world.cache.secrets) == {("acme", "keys")}
+    world.delete("AggregatorWebhook", "acme", "clickpost")
+    assert world.cache.secrets == {}
+
+
+def test_the_helpers_secret_is_base64() -> None:
+    assert base64.b64decode(objects.secret(x="y")["data"]["x"]) == b"y"
