@@ -23,6 +23,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "serve": Entry("trackpush_cli.serve", "Receive, store and push tracking updates, from a folder of resources."),
+    "operator": Entry("trackpush_cli.operator", "Keep the servers of a Kubernetes cluster running and programmed."),
     "check": Entry("trackpush_cli.check", "Say everything that is wrong with a folder of resources."),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),

@@ -72,6 +72,10 @@ class Cache:
         """The resources that name a Secret."""
         return self._named_by.get(ref, _NOBODY)
 
+    def named_secrets(self) -> list[Ref]:
+        """All Secrets that a resource names, whether they exist or not."""
+        return list(self._named_by)
+
     def unread_secrets(self, key: Key) -> list[Ref]:
         """Secrets that it names and of which nothing is known yet."""
         item = self.items.get(key)
@@ -101,10 +105,6 @@ class Cache:
         del self.items[key]
         self._unlink(old)
         return old
-
-    def take_status(self, key: Key, body: Body) -> None:
-        """Take in the answer to our own patch of a status, so that the same isn't patched again before its event."""
-        self.take_item(key.kind, body)
 
     def take_secret(self, body: Body) -> bool:
         """Take in a Secret; False when nobody names it or nothing changed."""

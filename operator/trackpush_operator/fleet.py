@@ -32,9 +32,9 @@ class _Owned(Generic[_T]):
         if (old is not None and old.version >= found.version) or self._graves.hold(place, found.version):
             return None
         if old is not None:
-            self._places[_server(old)].pop(place, None)
+            self._places[server_of(old)].pop(place, None)
         self.known[place] = found
-        self._places[_server(found)][place] = None
+        self._places[server_of(found)][place] = None
         return old, found
 
     def drop(self, place: Place, version: int) -> _T | None:
@@ -43,7 +43,7 @@ class _Owned(Generic[_T]):
         old = self.known.get(place)
         if old is None or old.version > version:
             return None
-        self._places[_server(old)].pop(place, None)
+        self._places[server_of(old)].pop(place, None)
         return self.known.pop(place)
 
 
@@ -55,9 +55,11 @@ class Fleet:
         self.pods: _Owned[Pod] = _Owned(graves)
 
     def take_child(self, kind: str, body: Body) -> set[str]:
-        """Take in a child; the servers that it is or was of."""
+        """Take in a child; the servers that it is or was of, unless only its status changed."""
         taken = self.children.take(child_of(body, kind))
-        return set() if taken is None else {_server(one) for one in taken if one is not None}
+        if taken is None or (taken[0] is not None and taken[0].shape == taken[1].shape):
+            return set()
+        return {server_of(one) for one in taken if one is not None}
 
     def take_pod(self, body: Body) -> set[str]:
         """Take in a pod; the servers for which something that matters changed."""
@@ -67,13 +69,13 @@ class Fleet:
         old, new = taken
         if old is not None and old._replace(version=new.version) == new:
             return set()
-        return {_server(one) for one in taken if one is not None}
+        return {server_of(one) for one in taken if one is not None}
 
     def drop(self, kind: str, namespace: str, name: str, version: int) -> set[str]:
         """Take in a deletion; the server that it was of."""
         place = (kind, namespace, name)
         old = self.pods.drop(place, version) if kind == "Pod" else self.children.drop(place, version)
-        return set() if old is None else {_server(old)}
+        return set() if old is None else {server_of(old)}
 
     def ready_pods(self, server: str) -> list[Pod]:
         """Those that traffic reaches."""
@@ -84,5 +86,6 @@ def _place(one: Child | Pod) -> Place:
     return ("Pod" if isinstance(one, Pod) else one.kind, one.namespace, one.name)
 
 
-def _server(one: Child | Pod) -> str:
+def server_of(one: Child | Pod) -> str:
+    """``namespace/name`` of the server that its labels name."""
     return f"{one.namespace}/{one.instance}"

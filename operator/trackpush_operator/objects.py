@@ -89,6 +89,8 @@ class Child(NamedTuple):
     version: int
     instance: str
     component: str
+    shape: int
+    """Changes with anything but the status: a controller's reports aren't drift."""
 
 
 class Pod(NamedTuple):
@@ -147,6 +149,7 @@ def child_of(body: Body, kind: str) -> Child:
         version=version_of(body),
         instance=labels.get(INSTANCE_LABEL, ""),
         component=labels.get(COMPONENT_LABEL, ""),
+        shape=_shape(body),
     )
 
 
@@ -182,6 +185,13 @@ def _read(kind: str, full_name: str, spec: bytes) -> tuple[Any, tuple[Problem, .
     bare = Resource(kind=kind, namespace=namespace, name=name, spec=None)
     resource, problems = with_spec(bare, msgspec.json.decode(spec))
     return resource.spec, problems
+
+
+def _shape(body: Body) -> int:
+    unrelated = {"managedFields", "resourceVersion"}
+    metadata = {name: value for name, value in body["metadata"].items() if name not in unrelated}
+    rest = {name: value for name, value in body.items() if name not in {"metadata", "status"}}
+    return hash(msgspec.json.encode([metadata, rest], order="deterministic"))
 
 
 def _admin_address(spec: dict[str, Any], address: str | None) -> str | None:

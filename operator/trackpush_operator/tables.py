@@ -71,6 +71,15 @@ class Part:
         self._digest = _digest(self._contents())
         self._remember(shard.revision, 0)
 
+    def is_intact(self, data: bytes) -> bool:
+        """Whether this, as it stands in the cluster, is what was last written or seeded."""
+        try:
+            shard = shards.decode(data)
+        except shards.ShardError:
+            return False
+        bare = msgspec.structs.replace(shard, revision="")
+        return shard.revision == self.revision and _digest(bare) == self._digest
+
     def spoil(self) -> None:
         """What stands in the cluster isn't what was written, or can't be read: write it anew whatever it is."""
         self._exists = True
@@ -101,6 +110,11 @@ class Part:
         return True
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it, and nothing stands in the cluster."""
+        return not self.entries and not self._exists
+
+    @property
     def refused(self) -> frozenset[Id]:
         """Entries for which there is no room."""
         return frozenset(self._refused)
@@ -109,6 +123,11 @@ class Part:
     def is_behind(self) -> bool:
         """Whether something is to be written."""
         return self._written < self._wanted
+
+    @property
+    def newest(self) -> int:
+        """The number of what was last written."""
+        return self._numbers.get(self.revision, self._written)
 
     def begin(self, revision: Callable[[], str]) -> Attempt | None:
         """What to write now; None when what stands in the cluster is right already."""
@@ -131,9 +150,14 @@ class Part:
         self._written = max(self._written, attempt.number)
         self._remember(attempt.shard.revision, attempt.number)
 
-    def holds(self, revision: str) -> bool:
-        """Whether this revision is what was last written."""
-        return revision == self.revision
+    @property
+    def written(self) -> int:
+        """The number of what stands in the cluster."""
+        return self._written
+
+    def changed_since(self, number: int) -> list[Id]:
+        """Entries that were changed or removed after this number."""
+        return [what for what, need in self._needs.items() if need > number]
 
     def need(self, what: Id) -> int:
         """The number from which on the entry is as it should be."""

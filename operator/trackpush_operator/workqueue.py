@@ -42,6 +42,8 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._numbers = 0
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._moved = 0.0
 
     def __len__(self) -> int:
@@ -62,6 +64,7 @@ class WorkQueue(Generic[K]):
             self._due.pop(key, None)
             if self.is_idle:
                 self._moved = _now()
+            self._idle.clear()
             self._waiting.add(key)
             self._lanes.setdefault(self._lane(key), deque()).append(key)
             self._wake.set()
@@ -131,6 +134,12 @@ class WorkQueue(Generic[K]):
         if key in self._again:
             self._again.discard(key)
             self.add(key)
+        elif self.is_idle:
+            self._idle.set()
+
+    async def until_idle(self) -> None:
+        """Wait until nothing is to be done now."""
+        await self._idle.wait()
 
     def stalled(self) -> float:
         """Seconds for which there was work and none of it came to an end."""

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from support import objects
 from trackpush_api.compile import compile_table
-from trackpush_api.manifest import Resource, Secret
 from trackpush_api.routing import Account, Destination, RoutingTable, ServerSettings
 from trackpush_operator.cache import Cache
 from trackpush_operator.compiling import Compiler
@@ -105,8 +104,8 @@ class World:
 
     def from_scratch(self, server: str) -> RoutingTable | None:
         """What it should have."""
-        resources: list[Resource] = [resource_of(item)[0] for item in self.cache.items.values()]
-        secrets: dict[tuple[str, str], Secret] = {
+        resources = [resource_of(item)[0] for item in self.cache.items.values()]
+        secrets = {
             (namespace, name): secret_of(body)
             for (kind, namespace, name), body in self.bodies.items()
             if kind == "Secret"

@@ -47,16 +47,18 @@ def server(name: str = "main", namespace: str = "trackpush", **spec: Any) -> Bod
 
 
 def webhook(
-    name: str = "clickpost", namespace: str = "acme", *, secret: str = "keys", key: str = "in", **spec: Any
+    name: str = "clickpost", namespace: str = "acme", *, held_in: str = "keys", key: str = "in", **spec: Any
 ) -> Body:
     """An AggregatorWebhook of Clickpost's that names no server."""
-    given = {"aggregator": "Clickpost", "keys": [{"secretKeyRef": {"name": secret, "key": key}}], **spec}
+    given = {"aggregator": "Clickpost", "keys": [{"secretKeyRef": {"name": held_in, "key": key}}], **spec}
     return _body("AggregatorWebhook", name, namespace, given)
 
 
-def push(name: str = "oms", namespace: str = "acme", *, secret: str = "keys", key: str = "out", **spec: Any) -> Body:
+def push(
+    name: str = "oms", namespace: str = "acme", *, held_in: str = "keys", key: str = "out", **spec: Any
+) -> Body:
     """A PushConfig with one header from a Secret."""
-    header = {"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+    header = {"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": held_in, "key": key}}}
     return _body("PushConfig", name, namespace, {"url": "https://oms.example/hook", "headers": [header], **spec})
 
 

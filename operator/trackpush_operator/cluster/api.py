@@ -76,8 +76,8 @@ class Cluster(Protocol):
         """JSON merge patch."""
         ...
 
-    async def delete(self, api: Api, namespace: str, name: str, *, uid: str) -> None:
-        """Delete exactly this object; no error when it is gone or another one has its name."""
+    async def delete(self, api: Api, namespace: str, name: str, *, uid: str, orphan: bool = False) -> None:
+        """Delete exactly this object, with what it owns but for ``orphan``; no error when it is gone."""
         ...
 
     async def serves(self, api: Api) -> bool:

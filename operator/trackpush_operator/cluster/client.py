@@ -108,9 +108,9 @@ class KubernetesCluster:
         query = [("fieldManager", MANAGER)]
         return await self._request("PATCH", api, path, query=query, body=body, content=_MERGE_PATCH)
 
-    async def delete(self, api: Api, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(self, api: Api, namespace: str, name: str, *, uid: str, orphan: bool = False) -> None:
         """See `Cluster`."""
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Orphan" if orphan else "Background"}
         try:
             await self._request("DELETE", api, api.path(namespace, name), body=body)
         except ClusterError as error:

@@ -1,0 +1,98 @@
+"""`trackpush operator`: keeps the servers of a cluster running and programmed."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from trackpush_cli.errors import CannotStartError
+from trackpush_cli.serve import Address
+
+
+class Label(click.ParamType[tuple[str, str]]):
+    """``KEY=VALUE``."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Parse, or fail with what may be written."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = value.partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is no label; write app.kubernetes.io/name=trackpush", param, ctx)
+        return key, text
+
+
+@click.command("operator")
+@click.option("--image", required=True, envvar="TRACKPUSH_IMAGE", help="Image of the servers.")
+@click.option("--namespace", "namespaces", multiple=True, help="Watch this one only; may be repeated. Default: all.")
+@click.option(
+    "--operator-namespace",
+    default="trackpush",
+    show_default=True,
+    envvar="POD_NAMESPACE",
+    help="Where the operator itself runs.",
+)
+@click.option(
+    "--operator-label", "labels", type=Label(), multiple=True, help="Label of the operator's own pods; may be repeated."
+)
+@click.option("--lease-namespace", help="Of the Lease that one active operator holds. Default: --operator-namespace.")
+@click.option("--lease-name", default="trackpush-operator", show_default=True, help="Name of the Lease.")
+@click.option("--identity", envvar="POD_NAME", help="Holder of the Lease; a random part is added.")
+@click.option(
+    "--health-listen",
+    type=Address(),
+    default="0.0.0.0:8082",
+    show_default=True,
+    help="/livez, /readyz and /metrics.",
+)
+@click.option("--kubeconfig", type=click.Path(path_type=Path), envvar="KUBECONFIG", help="Outside of a cluster.")
+@click.option("--context", help="Of the kubeconfig.")
+@click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
+def command(
+    *,
+    image: str,
+    namespaces: tuple[str, ...],
+    operator_namespace: str,
+    labels: tuple[tuple[str, str], ...],
+    lease_namespace: str | None,
+    lease_name: str,
+    identity: str | None,
+    health_listen: tuple[str, int],
+    kubeconfig: Path | None,
+    context: str | None,
+    log_format: Literal["console", "json"] | None,
+) -> None:
+    """Keep the servers of a cluster running and programmed, as its resources say.
+
+    SIGTERM or Ctrl-C ends it and gives the Lease back; servers go on without it.
+    """
+    import asyncio  # noqa: PLC0415  only here, for a fast start
+
+    from trackpush_operator.cluster.connection import NoClusterError  # noqa: PLC0415  same
+    from trackpush_operator.logs import configure  # noqa: PLC0415  same
+    from trackpush_operator.operator import run  # noqa: PLC0415  same
+    from trackpush_operator.options import DEFAULT_LABELS, OperatorOptions  # noqa: PLC0415  same
+
+    options = OperatorOptions(
+        image=image,
+        namespaces=namespaces,
+        operator_namespace=operator_namespace,
+        operator_labels=dict(labels) or dict(DEFAULT_LABELS),
+        lease_namespace=lease_namespace or operator_namespace,
+        lease_name=lease_name,
+        identity=identity or "",
+        health_listen=health_listen,
+        kubeconfig=kubeconfig,
+        context=context,
+    )
+    configure(log_format)
+    try:
+        kept = asyncio.run(run(options))
+    except NoClusterError as error:
+        raise CannotStartError(str(error)) from None
+    if not kept:
+        raise SystemExit(1)

@@ -1,0 +1,111 @@
+"""The children of a WebhookServer: applied when they differ or were touched, pruned when they aren't wanted any more.
+
+The builders (`trackpush_operator.desired`) say what they are. What was applied is remembered by digest, so a
+reconciliation of an unchanged server asks nothing of the API server.
+"""
+
+import hashlib
+import secrets
+from typing import Final
+
+import msgspec
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_operator.builders import Builders
+from trackpush_operator.cluster.api import Api, Body, Cluster
+from trackpush_operator.cluster.errors import ConflictError, InvalidError, NotFoundError
+from trackpush_operator.cluster.kinds import CHILDREN, SECRETS, child_api
+from trackpush_operator.decide.server import makes_children
+from trackpush_operator.fleet import Place
+from trackpush_operator.gather import server_snapshot
+from trackpush_operator.objects import Child, Item, Key
+from trackpush_operator.owned import apply_owned, as_owner
+from trackpush_operator.state import State
+
+_TOKEN_BYTES: Final = 32
+_STATEFUL: Final = "StatefulSet"
+_APIS: Final = {api.kind: api for api in CHILDREN}
+
+
+class Children:
+    """Handles the keys of `Queues.servers`."""
+
+    def __init__(self, cluster: Cluster, state: State, builders: Builders) -> None:
+        self._cluster = cluster
+        self._state = state
+        self._builders = builders
+        self._applied: dict[Place, tuple[bytes, int]] = {}
+        """Digest of the manifest and the child's shape after it was applied."""
+
+    async def reconcile(self, key: Key) -> None:
+        """Have the children of one server as they should be."""
+        item = self._state.cache.items.get(key)
+        progress = self._state.applied
+        if item is None:
+            progress.pop(key, None)
+            self._state.readings.forget(key.full_name)
+            return
+        snapshot = server_snapshot(self._state, item)
+        if snapshot.spec is None or not makes_children(snapshot):
+            self._state.queues.reports.add(key)
+            return
+        try:
+            await self._apply(item, snapshot.spec)
+        except Exception as error:
+            progress[key] = str(error)[:500] or type(error).__name__
+            raise
+        else:
+            progress[key] = ""
+        finally:
+            self._state.queues.reports.add(key)
+
+    async def _apply(self, item: Item, spec: WebhookServerSpec) -> None:
+        manifests = self._builders.children(as_owner(item), spec, self._state.served)
+        await self._ensure_token(item)
+        wanted: set[Place] = set()
+        for body in manifests:
+            api = child_api(body)
+            place = (api.kind, item.key.namespace, body["metadata"]["name"])
+            wanted.add(place)
+            await self._apply_one(api, place, body)
+        for child in list(self._state.fleet.children.of(item.key.full_name)):
+            if child.kind in _APIS and (child.kind, child.namespace, child.name) not in wanted:
+                await self._prune(child)
+
+    async def _apply_one(self, api: Api, place: Place, body: Body) -> None:
+        digest = hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
+        known = self._state.fleet.children.known.get(place)
+        if known is not None and self._applied.get(place) == (digest, known.shape):
+            return
+        try:
+            await apply_owned(self._cluster, self._state.fleet, api, body)
+        except InvalidError:
+            if api.kind != _STATEFUL or known is None:
+                raise
+            await self._make_anew(api, known, body)
+        self._applied[place] = (digest, self._state.fleet.children.known[place].shape)
+
+    async def _make_anew(self, api: Api, known: Child, body: Body) -> None:
+        """A StatefulSet's volume claims can't be changed in place; its pods and volumes stay and are taken over."""
+        await self._cluster.delete(api, known.namespace, known.name, uid=known.uid, orphan=True)
+        self._state.fleet.drop(known.kind, known.namespace, known.name, known.version)
+        await apply_owned(self._cluster, self._state.fleet, api, body)
+
+    async def _prune(self, child: Child) -> None:
+        await self._cluster.delete(_APIS[child.kind], child.namespace, child.name, uid=child.uid)
+
+    async def _ensure_token(self, item: Item) -> None:
+        """Made once, never overwritten: the pods and the operator share it."""
+        server = as_owner(item)
+        body = self._builders.admin_token_secret(server, secrets.token_urlsafe(_TOKEN_BYTES))
+        name = body["metadata"]["name"]
+        if ("Secret", item.key.namespace, name) in self._state.fleet.children.known:
+            return
+        try:
+            found = await self._cluster.get(SECRETS, item.key.namespace, name)
+        except NotFoundError:
+            try:
+                found = await self._cluster.create(SECRETS, body)
+            except ConflictError:
+                found = await self._cluster.get(SECRETS, item.key.namespace, name)
+        self._state.fleet.take_child("Secret", found)

@@ -1,0 +1,70 @@
+"""The worker that decides: reads the Secrets that are still unknown, then lets the compiler decide, then passes on."""
+
+import asyncio
+
+from trackpush_operator.cache import Ref
+from trackpush_operator.cluster.api import Cluster
+from trackpush_operator.cluster.errors import NotFoundError
+from trackpush_operator.cluster.kinds import SECRETS
+from trackpush_operator.objects import Key, Kind
+from trackpush_operator.routing import Routing
+from trackpush_operator.state import State
+
+_BREATH = 20
+_DEBOUNCE = 0.005
+"""Seconds for which a changed shard waits for more of the same change."""
+
+
+class Decider:
+    """Handles the keys of `Queues.decide`."""
+
+    def __init__(self, cluster: Cluster, state: State, routing: Routing) -> None:
+        self._cluster = cluster
+        self._state = state
+        self._routing = routing
+        self._handled = 0
+
+    async def decide(self, key: Key) -> None:
+        """Decide about one resource."""
+        assert self._state.complete, "nothing may be decided before all lists are in"
+        try:
+            await self._prepare(key)
+            self._decide(key)
+        finally:  # one that can't be decided keeps what it had, and holds up nobody
+            for server in self._state.compiler.release(key):
+                self._routing.released(server)
+        self._handled += 1
+        if self._handled % _BREATH == 0:
+            await asyncio.sleep(0)
+
+    async def _prepare(self, key: Key) -> None:
+        for ref in self._state.cache.unread_secrets(key):
+            await self._fetch(ref)
+        is_new_server = key.kind is Kind.SERVER and key.full_name not in self._state.compiler.tables
+        if is_new_server and key in self._state.cache.items:
+            await self._routing.adopt(key)
+
+    async def _fetch(self, ref: Ref) -> None:
+        try:
+            body = await self._cluster.get(SECRETS, *ref)
+        except NotFoundError:
+            self._state.cache.drop_secret(ref, 0)
+        else:
+            self._state.cache.take_secret(body)
+
+    def _decide(self, key: Key) -> None:
+        queues, compiler = self._state.queues, self._state.compiler
+        effects = compiler.decide(key)
+        for again in effects.again:
+            queues.decide.add(again)
+        for part in effects.parts:
+            queues.shards.add(part, delay=_DEBOUNCE)
+        if key.kind is Kind.SERVER:
+            queues.servers.add(key)
+            queues.readback.add(key.full_name)
+        if not self._is_to_be_written(key, effects.parts):
+            queues.reports.add(key)
+
+    def _is_to_be_written(self, key: Key, parts: set[tuple[str, str]]) -> bool:
+        """Whether the write of its shard has it reported anyway, so that its status isn't patched twice."""
+        return key.kind is not Kind.SERVER and bool(parts)

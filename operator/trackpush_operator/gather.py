@@ -1,0 +1,88 @@
+"""State → snapshots: the only place where decisions about statuses get what they depend on."""
+
+from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
+from trackpush_operator.cluster.kinds import HTTP_ROUTES
+from trackpush_operator.compiling import Verdict, id_of
+from trackpush_operator.decide.programmed import Spread
+from trackpush_operator.decide.push import PushSnapshot, Trouble
+from trackpush_operator.decide.server import ServerSnapshot
+from trackpush_operator.decide.webhook import WebhookSnapshot
+from trackpush_operator.objects import Item, Key, resource_of, server_key
+from trackpush_operator.state import State
+
+
+def webhook_snapshot(state: State, item: Item, verdict: Verdict) -> WebhookSnapshot:
+    """Of an AggregatorWebhook."""
+    spec = resource_of(item)[0].spec
+    server = next(iter(verdict.servers), None)
+    return WebhookSnapshot(
+        aggregator=spec.aggregator if isinstance(spec, AggregatorWebhookSpec) else None,
+        problems=verdict.problems,
+        server=server,
+        server_spec=None if server is None else _server_spec(state, server),
+        served=verdict.served,
+        spreads=_spreads(state, item.key, verdict),
+    )
+
+
+def push_snapshot(state: State, item: Item, verdict: Verdict) -> PushSnapshot:
+    """Of a PushConfig."""
+    spec = resource_of(item)[0].spec
+    return PushSnapshot(
+        problems=verdict.problems,
+        served=verdict.served,
+        used=verdict.used,
+        suspended=isinstance(spec, PushConfigSpec) and spec.suspend,
+        spreads=_spreads(state, item.key, verdict),
+        trouble=_trouble(state, item.key, verdict),
+    )
+
+
+def server_snapshot(state: State, item: Item) -> ServerSnapshot:
+    """Of a WebhookServer."""
+    key = item.key
+    verdict = state.compiler.verdicts.get(key)
+    spec = resource_of(item)[0].spec
+    trouble = state.applied.get(key)
+    table = state.compiler.tables.get(key.full_name)
+    spread = None if table is None else state.readings.spread(table, id_of(key), state.clock.monotonic())
+    return ServerSnapshot(
+        name=key.name,
+        spec=spec if isinstance(spec, WebhookServerSpec) else None,
+        problems=() if verdict is None else verdict.problems,
+        older_hosts=_older_hosts(state, item),
+        has_http_routes=HTTP_ROUTES in state.served,
+        applied=trouble == "",
+        trouble=trouble or "",
+        written=spread is not None and spread.written,
+        ready=len(state.fleet.ready_pods(key.full_name)),
+        served=spread is not None and spread.served,
+        unasked="" if spread is None else spread.trouble,
+    )
+
+
+def _spreads(state: State, key: Key, verdict: Verdict) -> tuple[Spread, ...]:
+    tables = (state.compiler.tables.get(server) for server in verdict.servers)
+    now = state.clock.monotonic()
+    return tuple(state.readings.spread(table, id_of(key), now) for table in tables if table is not None)
+
+
+def _trouble(state: State, key: Key, verdict: Verdict) -> Trouble | None:
+    found = (state.readings.trouble(server, key.full_name) for server in verdict.servers)
+    return next((one for one in found if one is not None), None)
+
+
+def _server_spec(state: State, server: str) -> WebhookServerSpec | None:
+    item = state.cache.server(server)
+    spec = None if item is None else resource_of(item)[0].spec
+    return spec if isinstance(spec, WebhookServerSpec) else None
+
+
+def _older_hosts(state: State, item: Item) -> frozenset[tuple[str, str]]:
+    hosts = set()
+    for name in state.cache.servers:
+        other = state.cache.items[server_key(name)]
+        spec = _server_spec(state, name)
+        if other.order < item.order and spec is not None:
+            hosts |= {(one.host, aggregator) for one in spec.hosts for aggregator in one.aggregators}
+    return frozenset(hosts)

@@ -1,0 +1,97 @@
+"""kopf's handlers: every event of every watch goes to the intake, and nothing else happens in them.
+
+Facts about kopf 1.45 that shape this: its other handlers (create, update, resume, daemons, timers) and its finalizers
+and progress write to every object, so there are none; exceptions in ``on.event`` are swallowed, so the handler tells
+of them itself; after a reconnect it lists anew and shows what is there, but never what was deleted meanwhile, so such
+a burst of listed objects is watched for what it lacks (`relists`).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import kopf
+import structlog
+
+from trackpush_operator.cluster.api import Body
+from trackpush_operator.cluster.kinds import Watched
+from trackpush_operator.logs import where
+
+_SERVER_TIMEOUT = 290.0
+"""Seconds after which the API server ends a watch, and a new one begins where it ended."""
+_INACTIVITY = 70.0
+"""Bookmarks come every 60 seconds: a watch that is silent for longer is dead, whatever TCP says."""
+_log = structlog.get_logger("handlers")
+
+
+class Sink(Protocol):
+    """What takes events."""
+
+    def event(self, kind: str, type_: str | None, body: Body) -> None:
+        """``type_`` as in a watch; None for an object that a list showed."""
+        ...
+
+
+def registry(
+    watched: tuple[Watched, ...], sink: Sink, connect: Callable[[], Awaitable[kopf.ConnectionInfo]]
+) -> kopf.OperatorRegistry:
+    """The handlers of one run of kopf."""
+    made = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=made)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return await connect()
+
+    for one in watched:
+        kopf.on.event(one.api.group, one.api.version, one.api.plural, registry=made)(_handler(one.api.kind, sink))
+    return made
+
+
+def _handler(kind: str, sink: Sink) -> Any:
+    async def handle(*, event: Any, **_: Any) -> None:
+        try:
+            sink.event(kind, event["type"], event["object"])
+        except Exception as error:  # noqa: BLE001  kopf would swallow it; the resync makes good what is missed
+            _log.error("handler_failed", kind=kind, error=type(error).__name__, at=where(error))
+
+    return handle
+
+
+def settings(watched: tuple[Watched, ...]) -> kopf.OperatorSettings:
+    """Watch, and nothing else."""
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.scanning.disabled = True
+    made.peering.standalone = True
+    made.process.ultimate_exiting_timeout = None
+    made.persistence.diffbase_storage = _NoDiffBase()
+    made.watching.server_timeout = _SERVER_TIMEOUT
+    made.watching.client_timeout = _SERVER_TIMEOUT + 30
+    made.watching.inactivity_timeout = _INACTIVITY
+    made.watching.connect_timeout = 10
+    made.watching.chunk_size = 500
+    made.networking.request_timeout = 60
+    made.networking.connect_timeout = 10
+    made.networking.error_backoffs = (0.2, 0.5, 1, 2, 3)
+    made.queueing.idle_timeout = 0.2
+    for one in watched:
+        place = (one.api.group, one.api.version, one.api.plural)
+        if one.selection.labels:
+            made.watching.label_selectors[place] = one.selection.labels
+        if one.selection.fields:
+            made.watching.field_selectors[place] = one.selection.fields
+    return made
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Nothing is compared: kopf would copy every object for it, several times."""
+
+    def build(self, **_: Any) -> Any:
+        """Nothing."""
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        """Nothing."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nowhere."""

@@ -1,0 +1,69 @@
+"""The operator's own /livez, /readyz and /metrics."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from trackpush_operator.metrics import Metrics
+
+_WATCHES_DOWN: Final = 120.0
+_STALLED: Final = 300.0
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """What the probes are judged by. Times in seconds."""
+
+    active: bool = False
+    """It has the Lease; one that waits for it is live and ready."""
+    synced: bool = False
+    """All initial lists are in."""
+    watches_down: float = 0.0
+    stalled: dict[str, float] = {}
+    """By queue: for how long there was work and none of it came to an end."""
+    resynced_ago: float = 0.0
+    resync_seconds: float = 600.0
+
+
+def why_dead(vitals: Vitals) -> list[str]:
+    """Reasons to start the process anew; none while all is well."""
+    if not vitals.active:
+        return []
+    reasons = [f"queue {name} stands still" for name, seconds in vitals.stalled.items() if seconds > _STALLED]
+    if vitals.watches_down > _WATCHES_DOWN:
+        reasons.append("nothing is watched")
+    if vitals.resynced_ago > 3 * vitals.resync_seconds:
+        reasons.append("no resync was completed for long")
+    return reasons
+
+
+def why_unready(vitals: Vitals) -> list[str]:
+    """Reasons why nothing is decided yet."""
+    return ["the first lists aren't in"] if vitals.active and not vitals.synced else []
+
+
+def application(vitals: Callable[[], Vitals], metrics: Metrics) -> web.Application:
+    """The application."""
+
+    async def livez(_: web.Request) -> web.Response:
+        return _verdict(why_dead(vitals()))
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _verdict(why_unready(vitals()))
+
+    async def scrape(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
+
+    app = web.Application()
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", scrape)
+    return app
+
+
+def _verdict(reasons: list[str]) -> web.Response:
+    body = msgspec.json.encode({"ok": not reasons, "reasons": reasons}) + b"\n"
+    return web.Response(body=body, status=503 if reasons else 200, content_type="application/json")

@@ -1,0 +1,138 @@
+"""What a watch or a list tells → cache → keys of the queues. No I/O, and nothing is decided here."""
+
+import base64
+import binascii
+from typing import Final
+
+from trackpush_api import shards
+from trackpush_operator.cluster.api import Body
+from trackpush_operator.cluster.kinds import MANAGED_BY_LABEL, MANAGER
+from trackpush_operator.fanout import after_item, after_labels
+from trackpush_operator.fleet import server_of
+from trackpush_operator.objects import Child, Item, Key, Kind, child_of, server_key, version_of
+from trackpush_operator.state import State
+
+ROUTING: Final = "routing"
+"""Component of the Secrets with the routing table."""
+_KINDS: Final = frozenset(Kind)
+
+
+class Intake:
+    """Takes in objects, whatever their kind."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def take(self, kind: str, body: Body) -> bool:
+        """An object as it is now; whether that was news."""
+        if kind in _KINDS:
+            taken = self._state.cache.take_item(Kind(kind), body)
+            if taken is None:
+                return False
+            self._after_item(*taken)
+            return True
+        if kind == "Secret":
+            return self._take_secret(body)
+        if kind == "Namespace":
+            return self._take_labels(body["metadata"]["name"], body["metadata"].get("labels") or {})
+        if kind == "Pod":
+            return self._wake(self._state.fleet.take_pod(body))
+        return self._rebuild(self._state.fleet.take_child(kind, body))
+
+    def drop(self, kind: str, namespace: str, name: str, version: int) -> bool:
+        """An object was gone at this resource version; whether that was news."""
+        if kind in _KINDS:
+            old = self._state.cache.drop_item(Key(Kind(kind), namespace, name), version)
+            if old is None:
+                return False
+            self._after_item(old, None)
+            return True
+        if kind == "Secret":
+            return self._drop_secret(namespace, name, version)
+        if kind == "Namespace":
+            return self._take_labels(name, None)
+        servers = self._state.fleet.drop(kind, namespace, name, version)
+        return self._wake(servers) if kind == "Pod" else self._rebuild(servers)
+
+    def dropped(self, kind: str, body: Body) -> bool:
+        """The same, from the object as a watch shows it at its end."""
+        metadata = body["metadata"]
+        return self.drop(kind, metadata.get("namespace", ""), metadata["name"], version_of(body))
+
+    def _after_item(self, old: Item | None, new: Item | None) -> None:
+        for key in after_item(self._state.cache, old, new):
+            self._state.queues.decide.add(key)
+
+    def _take_labels(self, namespace: str, labels: dict[str, str] | None) -> bool:
+        known = self._state.cache.labels
+        if known.get(namespace) == labels:
+            return False
+        if labels is None:
+            known.pop(namespace, None)
+        else:
+            known[namespace] = labels
+        for key in after_labels(self._state.cache, namespace):
+            self._state.queues.decide.add(key)
+        return True
+
+    def _take_secret(self, body: Body) -> bool:
+        metadata = body["metadata"]
+        ref = (metadata["namespace"], metadata["name"])
+        changed = self._state.cache.take_secret(body)
+        if changed:
+            self._named(ref)
+        known = self._state.fleet.children.known.get(("Secret", *ref))
+        is_child = (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER
+        if (known is not None or is_child) and self._state.fleet.take_child("Secret", body):
+            for child in (known, child_of(body, "Secret")):
+                if child is not None:
+                    self._repair(child, body)
+            return True
+        return changed
+
+    def _drop_secret(self, namespace: str, name: str, version: int) -> bool:
+        changed = self._state.cache.drop_secret((namespace, name), version)
+        if changed:
+            self._named((namespace, name))
+        known = self._state.fleet.children.known.get(("Secret", namespace, name))
+        if known is not None and self._state.fleet.drop("Secret", namespace, name, version):
+            self._repair(known, None)
+            return True
+        return changed
+
+    def _named(self, ref: tuple[str, str]) -> None:
+        for key in self._state.cache.naming(ref):
+            self._state.queues.decide.add(key)
+
+    def _repair(self, child: Child, body: Body | None) -> None:
+        """A Secret of ours was changed or deleted by somebody else."""
+        server = server_of(child)
+        if child.component != ROUTING:
+            self._rebuild({server})
+            return
+        table = self._state.compiler.tables.get(server)
+        name = child.name.removeprefix(f"{child.instance}-{ROUTING}-")
+        if table is None or name not in shards.FILE_NAMES:
+            return
+        part = table.part(name)
+        if body is None or not part.is_intact(_data(body)):
+            part.spoil()
+            self._state.queues.shards.add((server, name))
+
+    def _rebuild(self, servers: set[str]) -> bool:
+        for server in servers:
+            if server_key(server) in self._state.cache.items:
+                self._state.queues.servers.add(server_key(server))
+        return bool(servers)
+
+    def _wake(self, servers: set[str]) -> bool:
+        for server in servers:
+            self._state.queues.readback.add(server)
+        return bool(servers)
+
+
+def _data(body: Body) -> bytes:
+    try:
+        return base64.b64decode((body.get("data") or {}).get(shards.FILE, ""), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

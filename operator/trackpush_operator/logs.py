@@ -1,0 +1,73 @@
+"""Structured logs on stderr: one line per state change, UTC, stable event names. Never a Secret's value.
+
+Events (the field ``event``): ``started`` · ``lease_acquired`` · ``lease_lost`` · ``waiting_for_lease`` ·
+``waiting_for_kinds`` · ``synced`` · ``resynced`` · ``resync_failed`` · ``watch_restarted`` · ``missed_changes`` ·
+``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` · ``library_warning`` · ``stopped``.
+"""
+
+import logging
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+LogFormat = Literal["console", "json"]
+
+_FORBIDDEN = re.compile(r"body|payload|key|token|secret|hash|password|authorization|header|data", re.IGNORECASE)
+_FRAMES = 6
+
+
+def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace the values of fields that must not be logged: the second net, each line is written without them."""
+    for name in event:
+        if _FORBIDDEN.search(name):
+            event[name] = "[redacted]"
+    return event
+
+
+def where(error: BaseException) -> str:
+    """The last places of a traceback, without any value."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return " < ".join(f"{Path(one.filename).name}:{one.lineno} in {one.name}" for one in reversed(frames))
+
+
+def configure(log_format: LogFormat | None = None, stream: TextIO | None = None) -> None:
+    """Set up logging for the process; without a format, console on a terminal and JSON elsewhere."""
+    out = stream or sys.stderr
+    chosen = log_format or ("console" if out.isatty() else "json")
+    renderer = (
+        structlog.processors.JSONRenderer(default=str)
+        if chosen == "json"
+        else structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            redact,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge()]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").disabled = True
+
+
+class _Bridge(logging.Handler):
+    """Libraries' warnings as lines of ours: which and where; their text may hold what an object held."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger("library").warning(
+            "library_warning",
+            library=record.name,
+            at=f"{record.filename}:{record.lineno}" if error is None else where(error),
+            error=None if error is None else type(error).__name__,
+        )

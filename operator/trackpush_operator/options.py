@@ -1,0 +1,37 @@
+"""What the operator is started with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+DEFAULT_LABELS: Final[Mapping[str, str]] = {
+    "app.kubernetes.io/name": "trackpush",
+    "app.kubernetes.io/component": "operator",
+}
+"""Labels of the operator's own pods, by which the servers' NetworkPolicies let it in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorOptions:
+    """See ``trackpush operator --help``."""
+
+    image: str
+    """Of the servers, where a WebhookServer names none."""
+    namespaces: tuple[str, ...] = ()
+    """Watched namespaces; none means all."""
+    operator_namespace: str = "trackpush"
+    """Where the operator's own pods run."""
+    operator_labels: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_LABELS))
+    lease_namespace: str = "trackpush"
+    lease_name: str = "trackpush-operator"
+    lease_seconds: float = 30.0
+    """After so long without a renewal another operator may take over."""
+    identity: str = ""
+    """Unique among the operators; the pod's name and a random part when empty."""
+    health_listen: tuple[str, int] = ("0.0.0.0", 8082)  # noqa: S104  the kubelet probes the pod's address
+    kubeconfig: Path | None = None
+    context: str | None = None
+    resync_seconds: float = 600.0
+    workers: int = 8
+    """Requests in flight, for each queue."""

@@ -1,0 +1,148 @@
+"""What the pods said when they were asked: which revisions they serve, which PushConfigs fail. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from trackpush_operator.decide.programmed import Spread
+from trackpush_operator.decide.push import Trouble
+from trackpush_operator.fleet import Fleet
+from trackpush_operator.objects import Pod
+from trackpush_operator.tables import Id, Part, Table
+
+GRACE: Final = 60.0
+"""Seconds for which missing or unasked pods leave conditions as they are."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod's answer."""
+
+    files: Mapping[str, str] = {}
+    """Revision of each shard that it serves."""
+    troubles: Mapping[str, Trouble] = {}
+    error: str = ""
+    """Why there is no answer."""
+
+
+class State(NamedTuple):
+    """How the pods of a server stand to one shard."""
+
+    ready: bool
+    asked: bool
+    """All ready pods were asked, and answered."""
+    number: int
+    """The lowest number that any of them serves."""
+    grace: bool
+
+
+class Readings:
+    """The last answers of all pods."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._of: defaultdict[str, dict[tuple[str, int], Reading]] = defaultdict(dict)
+        self._unsure: dict[str, float] = {}
+        self._states: dict[tuple[str, str], State] = {}
+        self._troubles: dict[str, Mapping[str, Trouble]] = {}
+
+    def take(self, server: str, answers: Mapping[Pod, Reading], now: float) -> None:
+        """Take in a round of questions; those of pods that are no longer ready are forgotten."""
+        self._of[server] = {(pod.uid, pod.starts): reading for pod, reading in answers.items()}
+        if self._is_sure(server):
+            self._unsure.pop(server, None)
+        else:
+            self._unsure.setdefault(server, now)
+
+    def forget(self, server: str) -> None:
+        """The server is gone."""
+        self._of.pop(server, None)
+        self._unsure.pop(server, None)
+        self._troubles.pop(server, None)
+        for name in [name for name in self._states if name[0] == server]:
+            del self._states[name]
+
+    def _is_sure(self, server: str) -> bool:
+        ready = self._fleet.ready_pods(server)
+        return bool(ready) and all(self._answered(server, pod) for pod in ready)
+
+    def _answered(self, server: str, pod: Pod) -> bool:
+        reading = self._of[server].get((pod.uid, pod.starts))
+        return reading is not None and not reading.error
+
+    def state(self, server: str, part: Part, now: float) -> State:
+        """How its ready pods stand to a shard now."""
+        ready = self._fleet.ready_pods(server)
+        readings = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
+        answers = [one for one in readings if one is not None and not one.error]
+        numbers = [part.number_of(one.files.get(part.name)) for one in answers]
+        since = self._unsure.get(server)
+        sure = bool(ready) and len(answers) == len(ready)
+        return State(
+            ready=bool(ready),
+            asked=sure,
+            number=min(numbers, default=-1),
+            grace=not sure and (since is None or now - since < GRACE),
+        )
+
+    def changed_parts(self, table: Table, now: float) -> list[Part]:
+        """The shards whose state isn't what it was when this was last asked; what all pods serve is confirmed."""
+        changed = []
+        for part in table.parts.values():
+            state = self.state(table.server, part, now)
+            if state.ready and state.asked:
+                part.confirmed = max(part.confirmed, state.number)
+            if self._states.get((table.server, part.name)) != state:
+                self._states[table.server, part.name] = state
+                changed.append(part)
+        return changed
+
+    def changed_troubles(self, server: str) -> set[str]:
+        """PushConfigs of which the pods say something else than when this was last asked."""
+        old = self._troubles.get(server, {})
+        if not self._is_sure(server):
+            return set()  # what was said last is the best that is known
+        new: dict[str, Trouble] = {}
+        for reading in self._of[server].values():
+            for name, trouble in reading.troubles.items():
+                known = new.get(name)
+                new[name] = trouble if known is None or trouble.since < known.since else known
+        self._troubles[server] = new
+        return {name for name in {*old, *new} if old.get(name) != new.get(name)}
+
+    def trouble(self, server: str, push_config: str) -> Trouble | None:
+        """What is said of a PushConfig, ``namespace/name``."""
+        return self._troubles.get(server, {}).get(push_config)
+
+    def unasked(self, server: str) -> str:
+        """Why a pod doesn't answer; empty when all do."""
+        for pod in self._fleet.ready_pods(server):
+            reading = self._of[server].get((pod.uid, pod.starts))
+            if reading is not None and reading.error:
+                return f"pod {pod.name} doesn't answer on its admin port: {reading.error}"
+        return ""
+
+    def spread(self, table: Table, what: Id, now: float) -> Spread:
+        """How far an entry has got on a server."""
+        part = table.part_of(what)
+        state = self.state(table.server, part, now)
+        need = part.need(what)
+        return Spread(
+            server=table.server,
+            refused=what in part.refused,
+            written=part.is_written(what),
+            ready=state.ready,
+            served=state.asked and state.number >= need,
+            trouble=self.unasked(table.server),
+            confirmed=part.confirmed >= need,
+            grace=state.grace,
+        )
+
+    def is_settled(self, table: Table, now: float) -> bool:
+        """Whether every ready pod serves all that was written, so that asking seldom is enough."""
+        states = (self.state(table.server, part, now) for part in table.parts.values())
+        written = all(not part.is_behind for part in table.parts.values())
+        return written and all(
+            one.asked and one.number >= part.newest for one, part in zip(states, table.parts.values(), strict=True)
+        )

@@ -1,0 +1,115 @@
+"""Routing tables → Secrets: adopts what stands there, writes changed shards only, has the pods look at once.
+
+The most dangerous thing that an operator can do is to write a table of which it knows half: clients are answered with
+401 then. So a table is held (`Compiler.is_held`) until every resource that could be in it was decided about.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from trackpush_api import shards
+from trackpush_operator.cluster.api import Body, Cluster, Selection
+from trackpush_operator.cluster.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS
+from trackpush_operator.compiling import key_of
+from trackpush_operator.intake import ROUTING
+from trackpush_operator.objects import Key, server_key
+from trackpush_operator.owned import apply_owned, as_owner
+from trackpush_operator.state import ShardKey, State, new_revision
+from trackpush_operator.tables import Part, Table
+
+SecretBuilder = Callable[[Body, str, bytes], Body]
+"""WebhookServer, name of the shard, content → manifest."""
+ANNOTATION: Final = "trackpush.dev/routing"
+_TOUCH_PAUSE: Final = 0.05
+"""Seconds in which several written shards make one touch."""
+_log = structlog.get_logger("routing")
+
+
+class Routing:
+    """Handles the keys of `Queues.shards` and `Queues.touch`."""
+
+    def __init__(self, cluster: Cluster, state: State, build: SecretBuilder) -> None:
+        self._cluster = cluster
+        self._state = state
+        self._build = build
+        self._touched: dict[str, str] = {}
+
+    async def adopt(self, key: Key) -> None:
+        """Begin with the table of a WebhookServer that is new to this process as it stands in the cluster."""
+        table = Table(key.full_name)
+        labels = {MANAGED_BY_LABEL: MANAGER, INSTANCE_LABEL: key.name, COMPONENT_LABEL: ROUTING}
+        selection = Selection(labels=",".join(f"{name}={value}" for name, value in labels.items()))
+        async for page in self._cluster.pages(SECRETS, key.namespace, selection):
+            for body in page.items:
+                self._seed(table, key, body)
+                self._state.fleet.take_child("Secret", body)
+        for other in self._state.compiler.adopt(table):
+            self._state.queues.decide.add(other)
+
+    def _seed(self, table: Table, key: Key, body: Body) -> None:
+        name = body["metadata"]["name"].removeprefix(f"{key.name}-{ROUTING}-")
+        if name not in shards.FILE_NAMES:
+            return
+        part = table.part(name)
+        try:
+            shard = shards.decode(base64.b64decode((body.get("data") or {}).get(shards.FILE, ""), validate=True))
+        except (shards.ShardError, binascii.Error, ValueError) as error:
+            _log.warning("shard_broken", server=key.full_name, shard=name, reason=str(error))
+            part.spoil()
+            return
+        if (shard.server, shard.name) == (key.full_name, name):
+            part.seed(shard)
+        else:
+            part.spoil()
+
+    def released(self, server: str) -> None:
+        """All that could be in its table was decided about: write what differs."""
+        table = self._state.compiler.tables.get(server)
+        for part in [] if table is None else table.parts.values():
+            if part.is_behind:
+                self._state.queues.shards.add((server, part.name))
+
+    async def write(self, key: ShardKey) -> None:
+        """Bring one shard up to date."""
+        server, name = key
+        table = self._state.compiler.tables.get(server)
+        item = self._state.cache.items.get(server_key(server))
+        if table is None or item is None or self._state.compiler.is_held(server):
+            return  # written when it is released, or never
+        part = table.part(name)
+        before = part.written
+        try:
+            if part.is_behind:
+                await self._write(part, as_owner(item))
+        finally:  # where it failed, statuses say that it is pending
+            for what in part.changed_since(before):
+                self._state.queues.reports.add(key_of(what))
+
+    async def _write(self, part: Part, server: Body) -> None:
+        attempt = part.begin(new_revision)
+        if attempt is None:
+            return
+        body = self._build(server, part.name, attempt.data)
+        await apply_owned(self._cluster, self._state.fleet, SECRETS, body)
+        part.done(attempt)
+        self._state.metrics.written.inc()
+        self._state.queues.touch.add(part.server, delay=_TOUCH_PAUSE)
+        self._state.queues.readback.add(part.server)
+
+    async def touch(self, server: str) -> None:
+        """Annotate its pods, so that their kubelets refresh the mounted Secrets now and not within a minute."""
+        table = self._state.compiler.tables.get(server)
+        if table is None:
+            return
+        text = "\n".join(f"{name} {part.revision}" for name, part in sorted(table.parts.items()))
+        value = hashlib.sha256(text.encode()).hexdigest()[:16]
+        for pod in list(self._state.fleet.pods.of(server)):
+            if self._touched.get(pod.uid) != value:
+                patch = {"metadata": {"annotations": {ANNOTATION: value}}}
+                await self._cluster.patch(PODS, pod.namespace, pod.name, patch)
+                self._touched[pod.uid] = value

@@ -1,0 +1,78 @@
+"""What the operator's parts share: what is known, what was decided, and what waits to be done."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from trackpush_operator.cache import Cache
+from trackpush_operator.cluster.api import Api
+from trackpush_operator.compiling import Compiler
+from trackpush_operator.fleet import Fleet
+from trackpush_operator.graves import Graves
+from trackpush_operator.metrics import Metrics
+from trackpush_operator.objects import Key
+from trackpush_operator.readings import Readings
+from trackpush_operator.workqueue import WorkQueue
+
+ShardKey = tuple[str, str]
+"""Server (``namespace/name``) and shard."""
+
+
+def _namespace_of(server: str) -> str:
+    return server.partition("/")[0]
+
+
+class Queues:
+    """All work queues. A tenant's namespace is a lane."""
+
+    def __init__(self) -> None:
+        self.decide: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self.servers: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self.shards: WorkQueue[ShardKey] = WorkQueue(lambda key: key[0])
+        self.reports: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self.readback: WorkQueue[str] = WorkQueue(_namespace_of)
+        self.touch: WorkQueue[str] = WorkQueue(_namespace_of)
+
+    def by_name(self) -> dict[str, WorkQueue[Key] | WorkQueue[ShardKey] | WorkQueue[str]]:
+        """All of them, for metrics and health."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, as far as decisions need it."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds."""
+    wall: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def stamp(self) -> str:
+        """Now, as in a condition's lastTransitionTime."""
+        return self.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_revision() -> str:
+    """A shard's revision: random, so that it tells nothing of the contents."""
+    return secrets.token_hex(8)
+
+
+class State:
+    """All of it."""
+
+    def __init__(self, metrics: Metrics, clock: Clock | None = None) -> None:
+        self.metrics = metrics
+        self.clock = clock or Clock()
+        self.graves = Graves()
+        self.cache = Cache(self.graves)
+        self.fleet = Fleet(self.graves)
+        self.compiler = Compiler(self.cache)
+        self.readings = Readings(self.fleet)
+        self.queues = Queues()
+        self.applied: dict[Key, str] = {}
+        """Of each WebhookServer: why its children aren't as they should be; empty when they are."""
+        self.served = frozenset[Api]()
+        """Optional kinds that exist in this cluster."""
+        self.complete = False
+        """All initial lists are in. Before that nothing may be decided, let alone written."""
