@@ -54,9 +54,7 @@ def webhook(
     return _body("AggregatorWebhook", name, namespace, given)
 
 
-def push(
-    name: str = "oms", namespace: str = "acme", *, held_in: str = "keys", key: str = "out", **spec: Any
-) -> Body:
+def push(name: str = "oms", namespace: str = "acme", *, held_in: str = "keys", key: str = "out", **spec: Any) -> Body:
     """A PushConfig with one header from a Secret."""
     header = {"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": held_in, "key": key}}}
     return _body("PushConfig", name, namespace, {"url": "https://oms.example/hook", "headers": [header], **spec})

@@ -1,0 +1,245 @@
+"""Snapshot → conditions: each reason is reached, and says what to do."""
+
+import msgspec
+import pytest
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.vocabulary import Aggregator
+from trackpush_operator.decide import push, server, webhook
+from trackpush_operator.decide.conditions import Condition, Finding, merged
+from trackpush_operator.decide.events import transitions
+from trackpush_operator.decide.programmed import Spread
+from trackpush_operator.decide.push import PushSnapshot, Trouble
+from trackpush_operator.decide.server import ServerSnapshot
+from trackpush_operator.decide.webhook import WebhookSnapshot
+
+SPEC = WebhookServerSpec.model_validate(
+    {
+        "hosts": [
+            {"host": "saas.increff.com", "aggregators": ["Clickpost", "Shiprocket"]},
+            {"host": "saas.nextscm.com", "aggregators": ["Shipway"]},
+        ],
+        "expose": {"ingress": {"className": "traefik", "tlsSecretName": "tls"}},
+    }
+)
+SERVED = Spread(server="t/main", confirmed=True)
+WEBHOOK = WebhookSnapshot(
+    aggregator=Aggregator.CLICKPOST, server="t/main", server_spec=SPEC, served=True, spreads=(SERVED,)
+)
+PUSH = PushSnapshot(served=True, spreads=(SERVED,))
+SERVER = ServerSnapshot(name="main", spec=SPEC, applied=True, written=True, ready=1, served=True)
+
+
+def problem(reason: Reason | None, severity: Severity = Severity.ERROR) -> Problem:
+    return Problem(severity=severity, field="spec.x", message="is wrong; fix it", reason=reason)
+
+
+def shown(found: tuple[Finding, ...], type_: str) -> tuple[str, str]:
+    (one,) = [one for one in found if one.type == type_]
+    return one.status, one.reason
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_each_problem_makes_its_condition_false_and_ready_shows_it(reason: Reason) -> None:
+    for found in (
+        webhook.findings(msgspec.structs.replace(WEBHOOK, problems=(problem(reason),))),
+        push.findings(msgspec.structs.replace(PUSH, problems=(problem(reason),))),
+    ):
+        assert shown(found, reason.condition) == ("False", reason.value)
+        assert shown(found, "Ready") == ("False", reason.value)
+        assert "spec.x: is wrong; fix it" in found[0].message
+
+
+def test_all_problems_of_a_condition_are_told() -> None:
+    many = tuple(msgspec.structs.replace(problem(Reason.INVALID), field=f"spec.f{number}") for number in range(8))
+    found = webhook.findings(msgspec.structs.replace(WEBHOOK, problems=many))
+    assert "spec.f0" in found[1].message
+    assert "and 3 more" in found[1].message
+
+
+def test_a_hint_is_told_where_all_is_well() -> None:
+    found = webhook.findings(msgspec.structs.replace(WEBHOOK, problems=(problem(None, Severity.WARNING),)))
+    assert shown(found, "Ready") == ("True", "Ready")
+    assert "is wrong; fix it" in found[1].message
+
+
+@pytest.mark.parametrize(
+    ("spread", "expected"),
+    [
+        (SERVED, ("True", "Programmed")),
+        (Spread(server="t/main", refused=True), ("False", "ShardFull")),
+        (Spread(server="t/main", written=False), ("False", "Pending")),
+        (Spread(server="t/main", served=False), ("False", "Pending")),
+        (Spread(server="t/main", ready=False, served=False), ("False", "NoReadyPods")),
+        (Spread(server="t/main", ready=False, served=False, grace=True, confirmed=True), ("True", "Programmed")),
+        (Spread(server="t/main", ready=False, served=False, grace=True), ("False", "NoReadyPods")),
+        (Spread(server="t/main", served=False, grace=True, confirmed=True), ("True", "Programmed")),
+        (Spread(server="t/main", served=False, confirmed=True), ("False", "Pending")),
+        (Spread(server="t/main", written=False, grace=True, confirmed=True), ("False", "Pending")),
+    ],
+)
+def test_programmed(spread: Spread, expected: tuple[str, str]) -> None:
+    assert shown(webhook.findings(msgspec.structs.replace(WEBHOOK, spreads=(spread,))), "Programmed") == expected
+    assert shown(push.findings(msgspec.structs.replace(PUSH, spreads=(SERVED, spread))), "Programmed") == expected
+
+
+def test_what_isnt_served_is_not_programmed() -> None:
+    assert shown(webhook.findings(msgspec.structs.replace(WEBHOOK, served=False)), "Programmed") == (
+        "False",
+        "NotServed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ("True", "Delivering")),
+        ({"suspended": True}, ("False", "Suspended")),
+        ({"trouble": Trouble(reason="EndpointFailing", since=1767225600)}, ("False", "EndpointFailing")),
+        ({"trouble": Trouble(reason="EndpointGone", since=1767225600)}, ("False", "EndpointGone")),
+        ({"spreads": (Spread(server="t/main", ready=False),)}, ("Unknown", "NoReadyPods")),
+        ({"served": False}, ("Unknown", "NotServed")),
+    ],
+)
+def test_delivering(change: dict[str, object], expected: tuple[str, str]) -> None:
+    assert shown(push.findings(msgspec.structs.replace(PUSH, **change)), "Delivering") == expected
+
+
+def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
+    trouble = Trouble(reason="EndpointFailing", since=1767225600, message="answers 500")
+    found = push.findings(msgspec.structs.replace(PUSH, trouble=trouble))
+    assert found[0].message == "since 2026-01-01T00:00:00Z: answers 500"
+    assert (found[0].status, found[0].reason) == ("False", "EndpointFailing")
+
+
+def test_a_push_config_that_nobody_sends_to_is_accepted_and_says_so() -> None:
+    found = push.findings(msgspec.structs.replace(PUSH, used=False))
+    assert shown(found, "Accepted") == ("True", "NotReferenced")
+
+
+@pytest.mark.parametrize(
+    ("change", "type_", "expected"),
+    [
+        ({}, "Ready", ("True", "Ready")),
+        ({"problems": (problem(Reason.FORBIDDEN_WORD),)}, "Accepted", ("False", "ForbiddenWord")),
+        ({"problems": (problem(Reason.UNSUPPORTED),)}, "Accepted", ("False", "Unsupported")),
+        ({"problems": (problem(Reason.UNSUPPORTED),)}, "Programmed", ("False", "NotServed")),
+        ({"spec": None, "problems": (problem(Reason.INVALID),)}, "Accepted", ("False", "Invalid")),
+        ({"name": "a.b"}, "Accepted", ("False", "Invalid")),
+        ({"name": "1a"}, "Accepted", ("False", "Invalid")),
+        ({"name": "a" * 51}, "Accepted", ("False", "Invalid")),
+        ({"older_hosts": frozenset({("saas.nextscm.com", Aggregator.SHIPWAY)})}, "Accepted", ("False", "HostConflict")),
+        ({"older_hosts": frozenset({("saas.nextscm.com", Aggregator.CLICKPOST)})}, "Accepted", ("True", "Accepted")),
+        ({"applied": False}, "Programmed", ("False", "Pending")),
+        ({"written": False}, "Programmed", ("False", "Pending")),
+        ({"ready": 0}, "Programmed", ("False", "NoReadyPods")),
+        ({"served": False}, "Programmed", ("False", "Pending")),
+    ],
+)
+def test_a_servers_conditions(change: dict[str, object], type_: str, expected: tuple[str, str]) -> None:
+    assert shown(server.findings(msgspec.structs.replace(SERVER, **change)), type_) == expected
+
+
+def exposed(**expose: object) -> ServerSnapshot:
+    spec = WebhookServerSpec.model_validate({"expose": expose, "storage": {"postgres": _POSTGRES}, "replicas": 2})
+    return msgspec.structs.replace(SERVER, spec=spec, ready=2)
+
+
+_POSTGRES = {"dsnSecretRef": {"name": "db", "key": "dsn"}}
+
+
+def test_too_few_pods_are_told() -> None:
+    found = server.findings(msgspec.structs.replace(exposed(none={}), ready=1))
+    assert shown(found, "Programmed") == ("False", "PodsNotReady")
+
+
+def test_a_gateway_where_there_is_none_and_an_ingress_that_drops_the_key_are_told() -> None:
+    route = exposed(httpRoute={"parentRefs": [{"name": "gw"}]})
+    assert shown(server.findings(route), "Programmed") == ("True", "Programmed")
+    without = server.findings(msgspec.structs.replace(route, has_http_routes=False))
+    assert shown(without, "Programmed") == ("False", "ExposeUnavailable")
+    nginx = server.findings(exposed(ingress={"className": "nginx"}))
+    assert shown(nginx, "Programmed") == ("False", "ExposeUnavailable")
+    assert "enable-underscores-in-headers" in nginx[0].message
+    allowed = exposed(ingress={"className": "nginx", "annotations": {"trackpush.dev/underscores": "allowed"}})
+    assert shown(server.findings(allowed), "Programmed") == ("True", "Programmed")
+
+
+def test_children_are_made_unless_the_server_is_invalid_or_unsupported() -> None:
+    assert server.makes_children(SERVER)
+    assert server.makes_children(msgspec.structs.replace(SERVER, problems=(problem(Reason.FORBIDDEN_WORD),)))
+    for change in ({"spec": None}, {"name": "a.b"}, {"problems": (problem(Reason.UNSUPPORTED),)}):
+        assert not server.makes_children(msgspec.structs.replace(SERVER, **change))
+
+
+@pytest.mark.parametrize(
+    ("aggregator", "url", "setup"),
+    [
+        (Aggregator.CLICKPOST, "https://saas.increff.com/rms/in/api/clickpost/notify", "Webhooks: Selected status"),
+        (Aggregator.SHIPROCKET, "https://saas.increff.com/rms/in/api/st/notify", "into the token field"),
+        (Aggregator.SHIPWAY, "https://saas.nextscm.com/rms/in/api/shipway/notify/<key>", "Shipway's team"),
+    ],
+)
+def test_the_url_to_paste_and_where(aggregator: Aggregator, url: str, setup: str) -> None:
+    snapshot = msgspec.structs.replace(WEBHOOK, aggregator=aggregator)
+    assert webhook.url(snapshot) == url
+    assert setup in (webhook.setup(snapshot) or "")
+
+
+def test_an_ingress_without_a_certificate_gives_a_plain_url() -> None:
+    spec = WebhookServerSpec.model_validate({"hosts": [{"host": "a.example"}], "expose": {"ingress": {}}})
+    url = webhook.url(msgspec.structs.replace(WEBHOOK, server_spec=spec))
+    assert url == "http://a.example/rms/in/api/clickpost/notify"
+
+
+def test_without_any_host_the_services_url_is_given_and_without_a_host_for_the_aggregator_none() -> None:
+    bare = msgspec.structs.replace(WEBHOOK, server_spec=WebhookServerSpec.model_validate({}))
+    assert webhook.url(bare) == "http://main.t.svc/rms/in/api/clickpost/notify"
+    assert "within the cluster only" in (webhook.setup(bare) or "")
+    spec = WebhookServerSpec.model_validate({"hosts": [{"host": "a.example", "aggregators": ["Shipway"]}]})
+    other = msgspec.structs.replace(WEBHOOK, server_spec=spec)
+    assert webhook.url(other) is None
+    assert "has no host for Clickpost" in (webhook.setup(other) or "")
+    nowhere = msgspec.structs.replace(WEBHOOK, server=None, server_spec=None)
+    assert (webhook.url(nowhere), webhook.setup(nowhere)) == (None, None)
+
+
+OLD = Condition(type="Ready", status="False", reason="Pending", observed_generation=1, last_transition_time="then")
+
+
+def test_the_time_of_transition_changes_only_with_the_status() -> None:
+    (same,) = merged([OLD], [Finding("Ready", "False", "Other")], generation=2, now="now")
+    assert (same.last_transition_time, same.reason, same.observed_generation) == ("then", "Other", 2)
+    (changed,) = merged([OLD], [Finding("Ready", "True", "Ready")], generation=2, now="now")
+    assert changed.last_transition_time == "now"
+
+
+def condition(status: str, reason: str, type_: str = "Programmed") -> Condition:
+    return msgspec.convert({"type": type_, "status": status, "reason": reason}, Condition)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([], condition("True", "Programmed"), []),
+        ([], condition("False", "Pending"), []),
+        ([], condition("False", "NoReadyPods"), []),
+        ([], condition("False", "ShardFull"), ["Warning ShardFull"]),
+        ([condition("False", "ShardFull")], condition("False", "ShardFull"), []),
+        ([condition("False", "ShardFull")], condition("True", "Programmed"), ["Normal Programmed"]),
+        ([condition("False", "Pending")], condition("True", "Programmed"), []),
+        ([condition("True", "Programmed")], condition("False", "NotServed"), ["Warning NotServed"]),
+        ([], condition("False", "ShardFull", "Ready"), []),
+    ],
+)
+def test_events_tell_of_transitions_that_somebody_should_see(
+    before: list[Condition], after: Condition, expected: list[str]
+) -> None:
+    found = [f"{one.type} {one.reason}" for one in transitions(before, [after], of_server=False)]
+    assert found == expected
+
+
+def test_missing_pods_are_the_servers_own_event() -> None:
+    (event,) = transitions([], [condition("False", "NoReadyPods")], of_server=True)
+    assert event.reason == "NoReadyPods"

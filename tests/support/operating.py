@@ -1,0 +1,198 @@
+"""The operator in the tests' own process, on a real API server; and a client that acts as users and kubelets do."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from support.objects import Body
+from trackpush_api import shards
+from trackpush_api.shards import Shard
+from trackpush_operator.cluster.api import Api, Selection
+from trackpush_operator.cluster.client import KubernetesCluster
+from trackpush_operator.cluster.connection import configuration
+from trackpush_operator.cluster.errors import NotFoundError
+from trackpush_operator.cluster.kinds import CHILDREN, EVENTS, NAMESPACES, OWN, PODS, SECRETS
+from trackpush_operator.metrics import Metrics
+from trackpush_operator.operator import Operator
+from trackpush_operator.options import OperatorOptions
+
+PATIENCE = 20.0
+_PAUSE = 0.03
+_APIS = {api.kind: api for api in (*OWN, SECRETS, NAMESPACES, PODS, *CHILDREN)}
+
+
+class Client:
+    """Acts on the cluster. Bodies as in `support.objects`."""
+
+    def __init__(self, cluster: KubernetesCluster) -> None:
+        self.cluster = cluster
+
+    async def create(self, *bodies: Body) -> None:
+        """Make objects."""
+        for body in bodies:
+            await self.cluster.create(_APIS[body["kind"]], body)
+
+    async def pod(self, body: Body) -> None:
+        """Make a pod, with its status, as a kubelet would."""
+        await self.cluster.create(PODS, {name: part for name, part in body.items() if name != "status"})
+        metadata = body["metadata"]
+        patch = {"status": body["status"]}
+        await self.cluster.patch(PODS, metadata["namespace"], metadata["name"], patch, subresource="status")
+
+    async def patch(self, kind: str, namespace: str, name: str, **body: Any) -> None:
+        """Merge patch."""
+        await self.cluster.patch(_APIS[kind], namespace, name, body)
+
+    async def secret(self, namespace: str, name: str, **values: str) -> None:
+        """Set values of a Secret."""
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        await self.patch("Secret", namespace, name, data=data)
+
+    async def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object, with what it owns left alone: there is no garbage collector here."""
+        found = await self.get(kind, namespace, name)
+        assert found is not None
+        await self.cluster.delete(_APIS[kind], namespace, name, uid=found["metadata"]["uid"])
+
+    async def get(self, kind: str, namespace: str | None, name: str) -> Body | None:
+        """An object, or None."""
+        try:
+            return await self.cluster.get(_APIS[kind], namespace, name)
+        except NotFoundError:
+            return None
+
+    async def objects(self, api: Api, namespace: str, labels: str = "") -> list[Body]:
+        """All objects of a kind."""
+        pages = self.cluster.pages(api, namespace, Selection(labels=labels))
+        return [body async for page in pages for body in page.items]
+
+    async def events(self, namespace: str) -> list[tuple[str, str]]:
+        """Type and reason of all Events."""
+        return [(one["type"], one["reason"]) for one in await self.objects(EVENTS, namespace)]
+
+    async def shards(self, namespace: str, server: str) -> dict[str, Shard]:
+        """What the pods would mount."""
+        labels = f"app.kubernetes.io/instance={server},app.kubernetes.io/component=routing"
+        bodies = await self.objects(SECRETS, namespace, labels)
+        found = [shards.decode(base64.b64decode(body["data"][shards.FILE])) for body in bodies]
+        return {shard.name: shard for shard in found}
+
+    async def conditions(self, kind: str, namespace: str, name: str) -> dict[str, str]:
+        """Each condition as ``True Reason``, if it is of the newest generation."""
+        body = await self.get(kind, namespace, name) or {}
+        generation = (body.get("metadata") or {}).get("generation")
+        conditions = (body.get("status") or {}).get("conditions") or []
+        current = [one for one in conditions if one["observedGeneration"] == generation]
+        return {one["type"]: f"{one['status']} {one['reason']}" for one in current}
+
+    async def message(self, kind: str, namespace: str, name: str, condition: str) -> str:
+        """A condition's message."""
+        body = await self.get(kind, namespace, name) or {}
+        return next((one["message"] for one in body["status"]["conditions"] if one["type"] == condition), "")
+
+    async def until(self, check: Callable[[], Awaitable[Any]], wanted: Any, *, seconds: float = PATIENCE) -> None:
+        """Wait until the check gives what is wanted (a dict may give more)."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while True:
+            found = await check()
+            if found == wanted or (isinstance(wanted, dict) and wanted.items() <= found.items()):
+                return
+            if loop.time() > end:
+                raise AssertionError(f"not within {seconds:g} s: wanted {wanted}, found {found}")
+            await asyncio.sleep(_PAUSE)
+
+    async def until_condition(self, kind: str, namespace: str, name: str, **wanted: str) -> None:
+        """Wait for conditions, each as ``True Reason``."""
+        await self.until(lambda: self.conditions(kind, namespace, name), wanted)
+
+    async def until_exists(self, kind: str, namespace: str, name: str, *, exists: bool = True) -> None:
+        """Wait for an object, or for its end."""
+
+        async def check() -> bool:
+            return await self.get(kind, namespace, name) is not None
+
+        await self.until(check, exists)
+
+
+@contextlib.asynccontextmanager
+async def client(kubeconfig: Path) -> AsyncIterator[Client]:
+    """A client."""
+    async with KubernetesCluster(await configuration(kubeconfig), Metrics()) as cluster:
+        yield Client(cluster)
+
+
+def options(kubeconfig: Path, namespace: str, **given: Any) -> OperatorOptions:
+    """For an operator of this namespace, with a short Lease."""
+    defaults: dict[str, Any] = {
+        "image": "trackpush:test",
+        "namespaces": (namespace,),
+        "operator_namespace": namespace,
+        "lease_namespace": namespace,
+        "lease_seconds": 3.0,
+        "health_listen": ("127.0.0.1", 0),
+        "kubeconfig": kubeconfig,
+    }
+    return OperatorOptions(**{**defaults, **given})
+
+
+@contextlib.asynccontextmanager
+async def operating(given: OperatorOptions) -> AsyncIterator[Operator]:
+    """An operator, until the end of the block."""
+    operator = Operator(given)
+    task = asyncio.create_task(operator.run())
+    try:
+        yield operator
+    finally:
+        operator.stop()
+        await task
+
+
+async def kill(operator: Operator, task: "asyncio.Task[None]") -> None:
+    """End an operator as kill -9 would: nothing is finished, the Lease isn't given back."""
+    del operator
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class FakePod:
+    """What a server's pod answers on its admin port, on a loopback address."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.files: dict[str, str] = {}
+        self.failing: list[dict[str, Any]] = []
+        self.tokens: set[str] = set()
+        self.port = 0
+
+    async def config(self, request: web.Request) -> web.Response:
+        """GET /config."""
+        self.tokens.add(request.headers.get("Authorization", ""))
+        return web.json_response({"server": self.server, "files": self.files, "problems": []})
+
+    async def undelivered(self, _: web.Request) -> web.Response:
+        """GET /undelivered."""
+        return web.json_response({"pushConfigs": self.failing})
+
+
+@contextlib.asynccontextmanager
+async def fake_pod(server: str, address: str = "127.0.0.1") -> AsyncIterator[FakePod]:
+    """A pod that answers."""
+    pod = FakePod(server)
+    app = web.Application()
+    app.router.add_get("/config", pod.config)
+    app.router.add_get("/undelivered", pod.undelivered)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, address, 0)
+        await site.start()
+        pod.port = runner.addresses[0][1]
+        yield pod
+    finally:
+        await runner.cleanup()
