@@ -23,6 +23,9 @@ _ONE_EXPOSE = "set exactly one of httpRoute, ingress and none"
 _ONE_REPLICA = "SQLite serves one replica: set replicas to 1, or use storage.postgres"
 _SELECTOR = "set selector with from: Selector, and only then"
 
+_POSTGRES = "(has({0}.storage) && has({0}.storage.postgres))"
+"""CEL: storage may be left out, which means SQLite."""
+
 LabelMap = Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=32)]
 
 
@@ -187,9 +190,9 @@ class WebhookServerSpec(ApiModel):
     """One running server."""
 
     model_config = checked_by(
-        rule("!has(self.storage.sqlite) || !has(self.replicas) || self.replicas == 1", _ONE_REPLICA),
+        rule(f"{_POSTGRES.format('self')} || !has(self.replicas) || self.replicas == 1", _ONE_REPLICA),
         rule(
-            "has(self.storage.sqlite) == has(oldSelf.storage.sqlite)",
+            f"{_POSTGRES.format('self')} == {_POSTGRES.format('oldSelf')}",
             "storage can't change its kind in place: copy the journal first, see the docs",
         ),
     )
