@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check fmt crds bench clean lock
+.PHONY: help run kube test check fmt crds bench clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -21,7 +21,10 @@ $(READY): pyproject.toml constraints.txt
 run: $(READY) ## the main job: three clients, all aggregators, a live table (ARGS=--once ends by itself)
 	$(BIN)/trackpush demo $(ARGS)
 
-test: $(READY) ## all tests (ARGS="-k name" for some)
+kube: $(READY) ## build the programs of the test cluster (etcd, API server, kubectl, helm) into the cache, once
+	$(BIN)/python tests/kube/rig/build.py kubebox helm >/dev/null
+
+test: $(READY) kube ## all tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest --durations=10 $(ARGS)
 
 check: $(READY) ## format, lint, types, import contracts, generated files up to date

@@ -1,0 +1,90 @@
+"""Starts and ends the programs of a test cluster: each with its own log, ended by its process id."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_PORTS = range(20_000, 30_000)
+"""Below the ephemeral ports, which other programs' connections take between our look and the server's bind."""
+
+
+class ClusterError(Exception):
+    """A program of the cluster did not do what it should; the text holds the end of its log."""
+
+
+class Processes:
+    """The programs of one cluster. ``inside`` is put before every command line (such as nsenter)."""
+
+    def __init__(self, folder: Path, *, inside: Sequence[str] = ()) -> None:
+        self._logs = folder / "log"
+        self._inside = tuple(inside)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, *command: str | Path) -> None:
+        """Start a program; it ends with `stop`, at the latest with `stop_all`."""
+        with (self._logs / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [*self._inside, *map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self, name: str) -> None:
+        """Kill a program; nothing of a test cluster is worth a clean end."""
+        process = self._running.pop(name, None)
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=20)
+
+    def stop_all(self) -> None:
+        """Kill all, the last started first."""
+        for name in reversed(list(self._running)):
+            self.stop(name)
+
+    def pid(self, name: str) -> int:
+        """The process id of a running program."""
+        return self._running[name].pid
+
+    def wait_for(self, what: Callable[[], bool], *, name: str, seconds: float = 60.0) -> None:
+        """Poll until it is so.
+
+        Raises:
+            ClusterError: it is not so in time, or the program has ended.
+        """
+        deadline = time.monotonic() + seconds
+        while not what():
+            ended = name in self._running and self._running[name].poll() is not None
+            if ended or time.monotonic() > deadline:
+                how = "ended" if ended else f"was not ready within {seconds:.0f} s"
+                raise ClusterError(f"{name} {how}:\n{self.log(name)}")
+            time.sleep(0.05)
+
+    def log(self, name: str, lines: int = 20) -> str:
+        """The end of a program's log."""
+        file = self._logs / f"{name}.log"
+        return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; all held open until the last is found, so that they differ."""
+    held: list[socket.socket] = []
+    offset = os.getpid() * 7 % len(_PORTS)
+    try:
+        for step in range(len(_PORTS)):
+            if len(held) == count:
+                break
+            with contextlib.suppress(OSError):
+                held.append(socket.create_server(("127.0.0.1", _PORTS[(offset + step) % len(_PORTS)])))
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()

@@ -1,0 +1,139 @@
+"""Each CEL rule of the kinds, on a real API server: what it accepts, what it refuses, and with which words."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from kube.fixtures import ROOT, ApiServer
+
+Spec = dict[str, Any]
+_SECRET = {"secretKeyRef": {"name": "keys", "key": "one"}}
+_PUSH: Spec = {"url": "https://oms.acme.example/hooks"}
+_WEBHOOK: Spec = {"aggregator": "Clickpost", "keys": [_SECRET]}
+_INGRESS = {"className": "traefik"}
+_BASIC = {"username": _SECRET, "password": _SECRET}
+
+CREATED: list[tuple[str, str, Spec, Spec]] = [
+    ("PushConfig", "set exactly one of value and valueFrom",
+     _PUSH | {"headers": [{"name": "X-A", "value": "1"}, {"name": "X-B", "valueFrom": _SECRET}]},
+     _PUSH | {"headers": [{"name": "X-A", "value": "1", "valueFrom": _SECRET}]}),
+    ("PushConfig", "set exactly one of value and valueFrom",
+     _PUSH | {"headers": []}, _PUSH | {"headers": [{"name": "X-A"}]}),
+    ("PushConfig", "set exactly one of basic, bearer and oauth2ClientCredentials",
+     _PUSH | {"auth": {"bearer": {"token": _SECRET}}},
+     _PUSH | {"auth": {"bearer": {"token": _SECRET}, "basic": _BASIC}}),
+    ("PushConfig", "set exactly one of basic, bearer and oauth2ClientCredentials",
+     _PUSH | {"auth": {"basic": _BASIC}}, _PUSH | {"auth": {}}),
+    ("PushConfig", "set certificate and privateKey together",
+     _PUSH | {"tls": {"certificate": _SECRET, "privateKey": _SECRET}}, _PUSH | {"tls": {"certificate": _SECRET}}),
+    ("PushConfig", "set schedule or backoff, not both",
+     _PUSH | {"delivery": {"retry": {"schedule": ["1s", "5s"]}}},
+     _PUSH | {"delivery": {"retry": {"schedule": ["1s"], "backoff": {}}}}),
+    ("WebhookServer", "set exactly one of httpRoute, ingress and none",
+     {"expose": {"ingress": _INGRESS}}, {"expose": {"ingress": _INGRESS, "none": {}}}),
+    ("WebhookServer", "set exactly one of httpRoute, ingress and none",
+     {"expose": {"none": {}}}, {"expose": {}}),
+    ("WebhookServer", "set exactly one of sqlite and postgres",
+     {"storage": {"sqlite": {}}},
+     {"storage": {"sqlite": {}, "postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}),
+    ("WebhookServer", "SQLite serves one replica: set replicas to 1, or use storage.postgres",
+     {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}, "replicas": 3}, {"replicas": 2}),
+    ("WebhookServer", "set selector with from: Selector, and only then",
+     {"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}},
+     {"allowedNamespaces": {"from": "All", "selector": {"matchLabels": {"a": "b"}}}}),
+    ("WebhookServer", "set selector with from: Selector, and only then",
+     {"allowedNamespaces": {"from": "Same"}}, {"allowedNamespaces": {"from": "Selector"}}),
+]  # fmt: skip
+
+CHANGED: list[tuple[str, str, Spec, Spec, Spec]] = [
+    ("AggregatorWebhook", "aggregator can't be changed: make another AggregatorWebhook, then delete this one",
+     _WEBHOOK, _WEBHOOK | {"suspend": True}, _WEBHOOK | {"aggregator": "Shipway"}),
+    ("WebhookServer", "storage can't change its kind in place: copy the journal first, see the docs",
+     {}, {"storage": {"sqlite": {"size": "20Gi"}}},
+     {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}),
+]  # fmt: skip
+
+REFUSED: list[tuple[str, Spec, str]] = [
+    ("PushConfig", {}, "spec.url: Required value"),
+    ("PushConfig", {"url": "ftp://x.example"}, "spec.url"),
+    ("PushConfig", _PUSH | {"payload": {"format": "XML"}}, 'supported values: "Canonical", "Raw", "CloudEvents"'),
+    ("PushConfig", _PUSH | {"delivery": {"timeout": "soon"}}, "spec.delivery.timeout"),
+    ("PushConfig", _PUSH | {"delivery": {"maxConcurrency": 0}}, "should be greater than or equal to 1"),
+    ("PushConfig", _PUSH | {"token": "s3cret"}, ".spec.token: field not declared in schema"),
+    ("PushConfig", _PUSH | {"headers": [{"name": "X", "value": "1"}] * 2}, "duplicate entries for key"),
+    ("AggregatorWebhook", _WEBHOOK | {"keys": []}, "spec.keys"),
+    ("AggregatorWebhook", _WEBHOOK | {"aggregator": "DHL"}, 'supported values: "Clickpost", "Shiprocket", "Shipway"'),
+    ("AggregatorWebhook", _WEBHOOK | {"keys": [_SECRET] * 9}, "must have at most 8 items"),
+    ("WebhookServer", {"basePath": "rms"}, "spec.basePath"),
+    ("WebhookServer", {"hosts": [{"host": "UPPER.example"}]}, "spec.hosts[0].host"),
+    ("WebhookServer", {"storage": {"sqlite": {"size": "big"}}}, "spec.storage.sqlite.size"),
+]
+
+
+def manifest(kind: str, spec: Spec, namespace: str) -> str:
+    """YAML of a resource called x."""
+    metadata = {"name": "x", "namespace": namespace}
+    spec = copy.deepcopy(spec)  # no anchors
+    return yaml.safe_dump({"apiVersion": "trackpush.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+
+
+@pytest.mark.parametrize(("kind", "message", "good", "bad"), CREATED)
+def test_a_rule_accepts_and_refuses(  # noqa: PLR0917  pytest passes them by name
+    api_server: ApiServer, namespace: str, kind: str, message: str, good: Spec, bad: Spec
+) -> None:
+    api_server.apply(manifest(kind, good, namespace), "--dry-run=server")
+    refused = api_server.apply(manifest(kind, bad, namespace), "--dry-run=server", check=False)
+    assert refused.returncode != 0
+    assert message in refused.stderr
+
+
+@pytest.mark.parametrize(("kind", "message", "first", "good", "bad"), CHANGED)
+def test_a_rule_on_changes_accepts_and_refuses(  # noqa: PLR0917  same
+    api_server: ApiServer, namespace: str, kind: str, message: str, first: Spec, good: Spec, bad: Spec
+) -> None:
+    api_server.apply(manifest(kind, first, namespace))
+    api_server.apply(manifest(kind, good, namespace), "--dry-run=server")
+    refused = api_server.apply(manifest(kind, bad, namespace), "--dry-run=server", check=False)
+    assert refused.returncode != 0
+    assert message in refused.stderr
+
+
+@pytest.mark.parametrize(("kind", "spec", "words"), REFUSED)
+def test_the_schema_refuses(api_server: ApiServer, namespace: str, kind: str, spec: Spec, words: str) -> None:
+    refused = api_server.apply(manifest(kind, spec, namespace), "--dry-run=server", check=False)
+    assert refused.returncode != 0
+    assert words in refused.stderr
+
+
+def test_defaults_are_written_into_the_stored_object(api_server: ApiServer, namespace: str) -> None:
+    api_server.apply(manifest("PushConfig", _PUSH | {"payload": {}, "delivery": {"retry": {}}}, namespace))
+    api_server.apply(manifest("WebhookServer", {"allowedNamespaces": {}}, namespace))
+    push = api_server.get("pushconfig", "x", "-n", namespace)["spec"]
+    server = api_server.get("webhookserver", "x", "-n", namespace)["spec"]
+    assert push["delivery"]["retry"]["maxAge"] == "72h"
+    assert push["payload"]["format"] == "Canonical"
+    assert server["basePath"] == "/rms/in/api"
+    assert server["allowedNamespaces"] == {"from": "Same"}
+
+
+def test_every_rule_of_the_kinds_is_tried() -> None:
+    tried = {(kind, message) for kind, message, *_ in [*CREATED, *CHANGED]}
+    written = set()
+    for file in (ROOT / "crds").glob("*.yaml"):
+        kind = yaml.safe_load(file.read_text())
+        for message in _messages(kind["spec"]["versions"][0]["schema"]):
+            written.add((kind["spec"]["names"]["kind"], message))
+    assert written == tried
+
+
+def _messages(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (rule["message"] for rule in schema.get("x-kubernetes-validations", ()))
+        for value in schema.values():
+            yield from _messages(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _messages(value)
