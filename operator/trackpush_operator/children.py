@@ -19,7 +19,7 @@ from trackpush_operator.decide.server import makes_children
 from trackpush_operator.fleet import Place
 from trackpush_operator.gather import server_snapshot
 from trackpush_operator.objects import Child, Item, Key
-from trackpush_operator.owned import apply_owned, as_owner
+from trackpush_operator.owned import as_owner, restore_owned
 from trackpush_operator.state import State
 
 _TOKEN_BYTES: Final = 32
@@ -78,7 +78,7 @@ class Children:
         if known is not None and self._applied.get(place) == (digest, known.shape):
             return
         try:
-            await apply_owned(self._cluster, self._state.fleet, api, body)
+            await restore_owned(self._cluster, self._state.fleet, api, body)
         except InvalidError:
             if api.kind != _STATEFUL or known is None:
                 raise
@@ -89,7 +89,7 @@ class Children:
         """A StatefulSet's volume claims can't be changed in place; its pods and volumes stay and are taken over."""
         await self._cluster.delete(api, known.namespace, known.name, uid=known.uid, orphan=True)
         self._state.fleet.drop(known.kind, known.namespace, known.name, known.version)
-        await apply_owned(self._cluster, self._state.fleet, api, body)
+        await restore_owned(self._cluster, self._state.fleet, api, body)
 
     async def _prune(self, child: Child) -> None:
         await self._cluster.delete(_APIS[child.kind], child.namespace, child.name, uid=child.uid)

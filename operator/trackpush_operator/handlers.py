@@ -16,7 +16,7 @@ from trackpush_operator.cluster.api import Body
 from trackpush_operator.cluster.kinds import Watched
 from trackpush_operator.logs import where
 
-_SERVER_TIMEOUT = 290.0
+_SERVER_TIMEOUT = 290
 """Seconds after which the API server ends a watch, and a new one begins where it ended."""
 _INACTIVITY = 70.0
 """Bookmarks come every 60 seconds: a watch that is silent for longer is dead, whatever TCP says."""

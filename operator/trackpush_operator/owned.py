@@ -9,6 +9,7 @@ from trackpush_operator.cluster.errors import NotFoundError
 from trackpush_operator.cluster.kinds import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 from trackpush_operator.fleet import Fleet
 from trackpush_operator.objects import Item
+from trackpush_operator.takeover import taken_over
 
 
 class ForeignError(Exception):
@@ -35,18 +36,27 @@ async def apply_owned(cluster: Cluster, fleet: Fleet, api: Api, body: Body) -> N
         ClusterError: as the API server says.
     """
     metadata = body["metadata"]
-    place = (api.kind, metadata["namespace"], metadata["name"])
-    if place not in fleet.children.known:
-        await _check(cluster, api, body)
+    if (api.kind, metadata["namespace"], metadata["name"]) not in fleet.children.known:
+        await _existing(cluster, api, body)
     fleet.take_child(api.kind, await cluster.apply(api, body))
 
 
-async def _check(cluster: Cluster, api: Api, body: Body) -> None:
+async def restore_owned(cluster: Cluster, fleet: Fleet, api: Api, body: Body) -> None:
+    """The same, and what somebody added to it is undone."""
+    found = await _existing(cluster, api, body)
+    fields = None if found is None else taken_over(found)
+    if found is not None and fields is not None:
+        metadata = {"managedFields": fields, "resourceVersion": found["metadata"]["resourceVersion"]}
+        await cluster.patch(api, found["metadata"]["namespace"], found["metadata"]["name"], {"metadata": metadata})
+    fleet.take_child(api.kind, await cluster.apply(api, body))
+
+
+async def _existing(cluster: Cluster, api: Api, body: Body) -> Body | None:
     metadata = body["metadata"]
     try:
         found = await cluster.get(api, metadata["namespace"], metadata["name"])
     except NotFoundError:
-        return
+        return None
     labels, wanted = found["metadata"].get("labels") or {}, metadata["labels"]
     owners = {one.get("uid") for one in found["metadata"].get("ownerReferences") or []}
     ours = {one["uid"] for one in metadata["ownerReferences"]}
@@ -56,3 +66,4 @@ async def _check(cluster: Cluster, api: Api, body: Body) -> None:
             f"{api.kind} {metadata['namespace']}/{metadata['name']} exists and isn't this WebhookServer's;"
             " delete it, or give the WebhookServer another name"
         )
+    return found

@@ -73,7 +73,7 @@ class Reporter:
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
-            "metadata": {"namespace": key.namespace, "generateName": f"{key.name[:200]}."},
+            "metadata": {"namespace": key.namespace, "generateName": f"{key.name[:200]}-"},
             "eventTime": self._state.clock.wall().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": f"trackpush.dev/{MANAGER}",
             "reportingInstance": self._identity[:128],

@@ -229,7 +229,7 @@ def condition(status: str, reason: str, type_: str = "Programmed") -> Condition:
         ([condition("False", "ShardFull")], condition("False", "ShardFull"), []),
         ([condition("False", "ShardFull")], condition("True", "Programmed"), ["Normal Programmed"]),
         ([condition("False", "Pending")], condition("True", "Programmed"), []),
-        ([condition("True", "Programmed")], condition("False", "NotServed"), ["Warning NotServed"]),
+        ([condition("True", "Programmed")], condition("False", "NotServed"), []),
         ([], condition("False", "ShardFull", "Ready"), []),
     ],
 )

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, READY, Condition
 
-_PASSING = frozenset({PENDING, NO_READY_PODS})
-"""Reasons that come and go by themselves; the WebhookServer's own Event tells of missing pods."""
+_PASSING = frozenset({PENDING, NO_READY_PODS, "NotServed"})
+"""Reasons that come and go by themselves, or follow from another condition's; the WebhookServer's own Event tells of
+missing pods.
+"""
 
 
 class Transition(NamedTuple):

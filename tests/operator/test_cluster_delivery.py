@@ -1,0 +1,228 @@
+"""On a real API server: resources and Secrets become shards, children and statuses, and follow every change."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from support import objects
+from support.objects import Body
+from support.operating import Client
+from trackpush_api.routing import digest_key
+from trackpush_api.shards import SETTINGS, shard_name
+from trackpush_operator.operator import Operator
+
+Start = Callable[..., AbstractAsyncContextManager[Operator]]
+Within = Callable[[Body], Body]
+
+
+@pytest.fixture
+def example(within: Within) -> list[Body]:
+    """One server and one client."""
+    return [
+        within(objects.server()),
+        within(objects.secret("keys", **{"in": "k-1-long-enough-now", "out": "s-1"})),
+        within(objects.push("oms")),
+        within(objects.webhook("clickpost", pushConfigRefs=[{"name": "oms"}])),
+    ]
+
+
+async def header(cluster: Client, namespace: str, push: str = "oms") -> str | None:
+    """The header's value as the pods would see it."""
+    shards = await cluster.shards(namespace, "main")
+    shard = shards.get(shard_name(f"{namespace}/{push}"))
+    found = [one for one in (shard.destinations if shard else ()) if one.name == f"{namespace}/{push}"]
+    return found[0].headers[0][1] if found else None
+
+
+async def digests(cluster: Client, namespace: str, webhook: str = "clickpost") -> tuple[str, ...] | None:
+    """The digests of an account's keys as the pods would see them."""
+    shards = await cluster.shards(namespace, "main")
+    shard = shards.get(shard_name(f"{namespace}/{webhook}"))
+    found = [one for one in (shard.accounts if shard else ()) if one.name == f"{namespace}/{webhook}"]
+    return found[0].key_digests if found else None
+
+
+async def test_resources_become_children_shards_and_statuses(
+    cluster: Client, namespace: str, start: Start, example: list[Body]
+) -> None:
+    await cluster.create(*example)
+    async with start():
+        await cluster.until(lambda: header(cluster, namespace), "s-1")
+        assert await digests(cluster, namespace) == (digest_key("k-1-long-enough-now"),)
+        settings = (await cluster.shards(namespace, "main"))[SETTINGS].settings
+        assert settings is not None
+        assert settings.base_path == "/rms/in/api"
+        for kind in ("StatefulSet", "Service", "ServiceAccount"):
+            await cluster.until_exists(kind, namespace, "main")
+        await cluster.until_exists("Secret", namespace, "main-admin-token")
+        served = {"Accepted": "True Accepted", "ResolvedRefs": "True ResolvedRefs", "Programmed": "False NoReadyPods"}
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", **served)
+        await cluster.until_condition("PushConfig", namespace, "oms", **served, Delivering="Unknown NoReadyPods")
+        await cluster.until_condition("WebhookServer", namespace, "main", Programmed="False NoReadyPods")
+        status = (await cluster.get("AggregatorWebhook", namespace, "clickpost") or {})["status"]
+        assert status["url"].endswith("saas.increff.com/rms/in/api/clickpost/notify")
+        assert "Clickpost's panel" in status["setup"]
+
+
+async def test_a_rotated_secret_changes_exactly_one_shard(
+    cluster: Client, namespace: str, start: Start, example: list[Body], within: Within
+) -> None:
+    more = [within(objects.push(f"other-{number}", held_in=f"s-{number}")) for number in range(20)]
+    secrets = [within(objects.secret(f"s-{number}", out=f"v-{number}")) for number in range(20)]
+    await cluster.create(*example, *more, *secrets)
+    async with start():
+        await cluster.until(lambda: header(cluster, namespace, "other-19"), "v-19")
+        await cluster.until(lambda: header(cluster, namespace), "s-1")
+        before = await cluster.shards(namespace, "main")
+        await cluster.secret(namespace, "s-7", out="v-rotated")
+        await cluster.until(lambda: header(cluster, namespace, "other-7"), "v-rotated")
+        after = await cluster.shards(namespace, "main")
+        changed = {name for name in after if before[name].revision != after[name].revision}
+        assert changed == {shard_name(f"{namespace}/other-7")}
+
+
+async def test_two_keys_are_valid_while_both_are_listed(
+    cluster: Client, namespace: str, start: Start, example: list[Body]
+) -> None:
+    await cluster.create(*example)
+    async with start():
+        await cluster.until(lambda: digests(cluster, namespace), (digest_key("k-1-long-enough-now"),))
+        await cluster.secret(namespace, "keys", new="k-2-long-enough-now")
+        sources = [{"secretKeyRef": {"name": "keys", "key": key}} for key in ("new", "in")]
+        await cluster.patch("AggregatorWebhook", namespace, "clickpost", spec={"keys": sources})
+        both = (digest_key("k-2-long-enough-now"), digest_key("k-1-long-enough-now"))
+        await cluster.until(lambda: digests(cluster, namespace), both)
+
+
+async def test_a_missing_secret_is_told_and_taken_once_it_is_made(
+    cluster: Client, namespace: str, start: Start, example: list[Body]
+) -> None:
+    server, secret, *resources = example
+    await cluster.create(server, *resources)
+    async with start():
+        for kind, name in (("AggregatorWebhook", "clickpost"), ("PushConfig", "oms")):
+            await cluster.until_condition(kind, namespace, name, ResolvedRefs="False SecretNotFound")
+        assert '"keys" is not in namespace' in await cluster.message("PushConfig", namespace, "oms", "Ready")
+        await cluster.until(lambda: _has(cluster, namespace, ("Warning", "SecretNotFound")), wanted=True)
+        await cluster.create(secret)
+        await cluster.until(lambda: header(cluster, namespace), "s-1")
+        await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="True ResolvedRefs")
+        await cluster.until(lambda: _has(cluster, namespace, ("Normal", "ResolvedRefs")), wanted=True)
+        await cluster.delete("Secret", namespace, "keys")
+        await cluster.until(lambda: digests(cluster, namespace), None)
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Programmed="False NotServed")
+
+
+async def _has(cluster: Client, namespace: str, event: tuple[str, str]) -> bool:
+    return event in await cluster.events(namespace)
+
+
+async def test_of_two_that_claim_a_key_the_older_has_it_and_the_newer_gets_it_after_that_ones_end(
+    cluster: Client, namespace: str, start: Start, example: list[Body], within: Within
+) -> None:
+    await cluster.create(*example, within(objects.webhook("zz-newer")))
+    async with start():
+        await cluster.until_condition("AggregatorWebhook", namespace, "zz-newer", Accepted="False KeyConflict")
+        message = await cluster.message("AggregatorWebhook", namespace, "zz-newer", "Accepted")
+        assert "clickpost" not in message.replace("spec.keys[0]", "")
+        assert await digests(cluster, namespace, "zz-newer") is None
+        assert await digests(cluster, namespace) is not None
+        await cluster.delete("AggregatorWebhook", namespace, "clickpost")
+        await cluster.until(lambda: digests(cluster, namespace, "zz-newer"), (digest_key("k-1-long-enough-now"),))
+        await cluster.until_condition("AggregatorWebhook", namespace, "zz-newer", Accepted="True Accepted")
+
+
+async def test_a_broken_resource_affects_no_other(
+    cluster: Client, namespace: str, start: Start, example: list[Body], within: Within
+) -> None:
+    broken = [
+        within(objects.push("broken", url="http://plain.example")),
+        within(objects.push("cel", filter={"expression": "true"})),
+        within(objects.webhook("lost", serverRef={"name": "nowhere"}, pushConfigRefs=[{"name": "oms"}])),
+        within(objects.webhook("vague", pushConfigRefs=[{"name": "nothing"}])),
+    ]
+    await cluster.create(*broken, *example)
+    async with start():
+        await cluster.until_condition("PushConfig", namespace, "broken", Accepted="False Invalid")
+        await cluster.until_condition("PushConfig", namespace, "cel", Accepted="False Unsupported")
+        await cluster.until_condition("AggregatorWebhook", namespace, "lost", Accepted="False ServerNotFound")
+        await cluster.until_condition("AggregatorWebhook", namespace, "vague", ResolvedRefs="False PushConfigNotFound")
+        await cluster.until_condition("PushConfig", namespace, "oms", Accepted="True Accepted")
+        assert await header(cluster, namespace) == "s-1"
+        await cluster.patch("PushConfig", namespace, "broken", spec={"url": "https://plain.example"})
+        await cluster.until_condition("PushConfig", namespace, "broken", Accepted="True NotReferenced")
+        await cluster.until(lambda: header(cluster, namespace, "broken"), "s-1")
+
+
+async def test_a_deleted_resource_leaves_its_shard_and_an_empty_shard_stays(
+    cluster: Client, namespace: str, start: Start, example: list[Body]
+) -> None:
+    await cluster.create(*example)
+    async with start():
+        await cluster.until(lambda: header(cluster, namespace), "s-1")
+        await cluster.delete("PushConfig", namespace, "oms")
+        await cluster.until(lambda: header(cluster, namespace), None)
+        assert shard_name(f"{namespace}/oms") in await cluster.shards(namespace, "main")
+        await cluster.until_condition(
+            "AggregatorWebhook", namespace, "clickpost", ResolvedRefs="False PushConfigNotFound"
+        )
+
+
+async def test_a_server_of_two_must_be_named(
+    cluster: Client, namespace: str, start: Start, example: list[Body], within: Within
+) -> None:
+    await cluster.create(*example)
+    async with start():
+        await cluster.until(lambda: header(cluster, namespace), "s-1")
+        await cluster.create(within(objects.server("second", hosts=[])))
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Accepted="False ServerAmbiguous")
+        await cluster.patch("AggregatorWebhook", namespace, "clickpost", spec={"serverRef": {"name": "main"}})
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Accepted="True Accepted")
+        await cluster.until(lambda: header(cluster, namespace), "s-1")
+
+
+async def test_the_older_server_has_a_host(cluster: Client, namespace: str, start: Start, within: Within) -> None:
+    await cluster.create(within(objects.server("main")), within(objects.server("newer")))
+    async with start():
+        await cluster.until_condition("WebhookServer", namespace, "newer", Accepted="False HostConflict")
+        await cluster.until_condition("WebhookServer", namespace, "main", Accepted="True Accepted")
+
+
+async def test_an_unsupported_server_makes_no_children_and_a_word_that_a_panel_refuses_is_told(
+    cluster: Client, namespace: str, start: Start, within: Within
+) -> None:
+    storage = {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
+    await cluster.create(
+        within(objects.server("unsupported", storage=storage, hosts=[])),
+        within(objects.server("word", basePath="/kr/api")),
+    )
+    async with start():
+        await cluster.until_condition("WebhookServer", namespace, "unsupported", Accepted="False Unsupported")
+        await cluster.until_condition("WebhookServer", namespace, "word", Accepted="False ForbiddenWord")
+        await cluster.until_exists("Service", namespace, "word")
+        assert await cluster.get("Deployment", namespace, "unsupported") is None
+
+
+async def test_another_namespaces_resources_are_served_only_if_the_server_allows_it(
+    cluster: Client, namespace: str, start: Start, example: list[Body], api_server: Any
+) -> None:
+    del api_server
+    other = f"{namespace}-x"
+    await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
+    server, *_ = example
+    server["spec"]["allowedNamespaces"] = {"from": "Same"}
+    foreign = [
+        objects.secret("keys", other, **{"in": "k-2-long-enough-now", "out": "s-2"}),
+        objects.push("oms", other),
+        objects.webhook("clickpost", other, serverRef={"name": "main", "namespace": namespace}),
+    ]
+    await cluster.create(server, *foreign)
+    async with start(namespaces=(namespace, other)):
+        await cluster.until_condition("AggregatorWebhook", other, "clickpost", Accepted="False NamespaceNotAllowed")
+        selected = {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": other}}}
+        await cluster.patch("WebhookServer", namespace, "main", spec={"allowedNamespaces": selected})
+        await cluster.until_condition("AggregatorWebhook", other, "clickpost", Accepted="True Accepted")
+        shards = await cluster.shards(namespace, "main")
+        assert f"{other}/oms" in [one.name for shard in shards.values() for one in shard.destinations]
