@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube test check fmt crds bench clean lock
+.PHONY: help run kube image test check fmt crds bench clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -23,6 +24,9 @@ run: $(READY) ## the main job: three clients, all aggregators, a live table (ARG
 
 kube: $(READY) ## build the programs of the test cluster (etcd, API server, kubectl, helm) into the cache, once
 	$(BIN)/python tests/kube/rig/build.py kubebox helm >/dev/null
+
+image: $(READY) ## build the image without a container engine, into dist/trackpush-image.tar (IMAGE=name:tag)
+	$(BIN)/python images/build.py dist/trackpush-image.tar $(IMAGE)
 
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest --durations=10 $(ARGS)
