@@ -1,0 +1,27 @@
+"""What a WebhookServer's children should be. Pure: one builder a child, a golden file for each combination."""
+
+from trackpush_operator.desired.exposure import exposure
+from trackpush_operator.desired.inputs import Body, Inputs
+from trackpush_operator.desired.policies import disruption_budget, network_policy, service_account, service_monitor
+from trackpush_operator.desired.services import admin_service, public_service
+from trackpush_operator.desired.workload import workload
+
+_BUILDERS = (
+    service_account,
+    network_policy,
+    disruption_budget,
+    admin_service,
+    public_service,
+    workload,
+    exposure,
+    service_monitor,
+)
+
+
+def children(inputs: Inputs) -> list[Body]:
+    """All children but the Secrets, in the order in which they are applied: what pods need stands before them."""
+    made = (build(inputs) for build in _BUILDERS)
+    return [one for one in made if one is not None]
+
+
+__all__ = ["Body", "Inputs", "children"]

@@ -1,0 +1,77 @@
+"""How aggregators reach the public Service: an Ingress or an HTTPRoute, with the paths of each host's aggregators."""
+
+from collections.abc import Iterator
+
+from trackpush_api.kinds.webhook_server import HostRule, HttpRoute
+from trackpush_api.kinds.webhook_server import Ingress as IngressSpec
+from trackpush_operator.desired.inputs import Body, Inputs, metadata
+
+
+def exposure(inputs: Inputs) -> Body | None:
+    """The Ingress or the HTTPRoute; None when nobody asked, or the cluster has no Gateway API (a condition says so)."""
+    expose = inputs.spec.expose
+    if expose is None:
+        return None
+    if expose.ingress is not None:
+        return ingress(inputs, expose.ingress)
+    if expose.http_route is not None and inputs.has_http_route:
+        return http_route(inputs, expose.http_route)
+    return None
+
+
+def ingress(inputs: Inputs, wanted: IngressSpec) -> Body:
+    """One rule a host; without hosts one for all."""
+    rules = [
+        ({"host": host.host} if host is not None else {})
+        | {"http": {"paths": [_ingress_path(inputs, path) for path in _paths(inputs, host)]}}
+        for host in _hosts(inputs)
+    ]
+    spec: Body = {"rules": rules}
+    if wanted.class_name is not None:
+        spec["ingressClassName"] = wanted.class_name
+    if wanted.tls_secret_name is not None:
+        spec["tls"] = [{"secretName": wanted.tls_secret_name, "hosts": [one.host for one in inputs.spec.hosts]}]
+    meta = metadata(inputs.server, inputs.name)
+    if wanted.annotations:
+        meta["annotations"] = dict(wanted.annotations)
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec}
+
+
+def http_route(inputs: Inputs, wanted: HttpRoute) -> Body:
+    """One rule with all paths of all hosts; the server itself refuses an aggregator on the wrong host."""
+    parents = [one.model_dump(by_alias=True, exclude_none=True) for one in wanted.parent_refs]
+    paths = sorted({path for host in _hosts(inputs) for path in _paths(inputs, host)})
+    spec: Body = {
+        "parentRefs": parents,
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in paths],
+                "backendRefs": [{"name": inputs.name, "port": 80}],
+            }
+        ],
+    }
+    if inputs.spec.hosts:
+        spec["hostnames"] = [one.host for one in inputs.spec.hosts]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": metadata(inputs.server, inputs.name),
+        "spec": spec,
+    }
+
+
+def _hosts(inputs: Inputs) -> list[HostRule] | list[None]:
+    return inputs.spec.hosts or [None]
+
+
+def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
+    """Prefixes: the key may follow as a last segment. Without hosts, one for all."""
+    if host is None:
+        yield inputs.spec.base_path
+        return
+    yield from (f"{inputs.spec.base_path}/{one.slug}" for one in host.aggregators)
+
+
+def _ingress_path(inputs: Inputs, path: str) -> Body:
+    backend = {"service": {"name": inputs.name, "port": {"name": "http"}}}
+    return {"path": path, "pathType": "Prefix", "backend": backend}

@@ -1,0 +1,75 @@
+"""What a child is made of, and what all children have in common."""
+
+from typing import Any, Final
+
+import msgspec
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.kinds.base import API_VERSION
+
+Body = dict[str, Any]
+HTTP_PORT: Final = 8080
+ADMIN_PORT: Final = 8081
+MANAGER: Final = "trackpush-operator"
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """One WebhookServer, and what of its surroundings its children depend on."""
+
+    server: Body
+    """As read; of its metadata the namespace, name and uid count."""
+    spec: WebhookServerSpec
+    image: str
+    """Of the server, where the spec names none."""
+    has_service_monitor: bool = False
+    """Whether the cluster knows ServiceMonitors (Prometheus operator)."""
+    has_http_route: bool = False
+    """Whether the cluster knows HTTPRoutes (Gateway API)."""
+    operator_namespace: str = "trackpush"
+    operator_labels: dict[str, str] = {}
+    """Of the operator's own pods: they may ask the admin port."""
+
+    @property
+    def name(self) -> str:
+        """Of the WebhookServer."""
+        return str(self.server["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Of the WebhookServer and of all its children."""
+        return str(self.server["metadata"]["namespace"])
+
+
+def labels(server: Body, component: str) -> dict[str, str]:
+    """The labels of a child."""
+    return {
+        "app.kubernetes.io/name": "trackpush",
+        "app.kubernetes.io/instance": server["metadata"]["name"],
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/managed-by": MANAGER,
+    }
+
+
+def selector(server: Body) -> dict[str, str]:
+    """What finds the server's pods. It can't be changed in a StatefulSet, so it is short and fixed."""
+    found = labels(server, "server")
+    return {name: found[name] for name in ("app.kubernetes.io/instance", "app.kubernetes.io/component")}
+
+
+def metadata(server: Body, name: str, component: str = "server") -> Body:
+    """Name, place, labels and owner: the children go when the WebhookServer goes, without a finalizer."""
+    own = server["metadata"]
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": "WebhookServer",
+        "name": own["name"],
+        "uid": own["uid"],
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    return {
+        "name": name,
+        "namespace": own["namespace"],
+        "labels": labels(server, component),
+        "ownerReferences": [owner],
+    }

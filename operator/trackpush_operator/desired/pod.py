@@ -1,0 +1,123 @@
+"""The pod template that StatefulSet and Deployment share. It meets the restricted Pod Security Standard."""
+
+from typing import Any, Final
+
+from trackpush_api import shards
+from trackpush_operator.desired.inputs import ADMIN_PORT, HTTP_PORT, Body, Inputs, labels, selector
+from trackpush_operator.desired.merge import merged
+
+USER: Final = 65532
+DATA: Final = "/var/lib/trackpush"
+_ROUTING: Final = "/etc/trackpush/routing"
+_ADMIN: Final = "/etc/trackpush/admin"
+_ENDPOINTS_SECONDS: Final = 5
+"""So long a pod that is to end goes on taking requests: until every proxy has heard that it ends."""
+_DRAIN_SECONDS: Final = 25
+_RESOURCES: Final[Body] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+
+
+def template(inputs: Inputs) -> Body:
+    """Metadata and spec of the pods, overrides laid over."""
+    server, override = inputs.server, inputs.spec.pod_template
+    spec: Body = {
+        "serviceAccountName": inputs.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationGracePeriodSeconds": _ENDPOINTS_SECONDS + _DRAIN_SECONDS + 15,
+        "topologySpreadConstraints": [_spread(server)],
+        "containers": [_container(inputs)],
+        "volumes": _volumes(inputs),
+    }
+    own = labels(server, "server")
+    if override is None:
+        return {"metadata": {"labels": own}, "spec": spec}
+    meta: Body = {"labels": {**override.labels, **own}}
+    if override.annotations:
+        meta["annotations"] = dict(override.annotations)
+    return {"metadata": meta, "spec": merged(spec, override.spec)}
+
+
+def _container(inputs: Inputs) -> Body:
+    return {
+        "name": "server",
+        "image": inputs.spec.image or inputs.image,
+        "args": [
+            "serve",
+            f"--shards={_ROUTING}",
+            f"--server={inputs.namespace}/{inputs.name}",
+            f"--listen=0.0.0.0:{HTTP_PORT}",
+            f"--admin-listen=0.0.0.0:{ADMIN_PORT}",
+            f"--admin-token-file={_ADMIN}/token",
+            f"--data={DATA}",
+            "--log-format=json",
+            f"--drain-grace={_DRAIN_SECONDS}s",
+        ],
+        "ports": [
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": _probe("/livez", period=1, failures=60),
+        "livenessProbe": _probe("/livez", period=10, failures=6),
+        "readinessProbe": _probe("/readyz", period=2, failures=2),
+        "lifecycle": {"preStop": {"sleep": {"seconds": _ENDPOINTS_SECONDS}}},
+        "resources": _RESOURCES,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "data", "mountPath": DATA},
+            {"name": "routing", "mountPath": _ROUTING, "readOnly": True},
+            {"name": "admin", "mountPath": _ADMIN, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the only other place that can be written
+        ],
+    }
+
+
+def _probe(path: str, *, period: int, failures: int) -> Body:
+    return {
+        "httpGet": {"path": path, "port": "admin"},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+
+
+def _volumes(inputs: Inputs) -> list[Body]:
+    """The routing table is one volume of all shards that there may ever be: a new one appears without a restart."""
+    sources: list[Body] = [
+        {
+            "secret": {
+                "name": f"{inputs.name}-routing-{name}",
+                "optional": True,
+                "items": [{"key": shards.FILE, "path": f"{name}.json"}],
+            }
+        }
+        for name in shards.FILE_NAMES
+    ]
+    volumes: list[Body] = [
+        {"name": "routing", "projected": {"sources": sources}},
+        {"name": "admin", "secret": {"secretName": f"{inputs.name}-admin-token"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+    if inputs.spec.storage.sqlite is None:
+        volumes.append({"name": "data", "emptyDir": {"sizeLimit": "64Mi"}})
+    return volumes
+
+
+def _spread(server: Body) -> dict[str, Any]:
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selector(server)},
+    }

@@ -1,0 +1,87 @@
+"""NetworkPolicy, PodDisruptionBudget and ServiceAccount: what the pods may do, and what may be done to them."""
+
+from typing import Final
+
+from trackpush_operator.desired.inputs import ADMIN_PORT, HTTP_PORT, Body, Inputs, metadata, selector
+
+_METADATA_SERVICES: Final = ("169.254.0.0/16",)
+_NAMESPACE: Final = "kubernetes.io/metadata.name"
+
+
+def network_policy(inputs: Inputs) -> Body:
+    """The public port for all, the admin port for the operator and for scrapers of the same namespace."""
+    operator = {
+        "namespaceSelector": {"matchLabels": {_NAMESPACE: inputs.operator_namespace}},
+        "podSelector": {"matchLabels": dict(inputs.operator_labels)},
+    }
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(inputs.server, inputs.name),
+        "spec": {
+            "podSelector": {"matchLabels": selector(inputs.server)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [
+                {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]},
+                {"ports": [{"port": ADMIN_PORT, "protocol": "TCP"}], "from": [operator, {"podSelector": {}}]},
+            ],
+            "egress": _egress(),
+        },
+    }
+
+
+def _egress() -> list[Body]:
+    """DNS, and every address but the cloud's metadata services; the server's own guard knows the finer rules."""
+    return [
+        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+        {
+            "to": [
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(_METADATA_SERVICES)}},
+                {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10"]}},
+            ]
+        },
+    ]
+
+
+def disruption_budget(inputs: Inputs) -> Body:
+    """One pod at a time. With one replica it may go, too: a node that can't be drained is worse than a restart."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(inputs.server, inputs.name),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": selector(inputs.server)},
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }
+
+
+def service_account(inputs: Inputs) -> Body:
+    """An identity without rights and without a token: the server never talks to the API server."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(inputs.server, inputs.name),
+        "automountServiceAccountToken": False,
+    }
+
+
+def service_monitor(inputs: Inputs) -> Body | None:
+    """For the Prometheus operator; None where the cluster doesn't know the kind. /metrics needs no token."""
+    if not inputs.has_service_monitor:
+        return None
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": metadata(inputs.server, inputs.name),
+        "spec": {
+            "selector": {
+                "matchLabels": {
+                    "app.kubernetes.io/instance": inputs.name,
+                    "app.kubernetes.io/component": "admin",
+                }
+            },
+            "endpoints": [{"port": "admin", "path": "/metrics"}],
+        },
+    }

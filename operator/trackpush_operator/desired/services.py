@@ -1,0 +1,31 @@
+"""The two Services: one for aggregators, one, headless, for who asks the admin port of each pod."""
+
+from trackpush_operator.desired.inputs import ADMIN_PORT, Body, Inputs, metadata, selector
+
+
+def public_service(inputs: Inputs) -> Body:
+    """Port 80, to which the ingress or gateway sends."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(inputs.server, inputs.name),
+        "spec": {
+            "selector": selector(inputs.server),
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def admin_service(inputs: Inputs) -> Body:
+    """Also finds pods that aren't ready: those are the ones that somebody looks at."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(inputs.server, f"{inputs.name}-admin", "admin"),
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": selector(inputs.server),
+            "ports": [{"name": "admin", "port": ADMIN_PORT, "targetPort": "admin", "protocol": "TCP"}],
+        },
+    }

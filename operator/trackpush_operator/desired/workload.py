@@ -1,0 +1,51 @@
+"""What runs the pods: a StatefulSet on a volume for SQLite, a Deployment for PostgreSQL."""
+
+from trackpush_api.kinds.webhook_server import Sqlite
+from trackpush_operator.desired.inputs import Body, Inputs, metadata, selector
+from trackpush_operator.desired.pod import template
+
+
+def workload(inputs: Inputs) -> Body:
+    """The StatefulSet or the Deployment."""
+    sqlite = inputs.spec.storage.sqlite
+    return deployment(inputs) if sqlite is None else stateful_set(inputs, sqlite)
+
+
+def stateful_set(inputs: Inputs, sqlite: Sqlite) -> Body:
+    """One pod and its volume. The volume stays when the server goes: it holds updates that were answered with 200."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata(inputs.server, inputs.name),
+        "spec": {
+            "replicas": 1,
+            "serviceName": f"{inputs.name}-admin",
+            "selector": {"matchLabels": selector(inputs.server)},
+            "template": template(inputs),
+            "volumeClaimTemplates": [_claim(sqlite)],
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+            "updateStrategy": {"type": "RollingUpdate"},
+        },
+    }
+
+
+def deployment(inputs: Inputs) -> Body:
+    """Any number of pods; a new one is ready before an old one ends."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(inputs.server, inputs.name),
+        "spec": {
+            "replicas": inputs.spec.replicas,
+            "selector": {"matchLabels": selector(inputs.server)},
+            "template": template(inputs),
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        },
+    }
+
+
+def _claim(sqlite: Sqlite) -> Body:
+    spec: Body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": sqlite.size}}}
+    if sqlite.storage_class_name is not None:
+        spec["storageClassName"] = sqlite.storage_class_name
+    return {"metadata": {"name": "data"}, "spec": spec}

@@ -1,0 +1,132 @@
+"""What the children of a WebhookServer are."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from desired.cases import SPECS, inputs
+from kube.fixtures import ApiServer
+from kube.rig.control_plane import ControlPlane
+from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
+from trackpush_api import shards
+from trackpush_operator.cluster.kinds import child_api
+from trackpush_operator.desired import children
+from trackpush_operator.desired.merge import merged
+from trackpush_operator.desired.secrets import admin_token_secret, routing_secret
+
+GOLDEN = Path(__file__).parent / "golden"
+_FOREIGN = ("HTTPRoute", "ServiceMonitor")
+
+
+def pod(case: str) -> dict[str, Any]:
+    made = {one["kind"]: one for one in children(inputs(case))}
+    return (made.get("StatefulSet") or made["Deployment"])["spec"]["template"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_children_are_as_in_the_golden_file(case: str) -> None:
+    """``TRACKPUSH_UPDATE_GOLDEN=1`` writes the files anew; look at the difference before it is committed."""
+    made = yaml.safe_dump_all(children(inputs(case)), sort_keys=False, width=120)
+    file = GOLDEN / f"{case}.yaml"
+    if os.environ.get("TRACKPUSH_UPDATE_GOLDEN"):
+        file.write_text(made)
+    assert made == file.read_text()
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_kubernetes_accepts_them(api_server: ApiServer, namespace: str, case: str) -> None:
+    built_in = [one for one in children(inputs(case)) if one["kind"] not in _FOREIGN]
+    for one in built_in:
+        one["metadata"]["namespace"] = namespace
+    api_server.apply(yaml.safe_dump_all(built_in), "--dry-run=server")
+
+
+def test_the_gateway_api_and_the_prometheus_operator_accept_theirs(own_api_server: ControlPlane) -> None:
+    """On an API server of its own: the operator's tests count on these kinds not being there."""
+    for module, path in (GATEWAY, PROMETHEUS):
+        own_api_server.kubectl("apply", "--server-side", "-f", str(module_file(module, path)))
+    own_api_server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    theirs = [one for one in children(inputs("postgres-http-route")) if one["kind"] in _FOREIGN]
+    assert len(theirs) == 2
+    for one in theirs:
+        one["metadata"]["namespace"] = "default"
+    own_api_server.apply(yaml.safe_dump_all(theirs), "--dry-run=server")
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_the_restricted_pod_security_standard_admits_the_pods(api_server: ApiServer, namespace: str, case: str) -> None:
+    api_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    template = pod(case)
+    template["spec"]["containers"] = [one for one in template["spec"]["containers"] if one["name"] == "server"]
+    template["spec"]["volumes"] = [*template["spec"]["volumes"], {"name": "data", "emptyDir": {}}]
+    template["spec"]["volumes"] = list({one["name"]: one for one in template["spec"]["volumes"]}.values())
+    template["spec"].pop("priorityClassName", None)
+    template["spec"]["serviceAccountName"] = "default"
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "x", "namespace": namespace},
+        "spec": template["spec"],
+    }
+    api_server.apply(yaml.safe_dump(body), "--dry-run=server")
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_every_child_is_of_a_kind_that_the_operator_watches_and_belongs_to_the_server(case: str) -> None:
+    for one in children(inputs(case)):
+        child_api(one)
+        (owner,) = one["metadata"]["ownerReferences"]
+        assert owner["uid"] == "0f0e0d0c-0000-4000-8000-000000000001"
+        assert owner["blockOwnerDeletion"] is False
+        assert one["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "trackpush-operator"
+
+
+def test_pods_get_no_token_and_mount_every_shard_there_may_ever_be() -> None:
+    spec = pod("minimal")["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    (routing,) = [one["projected"]["sources"] for one in spec["volumes"] if one["name"] == "routing"]
+    assert len(routing) == 64
+    assert {one["secret"]["name"] for one in routing} == {f"main-routing-{name}" for name in shards.FILE_NAMES}
+    assert all(one["secret"]["optional"] for one in routing)
+
+
+def test_pods_carry_the_labels_by_which_the_operator_watches_them_whatever_is_overridden() -> None:
+    case = inputs("overrides", podTemplate={"labels": {"app.kubernetes.io/managed-by": "me"}})
+    (template,) = [one["spec"]["template"] for one in children(case) if one["kind"] == "StatefulSet"]
+    assert template["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "trackpush-operator"
+
+
+def test_draining_fits_into_the_grace_period() -> None:
+    spec = pod("minimal")["spec"]
+    (server,) = spec["containers"]
+    (grace,) = [one for one in server["args"] if one.startswith("--drain-grace=")]
+    seconds = int(grace.removeprefix("--drain-grace=").removesuffix("s"))
+    assert server["lifecycle"]["preStop"]["sleep"]["seconds"] + seconds < spec["terminationGracePeriodSeconds"]
+
+
+def test_overrides_are_laid_over_by_name() -> None:
+    spec = pod("overrides")["spec"]
+    server, proxy = spec["containers"]
+    assert server["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
+    assert server["image"] == "registry.example/trackpush:1"
+    assert proxy["name"] == "proxy"
+    assert "topologySpreadConstraints" not in spec
+    assert merged({"a": [1, 2]}, {"a": [3]}) == {"a": [3]}
+
+
+def test_what_is_not_asked_for_or_not_there_is_not_made() -> None:
+    assert "Ingress" not in {one["kind"] for one in children(inputs("minimal"))}
+    lacking = inputs("postgres-http-route")
+    kinds = {one["kind"] for one in children(type(lacking)(server=lacking.server, spec=lacking.spec, image="x"))}
+    assert kinds.isdisjoint(_FOREIGN)
+
+
+def test_secrets_hold_their_content() -> None:
+    server = inputs("minimal").server
+    shard = routing_secret(server, "07", b"{}")
+    assert shard["metadata"]["name"] == "main-routing-07"
+    assert shard["data"] == {"shard.json": "e30="}
+    assert admin_token_secret(server, "t")["metadata"]["name"] == "main-admin-token"
