@@ -41,7 +41,7 @@ class Label(click.ParamType[tuple[str, str]]):
 )
 @click.option("--lease-namespace", help="Of the Lease that one active operator holds. Default: --operator-namespace.")
 @click.option("--lease-name", default="trackpush-operator", show_default=True, help="Name of the Lease.")
-@click.option("--identity", envvar="POD_NAME", help="Holder of the Lease; a random part is added.")
+@click.option("--identity", envvar="POD_NAME", help="Holder of the Lease; unique, such as the pod's name.")
 @click.option(
     "--health-listen",
     type=Address(),

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from trackpush_operator.builders import Builders, builders
+from trackpush_operator.builders import builders
 from trackpush_operator.children import Children
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.connection import configuration, kopf_connection
@@ -42,12 +42,17 @@ _log = structlog.get_logger("operator")
 class Operator:
     """One operator. ``run`` works until it is stopped or loses the Lease."""
 
-    def __init__(self, options: OperatorOptions, made: Builders | None = None) -> None:
+    def __init__(
+        self,
+        options: OperatorOptions,
+        connect: Callable[[Configuration, Metrics], KubernetesCluster] = KubernetesCluster,
+    ) -> None:
         self._options = options
-        self._builders = made or builders(options)
+        self._connect = connect
+        self._builders = builders(options)
         self.on_watching: Callable[[], None] = lambda: None
         """Called each time that kopf was started: it takes the process's signals for itself."""
-        self._identity = f"{options.identity or socket.gethostname()}_{new_revision()}"
+        self._identity = options.identity or f"{socket.gethostname()}_{new_revision()}"
         self.metrics = Metrics()
         self.state = State(self.metrics)
         self._watches: Watches | None = None
@@ -69,7 +74,7 @@ class Operator:
             NoClusterError: there is no API server to talk to.
         """
         found = await configuration(self._options.kubeconfig, self._options.context)
-        async with self._health(), KubernetesCluster(found, self.metrics) as cluster:
+        async with self._health(), self._connect(found, self.metrics) as cluster:
             lease = Lease(
                 cluster,
                 namespace=self._options.lease_namespace,

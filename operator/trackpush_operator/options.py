@@ -28,7 +28,9 @@ class OperatorOptions:
     lease_seconds: float = 30.0
     """After so long without a renewal another operator may take over."""
     identity: str = ""
-    """Unique among the operators; the pod's name and a random part when empty."""
+    """Unique among the operators that run: the pod's name, so that a restarted container has its Lease back at once.
+    When empty, the host's name and a random part.
+    """
     health_listen: tuple[str, int] = ("0.0.0.0", 8082)  # noqa: S104  the kubelet probes the pod's address
     kubeconfig: Path | None = None
     context: str | None = None

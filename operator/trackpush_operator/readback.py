@@ -113,6 +113,8 @@ class Readback:
         assert self._session is not None
         for is_last in (False, True):
             token = await self._token(server)
+            if not token:
+                raise _BadAnswerError("its admin token isn't there yet")
             headers = {"Authorization": f"Bearer {token}"}
             url = f"http://{address}{path}"
             async with self._session.get(url, headers=headers, allow_redirects=False) as answer:

@@ -35,6 +35,8 @@ class Reporter:
         verdict = self._state.compiler.verdicts.get(key)
         if item is None or verdict is None or verdict.generation != item.generation:
             return  # gone, or to be decided about first
+        if key.kind is Kind.SERVER and self._is_unreconciled(item):
+            return  # its children are looked at first, and then it is reported
         before = _status_of(item)
         after = self._decide(item, before)
         if after == before:
@@ -47,6 +49,10 @@ class Reporter:
         self._intake.take(key.kind, body)  # so that the same isn't patched again before its event
         for one in transitions(before.conditions, after.conditions, of_server=key.kind is Kind.SERVER):
             await self._tell(item, one)
+
+    def _is_unreconciled(self, item: Item) -> bool:
+        snapshot = server_snapshot(self._state, item)
+        return item.key not in self._state.applied and server.makes_children(snapshot)
 
     def _decide(self, item: Item, before: StatusOfResource) -> StatusOfResource:
         verdict = self._state.compiler.verdicts[item.key]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.objects import Body
-from support.operating import Client, client, operating, options
+from support.operating import Client, Connect, client, operating, options
+from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -24,8 +25,8 @@ async def cluster(api_server: Any) -> AsyncIterator[Client]:
 def start(api_server: Any, namespace: str) -> Start:
     """Start an operator for the test's namespace; options may be given."""
 
-    def make(**given: Any) -> AbstractAsyncContextManager[Operator]:
-        return operating(options(api_server.kubeconfig, namespace, **given))
+    def make(connect: Connect = KubernetesCluster, **given: Any) -> AbstractAsyncContextManager[Operator]:
+        return operating(options(api_server.kubeconfig, namespace, **given), connect)
 
     return make
 

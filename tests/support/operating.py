@@ -3,11 +3,14 @@
 import asyncio
 import base64
 import contextlib
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from kubernetes.aio.client import Configuration
 
 from support.objects import Body
 from trackpush_api import shards
@@ -15,7 +18,7 @@ from trackpush_api.shards import Shard
 from trackpush_operator.cluster.api import Api, Selection
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.connection import configuration
-from trackpush_operator.cluster.errors import NotFoundError
+from trackpush_operator.cluster.errors import ForbiddenError, NotFoundError
 from trackpush_operator.cluster.kinds import CHILDREN, EVENTS, NAMESPACES, OWN, PODS, SECRETS
 from trackpush_operator.metrics import Metrics
 from trackpush_operator.operator import Operator
@@ -39,10 +42,21 @@ class Client:
 
     async def pod(self, body: Body) -> None:
         """Make a pod, with its status, as a kubelet would."""
-        await self.cluster.create(PODS, {name: part for name, part in body.items() if name != "status"})
+        spec = {name: part for name, part in body.items() if name != "status"}
+
+        async def is_made() -> bool:  # pods are refused until the namespace has its service account
+            with contextlib.suppress(ForbiddenError):
+                await self.cluster.create(PODS, spec)
+                return True
+            return False
+
+        await self.until(is_made, wanted=True)
         metadata = body["metadata"]
-        patch = {"status": body["status"]}
-        await self.cluster.patch(PODS, metadata["namespace"], metadata["name"], patch, subresource="status")
+        await self.pod_status(metadata["namespace"], metadata["name"], body["status"])
+
+    async def pod_status(self, namespace: str, name: str, status: Body) -> None:
+        """Set parts of a pod's status."""
+        await self.cluster.patch(PODS, namespace, name, {"status": status}, subresource="status")
 
     async def patch(self, kind: str, namespace: str, name: str, **body: Any) -> None:
         """Merge patch."""
@@ -141,10 +155,13 @@ def options(kubeconfig: Path, namespace: str, **given: Any) -> OperatorOptions:
     return OperatorOptions(**{**defaults, **given})
 
 
+Connect = Callable[[Configuration, Metrics], KubernetesCluster]
+
+
 @contextlib.asynccontextmanager
-async def operating(given: OperatorOptions) -> AsyncIterator[Operator]:
+async def operating(given: OperatorOptions, connect: Connect = KubernetesCluster) -> AsyncIterator[Operator]:
     """An operator, until the end of the block."""
-    operator = Operator(given)
+    operator = Operator(given, connect)
     task = asyncio.create_task(operator.run())
     try:
         yield operator
@@ -153,11 +170,28 @@ async def operating(given: OperatorOptions) -> AsyncIterator[Operator]:
         await task
 
 
-async def kill(operator: Operator, task: "asyncio.Task[None]") -> None:
-    """End an operator as kill -9 would: nothing is finished, the Lease isn't given back."""
-    del operator
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+class OperatorProcess:
+    """`trackpush operator` as its own process, which can be killed."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, *, log: Path) -> None:
+        self._command = [
+            sys.executable, "-m", "trackpush_cli", "operator", "--image=trackpush:test", f"--namespace={namespace}",
+            f"--operator-namespace={namespace}", f"--kubeconfig={kubeconfig}", "--health-listen=127.0.0.1:0",
+            "--identity=a-pod", "--log-format=json",
+        ]  # fmt: skip
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it (again)."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
+
+    async def end(self, number: signal.Signals) -> int:
+        """Send a signal and wait for its end; the exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return await self._process.wait()
 
 
 class FakePod:

@@ -1,0 +1,192 @@
+"""On a real API server, with pods that answer on loopback: Programmed and Delivering are read back, never assumed."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from support import objects
+from support.objects import Body
+from support.operating import Client, FakePod, fake_pod
+from trackpush_operator.operator import Operator
+
+Start = Callable[..., AbstractAsyncContextManager[Operator]]
+Within = Callable[[Body], Body]
+PROGRAMMED = "True Programmed"
+
+
+@pytest.fixture
+async def resources(cluster: Client, within: Within) -> None:
+    """A server and a client."""
+    await cluster.create(
+        within(objects.server()),
+        within(objects.secret("keys", **{"in": "k-1-long-enough-now", "out": "s-1"})),
+        within(objects.push("oms")),
+        within(objects.webhook("clickpost")),
+    )
+
+
+@pytest.fixture
+async def pod(namespace: str) -> AsyncIterator[FakePod]:
+    """A pod's admin port."""
+    async with fake_pod(f"{namespace}/main") as made:
+        yield made
+
+
+async def serve(cluster: Client, namespace: str, *pods: FakePod) -> None:
+    """Have pods serve what stands in the Secrets, as kubelet and server do."""
+    shards = await cluster.shards(namespace, "main")
+    for pod in pods:
+        pod.files = {shard.name: shard.revision for shard in shards.values()}
+
+
+async def ready(cluster: Client, within: Within, pod: FakePod, name: str = "fake-a") -> None:
+    """Make the pod known as ready."""
+    await cluster.pod(within(objects.pod(name, ip="127.0.0.1", port=pod.port)))
+
+
+async def until_shards(cluster: Client, namespace: str) -> None:
+    """Wait until the table is written."""
+
+    async def is_there() -> bool:
+        return len(await cluster.shards(namespace, "main")) == 3
+
+    await cluster.until(is_there, wanted=True)
+
+
+@pytest.mark.usefixtures("resources")
+async def test_programmed_when_and_only_when_every_ready_pod_serves_it(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    kinds = (("AggregatorWebhook", "clickpost"), ("PushConfig", "oms"), ("WebhookServer", "main"))
+    async with start(), fake_pod(f"{namespace}/main") as second:
+        await ready(cluster, within, pod)
+        for kind, name in kinds:
+            await cluster.until_condition(kind, namespace, name, Programmed="False Pending")
+        await until_shards(cluster, namespace)
+        await serve(cluster, namespace, pod)
+        for kind, name in kinds:
+            await cluster.until_condition(kind, namespace, name, Programmed=PROGRAMMED, Ready="True Ready")
+        await cluster.until_condition("PushConfig", namespace, "oms", Delivering="True Delivering")
+        await ready(cluster, within, second, "fake-b")
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed="False Pending")
+        await serve(cluster, namespace, second)
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_change_is_pending_until_it_is_served_and_its_neighbours_arent(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    async with start():
+        await until_shards(cluster, namespace)
+        await serve(cluster, namespace, pod)
+        await ready(cluster, within, pod)
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
+        stale = dict(pod.files)
+        await cluster.patch("PushConfig", namespace, "oms", spec={"url": "https://b.example"})
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed="False Pending")
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Programmed=PROGRAMMED)
+        assert pod.files == stale
+        await serve(cluster, namespace, pod)
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
+
+
+@pytest.mark.usefixtures("resources")
+async def test_the_pods_are_asked_with_the_servers_token_and_touched_after_a_write(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    async def annotation() -> str | None:
+        body = await cluster.get("Pod", namespace, "fake-a") or {"metadata": {}}
+        found: str | None = (body["metadata"].get("annotations") or {}).get("trackpush.dev/routing")
+        return found
+
+    async with start():
+        await ready(cluster, within, pod)
+        await until_shards(cluster, namespace)
+        await serve(cluster, namespace, pod)
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
+        token = (await cluster.get("Secret", namespace, "main-admin-token") or {})["data"]["token"]
+        assert all(one.startswith("Bearer ") and len(one) > 32 for one in pod.tokens)
+        assert token
+        before = await annotation()
+        await cluster.secret(namespace, "keys", out="s-2")
+
+        async def is_touched() -> bool:
+            return await annotation() not in (None, before)
+
+        await cluster.until(is_touched, wanted=True)
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_failing_endpoint_is_told_and_its_end_too(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    async with start() as operator:
+        await until_shards(cluster, namespace)
+        await serve(cluster, namespace, pod)
+        await ready(cluster, within, pod)
+        await cluster.until_condition("PushConfig", namespace, "oms", Delivering="True Delivering")
+        failing = {
+            "name": f"{namespace}/oms",
+            "reason": "EndpointFailing",
+            "since": 1767225600,
+            "message": "it is down",
+        }
+        pod.failing = [failing]
+        operator.state.queues.readback.add(f"{namespace}/main")
+        wanted = {"Delivering": "False EndpointFailing", "Ready": "False EndpointFailing", "Programmed": PROGRAMMED}
+        await cluster.until_condition("PushConfig", namespace, "oms", **wanted)
+        message = await cluster.message("PushConfig", namespace, "oms", "Ready")
+        assert message == "since 2026-01-01T00:00:00Z: it is down"
+        pod.failing = []
+        operator.state.queues.readback.add(f"{namespace}/main")
+        await cluster.until_condition("PushConfig", namespace, "oms", Delivering="True Delivering")
+
+        async def events() -> set[tuple[str, str]]:
+            return set(await cluster.events(namespace)) & {("Warning", "EndpointFailing"), ("Normal", "Delivering")}
+
+        await cluster.until(events, {("Warning", "EndpointFailing"), ("Normal", "Delivering")})
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_suspended_push_config_says_so(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    async with start():
+        await until_shards(cluster, namespace)
+        await serve(cluster, namespace, pod)
+        await ready(cluster, within, pod)
+        await cluster.patch("PushConfig", namespace, "oms", spec={"suspend": True})
+        await cluster.until_condition("PushConfig", namespace, "oms", Delivering="False Suspended")
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_pod_that_restarts_changes_no_status_of_what_was_served(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    async with start() as operator:
+        await until_shards(cluster, namespace)
+        await serve(cluster, namespace, pod)
+        await ready(cluster, within, pod)
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
+        before = (await cluster.get("PushConfig", namespace, "oms") or {})["metadata"]["resourceVersion"]
+        await cluster.pod_status(namespace, "fake-a", {"conditions": [{"type": "Ready", "status": "False"}]})
+        await cluster.until_condition("WebhookServer", namespace, "main", Programmed="False NoReadyPods")
+        await cluster.pod_status(namespace, "fake-a", {"conditions": [{"type": "Ready", "status": "True"}]})
+        await cluster.until_condition("WebhookServer", namespace, "main", Programmed=PROGRAMMED)
+        await operator.state.queues.reports.until_idle()
+        assert (await cluster.get("PushConfig", namespace, "oms") or {})["metadata"]["resourceVersion"] == before
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_pod_that_doesnt_answer_is_named(cluster: Client, namespace: str, start: Start, within: Within) -> None:
+    async with start():
+        await until_shards(cluster, namespace)
+        await cluster.pod(within(objects.pod("fake-a", ip="127.0.0.1", port=1)))
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed="False Pending")
+
+        async def is_named() -> bool:
+            return "pod fake-a doesn't answer" in await cluster.message("PushConfig", namespace, "oms", "Programmed")
+
+        await cluster.until(is_named, wanted=True)

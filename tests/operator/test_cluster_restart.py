@@ -1,0 +1,269 @@
+"""On a real API server: an operator that starts, is killed, loses the API server or its Lease takes nothing away."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import objects
+from support.objects import Body
+from support.operating import Client, OperatorProcess, client, operating, options
+from trackpush_api.shards import shard_name
+from trackpush_operator.cluster.api import Api, Page, Selection
+from trackpush_operator.cluster.client import KubernetesCluster
+from trackpush_operator.cluster.errors import UnavailableError
+from trackpush_operator.cluster.kinds import LEASES, WEBHOOKS
+from trackpush_operator.operator import Operator
+
+Start = Callable[..., AbstractAsyncContextManager[Operator]]
+Within = Callable[[Body], Body]
+TENANTS = 12
+
+
+def tenants(namespace: str) -> list[Body]:
+    """A server and clients, each with a key of its own."""
+    made = [objects.server(namespace=namespace)]
+    for number in range(TENANTS):
+        values = {"in": f"key-of-tenant-{number:04d}", "out": f"s-{number}"}
+        made += [
+            objects.secret(f"keys-{number}", namespace, **values),
+            objects.push(f"oms-{number}", namespace, held_in=f"keys-{number}"),
+            objects.webhook(
+                f"clickpost-{number}", namespace, held_in=f"keys-{number}", pushConfigRefs=[{"name": f"oms-{number}"}]
+            ),
+        ]
+    return made
+
+
+async def accounts(cluster: Client, namespace: str) -> set[str]:
+    """Names of the accounts that stand in the Secrets."""
+    shards = await cluster.shards(namespace, "main")
+    return {one.name.partition("/")[2] for shard in shards.values() for one in shard.accounts}
+
+
+ALL = {f"clickpost-{number}" for number in range(TENANTS)}
+
+
+@pytest.fixture
+async def programmed(cluster: Client, namespace: str, start: Start) -> None:
+    """All is written and reported by an operator that has ended since."""
+    await cluster.create(*tenants(namespace))
+    async with start() as operator:
+        await cluster.until(lambda: accounts(cluster, namespace), ALL)
+        for number in range(TENANTS):
+            await cluster.until_condition(
+                "AggregatorWebhook", namespace, f"clickpost-{number}", Programmed="False NoReadyPods"
+            )
+        await cluster.until_condition("WebhookServer", namespace, "main", Programmed="False NoReadyPods")
+        await operator.state.queues.reports.until_idle()
+
+
+class Recording(KubernetesCluster):
+    """Notes what is written; lists of AggregatorWebhooks fail while ``broken``."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.applied: list[str] = []
+        self.patched: list[str] = []
+        self.broken = False
+        self.refused = 0
+
+    async def pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
+        """Break off in the middle."""
+        async for page in super().pages(api, namespace, selection):
+            if api == WEBHOOKS and self.broken:
+                yield page._replace(items=page.items[:3])
+                self.refused += 1
+                raise UnavailableError("the test says so")
+            yield page
+
+    async def apply(self, api: Api, body: Body) -> Body:
+        """Note it."""
+        self.applied.append(f"{api.kind} {body['metadata']['name']}")
+        return await super().apply(api, body)
+
+    async def patch(self, api: Api, namespace: str | None, name: str, body: Body, **given: Any) -> Body:
+        """Note it."""
+        self.patched.append(f"{api.kind} {name}")
+        return await super().patch(api, namespace, name, body, **given)
+
+
+class Connect:
+    """Makes a `Recording` and keeps it."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self._broken = broken
+        self.made: list[Recording] = []
+
+    def __call__(self, *arguments: Any) -> Recording:
+        """For an operator."""
+        made = Recording(*arguments)
+        made.broken = self._broken
+        self.made.append(made)
+        return made
+
+
+@pytest.mark.usefixtures("programmed")
+async def test_a_restart_writes_no_shard_and_no_status(cluster: Client, start: Start) -> None:
+    connect = Connect()
+    async with start(connect) as operator:
+        await cluster.until(lambda: _is_done(operator), wanted=True)
+        (made,) = connect.made
+        assert [one for one in made.applied if one.startswith("Secret")] == []
+        assert made.patched == []
+
+
+async def _is_done(operator: Operator) -> bool:
+    queues = operator.state.queues
+    depths = (queues.decide, queues.servers, queues.shards, queues.reports)
+    is_idle = all(one.is_idle for one in depths)
+    return is_idle and operator.state.complete and bool(operator.state.applied)
+
+
+@pytest.mark.usefixtures("programmed")
+async def test_nothing_is_written_before_all_lists_are_in_however_often_they_break_off(
+    cluster: Client, namespace: str, start: Start
+) -> None:
+    connect = Connect(broken=True)
+    async with start(connect) as operator:
+
+        async def refused() -> bool:
+            return bool(connect.made) and connect.made[0].refused >= 2
+
+        await cluster.until(refused, wanted=True)
+        await cluster.secret(namespace, "keys-1", out="changed-meanwhile")
+        (made,) = connect.made
+        assert not operator.state.complete
+        assert (made.applied, made.patched) == ([], [])
+        assert await accounts(cluster, namespace) == ALL
+        made.broken = False
+        await cluster.until(lambda: _is_done(operator), wanted=True)
+        await cluster.until(lambda: _header(cluster, namespace, 1), "changed-meanwhile")
+        secrets = {one for one in made.applied if one.startswith("Secret")}
+        assert secrets == {f"Secret main-routing-{shard_name(f'{namespace}/oms-1')}"}
+        assert await accounts(cluster, namespace) == ALL
+
+
+async def _header(cluster: Client, namespace: str, number: int) -> str:
+    shard = (await cluster.shards(namespace, "main"))[shard_name(f"{namespace}/oms-{number}")]
+    (found,) = [one for one in shard.destinations if one.name == f"{namespace}/oms-{number}"]
+    return found.headers[0][1]
+
+
+@pytest.mark.usefixtures("programmed")
+async def test_what_was_deleted_while_no_operator_ran_goes_at_its_start(
+    cluster: Client, namespace: str, start: Start
+) -> None:
+    await cluster.delete("AggregatorWebhook", namespace, "clickpost-3")
+    async with start():
+        await cluster.until(lambda: accounts(cluster, namespace), ALL - {"clickpost-3"})
+
+
+@pytest.mark.usefixtures("programmed")
+async def test_an_operator_that_is_killed_in_the_middle_and_started_again_takes_no_account_away(
+    cluster: Client, namespace: str, api_server: Any, tmp_path: Path
+) -> None:
+    process = OperatorProcess(api_server.kubeconfig, namespace, log=tmp_path / "log")
+    seen: list[set[str]] = []
+
+    async def look() -> None:
+        while True:
+            seen.append(await accounts(cluster, namespace))
+
+    looking = asyncio.create_task(look())
+    for turn in range(3):
+        await process.start()
+        await cluster.secret(namespace, f"keys-{turn}", out=f"turn-{turn}")
+        await cluster.until(lambda turn=turn: _header(cluster, namespace, turn), f"turn-{turn}", seconds=60)
+        for number in range(TENANTS):
+            await cluster.secret(namespace, f"keys-{number}", out=f"turn-{turn}")
+        assert await process.end(signal.SIGKILL) == -signal.SIGKILL
+    await process.start()
+    for number in range(TENANTS):
+        await cluster.until(lambda number=number: _header(cluster, namespace, number), "turn-2", seconds=60)
+    assert await process.end(signal.SIGTERM) == 0
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert len(seen) > 20
+    assert all(one == ALL for one in seen)
+
+
+async def test_an_api_server_that_goes_and_comes_back_is_followed_again(own_api_server: Any) -> None:
+    namespace = "trackpush"
+    async with client(own_api_server.kubeconfig) as cluster:
+        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        await cluster.create(*tenants(namespace))
+        given = options(own_api_server.kubeconfig, namespace, lease_seconds=120.0)
+        async with operating(given):
+            await cluster.until(lambda: accounts(cluster, namespace), ALL)
+            own_api_server.stop_api_server()
+            await asyncio.to_thread(own_api_server.start_api_server)
+            await cluster.secret(namespace, "keys-5", out="after")
+            await cluster.until(lambda: _header(cluster, namespace, 5), "after", seconds=60)
+            await cluster.delete("AggregatorWebhook", namespace, "clickpost-5")
+            await cluster.until(lambda: accounts(cluster, namespace), ALL - {"clickpost-5"}, seconds=60)
+
+
+async def test_what_was_deleted_while_the_watches_were_blind_is_found_by_comparing_lists(
+    cluster: Client, namespace: str, start: Start
+) -> None:
+    await cluster.create(*tenants(namespace))
+    async with start() as operator:
+        await cluster.until(lambda: accounts(cluster, namespace), ALL)
+        item = next(item for item in operator.state.cache.items.values() if item.key.name == "clickpost-2")
+        ghost = objects.webhook("ghost", namespace, held_in="keys-2")
+        ghost["metadata"] |= {"uid": "gone", "resourceVersion": str(item.version), "generation": 1}
+        operator.state.cache.take_item(item.key.kind, ghost)
+        watches = operator._watches
+        assert watches is not None
+        watches.restart()
+
+        async def is_forgotten() -> bool:
+            return not any(key.name == "ghost" for key in operator.state.cache.items)
+
+        await cluster.until(is_forgotten, wanted=True)
+
+
+async def test_of_two_operators_one_works_and_the_other_takes_over(
+    cluster: Client, namespace: str, start: Start
+) -> None:
+    await cluster.create(*tenants(namespace))
+    async with start(identity="one") as one:
+        await cluster.until(lambda: accounts(cluster, namespace), ALL)
+        async with start(identity="two") as two:
+            await cluster.secret(namespace, "keys-1", out="by-one")
+            await cluster.until(lambda: _header(cluster, namespace, 1), "by-one")
+            assert (one.state.complete, two.state.complete) == (True, False)
+            one.stop()
+            await cluster.secret(namespace, "keys-1", out="by-two")
+            await cluster.until(lambda: _header(cluster, namespace, 1), "by-two")
+            assert two.state.complete
+
+
+async def test_an_operator_whose_lease_was_taken_ends(cluster: Client, namespace: str, api_server: Any) -> None:
+    operator = Operator(options(api_server.kubeconfig, namespace, lease_seconds=1.0))
+    task = asyncio.create_task(operator.run())
+    name = "trackpush-operator"
+
+    async def is_held() -> bool:
+        return any(one["metadata"]["name"] == name for one in await cluster.objects(LEASES, namespace))
+
+    await cluster.until(is_held, wanted=True)
+    thief = {"holderIdentity": "thief", "renewTime": "2099-01-01T00:00:00.000000Z", "leaseDurationSeconds": 3600}
+    await cluster.cluster.patch(LEASES, namespace, name, {"spec": thief})
+    with pytest.RaisesGroup(pytest.RaisesExc(Exception, match="another operator has the Lease")):
+        await asyncio.wait_for(task, 20)
+
+
+async def test_the_lease_is_given_back_at_the_end(cluster: Client, namespace: str, start: Start) -> None:
+    async def holder() -> str:
+        leases = await cluster.objects(LEASES, namespace)
+        return str(leases[0]["spec"]["holderIdentity"]) if leases else "nobody"
+
+    async with start(identity="one"):
+        await cluster.until(holder, "one")
+    assert await holder() == ""
