@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test check fmt crds bench clean lock
+.PHONY: help run kube image test check fmt crds manifests bench clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -31,12 +31,13 @@ image: $(READY) ## build the image without a container engine, into dist/trackpu
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest --durations=10 $(ARGS)
 
-check: $(READY) ## format, lint, types, import contracts, generated files up to date
+check: $(READY) kube ## format, lint, types, import contracts, generated files up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/trackpush crds --check crds
+	$(BIN)/python manifests/render.py --check manifests/install.yaml
 
 fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix-only .
@@ -44,6 +45,10 @@ fmt: $(READY) ## format and fix what can be fixed
 
 crds: $(READY) ## generate crds/*.yaml from the models
 	$(BIN)/trackpush crds crds
+
+manifests: $(READY) kube ## render manifests/install.yaml from the chart, with the kinds in it
+	rm -f helm/trackpush/files/crds/*.yaml && cp crds/*.yaml helm/trackpush/files/crds/
+	$(BIN)/python manifests/render.py manifests/install.yaml
 
 bench: $(READY) ## all benchmarks, side by side in one run, as ratios (ARGS=--quick only shows that it runs)
 	$(BIN)/python benchmarks/run.py $(ARGS)

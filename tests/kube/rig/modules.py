@@ -6,7 +6,7 @@ from pathlib import Path
 
 GATEWAY = ("sigs.k8s.io/gateway-api@v1.4.0", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml")
 PROMETHEUS = (
-    "github.com/prometheus-operator/prometheus-operator@v0.86.1",
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0",
     "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
 )
 

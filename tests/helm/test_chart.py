@@ -1,0 +1,148 @@
+"""The chart, with values that users really set."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from kube.fixtures import ROOT, ApiServer
+
+Objects = list[dict[str, Any]]
+Render = Callable[..., Objects]
+USUAL: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "namespaced": {"watch": {"namespaces": ["trackpush", "acme"]}},
+    "server": {"server": {"create": True, "spec": {"allowedNamespaces": {"from": "All"}}}},
+    "two": {"replicas": 2, "podLabels": {"team": "rms"}, "podAnnotations": {"a": "b"}, "priorityClassName": "high"},
+    "placed": {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "x", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "image": {"pullSecrets": ["pull"], "digest": "sha256:" + "0" * 64},
+        "extraArgs": ["--lease-namespace=elsewhere"],
+        "serviceAccount": {"create": True, "name": "own", "annotations": {"a": "b"}},
+        "crds": {"enabled": False},
+    },
+}
+
+
+def of(objects: Objects, kind: str) -> Objects:
+    return [one for one in objects if one["kind"] == kind]
+
+
+def pods(objects: Objects) -> Iterator[dict[str, Any]]:
+    for one in objects:
+        if one["kind"] in {"Deployment", "Pod"}:
+            yield one["spec"]["template"]["spec"] if one["kind"] == "Deployment" else one["spec"]
+
+
+def operator(objects: Objects) -> dict[str, Any]:
+    (deployment,) = of(objects, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(container)
+
+
+@pytest.mark.parametrize("values", USUAL.values(), ids=USUAL)
+def test_kubernetes_accepts_what_it_makes(api_server: ApiServer, render: Render, values: dict[str, Any]) -> None:
+    for name in ("trackpush", "acme"):
+        api_server.kubectl("create", "namespace", name, check=False)
+    api_server.apply(yaml.safe_dump_all(render(values)), "--dry-run=server")
+
+
+@pytest.mark.parametrize("values", USUAL.values(), ids=USUAL)
+def test_every_container_is_restricted(render: Render, values: dict[str, Any]) -> None:
+    for spec in pods(render(values)):
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in spec["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_watching_a_list_of_namespaces_needs_no_cluster_role(render: Render) -> None:
+    made = render(USUAL["namespaced"])
+    assert not of(made, "ClusterRole")
+    assert not of(made, "ClusterRoleBinding")
+    roles = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in of(made, "Role")}
+    assert roles == {("trackpush", "trackpush"), ("acme", "trackpush"), ("trackpush", "trackpush-lease")}
+    assert {"--namespace=trackpush", "--namespace=acme"} <= set(operator(made)["args"])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"imagee": {}}, "'imagee' not allowed"),
+        ({"image": {"tagg": "1"}}, "'tagg' not allowed"),
+        ({"replicas": "two"}, "at '/replicas': got string, want integer"),
+        ({"watch": {"namespaces": "acme"}}, "at '/watch/namespaces': got string, want array"),
+        ({"image": {"digest": "abc"}}, "at '/image/digest'"),
+        ({"logFormat": "xml"}, "at '/logFormat'"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    template: Callable[..., subprocess.CompletedProcess[str]], values: dict[str, Any], words: str
+) -> None:
+    refused = template(values)
+    assert refused.returncode != 0
+    assert words in refused.stderr
+
+
+def test_the_kinds_are_kept_unless_somebody_says_otherwise(render: Render) -> None:
+    kept = of(render(), "CustomResourceDefinition")
+    assert len(kept) == 3
+    assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in kept)
+    dropped = of(render({"crds": {"keep": False}}), "CustomResourceDefinition")
+    assert all("annotations" not in one["metadata"] for one in dropped)
+    assert not of(render({"crds": {"enabled": False}}), "CustomResourceDefinition")
+
+
+def test_the_chart_has_the_kinds_of_this_tree() -> None:
+    ours = {file.name: file.read_text() for file in (ROOT / "crds").glob("*.yaml")}
+    assert {file.name: file.read_text() for file in (ROOT / "helm/trackpush/files/crds").glob("*.yaml")} == ours
+
+
+def test_a_digest_wins_over_a_tag_for_operator_and_servers(render: Render) -> None:
+    digest = "sha256:" + "1" * 64
+    container = operator(render({"image": {"tag": "2", "digest": digest}}))
+    assert container["image"] == f"docker.io/library/trackpush@{digest}"
+    assert f"--image={container['image']}" in container["args"]
+
+
+def test_a_server_to_begin_with_is_handed_to_the_operator(render: Render) -> None:
+    made = render(USUAL["server"])
+    (config,) = of(made, "ConfigMap")
+    body = yaml.safe_load(config["data"]["server.json"])
+    assert body["metadata"] == {"name": "main", "namespace": "trackpush"}
+    assert body["spec"] == {"allowedNamespaces": {"from": "All"}}
+    assert any(one.startswith("--default-server=") for one in operator(made)["args"])
+    assert not of(made, "WebhookServer"), "Helm can't install a kind and a resource of it in one go"
+
+
+def test_the_role_of_the_lease_names_the_lease_that_the_operator_is_told_of(render: Render) -> None:
+    made = render()
+    (role,) = of(made, "Role")
+    assert role["rules"][1]["resourceNames"] == ["trackpush"]
+    assert "--lease-name=trackpush" in operator(made)["args"]
+
+
+def test_install_yaml_is_what_the_chart_makes(render: Render) -> None:
+    checked_in = [one for one in yaml.safe_load_all((ROOT / "manifests/install.yaml").read_text()) if one]
+    assert checked_in[0]["kind"] == "Namespace"
+    assert checked_in[1:] == [one for one in render() if one["kind"] != "Pod"]
+
+
+def test_every_rule_has_its_line_in_the_docs(render: Render) -> None:
+    page = (ROOT / "docs/rbac.md").read_text()
+    roles = [*render(USUAL["namespaced"]), *render(), *render(USUAL["server"])]
+    for role in [*of(roles, "ClusterRole"), *of(roles, "Role")]:
+        for rule in role["rules"]:
+            names = set(rule["resources"])
+            lines = [
+                line for line in page.splitlines() if line.startswith("|") and all(f"`{n}`" in line for n in names)
+            ]
+            told = {verb for line in lines for verb in rule["verbs"] if verb in line.split("|")[1]}
+            assert told == set(rule["verbs"]), rule
