@@ -49,6 +49,9 @@ class Label(click.ParamType[tuple[str, str]]):
     show_default=True,
     help="/livez, /readyz and /metrics.",
 )
+@click.option(
+    "--default-server", type=click.Path(path_type=Path), help="JSON file of a WebhookServer to apply at the start."
+)
 @click.option("--kubeconfig", type=click.Path(path_type=Path), envvar="KUBECONFIG", help="Outside of a cluster.")
 @click.option("--context", help="Of the kubeconfig.")
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
@@ -62,6 +65,7 @@ def command(
     lease_name: str,
     identity: str | None,
     health_listen: tuple[str, int],
+    default_server: Path | None,
     kubeconfig: Path | None,
     context: str | None,
     log_format: Literal["console", "json"] | None,
@@ -73,22 +77,28 @@ def command(
     import asyncio  # noqa: PLC0415  only here, for a fast start
 
     from trackpush_operator.cluster.connection import NoClusterError  # noqa: PLC0415  same
+    from trackpush_operator.default_server import NoDefaultServerError  # noqa: PLC0415  same
+    from trackpush_operator.default_server import read as read_default_server  # noqa: PLC0415  same
     from trackpush_operator.logs import configure  # noqa: PLC0415  same
     from trackpush_operator.operator import run  # noqa: PLC0415  same
     from trackpush_operator.options import DEFAULT_LABELS, OperatorOptions  # noqa: PLC0415  same
 
-    options = OperatorOptions(
-        image=image,
-        namespaces=namespaces,
-        operator_namespace=operator_namespace,
-        operator_labels=dict(labels) or dict(DEFAULT_LABELS),
-        lease_namespace=lease_namespace or operator_namespace,
-        lease_name=lease_name,
-        identity=identity or "",
-        health_listen=health_listen,
-        kubeconfig=kubeconfig,
-        context=context,
-    )
+    try:
+        options = OperatorOptions(
+            image=image,
+            namespaces=namespaces,
+            operator_namespace=operator_namespace,
+            operator_labels=dict(labels) or dict(DEFAULT_LABELS),
+            lease_namespace=lease_namespace or operator_namespace,
+            lease_name=lease_name,
+            identity=identity or "",
+            health_listen=health_listen,
+            default_server=None if default_server is None else read_default_server(default_server),
+            kubeconfig=kubeconfig,
+            context=context,
+        )
+    except NoDefaultServerError as error:
+        raise CannotStartError(str(error)) from None
     configure(log_format)
     try:
         kept = asyncio.run(run(options))

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
+from trackpush_operator import default_server
 from trackpush_operator.builders import builders
 from trackpush_operator.children import Children
 from trackpush_operator.cluster.client import KubernetesCluster
@@ -122,6 +123,8 @@ class Operator:
         async with Readback(cluster, state) as readback, asyncio.TaskGroup() as group:
             group.create_task(lease.hold())
             await self._wait_for_kinds(sync)
+            if self._options.default_server is not None:
+                await default_server.ensure(cluster, dict(self._options.default_server))
             group.create_task(watches.run())
             group.create_task(watches.compare_lists())
             await self._first_lists(sync, routing)

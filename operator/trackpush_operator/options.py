@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 DEFAULT_LABELS: Final[Mapping[str, str]] = {
     "app.kubernetes.io/name": "trackpush",
@@ -32,6 +32,8 @@ class OperatorOptions:
     When empty, the host's name and a random part.
     """
     health_listen: tuple[str, int] = ("0.0.0.0", 8082)  # noqa: S104  the kubelet probes the pod's address
+    default_server: Mapping[str, Any] | None = None
+    """A WebhookServer to apply at the start."""
     kubeconfig: Path | None = None
     context: str | None = None
     resync_seconds: float = 600.0
