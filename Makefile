@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test check fmt crds manifests bench clean lock
+.PHONY: help run kube image test e2e check fmt crds manifests bench clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -29,7 +29,11 @@ image: $(READY) ## build the image without a container engine, into dist/trackpu
 	$(BIN)/python images/build.py dist/trackpush-image.tar $(IMAGE)
 
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
-	$(BIN)/python -m pytest --durations=10 $(ARGS)
+	$(BIN)/python -m pytest --durations=10 --ignore=tests/node $(ARGS)
+
+e2e: $(READY) kube ## the operator and the chart on a real node in a network namespace (needs root); prints figures
+	$(BIN)/python tests/kube/rig/build.py coredns traefik >/dev/null
+	$(BIN)/python -m pytest -s --durations=10 tests/node
 
 check: $(READY) kube ## format, lint, types, import contracts, generated files up to date
 	$(BIN)/ruff format --check .

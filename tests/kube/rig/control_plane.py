@@ -82,6 +82,18 @@ class ControlPlane:
         flags = ("--server-side", "--force-conflicts", "--validate=strict")
         return self.kubectl("apply", *flags, "-f", "-", *arguments, stdin=manifests, check=check)
 
+    def audit(self) -> None:
+        """Have the API server write each request's metadata down; see `audited`; call it before `start`."""
+        policy = self.folder / "audit.yaml"
+        policy.write_text('{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}')
+        self.flags += [f"--audit-policy-file={policy}", f"--audit-log-path={self.folder / 'audit.log'}"]
+
+    def audited(self, user: str) -> list[dict[str, Any]]:
+        """What a user's requests came to, until now."""
+        lines = (self.folder / "audit.log").read_text().splitlines()
+        events = [json.loads(line) for line in lines if user in line]
+        return [one for one in events if one["user"]["username"] == user]
+
     def start_api_server(self) -> None:
         """Start the API server (again) on the same port and data."""
         keys = self.identities

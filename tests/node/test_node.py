@@ -1,0 +1,219 @@
+"""A real cluster with a kubelet, from `helm install` to `helm uninstall`. Each test goes on where the last ended."""
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube.rig.node import ADDRESS, Node
+
+HERE = Path(__file__).parent
+INGRESS = f"http://{ADDRESS}/rms/in/api/clickpost/notify"
+HOST = "saas.increff.example"
+KEY = "bazaar-clickpost-key-1"
+Record = dict[str, Any]
+
+
+class Client:
+    """The client's endpoint in its pod."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        service = node.plane.get("service", "client", "-n", "bazaar")
+        self._url = f"http://{service['spec']['clusterIP']}:9000"
+
+    def records(self) -> list[Record]:
+        """All that came."""
+        return list(json.loads(self._node.run("curl", "-sf", f"{self._url}/log").stdout))
+
+    def answer(self, status: int) -> None:
+        """Answer so from now on."""
+        self._node.run("curl", "-sf", "-X", "POST", "-d", "", f"{self._url}/status/{status}")
+
+    def delivered(self) -> dict[str, list[str]]:
+        """webhook-ids by AWB, of what was answered with 200."""
+        found: dict[str, list[str]] = {}
+        for one in self.records():
+            if one["status"] == 200:
+                headers = {name.lower(): value for name, value in one["headers"].items()}
+                found.setdefault(one["body"]["shipment"]["awb"], []).append(headers["webhook-id"])
+        return found
+
+
+def until(what: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+    """Poll until it is true; its value."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.2)
+    return found
+
+
+def body(awb: str, code: int = 8) -> Record:
+    """What Clickpost posts."""
+    return {
+        "waybill": awb,
+        "cp_id": 4,
+        "timestamp": "2026-11-20T06:13:52Z",
+        "remark": "Delivered",
+        "clickpost_status_code": code,
+        "clickpost_status_description": "Delivered",
+        "additional": {"latest_status": {"clickpost_status_code": code, "timestamp": "2026-11-20T06:13:52Z"}},
+    }
+
+
+def poster(node: Node, awbs: list[str], *, pause: float = 0.0, key: str = KEY) -> "subprocess.Popen[str]":
+    """Posts in the background through the ingress."""
+    process = subprocess.Popen(
+        [*node.inside, sys.executable, str(HERE / "poster.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    task = {"url": INGRESS, "host": HOST, "key": key, "bodies": [body(awb) for awb in awbs], "pause": pause}
+    process.stdin.write(json.dumps(task))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def posted(process: "subprocess.Popen[str]") -> set[str]:
+    """The AWBs that were answered with 200, once all were."""
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return set(out.split())
+
+
+def awbs(count: int) -> list[str]:
+    """Fresh ones."""
+    return [f"19{secrets.randbelow(10**10):010d}" for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def client(node: Node, installed: str) -> Client:
+    """The endpoint in the cluster, and what makes the server push there."""
+    assert installed
+    patch = {"spec": {"egress": {"httpsOnly": False, "allowedCIDRs": ["10.96.0.0/16", "10.244.0.0/24"]}}}
+    node.kubectl("-n", "trackpush", "patch", "webhookserver", "main", "--type=merge", "-p", json.dumps(patch))
+    node.kubectl("create", "namespace", "bazaar")
+    node.kubectl("-n", "bazaar", "create", "configmap", "client", f"--from-file={HERE / 'client.py'}")
+    node.kubectl("apply", "-f", str(HERE / "bazaar.yaml"))
+    node.kubectl("-n", "bazaar", "wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+    for kind, name in (("pushconfig", "oms"), ("aggregatorwebhook", "clickpost")):
+        node.kubectl("-n", "bazaar", "wait", "--for=condition=Ready", f"{kind}/{name}", "--timeout=60s")
+    return Client(node)
+
+
+def test_the_readmes_commands_end_with_the_urls_to_paste(installed: str) -> None:
+    assert "https://saas.increff.example/rms/in/api/clickpost/notify" in installed or (
+        "http://saas.increff.example/rms/in/api/clickpost/notify" in installed
+    )
+    assert "/rms/in/api/st/notify" in installed
+    assert "saas.nextscm.example/rms/in/api/shipway/notify" in installed
+    assert "invented-shipway-key-1" not in installed
+
+
+def test_a_real_post_through_the_ingress_arrives_with_the_clients_header(node: Node, client: Client) -> None:
+    (awb,) = awbs(1)
+    assert posted(poster(node, [awb])) == {awb}
+    until(lambda: awb in client.delivered())
+    (record,) = [one for one in client.records() if one["body"]["shipment"]["awb"] == awb]
+    assert record["headers"]["X-Key"] == "header-1"
+    assert record["body"]["status"]["code"] == "DELIVERED"
+
+
+def test_a_wrong_key_is_refused_and_another_clients_host_is_not_served(node: Node, client: Client) -> None:
+    assert client
+    answer = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", json.dumps(body("1")), INGRESS]
+    assert node.run(*answer, "-H", f"Host: {HOST}", "-H", "webhook_key: wrong").stdout == "401"
+    assert node.run(*answer, "-H", "Host: saas.nextscm.example", "-H", f"webhook_key: {KEY}").stdout == "404"
+
+
+def test_a_rotated_secret_is_sent_within_ten_seconds(node: Node, client: Client) -> None:
+    begun = time.monotonic()
+    data = {"stringData": {"oms": "header-2"}}
+    node.kubectl("-n", "bazaar", "patch", "secret", "keys", "--type=merge", "-p", json.dumps(data))
+
+    def is_sent() -> bool:
+        (awb,) = awbs(1)
+        posted(poster(node, [awb]))
+        until(lambda: awb in client.delivered())
+        (record,) = [one for one in client.records() if one["body"]["shipment"]["awb"] == awb]
+        return bool(record["headers"]["X-Key"] == "header-2")
+
+    until(is_sent, seconds=10)
+    took = time.monotonic() - begun
+    print(f"a rotated Secret was sent after {took:.1f} s")
+    assert took < 10
+
+
+def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, client: Client) -> None:
+    client.answer(500)
+    sent = awbs(20)
+    posted(poster(node, sent))
+    node.kubectl("-n", "bazaar", "wait", "--for=condition=Delivering=False", "pushconfig/oms", "--timeout=60s")
+    found = node.plane.get("pushconfig", "oms", "-n", "bazaar")["status"]["conditions"]
+    (delivering,) = [one for one in found if one["type"] == "Delivering"]
+    assert delivering["reason"] == "EndpointFailing"
+    client.answer(200)
+    until(lambda: set(sent) <= client.delivered().keys(), seconds=120)
+    node.kubectl("-n", "bazaar", "wait", "--for=condition=Delivering", "pushconfig/oms", "--timeout=60s")
+
+
+def test_a_server_pod_killed_with_pushes_pending_loses_none(node: Node, client: Client) -> None:
+    client.answer(503)
+    waiting = awbs(60)
+    assert posted(poster(node, waiting)) == set(waiting)
+    node.kubectl("-n", "trackpush", "delete", "pod", "main-0", "--grace-period=0", "--force")
+    client.answer(200)
+    until(lambda: set(waiting) <= client.delivered().keys(), seconds=180)
+    for awb in waiting:
+        assert len(set(client.delivered()[awb])) == 1, "one update has one id, however often it is sent"
+
+
+def test_the_chart_upgraded_under_load_loses_none(node: Node, shell: Any, client: Client) -> None:
+    sent = awbs(300)
+    load = poster(node, sent, pause=0.05)
+    shell.run(
+        "helm upgrade trackpush helm/trackpush -n trackpush --wait --set podAnnotations.upgraded=yes --set replicas=2"
+    )
+    restart = {"spec": {"podTemplate": {"annotations": {"upgraded": "yes"}}}}
+    node.kubectl("-n", "trackpush", "patch", "webhookserver", "main", "--type=merge", "-p", json.dumps(restart))
+    node.kubectl("-n", "trackpush", "rollout", "status", "statefulset/main", "--timeout=120s")
+    assert posted(load) == set(sent)
+    until(lambda: set(sent) <= client.delivered().keys(), seconds=120)
+    assert all(len(ids) == 1 for awb, ids in client.delivered().items() if awb in set(sent)), (
+        "a clean end sends nothing twice"
+    )
+
+
+def test_the_charts_own_test_passes(shell: Any) -> None:
+    assert "Phase:          Succeeded" in shell.run("helm test trackpush -n trackpush")
+
+
+def test_the_server_goes_on_without_the_operator_and_restarts_from_its_files_alone(node: Node, client: Client) -> None:
+    node.kubectl("-n", "trackpush", "scale", "deployment/trackpush", "--replicas=0")
+    node.kubectl("-n", "trackpush", "delete", "pod", "main-0")
+    (awb,) = awbs(1)
+    assert posted(poster(node, [awb])) == {awb}
+    until(lambda: awb in client.delivered(), seconds=120)
+
+
+def test_uninstalled_in_any_order_nothing_hangs_and_the_journal_stays(node: Node, shell: Any) -> None:
+    shell.run("helm uninstall trackpush -n trackpush --wait")
+    assert node.plane.get("pushconfig", "oms", "-n", "bazaar"), "resources stay"
+    assert node.plane.get("statefulset", "main", "-n", "trackpush"), "servers stay"
+    node.kubectl("-n", "trackpush", "delete", "webhookserver", "main", "--timeout=60s")
+    until(lambda: not node.plane.get("statefulset,service,ingress", "-n", "trackpush")["items"])
+    until(lambda: not node.plane.get("pods", "-n", "trackpush")["items"], seconds=90)
+    assert node.plane.get("pvc", "data-main-0", "-n", "trackpush"), "it holds updates that were answered with 200"
+    node.kubectl("delete", "crd", "-l", "app.kubernetes.io/name!=x", "--timeout=60s", "--wait")
+    node.kubectl("delete", "namespace", "acme", "bazaar", "trackpush", "--timeout=120s")
