@@ -69,7 +69,8 @@ class Children:
             wanted.add(place)
             await self._apply_one(api, place, body)
         for child in list(self._state.fleet.children.of(item.key.full_name)):
-            if child.kind in _APIS and (child.kind, child.namespace, child.name) not in wanted:
+            is_ours = child.kind in _APIS and child.is_owned
+            if is_ours and (child.kind, child.namespace, child.name) not in wanted:
                 await self._prune(child)
 
     async def _apply_one(self, api: Api, place: Place, body: Body) -> None:
@@ -93,6 +94,7 @@ class Children:
 
     async def _prune(self, child: Child) -> None:
         await self._cluster.delete(_APIS[child.kind], child.namespace, child.name, uid=child.uid)
+        self._state.fleet.drop(child.kind, child.namespace, child.name, child.version)
 
     async def _ensure_token(self, item: Item) -> None:
         """Made once, never overwritten: the pods and the operator share it."""

@@ -5,8 +5,8 @@ import asyncio
 from trackpush_operator.cache import Ref
 from trackpush_operator.cluster.api import Cluster
 from trackpush_operator.cluster.errors import NotFoundError
-from trackpush_operator.cluster.kinds import SECRETS
-from trackpush_operator.objects import Key, Kind
+from trackpush_operator.cluster.kinds import SECRETS, UNWATCHED_TYPES
+from trackpush_operator.objects import Key, Kind, version_of
 from trackpush_operator.routing import Routing
 from trackpush_operator.state import State
 
@@ -50,10 +50,15 @@ class Decider:
         except NotFoundError:
             self._state.cache.drop_secret(ref, 0)
         else:
-            self._state.cache.take_secret(body)
+            if body.get("type") in UNWATCHED_TYPES:  # nothing would tell of its changes
+                self._state.cache.drop_secret(ref, version_of(body))
+            else:
+                self._state.cache.take_secret(body)
 
     def _decide(self, key: Key) -> None:
         queues, compiler = self._state.queues, self._state.compiler
+        if key.kind is Kind.SERVER and key not in self._state.cache.items:
+            self._state.under_way.pop(key.full_name, None)
         effects = compiler.decide(key)
         for again in effects.again:
             queues.decide.add(again)

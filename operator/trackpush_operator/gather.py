@@ -11,8 +11,8 @@ from trackpush_operator.objects import Item, Key, resource_of, server_key
 from trackpush_operator.state import State
 
 
-def webhook_snapshot(state: State, item: Item, verdict: Verdict) -> WebhookSnapshot:
-    """Of an AggregatorWebhook."""
+def webhook_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: bool) -> WebhookSnapshot:
+    """Of an AggregatorWebhook; ``was_served`` as its status says."""
     spec = resource_of(item)[0].spec
     server = next(iter(verdict.servers), None)
     return WebhookSnapshot(
@@ -21,19 +21,19 @@ def webhook_snapshot(state: State, item: Item, verdict: Verdict) -> WebhookSnaps
         server=server,
         server_spec=None if server is None else _server_spec(state, server),
         served=verdict.served,
-        spreads=_spreads(state, item.key, verdict),
+        spreads=_spreads(state, item.key, verdict, was_served=was_served),
     )
 
 
-def push_snapshot(state: State, item: Item, verdict: Verdict) -> PushSnapshot:
-    """Of a PushConfig."""
+def push_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: bool) -> PushSnapshot:
+    """Of a PushConfig; ``was_served`` as its status says."""
     spec = resource_of(item)[0].spec
     return PushSnapshot(
         problems=verdict.problems,
         served=verdict.served,
         used=verdict.used,
         suspended=isinstance(spec, PushConfigSpec) and spec.suspend,
-        spreads=_spreads(state, item.key, verdict),
+        spreads=_spreads(state, item.key, verdict, was_served=was_served),
         trouble=_trouble(state, item.key, verdict),
     )
 
@@ -61,10 +61,10 @@ def server_snapshot(state: State, item: Item) -> ServerSnapshot:
     )
 
 
-def _spreads(state: State, key: Key, verdict: Verdict) -> tuple[Spread, ...]:
+def _spreads(state: State, key: Key, verdict: Verdict, *, was_served: bool) -> tuple[Spread, ...]:
     tables = (state.compiler.tables.get(server) for server in verdict.servers)
-    now = state.clock.monotonic()
-    return tuple(state.readings.spread(table, id_of(key), now) for table in tables if table is not None)
+    now, what, spread = state.clock.monotonic(), id_of(key), state.readings.spread
+    return tuple(spread(table, what, now, was_served=was_served) for table in tables if table is not None)
 
 
 def _trouble(state: State, key: Key, verdict: Verdict) -> Trouble | None:

@@ -89,6 +89,8 @@ class Child(NamedTuple):
     version: int
     instance: str
     component: str
+    is_owned: bool
+    """It names a WebhookServer as its owner."""
     shape: int
     """Changes with anything but the status: a controller's reports aren't drift."""
 
@@ -149,6 +151,7 @@ def child_of(body: Body, kind: str) -> Child:
         version=version_of(body),
         instance=labels.get(INSTANCE_LABEL, ""),
         component=labels.get(COMPONENT_LABEL, ""),
+        is_owned=any(one.get("kind") == Kind.SERVER for one in metadata.get("ownerReferences") or []),
         shape=_shape(body),
     )
 

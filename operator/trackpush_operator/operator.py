@@ -115,6 +115,7 @@ class Operator:
         sync = Sync(cluster, state, intake, namespaces)
         self._watches = watches = Watches(sync, intake, self.metrics, lambda: kopf_connection(found), namespaces)
         watches.on_start = self.on_watching
+        watches.on_list = self._hurry
         routing = Routing(cluster, state, self._builders.routing_secret)
         decider = Decider(cluster, state, routing)
         children = Children(cluster, state, self._builders)
@@ -210,6 +211,10 @@ class Operator:
                 watches.restart()
             for key in self.state.cache.items:
                 self.state.queues.decide.add(key)
+
+    def _hurry(self) -> None:
+        for queue in self.state.queues.by_name().values():
+            queue.hurry()
 
     def _note_resync(self) -> None:
         self._resynced = time.monotonic()

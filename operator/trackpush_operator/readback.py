@@ -92,7 +92,10 @@ class Readback:
         reports.add(server_key(table.server))
 
     def _again(self, table: Table, *, has_pods: bool) -> None:
-        settled = self._state.readings.is_settled(table, self._state.clock.monotonic())
+        now = self._state.clock.monotonic()
+        settled = self._state.readings.is_settled(table, now)
+        if settled and table.server in self._state.under_way:
+            self._state.metrics.propagation.observe(now - self._state.under_way.pop(table.server))
         pause = _SETTLED if settled or not has_pods else min(self._pauses.get(table.server, _SOON), _PENDING_LONGEST)
         self._pauses[table.server] = _SOON if settled else pause * 1.3
         self._state.queues.readback.add(table.server, delay=pause)

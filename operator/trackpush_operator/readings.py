@@ -123,8 +123,8 @@ class Readings:
                 return f"pod {pod.name} doesn't answer on its admin port: {reading.error}"
         return ""
 
-    def spread(self, table: Table, what: Id, now: float) -> Spread:
-        """How far an entry has got on a server."""
+    def spread(self, table: Table, what: Id, now: float, *, was_served: bool = False) -> Spread:
+        """How far an entry has got on a server; ``was_served``: so its status says, which outlives the operator."""
         part = table.part_of(what)
         state = self.state(table.server, part, now)
         need = part.need(what)
@@ -135,7 +135,7 @@ class Readings:
             ready=state.ready,
             served=state.asked and state.number >= need,
             trouble=self.unasked(table.server),
-            confirmed=part.confirmed >= need,
+            confirmed=part.confirmed >= need or (was_served and need == 0),
             grace=state.grace,
         )
 

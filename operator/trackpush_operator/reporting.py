@@ -11,6 +11,7 @@ from trackpush_operator.cluster.kinds import EVENTS, MANAGER, PUSH_CONFIGS, SERV
 from trackpush_operator.decide import push, server, webhook
 from trackpush_operator.decide.conditions import Condition, Finding, StatusOfResource, merged
 from trackpush_operator.decide.events import Transition, transitions
+from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.gather import push_snapshot, server_snapshot, webhook_snapshot
 from trackpush_operator.intake import Intake
 from trackpush_operator.objects import Item, Key, Kind
@@ -57,12 +58,16 @@ class Reporter:
     def _decide(self, item: Item, before: StatusOfResource) -> StatusOfResource:
         verdict = self._state.compiler.verdicts[item.key]
         url = setup = None
+        was = any(
+            (one.type, one.status, one.observed_generation) == (PROGRAMMED, "True", item.generation)
+            for one in before.conditions
+        )
         if item.key.kind is Kind.WEBHOOK:
-            snapshot = webhook_snapshot(self._state, item, verdict)
+            snapshot = webhook_snapshot(self._state, item, verdict, was_served=was)
             found: tuple[Finding, ...] = webhook.findings(snapshot)
             url, setup = webhook.url(snapshot), webhook.setup(snapshot)
         elif item.key.kind is Kind.PUSH:
-            found = push.findings(push_snapshot(self._state, item, verdict))
+            found = push.findings(push_snapshot(self._state, item, verdict, was_served=was))
         else:
             found = server.findings(server_snapshot(self._state, item))
         conditions = merged(before.conditions, found, generation=item.generation, now=self._state.clock.stamp())

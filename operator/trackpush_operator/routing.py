@@ -6,6 +6,7 @@ The most dangerous thing that an operator can do is to write a table of which it
 
 import base64
 import binascii
+import contextlib
 import hashlib
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +15,7 @@ import structlog
 
 from trackpush_api import shards
 from trackpush_operator.cluster.api import Body, Cluster, Selection
+from trackpush_operator.cluster.errors import NotFoundError
 from trackpush_operator.cluster.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS
 from trackpush_operator.compiling import key_of
 from trackpush_operator.intake import ROUTING
@@ -98,6 +100,7 @@ class Routing:
         await apply_owned(self._cluster, self._state.fleet, SECRETS, body)
         part.done(attempt)
         self._state.metrics.written.inc()
+        self._state.under_way.setdefault(part.server, self._state.clock.monotonic())
         self._state.queues.touch.add(part.server, delay=_TOUCH_PAUSE)
         self._state.queues.readback.add(part.server)
 
@@ -111,5 +114,8 @@ class Routing:
         for pod in list(self._state.fleet.pods.of(server)):
             if self._touched.get(pod.uid) != value:
                 patch = {"metadata": {"annotations": {ANNOTATION: value}}}
-                await self._cluster.patch(PODS, pod.namespace, pod.name, patch)
+                with contextlib.suppress(NotFoundError):  # it ended meanwhile
+                    await self._cluster.patch(PODS, pod.namespace, pod.name, patch)
                 self._touched[pod.uid] = value
+        uids = {pod.uid for pod in self._state.fleet.pods.known.values()}
+        self._touched = {uid: text for uid, text in self._touched.items() if uid in uids}

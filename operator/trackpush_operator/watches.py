@@ -19,6 +19,8 @@ from trackpush_operator.intake import Intake
 from trackpush_operator.metrics import Metrics
 from trackpush_operator.sync import Sync
 
+_SETTLED: Final = 30.0
+"""Seconds for which the watches have to run to count as running."""
 _QUIET: Final = 1.0
 """Seconds after the last listed object of a kind until that list is taken to be over."""
 _PAUSE: Final = 1.0
@@ -41,8 +43,10 @@ class Watches:
         self._lists: dict[str, _List] = {}
         self._again = asyncio.Event()
         self.on_start: Callable[[], None] = lambda: None
+        self.on_list: Callable[[], None] = lambda: None
+        """Called when a kind was listed anew: the API server is back."""
         self.down_since: float | None = None
-        """Loop time since when no watches run; None while they do."""
+        """Loop time since when no watches have run for long; None while they do."""
 
     def event(self, kind: str, type_: str | None, body: Body) -> None:
         """Take an event; see `handlers.Sink`."""
@@ -64,12 +68,17 @@ class Watches:
         pause = _PAUSE
         while True:
             started = loop.time()
+            settled = loop.call_later(_SETTLED, self._settle)
             error = await self._once()
-            self.down_since = loop.time()
+            settled.cancel()
+            self.down_since = self.down_since or loop.time()
             self._metrics.restarts.inc()
             _log.warning("watch_restarted", reason=error)
             pause = _PAUSE if loop.time() - started > _LONGEST_PAUSE else min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
+
+    def _settle(self) -> None:
+        self.down_since = None
 
     async def _once(self) -> str:
         """One run of kopf; why it ended."""
@@ -83,7 +92,6 @@ class Watches:
             standalone=True,
         )
         self.on_start()
-        self.down_since = None
         restart = asyncio.create_task(self._again.wait())
         try:
             done, _ = await asyncio.wait({*tasks, restart}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,6 +110,7 @@ class Watches:
             for kind, listed in list(self._lists.items()):
                 if now - listed.last > _QUIET:
                     del self._lists[kind]
+                    self.on_list()
                     await self._compare(kind, listed)
 
     async def _compare(self, kind: str, listed: "_List") -> None:

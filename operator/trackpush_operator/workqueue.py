@@ -137,6 +137,11 @@ class WorkQueue(Generic[K]):
         elif self.is_idle:
             self._idle.set()
 
+    def hurry(self) -> None:
+        """Work on the failed ones now: what kept them from going well is likely over."""
+        for key in [key for key in self._failures if key in self._due]:
+            self.add(key)
+
     async def until_idle(self) -> None:
         """Wait until nothing is to be done now."""
         await self._idle.wait()

@@ -31,7 +31,13 @@ async def configuration(kubeconfig: Path | None = None, context: str | None = No
         raise NoClusterError(
             f"no cluster: {error}; set KUBECONFIG, pass --kubeconfig, or run in a pod with a service account"
         ) from error
+    found.client_session_kwargs = {"trust_env": _has_proxy()}
     return found
+
+
+def _has_proxy() -> bool:
+    """Whether the environment names a proxy; aiohttp looks it up in a thread for each request, so only then."""
+    return any(name.lower() in ("https_proxy", "all_proxy") and value for name, value in os.environ.items())
 
 
 async def kopf_connection(found: Configuration) -> kopf.ConnectionInfo:
@@ -49,5 +55,5 @@ async def kopf_connection(found: Configuration) -> kopf.ConnectionInfo:
         username=found.username or None,
         password=found.password or None,
         proxy_url=found.proxy or None,
-        trust_env=True,
+        trust_env=_has_proxy(),
     )

@@ -39,9 +39,13 @@ CHILDREN: Final = (
 """Children besides the Secrets, which the watch of all Secrets shows."""
 
 _MANAGED: Final = Selection(labels=f"{MANAGED_BY_LABEL}={MANAGER}")
-_USABLE_SECRETS: Final = Selection(
-    fields="type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=bootstrap.kubernetes.io/token"
+UNWATCHED_TYPES: Final = (
+    "helm.sh/release.v1",
+    "kubernetes.io/service-account-token",
+    "bootstrap.kubernetes.io/token",
 )
+"""Types of Secrets that no resource of ours may name: they are for others' eyes only, or large and many."""
+_USABLE_SECRETS: Final = Selection(fields=",".join(f"type!={name}" for name in UNWATCHED_TYPES))
 
 
 class Watched(NamedTuple):
