@@ -1,0 +1,192 @@
+"""The chart's role is enough, every part of it is used, and without any rule of it something fails.
+
+On an API server of its own, with the kinds of the Gateway API and of the Prometheus operator, whose audit log tells
+what the operator asked for.
+"""
+
+import asyncio
+import copy
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kube.fixtures import ROOT, install_kinds
+from kube.rig.control_plane import ControlPlane
+from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
+from support import objects
+from support.operating import Client, client, fake_pod, operating, options
+
+ACCOUNT = "system:serviceaccount:trackpush:trackpush"
+Rule = dict[str, Any]
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An API server that writes an audit log, with the chart's account in it."""
+    made = ControlPlane(tmp_path_factory.mktemp("rights") / "state")
+    made.audit()
+    try:
+        made.start()
+        install_kinds(made)
+        for module, path in (GATEWAY, PROMETHEUS):
+            made.kubectl("apply", "--server-side", "-f", str(module_file(module, path)))
+        made.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        made.kubectl("create", "namespace", "trackpush")
+        yield made
+    finally:
+        made.stop()
+
+
+def rendered(helm: Path, **values: Any) -> list[dict[str, Any]]:
+    """The account and its rights, as the chart makes them."""
+    command = [str(helm), "template", "trackpush", str(ROOT / "helm/trackpush"), "-n", "trackpush", "-f", "-"]
+    done = subprocess.run(command, input=yaml.safe_dump(values), check=True, capture_output=True, text=True)
+    kinds = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+    return [one for one in yaml.safe_load_all(done.stdout) if one and one["kind"] in kinds]
+
+
+@pytest.fixture
+def kubeconfig(plane: ControlPlane, helm: Path, tmp_path: Path) -> Path:
+    """What the chart's account uses, its rights as they should be."""
+    plane.apply(yaml.safe_dump_all(rendered(helm)))
+    token = plane.kubectl("-n", "trackpush", "create", "token", "trackpush").stdout.strip()
+    found = yaml.safe_load(plane.kubeconfig.read_text())
+    found["users"][0]["user"] = {"token": token}
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(found))
+    return file
+
+
+@pytest.fixture
+async def admin(plane: ControlPlane) -> AsyncIterator[Client]:
+    """Acts as users and kubelets do."""
+    async with client(plane.kubeconfig) as acting:
+        yield acting
+
+
+async def everything(admin: Client, kubeconfig: Path, namespace: str, *, seconds: float = 20.0) -> None:
+    """A run in which the operator does all that it ever does."""
+    parents = {"parentRefs": [{"name": "edge"}]}
+    server = objects.server(namespace=namespace, expose={"httpRoute": parents})
+    async with fake_pod(f"{namespace}/main") as pod, operating(
+        options(kubeconfig, namespace, namespaces=(), operator_namespace="trackpush", lease_namespace="trackpush",
+                lease_name="trackpush")
+    ):  # fmt: skip
+        await admin.create(server, objects.secret(namespace=namespace, **{"in": "key-of-acme-1", "out": "s"}))
+        await admin.create(objects.push(namespace=namespace), objects.webhook(namespace=namespace))
+        await admin.create(objects.push("broken", namespace, held_in="none"))
+
+        async def is_told() -> bool:
+            return ("Warning", "SecretNotFound") in await admin.events(namespace)
+
+        await admin.until(is_told, wanted=True, seconds=seconds)
+        await admin.until_exists("HTTPRoute", namespace, "main")
+        await admin.pod(objects.pod("by-hand", namespace=namespace, ip="127.0.0.1", port=pod.port))
+
+        async def is_served() -> bool:
+            pod.files = {name: one.revision for name, one in (await admin.shards(namespace, "main")).items()}
+            found = await admin.conditions("AggregatorWebhook", namespace, "clickpost")
+            return found.get("Programmed") == "True Programmed"
+
+        async def is_touched() -> bool:
+            found = await admin.get("Pod", namespace, "by-hand")
+            return found is not None and "trackpush.dev/routing" in found["metadata"].get("annotations", {})
+
+        await admin.until(is_served, wanted=True, seconds=seconds)
+        await admin.secret(namespace, "keys", out="s-2")
+        await admin.until(is_touched, wanted=True, seconds=seconds)
+        await admin.patch("WebhookServer", namespace, "main", spec={"expose": {"httpRoute": None, "ingress": {}}})
+        await admin.until_exists("HTTPRoute", namespace, "main", exists=False)
+        await admin.until_exists("Ingress", namespace, "main")
+        await admin.patch("WebhookServer", namespace, "main", spec={"expose": {"ingress": None, "none": {}}})
+        await admin.until_exists("Ingress", namespace, "main", exists=False)
+        for kind, name in (("Service", "main"), ("ServiceAccount", "main"), ("NetworkPolicy", "main")):
+            await admin.patch(kind, namespace, name, metadata={"labels": {"somebody": "else"}})
+        before = await admin.get("StatefulSet", namespace, "main")
+        assert before is not None
+        await admin.patch("WebhookServer", namespace, "main", spec={"storage": {"sqlite": {"size": "20Gi"}}})
+
+        async def is_made_anew() -> bool:
+            found = await admin.get("StatefulSet", namespace, "main")
+            return found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
+
+        await admin.until(is_made_anew, wanted=True, seconds=seconds)
+
+
+def parts(rules: list[Rule]) -> set[tuple[str, str, str]]:
+    """(group, resource, verb) of all rules."""
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def asked(plane: ControlPlane, namespaces: set[str]) -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
+    """What the operator asked for in these namespaces (and everywhere), and what of it was forbidden."""
+    used, forbidden = set(), set()
+    for event in plane.audited(ACCOUNT):
+        reference = event.get("objectRef")
+        if reference is None or reference.get("namespace", "") not in {"", *namespaces}:
+            continue
+        resource = "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
+        part = (reference.get("apiGroup", ""), resource, event["verb"])
+        code = event.get("responseStatus", {}).get("code")
+        (forbidden if code == 403 else used).add(part)
+        if code == 201 and event["verb"] == "patch":  # applied anew: both rights were asked for
+            used.add((part[0], part[1], "create"))
+    return used, forbidden
+
+
+async def test_the_role_is_enough_and_all_of_it_is_used(
+    plane: ControlPlane, helm: Path, kubeconfig: Path, admin: Client
+) -> None:
+    plane.kubectl("create", "namespace", "whole")
+    await everything(admin, kubeconfig, "whole")
+    used, forbidden = asked(plane, {"whole", "trackpush"})
+    rules = [rule for role in rendered(helm) if role["kind"] in {"ClusterRole", "Role"} for rule in role["rules"]]
+    assert forbidden == set()
+    assert parts(rules) - used == set(), "the role holds rights that nothing uses"
+
+
+def clusterwide(helm: Path) -> dict[str, Any]:
+    """The ClusterRole."""
+    (role,) = [one for one in rendered(helm) if one["kind"] == "ClusterRole"]
+    return role
+
+
+RULES = 14
+
+
+@pytest.mark.parametrize("number", range(RULES))
+async def test_without_any_rule_something_is_forbidden(
+    plane: ControlPlane, helm: Path, kubeconfig: Path, admin: Client, number: int
+) -> None:
+    role = clusterwide(helm)
+    assert len(role["rules"]) == RULES
+    lacking = copy.deepcopy(role)
+    removed = lacking["rules"].pop(number)
+    plane.apply(yaml.safe_dump(lacking))
+    namespace = f"lacking-{number}"
+    plane.kubectl("create", "namespace", namespace)
+    run = asyncio.create_task(everything(admin, kubeconfig, namespace, seconds=60))
+    try:
+
+        async def is_forbidden() -> bool:
+            if run.done():
+                run.result()
+            _, forbidden = await asyncio.to_thread(asked, plane, {namespace})
+            return bool(parts([removed]) & forbidden)
+
+        await admin.until(is_forbidden, wanted=True, seconds=40)
+    finally:
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        plane.kubectl("delete", "namespace", namespace, "--wait=false")
