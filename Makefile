@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test e2e check fmt crds manifests bench clean lock
+.PHONY: help run kube image test e2e check fmt crds manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -56,6 +56,9 @@ manifests: $(READY) kube ## render manifests/install.yaml from the chart, with t
 
 bench: $(READY) ## all benchmarks, side by side in one run, as ratios (ARGS=--quick only shows that it runs)
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-operator: $(READY) kube ## the operator with 5,000 clients on a real API server, as ratios (ARGS="--clients 500" fewer)
+	$(BIN)/python benchmarks/scale.py $(ARGS)
 
 lock: ## pin the newest versions that pyproject.toml allows into constraints.txt
 	rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
