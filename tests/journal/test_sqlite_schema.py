@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from journal.stores import sqlite_store, update
-from trackpush_server.journal.sqlite import SqliteJournal, schema, search
+from trackpush_server.journal.sqlite import SqliteJournal, erase, replay, schema, search
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import open_writer
 
@@ -80,7 +80,7 @@ async def test_a_file_of_a_later_version_is_left_alone_and_says_so(tmp_path: Pat
         assert "run the version that wrote it or a later one" in reason
 
 
-_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|o|CONSTANT|\(subquery|f\b|\d+ CONSTANT)")
+_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|o|CONSTANT|\(subquery|f\b|\d+ CONSTANT)")
 
 PLANS = [
     (sql.NEW_IN_RANGE, "updates USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
@@ -103,14 +103,29 @@ PLANS = [
     (search.BY_AWB, "updates_by_forward_awb (forward_awb=?)"),
     (search.BY_KEY, "updates_by_key (key=?)"),
     (search.ATTEMPTS, "attempts USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (replay.BY_STATE, "pushes_by_state (state=? AND config_id=? AND update_id>?)"),
+    (replay.BY_AWB, "updates_by_forward_awb (forward_awb=?)"),
+    (replay.BY_AWB, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (replay.BY_KEY, "updates_by_key (key=?"),
+    (replay.REPLAY, "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (replay.REPLAY, "e USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),
+    (replay.PUSH_CONFIGS, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (erase.OF_AWB, "updates_by_shipment (shipment=?)"),
+    (erase.OF_AWB, "updates_by_forward_awb (forward_awb=?)"),
+    (erase.NEXT_IDS, "updates USING INTEGER PRIMARY KEY (rowid>?)"),
+    (erase.BLANK_UPDATES, "updates USING INTEGER PRIMARY KEY (rowid=?)"),
+    (erase.BLANK_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=?)"),
+    (erase.END_PUSHES, "pushes USING PRIMARY KEY (update_id=?)"),
     (search.FROM_ID, "updates USING INTEGER PRIMARY KEY (rowid>?)"),
 ]
 
 
 @pytest.mark.parametrize(("statement", "index"), PLANS)
 def test_a_query_uses_its_index_and_scans_no_table(connection: sqlite3.Connection, statement: str, index: str) -> None:
-    parameters = len(set(re.findall(r"\?\d+", statement))) or statement.count("?")
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (None,) * parameters).fetchall()
+    named = re.findall(r":(\w+)", statement)
+    numbered = len(set(re.findall(r"\?\d+", statement))) or statement.count("?")
+    parameters = dict.fromkeys(named) if named else (None,) * numbered
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
     plan = [str(row[3]) for row in rows]
     assert any(index in step for step in plan), plan
     assert not [step for step in plan if step.startswith("SCAN") and not _CONSTANTS.match(step)], plan

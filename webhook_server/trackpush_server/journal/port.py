@@ -84,6 +84,12 @@ class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
     """Not before this time; 0 is at once."""
     notification: bytes
     body: bytes
+    replays: int = 0
+    """How often it was replayed."""
+    replayed_at: int = 0
+    """When it was last; 0 is never."""
+    tries_before: int = 0
+    """Tries before the last replay: the retry schedule counts from there."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -121,6 +127,56 @@ class PendingCount(msgspec.Struct, frozen=True):
     push_config: str
     count: int
     oldest_received_at: int
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which ended pushes of a PushConfig. ``None`` accepts all; times of receipt."""
+
+    states: tuple[PushState, ...] = (PushState.DEAD,)
+    keys: tuple[bytes, ...] | None = None
+    """Keys of their updates."""
+    awb: str | None = None
+    """The update's AWB or the AWB of its forward leg."""
+    since: int | None = None
+    """Inclusive."""
+    until: int | None = None
+    """Exclusive."""
+    replayed_before: int
+    """Not those that were replayed at this time or later."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A push that has ended, as `Journal.ended` finds it."""
+
+    update_id: int
+    state: PushState
+    received_at: int
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose data is erased: a whole client (namespace), or an AWB, of one client or of all."""
+
+    client: str | None = None
+    awb: str | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One look for updates to erase: their ids, and where to look on (None: there are no more)."""
+
+    update_ids: tuple[int, ...]
+    next_after: int | None
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of an erasure. ``ended_at`` is None while it is under way, or when it was cut short."""
+
+    id: int
+    subject: str
+    reason: str
+    begun_at: int
+    ended_at: int | None
+    updates: int
+    pushes: int
 
 
 class JournalStats(msgspec.Struct):
@@ -195,4 +251,42 @@ class Journal(Protocol):
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig that has one."""
+        ...
+
+    async def push_configs(self) -> tuple[str, ...]:
+        """Every PushConfig that the journal has ever held a push of."""
+        ...
+
+    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[Ended, ...]:
+        """The next ended pushes that match, with update_id > after, in order; never those of erased updates.
+
+        Fewer than ``limit`` mean that there are no more.
+        """
+        ...
+
+    async def replay(self, push_config: str, update_ids: Sequence[int], *, now: int, replayed_before: int) -> int:
+        """Make ended pushes pending again, late where a newer one of the shipment was delivered; how many it were.
+
+        Those that are pending, erased, or were replayed at ``replayed_before`` or later stay as they are.
+        """
+        ...
+
+    async def find_erasable(self, subject: Subject, *, after: int, limit: int) -> Found:
+        """Look for updates of a subject that aren't erased, with id > after, in order; looks at ``limit`` at most."""
+        ...
+
+    async def begin_erasure(self, subject: str, reason: str, *, now: int) -> int:
+        """Write down that an erasure has begun; its number."""
+        ...
+
+    async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
+        """Erase what these updates tell of people, drop their pending pushes, count both; how many updates it were."""
+        ...
+
+    async def end_erasure(self, erasure: int, *, now: int) -> None:
+        """See that nothing erased is left in free pages or logs, then write down that it is done."""
+        ...
+
+    async def erasures(self, *, limit: int) -> tuple[Erasure, ...]:
+        """The records, newest first."""
         ...

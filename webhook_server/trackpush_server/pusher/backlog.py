@@ -6,11 +6,13 @@ show what a commit is about to hand over, and a commit may land after a page was
 (the highest id it could have seen), and the channel stops spilling only when nothing was handed over beyond it.
 """
 
+from collections.abc import Iterable
+
 
 class Backlog:
     """The seam between commits and pages for one PushConfig. Starts spilled: at start everything is on disk."""
 
-    __slots__ = ("_ended", "_seen", "loaded_to", "spilled")
+    __slots__ = ("_ended", "_seen", "generation", "loaded_to", "spilled")
 
     def __init__(self) -> None:
         self.spilled = True
@@ -18,6 +20,8 @@ class Backlog:
         """Everything pending with an id up to here is in memory (or was already handed on)."""
         self._seen = 0
         self._ended: set[int] | None = None
+        self.generation = 0
+        """Grows with each `rescan`: a page of an earlier one is of another time."""
 
     def admits(self, update_id: int) -> bool:
         """Whether a committed push goes to memory; otherwise the disk has it, and a page brings or brought it."""
@@ -32,10 +36,16 @@ class Backlog:
         self._seen = max(self._seen, first_on_disk)
         self.spilled = True
 
-    def rescan(self) -> None:
-        """Read everything pending from disk again; what is in memory is recognised and skipped."""
+    def rescan(self, again: Iterable[int] = ()) -> None:
+        """Read everything pending from disk again; what is in memory is recognised and skipped.
+
+        ``again`` are pushes that had ended, on disk too, and are pending once more.
+        """
         self.spilled = True
         self.loaded_to = 0
+        self.generation += 1
+        if self._ended is not None:
+            self._ended.difference_update(again)
 
     def begin_load(self) -> None:
         """A read begins: pushes that end from now on may still look pending in it."""

@@ -6,7 +6,7 @@ commits, answers, timers and pages from the journal.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from functools import partial
 
@@ -105,10 +105,14 @@ class Channel:
         """Its PushConfig is gone: attempts under way end, all other pushes wait on disk until it is back."""
         self._let_go(State.UNCONFIGURED, "its PushConfig was removed")
 
-    def rescan(self) -> None:
-        """Look for pending pushes on disk that were passed over (their account was suspended)."""
-        self._backlog.rescan()
+    def rescan(self, replayed: Iterable[int] = ()) -> None:
+        """Look for pending pushes on disk that memory doesn't know: passed over while suspended, or replayed."""
+        self._backlog.rescan(replayed)
         self.pump()
+
+    def forget(self, update_ids: frozenset[int]) -> None:
+        """Let go of pushes that were erased on disk."""
+        self._lanes.remove(update_ids)
 
     def drop_account(self, account: str) -> None:
         """Hold an account's pushes back: they stay pending on disk until `rescan`."""
@@ -174,9 +178,10 @@ class Channel:
             self._backlog.begin_load()
             await self._hub.journal.flush()
             while self._backlog.spilled and (limit := self._page_size()):
-                after = self._backlog.loaded_to
+                after, generation = self._backlog.loaded_to, self._backlog.generation
                 page = await self._hub.journal.pending(self.name, after=after, limit=limit)
-                if after != self._backlog.loaded_to or not self._page_size():
+                seen = self._backlog.loaded_to, self._backlog.generation
+                if seen != (after, generation) or not self._page_size():
                     continue  # trimmed, rescanned or held meanwhile: this page is of another time
                 self._take_page(page.pushes)
                 last = page.pushes[-1].update_id if page.pushes else None
@@ -209,6 +214,9 @@ class Channel:
                 tries=stored.tries,
                 rejections=stored.rejections,
                 due_at=stored.due_at,
+                replays=stored.replays,
+                replayed_at=stored.replayed_at,
+                tries_before=stored.tries_before,
             )
             lane = self._lanes.add(push)
             if lane is not None and stored.due_at > now and self._state is State.CLOSED:
@@ -258,7 +266,7 @@ class Channel:
         """Send the head of a lane that was marked running."""
         push = lane.head
         now = self._hub.wall()
-        if now * 1000 >= policy.expires_at(self._line.destination.retry, push.received_at):
+        if now * 1000 >= policy.expires_at(self._line.destination.retry, push.begun_at):
             self._end(lane, PushState.DEAD, None, error="older than its maxAge when its turn came")
             return
         if push.account in self._hub.suspended_accounts:
@@ -305,15 +313,20 @@ class Channel:
         rejection = verdict is Verdict.REJECTED
         if rejection and self._breaker.blames_push(push.update_id, push.previous_attempt_at / 1000):
             push.rejections += 1
+        if push.erased:
+            self._end(lane, PushState.DROPPED, answer)  # no error: it may quote what was erased
+            return
         if push.rejections >= policy.MAX_REJECTIONS:
             self._end(lane, PushState.DEAD, answer, error=policy.reason(answer))
             return
         retry = self._line.destination.retry
-        delay = max(policy.backoff(retry, push.tries, self._hub.chance()), policy.quiet_time(answer))
+        delay = max(
+            policy.backoff(retry, push.tries - push.tries_before, self._hub.chance()), policy.quiet_time(answer)
+        )
         stops = verdict is Verdict.GONE and current
         opened = current and not stops and self._breaker.failed(push.update_id, rejection=rejection)
         waits_for_endpoint = stops or self._breaker.is_open or self._state is not State.CLOSED
-        if not waits_for_endpoint and now + delay > policy.expires_at(retry, push.received_at) / 1000:
+        if not waits_for_endpoint and now + delay > policy.expires_at(retry, push.begun_at) / 1000:
             self._end(lane, PushState.DEAD, answer, error=policy.reason(answer))
             return
         push.due_at = 0 if waits_for_endpoint else int((now + delay) * 1000)
@@ -349,7 +362,7 @@ class Channel:
         self._record(lane, state, answer, error=error)
         self._backlog.ended(push.update_id)
         age = self._hub.wall() - push.received_at / 1000
-        self._hub.observer.ended(self.name, "delivered" if state is PushState.DELIVERED else "dead", age)
+        self._hub.observer.ended(self.name, state.name.lower(), age)
         if len(lane.pushes) > 1:
             self._hub.flusher.after_flush(partial(self._next_in_lane, self._lanes, lane))
         else:

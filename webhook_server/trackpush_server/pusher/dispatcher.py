@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trackpush_api.routing import RoutingTable
 from trackpush_server.journal.port import Committed, Journal
@@ -102,6 +102,17 @@ class Dispatcher:
                 channel = channels.get(push.push_config)
                 if channel is not None and push.push_config not in one.dropped:
                     channel.offer(one)
+
+    def rescan(self, push_config: str, replayed: Iterable[int]) -> None:
+        """These pushes had ended and are pending again on disk."""
+        channel = self._channels.get(push_config)
+        if channel is not None:
+            channel.rescan(replayed)
+
+    def forget(self, update_ids: frozenset[int]) -> None:
+        """These updates were erased on disk."""
+        for channel in self._channels.values():
+            channel.forget(update_ids)
 
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
         """Every channel, by name."""

@@ -20,6 +20,7 @@ class Push:
         "account",
         "body",
         "due_at",
+        "erased",
         "key",
         "last_attempt_at",
         "late",
@@ -27,8 +28,11 @@ class Push:
         "previous_attempt_at",
         "received_at",
         "rejections",
+        "replayed_at",
+        "replays",
         "shipment",
         "tries",
+        "tries_before",
         "update_id",
     )
 
@@ -46,6 +50,9 @@ class Push:
         tries: int = 0,
         rejections: int = 0,
         due_at: int = 0,
+        replays: int = 0,
+        replayed_at: int = 0,
+        tries_before: int = 0,
     ) -> None:
         self.update_id = update_id
         self.key = key
@@ -59,8 +66,19 @@ class Push:
         self.tries = tries
         self.rejections = rejections
         self.due_at = due_at
+        self.replays = replays
+        self.replayed_at = replayed_at
+        self.tries_before = tries_before
+        """Tries before the last replay."""
         self.last_attempt_at = 0
         self.previous_attempt_at = 0
+        self.erased = False
+        """Erased while its attempt was under way: there will be no other."""
+
+    @property
+    def begun_at(self) -> int:
+        """From when its maxAge counts."""
+        return self.replayed_at or self.received_at
 
     @property
     def size(self) -> int:
@@ -129,13 +147,16 @@ class Lanes:
         return bool(self._ready)
 
     def add(self, push: Push) -> Lane | None:
-        """Put a push at the end of its lane; the lane when the push became its ready head, else None."""
+        """Put a push into its lane, by update id; the lane when it had none and the push is its ready head, else None.
+
+        It is the last one, unless it is replayed. Then it may be before others, but not before a head that was tried.
+        """
         key: LaneKey = (push.account, push.shipment) if self._ordered else push.update_id
         self._present.add(push.update_id)
         self._budget.add(push.size)
         lane = self._lanes.get(key)
         if lane is not None:
-            lane.pushes.append(push)
+            _line_up(lane, push)
             self.blocked += lane.state is LaneState.WAITING
             return None
         lane = self._lanes[key] = Lane(key)
@@ -215,6 +236,26 @@ class Lanes:
             dropped |= before != len(lane.pushes) or lane.state is not LaneState.RUNNING
         return dropped
 
+    def remove(self, update_ids: frozenset[int]) -> None:
+        """Let go of pushes that are erased; those under way are marked."""
+        for lane in list(self._lanes.values()):
+            if any(push.update_id in update_ids for push in lane.pushes):
+                self._remove_from(lane, update_ids)
+
+    def _remove_from(self, lane: Lane, update_ids: frozenset[int]) -> None:
+        head = lane.head
+        for push in [push for push in lane.pushes if push.update_id in update_ids]:
+            if push is head and lane.state is LaneState.RUNNING:
+                push.erased = True
+                continue
+            lane.pushes.remove(push)
+            self._forget(push)
+            self.blocked -= lane.state is LaneState.WAITING
+        if not lane.pushes:
+            del self._lanes[lane.key]
+        elif lane.head is not head and lane.state is LaneState.WAITING:
+            self.resume(lane)
+
     def unload(self, push: Push) -> None:
         """Let go of a push's payload; it must be loaded again before the next attempt."""
         self._budget.resize(-push.size)
@@ -240,3 +281,12 @@ class Lanes:
     def _unblock(self, lane: Lane) -> None:
         if lane.state is LaneState.WAITING:
             self.blocked -= len(lane.pushes)
+
+
+def _line_up(lane: Lane, push: Push) -> None:
+    pushes = lane.pushes
+    first = 0 if lane.state is LaneState.READY and not lane.head.tries else 1
+    at = len(pushes)
+    while at > first and pushes[at - 1].update_id > push.update_id:
+        at -= 1
+    pushes.insert(at, push)

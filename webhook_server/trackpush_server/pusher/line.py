@@ -28,6 +28,8 @@ class Line:
         identity = push_id(push.key, self.destination.name)
         body = self._body(push, identity)
         headers = render.headers(identity, int(now), body, self._keys)
+        if push.replays:
+            headers += render.replay_header(push.replays)
         self._sender.post(headers, body).add_done_callback(done)
 
     def finished(self) -> None:

@@ -35,6 +35,11 @@ def headers(push_id: str, timestamp: int, body: bytes, keys: tuple[bytes, ...]) 
     return lines.encode("ascii")
 
 
+def replay_header(replays: int) -> bytes:
+    """The header line that tells a replay from a first delivery: how often it was asked for."""
+    return b"trackpush-replay: %d\r\n" % replays
+
+
 def canonical(push_id: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:
     """The Canonical body of DESIGN §8."""
     flag = b"true" if late else b"false"

@@ -8,23 +8,33 @@ from pathlib import Path
 
 from trackpush_server.journal.port import (
     Committed,
+    Ended,
+    Erasure,
+    Found,
     JournalStats,
     JournalUnavailableError,
     NewUpdate,
     Outcome,
     Page,
     PendingCount,
+    Selection,
     StoredPush,
+    Subject,
 )
+from trackpush_server.journal.sqlite import erase, replay
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.batch import Append, Call
+from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
+from trackpush_server.journal.sqlite.connection import FILE_NAME
 from trackpush_server.journal.sqlite.pages import Pages
+from trackpush_server.journal.sqlite.scrub import Scrubber
 from trackpush_server.journal.sqlite.writer import Done, Listener, Writer
 
 MOST_QUEUED_UPDATES = 20_000
 MOST_QUEUED_BYTES = 32 * 1024 * 1024
 _PER_UPDATE_BYTES = 512
+_PATIENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds between tries to empty the log, which long reads hold back."""
 
 
 class SqliteJournal:
@@ -44,6 +54,7 @@ class SqliteJournal:
         self._writer: Writer | None = None
         self._checkpointer = Checkpointer(folder)
         self._pages = Pages(folder)
+        self._scrubber = Scrubber(folder / FILE_NAME)
         self._closed = False
 
     @property
@@ -80,6 +91,7 @@ class SqliteJournal:
         await self._loop.run_in_executor(None, self._checkpointer.stop)
         self._writer.stop()  # last: whoever closes last moves the log into the file, and only the writer can
         await self._loop.run_in_executor(None, self._writer.join)
+        self._scrubber.close()
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
         """Store one request's updates; see the port."""
@@ -136,10 +148,65 @@ class SqliteJournal:
         """The backlog of each PushConfig."""
         return await self._pages.pending_counts()
 
+    async def push_configs(self) -> tuple[str, ...]:
+        """Every PushConfig that ever had a push."""
+        return await self._pages.read(replay.push_configs)
+
+    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[Ended, ...]:
+        """The next ended pushes that match."""
+        return await self._pages.read(lambda connection: replay.ended(connection, push_config, selection, after, limit))
+
+    async def replay(self, push_config: str, update_ids: Sequence[int], *, now: int, replayed_before: int) -> int:
+        """Make ended pushes pending again."""
+        return await self._call(
+            lambda connection: replay.replay(connection, push_config, update_ids, now, replayed_before)
+        )
+
+    async def find_erasable(self, subject: Subject, *, after: int, limit: int) -> Found:
+        """Look for updates of a subject."""
+        return await self._pages.read(lambda connection: erase.find(connection, subject, after, limit))
+
+    async def begin_erasure(self, subject: str, reason: str, *, now: int) -> int:
+        """Write down that an erasure has begun."""
+        return await self._call(
+            lambda connection: int(connection.execute(erase.BEGIN, (subject, reason, now)).lastrowid or 0)
+        )
+
+    async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
+        """Erase what these updates tell of people."""
+        return await self._call(lambda connection: erase.erase(connection, erasure, update_ids, now))
+
+    async def end_erasure(self, erasure: int, *, now: int) -> None:
+        """Zero what deleting and emptying left behind, in steps between commits; then write down that it is done."""
+        page = await self._scrub(0)
+        while page:
+            page = await self._scrub(page)
+        await self._call(lambda connection: connection.execute(erase.END, (now, erasure)).rowcount)
+
+    async def erasures(self, *, limit: int) -> tuple[Erasure, ...]:
+        """The records, newest first."""
+        return await self._pages.read(lambda connection: erase.records(connection, limit))
+
+    async def _scrub(self, page: int) -> int:
+        """One step; readers may hold the log for a while."""
+        for patience in (*_PATIENCE, None):
+            try:
+                return await self._hand_over(Offline(lambda: self._scrubber.step(page), self._future()))
+            except JournalUnavailableError:
+                if self._closed or patience is None:
+                    raise
+                await asyncio.sleep(patience)
+        raise AssertionError("unreachable")
+
     def _call(self, run: Callable[[sqlite3.Connection], int]) -> asyncio.Future[int]:
-        if self._loop is None or self._writer is None or self._closed:
+        return self._hand_over(Call(run, self._future()))
+
+    def _future(self) -> asyncio.Future[int]:
+        return asyncio.get_running_loop().create_future()
+
+    def _hand_over(self, entry: Call | Offline) -> asyncio.Future[int]:
+        if self._writer is None or self._closed:
             raise JournalUnavailableError("the journal is not open")
-        entry = Call(run, self._loop.create_future())
         self._writer.put(entry)
         return entry.done
 
@@ -168,7 +235,7 @@ class SqliteJournal:
                 _resolve(future, result)
         self.on_batch(done.seconds, done.rows)
 
-    def _refused(self, entries: Sequence[Append | Call], error: Exception) -> None:
+    def _refused(self, entries: Sequence[Append | Call | Offline], error: Exception) -> None:
         for entry in entries:
             if isinstance(entry, Append):
                 self._count(entry, -1)

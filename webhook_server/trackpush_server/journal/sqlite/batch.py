@@ -26,7 +26,17 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     done: asyncio.Future[int]
 
 
-def cleaned(entry: Append | Outcome | Call) -> Append | Outcome | Call:
+class Offline(msgspec.Struct, frozen=True, eq=False):
+    """Something to do to the file between two commits, with an empty log and no connection that writes."""
+
+    run: Callable[[], int]
+    done: asyncio.Future[int]
+
+
+Entry = Append | Outcome | Call | Offline
+
+
+def cleaned(entry: Entry) -> Entry:
     """The entry with values that SQLite takes."""
     if isinstance(entry, Append):
         return Append(tuple(storable(update) for update in entry.updates), entry.done)

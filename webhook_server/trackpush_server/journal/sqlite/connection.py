@@ -34,6 +34,7 @@ def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA secure_delete = ON")  # an erased body must not stay in a free page
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_FILE_LIMIT}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")

@@ -41,7 +41,7 @@ class Pages:
                 rows = connection.execute(sql.PENDING, (push_config, after, limit)).fetchall()
             return Page(tuple(_stored(push_config, row) for row in rows), highest)
 
-        return await self._run(read)
+        return await self.read(read)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """See `Journal.fetch`."""
@@ -51,7 +51,7 @@ class Pages:
             rows = connection.execute(sql.FETCH, (push_config, wanted)).fetchall()
             return {row[0]: _stored(push_config, row) for row in rows}
 
-        return await self._run(read)
+        return await self.read(read)
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """See `Journal.pending_counts`."""
@@ -65,9 +65,14 @@ class Pages:
                     for config, count in counts
                 )
 
-        return await self._run(read)
+        return await self.read(read)
 
-    async def _run(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def read(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run a read on the thread.
+
+        Raises:
+            JournalUnavailableError: the journal is closed, or the file can't be read.
+        """
         if self._closed:
             raise JournalUnavailableError("the journal is closed")
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
@@ -109,4 +114,7 @@ def _stored(push_config: str, row: tuple[Any, ...]) -> StoredPush:
         due_at=row[8],
         notification=row[9],
         body=row[10],
+        replays=row[11],
+        replayed_at=row[12],
+        tries_before=row[13],
     )

@@ -83,7 +83,7 @@ LIMIT 1
 
 PENDING = """
 SELECT p.update_id, u.key, a.name, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at,
-       u.notification, u.body
+       u.notification, u.body, p.replays, coalesce(p.replayed_at, 0), p.tries_before
 FROM pushes AS p
 JOIN updates AS u ON u.id = p.update_id
 JOIN names AS a ON a.id = u.account_id
@@ -95,7 +95,7 @@ LIMIT ?
 
 FETCH = """
 SELECT p.update_id, u.key, a.name, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at,
-       u.notification, u.body
+       u.notification, u.body, p.replays, coalesce(p.replayed_at, 0), p.tries_before
 FROM pushes AS p
 JOIN updates AS u ON u.id = p.update_id
 JOIN names AS a ON a.id = u.account_id
@@ -108,9 +108,10 @@ EXPIRE = """
 UPDATE pushes SET state = 2, due_at = 0, ended_at = ?, error = 'older than its maxAge while its endpoint was failing'
 WHERE config_id = ? AND update_id IN (
     SELECT update_id FROM (
-        SELECT p.update_id, u.received_at FROM pushes AS p JOIN updates AS u ON u.id = p.update_id
+        SELECT p.update_id, coalesce(p.replayed_at, u.received_at) AS begun
+        FROM pushes AS p JOIN updates AS u ON u.id = p.update_id
         WHERE p.state = 0 AND p.config_id = ? ORDER BY p.update_id LIMIT ?
-    ) WHERE received_at < ?
+    ) WHERE begun < ?
 )
 """
 """Give up the oldest pending pushes: ids grow with the time of receipt, so only the first few are looked at."""

@@ -16,11 +16,13 @@ from pathlib import Path
 
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sqlite import schema
-from trackpush_server.journal.sqlite.batch import Append, Call, Names, Writing, cleaned
+from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned
 from trackpush_server.journal.sqlite.connection import (
+    BUSY_SECONDS,
     FILE_NAME,
     JournalMovedError,
     explain,
+    explain_read,
     is_damage,
     is_full,
     open_writer,
@@ -36,9 +38,10 @@ _MOST_ROWS = 2000
 """Updates and outcomes in one commit: bounds how long a commit takes (a larger request is still one commit)."""
 _LOOK_EVERY = 0.5
 """Seconds between looks at whether the file is still where it was."""
+_LOG_WAIT_MS = 50
+"""How long commits may be held up by readers of a log that is to be emptied."""
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
 
-Entry = Append | Outcome | Call
 _REFUSED = (
     OverflowError,
     UnicodeEncodeError,
@@ -72,7 +75,7 @@ class Listener:
         loop: asyncio.AbstractEventLoop,
         *,
         on_done: Callable[[Done], None],
-        on_refused: Callable[[Sequence[Append | Call], Exception], None],
+        on_refused: Callable[[Sequence[Append | Call | Offline], Exception], None],
         on_state: Callable[[str | None], None],
     ) -> None:
         self._loop = loop
@@ -84,7 +87,7 @@ class Listener:
         """A commit has reached the disk."""
         self._call(self._on_done, done)
 
-    def refused(self, entries: Sequence[Append | Call], error: Exception) -> None:
+    def refused(self, entries: Sequence[Append | Call | Offline], error: Exception) -> None:
         """These were not stored."""
         if entries:
             self._call(self._on_refused, entries, error)
@@ -185,6 +188,9 @@ class Writer(threading.Thread):
         else:
             if self._connection is not None:
                 self._after_commit(self._connection)
+            for entry in entries:
+                if isinstance(entry, Offline):
+                    self._do_offline(entry)
 
     def _commit(self, appends: Sequence[Append], calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
         connection = self._connection
@@ -207,6 +213,29 @@ class Writer(threading.Thread):
         done.rows = len(done.committed) + len(outcomes)
         done.seconds = time.perf_counter() - begun
         self._listener.done(done)
+
+    def _do_offline(self, entry: Offline) -> None:
+        """Close the file for it, whatever comes of it, and open it again."""
+        done = Done()
+        try:
+            self._empty_log()
+            self._close()
+            done.calls = [(entry.done, entry.run())]
+        except (sqlite3.Error, OSError) as error:
+            self._listener.refused([entry], JournalUnavailableError(explain_read(self._path, error)))
+        else:
+            self._listener.done(done)
+        if self._connection is None:
+            self._open_with_retries()
+
+    def _empty_log(self) -> None:
+        if self._connection is None:
+            raise sqlite3.OperationalError("the journal is not open")
+        self._connection.execute(f"PRAGMA busy_timeout = {_LOG_WAIT_MS}")
+        busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        if busy:
+            raise sqlite3.OperationalError("its log is being read; try again later")
 
     def _look(self, now: float) -> None:
         """See that the file is still the one that was opened: what goes into a removed one is lost with the process.
@@ -256,7 +285,7 @@ class Writer(threading.Thread):
         self._fail([entry for entry in entries if not isinstance(entry, Outcome)], error)
         self._open_with_retries()
 
-    def _fail(self, entries: Sequence[Append | Call], error: BaseException) -> None:
+    def _fail(self, entries: Sequence[Append | Call | Offline], error: BaseException) -> None:
         self._rolled_back()
         reason = explain(self._path, error)
         self._set_reason(reason)
@@ -331,7 +360,7 @@ class Writer(threading.Thread):
 
     def _refuse_queued(self) -> None:
         """Requests that slipped into the queue meanwhile are refused; outcomes are kept."""
-        refused: list[Append | Call] = []
+        refused: list[Append | Call | Offline] = []
         with contextlib.suppress(queue.Empty):
             while True:
                 entry = self._queue.get_nowait()
