@@ -25,6 +25,8 @@ from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import Swap, Watcher
 from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.operations.erasures import Erasures
+from trackpush_server.operations.replays import Replays
 from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher.dispatcher import Dispatcher
@@ -56,6 +58,8 @@ class Server:
         self._telemetry = Telemetry(self._journal)
         self._transport = HttpTransport()
         self._dispatcher = Dispatcher(journal=self._journal, transport=self._transport, observer=self._telemetry.push)
+        self._replays = Replays(self._journal, self._dispatcher)
+        self._erasures = Erasures(self._journal, self._dispatcher)
         self._receiver = Receiver(journal=self._journal, observer=self._telemetry.ingest)
         self._connections = Connections(
             self._receiver.handle,
@@ -125,6 +129,8 @@ class Server:
             self._listening.close()
         self._connections.pre_shutdown()
         await self._connections.shutdown(_REQUEST_GRACE)
+        await self._replays.jobs.close()
+        await self._erasures.jobs.close()
         await self._dispatcher.stop(self._options.drain_grace)
         await self._journal.close()
         await self._transport.close()
@@ -167,6 +173,8 @@ class Server:
             report=self._watcher.report,
             troubles=self._dispatcher.troubles,
             scrape=self._scrape,
+            replays=self._replays,
+            erasures=self._erasures,
             token=token,
         )
         self._admin = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

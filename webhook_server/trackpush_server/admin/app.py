@@ -1,4 +1,4 @@
-"""The admin port's HTTP: /livez, /readyz, /metrics, /config, /undelivered."""
+"""The admin port's HTTP: /livez, /readyz, /metrics, /config, /undelivered, /api/v1."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,10 +8,13 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from trackpush_server.admin import operations
 from trackpush_server.admin.health import Health, why_dead, why_unready
 from trackpush_server.admin.token import AdminToken
 from trackpush_server.admin.undelivered import undelivered
 from trackpush_server.config.watch import Report
+from trackpush_server.operations.erasures import Erasures
+from trackpush_server.operations.replays import Replays
 from trackpush_server.pusher.observer import Trouble
 
 Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
@@ -26,6 +29,8 @@ def application(
     report: Callable[[], Report | tuple[str, ...]],
     troubles: Callable[[], Iterable[Trouble]],
     scrape: Scrape,
+    replays: Replays,
+    erasures: Erasures,
     token: AdminToken | None = None,
 ) -> web.Application:
     """The application.
@@ -59,6 +64,7 @@ def application(
     app.router.add_get("/config", config)
     app.router.add_get("/undelivered", failing)
     app.router.add_get("/metrics", metrics)
+    operations.add_routes(app, replays, erasures)
     return app
 
 

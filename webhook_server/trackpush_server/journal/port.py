@@ -50,7 +50,7 @@ class NewUpdate(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None
     status: str
     notification: bytes
-    """`trackpush_server.updates.Notification` as JSON."""
+    """`trackpush_server.canonical.Notification` as JSON."""
     body: bytes
     """The aggregator's body, JSON, redacted."""
     pushes: tuple[NewPush, ...] = ()
@@ -167,7 +167,7 @@ class Found(msgspec.Struct, frozen=True):
     next_after: int | None
 
 
-class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The record of an erasure. ``ended_at`` is None while it is under way, or when it was cut short."""
 
     id: int

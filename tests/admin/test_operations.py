@@ -1,0 +1,170 @@
+"""Replay and erase over the admin port of a real server: what is asked, refused, done, and shown of it."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from support.bodies import body
+from support.deadline import until
+from support.serving import account, serving, table
+from support.sink import Sink, open_sink
+from trackpush_api.routing import Destination, RoutingTable
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.operations import jobs
+from trackpush_server.server import Server
+
+REPLAYS, ERASURES = "/api/v1/replays", "/api/v1/erasures"
+
+
+async def ask(server: Server, method: str, path: str, request: object = None) -> tuple[int, Any]:
+    url = f"http://{server.admin_address}{path}"
+    async with aiohttp.ClientSession() as session, session.request(method, url, json=request) as answer:
+        return answer.status, await answer.json()
+
+
+async def ended(server: Server, kind: str, request: object) -> dict[str, Any]:
+    """Start a job and wait for its end."""
+    status, job = await ask(server, "POST", kind, request)
+    assert status == 202, job
+    while job["state"] == "running":
+        status, job = await ask(server, "GET", f"{kind}/{job['id']}")
+        assert status == 200
+    return dict(job)
+
+
+def given(sink: Sink) -> RoutingTable:
+    accounts = [
+        account(Aggregator.CLICKPOST, "k", destinations=["acme/push"]),
+        account(Aggregator.CLICKPOST, "z", name="zeta/clickpost", destinations=["zeta/push"]),
+    ]
+    return table(*accounts, destinations=[Destination(name=name, url=sink.url) for name in ("acme/push", "zeta/push")])
+
+
+async def post(server: Server, *marks: int, key: str = "k") -> None:
+    """One update per mark, of a shipment of its own."""
+    url = f"http://{server.address}/rms/in/api/clickpost/notify"
+    async with aiohttp.ClientSession() as session:
+        for mark in marks:
+            content = body("clickpost", mark=mark, shipment=mark, second=1)
+            async with session.post(url, data=content, headers={"x-api-key": key}) as answer:
+                assert answer.status == 200
+
+
+async def arrived(sink: Sink, count: int) -> None:
+    await until(lambda: len(sink.arrivals) >= count, seconds=10, what=lambda: f"{len(sink.arrivals)} of {count}")
+
+
+async def delivered(server: Server, count: int, **selection: str) -> None:
+    """Wait until the journal says so."""
+    request = {"states": ["delivered"], "dryRun": True, **(selection or {"client": "acme"})}
+    while (await ended(server, REPLAYS, request))["found"].get("acme/push", {}).get("delivered", 0) < count:
+        pass
+
+
+async def test_a_dry_run_counts_and_sends_nothing_a_replay_sends_what_was_counted(tmp_path: Path) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+        await post(server, 1, 2, 3)
+        await post(server, 4, key="z")
+        await delivered(server, 3)
+        found = await ended(server, REPLAYS, {"client": "acme", "states": ["delivered"], "dryRun": True})
+        assert (found["found"], found["replayed"], found["dryRun"]) == ({"acme/push": {"delivered": 3}}, 0, True)
+        assert len(sink.arrivals) == 4
+        done = await ended(server, REPLAYS, {"client": "acme", "states": ["delivered"]})
+        assert (done["state"], done["replayed"]) == ("done", 3)
+        await arrived(sink, 7)
+        again = [one for one in sink.arrivals if "trackpush-replay" in one.headers]
+        assert {one.mark for one in again} == {1, 2, 3}
+        assert {one.webhook_id for one in again} == {one.webhook_id for one in sink.arrivals if one.mark in {1, 2, 3}}
+        _, listed = await ask(server, "GET", REPLAYS)
+        assert listed["replays"][0]["id"] == done["id"]
+
+
+async def test_a_replay_by_id_or_awb_sends_that_one_alone(tmp_path: Path) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+        await post(server, 1, 2)
+        await delivered(server, 2)
+        first, second = sorted(sink.arrivals, key=lambda one: one.mark or 0)
+        await ended(server, REPLAYS, {"ids": [first.webhook_id], "states": ["delivered"]})
+        await arrived(sink, 3)
+        awb = msgspec.json.decode(second.body)["shipment"]["awb"]
+        await delivered(server, 1, awb=awb)
+        await ended(server, REPLAYS, {"awb": awb, "states": ["delivered"]})
+        await arrived(sink, 4)
+        assert [one.mark for one in sink.arrivals[2:]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "told"),
+    [
+        (REPLAYS, {}, "name what to replay: ids, awb, client or pushConfig"),
+        (REPLAYS, {"ids": ["nonsense"]}, "not a push id: 'nonsense'"),
+        (REPLAYS, {"client": "acme", "states": ["pending"]}, "Invalid enum value 'pending' - at `$.states[0]`"),
+        (REPLAYS, {"client": "acme", "sinse": "2h"}, "unknown field `sinse`"),
+        (REPLAYS, {"client": "acme", "since": "2h"}, "Invalid RFC3339"),
+        (ERASURES, {}, "name whose data to erase: awb or client"),
+        (ERASURES, {"awb": ""}, "Expected `str` of length >= 1"),
+    ],
+)
+async def test_a_request_that_selects_nothing_sensible_is_refused_and_says_why(
+    tmp_path: Path, path: str, request_: object, told: str
+) -> None:
+    async with serving(tmp_path) as server:
+        status, answer = await ask(server, "POST", path, request_)
+        assert status == 400
+        assert told in answer["error"]
+
+
+async def test_too_many_jobs_and_unknown_ones_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MOST_RUNNING", 0)
+    async with serving(tmp_path) as server:
+        status, answer = await ask(server, "POST", REPLAYS, {"client": "acme"})
+        assert (status, answer["error"]) == (429, "0 jobs are running; wait until one has ended, or end one")
+        for method, path in (("GET", f"{REPLAYS}/no"), ("DELETE", f"{REPLAYS}/no"), ("GET", f"{ERASURES}/no")):
+            assert (await ask(server, method, path))[0] == 404
+
+
+async def test_a_replay_under_way_can_be_ended(tmp_path: Path) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+        _, job = await ask(server, "POST", REPLAYS, {"client": "acme"})
+        status, job = await ask(server, "DELETE", f"{REPLAYS}/{job['id']}")
+        assert (status, job["state"] in {"cancelled", "done"}) == (200, True)
+        assert job["endedAt"] is not None
+
+
+async def test_an_erased_awb_is_in_no_file_and_its_record_tells_when_and_why_but_not_which(tmp_path: Path) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+        await post(server, 1, 2)
+        await delivered(server, 2)
+        awb = next(msgspec.json.decode(one.body)["shipment"]["awb"] for one in sink.arrivals if one.mark == 1)
+        assert files_with(tmp_path, awb)
+        done = await ended(server, ERASURES, {"awb": awb, "reason": "request 4711"})
+        assert (done["state"], done["updates"]) == ("done", 1)
+        assert files_with(tmp_path, awb) == []
+        _, answer = await ask(server, "GET", ERASURES)
+        (record,) = answer["erasures"]
+        digest = hashlib.sha256(awb.encode()).hexdigest()
+        assert (record["subject"], record["reason"], record["pushes"]) == (f"awb sha256:{digest}", "request 4711", 1)
+        assert record["endedAt"] is not None
+        await post(server, 1)  # the aggregator tries once more
+        assert (await ended(server, REPLAYS, {"client": "acme", "states": ["delivered"]}))["replayed"] == 1
+        await arrived(sink, 3)
+        assert sink.arrivals[-1].mark == 2
+
+
+async def test_a_client_is_erased_and_no_other(tmp_path: Path) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+        await post(server, 1, 2)
+        await post(server, 3, key="z")
+        await delivered(server, 2)
+        assert (await ended(server, ERASURES, {"client": "acme"}))["updates"] == 2
+        await arrived(sink, 3)
+        other = next(msgspec.json.decode(one.body)["shipment"]["awb"] for one in sink.arrivals if one.mark == 3)
+        assert files_with(tmp_path, other)
+
+
+def files_with(folder: Path, text: str) -> list[str]:
+    return [one.name for one in (folder / "data").iterdir() if text.encode() in one.read_bytes()]

@@ -1,0 +1,94 @@
+"""Erase: what updates tell of people is removed, from memory, tables and the unused parts of the file."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Annotated, Protocol
+
+import msgspec
+
+from trackpush_server.journal.port import Erasure, Journal, Subject
+from trackpush_server.operations.jobs import Jobs, JobView
+
+STEP = 200
+"""Updates per commit; bodies are large."""
+_LOOK = 2000
+_MOST_RECORDS = 1000
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class ErasureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Whose data: one of awb and client, or an AWB of one client."""
+
+    awb: Text | None = None
+    client: Text | None = None
+    reason: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    """For the record. No personal data: it stays."""
+
+
+class ErasureView(JobView, kw_only=True):
+    """An erasure and how far it is."""
+
+    updates: int = 0
+
+
+class Pusher(Protocol):
+    """What an erasure needs of the dispatcher."""
+
+    def forget(self, update_ids: frozenset[int]) -> None:
+        """These updates were erased on disk."""
+        ...
+
+
+class Erasures:
+    """The erasures of one server."""
+
+    def __init__(self, journal: Journal, pusher: Pusher, wall: Callable[[], float] = time.time) -> None:
+        self._journal = journal
+        self._pusher = pusher
+        self._wall = wall
+        self.jobs: Jobs[ErasureView] = Jobs("erasure", wall)
+
+    def start(self, request: ErasureRequest) -> ErasureView:
+        """Begin.
+
+        Raises:
+            ValueError: the request names nobody; the message is for people.
+            TooManyJobsError: enough is under way.
+        """
+        if request.awb is None and request.client is None:
+            raise ValueError("name whose data to erase: awb or client")
+        view = ErasureView(id=self.jobs.new_id(), begun_at=self._now())
+        self.jobs.start(view, lambda view: self._work(view, request))
+        return view
+
+    async def records(self) -> tuple[Erasure, ...]:
+        """What was erased ever, newest first."""
+        return await self._journal.erasures(limit=_MOST_RECORDS)
+
+    async def _work(self, view: ErasureView, request: ErasureRequest) -> None:
+        subject = Subject(client=request.client, awb=request.awb)
+        number = await self._journal.begin_erasure(describe(request), request.reason, now=self._now())
+        after: int | None = 0
+        while after is not None:
+            found = await self._journal.find_erasable(subject, after=after, limit=_LOOK)
+            for start in range(0, len(found.update_ids), STEP):
+                ids = found.update_ids[start : start + STEP]
+                view.updates += await self._journal.erase(number, ids, now=self._now())
+                self._pusher.forget(frozenset(ids))
+            after = found.next_after
+        await self._journal.end_erasure(number, now=self._now())
+
+    def _now(self) -> int:
+        return int(self._wall() * 1000)
+
+
+def describe(request: ErasureRequest) -> str:
+    """The subject for the record: an AWB only as its digest, by which it can be found again but not be read."""
+    parts = []
+    if request.awb is not None:
+        parts.append(f"awb sha256:{hashlib.sha256(request.awb.encode()).hexdigest()}")
+    if request.client is not None:
+        parts.append(f"client {request.client}")
+    return " of ".join(parts)
