@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test e2e check fmt crds manifests bench bench-operator clean lock
+.PHONY: help run kube image test e2e check fmt crds schema manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -41,6 +41,7 @@ check: $(READY) kube ## format, lint, types, import contracts, generated files u
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/trackpush crds --check crds
+	$(BIN)/trackpush schema --check docs/schemas
 	$(BIN)/python manifests/render.py --check manifests/install.yaml
 
 fmt: $(READY) ## format and fix what can be fixed
@@ -49,6 +50,9 @@ fmt: $(READY) ## format and fix what can be fixed
 
 crds: $(READY) ## generate crds/*.yaml from the models
 	$(BIN)/trackpush crds crds
+
+schema: $(READY) ## generate docs/schemas/*.json from the notification
+	$(BIN)/trackpush schema docs/schemas
 
 manifests: $(READY) kube ## render manifests/install.yaml from the chart, with the kinds in it
 	rm -f helm/trackpush/files/crds/*.yaml && cp crds/*.yaml helm/trackpush/files/crds/

@@ -27,8 +27,11 @@ COMMANDS = {
     "check": Entry("trackpush_cli.check", "Say everything that is wrong with a folder of resources."),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),
+    "replay": Entry("trackpush_cli.replay", "Send pushes that have ended once more."),
+    "erase": Entry("trackpush_cli.erase", "Erase what is stored about a shipment or a client."),
     "demo": Entry("trackpush_cli.demo.command", "Show it all at work: three clients, all aggregators, a live table."),
     "crds": Entry("trackpush_cli.crds", "Write the CustomResourceDefinitions."),
+    "schema": Entry("trackpush_cli.schema", "Write the JSON Schema of what clients receive."),
 }
 
 

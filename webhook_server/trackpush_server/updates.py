@@ -11,6 +11,7 @@ from functools import lru_cache
 import msgspec
 
 from trackpush_api.vocabulary import TERMINAL, Aggregator, Direction, NdrReason, Status
+from trackpush_server.canonical import Notification, NotificationShipment, NotificationStatus
 
 
 class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,42 +51,6 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """The aggregator's own test or dummy body."""
     body: bytes
     """The aggregator's body of this one update, JSON, secrets redacted. Untouched bytes where nothing was secret."""
-
-
-class NotificationShipment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """``shipment`` of a notification."""
-
-    awb: str | None
-    courier: str | None
-    order_id: str | None
-    direction: Direction
-    forward_awb: str | None
-    return_reference: str | None
-    estimated_delivery: str | None
-
-
-class NotificationStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """``status`` of a notification."""
-
-    code: Status
-    aggregator_code: str | None
-    aggregator_label: str | None
-    terminal: bool
-    ndr_reason: NdrReason | None
-    remark: str | None
-    location: str | None
-
-
-class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The client-facing form of one tracking update, without what differs from push to push (id, late, raw)."""
-
-    type: str
-    aggregator: str
-    occurred_at: str | None
-    received_at: str
-    test: bool
-    shipment: NotificationShipment
-    status: NotificationStatus
 
 
 _TYPES = {status: f"shipment.{status.lower()}" for status in Status}

@@ -6,11 +6,9 @@ import msgspec
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 from trackpush_server.aggregators.values import cut, text
+from trackpush_server.canonical import NAME_LENGTH, REMARK_LENGTH
 from trackpush_server.updates import TrackingUpdate
 
-NAME_LENGTH = 256
-"""Most characters of an AWB, an order id, a code, a label or a place."""
-REMARK_LENGTH = 2048
 TIME_LENGTH = 64
 
 

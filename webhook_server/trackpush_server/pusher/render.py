@@ -8,7 +8,8 @@ import hmac
 
 import msgspec
 
-from trackpush_server.updates import Notification
+from trackpush_server.canonical import Notification
+from trackpush_server.notification_schema import SCHEMA_ID
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the published prefix, not a secret
 
@@ -54,20 +55,27 @@ class _CloudEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     time: str
     subject: str | None = None
     datacontenttype: str
+    dataschema: str
     data: msgspec.Raw
 
 
 def cloud_event(push_id: str, account: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:
-    """The canonical form in a CloudEvents 1.0 envelope, structured mode. ``subject`` is the AWB."""
+    """The canonical form in a CloudEvents 1.0 envelope, structured mode.
+
+    ``subject`` is the AWB, if there is one without control characters: the specification forbids them. ``time`` is when
+    it happened; when that is unknown, when it was received.
+    """
     head = msgspec.json.decode(notification, type=Notification)
+    awb = head.shipment.awb
     event = _CloudEvent(
         specversion="1.0",
         id=push_id,
         source=f"/trackpush/{head.aggregator}/{account}",
         type=head.type,
         time=head.occurred_at or head.received_at,
-        subject=head.shipment.awb,
+        subject=awb if awb is not None and awb.isprintable() else None,
         datacontenttype="application/json",
+        dataschema=SCHEMA_ID,
         data=msgspec.Raw(canonical(push_id, notification, raw, late=late)),
     )
     return msgspec.json.encode(event)

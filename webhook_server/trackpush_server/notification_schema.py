@@ -1,0 +1,98 @@
+"""The JSON Schema of the canonical notification, and what may change in it within one version.
+
+Clients generate code and tables from the schema, so a version is a promise: fields, enum values and nothing else may be
+added. Whatever a client wrote for version 1 keeps working with every later state of version 1.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from trackpush_server.canonical import Notification
+
+VERSION: Final = 1
+SCHEMA_ID: Final = f"https://trackpush.dev/schemas/notification.v{VERSION}.json"
+"""A name, not an address to fetch: the schema comes with the docs."""
+
+Schema = Mapping[str, Any]
+
+_PUSH_ID = "psh_0064746bb0a1b2c3d4e5f60718293a4b-1f2e3d4c"
+_ID: Schema = {
+    "description": "Id of the push, the same as the header webhook-id, the same at every try and at a replay.",
+    "examples": [_PUSH_ID],
+    "type": "string",
+    "pattern": "^psh_[0-9a-f]{32}-[0-9a-f]{8}$",
+}
+_LATE: Schema = {
+    "description": "Older than an update of this shipment that was pushed before: don't let it undo that one.",
+    "type": "boolean",
+}
+_RAW: Schema = {
+    "description": "What the aggregator sent of this update, secrets redacted. Its form is the aggregator's.",
+    "type": "object",
+}
+_FIXED = ("anyOf", "const", "format", "pattern", "type")
+"""Keywords that must stay as they are within a version."""
+
+
+def notification_schema() -> dict[str, Any]:
+    """The schema, draft 2020-12. Unknown fields are allowed at every place."""
+    _, components = msgspec.json.schema_components([Notification], ref_template="#/$defs/{name}")
+    definitions = dict(components)
+    notification = definitions.pop("Notification")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        "title": "Notification",
+        "description": "The canonical form of one tracking update, as Trackpush pushes it. Ignore unknown fields.",
+        "type": "object",
+        "properties": {"id": _ID, "late": _LATE, **notification["properties"], "raw": _RAW},
+        "required": ["id", "late", *notification["required"], "raw"],
+        "$defs": definitions,
+    }
+
+
+def breaks(old: Schema, new: Schema) -> list[str]:
+    """What in ``new`` breaks a client that was written for ``old``: a line each, empty when nothing does."""
+    return list(_breaks(_inline(old, old), _inline(new, new), "notification"))
+
+
+def _breaks(old: Schema, new: Schema, path: str) -> Iterator[str]:
+    for word in _FIXED:
+        if old.get(word) != new.get(word):
+            yield f"{path}: {word} was {old.get(word)!r} and is {new.get(word)!r}"
+    gone = [value for value in old.get("enum", []) if value not in new.get("enum", [])]
+    if gone:
+        yield f"{path}: {', '.join(map(str, gone))} can't be told any more"
+    if "enum" in old and None in new.get("enum", []) and None not in old["enum"]:
+        yield f"{path}: may be null"
+    if new.get("maxLength", _ENDLESS) > old.get("maxLength", _ENDLESS):
+        yield f"{path}: may be longer than {old['maxLength']} characters"
+    for name, field in old.get("properties", {}).items():
+        inner = f"{path}.{name}"
+        if name not in new.get("properties", {}):
+            yield f"{inner}: is gone"
+            continue
+        if name in old["required"] and name not in new["required"]:
+            yield f"{inner}: is not always there any more"
+        yield from _breaks(field, new["properties"][name], inner)
+
+
+_ENDLESS = float("inf")
+
+
+def _inline(node: Any, root: Schema) -> Any:
+    """The node with every reference replaced by what it names; null beside an enum becomes one of its values."""
+    if isinstance(node, list):
+        return [_inline(each, root) for each in node]
+    if not isinstance(node, Mapping):
+        return node
+    found = {name: _inline(each, root) for name, each in node.items() if name not in {"$defs", "$ref"}}
+    if "$ref" in node:
+        found = _inline(root["$defs"][node["$ref"].removeprefix("#/$defs/")], root) | found
+    choices = found.get("anyOf", [])
+    if any("enum" in each for each in choices):
+        del found["anyOf"]
+        found["enum"] = [value for each in choices for value in each.get("enum", [None])]
+    return found
