@@ -20,6 +20,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     """``spec.delivery`` of the PushConfig, as written in YAML."""
     payload_format: str = "Canonical"
     suspended: bool = False
+    signing: tuple[str, ...] = ()
+    """``whsec_…`` secrets, the first one first."""
 
     @property
     def key(self) -> str:
@@ -75,11 +77,14 @@ def _client(client: Client) -> list[dict[str, Any]]:
         push["delivery"] = dict(client.delivery)
     if client.suspended:
         push["suspend"] = True
+    signing = {f"signing-{number}": secret for number, secret in enumerate(client.signing)}
+    if signing:
+        push["signing"] = {"secrets": [{"secretKeyRef": {"name": "keys", "key": key}} for key in signing]}
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "keys", "namespace": client.name},
-        "stringData": {"inbound": client.key, "outbound": client.header_value},
+        "stringData": {"inbound": client.key, "outbound": client.header_value, **signing},
     }
     return [
         _resource("AggregatorWebhook", client.aggregator, client.name, account),
