@@ -46,7 +46,9 @@ def row_data(row: PushRow) -> dict[str, Any]:
         "state": _state(row),
         "late": row.late,
         "tries": row.tries,
+        "replays": row.replays,
         "error": row.error,
+        "erasedAt": _time(row.erased_at),
         "occurredAt": _time(row.occurred_at),
         "receivedAt": _time(row.received_at),
         "endedAt": _time(row.ended_at),
@@ -69,7 +71,7 @@ def print_pushes(rows: Sequence[PushRow], cursor: str | None) -> None:
         [
             (
                 show_moment(row.received_at),
-                row.awb or row.shipment,
+                "(erased)" if row.erased_at else row.awb or row.shipment,
                 row.status + (" (late)" if row.late else ""),
                 row.push_config,
                 _state(row),
@@ -112,10 +114,10 @@ def _attempt_data(attempt: AttemptRow) -> dict[str, Any]:
 def detail_data(detail: PushDetail, *, body: bool) -> dict[str, Any]:
     """One push for programs, the bodies only when asked for."""
     data = row_data(detail.push) | {
-        "facts": _facts(detail.notification),
+        "facts": _facts(detail),
         "attempts": [_attempt_data(attempt) for attempt in detail.attempts],
     }
-    if body:
+    if body and not detail.push.erased_at:
         data |= {"notification": _decoded(detail.notification), "body": _decoded(detail.body)}
     return data
 
@@ -132,7 +134,9 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
         "occurred": None if row.occurred_at is None else show_moment(row.occurred_at) + (" (late)" * row.late),
         "ended": None if row.ended_at is None else show_moment(row.ended_at),
         "account": row.account,
-        **{name: str(value) for name, value in _facts(detail.notification).items() if value is not None},
+        "replayed": f"{row.replays} times" if row.replays else None,
+        "erased": None if row.erased_at is None else show_moment(row.erased_at),
+        **{name: str(value) for name, value in _facts(detail).items() if value is not None},
     }
     for name, value in lines.items():
         if value:
@@ -142,7 +146,7 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
         print_table(("TRY", "WHEN", "TOOK", "ANSWER"), [_attempt_cells(attempt) for attempt in detail.attempts])
     else:
         click.echo("not tried yet" if row.state is PushState.PENDING else "never tried")
-    if body:
+    if body and not row.erased_at:
         click.echo(f"\nnotification:\n{_indented(detail.notification)}\n\nbody:\n{_indented(detail.body)}")
 
 
@@ -156,9 +160,11 @@ def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:
     )
 
 
-def _facts(notification: bytes) -> dict[str, Any]:
+def _facts(detail: PushDetail) -> dict[str, Any]:
     """What a notification says of its shipment, without free texts."""
-    content = msgspec.json.decode(notification)
+    if detail.push.erased_at:
+        return {}
+    content = msgspec.json.decode(detail.notification)
     shipment, status = content["shipment"], content["status"]
     return {
         "aggregator": content["aggregator"],

@@ -124,7 +124,7 @@ async def test_too_many_jobs_and_unknown_ones_are_told(tmp_path: Path, monkeypat
         status, answer = await ask(server, "POST", REPLAYS, {"client": "acme"})
         assert (status, answer["error"]) == (429, "0 jobs are running; wait until one has ended, or end one")
         for method, path in (("GET", f"{REPLAYS}/no"), ("DELETE", f"{REPLAYS}/no"), ("GET", f"{ERASURES}/no")):
-            assert (await ask(server, method, path))[0] == 404
+            assert (await ask(server, method, path))[0] == 410
 
 
 async def test_a_replay_under_way_can_be_ended(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _ender(jobs: Jobs[_View]) -> _Handler:
 def _shown(jobs: Jobs[_View], job: str) -> web.Response:
     view = jobs.get(job)
     if view is None:
-        return _error(404, f"no job {job[:64]}: it belongs to another process of the server, or is forgotten by now")
+        return _error(410, f"no job {job[:64]}: it belongs to another process of the server, or is forgotten by now")
     return _json(view)
 
 

@@ -63,6 +63,10 @@ class PushRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None
     error: str | None
     """Of the last attempt, or why the push ended without one."""
+    replays: int = 0
+    """How often it was replayed."""
+    erased_at: int | None = None
+    """When what it told of a person was erased: its shipment, AWBs, order and bodies are empty."""
     cursor: str
     """Goes on after this row."""
 
@@ -204,5 +208,7 @@ def _row(names: dict[int, str], row: search.Found) -> PushRow:
         occurred_at=row.occurred_at,
         ended_at=row.ended_at,
         error=row.error,
+        replays=row.replays,
+        erased_at=row.erased_at,
         cursor=f"{row.update_id}.{row.config_id}",
     )

@@ -35,6 +35,8 @@ class Found(NamedTuple):
     forward_awb: str | None
     order_id: str | None
     status: str
+    replays: int
+    erased_at: int | None
 
 
 class FoundWhole(NamedTuple):
@@ -66,7 +68,8 @@ class Bounds(NamedTuple):
 
 _COLUMNS = (
     "p.update_id, p.config_id, p.state, p.late, p.tries, p.rejections, p.due_at, p.ended_at, p.error, u.key,"
-    " u.account_id, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status"
+    " u.account_id, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,"
+    " p.replays, u.erased_at"
 )
 
 NEWEST = f"""

@@ -1,0 +1,79 @@
+"""`trackpush erase`: removes what the journal holds about a shipment or a client. docs/replay-and-erase.md."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trackpush_cli.admin_port import AdminPort, admin_options
+from trackpush_cli.errors import CannotStartError
+from trackpush_cli.jobs import follow
+from trackpush_cli.moments import show_moment
+from trackpush_cli.output import output_option, print_data, print_table
+
+_PATH = "/api/v1/erasures"
+
+
+@click.command("erase", epilog="Exit code: 0, also when nothing was found; 1 when the server refused; 2 no server.")
+@click.option("--awb", help="Of this shipment, also as the forward AWB of a return.")
+@click.option("--client", help="Of this namespace: everything, or with --awb that shipment alone.")
+@click.option("--reason", default="", help="For the record, at most 256 characters. No personal data: it stays.")
+@click.option("--yes", is_flag=True, help="Don't ask before a whole client is erased.")
+@click.option("--list", "list_only", is_flag=True, help="Show what was erased before, and end.")
+@admin_options
+@output_option
+def command(
+    *,
+    awb: str | None,
+    client: str | None,
+    reason: str,
+    yes: bool,
+    list_only: bool,
+    admin: str,
+    token_file: Path | None,
+    output: str,
+) -> None:
+    """Erase bodies, names and numbers of a shipment or a client from the journal. It can't be undone.
+
+    Pushes that are pending are dropped. That it was done stays on record.
+    """
+    if list_only:
+        _list(AdminPort(admin, token_file), output)
+        return
+    if awb is None and client is None:
+        raise click.UsageError("name whose data to erase: --awb or --client")
+    if awb is None and not yes:
+        _confirm(str(client))
+    port = AdminPort(admin, token_file)
+    job = port.ask("POST", _PATH, {"awb": awb, "client": client, "reason": reason})
+    job = follow(port, _PATH, job, lambda job: f"{job['updates']} updates are erased")
+    if output == "table":
+        click.echo(f"{job['updates']} updates were erased, and nothing of them is left in the journal's files")
+    else:
+        print_data(job, output)
+
+
+def _confirm(client: str) -> None:
+    try:
+        click.confirm(f"Erase everything of client {client}? This can't be undone.", abort=True)
+    except click.Abort:
+        raise CannotStartError("nothing was erased; --yes erases without asking") from None
+
+
+def _list(port: AdminPort, output: str) -> None:
+    found: list[dict[str, Any]] = port.ask("GET", _PATH)["erasures"]
+    if output != "table":
+        print_data(found, output)
+        return
+    rows = [
+        (
+            show_moment(one["begunAt"]),
+            "not completed" if one["endedAt"] is None else show_moment(one["endedAt"]),
+            one["subject"],
+            str(one["updates"]),
+            str(one["pushes"]),
+            one["reason"],
+        )
+        for one in found
+    ]
+    print_table(("BEGUN", "DONE", "SUBJECT", "UPDATES", "PUSHES", "REASON"), rows)
