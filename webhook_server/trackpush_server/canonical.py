@@ -71,7 +71,10 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     type: Annotated[
         str,
-        _is("shipment. and the status code in lower case.", enum=[f"shipment.{status.lower()}" for status in Status]),
+        _is(
+            "The word shipment, a dot, and the status code in lower case.",
+            enum=[f"shipment.{status.lower()}" for status in Status],
+        ),
     ]
     aggregator: Annotated[
         str, _is("Who reported it. Aggregators may be added.", enum=[each.slug for each in Aggregator])
