@@ -149,13 +149,11 @@ def test_no_answer_is_a_failure() -> None:
 
 
 def test_the_figures_are_the_defaults() -> None:
-    page = PAGE.read_text()
+    page = " ".join(PAGE.read_text().split())
 
     assert Retry().schedule == (5, 30, 120, 600, 1800, 7200, 21600)
-    assert (
-        "after 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, and every 6 h until the update is 72 hours old (each ±20 %"
-        in page
-    )
+    assert "after 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, and every 6 h until the update is 72 hours old" in page
+    assert "each ±20 %" in page
     assert (Retry().max_age, Retry().jitter) == (72 * 3600, 0.2)
     assert f"gives it up after {policy.MAX_REJECTIONS} refusals" in page
     assert policy.MAX_RETRY_AFTER == 3600
