@@ -22,8 +22,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-Behaviour = Callable[[Arrival], Awaitable[int]]
-"""Gives the status of the answer, when it likes."""
+Behaviour = Callable[[Arrival], Awaitable[int | web.Response]]
+"""Gives the answer or its status, when it likes."""
 
 
 async def accept(arrival: Arrival) -> int:
@@ -76,7 +76,8 @@ class Sink:
             body=body,
         )
         self.arrivals.append(arrival)
-        return web.Response(status=await self.behaviour(arrival))
+        answer = await self.behaviour(arrival)
+        return web.Response(status=answer) if isinstance(answer, int) else answer
 
 
 @contextlib.asynccontextmanager

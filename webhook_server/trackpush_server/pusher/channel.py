@@ -337,9 +337,9 @@ class Channel:
 
     def _after_failure(self, answer: Answer, *, opened: bool, stops: bool) -> None:
         if stops:
-            self._let_go(State.GONE, policy.reason(answer))
+            self._let_go(State.GONE, policy.loggable(answer))
         elif opened:
-            self._enter(State.OPEN, policy.reason(answer))
+            self._enter(State.OPEN, policy.loggable(answer))
             self._trim(bounds.WINDOW_WHILE_OPEN)
             self._schedule_probe(self._probe_delay(answer))
         elif self._state is State.OPEN and self._probe is None and not self._in_flight:
@@ -393,7 +393,8 @@ class Channel:
         if error is not None:
             next_in = max(push.due_at / 1000 - self._hub.wall(), 0.0) if state is PushState.PENDING else None
             identity = push_id(push.key, self.name)
-            self._hub.observer.failed(self.name, identity, tries=push.tries, reason=error, next_in=next_in)
+            told = error if answer is None else policy.loggable(answer)
+            self._hub.observer.failed(self.name, identity, tries=push.tries, reason=told, next_in=next_in)
 
     def _wait(self, lane: Lane, delay: float | None) -> None:
         """Block a lane; with a delay it resumes by itself, without one when its endpoint does."""
