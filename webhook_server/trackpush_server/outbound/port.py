@@ -26,6 +26,8 @@ class Failure(StrEnum):
     PROTOCOL = "protocol"
     """What came back is not HTTP/1.x, or its head is too large."""
     PROXY = "proxy"
+    TOKEN = "token"  # noqa: S105 - a word, no secret
+    """There is no OAuth 2.0 token to send it with; nothing was sent."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     detail: str | None = None
     """One short line for people: the reason of a failure, or the first bytes of the answer's body, printable."""
+    cause: str | None = None
+    """Of a `Failure.TOKEN`: what went wrong with the token, in few words and none of the endpoint's own."""
     retry_after: float | None = None
     """Seconds from now, from a Retry-After header in either form."""
     duration: float = 0.0

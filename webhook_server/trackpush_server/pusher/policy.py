@@ -68,11 +68,21 @@ def result_label(answer: Answer) -> str:
 
 
 def cause(answer: Answer) -> str:
-    """The class of a failure: ``HTTP 503`` or ``timeout``; nothing of what the endpoint said."""
-    return f"HTTP {answer.status}" if answer.status is not None else str(answer.failure and answer.failure.value)
+    """The class of a failure: ``HTTP 503``, ``timeout`` or ``token: HTTP 503``; nothing of what the endpoint said."""
+    head = _head(answer)
+    return f"{head}: {answer.cause}" if answer.cause else head
+
+
+def loggable(answer: Answer) -> str:
+    """Why an attempt failed, for logs: what the endpoint said is left out, it may repeat what it was sent."""
+    return cause(answer) if answer.status is not None else reason(answer)
 
 
 def reason(answer: Answer) -> str:
-    """One short line for people: why an attempt failed."""
-    head = cause(answer)
+    """One short line for people: why an attempt failed, with the beginning of what the endpoint said."""
+    head = _head(answer)
     return f"{head}: {answer.detail}" if answer.detail else head
+
+
+def _head(answer: Answer) -> str:
+    return f"HTTP {answer.status}" if answer.status is not None else str(answer.failure and answer.failure.value)
