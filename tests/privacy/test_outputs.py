@@ -43,7 +43,7 @@ def marked(value: Any) -> Any:
         return [marked(one) for one in value]
     if isinstance(value, dict):
         found = {name: marked(one) for name, one in value.items()}
-        return found | PERSON if found else found
+        return PERSON | found | PERSON if found else found  # first: only the beginning of an answer is kept
     return value
 
 
@@ -55,11 +55,11 @@ def bodies() -> Iterator[tuple[str, bytes]]:
 
 
 def repeating(status: int) -> Behaviour:
-    """An endpoint that answers with what it was sent."""
+    """An endpoint that answers with what it was sent, in its own words and in ours."""
 
     async def behave(arrival: Arrival) -> web.Response:
         headers = {"Location": f"http://127.0.0.1:1/{MARK}", "X-Note": MARK}
-        return web.Response(status=status, body=arrival.body, headers=headers)
+        return web.Response(status=status, body=b"no %s here: " % MARK.encode() + arrival.body, headers=headers)
 
     return behave
 
