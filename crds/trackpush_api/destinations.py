@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import msgspec
 
-from trackpush_api.kinds.push_config import Auth, PushConfigSpec, Retry
+from trackpush_api.authorization import client_credentials, fixed_authorization
+from trackpush_api.kinds.push_config import PushConfigSpec, Retry
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.quantities import seconds
@@ -39,6 +40,7 @@ def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress)
         name=resource.full_name,
         url=spec.url,
         headers=headers,
+        oauth2=client_credentials(resource, spec.auth, egress, resolver, problems),
         tls=_tls(spec, resolver),
         signing=_signing(resource, spec, resolver, problems),
         payload_format=spec.payload.format,
@@ -76,10 +78,6 @@ def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: l
         problems.append(
             resource.problem("spec.filter.expression", "a CEL filter" + unsupported, reason=Reason.UNSUPPORTED)
         )
-    if spec.auth is not None and spec.auth.oauth2_client_credentials is not None:
-        problems.append(
-            resource.problem("spec.auth.oauth2ClientCredentials", "OAuth 2.0" + unsupported, reason=Reason.UNSUPPORTED)
-        )
 
 
 def _headers(
@@ -105,19 +103,8 @@ def _headers(
                     "spec.auth", "headers has an Authorization too; keep one of them", reason=Reason.INVALID
                 )
             )
-        headers.extend(_authorization(spec.auth, resolver))
+        headers.extend(fixed_authorization(resource, spec.auth, resolver, problems))
     return tuple(headers)
-
-
-def _authorization(auth: Auth, resolver: Resolver) -> list[tuple[str, str]]:
-    if auth.bearer is not None:
-        token = resolver.header_value(auth.bearer.token, "spec.auth.bearer.token")
-        return [("Authorization", f"Bearer {token}")]
-    if auth.basic is not None:
-        user = resolver.value(auth.basic.username, "spec.auth.basic.username")
-        password = resolver.value(auth.basic.password, "spec.auth.basic.password")
-        return [("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())]
-    return []
 
 
 def _tls(spec: PushConfigSpec, resolver: Resolver) -> TlsMaterial | None:

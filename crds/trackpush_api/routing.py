@@ -22,6 +22,15 @@ class TlsMaterial(msgspec.Struct, frozen=True, kw_only=True):
     private_key: str | None = None
 
 
+class OAuth2(msgspec.Struct, frozen=True, kw_only=True):
+    """OAuth 2.0 client credentials (RFC 6749, section 4.4): with what a destination's tokens are had."""
+
+    token_url: str
+    client_id: str
+    client_secret: str
+    scopes: tuple[str, ...] = ()
+
+
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which tracking updates a destination wants. ``None`` accepts all.
 
@@ -60,6 +69,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     """All headers of the client, in order, among them the Authorization of basic and bearer auth."""
+    oauth2: OAuth2 | None = None
+    """Where pushes get their Authorization from, when it is no fixed one."""
     tls: TlsMaterial | None = None
     signing: tuple[str, ...] = ()
     """Standard Webhooks secrets (``whsec_…``), first one first in the header; empty sends no signature."""
@@ -169,6 +180,7 @@ __all__ = [
     "Filter",
     "Host",
     "Limits",
+    "OAuth2",
     "RateLimit",
     "Retention",
     "Retry",

@@ -15,7 +15,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from trackpush_api.routing import TlsMaterial
 from trackpush_server.outbound.contexts import Contexts
-from trackpush_server.outbound.exchange import Exchange
+from trackpush_server.outbound.exchange import Progress
 from trackpush_server.outbound.failures import AttemptError, denied
 from trackpush_server.outbound.guard import Address, Guard, parse_address
 from trackpush_server.outbound.port import Failure
@@ -50,23 +50,23 @@ class Dialler:
         self._contexts = contexts
         self._context: ssl.SSLContext | None = None
 
-    async def dial(self, exchange: Exchange, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Connect; the protocol's connection_made is called when it may send. ``exchange.stage`` tells how far it is.
+    async def dial(self, progress: Progress, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Connect; the protocol's connection_made is called when it may send. ``progress.stage`` tells how far it is.
 
         Raises:
             AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
         """
-        sock = await (self._connect_directly(exchange) if self._proxy is None else self._tunnel(exchange, self._proxy))
+        sock = await (self._connect_directly(progress) if self._proxy is None else self._tunnel(progress, self._proxy))
         try:
-            await self._hand_over(sock, exchange, protocol)
+            await self._hand_over(sock, progress, protocol)
         except BaseException:
             sock.close()
             raise
 
-    async def _connect_directly(self, exchange: Exchange) -> socket.socket:
-        exchange.stage = f"resolving {self._target.host}"
+    async def _connect_directly(self, progress: Progress) -> socket.socket:
+        progress.stage = f"resolving {self._target.host}"
         addresses = self._permitted(await self._addresses(self._target))
-        exchange.stage = f"connecting to {self._target.endpoint}"
+        progress.stage = f"connecting to {self._target.endpoint}"
         sock = await _connect(addresses, self._target, Failure.CONNECT)
         try:
             self._guard.check(parse_address(sock.getpeername()[0]))
@@ -78,24 +78,24 @@ class Dialler:
             raise
         return sock
 
-    async def _tunnel(self, exchange: Exchange, proxy: Target) -> socket.socket:
+    async def _tunnel(self, progress: Progress, proxy: Target) -> socket.socket:
         """Through the proxy, which was chosen by who runs the server: only the target is judged.
 
         A name that only the proxy can resolve is left to it.
         """
-        exchange.stage = f"resolving {self._target.host}"
+        progress.stage = f"resolving {self._target.host}"
         try:
             addresses = await self._addresses(self._target)
         except AttemptError:
             addresses = []
         for address in addresses:
             self._guard.check(address)
-        exchange.stage = f"connecting to proxy {proxy.endpoint}"
+        progress.stage = f"connecting to proxy {proxy.endpoint}"
         try:
             sock = await _connect(await self._addresses(proxy), proxy, Failure.PROXY)
         except AttemptError as error:
             raise AttemptError(Failure.PROXY, f"egress.proxy: {error.detail}") from error
-        exchange.stage = f"asking proxy {proxy.endpoint} for a tunnel"
+        progress.stage = f"asking proxy {proxy.endpoint} for a tunnel"
         try:
             await open_tunnel(sock, proxy, self._target)
         except BaseException:
@@ -116,13 +116,13 @@ class Dialler:
         return permitted
 
     async def _hand_over(
-        self, sock: socket.socket, exchange: Exchange, protocol: Callable[[], asyncio.BaseProtocol]
+        self, sock: socket.socket, progress: Progress, protocol: Callable[[], asyncio.BaseProtocol]
     ) -> None:
         loop = asyncio.get_running_loop()
         if not self._target.tls:
             await loop.create_connection(protocol, sock=sock)
             return
-        exchange.stage = f"agreeing on TLS with {self._target.endpoint}"
+        progress.stage = f"agreeing on TLS with {self._target.endpoint}"
         try:
             if self._context is None:
                 self._context = await self._contexts.get(self._tls)
@@ -131,7 +131,7 @@ class Dialler:
                 sock=sock,
                 ssl=self._context,
                 server_hostname=self._target.host,
-                ssl_handshake_timeout=max(exchange.deadline - loop.time(), 0.0) + 1.0,
+                ssl_handshake_timeout=max(progress.deadline - loop.time(), 0.0) + 1.0,
                 ssl_shutdown_timeout=_TLS_GOODBYE,
             )
         except ssl.SSLError as error:

@@ -1,8 +1,18 @@
 """One exchange: a request that is on its way, and the future of its answer."""
 
 import asyncio
+from typing import Protocol
 
 from trackpush_server.outbound.port import Answer, Failure
+
+
+class Progress(Protocol):
+    """What connecting on someone's behalf tells and needs to know."""
+
+    stage: str
+    """What it does now, for the message of a time-out."""
+    deadline: float
+    """The event loop's time at which it is given up by who asked for it."""
 
 
 class Exchange:

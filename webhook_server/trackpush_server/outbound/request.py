@@ -34,7 +34,7 @@ def _user_agent() -> str:
         return "Trackpush"
 
 
-_USER_AGENT = _user_agent()
+USER_AGENT = _user_agent()
 _CLOUD_EVENT = "application/cloudevents+json"
 """CloudEvents HTTP binding 1.0, structured mode."""
 
@@ -47,7 +47,7 @@ def build_head(destination: Destination, target: Target) -> bytes:
     """
     given = {name.lower() for name, _ in destination.headers}
     content = _CLOUD_EVENT if destination.payload_format == "CloudEvents" else "application/json"
-    defaults = (("User-Agent", _USER_AGENT), ("Accept", "*/*"), ("Content-Type", content))
+    defaults = (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Content-Type", content))
     lines = [f"POST {target.request_target} HTTP/1.1", f"Host: {target.authority}"]
     lines += [f"{name}: {value}" for name, value in defaults if name.lower() not in given]
     lines += [_line(destination.name, name, value) for name, value in destination.headers]

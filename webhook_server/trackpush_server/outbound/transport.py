@@ -1,21 +1,27 @@
 """The transport: HTTP/1.1 on asyncio and httptools, one pool of connections per destination. Implements the port."""
 
 import asyncio
+import random
+import time
 import weakref
+from collections.abc import Callable
 
-from trackpush_api.routing import Destination, Egress
+from trackpush_api.routing import Destination, Egress, OAuth2
 from trackpush_server.outbound.connection import BUFFER_SIZE
 from trackpush_server.outbound.contexts import Contexts
 from trackpush_server.outbound.dial import Dialler
 from trackpush_server.outbound.exchange import Exchange
 from trackpush_server.outbound.failures import AttemptError
-from trackpush_server.outbound.guard import guard_for
+from trackpush_server.outbound.guard import Guard, guard_for
+from trackpush_server.outbound.oauth2.endpoint import TokenEndpoint
+from trackpush_server.outbound.oauth2.sender import AuthorizingSender
+from trackpush_server.outbound.oauth2.source import TokenSource
 from trackpush_server.outbound.pool import Pool
 from trackpush_server.outbound.port import Answer, Failure, Sender
 from trackpush_server.outbound.proxy import parse_proxy
 from trackpush_server.outbound.request import build_head, build_request
 from trackpush_server.outbound.resolver import Lookup, Resolver, system_lookup
-from trackpush_server.outbound.target import parse_target
+from trackpush_server.outbound.target import Target, parse_target
 
 
 class HttpSender:
@@ -57,11 +63,21 @@ class RefusingSender:
 class HttpTransport:
     """Makes senders; owns the resolver and the TLS contexts. Everything lives on one event loop."""
 
-    def __init__(self, lookup: Lookup = system_lookup) -> None:
+    def __init__(
+        self,
+        lookup: Lookup = system_lookup,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """``clock`` (seconds, monotonic) tells the age of tokens; ``chance``, uniform in [0, 1), spreads renewals."""
         self._resolver = Resolver(lookup)
         self._contexts = Contexts()
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._clock = clock
+        self._chance = chance
         self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+        self._sources: weakref.WeakSet[TokenSource] = weakref.WeakSet()
 
     def sender(self, destination: Destination, egress: Egress) -> Sender:
         """A sender for this version of a destination.
@@ -76,11 +92,28 @@ class HttpTransport:
         except ValueError as error:
             return RefusingSender(Failure.DENIED, str(error))
 
-    def _sender(self, destination: Destination, egress: Egress) -> HttpSender:
+    def _sender(self, destination: Destination, egress: Egress) -> Sender:
         target = parse_target(destination.url)
         guard = guard_for(egress)
         guard.check_target(target)
-        dialler = Dialler(
+        secrets = secrets_of(destination)
+        pool = Pool(
+            self._dialler(target, guard, destination, egress),
+            limit=destination.max_concurrency,
+            timeout=destination.timeout,
+            secrets=secrets,
+            buffer=self._buffer,
+        )
+        sender = HttpSender(build_head(destination, target), pool)
+        self._pools.add(pool)
+        if destination.oauth2 is None:
+            return sender
+        source = self._tokens(destination.oauth2, guard, destination, egress)
+        self._sources.add(source)
+        return AuthorizingSender(sender, source, pool)
+
+    def _dialler(self, target: Target, guard: Guard, destination: Destination, egress: Egress) -> Dialler:
+        return Dialler(
             target=target,
             guard=guard,
             proxy=None if egress.proxy is None else parse_proxy(egress.proxy),
@@ -88,24 +121,33 @@ class HttpTransport:
             resolver=self._resolver,
             contexts=self._contexts,
         )
-        head = build_head(destination, target)
-        pool = Pool(
-            dialler,
-            limit=destination.max_concurrency,
+
+    def _tokens(self, credentials: OAuth2, guard: Guard, destination: Destination, egress: Egress) -> TokenSource:
+        """The destination's guard, proxy and TLS hold for its token URL, too."""
+        try:
+            target = parse_target(credentials.token_url)
+            guard.check_target(target)
+        except AttemptError as error:
+            raise AttemptError(error.failure, f"tokenUrl: {error.detail}") from error
+        endpoint = TokenEndpoint(
+            credentials,
+            target,
+            self._dialler(target, guard, destination, egress),
             timeout=destination.timeout,
             secrets=secrets_of(destination),
-            buffer=self._buffer,
         )
-        self._pools.add(pool)
-        return HttpSender(head, pool)
+        return TokenSource(destination.name, endpoint.ask, clock=self._clock, chance=self._chance)
 
     async def close(self) -> None:
         """Close every sender."""
+        await asyncio.gather(*(source.close() for source in list(self._sources)))
         await asyncio.gather(*(pool.close() for pool in list(self._pools)))
         await self._resolver.close()
 
 
 def secrets_of(destination: Destination) -> tuple[str, ...]:
-    """What of a destination's headers no excerpt of an answer may show: values, and credentials without scheme."""
+    """What no excerpt of an answer may show: values of headers, credentials without scheme, those for tokens."""
     values = [value for _, value in destination.headers]
+    if destination.oauth2 is not None:
+        values += [destination.oauth2.client_id, destination.oauth2.client_secret]
     return (*values, *(value.partition(" ")[2] for value in values if " " in value))

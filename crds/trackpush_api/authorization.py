@@ -1,0 +1,62 @@
+"""``spec.auth`` of a PushConfig → the Authorization header, or what is needed to get a token for it."""
+
+import base64
+import re
+
+from trackpush_api.kinds.push_config import Auth, OAuth2ClientCredentials
+from trackpush_api.manifest import Resource
+from trackpush_api.problems import Problem, Reason
+from trackpush_api.routing import Egress, OAuth2
+from trackpush_api.secrets import Resolver
+
+_FIELD = "spec.auth.oauth2ClientCredentials"
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+"""RFC 6749, section 3.3: printable ASCII without space, quote and backslash."""
+
+
+def fixed_authorization(
+    resource: Resource, auth: Auth, resolver: Resolver, problems: list[Problem]
+) -> tuple[tuple[str, str], ...]:
+    """The Authorization header of basic and bearer auth; none for OAuth 2.0, whose tokens change."""
+    if auth.bearer is not None:
+        token = resolver.header_value(auth.bearer.token, "spec.auth.bearer.token")
+        return (("Authorization", f"Bearer {token}"),)
+    if auth.basic is not None:
+        user = resolver.value(auth.basic.username, "spec.auth.basic.username")
+        password = resolver.value(auth.basic.password, "spec.auth.basic.password")
+        if user is not None and ":" in user:
+            message = "the Secret's value has a colon, which no user name may have (RFC 7617); remove it"
+            field = "spec.auth.basic.username"
+            problems.append(resource.problem(field, message, reason=Reason.SECRET_VALUE_INVALID))
+        return (("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()),)
+    return ()
+
+
+def client_credentials(
+    resource: Resource, auth: Auth | None, egress: Egress, resolver: Resolver, problems: list[Problem]
+) -> OAuth2 | None:
+    """OAuth 2.0 client credentials, None where the PushConfig has none or something is wrong (noted)."""
+    given = None if auth is None else auth.oauth2_client_credentials
+    if given is None:
+        return None
+    _check(resource, given, egress, problems)
+    client_id = resolver.header_value(given.client_id, f"{_FIELD}.clientId")
+    client_secret = resolver.header_value(given.client_secret, f"{_FIELD}.clientSecret")
+    if client_id is None or client_secret is None:
+        return None
+    return OAuth2(
+        token_url=given.token_url, client_id=client_id, client_secret=client_secret, scopes=tuple(given.scopes)
+    )
+
+
+def _check(resource: Resource, given: OAuth2ClientCredentials, egress: Egress, problems: list[Problem]) -> None:
+    if egress.https_only and not given.token_url.startswith("https://"):
+        message = "is http; use https, or set egress.httpsOnly: false in the WebhookServer"
+        problems.append(resource.problem(f"{_FIELD}.tokenUrl", message, reason=Reason.INVALID))
+    if "#" in given.token_url:
+        message = "has a fragment (#…), which no token URL may have (RFC 6749, section 3.2); remove it"
+        problems.append(resource.problem(f"{_FIELD}.tokenUrl", message, reason=Reason.INVALID))
+    for index, scope in enumerate(given.scopes):
+        if not _SCOPE.fullmatch(scope):
+            message = "is no scope: printable ASCII without spaces, quotes and backslashes; write one scope per entry"
+            problems.append(resource.problem(f"{_FIELD}.scopes[{index}]", message, reason=Reason.INVALID))
