@@ -23,7 +23,7 @@ async def test_every_sample_is_pushed_as_its_aggregator_sent_it(tmp_path: Path) 
 
 async def test_a_key_that_the_aggregator_echoes_reaches_no_client(tmp_path: Path) -> None:
     clickpost_key, shipway_key = key(Aggregator.CLICKPOST), key(Aggregator.SHIPWAY)
-    wrapped = {"payload": clickpost(), "internal": {"key": clickpost_key}}
+    wrapped = {"payload": clickpost(remark=f"by {clickpost_key}"), "internal": {"key": clickpost_key}}
     called_back = shipway(callback_url=f"https://gateway.example.test/rms/in/api/shipway/notify/{shipway_key}")
     feed = {"hash": shipway_key, "status_feed": [shipway(awbno="1901")]}
     posts = [
