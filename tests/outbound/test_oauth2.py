@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+import structlog
 from aiohttp import web
 
 from outbound.authorized import Clock, bearer, endpoint, failed, opened
 from outbound.kit import BODY, PUSH_HEADERS
+from outbound.servers import always, serve
 from support.authority import CLIENT, SECRET, Asked, failing, open_authority
 from support.deadline import until
 from trackpush_server.outbound.port import Failure
@@ -89,11 +91,16 @@ async def test_a_renewal_that_fails_harms_no_push_and_is_tried_again_after_a_pau
         opened(authority, server, transport=transport) as sender,
     ):
         assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
-        authority.override = failing(503)
+        authority.override = failing(503, f"{SECRET} is wrong")
         clock.now += 3000
-        for _ in range(20):
-            assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
+        with structlog.testing.capture_logs() as logged:
+            for _ in range(20):
+                assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
+            await until(lambda: bool(logged), seconds=5, what="the failure is told, as no push shows it")
         assert len(authority.asked) == 2
+        (line,) = logged
+        assert (line["event"], line["push_config"], line["reason"]) == ("token_renewal_failed", "acme/oms", "HTTP 503")
+        assert line["still_valid_for"] == 600
         clock.now += 5
         authority.override = None
         while bearer(server.requests[-1]) != "Bearer token-2-of-acme":
@@ -147,6 +154,20 @@ async def test_a_second_401_is_the_answer_and_a_client_that_refuses_all_gets_few
         clock.now += 1
         await sender.post(PUSH_HEADERS, BODY)
         assert len(authority.asked) == 3
+
+
+@pytest.mark.parametrize("said", ["Bearer token-1-of-acme", "token=token-1-of-acme", "bad: token-1-of"])
+async def test_a_client_that_repeats_the_token_does_not_get_it_into_the_journal(said: str) -> None:
+    answer = b"HTTP/1.1 500 Oops\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said.encode())
+    async with (
+        open_authority() as authority,
+        serve(always(answer)) as server,
+        opened(authority, server) as sender,
+    ):
+        for _ in range(2):
+            detail = (await sender.post(PUSH_HEADERS, BODY)).detail
+            assert detail is not None
+            assert "token-1" not in detail
 
 
 async def test_a_401_whose_new_token_fails_is_the_token_endpoints_failure() -> None:

@@ -74,6 +74,22 @@ def test_labels_are_bounded_and_reasons_readable(answer: Answer, label: str, rea
     assert policy.reason(answer) == reason
 
 
+@pytest.mark.parametrize(
+    ("cause", "detail", "logged"),
+    [
+        ("HTTP 503", "HTTP 503: what it said", "token: HTTP 503"),
+        ("tls", "tls: its certificate is refused: expired", "token: tls: its certificate is refused: expired"),
+    ],
+)
+def test_a_log_tells_why_there_is_no_token_but_not_what_its_endpoint_said(cause: str, detail: str, logged: str) -> None:
+    answer = Answer(failure=Failure.TOKEN, cause=cause, detail=detail)
+    assert policy.judge(answer) is policy.Verdict.FAILED
+    assert policy.result_label(answer) == "token"
+    assert policy.cause(answer) == f"token: {cause}"
+    assert policy.reason(answer) == f"token: {detail}"
+    assert policy.loggable(answer) == logged
+
+
 def test_five_failures_in_a_row_open_the_breaker() -> None:
     breaker = Breaker()
     assert [breaker.failed(1, rejection=False) for _ in range(FAILURES_TO_OPEN)] == [False] * 4 + [True]

@@ -75,7 +75,8 @@ def cause(answer: Answer) -> str:
 
 def loggable(answer: Answer) -> str:
     """Why an attempt failed, for logs: what the endpoint said is left out, it may repeat what it was sent."""
-    return cause(answer) if answer.status is not None else reason(answer)
+    told_by_endpoint = answer.status is not None or (answer.cause or "").startswith("HTTP ")
+    return cause(answer) if told_by_endpoint else reason(answer)
 
 
 def reason(answer: Answer) -> str:

@@ -107,7 +107,7 @@ class TokenSource:
         left = 0.0 if self._token is None else self._token.expires - self._clock()
         if left > 0:
             _log.warning(
-                "token_renewal_failed", push_config=self._name, reason=answer.detail, still_valid_for=round(left, 1)
+                "token_renewal_failed", push_config=self._name, reason=answer.cause, still_valid_for=round(left, 1)
             )
 
 
