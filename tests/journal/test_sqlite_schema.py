@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from journal.stores import sqlite_store, update
-from trackpush_server.journal.sqlite import SqliteJournal, erase, replay, schema, search
+from trackpush_server.journal.sqlite import SqliteJournal, erase, replay, retention, schema, search
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import open_writer
 
@@ -110,6 +110,11 @@ PLANS = [
     (replay.REPLAY, "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (replay.REPLAY, "e USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),
     (replay.PUSH_CONFIGS, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (retention.NEXT, "u USING INTEGER PRIMARY KEY (rowid>?)"),
+    (retention.NEXT, "p USING PRIMARY KEY (update_id=?)"),
+    (retention.DELETE_PUSHES, "pushes USING PRIMARY KEY (update_id=?)"),
+    (retention.DELETE_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=?)"),
+    (retention.DELETE_UPDATES, "updates USING INTEGER PRIMARY KEY (rowid=?)"),
     (erase.OF_AWB, "updates_by_shipment (shipment=?)"),
     (erase.OF_AWB, "updates_by_forward_awb (forward_awb=?)"),
     (erase.NEXT_IDS, "updates USING INTEGER PRIMARY KEY (rowid>?)"),

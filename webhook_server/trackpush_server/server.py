@@ -27,6 +27,7 @@ from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.replays import Replays
+from trackpush_server.operations.retention import Retainer
 from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher.dispatcher import Dispatcher
@@ -60,6 +61,7 @@ class Server:
         self._dispatcher = Dispatcher(journal=self._journal, transport=self._transport, observer=self._telemetry.push)
         self._replays = Replays(self._journal, self._dispatcher)
         self._erasures = Erasures(self._journal, self._dispatcher)
+        self._retainer = Retainer(self._journal, self._telemetry.journal)
         self._receiver = Receiver(journal=self._journal, observer=self._telemetry.ingest)
         self._connections = Connections(
             self._receiver.handle,
@@ -114,6 +116,7 @@ class Server:
         await self._journal.start()
         await self._watcher.start()
         await self._dispatcher.start()
+        self._retainer.start()
         self.admin_address = await self._serve_admin(admin, token)
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(self._connections, sock=public, backlog=listeners.BACKLOG)
@@ -129,6 +132,7 @@ class Server:
             self._listening.close()
         self._connections.pre_shutdown()
         await self._connections.shutdown(_REQUEST_GRACE)
+        await self._retainer.stop()
         await self._replays.jobs.close()
         await self._erasures.jobs.close()
         await self._dispatcher.stop(self._options.drain_grace)
@@ -195,6 +199,7 @@ class Server:
         async def swap() -> None:
             self._receiver.serve(serving)
             await self._dispatcher.take(change)
+            self._retainer.configure(table.server.retention)
             self._telemetry.retain(table.destination_by_name)
 
         return swap

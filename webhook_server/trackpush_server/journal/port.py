@@ -179,6 +179,25 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     pushes: int
 
 
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept: pushes that ended since then; to know repeats, updates received since ``delivered_since``."""
+
+    delivered_since: int
+    """Of delivered and dropped pushes."""
+    dead_since: int
+
+
+class Trimmed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of `Journal.trim` deleted."""
+
+    updates: int = 0
+    pushes: int = 0
+    seconds: float = 0.0
+    """For which the store was busy with it."""
+    next_after: int | None = None
+    """Where to go on; None when everything that is old enough was looked at."""
+
+
 class JournalStats(msgspec.Struct):
     """Running figures, read by /metrics. Counters only grow."""
 
@@ -204,6 +223,11 @@ class Journal(Protocol):
     @property
     def unavailable(self) -> str | None:
         """Why nothing can be stored now, or None."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes on the disk; 0 where nobody here can know."""
         ...
 
     async def start(self) -> None:
@@ -251,6 +275,13 @@ class Journal(Protocol):
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig that has one."""
+        ...
+
+    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+        """Look at the next ``limit`` updates with id > ``after`` and delete what is kept no longer of them.
+
+        Pending pushes stay, and with them their updates. An update goes with the last of its pushes.
+        """
         ...
 
     async def push_configs(self) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Metrics and log lines of the journal."""
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.port import Journal, Trimmed
 
 _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -31,6 +31,12 @@ class JournalTelemetry:
         Gauge(
             "trackpush_journal_queued_outcomes", "Outcomes that are not on disk yet.", registry=registry
         ).set_function(lambda: journal.outcomes_waiting)
+        Gauge(
+            "trackpush_journal_size_bytes", "The journal's file and its log on the disk.", registry=registry
+        ).set_function(lambda: journal.size_bytes)
+        self._deleted = Counter(
+            "trackpush_retention_deleted", "Rows that were kept no longer, by kind.", ["kind"], registry=registry
+        )
         self._seconds, self._rows = seconds.observe, rows.observe
         self._told: str | None = None
 
@@ -38,6 +44,11 @@ class JournalTelemetry:
         """The journal's ``on_batch``."""
         self._seconds(seconds)
         self._rows(rows)
+
+    def trimmed(self, trimmed: Trimmed) -> None:
+        """The retention's observer."""
+        self._deleted.labels("updates").inc(trimmed.updates)
+        self._deleted.labels("pushes").inc(trimmed.pushes)
 
     def state(self, reason: str | None) -> None:
         """The journal's ``on_state``."""

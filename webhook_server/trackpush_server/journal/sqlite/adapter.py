@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from trackpush_server.journal.port import (
     Committed,
     Ended,
@@ -13,6 +15,7 @@ from trackpush_server.journal.port import (
     Found,
     JournalStats,
     JournalUnavailableError,
+    Keep,
     NewUpdate,
     Outcome,
     Page,
@@ -20,8 +23,9 @@ from trackpush_server.journal.port import (
     Selection,
     StoredPush,
     Subject,
+    Trimmed,
 )
-from trackpush_server.journal.sqlite import erase, replay
+from trackpush_server.journal.sqlite import erase, replay, retention
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
@@ -66,6 +70,11 @@ class SqliteJournal:
     def outcomes_waiting(self) -> int:
         """How many outcomes are not on disk yet."""
         return self._outcomes_waiting
+
+    @property
+    def size_bytes(self) -> int:
+        """The file and its log."""
+        return sum(_size(self._folder / name) for name in (FILE_NAME, f"{FILE_NAME}-wal"))
 
     @property
     def alive(self) -> bool:
@@ -147,6 +156,20 @@ class SqliteJournal:
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig."""
         return await self._pages.pending_counts()
+
+    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+        """Delete what is kept no longer."""
+        found = await self._pages.read(lambda connection: retention.find(connection, keep, after, limit))
+        if not found.update_ids:
+            return Trimmed(next_after=found.next_after)
+        deleted: list[Trimmed] = []
+
+        def run(connection: sqlite3.Connection) -> int:
+            deleted.append(retention.delete(connection, keep, found.update_ids))
+            return deleted[-1].updates
+
+        await self._call(run)
+        return msgspec.structs.replace(deleted[-1], next_after=found.next_after)
 
     async def push_configs(self) -> tuple[str, ...]:
         """Every PushConfig that ever had a push."""
@@ -250,6 +273,13 @@ class SqliteJournal:
         if reason is not None:
             self._pages.reopen()
         self.on_state(reason)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _resolve(future: asyncio.Future[int], result: int) -> None:

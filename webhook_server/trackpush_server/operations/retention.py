@@ -1,0 +1,111 @@
+"""Retention: deletes what is kept no longer, in steps so small and so far apart that ingest doesn't feel them.
+
+One round walks all updates from the oldest on. Between rounds it only looks at what has become old enough since; a
+whole round every ten minutes finds what was passed over (pending then, or dead and kept for longer).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from trackpush_api.routing import Retention
+from trackpush_server.journal.port import Journal, JournalUnavailableError, Keep, Trimmed
+
+_STEP_SECONDS = 0.002
+"""How long one step may keep the writer."""
+_SHARE = 0.15
+"""Of its time that the writer may spend on this."""
+_LEAST, _MOST = 20, 2000
+"""Updates looked at in one step."""
+_IDLE = 1.0
+_WHOLE_ROUND = 600.0
+_AFTER_FAULT = 10.0
+_LARGE = 100_000
+"""A round that deletes more is told of."""
+
+_log = structlog.get_logger("trackpush.retention")
+
+
+class Observer(Protocol):
+    """Told of each step."""
+
+    def trimmed(self, trimmed: Trimmed) -> None:
+        """So much was deleted."""
+        ...
+
+
+class Retainer:
+    """One server's retention. `configure` it before and whenever it changes, `start` and `stop` it."""
+
+    def __init__(self, journal: Journal, observer: Observer, wall: Callable[[], float] = time.time) -> None:
+        self._journal = journal
+        self._observer = observer
+        self._wall = wall
+        self._retention: Retention | None = None
+        self._limit = _LEAST
+        self._frontier = 0
+        self._round_at = 0.0
+        self._deleted = 0
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def configure(self, retention: Retention) -> None:
+        """Keep things for so long from now on."""
+        if retention != self._retention:
+            self._retention = retention
+            self._round_at = 0.0
+            self._changed.set()
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                pause = await self._step()
+            except JournalUnavailableError:
+                pause = _AFTER_FAULT
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+
+    async def _step(self) -> float:
+        """One step; the seconds until the next."""
+        retention, now = self._retention, asyncio.get_running_loop().time()
+        if retention is None:
+            return _IDLE
+        if now >= self._round_at:
+            self._round_at, self._frontier = now + _WHOLE_ROUND, 0
+        wall = self._wall()
+        keep = Keep(
+            delivered_since=int((wall - retention.delivered) * 1000), dead_since=int((wall - retention.dead) * 1000)
+        )
+        trimmed = await self._journal.trim(keep, after=self._frontier, limit=self._limit)
+        self._observer.trimmed(trimmed)
+        self._deleted += trimmed.updates
+        self._adapt(trimmed.seconds)
+        if trimmed.next_after is None:
+            if self._deleted >= _LARGE:
+                _log.info("retention_caught_up", updates=self._deleted)
+            self._deleted = 0
+            return _IDLE
+        self._frontier = trimmed.next_after
+        return max(trimmed.seconds / _SHARE, 0.001)
+
+    def _adapt(self, seconds: float) -> None:
+        if seconds > _STEP_SECONDS:
+            self._limit = max(self._limit // 2, _LEAST)
+        else:
+            self._limit = min(self._limit + self._limit // 4 + 1, _MOST)
