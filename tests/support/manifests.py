@@ -22,6 +22,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     suspended: bool = False
     signing: tuple[str, ...] = ()
     """``whsec_…`` secrets, the first one first."""
+    auth: Mapping[str, Any] | None = None
+    """``spec.auth`` of the PushConfig, as written in YAML; its Secret is ``keys``."""
+    tls: Mapping[str, Any] | None = None
+    """``spec.tls``, likewise."""
+    secrets: Mapping[str, str] = {}
+    """What else stands in the Secret."""
 
     @property
     def key(self) -> str:
@@ -51,14 +57,14 @@ def _resource(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> dic
     }
 
 
-def _server() -> dict[str, Any]:
+def _server(settings: Mapping[str, Any]) -> dict[str, Any]:
     spec = {
         "hosts": [{"host": "saas.example.test", "aggregators": list(_KINDS.values())}],
         "allowedNamespaces": {"from": "All"},
         "storage": {"sqlite": {"size": "10Gi"}},
         "egress": {"httpsOnly": False, "allowedCIDRs": ["127.0.0.0/8"]},
     }
-    return _resource("WebhookServer", "main", "trackpush", spec)
+    return _resource("WebhookServer", "main", "trackpush", {**spec, **settings})
 
 
 def _client(client: Client) -> list[dict[str, Any]]:
@@ -75,6 +81,10 @@ def _client(client: Client) -> list[dict[str, Any]]:
     }
     if client.delivery is not None:
         push["delivery"] = dict(client.delivery)
+    if client.auth is not None:
+        push["auth"] = dict(client.auth)
+    if client.tls is not None:
+        push["tls"] = dict(client.tls)
     if client.suspended:
         push["suspend"] = True
     signing = {f"signing-{number}": secret for number, secret in enumerate(client.signing)}
@@ -84,7 +94,7 @@ def _client(client: Client) -> list[dict[str, Any]]:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "keys", "namespace": client.name},
-        "stringData": {"inbound": client.key, "outbound": client.header_value, **signing},
+        "stringData": {"inbound": client.key, "outbound": client.header_value, **signing, **client.secrets},
     }
     return [
         _resource("AggregatorWebhook", client.aggregator, client.name, account),
@@ -93,10 +103,13 @@ def _client(client: Client) -> list[dict[str, Any]]:
     ]
 
 
-def write(folder: Path, clients: Sequence[Client]) -> Path:
-    """Write (or replace, atomically) the resources of a server with these clients; returns the folder."""
+def write(folder: Path, clients: Sequence[Client], settings: Mapping[str, Any] | None = None) -> Path:
+    """Write (or replace, atomically) the resources of a server with these clients; returns the folder.
+
+    ``settings`` are merged into the spec of the WebhookServer.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    documents = [_server(), *(document for client in clients for document in _client(client))]
+    documents = [_server(settings or {}), *(document for client in clients for document in _client(client))]
     draft = folder / ".resources.draft"
     draft.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
     draft.replace(folder / "resources.yaml")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +21,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     mark: int | None
     headers: dict[str, str]
     body: bytes
+    certificate: str | None = None
+    """Serial number of the client's certificate, in hexadecimal, where the endpoint asks for one."""
+    port: int = 0
+    """The other end's: tells one connection from another."""
 
 
 Behaviour = Callable[[Arrival], Awaitable[int | web.Response]]
@@ -42,15 +47,16 @@ async def hang(arrival: Arrival) -> int:
 class Sink:
     """The endpoint. Start it with `open_sink`."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, *, tls: bool = False) -> None:
         self.behaviour = behaviour
+        self._scheme = "https" if tls else "http"
         self.arrivals: list[Arrival] = []
         self.port = 0
 
     @property
     def url(self) -> str:
         """Where it wants its pushes."""
-        return f"http://127.0.0.1:{self.port}/hooks/shipments"
+        return f"{self._scheme}://127.0.0.1:{self.port}/hooks/shipments"
 
     @property
     def marks(self) -> set[int]:
@@ -68,12 +74,15 @@ class Sink:
     async def handle(self, request: web.Request) -> web.Response:
         """Record, then answer as the behaviour says."""
         body = await request.read()
+        certificate = request.get_extra_info("peercert")
         arrival = Arrival(
             at=time.monotonic(),
             webhook_id=request.headers.get("webhook-id", ""),
             mark=mark_of(body),
             headers={name.lower(): value for name, value in request.headers.items()},
             body=body,
+            certificate=(certificate or {}).get("serialNumber"),
+            port=request.get_extra_info("peername")[1],
         )
         self.arrivals.append(arrival)
         answer = await self.behaviour(arrival)
@@ -81,15 +90,17 @@ class Sink:
 
 
 @contextlib.asynccontextmanager
-async def open_sink(behaviour: Behaviour = accept, *, port: int = 0) -> AsyncIterator[Sink]:
+async def open_sink(
+    behaviour: Behaviour = accept, *, port: int = 0, context: ssl.SSLContext | None = None
+) -> AsyncIterator[Sink]:
     """A listening endpoint; hanging answers are cut off when the block ends."""
-    sink = Sink(behaviour)
+    sink = Sink(behaviour, tls=context is not None)
     application = web.Application()
     application.router.add_post("/hooks/shipments", sink.handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
         await site.start()
         sink.port = runner.addresses[0][1]
         yield sink
