@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from backlog import Findings
+from soak import Soaked
 from stats import Figures
 
 MEMORY_MIB = 200.0
@@ -41,11 +42,13 @@ class Run(msgspec.Struct, kw_only=True):
     isolation: dict[str, Figures] = msgspec.field(default_factory=dict)
     """``good``: ten healthy clients; ``bad``: the same with one dead and one hanging."""
     backlog: Findings | None = None
+    soak: dict[str, Soaked] = msgspec.field(default_factory=dict)
+    """``keeping``: all stays; ``forgetting``: what was delivered goes after seconds."""
 
 
 def lines(run: Run) -> list[Line]:
     """Every line for which the run has figures."""
-    return [*_closed(run.closed), *_steady(run), *_isolation(run.isolation), *_backlog(run.backlog)]
+    return [*_closed(run.closed), *_steady(run), *_isolation(run.isolation), *_backlog(run.backlog), *_soak(run.soak)]
 
 
 def _closed(figures: Mapping[str, Figures]) -> Iterator[Line]:
@@ -92,3 +95,12 @@ def _backlog(found: Findings | None) -> Iterator[Line]:
     yield Line(name="ingest, full / empty backlog", value=ratio, limit=0.9, at_least=True)
     name = "longest answer during recovery"
     yield Line(name=name, value=found.recovery_max, limit=LONGEST_PAUSE_MS, note="ms; no pause in ingest")
+
+
+def _soak(found: Mapping[str, Soaked]) -> Iterator[Line]:
+    if len(found) < 2:
+        return
+    forgetting, keeping = found["forgetting"], found["keeping"]
+    yield Line(name="soak: size of the journal, last third / middle third", value=forgetting.growth, limit=1.1)
+    ratio = forgetting.answer_p99 / keeping.answer_p99
+    yield Line(name="soak: p99 of the answer, forgetting / keeping all", value=ratio, limit=1.2)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from backlog import Findings
 from reach import Line, Run, lines
+from soak import Soaked
 from stats import Figures
 
 _TITLES = {
@@ -76,6 +77,16 @@ def _backlog(found: Findings) -> Table:
     return table
 
 
+def _soak(found: Mapping[str, Soaked]) -> Table:
+    table = Table(title="Soak", title_justify="left")
+    for heading in ("delivered ones are", "MiB, middle third", "last third", "answer p50 ms", "p99", "CPU s/10k"):
+        table.add_column(heading)
+    for name, one in found.items():
+        cells = (one.middle_mib, one.last_mib, one.answer_p50, one.answer_p99, one.cpu_per_10k)
+        table.add_row("forgotten after 5 s" if name == "forgetting" else "kept", *map(_number, cells))
+    return table
+
+
 def _reach(reached: list[Line]) -> Table:
     table = Table(title="Reach", title_justify="left")
     for heading in ("what", "measured", "limit", "", ""):
@@ -97,6 +108,8 @@ def show(run: Run, console: Console) -> None:
         console.print(_cases("One dead and one hanging client among ten (push times: the eight others)", run.isolation))
     if run.backlog:
         console.print(_backlog(run.backlog))
+    if run.soak:
+        console.print(_soak(run.soak))
     console.print(f"One fsync on this disk: median {run.fsync_ms:.2f} ms, p99 {run.fsync_p99_ms:.2f} ms")
     console.print(_reach(lines(run)))
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,11 +106,13 @@ class Rig(NamedTuple):
             await _end(process)
 
     @contextlib.asynccontextmanager
-    async def server(self, clients: Sequence[Client]) -> AsyncIterator[ServerProcess]:
-        """Our server with a fresh data folder."""
+    async def server(
+        self, clients: Sequence[Client], settings: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[ServerProcess]:
+        """Our server with a fresh data folder; ``settings`` are merged into the spec of its WebhookServer."""
         shutil.rmtree(self.folder, ignore_errors=True)
         await asyncio.to_thread(settle)
-        resources = write(self.folder / "resources", clients)
+        resources = write(self.folder / "resources", clients, settings)
         server = ServerProcess(resources, self.folder / "data", prefix=self._prefix(0))
         try:
             await server.start()

@@ -17,6 +17,7 @@ import backlog
 import cases
 import isolation
 import paths
+import soak
 from cases import Drive
 from disk import fsync_ms
 from reach import Run
@@ -24,7 +25,7 @@ from report import save, show
 from rig import Rig
 from stats import Figures, VoidError, median_figures, quantile
 
-PARTS = ("closed", "steady", "isolation", "backlog")
+PARTS = ("closed", "steady", "isolation", "backlog", "soak")
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     isolation_seconds: float
     backlog: int
     drain_seconds: float
+    soak_seconds: float
 
 
 FULL = Sizes(
@@ -47,6 +49,7 @@ FULL = Sizes(
     isolation_seconds=32.0,
     backlog=1_000_000,
     drain_seconds=600.0,
+    soak_seconds=90.0,
 )
 QUICK = Sizes(
     rounds=1,
@@ -56,6 +59,7 @@ QUICK = Sizes(
     isolation_seconds=12.0,
     backlog=50_000,
     drain_seconds=60.0,
+    soak_seconds=24.0,
 )
 
 
@@ -86,6 +90,8 @@ class Bench:
             await self._isolation()
         if "backlog" in only:
             await self._backlog()
+        if "soak" in only:
+            await self._soak()
         self.run.fsync_ms = median(self._fsyncs)
         self.run.fsync_p99_ms = quantile(self._fsyncs, 0.99)
 
@@ -114,6 +120,14 @@ class Bench:
         )
         self.run.backlog = await backlog.measure(self._rig, plan)
         self._fsync()
+
+    async def _soak(self) -> None:
+        drive = Drive(seconds=self._sizes.soak_seconds, rate=self._options.rate, warmup=2.0)
+        for name, forget in (("keeping", False), ("forgetting", True)):
+            self._fsync()
+            found = self.run.soak[name] = await soak.measure(self._rig, drive, forget=forget)
+            sizes = f"{found.middle_mib:.0f} -> {found.last_mib:.0f} MiB"
+            self._console.print(f"soak/{name:11} {sizes}, answer p99 {found.answer_p99:.2f} ms", highlight=False)
 
     def _fsync(self) -> None:
         self._fsyncs.extend(fsync_ms(self._rig.folder))
