@@ -1,0 +1,113 @@
+"""An expression, compiled: checked against the variables, bounded in cost, evaluated per update."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+
+from trackpush_api.expressions.cost import check_cost, reads
+from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError
+from trackpush_api.expressions.tree import read_tree
+from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, Kind, qualified
+
+_REMEMBERED = 20_000
+"""Expressions of one process; each takes a few kilobytes."""
+_TYPES = {
+    Kind.TEXT: cel.Type.STRING,
+    Kind.BOOL: cel.Type.BOOL,
+    Kind.TIMESTAMP: cel.Type.TIMESTAMP,
+    Kind.DYNAMIC: cel.Type.DYN,
+}
+_ENVIRONMENT = cel.NewEnv(
+    variables={qualified(name): _TYPES[variable.kind] for name, variable in VARIABLES.items()}, container=CONTAINER
+)
+_PLACE = re.compile(r"ERROR: <input>:(?P<line>-?\d+):(?P<column>-?\d+): (?P<what>[^\n]*)")
+_UNDECLARED = re.compile(r"undeclared reference to '(?P<name>[^']*)'")
+_CODES = {
+    "NOT_FOUND": "a key is missing; ask with has() before",
+    "INVALID_ARGUMENT": "a value has another type or form than the expression takes it for",
+    "INTERNAL": "the runtime's own bound on rounds was reached",
+    "UNKNOWN": "a value isn't there, or has another type than the expression takes it for",
+}
+"""What the runtime's codes mean here. Its messages may quote the update, so they are not passed on."""
+_UNKNOWN = "a value is not as the expression takes it for"
+_CODE = re.compile(r"[A-Z_]+")
+
+
+class Expression:
+    """A CEL expression that gives a bool. Immutable, and shared by all that write the same."""
+
+    __slots__ = ("_program", "most_nanoseconds", "reads_raw", "text")
+
+    def __init__(self, text: str) -> None:
+        """Compile.
+
+        Raises:
+            InvalidExpressionError: the syntax, a name, a type, or the cost.
+        """
+        self.text = text
+        try:
+            self._program = _ENVIRONMENT.compile(text)
+        except RuntimeError as error:
+            raise InvalidExpressionError(_explained(str(error))) from None
+        result = self._program.return_type()
+        if result not in (cel.Type.BOOL, cel.Type.DYN):
+            raise InvalidExpressionError(f"gives {result.name().lower()}, not bool; compare it with something")
+        tree = read_tree(self._program.serialize())
+        self.reads_raw = reads(tree, RAW)
+        """Whether ``raw`` has to be bound."""
+        self.most_nanoseconds = check_cost(tree)
+        """Upper bound of one evaluation."""
+
+    def holds(self, variables: Mapping[str, Any]) -> bool:
+        """Whether it is true for these variables, by their qualified names.
+
+        Raises:
+            EvaluationError: it has no answer, or one that is no bool.
+        """
+        try:
+            answer = self._program.eval(data=variables)
+            value = answer.value()
+        except Exception as error:  # noqa: BLE001  the runtime raises RuntimeError, and others for values it can't hold
+            raise EvaluationError(_meaning(str(error))) from None
+        if value is True or value is False:
+            return value
+        if answer.type() == cel.Type.ERROR:
+            raise EvaluationError(_meaning(str(value)))
+        raise EvaluationError(f"the result is {answer.type().name().lower()}, not bool")
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def compile_expression(text: str) -> Expression:
+    """The expression of this text, compiled once per process.
+
+    Raises:
+        InvalidExpressionError: see `Expression`.
+    """
+    return Expression(text)
+
+
+def _explained(message: str) -> str:
+    """The first of the runtime's errors: where it is, what is wrong and what to do."""
+    found = _PLACE.search(message)
+    if found is None or int(found["line"]) < 1:
+        if "recursion" in message:
+            return "is nested more than 32 deep; use fewer parentheses and operators, or `in` instead of many ||"
+        return f"{message.splitlines()[0]}; correct it"
+    what = found["what"].removesuffix(" [INVALID_ARGUMENT]").replace(f" (in container '{CONTAINER}')", "")
+    undeclared = _UNDECLARED.search(what)
+    advice = "correct it" if undeclared is None else _alternatives(undeclared["name"])
+    return f"line {found['line']}, column {found['column']}: {what}; {advice}"
+
+
+def _alternatives(name: str) -> str:
+    near = difflib.get_close_matches(name, VARIABLES, n=1)
+    return f"did you mean {near[0]}?" if near else f"the variables are {', '.join(VARIABLES)}"
+
+
+def _meaning(message: str) -> str:
+    code = _CODE.match(message)
+    return _CODES.get(code[0], _UNKNOWN) if code else _UNKNOWN

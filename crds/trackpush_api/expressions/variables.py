@@ -1,0 +1,70 @@
+"""What an expression sees: the canonical notification (DESIGN §8) as typed variables, and how large each can be.
+
+Texts are never null: one that the aggregator didn't send is ``""``, so that ``shipment.courier.startsWith("D")`` is
+false for it instead of an error. A time has no such value: where ``occurredAtKnown`` is false, ``occurredAt`` isn't
+bound, and an expression that needs it has no answer. Names are declared in full and resolved within the container
+``notification``; that is also what lets ``type`` be a variable, which is a function of CEL as well.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+CONTAINER = "notification"
+RAW = "raw"
+
+NAME_BYTES = 4 * 256
+"""A name has at most 256 characters, each at most four bytes."""
+REMARK_BYTES = 4 * 2048
+RAW_BYTES = 16 * 1024
+"""Most bytes of a body that an expression with ``raw`` looks into; a tracking update has about two thousand."""
+RAW_VALUES = 1000
+"""Most values in it, as its commas and opening brackets count them."""
+
+
+class Kind(Enum):
+    """Types of variables. DYNAMIC is anything that JSON knows."""
+
+    TEXT = "string"
+    BOOL = "bool"
+    TIMESTAMP = "timestamp"
+    DYNAMIC = "dyn"
+
+
+class Variable(NamedTuple):
+    """Its type, and the most bytes that its value takes."""
+
+    kind: Kind
+    size: int = 8
+
+
+_NAME = Variable(Kind.TEXT, NAME_BYTES)
+_WORD = Variable(Kind.TEXT, 64)
+
+VARIABLES = {
+    "type": _WORD,
+    "aggregator": _WORD,
+    "occurredAt": Variable(Kind.TIMESTAMP),
+    "occurredAtKnown": Variable(Kind.BOOL),
+    "receivedAt": Variable(Kind.TIMESTAMP),
+    "test": Variable(Kind.BOOL),
+    "shipment.awb": _NAME,
+    "shipment.courier": _NAME,
+    "shipment.orderId": _NAME,
+    "shipment.direction": _WORD,
+    "shipment.forwardAwb": _NAME,
+    "shipment.returnReference": _NAME,
+    "shipment.estimatedDelivery": _WORD,
+    "status.code": _WORD,
+    "status.aggregatorCode": _NAME,
+    "status.aggregatorLabel": _NAME,
+    "status.terminal": Variable(Kind.BOOL),
+    "status.ndrReason": _WORD,
+    "status.remark": Variable(Kind.TEXT, REMARK_BYTES),
+    "status.location": _NAME,
+    RAW: Variable(Kind.DYNAMIC, RAW_BYTES),
+}
+
+
+def qualified(name: str) -> str:
+    """The name under which a variable is declared and bound: ``notification.status.code``."""
+    return f"{CONTAINER}.{name}"
