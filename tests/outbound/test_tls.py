@@ -34,8 +34,9 @@ def server_context(*names: str, expired: bool = False) -> ssl.SSLContext:
     return context
 
 
-def client_material(authority: trustme.CA = CLIENTS) -> TlsMaterial:
-    certificate = authority.issue_cert("client@acme.example.test")
+def client_material(authority: trustme.CA = CLIENTS, *, expired: bool = False) -> TlsMaterial:
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    certificate = authority.issue_cert("client@acme.example.test", not_after=past if expired else None)
     return TlsMaterial(
         ca=CA,
         certificate="".join(blob.bytes().decode() for blob in certificate.cert_chain_pems),
@@ -182,6 +183,23 @@ async def test_a_client_certificate_is_shown_to_who_demands_it(which: str, versi
                 assert answer.failure is Failure.TLS
             else:  # with TLS 1.3 the refusal comes after the handshake, where aiohttp calls it a lost connection
                 assert answer.failure in {Failure.TLS, Failure.RESET}
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_refused_client_certificate_is_told_with_what_to_do(version: ssl.TLSVersion) -> None:
+    context = server_context("127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = version
+    CLIENTS.configure_trust(context)
+    with demanding_server(context) as url:
+        expired = await post_once(url, tls=client_material(expired=True))
+        assert expired.failure is Failure.TLS
+        assert "finds the client certificate of spec.tls expired; renew it in its Secret" in str(expired.detail)
+        stranger = await post_once(url, tls=client_material(trustme.CA()))
+        assert "unknown ca: it doesn't know who issued the client certificate" in str(stranger.detail)
+        if version is ssl.TLSVersion.TLSv1_3:  # before it there was no such alert
+            missing = await post_once(url, tls=TlsMaterial(ca=CA))
+            assert "it demands a client certificate; set spec.tls.certificate and privateKey" in str(missing.detail)
 
 
 async def test_destinations_with_the_same_material_share_a_context_and_work_at_once() -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import httptools
 
+from trackpush_server.outbound.alerts import alert
 from trackpush_server.outbound.excerpt import MAX_BODY, excerpt
 from trackpush_server.outbound.exchange import Exchange
 from trackpush_server.outbound.port import Answer, Failure
@@ -270,7 +271,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._exchange = None
         if isinstance(exc, ssl.SSLError):
-            detail = f"TLS ended by the other side: {exc.reason or 'unknown'}"
+            detail = f"TLS ended by the other side: {alert(exc)}"
             exchange.fail(Failure.TLS, detail, self._loop.time())
         elif self._served and not self._read:
             # The next connection is fresh and has served nothing, so there is no second retry.

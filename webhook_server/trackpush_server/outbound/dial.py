@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from trackpush_api.routing import TlsMaterial
+from trackpush_server.outbound.alerts import alert
 from trackpush_server.outbound.contexts import Contexts
 from trackpush_server.outbound.exchange import Progress
 from trackpush_server.outbound.failures import AttemptError, denied
@@ -168,4 +169,4 @@ def _os_reason(error: OSError) -> str:
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}"
-    return f"TLS failed: {(error.reason or 'unknown').lower().replace('_', ' ')}"
+    return f"TLS failed: {alert(error)}"

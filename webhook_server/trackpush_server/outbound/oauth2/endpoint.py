@@ -16,6 +16,7 @@ import msgspec
 from yarl import URL
 
 from trackpush_api.routing import OAuth2
+from trackpush_server.outbound.alerts import alert
 from trackpush_server.outbound.dial import Dialler
 from trackpush_server.outbound.failures import AttemptError
 from trackpush_server.outbound.oauth2.connector import DialledConnector
@@ -133,8 +134,8 @@ def _client_failure(error: aiohttp.ClientError, endpoint: str) -> Answer:
     if not isinstance(error, (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)):
         return token_failure(Failure.PROTOCOL.value, f"{endpoint}: {type(error).__name__}")
     if isinstance(error.__cause__, ssl.SSLError):  # with TLS 1.3 a client certificate is refused after the handshake
-        reason = error.__cause__.reason or "unknown"
-        return token_failure(Failure.TLS.value, f"{endpoint}: TLS ended by the other side: {reason}")
+        why = alert(error.__cause__)
+        return token_failure(Failure.TLS.value, f"{endpoint}: TLS ended by the other side: {why}")
     return token_failure(Failure.RESET.value, f"{endpoint} ended the connection without a whole answer")
 
 
