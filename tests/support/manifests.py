@@ -20,6 +20,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     """``spec.delivery`` of the PushConfig, as written in YAML."""
     payload_format: str = "Canonical"
     suspended: bool = False
+    account_suspended: bool = False
+    """The AggregatorWebhook is."""
     signing: tuple[str, ...] = ()
     """``whsec_…`` secrets, the first one first."""
     auth: Mapping[str, Any] | None = None
@@ -73,6 +75,7 @@ def _client(client: Client) -> list[dict[str, Any]]:
         "serverRef": {"name": "main", "namespace": "trackpush"},
         "keys": [{"secretKeyRef": {"name": "keys", "key": "inbound"}}],
         "pushConfigRefs": [{"name": "push"}],
+        **({"suspend": True} if client.account_suspended else {}),
     }
     push: dict[str, Any] = {
         "url": client.url,
