@@ -76,6 +76,9 @@ class Retainer:
                 pause = await self._step()
             except JournalUnavailableError:
                 pause = _AFTER_FAULT
+            except Exception:  # noqa: BLE001  it is told; nothing may end retention but the end of the server
+                _log.exception("retention_failed", next_in=_AFTER_FAULT)
+                pause = _AFTER_FAULT
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
