@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, update
-from trackpush_server.journal.port import Keep, PushState, Trimmed
+from trackpush_server.journal.port import Keep, NewPush, PushState, Trimmed
 
 CRM = "acme/crm"
 
@@ -99,3 +99,25 @@ async def test_new_updates_get_numbers_of_their_own_when_the_last_ones_are_gone(
         last = await put(opened, PushState.DELIVERED, received_at=NOW - 10)
         await trim(opened, delivered=FUTURE, dead=FUTURE)
         assert (await opened.put_one()).update_id > last
+
+
+async def test_what_was_dropped_as_late_at_its_receipt_goes_by_its_receipt(store: Store) -> None:
+    async with store.open() as opened:
+        await put(opened, PushState.PENDING, received_at=NOW - 5, shipment="S", occurred_at=NOW)
+        dropped = update(shipment="S", occurred_at=NOW - 1, received_at=NOW - 4, to=[NewPush(OMS, drop_late=True)])
+        await opened.put(dropped)
+        assert opened.committed[-1].dropped == (OMS,)
+        assert await trim(opened, delivered=NOW - 4, dead=NOW - 4) == Trimmed()
+        assert await trim(opened) == Trimmed(updates=1, pushes=1)
+
+
+async def test_a_dead_push_that_outlives_the_newer_one_of_its_shipment_is_still_late_when_replayed(
+    store: Store,
+) -> None:
+    async with store.open() as opened:
+        old = await put(opened, PushState.DEAD, received_at=NOW - 9, shipment="S", occurred_at=NOW)
+        await put(opened, PushState.DELIVERED, received_at=NOW - 8, shipment="S", occurred_at=NOW + 1)
+        assert await trim(opened, delivered=FUTURE, dead=0) == Trimmed(updates=1, pushes=1)
+        await opened.journal.replay(OMS, [old], now=NOW, replayed_before=NOW)
+        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        assert (push.update_id, push.late) == (old, True)

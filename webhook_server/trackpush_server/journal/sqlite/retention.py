@@ -12,7 +12,7 @@ NEXT = """
 SELECT u.id, u.received_at, EXISTS (SELECT 1 FROM pushes AS p WHERE p.update_id = u.id),
     EXISTS (
         SELECT 1 FROM pushes AS p WHERE p.update_id = u.id
-            AND (p.state IN (1, 3) AND p.ended_at < :delivered OR p.state = 2 AND p.ended_at < :dead)
+            AND coalesce(p.ended_at, u.received_at) < CASE p.state WHEN 0 THEN 0 WHEN 2 THEN :dead ELSE :delivered END
     )
 FROM updates AS u WHERE u.id > :after ORDER BY u.id LIMIT :limit
 """
@@ -20,11 +20,25 @@ FROM updates AS u WHERE u.id > :after ORDER BY u.id LIMIT :limit
 
 _IDS = "(SELECT value FROM json_each(:ids))"
 
+MARK_LATE = f"""
+UPDATE pushes SET late = 1
+WHERE +state = 2 AND late = 0 AND (update_id, config_id) IN (
+    SELECT o.id, p.config_id FROM updates AS e
+    CROSS JOIN pushes AS p ON p.update_id = e.id AND +p.state = 1 AND p.ended_at < :delivered
+    CROSS JOIN updates AS o ON o.shipment = e.shipment AND o.account_id = e.account_id AND o.occurred_at < e.occurred_at
+    WHERE e.id IN {_IDS} AND e.erased_at IS NULL
+)
+"""  # noqa: S608  constants only
+"""A dead push is late when it is replayed after a newer one of its shipment was delivered (`replay.REPLAY`). Dead ones
+are kept for longer: before the newer one goes, they are told."""
+
 DELETE_PUSHES = f"""
 DELETE FROM pushes WHERE update_id IN {_IDS}
-    AND (+state IN (1, 3) AND ended_at < :delivered OR +state = 2 AND ended_at < :dead)
+    AND coalesce(ended_at, (SELECT received_at FROM updates WHERE id = pushes.update_id))
+        < CASE state WHEN 0 THEN 0 WHEN 2 THEN :dead ELSE :delivered END
 """  # noqa: S608  constants only
-"""Looked at again: a push may have been replayed since it was found. ``+``: by primary key, not by state."""
+"""Looked at again: a push may have been replayed since it was found. Those dropped at receipt have no end of their
+own."""
 
 DELETE_ATTEMPTS = f"""
 DELETE FROM attempts WHERE update_id IN {_IDS}
@@ -65,6 +79,7 @@ def delete(connection: sqlite3.Connection, keep: Keep, update_ids: Sequence[int]
         "delivered": keep.delivered_since,
         "dead": keep.dead_since,
     }
+    connection.execute(MARK_LATE, values)
     pushes = connection.execute(DELETE_PUSHES, values).rowcount
     connection.execute(DELETE_ATTEMPTS, values)
     updates = connection.execute(DELETE_UPDATES, values).rowcount
