@@ -7,6 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from trackpush_api.authorization import client_credentials, fixed_authorization
+from trackpush_api.expressions import InvalidExpressionError, compile_expression
 from trackpush_api.kinds.push_config import PushConfigSpec, Retry
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity
@@ -73,11 +74,16 @@ def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: l
         )
     if spec.delivery.rate_limit is not None and seconds(spec.delivery.rate_limit.per) <= 0:
         problems.append(resource.problem("spec.delivery.rateLimit.per", "must be more than 0", reason=Reason.INVALID))
-    unsupported = " is not supported by this version; remove it (its pushes wait until then, none is lost)"
-    if spec.filter.expression is not None:
-        problems.append(
-            resource.problem("spec.filter.expression", "a CEL filter" + unsupported, reason=Reason.UNSUPPORTED)
-        )
+    _check_expression(resource, spec.filter.expression, problems)
+
+
+def _check_expression(resource: Resource, expression: str | None, problems: list[Problem]) -> None:
+    if expression is None:
+        return
+    try:
+        compile_expression(expression)
+    except InvalidExpressionError as error:
+        problems.append(resource.problem("spec.filter.expression", str(error), reason=Reason.INVALID))
 
 
 def _headers(
@@ -149,6 +155,7 @@ def _filter(spec: PushConfigSpec) -> Filter:
         if wanted.directions is None
         else frozenset(Direction(one.lower()) for one in wanted.directions),
         aggregators=None if wanted.aggregators is None else frozenset(Aggregator(one) for one in wanted.aggregators),
+        expression=wanted.expression,
     )
 
 

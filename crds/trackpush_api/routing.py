@@ -40,6 +40,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     statuses: frozenset[str] | None = None
     directions: frozenset[Direction] | None = None
     aggregators: frozenset[Aggregator] | None = None
+    expression: str | None = None
+    """CEL, known to compile; see `trackpush_api.expressions`."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

@@ -121,7 +121,8 @@ def test_the_samples_are_clean() -> None:
         ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),
         ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Shiprocket's panel refuses"),
         ("basePath: /rms/in/api", "replicas: 2", "SQLite serves one replica: set replicas to 1"),
-        ("filter: {statuses", "filter: {expression: 'true', statuses", "a CEL filter is not supported by this version"),
+        ("filter: {statuses", "filter: {expression: 'status.cod == \"8\"', statuses",
+         "PushConfig acme/oms spec.filter.expression: line 1, column 7: undeclared reference to 'status.cod'; did you"),
         ("payload: {format: Canonical}", "url: https://x.example", "the key 'url' stands twice; remove one"),
         ("kind: PushConfig", "kind: PushConfg", "no PushConfig acme/oms"),
         ("aggregator: Clickpost\n", "aggregator: Clickpst\n", "spec.aggregator"),
@@ -147,7 +148,7 @@ def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str)
         ("allowedNamespaces: {from: All}", "allowedNamespaces: {from: Same}", "Accepted", "NamespaceNotAllowed"),
         ("url: https://oms", "url: http://oms", "Accepted", "Invalid"),
         ("timeout: 10s", "timeout: soon", "Accepted", "Invalid"),
-        ("filter: {statuses", "filter: {expression: 'true', statuses", "Accepted", "Unsupported"),
+        ("filter: {statuses", "filter: {expression: '1 +', statuses", "Accepted", "Invalid"),
         ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Accepted", "ForbiddenWord"),
     ],
 )  # fmt: skip

@@ -139,14 +139,17 @@ async def test_a_broken_resource_affects_no_other(
 ) -> None:
     broken = [
         within(objects.push("broken", url="http://plain.example")),
-        within(objects.push("cel", filter={"expression": "true"})),
+        within(objects.push("cel", filter={"expression": "status.cod == 'DELIVERED'"})),
         within(objects.webhook("lost", serverRef={"name": "nowhere"}, pushConfigRefs=[{"name": "oms"}])),
         within(objects.webhook("vague", pushConfigRefs=[{"name": "nothing"}])),
     ]
     await cluster.create(*broken, *example)
     async with start():
         await cluster.until_condition("PushConfig", namespace, "broken", Accepted="False Invalid")
-        await cluster.until_condition("PushConfig", namespace, "cel", Accepted="False Unsupported")
+        await cluster.until_condition("PushConfig", namespace, "cel", Accepted="False Invalid")
+        told = await cluster.message("PushConfig", namespace, "cel", "Accepted")
+        assert "spec.filter.expression: line 1, column 7: undeclared reference to 'status.cod'" in told
+        assert "did you mean status.code?" in told
         await cluster.until_condition("AggregatorWebhook", namespace, "lost", Accepted="False ServerNotFound")
         await cluster.until_condition("AggregatorWebhook", namespace, "vague", ResolvedRefs="False PushConfigNotFound")
         await cluster.until_condition("PushConfig", namespace, "oms", Accepted="True Accepted")
@@ -154,6 +157,8 @@ async def test_a_broken_resource_affects_no_other(
         await cluster.patch("PushConfig", namespace, "broken", spec={"url": "https://plain.example"})
         await cluster.until_condition("PushConfig", namespace, "broken", Accepted="True NotReferenced")
         await cluster.until(lambda: header(cluster, namespace, "broken"), "s-1")
+        await cluster.patch("PushConfig", namespace, "cel", spec={"filter": {"expression": "status.terminal"}})
+        await cluster.until_condition("PushConfig", namespace, "cel", Accepted="True NotReferenced")
 
 
 async def test_a_deleted_resource_leaves_its_shard_and_an_empty_shard_stays(

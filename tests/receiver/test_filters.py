@@ -1,15 +1,20 @@
 """Who gets an update: the account's codes, and the filter of each destination."""
 
+from pathlib import Path
+
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
 from support.bodies import body
-from support.serving import account, table
+from support.deadline import until
+from support.serving import account, serving, table
+from support.sink import open_sink
 from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator, Direction
 from trackpush_server.aggregators import decode, parse
 from trackpush_server.journal.port import NewPush
-from trackpush_server.receiver.filters import Selection, passes, wants
+from trackpush_server.receiver.filters import Failure, Selection, passes, wants
 from trackpush_server.receiver.intake import intake
 from trackpush_server.updates import TrackingUpdate
 
@@ -61,3 +66,84 @@ def test_a_destination_that_the_table_does_not_hold_gets_its_push_and_the_others
     assert made.updates[0].pushes == (NewPush("acme/a", drop_late=True), NewPush("acme/missing"))
     assert (made.filtered, made.unknown) == (1, 0)
     assert made.updates[0].received_at == 1_000
+
+
+def chosen(expression: str, one: TrackingUpdate) -> tuple[bool, list[Failure]]:
+    """Whether a destination with this expression gets the update, and what failed."""
+    wanted = Filter(expression=expression)
+    given = table(
+        account(Aggregator.CLICKPOST, "k", destinations=["acme/a"]),
+        destinations=[Destination(name="acme/a", url="http://a", filter=wanted)],
+    )
+    failures: list[Failure] = []
+    pushes = Selection(given.accounts[0], given).of(one, 1_700_000_000_000, failures)
+    return bool(pushes), failures
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("status.code == 'IN_TRANSIT' && shipment.direction == 'forward'", True),
+        ("status.aggregatorCode == '5' && aggregator == 'clickpost' && type == 'shipment.in_transit'", True),
+        ("status.terminal || test", False),
+        ("occurredAtKnown && occurredAt > timestamp('2020-01-01T00:00:00Z')", True),
+        ("receivedAt == timestamp('2023-11-14T22:13:20Z')", True),
+        ("raw.clickpost_status_code == 5", True),
+        ("has(raw.nothing)", False),
+        ("shipment.forwardAwb == '' && status.ndrReason == ''", True),
+    ],
+)
+def test_an_expression_decides_over_the_canonical_notification_and_the_body(expression: str, result: bool) -> None:  # noqa: FBT001
+    assert chosen(expression, update()) == (result, [])
+
+
+def test_an_expression_and_the_other_parts_have_to_agree() -> None:
+    one = account(Aggregator.CLICKPOST, "k", destinations=["acme/a"])
+    wanted = Filter(statuses=frozenset({"DELIVERED"}), expression="true")
+    given = table(one, destinations=[Destination(name="acme/a", url="http://a", filter=wanted)])
+    assert intake(one, Selection(one, given), (update(),), 1_000).filtered == 1
+
+
+def test_an_expression_without_an_answer_loses_nothing_and_says_so_without_the_update() -> None:
+    assert chosen("raw.nothing == 5", update()) == (
+        True, [Failure("acme/a", "a key is missing; ask with has() before")]
+    )  # fmt: skip
+    unknown = replace(update(), occurred_at=None)
+    result, failures = chosen("occurredAt < receivedAt", unknown)
+    assert (result, len(failures)) == (True, 1)
+    result, failures = chosen("raw.big == 5", replace(update(), body=b'{"big": 123456789012345678901234567890}'))
+    assert (result, len(failures)) == (True, 1)
+
+
+@pytest.mark.parametrize("body_", [b'{"a": "' + b"x" * 20_000 + b'"}', b'{"a": [' + b"1," * 2000 + b"1]}"])
+def test_a_body_beyond_the_bounds_of_the_cost_is_not_looked_into(body_: bytes) -> None:
+    result, failures = chosen("has(raw.a)", replace(update(), body=body_))
+    assert (result, len(failures)) == (True, 1)
+
+
+def test_an_expression_that_another_version_wrote_loses_nothing() -> None:
+    result, failures = chosen("nonsense of a later version", update())
+    assert (result, failures[0].reason) == (True, "this version of the server can't compile the expression")
+
+
+def test_what_the_other_parts_drop_is_not_evaluated() -> None:
+    wanted = Filter(statuses=frozenset({"DELIVERED"}), expression="raw.nothing == 5")
+    one = account(Aggregator.CLICKPOST, "k", destinations=["acme/a"])
+    given = table(one, destinations=[Destination(name="acme/a", url="http://a", filter=wanted)])
+    assert intake(one, Selection(one, given), (update(),), 1_000).failures == ()
+
+
+async def test_the_failures_of_an_expression_are_counted_and_its_pushes_arrive(tmp_path: Path) -> None:
+    async with open_sink() as sink, aiohttp.ClientSession() as session:
+        wanted = Filter(expression="raw.nothing == 5")
+        given = table(
+            account(Aggregator.CLICKPOST, "k"),
+            destinations=[Destination(name="acme/push", url=sink.url, filter=wanted)],
+        )
+        async with serving(tmp_path, given) as server:
+            url = f"http://{server.address}/rms/in/api/clickpost/notify?key=k"
+            for mark in (1, 2):
+                await session.post(url, data=body("clickpost", mark=mark, shipment=mark, second=1))
+            await until(lambda: sink.marks == {1, 2}, seconds=5, what="both pushes")
+            async with session.get(f"http://{server.admin_address}/metrics") as answer:
+                assert 'trackpush_filter_expression_errors_total{push_config="acme/push"} 2.0' in await answer.text()

@@ -141,7 +141,7 @@ class Filter(ApiModel):
         | None
     ) = Field(None, description="Whose updates.")
     expression: Annotated[str, Field(min_length=1, max_length=2048)] | None = Field(
-        None, description="A CEL expression over the canonical notification."
+        None, description="A CEL expression over the canonical notification that gives true or false; docs/filters.md."
     )
 
 

@@ -4,8 +4,12 @@ An account names its PushConfigs. One that the routing table doesn't hold (broke
 the same: it waits in the journal until the PushConfig is there, so that a typo loses nothing.
 """
 
+from typing import NamedTuple
+
+from trackpush_api.expressions import EvaluationError
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
 from trackpush_server.journal.port import NewPush
+from trackpush_server.receiver.conditions import Condition, View, condition
 from trackpush_server.updates import TrackingUpdate
 
 
@@ -15,7 +19,7 @@ def passes(account: Account, update: TrackingUpdate) -> bool:
 
 
 def wants(wanted: Filter, update: TrackingUpdate) -> bool:
-    """Whether a destination wants the update: every part of its filter has to agree."""
+    """Whether a destination wants the update: every part of its filter has to agree, its expression apart."""
     if wanted.directions is not None and update.direction not in wanted.directions:
         return False
     if wanted.aggregators is not None and update.aggregator not in wanted.aggregators:
@@ -24,18 +28,32 @@ def wants(wanted: Filter, update: TrackingUpdate) -> bool:
     return statuses is None or update.status in statuses or not statuses.isdisjoint(update.codes)
 
 
+class Failure(NamedTuple):
+    """An expression that had no answer for an update."""
+
+    push_config: str
+    reason: str
+    """Nothing of the update."""
+
+
+class Choice(NamedTuple):
+    """A destination as an account's updates meet it."""
+
+    push: NewPush
+    filter: Filter
+    condition: Condition | None
+
+
 class Selection:
     """The destinations of one account, looked up once per routing table."""
 
     def __init__(self, account: Account, table: RoutingTable) -> None:
         self._account = account
         known = table.destination_by_name
-        self._choices = tuple(
-            (NewPush(name, _drops_late(known.get(name))), known.get(name)) for name in _names(account)
-        )
+        self._choices = tuple(_choice(name, known.get(name)) for name in _names(account))
         self._all = (
-            tuple(push for push, _ in self._choices)
-            if account.statuses is None and all(one is None or one.filter == Filter() for _, one in self._choices)
+            tuple(one.push for one in self._choices)
+            if account.statuses is None and all(one.filter == Filter() for one in self._choices)
             else None
         )
 
@@ -43,18 +61,37 @@ class Selection:
         """How many destinations there are before any filter."""
         return len(self._choices)
 
-    def of(self, update: TrackingUpdate) -> tuple[NewPush, ...]:
-        """The pushes that this update gets."""
+    def of(self, update: TrackingUpdate, received_at: int, failures: list[Failure]) -> tuple[NewPush, ...]:
+        """The pushes that this update gets. An expression without an answer makes its push, and a failure."""
         if self._all is not None:
             return self._all
         if not passes(self._account, update):
             return ()
-        return tuple(push for push, one in self._choices if one is None or wants(one.filter, update))
+        view = View(update, received_at)
+        return tuple(
+            [
+                one.push
+                for one in self._choices
+                if wants(one.filter, update) and (one.condition is None or _holds(one, view, failures))
+            ]
+        )
+
+
+def _choice(name: str, destination: Destination | None) -> Choice:
+    if destination is None:
+        return Choice(NewPush(name), Filter(), None)
+    wanted = destination.filter
+    return Choice(NewPush(name, destination.drop_late), wanted, condition(wanted.expression))
+
+
+def _holds(choice: Choice, view: View, failures: list[Failure]) -> bool:
+    assert choice.condition is not None
+    try:
+        return choice.condition.holds(view)
+    except EvaluationError as error:
+        failures.append(Failure(choice.push.push_config, str(error)))
+        return True
 
 
 def _names(account: Account) -> tuple[str, ...]:
     return tuple(dict.fromkeys(account.destinations))
-
-
-def _drops_late(destination: Destination | None) -> bool:
-    return destination is not None and destination.drop_late

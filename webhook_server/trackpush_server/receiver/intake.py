@@ -8,7 +8,7 @@ import msgspec
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Status
 from trackpush_server.journal.port import NewUpdate
-from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.filters import Failure, Selection
 from trackpush_server.updates import TrackingUpdate, notification, update_key
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -20,6 +20,8 @@ class Intake(msgspec.Struct, frozen=True):
     updates: tuple[NewUpdate, ...]
     filtered: int
     unknown: int
+    failures: tuple[Failure, ...] = ()
+    """Expressions that had no answer; their pushes are made."""
 
 
 def intake(account: Account, selection: Selection, updates: tuple[TrackingUpdate, ...], received_at: int) -> Intake:
@@ -27,13 +29,16 @@ def intake(account: Account, selection: Selection, updates: tuple[TrackingUpdate
 
     An update that no destination wants is stored without pushes: it shows that it came.
     """
-    made = tuple([_new_update(account.name, selection, update, received_at) for update in updates])
+    failures: list[Failure] = []
+    made = tuple([_new_update(account.name, selection, update, received_at, failures) for update in updates])
     filtered = len(selection) * len(made) - sum([len(one.pushes) for one in made])
     unknown = sum([update.status is Status.UNKNOWN for update in updates])
-    return Intake(made, filtered, unknown)
+    return Intake(made, filtered, unknown, tuple(failures))
 
 
-def _new_update(account: str, selection: Selection, update: TrackingUpdate, received_at: int) -> NewUpdate:
+def _new_update(
+    account: str, selection: Selection, update: TrackingUpdate, received_at: int, failures: list[Failure]
+) -> NewUpdate:
     return NewUpdate(
         key=update_key(account, update),
         account=account,
@@ -46,5 +51,5 @@ def _new_update(account: str, selection: Selection, update: TrackingUpdate, rece
         status=update.status.value,
         notification=_ENCODE(notification(update, received_at)),
         body=update.body,
-        pushes=selection.of(update),
+        pushes=selection.of(update, received_at, failures),
     )

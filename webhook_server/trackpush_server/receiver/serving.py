@@ -1,6 +1,7 @@
 """What the receiver derives from one routing table. A request takes it once, so a reload never changes it midway."""
 
 from trackpush_api.routing import Account, RoutingTable
+from trackpush_server.receiver.conditions import condition
 from trackpush_server.receiver.filters import Selection
 from trackpush_server.receiver.routes import Routes
 
@@ -17,6 +18,8 @@ class Serving:
         self.limits = table.server.limits
         self.routes = Routes(table.server)
         self._selections: dict[str, Selection] = {}
+        for one in table.destinations:
+            condition(one.filter.expression)
         _ = table.account_by_digest, table.destination_by_name  # made here, not by the first request
 
     def selection(self, account: Account) -> Selection:

@@ -5,7 +5,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.logs import where
+from trackpush_server.receiver.filters import Failure
 from trackpush_server.receiver.intake import Intake
+from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.seldom import Seldom
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -18,7 +20,7 @@ _log = structlog.get_logger("trackpush.receiver")
 class IngestTelemetry:
     """Requests, rate, errors and duration, and what became of updates."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._requests = Counter(
             "trackpush_ingest_requests",
             "Requests of aggregators by answer.",
@@ -39,6 +41,13 @@ class IngestTelemetry:
             ["aggregator", "result"],
             registry=registry,
         )
+        self._expression_errors = Counter(
+            "trackpush_filter_expression_errors",
+            "Updates for which a PushConfig's filter.expression had no answer; they are pushed.",
+            ["push_config"],
+            registry=registry,
+        )
+        self._labels = labels
         self._connections_refused = Counter(
             "trackpush_ingest_connections_refused", "Connections beyond the bound.", registry=registry
         )
@@ -53,6 +62,7 @@ class IngestTelemetry:
         }
         self._answers: dict[tuple[Aggregator | None, str], Counter] = {}
         self._seldom = Seldom()
+        self._once_a_minute = Seldom(most=1, per=60.0)
 
     def answered(self, aggregator: Aggregator | None, code: str, seconds: float) -> None:
         """Count one request."""
@@ -74,6 +84,20 @@ class IngestTelemetry:
             count["filtered"](intake.filtered)
         if intake.unknown:
             count["unknown_status"](intake.unknown)
+
+        for failure in intake.failures:
+            self._expression_failed(failure)
+
+    def _expression_failed(self, failure: Failure) -> None:
+        self._expression_errors.labels(self._labels.of(failure.push_config)).inc()
+        held_back = self._once_a_minute.allow(failure.push_config)
+        if held_back is not None:
+            _log.warning(
+                "filter_expression_failed",
+                push_config=failure.push_config,
+                reason=f"{failure.reason}; the update is pushed, correct spec.filter.expression",
+                held_back=held_back,
+            )
 
     def unauthorized(self, aggregator: Aggregator) -> None:
         """Tell that a key is wrong, now and then."""

@@ -46,7 +46,7 @@ class Telemetry:
         self._labels = BoundedLabels()
         self._journal = journal
         self._counted_at = -_COUNT_SECONDS
-        self.ingest = IngestTelemetry(self.registry)
+        self.ingest = IngestTelemetry(self.registry, self._labels)
         self.push = PushTelemetry(self.registry, self._labels)
         self.queues = QueueTelemetry(self.registry, self._labels)
         self.journal = JournalTelemetry(self.registry, journal)

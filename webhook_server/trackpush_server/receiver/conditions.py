@@ -1,0 +1,128 @@
+"""CEL expressions of filters, against tracking updates. docs/filters.md is the page for those who write them.
+
+An expression that has no answer for an update never keeps it from the client: the push is made, and the failure told.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from trackpush_api.expressions import EvaluationError, InvalidExpressionError, compile_expression
+from trackpush_api.expressions.variables import RAW, RAW_BYTES, RAW_VALUES, qualified
+from trackpush_api.vocabulary import TERMINAL
+from trackpush_server.updates import TrackingUpdate
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAMES: Final = {
+    name: qualified(name)
+    for name in (
+        "type", "aggregator", "occurredAt", "occurredAtKnown", "receivedAt", "test", "shipment.awb", "shipment.courier",
+        "shipment.orderId", "shipment.direction", "shipment.forwardAwb", "shipment.returnReference",
+        "shipment.estimatedDelivery", "status.code", "status.aggregatorCode", "status.aggregatorLabel",
+        "status.terminal", "status.ndrReason", "status.remark", "status.location",
+    )
+}  # fmt: skip
+_RAW: Final = qualified(RAW)
+
+
+class View:
+    """One update as expressions see it; made when the first expression asks."""
+
+    __slots__ = ("_received_at", "_update", "_variables", "_with_raw")
+
+    def __init__(self, update: TrackingUpdate, received_at: int) -> None:
+        self._update = update
+        self._received_at = received_at
+        self._variables: dict[str, Any] | None = None
+        self._with_raw: dict[str, Any] | None = None
+
+    def variables(self, *, raw: bool) -> dict[str, Any]:
+        """By qualified name; with ``raw`` where the body is small enough to be looked into."""
+        if self._variables is None:
+            self._variables = _variables(self._update, self._received_at)
+        if not raw:
+            return self._variables
+        if self._with_raw is None:
+            self._with_raw = self._variables | _raw(self._update.body)
+        return self._with_raw
+
+
+class Condition(Protocol):
+    """Decides on an update."""
+
+    def holds(self, view: View) -> bool:
+        """Whether it wants it.
+
+        Raises:
+            EvaluationError: there is no answer; the message holds nothing of the update.
+        """
+        ...
+
+
+class Compiled:
+    """An expression of the routing table."""
+
+    def __init__(self, text: str) -> None:
+        self._expression = compile_expression(text)
+
+    def holds(self, view: View) -> bool:
+        """Evaluate."""
+        return self._expression.holds(view.variables(raw=self._expression.reads_raw))
+
+
+class Broken:
+    """One that this version of the server can't compile: another version wrote the table."""
+
+    def holds(self, _: View) -> bool:
+        """Give no answer."""
+        raise EvaluationError("this version of the server can't compile the expression")
+
+
+def condition(text: str | None) -> Condition | None:
+    """What an expression asks; compiled once per process."""
+    if text is None:
+        return None
+    try:
+        return Compiled(text)
+    except InvalidExpressionError:
+        return Broken()
+
+
+def _variables(update: TrackingUpdate, received_at: int) -> dict[str, Any]:
+    known = update.occurred_at is not None
+    values: dict[str, Any] = {
+        "type": f"shipment.{update.status.lower()}",
+        "aggregator": update.aggregator.slug,
+        "occurredAtKnown": known,
+        "receivedAt": _moment(received_at),
+        "test": update.test,
+        "shipment.awb": update.awb or "",
+        "shipment.courier": update.courier or "",
+        "shipment.orderId": update.order_id or "",
+        "shipment.direction": update.direction.value,
+        "shipment.forwardAwb": update.forward_awb or "",
+        "shipment.returnReference": update.return_reference or "",
+        "shipment.estimatedDelivery": update.estimated_delivery or "",
+        "status.code": update.status.value,
+        "status.aggregatorCode": update.aggregator_code or "",
+        "status.aggregatorLabel": update.aggregator_label or "",
+        "status.terminal": update.status in TERMINAL,
+        "status.ndrReason": "" if update.ndr_reason is None else update.ndr_reason.value,
+        "status.remark": update.remark or "",
+        "status.location": update.location or "",
+    }
+    if update.occurred_at is not None:
+        values["occurredAt"] = _moment(update.occurred_at)
+    return {_NAMES[name]: value for name, value in values.items()}
+
+
+def _moment(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def _raw(body: bytes) -> dict[str, Any]:
+    """The body, if it is within the bounds that the cost of an expression was reckoned with."""
+    if len(body) > RAW_BYTES or body.count(b",") + body.count(b"[") + body.count(b"{") > RAW_VALUES:
+        return {}
+    return {_RAW: msgspec.json.decode(body)}
