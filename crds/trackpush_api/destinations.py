@@ -7,6 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from trackpush_api.authorization import client_credentials, fixed_authorization
+from trackpush_api.certificates import check_certificates
 from trackpush_api.expressions import InvalidExpressionError, compile_expression
 from trackpush_api.kinds.push_config import PushConfigSpec, Retry
 from trackpush_api.manifest import Resource
@@ -54,6 +55,7 @@ def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress)
         drop_late=spec.delivery.late_updates == "Drop",
         suspended=spec.suspend,
     )
+    check_certificates(resource, compiled.tls, problems)
     _check(resource, spec, egress, problems)
     broken = any(one.severity is Severity.ERROR for one in problems)
     return CompiledDestination(destination=None if broken else compiled, problems=tuple(problems))

@@ -19,6 +19,8 @@ LOST: Final = "lost"
 """The connection breaks before the client sees the push."""
 ANSWER_LOST: Final = "answer lost"
 """The client takes the push, and the connection breaks before its answer is back."""
+DOWN: Final = "down"
+"""The client isn't there."""
 PASSED: Final = "passed"
 
 _HOP_BY_HOP = frozenset({"host", "connection", "content-length", "transfer-encoding"})
@@ -54,21 +56,26 @@ class RoughWay:
         """Take one try, body and headers untouched, as far as its fate allows."""
         body = await request.read()
         fate = self._fate(request.headers["webhook-id"])
+        status = await self._pass_on(request, body) if fate in {PASSED, ANSWER_LOST} else 500
+        if status is None:
+            fate = DOWN
         self.happened[fate] += 1
-        if fate == REFUSED:
-            return web.Response(status=500)
-        status = 0
-        if fate != LOST:
-            headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP]
-            async with self._session.post(self._client, data=body, headers=headers) as answer:
-                await answer.read()
-                status = answer.status
-            self.answers[status] += 1
-        if fate == PASSED:
+        if status is not None and fate in {PASSED, REFUSED}:
             return web.Response(status=status)
         assert request.transport is not None
         request.transport.abort()
         return web.Response()
+
+    async def _pass_on(self, request: web.Request, body: bytes) -> int | None:
+        """The client's answer, or None when there is none."""
+        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP]
+        try:
+            async with self._session.post(self._client, data=body, headers=headers) as answer:
+                await answer.read()
+        except aiohttp.ClientError:
+            return None
+        self.answers[answer.status] += 1
+        return answer.status
 
 
 @contextlib.asynccontextmanager
