@@ -1,6 +1,7 @@
 """One behaviour test per row of PEERS.md's table, named after the row: what others lack and Trackpush has.
 
-Short on purpose; the depths of each are tested where it is built. Rows of which a part is still to come say so.
+Short on purpose; the depths of each are tested where it is built. Two rows have a part that is still to come: the
+console (of "console / CLI") and traces (of "metrics, traces"). Client certificates: tests/server/test_client_auth.py.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import yaml
 from aiohttp import web
 
 from peers.conftest import QUICK, Open
+from support.authority import open_authority
 from support.deadline import until
 from support.serving import account
 from support.sink import Arrival
@@ -198,6 +200,13 @@ async def test_signing_and_rotation_overlap(place: Open) -> None:
             assert arrival.headers["webhook-signature"] == wanted
 
 
+async def test_oauth2_out(place: Open) -> None:
+    async with open_authority() as authority, place(oauth2=authority.credentials) as here:
+        await here.post(1, 2)
+        assert {one.headers["authorization"] for one in await here.arrived(2)} == {"Bearer token-1-of-acme"}
+        assert len(authority.asked) == 1
+
+
 async def test_ssrf_guard_at_the_socket(place: Open) -> None:
     async with place(url="http://169.254.169.254/latest/meta-data") as here:
         await here.post(1)
@@ -206,12 +215,16 @@ async def test_ssrf_guard_at_the_socket(place: Open) -> None:
                 pass
 
 
-async def test_filters_on_content_statuses_direction(place: Open) -> None:
+async def test_filters_on_content_statuses_direction_cel(place: Open) -> None:
     async with place(filter=Filter(statuses=frozenset({"DELIVERED"}), directions=frozenset(Direction))) as here:
         await here.post(1)
         await here.configure(filter=Filter(statuses=None, directions=frozenset(Direction)))
         await here.post(2)
-        assert [one.mark for one in await here.arrived(1)] == [2]
+        await here.configure(filter=Filter(expression="shipment.awb == 'none'"))
+        await here.post(3)
+        await here.configure(filter=Filter(expression="raw.clickpost_status_code == 5"))
+        await here.post(4)
+        assert [one.mark for one in await here.arrived(2)] == [2, 4]
 
 
 async def test_retention_erase_redaction(place: Open) -> None:
