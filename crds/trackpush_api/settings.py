@@ -1,5 +1,7 @@
 """WebhookServer → settings: what its pods need to know of it, besides how they are started. Pure."""
 
+import ipaddress
+
 import msgspec
 
 from trackpush_api.accounts import forbidden_word
@@ -23,7 +25,7 @@ def compile_settings(server: Resource) -> CompiledSettings:
     spec = server.spec
     if not isinstance(spec, WebhookServerSpec):
         return CompiledSettings(settings=None)
-    problems = _forbidden_words(server, spec)
+    problems = [*_forbidden_words(server, spec), *_wrong_ranges(server, spec)]
     if spec.storage.postgres is not None:
         message = "PostgreSQL is not supported by this version; use storage.sqlite"
         problems.append(server.problem("spec.storage.postgres", message, reason=Reason.UNSUPPORTED))
@@ -58,6 +60,19 @@ def _settings(server: Resource, spec: WebhookServerSpec) -> ServerSettings:
         egress=compile_egress(spec),
         retention=Retention(delivered=seconds(spec.retention.delivered), dead=seconds(spec.retention.dead)),
     )
+
+
+def _wrong_ranges(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
+    """Said here, and not at every push: a table with a range that can't be read would push to nobody."""
+    problems = []
+    for name, ranges in (("allowedCIDRs", spec.egress.allowed_cidrs), ("deniedCIDRs", spec.egress.denied_cidrs)):
+        for index, text in enumerate(ranges):
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError as error:
+                message = f"{text!r} is no CIDR ({error}); write for example 10.1.0.0/16"
+                problems.append(server.problem(f"spec.egress.{name}[{index}]", message, reason=Reason.INVALID))
+    return problems
 
 
 def _forbidden_words(server: Resource, spec: WebhookServerSpec) -> list[Problem]:

@@ -49,7 +49,8 @@ def certificate(authority: trustme.CA = CLIENTS) -> dict[str, str]:
 
 def serial(secrets: dict[str, str]) -> str:
     """Serial number of the client certificate, as OpenSSL spells it."""
-    return f"{load_pem_x509_certificate(secrets['tls.crt'].encode()).serial_number:X}"
+    digits = f"{load_pem_x509_certificate(secrets['tls.crt'].encode()).serial_number:X}"
+    return digits.zfill(len(digits) + len(digits) % 2)  # whole bytes
 
 
 TLS = {"ca": source("ca"), "certificate": source("tls.crt"), "privateKey": source("tls.key")}
