@@ -20,7 +20,7 @@ from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
 from support import objects
 from support.operating import Client, client, fake_pod, operating, options
 
-ACCOUNT = "system:serviceaccount:trackpush:trackpush"
+ACCOUNT = "system:serviceaccount:trackpush:"
 Rule = dict[str, Any]
 pytestmark = pytest.mark.timeout(300)
 
@@ -42,9 +42,9 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         made.stop()
 
 
-def rendered(helm: Path, **values: Any) -> list[dict[str, Any]]:
+def rendered(helm: Path, release: str = "trackpush", **values: Any) -> list[dict[str, Any]]:
     """The account and its rights, as the chart makes them."""
-    command = [str(helm), "template", "trackpush", str(ROOT / "helm/trackpush"), "-n", "trackpush", "-f", "-"]
+    command = [str(helm), "template", release, str(ROOT / "helm/trackpush"), "-n", "trackpush", "-f", "-"]
     done = subprocess.run(command, input=yaml.safe_dump(values), check=True, capture_output=True, text=True)
     kinds = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
     return [one for one in yaml.safe_load_all(done.stdout) if one and one["kind"] in kinds]
@@ -54,7 +54,11 @@ def rendered(helm: Path, **values: Any) -> list[dict[str, Any]]:
 def kubeconfig(plane: ControlPlane, helm: Path, tmp_path: Path) -> Path:
     """What the chart's account uses, its rights as they should be."""
     plane.apply(yaml.safe_dump_all(rendered(helm)))
-    token = plane.kubectl("-n", "trackpush", "create", "token", "trackpush").stdout.strip()
+    return _as_account(plane, "trackpush", tmp_path)
+
+
+def _as_account(plane: ControlPlane, account: str, tmp_path: Path) -> Path:
+    token = plane.kubectl("-n", "trackpush", "create", "token", account).stdout.strip()
     found = yaml.safe_load(plane.kubeconfig.read_text())
     found["users"][0]["user"] = {"token": token}
     file = tmp_path / "kubeconfig"
@@ -76,13 +80,18 @@ async def everything(
     *,
     seconds: float = 20.0,
     unused: Callable[[], set[tuple[str, str, str]]] = set,
+    lease: str = "trackpush",
+    alone: bool = False,
 ) -> None:
-    """A run in which the operator does all that it ever does; it goes on until no right is `unused`."""
+    """A run in which the operator does all that it ever does; it goes on until no right is `unused`.
+
+    ``alone``: it serves that namespace only, by Roles.
+    """
     parents = {"parentRefs": [{"name": "edge"}]}
     server = objects.server(namespace=namespace, expose={"httpRoute": parents})
     async with fake_pod(f"{namespace}/main") as pod, operating(
-        options(kubeconfig, namespace, namespaces=(), operator_namespace="trackpush", lease_namespace="trackpush",
-                lease_name="trackpush")
+        options(kubeconfig, namespace, namespaces=(namespace,) if alone else (), operator_namespace="trackpush",
+                lease_namespace="trackpush", lease_name=lease)
     ):  # fmt: skip
         await admin.create(server, objects.secret(namespace=namespace, **{"in": "key-of-acme-1", "out": "s"}))
         await admin.create(objects.push(namespace=namespace), objects.webhook(namespace=namespace))
@@ -137,10 +146,12 @@ def parts(rules: list[Rule]) -> set[tuple[str, str, str]]:
     }
 
 
-def asked(plane: ControlPlane, namespaces: set[str]) -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
+def asked(
+    plane: ControlPlane, namespaces: set[str], account: str = "trackpush"
+) -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
     """What the operator asked for in these namespaces (and everywhere), and what of it was forbidden."""
     used, forbidden = set(), set()
-    for event in plane.audited(ACCOUNT):
+    for event in plane.audited(ACCOUNT + account):
         reference = event.get("objectRef")
         if reference is None or reference.get("namespace", "") not in {"", *namespaces}:
             continue
@@ -162,6 +173,29 @@ async def test_the_role_is_enough_and_all_of_it_is_used(
     await everything(admin, kubeconfig, "whole", unused=lambda: parts(rules) - asked(plane, seen)[0])
     _, forbidden = asked(plane, seen)
     assert forbidden == set()
+
+
+async def test_roles_alone_are_enough_for_a_list_of_namespaces_and_all_of_them_are_used(
+    plane: ControlPlane, helm: Path, admin: Client, tmp_path: Path
+) -> None:
+    plane.kubectl("create", "namespace", "alone")
+    objects_ = rendered(helm, "trackpush-alone", watch={"namespaces": ["alone"]})
+    plane.apply(yaml.safe_dump_all(objects_))
+    kubeconfig = _as_account(plane, "trackpush-alone", tmp_path)
+    assert not [one for one in objects_ if one["kind"] == "ClusterRole" and _holds_data(one)]
+    rules = [rule for role in objects_ if role["kind"] in {"ClusterRole", "Role"} for rule in role["rules"]]
+    seen = {"alone", "trackpush"}
+
+    def unused() -> set[tuple[str, str, str]]:
+        return parts(rules) - asked(plane, seen, "trackpush-alone")[0]
+
+    await everything(admin, kubeconfig, "alone", unused=unused, lease="trackpush-alone", alone=True)
+    _, forbidden = asked(plane, seen, "trackpush-alone")
+    assert forbidden == set()
+
+
+def _holds_data(role: Rule) -> bool:
+    return any(resource in {"secrets", "pods"} for rule in role["rules"] for resource in rule["resources"])
 
 
 def clusterwide(helm: Path) -> dict[str, Any]:
