@@ -231,6 +231,17 @@ async def test_an_update_with_an_older_event_time_than_a_stored_one_is_late(stor
         assert [push.late for push in page.pushes] == [False, True]
 
 
+@pytest.mark.parametrize("drop", [False, True])
+async def test_lateness_is_known_after_a_restart(store: Store, *, drop: bool) -> None:
+    async with store.open() as opened:
+        first = await opened.put_one(shipment="S", occurred_at=200)
+        await opened.record(outcome(first.update_id, PushState.DELIVERED))
+    async with store.open() as opened:
+        late = await opened.put_one(shipment="S", occurred_at=100, to=[NewPush(OMS, drop_late=drop)])
+        assert (late.late, late.dropped) == ((OMS,), (OMS,) if drop else ())
+        assert await opened.pending_ids() == ([] if drop else [late.update_id])
+
+
 async def test_a_newer_or_equally_old_update_is_not_late(store: Store) -> None:
     async with store.open() as opened:
         await opened.put_one(shipment="S", occurred_at=200)

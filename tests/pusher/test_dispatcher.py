@@ -308,6 +308,29 @@ async def test_the_rate_limit_holds_across_retries(tmp_path: Path) -> None:
             assert last - first > 0.3, "25 attempts take more than 0.3 s at 50 a second and a burst of 5"
 
 
+async def test_after_an_outage_it_drains_at_the_rate_and_each_lane_in_order(tmp_path: Path) -> None:
+    healthy = asyncio.Event()
+
+    async def down(_: Arrival) -> int:
+        return 200 if healthy.is_set() else 503
+
+    limit = RateLimit(requests=20, per=1.0)
+    async with open_sink(down) as sink, open_rig(tmp_path, to(sink, rate_limit=limit, max_concurrency=16)) as rig:
+        for start in range(0, 24, 3):
+            await rig.post(*range(start, start + 3), shipment=f"s-{start % 4}")
+        await rig.until_breaker("open")
+        before = len(sink.arrivals)
+        healthy.set()
+        await rig.until_ended(24)
+        drained = sink.arrivals[before:]
+        times = [one.at for one in drained]
+        for first, last in zip(times, times[12:], strict=False):
+            assert last - first > 0.3, "13 attempts take more than 0.3 s at 20 a second and a burst of 2"
+        for lane in range(4):
+            marks = [one.mark for one in drained if one.mark is not None and one.mark // 3 * 3 % 4 == lane]
+            assert sorted(marks) == marks, "oldest first"
+
+
 async def test_stopping_lets_attempts_under_way_end(tmp_path: Path) -> None:
     gate = asyncio.Event()
 
