@@ -36,6 +36,11 @@ async def header(cluster: Client, namespace: str, push: str = "oms") -> str | No
     return found[0].headers[0][1] if found else None
 
 
+async def has_settings(cluster: Client, namespace: str) -> bool:
+    """Whether the server's own settings are written."""
+    return SETTINGS in await cluster.shards(namespace, "main")
+
+
 async def digests(cluster: Client, namespace: str, webhook: str = "clickpost") -> tuple[str, ...] | None:
     """The digests of an account's keys as the pods would see them."""
     shards = await cluster.shards(namespace, "main")
@@ -73,8 +78,11 @@ async def test_a_rotated_secret_changes_exactly_one_shard(
     secrets = [within(objects.secret(f"s-{number}", out=f"v-{number}")) for number in range(20)]
     await cluster.create(*example, *more, *secrets)
     async with start():
-        await cluster.until(lambda: header(cluster, namespace, "other-19"), "v-19")
+        for number in range(20):
+            await cluster.until(lambda push=f"other-{number}": header(cluster, namespace, push), f"v-{number}")
         await cluster.until(lambda: header(cluster, namespace), "s-1")
+        await cluster.until(lambda: digests(cluster, namespace), (digest_key("k-1-long-enough-now"),))
+        await cluster.until(lambda: has_settings(cluster, namespace), wanted=True)
         before = await cluster.shards(namespace, "main")
         await cluster.secret(namespace, "s-7", out="v-rotated")
         await cluster.until(lambda: header(cluster, namespace, "other-7"), "v-rotated")
@@ -229,5 +237,9 @@ async def test_another_namespaces_resources_are_served_only_if_the_server_allows
         selected = {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": other}}}
         await cluster.patch("WebhookServer", namespace, "main", spec={"allowedNamespaces": selected})
         await cluster.until_condition("AggregatorWebhook", other, "clickpost", Accepted="True Accepted")
-        shards = await cluster.shards(namespace, "main")
-        assert f"{other}/oms" in [one.name for shard in shards.values() for one in shard.destinations]
+
+        async def is_served() -> bool:
+            shards = await cluster.shards(namespace, "main")
+            return f"{other}/oms" in [one.name for shard in shards.values() for one in shard.destinations]
+
+        await cluster.until(is_served, wanted=True)

@@ -8,6 +8,7 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client, FakePod, fake_pod
+from trackpush_api.shards import SETTINGS
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -48,10 +49,12 @@ async def ready(cluster: Client, within: Within, pod: FakePod, name: str = "fake
 async def until_shards(cluster: Client, namespace: str) -> None:
     """Wait until the table is written."""
 
-    async def is_there() -> bool:
-        return len(await cluster.shards(namespace, "main")) == 3
+    async def written() -> set[str]:
+        shards = (await cluster.shards(namespace, "main")).values()  # two names may share one
+        entries = {one.name for shard in shards for one in (*shard.accounts, *shard.destinations)}
+        return entries | {SETTINGS for shard in shards if shard.settings is not None}
 
-    await cluster.until(is_there, wanted=True)
+    await cluster.until(written, {f"{namespace}/clickpost", f"{namespace}/oms", SETTINGS})
 
 
 @pytest.mark.usefixtures("resources")
