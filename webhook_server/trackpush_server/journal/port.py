@@ -66,6 +66,9 @@ class Committed(msgspec.Struct, frozen=True):
     """PushConfigs for which an update with a later event time was stored before."""
     dropped: tuple[str, ...] = ()
     """Those of ``late`` whose push was stored as dropped."""
+    behind: int = 0
+    """The lowest update id of the same shipment and account that another replica stored and that has a pending push;
+    0 when there is none. A channel that doesn't hold that one in memory reads from the journal first."""
 
 
 class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +222,12 @@ class Journal(Protocol):
     """Called on the loop after each commit with its duration in seconds and its number of rows (for histograms)."""
     on_state: Callable[[str | None], None]
     """Called on the loop when the journal becomes unavailable (with the reason) or available again (None)."""
+    on_elsewhere: Callable[[str, int], None]
+    """Called on the loop: another replica stored pushes of this PushConfig; the lowest of their update ids."""
+    on_replayed: Callable[[str, Sequence[int]], None]
+    """Called on the loop: another replica made these pushes of a PushConfig pending again."""
+    on_erased: Callable[[frozenset[int]], None]
+    """Called on the loop: another replica erased these updates."""
 
     @property
     def unavailable(self) -> str | None:

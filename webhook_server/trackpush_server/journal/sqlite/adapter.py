@@ -47,8 +47,11 @@ class SqliteJournal:
     def __init__(self, folder: Path) -> None:
         self.stats = JournalStats()
         self.on_commit: Callable[[Sequence[Committed]], None] = _ignore
-        self.on_batch: Callable[[float, int], None] = _ignore_batch
+        self.on_batch: Callable[[float, int], None] = _ignore_two
         self.on_state: Callable[[str | None], None] = _ignore
+        self.on_elsewhere: Callable[[str, int], None] = _ignore_two
+        self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore_two
+        self.on_erased: Callable[[frozenset[int]], None] = _ignore
         self._folder = folder
         self._unavailable: str | None = "the journal is not started"
         self._outcomes_waiting = 0
@@ -291,5 +294,5 @@ def _ignore(_: object) -> None:
     return
 
 
-def _ignore_batch(_: float, __: int) -> None:
+def _ignore_two(_: object, __: object) -> None:
     return
