@@ -25,6 +25,19 @@ async def test_a_push_that_failed_stays_pending_with_its_tries_and_due_time(stor
         assert (push.tries, push.rejections, push.due_at) == (3, 2, NOW + 5)
 
 
+async def test_a_push_keeps_its_trace_over_a_restart_and_one_without_has_none(store: Store) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with store.open() as opened:
+        committed = await opened.put_one(trace=trace)
+        without = await opened.put_one()
+        assert (committed.update.trace, without.update.trace) == (trace, None)
+    async with store.open() as opened:
+        page = await opened.journal.pending(OMS, after=0, limit=10)
+        assert [push.trace for push in page.pushes] == [trace, None]
+        fetched = await opened.journal.fetch(OMS, [committed.update_id])
+        assert fetched[committed.update_id].trace == trace
+
+
 async def test_of_several_outcomes_of_one_push_in_one_commit_the_last_counts(store: Store) -> None:
     async with store.open() as opened:
         one, other = await opened.put_one(), await opened.put_one()

@@ -32,7 +32,8 @@ async def fill(opened: Opened, rng: random.Random, rounds: int) -> None:
             body = MARK + padding if marked else padding
             awb = "awb-of-the-marked" if marked else f"awb-{rng.random()}"
             notification = b'{"remark":"%s"}' % (MARK if marked else b"")
-            batch.append(update(body=body, notification=notification, awb=awb, shipment=awb))
+            trace = MARK.decode() if marked else None
+            batch.append(update(body=body, notification=notification, awb=awb, shipment=awb, trace=trace))
         before = len(opened.committed)
         await opened.put(*batch)
         for one in opened.committed[before:]:

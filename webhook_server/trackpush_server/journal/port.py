@@ -54,6 +54,8 @@ class NewUpdate(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     """The aggregator's body, JSON, redacted."""
     pushes: tuple[NewPush, ...] = ()
+    trace: str | None = None
+    """The span that received it, as a W3C ``traceparent``; None while tracing is off."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -93,6 +95,8 @@ class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
     """When it was last; 0 is never."""
     tries_before: int = 0
     """Tries before the last replay: the retry schedule counts from there."""
+    trace: str | None = None
+    """See `NewUpdate.trace`."""
 
 
 class Page(msgspec.Struct, frozen=True):

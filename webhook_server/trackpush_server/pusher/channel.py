@@ -141,6 +141,7 @@ class Channel:
                 late=self.name in committed.late,
                 notification=update.notification,
                 body=update.body,
+                trace=update.trace,
             ),
         )
         if self._state is State.OPEN and self._probe is None:
@@ -217,6 +218,7 @@ class Channel:
                 replays=stored.replays,
                 replayed_at=stored.replayed_at,
                 tries_before=stored.tries_before,
+                trace=stored.trace,
             )
             lane = self._lanes.add(push)
             if lane is not None and stored.due_at > now and self._state is State.CLOSED:

@@ -31,6 +31,7 @@ class Push:
         "replayed_at",
         "replays",
         "shipment",
+        "trace",
         "tries",
         "tries_before",
         "update_id",
@@ -53,6 +54,7 @@ class Push:
         replays: int = 0,
         replayed_at: int = 0,
         tries_before: int = 0,
+        trace: str | None = None,
     ) -> None:
         self.update_id = update_id
         self.key = key
@@ -70,6 +72,8 @@ class Push:
         self.replayed_at = replayed_at
         self.tries_before = tries_before
         """Tries before the last replay."""
+        self.trace = trace
+        """The span that received its update, as a ``traceparent``."""
         self.last_attempt_at = 0
         self.previous_attempt_at = 0
         self.erased = False

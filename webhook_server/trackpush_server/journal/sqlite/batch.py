@@ -94,6 +94,7 @@ class Writing:
                 update.status,
                 update.notification,
                 update.body,
+                update.trace,
             )
             for update_id, update in enumerate(updates, first)
         ]

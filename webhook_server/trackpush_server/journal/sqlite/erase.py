@@ -24,7 +24,7 @@ ACCOUNTS = "SELECT id FROM names WHERE substr(name, 1, length(:client) + 1) = :c
 
 BLANK_UPDATES = """
 UPDATE updates SET shipment = '', awb = NULL, forward_awb = NULL, order_id = NULL, notification = x'', body = x'',
-    erased_at = :now
+    trace = NULL, erased_at = :now
 WHERE id IN (SELECT value FROM json_each(:ids)) AND erased_at IS NULL
 """
 BLANK_ATTEMPTS = "UPDATE attempts SET error = NULL WHERE update_id IN (SELECT value FROM json_each(:ids))"

@@ -117,4 +117,5 @@ def _stored(push_config: str, row: tuple[Any, ...]) -> StoredPush:
         replays=row[11],
         replayed_at=row[12],
         tries_before=row[13],
+        trace=row[14],
     )

@@ -15,7 +15,7 @@ def unannounced(connection: sqlite3.Connection, first: int, last: int) -> list[C
     """The updates in this range of ids, as their commit would have announced them."""
     found = []
     for update_id, key, account, received_at, occurred_at, *rest in connection.execute(sql.UNANNOUNCED, (first, last)):
-        shipment, awb, forward_awb, order_id, status, notification, body = rest
+        shipment, awb, forward_awb, order_id, status, notification, body, trace = rest
         pushes = connection.execute(sql.PUSHES_OF, (update_id,)).fetchall()
         update = NewUpdate(
             key=key,
@@ -30,6 +30,7 @@ def unannounced(connection: sqlite3.Connection, first: int, last: int) -> list[C
             notification=notification,
             body=body,
             pushes=tuple(NewPush(name, state == PushState.DROPPED) for name, _, state in pushes),
+            trace=trace,
         )
         late = tuple(name for name, is_late, _ in pushes if is_late)
         dropped = tuple(name for name, _, state in pushes if state == PushState.DROPPED)

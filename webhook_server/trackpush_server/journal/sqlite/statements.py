@@ -36,8 +36,8 @@ class ManyRows:
 
 INSERT_UPDATES = ManyRows(
     "INSERT INTO updates (id, key, account_id, received_at, occurred_at, shipment, awb, forward_awb, order_id, status,"
-    " notification, body) VALUES {rows} ON CONFLICT (key) DO NOTHING",
-    12,
+    " notification, body, trace) VALUES {rows} ON CONFLICT (key) DO NOTHING",
+    13,
 )
 """New updates; one that is already there is passed over."""
 
@@ -83,7 +83,7 @@ LIMIT 1
 
 PENDING = """
 SELECT p.update_id, u.key, a.name, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at,
-       u.notification, u.body, p.replays, coalesce(p.replayed_at, 0), p.tries_before
+       u.notification, u.body, p.replays, coalesce(p.replayed_at, 0), p.tries_before, u.trace
 FROM pushes AS p
 JOIN updates AS u ON u.id = p.update_id
 JOIN names AS a ON a.id = u.account_id
@@ -95,7 +95,7 @@ LIMIT ?
 
 FETCH = """
 SELECT p.update_id, u.key, a.name, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at,
-       u.notification, u.body, p.replays, coalesce(p.replayed_at, 0), p.tries_before
+       u.notification, u.body, p.replays, coalesce(p.replayed_at, 0), p.tries_before, u.trace
 FROM pushes AS p
 JOIN updates AS u ON u.id = p.update_id
 JOIN names AS a ON a.id = u.account_id
@@ -126,7 +126,7 @@ PENDING_COUNTS = "SELECT config_id, count(*) FROM pushes WHERE state = 0 GROUP B
 
 UNANNOUNCED = """
 SELECT u.id, u.key, a.name, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,
-       u.notification, u.body
+       u.notification, u.body, u.trace
 FROM updates AS u JOIN names AS a ON a.id = u.account_id
 WHERE u.id BETWEEN ? AND ? ORDER BY u.id
 """
