@@ -21,6 +21,8 @@ def slot_of(push_config: str) -> int:
 class Ownership(Protocol):
     """The port. Methods are called on the event loop and don't block it."""
 
+    alone: bool
+    """Whether no other process stores updates or sends pushes."""
     on_gained: Callable[[frozenset[int]], None]
     """Set before `start`. Called on the loop with slots that are held from now on: their channels scan the journal."""
     on_lost: Callable[[frozenset[int]], None]
@@ -40,6 +42,10 @@ class Ownership(Protocol):
         """Let go of slots for which nothing is under way and whose outcomes are stored."""
         ...
 
+    def drain(self) -> None:
+        """Take nothing more, and want everything handed over: the process is about to end."""
+        ...
+
     async def stop(self) -> None:
         """Let go of everything; others take over at once."""
         ...
@@ -47,6 +53,8 @@ class Ownership(Protocol):
 
 class Sole:
     """Of a journal that one process has for itself: everything is its own, always."""
+
+    alone = True
 
     def __init__(self) -> None:
         self.on_gained: Callable[[frozenset[int]], None] = _ignore
@@ -62,6 +70,9 @@ class Sole:
         """Nothing to do."""
 
     async def release(self, slots: frozenset[int]) -> None:
+        """Nothing to do."""
+
+    def drain(self) -> None:
         """Nothing to do."""
 
     async def stop(self) -> None:

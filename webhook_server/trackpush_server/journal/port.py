@@ -69,8 +69,9 @@ class Committed(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...] = ()
     """Those of ``late`` whose push was stored as dropped."""
     behind: int = 0
-    """The lowest update id of the same shipment and account that another replica stored and that has a pending push;
-    0 when there is none. A channel that doesn't hold that one in memory reads from the journal first."""
+    """The highest earlier update id of the same shipment and account that another replica stored and that has a
+    pending push; 0 when there is none. A channel that hasn't read up to that one reads from the journal first. The
+    highest: with a lower one in memory, another between the two may still be on disk only."""
 
 
 class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
