@@ -19,11 +19,12 @@ from trackpush_api.accounts import (
     serves_namespace,
 )
 from trackpush_api.destinations import compile_destination
+from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem
 from trackpush_api.routing import Account, Destination, Egress, RoutingTable
 from trackpush_api.secrets import Secrets
-from trackpush_api.settings import compile_settings
+from trackpush_api.settings import compile_egress, compile_settings
 
 Labels = Mapping[str, Mapping[str, str]]
 """Labels of namespaces, by name."""
@@ -95,20 +96,20 @@ class _Compiler:
 
     def table(self) -> RoutingTable | None:
         """The table; problems are noted on the way."""
-        compiled = compile_settings(self._server)
+        spec = self._server.spec
+        assert isinstance(spec, WebhookServerSpec)
+        compiled = compile_settings(self._server, secrets=self._secrets)
         self._problems.extend(compiled.problems)
-        if compiled.settings is None:
-            return None
         ours = [one for one in self._webhooks if self._is_ours(one)]
         served = [one for one in ours if serves_namespace(self._server, one.namespace, self._labels_of(one))]
         for one in served:
             for claim in claimed_keys(one, self._secrets):
                 self._keys.setdefault(claim, one.full_name)
-        return RoutingTable(
-            server=compiled.settings,
-            accounts=tuple(sorted(self._accounts(ours), key=lambda one: one.name)),
-            destinations=tuple(self._destinations({one.namespace for one in served}, compiled.settings.egress)),
-        )
+        accounts = tuple(sorted(self._accounts(ours), key=lambda one: one.name))
+        destinations = tuple(self._destinations({one.namespace for one in served}, compile_egress(spec)))
+        if compiled.settings is None:  # only now, so that all problems are told at once
+            return None
+        return RoutingTable(server=compiled.settings, accounts=accounts, destinations=destinations)
 
     def _is_ours(self, webhook: Resource) -> bool:
         found, problems = find_server(webhook, self._servers)

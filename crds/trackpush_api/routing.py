@@ -1,8 +1,8 @@
 """The routing table: what a server needs to know of all resources, compiled, immutable, content-addressed.
 
 `compile()` makes it, the server only reads it. It carries secret values (header values, signing secrets, client
-keys), so it is never logged and only ever stored in Secrets or kept in memory. Inbound keys stand in it as SHA-256
-only.
+keys, the database's connection string), so it is never logged and only ever stored in Secrets or kept in memory.
+Inbound keys stand in it as SHA-256 only.
 """
 
 import hashlib
@@ -136,6 +136,24 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     dead: float = 90 * 86400.0
 
 
+class Sqlite(msgspec.Struct, frozen=True, tag_field="kind", tag="sqlite"):
+    """The journal is a file in the server's own data folder."""
+
+
+class Postgres(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="postgres"):
+    """The journal is in a database, which several replicas share."""
+
+    dsn: str
+    """``postgresql://USER:PASSWORD@HOST/DATABASE``; `trackpush_api.dsn` has read it. A secret."""
+
+    def __repr__(self) -> str:
+        """Without the value: a settings object that gets into a log must not take the password there."""
+        return "Postgres(dsn=…)"
+
+
+Storage = Sqlite | Postgres
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One WebhookServer."""
 
@@ -145,6 +163,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     egress: Egress = Egress()
     retention: Retention = Retention()
+    storage: Storage = Sqlite()
 
 
 class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -183,12 +202,15 @@ __all__ = [
     "Host",
     "Limits",
     "OAuth2",
+    "Postgres",
     "RateLimit",
     "Retention",
     "Retry",
     "RoutingTable",
     "ServerSettings",
+    "Sqlite",
     "Status",
+    "Storage",
     "TlsMaterial",
     "digest_key",
 ]

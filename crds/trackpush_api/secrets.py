@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from trackpush_api.kinds.base import SecretSource
+from trackpush_api.dsn import why_unusable
+from trackpush_api.kinds.base import SecretKeySelector, SecretSource
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity
 
@@ -21,18 +22,21 @@ class Resolver:
 
     def value(self, source: SecretSource, field: str) -> str | None:
         """The value, without white space at its ends; None when there is none (noted as an error)."""
-        reference = source.secret_key_ref
+        return self.text(source.secret_key_ref, f"{field}.secretKeyRef")
+
+    def text(self, reference: SecretKeySelector, field: str) -> str | None:
+        """The same of a bare reference; ``field`` is where that stands."""
         secret = self._secrets.get((self._resource.namespace, reference.name))
         if secret is None:
             return self._fail(
-                f"{field}.secretKeyRef.name",
+                f"{field}.name",
                 f'Secret "{reference.name}" is not in namespace "{self._resource.namespace}"; make it or fix the name',
                 Reason.SECRET_NOT_FOUND,
             )
         if reference.key not in secret.values:
             found = ", ".join(f'"{key}"' for key in sorted(secret.values)[:_MOST_NAMES]) or "no keys"
             return self._fail(
-                f"{field}.secretKeyRef.key",
+                f"{field}.key",
                 f'Secret "{reference.name}" has no key "{reference.key}" (found: {found}); add it or fix the key',
                 Reason.SECRET_KEY_NOT_FOUND,
             )
@@ -40,14 +44,14 @@ class Resolver:
         trimmed = (value or "").strip()
         if not trimmed:
             return self._fail(
-                f"{field}.secretKeyRef.key",
+                f"{field}.key",
                 f'key "{reference.key}" of Secret "{reference.name}" is empty; set it',
                 Reason.SECRET_VALUE_INVALID,
             )
         if trimmed != value:
             self._problems.append(
                 self._resource.problem(
-                    f"{field}.secretKeyRef.key",
+                    f"{field}.key",
                     f'key "{reference.key}" of Secret "{reference.name}" has white space at its ends, which is ignored;'
                     " write it without (printf, not echo)",
                     Severity.WARNING,
@@ -61,6 +65,15 @@ class Resolver:
         if value is not None and not all(" " <= char <= "~" or char == "\t" for char in value):
             message = "the Secret's value has a line break or a character that no header may carry"
             return self._fail(field, message, Reason.SECRET_VALUE_INVALID)
+        return value
+
+    def dsn(self, reference: SecretKeySelector, field: str) -> str | None:
+        """A connection string that the server can connect with, as far as its text tells."""
+        value = self.text(reference, field)
+        wrong = None if value is None else why_unusable(value)
+        if wrong is not None:
+            message = f'key "{reference.key}" of Secret "{reference.name}" {wrong}'
+            return self._fail(f"{field}.key", message, Reason.SECRET_VALUE_INVALID)
         return value
 
     def _fail(self, field: str, message: str, reason: Reason) -> str | None:

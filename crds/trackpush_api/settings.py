@@ -9,27 +9,30 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason
 from trackpush_api.quantities import seconds
-from trackpush_api.routing import Egress, Host, Limits, Retention, ServerSettings
+from trackpush_api.routing import Egress, Host, Limits, Postgres, Retention, ServerSettings, Sqlite, Storage
+from trackpush_api.secrets import Resolver, Secrets
 from trackpush_api.vocabulary import Aggregator
 
 
 class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings (None when the spec is invalid) and all problems."""
+    """The settings and all problems. None when the spec is invalid or the journal's place isn't known.
+
+    Then what a server has stays: one that was told half of it could open another journal.
+    """
 
     settings: ServerSettings | None
     problems: tuple[Problem, ...] = ()
 
 
-def compile_settings(server: Resource) -> CompiledSettings:
-    """Compile one WebhookServer."""
+def compile_settings(server: Resource, *, secrets: Secrets) -> CompiledSettings:
+    """Compile one WebhookServer, with the Secrets that it names."""
     spec = server.spec
     if not isinstance(spec, WebhookServerSpec):
         return CompiledSettings(settings=None)
     problems = [*_forbidden_words(server, spec), *_wrong_ranges(server, spec)]
-    if spec.storage.postgres is not None:
-        message = "PostgreSQL is not supported by this version; use storage.sqlite"
-        problems.append(server.problem("spec.storage.postgres", message, reason=Reason.UNSUPPORTED))
-    return CompiledSettings(settings=_settings(server, spec), problems=tuple(problems))
+    storage = _storage(spec, Resolver(server, secrets, problems))
+    settings = None if storage is None else _settings(server, spec, storage)
+    return CompiledSettings(settings=settings, problems=tuple(problems))
 
 
 def compile_egress(spec: WebhookServerSpec) -> Egress:
@@ -43,7 +46,14 @@ def compile_egress(spec: WebhookServerSpec) -> Egress:
     )
 
 
-def _settings(server: Resource, spec: WebhookServerSpec) -> ServerSettings:
+def _storage(spec: WebhookServerSpec, resolver: Resolver) -> Storage | None:
+    if spec.storage.postgres is None:
+        return Sqlite()
+    dsn = resolver.dsn(spec.storage.postgres.dsn_secret_ref, "spec.storage.postgres.dsnSecretRef")
+    return None if dsn is None else Postgres(dsn=dsn)
+
+
+def _settings(server: Resource, spec: WebhookServerSpec, storage: Storage) -> ServerSettings:
     limits = spec.limits
     return ServerSettings(
         name=server.full_name,
@@ -59,6 +69,7 @@ def _settings(server: Resource, spec: WebhookServerSpec) -> ServerSettings:
         ),
         egress=compile_egress(spec),
         retention=Retention(delivered=seconds(spec.retention.delivered), dead=seconds(spec.retention.dead)),
+        storage=storage,
     )
 
 

@@ -123,7 +123,7 @@ class Compiler:
             self.verdicts.pop(key, None)
             return
         resource, problems = resource_of(item)
-        compiled = compile_settings(resource)
+        compiled = compile_settings(resource, secrets=self._secrets(item))
         table = self.tables.get(key.full_name)
         if compiled.settings is not None and table is not None:  # else what was there stays
             self._put(table, ("settings", key.full_name), compiled.settings, effects)

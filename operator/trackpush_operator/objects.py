@@ -19,6 +19,8 @@ from trackpush_operator.cluster.api import Body
 from trackpush_operator.cluster.kinds import COMPONENT_LABEL, INSTANCE_LABEL
 
 ADMIN_PORT_NAME = "admin"
+_REFERENCES = ("secretKeyRef", "dsnSecretRef")
+"""Fields that name a Secret."""
 
 
 class Kind(StrEnum):
@@ -218,14 +220,15 @@ def _links(kind: Kind, namespace: str, spec: Any) -> Links:
 
 
 def _secret_names(node: Any) -> Iterator[str]:
-    """Every ``secretKeyRef`` in a spec; a pod template's don't count, they are the kubelet's."""
+    """Every reference to a Secret's key in a spec; a pod template's don't count, they are the kubelet's."""
     if isinstance(node, list):
         for child in node:
             yield from _secret_names(child)
     elif isinstance(node, dict):
-        reference = node.get("secretKeyRef")
-        if isinstance(reference, dict) and isinstance(reference.get("name"), str):
-            yield reference["name"]
+        for field in _REFERENCES:
+            reference = node.get(field)
+            if isinstance(reference, dict) and isinstance(reference.get("name"), str):
+                yield reference["name"]
         for name, child in node.items():
             if name != "podTemplate":
                 yield from _secret_names(child)

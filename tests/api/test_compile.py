@@ -117,7 +117,7 @@ def test_the_samples_are_clean() -> None:
         ("value: rms", 'value: "a\\nb"', "spec.headers[1].value"),
         ('oms: "s-1"', 'oms: "a\\nb"', "a line break or a character that no header may carry"),
         ("storage: {sqlite: {size: 10Gi}}", "storage: {postgres: {dsnSecretRef: {name: db, key: dsn}}}",
-         "PostgreSQL is not supported by this version; use storage.sqlite"),
+         'WebhookServer trackpush/main spec.storage.postgres.dsnSecretRef.name: Secret "db" is not in namespace'),
         ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),
         ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Shiprocket's panel refuses"),
         ("allowedCIDRs: []", "allowedCIDRs: [10.0.0.0/99]", "spec.egress.allowedCIDRs[0]: '10.0.0.0/99' is no CIDR"),
@@ -165,7 +165,8 @@ def test_a_hint_concerns_no_condition() -> None:
 
 def test_everything_wrong_is_told_at_once() -> None:
     text = changed("timeout: 10s", "timeout: soon").replace("key: clickpost}}]", "key: click}}]")
-    assert len(errors(text)) == 2
+    text = text.replace("storage: {sqlite: {size: 10Gi}}", "storage: {postgres: {dsnSecretRef: {name: db, key: dsn}}}")
+    assert len(errors(text)) == 3
 
 
 def test_a_broken_push_config_keeps_its_place_in_the_account_so_that_its_pushes_wait() -> None:

@@ -9,7 +9,7 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_api.routing import digest_key
+from trackpush_api.routing import Postgres, digest_key
 from trackpush_api.shards import SETTINGS, shard_name
 from trackpush_operator.operator import Operator
 
@@ -203,19 +203,36 @@ async def test_the_older_server_has_a_host(cluster: Client, namespace: str, star
         await cluster.until_condition("WebhookServer", namespace, "main", Accepted="True Accepted")
 
 
-async def test_an_unsupported_server_makes_no_children_and_a_word_that_a_panel_refuses_is_told(
+async def test_a_word_that_a_panel_refuses_is_told(
     cluster: Client, namespace: str, start: Start, within: Within
 ) -> None:
-    storage = {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
-    await cluster.create(
-        within(objects.server("unsupported", storage=storage, hosts=[])),
-        within(objects.server("word", basePath="/kr/api")),
-    )
+    await cluster.create(within(objects.server("word", basePath="/kr/api")))
     async with start():
-        await cluster.until_condition("WebhookServer", namespace, "unsupported", Accepted="False Unsupported")
         await cluster.until_condition("WebhookServer", namespace, "word", Accepted="False ForbiddenWord")
         await cluster.until_exists("Service", namespace, "word")
-        assert await cluster.get("Deployment", namespace, "unsupported") is None
+
+
+async def test_a_connection_string_reaches_the_settings_and_a_changed_one_does_too(
+    cluster: Client, namespace: str, start: Start, within: Within
+) -> None:
+    async def stored() -> Any:
+        found = (await cluster.shards(namespace, "main")).get("settings")
+        return None if found is None or found.settings is None else found.settings.storage
+
+    storage = {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
+    await cluster.create(within(objects.server("main", storage=storage, replicas=2)))
+    async with start():
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="False SecretNotFound")
+        await cluster.until_exists("Deployment", namespace, "main")
+        assert await stored() is None
+        await cluster.create(within(objects.secret("db", dsn="postgresql://u:one@h/d")))
+        await cluster.until(stored, Postgres(dsn="postgresql://u:one@h/d"))
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="True ResolvedRefs")
+        await cluster.secret(namespace, "db", dsn="postgresql://u:two@h/d")
+        await cluster.until(stored, Postgres(dsn="postgresql://u:two@h/d"))
+        await cluster.delete("Secret", namespace, "db")
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="False SecretNotFound")
+        assert await stored() == Postgres(dsn="postgresql://u:two@h/d")
 
 
 async def test_another_namespaces_resources_are_served_only_if_the_server_allows_it(

@@ -22,6 +22,7 @@ Within = Callable[[Body], Body]
 
 KEYS = objects.secret("keys", **{"in": "key-of-acme-0001", "out": "s-1", "empty": "", "line": "a\nb", "short": "k"})
 MAIN = objects.server()
+SHARED = objects.server(storage={"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}, replicas=2)
 AW, PC, WHS = "AggregatorWebhook", "PushConfig", "WebhookServer"
 
 REACHED: list[tuple[list[Body], str, str, str, str, str]] = [
@@ -42,8 +43,12 @@ REACHED: list[tuple[list[Body], str, str, str, str, str]] = [
     ([MAIN, KEYS, objects.push(key="none"), objects.webhook()], PC, "oms", "Delivering", "Unknown NotServed", ""),
     ([objects.server(egress={"allowedCIDRs": ["10.0.0.0/99"]})], WHS, "main", "Accepted", "False Invalid",
      "'10.0.0.0/99' is no CIDR"),
-    ([objects.server(storage={"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}})], WHS, "main", "Programmed",
-     "False NotServed", "it is not accepted"),
+    ([SHARED], WHS, "main", "ResolvedRefs", "False SecretNotFound", 'Secret "db" is not in namespace'),
+    ([SHARED], WHS, "main", "Programmed", "False NotServed", "without the Secrets that it names"),
+    ([SHARED, objects.secret("db", url="")], WHS, "main", "ResolvedRefs", "False SecretKeyNotFound",
+     'spec.storage.postgres.dsnSecretRef.key: Secret "db" has no key "dsn" (found: "url"); add it or fix the key'),
+    ([SHARED, objects.secret("db", dsn="mysql://h/d")], WHS, "main", "ResolvedRefs", "False SecretValueInvalid",
+     'key "dsn" of Secret "db" is no PostgreSQL URL; write postgresql://USER:PASSWORD@HOST:5432/DATABASE'),
     ([objects.server(expose={"httpRoute": {"parentRefs": [{"name": "edge"}]}})], WHS, "main", "Programmed",
      "False ExposeUnavailable", "Gateway API"),
     ([MAIN], WHS, "main", "Programmed", "False NoReadyPods", ""),

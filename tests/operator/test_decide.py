@@ -123,8 +123,10 @@ def test_a_push_config_that_nobody_sends_to_is_accepted_and_says_so() -> None:
     [
         ({}, "Ready", ("True", "Ready")),
         ({"problems": (problem(Reason.FORBIDDEN_WORD),)}, "Accepted", ("False", "ForbiddenWord")),
-        ({"problems": (problem(Reason.UNSUPPORTED),)}, "Accepted", ("False", "Unsupported")),
-        ({"problems": (problem(Reason.UNSUPPORTED),)}, "Programmed", ("False", "NotServed")),
+        ({}, "ResolvedRefs", ("True", "ResolvedRefs")),
+        ({"problems": (problem(Reason.SECRET_NOT_FOUND),)}, "ResolvedRefs", ("False", "SecretNotFound")),
+        ({"problems": (problem(Reason.SECRET_NOT_FOUND),)}, "Ready", ("False", "SecretNotFound")),
+        ({"problems": (problem(Reason.SECRET_NOT_FOUND),)}, "Programmed", ("False", "NotServed")),
         ({"spec": None, "problems": (problem(Reason.INVALID),)}, "Accepted", ("False", "Invalid")),
         ({"name": "a.b"}, "Accepted", ("False", "Invalid")),
         ({"name": "1a"}, "Accepted", ("False", "Invalid")),
@@ -166,10 +168,11 @@ def test_a_gateway_where_there_is_none_and_an_ingress_that_drops_the_key_are_tol
     assert shown(server.findings(allowed), "Programmed") == ("True", "Programmed")
 
 
-def test_children_are_made_unless_the_server_is_invalid_or_unsupported() -> None:
+def test_children_are_made_unless_the_server_is_invalid() -> None:
     assert server.makes_children(SERVER)
-    assert server.makes_children(msgspec.structs.replace(SERVER, problems=(problem(Reason.FORBIDDEN_WORD),)))
-    for change in ({"spec": None}, {"name": "a.b"}, {"problems": (problem(Reason.UNSUPPORTED),)}):
+    for reason in (Reason.FORBIDDEN_WORD, Reason.SECRET_NOT_FOUND):
+        assert server.makes_children(msgspec.structs.replace(SERVER, problems=(problem(reason),)))
+    for change in ({"spec": None}, {"name": "a.b"}):
         assert not server.makes_children(msgspec.structs.replace(SERVER, **change))
 
 

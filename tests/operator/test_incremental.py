@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support import objects
 from trackpush_api.compile import compile_table
-from trackpush_api.routing import Account, Destination, RoutingTable, ServerSettings
+from trackpush_api.routing import Account, Destination, Postgres, RoutingTable, ServerSettings
 from trackpush_operator.cache import Cache
 from trackpush_operator.compiling import Compiler
 from trackpush_operator.fanout import after_item, after_labels
@@ -116,6 +116,7 @@ class World:
 def populated() -> World:
     """A server, and two namespaces whose AggregatorWebhooks all claim one key."""
     world = World()
+    world.put(objects.secret("db", "trackpush", dsn="postgresql://h/a"))
     world.put(objects.server("main"))
     for namespace in ("acme", "rival"):
         world.put(objects.secret("keys", namespace, **{"in": "k-1", "out": "s-1"}))
@@ -134,7 +135,7 @@ REFS = st.none() | st.lists(NAMES, max_size=2, unique=True)
 def changes(draw: st.DrawFn) -> Callable[[World], None]:
     """One change of anything."""
     kind = draw(
-        st.sampled_from(["server", "webhook", "webhook", "push", "push", "secret", "secret", "labels", "delete"])
+        st.sampled_from(["server", "webhook", "webhook", "push", "push", "secret", "secret", "dsn", "labels", "delete"])
     )
     where, name = draw(NAMESPACES), draw(NAMES)
     if kind == "server":
@@ -143,7 +144,10 @@ def changes(draw: st.DrawFn) -> Callable[[World], None]:
                 [{"from": "All"}, {"from": "Same"}, {"from": "Selector", "selector": {"matchLabels": {"x": "y"}}}]
             )
         )
-        body = objects.server(draw(SERVERS), allowedNamespaces=allowed, egress={"httpsOnly": draw(st.booleans())})
+        storage = draw(st.sampled_from([{"sqlite": {}}, {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}]))
+        body = objects.server(
+            draw(SERVERS), allowedNamespaces=allowed, egress={"httpsOnly": draw(st.booleans())}, storage=storage
+        )
         return lambda world: world.put(body)
     if kind == "webhook":
         refs, target = draw(REFS), draw(st.just("main") | st.none() | SERVERS)
@@ -155,10 +159,11 @@ def changes(draw: st.DrawFn) -> Callable[[World], None]:
         url = draw(st.sampled_from(["https://a.example", "http://a.example"]))
         body = objects.push(name, where, url=url, delivery={"timeout": draw(st.sampled_from(["1s", "0s"]))})
         return lambda world: world.put(body)
-    if kind == "secret":
+    if kind in ("secret", "dsn"):
         value = draw(st.sampled_from(["k-1", "k-1", "k-2", ""]))
         body = objects.secret("keys", where, **{"in": value, "out": draw(st.sampled_from(["s-1", "s-2"]))})
-        return lambda world: world.put(body)
+        dsn = objects.secret("db", "trackpush", dsn=draw(st.sampled_from(["postgresql://h/a", "postgresql://h/b"])))
+        return lambda world: world.put(dsn if kind == "dsn" else body)
     if kind == "labels":
         labels = draw(st.sampled_from([{}, {"x": "y"}, {"x": "z"}]))
         return lambda world: world.label(where, labels)
@@ -178,6 +183,20 @@ def test_any_sequence_of_changes_gives_the_table_that_compiling_anew_gives(
         change(world)
         for server in ("trackpush/main", "trackpush/other"):
             assert world.incremental(server) == world.from_scratch(server)
+
+
+def test_a_server_whose_connection_string_is_gone_keeps_the_one_that_it_had() -> None:
+    world = populated()
+    world.put(objects.server("main", storage={"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}))
+    before = world.incremental("trackpush/main")
+    assert before is not None
+    assert before.server.storage == Postgres(dsn="postgresql://h/a")
+    world.delete("Secret", "trackpush", "db")
+    assert world.incremental("trackpush/main") == before
+    world.put(objects.secret("db", "trackpush", dsn="postgresql://h/b"))
+    after = world.incremental("trackpush/main")
+    assert after is not None
+    assert after.server.storage == Postgres(dsn="postgresql://h/b")
 
 
 def test_a_secret_that_nobody_names_is_not_kept() -> None:

@@ -117,6 +117,41 @@ async def test_a_file_that_is_empty_while_it_is_saved_drops_nobody(tmp_path: Pat
         await watcher.stop()
 
 
+async def test_a_table_that_the_running_server_cant_take_over_is_told_and_the_last_one_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("k1")
+    taken: list[RoutingTable] = []
+
+    def refuse(found: RoutingTable) -> str | None:
+        return "set it back" if len(found.accounts[0].key_digests) == 2 else None
+
+    def prepare(loaded: Loaded) -> Swap:
+        async def swap() -> None:
+            assert loaded.table is not None
+            taken.append(loaded.table)
+
+        return swap
+
+    telemetry = RoutingTelemetry(CollectorRegistry())
+    watcher = Watcher(folder_of(tmp_path), telemetry=telemetry, prepare=prepare, refuse=refuse)
+    await watcher.load()
+    await watcher.start()
+    try:
+        file.write_text("k1 k2")
+        await until(
+            lambda: isinstance(found := watcher.report(), Report) and found.problems == ("set it back",),
+            seconds=30,
+            what="the refusal",
+        )
+        file.write_text("k3")
+        await until(lambda: len(taken) == 2, seconds=30, what="the next table")
+        report = watcher.report()
+        assert isinstance(report, Report)
+        assert report.problems == ()
+    finally:
+        await watcher.stop()
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         folder_of(tmp_path / "nowhere").fingerprint()

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import structlog
 from aiohttp import web
 
-from trackpush_api.routing import Limits
+from trackpush_api.routing import Limits, RoutingTable, Sqlite
 from trackpush_server import listeners, logs
 from trackpush_server.admin.app import application
 from trackpush_server.admin.health import Health
@@ -73,6 +73,7 @@ class Server:
             source,
             telemetry=self._telemetry.routing,
             prepare=self._prepare,
+            refuse=_other_storage,
         )
         self._journal.on_commit = self._dispatcher.accept
         self._journal.on_batch = self._telemetry.journal.batch
@@ -223,3 +224,10 @@ class Server:
         if self._stop.is_set():
             os._exit(_INTERRUPTED)
         self._stop.set()
+
+
+def _other_storage(table: RoutingTable) -> str | None:
+    """A running server keeps its journal: another one would not know what was answered with 200."""
+    if isinstance(table.server.storage, Sqlite):
+        return None
+    return f"WebhookServer {table.server.name} spec.storage: this server's journal is SQLite; set storage.sqlite"

@@ -46,15 +46,14 @@ def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
     fine = Finding("Accepted", "True", "Accepted", hints(problems))
     accepted = first((_invalid_name, _problems, _host_conflict), snapshot, fine)
     done = Finding(PROGRAMMED, "True", PROGRAMMED, "every pod is ready and serves the settings")
-    parts = (accepted, first(_PROGRAMMED, snapshot, done))
+    resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
+    parts = (accepted, resolved, first(_PROGRAMMED, snapshot, done))
     return summary(parts), *parts
 
 
 def makes_children(snapshot: ServerSnapshot) -> bool:
     """Whether children are made and changed. Where not, those that there are stay as they are."""
-    if snapshot.spec is None or _invalid_name(snapshot) is not None:
-        return False
-    return all(one.reason is not Reason.UNSUPPORTED for one in snapshot.problems)
+    return snapshot.spec is not None and _invalid_name(snapshot) is None
 
 
 def _invalid_name(snapshot: ServerSnapshot) -> Finding | None:
@@ -84,6 +83,13 @@ def _not_made(snapshot: ServerSnapshot) -> Finding | None:
     if makes_children(snapshot):
         return None
     return Finding(PROGRAMMED, "False", "NotServed", "it is not accepted; what runs already stays as it is")
+
+
+def _unresolved(snapshot: ServerSnapshot) -> Finding | None:
+    if found_in(snapshot.problems, "ResolvedRefs") is None:
+        return None
+    message = "its settings can't be made without the Secrets that it names; what pods serve already stays as it is"
+    return Finding(PROGRAMMED, "False", "NotServed", message)
 
 
 def _unexposed(snapshot: ServerSnapshot) -> Finding | None:
@@ -128,4 +134,4 @@ def _unserved(snapshot: ServerSnapshot) -> Finding | None:
     return Finding(PROGRAMMED, "False", PENDING, snapshot.unasked or "not every pod serves the settings yet")
 
 
-_PROGRAMMED = (_not_made, _unexposed, _unapplied, _without_pods, _few_pods, _unserved)
+_PROGRAMMED = (_not_made, _unresolved, _unexposed, _unapplied, _without_pods, _few_pods, _unserved)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from trackpush_api.routing import RoutingTable
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.runtime import uncollected
 from trackpush_server.telemetry.routing import RoutingTelemetry
@@ -20,6 +21,8 @@ POLL_SECONDS = 0.25
 
 Swap = Callable[[], Awaitable[None]]
 """Takes a table that was prepared over, on the loop."""
+Refuse = Callable[[RoutingTable], str | None]
+"""Why a running server can't take a table over, as a problem; None where it can."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +59,17 @@ class Watcher:
         *,
         telemetry: RoutingTelemetry,
         prepare: Callable[[Loaded], Swap],
+        refuse: Refuse = lambda _: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``prepare`` is called in a thread with every new table; the swap that it gives is awaited on the loop."""
+        """``prepare`` is called in a thread with every new table; the swap that it gives is awaited on the loop.
+
+        ``refuse`` is asked before, in the same thread.
+        """
         self._source = source
         self._telemetry = telemetry
         self._prepare = prepare
+        self._refuse = refuse
         self._wall = wall
         self._first = _Reading(Loaded(table=None))
         self._loaded = self._first.loaded
@@ -111,10 +119,16 @@ class Watcher:
 
     def _read(self) -> _Reading:
         with uncollected():
-            loaded = self._source.load()
+            loaded = self._loadable(self._source.load())
             known = loaded.table is self._loaded.table and loaded.complete == self._loaded.complete
             new = loaded.table is not None and not known
             return _Reading(loaded, self._prepare(loaded) if new else None)
+
+    def _loadable(self, loaded: Loaded) -> Loaded:
+        refusal = None if loaded.table is None else self._refuse(loaded.table)
+        if refusal is None:
+            return loaded
+        return msgspec.structs.replace(loaded, table=None, problems=(*loaded.problems, refusal), waits=False)
 
     async def _watch(self) -> None:
         seen = self._taken
