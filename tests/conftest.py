@@ -11,6 +11,7 @@ SYNCHRONOUS = [
     "trackpush_server.config",
     "trackpush_server.journal.reader",
     "trackpush_server.journal.sqlite.connection",
+    "trackpush_server.journal.sqlite.listing",
     "trackpush_server.journal.sqlite.schema",
     "trackpush_server.journal.sqlite.search",
     "trackpush_server.outbound.tls",

@@ -69,8 +69,8 @@ def list_command(
 ) -> None:
     """List pushes, the newest first."""
     from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
+    from trackpush_server.journal.lookup import PushQuery  # noqa: PLC0415  same
     from trackpush_server.journal.port import PushState  # noqa: PLC0415  same
-    from trackpush_server.journal.reader import PushQuery  # noqa: PLC0415  same
 
     query = PushQuery(
         awb=awb,
@@ -84,14 +84,13 @@ def list_command(
     )
     with _reading(data) as reader:
         try:
-            rows = reader.list_pushes(query)
+            page = reader.list_pushes(query)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--cursor") from None
-    more = rows[-1].cursor if len(rows) == limit else None
     if output == "table":
-        view.print_pushes(rows, more)
+        view.print_pushes(page.rows, page.older)
     else:
-        print_data(view.page_data(rows, more), output)
+        print_data(view.page_data(page.rows, page.older), output)
 
 
 @command.command("show", epilog="Exit code: 0, 1 when there is no such push, 2 when there is no journal.")

@@ -12,8 +12,8 @@ import msgspec
 
 from trackpush_cli.moments import show_duration, show_moment
 from trackpush_cli.output import print_table
+from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushRow
 from trackpush_server.journal.port import PushState
-from trackpush_server.journal.reader import AttemptRow, PushDetail, PushRow
 from trackpush_server.updates import rfc3339
 
 _ERROR_WIDTH = 60

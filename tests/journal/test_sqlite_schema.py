@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from journal.stores import sqlite_store, update
-from trackpush_server.journal.sqlite import SqliteJournal, erase, replay, retention, schema, search
+from trackpush_server.journal.sqlite import SqliteJournal, audit, erase, replay, retention, schema, search
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import open_writer
 
@@ -96,11 +96,22 @@ PLANS = [
     (sql.UNANNOUNCED, "u USING INTEGER PRIMARY KEY"),
     (sql.PUSHES_OF, "p USING PRIMARY KEY (update_id=?)"),
     (sql.APPLY_OUTCOMES._sql[128], "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
-    (search.NEWEST, "p USING PRIMARY KEY ("),
-    (search.BY_STATE, "pushes_by_state (state=? AND config_id=? AND update_id>? AND update_id<?)"),
-    (search.BY_AWB, "updates_by_shipment (shipment=?)"),
-    (search.BY_AWB, "updates_by_awb (awb=?)"),
-    (search.BY_AWB, "updates_by_forward_awb (forward_awb=?)"),
+    *((one, "p USING PRIMARY KEY (") for one in search.ALL),
+    *((one, "pushes_by_state (state=? AND config_id=? AND update_id>? AND update_id<?)") for one in search.BY_STATE),
+    *((one, "updates_by_shipment (shipment=?)") for one in search.BY_AWB),
+    *((one, "updates_by_awb (awb=?)") for one in search.BY_AWB),
+    *((one, "updates_by_forward_awb (forward_awb=?)") for one in search.BY_AWB),
+    *((one, "updates_by_order (order_id=? AND rowid>? AND rowid<?)") for one in search.BY_ORDER),
+    *((one, "updates_by_status (status=? AND rowid>? AND rowid<?)") for one in search.BY_STATUS),
+    (search.TIMELINE, "updates_by_shipment (shipment=?)"),
+    (search.TIMELINE, "updates_by_awb (awb=?)"),
+    (search.TIMELINE, "updates_by_forward_awb (forward_awb=?)"),
+    (search.PUSHES_OF, "p USING PRIMARY KEY (update_id=?)"),
+    (search.LATEST_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (search.COUNT, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (search.PUSH_CONFIGS, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (search.AUDITS, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
+    (audit.TRIM, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
     (search.BY_KEY, "updates_by_key (key=?)"),
     (search.ATTEMPTS, "attempts USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (replay.BY_STATE, "pushes_by_state (state=? AND config_id=? AND update_id>?)"),
@@ -131,11 +142,11 @@ PLANS = [
 @pytest.mark.parametrize(("statement", "index"), PLANS)
 def test_a_query_uses_its_index_and_scans_no_table(connection: sqlite3.Connection, statement: str, index: str) -> None:
     named = re.findall(r":(\w+)", statement)
-    numbered = len(set(re.findall(r"\?\d+", statement))) or statement.count("?")
+    numbered = len(set(re.findall(r"\?\d+", statement))) + len(re.findall(r"\?(?!\d)", statement))
     parameters = dict.fromkeys(named) if named else (None,) * numbered
     rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
     plan = [str(row[3]) for row in rows]
     assert any(index in step for step in plan), plan
     assert not [step for step in plan if step.startswith("SCAN") and not _CONSTANTS.match(step)], plan
-    if statement in (sql.PENDING, search.NEWEST, search.BY_STATE):
+    if statement in (sql.PENDING, *search.ALL, *search.BY_STATE, *search.BY_STATUS, *search.BY_ORDER):
         assert not [step for step in plan if "TEMP B-TREE" in step], f"sorts instead of walking the index: {plan}"

@@ -11,7 +11,8 @@ from support.authority import Authority, failing, hanging, open_authority
 from support.deadline import until
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Retry
-from trackpush_server.journal.reader import JournalReader, PushQuery
+from trackpush_server.journal.lookup import PushQuery
+from trackpush_server.journal.reader import JournalReader
 from trackpush_server.pusher import breaker as breaker_module
 
 NEVER_AGAIN = Retry(schedule=(3600.0,), max_age=72 * 3600.0, jitter=0.0)
@@ -59,7 +60,7 @@ async def test_a_failing_token_endpoint_opens_the_breaker_and_all_is_delivered_w
         assert trouble.cause == f"token: HTTP {status} invalid_client"
         await rig.journal.flush()
         with JournalReader(tmp_path) as reader:
-            rows = reader.list_pushes(PushQuery(limit=50))
+            rows = reader.list_pushes(PushQuery(limit=50)).rows
         assert {row.state.name for row in rows} == {"PENDING"}
         assert {row.error for row in rows if row.tries} == {f"{trouble.cause}: no such client"}
         assert sink.arrivals == []

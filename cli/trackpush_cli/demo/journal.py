@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from trackpush_cli.demo.ledger import Ledger
+from trackpush_server.journal.lookup import MOST_ROWS, PushQuery, PushRow
 from trackpush_server.journal.port import JournalUnavailableError, PushState
-from trackpush_server.journal.reader import MOST_ROWS, JournalReader, PushQuery, PushRow
+from trackpush_server.journal.reader import JournalReader
 
 
 def journal_problems(data: Path, ledger: Ledger) -> list[str]:
@@ -23,14 +24,13 @@ def journal_problems(data: Path, ledger: Ledger) -> list[str]:
 
 
 def _count(reader: JournalReader, state: PushState) -> int:
-    count, cursor = 0, None
-    while True:
-        rows = reader.list_pushes(PushQuery(state=state, limit=MOST_ROWS, cursor=cursor))
-        count += len(rows)
-        if len(rows) < MOST_ROWS:
-            return count
-        cursor = rows[-1].cursor
+    count = 0
+    page = reader.list_pushes(PushQuery(state=state, limit=MOST_ROWS))
+    while page.older is not None:
+        count += len(page.rows)
+        page = reader.list_pushes(PushQuery(state=state, limit=MOST_ROWS, cursor=page.older))
+    return count + len(page.rows)
 
 
 def _rows(reader: JournalReader, state: PushState) -> tuple[PushRow, ...]:
-    return reader.list_pushes(PushQuery(state=state, limit=MOST_ROWS))
+    return reader.list_pushes(PushQuery(state=state, limit=MOST_ROWS)).rows

@@ -11,9 +11,15 @@ up meanwhile.
 import asyncio
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    from trackpush_server.journal.lookup import Lookup
+
+MOST_AUDITS = 100_000
+"""Entries of the audit log that are kept, the newest."""
 
 
 class JournalUnavailableError(Exception):
@@ -187,6 +193,28 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     pushes: int
 
 
+class NewAudit(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asked the server to do what. Never personal data: it outlives the retention of updates."""
+
+    at: int
+    actor: str
+    """A name or subject from the log-in, ``token`` or ``local``."""
+    role: Literal["view", "operate"]
+    action: str
+    """Such as ``replay.start``."""
+    target: str
+    """What it concerns, such as ``client acme``; an AWB only as its digest."""
+    address: str
+    """Where the request came from."""
+
+
+class AuditRow(NewAudit, frozen=True, kw_only=True):
+    """An entry of the audit log."""
+
+    id: int
+    """Grows; newer is higher."""
+
+
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept: pushes that ended since then; to know repeats, updates received since ``delivered_since``."""
 
@@ -233,6 +261,11 @@ class Journal(Protocol):
     """Called on the loop: another replica made these pushes of a PushConfig pending again."""
     on_erased: Callable[[frozenset[int]], None]
     """Called on the loop: another replica erased these updates."""
+
+    @property
+    def lookup(self) -> "Lookup":
+        """What people read through. Closed with the journal."""
+        ...
 
     @property
     def unavailable(self) -> str | None:
@@ -334,4 +367,12 @@ class Journal(Protocol):
 
     async def erasures(self, *, limit: int) -> tuple[Erasure, ...]:
         """The records, newest first."""
+        ...
+
+    async def audit(self, entry: NewAudit) -> None:
+        """Add to the audit log; returns when it is on disk. The newest `MOST_AUDITS` are kept.
+
+        Raises:
+            JournalUnavailableError: it could not be stored: then what it tells of must not be done.
+        """
         ...

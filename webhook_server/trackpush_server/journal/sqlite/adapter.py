@@ -16,6 +16,7 @@ from trackpush_server.journal.port import (
     JournalStats,
     JournalUnavailableError,
     Keep,
+    NewAudit,
     NewUpdate,
     Outcome,
     Page,
@@ -25,11 +26,12 @@ from trackpush_server.journal.port import (
     Subject,
     Trimmed,
 )
-from trackpush_server.journal.sqlite import erase, replay, retention
+from trackpush_server.journal.sqlite import audit, erase, replay, retention
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import FILE_NAME
+from trackpush_server.journal.sqlite.lookup import SqliteLookup
 from trackpush_server.journal.sqlite.pages import Pages
 from trackpush_server.journal.sqlite.scrub import Scrubber
 from trackpush_server.journal.sqlite.writer import Done, Listener, Writer
@@ -61,8 +63,14 @@ class SqliteJournal:
         self._writer: Writer | None = None
         self._checkpointer = Checkpointer(folder)
         self._pages = Pages(folder)
+        self._lookup = SqliteLookup(folder)
         self._scrubber = Scrubber(folder / FILE_NAME)
         self._closed = False
+
+    @property
+    def lookup(self) -> SqliteLookup:
+        """What people read through."""
+        return self._lookup
 
     @property
     def unavailable(self) -> str | None:
@@ -100,6 +108,7 @@ class SqliteJournal:
         self._closed = True
         self._unavailable = "the server is stopping"
         await self._pages.close()
+        await self._lookup.close()
         await self._loop.run_in_executor(None, self._checkpointer.stop)
         self._writer.stop()  # last: whoever closes last moves the log into the file, and only the writer can
         await self._loop.run_in_executor(None, self._writer.join)
@@ -212,6 +221,10 @@ class SqliteJournal:
     async def erasures(self, *, limit: int) -> tuple[Erasure, ...]:
         """The records, newest first."""
         return await self._pages.read(lambda connection: erase.records(connection, limit))
+
+    async def audit(self, entry: NewAudit) -> None:
+        """Add to the audit log."""
+        await self._call(lambda connection: audit.add(connection, entry))
 
     async def _scrub(self, page: int) -> int:
         """One step; readers may hold the log for a while."""

@@ -1,4 +1,6 @@
-"""Finds pushes for people: newest first, by AWB, PushConfig, state and time, each over an index.
+"""Finds pushes for people: in the order received, either way, by AWB, order, status, PushConfig, state and time.
+
+Each statement walks one index and ends after so many rows.
 
 Time has no index of its own: ids grow with the time of receipt, so a moment becomes an id by bisection. Requests that
 came together are stored in another order than they came in; `_SLACK` covers that, and the rows themselves are then
@@ -7,8 +9,11 @@ compared exactly.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+from trackpush_server.journal.port import AuditRow
+from trackpush_server.journal.sqlite.statements import OLDEST_PENDING
 
 _SLACK = 5_000
 _LAST = (1 << 63) - 1
@@ -47,6 +52,22 @@ class FoundWhole(NamedTuple):
     body: bytes
 
 
+class FoundUpdate(NamedTuple):
+    """An update, as stored."""
+
+    id: int
+    account_id: int
+    received_at: int
+    occurred_at: int | None
+    shipment: str
+    awb: str | None
+    forward_awb: str | None
+    order_id: str | None
+    status: str
+    erased_at: int | None
+    notification: bytes
+
+
 class FoundAttempt(NamedTuple):
     """An attempt, as stored."""
 
@@ -57,13 +78,19 @@ class FoundAttempt(NamedTuple):
     error: str | None
 
 
-class Bounds(NamedTuple):
-    """Where to look: ids from ``first``, before the cursor; times of receipt exactly."""
+Position = tuple[int, int]
+"""Of a push in the order received: its update's id, and the number of its PushConfig."""
 
-    first: int
-    before: tuple[int, int]
+
+class Bounds(NamedTuple):
+    """Where to look: positions between two, both exclusive; times of receipt exactly."""
+
+    low: Position
+    high: Position
     since: int
     until: int
+    newer: bool
+    """Walk to newer ones, from ``low``; otherwise to older ones, from ``high``."""
 
 
 _COLUMNS = (
@@ -72,30 +99,71 @@ _COLUMNS = (
     " p.replays, u.erased_at"
 )
 
-NEWEST = f"""
-SELECT {_COLUMNS} FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id
-WHERE p.update_id >= ? AND (p.update_id, p.config_id) < (?, ?) AND u.received_at >= ? AND u.received_at < ?
-ORDER BY p.update_id DESC, p.config_id DESC LIMIT ?
-"""  # noqa: S608  constants only
-"""All pushes, by the primary key."""
+_BETWEEN = """
+    (p.update_id, p.config_id) > (?, ?) AND (p.update_id, p.config_id) < (?, ?)
+    AND u.received_at >= ? AND u.received_at < ?
+"""
 
-BY_STATE = f"""
+_ALL = f"""
+SELECT {_COLUMNS} FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id
+WHERE {_BETWEEN}
+ORDER BY p.update_id {{way}}, p.config_id {{way}} LIMIT ?
+"""  # noqa: S608  constants only
+
+_BY_STATE = f"""
 SELECT {_COLUMNS} FROM pushes AS p INDEXED BY pushes_by_state CROSS JOIN updates AS u ON u.id = p.update_id
 WHERE p.state = ? AND p.config_id = ? AND p.update_id BETWEEN ? AND ? AND u.received_at >= ? AND u.received_at < ?
-ORDER BY p.update_id DESC LIMIT ?
+ORDER BY p.update_id {{way}} LIMIT ?
 """  # noqa: S608  constants only
-"""Pushes of one PushConfig in one state."""
 
-BY_AWB = f"""
-SELECT {_COLUMNS} FROM (
+_BY_STATUS = f"""
+SELECT {_COLUMNS} FROM updates AS u INDEXED BY updates_by_status CROSS JOIN pushes AS p ON p.update_id = u.id
+WHERE u.status = ? AND u.id BETWEEN ? AND ? AND {_BETWEEN}
+ORDER BY u.id {{way}}, p.config_id {{way}} LIMIT ?
+"""  # noqa: S608  constants only
+
+_OF_AWB = """
     SELECT id FROM updates WHERE shipment = ?1 AND awb = ?1
     UNION SELECT id FROM updates WHERE awb = ?1 AND awb <> shipment
     UNION SELECT id FROM updates WHERE forward_awb = ?1
-) AS f CROSS JOIN updates AS u ON u.id = f.id CROSS JOIN pushes AS p ON p.update_id = f.id
-WHERE p.update_id >= ?2 AND (p.update_id, p.config_id) < (?3, ?4) AND u.received_at >= ?5 AND u.received_at < ?6
-ORDER BY p.update_id DESC, p.config_id DESC
+"""
+
+_BY_AWB = f"""
+SELECT {_COLUMNS} FROM ({_OF_AWB}) AS f
+CROSS JOIN updates AS u ON u.id = f.id CROSS JOIN pushes AS p ON p.update_id = f.id
+WHERE {_BETWEEN}
+ORDER BY p.update_id {{way}}, p.config_id {{way}} LIMIT ?
 """  # noqa: S608  constants only
-"""All pushes of one AWB: a shipment has tens of updates, never thousands."""
+
+_BY_ORDER = f"""
+SELECT {_COLUMNS} FROM updates AS u INDEXED BY updates_by_order CROSS JOIN pushes AS p ON p.update_id = u.id
+WHERE u.order_id = ? AND u.id BETWEEN ? AND ? AND {_BETWEEN}
+ORDER BY u.id {{way}}, p.config_id {{way}} LIMIT ?
+"""  # noqa: S608  constants only
+
+
+def _both(sql: str) -> tuple[str, str]:
+    return sql.format(way="DESC"), sql.format(way="ASC")
+
+
+ALL, BY_STATE, BY_STATUS, BY_AWB, BY_ORDER = (_both(sql) for sql in (_ALL, _BY_STATE, _BY_STATUS, _BY_AWB, _BY_ORDER))
+"""To older ones, and to newer ones."""
+
+TIMELINE = """
+SELECT u.id, u.account_id, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,
+       u.erased_at, u.notification
+FROM (
+    SELECT id FROM updates WHERE shipment = ?1
+    UNION SELECT id FROM updates WHERE awb = ?1 AND awb <> shipment
+    UNION SELECT id FROM updates WHERE forward_awb = ?1
+) AS f CROSS JOIN updates AS u ON u.id = f.id
+WHERE u.id > ?2 ORDER BY u.id LIMIT ?3
+"""
+
+PUSHES_OF = f"""
+SELECT {_COLUMNS} FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id WHERE p.update_id = ?
+ORDER BY p.config_id
+"""  # noqa: S608  constants only
 
 BY_KEY = f"""
 SELECT {_COLUMNS}, u.notification, u.body FROM updates AS u JOIN pushes AS p ON p.update_id = u.id
@@ -105,6 +173,25 @@ WHERE u.key = ? ORDER BY p.config_id
 ATTEMPTS = """
 SELECT number, started_at, duration_ms, http_status, error FROM attempts
 WHERE update_id = ? AND config_id = ? ORDER BY number
+"""
+
+LATEST_ATTEMPTS = """
+SELECT number, started_at, duration_ms, http_status, error FROM attempts
+WHERE update_id = ? AND config_id = ? ORDER BY number DESC LIMIT ?
+"""
+
+COUNT = """
+SELECT count(*) FROM (
+    SELECT 1 FROM pushes INDEXED BY pushes_by_state WHERE state = ? AND config_id = ? LIMIT ?
+)
+"""
+
+AUDITS = "SELECT id, at, actor, role, action, target, address FROM audits WHERE id < ? ORDER BY id DESC LIMIT ?"
+
+PUSH_CONFIGS = """
+SELECT id, name FROM names WHERE EXISTS (
+    SELECT 1 FROM pushes INDEXED BY pushes_by_state WHERE state IN (0, 1, 2, 3) AND config_id = names.id
+) ORDER BY name
 """
 
 FROM_ID = "SELECT id, received_at FROM updates WHERE id >= ? ORDER BY id LIMIT 1"
@@ -131,13 +218,16 @@ def bounds(
     connection: sqlite3.Connection,
     since: int | None,
     until: int | None,
-    cursor: tuple[int, int] | None,
+    cursor: Position | None,
+    *,
+    newer: bool,
 ) -> Bounds:
-    """What a time range and a cursor come to, in ids."""
-    first = 0 if since is None else _first_received(connection, since - _SLACK)
-    last = _LAST if until is None else _first_received(connection, until + _SLACK)
-    before = (last, 0) if cursor is None else min(cursor, (last, 0))
-    return Bounds(first, before, since or 0, _LAST if until is None else until)
+    """What a time range and a cursor come to."""
+    low = (0 if since is None else _first_received(connection, since - _SLACK), 0)
+    high = (_LAST if until is None else _first_received(connection, until + _SLACK), 0)
+    if cursor is not None:
+        low, high = (max(low, cursor), high) if newer else (low, min(high, cursor))
+    return Bounds(low, high, since or 0, _LAST if until is None else until, newer)
 
 
 def _first_received(connection: sqlite3.Connection, moment: int) -> int:
@@ -154,34 +244,72 @@ def _first_received(connection: sqlite3.Connection, moment: int) -> int:
     return low
 
 
-def newest(connection: sqlite3.Connection, where: Bounds, limit: int) -> list[Found]:
-    """Pushes of all PushConfigs and states, newest first."""
-    return _found(connection, NEWEST, (where.first, *where.before, where.since, where.until, limit))
+def everything(connection: sqlite3.Connection, where: Bounds, limit: int) -> list[Found]:
+    """Pushes of all PushConfigs and states."""
+    return _found(connection, ALL, where, (*_between(where), limit))
 
 
-def by_awb(connection: sqlite3.Connection, awb: str, where: Bounds) -> list[Found]:
-    """All pushes of an AWB, newest first."""
-    return _found(connection, BY_AWB, (awb, where.first, *where.before, where.since, where.until))
+def by_awb(connection: sqlite3.Connection, awb: str, where: Bounds, limit: int) -> list[Found]:
+    """Pushes of an AWB."""
+    return _found(connection, BY_AWB, where, (awb, *_between(where), limit))
 
 
-def by_state(
-    connection: sqlite3.Connection,
-    states: Sequence[int],
-    configs: Sequence[int],
-    where: Bounds,
-    limit: int,
-) -> list[Found]:
-    """Pushes of these PushConfigs in these states, newest first: the newest of each, merged."""
-    found: list[Found] = []
-    before_id, before_config = where.before
-    for config in configs:
-        last = before_id if config < before_config else before_id - 1
-        for state in states:
-            values = (int(state), config, where.first, last, where.since, where.until, limit)
-            found += _found(connection, BY_STATE, values)
-        if len(found) > 4 * limit:
-            found = _newest_of(found, limit)
-    return _newest_of(found, limit)
+def by_order(connection: sqlite3.Connection, order_id: str, where: Bounds, limit: int) -> list[Found]:
+    """Pushes of an order."""
+    return _found(connection, BY_ORDER, where, (order_id, where.low[0], where.high[0], *_between(where), limit))
+
+
+def by_status(connection: sqlite3.Connection, status: str, where: Bounds, limit: int) -> list[Found]:
+    """Pushes of updates with a status."""
+    return _found(connection, BY_STATUS, where, (status, where.low[0], where.high[0], *_between(where), limit))
+
+
+def by_state(connection: sqlite3.Connection, state: int, config: int, where: Bounds, limit: int) -> list[Found]:
+    """Pushes of one PushConfig in one state."""
+    first = where.low[0] + (config <= where.low[1])
+    last = where.high[0] - (config >= where.high[1])
+    return _found(connection, BY_STATE, where, (state, config, first, last, where.since, where.until, limit))
+
+
+def timeline(connection: sqlite3.Connection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:
+    """Updates of a shipment, in order."""
+    return [FoundUpdate(*row) for row in connection.execute(TIMELINE, (shipment, after, limit))]
+
+
+def pushes_of(connection: sqlite3.Connection, update_id: int) -> list[Found]:
+    """All pushes of one update."""
+    return [Found(*row) for row in connection.execute(PUSHES_OF, (update_id,))]
+
+
+def latest_attempts(connection: sqlite3.Connection, push: Found, limit: int) -> list[FoundAttempt]:
+    """The latest attempts of one push, in order."""
+    rows = connection.execute(LATEST_ATTEMPTS, (push.update_id, push.config_id, limit)).fetchall()
+    return [FoundAttempt(*row) for row in reversed(rows)]
+
+
+def push_configs(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+    """PushConfigs that the journal holds a push of, by name."""
+    return connection.execute(PUSH_CONFIGS).fetchall()
+
+
+def count(connection: sqlite3.Connection, state: int, config: int, most: int) -> int:
+    """How many pushes of a PushConfig are in a state; at most ``most``."""
+    return int(connection.execute(COUNT, (state, config, most)).fetchone()[0])
+
+
+def oldest_pending(connection: sqlite3.Connection, config: int) -> int | None:
+    """When the oldest pending push of a PushConfig was received."""
+    row = connection.execute(OLDEST_PENDING, (config,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def audits(connection: sqlite3.Connection, before: int | None, limit: int) -> tuple[AuditRow, ...]:
+    """The audit log, newest first."""
+    rows = connection.execute(AUDITS, (_LAST if before is None else before, limit))
+    return tuple(
+        AuditRow(id=row[0], at=row[1], actor=row[2], role=row[3], action=row[4], target=row[5], address=row[6])
+        for row in rows
+    )
 
 
 def by_key(connection: sqlite3.Connection, key: bytes) -> list[FoundWhole]:
@@ -196,9 +324,11 @@ def attempts(connection: sqlite3.Connection, push: Found) -> list[FoundAttempt]:
     return [FoundAttempt(*row) for row in connection.execute(ATTEMPTS, (push.update_id, push.config_id))]
 
 
-def _newest_of(found: list[Found], limit: int) -> list[Found]:
-    return sorted(found, key=lambda row: (row.update_id, row.config_id), reverse=True)[:limit]
+def _between(where: Bounds) -> tuple[int, ...]:
+    return (*where.low, *where.high, where.since, where.until)
 
 
-def _found(connection: sqlite3.Connection, sql: str, values: tuple[object, ...]) -> list[Found]:
-    return [Found(*row) for row in connection.execute(sql, values)]
+def _found(
+    connection: sqlite3.Connection, sql: tuple[str, str], where: Bounds, values: tuple[object, ...]
+) -> list[Found]:
+    return [Found(*row) for row in connection.execute(sql[where.newer], values)]

@@ -1,0 +1,69 @@
+"""The lookup on SQLite: the reader, on a thread and a connection of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from trackpush_server.journal.lookup import PushDetail, PushPage, PushQuery, QueueCount, ShipmentQuery, Timeline
+from trackpush_server.journal.port import AuditRow, JournalUnavailableError
+from trackpush_server.journal.reader import JournalReader
+
+_T = TypeVar("_T")
+
+
+class SqliteLookup:
+    """See `trackpush_server.journal.lookup.Lookup`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trackpush-lookup")
+        self._reader: JournalReader | None = None
+        self._closed = False
+
+    async def list_pushes(self, query: PushQuery) -> PushPage:
+        """Pushes that match."""
+        return await self._read(lambda reader: reader.list_pushes(query))
+
+    async def show(self, push_id: str) -> PushDetail | None:
+        """One push whole."""
+        return await self._read(lambda reader: reader.show(push_id))
+
+    async def timeline(self, query: ShipmentQuery) -> Timeline:
+        """All updates of a shipment."""
+        return await self._read(lambda reader: reader.timeline(query))
+
+    async def counts(self) -> tuple[QueueCount, ...]:
+        """What waits and what is dead."""
+        return await self._read(lambda reader: reader.counts())
+
+    async def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
+        """The audit log."""
+        return await self._read(lambda reader: reader.audits(before=before, limit=limit))
+
+    async def close(self) -> None:
+        """End the thread after what it is doing."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._drop)
+            self._executor.shutdown(wait=False)
+
+    async def _read(self, read: Callable[[JournalReader], _T]) -> _T:
+        if self._closed:
+            raise JournalUnavailableError("the journal is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, read)
+
+    def _run(self, read: Callable[[JournalReader], _T]) -> _T:
+        try:
+            if self._reader is None:
+                self._reader = JournalReader(self._folder)
+            return read(self._reader)
+        except JournalUnavailableError:
+            self._drop()  # the file may be replaced
+            raise
+
+    def _drop(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
