@@ -21,6 +21,7 @@ SYNCHRONOUS = [
 AT_THE_START = (
     ("trackpush_server/telemetry/metrics.py", "__init__"),
     ("trackpush_operator/cluster/connection.py", "configuration"),
+    ("trackpush_operator/metrics.py", "__init__"),
 )
 """They read files once, before anything is served."""
 

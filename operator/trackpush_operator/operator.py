@@ -113,6 +113,7 @@ class Operator:
         state, namespaces = self.state, self._options.namespaces
         intake = Intake(state)
         sync = Sync(cluster, state, intake, namespaces)
+        self.metrics.watching.set_function(lambda: int(watches.down_since is None))
         self._watches = watches = Watches(sync, intake, self.metrics, lambda: kopf_connection(found), namespaces)
         watches.on_start = self.on_watching
         watches.on_list = self._hurry
@@ -140,10 +141,12 @@ class Operator:
 
     def _start(self, group: asyncio.TaskGroup, name: str, queue: WorkQueue[K], handle: Callable[[K], Any]) -> None:
         handled = self.metrics.handled
+        succeeded = self.metrics.succeeded.labels(name).set_to_current_time
 
         async def counted(key: K) -> None:
             await handle(key)
             handled.labels(name, "done").inc()
+            succeeded()
 
         def failed(key: K, error: Exception) -> None:
             handled.labels(name, "failed").inc()
@@ -151,6 +154,7 @@ class Operator:
             _log.warning("work_failed", queue=name, resource=_text(key), reason=text, at=where(error))
 
         self.metrics.depth.labels(name).set_function(lambda: len(queue))
+        self.metrics.age.labels(name).set_function(queue.age)
         for _ in range(self._options.workers):
             group.create_task(work(queue, counted, failed))
 

@@ -51,6 +51,7 @@ class Watches:
     def event(self, kind: str, type_: str | None, body: Body) -> None:
         """Take an event; see `handlers.Sink`."""
         self._metrics.events.labels(kind).inc()
+        self._metrics.seen.labels(kind).set_to_current_time()
         if type_ == "DELETED":
             self._intake.dropped(kind, body)
             return

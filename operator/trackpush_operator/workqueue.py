@@ -45,6 +45,8 @@ class WorkQueue(Generic[K]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._moved = 0.0
+        self._since: dict[K, float] = {}
+        """Since when a key is to be worked on without that it went well."""
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._due)
@@ -62,6 +64,7 @@ class WorkQueue(Generic[K]):
             self._again.add(key)
         elif key not in self._waiting:
             self._due.pop(key, None)
+            self._since.setdefault(key, _now())
             if self.is_idle:
                 self._moved = _now()
             self._idle.clear()
@@ -118,6 +121,7 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """It went well."""
         self._failures.pop(key, None)
+        self._since.pop(key, None)
         self._finish(key)
 
     def failed(self, key: K) -> float:
@@ -149,6 +153,10 @@ class WorkQueue(Generic[K]):
     def stalled(self) -> float:
         """Seconds for which there was work and none of it came to an end."""
         return 0.0 if self.is_idle else _now() - self._moved
+
+    def age(self) -> float:
+        """Seconds for which the oldest key has been waiting for work that goes well; what fails keeps its age."""
+        return max(0.0, _now() - min(self._since.values())) if self._since else 0.0
 
 
 async def work(

@@ -77,7 +77,7 @@ async def test_metrics_have_conventional_names_and_cover_in_and_out(tmp_path: Pa
     assert f'trackpush_routing_table_info{{revision="{given.revision}"}} 1.0' in text
     for name in (
         "trackpush_ingest_requests_total",
-        "trackpush_ingest_duration_seconds",
+        "trackpush_ingest_request_duration_seconds",
         "trackpush_updates_total",
         "trackpush_push_attempts_total",
         "trackpush_push_attempt_duration_seconds",

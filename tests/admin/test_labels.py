@@ -1,5 +1,6 @@
 """Label values are bounded, whatever the number of PushConfigs."""
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 
 from trackpush_server.journal.port import PendingCount
@@ -70,6 +71,25 @@ def test_gauges_of_queues_are_bounded_too_and_the_oldest_age_wins() -> None:
     assert 'trackpush_breaker_state{push_config="_other",state="open"} 50.0' in text
     assert 'trackpush_breaker_state{push_config="ns/0",state="open"} 1.0' in text
     assert 'trackpush_breaker_state{push_config="ns/0",state="closed"} 0.0' in text
+
+
+def test_old_queues_and_failing_clients_have_their_name_however_many_others_there_are() -> None:
+    registry = CollectorRegistry()
+    queues = QueueTelemetry(registry, BoundedLabels(1), wall=lambda: 10_000.0)
+    counts = {"a/first": 9_999_000, "a/young": 9_990_000, "a/old": 1_000_000}
+    queues.pending = [PendingCount(name, 1, at) for name, at in counts.items()]
+    queues.channels = [
+        snapshot("a/first", "closed"),
+        replace(snapshot("a/gone", "gone"), since=5_000.0),
+        snapshot("a/waits", "suspended"),
+    ]
+    queues._labels.of("a/first")
+
+    text = generate_latest(registry).decode()
+    assert 'trackpush_queue_age_seconds{push_config="a/old"} 9000.0' in text
+    assert 'trackpush_queue_age_seconds{push_config="_other"} 10.0' in text
+    assert 'trackpush_endpoint_failing_timestamp_seconds{push_config="a/gone",state="gone"} 5000.0' in text
+    assert text.count("trackpush_endpoint_failing_timestamp_seconds{") == 1
 
 
 def test_a_flood_of_lines_is_held_back_and_counted() -> None:

@@ -118,3 +118,19 @@ async def test_standing_still_is_told_only_while_there_is_work() -> None:
     assert queue.stalled() > 0.01
     queue.done(("a", 1))
     assert queue.stalled() == 0
+
+
+async def test_what_fails_keeps_its_age_and_what_goes_well_has_none() -> None:
+    queue = make()
+    assert queue.age() == 0.0
+    queue.add(("a", 1))
+    queue.add(("a", 2), delay=60)
+    assert await queue.take() == ("a", 1)
+    queue.failed(("a", 1))
+    before = queue.age()
+    assert before > 0.0, "it is still to be done, although it is due later only"
+    queue.hurry()
+    assert await queue.take() == ("a", 1)
+    assert queue.age() >= before
+    queue.done(("a", 1))
+    assert queue.age() == 0.0, "what was never due counts from when it is"

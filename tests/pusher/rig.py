@@ -31,14 +31,14 @@ class Seen(msgspec.Struct):
     changes: list[tuple[str, str]] = []
     failures: list[tuple[str, int, str, float | None]] = []
 
-    def attempted(self, push_config: str, result: str, seconds: float) -> None:
+    def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         """Note it."""
-        del seconds
+        del seconds, trace
         self.attempts.append((push_config, result))
 
-    def ended(self, push_config: str, state: str, age_seconds: float) -> None:
+    def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
         """Note it."""
-        del age_seconds
+        del age_seconds, trace
         self.ends.append((push_config, state))
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:

@@ -290,7 +290,7 @@ class Channel:
         self._hub.attempt_ended()
         line.finished()
         lane.head.tries += 1
-        self._hub.observer.attempted(self.name, policy.result_label(answer), answer.duration)
+        self._hub.observer.attempted(self.name, policy.result_label(answer), answer.duration, lane.head.trace)
         verdict = policy.judge(answer)
         if verdict is Verdict.DELIVERED:
             self._delivered(lane, answer)
@@ -364,7 +364,7 @@ class Channel:
         self._record(lane, state, answer, error=error)
         self._backlog.ended(push.update_id)
         age = self._hub.wall() - push.received_at / 1000
-        self._hub.observer.ended(self.name, state.name.lower(), age)
+        self._hub.observer.ended(self.name, state.name.lower(), age, push.trace)
         if len(lane.pushes) > 1:
             self._hub.flusher.after_flush(partial(self._next_in_lane, self._lanes, lane))
         else:
@@ -538,6 +538,7 @@ class Channel:
             spilled=self._backlog.spilled,
             breaker=self._state.value,
             reason=self._reason,
+            since=self._since,
             next_try_at=None if timer is None else self._hub.wall() + timer.when() - self._loop.time(),
             consecutive_failures=self._breaker.failures,
             last_success_at=self._breaker.last_success,

@@ -8,11 +8,11 @@ import msgspec
 class PushObserver(Protocol):
     """Called on the event loop; must be cheap and never raise."""
 
-    def attempted(self, push_config: str, result: str, seconds: float) -> None:
-        """One attempt ended. ``result`` is a status class (``2xx``…) or a Failure's value."""
+    def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
+        """One attempt ended. ``result`` is a status class (``2xx``…) or a Failure's value; see `NewUpdate.trace`."""
         ...
 
-    def ended(self, push_config: str, state: str, age_seconds: float) -> None:
+    def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
         """A push ended as ``delivered`` or ``dead``, this long after its update was received."""
         ...
 
@@ -53,6 +53,8 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     breaker: str
     """``closed``, ``open``, ``gone``, ``suspended`` or ``unconfigured``: see `channel.State`."""
     reason: str
+    since: float = 0.0
+    """Since when it is in this state; 0 is from the start."""
     next_try_at: float | None
     consecutive_failures: int
     last_success_at: float | None

@@ -26,13 +26,21 @@ class Answer:
     ``ends`` closes the connection after it, for requests whose body was not read to its end.
     """
 
-    __slots__ = ("code", "content", "ends", "head")
+    __slots__ = ("code", "content", "ends", "head", "refusal")
 
     def __init__(
-        self, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = (), *, ends: bool = False
+        self,
+        status: int,
+        body: bytes,
+        headers: tuple[tuple[str, str], ...] = (),
+        *,
+        ends: bool = False,
+        refusal: str | None = None,
     ) -> None:
         self.code = str(status)
         self.ends = ends
+        self.refusal = refusal
+        """The ``error`` in the body: why nothing was stored. None where nothing is wrong."""
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
             "Content-Type: application/json",
@@ -47,7 +55,8 @@ class Answer:
 def _refusal(
     status: int, error: str, message: str, headers: tuple[tuple[str, str], ...] = (), *, ends: bool = False
 ) -> Answer:
-    return Answer(status, msgspec.json.encode({"error": error, "message": message}), headers, ends=ends)
+    body = msgspec.json.encode({"error": error, "message": message})
+    return Answer(status, body, headers, ends=ends, refusal=error)
 
 
 @lru_cache(maxsize=1024)

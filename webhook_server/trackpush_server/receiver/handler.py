@@ -70,7 +70,7 @@ class Receiver:
             reference = secrets.token_hex(6)
             self._observer.failed(reference, error)
             answer = answers.unexpected(reference)
-        self._observer.answered(route and route.aggregator, answer.code, time.perf_counter() - started)
+        self._observer.answered(route and route.aggregator, answer, time.perf_counter() - started)
         return answer
 
     async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:

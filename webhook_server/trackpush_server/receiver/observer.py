@@ -3,13 +3,14 @@
 from typing import Protocol
 
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.intake import Intake
 
 
 class ReceiverObserver(Protocol):
     """Called on the event loop, on the hot path; must be cheap and never raise."""
 
-    def answered(self, aggregator: Aggregator | None, code: str, seconds: float) -> None:
+    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float) -> None:
         """A request was answered; None where no aggregator is known (404 and broken requests)."""
         ...
 

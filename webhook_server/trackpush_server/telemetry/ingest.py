@@ -1,17 +1,23 @@
 """Metrics and log lines of the receiver. Implements `trackpush_server.receiver.observer.ReceiverObserver`."""
 
+from itertools import product
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.logs import where
+from trackpush_server.receiver import answers
+from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.filters import Failure
 from trackpush_server.receiver.intake import Intake
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.seldom import Seldom
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_RESULTS = ("accepted", "duplicate", "filtered", "unknown_status")
+_RESULTS = ("accepted", "duplicate")
+_REFUSALS = ("malformed_body", "not_ready", "overloaded", "unauthorized", "unavailable", "unexpected")
+"""Shown as 0 from the start: an alert must see the first one, and a rate sees none in a series that begins with 1."""
 _NO_AGGREGATOR = "none"
 
 _log = structlog.get_logger("trackpush.receiver")
@@ -23,12 +29,18 @@ class IngestTelemetry:
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._requests = Counter(
             "trackpush_ingest_requests",
-            "Requests of aggregators by answer.",
+            "Requests of aggregators, by answer.",
             ["aggregator", "code"],
             registry=registry,
         )
+        self._refused = Counter(
+            "trackpush_ingest_refused",
+            "Requests of aggregators that stored nothing although they should have, by the error in the answer.",
+            ["aggregator", "reason"],
+            registry=registry,
+        )
         seconds = Histogram(
-            "trackpush_ingest_duration_seconds",
+            "trackpush_ingest_request_duration_seconds",
             "From a request's head to its answer, the commit included.",
             ["aggregator"],
             buckets=_SECONDS,
@@ -36,20 +48,35 @@ class IngestTelemetry:
         )
         updates = Counter(
             "trackpush_updates",
-            "Tracking updates stored (accepted), known before (duplicate), with a status that is not known"
-            " (unknown_status); pushes that a filter dropped (filtered).",
+            "Tracking updates: stored (accepted), or known before (duplicate).",
             ["aggregator", "result"],
+            registry=registry,
+        )
+        unknown = Counter(
+            "trackpush_updates_unknown_status",
+            "Tracking updates with a status that isn't known; they are stored and pushed as UNKNOWN.",
+            ["aggregator"],
+            registry=registry,
+        )
+        filtered = Counter(
+            "trackpush_pushes_filtered",
+            "Pushes that were not made, since the filter of their PushConfig doesn't want the update.",
+            ["aggregator"],
             registry=registry,
         )
         self._expression_errors = Counter(
             "trackpush_filter_expression_errors",
-            "Updates for which a PushConfig's filter.expression had no answer; they are pushed.",
+            "Tracking updates for which a PushConfig's filter.expression had no answer; they are pushed.",
             ["push_config"],
             registry=registry,
         )
+        for aggregator, reason in product((*Aggregator, None), _REFUSALS):
+            self._refused.labels(_slug(aggregator), reason)
         self._labels = labels
         self._connections_refused = Counter(
-            "trackpush_ingest_connections_refused", "Connections beyond the bound.", registry=registry
+            "trackpush_ingest_connections_refused",
+            "Connections of aggregators that were closed at once, since limits.maxConnections was reached.",
+            registry=registry,
         )
         self.connections = Gauge("trackpush_ingest_connections", "Open connections of aggregators.", registry=registry)
         self.under_way = Gauge(
@@ -60,17 +87,20 @@ class IngestTelemetry:
         self._updates = {
             one: {result: updates.labels(one.slug, result).inc for result in _RESULTS} for one in Aggregator
         }
+        self._unknown = {one: unknown.labels(one.slug).inc for one in Aggregator}
+        self._filtered = {one: filtered.labels(one.slug).inc for one in Aggregator}
         self._answers: dict[tuple[Aggregator | None, str], Counter] = {}
         self._seldom = Seldom()
         self._once_a_minute = Seldom(most=1, per=60.0)
 
-    def answered(self, aggregator: Aggregator | None, code: str, seconds: float) -> None:
+    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float) -> None:
         """Count one request."""
-        child = self._answers.get((aggregator, code))
+        child = self._answers.get((aggregator, answer.code))
         if child is None:
-            slug = _NO_AGGREGATOR if aggregator is None else aggregator.slug
-            child = self._answers[aggregator, code] = self._requests.labels(slug, code)
+            child = self._answers[aggregator, answer.code] = self._requests.labels(_slug(aggregator), answer.code)
         child.inc()
+        if answer.refusal is not None:
+            self._refused.labels(_slug(aggregator), answer.refusal).inc()
         (self._unrouted_seconds if aggregator is None else self._seconds[aggregator])(seconds)
 
     def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
@@ -81,10 +111,9 @@ class IngestTelemetry:
         if accepted != len(intake.updates):
             count["duplicate"](len(intake.updates) - accepted)
         if intake.filtered:
-            count["filtered"](intake.filtered)
+            self._filtered[aggregator](intake.filtered)
         if intake.unknown:
-            count["unknown_status"](intake.unknown)
-
+            self._unknown[aggregator](intake.unknown)
         for failure in intake.failures:
             self._expression_failed(failure)
 
@@ -138,4 +167,8 @@ class IngestTelemetry:
 
     def bad_request(self) -> None:
         """Something that is no HTTP."""
-        self.answered(None, "400", 0.0)
+        self.answered(None, answers.BAD_REQUEST, 0.0)
+
+
+def _slug(aggregator: Aggregator | None) -> str:
+    return _NO_AGGREGATOR if aggregator is None else aggregator.slug

@@ -3,6 +3,7 @@
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels, Children
 from trackpush_server.telemetry.seldom import Seldom
 
@@ -19,26 +20,26 @@ class PushTelemetry:
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._attempts = Counter(
             "trackpush_push_attempts",
-            "HTTP tries by status class or failure.",
+            "HTTP tries of pushes, by class of the answer's status or by failure.",
             ["push_config", "result"],
             registry=registry,
         )
         self._seconds = Histogram(
             "trackpush_push_attempt_duration_seconds",
-            "One HTTP try, connecting included.",
+            "One HTTP try of a push, connecting included.",
             ["push_config"],
             buckets=_ATTEMPT_SECONDS,
             registry=registry,
         )
         latency = Histogram(
             "trackpush_push_latency_seconds",
-            "From the receipt of an update to its delivery.",
+            "From the receipt of a tracking update to the delivery of its push.",
             buckets=_LATENCY_SECONDS,
             registry=registry,
         )
         self._ended = Counter(
             "trackpush_pushes_ended",
-            "Pushes that ended, by state.",
+            "Pushes that ended, by state: delivered, dead or dropped.",
             ["push_config", "state"],
             registry=registry,
         )
@@ -49,16 +50,16 @@ class PushTelemetry:
         self._seconds_children = Children(labels, self._seconds.labels)
         self._seldom = Seldom(most=10, per=10.0)
 
-    def attempted(self, push_config: str, result: str, seconds: float) -> None:
+    def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         """Count one try."""
         children = self._attempt_children.get(result)
         if children is None:
             children = Children(self._labels, lambda label: self._attempts.labels(label, result))
             self._attempt_children[result] = children
         children.of(push_config).inc()
-        self._seconds_children.of(push_config).observe(seconds)
+        self._seconds_children.of(push_config).observe(seconds, exemplar(trace))
 
-    def ended(self, push_config: str, state: str, age_seconds: float) -> None:
+    def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
         """Count one push that ended."""
         children = self._ended_children.get(state)
         if children is None:
@@ -66,7 +67,7 @@ class PushTelemetry:
             self._ended_children[state] = children
         children.of(push_config).inc()
         if state == "delivered":
-            self._latency(age_seconds)
+            self._latency(age_seconds, exemplar(trace))
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
         """Tell of a failed attempt: each that ends a push, the others now and then."""

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from trackpush_server.journal.port import PendingCount
 
 _STATES = ("closed", "open", "gone", "suspended", "unconfigured")
+_FAILING = frozenset({"open", "gone"})
+_MOST_NAMED = 200
+"""Of failing PushConfigs, and of old queues beyond the bound of labels: what somebody has to act on has a name."""
+_OLD = 600.0
+"""Seconds after which a queue counts as old."""
 
 
 class QueueTelemetry(Collector):
@@ -45,34 +50,40 @@ class QueueTelemetry(Collector):
         snapshots = self.channels
         yield self._sum(
             "trackpush_push_attempts_under_way",
-            "Attempts under way.",
+            "HTTP tries of pushes under way.",
             {one.push_config: one.in_flight for one in snapshots}.items(),
         )
         yield self._sum(
             "trackpush_lanes",
-            "Shipments with pushes in memory.",
+            "Lanes, which are shipments with pushes, in memory.",
             {one.push_config: one.lanes for one in snapshots}.items(),
         )
         yield self._sum(
             "trackpush_pushes_in_memory",
-            "Pending pushes in memory.",
+            "Pending pushes in memory; the others wait on disk.",
             {one.push_config: one.in_memory for one in snapshots}.items(),
         )
         yield self._states(snapshots)
+        yield _failing(snapshots)
 
     def _backlog(self) -> Iterable[GaugeMetricFamily]:
         now = self._wall()
         yield self._sum(
             "trackpush_pending_pushes",
-            "Pushes that are stored and not ended.",
+            "Pushes that are stored and have not ended; with several replicas each tells the same.",
             ((one.push_config, one.count) for one in self.pending),
         )
         ages: dict[str, float] = defaultdict(float)
-        for one in self.pending:
-            label = self._labels.of(one.push_config)
-            ages[label] = max(ages[label], now - one.oldest_received_at / 1000)
+        named = 0
+        for one in sorted(self.pending, key=lambda one: one.oldest_received_at):
+            label, age = self._labels.of(one.push_config), now - one.oldest_received_at / 1000
+            if label == OTHER and age > _OLD and named < _MOST_NAMED:
+                label, named = one.push_config, named + 1
+            ages[label] = max(ages[label], age)
         family = GaugeMetricFamily(
-            "trackpush_queue_age_seconds", "Time since the oldest pending push was received.", labels=["push_config"]
+            "trackpush_queue_age_seconds",
+            "Time since the update of the oldest pending push was received; one older than 10 minutes has its name.",
+            labels=["push_config"],
         )
         for label, age in ages.items():
             family.add_metric([label], max(0.0, age))
@@ -90,7 +101,9 @@ class QueueTelemetry(Collector):
     def _states(self, snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
         """1 for the state that an endpoint is in; of those beyond the bound, how many are in each."""
         family = GaugeMetricFamily(
-            "trackpush_breaker_state", "1 for the state of the PushConfig's endpoint.", labels=["push_config", "state"]
+            "trackpush_breaker_state",
+            "1 for the state of the PushConfig's endpoint: closed (well), open, gone, suspended or unconfigured.",
+            labels=["push_config", "state"],
         )
         others: dict[str, int] = defaultdict(int)
         for one in snapshots:
@@ -103,3 +116,16 @@ class QueueTelemetry(Collector):
         for state, count in others.items():
             family.add_metric([OTHER, state], count)
         return family
+
+
+def _failing(snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
+    """Those that fail now, by name, however many PushConfigs there are; beyond the bound the longest failing ones."""
+    family = GaugeMetricFamily(
+        "trackpush_endpoint_failing_timestamp_seconds",
+        "Since when the PushConfig's endpoint takes nothing: its breaker is open, or it is gone (410). Else absent.",
+        labels=["push_config", "state"],
+    )
+    failing = sorted((one for one in snapshots if one.breaker in _FAILING), key=lambda one: one.since)
+    for one in failing[:_MOST_NAMED]:
+        family.add_metric([one.push_config, one.breaker], one.since)
+    return family

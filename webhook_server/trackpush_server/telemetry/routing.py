@@ -15,10 +15,15 @@ class RoutingTelemetry:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._info = Gauge(
-            "trackpush_routing_table_info", "1 for the revision that is served.", ["revision"], registry=registry
+            "trackpush_routing_table_info",
+            "1 for the revision of the routing table that is served.",
+            ["revision"],
+            registry=registry,
         )
         self._loaded_at = Gauge(
-            "trackpush_routing_table_loaded_timestamp_seconds", "When it was loaded.", registry=registry
+            "trackpush_routing_table_loaded_timestamp_seconds",
+            "When the routing table that is served was loaded.",
+            registry=registry,
         )
         self._incomplete = Gauge(
             "trackpush_routing_table_incomplete",
@@ -26,9 +31,16 @@ class RoutingTelemetry:
             registry=registry,
         )
         self._problems = Gauge(
-            "trackpush_config_problems", "Problems that the last reload found; 0 when it was taken.", registry=registry
+            "trackpush_config_problems",
+            "Problems that the last reload of the routing table found; 0 when it was taken.",
+            registry=registry,
         )
-        self._reloads = Counter("trackpush_config_reloads", "Reloads by result.", ["result"], registry=registry)
+        self._reloads = Counter(
+            "trackpush_config_reloads",
+            "Reloads of the routing table, by result: taken or refused.",
+            ["result"],
+            registry=registry,
+        )
 
     def loaded(self, table: RoutingTable, at: float, *, complete: bool = True) -> None:
         """A table is served from now on; ``at`` in seconds since the epoch."""

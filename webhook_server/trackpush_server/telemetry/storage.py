@@ -17,25 +17,33 @@ class JournalTelemetry:
     def __init__(self, registry: CollectorRegistry, journal: Journal) -> None:
         seconds = Histogram(
             "trackpush_journal_commit_duration_seconds",
-            "One commit, until it has reached the disk.",
+            "One commit of the journal, until it has reached the disk.",
             buckets=_COMMIT_SECONDS,
             registry=registry,
         )
         rows = Histogram(
-            "trackpush_journal_commit_rows", "Updates and outcomes in one commit.", buckets=_ROWS, registry=registry
+            "trackpush_journal_commit_rows",
+            "Tracking updates and outcomes of attempts in one commit.",
+            buckets=_ROWS,
+            registry=registry,
         )
-        self._unavailable = Gauge("trackpush_journal_unavailable", "1 while nothing can be stored.", registry=registry)
+        self._unavailable = Gauge(
+            "trackpush_journal_unavailable", "1 while the journal can store nothing.", registry=registry
+        )
         Gauge(
-            "trackpush_journal_queued_updates", "Updates that wait for the next commit.", registry=registry
+            "trackpush_journal_queued_updates", "Tracking updates that wait for the next commit.", registry=registry
         ).set_function(lambda: journal.stats.queued)
         Gauge(
-            "trackpush_journal_queued_outcomes", "Outcomes that are not on disk yet.", registry=registry
+            "trackpush_journal_queued_outcomes", "Outcomes of attempts that are not on disk yet.", registry=registry
         ).set_function(lambda: journal.outcomes_waiting)
         Gauge(
-            "trackpush_journal_size_bytes", "The journal's file and its log on the disk.", registry=registry
+            "trackpush_journal_size_bytes", "What the journal takes on the disk, its log included.", registry=registry
         ).set_function(lambda: journal.size_bytes)
         self._deleted = Counter(
-            "trackpush_retention_deleted", "Rows that were kept no longer, by kind.", ["kind"], registry=registry
+            "trackpush_retention_deleted",
+            "Rows that the retention deleted, by kind: updates or pushes.",
+            ["kind"],
+            registry=registry,
         )
         self._seconds, self._rows = seconds.observe, rows.observe
         self._told: str | None = None
