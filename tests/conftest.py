@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
-pytest_plugins = ["kube.fixtures"]
+pytest_plugins = ["kube.fixtures", "support.postgres_fixtures"]
 
 SYNCHRONOUS = [
     "trackpush_server.config",

@@ -1,0 +1,108 @@
+"""Numbered schema changes, applied in order by whichever server comes first, under a lock that the others wait for.
+
+Two server versions run on one schema while an upgrade rolls: a change only adds (expand), and what an older server
+calls is taken away (contract) no sooner than by a change that says so. Its first line, ``-- needs: N``, is the number
+of the change that a server must know to run on it. Functions carry a version in their name; a newer one stands beside
+the older.
+"""
+
+import functools
+import re
+from importlib import resources
+
+import msgspec
+from asyncpg import Connection
+
+_NUMBERED = re.compile(r"(\d{4})_(\w+)\.sql")
+_NEEDS = re.compile(r"-- needs: (\d+)\n")
+_LOCK = 0x7472_6163_6B70_7573
+"""Of the advisory lock: "trackpus"."""
+_PARTITIONS_AHEAD = 3
+"""Days."""
+
+_KNOWN = """
+SELECT EXISTS (
+    SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'trackpush' AND c.relname = 'schema_changes'
+)
+"""
+"""By the catalogue itself: `to_regclass` may remember from before the lock."""
+_BOOK = """
+CREATE SCHEMA IF NOT EXISTS trackpush;
+CREATE TABLE trackpush.schema_changes (
+    number     integer     PRIMARY KEY,
+    name       text        NOT NULL,
+    needs      integer     NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+"""
+_APPLIED = "SELECT number, needs FROM trackpush.schema_changes"
+_NOTE = "INSERT INTO trackpush.schema_changes (number, name, needs) VALUES ($1, $2, $3)"
+
+
+class NewerSchemaError(Exception):
+    """A later version of Trackpush has taken away what this one needs."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of the schema."""
+
+    number: int
+    name: str
+    needs: int
+    """A server that knows the change with this number runs on the result."""
+    script: str
+
+
+@functools.cache
+def changes() -> tuple[Change, ...]:
+    """All that this version knows, in order."""
+    found = []
+    for entry in resources.files(__name__).iterdir():
+        match = _NUMBERED.fullmatch(entry.name)
+        if match is not None:
+            found.append(parse(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
+    return tuple(sorted(found, key=lambda change: change.number))
+
+
+def parse(number: int, name: str, script: str) -> Change:
+    """A change from its file.
+
+    Raises:
+        ValueError: its first line doesn't say what it needs.
+    """
+    needs = _NEEDS.match(script)
+    if needs is None:
+        raise ValueError(f"{number:04}_{name}.sql: its first line must be -- needs: N")
+    return Change(number=number, name=name, needs=int(needs[1]), script=script)
+
+
+async def migrate(connection: Connection, known: tuple[Change, ...] | None = None) -> None:
+    """Bring the database to the newest schema that this version knows, all or nothing; see to partitions ahead.
+
+    Raises:
+        NewerSchemaError: this version is too old for the schema.
+        asyncpg.PostgresError: what the database says, such as missing rights; nothing was changed.
+    """
+    wanted = changes() if known is None else known
+    if await _missing(connection, wanted):
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({_LOCK})")
+            if not await connection.fetchval(_KNOWN):
+                await connection.execute(_BOOK)
+            for change in await _missing(connection, wanted):
+                await connection.execute(change.script)
+                await connection.execute(_NOTE, change.number, change.name, change.needs)
+    await connection.execute(f"SELECT trackpush.make_partitions_v1({_PARTITIONS_AHEAD})")
+
+
+async def _missing(connection: Connection, wanted: tuple[Change, ...]) -> tuple[Change, ...]:
+    if not await connection.fetchval(_KNOWN):
+        return wanted
+    applied = {row["number"]: row["needs"] for row in await connection.fetch(_APPLIED)}
+    newest, needed = wanted[-1].number, max(applied.values(), default=0)
+    if needed > newest:
+        raise NewerSchemaError(
+            f"its schema needs a Trackpush that knows change {needed}, this one knows {newest}: run a later version"
+        )
+    return tuple(change for change in wanted if change.number not in applied)
