@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from kube.fixtures import ROOT, ApiServer
+from kube.rig.modules import PROMETHEUS, PROMETHEUS_RULES, module_file
 
 Objects = list[dict[str, Any]]
 Render = Callable[..., Objects]
@@ -63,6 +64,37 @@ def test_every_container_is_restricted(render: Render, values: dict[str, Any]) -
             assert context["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_nothing_of_monitoring_is_made_unless_asked_for(render: Render) -> None:
+    kinds = {one["kind"] for one in render()}
+    assert not kinds & {"ServiceMonitor", "PrometheusRule", "ConfigMap"}
+
+
+def test_prometheus_operator_and_grafana_find_what_is_made_for_them(own_api_server: ApiServer, render: Render) -> None:
+    selected = {"release": "prometheus"}
+    made = render(
+        {
+            "metrics": {
+                "serviceMonitor": {"enabled": True, "labels": selected},
+                "prometheusRule": {"enabled": True, "labels": selected, "runbookUrl": "https://wiki.example/rb/"},
+                "dashboard": {"enabled": True, "annotations": {"grafana_folder": "Logistics"}},
+            },
+        }
+    )
+    (monitor,), (rule,), (board,) = (of(made, kind) for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap"))
+    assert monitor["metadata"]["labels"]["release"] == rule["metadata"]["labels"]["release"] == "prometheus"
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert board["metadata"]["annotations"] == {"grafana_folder": "Logistics"}
+    pages = [one["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for one in group["rules"]]
+    assert "https://wiki.example/rb/client-failing" in pages
+    assert all(page.startswith("https://wiki.example/rb/") for page in pages)
+
+    for kinds in (PROMETHEUS, PROMETHEUS_RULES):
+        own_api_server.kubectl("apply", "--server-side", "-f", str(module_file(*kinds)))
+    own_api_server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    own_api_server.kubectl("create", "namespace", "trackpush")
+    own_api_server.apply(yaml.safe_dump_all([monitor, rule, board]), "--dry-run=server")
+
+
 def test_watching_a_list_of_namespaces_needs_no_cluster_role(render: Render) -> None:
     made = render(USUAL["namespaced"])
     assert not of(made, "ClusterRole")
@@ -81,6 +113,8 @@ def test_watching_a_list_of_namespaces_needs_no_cluster_role(render: Render) -> 
         ({"watch": {"namespaces": "acme"}}, "at '/watch/namespaces': got string, want array"),
         ({"image": {"digest": "abc"}}, "at '/image/digest'"),
         ({"logFormat": "xml"}, "at '/logFormat'"),
+        ({"metrics": {"prometheusRule": {"runbookUrl": ""}}}, "at '/metrics/prometheusRule/runbookUrl'"),
+        ({"metrics": {"dashboard": {"labels": {"a": 1}}}}, "at '/metrics/dashboard/labels/a'"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 GATEWAY = ("sigs.k8s.io/gateway-api@v1.4.0", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml")
-PROMETHEUS = (
-    "github.com/prometheus-operator/prometheus-operator@v0.85.0",
-    "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
-)
+_PROMETHEUS = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+_MONITORING = "example/prometheus-operator-crd/monitoring.coreos.com_"
+PROMETHEUS = (_PROMETHEUS, f"{_MONITORING}servicemonitors.yaml")
+PROMETHEUS_RULES = (_PROMETHEUS, f"{_MONITORING}prometheusrules.yaml")
 
 
 def module_file(module: str, path: str) -> Path:
