@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,8 +11,10 @@ import msgspec
 from support.deadline import until
 from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.journal.ownership import SLOTS, Ownership, Sole, slot_of
 from trackpush_server.journal.port import NewPush, NewUpdate
 from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.outbound.port import Transport
 from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.dispatcher import Dispatcher
@@ -52,17 +54,62 @@ class Seen(msgspec.Struct):
         self.changes.append((push_config, state))
 
 
+class Shared(Sole):
+    """Ownership that the test deals out: what is held changes when it says so."""
+
+    alone = False
+
+    def __init__(self, held: Iterable[int] = range(SLOTS)) -> None:
+        super().__init__()
+        self.held = set(held)
+        self.released: list[int] = []
+        self.draining = False
+
+    def holds(self, push_config: str) -> bool:
+        """Whether the test lets it."""
+        return slot_of(push_config) in self.held
+
+    async def start(self) -> None:
+        """Tell of what is held."""
+        self.on_gained(frozenset(self.held))
+
+    async def release(self, slots: frozenset[int]) -> None:
+        """Note it."""
+        self.held -= slots
+        self.released += sorted(slots)
+
+    def drain(self) -> None:
+        """Want everything."""
+        self.draining = True
+        self.on_wanted(frozenset(self.held))
+
+    def take(self, *push_configs: str) -> None:
+        """The slots of these are gained."""
+        slots = frozenset(map(slot_of, push_configs))
+        self.held |= slots
+        self.on_gained(slots)
+
+    def lose(self, *push_configs: str) -> None:
+        """The slots of these are lost."""
+        slots = frozenset(map(slot_of, push_configs))
+        self.held -= slots
+        self.on_lost(slots)
+
+
 class Rig:
     """One dispatcher over one journal folder. Make it with `open_rig`."""
 
-    def __init__(self, folder: Path, budget: Budget | None, clock_ahead: float) -> None:
+    def __init__(
+        self, folder: Path, budget: Budget | None, clock_ahead: float, ownership: Ownership, transport: Transport | None
+    ) -> None:
         self.seen = Seen()
         self.journal = SqliteJournal(folder)
-        self.transport = HttpTransport()
+        self.transport = transport or HttpTransport(may_send=ownership.holds)
         self.dispatcher = Dispatcher(
             journal=self.journal,
             transport=self.transport,
             observer=self.seen,
+            ownership=ownership,
             budget=budget,
             wall=lambda: time.time() + clock_ahead,
         )
@@ -128,12 +175,16 @@ async def open_rig(
     *destinations: Destination,
     budget: Budget | None = None,
     clock_ahead: float = 0.0,
+    ownership: Ownership | None = None,
+    transport: Transport | None = None,
 ) -> AsyncIterator[Rig]:
     """A running dispatcher; stopped with a short grace when the block ends."""
-    rig = Rig(folder, budget, clock_ahead)
+    ownership = ownership or Sole()
+    rig = Rig(folder, budget, clock_ahead, ownership, transport)
     await rig.journal.start()
     rig.apply(*destinations)
     await rig.dispatcher.start()
+    await ownership.start()
     try:
         yield rig
     finally:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ssl
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import httptools
@@ -40,6 +41,9 @@ class Owner(Protocol):
 
     secrets: tuple[str, ...]
     """Values that no detail may show."""
+
+    may_send: Callable[[], bool]
+    """Asked right before a request's bytes are written."""
 
     def joined(self, connection: "Connection") -> None:
         """The connection is open."""
@@ -116,6 +120,10 @@ class Connection(asyncio.BufferedProtocol):
         """Send a request on an idle connection; the exchange is settled by its deadline."""
         assert self._transport is not None
         assert self._exchange is None
+        if not self._owner.may_send():
+            exchange.fail(Failure.FENCED, "another replica sends its pushes; nothing was sent", self._loop.time())
+            self.abort()
+            return
         self._exchange = exchange
         exchange.stage = "waiting for the answer"
         timer = self._timer

@@ -6,6 +6,7 @@ time-out.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 
 from trackpush_server.outbound.connection import Connection
@@ -22,9 +23,17 @@ class Pool:
     """Lives on one event loop. Times in seconds."""
 
     def __init__(
-        self, dialler: Dialler, *, limit: int, timeout: float, secrets: tuple[str, ...], buffer: memoryview
+        self,
+        dialler: Dialler,
+        *,
+        limit: int,
+        timeout: float,
+        secrets: tuple[str, ...],
+        buffer: memoryview,
+        may_send: Callable[[], bool],
     ) -> None:
         self.secrets = secrets
+        self.may_send = may_send
         self._dialler = dialler
         self._limit = limit
         self._timeout = timeout

@@ -28,6 +28,8 @@ class Failure(StrEnum):
     PROXY = "proxy"
     TOKEN = "token"  # noqa: S105 - a word, no secret
     """There is no OAuth 2.0 token to send it with; nothing was sent."""
+    FENCED = "fenced"
+    """Another replica may send this destination's pushes by now; nothing was sent."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ import random
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 from trackpush_api.routing import Destination, Egress, OAuth2
 from trackpush_server.outbound.connection import BUFFER_SIZE
@@ -60,6 +61,10 @@ class RefusingSender:
         """Nothing to do."""
 
 
+def _always(_: str) -> bool:
+    return True
+
+
 class HttpTransport:
     """Makes senders; owns the resolver and the TLS contexts. Everything lives on one event loop."""
 
@@ -69,8 +74,14 @@ class HttpTransport:
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        may_send: Callable[[str], bool] = _always,
     ) -> None:
-        """``clock`` (seconds, monotonic) tells the age of tokens; ``chance``, uniform in [0, 1), spreads renewals."""
+        """``clock`` (seconds, monotonic) tells the age of tokens; ``chance``, uniform in [0, 1), spreads renewals.
+
+        ``may_send`` is asked with the destination's name right before the bytes of a request are written; when it
+        says no the attempt ends as `Failure.FENCED`.
+        """
+        self._may_send = may_send
         self._resolver = Resolver(lookup)
         self._contexts = Contexts()
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
@@ -103,6 +114,7 @@ class HttpTransport:
             timeout=destination.timeout,
             secrets=secrets,
             buffer=self._buffer,
+            may_send=partial(self._may_send, destination.name),
         )
         sender = HttpSender(build_head(destination, target), pool)
         self._pools.add(pool)

@@ -4,6 +4,9 @@ Two streams bring pushes: commits, handed over in order of update id, and pages 
 full the channel spills: commits are left to the disk, and pages bring them later. The trap is the seam: a page may
 show what a commit is about to hand over, and a commit may land after a page was read. So a page carries its snapshot
 (the highest id it could have seen), and the channel stops spilling only when nothing was handed over beyond it.
+
+With several replicas a third stream is only told of: what the others stored. Where this process is alone, the commits
+handed over are all there are; otherwise only a page can tell that there is nothing else below an id.
 """
 
 from collections.abc import Iterable
@@ -12,9 +15,11 @@ from collections.abc import Iterable
 class Backlog:
     """The seam between commits and pages for one PushConfig. Starts spilled: at start everything is on disk."""
 
-    __slots__ = ("_ended", "_seen", "generation", "loaded_to", "spilled")
+    __slots__ = ("_alone", "_ended", "_seen", "generation", "loaded_to", "spilled")
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = True) -> None:
+        """``alone``: no other process stores pushes."""
+        self._alone = alone
         self.spilled = True
         self.loaded_to = 0
         """Everything pending with an id up to here is in memory (or was already handed on)."""
@@ -32,8 +37,14 @@ class Backlog:
 
     def spill(self, first_on_disk: int) -> None:
         """From this id on, pushes are only on disk."""
-        self.loaded_to = first_on_disk - 1 if not self.spilled else min(self.loaded_to, first_on_disk - 1)
+        handed_over = self._alone and not self.spilled
+        self.loaded_to = first_on_disk - 1 if handed_over else min(self.loaded_to, first_on_disk - 1)
         self._seen = max(self._seen, first_on_disk)
+        self.spilled = True
+
+    def stored_elsewhere(self, update_id: int) -> None:
+        """Another replica stored a push: read on from where the pages ended."""
+        self._seen = max(self._seen, update_id)
         self.spilled = True
 
     def rescan(self, again: Iterable[int] = ()) -> None:

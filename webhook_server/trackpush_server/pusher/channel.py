@@ -12,8 +12,9 @@ from functools import partial
 
 from trackpush_api.routing import Destination, Egress
 from trackpush_server.ids import push_id
+from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome, PushState, StoredPush
-from trackpush_server.outbound.port import Answer
+from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher import budget as bounds
 from trackpush_server.pusher import policy
 from trackpush_server.pusher.backlog import Backlog
@@ -29,6 +30,7 @@ _PAGE = 256
 _RELOAD_AFTER_FAULT = 1.0
 _PAUSE = 0.2
 _EXPIRE_AT_ONCE = 1000
+_ELSEWHERE = "another replica sends its pushes"
 
 
 class State(Enum):
@@ -43,10 +45,14 @@ class State(Enum):
     SUSPENDED = "suspended"
     UNCONFIGURED = "unconfigured"
     """No routing table holds its PushConfig any more: pushes wait on disk."""
+    ELSEWHERE = "elsewhere"
+    """Another replica sends its pushes, or is about to."""
 
 
-_HELD = frozenset({State.GONE, State.SUSPENDED, State.UNCONFIGURED})
+_HELD = frozenset({State.GONE, State.SUSPENDED, State.UNCONFIGURED, State.ELSEWHERE})
 """States in which nothing is sent and nothing is kept in memory."""
+_RETRYING = frozenset({State.CLOSED, State.ELSEWHERE})
+"""States in which a push that failed is due by its own schedule, not when its endpoint is well again."""
 
 
 class Channel:
@@ -54,15 +60,15 @@ class Channel:
 
     def __init__(self, hub: Hub, destination: Destination, egress: Egress) -> None:
         self.name = destination.name
+        self.slot = slot_of(destination.name)
         self._hub = hub
         self._loop = asyncio.get_running_loop()
         self._line = Line(hub, destination, egress)
         self._egress = egress
         self._lanes = Lanes(ordered=destination.ordered, budget=hub.budget)
-        self._backlog = Backlog()
+        self._backlog = Backlog(alone=hub.ownership.alone)
         self._breaker = Breaker()
-        self._state = State.SUSPENDED if destination.suspended else State.CLOSED
-        self._reason = "suspended in its PushConfig" if destination.suspended else ""
+        self._state, self._reason = self._resting()
         self._since = 0.0
         self._cause = ""
         self._limit = destination.max_concurrency
@@ -72,7 +78,7 @@ class Channel:
         self._wake: asyncio.TimerHandle | None = None
         self._probe: asyncio.TimerHandle | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._fetching: list[Lane] = []
+        self._fetching: list[tuple[Lanes, Lane]] = []
         self._fetch: asyncio.Task[None] | None = None
         self._expiring: asyncio.Task[None] | None = None
         self._rebuild = False
@@ -87,16 +93,14 @@ class Channel:
         self._line.retire()
         self._line = Line(self._hub, destination, egress)
         self._egress = egress
-        self._breaker = Breaker()
-        self._limit = destination.max_concurrency
-        self._rate = self._bucket(destination)
-        self._quiet_until = 0.0
+        self._start_anew()
         self._rebuild |= destination.ordered != old.ordered
-        if destination.suspended:
-            self._let_go(State.SUSPENDED, "suspended in its PushConfig")
-        else:
-            self._enter(State.CLOSED, "its PushConfig changed")
+        state, reason = self._resting()
+        if state is State.CLOSED:
+            self._enter(state, "its PushConfig changed")
             self._resume_waiting()
+        else:
+            self._let_go(state, reason)
         if self._rebuild and not self._in_flight:
             self._rebuild_lanes()
         self.pump()
@@ -104,6 +108,56 @@ class Channel:
     def unconfigure(self) -> None:
         """Its PushConfig is gone: attempts under way end, all other pushes wait on disk until it is back."""
         self._let_go(State.UNCONFIGURED, "its PushConfig was removed")
+
+    def _start_anew(self) -> None:
+        """Nothing is known of the endpoint."""
+        self._breaker = Breaker()
+        self._limit = self._line.destination.max_concurrency
+        self._rate = self._bucket(self._line.destination)
+        self._quiet_until = 0.0
+
+    def _resting(self) -> tuple[State, str]:
+        """The state that it is in when nothing is known of its endpoint, and why."""
+        if not self._hub.owns(self.slot):
+            return State.ELSEWHERE, _ELSEWHERE
+        if self._line.destination.suspended:
+            return State.SUSPENDED, "suspended in its PushConfig"
+        return State.CLOSED, ""
+
+    # ---- ownership
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no attempt is under way."""
+        return not self._in_flight
+
+    def gain(self) -> None:
+        """Its pushes are sent from here: begin with what is on disk, and with nothing known of the endpoint."""
+        if self._state is not State.ELSEWHERE:
+            return
+        self._start_anew()
+        self._rebuild_lanes()
+        self._enter(*self._resting())
+        self.pump()
+
+    def hand_over(self) -> None:
+        """Start nothing more; attempts under way end."""
+        if self._state is not State.UNCONFIGURED:
+            self._let_go(State.ELSEWHERE, _ELSEWHERE)
+
+    def lose(self) -> None:
+        """Cut attempts under way: another may be sending the same pushes by now, and has what was recorded."""
+        self.hand_over()
+        self._line.cut()
+        self._line = Line(self._hub, self._line.destination, self._egress)
+        self._rebuild_lanes()
+
+    def stored_elsewhere(self, first_id: int) -> None:
+        """Another replica stored pushes, this one the first of them: read them."""
+        self._backlog.stored_elsewhere(first_id)
+        self._refill()
+
+    # ---- news of the disk
 
     def rescan(self, replayed: Iterable[int] = ()) -> None:
         """Look for pending pushes on disk that memory doesn't know: passed over while suspended, or replayed."""
@@ -122,6 +176,8 @@ class Channel:
 
     def offer(self, committed: Committed) -> None:
         """A push was committed: take it into memory if there is room, otherwise the disk has it."""
+        if committed.behind > self._backlog.loaded_to:
+            self._backlog.stored_elsewhere(committed.behind)
         if not self._backlog.admits(committed.update_id):
             self._refill()
             return
@@ -175,10 +231,14 @@ class Channel:
         return min(room, _PAGE) if room >= _PAGE // 2 else 0
 
     async def _load(self) -> None:
+        flushed: int | None = None
         try:
-            self._backlog.begin_load()
-            await self._hub.journal.flush()
             while self._backlog.spilled and (limit := self._page_size()):
+                if flushed != self._backlog.generation:
+                    flushed = self._backlog.generation
+                    self._backlog.begin_load()
+                    await self._hub.journal.flush()
+                    continue
                 after, generation = self._backlog.loaded_to, self._backlog.generation
                 page = await self._hub.journal.pending(self.name, after=after, limit=limit)
                 seen = self._backlog.loaded_to, self._backlog.generation
@@ -282,13 +342,36 @@ class Channel:
         self._hub.in_flight += 1
         push.previous_attempt_at, push.last_attempt_at = push.last_attempt_at, int(now * 1000)
         line = self._line
-        line.send(push, now, partial(self._answered, lane, line))
+        line.send(push, now, partial(self._answered, self._lanes, lane, line))
 
-    def _answered(self, lane: Lane, line: Line, future: asyncio.Future[Answer]) -> None:
+    def _answered(self, lanes: Lanes, lane: Lane, line: Line, future: asyncio.Future[Answer]) -> None:
         answer = future.result()
         self._in_flight -= 1
         self._hub.attempt_ended()
         line.finished()
+        if answer.failure is Failure.FENCED and lanes is self._lanes:
+            self.lose()  # its own timer is late: the process was paused
+        if lanes is self._lanes:
+            self._judge(lane, line, answer)
+        else:
+            self._came_too_late(lanes, lane, answer)
+        if self._rebuild and not self._in_flight:
+            self._rebuild_lanes()
+        if not self._hub.owns(self.slot):
+            self._trim(0)
+            if not self._in_flight:
+                self._hub.on_left()
+        self.pump()
+
+    def _came_too_late(self, lanes: Lanes, lane: Lane, answer: Answer) -> None:
+        """It was cut, which says nothing of the endpoint; but that a push was delivered is true, whoever sent it."""
+        lane.head.tries += 1
+        if policy.judge(answer) is Verdict.DELIVERED:
+            self._record(lane, PushState.DELIVERED, answer, error=None)
+            self._backlog.ended(lane.head.update_id)
+        lanes.end_head(lane)
+
+    def _judge(self, lane: Lane, line: Line, answer: Answer) -> None:
         lane.head.tries += 1
         self._hub.observer.attempted(self.name, policy.result_label(answer), answer.duration, lane.head.trace)
         verdict = policy.judge(answer)
@@ -296,9 +379,6 @@ class Channel:
             self._delivered(lane, answer)
         else:
             self._failed(lane, answer, verdict, current=line is self._line)
-        if self._rebuild and not self._in_flight:
-            self._rebuild_lanes()
-        self.pump()
 
     def _delivered(self, lane: Lane, answer: Answer) -> None:
         self._end(lane, PushState.DELIVERED, answer)
@@ -327,7 +407,7 @@ class Channel:
         )
         stops = verdict is Verdict.GONE and current
         opened = current and not stops and self._breaker.failed(push.update_id, rejection=rejection)
-        waits_for_endpoint = stops or self._breaker.is_open or self._state is not State.CLOSED
+        waits_for_endpoint = stops or self._breaker.is_open or self._state not in _RETRYING
         if not waits_for_endpoint and now + delay > policy.expires_at(retry, push.begun_at) / 1000:
             self._end(lane, PushState.DEAD, answer, error=policy.reason(answer))
             return
@@ -338,6 +418,8 @@ class Channel:
         self._after_failure(answer, opened=opened, stops=stops)
 
     def _after_failure(self, answer: Answer, *, opened: bool, stops: bool) -> None:
+        if self._state in _HELD:
+            return
         if stops:
             self._let_go(State.GONE, policy.loggable(answer))
         elif opened:
@@ -426,9 +508,11 @@ class Channel:
             self._probe.cancel()
             self._probe = None
         if state is not self._state:
+            told = State.ELSEWHERE not in {state, self._state}  # whoever hands over slots tells of it, once for all
             self._state, self._reason = state, "" if state is State.CLOSED else reason
             self._since = self._hub.wall()
-            self._hub.observer.changed(self.name, state.value, reason)
+            if told:
+                self._hub.observer.changed(self.name, state.value, reason)
 
     def _let_go(self, state: State, reason: str) -> None:
         self._enter(state, reason)
@@ -455,7 +539,7 @@ class Channel:
         while not self._in_flight and (lane := self._next_probe()) is not None:
             self._lanes.start(lane)
             self._start(lane)
-            if lane in self._fetching:
+            if (self._lanes, lane) in self._fetching:
                 return  # sent when its payload has come
         if not self._in_flight and (len(self._lanes) or self._backlog.spilled):
             self._refill()
@@ -482,22 +566,24 @@ class Channel:
     # ---- payloads
 
     def _fetch_payload(self, lane: Lane) -> None:
-        self._fetching.append(lane)
+        self._fetching.append((self._lanes, lane))
         if self._fetch is None:
             self._fetch = self._loop.create_task(self._fetch_all())
 
     async def _fetch_all(self) -> None:
-        lanes = self._lanes
         try:
             while self._fetching:
                 batch = self._fetching[:_PAGE]
-                stored = await self._hub.journal.fetch(self.name, [lane.head.update_id for lane in batch])
+                stored = await self._hub.journal.fetch(self.name, [lane.head.update_id for _, lane in batch])
                 self._fetching = self._fetching[len(batch) :]
-                for lane in batch:
+                for lanes, lane in batch:
                     self._payload_came(lanes, lane, stored.get(lane.head.update_id))
         except JournalUnavailableError:
-            for lane in self._fetching:
-                self._wait(lane, _RELOAD_AFTER_FAULT)
+            for lanes, lane in self._fetching:
+                if lanes is self._lanes:
+                    self._wait(lane, _RELOAD_AFTER_FAULT)
+                else:
+                    lanes.end_head(lane)
             self._fetching = []
         finally:
             self._fetch = None
@@ -515,7 +601,7 @@ class Channel:
             self._lanes.resume(lane, first=True)
 
     def _rebuild_lanes(self) -> None:
-        """Ordering changed: with nothing under way, start again from the disk."""
+        """Start again from the disk; what is under way ends in the old lanes."""
         self._lanes.trim(0)
         self._lanes = Lanes(ordered=self._line.destination.ordered, budget=self._hub.budget)
         self._rebuild = False

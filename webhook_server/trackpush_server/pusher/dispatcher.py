@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trackpush_api.routing import RoutingTable
+from trackpush_server.journal.ownership import Ownership, Sole
 from trackpush_server.journal.port import Committed, Journal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.change import Change, change
-from trackpush_server.pusher.channel import Channel
+from trackpush_server.pusher.channel import Channel, State
+from trackpush_server.pusher.handover import HandOvers
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
 
@@ -28,11 +30,15 @@ class Dispatcher:
         journal: Journal,
         transport: Transport,
         observer: PushObserver,
+        ownership: Ownership | None = None,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         budget: Budget | None = None,
     ) -> None:
+        """``ownership``: which slots' pushes are sent from here, and its callbacks are taken; None sends all."""
+        ownership = ownership or Sole()
         self._hub = Hub(
+            ownership=ownership,
             journal=journal,
             transport=transport,
             observer=observer,
@@ -41,6 +47,11 @@ class Dispatcher:
             budget=budget or Budget(),
         )
         self._channels: dict[str, Channel] = {}
+        self._hand_overs = HandOvers(ownership, journal, self._channels.values)
+        self._hub.on_left = self._hand_overs.attempt_ended
+        ownership.on_gained = self.gain
+        ownership.on_lost = self.lose
+        ownership.on_wanted = self.hand_over
         self._table: RoutingTable | None = None
 
     def apply(self, table: RoutingTable) -> None:
@@ -103,6 +114,36 @@ class Dispatcher:
                 if channel is not None and push.push_config not in one.dropped:
                     channel.offer(one)
 
+    def gain(self, slots: frozenset[int]) -> None:
+        """These slots are held from now on: their channels begin with what is on disk."""
+        self._hub.owned |= slots
+        self._hand_overs.forget(slots)
+        for channel in self._of(slots):
+            channel.gain()
+
+    def lose(self, slots: frozenset[int]) -> None:
+        """These slots may be another replica's: attempts under way are cut, and no try is counted for them."""
+        self._hub.owned -= slots
+        self._hand_overs.forget(slots)
+        for channel in self._of(slots):
+            channel.lose()
+
+    def hand_over(self, slots: frozenset[int]) -> None:
+        """Start nothing more for these slots; each is released when what is under way has ended and is on disk."""
+        self._hub.owned -= slots
+        for channel in self._of(slots):
+            channel.hand_over()
+        self._hand_overs.begin(slots)
+
+    def _of(self, slots: frozenset[int]) -> list[Channel]:
+        return [channel for channel in self._channels.values() if channel.slot in slots]
+
+    def elsewhere(self, push_config: str, first_id: int) -> None:
+        """Another replica stored pushes of this PushConfig: the journal's ``on_elsewhere``."""
+        channel = self._channels.get(push_config)
+        if channel is not None:
+            channel.stored_elsewhere(first_id)
+
     def rescan(self, push_config: str, replayed: Iterable[int]) -> None:
         """These pushes had ended and are pending again on disk."""
         channel = self._channels.get(push_config)
@@ -115,8 +156,9 @@ class Dispatcher:
             channel.forget(update_ids)
 
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
-        """Every channel, by name."""
-        return tuple(self._channels[name].snapshot() for name in sorted(self._channels))
+        """Every channel whose pushes are sent from here, by name."""
+        snapshots = (self._channels[name].snapshot() for name in sorted(self._channels))
+        return tuple(one for one in snapshots if one.breaker != State.ELSEWHERE.value)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """The PushConfigs whose endpoint takes nothing now, by name."""
@@ -124,15 +166,17 @@ class Dispatcher:
         return tuple(sorted(found, key=lambda one: one.push_config))
 
     async def start(self) -> None:
-        """Begin: what is pending on disk is sent at once; a single server owns its journal."""
+        """Begin: what is pending on disk is sent at once, where it is sent from here."""
         for channel in self._channels.values():
             channel.pump()
 
     async def stop(self, grace: float) -> None:
-        """Start nothing more, give attempts under way ``grace`` seconds to end, then cut them."""
+        """Start nothing more, hand over, give attempts under way ``grace`` seconds to end, then cut them."""
         self._hub.stop()
+        self._hub.ownership.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._hub.idle.wait()
+        await self._hand_overs.stop()
         await self._hub.flusher.stop()
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))

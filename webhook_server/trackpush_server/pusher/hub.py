@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from trackpush_server.journal.ownership import Ownership
 from trackpush_server.journal.port import Journal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
@@ -25,13 +26,18 @@ class Hub:
     """Seconds since the epoch."""
     chance: Callable[[], float]
     """Uniform in [0, 1)."""
+    ownership: Ownership
     budget: Budget = field(default_factory=Budget)
+    owned: set[int] = field(default_factory=set)
+    """Slots whose pushes may be sent from here: held, and not about to be handed over."""
     stopping: bool = False
     suspended_accounts: frozenset[str] = frozenset()
     in_flight: int = 0
     """Attempts under way, over all channels."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, once stopping, when no attempt is under way."""
+    on_left: Callable[[], None] = field(default=lambda: None)
+    """Called when a channel that is no longer sent from here has no attempt under way any more."""
     flusher: Flusher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +47,10 @@ class Hub:
     def may_start(self) -> bool:
         """Whether attempts may start at all."""
         return not self.stopping and self.journal.outcomes_waiting <= MOST_UNWRITTEN_OUTCOMES
+
+    def owns(self, slot: int) -> bool:
+        """Whether pushes of the PushConfigs in this slot are sent from here."""
+        return self.ownership.alone or slot in self.owned
 
     def stop(self) -> None:
         """No attempt starts from now on."""

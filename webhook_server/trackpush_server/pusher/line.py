@@ -35,13 +35,19 @@ class Line:
     def finished(self) -> None:
         """One attempt has ended."""
         self.in_flight -= 1
-        if self._retired and not self.in_flight:
+        if self._retired and not self.in_flight and self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._sender.close())
 
     def retire(self) -> None:
         """Another version takes over: close when idle."""
         self._retired = True
         if not self.in_flight and self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._sender.close())
+
+    def cut(self) -> None:
+        """End attempts under way at once; nothing is sent over it any more."""
+        self._retired = True
+        if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._sender.close())
 
     async def close(self) -> None:
