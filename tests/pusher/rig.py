@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -64,6 +64,7 @@ class Shared(Sole):
         self.held = set(held)
         self.released: list[int] = []
         self.draining = False
+        self.on_release: Callable[[], None] = lambda: None
 
     def holds(self, push_config: str) -> bool:
         """Whether the test lets it."""
@@ -75,6 +76,7 @@ class Shared(Sole):
 
     async def release(self, slots: frozenset[int]) -> None:
         """Note it."""
+        self.on_release()
         self.held -= slots
         self.released += sorted(slots)
 

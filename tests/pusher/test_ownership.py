@@ -124,8 +124,11 @@ async def test_a_slot_that_is_wanted_is_released_when_its_outcomes_are_on_disk(t
             await until(lambda: len(sink.arrivals) == 2, seconds=10, what="two attempts")
             ownership.on_wanted(frozenset({slot_of(OMS), slot_of("beta/oms")}))
             await until(lambda: ownership.released == [slot_of("beta/oms")], seconds=10, what="the idle one at once")
+            waiting: list[int] = []
+            ownership.on_release = lambda: waiting.append(rig.journal.outcomes_waiting)
             answer.set()
             await until(lambda: slot_of(OMS) in ownership.released, seconds=10, what="its release")
+            assert waiting == [0]
             left = await on_disk(rig)
             assert [(push.tries, push.due_at > 0) for push in left] == [(1, True), (0, False)]
             assert sorted(marks(sink)) == [1, 2], "nothing new was started"
@@ -140,8 +143,18 @@ async def test_a_slot_that_is_gained_again_while_it_is_handed_over_stays(tmp_pat
         ownership.lose(OMS)
         ownership.take(OMS)
         await until(lambda: len(sink.arrivals) == 2, seconds=10, what="it is sent again")
-        await rig.journal.flush()
-        assert ownership.released == []
+
+        async def accept(_: Arrival) -> int:
+            return 200
+
+        sink.behaviour = accept
+        await rig.post(2)
+        await rig.until_ended(1)
+        ownership.lose(OMS)
+        ownership.take(OMS)
+        await rig.until_ended(2)
+        ownership.on_wanted(frozenset({slot_of("beta/oms")}))
+        await until(lambda: ownership.released == [slot_of("beta/oms")], seconds=10, what="the other one alone")
 
 
 async def test_the_end_hands_over_each_slot_as_soon_as_it_is_idle(tmp_path: Path) -> None:
@@ -209,23 +222,22 @@ async def test_news_of_another_replica_that_outruns_a_commit_of_our_own_loses_ne
 
 async def test_a_backlog_beyond_memory_passes_over_nothing_that_others_stored(tmp_path: Path) -> None:
     """The window is full while some of another replica stand between ours, and the news of them comes late."""
-    ownership = Shared()
-    async with open_sink(hang) as sink:
-        destination = to(sink, max_concurrency=1, timeout=60.0)
-        async with open_rig(tmp_path, destination, ownership=ownership) as rig:
+    gate = asyncio.Event()
+
+    async def wait(_: Arrival) -> int:
+        await gate.wait()
+        return 200
+
+    async with open_sink(wait) as sink:
+        destination = to(sink, timeout=60.0)
+        async with open_rig(tmp_path, destination, ownership=Shared()) as rig:
             await rig.post(0)
             await until(lambda: len(sink.arrivals) == 1, seconds=10, what="the first is under way")
             other = await store_elsewhere(rig, 1, "between")
             await rig.post(*range(2, 1200))
             assert rig.channel().spilled
             await post_behind(rig, other, 1200, "between")
-
-            async def accept(_: Arrival) -> int:
-                return 200
-
-            sink.behaviour = accept
-            ownership.lose(OMS)
-            ownership.take(OMS)
+            gate.set()
             await rig.until_ended(1201)
             found = [mark for mark in marks(sink) if mark in {1, 1200}]
             assert (found, len(sink.marks)) == ([1, 1200], 1201)
@@ -287,6 +299,24 @@ async def test_a_slot_that_changes_hands_starts_with_a_full_bucket_and_a_closed_
         ownership.take(OMS)
         assert rig.channel().breaker == "closed"
         assert rig.channel().consecutive_failures == 0
+
+
+async def test_an_endpoint_that_fails_during_a_hand_over_is_not_probed_from_here(tmp_path: Path) -> None:
+    answer = asyncio.Event()
+
+    async def down(_: Arrival) -> int:
+        await answer.wait()
+        return 500
+
+    ownership = Shared()
+    async with open_sink(down) as sink, open_rig(tmp_path, to(sink), ownership=ownership) as rig:
+        await rig.post(*range(8))
+        await until(lambda: len(sink.arrivals) == 8, seconds=10, what="the attempts")
+        ownership.on_wanted(frozenset({slot_of(OMS)}))
+        answer.set()
+        await until(lambda: ownership.released == [slot_of(OMS)], seconds=10, what="its release")
+        assert (rig.dispatcher.snapshot(), rig.dispatcher.troubles()) == ((), ())
+        assert [push.tries for push in await on_disk(rig)] == [1] * 8
 
 
 @pytest.mark.parametrize("state", ["suspended", "unconfigured"])
