@@ -44,7 +44,7 @@ async def apply_owned(cluster: Cluster, fleet: Fleet, api: Api, body: Body) -> N
 async def restore_owned(cluster: Cluster, fleet: Fleet, api: Api, body: Body) -> None:
     """The same, and what somebody added to it is undone."""
     found = await _existing(cluster, api, body)
-    fields = None if found is None else taken_over(found)
+    fields = None if found is None else taken_over(found, wanted=body)
     if found is not None and fields is not None:
         metadata = {"managedFields": fields, "resourceVersion": found["metadata"]["resourceVersion"]}
         await cluster.patch(api, found["metadata"]["namespace"], found["metadata"]["name"], {"metadata": metadata})

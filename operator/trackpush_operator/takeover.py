@@ -15,9 +15,46 @@ _OWN_PARTS: Final = ("f:spec", "f:data", "f:automountServiceAccountToken")
 Fields = dict[str, Any]
 
 
-def taken_over(body: Body) -> list[Body] | None:
-    """The managedFields with others' fields made ours; None when nobody else has any."""
+def taken_over(body: Body, *, wanted: Body) -> list[Body] | None:
+    """The managedFields as they should be before ``wanted`` is applied; None when they are.
+
+    Others' fields are made ours; a number of replicas that isn't named any more is made the autoscaler's, since an
+    apply that drops it would set it to 1.
+    """
     entries: list[Body] = body["metadata"].get("managedFields") or []
+    found = _with_others(body, entries)
+    if not _leaves_replicas(wanted):
+        return found
+    handed = [_without_replicas(one) for one in found or entries]
+    return found if handed == (found or entries) else [*handed, _replicas_of_an_autoscaler(body)]
+
+
+def _leaves_replicas(wanted: Body) -> bool:
+    return wanted["kind"] == "Deployment" and "replicas" not in wanted["spec"]
+
+
+def _without_replicas(entry: Body) -> Body:
+    spec = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+    if not _is_ours(entry) or "f:replicas" not in spec:
+        return entry
+    rest = {name: part for name, part in spec.items() if name != "f:replicas"}
+    return {**entry, "fieldsV1": {**entry["fieldsV1"], "f:spec": rest}}
+
+
+def _replicas_of_an_autoscaler(body: Body) -> Body:
+    """As if it had scaled: what is written through a subresource is left alone from now on."""
+    return {
+        "manager": f"{MANAGER}-handover",
+        "operation": "Update",
+        "subresource": "scale",
+        "apiVersion": body["apiVersion"],
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}},
+        "time": body["metadata"]["managedFields"][0].get("time"),
+    }
+
+
+def _with_others(body: Body, entries: list[Body]) -> list[Body] | None:
     others = [one for one in entries if _is_foreign(one) and _parts(one)]
     if not others:
         return None

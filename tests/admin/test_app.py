@@ -85,6 +85,7 @@ async def test_metrics_have_conventional_names_and_cover_in_and_out(tmp_path: Pa
         "trackpush_pushes_ended_total",
         "trackpush_pending_pushes",
         "trackpush_queue_age_seconds",
+        "trackpush_ready_queue_age_seconds",
         "trackpush_lanes",
         "trackpush_breaker_state",
         "trackpush_journal_commit_duration_seconds",

@@ -92,6 +92,18 @@ def test_old_queues_and_failing_clients_have_their_name_however_many_others_ther
     assert text.count("trackpush_endpoint_failing_timestamp_seconds{") == 1
 
 
+def test_the_age_that_autoscalers_look_at_is_the_oldest_of_what_could_be_sent() -> None:
+    registry = CollectorRegistry()
+    queues = QueueTelemetry(registry, BoundedLabels(), wall=lambda: 1000.0)
+    assert "trackpush_ready_queue_age_seconds 0.0" in generate_latest(registry).decode()
+    since = (None, 990.0, 940.5, 1001.0)
+    queues.channels = [
+        replace(snapshot("a/b", "closed"), push_config=f"a/{number}", ready_since=one)
+        for number, one in enumerate(since)
+    ]
+    assert "trackpush_ready_queue_age_seconds 59.5" in generate_latest(registry).decode()
+
+
 def test_a_flood_of_lines_is_held_back_and_counted() -> None:
     now = 0.0
     seldom = Seldom(most=2, per=10.0, clock=lambda: now)

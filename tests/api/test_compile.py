@@ -121,6 +121,8 @@ def test_the_samples_are_clean() -> None:
         ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),
         ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Shiprocket's panel refuses"),
         ("allowedCIDRs: []", "allowedCIDRs: [10.0.0.0/99]", "spec.egress.allowedCIDRs[0]: '10.0.0.0/99' is no CIDR"),
+        ("basePath: /rms/in/api", "autoscaling: {maxReplicas: 4}", "SQLite serves one replica: remove autoscaling"),
+        ("basePath: /rms/in/api", "autoscaling: {maxReplicas: 1}", "minReplicas is more than maxReplicas"),
         ("basePath: /rms/in/api", "replicas: 2", "SQLite serves one replica: set replicas to 1"),
         ("filter: {statuses", "filter: {expression: 'status.cod == \"8\"', statuses",
          "PushConfig acme/oms spec.filter.expression: line 1, column 7: undeclared reference to 'status.cod'; did you"),

@@ -24,6 +24,11 @@ SPECS: dict[str, dict[str, Any]] = {
         "replicas": 3,
         "expose": {"httpRoute": {"parentRefs": [{"name": "edge", "namespace": "gateways", "sectionName": "https"}]}},
     },
+    "postgres-autoscaled": {
+        "storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}},
+        "autoscaling": {"minReplicas": 3, "maxReplicas": 12, "targetQueueAge": "1m30s"},
+    },
+    "suspended": {"suspend": True},
     "overrides": {
         "image": "registry.example/trackpush:1",
         "podTemplate": {

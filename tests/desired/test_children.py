@@ -119,6 +119,11 @@ def test_overrides_are_laid_over_by_name() -> None:
 
 def test_what_is_not_asked_for_or_not_there_is_not_made() -> None:
     assert "Ingress" not in {one["kind"] for one in children(inputs("minimal"))}
+    external = {"minReplicas": 2, "maxReplicas": 4, "scaledBy": "Other"}
+    for changes in ({"suspend": True}, {"autoscaling": external}):
+        made = {one["kind"]: one for one in children(inputs("postgres-autoscaled", **changes))}
+        assert "HorizontalPodAutoscaler" not in made
+        assert made["Deployment"]["spec"].get("replicas") == (0 if "suspend" in changes else None)
     lacking = inputs("postgres-http-route")
     kinds = {one["kind"] for one in children(type(lacking)(server=lacking.server, spec=lacking.spec, image="x"))}
     assert kinds.isdisjoint(_FOREIGN)

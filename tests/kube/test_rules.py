@@ -14,6 +14,11 @@ _SECRET = {"secretKeyRef": {"name": "keys", "key": "one"}}
 _PUSH: Spec = {"url": "https://oms.acme.example/hooks"}
 _WEBHOOK: Spec = {"aggregator": "Clickpost", "keys": [_SECRET]}
 _INGRESS = {"className": "traefik"}
+_POSTGRES = {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
+_STORAGE_STAYS = (
+    "storage can't change its kind while the server runs: set suspend: true, copy the journal (trackpush journal copy),"
+    " then change it"
+)
 _BASIC = {"username": _SECRET, "password": _SECRET}
 
 CREATED: list[tuple[str, str, Spec, Spec]] = [
@@ -40,7 +45,12 @@ CREATED: list[tuple[str, str, Spec, Spec]] = [
      {"storage": {"sqlite": {}}},
      {"storage": {"sqlite": {}, "postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}),
     ("WebhookServer", "SQLite serves one replica: set replicas to 1, or use storage.postgres",
-     {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}, "replicas": 3}, {"replicas": 2}),
+     {"storage": _POSTGRES, "replicas": 3}, {"replicas": 2}),
+    ("WebhookServer", "SQLite serves one replica: remove autoscaling, or use storage.postgres",
+     {"storage": _POSTGRES, "autoscaling": {"maxReplicas": 4}}, {"autoscaling": {"maxReplicas": 4}}),
+    ("WebhookServer", "minReplicas is more than maxReplicas",
+     {"storage": _POSTGRES, "autoscaling": {"minReplicas": 4, "maxReplicas": 4}},
+     {"storage": _POSTGRES, "autoscaling": {"maxReplicas": 1}}),
     ("WebhookServer", "set selector with from: Selector, and only then",
      {"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}},
      {"allowedNamespaces": {"from": "All", "selector": {"matchLabels": {"a": "b"}}}}),
@@ -51,9 +61,11 @@ CREATED: list[tuple[str, str, Spec, Spec]] = [
 CHANGED: list[tuple[str, str, Spec, Spec, Spec]] = [
     ("AggregatorWebhook", "aggregator can't be changed: make another AggregatorWebhook, then delete this one",
      _WEBHOOK, _WEBHOOK | {"suspend": True}, _WEBHOOK | {"aggregator": "Shipway"}),
-    ("WebhookServer", "storage can't change its kind in place: copy the journal first, see the docs",
-     {}, {"storage": {"sqlite": {"size": "20Gi"}}},
-     {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}),
+    ("WebhookServer", _STORAGE_STAYS, {}, {"storage": {"sqlite": {"size": "20Gi"}}}, {"storage": _POSTGRES}),
+    ("WebhookServer", _STORAGE_STAYS, {"suspend": True}, {"suspend": True, "storage": _POSTGRES},
+     {"storage": _POSTGRES}),
+    ("WebhookServer", _STORAGE_STAYS, {"storage": _POSTGRES}, {"storage": _POSTGRES, "suspend": True},
+     {"storage": {"sqlite": {}}, "suspend": True}),
 ]  # fmt: skip
 
 REFUSED: list[tuple[str, Spec, str]] = [

@@ -23,6 +23,7 @@ SPEC = WebhookServerSpec.model_validate(
         "expose": {"ingress": {"className": "traefik", "tlsSecretName": "tls"}},
     }
 )
+SUSPENDED = SPEC.model_copy(update={"suspend": True})
 SERVED = Spread(server="t/main", confirmed=True)
 WEBHOOK = WebhookSnapshot(
     aggregator=Aggregator.CLICKPOST, server="t/main", server_spec=SPEC, served=True, spreads=(SERVED,)
@@ -136,6 +137,7 @@ def test_a_push_config_that_nobody_sends_to_is_accepted_and_says_so() -> None:
         ({"applied": False}, "Programmed", ("False", "Pending")),
         ({"written": False}, "Programmed", ("False", "Pending")),
         ({"ready": 0}, "Programmed", ("False", "NoReadyPods")),
+        ({"ready": 0, "spec": SUSPENDED}, "Programmed", ("False", "Suspended")),
         ({"served": False}, "Programmed", ("False", "Pending")),
     ],
 )
@@ -154,6 +156,11 @@ _POSTGRES = {"dsnSecretRef": {"name": "db", "key": "dsn"}}
 def test_too_few_pods_are_told() -> None:
     found = server.findings(msgspec.structs.replace(exposed(none={}), ready=1))
     assert shown(found, "Programmed") == ("False", "PodsNotReady")
+    assert found[0].message == "1 of 2 pods are ready"
+    scaled = {"storage": {"postgres": _POSTGRES}, "autoscaling": {"minReplicas": 3, "maxReplicas": 9}}
+    few = msgspec.structs.replace(SERVER, spec=WebhookServerSpec.model_validate(scaled), ready=2)
+    assert shown(server.findings(few), "Programmed") == ("False", "PodsNotReady")
+    assert shown(server.findings(msgspec.structs.replace(few, ready=5)), "Programmed") == ("True", "Programmed")
 
 
 def test_a_gateway_where_there_is_none_and_an_ingress_that_drops_the_key_are_told() -> None:

@@ -132,7 +132,23 @@ async def everything(
             return found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
 
         await admin.until(is_made_anew, wanted=True, seconds=seconds)
+        await change_storage(admin, namespace)
         await admin.until(lambda: asyncio.to_thread(unused), set(), seconds=60)  # kopf tries refused watches again
+
+
+async def change_storage(admin: Client, namespace: str) -> None:
+    """To PostgreSQL with an autoscaler, without it, and back."""
+    await admin.create(objects.secret("db", namespace, dsn="postgresql://h/d"))
+    await admin.patch("WebhookServer", namespace, "main", spec={"suspend": True})
+    postgres = {"sqlite": None, "postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
+    await admin.patch("WebhookServer", namespace, "main", spec={"storage": postgres})
+    await admin.until_exists("StatefulSet", namespace, "main", exists=False)
+    await admin.patch("WebhookServer", namespace, "main", spec={"autoscaling": {"maxReplicas": 4}, "suspend": False})
+    await admin.until_exists("HorizontalPodAutoscaler", namespace, "main")
+    await admin.patch("WebhookServer", namespace, "main", spec={"autoscaling": None, "suspend": True})
+    await admin.until_exists("HorizontalPodAutoscaler", namespace, "main", exists=False)
+    await admin.patch("WebhookServer", namespace, "main", spec={"storage": {"sqlite": {}, "postgres": None}})
+    await admin.until_exists("Deployment", namespace, "main", exists=False)
 
 
 def parts(rules: list[Rule]) -> set[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """The dispatcher against real clients on loopback and the real journal."""
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -80,6 +81,23 @@ async def test_attempts_at_once_stay_within_the_bound(tmp_path: Path) -> None:
         assert rig.channel().in_flight == 3
 
 
+async def test_a_push_that_could_be_sent_tells_since_when_and_one_that_its_client_has_wait_doesnt(
+    tmp_path: Path,
+) -> None:
+    async with open_sink(hang) as sink:
+        slow = to(sink, max_concurrency=1, timeout=30.0)
+        limited = to(sink, "acme/limited", max_concurrency=1, timeout=30.0, rate_limit=RateLimit(requests=1, per=60.0))
+        async with open_rig(tmp_path, slow, limited) as rig:
+            before = time.time()
+            assert rig.channel().ready_since is None
+            await rig.post(1, 2, to=("acme/oms", "acme/limited"))
+            await until(lambda: len(sink.arrivals) == 2, seconds=10, what="one attempt at each")
+            since = rig.channel().ready_since
+            assert since is not None
+            assert before - 0.001 <= since <= time.time()
+            assert rig.channel("acme/limited").ready_since is None
+
+
 async def test_an_endpoint_that_fails_for_all_opens_the_breaker_and_burns_no_tries(tmp_path: Path) -> None:
     async def down(_: Arrival) -> int:
         return 500
@@ -92,9 +110,11 @@ async def test_an_endpoint_that_fails_for_all_opens_the_breaker_and_burns_no_tri
         await rig.post(*range(50))
         await rig.until_breaker("open")
         await until(lambda: len(sink.arrivals) > 20, seconds=5, what="probes")
+        assert rig.channel().ready_since is None, "no pod more would help"
         sink.behaviour = up
         await rig.until_ended(50)
         assert rig.channel().breaker == "closed"
+        assert rig.channel().ready_since is None
         assert [state for _, state in rig.seen.changes] == ["open", "closed"]
         assert {state for _, state in rig.seen.ends} == {"delivered"}
 

@@ -21,10 +21,18 @@ from trackpush_api.vocabulary import Aggregator
 _ONE_STORAGE = "set exactly one of sqlite and postgres"
 _ONE_EXPOSE = "set exactly one of httpRoute, ingress and none"
 _ONE_REPLICA = "SQLite serves one replica: set replicas to 1, or use storage.postgres"
+_NO_SCALING = "SQLite serves one replica: remove autoscaling, or use storage.postgres"
+_MINIMUM = "minReplicas is more than maxReplicas"
+_STORAGE_STAYS = (
+    "storage can't change its kind while the server runs: set suspend: true, copy the journal (trackpush journal copy),"
+    " then change it"
+)
 _SELECTOR = "set selector with from: Selector, and only then"
 
 _POSTGRES = "(has({0}.storage) && has({0}.storage.postgres))"
 """CEL: storage may be left out, which means SQLite."""
+
+_SUSPENDED = "(has({0}.suspend) && {0}.suspend)"
 
 LabelMap = Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=32)]
 
@@ -136,6 +144,34 @@ class Limits(ApiModel):
     max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(1024, description="Requests at once.")
 
 
+class Autoscaling(ApiModel):
+    """How many pods there are, by load. PostgreSQL only."""
+
+    model_config = checked_by(
+        rule("(has(self.minReplicas) ? self.minReplicas : 2) <= self.maxReplicas", _MINIMUM),
+    )
+
+    min_replicas: Annotated[int, Field(ge=1, le=64)] = Field(2, description="At least so many pods.")
+    max_replicas: Annotated[int, Field(ge=1, le=64)] = Field(description="At most so many.")
+    target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=100)] = Field(
+        70, alias="targetCPUUtilizationPercentage", description="CPU that the pods should use, of what they request."
+    )
+    target_queue_age: Duration | None = Field(
+        None,
+        description="How long a push that could be sent may wait. Needs the metric"
+        " trackpush_ready_queue_age_seconds in the custom metrics API.",
+    )
+    scaled_by: Literal["HorizontalPodAutoscaler", "Other"] = Field(
+        "HorizontalPodAutoscaler", description="Other: no HorizontalPodAutoscaler is made; KEDA, say, has its own."
+    )
+
+    @model_validator(mode="after")
+    def _minimum(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(_MINIMUM)
+        return self
+
+
 class Egress(ApiModel):
     """Where pushes may go."""
 
@@ -192,9 +228,11 @@ class WebhookServerSpec(ApiModel):
     model_config = checked_by(
         rule(f"{_POSTGRES.format('self')} || !has(self.replicas) || self.replicas == 1", _ONE_REPLICA),
         rule(
-            f"{_POSTGRES.format('self')} == {_POSTGRES.format('oldSelf')}",
-            "storage can't change its kind in place: copy the journal first, see the docs",
+            f"{_POSTGRES.format('self')} == {_POSTGRES.format('oldSelf')}"
+            f" || ({_SUSPENDED.format('self')} && {_SUSPENDED.format('oldSelf')})",
+            _STORAGE_STAYS,
         ),
+        rule(f"{_POSTGRES.format('self')} || !has(self.autoscaling)", _NO_SCALING),
     )
 
     hosts: Annotated[list[HostRule], Field(max_length=32, json_schema_extra=list_map("host"))] = Field(
@@ -207,7 +245,12 @@ class WebhookServerSpec(ApiModel):
     storage: Storage = Field(
         default_factory=lambda: Storage.model_validate({"sqlite": {}}), description="Where the journal is."
     )
-    replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Server pods.")
+    replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Server pods. Not used with autoscaling.")
+    autoscaling: Autoscaling | None = Field(None, description="More pods under more load.")
+    suspend: bool = Field(
+        False,
+        description="No pods: nothing is received or pushed, nothing is lost. While it is so the storage may change.",
+    )
     retention: Retention = Field(
         default_factory=lambda: Retention.model_validate({}), description="How long things are kept."
     )
@@ -223,4 +266,13 @@ class WebhookServerSpec(ApiModel):
     def _replicas(self) -> Self:
         if self.storage.sqlite is not None and self.replicas != 1:
             raise ValueError(_ONE_REPLICA)
+        if self.storage.sqlite is not None and self.autoscaling is not None:
+            raise ValueError(_NO_SCALING)
         return self
+
+    @property
+    def fewest_replicas(self) -> int:
+        """So many pods there should be at least."""
+        if self.suspend:
+            return 0
+        return self.replicas if self.autoscaling is None else self.autoscaling.min_replicas

@@ -23,6 +23,8 @@ EVENTS: Final = Api("events.k8s.io", "v1", "events", "Event")
 HTTP_ROUTES: Final = Api("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 SERVICE_MONITORS: Final = Api("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor")
 
+AUTOSCALERS: Final = Api("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+
 OWN: Final = (SERVERS, WEBHOOKS, PUSH_CONFIGS)
 OPTIONAL: Final = (HTTP_ROUTES, SERVICE_MONITORS)
 """Kinds of others, which may come and go."""
@@ -34,6 +36,7 @@ CHILDREN: Final = (
     Api("networking.k8s.io", "v1", "ingresses", "Ingress"),
     Api("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
     Api("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+    AUTOSCALERS,
     *OPTIONAL,
 )
 """Children besides the Secrets, which the watch of all Secrets shows."""

@@ -115,6 +115,13 @@ def _unapplied(snapshot: ServerSnapshot) -> Finding | None:
     return Finding(PROGRAMMED, "False", PENDING, snapshot.trouble or "its children are being made")
 
 
+def _suspended(snapshot: ServerSnapshot) -> Finding | None:
+    if snapshot.spec is None or not snapshot.spec.suspend:
+        return None
+    message = "spec.suspend is true: it has no pods, aggregators get 503, and what is stored stays as it is"
+    return Finding(PROGRAMMED, "False", "Suspended", message)
+
+
 def _without_pods(snapshot: ServerSnapshot) -> Finding | None:
     if snapshot.ready:
         return None
@@ -122,7 +129,7 @@ def _without_pods(snapshot: ServerSnapshot) -> Finding | None:
 
 
 def _few_pods(snapshot: ServerSnapshot) -> Finding | None:
-    wanted = 1 if snapshot.spec is None else snapshot.spec.replicas
+    wanted = 1 if snapshot.spec is None else snapshot.spec.fewest_replicas
     if snapshot.ready >= wanted:
         return None
     return Finding(PROGRAMMED, "False", "PodsNotReady", f"{snapshot.ready} of {wanted} pods are ready")
@@ -134,4 +141,4 @@ def _unserved(snapshot: ServerSnapshot) -> Finding | None:
     return Finding(PROGRAMMED, "False", PENDING, snapshot.unasked or "not every pod serves the settings yet")
 
 
-_PROGRAMMED = (_not_made, _unresolved, _unexposed, _unapplied, _without_pods, _few_pods, _unserved)
+_PROGRAMMED = (_not_made, _unresolved, _unexposed, _unapplied, _suspended, _without_pods, _few_pods, _unserved)

@@ -1,5 +1,6 @@
 """What a WebhookServer's children should be. Pure: one builder a child, a golden file for each combination."""
 
+from trackpush_operator.desired.autoscaler import autoscaler
 from trackpush_operator.desired.exposure import exposure
 from trackpush_operator.desired.inputs import Body, Inputs
 from trackpush_operator.desired.policies import disruption_budget, network_policy, service_account, service_monitor
@@ -13,6 +14,7 @@ _BUILDERS = (
     admin_service,
     public_service,
     workload,
+    autoscaler,
     exposure,
     service_monitor,
 )

@@ -18,7 +18,7 @@ def stateful_set(inputs: Inputs, sqlite: Sqlite) -> Body:
         "kind": "StatefulSet",
         "metadata": metadata(inputs.server, inputs.name),
         "spec": {
-            "replicas": 1,
+            "replicas": inputs.spec.fewest_replicas,
             "serviceName": f"{inputs.name}-admin",
             "selector": {"matchLabels": selector(inputs.server)},
             "template": template(inputs),
@@ -30,13 +30,15 @@ def stateful_set(inputs: Inputs, sqlite: Sqlite) -> Body:
 
 
 def deployment(inputs: Inputs) -> Body:
-    """Any number of pods; a new one is ready before an old one ends."""
+    """Pods in the number that is set, or an autoscaler sets; a new one is ready before an old one ends."""
+    spec = inputs.spec
+    is_ours = spec.autoscaling is None or spec.suspend
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata(inputs.server, inputs.name),
         "spec": {
-            "replicas": inputs.spec.replicas,
+            **({"replicas": spec.fewest_replicas} if is_ours else {}),
             "selector": {"matchLabels": selector(inputs.server)},
             "template": template(inputs),
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},

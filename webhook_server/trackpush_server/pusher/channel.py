@@ -628,7 +628,15 @@ class Channel:
             next_try_at=None if timer is None else self._hub.wall() + timer.when() - self._loop.time(),
             consecutive_failures=self._breaker.failures,
             last_success_at=self._breaker.last_success,
+            ready_since=self._ready_since(),
         )
+
+    def _ready_since(self) -> float | None:
+        """None where it is the client that has pushes wait: its endpoint, its rate limit, its Retry-After."""
+        head = self._lanes.next_head
+        if head is None or self._state is not State.CLOSED or self._rate is not None or self._quiet_until:
+            return None
+        return max(head.begun_at, head.due_at) / 1000
 
     def trouble(self) -> Trouble | None:
         """What is wrong with the endpoint; None while it is taken to be well, or nothing is sent on purpose."""

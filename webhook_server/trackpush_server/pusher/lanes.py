@@ -150,6 +150,13 @@ class Lanes:
         """Whether a head could start now."""
         return bool(self._ready)
 
+    @property
+    def next_head(self) -> Push | None:
+        """The push that `start_next` would take; None when there is none."""
+        lanes = (one for one in self._ready if one.state is LaneState.READY and self._lanes.get(one.key) is one)
+        lane = next(lanes, None)
+        return None if lane is None else lane.head
+
     def add(self, push: Push) -> Lane | None:
         """Put a push into its lane, by update id; the lane when it had none and the push is its ready head, else None.
 

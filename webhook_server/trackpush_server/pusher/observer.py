@@ -58,3 +58,5 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     next_try_at: float | None
     consecutive_failures: int
     last_success_at: float | None
+    ready_since: float | None = None
+    """Since when the next push could have been sent, as far as it is this server that has it wait."""

@@ -63,8 +63,20 @@ class QueueTelemetry(Collector):
             "Pending pushes in memory; the others wait on disk.",
             {one.push_config: one.in_memory for one in snapshots}.items(),
         )
+        yield self._ready_age(snapshots)
         yield self._states(snapshots)
         yield _failing(snapshots)
+
+    def _ready_age(self, snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
+        """One figure without labels: what a HorizontalPodAutoscaler can take the average of."""
+        now = self._wall()
+        family = GaugeMetricFamily(
+            "trackpush_ready_queue_age_seconds",
+            "How long the oldest push that could be sent has waited; not what clients themselves have wait.",
+        )
+        since = (one.ready_since for one in snapshots if one.ready_since is not None)
+        family.add_metric([], max(0.0, now - min(since, default=now)))
+        return family
 
     def _backlog(self) -> Iterable[GaugeMetricFamily]:
         now = self._wall()
