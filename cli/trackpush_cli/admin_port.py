@@ -2,50 +2,36 @@
 
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
-
-import click
 
 from trackpush_cli.errors import CannotStartError, ProblemsFoundError
 
+TIMEOUT: Final = 30.0
 _MAX_ANSWER = 16 * 1024 * 1024
-_TIMEOUT = 30.0
+_MAX_LINE = 1024 * 1024
 _REFUSED = 400
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
+_UNAVAILABLE = 503
+_NO_ANSWER = (OSError, http.client.HTTPException)
 
 
-def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--admin`` and ``--token-file``: where the admin port is, and what it wants."""
-    command = click.option(
-        "--token-file",
-        type=click.Path(path_type=Path),
-        envvar="TRACKPUSH_ADMIN_TOKEN_FILE",
-        help="File with the admin token, as given to `serve --admin-token-file`. [env: TRACKPUSH_ADMIN_TOKEN_FILE]",
-    )(command)
-    return click.option(
-        "--admin",
-        default="http://127.0.0.1:8081",
-        show_default=True,
-        envvar="TRACKPUSH_ADMIN",
-        help="The server's admin port. [env: TRACKPUSH_ADMIN]",
-    )(command)
+class NoAnswerError(CannotStartError):
+    """Nothing answers at the admin port."""
 
 
 class AdminPort:
-    """One server's admin port."""
+    """One server's admin port, over one connection that is opened when it is needed."""
 
-    def __init__(self, url: str, token_file: Path | None) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise CannotStartError(f"--admin {url}: give http://HOST:PORT")
-        self._url = f"{parts.scheme}://{parts.netloc}"
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT)
-        self._headers = {} if token_file is None else {"Authorization": f"Bearer {_token(token_file)}"}
+    def __init__(self, connection: http.client.HTTPConnection, *, name: str, token: str | None, advice: str) -> None:
+        """``name`` stands in messages, ``advice`` tells what to do when there is no answer."""
+        self.name = name
+        self._connection = connection
+        self._advice = advice
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def ask(self, method: str, path: str, request: object = None) -> Any:
         """The answer's JSON.
@@ -54,35 +40,110 @@ class AdminPort:
             CannotStartError: nothing answered, or not a server's admin port; the message says what to do.
             ProblemsFoundError: the server refused; the message is the server's.
         """
-        body = None if request is None else json.dumps(request)
-        try:
-            self._connection.request(method, path, body, self._headers)
-            answer = self._connection.getresponse()
-            content = answer.read(_MAX_ANSWER)
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+        found = self.find(method, path, request)
+        if found is None:
             raise CannotStartError(
-                f"{self._url}: no answer ({type(error).__name__}: {error}); is the server up, and this its admin port?"
-                " On Kubernetes: kubectl -n NAMESPACE port-forward pod/NAME-0 8081"
-            ) from None
-        return self._read(answer.status, content, path)
+                f"{self.name}{path}: 404; this is no admin port of a Trackpush server, or of an older one"
+            )
+        return found
 
-    def _read(self, status: int, content: bytes, path: str) -> Any:
+    def find(self, method: str, path: str, request: object = None) -> Any | None:
+        """The answer's JSON, or None for 404. Raises what `ask` does."""
+        body = None if request is None else json.dumps(request)
+        headers = self._headers | ({} if body is None else {"Content-Type": "application/json"})
+        status, content = self._exchange(method, path, body, headers)
+        return self._read(status, content, path)
+
+    def events(self, path: str) -> Iterator[dict[str, Any]]:
+        """The JSON of each server-sent event, until the server or the caller ends it. Raises what `ask` does."""
+        try:
+            self._connection.request("GET", path, None, self._headers | {"Accept": "text/event-stream"})
+            answer = self._connection.getresponse()
+            if answer.status != http.client.OK:
+                self._read(answer.status, answer.read(_MAX_ANSWER), path)
+                raise CannotStartError(f"{self.name}{path}: {answer.status}")
+            if self._connection.sock is not None:
+                self._connection.sock.settimeout(None)
+            yield from _events(answer)
+        except _NO_ANSWER as error:
+            raise self._unreachable(error) from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next question opens it anew."""
+        self._connection.close()
+
+    def _exchange(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        try:
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+            return answer.status, answer.read(_MAX_ANSWER)
+        except _NO_ANSWER as error:
+            self._connection.close()
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> NoAnswerError:
+        return NoAnswerError(f"{self.name}: no answer ({type(error).__name__}: {error}); {self._advice}")
+
+    def _read(self, status: int, content: bytes, path: str) -> Any | None:
         try:
             found = json.loads(content)
         except ValueError:
             found = None
         if status == _UNAUTHORIZED:
-            raise CannotStartError(f"{self._url}: it wants its admin token; give --token-file")
-        if found is None or status == _NOT_FOUND:
-            raise CannotStartError(f"{self._url}{path}: {status}; this is no admin port of a Trackpush server")
-        if status >= _REFUSED:
-            raise ProblemsFoundError(f"{self._url}: {found.get('error', status)}")
+            raise CannotStartError(f"{self.name}: it wants its admin token; give --token-file")
+        if status == _NOT_FOUND:
+            return None
+        if not isinstance(found, dict):
+            raise CannotStartError(f"{self.name}{path}: {status}; this is no admin port of a Trackpush server")
+        if status >= _REFUSED and not (status == _UNAVAILABLE and "error" not in found):
+            raise ProblemsFoundError(f"{self.name}: {_told(found, status)}")
         return found
 
 
-def _token(file: Path) -> str:
+def direct(url: str, token_file: Path | None) -> AdminPort:
+    """The admin port at a URL.
+
+    Raises:
+        CannotStartError: the URL is none, or the token can't be read.
+    """
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise CannotStartError(f"--admin {url}: give http://HOST:PORT")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return AdminPort(
+        kind(parts.hostname, parts.port, timeout=TIMEOUT),
+        name=f"{parts.scheme}://{parts.netloc}",
+        token=None if token_file is None else read_token(token_file),
+        advice="is the server up, and this its admin port? In a cluster name --context or -n instead: it is found then",
+    )
+
+
+def read_token(file: Path) -> str:
+    """The token in a file.
+
+    Raises:
+        CannotStartError: it can't be read.
+    """
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CannotStartError(f"--token-file {file}: {error}") from None
+
+
+def _told(found: dict[str, Any], status: int) -> str:
+    """What an error says: our own form, or a problem document (RFC 9457)."""
+    return str(found.get("detail") or found.get("message") or found.get("error") or found.get("title") or status)
+
+
+def _events(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    """The ``data`` of each event; comments, which only keep the connection alive, are skipped."""
+    data: list[bytes] = []
+    while line := answer.readline(_MAX_LINE):
+        text = line.rstrip(b"\r\n")
+        if text.startswith(b"data:"):
+            data.append(text.removeprefix(b"data:").strip())
+        elif not text and data:
+            yield json.loads(b"\n".join(data))
+            data.clear()

@@ -1,15 +1,15 @@
 """`trackpush erase`: removes what the journal holds about a shipment or a client. docs/replay-and-erase.md."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from trackpush_cli.admin_port import AdminPort, admin_options
+from trackpush_cli.admin_port import AdminPort
 from trackpush_cli.errors import CannotStartError
 from trackpush_cli.jobs import follow
 from trackpush_cli.moments import show_moment
 from trackpush_cli.output import output_option, print_data, print_table
+from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/erasures"
 
@@ -20,7 +20,7 @@ _PATH = "/api/v1/erasures"
 @click.option("--reason", default="", help="For the record, at most 256 characters. No personal data: it stays.")
 @click.option("--yes", is_flag=True, help="Don't ask before a whole client is erased.")
 @click.option("--list", "list_only", is_flag=True, help="Show what was erased before, and end.")
-@admin_options
+@server_options
 @output_option
 def command(
     *,
@@ -29,8 +29,7 @@ def command(
     reason: str,
     yes: bool,
     list_only: bool,
-    admin: str,
-    token_file: Path | None,
+    server: ServerChoice,
     output: str,
 ) -> None:
     """Erase bodies, names and numbers of a shipment or a client from the journal. It can't be undone.
@@ -38,13 +37,13 @@ def command(
     Pushes that are pending are dropped. That it was done stays on record.
     """
     if list_only:
-        _list(AdminPort(admin, token_file), output)
+        _list(server.open(), output)
         return
     if awb is None and client is None:
         raise click.UsageError("name whose data to erase: --awb or --client")
     if awb is None and not yes:
         _confirm(str(client))
-    port = AdminPort(admin, token_file)
+    port = server.open()
     job = port.ask("POST", _PATH, {"awb": awb, "client": client, "reason": reason})
     job = follow(port, _PATH, job, lambda job: f"{job['updates']} updates are erased")
     if output == "table":

@@ -6,34 +6,52 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from trackpush_cli.admin_port import AdminPort
 from trackpush_cli.errors import ProblemsFoundError
 
+Job = dict[str, Any]
 _POLL_SECONDS = 0.2
 
 
 def follow(
-    port: AdminPort, path: str, job: dict[str, Any], progress: Callable[[dict[str, Any]], str]
-) -> dict[str, Any]:
-    """Wait for its end, on a terminal with a line that moves.
+    port: AdminPort,
+    path: str,
+    job: Job,
+    progress: Callable[[Job], str],
+    *,
+    share: Callable[[Job], tuple[int, int]] | None = None,
+) -> Job:
+    """Wait for its end. On a terminal a bar shows it; ``share`` gives what is done and how much there is to do.
 
     Raises:
         ProblemsFoundError: it failed; the message is the server's.
     """
-    console = Console(stderr=True)
-    with console.status(progress(job)) as status:
+    with _bar(counted=share is not None) as bar:
+        task = bar.add_task(progress(job), total=None)
         while job["state"] == "running":
             time.sleep(_POLL_SECONDS)
             job = port.ask("GET", f"{path}/{job['id']}")
-            status.update(progress(job))
+            done, total = (0, 0) if share is None else share(job)
+            bar.update(task, description=progress(job), completed=done, total=total or None)
     if job["state"] == "failed":
         raise ProblemsFoundError(f"{job['id']}: {job['error']}; {progress(job)} before that. Run the command again")
     return job
 
 
-def cancel(port: AdminPort, path: str, job: dict[str, Any]) -> dict[str, Any]:
+def cancel(port: AdminPort, path: str, job: Job) -> Job:
     """End it after Ctrl-C."""
     click.echo("ending the job", err=True)
-    found: dict[str, Any] = port.ask("DELETE", f"{path}/{job['id']}")
+    found: Job = port.ask("DELETE", f"{path}/{job['id']}")
     return found
+
+
+def _bar(*, counted: bool) -> Progress:
+    """On stderr, so that the result can be piped; nothing of it where stderr is no terminal."""
+    console = Console(stderr=True)
+    parts = (BarColumn(), MofNCompleteColumn()) if counted else ()
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), *parts, TimeElapsedColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip

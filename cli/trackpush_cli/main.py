@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from trackpush_cli.errors import INTERRUPTED
+from trackpush_cli.program import program_name
 
 
 class Entry(NamedTuple):
@@ -25,11 +27,16 @@ COMMANDS = {
     "serve": Entry("trackpush_cli.serve", "Receive, store and push tracking updates, from a folder of resources."),
     "operator": Entry("trackpush_cli.operator", "Keep the servers of a Kubernetes cluster running and programmed."),
     "check": Entry("trackpush_cli.check", "Say everything that is wrong with a folder of resources."),
+    "status": Entry("trackpush_cli.status.command", "Say what is wrong now, in one screen."),
+    "doctor": Entry(
+        "trackpush_cli.doctor.command", "Check everything between an aggregator and a client, from outside in."
+    ),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),
     "replay": Entry("trackpush_cli.replay", "Send pushes that have ended once more."),
     "erase": Entry("trackpush_cli.erase", "Erase what is stored about a shipment or a client."),
     "demo": Entry("trackpush_cli.demo.command", "Show it all at work: three clients, all aggregators, a live table."),
+    "completion": Entry("trackpush_cli.completion", "Write the completion script of a shell."),
     "crds": Entry("trackpush_cli.crds", "Write the CustomResourceDefinitions."),
     "schema": Entry("trackpush_cli.schema", "Write the JSON Schema of what clients receive."),
 }
@@ -51,6 +58,12 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(entry.module).command
         return command if isinstance(command, click.Command) else None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names and summaries, without importing what they are of."""
+        named = [CompletionItem(name, help=entry.summary) for name, entry in COMMANDS.items()]
+        found = [one for one in named if one.value.startswith(incomplete)]
+        return found if found and not incomplete.startswith("-") else super().shell_complete(ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands from their summaries alone."""
@@ -80,7 +93,7 @@ def cli() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; expected errors become one line on stderr."""
     try:
-        result = cli.main(arguments, prog_name="trackpush", standalone_mode=False)
+        result = cli.main(arguments, prog_name=program_name(), standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

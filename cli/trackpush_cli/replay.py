@@ -1,16 +1,15 @@
 """`trackpush replay`: sends pushes that have ended once more. docs/replay-and-erase.md."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
-from trackpush_cli.admin_port import AdminPort, admin_options
 from trackpush_cli.errors import INTERRUPTED
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import output_option, print_data, print_table
+from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/replays"
 STATES = ("dead", "delivered", "dropped")
@@ -26,7 +25,7 @@ STATES = ("dead", "delivered", "dropped")
 @click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
 @click.option("--dry-run", is_flag=True, help="Count, and send nothing.")
-@admin_options
+@server_options
 @output_option
 def command(
     *,
@@ -38,8 +37,7 @@ def command(
     since: datetime | None,
     until: datetime | None,
     dry_run: bool,
-    admin: str,
-    token_file: Path | None,
+    server: ServerChoice,
     output: str,
 ) -> int:
     """Send pushes that have ended once more: dead ones, unless --state says otherwise.
@@ -58,7 +56,7 @@ def command(
         "until": None if until is None else until.isoformat(),
         "dryRun": dry_run,
     }
-    port = AdminPort(admin, token_file)
+    port = server.open()
     job = port.ask("POST", _PATH, request)
     try:
         job = follow(port, _PATH, job, _progress)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,31 +11,13 @@ import msgspec
 import pytest
 
 from support.bodies import body
+from support.command import Result, trackpush
 from support.deadline import until
 from support.serving import account, serving, table
 from support.sink import Sink, open_sink
 from trackpush_api.routing import Destination
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.server import Server
-
-
-class Result(NamedTuple):
-    """What a command printed and came to."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-async def trackpush(*arguments: str, stdin: str = "") -> Result:
-    """A command in a process of its own: the server of these tests logs to this one's output."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "trackpush_cli", *arguments,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    stdout, stderr = await asyncio.wait_for(process.communicate(stdin.encode()), 30)
-    assert process.returncode is not None
-    return Result(process.returncode, stdout.decode(), stderr.decode())
 
 
 class Rig(NamedTuple):

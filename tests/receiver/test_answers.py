@@ -51,6 +51,15 @@ async def test_a_probe_by_method_is_200_with_and_without_a_key(
                 assert answer.status == 200
 
 
+async def test_a_doctors_probe_is_told_which_headers_of_a_key_arrived_and_nothing_of_keys(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    headers = {"Trackpush-Doctor": "1", "webhook_key": "right-key-of-clickpost", "x-api-key": "wrong"}
+    async with serving(tmp_path) as server, client.get(url(server), headers=headers) as answer:
+        assert answer.status == 200
+        assert await answer.json() == {"accepted": 0, "duplicates": 0, "arrived": ["webhook_key", "x-api-key"]}
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b" \n", b'{"status_feed": []}', b'{"hello": "world"}'])
 @pytest.mark.parametrize("segment", ["clickpost", "st", "shipway"])
 async def test_a_body_without_identifiers_is_a_probe(

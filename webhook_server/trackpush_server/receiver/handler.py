@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
 from trackpush_server.journal.port import Journal, JournalUnavailableError
-from trackpush_server.receiver import answers, keys
+from trackpush_server.receiver import answers, keys, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once
@@ -81,7 +81,7 @@ class Receiver:
                 body = await read(request, serving.limits, self._admission)
             return await self._take(serving, route, query, request, body) if body else answers.PROBE
         if method in {"GET", "HEAD"}:
-            return answers.PROBE
+            return probes.answer(request.headers)
         return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
 
     async def _take(self, serving: Serving, route: Route, query: str, request: Request, body: bytes) -> Answer:

@@ -18,6 +18,8 @@ _AUTHORIZATION = "Authorization"
 _BEARER = "bearer "
 _PARAMETERS = frozenset({"key", "token"})
 _MOST_PARAMETERS = 64
+HEADER_NAMES = (*_HEADERS, _AUTHORIZATION)
+"""All headers that may carry a key, in the order in which they are looked at."""
 
 
 class Headers(Protocol):

@@ -1,0 +1,125 @@
+"""Reads objects from the API server as the user of a kubeconfig. Synchronous: a command asks a few things and ends."""
+
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import kubernetes.client
+import msgspec
+import urllib3
+from kubernetes import config
+from kubernetes.client.exceptions import ApiException
+
+from trackpush_cli.errors import CannotStartError
+from trackpush_operator.cluster.api import Api
+
+Body = dict[str, Any]
+_PAGE: Final = 500
+_TIMEOUT: Final = (10.0, 60.0)
+"""Seconds to connect, and to wait for bytes."""
+
+
+class ForbiddenError(CannotStartError):
+    """The user may not do it; the message says what to ask for."""
+
+
+class MissingError(CannotStartError):
+    """There is no such object, or the kind isn't installed."""
+
+
+class ClusterFlags(NamedTuple):
+    """Where the cluster is, as in kubectl."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+
+
+class ClusterAccess:
+    """The API server that a kubeconfig names."""
+
+    def __init__(self, flags: ClusterFlags) -> None:
+        """Read the kubeconfig.
+
+        Raises:
+            CannotStartError: there is none that can be used.
+        """
+        file = None if flags.kubeconfig is None else str(flags.kubeconfig)
+        try:
+            self.client = config.new_client_from_config(config_file=file, context=flags.context)
+            _, active = config.list_kube_config_contexts(config_file=file)
+        except (config.ConfigException, OSError) as error:
+            raise CannotStartError(
+                f"no cluster: {str(error).strip()}; set KUBECONFIG, or pass --kubeconfig and --context."
+                " Without a cluster: --admin URL, or --data DIR for a journal on this machine"
+            ) from None
+        # One try: a wrong address should be told of at once, not after three time-outs.
+        self.client.rest_client.pool_manager.connection_pool_kw["retries"] = urllib3.Retry(0)
+        named = flags.context or active["name"]
+        contexts = {one["name"]: one["context"] for one in config.list_kube_config_contexts(config_file=file)[0]}
+        self.context = named
+        self.namespace: str = contexts.get(named, {}).get("namespace") or "default"
+        """Of the context, as kubectl takes it without -n."""
+
+    def get(self, api: Api, namespace: str, name: str) -> Body:
+        """One object.
+
+        Raises:
+            ForbiddenError: the user may not read it.
+            MissingError: there is none.
+            CannotStartError: no answer.
+        """
+        return self._ask(api, "get", api.path(namespace, name))
+
+    def all(self, api: Api, namespace: str | None = None, *, labels: str = "") -> Iterator[Body]:
+        """All objects of a kind, of one namespace or everywhere. Raises what `get` does."""
+        following = ""
+        while True:
+            query = [("limit", str(_PAGE)), ("labelSelector", labels), ("continue", following)]
+            page = self._ask(api, "list", api.path(namespace), [one for one in query if one[1]])
+            yield from page.get("items") or ()
+            following = (page.get("metadata") or {}).get("continue") or ""
+            if not following:
+                return
+
+    def _ask(self, api: Api, verb: str, path: str, query: Sequence[tuple[str, str]] = ()) -> Body:
+        _, url, headers, _, _ = self.client.param_serialize(
+            "GET",
+            path,
+            query_params=list(query),
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = self.client.call_api("GET", url, headers, _request_timeout=_TIMEOUT)
+            data = answer.read()
+        except (urllib3.exceptions.HTTPError, OSError, ApiException) as error:
+            raise CannotStartError(
+                f"{self.client.configuration.host}: the API server doesn't answer ({type(error).__name__});"
+                f" does `kubectl --context {self.context} get namespaces` work?"
+            ) from None
+        if answer.status == HTTPStatus.OK:
+            found: Body = msgspec.json.decode(data)
+            return found
+        raise _refusal(answer.status, api, verb, path, data)
+
+
+def _refusal(status: int, api: Api, verb: str, path: str, data: bytes) -> CannotStartError:
+    told = _message(data)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return ForbiddenError(f"you may not {verb} {api.plural}: {told}; ask for a role that allows it (docs/cli.md)")
+    if status == HTTPStatus.NOT_FOUND:
+        return MissingError(f"{path}: {told}; is Trackpush installed in this cluster?")
+    return CannotStartError(f"{path}: {status} {told}")
+
+
+def _message(data: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(data)["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return data[:200].decode(errors="replace").strip()
+
+
+def core(access: ClusterAccess) -> kubernetes.client.CoreV1Api:
+    """The generated API, for what is no plain read."""
+    return kubernetes.client.CoreV1Api(access.client)

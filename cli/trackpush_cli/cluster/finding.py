@@ -1,0 +1,105 @@
+"""Which WebhookServer is meant, which of its pods answers, and with which token."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from trackpush_cli.cluster.access import Body, ClusterAccess, ForbiddenError, MissingError
+from trackpush_cli.errors import CannotStartError
+from trackpush_operator.cluster.kinds import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS, SERVERS
+
+_ADMIN_PORT: Final = 8081
+_MOST_NAMES: Final = 10
+
+
+class PodPort(NamedTuple):
+    """The admin port of one pod."""
+
+    namespace: str
+    pod: str
+    port: int
+    is_ready: bool = True
+
+
+def find_server(access: ClusterAccess, *, namespace: str | None, server: str | None) -> tuple[str, str]:
+    """Namespace and name of the WebhookServer: the one that is named, else the only one.
+
+    Raises:
+        CannotStartError: none, or several.
+    """
+    if server is not None:
+        given, slash, name = server.partition("/")
+        where = given if slash else namespace or access.namespace
+        body = access.get(SERVERS, where, name if slash else given)
+        return where, str(body["metadata"]["name"])
+    found = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in visible_servers(access, namespace)]
+    if len(found) == 1:
+        return found[0]
+    place = "in any namespace" if namespace is None else f"in namespace {namespace}"
+    if not found:
+        raise CannotStartError(
+            f"no WebhookServer {place} of context {access.context}; docs/cli.md tells how to name one"
+        )
+    names = ", ".join(f"{space}/{name}" for space, name in found[:_MOST_NAMES])
+    raise CannotStartError(f"several WebhookServers {place} ({names}); name one with --server NAMESPACE/NAME")
+
+
+def visible_servers(access: ClusterAccess, namespace: str | None) -> list[Body]:
+    """Those that the user may see: everywhere, or where that is forbidden, in the context's namespace."""
+    try:
+        return list(access.all(SERVERS, namespace))
+    except ForbiddenError:
+        if namespace is not None:
+            raise
+        return list(access.all(SERVERS, access.namespace))
+
+
+def server_pods(access: ClusterAccess, namespace: str, name: str) -> list[PodPort]:
+    """All pods of a server that run, those that are ready first."""
+    labels = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={name}"
+    pods = [_pod_port(one) for one in access.all(PODS, namespace, labels=labels) if _runs(one)]
+    return sorted(pods, key=lambda one: not one.is_ready)
+
+
+def admin_token(access: ClusterAccess, namespace: str, name: str) -> str:
+    """What the server's admin port asks for.
+
+    Raises:
+        ForbiddenError: the user may not read the Secret; the message says what to do.
+        CannotStartError: it isn't there, or is empty.
+    """
+    secret = f"{name}-admin-token"
+    try:
+        body = access.get(SECRETS, namespace, secret)
+        token = base64.b64decode(str((body.get("data") or {}).get("token", "")), validate=True).decode().strip()
+    except ForbiddenError as error:
+        raise ForbiddenError(
+            f"you may not read Secret {namespace}/{secret}, which holds the admin port's token ({error.message});"
+            f" ask for get on this Secret, or pass the token with --token-file"
+        ) from None
+    except MissingError:
+        token = ""
+    except (binascii.Error, UnicodeDecodeError):
+        token = ""
+    if not token:
+        raise CannotStartError(
+            f"Secret {namespace}/{secret} has no token; the operator makes it:"
+            f" kubectl -n {namespace} describe webhookserver {name}"
+        )
+    return token
+
+
+def _runs(pod: Body) -> bool:
+    return (pod.get("status") or {}).get("phase") == "Running" and not pod["metadata"].get("deletionTimestamp")
+
+
+def _pod_port(pod: Body) -> PodPort:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return PodPort(pod["metadata"]["namespace"], pod["metadata"]["name"], _port(pod["spec"]["containers"]), ready)
+
+
+def _port(containers: Iterable[dict[str, Any]]) -> int:
+    ports = (port for container in containers for port in container.get("ports") or ())
+    return next((int(port["containerPort"]) for port in ports if port.get("name") == "admin"), _ADMIN_PORT)

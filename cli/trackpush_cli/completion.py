@@ -1,0 +1,47 @@
+"""`trackpush completion`: what bash, zsh and fish need; and what kubectl asks for its plugin's completion.
+
+kubectl runs `kubectl_complete-trackpush WORD… PREFIX` and reads a candidate a line, then `:` and a number that says
+what the shell should do besides (cobra's directives).
+"""
+
+import sys
+from typing import Final, NoReturn
+
+import click
+from click.shell_completion import ShellComplete, get_completion_class
+
+_VARIABLE: Final = "_TRACKPUSH_COMPLETE"
+_NO_FILES: Final = 4
+_FILES: Final = 0
+
+
+@click.command("completion", epilog="For kubectl: put `kubectl_complete-trackpush` on the PATH; pip has done it.")
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def command(*, shell: str) -> None:
+    """Write the completion script of a shell: `source <(trackpush completion bash)`."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(_group(), {}, "trackpush", _VARIABLE).source())
+
+
+def candidates(words: list[str]) -> tuple[list[tuple[str, str]], bool]:
+    """Names and help for the last word, and whether files fit there, too."""
+    *before, prefix = words or [""]
+    found = ShellComplete(_group(), {}, "trackpush", _VARIABLE).get_completions(before, prefix)
+    named = [(one.value, one.help or "") for one in found if one.type == "plain"]
+    return named, any(one.type != "plain" for one in found)
+
+
+def kubectl() -> NoReturn:
+    """The program `kubectl_complete-trackpush`."""
+    named, files = candidates(sys.argv[1:])
+    for name, text in named:
+        click.echo(f"{name}\t{text}" if text else name)
+    click.echo(f":{_FILES if files else _NO_FILES}")
+    sys.exit(0)
+
+
+def _group() -> click.Command:
+    from trackpush_cli.main import cli  # noqa: PLC0415  it imports this module by name
+
+    return cli

@@ -1,0 +1,104 @@
+"""The command."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from trackpush_api.vocabulary import Aggregator
+from trackpush_cli.doctor import destinations, hosts, receiver, resources, view
+from trackpush_cli.doctor import server as running
+from trackpush_cli.doctor.outcome import Outcome, warn
+from trackpush_cli.doctor.subject import Subject, of_cluster, of_folder
+from trackpush_cli.errors import PROBLEMS, CannotStartError
+from trackpush_cli.output import output_option, print_data
+from trackpush_cli.server_options import ServerChoice, server_options
+
+
+@click.command("doctor", epilog="Exit code: 0 nothing failed (warnings don't count); 1 something did; 2 can't begin.")
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--url", metavar="URL", help="Scheme, host and port to probe instead of spec.hosts.")
+@click.option("--connect", metavar="ADDRESS:PORT", help="Connect there, whatever DNS says: before it is switched.")
+@server_options
+@output_option
+def command(*, directory: Path | None, url: str | None, connect: str | None, server: ServerChoice, output: str) -> int:
+    """Check everything between an aggregator and a client, from outside in.
+
+    Of the server in a cluster, or of the resources in DIR. Nothing is changed, stored or pushed.
+    """
+    found = list(_examine(directory, url, _address(connect), server))
+    if output == "table":
+        view.show(found)
+    else:
+        print_data({"checks": msgspec.to_builtins(found)}, output)
+    return PROBLEMS if any(one.result == "fail" for one in found) else 0
+
+
+def _examine(
+    directory: Path | None, url: str | None, via: tuple[str, int] | None, choice: ServerChoice
+) -> Iterator[Outcome]:
+    if directory is not None:
+        subject = of_folder(directory, choice.server)
+        yield from _outside(subject, url, via)
+        if choice.admin is not None:
+            yield from running.examine(choice.open(), subject.server.full_name)
+        yield from _inside(subject, from_elsewhere=False)
+        return
+    access = choice.cluster()
+    subject = of_cluster(access, choice)
+    yield from _outside(subject, url, via)
+    from trackpush_cli.status import cluster  # noqa: PLC0415  slow to import
+
+    state = cluster.look(access, choice._replace(server=subject.server.full_name))
+    yield from running.of_state(state.servers, state.findings)
+    yield from _inside(subject, from_elsewhere=True)
+
+
+def _outside(subject: Subject, url: str | None, via: tuple[str, int] | None) -> Iterator[Outcome]:
+    urls = list(subject.urls()) if url is None else list(_instead(subject, url))
+    if not urls:
+        message = "spec.hosts is empty: only the Service's own name is served"
+        yield warn("dns", subject.server.title, message, "add the host that aggregators post to, or give --url")
+    broken = set()
+    for way in dict.fromkeys(receiver.way_to(one, via) for _, one in urls):
+        for outcome in hosts.examine(way):
+            yield outcome
+            if outcome.result == "fail":
+                broken.add(way)
+    for aggregator, one in urls:
+        if receiver.way_to(one, via) not in broken:
+            yield from receiver.examine(aggregator, one, via, max_body=subject.spec.limits.max_body_bytes)
+
+
+def _inside(subject: Subject, *, from_elsewhere: bool) -> Iterator[Outcome]:
+    yield from resources.examine(subject)
+    if subject.table is not None:
+        yield from asyncio.run(_destinations(subject, from_elsewhere=from_elsewhere))
+
+
+async def _destinations(subject: Subject, *, from_elsewhere: bool) -> list[Outcome]:
+    assert subject.table is not None
+    return [one async for one in destinations.examine(subject.table, from_elsewhere=from_elsewhere)]
+
+
+def _instead(subject: Subject, url: str) -> Iterator[tuple[str, str]]:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise CannotStartError(f"--url {url}: give http://HOST:PORT or https://HOST")
+    for aggregator in Aggregator:
+        yield (
+            aggregator.value,
+            f"{parts.scheme}://{parts.netloc}{subject.spec.base_path}/{aggregator.path_segment}/notify",
+        )
+
+
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise CannotStartError(f"--connect {text}: give ADDRESS:PORT, such as 203.0.113.7:443")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,125 @@
+"""Clients' endpoints: name, egress rules, TCP and TLS, by the very code that connects for pushes. Nothing is sent.
+
+Seen from this machine, which may stand elsewhere than the server: what can't be reached from here is a warning where
+the server is in a cluster, whose own opinion is the condition Delivering. What the egress rules refuse is refused
+anywhere.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from trackpush_api.routing import Destination, RoutingTable, TlsMaterial
+from trackpush_cli.doctor.hosts import SECONDS, SOON_DAYS
+from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+from trackpush_server.outbound.contexts import Contexts
+from trackpush_server.outbound.dial import Dialler
+from trackpush_server.outbound.failures import AttemptError
+from trackpush_server.outbound.guard import Guard, guard_for
+from trackpush_server.outbound.port import Failure
+from trackpush_server.outbound.proxy import parse_proxy
+from trackpush_server.outbound.resolver import Resolver
+from trackpush_server.outbound.target import Target, parse_target
+
+_AT_ONCE: Final = 16
+_ADVICE: Final = {
+    Failure.DENIED: "correct spec.url, or allow it in spec.egress of the WebhookServer",
+    Failure.DNS: "correct the host in spec.url, or have the client make its DNS record",
+    Failure.CONNECT: "have the client see that its endpoint listens and lets this address in",
+    Failure.TLS: "have the client renew its certificate, or set spec.tls.ca to its own CA",
+    Failure.PROXY: "see that egress.proxy of the WebhookServer runs and may connect there",
+    Failure.TIMEOUT: "have the client see that no firewall drops the connection",
+}
+
+
+class Stage:
+    """What the dialler tells of its progress."""
+
+    def __init__(self, deadline: float) -> None:
+        self.stage = ""
+        self.deadline = deadline
+
+
+class _Endpoint(NamedTuple):
+    subject: str
+    url: str
+    tls: TlsMaterial | None
+
+
+async def examine(table: RoutingTable, *, from_elsewhere: bool) -> AsyncIterator[Outcome]:
+    """Every endpoint and token endpoint, several at once, in the order of their names."""
+    guard, resolver, contexts = guard_for(table.server.egress), Resolver(), Contexts()
+    proxy = None if table.server.egress.proxy is None else parse_proxy(table.server.egress.proxy)
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def check(endpoint: _Endpoint) -> Outcome:
+        async with slots:
+            try:
+                return await _reach(endpoint, guard, proxy, resolver, contexts)
+            except AttemptError as error:
+                return _refused(endpoint, error, from_elsewhere=from_elsewhere)
+
+    endpoints = [one for destination in table.destinations for one in _endpoints(destination)]
+    for pending in [asyncio.create_task(check(one)) for one in endpoints]:
+        yield await pending
+    for destination in table.destinations:
+        if destination.tls is not None and destination.tls.certificate is not None:
+            yield _client_certificate(destination.name, destination.tls.certificate)
+    await resolver.close()
+
+
+def _endpoints(destination: Destination) -> list[_Endpoint]:
+    name = f"PushConfig {destination.name}"
+    found = [_Endpoint(name, destination.url, destination.tls)]
+    if destination.oauth2 is not None:
+        found.append(_Endpoint(f"{name} (token endpoint)", destination.oauth2.token_url, None))
+    return found
+
+
+async def _reach(
+    endpoint: _Endpoint, guard: Guard, proxy: Target | None, resolver: Resolver, contexts: Contexts
+) -> Outcome:
+    target = parse_target(endpoint.url)
+    guard.check_target(target)
+    dialler = Dialler(target=target, guard=guard, proxy=proxy, tls=endpoint.tls, resolver=resolver, contexts=contexts)
+    connected: list[asyncio.Transport] = []
+
+    class Hello(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            connected.append(transport)
+
+    stage = Stage(asyncio.get_running_loop().time() + SECONDS)
+    try:
+        async with asyncio.timeout(SECONDS):
+            await dialler.dial(stage, Hello)
+    except TimeoutError:
+        raise AttemptError(Failure.TIMEOUT, f"time-out of {SECONDS:g} s while {stage.stage}") from None
+    finally:
+        for transport in connected:
+            transport.abort()
+    how = "TLS agreed" if target.tls else "plain http"
+    return ok("endpoint", endpoint.subject, f"{target.endpoint} takes connections, {how}")
+
+
+def _refused(endpoint: _Endpoint, error: AttemptError, *, from_elsewhere: bool) -> Outcome:
+    advice = _ADVICE.get(error.failure, "see docs/failing-endpoints.md")
+    if from_elsewhere and error.failure is not Failure.DENIED:
+        message = f"not reached from this machine: {error.detail}"
+        return warn("endpoint", endpoint.subject, message, f"{advice}; what the server sees: trackpush status")
+    check = "egress" if error.failure is Failure.DENIED else "endpoint"
+    return fail(check, endpoint.subject, error.detail, advice)
+
+
+def _client_certificate(name: str, pem: str) -> Outcome:
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415  70 ms, and few have a certificate
+
+    until = load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    days = (until - datetime.now(UTC)).days
+    subject, advice = f"PushConfig {name}", "put a renewed certificate and key into the Secret"
+    if days < 0:
+        return fail("client-certificate", subject, f"it ended on {until:%Y-%m-%d}", advice)
+    if days < SOON_DAYS:
+        return warn("client-certificate", subject, f"{days} days left", advice)
+    return ok("client-certificate", subject, f"{days} days left")

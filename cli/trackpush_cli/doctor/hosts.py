@@ -1,0 +1,97 @@
+"""Hosts as an aggregator finds them: DNS, TCP, TLS."""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+
+from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+
+SECONDS: Final = 10.0
+SOON_DAYS: Final = 21
+_DAY: Final = 86400
+
+
+class Way(NamedTuple):
+    """How a host is reached."""
+
+    scheme: str
+    host: str
+    port: int
+    via: tuple[str, int] | None = None
+    """Connect to this address, whatever DNS says."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where to connect."""
+        return self.via or (self.host, self.port)
+
+
+def examine(way: Way) -> Iterator[Outcome]:
+    """DNS, TCP and TLS; ends with the first that fails."""
+    if way.via is None:
+        found = _dns(way)
+        yield found
+        if found.result == "fail":
+            return
+    found = _tcp(way)
+    yield found
+    if found.result == "fail":
+        return
+    yield _tls(way) if way.scheme == "https" else _plain(way)
+
+
+def _dns(way: Way) -> Outcome:
+    try:
+        entries = socket.getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        advice = f"make an A or AAAA record for it that names the ingress; before that: --connect ADDRESS:{way.port}"
+        return fail("dns", way.host, f"the name has no address ({error.strerror})", advice)
+    addresses = sorted({str(entry[4][0]) for entry in entries})
+    shown = ", ".join(addresses)
+    if not any(ip_address(one.partition("%")[0]).is_global for one in addresses):
+        advice = "name a public address, unless this is seen from within the network (split DNS)"
+        return warn("dns", way.host, f"{shown}: aggregators on the internet can't reach that", advice)
+    return ok("dns", way.host, shown)
+
+
+def _tcp(way: Way) -> Outcome:
+    host, port = way.address
+    shown = f"{host}:{port}"
+    try:
+        socket.create_connection((host, port), timeout=SECONDS).close()
+    except OSError as error:
+        advice = "see that the ingress or load balancer listens there and that no firewall is between"
+        return fail("tcp", way.host, f"{shown}: {error.strerror or error}", advice)
+    return ok("tcp", way.host, f"{shown} takes connections")
+
+
+def _plain(way: Way) -> Outcome:
+    advice = "set expose.ingress.tlsSecretName (or end TLS at the Gateway) and give the aggregators the https URL"
+    return warn("tls", way.host, "plain http: keys and customers' data travel readable", advice)
+
+
+def _tls(way: Way) -> Outcome:
+    context = ssl.create_default_context()
+    try:
+        with (
+            socket.create_connection(way.address, timeout=SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=way.host) as connection,
+        ):
+            certificate = connection.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        advice = "install a certificate for this very name with its whole chain (the intermediates, too)"
+        return fail("tls", way.host, f"the certificate is refused: {error.verify_message}", advice)
+    except OSError as error:
+        return fail("tls", way.host, f"no TLS: {error}", "see that the ingress ends TLS on this port")
+    return _age(way.host, ssl.cert_time_to_seconds(str(certificate["notAfter"])))
+
+
+def _age(host: str, until: float) -> Outcome:
+    days = int((until - time.time()) // _DAY)
+    message = f"certificate and chain are right; {days} days left"
+    if days < SOON_DAYS:
+        return warn("tls", host, message, "renew it now: nothing comes in with an expired one")
+    return ok("tls", host, message)

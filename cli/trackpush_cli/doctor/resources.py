@@ -1,0 +1,51 @@
+"""Resources and Secrets: what compiling them found. Pure."""
+
+from collections.abc import Iterator
+
+from trackpush_api.problems import Problem, Severity
+from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+from trackpush_cli.doctor.subject import Subject, sources
+
+_SECRETS = "secrets"
+_RESOURCES = "resources"
+_WORDS = "url-words"
+
+
+def examine(subject: Subject) -> Iterator[Outcome]:
+    """URL words, then each resource: what is wrong with it or with the Secrets that it names, or that nothing is."""
+    yield from _words(subject)
+    if subject.unread_secrets is not None:
+        yield warn(_SECRETS, "all", f"can't be read: {subject.unread_secrets}", "run it as somebody who may read them")
+    for resource in subject.resources:
+        found = [one for one in subject.problems if one.resource == resource.title]
+        told = [one for one in found if subject.unread_secrets is None or one.condition != "ResolvedRefs"]
+        yield from (_outcome(one) for one in told if not _is_word(one))
+        if not found and resource.spec is not None:
+            count = sum(1 for _ in sources(resource.spec))
+            keys = f", its values of Secrets are there ({count})" if count else ""
+            yield ok(_RESOURCES, resource.title, f"valid{keys}")
+    for one in subject.problems:
+        if one.resource is None:
+            yield _outcome(one)
+
+
+def _words(subject: Subject) -> Iterator[Outcome]:
+    found = [one for one in subject.problems if _is_word(one)]
+    yield from (_outcome(one, _WORDS) for one in found)
+    if not found:
+        for aggregator, url in subject.urls():
+            if aggregator == "Shiprocket":
+                yield ok(_WORDS, url, "holds no word that Shiprocket's panel refuses")
+
+
+def _is_word(problem: Problem) -> bool:
+    return problem.reason is not None and problem.reason.value == "ForbiddenWord"
+
+
+def _outcome(problem: Problem, check: str | None = None) -> Outcome:
+    name = check or (_SECRETS if problem.condition == "ResolvedRefs" else _RESOURCES)
+    subject = problem.resource or problem.file or "resources"
+    message, _, advice = problem.message.rpartition("; ")
+    text = f"{problem.field}: {message or advice}" if problem.field else message or advice
+    make = warn if problem.severity is Severity.WARNING else fail
+    return make(name, subject, text, advice if message else "see docs/operator.md")

@@ -1,0 +1,29 @@
+"""The server itself, as it tells on its admin port: `trackpush status`, put as outcomes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from trackpush_cli.admin_port import AdminPort
+from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+from trackpush_cli.status import servers
+from trackpush_cli.status.findings import Finding
+from trackpush_cli.status.servers import ServerState
+
+
+def examine(port: AdminPort, name: str) -> Iterator[Outcome]:
+    """Whether it answers, what is wrong with it, and which endpoints fail."""
+    answer = servers.ask(port, name)
+    yield from of_state((answer.state,), answer.findings)
+
+
+def of_state(states: Iterable[ServerState], findings: Sequence[Finding]) -> Iterator[Outcome]:
+    """What `trackpush status` found, as outcomes."""
+    wrong = {one.name for one in findings}
+    for state in states:
+        if state.answered and state.name not in wrong:
+            yield ok("server", state.name, "answers, is ready, and serves what it was given")
+    for one in findings:
+        make = warn if one.severity == "warning" else fail
+        advice = (
+            "see docs/failing-endpoints.md" if one.condition == "Delivering" else "see docs/operator.md, conditions"
+        )
+        yield make("server", f"{one.kind} {one.name}", f"{one.condition} {one.reason}: {one.message}", advice)

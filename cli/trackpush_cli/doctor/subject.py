@@ -1,0 +1,134 @@
+"""What is examined: the resources of one server, from a folder or from a cluster, compiled as the server would."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from trackpush_api.compile import compile_table
+from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
+from trackpush_api.kinds.base import API_VERSION, ApiModel, SecretSource
+from trackpush_api.manifest import Parsed, Resource, parse_manifests
+from trackpush_api.problems import Problem, Severity
+from trackpush_api.routing import RoutingTable
+from trackpush_cli.errors import CannotStartError
+from trackpush_cli.folder import read_folder
+from trackpush_cli.server_options import ServerChoice
+from trackpush_operator.decide.webhook import WebhookSnapshot, url
+
+if TYPE_CHECKING:
+    from trackpush_cli.cluster.access import Body, ClusterAccess
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """One server and all that it serves."""
+
+    server: Resource
+    resources: tuple[Resource, ...]
+    table: RoutingTable | None
+    problems: tuple[Problem, ...]
+    unread_secrets: str | None = None
+    """Why Secrets could not be read; then nothing that needs one is known."""
+
+    @property
+    def spec(self) -> WebhookServerSpec:
+        """Of the server."""
+        assert isinstance(self.server.spec, WebhookServerSpec)
+        return self.server.spec
+
+    def urls(self) -> Iterator[tuple[str, str]]:
+        """Aggregator and URL of each that some host serves; Shipway's without the place of its key."""
+        for host in self.spec.hosts:
+            for aggregator in host.aggregators:
+                only = self.spec.model_copy(update={"hosts": [host]})
+                snapshot = WebhookSnapshot(aggregator=aggregator, server=self.server.full_name, server_spec=only)
+                found = url(snapshot)
+                if found is not None:
+                    yield aggregator.value, found.removesuffix("/<key>")
+
+
+def of_folder(folder: Path, server: str | None) -> Subject:
+    """The resources in a folder.
+
+    Raises:
+        CannotStartError: there is no server in it that could be examined.
+    """
+    files, unreadable = read_folder(folder)
+    return _subject(parse_manifests(files), server, unreadable)
+
+
+def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> Subject:
+    """The resources in a cluster; with ``-n`` only that namespace's, and the server that they use.
+
+    Raises:
+        CannotStartError: they can't be read.
+    """
+    from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
+    from trackpush_cli.cluster.access import ForbiddenError  # noqa: PLC0415  same
+    from trackpush_operator.cluster.kinds import PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS  # noqa: PLC0415  same
+
+    namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
+    bodies: list[Body] = [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind, "apiVersion": API_VERSION}]
+    for api in (WEBHOOKS, PUSH_CONFIGS):
+        bodies += [{**one, "kind": api.kind, "apiVersion": API_VERSION} for one in access.all(api)]
+    parsed = parse_manifests({"cluster": _yaml(bodies)})
+    unread = None
+    secrets: list[Body] = []
+    for space, secret in sorted(_named_secrets(parsed.resources)):
+        try:
+            secrets.append({**access.get(SECRETS, space, secret), "kind": "Secret", "apiVersion": "v1"})
+        except ForbiddenError as error:
+            unread = error.message
+        except CannotStartError:
+            continue  # missing: compile() tells, with the resource that names it
+    return _subject(parse_manifests({"cluster": _yaml([*bodies, *secrets])}), f"{namespace}/{name}", (), unread)
+
+
+def _yaml(bodies: "Sequence[Body]") -> str:
+    """JSON is YAML; without the parts that aren't read."""
+    kept = ("apiVersion", "kind", "spec", "data")
+    slim = [
+        {name: one[name] for name in kept if name in one}
+        | {"metadata": {key: one["metadata"].get(key) for key in ("namespace", "name", "creationTimestamp")}}
+        for one in bodies
+    ]
+    return "\n---\n".join(msgspec.json.encode(one).decode() for one in slim)
+
+
+def _named_secrets(resources: Sequence[Resource]) -> set[tuple[str, str]]:
+    return {
+        (one.namespace, source.secret_key_ref.name)
+        for one in resources
+        if isinstance(one.spec, AggregatorWebhookSpec | PushConfigSpec)
+        for source in sources(one.spec)
+    }
+
+
+def sources(model: object) -> Iterator[SecretSource]:
+    """Every reference to a Secret in a spec."""
+    if isinstance(model, SecretSource):
+        yield model
+    elif isinstance(model, list | tuple):
+        for one in model:
+            yield from sources(one)
+    elif isinstance(model, ApiModel):
+        for name in type(model).model_fields:
+            yield from sources(getattr(model, name))
+
+
+def _subject(parsed: Parsed, server: str | None, unreadable: tuple[Problem, ...], unread: str | None = None) -> Subject:
+    compiled = compile_table(parsed.resources, parsed.secrets, server=server)
+    problems = (*unreadable, *parsed.problems, *compiled.problems)
+    servers = [one for one in parsed.resources if one.kind == "WebhookServer"]
+    chosen = [one for one in servers if server is None or one.full_name == server]
+    if len(chosen) != 1 or not isinstance(chosen[0].spec, WebhookServerSpec):
+        errors = [str(one) for one in problems if one.severity is Severity.ERROR]
+        raise CannotStartError("; ".join(errors[:3]) or "no WebhookServer to examine")
+    return Subject(
+        server=chosen[0],
+        resources=parsed.resources,
+        table=compiled.table,
+        problems=problems,
+        unread_secrets=unread,
+    )

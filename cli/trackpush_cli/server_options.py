@@ -1,0 +1,147 @@
+"""Which server a command speaks to: the options, and the way from them to its admin port.
+
+``--admin`` first; then, for who names a cluster or calls `kubectl trackpush`, the cluster; else the server on this
+machine, and when nothing listens there and there is a kubeconfig, the cluster.
+"""
+
+import functools
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from trackpush_cli.admin_port import TIMEOUT, AdminPort, direct, read_token
+from trackpush_cli.errors import CannotStartError
+from trackpush_cli.program import is_plugin
+
+if TYPE_CHECKING:
+    from trackpush_cli.cluster.access import ClusterAccess
+    from trackpush_cli.cluster.finding import PodPort
+
+LOCAL: Final = ("127.0.0.1", 8081)
+_LOCAL_URL: Final = "http://127.0.0.1:8081"
+_CONNECT_SECONDS: Final = 0.5
+
+
+class ServerChoice(NamedTuple):
+    """What the options say."""
+
+    admin: str | None
+    token_file: Path | None
+    kubeconfig: Path | None
+    context: str | None
+    namespace: str | None
+    server: str | None
+
+    @property
+    def names_a_cluster(self) -> bool:
+        """Whether the cluster is meant, whatever runs on this machine."""
+        if self.admin is not None:
+            return False
+        return is_plugin() or any((self.kubeconfig, self.context, self.namespace, self.server))
+
+    @property
+    def is_in_a_cluster(self) -> bool:
+        """Whether the server is looked for in a cluster."""
+        if self.names_a_cluster:
+            return True
+        return self.admin is None and not _listens_here() and _has_kubeconfig()
+
+    def cluster(self) -> "ClusterAccess":
+        """The cluster. Raises `CannotStartError` without a usable kubeconfig."""
+        from trackpush_cli.cluster.access import ClusterAccess, ClusterFlags  # noqa: PLC0415  slow to import
+
+        return ClusterAccess(ClusterFlags(self.kubeconfig, self.context))
+
+    def open(self) -> AdminPort:
+        """The admin port, found; closed when the command ends.
+
+        Raises:
+            CannotStartError: there is none; the message says what to do.
+        """
+        if self.is_in_a_cluster:
+            port = forwarded(self.cluster(), self)
+        else:
+            port = direct(self.admin or _LOCAL_URL, self.token_file)
+        click.get_current_context().call_on_close(port.close)
+        return port
+
+
+def forwarded(access: "ClusterAccess", choice: ServerChoice) -> AdminPort:
+    """The admin port of a pod of the chosen server that is ready, or else of one that runs, through port-forward.
+
+    Raises:
+        CannotStartError: no server, no pod that runs, or no right to do it.
+    """
+    from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
+
+    namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
+    token = read_token(choice.token_file) if choice.token_file else finding.admin_token(access, namespace, name)
+    pods = finding.server_pods(access, namespace, name)
+    if not pods:
+        raise CannotStartError(
+            f"WebhookServer {namespace}/{name} has no pod that runs;"
+            f" kubectl -n {namespace} get pods -l app.kubernetes.io/instance={name}"
+        )
+    return port_to(access, pods[0], f"{namespace}/{name}", token)
+
+
+def port_to(access: "ClusterAccess", pod: "PodPort", name: str, token: str) -> AdminPort:
+    """The admin port of one pod of the server ``name``."""
+    from trackpush_cli.cluster.forward import ForwardedConnection  # noqa: PLC0415  slow to import
+
+    return AdminPort(
+        ForwardedConnection(access, pod, timeout=TIMEOUT),
+        name=f"WebhookServer {name} (pod {pod.pod})",
+        token=token,
+        advice=f"kubectl -n {pod.namespace} logs {pod.pod} tells why",
+    )
+
+
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options; the command gets them as one ``server: ServerChoice``."""
+
+    @functools.wraps(command)
+    def with_choice(**given: Any) -> Any:
+        choice = ServerChoice(**{name: given.pop(name) for name in ServerChoice._fields})
+        return command(server=choice, **given)
+
+    for option in reversed(_OPTIONS):
+        option(with_choice)
+    return with_choice
+
+
+_OPTIONS: Final = (
+    click.option(
+        "--admin",
+        metavar="URL",
+        envvar="TRACKPUSH_ADMIN",
+        help="The server's admin port; else the one on this machine, or found in the cluster. [env: TRACKPUSH_ADMIN]",
+    ),
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        envvar="TRACKPUSH_ADMIN_TOKEN_FILE",
+        help="File with the admin token; in a cluster it is read from its Secret. [env: TRACKPUSH_ADMIN_TOKEN_FILE]",
+    ),
+    click.option("--kubeconfig", type=click.Path(path_type=Path), help="As in kubectl."),
+    click.option("--context", help="As in kubectl."),
+    click.option("-n", "--namespace", help="Of the WebhookServer."),
+    click.option("--server", metavar="NAMESPACE/NAME", help="The WebhookServer, where there are several."),
+)
+
+
+def _listens_here() -> bool:
+    try:
+        socket.create_connection(LOCAL, timeout=_CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _has_kubeconfig() -> bool:
+    named = os.environ.get("KUBECONFIG", "")
+    return bool(named) or (Path.home() / ".kube" / "config").exists()

@@ -1,0 +1,107 @@
+"""The state of a cluster: conditions of all kinds, and what each server's pods answer."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from trackpush_cli.admin_port import read_token
+from trackpush_cli.cluster import finding
+from trackpush_cli.cluster.access import Body, ClusterAccess, ForbiddenError
+from trackpush_cli.errors import CannotStartError
+from trackpush_cli.server_options import ServerChoice, port_to
+from trackpush_cli.status import servers
+from trackpush_cli.status.findings import Finding, of_resources
+from trackpush_cli.status.servers import Answer, ServerState
+from trackpush_operator.cluster.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
+
+
+class ClusterState(msgspec.Struct, frozen=True):
+    """All that was found."""
+
+    servers: tuple[ServerState, ...]
+    findings: tuple[Finding, ...]
+
+
+def look(access: ClusterAccess, choice: ServerChoice) -> ClusterState:
+    """Read all that the user may see; of one namespace where ``choice`` names one, with the servers that it uses.
+
+    Raises:
+        CannotStartError: the API server doesn't answer, or nothing may be read.
+    """
+    resources = _resources(access, choice.namespace)
+    bodies = list(_servers(access, choice, resources))
+    answers = [_ask(access, choice, body) for body in bodies]
+    kinds = {"WebhookServer": bodies, "Other": [one for one in resources if one["kind"] != "WebhookServer"]}
+    found = [*of_resources(one for group in kinds.values() for one in group)]
+    told = {(one.name, one.condition) for one in found}
+    shown = {f"{one['metadata']['namespace']}/" for one in resources} if choice.namespace else None
+    for answer in answers:
+        fresh = [one for one in answer.findings if (one.name, one.condition) not in told]
+        found += [one for one in fresh if shown is None or one.kind != "PushConfig" or _within(one.name, shown)]
+    return ClusterState(tuple(one.state for one in answers), tuple(found))
+
+
+def _within(name: str, prefixes: Iterable[str]) -> bool:
+    return name.startswith(tuple(prefixes))
+
+
+def _resources(access: ClusterAccess, namespace: str | None) -> list[Body]:
+    """Everywhere, or where that is forbidden, in the context's namespace."""
+    found: list[Body] = []
+    for api in (SERVERS, WEBHOOKS, PUSH_CONFIGS):
+        try:
+            items = list(access.all(api, namespace))
+        except ForbiddenError:
+            if namespace is not None:
+                raise
+            items = list(access.all(api, access.namespace))
+        found += [{**one, "kind": api.kind} for one in items]
+    return found
+
+
+def _servers(access: ClusterAccess, choice: ServerChoice, resources: list[Body]) -> Iterable[Body]:
+    """The one that is named, else those that were found, and those of other namespaces that the found ones use."""
+    if choice.server is not None:
+        namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
+        return [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind}]
+    found = {_name(one): one for one in resources if one["kind"] == SERVERS.kind}
+    for one in resources:
+        reference = (one.get("spec") or {}).get("serverRef") if one["kind"] == WEBHOOKS.kind else None
+        if reference is None:
+            continue
+        namespace = reference.get("namespace") or one["metadata"]["namespace"]
+        if f"{namespace}/{reference['name']}" in found:
+            continue
+        try:
+            body = access.get(SERVERS, namespace, reference["name"])
+        except CannotStartError:
+            continue  # the resource's own condition tells
+        found[f"{namespace}/{reference['name']}"] = {**body, "kind": SERVERS.kind}
+    return found.values()
+
+
+def _ask(access: ClusterAccess, choice: ServerChoice, server: Body) -> Answer:
+    namespace, name = server["metadata"]["namespace"], server["metadata"]["name"]
+    shown = f"{namespace}/{name}"
+    try:
+        pods = finding.server_pods(access, namespace, name)
+        if not pods:
+            return Answer(ServerState(name=shown, pods=0, ready_pods=0, answered=False))
+        token = read_token(choice.token_file) if choice.token_file else finding.admin_token(access, namespace, name)
+    except CannotStartError as error:
+        told = Finding(
+            severity="warning", kind=SERVERS.kind, name=shown, condition="Answering", reason="NotAsked",
+            message=error.message,
+        )  # fmt: skip
+        return Answer(ServerState(name=shown, answered=False), (told,))
+    port = port_to(access, pods[0], shown, token)
+    try:
+        answer = servers.ask(port, shown)
+    finally:
+        port.close()
+    counted = msgspec.structs.replace(answer.state, pods=len(pods), ready_pods=sum(one.is_ready for one in pods))
+    return Answer(counted, answer.findings)
+
+
+def _name(body: Body) -> str:
+    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"

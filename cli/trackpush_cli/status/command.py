@@ -1,0 +1,43 @@
+"""The command."""
+
+import click
+import msgspec
+
+from trackpush_cli.errors import PROBLEMS
+from trackpush_cli.output import output_option, print_data
+from trackpush_cli.server_options import ServerChoice, server_options
+from trackpush_cli.status import servers, view
+from trackpush_cli.status.findings import Finding
+from trackpush_cli.status.servers import ServerState
+
+
+@click.command("status", epilog="Exit code: 0 nothing is wrong; 1 something is; 2 nothing could be asked.")
+@server_options
+@output_option
+def command(*, server: ServerChoice, output: str) -> int:
+    """Say what is wrong now: servers, resources, endpoints that fail, pushes that wait or are dead.
+
+    In a cluster, of everything that you may see; with -n of one namespace and the servers that it uses.
+    """
+    states, findings = _look(server)
+    failed = any(one.severity == "error" for one in findings)
+    if output == "table":
+        view.show(states, findings)
+    else:
+        print_data(
+            {"ok": not failed, "servers": msgspec.to_builtins(states), "findings": msgspec.to_builtins(findings)},
+            output,
+        )
+    return PROBLEMS if failed else 0
+
+
+def _look(choice: ServerChoice) -> tuple[tuple[ServerState, ...], tuple[Finding, ...]]:
+    if choice.is_in_a_cluster:
+        from trackpush_cli.status import cluster  # noqa: PLC0415  slow to import
+
+        found = cluster.look(choice.cluster(), choice)
+        return found.servers, found.findings
+    port = choice.open()
+    port.ask("GET", "/livez")  # nothing there: exit code 2, not a finding
+    answer = servers.ask(port)
+    return (answer.state,), answer.findings

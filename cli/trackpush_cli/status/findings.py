@@ -1,0 +1,68 @@
+"""What of a resource isn't as it should be, from its status alone. Pure."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Literal
+
+import msgspec
+
+Body = dict[str, Any]
+_SUMMARY: Final = "Ready"
+_INTENDED: Final = frozenset({"Suspended"})
+"""Reasons of what somebody wanted: shown, and no failure."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One thing that is wrong, or worth a look."""
+
+    severity: Literal["error", "warning"] = "error"
+    kind: str
+    name: str
+    """``namespace/name``."""
+    condition: str
+    reason: str
+    since: str | None = None
+    """RFC 3339."""
+    message: str
+
+
+def of_resources(bodies: Iterable[Body]) -> list[Finding]:
+    """All findings, those of servers first, errors before warnings."""
+    order = {"WebhookServer": 0, "AggregatorWebhook": 1, "PushConfig": 2}
+    found = [one for body in bodies for one in of_resource(body)]
+    return sorted(found, key=lambda one: (one.severity, order.get(one.kind, 3), one.name, one.condition))
+
+
+def of_resource(body: Body) -> Iterator[Finding]:
+    """Each condition that isn't True; `Ready` only where no other tells why."""
+    conditions = (body.get("status") or {}).get("conditions") or []
+    if not conditions:
+        message = "it has no status: is the operator running, and does it watch this namespace?"
+        yield _finding(body, {"type": _SUMMARY, "reason": "NotSeen", "message": message})
+        return
+    bad = [one for one in conditions if one["status"] != "True" and one["type"] != _SUMMARY]
+    summary = [one for one in conditions if one["status"] != "True" and one["type"] == _SUMMARY]
+    yield from (_finding(body, one) for one in _told_once(bad) or summary)
+    generation = body["metadata"].get("generation", 0)
+    if any(one.get("observedGeneration", generation) < generation for one in conditions):
+        message = "the operator hasn't judged the newest change yet; if this stays, look at its log"
+        yield _finding(body, {"type": _SUMMARY, "reason": "Outdated", "message": message}, is_minor=True)
+
+
+def _told_once(conditions: list[Body]) -> list[Body]:
+    """What isn't accepted isn't served either: the consequence is left out."""
+    causes = [one for one in conditions if one["reason"] not in {"NotServed", "NoReadyPods"}]
+    return causes or conditions[:1]
+
+
+def _finding(body: Body, condition: Body, *, is_minor: bool = False) -> Finding:
+    metadata = body["metadata"]
+    minor = is_minor or condition["reason"] in _INTENDED
+    return Finding(
+        severity="warning" if minor else "error",
+        kind=str(body["kind"]),
+        name=f"{metadata['namespace']}/{metadata['name']}",
+        condition=str(condition["type"]),
+        reason=str(condition["reason"]),
+        since=condition.get("lastTransitionTime"),
+        message=str(condition.get("message", "")),
+    )

@@ -1,0 +1,97 @@
+"""What a running server tells of itself on its admin port, put as findings and figures."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from trackpush_cli.admin_port import AdminPort
+from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.status.findings import Finding
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What waits for one PushConfig, and what is dead."""
+
+    push_config: str
+    pending: int
+    oldest_seconds: float | None = None
+    dead: int = 0
+
+
+class ServerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One server."""
+
+    name: str
+    """``namespace/name``, or the admin port's address where no cluster is asked."""
+    pods: int | None = None
+    """How many run; None where no cluster is asked."""
+    ready_pods: int | None = None
+    answered: bool = True
+    clients: int | None = None
+    """PushConfigs that it serves."""
+    queues: tuple[Queue, ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A server and what is wrong with it or with the endpoints that it pushes to."""
+
+    state: ServerState
+    findings: tuple[Finding, ...] = ()
+
+
+def ask(port: AdminPort, name: str | None = None) -> Answer:
+    """Ask one pod (or the server on this machine)."""
+    try:
+        return _answer(port, name)
+    except (CannotStartError, ProblemsFoundError) as error:
+        shown = name or port.name
+        finding = Finding(
+            kind="WebhookServer", name=shown, condition="Answering", reason="NoAnswer", message=error.message
+        )
+        return Answer(ServerState(name=shown, answered=False), (finding,))
+
+
+def _answer(port: AdminPort, name: str | None) -> Answer:
+    config = port.ask("GET", "/config")
+    shown = name or str(config.get("server") or port.name)
+    findings = [_server(shown, "Ready", "NotReady", reason) for reason in port.ask("GET", "/readyz").get("reasons", ())]
+    findings += [_server(shown, "Programmed", "BrokenConfig", text) for text in config.get("problems", ())]
+    findings += [_endpoint(one) for one in port.ask("GET", "/undelivered")["pushConfigs"]]
+    state = ServerState(name=shown, clients=config.get("push_configs"), queues=queues(port))
+    return Answer(state, tuple(findings))
+
+
+def queues(port: AdminPort) -> tuple[Queue, ...]:
+    """PushConfigs with something pending or dead, the longest wait first."""
+    found = port.find("GET", "/api/v1/queues")
+    rows = [] if found is None else [_queue(one) for one in found["queues"]]
+    waiting = [one for one in rows if one.pending or one.dead]
+    return tuple(sorted(waiting, key=lambda one: (-(one.oldest_seconds or 0), -one.dead, one.push_config)))
+
+
+def _queue(one: dict[str, Any]) -> Queue:
+    oldest = one["oldestReceivedAt"]
+    return Queue(
+        push_config=one["pushConfig"],
+        pending=one["pending"],
+        oldest_seconds=None if oldest is None else max(0.0, round(time.time() - oldest / 1000, 1)),
+        dead=one["dead"],
+    )
+
+
+def _server(name: str, condition: str, reason: str, message: str) -> Finding:
+    return Finding(kind="WebhookServer", name=name, condition=condition, reason=reason, message=message)
+
+
+def _endpoint(one: dict[str, Any]) -> Finding:
+    since = datetime.fromtimestamp(one["since"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Finding(
+        kind="PushConfig",
+        name=one["name"],
+        condition="Delivering",
+        reason=one["reason"],
+        since=since,
+        message=one["message"],
+    )
