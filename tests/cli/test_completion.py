@@ -30,9 +30,7 @@ def test_where_a_file_fits_files_are_completed_too() -> None:
     assert not candidates(["pu"])[1]
 
 
-@pytest.mark.parametrize(
-    ("words", "last"), [(["pu"], ":4"), (["pushes", "list", "--data", ""], ":0")]
-)
+@pytest.mark.parametrize(("words", "last"), [(["pu"], ":4"), (["pushes", "list", "--data", ""], ":0")])
 def test_kubectl_gets_a_candidate_a_line_and_a_directive(words: list[str], last: str) -> None:
     done = subprocess.run(
         [PROGRAMS / "kubectl_complete-trackpush", *words], capture_output=True, text=True, check=True, timeout=60
@@ -64,6 +62,8 @@ def test_bash_completes_with_the_script() -> None:
 
 
 def test_called_as_kubectls_plugin_it_says_so_in_its_help() -> None:
-    done = subprocess.run([PROGRAMS / "kubectl-trackpush", "--help"], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [PROGRAMS / "kubectl-trackpush", "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
 
     assert "Usage: kubectl trackpush" in done.stdout

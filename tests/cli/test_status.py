@@ -42,7 +42,7 @@ async def failing(tmp_path: Path) -> AsyncIterator[tuple[Server, Sink]]:
     structlog.reset_defaults()
 
 
-async def test_an_endpoint_that_fails_is_told_with_what_waits_for_it(failing: tuple[Server, Sink]) -> None:
+async def test_an_endpoint_that_fails_is_told(failing: tuple[Server, Sink]) -> None:
     server, _ = failing
     async with asyncio.timeout(30):
         while (await invoked("status", "--admin", server.admin_address)).exit_code != 1:
@@ -53,12 +53,6 @@ async def test_an_endpoint_that_fails_is_told_with_what_waits_for_it(failing: tu
     assert "PushConfig acme/push  Delivering  EndpointFailing" in shown
     assert (data["ok"], data["servers"][0]["name"]) == (False, "trackpush/main")
     assert [one["reason"] for one in data["findings"]] == ["EndpointFailing"]
-    assert data["servers"][0]["queues"][0] | {"oldestSeconds": 1} == {
-        "pushConfig": "acme/push",
-        "pending": 6,
-        "oldestSeconds": 1,
-        "dead": 0,
-    }
 
 
 async def test_a_server_in_order_is_one_line_and_exit_code_0(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """What a running server tells of itself on its admin port, put as findings and figures."""
 
-import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
 from trackpush_cli.admin_port import AdminPort
 from trackpush_cli.errors import CannotStartError, ProblemsFoundError
 from trackpush_cli.status.findings import Finding
+
+_PAGE: Final = 1000
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -65,18 +68,28 @@ def _answer(port: AdminPort, name: str | None) -> Answer:
 
 def queues(port: AdminPort) -> tuple[Queue, ...]:
     """PushConfigs with something pending or dead, the longest wait first."""
-    found = port.find("GET", "/api/v1/queues")
-    rows = [] if found is None else [_queue(one) for one in found["queues"]]
+    rows = [_queue(one) for one in _push_configs(port)]
     waiting = [one for one in rows if one.pending or one.dead]
     return tuple(sorted(waiting, key=lambda one: (-(one.oldest_seconds or 0), -one.dead, one.push_config)))
 
 
+def _push_configs(port: AdminPort) -> Iterator[dict[str, Any]]:
+    after = ""
+    while True:
+        page = port.find("GET", f"/api/v1/push-configs?limit={_PAGE}&after={quote(after, safe='')}")
+        if page is None:  # an older server
+            return
+        yield from page["pushConfigs"]
+        after = page["after"] or ""
+        if not after:
+            return
+
+
 def _queue(one: dict[str, Any]) -> Queue:
-    oldest = one["oldestReceivedAt"]
     return Queue(
-        push_config=one["pushConfig"],
+        push_config=one["name"],
         pending=one["pending"],
-        oldest_seconds=None if oldest is None else max(0.0, round(time.time() - oldest / 1000, 1)),
+        oldest_seconds=one["queueAgeSeconds"] if one["pending"] else None,
         dead=one["dead"],
     )
 

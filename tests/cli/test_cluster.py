@@ -1,0 +1,144 @@
+"""`kubectl trackpush` on a real API server: finds the server, tells of conditions, and says what is missing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kube.fixtures import ApiServer
+from support import objects
+from support.command import Result, invoked
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(api_server: ApiServer) -> Run:
+    """A command as the cluster's admin, or with another kubeconfig."""
+
+    async def command(*arguments: str, kubeconfig: Path | None = None) -> Result:
+        return await invoked(*arguments, "--kubeconfig", str(kubeconfig or api_server.kubeconfig))
+
+    return command
+
+
+def put(api_server: ApiServer, namespace: str, *bodies: dict[str, Any]) -> None:
+    """Make objects in a namespace."""
+    moved = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in bodies]
+    api_server.apply(yaml.safe_dump_all(moved))
+
+
+def conditions(api_server: ApiServer, namespace: str, what: str, **found: str) -> None:
+    """Set conditions as the operator does: type → ``False Reason``."""
+    listed = [
+        {
+            "type": kind,
+            "status": text.split()[0],
+            "reason": text.split()[1],
+            "message": f"told by the test: {text.split()[1]}",
+            "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+        for kind, text in found.items()
+    ]
+    patch = json.dumps({"status": {"conditions": listed}})
+    api_server.kubectl("-n", namespace, "patch", what, "--subresource=status", "--type=merge", "-p", patch)
+
+
+async def test_status_tells_conditions_of_all_kinds_and_servers_without_a_pod(
+    run: Run, api_server: ApiServer, namespace: str
+) -> None:
+    put(api_server, namespace, objects.server(), objects.webhook(), objects.push())
+    conditions(api_server, namespace, "whs/main", Ready="False NoReadyPods", Programmed="False NoReadyPods")
+    conditions(
+        api_server, namespace, "aggregatorwebhook/clickpost", Ready="False KeyConflict", Accepted="False KeyConflict"
+    )
+    conditions(api_server, namespace, "pushconfig/oms", Ready="True Ready", Accepted="True Accepted")
+
+    result = await run("status", "-n", namespace, "-o", "json")
+    shown = await run("status", "-n", namespace)
+
+    found = {(one["kind"], one["reason"]) for one in result.json["findings"]}
+    assert (result.exit_code, found) == (1, {("WebhookServer", "NoReadyPods"), ("AggregatorWebhook", "KeyConflict")})
+    assert result.json["servers"][0]["pods"] == 0
+    assert "told by the test: KeyConflict" in shown.stdout
+
+
+async def test_a_server_must_be_named_where_there_are_several_and_must_exist(
+    run: Run, api_server: ApiServer, namespace: str
+) -> None:
+    none = await run("erase", "--list", "-n", namespace)
+    put(api_server, namespace, objects.server("one"), objects.server("two", hosts=[]))
+    several = await run("erase", "--list", "-n", namespace)
+    named = await run("erase", "--list", "--server", f"{namespace}/three")
+    podless = await run("erase", "--list", "-n", namespace, "--server", "one")
+
+    assert {none.exit_code, several.exit_code, named.exit_code, podless.exit_code} == {2}
+    assert f"no WebhookServer in namespace {namespace}" in none.stderr
+    assert f"{namespace}/one, {namespace}/two); name one with --server" in several.stderr
+    assert "webhookservers" in named.stderr
+    assert f"Secret {namespace}/one-admin-token has no token" in podless.stderr
+
+
+async def test_who_may_not_read_the_token_or_anything_is_told_what_to_ask_for(
+    run: Run, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    put(api_server, namespace, objects.server())
+    nobody = user(api_server, namespace, "nobody", tmp_path)
+    reader = user(api_server, namespace, "reader", tmp_path, verbs="get,list", what="webhookservers.trackpush.dev,pods")
+
+    refused = await run("erase", "--list", "--server", f"{namespace}/main", kubeconfig=nobody)
+    no_token = await run("erase", "--list", kubeconfig=reader)
+    (tmp_path / "token").write_text("t")
+    given = await run("erase", "--list", "--token-file", str(tmp_path / "token"), kubeconfig=reader)
+
+    assert "you may not get webhookservers" in refused.stderr
+    assert f"you may not read Secret {namespace}/main-admin-token" in no_token.stderr
+    assert "--token-file" in no_token.stderr
+    assert "has no pod that runs" in given.stderr, (
+        "the token is not asked for, and the context's namespace is looked in"
+    )
+
+
+def user(api_server: ApiServer, namespace: str, name: str, folder: Path, *, verbs: str = "", what: str = "") -> Path:
+    """A kubeconfig of an account with these rights in its namespace."""
+    api_server.kubectl("-n", namespace, "create", "serviceaccount", name)
+    if verbs:
+        api_server.kubectl("-n", namespace, "create", "role", name, f"--verb={verbs}", f"--resource={what}")
+        account = f"--serviceaccount={namespace}:{name}"
+        api_server.kubectl("-n", namespace, "create", "rolebinding", name, f"--role={name}", account)
+    token = api_server.kubectl("-n", namespace, "create", "token", name).stdout.strip()
+    content = yaml.safe_load(api_server.kubeconfig.read_text())
+    content["users"] = [{"name": name, "user": {"token": token}}]
+    context = {"cluster": content["clusters"][0]["name"], "user": name, "namespace": namespace}
+    content |= {"contexts": [{"name": "test", "context": context}], "current-context": "test"}
+    file = folder / f"{name}.kubeconfig"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+async def test_doctor_examines_what_the_cluster_holds(run: Run, api_server: ApiServer, namespace: str) -> None:
+    missing = objects.webhook(serverRef={"name": "main"}, held_in="nowhere")
+    fine = objects.webhook("shipway", aggregator="Shipway", serverRef={"name": "main"})
+    put(api_server, namespace, objects.server(), objects.secret("keys", **{"in": "k" * 16, "out": "o"}))
+    put(api_server, namespace, missing, fine, objects.push(url="https://10.1.2.3/inside"))
+
+    result = await run("doctor", "-n", namespace, "--connect", "127.0.0.1:1", "-o", "json")
+
+    failed = {(one["check"], one["subject"]) for one in result.json["checks"] if one["result"] == "fail"}
+    fine_ones = {one["subject"] for one in result.json["checks"] if one["result"] == "ok"}
+    assert result.exit_code == 1
+    assert ("secrets", f"AggregatorWebhook {namespace}/clickpost") in failed
+    assert ("egress", f"PushConfig {namespace}/oms") in failed
+    assert ("tcp", "saas.increff.com") in failed
+    assert f"AggregatorWebhook {namespace}/shipway" in fine_ones
+
+
+async def test_without_a_kubeconfig_it_says_what_else_there_is(tmp_path: Path) -> None:
+    result = await invoked("status", "--kubeconfig", str(tmp_path / "none"))
+
+    assert result.exit_code == 2
+    assert "set KUBECONFIG, or pass --kubeconfig and --context" in result.stderr
