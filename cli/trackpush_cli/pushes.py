@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.keys import key_file_option, sealer
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import output_option, print_data
 
@@ -23,12 +24,12 @@ data_option = click.option(
 
 
 @contextlib.contextmanager
-def _reading(data: Path) -> Iterator["JournalReader"]:
+def _reading(data: Path, key_files: tuple[Path, ...] = ()) -> Iterator["JournalReader"]:
     from trackpush_server.journal.port import JournalUnavailableError  # noqa: PLC0415  only here, for a fast start
     from trackpush_server.journal.reader import JournalReader  # noqa: PLC0415  same
 
     try:
-        with JournalReader(data) as reader:
+        with JournalReader(data, sealer=sealer(key_files)) as reader:
             yield reader
     except JournalUnavailableError as error:
         raise CannotStartError(str(error)) from None
@@ -97,8 +98,9 @@ def list_command(
 @click.argument("push_id", metavar="ID")
 @data_option
 @click.option("--body", is_flag=True, help="Also the bodies. They hold personal data: names, phone numbers.")
+@key_file_option
 @output_option
-def show_command(*, push_id: str, data: Path, body: bool, output: str) -> None:
+def show_command(*, push_id: str, data: Path, body: bool, key_files: tuple[Path, ...], output: str) -> None:
     """Show one push: its shipment and every try. ID is what `list` shows, or the webhook-id that the client got."""
     from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
     from trackpush_server.ids import parse_push_id  # noqa: PLC0415  same
@@ -107,12 +109,14 @@ def show_command(*, push_id: str, data: Path, body: bool, output: str) -> None:
         parse_push_id(push_id)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="ID") from None
-    with _reading(data) as reader:
+    with _reading(data, key_files) as reader:
         detail = reader.show(push_id)
     if detail is None:
         raise ProblemsFoundError(
             f"push {push_id}: not in the journal of {data}; it may be older than the retention, or in another folder"
         )
+    if body and detail.unreadable is not None:
+        raise CannotStartError(f"push {push_id}: {detail.unreadable}; here, give it with --encryption-key-file")
     if output == "table":
         view.print_detail(detail, body=body)
     else:

@@ -136,6 +136,7 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
         "account": row.account,
         "replayed": f"{row.replays} times" if row.replays else None,
         "erased": None if row.erased_at is None else show_moment(row.erased_at),
+        "encrypted": detail.unreadable and "give --encryption-key-file to see what it says of its shipment",
         **{name: str(value) for name, value in _facts(detail).items() if value is not None},
     }
     for name, value in lines.items():
@@ -162,7 +163,7 @@ def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:
 
 def _facts(detail: PushDetail) -> dict[str, Any]:
     """What a notification says of its shipment, without free texts."""
-    if detail.push.erased_at:
+    if detail.push.erased_at or detail.unreadable is not None:
         return {}
     content = msgspec.json.decode(detail.notification)
     shipment, status = content["shipment"], content["status"]

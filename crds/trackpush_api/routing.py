@@ -1,8 +1,8 @@
 """The routing table: what a server needs to know of all resources, compiled, immutable, content-addressed.
 
 `compile()` makes it, the server only reads it. It carries secret values (header values, signing secrets, client
-keys, the database's connection string), so it is never logged and only ever stored in Secrets or kept in memory.
-Inbound keys stand in it as SHA-256 only.
+keys, the database's connection string, the journal's keys), so it is never logged and only ever stored in Secrets or
+kept in memory. Inbound keys stand in it as SHA-256 only.
 """
 
 import hashlib
@@ -154,6 +154,19 @@ class Postgres(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
 Storage = Sqlite | Postgres
 
 
+class Encryption(msgspec.Struct, frozen=True, kw_only=True):
+    """With what bodies are sealed in the journal: the first key seals, each of them opens what it sealed."""
+
+    keys: tuple[bytes, ...]
+    """32 bytes each, for AES-256; one at least."""
+    decrypt_only: bool = False
+    """Nothing is sealed any more: the way out of encryption."""
+
+    def __repr__(self) -> str:
+        """Without the keys, as in `Postgres`."""
+        return f"Encryption(keys=…, decrypt_only={self.decrypt_only})"
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One WebhookServer."""
 
@@ -164,6 +177,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     egress: Egress = Egress()
     retention: Retention = Retention()
     storage: Storage = Sqlite()
+    encryption: Encryption | None = None
+    """None stores bodies in clear."""
 
 
 class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -198,6 +213,7 @@ __all__ = [
     "Account",
     "Destination",
     "Egress",
+    "Encryption",
     "Filter",
     "Host",
     "Limits",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from trackpush_api.dsn import why_unusable
+from trackpush_api.encryption import parse_key
 from trackpush_api.kinds.base import SecretKeySelector, SecretSource
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity
@@ -75,6 +76,17 @@ class Resolver:
             message = f'key "{reference.key}" of Secret "{reference.name}" {wrong}'
             return self._fail(f"{field}.key", message, Reason.SECRET_VALUE_INVALID)
         return value
+
+    def encryption_key(self, source: SecretSource, field: str) -> bytes | None:
+        """The 32 bytes of a key for the journal's bodies."""
+        text = self.value(source, field)
+        try:
+            return None if text is None else parse_key(text)
+        except ValueError as error:
+            reference = source.secret_key_ref
+            message = f'key "{reference.key}" of Secret "{reference.name}" {error}'
+            self._fail(f"{field}.secretKeyRef.key", message, Reason.SECRET_VALUE_INVALID)
+            return None
 
     def _fail(self, field: str, message: str, reason: Reason) -> str | None:
         self.failed = True

@@ -6,18 +6,29 @@ import msgspec
 
 from trackpush_api.accounts import forbidden_word
 from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.kinds.webhook_server import Encryption as EncryptionSpec
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason
 from trackpush_api.quantities import seconds
-from trackpush_api.routing import Egress, Host, Limits, Postgres, Retention, ServerSettings, Sqlite, Storage
+from trackpush_api.routing import (
+    Egress,
+    Encryption,
+    Host,
+    Limits,
+    Postgres,
+    Retention,
+    ServerSettings,
+    Sqlite,
+    Storage,
+)
 from trackpush_api.secrets import Resolver, Secrets
 from trackpush_api.vocabulary import Aggregator
 
 
 class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings and all problems. None when the spec is invalid or the journal's place isn't known.
+    """The settings and all problems. None when the spec is invalid, or the journal's place or a key of it isn't known.
 
-    Then what a server has stays: one that was told half of it could open another journal.
+    Then what a server has stays: one that was told half of it could open another journal, or store in clear.
     """
 
     settings: ServerSettings | None
@@ -30,9 +41,12 @@ def compile_settings(server: Resource, *, secrets: Secrets) -> CompiledSettings:
     if not isinstance(spec, WebhookServerSpec):
         return CompiledSettings(settings=None)
     problems = [*_forbidden_words(server, spec), *_wrong_ranges(server, spec)]
-    storage = _storage(spec, Resolver(server, secrets, problems))
-    settings = None if storage is None else _settings(server, spec, storage)
-    return CompiledSettings(settings=settings, problems=tuple(problems))
+    resolver = Resolver(server, secrets, problems)
+    storage = _storage(spec, resolver)
+    encryption = None if spec.encryption is None else _encryption(spec.encryption, resolver)
+    if storage is None or (encryption is None) != (spec.encryption is None):
+        return CompiledSettings(settings=None, problems=tuple(problems))
+    return CompiledSettings(settings=_settings(server, spec, storage, encryption), problems=tuple(problems))
 
 
 def compile_egress(spec: WebhookServerSpec) -> Egress:
@@ -53,7 +67,20 @@ def _storage(spec: WebhookServerSpec, resolver: Resolver) -> Storage | None:
     return None if dsn is None else Postgres(dsn=dsn)
 
 
-def _settings(server: Resource, spec: WebhookServerSpec, storage: Storage) -> ServerSettings:
+def _encryption(spec: EncryptionSpec, resolver: Resolver) -> Encryption | None:
+    """With all of its keys or not at all.
+
+    Without the first, bodies would be stored under a key that is on its way out, and without another what is stored
+    couldn't be read.
+    """
+    found = [resolver.encryption_key(source, f"spec.encryption.keys[{n}]") for n, source in enumerate(spec.keys)]
+    keys = tuple(dict.fromkeys(key for key in found if key is not None))
+    return None if None in found else Encryption(keys=keys, decrypt_only=spec.decrypt_only)
+
+
+def _settings(
+    server: Resource, spec: WebhookServerSpec, storage: Storage, encryption: Encryption | None
+) -> ServerSettings:
     limits = spec.limits
     return ServerSettings(
         name=server.full_name,
@@ -70,6 +97,7 @@ def _settings(server: Resource, spec: WebhookServerSpec, storage: Storage) -> Se
         egress=compile_egress(spec),
         retention=Retention(delivered=seconds(spec.retention.delivered), dead=seconds(spec.retention.dead)),
         storage=storage,
+        encryption=encryption,
     )
 
 

@@ -4,9 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from journal.stores import Store, sqlite_store
+from journal.stores import Store, sealing, sqlite_store
 
-_ADAPTERS = {"sqlite": sqlite_store}
+
+def encrypted_store(folder: Path) -> Store:
+    """The same, with bodies encrypted: nothing else may change."""
+    return sqlite_store(folder, sealer=sealing(b"k" * 32))
+
+
+_ADAPTERS = {"sqlite": sqlite_store, "sqlite-encrypted": encrypted_store}
 
 
 @pytest.fixture(params=sorted(_ADAPTERS))

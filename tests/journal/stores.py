@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from trackpush_api.routing import Encryption
 from trackpush_server.journal.port import Committed, Journal, NewPush, NewUpdate, Outcome, PushState
+from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 
 NOW = 1_760_000_000_000
@@ -19,13 +22,14 @@ _NUMBERS = itertools.count(1)
 class Store:
     """One store; `open` it as often as a server would be restarted on it."""
 
-    def __init__(self, make: Callable[[], Journal]) -> None:
+    def __init__(self, make: Callable[[Sealer | None], Journal], *, sealer: Sealer | None = None) -> None:
         self._make = make
+        self._sealer = sealer
 
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator["Opened"]:
+    async def open(self, *, sealer: Sealer | None = None) -> AsyncIterator["Opened"]:
         """A started journal, closed in the end."""
-        opened = Opened(self._make())
+        opened = Opened(self._make(sealer or self._sealer))
         await opened.journal.start()
         try:
             yield opened
@@ -72,9 +76,14 @@ class Opened:
         return [push.update_id for push in page.pushes]
 
 
-def sqlite_store(folder: Path) -> Store:
+def sqlite_store(folder: Path, *, sealer: Sealer | None = None) -> Store:
     """A store of the SQLite adapter."""
-    return Store(lambda: SqliteJournal(folder))
+    return Store(lambda with_keys: SqliteJournal(folder, sealer=with_keys), sealer=sealer)
+
+
+def sealing(*keys: bytes, decrypt_only: bool = False) -> Sealer:
+    """Seals with the first of these keys; without any, in clear."""
+    return Sealer(os.urandom, Encryption(keys=keys, decrypt_only=decrypt_only) if keys else None)
 
 
 def update(*, to: Sequence[str | NewPush] = (OMS,), **fields: object) -> NewUpdate:

@@ -24,9 +24,11 @@ from trackpush_server.admin.token import AdminToken
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import Swap, Watcher
 from trackpush_server.errors import CannotStartError
+from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.replays import Replays
+from trackpush_server.operations.reseals import Reseals
 from trackpush_server.operations.retention import Retainer
 from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.transport import HttpTransport
@@ -55,12 +57,14 @@ class Server:
         self._options = options
         self._draining = False
         self._stop = asyncio.Event()
-        self._journal = SqliteJournal(options.data)
+        self._sealer = Sealer(os.urandom)
+        self._journal = SqliteJournal(options.data, sealer=self._sealer)
         self._telemetry = Telemetry(self._journal)
         self._transport = HttpTransport()
         self._dispatcher = Dispatcher(journal=self._journal, transport=self._transport, observer=self._telemetry.push)
         self._replays = Replays(self._journal, self._dispatcher)
         self._erasures = Erasures(self._journal, self._dispatcher)
+        self._reseals = Reseals(self._journal)
         self._retainer = Retainer(self._journal, self._telemetry.journal)
         self._receiver = Receiver(journal=self._journal, observer=self._telemetry.ingest)
         self._connections = Connections(
@@ -136,6 +140,7 @@ class Server:
         await self._retainer.stop()
         await self._replays.jobs.close()
         await self._erasures.jobs.close()
+        await self._reseals.jobs.close()
         await self._dispatcher.stop(self._options.drain_grace)
         await self._journal.close()
         await self._transport.close()
@@ -180,6 +185,7 @@ class Server:
             scrape=self._scrape,
             replays=self._replays,
             erasures=self._erasures,
+            reseals=self._reseals,
             token=token,
         )
         self._admin = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -198,6 +204,8 @@ class Server:
         change = self._dispatcher.change_to(table)
 
         async def swap() -> None:
+            if self._sealer.use(table.server.encryption):  # first: what is received from now on is sealed
+                self._dispatcher.keys_changed(quotes=table.server.encryption is None)
             self._receiver.serve(serving)
             await self._dispatcher.take(change)
             self._retainer.configure(table.server.retention)

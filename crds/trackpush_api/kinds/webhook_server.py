@@ -12,6 +12,7 @@ from trackpush_api.kinds.base import (
     Duration,
     Name,
     SecretKeySelector,
+    SecretSource,
     checked_by,
     list_map,
     rule,
@@ -131,6 +132,17 @@ class Retention(ApiModel):
 
     delivered: Duration = Field("30d", description="Delivered and dropped ones, and the memory of duplicates.")
     dead: Duration = Field("90d", description="Dead ones.")
+
+
+class Encryption(ApiModel):
+    """Encryption of bodies in the journal."""
+
+    keys: Annotated[list[SecretSource], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
+        description="Keys, 32 random bytes in base64 each; the first one seals, all of them open what they sealed."
+    )
+    decrypt_only: bool = Field(
+        False, description="Store in clear from now on and still open what was sealed: the way out of encryption."
+    )
 
 
 class Limits(ApiModel):
@@ -254,6 +266,7 @@ class WebhookServerSpec(ApiModel):
     retention: Retention = Field(
         default_factory=lambda: Retention.model_validate({}), description="How long things are kept."
     )
+    encryption: Encryption | None = Field(None, description="Bodies are encrypted in the journal; not by default.")
     limits: Limits = Field(default_factory=lambda: Limits.model_validate({}), description="Bounds of the receiver.")
     egress: Egress = Field(default_factory=lambda: Egress.model_validate({}), description="Where pushes may go.")
     allowed_namespaces: AllowedNamespaces = Field(

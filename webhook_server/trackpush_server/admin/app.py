@@ -15,6 +15,7 @@ from trackpush_server.admin.undelivered import undelivered
 from trackpush_server.config.watch import Report
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.replays import Replays
+from trackpush_server.operations.reseals import Reseals
 from trackpush_server.pusher.observer import Trouble
 
 Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
@@ -31,6 +32,7 @@ def application(
     scrape: Scrape,
     replays: Replays,
     erasures: Erasures,
+    reseals: Reseals,
     token: AdminToken | None = None,
 ) -> web.Application:
     """The application.
@@ -64,7 +66,7 @@ def application(
     app.router.add_get("/config", config)
     app.router.add_get("/undelivered", failing)
     app.router.add_get("/metrics", metrics)
-    operations.add_routes(app, replays, erasures)
+    operations.add_routes(app, replays, erasures, reseals)
     return app
 
 

@@ -1,4 +1,4 @@
-"""/api/v1/replays and /api/v1/erasures: what people ask the server to do, and how far it is. JSON, camelCase."""
+"""/api/v1/replays, erasures and reseals: what people ask the server to do, and how far it is. JSON, camelCase."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -10,8 +10,9 @@ from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.operations.erasures import ErasureRequest, Erasures
 from trackpush_server.operations.jobs import Jobs, JobView, TooManyJobsError
 from trackpush_server.operations.replays import ReplayRequest, Replays
+from trackpush_server.operations.reseals import ResealRequest, Reseals
 
-_Request = TypeVar("_Request", ReplayRequest, ErasureRequest)
+_Request = TypeVar("_Request", ReplayRequest, ErasureRequest, ResealRequest)
 _View = TypeVar("_View", bound=JobView)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -19,7 +20,7 @@ _REFUSED: Final = (ValueError, msgspec.DecodeError)
 """The request is at fault."""
 
 
-def add_routes(app: web.Application, replays: Replays, erasures: Erasures) -> None:
+def add_routes(app: web.Application, replays: Replays, erasures: Erasures, reseals: Reseals) -> None:
     """Add them."""
 
     async def list_erasures(_: web.Request) -> web.Response:
@@ -33,6 +34,10 @@ def add_routes(app: web.Application, replays: Replays, erasures: Erasures) -> No
     router.add_post("/api/v1/erasures", _starter(ErasureRequest, erasures.start))
     router.add_get("/api/v1/erasures", _explained(list_erasures))
     router.add_get("/api/v1/erasures/{id}", _getter(erasures.jobs))
+    router.add_post("/api/v1/reseals", _starter(ResealRequest, reseals.start))
+    router.add_get("/api/v1/reseals", _lister(reseals.jobs, "reseals"))
+    router.add_get("/api/v1/reseals/{id}", _getter(reseals.jobs))
+    router.add_delete("/api/v1/reseals/{id}", _ender(reseals.jobs))
 
 
 def _explained(handler: _Handler) -> _Handler:

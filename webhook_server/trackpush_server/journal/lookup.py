@@ -106,6 +106,8 @@ class PushDetail(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptRow, ...]
     notification: bytes
     body: bytes
+    unreadable: str | None = None
+    """Why notification and body can't be opened (a key of the encryption is missing), and are empty."""
 
 
 class ShipmentQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,9 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: int | None
     erased_at: int | None
     notification: bytes
-    """JSON; empty once erased."""
+    """JSON; empty once erased, and where it is unreadable."""
+    unreadable: str | None = None
+    """See `PushDetail.unreadable`."""
     pushes: tuple[TimelinePush, ...]
     """By PushConfig; none when no PushConfig wanted it."""
 

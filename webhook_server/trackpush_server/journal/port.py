@@ -104,6 +104,8 @@ class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
     """Tries before the last replay: the retry schedule counts from there."""
     trace: str | None = None
     """See `NewUpdate.trace`."""
+    unreadable: str | None = None
+    """Why its payload can't be opened (a key of the encryption is missing): it waits, notification and body empty."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -234,6 +236,19 @@ class Trimmed(msgspec.Struct, frozen=True, kw_only=True):
     """Where to go on; None when everything that is old enough was looked at."""
 
 
+class Resealed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of `Journal.reseal` came to, in updates."""
+
+    looked: int
+    resealed: int
+    unreadable: tuple[str, ...] = ()
+    """Why, one for each that can't be opened: it stays as it is."""
+    seconds: float = 0.0
+    """For which the store was busy with it."""
+    next_after: int | None = None
+    """Where to go on; None when there are no more."""
+
+
 class JournalStats(msgspec.Struct):
     """Running figures, read by /metrics. Counters only grow."""
 
@@ -347,6 +362,14 @@ class Journal(Protocol):
 
         Those that are pending, erased, or were replayed at ``replayed_before`` or later stay as they are.
         """
+        ...
+
+    async def reseal(self, *, after: int, limit: int) -> Resealed:
+        """Look at the next ``limit`` updates with id > ``after``; store anew what isn't sealed as it would be now."""
+        ...
+
+    async def scrub(self) -> None:
+        """See that nothing that was deleted or replaced is left in free pages or logs."""
         ...
 
     async def find_erasable(self, subject: Subject, *, after: int, limit: int) -> Found:

@@ -5,6 +5,7 @@ Read-only, synchronous, and indifferent to whether a server runs. Each call is o
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from trackpush_server.journal.lookup import (
     checked_limit,
 )
 from trackpush_server.journal.port import AuditRow, JournalUnavailableError, PushState
+from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import listing, search
 from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_outside_reader
 
@@ -39,7 +41,9 @@ class JournalReader:
         JournalUnavailableError: there is no journal, or it can't be read; the message says what to do. Any method.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sealer: Sealer | None = None) -> None:
+        """``sealer`` opens bodies that are sealed; without one they are shown as unreadable."""
+        self._sealer = sealer or Sealer(os.urandom)
         self._path = path / FILE_NAME if path.is_dir() else path
         if not self._path.is_file():
             raise JournalUnavailableError(f"no journal at {self._path}: give the folder that `serve --data` was given")
@@ -62,7 +66,8 @@ class JournalReader:
                 row = _row(names, found.row)
                 if push_config_tag(row.push_config) == tag:
                     attempts = _attempts(search.attempts(connection, found.row))
-                    return PushDetail(push=row, attempts=attempts, notification=found.notification, body=found.body)
+                    payload = self._sealer.payload(key=key, notification=found.notification, body=found.body)
+                    return PushDetail(push=row, attempts=attempts, **payload._asdict())
         return None
 
     def timeline(self, query: ShipmentQuery) -> Timeline:
@@ -72,7 +77,7 @@ class JournalReader:
             names = search.names(connection)
             found = search.timeline(connection, query.shipment, query.after, limit + 1)
             entries = tuple(
-                _entry(connection, names, one)
+                self._entry(connection, names, one)
                 for one in found[:limit]
                 if query.client is None or names[one.account_id].startswith(f"{query.client}/")
             )
@@ -96,6 +101,27 @@ class JournalReader:
         limit = checked_limit(limit)
         with self._reading() as connection:
             return search.audits(connection, before, limit)
+
+    def _entry(self, connection: sqlite3.Connection, names: dict[int, str], found: search.FoundUpdate) -> TimelineEntry:
+        payload = self._sealer.payload(key=found.key, notification=found.notification, body=b"")
+        return TimelineEntry(
+            update_id=found.id,
+            account=names[found.account_id],
+            shipment=found.shipment,
+            awb=found.awb,
+            forward_awb=found.forward_awb,
+            order_id=found.order_id,
+            status=found.status,
+            received_at=found.received_at,
+            occurred_at=found.occurred_at,
+            erased_at=found.erased_at,
+            notification=payload.notification,
+            unreadable=payload.unreadable,
+            pushes=tuple(
+                TimelinePush(_row(names, push), _attempts(search.latest_attempts(connection, push, MOST_ATTEMPTS)))
+                for push in sorted(search.pushes_of(connection, found.id), key=lambda one: names[one.config_id])
+            ),
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -131,26 +157,6 @@ def _cursor(position: search.Position | None) -> str | None:
 
 def _attempts(found: Iterable[search.FoundAttempt]) -> tuple[AttemptRow, ...]:
     return tuple(AttemptRow(**one._asdict()) for one in found)
-
-
-def _entry(connection: sqlite3.Connection, names: dict[int, str], found: search.FoundUpdate) -> TimelineEntry:
-    return TimelineEntry(
-        update_id=found.id,
-        account=names[found.account_id],
-        shipment=found.shipment,
-        awb=found.awb,
-        forward_awb=found.forward_awb,
-        order_id=found.order_id,
-        status=found.status,
-        received_at=found.received_at,
-        occurred_at=found.occurred_at,
-        erased_at=found.erased_at,
-        notification=found.notification,
-        pushes=tuple(
-            TimelinePush(_row(names, push), _attempts(search.latest_attempts(connection, push, MOST_ATTEMPTS)))
-            for push in sorted(search.pushes_of(connection, found.id), key=lambda one: names[one.config_id])
-        ),
-    )
 
 
 def _row(names: dict[int, str], row: search.Found) -> PushRow:

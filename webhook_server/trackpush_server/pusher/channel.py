@@ -224,7 +224,7 @@ class Channel:
             return 0
         held = len(self._lanes)
         if self._state is State.OPEN:
-            return bounds.WINDOW_WHILE_OPEN if held == 0 else 0
+            return bounds.WINDOW_WHILE_OPEN if held < bounds.MOST and self._next_probe() is None else 0
         if self._hub.budget.is_full and held >= bounds.LEAST:
             return 0
         room = min(bounds.WINDOW - (held - self._lanes.blocked), bounds.MOST - held)
@@ -270,8 +270,8 @@ class Channel:
                 shipment=stored.shipment,
                 received_at=stored.received_at,
                 late=stored.late,
-                notification=stored.notification,
-                body=stored.body,
+                notification=None if stored.unreadable else stored.notification,
+                body=None if stored.unreadable else stored.body,
                 tries=stored.tries,
                 rejections=stored.rejections,
                 due_at=stored.due_at,
@@ -281,7 +281,9 @@ class Channel:
                 trace=stored.trace,
             )
             lane = self._lanes.add(push)
-            if lane is not None and stored.due_at > now and self._state is State.CLOSED:
+            if lane is not None and stored.unreadable is not None:
+                self._keep_unread(lane, stored.unreadable)
+            elif lane is not None and stored.due_at > now and self._state is State.CLOSED:
                 self._wait(lane, (stored.due_at - now) / 1000)
         if self._state is State.OPEN and self._probe is None and len(self._lanes):
             self._schedule_probe(0.0)
@@ -399,7 +401,7 @@ class Channel:
             self._end(lane, PushState.DROPPED, answer)  # no error: it may quote what was erased
             return
         if push.rejections >= policy.MAX_REJECTIONS:
-            self._end(lane, PushState.DEAD, answer, error=policy.reason(answer))
+            self._end(lane, PushState.DEAD, answer, error=self._why(answer))
             return
         retry = self._line.destination.retry
         delay = max(
@@ -409,10 +411,10 @@ class Channel:
         opened = current and not stops and self._breaker.failed(push.update_id, rejection=rejection)
         waits_for_endpoint = stops or self._breaker.is_open or self._state not in _RETRYING
         if not waits_for_endpoint and now + delay > policy.expires_at(retry, push.begun_at) / 1000:
-            self._end(lane, PushState.DEAD, answer, error=policy.reason(answer))
+            self._end(lane, PushState.DEAD, answer, error=self._why(answer))
             return
         push.due_at = 0 if waits_for_endpoint else int((now + delay) * 1000)
-        self._record(lane, PushState.PENDING, answer, error=policy.reason(answer))
+        self._record(lane, PushState.PENDING, answer, error=self._why(answer))
         self._wait(lane, None if waits_for_endpoint else delay)
         self._slow_down(answer)
         self._after_failure(answer, opened=opened, stops=stops)
@@ -480,6 +482,9 @@ class Channel:
             told = error if answer is None else policy.loggable(answer)
             self._hub.observer.failed(self.name, identity, tries=push.tries, reason=told, next_in=next_in)
 
+    def _why(self, answer: Answer) -> str:
+        return policy.reason(answer) if self._hub.quotes else policy.loggable(answer)
+
     def _wait(self, lane: Lane, delay: float | None) -> None:
         """Block a lane; with a delay it resumes by itself, without one when its endpoint does."""
         self._lanes.wait(lane)
@@ -497,7 +502,7 @@ class Channel:
     def _resume_waiting(self) -> None:
         """The endpoint is back: every waiting head is ready again, oldest first; attempts ramp up from one."""
         self._limit = 1 if self._breaker.last_success is not None else self._limit
-        waiting = [lane for lane in self._lanes if lane.state is LaneState.WAITING]
+        waiting = [lane for lane in self._lanes if lane.state is LaneState.WAITING and not lane.head.unreadable]
         for lane in sorted(waiting, key=lambda lane: lane.head.update_id):
             self._lanes.resume(lane)
 
@@ -548,7 +553,7 @@ class Channel:
     def _next_probe(self) -> Lane | None:
         """The head that was tried least recently: one bad push alone never keeps an endpoint closed."""
         return min(
-            (lane for lane in self._lanes if lane.state is not LaneState.RUNNING),
+            (lane for lane in self._lanes if lane.state is not LaneState.RUNNING and not lane.head.unreadable),
             key=lambda lane: (lane.head.last_attempt_at, lane.head.update_id),
             default=None,
         )
@@ -594,11 +599,32 @@ class Channel:
             if lanes.end_head(lane):  # erased meanwhile, or the lanes were made anew
                 lanes.resume(lane)
             return
+        if stored.unreadable is not None:
+            self._keep_unread(lane, stored.unreadable)
+            return
         self._lanes.load(lane.head, stored.notification, stored.body)
         if self._state is State.OPEN and not self._in_flight:
             self._start(lane)
         else:
             self._lanes.resume(lane, first=True)
+
+    def _keep_unread(self, lane: Lane, reason: str) -> None:
+        """Its lane waits until other keys come, and no other lane does: it is neither given up nor passed over."""
+        push = lane.head
+        if not push.unreadable:
+            push.unreadable = True
+            self._record(lane, PushState.PENDING, None, error=reason)
+        self._wait(lane, None)
+        if self._state is State.OPEN and not self._in_flight:
+            self._schedule_probe(_PAUSE)
+
+    def read_again(self) -> None:
+        """Other keys came: payloads that couldn't be opened are tried at once."""
+        for lane in self._lanes:
+            if lane.state is LaneState.WAITING and lane.head.unreadable:
+                lane.head.unreadable = False
+                self._lanes.resume(lane)
+        self.pump()
 
     def _rebuild_lanes(self) -> None:
         """Start again from the disk; what is under way ends in the old lanes."""

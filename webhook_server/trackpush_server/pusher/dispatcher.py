@@ -150,6 +150,12 @@ class Dispatcher:
         if channel is not None:
             channel.rescan(replayed)
 
+    def keys_changed(self, *, quotes: bool) -> None:
+        """The journal opens payloads with other keys; ``quotes`` as in `Hub.quotes`."""
+        self._hub.quotes = quotes
+        for channel in self._channels.values():
+            channel.read_again()
+
     def forget(self, update_ids: frozenset[int]) -> None:
         """These updates were erased on disk."""
         for channel in self._channels.values():

@@ -31,6 +31,9 @@ class Hub:
     owned: set[int] = field(default_factory=set)
     """Slots whose pushes may be sent from here: held, and not about to be handed over."""
     stopping: bool = False
+    quotes: bool = True
+    """Whether the journal keeps what endpoints answered to failed attempts. Not where bodies are encrypted: it may
+    repeat what it was sent."""
     suspended_accounts: frozenset[str] = frozenset()
     in_flight: int = 0
     """Attempts under way, over all channels."""

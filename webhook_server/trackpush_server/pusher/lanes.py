@@ -34,6 +34,7 @@ class Push:
         "trace",
         "tries",
         "tries_before",
+        "unreadable",
         "update_id",
     )
 
@@ -76,6 +77,8 @@ class Push:
         """The span that received its update, as a ``traceparent``."""
         self.last_attempt_at = 0
         self.previous_attempt_at = 0
+        self.unreadable = False
+        """Its payload couldn't be opened when it was read last, which was told."""
         self.erased = False
         """Erased while its attempt was under way: there will be no other."""
 

@@ -1,6 +1,7 @@
 """The SQLite adapter: the loop's side of the journal. Bounds what is queued, and turns the writer's news into calls."""
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +22,14 @@ from trackpush_server.journal.port import (
     Outcome,
     Page,
     PendingCount,
+    Resealed,
     Selection,
     StoredPush,
     Subject,
     Trimmed,
 )
-from trackpush_server.journal.sqlite import audit, erase, replay, retention
+from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.sqlite import audit, erase, replay, reseal, retention
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
@@ -46,7 +49,8 @@ _PATIENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 class SqliteJournal:
     """A journal in ``folder/journal.db``. See `trackpush_server.journal.port.Journal`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sealer: Sealer | None = None) -> None:
+        """``sealer`` seals and opens what is stored; without one, everything is stored in clear."""
         self.stats = JournalStats()
         self.on_commit: Callable[[Sequence[Committed]], None] = _ignore
         self.on_batch: Callable[[float, int], None] = _ignore_two
@@ -62,8 +66,9 @@ class SqliteJournal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer: Writer | None = None
         self._checkpointer = Checkpointer(folder)
-        self._pages = Pages(folder)
-        self._lookup = SqliteLookup(folder)
+        self._sealer = sealer or Sealer(os.urandom)
+        self._pages = Pages(folder, self._sealer)
+        self._lookup = SqliteLookup(folder, self._sealer)
         self._scrubber = Scrubber(folder / FILE_NAME)
         self._closed = False
 
@@ -96,7 +101,7 @@ class SqliteJournal:
         """Open and migrate; when that fails the journal is unavailable and goes on trying."""
         loop = self._loop = asyncio.get_running_loop()
         listener = Listener(loop, on_done=self._done, on_refused=self._refused, on_state=self._state)
-        self._writer = Writer(self._folder, listener, self._checkpointer.committed)
+        self._writer = Writer(self._folder, listener, self._checkpointer.committed, sealer=self._sealer)
         self._checkpointer.start()
         self._writer.start()
         await loop.run_in_executor(None, self._writer.opened.wait)
@@ -197,6 +202,26 @@ class SqliteJournal:
             lambda connection: replay.replay(connection, push_config, update_ids, now, replayed_before)
         )
 
+    async def reseal(self, *, after: int, limit: int) -> Resealed:
+        """Store the next updates anew that aren't sealed as they would be now."""
+        looked = await self._pages.read(lambda connection: reseal.look(connection, self._sealer, after, limit))
+        if not looked.update_ids:
+            return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)
+        done: list[Resealed] = []
+
+        def run(connection: sqlite3.Connection) -> int:
+            done.append(reseal.reseal(connection, self._sealer, looked))
+            return done[-1].resealed
+
+        await self._call(run)
+        return done[-1]
+
+    async def scrub(self) -> None:
+        """Zero what deleting and replacing left behind, in steps between commits."""
+        page = await self._scrub(0)
+        while page:
+            page = await self._scrub(page)
+
     async def find_erasable(self, subject: Subject, *, after: int, limit: int) -> Found:
         """Look for updates of a subject."""
         return await self._pages.read(lambda connection: erase.find(connection, subject, after, limit))
@@ -212,10 +237,8 @@ class SqliteJournal:
         return await self._call(lambda connection: erase.erase(connection, erasure, update_ids, now))
 
     async def end_erasure(self, erasure: int, *, now: int) -> None:
-        """Zero what deleting and emptying left behind, in steps between commits; then write down that it is done."""
-        page = await self._scrub(0)
-        while page:
-            page = await self._scrub(page)
+        """Scrub, then write down that it is done."""
+        await self.scrub()
         await self._call(lambda connection: connection.execute(erase.END, (now, erasure)).rowcount)
 
     async def erasures(self, *, limit: int) -> tuple[Erasure, ...]:

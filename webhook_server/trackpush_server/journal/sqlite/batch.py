@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from trackpush_server.journal.port import Committed, NewUpdate, Outcome, PushState
+from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.storable import storable
 
@@ -65,9 +66,10 @@ class Names:
 class Writing:
     """One transaction's work: called between BEGIN and COMMIT, by the writer thread."""
 
-    def __init__(self, connection: sqlite3.Connection, names: Names, next_id: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, names: Names, sealer: Sealer, next_id: int) -> None:
         self._connection = connection
         self._names = names
+        self._sealer = sealer
         self.next_id = next_id
 
     def append(self, appends: Sequence[Append]) -> tuple[list[Committed], list[int]]:
@@ -78,7 +80,7 @@ class Writing:
         first = self.next_id
         last = first + len(updates) - 1
         self.next_id = last + 1
-        number = self._names.number
+        number, seal = self._names.number, self._sealer.seal
         connection = self._connection
         rows = [
             (
@@ -92,8 +94,8 @@ class Writing:
                 update.forward_awb,
                 update.order_id,
                 update.status,
-                update.notification,
-                update.body,
+                seal(update.notification, key=update.key, column=NOTIFICATION),
+                seal(update.body, key=update.key, column=BODY),
                 update.trace,
             )
             for update_id, update in enumerate(updates, first)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from trackpush_server.journal.lookup import PushDetail, PushPage, PushQuery, QueueCount, ShipmentQuery, Timeline
 from trackpush_server.journal.port import AuditRow, JournalUnavailableError
+from trackpush_server.journal.sealing import Sealer
 
 if TYPE_CHECKING:
     from trackpush_server.journal.reader import JournalReader
@@ -18,8 +19,9 @@ _T = TypeVar("_T")
 class SqliteLookup:
     """See `trackpush_server.journal.lookup.Lookup`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sealer: Sealer) -> None:
         self._folder = folder
+        self._sealer = sealer
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trackpush-lookup")
         self._reader: JournalReader | None = None
         self._closed = False
@@ -62,7 +64,7 @@ class SqliteLookup:
                 # Here, as the reader imports this package: whoever imports the reader first would find it half made.
                 from trackpush_server.journal.reader import JournalReader  # noqa: PLC0415
 
-                self._reader = JournalReader(self._folder)
+                self._reader = JournalReader(self._folder, sealer=self._sealer)
             return read(self._reader)
         except JournalUnavailableError:
             self._drop()  # the file may be replaced

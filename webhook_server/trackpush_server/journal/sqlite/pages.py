@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from trackpush_server.journal.port import JournalUnavailableError, Page, PendingCount, StoredPush
+from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_reader
 from trackpush_server.journal.sqlite.search import snapshot
@@ -21,8 +22,9 @@ _T = TypeVar("_T")
 class Pages:
     """The reader. Its methods run on its own thread and never block the loop."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sealer: Sealer) -> None:
         self._path = folder / FILE_NAME
+        self._sealer = sealer
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trackpush-journal-reader")
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -39,7 +41,7 @@ class Pages:
             with snapshot(connection):
                 highest = int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
                 rows = connection.execute(sql.PENDING, (push_config, after, limit)).fetchall()
-            return Page(tuple(_stored(push_config, row) for row in rows), highest)
+            return Page(tuple(self._stored(push_config, row) for row in rows), highest)
 
         return await self.read(read)
 
@@ -49,7 +51,7 @@ class Pages:
 
         def read(connection: sqlite3.Connection) -> dict[int, StoredPush]:
             rows = connection.execute(sql.FETCH, (push_config, wanted)).fetchall()
-            return {row[0]: _stored(push_config, row) for row in rows}
+            return {row[0]: self._stored(push_config, row) for row in rows}
 
         return await self.read(read)
 
@@ -99,23 +101,24 @@ class Pages:
         await loop.run_in_executor(self._executor, self._drop)
         self._executor.shutdown(wait=False)
 
-
-def _stored(push_config: str, row: tuple[Any, ...]) -> StoredPush:
-    return StoredPush(
-        update_id=row[0],
-        push_config=push_config,
-        key=row[1],
-        account=row[2],
-        shipment=row[3],
-        received_at=row[4],
-        late=bool(row[5]),
-        tries=row[6],
-        rejections=row[7],
-        due_at=row[8],
-        notification=row[9],
-        body=row[10],
-        replays=row[11],
-        replayed_at=row[12],
-        tries_before=row[13],
-        trace=row[14],
-    )
+    def _stored(self, push_config: str, row: tuple[Any, ...]) -> StoredPush:
+        payload = self._sealer.payload(key=row[1], notification=row[9], body=row[10])
+        return StoredPush(
+            update_id=row[0],
+            push_config=push_config,
+            key=row[1],
+            account=row[2],
+            shipment=row[3],
+            received_at=row[4],
+            late=bool(row[5]),
+            tries=row[6],
+            rejections=row[7],
+            due_at=row[8],
+            notification=payload.notification,
+            body=payload.body,
+            replays=row[11],
+            replayed_at=row[12],
+            tries_before=row[13],
+            trace=row[14],
+            unreadable=payload.unreadable,
+        )

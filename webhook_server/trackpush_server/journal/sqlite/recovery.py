@@ -8,14 +8,21 @@ before the next restart, if it were not announced now.
 import sqlite3
 
 from trackpush_server.journal.port import Committed, NewPush, NewUpdate, PushState
+from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
 
 
-def unannounced(connection: sqlite3.Connection, first: int, last: int) -> list[Committed]:
-    """The updates in this range of ids, as their commit would have announced them."""
+def unannounced(connection: sqlite3.Connection, sealer: Sealer, first: int, last: int) -> list[Committed]:
+    """The updates in this range of ids, as their commit would have announced them.
+
+    One whose key was taken away within the moment since is left out: it is pending on disk, and told at the restart.
+    """
     found = []
     for update_id, key, account, received_at, occurred_at, *rest in connection.execute(sql.UNANNOUNCED, (first, last)):
         shipment, awb, forward_awb, order_id, status, notification, body, trace = rest
+        payload = sealer.payload(key=key, notification=notification, body=body)
+        if payload.unreadable is not None:
+            continue
         pushes = connection.execute(sql.PUSHES_OF, (update_id,)).fetchall()
         update = NewUpdate(
             key=key,
@@ -27,8 +34,8 @@ def unannounced(connection: sqlite3.Connection, first: int, last: int) -> list[C
             forward_awb=forward_awb,
             order_id=order_id,
             status=status,
-            notification=notification,
-            body=body,
+            notification=payload.notification,
+            body=payload.body,
             pushes=tuple(NewPush(name, state == PushState.DROPPED) for name, _, state in pushes),
             trace=trace,
         )

@@ -56,6 +56,7 @@ class FoundUpdate(NamedTuple):
     """An update, as stored."""
 
     id: int
+    key: bytes
     account_id: int
     received_at: int
     occurred_at: int | None
@@ -150,7 +151,7 @@ ALL, BY_STATE, BY_STATUS, BY_AWB, BY_ORDER = (_both(sql) for sql in (_ALL, _BY_S
 """To older ones, and to newer ones."""
 
 TIMELINE = """
-SELECT u.id, u.account_id, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,
+SELECT u.id, u.key, u.account_id, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,
        u.erased_at, u.notification
 FROM (
     SELECT id FROM updates WHERE shipment = ?1

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
+from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned
 from trackpush_server.journal.sqlite.connection import (
@@ -44,6 +45,7 @@ _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 _REFUSED = (
     OverflowError,
+    TypeError,
     UnicodeEncodeError,
     sqlite3.DataError,
     sqlite3.IntegrityError,
@@ -104,13 +106,16 @@ class Listener:
 class Writer(threading.Thread):
     """The thread. Entries go in with `put`; it ends after `stop`, when all that is queued is written or refused."""
 
-    def __init__(self, folder: Path, listener: Listener, on_commit: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self, folder: Path, listener: Listener, on_commit: Callable[[sqlite3.Connection], None], *, sealer: Sealer
+    ) -> None:
         super().__init__(name="trackpush-journal-writer", daemon=True)
         self._path = folder / FILE_NAME
         self._folder = folder
         self._lock = FolderLock(folder / "journal.lock")
         self._listener = listener
         self._after_commit = on_commit
+        self._sealer = sealer
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
         self._names = Names()
@@ -200,7 +205,7 @@ class Writer(threading.Thread):
         self._look(begun)
         done = Done()
         connection.execute("BEGIN IMMEDIATE")
-        writing = Writing(connection, self._names, self._next_id)
+        writing = Writing(connection, self._names, self._sealer, self._next_id)
         self._tried_to = self._next_id + sum(len(append.updates) for append in appends) - 1
         done.committed, counts = writing.append(appends)
         writing.apply(outcomes)
@@ -353,7 +358,7 @@ class Writer(threading.Thread):
         self._next_id = max(self._next_id, last + 1)
         if self._announced is not None:
             done = Done()
-            done.committed = unannounced(connection, self._announced + 1, self._tried_to)
+            done.committed = unannounced(connection, self._sealer, self._announced + 1, self._tried_to)
             if done.committed:
                 self._listener.done(done)
         self._announced = self._next_id - 1

@@ -1,0 +1,43 @@
+"""`trackpush reseal`: stores bodies anew that aren't sealed with the first key. docs/encryption.md."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trackpush_cli.admin_port import AdminPort, admin_options
+from trackpush_cli.errors import INTERRUPTED, ProblemsFoundError
+from trackpush_cli.jobs import cancel, follow
+from trackpush_cli.output import output_option, print_data
+
+_PATH = "/api/v1/reseals"
+
+
+@click.command(
+    "reseal",
+    epilog="Exit code: 0 when all is stored as it should be; 1 when a key is missing or it failed; 2 no server.",
+)
+@admin_options
+@output_option
+def command(*, admin: str, token_file: Path | None, output: str) -> int:
+    """Store bodies anew that are in clear or under an old key, as spec.encryption of the WebhookServer says now.
+
+    It works in small steps while the server serves, and may be run again at any time.
+    """
+    port = AdminPort(admin, token_file)
+    job = port.ask("POST", _PATH, {})
+    try:
+        job = follow(port, _PATH, job, _progress)
+    except KeyboardInterrupt:
+        job = cancel(port, _PATH, job)
+    if output != "table":
+        print_data(job, output)
+    else:
+        click.echo(f"{_progress(job)}; nothing of what they replace is left in the journal's files")
+    if job["unreadable"]:
+        raise ProblemsFoundError(f"{job['unreadable']} updates stay as they are: {'; '.join(job['reasons'])}")
+    return INTERRUPTED if job["state"] == "cancelled" else 0
+
+
+def _progress(job: dict[str, Any]) -> str:
+    return f"{job['resealed']} of {job['looked']} updates are stored anew"

@@ -1,0 +1,23 @@
+"""Keys for the encryption of bodies: how they are written, and what is wrong with one that isn't. Pure."""
+
+import base64
+import binascii
+from typing import Final
+
+KEY_BYTES: Final = 32
+_HOW: Final = "make one with: openssl rand -base64 32"
+
+
+def parse_key(text: str) -> bytes:
+    """The 32 bytes of a key in base64, white space at its ends ignored.
+
+    Raises:
+        ValueError: it is something else; the message tells nothing of what it is.
+    """
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"is no base64; {_HOW}") from None
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"has {len(key)} bytes where a key has {KEY_BYTES}; {_HOW}")
+    return key

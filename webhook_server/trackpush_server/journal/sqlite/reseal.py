@@ -1,0 +1,61 @@
+"""Finds updates that aren't sealed as they would be now, and stores them anew. docs/encryption.md.
+
+Found by the reader by their first bytes; opened and sealed by the writer, within its transaction, since an update may
+have been erased in between.
+"""
+
+import sqlite3
+import time
+
+import msgspec
+
+from trackpush_server.journal.port import Resealed
+from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES, Sealer
+
+NEXT = f"""
+SELECT id, substr(notification, 1, {PREFIX_BYTES}), substr(body, 1, {PREFIX_BYTES})
+FROM updates WHERE id > ? ORDER BY id LIMIT ?
+"""  # noqa: S608  a number
+
+PAYLOADS = "SELECT id, key, notification, body FROM updates WHERE id IN (SELECT value FROM json_each(?))"
+
+REPLACE = "UPDATE updates SET notification = ?, body = ? WHERE id = ?"
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """How many were looked at, which of them are to be sealed anew, and where to look on."""
+
+    count: int
+    update_ids: tuple[int, ...]
+    next_after: int | None
+
+
+def look(connection: sqlite3.Connection, sealer: Sealer, after: int, limit: int) -> Looked:
+    """Look at the next updates."""
+    rows = connection.execute(NEXT, (after, limit)).fetchall()
+    stale = tuple(row[0] for row in rows if not (sealer.is_current(row[1]) and sealer.is_current(row[2])))
+    return Looked(len(rows), stale, rows[-1][0] if len(rows) == limit else None)
+
+
+def reseal(connection: sqlite3.Connection, sealer: Sealer, looked: Looked) -> Resealed:
+    """Within the writer's transaction."""
+    begun = time.perf_counter()
+    anew: list[tuple[bytes, bytes, int]] = []
+    unreadable = []
+    for update_id, key, notification, body in connection.execute(
+        PAYLOADS, (msgspec.json.encode(looked.update_ids).decode(),)
+    ):
+        payload = sealer.payload(key=key, notification=notification, body=body)
+        if payload.unreadable is not None:
+            unreadable.append(payload.unreadable)
+            continue
+        sealed = sealer.seal(payload.notification, key=key, column=NOTIFICATION)
+        anew.append((sealed, sealer.seal(payload.body, key=key, column=BODY), update_id))
+    connection.executemany(REPLACE, anew)
+    return Resealed(
+        looked=looked.count,
+        resealed=len(anew),
+        unreadable=tuple(unreadable),
+        seconds=time.perf_counter() - begun,
+        next_after=looked.next_after,
+    )

@@ -1,0 +1,64 @@
+"""Reseal: bodies that are stored in clear, or under another key than the first, are stored anew. docs/encryption.md."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from trackpush_server.journal.port import Journal
+from trackpush_server.operations.jobs import Jobs, JobView
+
+STEP = 200
+"""Updates per commit; bodies are large."""
+_SHARE = 0.3
+"""Of its time that the store may spend on this."""
+_MOST_REASONS = 8
+
+
+class ResealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """There is nothing to choose."""
+
+
+class ResealView(JobView, kw_only=True):
+    """A reseal and how far it is, in updates."""
+
+    looked: int = 0
+    resealed: int = 0
+    unreadable: int = 0
+    """Left as they are: the key that sealed them is missing."""
+    reasons: tuple[str, ...] = ()
+    """Why, each of them once, the first eight."""
+
+
+class Reseals:
+    """The reseals of one server."""
+
+    def __init__(self, journal: Journal, wall: Callable[[], float] = time.time) -> None:
+        self._journal = journal
+        self._wall = wall
+        self.jobs: Jobs[ResealView] = Jobs("reseal", wall)
+
+    def start(self, request: ResealRequest) -> ResealView:
+        """Begin.
+
+        Raises:
+            TooManyJobsError: enough is under way.
+        """
+        del request
+        view = ResealView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))
+        self.jobs.start(view, self._work)
+        return view
+
+    async def _work(self, view: ResealView) -> None:
+        after: int | None = 0
+        while after is not None:
+            step = await self._journal.reseal(after=after, limit=STEP)
+            view.looked += step.looked
+            view.resealed += step.resealed
+            view.unreadable += len(step.unreadable)
+            view.reasons = tuple(dict.fromkeys((*view.reasons, *step.unreadable)))[:_MOST_REASONS]
+            after = step.next_after
+            await asyncio.sleep(step.seconds / _SHARE)
+        if view.resealed:
+            await self._journal.scrub()
