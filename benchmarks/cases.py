@@ -1,6 +1,10 @@
-"""The cases (a) bare handler, (b) durable ingest, (c) end to end: one round of each, closed loop or at a fixed rate."""
+"""The cases (a) bare handler, (b) durable ingest, (c) end to end, (e) the same with encrypted bodies.
 
-from collections.abc import Sequence
+One round of each, closed loop or at a fixed rate.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -77,11 +81,14 @@ async def ingest(rig: Rig, drive: Drive) -> Figures:
         return _figures(posts, meter, server.pid)
 
 
-async def end_to_end(rig: Rig, drive: Drive) -> Figures:
+ENCRYPTED: Final = {"encryption": {"keys": [{"secretKeyRef": {"name": "journal", "key": "key"}}]}}
+
+
+async def end_to_end(rig: Rig, drive: Drive, settings: Mapping[str, Any] | None = None) -> Figures:
     """(c): one client whose endpoint answers at once. Throughput is that of pushes, their tail included."""
     async with rig.sink(["ok"]) as sink:
         clients = [rig.client("bench", sink.ports[0])]
-        async with rig.server(clients) as server:
+        async with rig.server(clients, settings) as server:
             warm = await _warm_up(rig, server.port, clients, drive)
             await sink.until(warm)
             meter = Meter(server.pid)
@@ -89,6 +96,11 @@ async def end_to_end(rig: Rig, drive: Drive) -> Figures:
             await sink.until(warm + len(posts.sent))
             figures = _figures(posts, meter, server.pid)
             return await _with_pushes(figures, posts, sink)
+
+
+async def encrypted(rig: Rig, drive: Drive) -> Figures:
+    """(e): as (c), with the bodies encrypted in the journal."""
+    return await end_to_end(rig, drive, ENCRYPTED)
 
 
 async def _with_pushes(figures: Figures, posts: PostLog, sink: SinkProcess) -> Figures:
@@ -104,4 +116,4 @@ async def _with_pushes(figures: Figures, posts: PostLog, sink: SinkProcess) -> F
     )
 
 
-CASES = {"a": bare, "b": ingest, "c": end_to_end}
+CASES = {"a": bare, "b": ingest, "c": end_to_end, "e": encrypted}

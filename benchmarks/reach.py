@@ -35,7 +35,7 @@ class Run(msgspec.Struct, kw_only=True):
     """Median."""
     fsync_p99_ms: float = 0.0
     closed: dict[str, Figures] = msgspec.field(default_factory=dict)
-    """By case: a, b, c."""
+    """By case: a, b, c, e."""
     steady: dict[str, Figures] = msgspec.field(default_factory=dict)
     """By case, at a fixed rate."""
     steady_rate: float = 0.0
@@ -48,7 +48,23 @@ class Run(msgspec.Struct, kw_only=True):
 
 def lines(run: Run) -> list[Line]:
     """Every line for which the run has figures."""
-    return [*_closed(run.closed), *_steady(run), *_isolation(run.isolation), *_backlog(run.backlog), *_soak(run.soak)]
+    return [
+        *_closed(run.closed),
+        *_encrypted(run.closed),
+        *_steady(run),
+        *_isolation(run.isolation),
+        *_backlog(run.backlog),
+        *_soak(run.soak),
+    ]
+
+
+def _encrypted(figures: Mapping[str, Figures]) -> Iterator[Line]:
+    clear, sealed = figures.get("c"), figures.get("e")
+    if clear is None or sealed is None or not clear.cpu_per_10k or not sealed.cpu_per_10k:
+        return
+    ratio = sealed.throughput / clear.throughput
+    yield Line(name="(e)/(c) throughput, encrypted / in clear", value=ratio, limit=0.9, at_least=True)
+    yield Line(name="(e)/(c) CPU per update", value=sealed.cpu_per_10k / clear.cpu_per_10k, limit=1.1)
 
 
 def _closed(figures: Mapping[str, Figures]) -> Iterator[Line]:

@@ -20,6 +20,7 @@ _TITLES = {
     "a": "(a) bare aiohttp handler",
     "b": "(b) durable ingest",
     "c": "(c) end to end",
+    "e": "(e) end to end, encrypted",
     "good": "(d) ten healthy clients",
     "bad": "(d) one dead, one hanging",
 }

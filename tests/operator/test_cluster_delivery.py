@@ -1,5 +1,6 @@
 """On a real API server: resources and Secrets become shards, children and statuses, and follow every change."""
 
+import base64
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_api.routing import Postgres, digest_key
+from trackpush_api.routing import Encryption, Postgres, digest_key
 from trackpush_api.shards import SETTINGS, shard_name
 from trackpush_operator.operator import Operator
 
@@ -233,6 +234,39 @@ async def test_a_connection_string_reaches_the_settings_and_a_changed_one_does_t
         await cluster.delete("Secret", namespace, "db")
         await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="False SecretNotFound")
         assert await stored() == Postgres(dsn="postgresql://u:two@h/d")
+
+
+async def test_keys_of_the_encryption_reach_the_settings_are_rotated_and_one_that_is_missing_changes_nothing(
+    cluster: Client, namespace: str, start: Start, within: Within
+) -> None:
+    old, new = (base64.b64encode(key * 32).decode() for key in (b"o", b"n"))
+
+    async def taken() -> Encryption | None:
+        found = (await cluster.shards(namespace, "main")).get("settings")
+        return None if found is None or found.settings is None else found.settings.encryption
+
+    def refs(*keys: str) -> Body:
+        return {"keys": [{"secretKeyRef": {"name": "journal", "key": key}} for key in keys]}
+
+    await cluster.create(within(objects.server("main", encryption=refs("old"))))
+    async with start():
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="False SecretNotFound")
+        assert await taken() is None
+        await cluster.create(within(objects.secret("journal", old=old)))
+        await cluster.until(taken, Encryption(keys=(b"o" * 32,)))
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="True ResolvedRefs")
+        await cluster.patch("WebhookServer", namespace, "main", spec={"encryption": refs("new", "old")})
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="False SecretKeyNotFound")
+        await cluster.secret(namespace, "journal", new="c2hvcnQ=")
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="False SecretValueInvalid")
+        told = await cluster.message("WebhookServer", namespace, "main", "ResolvedRefs")
+        assert 'key "new" of Secret "journal" has 5 bytes where a key has 32; make one with: openssl' in told
+        assert await taken() == Encryption(keys=(b"o" * 32,)), "what is served stays"
+        await cluster.secret(namespace, "journal", new=new)
+        await cluster.until(taken, Encryption(keys=(b"n" * 32, b"o" * 32)))
+        await cluster.patch("WebhookServer", namespace, "main", spec={"encryption": refs("new")})
+        await cluster.until(taken, Encryption(keys=(b"n" * 32,)))
+        await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="True ResolvedRefs")
 
 
 async def test_another_namespaces_resources_are_served_only_if_the_server_allows_it(

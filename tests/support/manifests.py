@@ -1,5 +1,6 @@
 """Writes the folder of resources that `trackpush serve` reads: one WebhookServer and any number of clients."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,24 @@ def _client(client: Client) -> list[dict[str, Any]]:
     ]
 
 
+def _journal_keys() -> dict[str, Any]:
+    """For a server whose settings name one: a Secret with a key for the encryption of bodies."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "journal", "namespace": "trackpush"},
+        "stringData": {"key": base64.b64encode(b"k" * 32).decode()},
+    }
+
+
 def write(folder: Path, clients: Sequence[Client], settings: Mapping[str, Any] | None = None) -> Path:
     """Write (or replace, atomically) the resources of a server with these clients; returns the folder.
 
     ``settings`` are merged into the spec of the WebhookServer.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    documents = [_server(settings or {}), *(document for client in clients for document in _client(client))]
+    keys = [_journal_keys()] if "encryption" in (settings or {}) else []
+    documents = [_server(settings or {}), *keys, *(document for client in clients for document in _client(client))]
     draft = folder / ".resources.draft"
     draft.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
     draft.replace(folder / "resources.yaml")
