@@ -1,14 +1,13 @@
 """`trackpush reseal`: stores bodies anew that aren't sealed with the first key. docs/encryption.md."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from trackpush_cli.admin_port import AdminPort, admin_options
 from trackpush_cli.errors import INTERRUPTED, ProblemsFoundError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.output import output_option, print_data
+from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/reseals"
 
@@ -17,14 +16,14 @@ _PATH = "/api/v1/reseals"
     "reseal",
     epilog="Exit code: 0 when all is stored as it should be; 1 when a key is missing or it failed; 2 no server.",
 )
-@admin_options
+@server_options
 @output_option
-def command(*, admin: str, token_file: Path | None, output: str) -> int:
+def command(*, server: ServerChoice, output: str) -> int:
     """Store bodies anew that are in clear or under an old key, as spec.encryption of the WebhookServer says now.
 
     It works in small steps while the server serves, and may be run again at any time.
     """
-    port = AdminPort(admin, token_file)
+    port = server.open()
     job = port.ask("POST", _PATH, {})
     try:
         job = follow(port, _PATH, job, _progress)
