@@ -48,6 +48,13 @@ class Address(click.ParamType[tuple[str, int]]):
 @click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
 @click.option(
+    "--receivers",
+    type=click.IntRange(0, 16),
+    default=0,
+    show_default=True,
+    help="Processes that take requests, for more than one core; 0: the one that has the journal and pushes does.",
+)
+@click.option(
     "--drain-grace", type=Duration(), default="25s", show_default=True, help="For what is under way at the end."
 )
 def command(
@@ -60,6 +67,7 @@ def command(
     data: Path,
     server: str | None,
     log_format: Literal["console", "json"] | None,
+    receivers: int,
     drain_grace: float,
 ) -> None:
     """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say, or the shards.
@@ -85,6 +93,7 @@ def command(
         data=data,
         server=server,
         log_format=log_format,
+        receivers=receivers,
         drain_grace=drain_grace,
     )
 

@@ -36,6 +36,27 @@ def bind(address: tuple[str, int], *, purpose: str) -> socket.socket:
     return bound
 
 
+def share(reserved: socket.socket) -> socket.socket:
+    """One more socket bound to a reserved address, that may listen beside others made so (``SO_REUSEPORT``).
+
+    The kernel spreads new connections over those that listen. The reserved one has the option not, so a second server
+    finds the address in use.
+
+    Raises:
+        OSError: another process listens there.
+    """
+    shared = socket.socket(reserved.family, reserved.type, reserved.proto)
+    try:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind(reserved.getsockname())
+    except OSError:
+        shared.close()
+        raise
+    shared.setblocking(False)
+    return shared
+
+
 def name(address: tuple[str, int]) -> str:
     """``host:port``, with brackets around IPv6."""
     host, port = address[:2]

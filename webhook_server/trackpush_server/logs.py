@@ -6,6 +6,7 @@ net, for the line that somebody adds later.
 Events (the field ``event``): ``listening`` · ``draining`` · ``stopped`` · ``routing_table_loaded`` ·
 ``routing_table_refused`` · ``routing_shards_refused`` · ``admin_token_refused`` ·
 ``journal_unavailable`` · ``journal_available`` ·
+``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` ·
 ``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·
 ``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` · ``library_warning`` · ``task_failed``.
 Where ``held_back`` stands, that many lines like it were left out before this one.
@@ -47,12 +48,18 @@ def where(error: BaseException) -> str:
     return " < ".join(f"{Path(one.filename).name}:{one.lineno} in {one.name}" for one in reversed(frames))
 
 
-def configure(log_format: LogFormat | None = None, stream: TextIO | None = None) -> None:
-    """Set up logging for the process; without a format, console on a terminal and JSON elsewhere."""
+def configure(
+    log_format: LogFormat | None = None, stream: TextIO | None = None, *, receiver: int | None = None
+) -> None:
+    """Set up logging for the process; without a format, console on a terminal and JSON elsewhere.
+
+    ``receiver`` is the number of a receiving process; it stands in each of its lines.
+    """
     out = stream or sys.stderr
     chosen = log_format or ("console" if out.isatty() else "json")
     structlog.configure(
         processors=[
+            *([] if receiver is None else [_numbered(receiver)]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
@@ -65,6 +72,13 @@ def configure(log_format: LogFormat | None = None, stream: TextIO | None = None)
     root.handlers[:] = [_Bridge()]
     root.setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").disabled = True
+
+
+def _numbered(receiver: int) -> Processor:
+    def number(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        return {**event, "receiver": receiver}
+
+    return number
 
 
 def _renderer(chosen: str, *, colors: bool) -> Processor:

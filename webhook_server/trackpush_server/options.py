@@ -23,5 +23,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """``namespace/name`` of the WebhookServer, where the folder holds several."""
     log_format: LogFormat | None = None
     """None: console on a terminal, else JSON."""
+    receivers: int = 0
+    """Processes that take requests; 0: this one does."""
     drain_grace: float = 25.0
     """Seconds for what is under way at the end."""

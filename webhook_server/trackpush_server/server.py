@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import structlog
 from aiohttp import web
 
-from trackpush_api.routing import Limits, RoutingTable, Sqlite
+from trackpush_api.routing import RoutingTable, Sqlite
 from trackpush_server import listeners, logs
 from trackpush_server.admin.app import application
 from trackpush_server.admin.health import Health
@@ -33,13 +33,12 @@ from trackpush_server.operations.retention import Retainer
 from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher.dispatcher import Dispatcher
-from trackpush_server.receiver.connection import Connections
-from trackpush_server.receiver.handler import Receiver
-from trackpush_server.receiver.serving import Serving
+from trackpush_server.receiver.reception import Reception
+from trackpush_server.receiving.port import InProcess, Receiving
+from trackpush_server.receiving.supervisor import Supervisor
 from trackpush_server.telemetry.metrics import Telemetry
+from trackpush_server.telemetry.receivers import ReceiversTelemetry
 
-_REQUEST_GRACE = 5.0
-"""Seconds for requests under way at the end; each waits for one commit at most."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _INTERRUPTED = 130
 _NOT_PRIVATE = (
@@ -66,13 +65,7 @@ class Server:
         self._erasures = Erasures(self._journal, self._dispatcher)
         self._reseals = Reseals(self._journal)
         self._retainer = Retainer(self._journal, self._telemetry.journal)
-        self._receiver = Receiver(journal=self._journal, observer=self._telemetry.ingest)
-        self._connections = Connections(
-            self._receiver.handle,
-            limits=self._limits,
-            on_refused=self._telemetry.ingest.connection_refused,
-            on_bad_request=self._telemetry.ingest.bad_request,
-        )
+        self._receiving = self._make_receiving()
         self._watcher = Watcher(
             source,
             telemetry=self._telemetry.routing,
@@ -82,7 +75,6 @@ class Server:
         self._journal.on_commit = self._dispatcher.accept
         self._journal.on_batch = self._telemetry.journal.batch
         self._journal.on_state = self._telemetry.journal.state
-        self._listening: asyncio.Server | None = None
         self._admin: web.AppRunner | None = None
         self.address = ""
         """``host:port`` of the public port, once started."""
@@ -118,25 +110,22 @@ class Server:
             if token is None and not listeners.is_loopback(admin):
                 raise CannotStartError(_NOT_PRIVATE.format(listeners.name(self._options.admin_listen)))
             stack.pop_all()
+        await self._receiving.start(public)
         await self._journal.start()
         await self._watcher.start()
         await self._dispatcher.start()
         self._retainer.start()
         self.admin_address = await self._serve_admin(admin, token)
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._connections, sock=public, backlog=listeners.BACKLOG)
+        await self._receiving.open()
         self.address = listeners.name(public.getsockname())
         _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
 
     async def stop(self) -> None:
         """Drain and close."""
         self._draining = True
-        _log.info("draining", grace=self._options.drain_grace, requests=self._receiver.under_way)
+        _log.info("draining", grace=self._options.drain_grace, requests=self._receiving.under_way)
         await self._watcher.stop()
-        if self._listening is not None:
-            self._listening.close()
-        self._connections.pre_shutdown()
-        await self._connections.shutdown(_REQUEST_GRACE)
+        await self._receiving.stop()
         await self._retainer.stop()
         await self._replays.jobs.close()
         await self._erasures.jobs.close()
@@ -151,21 +140,33 @@ class Server:
     def health(self) -> Health:
         """For /livez and /readyz."""
         return Health(
-            table_loaded=self._receiver.serving is not None,
+            table_loaded=self._receiving.table_loaded,
             journal_alive=self._journal.alive,
             journal_unavailable=self._journal.unavailable,
             draining=self._draining,
+            accepting=self._receiving.accepting,
         )
 
     @property
     def connections(self) -> int:
         """Open connections of the public port."""
-        return len(self._connections)
+        return self._receiving.connections
 
     @property
     def under_way(self) -> int:
         """Requests that wait for their commit."""
-        return self._receiver.under_way
+        return self._receiving.under_way
+
+    def _make_receiving(self) -> Receiving:
+        receivers = self._options.receivers
+        if not receivers:
+            return InProcess(Reception(journal=self._journal, telemetry=self._telemetry.ingest))
+        return Supervisor(
+            receivers=receivers,
+            journal=self._journal,
+            telemetry=ReceiversTelemetry(self._telemetry.registry, receivers=receivers),
+            log_format=self._options.log_format,
+        )
 
     async def _load(self) -> Loaded:
         try:
@@ -194,28 +195,25 @@ class Server:
         return listeners.name(bound.getsockname())
 
     async def _scrape(self, accept: str) -> tuple[bytes, str]:
-        return await self._telemetry.scrape(self._dispatcher.snapshot(), self, accept)
+        elsewhere = self._receiving.samples()
+        return await self._telemetry.scrape(self._dispatcher.snapshot(), self, accept, elsewhere=elsewhere)
 
     def _prepare(self, loaded: Loaded) -> Swap:
         """In a thread: make everything of a new table that takes long. The swap is between two requests."""
         table = loaded.table
         assert table is not None
-        serving = Serving(table, complete=loaded.complete)
+        take = self._receiving.prepare(loaded)
         change = self._dispatcher.change_to(table)
 
         async def swap() -> None:
             if self._sealer.use(table.server.encryption):  # first: what is received from now on is sealed
                 self._dispatcher.keys_changed(quotes=table.server.encryption is None)
-            self._receiver.serve(serving)
+            await take()
             await self._dispatcher.take(change)
             self._retainer.configure(table.server.retention)
             self._telemetry.retain(table.destination_by_name)
 
         return swap
-
-    def _limits(self) -> Limits:
-        serving = self._receiver.serving
-        return Limits() if serving is None else serving.limits
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

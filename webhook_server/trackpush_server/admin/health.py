@@ -13,6 +13,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     journal_alive: bool
     journal_unavailable: str | None
     draining: bool
+    accepting: bool = True
+    """Somebody takes requests."""
 
 
 def why_dead(health: Health) -> list[str]:
@@ -27,6 +29,8 @@ def why_unready(health: Health) -> list[str]:
     reasons = []
     if health.draining:
         reasons.append("the server is stopping")
+    elif not health.accepting:
+        reasons.append("no process takes requests; the log says why")
     if not health.table_loaded:
         reasons.append("no routing table is loaded")
     if health.journal_unavailable is not None:

@@ -35,14 +35,14 @@ class PushState(IntEnum):
     DROPPED = 3
 
 
-class NewPush(msgspec.Struct, frozen=True):
+class NewPush(msgspec.Struct, frozen=True, array_like=True):
     """One push of a new update. ``drop_late`` has a late one stored as dropped."""
 
     push_config: str
     drop_late: bool = False
 
 
-class NewUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class NewUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One tracking update with all its pushes: stored as a whole or not at all."""
 
     key: bytes
@@ -260,7 +260,26 @@ class JournalStats(msgspec.Struct):
     last_batch: int = 0
 
 
-class Journal(Protocol):
+class Appender(Protocol):
+    """What the receiver needs of a journal, in this process or in another."""
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why nothing can be stored now, or None."""
+        ...
+
+    def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
+        """Store one request's updates, all or none; resolves, after the commit, to how many were new.
+
+        The future fails with JournalUnavailableError when they could not be stored.
+
+        Raises:
+            JournalUnavailableError: at once, when the journal is unavailable or its queue is full.
+        """
+        ...
+
+
+class Journal(Appender, Protocol):
     """The port. All methods are called on the event loop and never block it."""
 
     stats: JournalStats
@@ -283,11 +302,6 @@ class Journal(Protocol):
         ...
 
     @property
-    def unavailable(self) -> str | None:
-        """Why nothing can be stored now, or None."""
-        ...
-
-    @property
     def size_bytes(self) -> int:
         """What it takes on the disk; 0 where nobody here can know."""
         ...
@@ -298,16 +312,6 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Write what is queued, then close."""
-        ...
-
-    def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
-        """Store one request's updates, all or none; resolves, after the commit, to how many were new.
-
-        The future fails with JournalUnavailableError when they could not be stored.
-
-        Raises:
-            JournalUnavailableError: at once, when the journal is unavailable or its queue is full.
-        """
         ...
 
     def record(self, outcome: Outcome) -> None:

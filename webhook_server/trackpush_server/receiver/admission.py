@@ -4,7 +4,8 @@ Requests count from the moment their body is complete; bodies that still arrive 
 apart so that slow senders, who hold many bytes for long, can't take the places of whole requests.
 """
 
-_ARRIVING_BYTES = 64 * 1024 * 1024
+ARRIVING_BYTES = 64 * 1024 * 1024
+"""Of bodies that are not complete."""
 
 
 class Admission:
@@ -12,7 +13,7 @@ class Admission:
 
     __slots__ = ("arriving_bytes", "most_arriving_bytes", "under_way")
 
-    def __init__(self, most_arriving_bytes: int = _ARRIVING_BYTES) -> None:
+    def __init__(self, most_arriving_bytes: int = ARRIVING_BYTES) -> None:
         self.under_way = 0
         """Whole requests that wait for their commit."""
         self.arriving_bytes = 0

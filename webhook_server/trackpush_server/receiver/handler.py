@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
-from trackpush_server.journal.port import Journal, JournalUnavailableError
+from trackpush_server.journal.port import Appender, JournalUnavailableError
 from trackpush_server.receiver import answers, keys, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Answer
@@ -28,7 +28,7 @@ class Receiver:
     def __init__(
         self,
         *,
-        journal: Journal,
+        journal: Appender,
         observer: ReceiverObserver,
         admission: Admission | None = None,
         wall: Callable[[], float] = time.time,

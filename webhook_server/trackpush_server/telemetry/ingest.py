@@ -1,5 +1,6 @@
 """Metrics and log lines of the receiver. Implements `trackpush_server.receiver.observer.ReceiverObserver`."""
 
+from collections.abc import Iterable
 from itertools import product
 
 import structlog
@@ -19,6 +20,9 @@ _RESULTS = ("accepted", "duplicate")
 _REFUSALS = ("malformed_body", "not_ready", "overloaded", "unauthorized", "unavailable", "unexpected")
 """Shown as 0 from the start: an alert must see the first one, and a rate sees none in a series that begins with 1."""
 _NO_AGGREGATOR = "none"
+_CONNECTIONS, _UNDER_WAY = "trackpush_ingest_connections", "trackpush_ingest_requests_under_way"
+GAUGES = (_CONNECTIONS, _UNDER_WAY)
+"""Those of the metrics here that are gauges."""
 
 _log = structlog.get_logger("trackpush.receiver")
 
@@ -78,10 +82,8 @@ class IngestTelemetry:
             "Connections of aggregators that were closed at once, since limits.maxConnections was reached.",
             registry=registry,
         )
-        self.connections = Gauge("trackpush_ingest_connections", "Open connections of aggregators.", registry=registry)
-        self.under_way = Gauge(
-            "trackpush_ingest_requests_under_way", "Requests that wait for their commit.", registry=registry
-        )
+        self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)
+        self.under_way = Gauge(_UNDER_WAY, "Requests that wait for their commit.", registry=registry)
         self._seconds = {one: seconds.labels(one.slug).observe for one in Aggregator}
         self._unrouted_seconds = seconds.labels(_NO_AGGREGATOR).observe
         self._updates = {
@@ -127,6 +129,11 @@ class IngestTelemetry:
                 reason=f"{failure.reason}; the update is pushed, correct spec.filter.expression",
                 held_back=held_back,
             )
+
+    def forget(self, gone: Iterable[str]) -> None:
+        """Drop the series of PushConfigs that are gone."""
+        for name in gone:
+            self._expression_errors.remove_by_labels({"push_config": name})
 
     def unauthorized(self, aggregator: Aggregator) -> None:
         """Tell that a key is wrong, now and then."""

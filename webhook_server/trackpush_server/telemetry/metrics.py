@@ -24,6 +24,7 @@ from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.queues import QueueTelemetry
 from trackpush_server.telemetry.routing import RoutingTelemetry
 from trackpush_server.telemetry.storage import JournalTelemetry
+from trackpush_server.telemetry.summed import Samples, Summed
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many series again, and nobody asks for them
 
@@ -67,16 +68,23 @@ class Telemetry:
 
     def retain(self, push_configs: Iterable[str]) -> None:
         """Only these PushConfigs exist from now on: the others' series end."""
-        self.push.forget(self._labels.retain(push_configs))
+        gone = self._labels.retain(push_configs)
+        self.ingest.forget(gone)
+        self.push.forget(gone)
 
-    async def scrape(self, channels: Sequence[ChannelSnapshot], gauges: Gauges, accept: str) -> tuple[bytes, str]:
-        """The metrics as text, and its content type. Made in a thread: it takes longer than a request may wait."""
+    async def scrape(
+        self, channels: Sequence[ChannelSnapshot], gauges: Gauges, accept: str, *, elsewhere: Sequence[Samples] = ()
+    ) -> tuple[bytes, str]:
+        """The metrics as text, and its content type. Made in a thread: it takes longer than a request may wait.
+
+        ``elsewhere`` is what other processes of this server counted.
+        """
         self.queues.channels = channels
         self.ingest.connections.set(gauges.connections)
         self.ingest.under_way.set(gauges.under_way)
         await self._count()
         encode, content_type = choose_encoder(accept)
-        return await asyncio.to_thread(encode, self.registry), content_type
+        return await asyncio.to_thread(encode, Summed(self.registry, elsewhere)), content_type
 
     async def _count(self) -> None:
         if time.monotonic() - self._counted_at < _COUNT_SECONDS:

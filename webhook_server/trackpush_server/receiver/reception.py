@@ -1,0 +1,65 @@
+"""A receiver with its connections and its listening socket: all that takes requests in one process."""
+
+import asyncio
+import socket
+
+from trackpush_api.routing import Limits
+from trackpush_server import listeners
+from trackpush_server.journal.port import Appender
+from trackpush_server.receiver.admission import Admission
+from trackpush_server.receiver.connection import Connections
+from trackpush_server.receiver.handler import Receiver
+from trackpush_server.receiver.serving import Serving
+from trackpush_server.telemetry.ingest import IngestTelemetry
+
+REQUEST_GRACE = 5.0
+"""Seconds for requests under way at the end; each waits for one commit at most."""
+
+
+class Reception:
+    """Until `serve` was called, requests get 503."""
+
+    def __init__(self, *, journal: Appender, telemetry: IngestTelemetry, admission: Admission | None = None) -> None:
+        self.receiver = Receiver(journal=journal, observer=telemetry, admission=admission)
+        self._connections = Connections(
+            self.receiver.handle,
+            limits=self._limits,
+            on_refused=telemetry.connection_refused,
+            on_bad_request=telemetry.bad_request,
+        )
+        self._listening: asyncio.Server | None = None
+
+    @property
+    def table_loaded(self) -> bool:
+        """Whether there is a table to serve."""
+        return self.receiver.serving is not None
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return len(self._connections)
+
+    @property
+    def under_way(self) -> int:
+        """Requests that wait for their commit."""
+        return self.receiver.under_way
+
+    def serve(self, serving: Serving) -> None:
+        """Serve this table from the next request on."""
+        self.receiver.serve(serving)
+
+    async def listen(self, bound: socket.socket) -> None:
+        """Take requests from now on."""
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(self._connections, sock=bound, backlog=listeners.BACKLOG)
+
+    async def stop(self) -> None:
+        """Take no new connections, answer what is under way, close."""
+        if self._listening is not None:
+            self._listening.close()
+        self._connections.pre_shutdown()
+        await self._connections.shutdown(REQUEST_GRACE)
+
+    def _limits(self) -> Limits:
+        serving = self.receiver.serving
+        return Limits() if serving is None else serving.limits

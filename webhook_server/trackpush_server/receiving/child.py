@@ -1,0 +1,118 @@
+"""One receiving process, as the main process sees it: started, talked to, waited for."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from trackpush_server.journal.port import Appender
+from trackpush_server.logs import LogFormat
+from trackpush_server.receiving import wire
+from trackpush_server.receiving.desk import Desk
+from trackpush_server.receiving.link import Link
+
+if TYPE_CHECKING:
+    from trackpush_server.telemetry.summed import Samples
+
+_MODULE = "trackpush_server.receiving.process"
+
+
+class Child:
+    """`start` it, `wait` for its end."""
+
+    def __init__(self, *, index: int, receivers: int, journal: Appender, log_format: LogFormat | None) -> None:
+        self.index = index
+        self.accepting = asyncio.Event()
+        self.taken = 0
+        """Number of the table that it serves."""
+        self.samples: Samples = {}
+        self.silent = 0
+        """Looks in a row that found no sign of life since the one before; the supervisor counts."""
+        self._receivers = receivers
+        self._log_format = log_format
+        self._link = Link(on_frame=self._on_frame, on_lost=self.accepting.clear)
+        self._desk = Desk(journal, self._link.send)
+        self._news = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """None before it was started."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self, bound: socket.socket) -> None:
+        """Start it. The socket is the child's from then on.
+
+        Raises:
+            OSError: no process can be started.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with bound, theirs:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command(theirs.fileno(), bound.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(), bound.fileno()),
+                )
+            except OSError:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: self._link, sock=ours)
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended; negative is the signal that ended it."""
+        assert self._process is not None
+        code = await self._process.wait()
+        self._link.close()
+        self.accepting.clear()
+        self._news.set()
+        return code
+
+    def serve(self, packed: bytes) -> None:
+        """Hand a table over; `taken` tells when it is served."""
+        self._link.send(packed)
+
+    def open(self) -> None:
+        """Have it listen, after the tables that were handed over before; `accepting` tells when it does."""
+        self._link.send(wire.frame(wire.Kind.OPEN))
+
+    def drain(self) -> None:
+        """Have it answer what is under way and end."""
+        self._link.send(wire.frame(wire.Kind.DRAIN))
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGKILL)
+
+    async def until_taken(self, number: int) -> None:
+        """Return when it serves this table or a newer one, or has ended."""
+        assert self._process is not None
+        while self.taken < number and self._process.returncode is None:
+            self._news.clear()
+            await self._news.wait()
+
+    def _command(self, link: int, listening: int) -> list[str]:
+        numbers = {"link": link, "listening": listening, "index": self.index, "receivers": self._receivers}
+        arguments = [part for name, value in numbers.items() for part in (f"--{name}", str(value))]
+        if self._log_format is not None:
+            arguments += ["--log-format", self._log_format]
+        return [sys.executable, "-m", _MODULE, *arguments]
+
+    def _on_frame(self, kind: int, payload: bytes) -> None:
+        self.silent = 0
+        if kind == wire.Kind.APPEND:
+            self._desk.take(payload)
+        elif kind == wire.Kind.COUNTS:
+            self.samples = wire.read_counts(payload)
+        elif kind == wire.Kind.TAKEN:
+            self.taken = wire.read_taken(payload)
+            self._news.set()
+        elif kind == wire.Kind.ACCEPTING:
+            self.accepting.set()
+        else:
+            raise wire.WireError(f"a report of kind {kind}")

@@ -1,0 +1,49 @@
+"""The main process's end of one link: appends go to the journal in the order in which they come, counts go back.
+
+Runs once per update beside the pushes, so it does as little as it can: a frame is decoded in one go, and what the
+journal answers within one turn of the event loop leaves as one frame.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from trackpush_server.journal.port import Appender, JournalUnavailableError
+from trackpush_server.receiving import wire
+
+
+class Desk:
+    """Takes the appends of one receiving process."""
+
+    def __init__(self, journal: Appender, send: Callable[[bytes], None]) -> None:
+        self._journal = journal
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._answers: wire.Answers = []
+
+    def take(self, payload: bytes) -> None:
+        """The payload of an APPEND frame."""
+        append, done = self._journal.append, self._done
+        for number, updates in wire.read_appends(payload):
+            try:
+                append(updates).add_done_callback(partial(done, number))
+            except JournalUnavailableError:
+                self._answer(number, self._refusal())
+
+    def _done(self, number: int, future: asyncio.Future[int]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            self._answer(number, self._refusal())
+        else:
+            self._answer(number, future.result())
+
+    def _refusal(self) -> int:
+        return wire.OVERLOADED if self._journal.unavailable is None else wire.UNAVAILABLE
+
+    def _answer(self, number: int, count: int) -> None:
+        if not self._answers:
+            self._loop.call_soon(self._flush)
+        self._answers.append((number, count))
+
+    def _flush(self) -> None:
+        answers, self._answers = self._answers, []
+        self._send(wire.answers(answers))

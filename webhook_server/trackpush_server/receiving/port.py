@@ -1,0 +1,117 @@
+"""What the server needs of whatever takes requests: the port, and the way without processes of its own."""
+
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from trackpush_server.config.source import Loaded
+from trackpush_server.receiver.reception import Reception
+from trackpush_server.receiver.serving import Serving
+from trackpush_server.telemetry.summed import Samples
+
+Take = Callable[[], Awaitable[None]]
+"""Serves a table that was prepared; returns when no request is answered by the one before any more."""
+
+
+class Receiving(Protocol):
+    """Methods are called on the event loop, unless they say otherwise."""
+
+    @property
+    def table_loaded(self) -> bool:
+        """Whether requests are answered by a routing table."""
+        ...
+
+    @property
+    def accepting(self) -> bool:
+        """Whether somebody takes requests."""
+        ...
+
+    @property
+    def connections(self) -> int:
+        """Open connections of this process."""
+        ...
+
+    @property
+    def under_way(self) -> int:
+        """Requests of this process that wait for their commit."""
+        ...
+
+    def samples(self) -> Sequence[Samples]:
+        """Metrics that were counted elsewhere."""
+        ...
+
+    def prepare(self, loaded: Loaded) -> Take:
+        """In a thread: all of a new table that takes long."""
+        ...
+
+    async def start(self, bound: socket.socket) -> None:
+        """Get ready to take requests at this socket's address; it is bound and doesn't listen.
+
+        Raises:
+            CannotStartError: it can't.
+        """
+        ...
+
+    async def open(self) -> None:
+        """Take requests from now on.
+
+        Raises:
+            CannotStartError: it can't.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Take no new connections, answer what is under way, end."""
+        ...
+
+
+class InProcess:
+    """The main process takes requests itself."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.reception = reception
+        self.accepting = False
+        self._bound: socket.socket | None = None
+
+    @property
+    def table_loaded(self) -> bool:
+        """Whether requests are answered by a routing table."""
+        return self.reception.table_loaded
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return self.reception.connections
+
+    @property
+    def under_way(self) -> int:
+        """Requests that wait for their commit."""
+        return self.reception.under_way
+
+    def samples(self) -> Sequence[Samples]:
+        """All is counted here."""
+        return ()
+
+    def prepare(self, loaded: Loaded) -> Take:
+        """In a thread."""
+        assert loaded.table is not None
+        serving = Serving(loaded.table, complete=loaded.complete)
+
+        async def take() -> None:
+            self.reception.serve(serving)
+
+        return take
+
+    async def start(self, bound: socket.socket) -> None:
+        """Nothing to do yet."""
+        self._bound = bound
+
+    async def open(self) -> None:
+        """Listen."""
+        assert self._bound is not None
+        await self.reception.listen(self._bound)
+        self.accepting = True
+
+    async def stop(self) -> None:
+        """Drain."""
+        await self.reception.stop()

@@ -1,0 +1,160 @@
+"""A receiving process: `python -m trackpush_server.receiving.process`, started by the main process and by nobody else.
+
+It ends when the link ends, whatever the reason: a receiving process without its main process could only answer 503,
+and would hold the address against the next one. Signals are the main process's business: a Ctrl-C reaches the whole
+process group, and what is under way still has to be answered.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections import deque
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from trackpush_server import listeners, logs
+from trackpush_server.receiver.admission import ARRIVING_BYTES, Admission
+from trackpush_server.receiver.reception import Reception
+from trackpush_server.receiver.serving import Serving
+from trackpush_server.receiving import table, wire
+from trackpush_server.receiving.link import Link
+from trackpush_server.receiving.remote import RemoteJournal
+from trackpush_server.runtime import tune, uncollected
+from trackpush_server.telemetry.ingest import IngestTelemetry
+from trackpush_server.telemetry.labels import BoundedLabels
+from trackpush_server.telemetry.summed import samples_of
+
+COUNTS_SECONDS = 1.0
+"""Between two reports of what was counted; they also tell the main process that this one lives."""
+_LAST_ANSWERS = 0.5
+"""Seconds to write the 503s when the main process is gone."""
+_LAST_COUNTS = 1.0
+"""Seconds to hand the last report over."""
+_IGNORED = (signal.SIGTERM, signal.SIGINT)
+_log = structlog.get_logger("trackpush.receiving")
+
+
+class ReceivingProcess:
+    """Everything in it happens on the event loop, but for the making of tables."""
+
+    def __init__(self, listening: socket.socket, *, receivers: int) -> None:
+        self._listening = listening
+        self._registry = CollectorRegistry()
+        self._labels = BoundedLabels()
+        self._telemetry = IngestTelemetry(self._registry, self._labels)
+        self._link = Link(on_frame=self._on_frame, on_lost=self._on_lost)
+        self._journal = RemoteJournal(self._link.send)
+        self._reception = Reception(
+            journal=self._journal, telemetry=self._telemetry, admission=Admission(ARRIVING_BYTES // receivers)
+        )
+        self._orders: deque[tuple[int, bytes]] = deque()
+        self._ordered = asyncio.Event()
+        self._lost = asyncio.Event()
+
+    async def run(self, link: socket.socket) -> None:
+        """Serve until the main process says so, or is gone."""
+        await asyncio.get_running_loop().create_connection(lambda: self._link, sock=link)
+        tasks = [asyncio.create_task(one()) for one in (self._obey, self._count, self._lost.wait)]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._lost.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_ANSWERS):
+                    await self._reception.stop()
+        for task in done:
+            task.result()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._link.finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_COUNTS):
+                await self._lost.wait()
+
+    def _on_frame(self, kind: int, payload: bytes) -> None:
+        if kind == wire.Kind.ANSWER:
+            self._journal.answered(payload)
+        else:
+            self._orders.append((kind, payload))
+            self._ordered.set()
+
+    def _on_lost(self) -> None:
+        self._journal.lose()
+        self._lost.set()
+
+    async def _obey(self) -> None:
+        """Carry out orders one after the other; returns after the last, to drain."""
+        while True:
+            await self._ordered.wait()
+            self._ordered.clear()
+            while self._orders:
+                kind, payload = self._orders.popleft()
+                if kind == wire.Kind.TABLE:
+                    await self._take(payload)
+                elif kind == wire.Kind.OPEN:
+                    await self._reception.listen(self._listening)
+                    self._link.send(wire.frame(wire.Kind.ACCEPTING))
+                elif kind == wire.Kind.DRAIN:
+                    await self._reception.stop()
+                    self._report()
+                    return
+                else:
+                    raise wire.WireError(f"an order of kind {kind}")
+
+    async def _take(self, payload: bytes) -> None:
+        number, serving = await asyncio.to_thread(_prepare, payload)
+        self._reception.serve(serving)
+        self._telemetry.forget(self._labels.retain(serving.table.destination_by_name))
+        self._link.send(wire.taken(number))
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(COUNTS_SECONDS)
+            self._report()
+
+    def _report(self) -> None:
+        self._telemetry.connections.set(self._reception.connections)
+        self._telemetry.under_way.set(self._reception.under_way)
+        self._link.send(wire.counts(samples_of(self._registry)))
+
+
+def _prepare(payload: bytes) -> tuple[int, Serving]:
+    with uncollected():
+        packed, made = table.unpack(payload)
+        return packed.number, Serving(made, complete=packed.complete)
+
+
+def main() -> None:
+    """The process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--link", type=int, required=True, help="descriptor of the socket to the main process")
+    parser.add_argument("--listening", type=int, required=True, help="descriptor of the bound public socket")
+    parser.add_argument("--index", type=int, required=True)
+    parser.add_argument("--receivers", type=int, required=True, help="how many there are")
+    parser.add_argument("--log-format", choices=("console", "json"))
+    options = parser.parse_args()
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    logs.configure(options.log_format, receiver=options.index)
+    listeners.raise_descriptor_limit()
+    link, listening = socket.socket(fileno=options.link), socket.socket(fileno=options.listening)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
+        await ReceivingProcess(listening, receivers=options.receivers).run(link)
+
+    tune()
+    code = 0
+    try:
+        asyncio.run(run())
+    except Exception as error:  # noqa: BLE001  told in a line, as everything is; the main process starts the next one
+        _log.error("receiver_failed", error=type(error).__name__, at=logs.where(error))
+        code = 1
+    os._exit(code)  # without waiting for a thread that may still be making a table
+
+
+if __name__ == "__main__":
+    main()

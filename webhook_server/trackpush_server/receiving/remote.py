@@ -1,0 +1,95 @@
+"""The journal as a receiving process sees it: appends go to the main process, which answers when they are on disk."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from trackpush_server.journal.port import JournalUnavailableError, NewUpdate
+from trackpush_server.receiving import wire
+
+MOST_WAITING_BYTES = 32 * 1024 * 1024
+"""Of updates that the main process has not answered for."""
+_PER_UPDATE_BYTES = 512
+_FRAME_BYTES = 256 * 1024
+"""A larger frame would hold up the main process while it is decoded."""
+
+
+class RemoteJournal:
+    """See `trackpush_server.journal.port.Appender`.
+
+    What one turn of the event loop brings goes out as one frame. Requests are not answered in the order asked, and
+    needn't be: order is that of the frames, and who wants it kept sends the second update after the first's answer.
+    """
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self.unavailable: str | None = None
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._number = 0
+        self._batch: wire.Appends = []
+        self._batch_bytes = 0
+        self._waiting: dict[int, tuple[asyncio.Future[int], int]] = {}
+        self._waiting_bytes = 0
+        self._lost = False
+
+    def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
+        """Hand one request's updates over.
+
+        The future fails with JournalUnavailableError when the main process refused them, or is gone: then nobody
+        knows whether they were stored, and the aggregator has to send them again.
+
+        Raises:
+            JournalUnavailableError: at once, when too much waits for an answer, or the main process is gone.
+        """
+        if self._lost:
+            raise JournalUnavailableError(self.unavailable or "")
+        if self._waiting_bytes >= MOST_WAITING_BYTES:
+            raise JournalUnavailableError(f"overloaded: {self._waiting_bytes} bytes wait for the main process")
+        size = sum([len(one.body) + len(one.notification) + _PER_UPDATE_BYTES for one in updates])
+        self._number += 1
+        done: asyncio.Future[int] = self._loop.create_future()
+        self._waiting[self._number] = (done, size)
+        self._waiting_bytes += size
+        if not self._batch:
+            self._loop.call_soon(self._flush)
+        elif self._batch_bytes + size > _FRAME_BYTES:
+            self._send_batch()
+        self._batch.append((self._number, tuple(updates)))
+        self._batch_bytes += size
+        return done
+
+    def answered(self, payload: bytes) -> None:
+        """The payload of an ANSWER frame."""
+        for number, count in wire.read_answers(payload):
+            done, size = self._waiting.pop(number)
+            self._waiting_bytes -= size
+            self.unavailable = "the main process can't store now" if count == wire.UNAVAILABLE else None
+            if done.done():
+                continue
+            if count < 0:
+                _fail(done, self.unavailable or "overloaded: too much waits for the disk")
+            else:
+                done.set_result(count)
+
+    def lose(self) -> None:
+        """The main process is gone."""
+        self._lost = True
+        self.unavailable = "the main process is gone"
+        self._batch = []
+        for done, _ in self._waiting.values():
+            if not done.done():
+                _fail(done, self.unavailable)
+        self._waiting = {}
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._send_batch()
+
+    def _send_batch(self) -> None:
+        self._send(wire.appends(self._batch))
+        self._batch = []
+        self._batch_bytes = 0
+
+
+def _fail(done: asyncio.Future[int], reason: str) -> None:
+    done.set_exception(JournalUnavailableError(reason))
+    done.exception()  # nobody may wait for it: a client that hung up

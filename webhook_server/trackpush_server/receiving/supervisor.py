@@ -1,0 +1,216 @@
+"""The main process's side of `--receivers N`: starts receiving processes, keeps them running, gives them the table.
+
+A process that ends is started again, at once and then ever later; the others take its share of new connections
+meanwhile, since the kernel spreads those over whoever listens. One that is silent for long is ended first.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from trackpush_server import listeners
+from trackpush_server.config.source import Loaded
+from trackpush_server.errors import CannotStartError
+from trackpush_server.journal.port import Appender
+from trackpush_server.logs import LogFormat
+from trackpush_server.receiver.reception import REQUEST_GRACE
+from trackpush_server.receiving import table
+from trackpush_server.receiving.child import Child
+from trackpush_server.receiving.port import Take
+from trackpush_server.telemetry import summed
+from trackpush_server.telemetry.ingest import GAUGES
+from trackpush_server.telemetry.receivers import ReceiversTelemetry
+from trackpush_server.telemetry.summed import Samples
+
+_BACKOFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds before a process that ended is started again; the first ones after it had run well for a while."""
+_WELL: Final = 60.0
+"""Seconds for which a process has to run until its next end counts as the first."""
+_START: Final = 60.0
+"""Seconds within which all have to listen for the first time."""
+_LOOK: Final = 1.0
+_MOST_SILENT: Final = 15
+"""Looks. Each takes a turn of this process's event loop, so that a pause of this process is not counted as theirs."""
+_TABLE: Final = 30.0
+"""Seconds within which a table has to be taken."""
+_LAST: Final = 2.0
+"""Seconds for a drained process to end."""
+
+
+class Supervisor:
+    """See `trackpush_server.receiving.port.Receiving`."""
+
+    def __init__(
+        self,
+        *,
+        receivers: int,
+        journal: Appender,
+        telemetry: ReceiversTelemetry,
+        log_format: LogFormat | None,
+    ) -> None:
+        self.connections = 0
+        """None of its own; those of the processes stand in `samples`, with what they count."""
+        self.under_way = 0
+        self._receivers = receivers
+        self._journal = journal
+        self._telemetry = telemetry
+        self._log_format = log_format
+        self._children: list[Child | None] = [None] * receivers
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+        self._failed: asyncio.Future[str] | None = None
+        """Why one of them can't start; until all have."""
+        self._reserved: socket.socket | None = None
+        self._packed: bytes | None = None
+        self._number = 0
+        self._opened = False
+        self._stopping = False
+        self._ended: Samples = {}
+        """What was counted by processes that have ended."""
+
+        telemetry.accepting.set_function(lambda: self.count)
+
+    @property
+    def table_loaded(self) -> bool:
+        """Whether the processes have a table."""
+        return self._packed is not None
+
+    @property
+    def accepting(self) -> bool:
+        """Whether one of them takes requests."""
+        return self.count > 0
+
+    @property
+    def count(self) -> int:
+        """How many of them take requests."""
+        return sum(child is not None and child.accepting.is_set() for child in self._children)
+
+    def samples(self) -> Sequence[Samples]:
+        """What all of them counted, at most a second ago, and those before them."""
+        return [self._ended, *(child.samples for child in self._running())]
+
+    def prepare(self, loaded: Loaded) -> Take:
+        """In a thread: pack the table."""
+        served = loaded.table
+        assert served is not None
+        number = self._number = self._number + 1
+        packed = table.pack(served, number=number, complete=loaded.complete, receivers=self._receivers)
+
+        async def take() -> None:
+            self._packed = packed
+            summed.retain(self._ended, served.destination_by_name)
+            await asyncio.gather(*(self._hand_over(child, packed, number) for child in self._running()))
+
+        return take
+
+    async def start(self, bound: socket.socket) -> None:
+        """Start the processes. The bound socket keeps the address while none of them listens."""
+        self._reserved = bound
+        loop = asyncio.get_running_loop()
+        self._failed = loop.create_future()
+        self._keepers = {loop.create_task(self._keep(index)) for index in range(self._receivers)}
+        self._watching = loop.create_task(self._watch())
+
+    async def open(self) -> None:
+        """Have them listen; returns when all do.
+
+        Raises:
+            CannotStartError: one of them ended, or doesn't listen in time.
+        """
+        assert self._failed is not None
+        self._opened = True
+        for child in self._running():
+            child.open()
+        opening = asyncio.ensure_future(self._until_all_accept())
+        waiting: set[asyncio.Future[None] | asyncio.Future[str]] = {opening, self._failed}
+        await asyncio.wait(waiting, timeout=_START, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            opening.cancel()
+            why = self._failed.result() if self._failed.done() else f"not all of them listen within {_START:g} s"
+            raise CannotStartError(f"--receivers {self._receivers}: {why}; its own lines above may say more")
+        self._failed.cancel()
+
+    async def stop(self) -> None:
+        """Have them drain, and wait for their ends."""
+        self._stopping = True
+        if self._watching is not None:
+            self._watching.cancel()
+        for child in self._running():
+            child.drain()
+        _, left = await asyncio.wait(self._keepers, timeout=REQUEST_GRACE + _LAST) if self._keepers else ((), ())
+        for child in self._running():
+            child.kill()
+        for keeper in left:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        if self._reserved is not None:
+            self._reserved.close()
+
+    def _running(self) -> list[Child]:
+        return [child for child in self._children if child is not None]
+
+    async def _keep(self, index: int) -> None:
+        """One place: a process, and the next one when it ends."""
+        loop = asyncio.get_running_loop()
+        tries = 0
+        while not self._stopping:
+            started = loop.time()
+            try:
+                why = f"ended with code {await self._run(index)}"
+            except (OSError, CannotStartError) as error:
+                why = f"can't be started: {error}"
+            if self._stopping:
+                return
+            if self._failed is not None and not self._failed.done():
+                self._failed.set_result(f"receiver {index} {why}")
+                return
+            tries = 0 if loop.time() - started >= _WELL else tries
+            pause = _BACKOFF[min(tries, len(_BACKOFF) - 1)]
+            tries += 1
+            self._telemetry.ended(index, why, pause)
+            await asyncio.sleep(pause)
+
+    async def _run(self, index: int) -> int:
+        assert self._reserved is not None
+        child = Child(index=index, receivers=self._receivers, journal=self._journal, log_format=self._log_format)
+        child.silent = -int(_START)
+        await child.start(listeners.share(self._reserved))
+        self._telemetry.started(index, child.pid)
+        self._children[index] = child
+        try:
+            if self._packed is not None:
+                child.serve(self._packed)
+            if self._opened:
+                child.open()
+            if self._stopping:
+                child.drain()
+            return await child.wait()
+        finally:
+            self._children[index] = None
+            child.kill()
+            summed.add(self._ended, summed.without(child.samples, GAUGES))
+
+    async def _hand_over(self, child: Child, packed: bytes, number: int) -> None:
+        child.serve(packed)
+        try:
+            async with asyncio.timeout(_TABLE):
+                await child.until_taken(number)
+        except TimeoutError:  # it would answer by an old table for ever
+            self._telemetry.hangs(child.index, f"did not take the routing table within {_TABLE:g} s")
+            child.kill()
+
+    async def _until_all_accept(self) -> None:
+        while self.count < self._receivers:
+            await asyncio.gather(*(child.accepting.wait() for child in self._running()))
+            await asyncio.sleep(0)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            for child in self._running():
+                child.silent += 1
+                if child.silent > _MOST_SILENT:
+                    self._telemetry.hangs(child.index, f"gave no sign of life for {_MOST_SILENT} s")
+                    child.silent = 0
+                    child.kill()

@@ -1,0 +1,71 @@
+"""The receiving processes' part of a routing table: who may post, and which PushConfigs want what. Pure.
+
+Nothing of how and where to push is in it: no URL, no header, no secret. Packed in pieces, since packing or unpacking
+10,000 clients in one step would hold the interpreter for tens of milliseconds.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from trackpush_api.routing import Account, Destination, Egress, Limits, RoutingTable, ServerSettings
+from trackpush_server.receiving import wire
+
+_PIECE: Final = 256
+
+_T = TypeVar("_T", Account, Destination)
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """A table on its way."""
+
+    number: int
+    """Of this table, by the main process; comes back as word that it is served."""
+    complete: bool
+    server: bytes
+    accounts: list[bytes]
+    destinations: list[bytes]
+
+
+def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) -> bytes:
+    """A frame with the part of one of so many receiving processes: each has its share of the limits."""
+    server = msgspec.structs.replace(table.server, limits=share(table.server.limits, receivers), egress=Egress())
+    destinations = [
+        Destination(name=one.name, url="", filter=one.filter, drop_late=one.drop_late) for one in table.destinations
+    ]
+    packed = Packed(number, complete, _encode(server), list(_pack(table.accounts)), list(_pack(destinations)))
+    return wire.frame(wire.Kind.TABLE, _encode(packed))
+
+
+def unpack(payload: bytes) -> tuple[Packed, RoutingTable]:
+    """The payload of a TABLE frame."""
+    packed = msgspec.msgpack.decode(payload, type=Packed)
+    table = RoutingTable(
+        server=msgspec.msgpack.decode(packed.server, type=ServerSettings),
+        accounts=tuple(_unpack(packed.accounts, Account)),
+        destinations=tuple(_unpack(packed.destinations, Destination)),
+    )
+    return packed, table
+
+
+def share(limits: Limits, receivers: int) -> Limits:
+    """What one of so many receiving processes may hold: together at least what one process may."""
+    return msgspec.structs.replace(
+        limits,
+        max_connections=-(-limits.max_connections // receivers),
+        max_concurrent_requests=-(-limits.max_concurrent_requests // receivers),
+    )
+
+
+def _pack(values: Sequence[_T]) -> Iterator[bytes]:
+    for start in range(0, len(values), _PIECE):
+        yield _encode(values[start : start + _PIECE])
+
+
+def _unpack(pieces: Sequence[bytes], kind: type[_T]) -> Iterator[_T]:
+    decoder = msgspec.msgpack.Decoder(list[kind])  # type: ignore[valid-type]
+    for piece in pieces:
+        yield from decoder.decode(piece)

@@ -1,0 +1,139 @@
+"""What main process and receiving process say to each other over their socket pair. Pure.
+
+A frame is the payload's length (4 bytes), its kind (1 byte) and the payload (msgpack). Both ends are one version of
+one program, so there is nothing to negotiate.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from trackpush_server.journal.port import NewUpdate
+from trackpush_server.telemetry.summed import Samples
+
+HEAD: Final = struct.Struct("=IB")
+MOST_BYTES: Final = 1 << 30
+"""Of one payload. More is no frame of ours."""
+
+OVERLOADED: Final = -1
+"""In place of a count: nothing was stored, the queue is full."""
+UNAVAILABLE: Final = -2
+"""In place of a count: nothing was stored, nor can be for now."""
+
+
+class Kind(IntEnum):
+    """The kinds of frames."""
+
+    APPEND = 1
+    """To the main process: requests' updates, each request with a number of the sender's."""
+    ANSWER = 2
+    """Back: per number how many of its updates were new, now that they are on disk; or why they are not."""
+    TABLE = 3
+    """To the receiving process: serve this table from now on."""
+    TAKEN = 4
+    """Back: it is served."""
+    OPEN = 5
+    """To the receiving process: listen."""
+    ACCEPTING = 6
+    """Back: it listens."""
+    COUNTS = 7
+    """To the main process, every second: all samples of the receiving process's metrics."""
+    DRAIN = 8
+    """To the receiving process: answer what is under way, then end."""
+
+
+class WireError(Exception):
+    """The other end sent what is no frame."""
+
+
+Appends = list[tuple[int, tuple[NewUpdate, ...]]]
+Answers = list[tuple[int, int]]
+
+_encode = msgspec.msgpack.Encoder().encode
+_appends = msgspec.msgpack.Decoder(Appends)
+_answers = msgspec.msgpack.Decoder(Answers)
+_counts = msgspec.msgpack.Decoder(Samples)
+
+
+def frame(kind: Kind, payload: bytes = b"") -> bytes:
+    """The bytes of one frame."""
+    return HEAD.pack(len(payload), kind) + payload
+
+
+def appends(requests: Appends) -> bytes:
+    """A frame with these requests."""
+    return frame(Kind.APPEND, _encode(requests))
+
+
+def read_appends(payload: bytes) -> Appends:
+    """The requests of a frame."""
+    return _appends.decode(payload)
+
+
+def answers(counts: Sequence[tuple[int, int]]) -> bytes:
+    """A frame with these answers."""
+    return frame(Kind.ANSWER, _encode(counts))
+
+
+def read_answers(payload: bytes) -> Answers:
+    """The answers of a frame."""
+    return _answers.decode(payload)
+
+
+def counts(samples: Samples) -> bytes:
+    """A frame with these samples."""
+    return frame(Kind.COUNTS, _encode(samples))
+
+
+def read_counts(payload: bytes) -> Samples:
+    """The samples of a frame."""
+    return _counts.decode(payload)
+
+
+def taken(number: int) -> bytes:
+    """A frame that says that this table is served."""
+    return frame(Kind.TAKEN, number.to_bytes(8, "big"))
+
+
+def read_taken(payload: bytes) -> int:
+    """The number of a table that is served."""
+    return int.from_bytes(payload, "big")
+
+
+class Frames:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._wanted = HEAD.size
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """The frames that are complete with these bytes: kind and payload.
+
+        Raises:
+            WireError: these are no frames.
+        """
+        self._parts.append(data)
+        self._held += len(data)
+        if self._held < self._wanted:  # a large frame arrives in many reads: joined once
+            return
+        whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        at, end = 0, len(whole)
+        self._wanted = HEAD.size
+        while end - at >= HEAD.size:
+            size, kind = HEAD.unpack_from(whole, at)
+            if size > MOST_BYTES:
+                raise WireError(f"a frame of {size} bytes")
+            if end - at < HEAD.size + size:
+                self._wanted = HEAD.size + size
+                break
+            at += HEAD.size
+            yield kind, whole[at : at + size]
+            at += size
+        rest = whole[at:] if at else whole
+        self._parts = [rest] if rest else []
+        self._held = len(rest)

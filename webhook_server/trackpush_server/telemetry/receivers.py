@@ -1,0 +1,32 @@
+"""Metrics and log lines of receiving processes; only where there are any (`--receivers`)."""
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+_log = structlog.get_logger("trackpush.receiving")
+
+
+class ReceiversTelemetry:
+    """How many take requests, and how often one had to be started again."""
+
+    def __init__(self, registry: CollectorRegistry, *, receivers: int) -> None:
+        Gauge("trackpush_receivers", "Receiving processes that there should be.", registry=registry).set(receivers)
+        self.accepting = Gauge(
+            "trackpush_receivers_accepting", "Receiving processes that take requests.", registry=registry
+        )
+        self._restarts = Counter(
+            "trackpush_receiver_restarts", "Receiving processes that ended and were started again.", registry=registry
+        )
+
+    def started(self, index: int, pid: int | None) -> None:
+        """One was started."""
+        _log.info("receiver_started", receiver=index, pid=pid)
+
+    def ended(self, index: int, reason: str, next_in: float) -> None:
+        """One ended by itself, or can't be started."""
+        self._restarts.inc()
+        _log.error("receiver_ended", receiver=index, reason=reason, next_in=next_in)
+
+    def hangs(self, index: int, reason: str) -> None:
+        """One is ended because it hangs."""
+        _log.error("receiver_hangs", receiver=index, reason=f"{reason}; it is ended and started again")

@@ -1,0 +1,79 @@
+"""Adds up what several processes counted: receiving processes send their samples, the main process shows the sums."""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from trackpush_server.telemetry.labels import OTHER
+
+Labels = tuple[tuple[str, str], ...]
+Samples = dict[str, dict[tuple[str, Labels], float]]
+"""Values by metric, and in it by sample (``…_bucket``) and labels."""
+
+_TIMES: Final = "_created"
+"""Samples that tell when counting began: the first is what counts."""
+
+
+def samples_of(registry: CollectorRegistry) -> Samples:
+    """All samples of a registry."""
+    return {
+        metric.name: {(one.name, tuple(one.labels.items())): one.value for one in metric.samples}
+        for metric in registry.collect()
+    }
+
+
+def without(samples: Samples, names: Iterable[str]) -> Samples:
+    """Without these metrics: what stays true of a process that has ended is not its gauges."""
+    left_out = frozenset(names)
+    return {name: values for name, values in samples.items() if name not in left_out}
+
+
+def add(total: Samples, more: Samples) -> None:
+    """Add samples to others."""
+    for name, values in more.items():
+        known = total.setdefault(name, {})
+        for key, value in values.items():
+            known[key] = _sum(key[0], known.get(key), value)
+
+
+def retain(total: Samples, push_configs: Container[str]) -> None:
+    """Drop the samples of PushConfigs that are gone."""
+    for values in total.values():
+        for key in list(values):
+            name = dict(key[1]).get("push_config", OTHER)
+            if name != OTHER and name not in push_configs:
+                del values[key]
+
+
+class Summed(Collector):
+    """A registry's metrics with samples from elsewhere added to those of the same name."""
+
+    def __init__(self, registry: CollectorRegistry, elsewhere: Sequence[Samples]) -> None:
+        self._registry = registry
+        self._elsewhere = elsewhere
+
+    def collect(self) -> Iterable[Metric]:
+        """The sums."""
+        total: Samples = {}
+        for samples in self._elsewhere:
+            add(total, samples)
+        for metric in self._registry.collect():
+            yield _with(metric, total[metric.name]) if metric.name in total else metric
+
+
+def _with(metric: Metric, more: Mapping[tuple[str, Labels], float]) -> Metric:
+    values = {(one.name, tuple(one.labels.items())): one.value for one in metric.samples}
+    summed = Metric(metric.name, metric.documentation, metric.type, metric.unit)
+    for key in {**values, **more}:
+        value = values.get(key)
+        summed.add_sample(key[0], dict(key[1]), _sum(key[0], value, more[key]) if key in more else value or 0.0)
+    return summed
+
+
+def _sum(name: str, known: float | None, value: float) -> float:
+    if known is None:
+        return value
+    return min(known, value) if name.endswith(_TIMES) else known + value
