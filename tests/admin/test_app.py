@@ -26,6 +26,7 @@ async def get(server: Server, path: str) -> tuple[int, str]:
         (replace(WELL, table_loaded=False), True, False),
         (replace(WELL, journal_unavailable="disk full"), True, False),
         (replace(WELL, draining=True), True, False),
+        (replace(WELL, accepting=False), True, False),
         (replace(WELL, journal_alive=False, journal_unavailable="ended"), False, False),
         (replace(WELL, journal_alive=False, draining=True), True, False),
     ],

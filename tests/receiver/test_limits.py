@@ -9,7 +9,7 @@ import pytest
 
 from receiver.raw import connect, post
 from support.bodies import body
-from support.serving import serving, table
+from support.serving import reception, serving, table
 from trackpush_api.routing import Limits
 from trackpush_server.receiver.admission import Admission
 
@@ -112,13 +112,13 @@ async def test_requests_beyond_the_bound_are_503_and_probes_are_still_answered(
 
 async def test_slow_bodies_beyond_their_memory_are_503_and_whole_requests_are_not(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        server._receiver._admission.most_arriving_bytes = 150
+        reception(server).receiver._admission.most_arriving_bytes = 150
         async with connect(server.address) as slow, connect(server.address) as whole:
             await slow.send(post(ONE[:200], KEY, length=len(ONE)))
             assert (await slow.head()).startswith(b"HTTP/1.1 503 ")
             await whole.send(post(ONE, KEY))
             assert (await whole.head()).startswith(b"HTTP/1.1 200 ")
-        assert server._receiver._admission.arriving_bytes == 0
+        assert reception(server).receiver._admission.arriving_bytes == 0
 
 
 def test_what_was_refused_is_not_counted() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from support.bodies import body
 from support.deadline import until
-from support.serving import account, serving, table
+from support.serving import account, reception, serving, table
 from support.volume import Volume, shard_with, written
 from trackpush_api import shards
 from trackpush_api.routing import RoutingTable
@@ -268,11 +268,11 @@ async def test_only_a_shard_whose_content_changed_is_decoded(
     async with serving(tmp_path, source=source) as server:
         probe = Probe(server, client)
         assert source.decoded == 3
-        before = server._receiver.serving
+        before = reception(server).receiver.serving
         volume.swap(written(OLD) | {A: written(keys("a-new", "b-old"), "2")[A]})
         await probe.until_served(A, f"{A}-2")
         assert source.decoded == 4
-        after = server._receiver.serving
+        after = reception(server).receiver.serving
         assert before is not None
         assert after is not None
         assert after.table.accounts[1] is before.table.accounts[1]
@@ -280,4 +280,4 @@ async def test_only_a_shard_whose_content_changed_is_decoded(
         volume.swap({name: (volume.root / f"{name}.json").read_bytes() for name in ("settings", A, B)})
         fingerprint = source.fingerprint()
         await until(lambda: server._watcher._taken == fingerprint, seconds=5, what="a look at the same again")
-        assert (source.decoded, server._receiver.serving) == (4, after), "nothing changed: nothing is swapped"
+        assert (source.decoded, reception(server).receiver.serving) == (4, after), "nothing changed: nothing is swapped"

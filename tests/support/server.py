@@ -14,7 +14,7 @@ import aiohttp
 
 from support.deadline import until
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 class Probe(NamedTuple):
@@ -69,6 +69,11 @@ class ServerProcess:
         """Of the running process."""
         assert self._process is not None, "the server was not started"
         return self._process.pid
+
+    @property
+    def children(self) -> list[int]:
+        """Of its receiving processes, the pids now."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     async def start(self, *, ready: bool = True) -> None:
         """Start it and wait until it listens, and until /readyz answers 200 unless told otherwise."""

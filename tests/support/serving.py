@@ -8,6 +8,8 @@ from trackpush_api.routing import Account, Destination, Egress, Host, Limits, Ro
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.options import ServeOptions
+from trackpush_server.receiver.reception import Reception
+from trackpush_server.receiving.port import InProcess
 from trackpush_server.server import Server
 
 
@@ -65,6 +67,12 @@ def table(
     )
 
 
+def reception(server: Server) -> Reception:
+    """What takes the requests of a server without receiving processes."""
+    assert isinstance(server._receiving, InProcess)
+    return server._receiving.reception
+
+
 @contextlib.asynccontextmanager
 async def serving(
     folder: Path,
@@ -72,6 +80,7 @@ async def serving(
     *,
     source: Source | None = None,
     admin_token_file: Path | None = None,
+    receivers: int = 0,
 ) -> AsyncIterator[Server]:
     """A started server on free loopback ports, its journal in the folder; drained when the block ends."""
     options = ServeOptions(
@@ -80,6 +89,7 @@ async def serving(
         admin_listen=("127.0.0.1", 0),
         admin_token_file=admin_token_file,
         data=folder / "data",
+        receivers=receivers,
         drain_grace=1.0,
     )
     server = Server(options, source=source or HeldSource(given or table()))

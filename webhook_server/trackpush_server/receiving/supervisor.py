@@ -128,6 +128,7 @@ class Supervisor:
         if not opening.done():
             opening.cancel()
             why = self._failed.result() if self._failed.done() else f"not all of them listen within {_START:g} s"
+            await self.stop()
             raise CannotStartError(f"--receivers {self._receivers}: {why}; its own lines above may say more")
         self._failed.cancel()
 

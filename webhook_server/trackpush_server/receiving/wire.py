@@ -15,7 +15,7 @@ from trackpush_server.journal.port import NewUpdate
 from trackpush_server.telemetry.summed import Samples
 
 HEAD: Final = struct.Struct("=IB")
-MOST_BYTES: Final = 1 << 30
+MOST_BYTES: Final = 1 << 28
 """Of one payload. More is no frame of ours."""
 
 OVERLOADED: Final = -1
