@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from support.serving import account, table
-from trackpush_api.routing import Destination, Filter, Limits
+from trackpush_api.routing import Destination, Filter, Limits, Postgres
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server import listeners
 from trackpush_server.errors import CannotStartError
@@ -189,7 +189,8 @@ def test_the_part_of_a_table_decides_as_the_whole_and_holds_nothing_of_how_to_pu
         ],
         limits=Limits(max_connections=5, max_concurrent_requests=3),
     )
-    frame = part.pack(whole, number=4, complete=False, receivers=2)
+    settings = msgspec.structs.replace(whole.server, storage=Postgres(dsn="postgresql://u:marked@db/trackpush"))
+    frame = part.pack(msgspec.structs.replace(whole, server=settings), number=4, complete=False, receivers=2)
     packed, found = part.unpack(frame[wire.HEAD.size :])
 
     assert b"marked" not in frame

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kube.fixtures import ROOT
@@ -18,6 +19,7 @@ from support.serving import account, serving, table
 from support.sink import open_sink
 from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.telemetry.receivers import ReceiversTelemetry
 
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 _ROW = re.compile(r"\| `(?P<name>[a-z_]+)(?:\{(?P<labels>[a-z_,]*)\})?` \| (?P<type>[a-z]+) \| (?P<meaning>.+) \|")
@@ -80,6 +82,12 @@ def assert_documented(text: str, section: str) -> None:
 
 async def test_the_page_tells_of_every_metric_of_a_server(server_metrics: str) -> None:
     assert_documented(server_metrics, "Server")
+
+
+def test_the_page_tells_of_every_metric_of_receiving_processes() -> None:
+    registry = CollectorRegistry()
+    ReceiversTelemetry(registry, receivers=2)
+    assert_documented(generate_latest(registry).decode(), "Receiving processes")
 
 
 async def test_the_page_tells_of_every_metric_of_the_operator(operator_metrics: str) -> None:

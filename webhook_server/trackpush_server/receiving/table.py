@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from trackpush_api.routing import Account, Destination, Egress, Limits, RoutingTable, ServerSettings
+from trackpush_api.routing import Account, Destination, Limits, RoutingTable, ServerSettings
 from trackpush_server.receiving import wire
 
 _PIECE: Final = 256
@@ -32,7 +32,10 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
 def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) -> bytes:
     """A frame with the part of one of so many receiving processes: each has its share of the limits."""
-    server = msgspec.structs.replace(table.server, limits=share(table.server.limits, receivers), egress=Egress())
+    whole = table.server
+    server = ServerSettings(  # field by field: the others hold secrets, or may one day
+        name=whole.name, hosts=whole.hosts, base_path=whole.base_path, limits=share(whole.limits, receivers)
+    )
     destinations = [
         Destination(name=one.name, url="", filter=one.filter, drop_late=one.drop_late) for one in table.destinations
     ]
