@@ -97,7 +97,7 @@ class AdminPort:
             return None
         if not isinstance(found, dict):
             raise CannotStartError(f"{self.name}{path}: {status}; this is no admin port of a Trackpush server")
-        if status >= _REFUSED and not (status == _UNAVAILABLE and "error" not in found):
+        if status >= _REFUSED and not (status == _UNAVAILABLE and "reasons" in found):
             raise ProblemsFoundError(f"{self.name}: {_told(found, status)}")
         return found
 

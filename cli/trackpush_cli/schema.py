@@ -1,4 +1,4 @@
-"""`trackpush schema`: writes the JSON Schema of what clients receive, or says what is out of date."""
+"""`trackpush schema`: writes what programs rely on: the notification's JSON Schema, the admin API's description."""
 
 import difflib
 import json
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from trackpush_server.admin.api.openapi import VERSION as API_VERSION
+from trackpush_server.admin.api.served import document
 from trackpush_server.notification_schema import VERSION, breaks, notification_schema
 
 
@@ -13,28 +15,36 @@ from trackpush_server.notification_schema import VERSION, breaks, notification_s
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 and show the difference when DIR is out of date.")
 def command(*, directory: Path, check: bool) -> int:
-    """Write the JSON Schema of the canonical notification to DIR.
+    """Write the JSON Schema of the canonical notification and the OpenAPI description of the admin API to DIR.
 
-    A change that breaks clients of the version is refused: it needs a new version.
+    A change of the notification that breaks clients of the version is refused: it needs a new version.
     """
     path = directory / f"notification.v{VERSION}.json"
     schema = notification_schema()
-    text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-    found = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if found == text:
-        return 0
+    found = _read(path)
     broken = breaks(json.loads(found), schema) if found else []
     for line in broken:
         click.echo(line, err=True)
     if broken:
         click.echo(f"{path}: this breaks clients of version {VERSION}: undo it, or make a new version", err=True)
         return 1
+    api = directory / f"admin-api.v{API_VERSION.partition('.')[0]}.json"
+    made = {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n", api: document().decode()}
+    stale = {file: text for file, text in made.items() if text != _read(file)}
     if check:
-        lines = difflib.unified_diff(found.splitlines(), text.splitlines(), str(path), "generated", lineterm="")
-        click.echo("\n".join(lines))
-        click.echo("out of date: run `make schema`", err=True)
-        return 1
+        for file, text in stale.items():
+            lines = difflib.unified_diff(
+                _read(file).splitlines(), text.splitlines(), str(file), "generated", lineterm=""
+            )
+            click.echo("\n".join(lines))
+            click.echo("out of date: run `make schema`", err=True)
+        return int(bool(stale))
     directory.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {path}")
+    for file, text in stale.items():
+        file.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {file}")
     return 0
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -115,14 +115,14 @@ async def test_a_request_that_selects_nothing_sensible_is_refused_and_says_why(
     async with serving(tmp_path) as server:
         status, answer = await ask(server, "POST", path, request_)
         assert status == 400
-        assert told in answer["error"]
+        assert told in answer["detail"]
 
 
 async def test_too_many_jobs_and_unknown_ones_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "MOST_RUNNING", 0)
     async with serving(tmp_path) as server:
         status, answer = await ask(server, "POST", REPLAYS, {"client": "acme"})
-        assert (status, answer["error"]) == (429, "0 jobs are running; wait until one has ended, or end one")
+        assert (status, answer["detail"]) == (429, "0 jobs are running; wait until one has ended, or end one")
         for method, path in (("GET", f"{REPLAYS}/no"), ("DELETE", f"{REPLAYS}/no"), ("GET", f"{ERASURES}/no")):
             assert (await ask(server, method, path))[0] == 410
 

@@ -12,7 +12,7 @@ from support.deadline import until
 from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole, slot_of
-from trackpush_server.journal.port import NewPush, NewUpdate
+from trackpush_server.journal.port import NewPush, NewUpdate, Outcome
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.outbound.transport import HttpTransport
@@ -42,6 +42,9 @@ class Seen(msgspec.Struct):
         """Note it."""
         del age_seconds, trace
         self.ends.append((push_config, state))
+
+    def recorded(self, key: bytes, shipment: str, outcome: Outcome) -> None:
+        """The journal has it."""
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
         """Note it."""

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Hashable, Sequence
 from pathlib import Path
+from typing import Any
 
 from trackpush_api.routing import Account, Destination, Egress, Host, Limits, RoutingTable, ServerSettings, digest_key
 from trackpush_api.vocabulary import Aggregator
@@ -81,6 +82,7 @@ async def serving(
     source: Source | None = None,
     admin_token_file: Path | None = None,
     receivers: int = 0,
+    **options_: Any,
 ) -> AsyncIterator[Server]:
     """A started server on free loopback ports, its journal in the folder; drained when the block ends."""
     options = ServeOptions(
@@ -91,6 +93,7 @@ async def serving(
         data=folder / "data",
         receivers=receivers,
         drain_grace=1.0,
+        **options_,
     )
     server = Server(options, source=source or HeldSource(given or table()))
     await server.start()

@@ -17,6 +17,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
     admin_token_file: Path | None = None
     """Holds what the admin port asks for; None asks for nothing, and allows a loopback ``admin_listen`` only."""
+    admin_view_token_file: Path | None = None
+    """Holds a second token, which may only look, and sees no personal data."""
     data: Path
     """The journal's folder; made if missing."""
     server: str | None = None

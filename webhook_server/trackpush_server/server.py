@@ -10,20 +10,19 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import structlog
-from aiohttp import web
 
 from trackpush_api.routing import RoutingTable, Sqlite
 from trackpush_server import listeners, logs
-from trackpush_server.admin.app import application
+from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.health import Health
-from trackpush_server.admin.token import AdminToken
+from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import Swap, Watcher
 from trackpush_server.errors import CannotStartError
+from trackpush_server.journal.port import Committed
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.erasures import Erasures
@@ -41,11 +40,6 @@ from trackpush_server.telemetry.receivers import ReceiversTelemetry
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _INTERRUPTED = 130
-_NOT_PRIVATE = (
-    "--admin-listen {}: other machines reach it; add --admin-token-file PATH, or listen on 127.0.0.1, as without the"
-    " option"
-)
-
 _log = structlog.get_logger("trackpush.server")
 
 
@@ -60,7 +54,9 @@ class Server:
         self._journal = SqliteJournal(options.data, sealer=self._sealer)
         self._telemetry = Telemetry(self._journal)
         self._transport = HttpTransport()
-        self._dispatcher = Dispatcher(journal=self._journal, transport=self._transport, observer=self._telemetry.push)
+        self._dispatcher = Dispatcher(
+            journal=self._journal, transport=self._transport, observer=self._telemetry.watching
+        )
         self._replays = Replays(self._journal, self._dispatcher)
         self._erasures = Erasures(self._journal, self._dispatcher)
         self._reseals = Reseals(self._journal)
@@ -72,10 +68,16 @@ class Server:
             prepare=self._prepare,
             refuse=_other_storage,
         )
-        self._journal.on_commit = self._dispatcher.accept
+        self._journal.on_commit = self._committed
         self._journal.on_batch = self._telemetry.journal.batch
         self._journal.on_state = self._telemetry.journal.state
-        self._admin: web.AppRunner | None = None
+        self._admin = AdminPort(
+            options,
+            health=self.health,
+            troubles=self._dispatcher.troubles,
+            scrape=self._scrape,
+            desk=self._desk(),
+        )
         self.address = ""
         """``host:port`` of the public port, once started."""
         self.admin_address = ""
@@ -103,19 +105,19 @@ class Server:
         loaded = await self._load()
         if loaded.table is None and not loaded.waits:
             raise CannotStartError("\n".join(loaded.problems))
-        token = await self._admin_token()
+        await self._admin.open()
         with contextlib.ExitStack() as stack:
             public = stack.enter_context(listeners.bind(self._options.listen, purpose="--listen"))
             admin = stack.enter_context(listeners.bind(self._options.admin_listen, purpose="--admin-listen"))
-            if token is None and not listeners.is_loopback(admin):
-                raise CannotStartError(_NOT_PRIVATE.format(listeners.name(self._options.admin_listen)))
+            self._admin.check(admin)
             stack.pop_all()
         await self._receiving.start(public)
         await self._journal.start()
         await self._watcher.start()
         await self._dispatcher.start()
         self._retainer.start()
-        self.admin_address = await self._serve_admin(admin, token)
+        self._telemetry.sampler.start()
+        self.admin_address = await self._admin.start(admin)
         await self._receiving.open()
         self.address = listeners.name(public.getsockname())
         _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
@@ -126,6 +128,7 @@ class Server:
         _log.info("draining", grace=self._options.drain_grace, requests=self._receiving.under_way)
         await self._watcher.stop()
         await self._receiving.stop()
+        await self._telemetry.sampler.stop()
         await self._retainer.stop()
         await self._replays.jobs.close()
         await self._erasures.jobs.close()
@@ -133,8 +136,7 @@ class Server:
         await self._dispatcher.stop(self._options.drain_grace)
         await self._journal.close()
         await self._transport.close()
-        if self._admin is not None:
-            await self._admin.cleanup()
+        await self._admin.stop()
         _log.info("stopped")
 
     def health(self) -> Health:
@@ -174,25 +176,23 @@ class Server:
         except OSError as error:
             raise CannotStartError(f"{self._options.folder}: {error.strerror}; name a folder of resources") from None
 
-    async def _admin_token(self) -> AdminToken | None:
-        path = self._options.admin_token_file
-        return None if path is None else await asyncio.to_thread(AdminToken, path)
-
-    async def _serve_admin(self, bound: socket.socket, token: AdminToken | None) -> str:
-        app = application(
-            health=self.health,
-            report=self._watcher.report,
-            troubles=self._dispatcher.troubles,
-            scrape=self._scrape,
+    def _desk(self) -> Desk:
+        return Desk(
+            journal=self._journal,
             replays=self._replays,
             erasures=self._erasures,
             reseals=self._reseals,
-            token=token,
+            windows=self._telemetry.windows,
+            sampler=self._telemetry.sampler,
+            tail=self._telemetry.tail,
+            channels=self._dispatcher.snapshot,
+            table=lambda: self._watcher.table,
+            report=self._watcher.report,
         )
-        self._admin = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._admin.setup()
-        await web.SockSite(self._admin, bound).start()
-        return listeners.name(bound.getsockname())
+
+    def _committed(self, committed: Sequence[Committed]) -> None:
+        self._dispatcher.accept(committed)
+        self._telemetry.committed(committed)
 
     async def _scrape(self, accept: str) -> tuple[bytes, str]:
         elsewhere = self._receiving.samples()

@@ -1,5 +1,6 @@
 """The admin port's token: who may read the configuration. Health and metrics need none: kubelet and Prometheus ask."""
 
+import hashlib
 import hmac
 from pathlib import Path
 
@@ -15,8 +16,8 @@ _log = structlog.get_logger("trackpush.admin")
 class AdminToken:
     """A token in a file, read again when the file changes. Blocking: used from a thread."""
 
-    def __init__(self, path: Path) -> None:
-        """Read it for the first time.
+    def __init__(self, path: Path, option: str = "--admin-token-file") -> None:
+        """Read it for the first time; ``option`` is where the path was given.
 
         Raises:
             CannotStartError: the file can't be read, or is empty.
@@ -27,7 +28,7 @@ class AdminToken:
         self._token = b""
         self._refresh()
         if not self._token:
-            raise CannotStartError(f"--admin-token-file {path}: {self._wrong}; write the token into it")
+            raise CannotStartError(f"{option} {path}: {self._wrong}; write the token into it")
 
     def allows(self, authorization: str) -> bool:
         """Whether the value of an Authorization header is ``Bearer`` and the token. In constant time."""
@@ -35,6 +36,11 @@ class AdminToken:
         scheme, _, presented = authorization.partition(" ")
         right = hmac.compare_digest(presented.strip().encode("utf-8", "surrogateescape"), self._token)
         return scheme.lower() == _SCHEME and right
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Changes with the token, as last read."""
+        return hashlib.sha256(self._token).digest()
 
     def _refresh(self) -> None:
         """Take a changed file; the last good token stays while the file is missing, empty or unreadable."""

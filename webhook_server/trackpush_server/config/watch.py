@@ -100,6 +100,11 @@ class Watcher:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def table(self) -> RoutingTable | None:
+        """What is served; None before the first table."""
+        return self._loaded.table
+
     def report(self) -> Report | tuple[str, ...]:
         """What is served; before the first table, what is wrong."""
         table = self._loaded.table

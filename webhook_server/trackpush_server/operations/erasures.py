@@ -57,11 +57,21 @@ class Erasures:
             ValueError: the request names nobody; the message is for people.
             TooManyJobsError: enough is under way.
         """
-        if request.awb is None and request.client is None:
-            raise ValueError("name whose data to erase: awb or client")
+        self.check(request)
         view = ErasureView(id=self.jobs.new_id(), begun_at=self._now())
         self.jobs.start(view, lambda view: self._work(view, request))
         return view
+
+    def check(self, request: ErasureRequest) -> None:
+        """Whether it could begin.
+
+        Raises:
+            ValueError: see `start`.
+            TooManyJobsError: see `start`.
+        """
+        if request.awb is None and request.client is None:
+            raise ValueError("name whose data to erase: awb or client")
+        self.jobs.check()
 
     async def records(self) -> tuple[Erasure, ...]:
         """What was erased ever, newest first."""

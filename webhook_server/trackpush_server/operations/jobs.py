@@ -53,12 +53,20 @@ class Jobs(Generic[View]):
         Raises:
             TooManyJobsError: as many as may run are running.
         """
-        if len(self._tasks) >= MOST_RUNNING:
-            raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one has ended, or end one")
+        self.check()
         self._views[view.id] = view
         for old in [one for one in self._views if one not in self._tasks][: max(len(self._views) - MOST_KEPT, 0)]:
             del self._views[old]
         self._tasks[view.id] = asyncio.get_running_loop().create_task(self._run(view, work))
+
+    def check(self) -> None:
+        """Whether one more may run.
+
+        Raises:
+            TooManyJobsError: as many as may run are running.
+        """
+        if len(self._tasks) >= MOST_RUNNING:
+            raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one has ended, or end one")
 
     def get(self, job: str) -> View | None:
         """One job, or None when it was never there or is forgotten."""

@@ -68,13 +68,24 @@ class Replays:
             ValueError: the request selects nothing, or holds what is no push id; the message is for people.
             TooManyJobsError: enough is under way.
         """
-        ids = [parse_push_id(one) for one in request.ids]
-        if not ids and request.awb is None and request.client is None and request.push_config is None:
-            raise ValueError("name what to replay: ids, awb, client or pushConfig")
+        ids = self.check(request)
         now = int(self._wall() * 1000)
         view = ReplayView(id=self.jobs.new_id(), begun_at=now, dry_run=request.dry_run)
         self.jobs.start(view, lambda view: self._work(view, request, ids))
         return view
+
+    def check(self, request: ReplayRequest) -> list[tuple[bytes, str]]:
+        """What its ids stand for.
+
+        Raises:
+            ValueError: see `start`.
+            TooManyJobsError: see `start`.
+        """
+        ids = [parse_push_id(one) for one in request.ids]
+        if not ids and request.awb is None and request.client is None and request.push_config is None:
+            raise ValueError("name what to replay: ids, awb, client or pushConfig")
+        self.jobs.check()
+        return ids
 
     async def _work(self, view: ReplayView, request: ReplayRequest, ids: list[tuple[bytes, str]]) -> None:
         for push_config in await self._journal.push_configs():

@@ -461,21 +461,21 @@ class Channel:
 
     def _record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None) -> None:
         push = lane.head
-        self._hub.journal.record(
-            Outcome(
-                update_id=push.update_id,
-                push_config=self.name,
-                state=state,
-                tries=push.tries,
-                rejections=push.rejections,
-                due_at=push.due_at if state is PushState.PENDING else 0,
-                started_at=push.last_attempt_at,
-                duration_ms=answer.duration * 1000 if answer is not None else 0.0,
-                http_status=answer.status if answer is not None else None,
-                error=error,
-                attempted=answer is not None,
-            ),
+        outcome = Outcome(
+            update_id=push.update_id,
+            push_config=self.name,
+            state=state,
+            tries=push.tries,
+            rejections=push.rejections,
+            due_at=push.due_at if state is PushState.PENDING else 0,
+            started_at=push.last_attempt_at,
+            duration_ms=answer.duration * 1000 if answer is not None else 0.0,
+            http_status=answer.status if answer is not None else None,
+            error=error,
+            attempted=answer is not None,
         )
+        self._hub.journal.record(outcome)
+        self._hub.observer.recorded(push.key, push.shipment, outcome)
         if error is not None:
             next_in = max(push.due_at / 1000 - self._hub.wall(), 0.0) if state is PushState.PENDING else None
             identity = push_id(push.key, self.name)

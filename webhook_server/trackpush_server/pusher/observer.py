@@ -4,6 +4,8 @@ from typing import Protocol
 
 import msgspec
 
+from trackpush_server.journal.port import Outcome
+
 
 class PushObserver(Protocol):
     """Called on the event loop; must be cheap and never raise."""
@@ -14,6 +16,10 @@ class PushObserver(Protocol):
 
     def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
         """A push ended as ``delivered`` or ``dead``, this long after its update was received."""
+        ...
+
+    def recorded(self, key: bytes, shipment: str, outcome: Outcome) -> None:
+        """An outcome goes to the journal; ``key`` is its update's."""
         ...
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:

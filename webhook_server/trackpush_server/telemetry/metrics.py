@@ -16,15 +16,19 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.port import Committed, Journal
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.ingest import IngestTelemetry
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.queues import QueueTelemetry
 from trackpush_server.telemetry.routing import RoutingTelemetry
+from trackpush_server.telemetry.sampler import Sampler
 from trackpush_server.telemetry.storage import JournalTelemetry
 from trackpush_server.telemetry.summed import Samples, Summed
+from trackpush_server.telemetry.tail import Tail
+from trackpush_server.telemetry.watching import Watching
+from trackpush_server.telemetry.windows import Windows
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many series again, and nobody asks for them
 
@@ -60,6 +64,11 @@ class Telemetry:
         self.queues = QueueTelemetry(self.registry, self._labels)
         self.journal = JournalTelemetry(self.registry, journal)
         self.routing = RoutingTelemetry(self.registry)
+        self.windows = Windows()
+        self.tail = Tail()
+        self.sampler = Sampler(journal.lookup, self.windows)
+        self.watching = Watching(self.push, self.windows, self.tail)
+        """What the dispatcher tells."""
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         Gauge(
@@ -68,9 +77,16 @@ class Telemetry:
 
     def retain(self, push_configs: Iterable[str]) -> None:
         """Only these PushConfigs exist from now on: the others' series end."""
-        gone = self._labels.retain(push_configs)
+        names = frozenset(push_configs)
+        gone = self._labels.retain(names)
         self.ingest.forget(gone)
         self.push.forget(gone)
+        self.windows.retain(names)
+
+    def committed(self, committed: Sequence[Committed]) -> None:
+        """New updates are on disk."""
+        self.windows.received(len(committed))
+        self.tail.committed(committed)
 
     async def scrape(
         self, channels: Sequence[ChannelSnapshot], gauges: Gauges, accept: str, *, elsewhere: Sequence[Samples] = ()

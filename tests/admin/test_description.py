@@ -1,0 +1,70 @@
+"""The admin API does what its description says: posted at by schemathesis, with what it allows and what it doesn't."""
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from support.bodies import body
+from support.serving import account, serving, table
+from support.sink import open_sink
+from trackpush_api.routing import Destination
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.server import Server
+
+PROGRAM = Path(sys.executable).with_name("st")
+EXAMPLES = 6
+"""Per operation and phase."""
+LEFT_OUT = (
+    "positive_data_acceptance",  # a selection that names nothing is well-formed, and refused
+    "use_after_free",  # DELETE ends a replay; what it came to can still be read
+)
+
+
+async def fill(server: Server) -> None:
+    """A few updates of a few shipments."""
+    url = f"http://{server.address}/rms/in/api/clickpost/notify"
+    async with aiohttp.ClientSession() as session:
+        for mark in range(6):
+            content = body("clickpost", mark=mark, shipment=mark % 3, second=mark)
+            async with session.post(url, data=content, headers={"x-api-key": "k"}) as answer:
+                assert answer.status == 200
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_every_operation_answers_as_described_whatever_is_asked(tmp_path: Path) -> None:
+    seed = os.environ.get("TRACKPUSH_SEED") or str(random.SystemRandom().randrange(1 << 31))
+    print(f"TRACKPUSH_SEED={seed}")  # noqa: T201  shown when it fails, to run it again
+    token = tmp_path / "token"
+    token.write_text("the-token")
+    async with open_sink() as sink:
+        given = table(
+            account(Aggregator.CLICKPOST, "k"),
+            destinations=[Destination(name="acme/push", url=sink.url)],
+        )
+        async with serving(tmp_path, given, admin_token_file=token) as server:
+            await fill(server)
+            process = await asyncio.create_subprocess_exec(
+                PROGRAM,
+                "run",
+                f"http://{server.admin_address}/api/v1/openapi.json",
+                "--header=Authorization: Bearer the-token",
+                "--exclude-operation-id=tail",  # it never ends
+                f"--max-examples={EXAMPLES}",
+                f"--seed={seed}",
+                "--phases=examples,coverage,fuzzing,stateful",
+                "--generation-database=none",
+                f"--exclude-checks={','.join(LEFT_OUT)}",
+                "--max-time=30",
+                "--no-color",
+                cwd=tmp_path,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()

@@ -1,0 +1,65 @@
+"""From an operation to what aiohttp calls: reads and checks the request, and turns errors into problems."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from trackpush_server.admin.api.operation import Call, Operation
+from trackpush_server.admin.api.problems import ProblemError, problem
+from trackpush_server.admin.identity import identity
+from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.operations.jobs import TooManyJobsError
+from trackpush_server.telemetry.tail import TooManyWatchersError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def endpoint(operation: Operation) -> Handler:
+    """The handler of an operation."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await _served(operation, request)
+        except ProblemError as error:
+            return problem(error.status, error.detail)
+        except (ValueError, msgspec.DecodeError) as error:
+            return problem(400, str(error))
+        except (TooManyJobsError, TooManyWatchersError) as error:
+            return problem(429, str(error))
+        except JournalUnavailableError as error:
+            return problem(503, str(error))
+
+    return handle
+
+
+async def _served(operation: Operation, request: web.Request) -> web.StreamResponse:
+    who = identity(request)
+    if operation.role == "operate" and not who.operates:
+        raise ProblemError(403, f"{operation.method} {request.path} needs the role operate; {who.actor} has view")
+    call = Call(
+        identity=who,
+        request=request,
+        path=request.match_info,
+        query=_query(operation, request),
+        body=None if operation.body is None else msgspec.json.decode(await request.read(), type=operation.body),
+    )
+    answer = await operation.handler(call)
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    return web.Response(
+        body=msgspec.json.encode(answer) + b"\n", status=operation.status, content_type=operation.content_type
+    )
+
+
+def _query(operation: Operation, request: web.Request) -> Any:
+    given = request.query
+    twice = sorted({name for name in given if len(given.getall(name)) > 1})
+    if twice:
+        raise ProblemError(400, f"given more than once: {', '.join(twice)}")
+    if operation.query is None:
+        if given:
+            raise ProblemError(400, f"this path takes no parameters; remove {', '.join(sorted(given))}")
+        return None
+    return msgspec.convert(dict(given), type=operation.query, strict=False)

@@ -1,0 +1,82 @@
+"""The live tail as server-sent events: one event per update and attempt, a comment now and then to keep it open."""
+
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from trackpush_server.admin import masking
+from trackpush_server.admin.api.operation import Call, Operation
+from trackpush_server.admin.api.reading import Name, Params, Text
+from trackpush_server.admin.desk import Desk
+from trackpush_server.telemetry.tail import TailEvent, Watcher
+
+HEARTBEAT_SECONDS: Final = 10.0
+
+
+class TailParams(Params, frozen=True, kw_only=True):
+    """Which events."""
+
+    client: Text | None = None
+    push_config: Name | None = None
+    failed: bool = False
+    """Only attempts that failed."""
+
+
+class Live:
+    """The handler."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def operations(self) -> tuple[Operation, ...]:
+        """The one."""
+        return (
+            Operation(
+                method="GET",
+                path="/tail",
+                name="tail",
+                summary="Updates and attempts as they happen: server-sent events, each with a TailEvent as data",
+                handler=self.tail,
+                query=TailParams,
+                answer=TailEvent,
+                errors=(429,),
+                content_type="text/event-stream",
+            ),
+        )
+
+    async def tail(self, call: Call) -> web.StreamResponse:
+        """See `operations`. Ends when the other side hangs up, or the server stops."""
+        asked: TailParams = call.query
+        with self._desk.tail.watching(lambda event: _wanted(asked, event)) as watcher:
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+            await response.prepare(call.request)
+            await response.write(b": watching\n\n")
+            try:
+                while True:
+                    await response.write(await _next(watcher, plain=call.identity.operates))
+            except ConnectionError:
+                return response
+
+
+async def _next(watcher: Watcher, *, plain: bool) -> bytes:
+    event = await watcher.next(HEARTBEAT_SECONDS)
+    if event is None:
+        return b": still here\n\n"
+    missed, watcher.missed = watcher.missed, 0
+    if not plain:
+        event = msgspec.structs.replace(event, error=masking.error(event.error))
+    note = b"event: missed\ndata: %d\n\n" % missed if missed else b""
+    return b"%sevent: %s\ndata: %s\n\n" % (note, event.kind.encode(), msgspec.json.encode(event))
+
+
+def _wanted(asked: TailParams, event: TailEvent) -> bool:
+    if asked.client not in {None, event.client}:
+        return False
+    if (
+        asked.push_config is not None
+        and asked.push_config != event.push_config
+        and asked.push_config not in event.pushes
+    ):
+        return False
+    return not asked.failed or (event.kind == "attempt" and event.state != "delivered")

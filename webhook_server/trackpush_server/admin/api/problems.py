@@ -1,0 +1,34 @@
+"""Errors as RFC 9457 has them: application/problem+json."""
+
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong with a request, RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    """The status in words."""
+    status: int
+    detail: str
+    """For people: what is wrong, and what to do."""
+
+
+class ProblemError(Exception):
+    """A request can't be served."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def problem(status: int, detail: str) -> web.Response:
+    """The answer."""
+    content = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return web.Response(
+        body=msgspec.json.encode(content) + b"\n", status=status, content_type="application/problem+json"
+    )

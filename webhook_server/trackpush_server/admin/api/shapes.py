@@ -1,0 +1,201 @@
+"""What the API gives: JSON, camelCase, times as RFC 3339. Made of the journal's rows, masked for the role view."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from trackpush_server.admin import masking
+from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
+from trackpush_server.journal.port import PushState
+from trackpush_server.updates import rfc3339
+
+StateName = Literal["pending", "delivered", "dead", "dropped"]
+STATES: Mapping[PushState, StateName] = {
+    PushState.PENDING: "pending",
+    PushState.DELIVERED: "delivered",
+    PushState.DEAD: "dead",
+    PushState.DROPPED: "dropped",
+}
+Time = Annotated[str, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One push: a notification bound for one PushConfig."""
+
+    id: str
+    push_config: str
+    account: str
+    shipment: str
+    awb: str | None
+    forward_awb: str | None
+    order_id: str | None
+    status: str
+    state: StateName
+    late: bool
+    tries: int
+    replays: int
+    error: str | None
+    erased_at: Time | None
+    occurred_at: Time | None
+    received_at: Time
+    ended_at: Time | None
+    next_try_at: Time | None
+    """Of a pending push; null is at once, or when its endpoint is back."""
+
+
+class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page of pushes, newest first."""
+
+    pushes: tuple[Push, ...]
+    older: str | None
+    """Cursor of the next page; null when there is none. A short page may have one: the search goes on there."""
+    newer: str | None
+    """Cursor of the page before, with ``newer=true``."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One HTTP try."""
+
+    number: int
+    started_at: Time
+    duration_ms: float
+    http_status: int | None
+    error: str | None
+
+
+class PushWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One push with its attempts and bodies. Values of the bodies are masked for the role view."""
+
+    push: Push
+    attempts: tuple[Attempt, ...]
+    notification: Any
+    body: Any
+    masked: bool
+    unreadable: str | None
+    """Why the bodies can't be shown: the key that sealed them is missing."""
+
+
+class ShipmentPush(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One push of an update, with its attempts, the latest ones."""
+
+    push: Push
+    attempts: tuple[Attempt, ...]
+
+
+class ShipmentUpdate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One tracking update of a shipment and what became of it."""
+
+    id: int
+    account: str
+    shipment: str
+    awb: str | None
+    forward_awb: str | None
+    order_id: str | None
+    status: str
+    occurred_at: Time | None
+    received_at: Time
+    erased_at: Time | None
+    notification: Any
+    pushes: tuple[ShipmentPush, ...]
+
+
+class Shipment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A shipment's updates in the order received."""
+
+    updates: tuple[ShipmentUpdate, ...]
+    after: int | None
+    """Goes on behind the last one; null when there are no more."""
+
+
+def time(milliseconds: int | None) -> str | None:
+    """RFC 3339, or None."""
+    return None if milliseconds is None else rfc3339(milliseconds)
+
+
+def push(row: PushRow, *, plain: bool) -> Push:
+    """One push; ``plain`` shows what may tell of a person."""
+    waits = row.state is PushState.PENDING and row.due_at
+    return Push(
+        id=row.push_id,
+        push_config=row.push_config,
+        account=row.account,
+        shipment=row.shipment,
+        awb=row.awb,
+        forward_awb=row.forward_awb,
+        order_id=row.order_id,
+        status=row.status,
+        state=STATES[row.state],
+        late=row.late,
+        tries=row.tries,
+        replays=row.replays,
+        error=row.error if plain else masking.error(row.error),
+        erased_at=time(row.erased_at),
+        occurred_at=time(row.occurred_at),
+        received_at=rfc3339(row.received_at),
+        ended_at=time(row.ended_at),
+        next_try_at=rfc3339(row.due_at) if waits else None,
+    )
+
+
+def pushes(page: PushPage, *, plain: bool) -> Pushes:
+    """A page."""
+    return Pushes(pushes=tuple(push(row, plain=plain) for row in page.rows), older=page.older, newer=page.newer)
+
+
+def attempt(row: AttemptRow, *, plain: bool) -> Attempt:
+    """One attempt."""
+    return Attempt(
+        number=row.number,
+        started_at=rfc3339(row.started_at),
+        duration_ms=round(row.duration_ms, 1),
+        http_status=row.http_status,
+        error=row.error if plain else masking.error(row.error),
+    )
+
+
+def push_whole(detail: PushDetail, *, plain: bool) -> PushWhole:
+    """One push with all there is."""
+    notification, body = _decoded(detail.notification), _decoded(detail.body)
+    return PushWhole(
+        push=push(detail.push, plain=plain),
+        attempts=tuple(attempt(one, plain=plain) for one in detail.attempts),
+        notification=notification if plain else masking.notification(notification),
+        body=body if plain else masking.body(body),
+        masked=not plain,
+        unreadable=detail.unreadable,
+    )
+
+
+def shipment(timeline: Timeline, *, plain: bool) -> Shipment:
+    """A shipment's story."""
+    return Shipment(updates=tuple(_update(one, plain=plain) for one in timeline.entries), after=timeline.after)
+
+
+def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
+    notification = _decoded(entry.notification)
+    return ShipmentUpdate(
+        id=entry.update_id,
+        account=entry.account,
+        shipment=entry.shipment,
+        awb=entry.awb,
+        forward_awb=entry.forward_awb,
+        order_id=entry.order_id,
+        status=entry.status,
+        occurred_at=time(entry.occurred_at),
+        received_at=rfc3339(entry.received_at),
+        erased_at=time(entry.erased_at),
+        notification=notification if plain else masking.notification(notification),
+        pushes=tuple(
+            ShipmentPush(
+                push=push(one.push, plain=plain),
+                attempts=tuple(attempt(tried, plain=plain) for tried in one.attempts),
+            )
+            for one in entry.pushes
+        ),
+    )
+
+
+def _decoded(content: bytes) -> Any:
+    return msgspec.json.decode(content) if content else None

@@ -1,0 +1,167 @@
+"""How clients and their PushConfigs are: what the dispatcher, the journal's counts and the last hour say. Pure."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Literal
+
+import msgspec
+
+from trackpush_api.routing import RoutingTable
+from trackpush_server.journal.lookup import QueueCount
+from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.telemetry.windows import Summary, Windows
+from trackpush_server.updates import rfc3339
+
+State = Literal["delivering", "failing", "gone", "suspended", "missing"]
+"""``missing``: the routing table doesn't hold it; its pushes wait."""
+_STATES: Mapping[str, State] = {
+    "closed": "delivering",
+    "open": "failing",
+    "gone": "gone",
+    "suspended": "suspended",
+    "unconfigured": "missing",
+}
+_WORST: tuple[State, ...] = ("gone", "failing", "missing", "suspended", "delivering")
+
+
+class PushConfigHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One PushConfig now. Ages in seconds; times RFC 3339."""
+
+    name: str
+    client: str
+    state: State
+    reason: str
+    next_try_at: str | None
+    """When a failing endpoint is probed next."""
+    consecutive_failures: int
+    last_success_at: str | None
+    in_flight: int
+    concurrency: int
+    pending: int
+    """At most 10,000 are counted, of dead too."""
+    dead: int
+    queue_age_seconds: float
+    """Since the oldest pending push was received; 0 when none waits."""
+    last_hour: Summary
+
+
+class ClientHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One client (namespace): its PushConfigs added up; the worst state of them."""
+
+    name: str
+    state: State
+    push_configs: int
+    accounts: int
+    pending: int
+    dead: int
+    queue_age_seconds: float
+    attempts: int
+    """In the last hour, failed and delivered too."""
+    failed: int
+    delivered: int
+
+
+class Overview:
+    """The state of everything, cheaply; details are made for those that are looked at."""
+
+    def __init__(
+        self,
+        *,
+        channels: Iterable[ChannelSnapshot],
+        counts: Mapping[str, QueueCount],
+        windows: Windows,
+        table: RoutingTable | None,
+        now: float,
+    ) -> None:
+        self._channels = {one.push_config: one for one in channels}
+        self._counts = counts
+        self._windows = windows
+        self._now = now
+        self._names = sorted({*self._channels, *counts})
+        self._by_client: dict[str, list[str]] = {}
+        for name in self._names:
+            self._by_client.setdefault(name.partition("/")[0], []).append(name)
+        self._accounts = Counter(one.name.partition("/")[0] for one in (() if table is None else table.accounts))
+
+    def push_configs(
+        self, *, client: str | None = None, state: State | None = None, after: str = "", limit: int
+    ) -> tuple[PushConfigHealth, ...]:
+        """PushConfigs that match, with name > ``after``, by name."""
+        names = self._names if client is None else self._by_client.get(client, [])
+        found = (name for name in names[bisect_right(names, after) :] if state in {None, self._state(name)})
+        return tuple(self.push_config(name) for name in islice(found, limit))
+
+    def push_config(self, name: str) -> PushConfigHealth:
+        """One; of a name that nobody knows it says ``missing``."""
+        hour = self._windows.of(name).summary(self._now)
+        return _push_config(name, self._channels.get(name), self._counts.get(name), hour, self._now)
+
+    def knows(self, name: str) -> bool:
+        """Whether the server or its journal has heard of this PushConfig."""
+        return name in self._channels or name in self._counts
+
+    def clients(self, *, state: State | None = None, after: str = "", limit: int) -> tuple[ClientHealth, ...]:
+        """Clients that match, with name > ``after``, by name."""
+        names = sorted({*self._by_client, *self._accounts})
+        found = (name for name in names[bisect_right(names, after) :] if state in {None, self._worst(name)})
+        return tuple(self._client(name) for name in islice(found, limit))
+
+    def states(self) -> Mapping[State, int]:
+        """How many PushConfigs are in each state."""
+        return Counter(self._state(name) for name in self._names)
+
+    def _state(self, name: str) -> State:
+        return _state(self._channels.get(name))
+
+    def _worst(self, client: str) -> State:
+        return min((self._state(one) for one in self._by_client.get(client, [])), key=_WORST.index, default="missing")
+
+    def _client(self, name: str) -> ClientHealth:
+        own = [self.push_config(one) for one in self._by_client.get(name, [])]
+        return ClientHealth(
+            name=name,
+            state=self._worst(name),
+            push_configs=len(own),
+            accounts=self._accounts[name],
+            pending=sum(one.pending for one in own),
+            dead=sum(one.dead for one in own),
+            queue_age_seconds=max((one.queue_age_seconds for one in own), default=0.0),
+            attempts=sum(one.last_hour.attempts for one in own),
+            failed=sum(one.last_hour.failed for one in own),
+            delivered=sum(one.last_hour.delivered for one in own),
+        )
+
+
+def _state(channel: ChannelSnapshot | None) -> State:
+    return "missing" if channel is None else _STATES[channel.breaker]
+
+
+def _push_config(
+    name: str,
+    channel: ChannelSnapshot | None,
+    count: QueueCount | None,
+    hour: Summary,
+    now: float,
+) -> PushConfigHealth:
+    oldest = None if count is None else count.oldest_received_at
+    return PushConfigHealth(
+        name=name,
+        client=name.partition("/")[0],
+        state=_state(channel),
+        reason="" if channel is None else channel.reason,
+        next_try_at=None if channel is None else _time(channel.next_try_at),
+        consecutive_failures=0 if channel is None else channel.consecutive_failures,
+        last_success_at=None if channel is None else _time(channel.last_success_at),
+        in_flight=0 if channel is None else channel.in_flight,
+        concurrency=0 if channel is None else channel.concurrency,
+        pending=0 if count is None else count.pending,
+        dead=0 if count is None else count.dead,
+        queue_age_seconds=0.0 if oldest is None else round(max(0.0, now - oldest / 1000), 3),
+        last_hour=hour,
+    )
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else rfc3339(int(seconds * 1000))

@@ -1,0 +1,58 @@
+"""All that the admin API and the console have to do with: what a running server lets people see and do."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trackpush_api.routing import RoutingTable
+from trackpush_server.admin.identity import Identity
+from trackpush_server.config.watch import Report
+from trackpush_server.journal.lookup import Lookup
+from trackpush_server.journal.port import Journal, NewAudit
+from trackpush_server.operations.erasures import Erasures
+from trackpush_server.operations.replays import Replays
+from trackpush_server.operations.reseals import Reseals
+from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.telemetry.sampler import Sampler
+from trackpush_server.telemetry.tail import Tail
+from trackpush_server.telemetry.windows import Windows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One server's."""
+
+    journal: Journal
+    replays: Replays
+    erasures: Erasures
+    reseals: Reseals
+    windows: Windows
+    sampler: Sampler
+    tail: Tail
+    channels: Callable[[], tuple[ChannelSnapshot, ...]]
+    table: Callable[[], RoutingTable | None]
+    report: Callable[[], Report | tuple[str, ...]]
+    """Of the configuration; the problems alone where no table is served."""
+    wall: Callable[[], float] = time.time
+
+    @property
+    def lookup(self) -> Lookup:
+        """What people read the journal through."""
+        return self.journal.lookup
+
+    async def audit(self, who: Identity, action: str, target: str, address: str) -> None:
+        """Write down who is about to do what. No personal data in ``target``.
+
+        Raises:
+            JournalUnavailableError: it can't be written down, so it must not be done.
+        """
+        await self.journal.audit(
+            NewAudit(
+                at=int(self.wall() * 1000),
+                actor=who.actor,
+                role=who.role,
+                action=action,
+                target=target,
+                address=address,
+            )
+        )

@@ -1,0 +1,151 @@
+"""Lets requests through to the admin port, or not: who asks, what came from another site, and headers for browsers.
+
+A change needs, besides the role, proof that our own page or a program sent it: a bearer token (no browser adds one by
+itself), or the session's CSRF token. On loopback without tokens everybody on the machine may operate; a page from
+elsewhere in their browser may not, and no name that resolves to loopback may stand in for it (DNS rebinding).
+"""
+
+import asyncio
+import ipaddress
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from trackpush_server.admin.api.problems import problem
+from trackpush_server.admin.identity import KEY, Identity
+from trackpush_server.admin.sessions import COOKIE, Sessions, same
+from trackpush_server.admin.token import AdminToken
+
+CSRF_HEADER: Final = "X-CSRF-Token"
+CSRF_FIELD: Final = "csrf"
+_OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
+"""Served without a log-in: kubelet and Prometheus ask."""
+_OPEN_BELOW: Final = ("/console/static/", "/console/login", "/console/oidc/")
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@dataclass(kw_only=True)
+class Access:
+    """How one may come in."""
+
+    operate: AdminToken | None = None
+    view: AdminToken | None = None
+    oidc: bool = False
+    sessions: Sessions = field(default_factory=Sessions)
+    _local: Identity = field(
+        default_factory=lambda: Identity(actor="local", role="operate", via="local", csrf=secrets.token_urlsafe(32))
+    )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.operate is None and self.view is None and not self.oidc
+
+    async def by_token(self, authorization: str) -> Identity | None:
+        """Whose bearer token it is."""
+        if self.operate is not None and await asyncio.to_thread(self.operate.allows, authorization):
+            return Identity(actor="token", role="operate", via="token")
+        if self.view is not None and await asyncio.to_thread(self.view.allows, authorization):
+            return Identity(actor="view token", role="view", via="token")
+        return None
+
+    async def who(self, request: web.Request) -> Identity | None:
+        """Who asks."""
+        if self.is_open:
+            return self._local if _is_local(request) else None
+        authorization = request.headers.get("Authorization")
+        if authorization is not None:
+            return await self.by_token(authorization)
+        return self.sessions.find(request.cookies.get(COOKIE))
+
+
+def guard(access: Access) -> Middleware:
+    """The middleware; handlers behind it find who asks with `identity`."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = request.path
+        if path in _OPEN or path.startswith(_OPEN_BELOW):
+            return await handler(request)
+        who = await access.who(request)
+        if who is None:
+            return _stranger(request, access)
+        if request.method not in _SAFE and not await _is_ours(request, who):
+            return problem(403, _FORGED)
+        request[KEY] = who
+        return await handler(request)
+
+    return check
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """What browsers are told, with every answer: aiohttp's ``on_response_prepare``."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.path not in _OPEN and "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+
+
+async def _is_ours(request: web.Request, who: Identity) -> bool:
+    """Whether a change comes from our own page, or from a program."""
+    if who.via == "token":
+        return True
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if who.via == "local" and site is None and origin is None:
+        return True
+    if site not in {None, "same-origin", "none"}:
+        return False
+    if origin not in {None, "null"} and urlsplit(origin or "").netloc.lower() != request.host.lower():
+        return False
+    given = request.headers.get(CSRF_HEADER)
+    if given is None and request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        field_ = (await request.post()).get(CSRF_FIELD)
+        given = field_ if isinstance(field_, str) else None
+    return given is not None and same(given, who.csrf)
+
+
+def _stranger(request: web.Request, access: Access) -> web.StreamResponse:
+    if access.is_open:
+        return problem(403, _REBOUND)
+    if request.path.startswith("/console") and request.method == "GET" and "HX-Request" not in request.headers:
+        return web.Response(status=303, headers={"Location": f"/console/login?next={quote(request.path_qs, safe='')}"})
+    answer = problem(401, _UNAUTHORIZED)
+    answer.headers["WWW-Authenticate"] = 'Bearer realm="trackpush admin"'
+    if "HX-Request" in request.headers:
+        answer.headers["HX-Redirect"] = "/console/login"
+    return answer
+
+
+def _is_local(request: web.Request) -> bool:
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+_FORGED = (
+    "This change does not come from a page of this session: load the page again, or send a bearer token instead of the"
+    " cookie."
+)
+_REBOUND = "The admin port asks for no token here, so it answers only to localhost or an address, not to this Host."
+_UNAUTHORIZED = "This path needs the admin token: send Authorization: Bearer and the content of --admin-token-file."

@@ -1,0 +1,37 @@
+"""Who asks, and what they may: view or operate."""
+
+from typing import Final, Literal
+
+import msgspec
+from aiohttp import web
+
+Role = Literal["view", "operate"]
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """One who asks."""
+
+    actor: str
+    """A name or subject from the log-in, ``token``, ``view token`` or ``local``."""
+    role: Role
+    via: Literal["token", "session", "local"]
+    csrf: str = ""
+    """What a page of this session sends back with each change."""
+
+    @property
+    def operates(self) -> bool:
+        """Whether they may change things, and see bodies."""
+        return self.role == "operate"
+
+
+KEY: Final = web.RequestKey("identity", Identity)
+
+
+def identity(request: web.Request) -> Identity:
+    """Of a request that the guard has let through."""
+    return request[KEY]
+
+
+def address(request: web.Request) -> str:
+    """Where it came from: the other end of the connection. A header could be anybody's word."""
+    return request.remote or "unknown"

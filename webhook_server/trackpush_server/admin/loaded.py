@@ -1,0 +1,150 @@
+"""What configuration is loaded, without any secret: of a URL only scheme and host, of headers only that there are some.
+
+Pure. A path or a query of a URL may be a secret, a header's name may tell of one.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from trackpush_api.routing import Account, Destination, RoutingTable
+from trackpush_server.config.watch import Report
+from trackpush_server.updates import rfc3339
+
+
+class LoadedPushConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One PushConfig. Times in seconds."""
+
+    name: str
+    endpoint: str
+    """``scheme://host:port``; path and query may be secret."""
+    auth: str
+    """``none``, ``headers`` or ``oauth2``."""
+    signed: bool
+    client_certificate: bool
+    payload_format: str
+    filtered: bool
+    timeout: float
+    max_age: float
+    max_concurrency: int
+    rate_limit: str | None
+    ordered: bool
+    drop_late: bool
+    suspended: bool
+
+
+class LoadedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One AggregatorWebhook."""
+
+    name: str
+    aggregator: str
+    keys: int
+    push_configs: tuple[str, ...]
+    filtered: bool
+    suspended: bool
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is served, and a page of its resources, by name; ``after`` goes on behind both."""
+
+    server: str | None
+    revision: str | None
+    loaded_at: str | None
+    source: str | None
+    accounts_total: int
+    push_configs_total: int
+    complete: bool
+    hosts: tuple[str, ...]
+    base_path: str | None
+    problems: tuple[str, ...]
+    push_configs: tuple[LoadedPushConfig, ...]
+    accounts: tuple[LoadedAccount, ...]
+    after: str | None
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_Named)
+
+
+def configuration(
+    report: Report | tuple[str, ...],
+    table: RoutingTable | None,
+    *,
+    client: str | None = None,
+    after: str = "",
+    limit: int,
+) -> Configuration:
+    """What is served; ``after`` is a resource's name."""
+    told = report if isinstance(report, Report) else None
+    destinations = _page(() if table is None else table.destinations, client, after, limit)
+    accounts = _page(() if table is None else table.accounts, client, after, limit)
+    ends = [page[-1].name for page in (destinations, accounts) if len(page) == limit]
+    end = min(ends, default=None)
+    if end is not None:
+        destinations = [one for one in destinations if one.name <= end]
+        accounts = [one for one in accounts if one.name <= end]
+    return Configuration(
+        server=None if told is None else told.server,
+        revision=None if told is None else told.revision,
+        loaded_at=None if told is None else rfc3339(int(told.loaded_at * 1000)),
+        source=None if told is None else told.source,
+        accounts_total=0 if told is None else told.accounts,
+        push_configs_total=0 if told is None else told.push_configs,
+        complete=told is not None and told.complete,
+        hosts=() if table is None else tuple(one.host for one in table.server.hosts),
+        base_path=None if table is None else table.server.base_path,
+        problems=report.problems if isinstance(report, Report) else report,
+        push_configs=tuple(_push_config(one) for one in destinations),
+        accounts=tuple(_account(one) for one in accounts),
+        after=end,
+    )
+
+
+def _page(found: Sequence[_T], client: str | None, after: str, limit: int) -> list[_T]:
+    start = bisect_right(found, after, key=lambda one: one.name)
+    page: list[_T] = []
+    for one in found[start:]:
+        if client is None or one.name.startswith(f"{client}/"):
+            page.append(one)
+            if len(page) == limit:
+                break
+    return page
+
+
+def _push_config(one: Destination) -> LoadedPushConfig:
+    parts = urlsplit(one.url)
+    rate = one.rate_limit
+    return LoadedPushConfig(
+        name=one.name,
+        endpoint=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        auth="oauth2" if one.oauth2 is not None else "headers" if one.headers else "none",
+        signed=bool(one.signing),
+        client_certificate=one.tls is not None and one.tls.certificate is not None,
+        payload_format=one.payload_format,
+        filtered=one.filter != type(one.filter)(),
+        timeout=one.timeout,
+        max_age=one.retry.max_age,
+        max_concurrency=one.max_concurrency,
+        rate_limit=None if rate is None else f"{rate.requests} in {rate.per:g} s",
+        ordered=one.ordered,
+        drop_late=one.drop_late,
+        suspended=one.suspended,
+    )
+
+
+def _account(one: Account) -> LoadedAccount:
+    return LoadedAccount(
+        name=one.name,
+        aggregator=one.aggregator.value,
+        keys=len(one.key_digests),
+        push_configs=one.destinations,
+        filtered=one.statuses is not None,
+        suspended=one.suspended,
+    )

@@ -1,0 +1,86 @@
+"""The admin port as the server starts and stops it: who may come in, and what is served."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+
+from trackpush_server import listeners
+from trackpush_server.admin.app import Scrape, application
+from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.guard import Access
+from trackpush_server.admin.health import Health
+from trackpush_server.admin.token import AdminToken
+from trackpush_server.errors import CannotStartError
+from trackpush_server.options import ServeOptions
+from trackpush_server.pusher.observer import Trouble
+
+_LONGEST_LINE = 64 * 1024
+"""Bytes of a request line: what is too long is told as a problem, by whoever reads the parameter."""
+_NOT_PRIVATE = (
+    "--admin-listen {}: other machines reach it; add --admin-token-file PATH, or listen on 127.0.0.1, as without the"
+    " option"
+)
+
+
+class AdminPort:
+    """Serves the admin port of one server."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        *,
+        health: Callable[[], Health],
+        troubles: Callable[[], Iterable[Trouble]],
+        scrape: Scrape,
+        desk: Desk,
+    ) -> None:
+        self._options = options
+        self._health = health
+        self._troubles = troubles
+        self._scrape = scrape
+        self._desk = desk
+        self._access = Access()
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> None:
+        """Read what is needed to know who may come in.
+
+        Raises:
+            CannotStartError: a file can't be read; the message names its option.
+        """
+        given = self._options
+        if given.admin_token_file is not None:
+            self._access.operate = await asyncio.to_thread(AdminToken, given.admin_token_file)
+        if given.admin_view_token_file is not None:
+            option = "--admin-view-token-file"
+            self._access.view = await asyncio.to_thread(AdminToken, given.admin_view_token_file, option)
+
+    def check(self, bound: socket.socket) -> None:
+        """Whether it may be served there.
+
+        Raises:
+            CannotStartError: other machines reach it, and nobody would be asked who they are.
+        """
+        if self._access.is_open and not listeners.is_loopback(bound):
+            raise CannotStartError(_NOT_PRIVATE.format(listeners.name(self._options.admin_listen)))
+
+    async def start(self, bound: socket.socket) -> str:
+        """Serve there; ``host:port``."""
+        app = application(
+            health=self._health,
+            troubles=self._troubles,
+            scrape=self._scrape,
+            desk=self._desk,
+            access=self._access,
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_LINE)
+        await self._runner.setup()
+        await web.SockSite(self._runner, bound).start()
+        return listeners.name(bound.getsockname())
+
+    async def stop(self) -> None:
+        """Close it, the last of all: it tells how the end goes."""
+        if self._runner is not None:
+            await self._runner.cleanup()

@@ -1,0 +1,79 @@
+"""Sessions of people who have logged in: kept in memory, told by a random cookie, ended by time or by hand.
+
+The cookie's value is never kept, only its digest. A restart logs everybody out. Those who came with a token are logged
+out when the token changes.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from trackpush_server.admin.identity import Identity, Role
+
+COOKIE: Final = "trackpush_session"
+MOST_SESSIONS = 1000
+"""The one that was quiet the longest ends when there is another."""
+LIFETIME: Final = 8 * 3600.0
+"""Seconds after which everybody logs in again."""
+IDLE: Final = 3600.0
+"""Seconds without a request."""
+
+
+class _Session(msgspec.Struct):
+    identity: Identity
+    begun_at: float
+    seen_at: float
+    valid: Callable[[], bool]
+
+
+class Sessions:
+    """All of one server."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+
+    def begin(self, actor: str, role: Role, valid: Callable[[], bool] = lambda: True) -> str:
+        """Begin one; the cookie's value. It ends when ``valid`` says no."""
+        now = self._clock()
+        value = secrets.token_urlsafe(32)
+        who = Identity(actor=actor, role=role, via="session", csrf=secrets.token_urlsafe(32))
+        self._sessions[_digest(value)] = _Session(who, now, now, valid)
+        while len(self._sessions) > MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+        return value
+
+    def find(self, value: str | None) -> Identity | None:
+        """Whose it is, if it still lives."""
+        if not value:
+            return None
+        key, now = _digest(value), self._clock()
+        session = self._sessions.get(key)
+        if session is None:
+            return None
+        if now - session.begun_at > LIFETIME or now - session.seen_at > IDLE or not session.valid():
+            del self._sessions[key]
+            return None
+        session.seen_at = now
+        self._sessions.move_to_end(key)
+        return session.identity
+
+    def end(self, value: str | None) -> None:
+        """Log out."""
+        if value:
+            self._sessions.pop(_digest(value), None)
+
+
+def same(given: str, right: str) -> bool:
+    """Whether two secrets are the same, in constant time; nothing is the same as an empty one."""
+    return bool(right) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode())
+
+
+def _digest(value: str) -> bytes:
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,73 @@
+"""Looks now and then how much waits, so that charts have it without a request."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+
+from trackpush_server.journal.lookup import Lookup, QueueCount
+from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.telemetry.windows import Windows
+
+EVERY_SECONDS = 15.0
+_FRESH_SECONDS = 2.0
+_SHARE = 0.02
+"""Of the reader's time at most: counting takes longer with thousands of PushConfigs."""
+
+
+class Sampler:
+    """Samples one journal."""
+
+    def __init__(self, lookup: Lookup, windows: Windows, wall: Callable[[], float] = time.time) -> None:
+        self._lookup = lookup
+        self._windows = windows
+        self._wall = wall
+        self._task: asyncio.Task[None] | None = None
+        self._counts: dict[str, QueueCount] = {}
+        self._counted_at = -_FRESH_SECONDS
+        self._took = 0.0
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def counts(self) -> Mapping[str, QueueCount]:
+        """What waits and what is dead by PushConfig: counted now, or a moment ago.
+
+        Raises:
+            JournalUnavailableError: it can't be read now.
+        """
+        if time.monotonic() - self._counted_at >= max(_FRESH_SECONDS, self._took / _SHARE):
+            await self.sample()
+        return self._counts
+
+    async def sample(self) -> None:
+        """Look once.
+
+        Raises:
+            JournalUnavailableError: it can't be read now.
+        """
+        begun = time.monotonic()
+        self._counts = {one.push_config: one for one in await self._lookup.counts()}
+        self._counted_at = time.monotonic()
+        self._took = self._counted_at - begun
+        now = self._wall()
+        self._windows.waiting(
+            (one.push_config, one.pending, _age(one.oldest_received_at, now)) for one in self._counts.values()
+        )
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(JournalUnavailableError):  # the journal itself tells
+                await self.sample()
+            await asyncio.sleep(max(EVERY_SECONDS, self._took / _SHARE))
+
+
+def _age(oldest: int | None, now: float) -> float:
+    return 0.0 if oldest is None else max(0.0, now - oldest / 1000)

@@ -1,0 +1,139 @@
+"""The live tail: updates and attempts as they happen, for whoever watches. Nothing is made while nobody does."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from trackpush_server.ids import push_id
+from trackpush_server.journal.port import Committed, Outcome
+
+MOST_WATCHERS = 20
+MOST_QUEUED = 500
+"""Events that one watcher may be behind; what comes then is counted, not kept."""
+
+
+class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An update that was stored, or an attempt that ended. Times in ms since the epoch."""
+
+    kind: Literal["update", "attempt"]
+    at: int
+    client: str
+    account: str | None = None
+    push_config: str | None = None
+    push_id: str | None = None
+    shipment: str | None = None
+    awb: str | None = None
+    status: str | None = None
+    late: bool = False
+    pushes: tuple[str, ...] = ()
+    """Of an update: the PushConfigs that it is for."""
+    state: str | None = None
+    """Of an attempt: the push's after it."""
+    tries: int | None = None
+    http_status: int | None = None
+    error: str | None = None
+    duration_ms: float | None = None
+
+
+class TooManyWatchersError(Exception):
+    """Enough people watch."""
+
+
+class Watcher:
+    """One who watches."""
+
+    def __init__(self, wanted: Callable[[TailEvent], bool]) -> None:
+        self._wanted = wanted
+        self._queue: asyncio.Queue[TailEvent] = asyncio.Queue(MOST_QUEUED)
+        self.missed = 0
+
+    def offer(self, event: TailEvent) -> None:
+        """Keep it, if it is wanted and there is room."""
+        if self._wanted(event):
+            try:
+                self._queue.put_nowait(event)
+            except asyncio.QueueFull:
+                self.missed += 1
+
+    async def next(self, timeout: float) -> TailEvent | None:  # noqa: ASYNC109  a heartbeat, not a deadline
+        """The next event, or None when there was none for so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                return await self._queue.get()
+        return None
+
+
+class Tail:
+    """All who watch one server."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._watchers: set[Watcher] = set()
+
+    @contextlib.contextmanager
+    def watching(self, wanted: Callable[[TailEvent], bool]) -> Iterator[Watcher]:
+        """Watch what is wanted, until the block ends.
+
+        Raises:
+            TooManyWatchersError: the message says what to do.
+        """
+        if len(self._watchers) >= MOST_WATCHERS:
+            raise TooManyWatchersError(f"{MOST_WATCHERS} people watch the live tail already; close one of their pages")
+        watcher = Watcher(wanted)
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def committed(self, committed: Sequence[Committed]) -> None:
+        """New updates are on disk."""
+        if not self._watchers:
+            return
+        for one in committed:
+            update = one.update
+            self._tell(
+                TailEvent(
+                    kind="update",
+                    at=update.received_at,
+                    client=_client(update.account),
+                    account=update.account,
+                    shipment=update.shipment,
+                    awb=update.awb,
+                    status=update.status,
+                    late=bool(one.late),
+                    pushes=tuple(push.push_config for push in update.pushes if push.push_config not in one.dropped),
+                )
+            )
+
+    def recorded(self, key: bytes, shipment: str, outcome: Outcome) -> None:
+        """An attempt ended, or a push without one."""
+        if not self._watchers:
+            return
+        self._tell(
+            TailEvent(
+                kind="attempt",
+                at=int(self._wall() * 1000),
+                client=_client(outcome.push_config),
+                push_config=outcome.push_config,
+                push_id=push_id(key, outcome.push_config),
+                shipment=shipment,
+                state=outcome.state.name.lower(),
+                tries=outcome.tries,
+                http_status=outcome.http_status,
+                error=outcome.error,
+                duration_ms=round(outcome.duration_ms, 1),
+            )
+        )
+
+    def _tell(self, event: TailEvent) -> None:
+        for watcher in self._watchers:
+            watcher.offer(event)
+
+
+def _client(name: str) -> str:
+    return name.partition("/")[0]
