@@ -76,11 +76,13 @@ def command(
     Ctrl-C drains and ends; nothing that was answered with 200 is lost.
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
+    import os  # noqa: PLC0415  same
 
     from trackpush_server.errors import CannotStartError as ServerCannotStartError  # noqa: PLC0415  same
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
+    from trackpush_server.tracing.environment import tracing  # noqa: PLC0415  same
 
     folder = directory or shards
     if folder is None or (directory is not None and shards is not None):
@@ -102,9 +104,10 @@ def command(
     tune()
 
     async def run() -> None:
-        await Server(options, source=source).run()
+        await Server(options, source=source, tracing=traced).run()
 
     try:
+        traced = tracing(os.environ)
         asyncio.run(run())
     except ServerCannotStartError as error:
         raise CannotStartError(str(error)) from None

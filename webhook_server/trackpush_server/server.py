@@ -37,6 +37,7 @@ from trackpush_server.receiving.port import InProcess, Receiving
 from trackpush_server.receiving.supervisor import Supervisor
 from trackpush_server.telemetry.metrics import Telemetry
 from trackpush_server.telemetry.receivers import ReceiversTelemetry
+from trackpush_server.tracing.port import Tracing
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _INTERRUPTED = 130
@@ -46,8 +47,9 @@ _log = structlog.get_logger("trackpush.server")
 class Server:
     """One webhook server. `run` it, or `start` and `stop` it within a running event loop."""
 
-    def __init__(self, options: ServeOptions, *, source: Source) -> None:
+    def __init__(self, options: ServeOptions, *, source: Source, tracing: Tracing | None = None) -> None:
         self._options = options
+        self._tracing = tracing
         self._draining = False
         self._stop = asyncio.Event()
         self._sealer = Sealer(os.urandom)
@@ -55,7 +57,7 @@ class Server:
         self._telemetry = Telemetry(self._journal)
         self._transport = HttpTransport()
         self._dispatcher = Dispatcher(
-            journal=self._journal, transport=self._transport, observer=self._telemetry.watching
+            journal=self._journal, transport=self._transport, observer=self._telemetry.watching, tracing=tracing
         )
         self._replays = Replays(self._journal, self._dispatcher)
         self._erasures = Erasures(self._journal, self._dispatcher)
@@ -136,6 +138,8 @@ class Server:
         await self._dispatcher.stop(self._options.drain_grace)
         await self._journal.close()
         await self._transport.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         await self._admin.stop()
         _log.info("stopped")
 
@@ -162,7 +166,7 @@ class Server:
     def _make_receiving(self) -> Receiving:
         receivers = self._options.receivers
         if not receivers:
-            return InProcess(Reception(journal=self._journal, telemetry=self._telemetry.ingest))
+            return InProcess(Reception(journal=self._journal, telemetry=self._telemetry.ingest, tracing=self._tracing))
         return Supervisor(
             receivers=receivers,
             journal=self._journal,

@@ -16,6 +16,7 @@ from trackpush_server.pusher.channel import Channel, State
 from trackpush_server.pusher.handover import HandOvers
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
+from trackpush_server.tracing.port import Tracing
 
 _SLICE = 0.001
 """Seconds for which taking a table over may hold the event loop at a time."""
@@ -31,6 +32,7 @@ class Dispatcher:
         transport: Transport,
         observer: PushObserver,
         ownership: Ownership | None = None,
+        tracing: Tracing | None = None,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         budget: Budget | None = None,
@@ -42,6 +44,7 @@ class Dispatcher:
             journal=journal,
             transport=transport,
             observer=observer,
+            tracing=tracing,
             wall=wall,
             chance=chance,
             budget=budget or Budget(),

@@ -10,6 +10,7 @@ from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.flusher import Flusher
 from trackpush_server.pusher.observer import PushObserver
+from trackpush_server.tracing.port import Tracing
 
 MOST_UNWRITTEN_OUTCOMES = 1000
 """With more outcomes than this not on disk, no new attempt starts: after a crash each would be sent again."""
@@ -27,6 +28,7 @@ class Hub:
     chance: Callable[[], float]
     """Uniform in [0, 1)."""
     ownership: Ownership
+    tracing: Tracing | None = None
     budget: Budget = field(default_factory=Budget)
     owned: set[int] = field(default_factory=set)
     """Slots whose pushes may be sent from here: held, and not about to be handed over."""

@@ -9,6 +9,7 @@ from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher import render
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Push
+from trackpush_server.tracing.port import Attempt, Sending, Tracing
 
 
 class Line:
@@ -19,6 +20,8 @@ class Line:
         self.in_flight = 0
         self._sender = hub.transport.sender(destination, egress)
         self._keys = render.signing_keys(destination.signing)
+        self._tracing = hub.tracing
+        self._tells_trace = render.TRACE_HEADER not in {name.lower() for name, _ in destination.headers}
         self._retired = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -30,7 +33,24 @@ class Line:
         headers = render.headers(identity, int(now), body, self._keys)
         if push.replays:
             headers += render.replay_header(push.replays)
-        self._sender.post(headers, body).add_done_callback(done)
+        attempt = None if self._tracing is None else self._begin_span(self._tracing, push, identity)
+        if attempt is not None and self._tells_trace:
+            headers += render.trace_header(attempt.traceparent)
+        answer = self._sender.post(headers, body)
+        if attempt is not None:
+            answer.add_done_callback(attempt.ended)
+        answer.add_done_callback(done)
+
+    def _begin_span(self, tracing: Tracing, push: Push, identity: str) -> Attempt:
+        sending = Sending(
+            trace=push.trace,
+            url=self.destination.url,
+            push_config=self.destination.name,
+            account=push.account,
+            push_id=identity,
+            tries=push.tries,
+        )
+        return tracing.send(sending)
 
     def finished(self) -> None:
         """One attempt has ended."""

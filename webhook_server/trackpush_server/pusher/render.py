@@ -11,6 +11,7 @@ import msgspec
 from trackpush_server.canonical import Notification
 from trackpush_server.notification_schema import SCHEMA_ID
 
+TRACE_HEADER = "traceparent"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the published prefix, not a secret
 
 
@@ -39,6 +40,11 @@ def headers(push_id: str, timestamp: int, body: bytes, keys: tuple[bytes, ...]) 
 def replay_header(replays: int) -> bytes:
     """The header line that tells a replay from a first delivery: how often it was asked for."""
     return b"trackpush-replay: %d\r\n" % replays
+
+
+def trace_header(traceparent: str) -> bytes:
+    """The header line by which the client's server goes on with the trace (W3C Trace Context)."""
+    return b"%b: %b\r\n" % (TRACE_HEADER.encode(), traceparent.encode("ascii"))
 
 
 def canonical(push_id: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:

@@ -5,10 +5,12 @@ and probes need no key. The 200 is written only after the journal's future, whic
 client that hangs up meanwhile changes nothing, as nothing cancels the handler.
 """
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
 
+from trackpush_api.routing import Account
 from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
 from trackpush_server.journal.port import Appender, JournalUnavailableError
 from trackpush_server.receiver import answers, keys, probes
@@ -20,6 +22,10 @@ from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
 from trackpush_server.receiver.serving import Serving
+from trackpush_server.tracing.port import Receipt, Tracing
+from trackpush_server.updates import TrackingUpdate
+
+_UNTRACED: contextlib.AbstractContextManager[str | None] = contextlib.nullcontext()
 
 
 class Receiver:
@@ -31,12 +37,14 @@ class Receiver:
         journal: Appender,
         observer: ReceiverObserver,
         admission: Admission | None = None,
+        tracing: Tracing | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.serving: Serving | None = None
         self._journal = journal
         self._observer = observer
         self._admission = admission or Admission()
+        self._tracing = tracing
         self._wall = wall
 
     @property
@@ -70,7 +78,7 @@ class Receiver:
             reference = secrets.token_hex(6)
             self._observer.failed(reference, error)
             answer = answers.unexpected(reference)
-        self._observer.answered(route and route.aggregator, answer, time.perf_counter() - started)
+        self._observer.answered(route and route.aggregator, answer, time.perf_counter() - started, request.trace)
         return answer
 
     async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
@@ -102,15 +110,32 @@ class Receiver:
                 return answers.INCOMPLETE_TABLE
             self._observer.unauthorized(aggregator)
             return answers.unauthorized(aggregator)
-        account = match.account
-        made = intake(account, serving.selection(account), parsed.updates, int(self._wall() * 1000))
-        admission.under_way += 1
-        try:
-            accepted = await self._journal.append(made.updates)
-        finally:
-            admission.under_way -= 1
+        account, now = match.account, self._wall()
+        with self._span(request, account, parsed.updates, now) as trace:
+            request.trace = trace
+            made = intake(account, serving.selection(account), parsed.updates, int(now * 1000), trace)
+            admission.under_way += 1
+            try:
+                accepted = await self._journal.append(made.updates)
+            finally:
+                admission.under_way -= 1
         self._observer.stored(aggregator, made, accepted)
         return answers.stored(accepted, len(made.updates) - accepted)
+
+    def _span(
+        self, request: Request, account: Account, updates: tuple[TrackingUpdate, ...], now: float
+    ) -> contextlib.AbstractContextManager[str | None]:
+        """Only what has a key that is known makes spans: a flood of other requests can't flood the traces."""
+        if self._tracing is None:
+            return _UNTRACED
+        receipt = Receipt(
+            traceparent=request.headers.get("traceparent"),
+            received_at=now,
+            aggregator=account.aggregator.slug,
+            account=account.name,
+            updates=len(updates),
+        )
+        return self._tracing.receive(receipt)
 
 
 def _target(request: Request) -> tuple[str, str]:

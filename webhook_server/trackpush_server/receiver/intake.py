@@ -24,20 +24,37 @@ class Intake(msgspec.Struct, frozen=True):
     """Expressions that had no answer; their pushes are made."""
 
 
-def intake(account: Account, selection: Selection, updates: tuple[TrackingUpdate, ...], received_at: int) -> Intake:
+def intake(
+    account: Account,
+    selection: Selection,
+    updates: tuple[TrackingUpdate, ...],
+    received_at: int,
+    trace: str | None = None,
+) -> Intake:
     """The updates of one request, for one commit. ``received_at`` is in milliseconds since the epoch.
 
     An update that no destination wants is stored without pushes: it shows that it came.
     """
     failures: list[Failure] = []
-    made = tuple([_new_update(account.name, selection, update, received_at, failures) for update in updates])
+    made = tuple(
+        [
+            _new_update(account.name, selection, update, received_at, trace=trace, failures=failures)
+            for update in updates
+        ]
+    )
     filtered = len(selection) * len(made) - sum([len(one.pushes) for one in made])
     unknown = sum([update.status is Status.UNKNOWN for update in updates])
     return Intake(made, filtered, unknown, tuple(failures))
 
 
 def _new_update(
-    account: str, selection: Selection, update: TrackingUpdate, received_at: int, failures: list[Failure]
+    account: str,
+    selection: Selection,
+    update: TrackingUpdate,
+    received_at: int,
+    *,
+    trace: str | None,
+    failures: list[Failure],
 ) -> NewUpdate:
     return NewUpdate(
         key=update_key(account, update),
@@ -52,4 +69,5 @@ def _new_update(
         notification=_ENCODE(notification(update, received_at)),
         body=update.body,
         pushes=selection.of(update, received_at, failures),
+        trace=trace,
     )

@@ -10,8 +10,11 @@ from trackpush_server.receiver.intake import Intake
 class ReceiverObserver(Protocol):
     """Called on the event loop, on the hot path; must be cheap and never raise."""
 
-    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float) -> None:
-        """A request was answered; None where no aggregator is known (404 and broken requests)."""
+    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float, trace: str | None = None) -> None:
+        """A request was answered; None where no aggregator is known (404 and broken requests).
+
+        ``trace`` as in `NewUpdate.trace`.
+        """
         ...
 
     def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:

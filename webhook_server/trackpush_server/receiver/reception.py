@@ -11,6 +11,7 @@ from trackpush_server.receiver.connection import Connections
 from trackpush_server.receiver.handler import Receiver
 from trackpush_server.receiver.serving import Serving
 from trackpush_server.telemetry.ingest import IngestTelemetry
+from trackpush_server.tracing.port import Tracing
 
 REQUEST_GRACE = 5.0
 """Seconds for requests under way at the end; each waits for one commit at most."""
@@ -19,8 +20,15 @@ REQUEST_GRACE = 5.0
 class Reception:
     """Until `serve` was called, requests get 503."""
 
-    def __init__(self, *, journal: Appender, telemetry: IngestTelemetry, admission: Admission | None = None) -> None:
-        self.receiver = Receiver(journal=journal, observer=telemetry, admission=admission)
+    def __init__(
+        self,
+        *,
+        journal: Appender,
+        telemetry: IngestTelemetry,
+        admission: Admission | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self.receiver = Receiver(journal=journal, observer=telemetry, admission=admission, tracing=tracing)
         self._connections = Connections(
             self.receiver.handle,
             limits=self._limits,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Request:
     """A head, and the stream of its body."""
 
-    __slots__ = ("_connection", "content", "headers", "keep_alive", "method", "target", "version")
+    __slots__ = ("_connection", "content", "headers", "keep_alive", "method", "target", "trace", "version")
 
     def __init__(self, message: Any, content: "StreamReader", connection: "RequestHandler") -> None:
         """``message`` is what aiohttp's parser gives; its class differs with and without the C extension."""
@@ -24,6 +24,8 @@ class Request:
         self.headers: CIMultiDictProxy[str] = message.headers
         self.keep_alive: bool = not message.should_close
         """Whether the client wants the connection to stay."""
+        self.trace: str | None = None
+        """The span that stored its updates, once there is one; see `NewUpdate.trace`."""
         self.content = content
         self._connection = connection
 

@@ -27,6 +27,8 @@ from trackpush_server.runtime import tune, uncollected
 from trackpush_server.telemetry.ingest import IngestTelemetry
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.summed import samples_of
+from trackpush_server.tracing.environment import tracing
+from trackpush_server.tracing.port import Tracing
 
 COUNTS_SECONDS = 1.0
 """Between two reports of what was counted; they also tell the main process that this one lives."""
@@ -41,15 +43,19 @@ _log = structlog.get_logger("trackpush.receiving")
 class ReceivingProcess:
     """Everything in it happens on the event loop, but for the making of tables."""
 
-    def __init__(self, listening: socket.socket, *, receivers: int) -> None:
+    def __init__(self, listening: socket.socket, *, receivers: int, tracing: Tracing | None = None) -> None:
         self._listening = listening
         self._registry = CollectorRegistry()
         self._labels = BoundedLabels()
         self._telemetry = IngestTelemetry(self._registry, self._labels)
         self._link = Link(on_frame=self._on_frame, on_lost=self._on_lost)
         self._journal = RemoteJournal(self._link.send)
+        self._tracing = tracing
         self._reception = Reception(
-            journal=self._journal, telemetry=self._telemetry, admission=Admission(ARRIVING_BYTES // receivers)
+            journal=self._journal,
+            telemetry=self._telemetry,
+            admission=Admission(ARRIVING_BYTES // receivers),
+            tracing=tracing,
         )
         self._orders: deque[tuple[int, bytes]] = deque()
         self._ordered = asyncio.Event()
@@ -69,6 +75,8 @@ class ReceivingProcess:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tracing is not None:
+            await self._tracing.close()
         self._link.finish()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_COUNTS):
@@ -144,11 +152,12 @@ def main() -> None:
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
-        await ReceivingProcess(listening, receivers=options.receivers).run(link)
+        await ReceivingProcess(listening, receivers=options.receivers, tracing=traced).run(link)
 
     tune()
     code = 0
     try:
+        traced = tracing(os.environ)
         asyncio.run(run())
     except Exception as error:  # noqa: BLE001  told in a line, as everything is; the main process starts the next one
         _log.error("receiver_failed", error=type(error).__name__, at=logs.where(error))

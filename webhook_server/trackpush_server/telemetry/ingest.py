@@ -12,6 +12,7 @@ from trackpush_server.receiver import answers
 from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.filters import Failure
 from trackpush_server.receiver.intake import Intake
+from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.seldom import Seldom
 
@@ -95,7 +96,7 @@ class IngestTelemetry:
         self._seldom = Seldom()
         self._once_a_minute = Seldom(most=1, per=60.0)
 
-    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float) -> None:
+    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float, trace: str | None = None) -> None:
         """Count one request."""
         child = self._answers.get((aggregator, answer.code))
         if child is None:
@@ -103,7 +104,8 @@ class IngestTelemetry:
         child.inc()
         if answer.refusal is not None:
             self._refused.labels(_slug(aggregator), answer.refusal).inc()
-        (self._unrouted_seconds if aggregator is None else self._seconds[aggregator])(seconds)
+        observe = self._unrouted_seconds if aggregator is None else self._seconds[aggregator]
+        observe(seconds, exemplar(trace))
 
     def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
         """Count one request's updates."""

@@ -1,0 +1,65 @@
+"""Whether tracing is on, by OpenTelemetry's own variables: an endpoint to export to switches it on.
+
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from trackpush_server.errors import CannotStartError
+from trackpush_server.tracing.port import Tracing
+
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_PROTOCOL: Final = "http/protobuf"
+_SAMPLER: Final = "OTEL_TRACES_SAMPLER"
+_SHARE: Final = "OTEL_TRACES_SAMPLER_ARG"
+_FIXED: Final = {"always_on": 1.0, "parentbased_always_on": 1.0, "always_off": 0.0, "parentbased_always_off": 0.0}
+_BY_SHARE: Final = frozenset({"", "traceidratio", "parentbased_traceidratio"})
+
+
+def tracing(environment: Mapping[str, str]) -> Tracing | None:
+    """Tracing as the environment asks for it; None when it is off.
+
+    Raises:
+        CannotStartError: a variable asks for something that isn't there.
+    """
+    if not is_on(environment):
+        return None
+    for name in _PROTOCOLS:
+        if environment.get(name, _PROTOCOL) != _PROTOCOL:
+            raise CannotStartError(f"{name}={environment[name]}: only {_PROTOCOL} is supported; remove it or set that")
+    share = sampled_share(environment)
+    from trackpush_server.tracing.spans import OpenTelemetry  # noqa: PLC0415  half a second, only where it is wanted
+
+    return OpenTelemetry(share)
+
+
+def is_on(environment: Mapping[str, str]) -> bool:
+    """Whether traces are to be exported."""
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    return any(environment.get(name) for name in _ENDPOINTS)
+
+
+def sampled_share(environment: Mapping[str, str]) -> float:
+    """The share of traces to record, from 0 to 1.
+
+    Raises:
+        CannotStartError: it is none.
+    """
+    wanted = environment.get(_SAMPLER, "")
+    if wanted in _FIXED:
+        return _FIXED[wanted]
+    if wanted not in _BY_SHARE:
+        raise CannotStartError(
+            f"{_SAMPLER}={wanted}: set parentbased_traceidratio, and {_SHARE} to a share such as 0.01"
+        )
+    text = environment.get(_SHARE, "") or "1"
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise CannotStartError(f"{_SHARE}={text}: set a share from 0 to 1, such as 0.01")
+    return share
