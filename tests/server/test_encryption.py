@@ -22,6 +22,9 @@ from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Encryption, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded
+from trackpush_server.journal.lookup import PushQuery
+from trackpush_server.journal.port import PushState
+from trackpush_server.journal.reader import JournalReader
 from trackpush_server.journal.sealing import key_id
 from trackpush_server.server import Server
 
@@ -197,25 +200,40 @@ async def test_a_key_is_rotated_with_overlap_and_the_old_one_is_needed_no_more_a
 
 
 async def test_a_push_whose_key_is_gone_waits_and_says_so_while_other_shipments_go_on(rig: Rig) -> None:
-    await rig.use(OLD, suspended=True)
-    await rig.post(1, shipment=7)
-    await rig.post(2, shipment=8)
     await rig.use(NEW, suspended=True)
-    await rig.post(3, shipment=7)
-    await rig.post(4, shipment=9)
-    await rig.use(NEW)
-    await rig.arrived(4)
+    await rig.post(1, shipment=11)
+    await rig.use(OLD, suspended=True)
+    await rig.post(2, shipment=7)
+    await rig.post(3, shipment=8)
+    await rig.post(4, shipment=11)
+    await rig.use(NEW, suspended=True)
     await rig.post(5, shipment=7)
-    await rig.post(6, shipment=10)
-    await rig.arrived(4, 6)
+    await rig.post(6, shipment=9)
+    await rig.use(NEW)
+    await rig.arrived(1, 6)
+    await rig.post(7, shipment=7)
+    await rig.post(8, shipment=10)
+    await rig.arrived(1, 6, 8)
     done = await rig.reseal()
-    assert done["unreadable"] == 2
+    assert done["unreadable"] == 3
     (reason,) = done["reasons"]
     assert f"sealed with key {key_id(OLD).hex()}" in reason
+    await eventually(lambda: told(rig.data, reason, 3))
     await rig.use(NEW, OLD)
-    await rig.arrived(1, 2, 3, 4, 5, 6)
-    of_seven = [one.mark for one in rig.sink.arrivals if one.mark in {1, 3, 5}]
-    assert of_seven == [1, 3, 5], "in order, though the first one had to wait"
+    await rig.arrived(1, 2, 3, 4, 5, 6, 7, 8)
+    of_seven = [one.mark for one in rig.sink.arrivals if one.mark in {2, 5, 7}]
+    assert of_seven == [2, 5, 7], "in order, though the first one had to wait"
+
+
+async def told(data: Path, reason: str, count: int) -> bool:
+    """Whether so many pending pushes say this."""
+
+    def look() -> int:
+        with JournalReader(data) as reader:
+            rows = reader.list_pushes(PushQuery(state=PushState.PENDING)).rows
+        return sum(one.error == reason for one in rows)
+
+    return await asyncio.to_thread(look) == count
 
 
 async def test_encryption_is_left_in_clear_steps(rig: Rig) -> None:
