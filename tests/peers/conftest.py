@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 from support.bodies import body
 from support.deadline import until
 from support.serving import HeldSource, account, serving, table
-from support.sink import Arrival, Behaviour, Sink, open_sink
-from trackpush_api.routing import Account, Destination, Retry
+from support.sink import Arrival, Behaviour, Sink, accept, open_sink
+from trackpush_api.routing import Account, Destination, Retention, Retry, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded
 from trackpush_server.pusher import breaker
@@ -35,7 +36,15 @@ class Place:
     async def configure(self, *accounts: Account, **fields: Any) -> None:
         """Serve the client with these fields of its PushConfig from now on."""
         made = destinations(self.sink, **fields)
-        served = table(*(accounts or (account(Aggregator.CLICKPOST, "k"),)), destinations=[made])
+        await self._serve(table(*(accounts or (account(Aggregator.CLICKPOST, "k"),)), destinations=[made]))
+
+    async def keep(self, retention: Retention) -> None:
+        """Keep things for so long from now on."""
+        served = table(account(Aggregator.CLICKPOST, "k"), destinations=[destinations(self.sink)])
+        settings = msgspec.structs.replace(served.server, retention=retention)
+        await self._serve(msgspec.structs.replace(served, server=settings))
+
+    async def _serve(self, served: RoutingTable) -> None:
         self._source.loaded = Loaded(table=served)
         async with aiohttp.ClientSession() as session, asyncio.timeout(10):
             while True:
@@ -43,12 +52,19 @@ class Place:
                     if (await answer.json())["revision"] == served.revision:
                         return
 
-    async def post(self, *marks: int, shipment: int | None = None, key: str = "k", second: int = 1) -> list[Any]:
+    async def post(
+        self,
+        *marks: int,
+        shipment: int | None = None,
+        key: str = "k",
+        second: int = 1,
+        aggregator: Aggregator = Aggregator.CLICKPOST,
+    ) -> list[Any]:
         """One update per mark; the answers."""
-        url, answers = f"http://{self.server.address}/rms/in/api/clickpost/notify", []
+        url, answers = f"http://{self.server.address}/rms/in/api/{aggregator.path_segment}/notify", []
         async with aiohttp.ClientSession() as session:
             for number, mark in enumerate(marks):
-                content = body("clickpost", mark=mark, shipment=shipment or mark, second=second + number)
+                content = body(aggregator.slug, mark=mark, shipment=shipment or mark, second=second + number)
                 async with session.post(url, data=content, headers={"webhook_key": key}) as answer:
                     answers.append((answer.status, await answer.json()))
         return answers
@@ -92,8 +108,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     monkeypatch.setattr(breaker, "PROBE_DELAYS", (0.05,))
 
     @contextlib.asynccontextmanager
-    async def opened(behaviour: Behaviour | None = None, *accounts: Account, **fields: Any) -> AsyncIterator[Place]:
-        async with open_sink(*(() if behaviour is None else (behaviour,))) as sink:
+    async def opened(
+        behaviour: Behaviour | None = None, *accounts: Account, context: ssl.SSLContext | None = None, **fields: Any
+    ) -> AsyncIterator[Place]:
+        async with open_sink(behaviour or accept, context=context) as sink:
             served = table(
                 *(accounts or (account(Aggregator.CLICKPOST, "k"),)), destinations=[destinations(sink, **fields)]
             )

@@ -1,12 +1,14 @@
 """One behaviour test per row of PEERS.md's table, named after the row: what others lack and Trackpush has.
 
-Short on purpose; the depths of each are tested where it is built. Two rows have a part that is still to come: the
-console (of "console / CLI") and traces (of "metrics, traces"). Client certificates: tests/server/test_client_auth.py.
+Short on purpose; the depths of each are tested where it is built. The console of "console / CLI" and the traces of
+"metrics, traces" are in files of their own.
 """
 
 import asyncio
 import base64
+import re
 import sqlite3
+import ssl
 import subprocess
 import sys
 from itertools import pairwise
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trustme
 import yaml
 from aiohttp import web
 
@@ -22,11 +25,20 @@ from support.authority import open_authority
 from support.deadline import until
 from support.serving import account
 from support.sink import Arrival
-from trackpush_api.routing import Filter, RateLimit, Retry
+from trackpush_api.routing import Filter, RateLimit, Retention, Retry, TlsMaterial
 from trackpush_api.vocabulary import Aggregator, Direction
 from trackpush_server.pusher import policy, render
 
 ROOT = Path(__file__).parents[2]
+DELIVERED = {"client": "acme", "states": ["delivered"], "dryRun": True}
+ROWS = (
+    "needs", "inbound verification", "many clients keys on one url", "durable before the answer",
+    "retry schedule per endpoint", "jitter", "retry after", "410 stops", "redirects not followed",
+    "breaker pause and probe", "order per key", "rate limit per endpoint", "bulk and time range replay",
+    "dedupe of inbound", "signing and rotation overlap", "oauth2 out", "mtls out", "ssrf guard", "filters on content",
+    "retention erase redaction", "cli", "metrics", "helm crds health in status",
+)  # fmt: skip
+"""The table's rows; a row of two things is two here."""
 
 
 async def always(status: int, **headers: str) -> web.Response:
@@ -40,10 +52,15 @@ async def test_needs_nothing(place: Open) -> None:
         assert {file.name.partition(".")[0] for file in (here.folder / "data").iterdir()} == {"journal"}
 
 
-async def test_inbound_verification(place: Open) -> None:
-    async with place() as here:
-        assert [status for status, _ in await here.post(1, key="wrong")] == [401]
-        assert [status for status, _ in await here.post(1)] == [200]
+@pytest.mark.parametrize("aggregator", list(Aggregator))
+async def test_inbound_verification_per_aggregator(place: Open, aggregator: Aggregator) -> None:
+    of_all = [account(one, f"key-of-{one.slug}") for one in Aggregator]
+    async with place(None, *of_all) as here:
+        for wrong in ("wrong", *(f"key-of-{one.slug}" for one in Aggregator if one is not aggregator)):
+            assert [status for status, _ in await here.post(1, key=wrong, aggregator=aggregator)] == [401]
+        assert [status for status, _ in await here.post(1, key=f"key-of-{aggregator.slug}", aggregator=aggregator)] == [
+            200
+        ]
         await here.arrived(1)
 
 
@@ -207,6 +224,24 @@ async def test_oauth2_out(place: Open) -> None:
         assert len(authority.asked) == 1
 
 
+async def test_mtls_out(place: Open) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    ours = authority.issue_cert("trackpush@acme.example.test")
+    tls = TlsMaterial(
+        ca=authority.cert_pem.bytes().decode(),
+        certificate="".join(blob.bytes().decode() for blob in ours.cert_chain_pems),
+        private_key=ours.private_key_pem.bytes().decode(),
+    )
+    async with place(context=context, tls=tls) as here:
+        await here.post(1)
+        (arrival,) = await here.arrived(1)
+        assert arrival.certificate is not None
+
+
 async def test_ssrf_guard_at_the_socket(place: Open) -> None:
     async with place(url="http://169.254.169.254/latest/meta-data") as here:
         await here.post(1)
@@ -236,6 +271,10 @@ async def test_retention_erase_redaction(place: Open) -> None:
         files = [file.read_bytes() for file in (here.folder / "data").iterdir()]
         assert not any(awb.encode() in one for one in files)
         assert not any(b'"webhook_key"' in one.body for one in arrivals)
+        await here.keep(Retention(delivered=0.1, dead=0.1))
+        async with asyncio.timeout(20):
+            while (await here.job("/api/v1/replays", DELIVERED))["found"]:
+                pass
 
 
 def test_cli() -> None:
@@ -278,3 +317,8 @@ async def test_a_slow_receiver_must_not_block_others(place: Open) -> None:
         await here.arrived(2)
         assert [status for status, _ in await here.post(99)] == [200]
         never.set()
+
+
+def test_every_row_has_a_test_that_is_named_after_it() -> None:
+    names = re.findall(r"^(?:async )?def test_(\w+)", Path(__file__).read_text(encoding="utf-8"), re.MULTILINE)
+    assert [row for row in ROWS if not any(name.startswith(row.replace(" ", "_")) for name in names)] == []
