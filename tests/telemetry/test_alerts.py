@@ -1,0 +1,255 @@
+"""Each alert of the chart fires from a real fault, in a real Prometheus, and is over after the repair."""
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from faults.disk import small_disk
+from faults.outage import post_until_refused
+from journal.stores import sqlite_store, update
+from kube.fixtures import ROOT
+from kube.rig.control_plane import ControlPlane
+from kube.rig.processes import free_ports
+from support.load import Aggregator, Pace, open_aggregator, stream
+from support.manifests import Client, write
+from support.operating import client as cluster_client
+from support.operating import options
+from support.prometheus import Prometheus, hastened
+from support.server import ServerProcess, running
+from support.sink import Arrival, Sink, hang, open_sink
+from telemetry.chart import ALERTS, dashboard, expressions, rules
+from trackpush_operator.lease import LeaseLostError
+from trackpush_operator.operator import Operator
+from trackpush_operator.options import OperatorOptions
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+_HELD = 0.8
+"""Seconds for which somebody holds the journal's lock: more than the half second that the alert allows."""
+_OLD = 2 * 3600 * 1000
+
+
+@pytest.fixture(scope="module")
+def prometheus(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """With the chart's rules."""
+    server = Prometheus(tmp_path_factory.mktemp("prometheus"))
+    server.start(hastened(rules(helm, "https://docs.example/runbooks")))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.asynccontextmanager
+async def scraped(prometheus: Prometheus, server: ServerProcess, namespace: str) -> AsyncIterator[None]:
+    """The server is scraped, as a pod of this namespace."""
+    address = server.admin_url.removeprefix("http://")
+    prometheus.scrape(address, namespace=namespace, pod="main-0")
+    try:
+        yield
+    finally:
+        prometheus.forget(address)
+
+
+@contextlib.asynccontextmanager
+async def watched(
+    prometheus: Prometheus, tmp_path: Path, sink: Sink, namespace: str, data: Path | None = None
+) -> AsyncIterator[tuple[ServerProcess, Aggregator]]:
+    """A server that is scraped, with a client and its aggregator."""
+    delivery = {"timeout": "2s", "retry": {"schedule": ["100ms"]}}
+    client = Client(name="acme", url=sink.url, delivery=delivery)
+    resources = write(tmp_path / "resources", [client])
+    async with (
+        running(resources, data or tmp_path / "data") as server,
+        open_aggregator(server.url, client) as aggregator,
+        scraped(prometheus, server, namespace),
+    ):
+        yield server, aggregator
+
+
+async def refuse(_: Arrival) -> int:
+    return 503
+
+
+async def accept(_: Arrival) -> int:
+    return 200
+
+
+async def a_client_that_refuses_is_failing_until_it_accepts(prometheus: Prometheus, tmp_path: Path) -> None:
+    async with open_sink(refuse) as sink, watched(prometheus, tmp_path, sink, "client-failing") as (_, aggregator):
+        await aggregator.many(range(8))
+        alert = await prometheus.until_firing("TrackpushClientFailing", namespace="client-failing")
+        assert alert["labels"]["push_config"] == "acme/push"
+        assert alert["annotations"]["runbook_url"] == "https://docs.example/runbooks/client-failing"
+        sink.behaviour = accept
+        await prometheus.until_over("TrackpushClientFailing", namespace="client-failing")
+
+
+async def pushes_that_wait_for_a_client_that_hangs_make_its_queue_old(prometheus: Prometheus, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with sqlite_store(data).open() as opened:
+        received = int(time.time() * 1000) - _OLD
+        await opened.put(*(replace(update(to=["acme/push"]), received_at=received) for _ in range(8)))
+    async with open_sink(hang) as sink, watched(prometheus, tmp_path, sink, "queue-old", data):
+        alert = await prometheus.until_firing("TrackpushQueueOld", namespace="queue-old")
+        assert alert["labels"]["push_config"] == "acme/push"
+        assert float(alert["value"]) >= _OLD / 1000
+        sink.behaviour = accept
+        await prometheus.until_over("TrackpushQueueOld", namespace="queue-old")
+        assert len(sink.arrivals) >= 8
+
+
+async def a_full_disk_refuses_updates_until_there_is_room(prometheus: Prometheus, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size="12m") as disk:
+        async with (
+            open_sink() as sink,
+            watched(prometheus, tmp_path, sink, "ingest-refused", disk.path / "data") as (server, aggregator),
+        ):
+            await asyncio.to_thread(disk.fill)
+            assert (await post_until_refused(aggregator, first=0, most=8000)).status == 503
+            await prometheus.until_firing("TrackpushIngestRefused", namespace="ingest-refused", reason="unavailable")
+            await asyncio.to_thread(disk.empty)
+            await server.until_ready()
+            await prometheus.until_over("TrackpushIngestRefused", namespace="ingest-refused")
+
+
+async def somebody_who_holds_the_journals_lock_makes_commits_slow(prometheus: Prometheus, tmp_path: Path) -> None:
+    async with open_sink() as sink, watched(prometheus, tmp_path, sink, "journal-slow") as (_, aggregator):
+        await aggregator.post(0)
+        with contextlib.closing(sqlite3.connect(tmp_path / "data/journal.db", check_same_thread=False)) as shell:
+            fault = asyncio.create_task(_hold_now_and_then(shell, aggregator))
+            alert = await prometheus.until_firing("TrackpushJournalSlow", namespace="journal-slow")
+            assert alert["labels"]["pod"] == "main-0"
+            fault.cancel()
+            await asyncio.gather(fault, return_exceptions=True)
+        await aggregator.many(range(10_000, 10_200))
+        await prometheus.until_over("TrackpushJournalSlow", namespace="journal-slow")
+        assert all(post.status == 200 for post in aggregator.posts), "slow is not lost"
+
+
+async def _hold_now_and_then(shell: sqlite3.Connection, aggregator: Aggregator) -> None:
+    """As a shell that somebody left in a transaction does, while an aggregator posts."""
+    mark = 1
+    while True:
+        shell.execute("BEGIN IMMEDIATE")
+        try:
+            posted = asyncio.create_task(aggregator.post(mark))
+            await asyncio.sleep(_HELD)  # the fault itself
+        finally:
+            shell.execute("ROLLBACK")
+        await posted
+        mark += 1
+
+
+async def test_an_operator_without_its_api_server_reconciles_nothing_until_it_is_back(
+    prometheus: Prometheus, own_api_server: ControlPlane
+) -> None:
+    (port,) = free_ports(1)
+    given = options(
+        own_api_server.kubeconfig, "trackpush", lease_seconds=6.0, health_listen=("127.0.0.1", port), identity="a-pod"
+    )
+    async with cluster_client(own_api_server.kubeconfig) as cluster:
+        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "trackpush"}})
+    kept = asyncio.create_task(_as_the_kubelet_does(given))
+    prometheus.scrape(f"127.0.0.1:{port}", namespace="trackpush", pod="operator-0")
+    try:
+        await prometheus.until_over("TrackpushOperatorNotReconciling")
+        await asyncio.to_thread(own_api_server.stop_api_server)
+        alert = await prometheus.until_firing("TrackpushOperatorNotReconciling")
+        assert alert["labels"]["reason"] == "no operator is active"
+        await asyncio.to_thread(own_api_server.start_api_server)
+        await prometheus.until_over("TrackpushOperatorNotReconciling")
+    finally:
+        prometheus.forget(f"127.0.0.1:{port}")
+        kept.cancel()
+        await asyncio.gather(kept, return_exceptions=True)
+
+
+async def _as_the_kubelet_does(given: OperatorOptions) -> None:
+    """Starts an operator that ended anew."""
+    while True:
+        with contextlib.suppress(OSError):
+            try:
+                await Operator(given).run()
+            except* LeaseLostError:
+                pass
+
+
+async def requests_with_a_key_that_nobody_has_are_a_flood(prometheus: Prometheus, tmp_path: Path) -> None:
+    async with open_sink() as sink, watched(prometheus, tmp_path, sink, "unknown-key-flood") as (server, _):
+        stranger = Client(name="nobody", url=sink.url)
+        async with open_aggregator(server.url, stranger) as guessing:
+            fault = asyncio.create_task(_guess(guessing))
+            alert = await prometheus.until_firing("TrackpushUnknownKeyFlood", namespace="unknown-key-flood")
+            assert alert["labels"]["aggregator"] == "clickpost"
+            fault.cancel()
+            await asyncio.gather(fault, return_exceptions=True)
+        assert {post.status for post in guessing.posts} == {401}
+        await prometheus.until_over("TrackpushUnknownKeyFlood", namespace="unknown-key-flood")
+
+
+async def _guess(aggregator: Aggregator) -> None:
+    """Some wrong keys a second; a machine that is also at other tests has no more to give."""
+    pace = Pace(rate=20.0, shipments=2, workers=2)
+    await stream(aggregator, pace, stop=asyncio.Event(), resend=lambda _: False)
+
+
+FAULTS = [
+    a_client_that_refuses_is_failing_until_it_accepts,
+    pushes_that_wait_for_a_client_that_hangs_make_its_queue_old,
+    a_full_disk_refuses_updates_until_there_is_room,
+    somebody_who_holds_the_journals_lock_makes_commits_slow,
+    requests_with_a_key_that_nobody_has_are_a_flood,
+]
+
+
+async def test_each_alert_of_a_server_fires_from_its_fault_and_is_over_after_the_repair(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    """Side by side, each on a server of its own: they wait for Prometheus most of the time."""
+    async with asyncio.TaskGroup() as group:
+        for fault in FAULTS:
+            (folder := tmp_path / fault.__name__).mkdir()
+            group.create_task(fault(prometheus, folder))
+
+
+async def test_prometheus_answers_all_that_dashboard_and_pages_ask_for(
+    prometheus: Prometheus, helm: Path, tmp_path: Path
+) -> None:
+    async with open_sink() as sink, watched(prometheus, tmp_path, sink, "dashboard") as (_, aggregator):
+        await aggregator.many(range(20))
+        requests = 'sum(rate(trackpush_ingest_requests_total{namespace="dashboard"}[8s])) > 0'
+        async with asyncio.timeout(60):
+            while not (await prometheus.get("query", query=requests))["result"]:
+                await aggregator.post(len(aggregator.posts))
+        asked = [one for one in expressions(dashboard(helm)) if not one.startswith("label_values")]
+        asked += [line for page in ALERTS.values() for line in _promql(page)]
+        answers = {one: await prometheus.get("query", query=_without_variables(one)) for one in asked}
+        shown = [one for one, answer in answers.items() if answer["result"]]
+        assert len(shown) > len(answers) / 2, "of a server alone: more than half has values"
+
+
+def _promql(page: str) -> list[str]:
+    text = (ROOT / f"docs/runbooks/{page}.md").read_text()
+    return [line for block in re.findall(r"```promql\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+
+
+def _without_variables(expression: str) -> str:
+    text = expression.replace("$__rate_interval", "8s").replace("$namespace", ".*")
+    return text.replace("$push_config", ".*")
+
+
+def test_only_times_are_shortened(helm: Path) -> None:
+    def plain(given: dict[str, Any]) -> list[str]:
+        return [re.sub(r"\[\w+\]", "", rule["expr"]) for group in given["groups"] for rule in group["rules"]]
+
+    made = rules(helm, "https://docs.example")
+    assert plain(hastened(made)) == plain(made)
+    assert {rule["for"] for group in hastened(made)["groups"] for rule in group["rules"]} == {"1s"}
