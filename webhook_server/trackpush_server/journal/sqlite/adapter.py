@@ -162,10 +162,10 @@ class SqliteJournal:
         """Mark old pending pushes as dead."""
 
         def run(connection: sqlite3.Connection) -> int:
-            config = connection.execute("SELECT id FROM names WHERE name = ?", (push_config,)).fetchone()
+            config = replay.config_number(connection, push_config)
             if config is None:
                 return 0
-            values = (int(time.time() * 1000), config[0], config[0], limit, received_before)
+            values = (int(time.time() * 1000), config, config, limit, received_before)
             return int(connection.execute(sql.EXPIRE, values).rowcount)
 
         return await self._call(run)

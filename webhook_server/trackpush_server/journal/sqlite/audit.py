@@ -3,9 +3,11 @@
 import sqlite3
 
 from trackpush_server.journal.port import MOST_AUDITS, NewAudit
+from trackpush_server.journal.queries import load
 
-INSERT = "INSERT INTO audits (at, actor, role, action, target, address) VALUES (?, ?, ?, ?, ?, ?)"
-TRIM = "DELETE FROM audits WHERE id <= (SELECT max(id) FROM audits) - ?"
+_SQL = load(f"{__package__}.sql", "audit")
+INSERT = _SQL["insert"]
+TRIM = _SQL["trim"]
 
 
 def add(connection: sqlite3.Connection, entry: NewAudit) -> int:

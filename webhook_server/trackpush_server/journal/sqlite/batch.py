@@ -52,13 +52,13 @@ class Names:
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Forget, and read what is on disk (also after a rollback, which may have undone some)."""
-        self._ids = dict(connection.execute("SELECT name, id FROM names"))
+        self._ids = {name: number for number, name in connection.execute(sql.NAMES)}
 
     def number(self, connection: sqlite3.Connection, name: str) -> int:
         """The number of a name, made in the current transaction when it is new."""
         found = self._ids.get(name)
         if found is None:
-            cursor = connection.execute("INSERT INTO names (name) VALUES (?)", (name,))
+            cursor = connection.execute(sql.NEW_NAME, (name,))
             found = self._ids[name] = int(cursor.lastrowid or 0)
         return found
 

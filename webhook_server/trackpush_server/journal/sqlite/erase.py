@@ -6,39 +6,20 @@ from collections.abc import Sequence
 import msgspec
 
 from trackpush_server.journal.port import Erasure, Found, Subject
+from trackpush_server.journal.queries import load
 
-OF_AWB = """
-SELECT id FROM updates WHERE shipment = :awb
-UNION SELECT id FROM updates WHERE awb = :awb AND awb <> shipment
-UNION SELECT id FROM updates WHERE forward_awb = :awb
-ORDER BY id
-"""
-"""Few: a shipment has tens of updates."""
-
-ONE = "SELECT id, account_id, erased_at FROM updates WHERE id = ?"
-
-NEXT_IDS = "SELECT id, account_id, erased_at FROM updates WHERE id > ? ORDER BY id LIMIT ?"
-"""A stretch of all updates: a client's aren't indexed, and an erasure of a client is no daily thing."""
-
-ACCOUNTS = "SELECT id FROM names WHERE substr(name, 1, length(:client) + 1) = :client || '/'"
-
-BLANK_UPDATES = """
-UPDATE updates SET shipment = '', awb = NULL, forward_awb = NULL, order_id = NULL, notification = x'', body = x'',
-    trace = NULL, erased_at = :now
-WHERE id IN (SELECT value FROM json_each(:ids)) AND erased_at IS NULL
-"""
-BLANK_ATTEMPTS = "UPDATE attempts SET error = NULL WHERE update_id IN (SELECT value FROM json_each(:ids))"
-END_PUSHES = """
-UPDATE pushes SET state = CASE state WHEN 0 THEN 3 ELSE state END, due_at = 0, ended_at = coalesce(ended_at, :now),
-    error = CASE state WHEN 0 THEN 'erased before it was delivered' END
-WHERE update_id IN (SELECT value FROM json_each(:ids))
-"""
-COUNT = "UPDATE erasures SET updates = updates + ?, pushes = pushes + ? WHERE id = ?"
-BEGIN = "INSERT INTO erasures (subject, reason, begun_at) VALUES (?, ?, ?)"
-END = "UPDATE erasures SET ended_at = ? WHERE id = ?"
-RECORDS = """
-SELECT id, subject, reason, begun_at, ended_at, updates, pushes FROM erasures ORDER BY id DESC LIMIT ?
-"""
+_SQL = load(f"{__package__}.sql", "erasing")
+OF_AWB = _SQL["of_awb"]
+ONE = _SQL["one"]
+NEXT_IDS = _SQL["next_ids"]
+ACCOUNTS = _SQL["accounts"]
+BLANK_UPDATES = _SQL["blank_updates"]
+BLANK_ATTEMPTS = _SQL["blank_attempts"]
+END_PUSHES = _SQL["end_pushes"]
+COUNT = _SQL["count"]
+BEGIN = _SQL["begin"]
+END = _SQL["end"]
+RECORDS = _SQL["records"]
 
 
 def find(connection: sqlite3.Connection, subject: Subject, after: int, limit: int) -> Found:

@@ -39,7 +39,7 @@ class Pages:
 
         def read(connection: sqlite3.Connection) -> Page:
             with snapshot(connection):
-                highest = int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+                highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
                 rows = connection.execute(sql.PENDING, (push_config, after, limit)).fetchall()
             return Page(tuple(self._stored(push_config, row) for row in rows), highest)
 
@@ -60,7 +60,7 @@ class Pages:
 
         def read(connection: sqlite3.Connection) -> tuple[PendingCount, ...]:
             with snapshot(connection):
-                names = dict(connection.execute("SELECT id, name FROM names"))
+                names = dict(connection.execute(sql.NAMES))
                 counts = connection.execute(sql.PENDING_COUNTS).fetchall()
                 return tuple(
                     PendingCount(names[config], count, connection.execute(sql.OLDEST_PENDING, (config,)).fetchone()[0])

@@ -10,16 +10,13 @@ import time
 import msgspec
 
 from trackpush_server.journal.port import Resealed
+from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES, Sealer
 
-NEXT = f"""
-SELECT id, substr(notification, 1, {PREFIX_BYTES}), substr(body, 1, {PREFIX_BYTES})
-FROM updates WHERE id > ? ORDER BY id LIMIT ?
-"""  # noqa: S608  a number
-
-PAYLOADS = "SELECT id, key, notification, body FROM updates WHERE id IN (SELECT value FROM json_each(?))"
-
-REPLACE = "UPDATE updates SET notification = ?, body = ? WHERE id = ?"
+_SQL = load(f"{__package__}.sql", "resealing")
+NEXT = _SQL["next"]
+PAYLOADS = _SQL["payloads"]
+REPLACE = _SQL["replace"]
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -32,7 +29,7 @@ class Looked(msgspec.Struct, frozen=True):
 
 def look(connection: sqlite3.Connection, sealer: Sealer, after: int, limit: int) -> Looked:
     """Look at the next updates."""
-    rows = connection.execute(NEXT, (after, limit)).fetchall()
+    rows = connection.execute(NEXT, (PREFIX_BYTES, after, limit)).fetchall()
     stale = tuple(row[0] for row in rows if not (sealer.is_current(row[1]) and sealer.is_current(row[2])))
     return Looked(len(rows), stale, rows[-1][0] if len(rows) == limit else None)
 

@@ -7,50 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from trackpush_server.journal.port import Keep, Trimmed
+from trackpush_server.journal.queries import load
 
-NEXT = """
-SELECT u.id, u.received_at, EXISTS (SELECT 1 FROM pushes AS p WHERE p.update_id = u.id),
-    EXISTS (
-        SELECT 1 FROM pushes AS p WHERE p.update_id = u.id
-            AND coalesce(p.ended_at, u.received_at) < CASE p.state WHEN 0 THEN 0 WHEN 2 THEN :dead ELSE :delivered END
-    )
-FROM updates AS u WHERE u.id > :after ORDER BY u.id LIMIT :limit
-"""
-"""Updates in the order received, with whether they have pushes at all and any that is to go."""
-
-_IDS = "(SELECT value FROM json_each(:ids))"
-
-MARK_LATE = f"""
-UPDATE pushes SET late = 1
-WHERE +state = 2 AND late = 0 AND (update_id, config_id) IN (
-    SELECT o.id, p.config_id FROM updates AS e
-    CROSS JOIN pushes AS p ON p.update_id = e.id AND +p.state = 1 AND p.ended_at < :delivered
-    CROSS JOIN updates AS o ON o.shipment = e.shipment AND o.account_id = e.account_id AND o.occurred_at < e.occurred_at
-    WHERE e.id IN {_IDS} AND e.erased_at IS NULL
-)
-"""  # noqa: S608  constants only
-"""A dead push is late when it is replayed after a newer one of its shipment was delivered (`replay.REPLAY`). Dead ones
-are kept for longer: before the newer one goes, they are told."""
-
-DELETE_PUSHES = f"""
-DELETE FROM pushes WHERE update_id IN {_IDS}
-    AND coalesce(ended_at, (SELECT received_at FROM updates WHERE id = pushes.update_id))
-        < CASE state WHEN 0 THEN 0 WHEN 2 THEN :dead ELSE :delivered END
-"""  # noqa: S608  constants only
-"""Looked at again: a push may have been replayed since it was found. Those dropped at receipt have no end of their
-own."""
-
-DELETE_ATTEMPTS = f"""
-DELETE FROM attempts WHERE update_id IN {_IDS}
-    AND NOT EXISTS (
-        SELECT 1 FROM pushes AS p WHERE p.update_id = attempts.update_id AND p.config_id = attempts.config_id
-    )
-"""  # noqa: S608  constants only
-
-DELETE_UPDATES = f"""
-DELETE FROM updates WHERE id IN {_IDS} AND received_at < :delivered
-    AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.update_id = updates.id)
-"""  # noqa: S608  constants only
+_SQL = load(f"{__package__}.sql", "retention")
+NEXT = _SQL["next"]
+MARK_LATE = _SQL["mark_late"]
+DELETE_PUSHES = _SQL["delete_pushes"]
+DELETE_ATTEMPTS = _SQL["delete_attempts"]
+DELETE_UPDATES = _SQL["delete_updates"]
 
 
 class Candidates(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from pathlib import Path
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
+from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned
 from trackpush_server.journal.sqlite.connection import (
     BUSY_SECONDS,
@@ -354,7 +355,7 @@ class Writer(threading.Thread):
 
     def _continue_ids(self, connection: sqlite3.Connection) -> None:
         """Ids never go back while the process lives, also over a file restored from a backup: others hold them."""
-        last = int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+        last = int(connection.execute(sql.LAST_ID).fetchone()[0])
         self._next_id = max(self._next_id, last + 1)
         if self._announced is not None:
             done = Done()

@@ -1,0 +1,28 @@
+"""Named statements from .sql files: ``-- name: NAME``, comments that say what it is for, then the statement."""
+
+import functools
+import re
+from importlib import resources
+
+_HEAD = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_PURPOSE = re.compile(r"(?:-- .+\n)+")
+
+
+@functools.cache
+def load(package: str, file: str) -> dict[str, str]:
+    """The statements of a file of this package, by name, without their comments.
+
+    Raises:
+        ValueError: a name stands twice, or nothing says what a statement is for.
+    """
+    text = resources.files(package).joinpath(f"{file}.sql").read_text(encoding="utf-8")
+    _, *parts = _HEAD.split(text)
+    found: dict[str, str] = {}
+    for name, part in zip(parts[::2], parts[1::2], strict=True):
+        purpose = _PURPOSE.match(part)
+        if purpose is None:
+            raise ValueError(f"{file}.sql: nothing says what {name} is for")
+        if name in found:
+            raise ValueError(f"{file}.sql: {name} stands twice")
+        found[name] = part[purpose.end() :].strip().removesuffix(";")
+    return found
