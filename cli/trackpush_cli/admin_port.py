@@ -54,7 +54,7 @@ class AdminPort:
         status, content = self._exchange(method, path, body, headers)
         return self._read(status, content, path)
 
-    def events(self, path: str) -> Iterator[dict[str, Any]]:
+    def events(self, path: str) -> Iterator[Any]:
         """The JSON of each server-sent event, until the server or the caller ends it. Raises what `ask` does."""
         try:
             self._connection.request("GET", path, None, self._headers | {"Accept": "text/event-stream"})
@@ -137,7 +137,7 @@ def _told(found: dict[str, Any], status: int) -> str:
     return str(found.get("detail") or found.get("message") or found.get("error") or found.get("title") or status)
 
 
-def _events(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+def _events(answer: http.client.HTTPResponse) -> Iterator[Any]:
     """The ``data`` of each event; comments, which only keep the connection alive, are skipped."""
     data: list[bytes] = []
     while line := answer.readline(_MAX_LINE):

@@ -33,6 +33,7 @@ COMMANDS = {
     ),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),
+    "shipment": Entry("trackpush_cli.shipment", "Show the story of one shipment: updates, pushes, answers."),
     "replay": Entry("trackpush_cli.replay", "Send pushes that have ended once more."),
     "erase": Entry("trackpush_cli.erase", "Erase what is stored about a shipment or a client."),
     "reseal": Entry("trackpush_cli.reseal", "Store bodies anew under the first key of the encryption."),

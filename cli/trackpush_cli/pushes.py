@@ -1,10 +1,10 @@
-"""`trackpush pushes`: what became of updates, read from the journal's file, with the server up or down."""
+"""`trackpush pushes`: what became of updates, from a running server or from the file of a SQLite journal."""
 
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -12,25 +12,50 @@ from trackpush_cli.errors import CannotStartError, ProblemsFoundError
 from trackpush_cli.keys import key_file_option, sealer
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import output_option, print_data
+from trackpush_cli.server_options import ServerChoice, server_options
+from trackpush_cli.tail import command as tail_command
 
 if TYPE_CHECKING:
-    from trackpush_server.journal.reader import JournalReader
+    from trackpush_server.journal.lookup import PushDetail, PushPage, PushQuery
 
 STATES = ("pending", "delivered", "dead", "dropped")
 
 data_option = click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal, as given to `serve`."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder of a SQLite journal on this machine, as given to `serve`; no server is asked then.",
 )
 
 
+class Reads(Protocol):
+    """Where pushes are looked up."""
+
+    def list_pushes(self, query: "PushQuery") -> "PushPage":
+        """A page of those that match."""
+        ...
+
+    def show(self, push_id: str) -> "PushDetail | None":
+        """One whole, or None."""
+        ...
+
+
 @contextlib.contextmanager
-def _reading(data: Path, key_files: tuple[Path, ...] = ()) -> Iterator["JournalReader"]:
+def _reading(
+    data: Path | None, server: ServerChoice, key_files: tuple[Path, ...] = ()
+) -> Iterator[tuple[Reads, str]]:
+    """The journal, and how it is called in messages."""
+    if data is None:
+        from trackpush_cli.admin_lookup import AdminLookup  # noqa: PLC0415  only here, for a fast start
+
+        lookup = AdminLookup(server.open())
+        yield lookup, lookup.place
+        return
     from trackpush_server.journal.port import JournalUnavailableError  # noqa: PLC0415  only here, for a fast start
     from trackpush_server.journal.reader import JournalReader  # noqa: PLC0415  same
 
     try:
         with JournalReader(data, sealer=sealer(key_files)) as reader:
-            yield reader
+            yield reader, str(data)
     except JournalUnavailableError as error:
         raise CannotStartError(str(error)) from None
 
@@ -44,7 +69,9 @@ def command() -> None:
     """Look at pushes and their attempts: state, every try, when the next one is due."""
 
 
-@command.command("list", epilog="Newest first. Exit code: 0, also when there are none; 2 when there is no journal.")
+@command.command(
+    "list", epilog="Newest first. Exit code: 0, also when there are none; 2 when there is no server or no journal."
+)
 @data_option
 @click.option("--awb", help="Of this shipment, also as the forward AWB of a return.")
 @click.option("--client", help="Of this namespace.")
@@ -54,10 +81,12 @@ def command() -> None:
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
 @click.option("--cursor", help="Go on where the last page ended.")
+@server_options
 @output_option
 def list_command(
     *,
-    data: Path,
+    data: Path | None,
+    server: ServerChoice,
     awb: str | None,
     client: str | None,
     push_config: str | None,
@@ -83,7 +112,7 @@ def list_command(
         limit=limit,
         cursor=cursor,
     )
-    with _reading(data) as reader:
+    with _reading(data, server) as (reader, _):
         try:
             page = reader.list_pushes(query)
         except ValueError as error:
@@ -94,13 +123,22 @@ def list_command(
         print_data(view.page_data(page.rows, page.older), output)
 
 
-@command.command("show", epilog="Exit code: 0, 1 when there is no such push, 2 when there is no journal.")
+@command.command("show", epilog="Exit code: 0, 1 when there is no such push, 2 when there is no server or no journal.")
 @click.argument("push_id", metavar="ID")
 @data_option
 @click.option("--body", is_flag=True, help="Also the bodies. They hold personal data: names, phone numbers.")
 @key_file_option
+@server_options
 @output_option
-def show_command(*, push_id: str, data: Path, body: bool, key_files: tuple[Path, ...], output: str) -> None:
+def show_command(
+    *,
+    push_id: str,
+    data: Path | None,
+    server: ServerChoice,
+    body: bool,
+    key_files: tuple[Path, ...],
+    output: str,
+) -> None:
     """Show one push: its shipment and every try. ID is what `list` shows, or the webhook-id that the client got."""
     from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
     from trackpush_server.ids import parse_push_id  # noqa: PLC0415  same
@@ -109,11 +147,11 @@ def show_command(*, push_id: str, data: Path, body: bool, key_files: tuple[Path,
         parse_push_id(push_id)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="ID") from None
-    with _reading(data, key_files) as reader:
+    with _reading(data, server, key_files) as (reader, place):
         detail = reader.show(push_id)
     if detail is None:
         raise ProblemsFoundError(
-            f"push {push_id}: not in the journal of {data}; it may be older than the retention, or in another folder"
+            f"push {push_id}: not in the journal of {place}; it may be older than the retention, or in another one"
         )
     if body and detail.unreadable is not None:
         raise CannotStartError(f"push {push_id}: {detail.unreadable}; here, give it with --encryption-key-file")
@@ -121,3 +159,6 @@ def show_command(*, push_id: str, data: Path, body: bool, key_files: tuple[Path,
         view.print_detail(detail, body=body)
     else:
         print_data(view.detail_data(detail, body=body), output)
+
+
+command.add_command(tail_command)

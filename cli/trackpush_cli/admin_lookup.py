@@ -1,0 +1,109 @@
+"""Pushes as a running server tells of them over its admin API, in the journal's own terms. docs/admin-api.md."""
+
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from trackpush_cli.admin_port import AdminPort
+from trackpush_cli.errors import CannotStartError
+from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushQuery, PushRow
+from trackpush_server.journal.port import PushState
+
+_API: Final = "/api/v1"
+Json = dict[str, Any]
+
+
+class AdminLookup:
+    """Reads through one server's admin port. Methods raise what `AdminPort.ask` does."""
+
+    def __init__(self, port: AdminPort) -> None:
+        self._port = port
+        self.place = port.name
+
+    def list_pushes(self, query: PushQuery) -> PushPage:
+        """Pushes that match, newest first."""
+        asked = {
+            "awb": query.awb,
+            "client": query.client,
+            "pushConfig": query.push_config,
+            "state": None if query.state is None else query.state.name.lower(),
+            "since": _iso(query.since),
+            "until": _iso(query.until),
+            "cursor": query.cursor,
+            "limit": query.limit,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        page = self._port.ask("GET", f"{_API}/pushes?{urlencode(given)}")
+        rows = tuple(_row(one) for one in page["pushes"])
+        return PushPage(rows, older=page["older"], newer=page["newer"])
+
+    def show(self, push_id: str) -> PushDetail | None:
+        """One push whole, or None."""
+        found = self._port.find("GET", f"{_API}/pushes/{quote(push_id, safe='')}")
+        if found is None:
+            return None
+        return PushDetail(
+            push=_row(found["push"]),
+            attempts=tuple(_attempt(one) for one in found["attempts"]),
+            notification=msgspec.json.encode(found["notification"]),
+            body=msgspec.json.encode(found["body"]),
+        )
+
+    def shipment(self, awb: str, client: str | None) -> list[Json]:
+        """Every update of a shipment in the order received, as the API gives it."""
+        updates: list[Json] = []
+        after: int | None = 0
+        while after is not None:
+            asked = {"after": after} | ({} if client is None else {"client": client})
+            page = self._port.find("GET", f"{_API}/shipments/{quote(awb, safe='')}?{urlencode(asked)}")
+            if page is None:
+                raise CannotStartError(f"{self.place}: it has no admin API; the server is older than this program")
+            updates += page["updates"]
+            after = page["after"]
+        return updates
+
+
+def milliseconds(text: str | None) -> int | None:
+    """Of an RFC 3339 time."""
+    return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _iso(moment: int | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment / 1000).astimezone().isoformat()
+
+
+def _row(one: Json) -> PushRow:
+    return PushRow(
+        push_id=one["id"],
+        push_config=one["pushConfig"],
+        account=one["account"],
+        shipment=one["shipment"],
+        awb=one["awb"],
+        forward_awb=one["forwardAwb"],
+        order_id=one["orderId"],
+        status=one["status"],
+        state=PushState[one["state"].upper()],
+        late=one["late"],
+        tries=one["tries"],
+        rejections=0,
+        due_at=milliseconds(one["nextTryAt"]) or 0,
+        received_at=milliseconds(one["receivedAt"]) or 0,
+        occurred_at=milliseconds(one["occurredAt"]),
+        ended_at=milliseconds(one["endedAt"]),
+        error=one["error"],
+        replays=one["replays"],
+        erased_at=milliseconds(one["erasedAt"]),
+        cursor="",
+    )
+
+
+def _attempt(one: Json) -> AttemptRow:
+    return AttemptRow(
+        number=one["number"],
+        started_at=milliseconds(one["startedAt"]) or 0,
+        duration_ms=one["durationMs"],
+        http_status=one["httpStatus"],
+        error=one["error"],
+    )

@@ -1,0 +1,56 @@
+"""`trackpush shipment`: the story of one shipment, from what came to what each client answered."""
+
+from typing import Any
+
+import click
+
+from trackpush_cli.errors import ProblemsFoundError
+from trackpush_cli.output import output_option, print_data, print_table
+from trackpush_cli.server_options import ServerChoice, server_options
+
+
+@click.command("shipment", epilog="Exit code: 0; 1 when nothing of it ever came; 2 when there is no server.")
+@click.argument("awb", metavar="AWB")
+@click.option("--client", help="Of this namespace.")
+@server_options
+@output_option
+def command(*, awb: str, client: str | None, server: ServerChoice, output: str) -> None:
+    """Show every update of a shipment: what came, when, to whom it was pushed, and what was answered."""
+    from trackpush_cli.admin_lookup import AdminLookup  # noqa: PLC0415  only here, for a fast start
+
+    lookup = AdminLookup(server.open())
+    updates = lookup.shipment(awb, client)
+    if not updates:
+        raise ProblemsFoundError(
+            f"{lookup.place}: no update of {awb} is in the journal. It never came, is older than the retention, or the"
+            " aggregator has it under another number; `trackpush doctor` shows whether posts can come in"
+        )
+    if output == "table":
+        _show(updates)
+    else:
+        print_data({"updates": updates}, output)
+
+
+def _show(updates: list[dict[str, Any]]) -> None:
+    rows = [row for update in updates for row in _rows(update)]
+    print_table(("RECEIVED", "STATUS", "ACCOUNT", "PUSH CONFIG", "STATE", "TRIES", "LAST ANSWER", "ID"), rows)
+
+
+def _rows(update: dict[str, Any]) -> list[tuple[str, ...]]:
+    head = (update["receivedAt"], "(erased)" if update["erasedAt"] else update["status"], update["account"])
+    if not update["pushes"]:
+        return [(*head, "none", "", "", "no PushConfig wants it: see its filter, and the statuses of the account", "")]
+    return [(*head, *_push(one)) for one in update["pushes"]]
+
+
+def _push(one: dict[str, Any]) -> tuple[str, ...]:
+    push, attempts = one["push"], one["attempts"]
+    answer = _answer(attempts[-1]) if attempts else push["error"] or ""
+    if push["state"] == "pending" and push["nextTryAt"]:
+        answer += f", next try {push['nextTryAt']}"
+    return (push["pushConfig"], push["state"], str(push["tries"]), answer, push["id"])
+
+
+def _answer(attempt: dict[str, Any]) -> str:
+    status = "" if attempt["httpStatus"] is None else str(attempt["httpStatus"])
+    return " ".join(part for part in (status, attempt["error"]) if part)

@@ -1,0 +1,65 @@
+"""`trackpush pushes tail`: updates and attempts as they happen."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from trackpush_cli.moments import show_duration, show_moment
+from trackpush_cli.output import output_option, print_data
+from trackpush_cli.server_options import ServerChoice, server_options
+
+
+@click.command("tail", epilog="Ends with Ctrl-C. `-o json` prints one event a line.")
+@click.option("--client", help="Of this namespace.")
+@click.option("--push-config", help="NAMESPACE/NAME of the destination.")
+@click.option("--failed", is_flag=True, help="Only attempts that failed.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many events.")
+@server_options
+@output_option
+def command(
+    *,
+    client: str | None,
+    push_config: str | None,
+    failed: bool,
+    count: int | None,
+    server: ServerChoice,
+    output: str,
+) -> None:
+    """Show what comes in and what is sent, as it happens: of one replica, where there are several."""
+    asked = {"client": client, "pushConfig": push_config, "failed": "true" if failed else None}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    for number, event in enumerate(_events(server, query), start=1):
+        _print(event, output)
+        if number == count:
+            return
+
+
+def _events(server: ServerChoice, query: str) -> Iterator[dict[str, Any]]:
+    for event in server.open().events(f"/api/v1/tail?{query}"):
+        if isinstance(event, dict):
+            yield event
+        else:
+            click.echo(f"{event} events were left out: they come faster than they can be shown", err=True)
+
+
+def _print(event: dict[str, Any], output: str) -> None:
+    if output == "table":
+        click.echo(_line(event))
+    elif output == "json":
+        click.echo(json.dumps(event, ensure_ascii=False))
+    else:
+        click.echo("---")
+        print_data(event, output)
+
+
+def _line(event: dict[str, Any]) -> str:
+    head = f"{show_moment(event['at'])}  {event['kind']:<7}  {event['awb'] or event['shipment'] or '':<16}"
+    if event["kind"] == "update":
+        wanted = ", ".join(event["pushes"]) or "nobody wants it"
+        return f"{head}  {event['status']:<20}  {event['account']} → {wanted}"
+    answer = " ".join(str(part) for part in (event["httpStatus"], event["error"]) if part)
+    took = "" if event["durationMs"] is None else f" in {show_duration(event['durationMs'] / 1000)}"
+    return f"{head}  {event['state']:<20}  {event['pushConfig']}  try {event['tries']}: {answer}{took}"
