@@ -49,6 +49,7 @@ class AdminLookup:
             attempts=tuple(_attempt(one) for one in found["attempts"]),
             notification=msgspec.json.encode(found["notification"]),
             body=msgspec.json.encode(found["body"]),
+            unreadable=found.get("unreadable"),
         )
 
     def shipment(self, awb: str, client: str | None) -> list[Json]:

@@ -116,7 +116,7 @@ def direct(url: str, token_file: Path | None) -> AdminPort:
         kind(parts.hostname, parts.port, timeout=TIMEOUT),
         name=f"{parts.scheme}://{parts.netloc}",
         token=None if token_file is None else read_token(token_file),
-        advice="is the server up, and this its admin port? In a cluster name --context or -n instead: it is found then",
+        advice="is the server up, and this its admin port? For a cluster name --context or -n (docs/cli.md)",
     )
 
 

@@ -40,9 +40,7 @@ class Reads(Protocol):
 
 
 @contextlib.contextmanager
-def _reading(
-    data: Path | None, server: ServerChoice, key_files: tuple[Path, ...] = ()
-) -> Iterator[tuple[Reads, str]]:
+def _reading(data: Path | None, server: ServerChoice, key_files: tuple[Path, ...] = ()) -> Iterator[tuple[Reads, str]]:
     """The journal, and how it is called in messages."""
     if data is None:
         from trackpush_cli.admin_lookup import AdminLookup  # noqa: PLC0415  only here, for a fast start

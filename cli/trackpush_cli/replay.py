@@ -59,7 +59,7 @@ def command(
     port = server.open()
     job = port.ask("POST", _PATH, request)
     try:
-        job = follow(port, _PATH, job, _progress)
+        job = follow(port, _PATH, job, _progress, share=lambda job: (job["replayed"], _found(job)))
     except KeyboardInterrupt:
         job = cancel(port, _PATH, job)
     _show(job, output)
@@ -67,8 +67,11 @@ def command(
 
 
 def _progress(job: dict[str, Any]) -> str:
-    found = sum(count for states in job["found"].values() for count in states.values())
-    return f"{found} found" if job["dryRun"] else f"{job['replayed']} of {found} found are pending again"
+    return f"{_found(job)} found" if job["dryRun"] else f"{job['replayed']} of {_found(job)} found are pending again"
+
+
+def _found(job: dict[str, Any]) -> int:
+    return sum(count for states in job["found"].values() for count in states.values())
 
 
 def _show(job: dict[str, Any], output: str) -> None:

@@ -52,5 +52,4 @@ def _push(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _answer(attempt: dict[str, Any]) -> str:
-    status = "" if attempt["httpStatus"] is None else str(attempt["httpStatus"])
-    return " ".join(part for part in (status, attempt["error"]) if part)
+    return str(attempt["error"] or attempt["httpStatus"])

@@ -21,8 +21,8 @@ from support.rough_way import DOWN, PASSED, open_rough_way
 from support.server import running
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
-PACE = Pace(rate=150, shipments=32)
-SECONDS = 3.0
+PACE = Pace(rate=80, shipments=32)
+SECONDS = 2.0
 TROUBLE = 0.15
 RETRIES = {"retry": {"schedule": ["50ms", "100ms", "200ms", "500ms"]}}
 
