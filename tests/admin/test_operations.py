@@ -1,6 +1,9 @@
 """Replay and erase over the admin port of a real server: what is asked, refused, done, and shown of it."""
 
+import asyncio
 import hashlib
+import itertools
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from support.serving import account, serving, table
 from support.sink import Sink, open_sink
 from trackpush_api.routing import Destination, RoutingTable
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.operations import jobs
+from trackpush_server.operations import jobs, replays
 from trackpush_server.server import Server
 
 REPLAYS, ERASURES = "/api/v1/replays", "/api/v1/erasures"
@@ -95,6 +98,49 @@ async def test_a_replay_by_id_or_awb_sends_that_one_alone(tmp_path: Path) -> Non
         await ended(server, REPLAYS, {"awb": awb, "states": ["delivered"]})
         await arrived(sink, 4)
         assert [one.mark for one in sink.arrivals[2:]] == [1, 2]
+
+
+async def test_a_replay_of_a_time_range_takes_what_was_received_within_it_alone(tmp_path: Path) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+        await post(server, 1, 2)
+        await delivered(server, 2)
+        between = datetime.now(UTC)
+        await post(server, 3, 4, 5)
+        await delivered(server, 5)
+        after = datetime.now(UTC)
+        wanted = {"client": "acme", "states": ["delivered"], "dryRun": True}
+        for since, until_, count in ((None, between, 2), (between, after, 3), (after, None, 0), (None, None, 5)):
+            limits = {"since": since and since.isoformat(), "until": until_ and until_.isoformat()}
+            found = (await ended(server, REPLAYS, {**wanted, **limits}))["found"]
+            assert found == ({"acme/push": {"delivered": count}} if count else {}), limits
+        await ended(server, REPLAYS, {**wanted, "dryRun": False, "until": between.isoformat()})
+        await arrived(sink, 7)
+        assert sorted(one.mark or 0 for one in sink.arrivals[5:]) == [1, 2]
+
+
+async def test_a_replay_tells_how_far_it_is_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replays, "STEP", 2)
+    gate, steps = asyncio.Event(), itertools.count(1)
+    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+        await post(server, *range(7))
+        await delivered(server, 7)
+        journal_replay = server._journal.replay
+
+        async def replay(*ids: Any, **times: Any) -> int:
+            if next(steps) == 3:
+                await gate.wait()
+            return await journal_replay(*ids, **times)
+
+        monkeypatch.setattr(server._journal, "replay", replay)
+        _, job = await ask(server, "POST", REPLAYS, {"client": "acme", "states": ["delivered"]})
+        while job["found"] != {"acme/push": {"delivered": 6}}:
+            _, job = await ask(server, "GET", f"{REPLAYS}/{job['id']}")
+        assert (job["state"], job["replayed"]) == ("running", 4)
+        gate.set()
+        while job["state"] == "running":
+            _, job = await ask(server, "GET", f"{REPLAYS}/{job['id']}")
+        assert (job["state"], job["replayed"]) == ("done", 7)
+        await arrived(sink, 14)
 
 
 @pytest.mark.parametrize(
