@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trackpush_api.routing import RoutingTable
 from trackpush_server.journal.ownership import Ownership, Sole
-from trackpush_server.journal.port import Committed, Journal
+from trackpush_server.journal.port import Committed, Journal, PushState
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.change import Change, change
@@ -113,8 +113,10 @@ class Dispatcher:
         channels = self._channels
         for one in committed:
             for push in one.update.pushes:
-                channel = channels.get(push.push_config)
-                if channel is not None and push.push_config not in one.dropped:
+                if push.push_config in one.dropped:
+                    age = self._hub.wall() - one.update.received_at / 1000
+                    self._hub.observer.ended(push.push_config, PushState.DROPPED.name.lower(), age)
+                elif (channel := channels.get(push.push_config)) is not None:
                     channel.offer(one)
 
     def gain(self, slots: frozenset[int]) -> None:
