@@ -11,7 +11,6 @@ SYNCHRONOUS = [
     "trackpush_server.config",
     "trackpush_server.journal.reader",
     "trackpush_server.journal.sqlite.connection",
-    "trackpush_server.journal.sqlite.listing",
     "trackpush_server.journal.sqlite.schema",
     "trackpush_server.journal.sqlite.search",
     "trackpush_server.outbound.tls",
@@ -22,8 +21,9 @@ AT_THE_START = (
     ("trackpush_server/telemetry/metrics.py", "__init__"),
     ("trackpush_operator/cluster/connection.py", "configuration"),
     ("trackpush_operator/metrics.py", "__init__"),
+    ("asyncpg/connect_utils.py", "_parse_connect_arguments"),
 )
-"""They read files once, before anything is served."""
+"""They read files once, before anything is served; the driver of PostgreSQL looks for its few at each connect."""
 
 
 @pytest.fixture(autouse=True)

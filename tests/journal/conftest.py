@@ -4,17 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from journal.stores import Store, sealing, sqlite_store
+from journal.stores import Store, postgres_store, sealing, sqlite_store
 
 
-def encrypted_store(folder: Path) -> Store:
-    """The same, with bodies encrypted: nothing else may change."""
-    return sqlite_store(folder, sealer=sealing(b"k" * 32))
-
-
-_ADAPTERS = {"sqlite": sqlite_store, "sqlite-encrypted": encrypted_store}
-
-
-@pytest.fixture(params=sorted(_ADAPTERS))
+@pytest.fixture(params=["postgres", "sqlite", "sqlite-encrypted"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return _ADAPTERS[request.param](tmp_path / "data")
+    """Encrypted, nothing else may change."""
+    if request.param == "postgres":
+        return postgres_store(request.getfixturevalue("journal_dsn"))
+    return sqlite_store(tmp_path / "data", sealer=sealing(b"k" * 32) if "encrypted" in request.param else None)

@@ -11,6 +11,7 @@ import msgspec
 
 from trackpush_api.routing import Encryption
 from trackpush_server.journal.port import Committed, Journal, NewPush, NewUpdate, Outcome, PushState
+from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 
@@ -84,6 +85,11 @@ def sqlite_store(folder: Path, *, sealer: Sealer | None = None) -> Store:
 def sealing(*keys: bytes, decrypt_only: bool = False) -> Sealer:
     """Seals with the first of these keys; without any, in clear."""
     return Sealer(os.urandom, Encryption(keys=keys, decrypt_only=decrypt_only) if keys else None)
+
+
+def postgres_store(dsn: str, *, sealer: Sealer | None = None) -> Store:
+    """A store of the PostgreSQL adapter, for a server that has the database for itself."""
+    return Store(lambda with_keys: PostgresJournal(dsn, sealer=with_keys), sealer=sealer)
 
 
 def update(*, to: Sequence[str | NewPush] = (OMS,), **fields: object) -> NewUpdate:

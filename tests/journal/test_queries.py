@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from trackpush_server.journal import sqlite
+from trackpush_server.journal import postgres, sqlite
 from trackpush_server.journal.queries import load
 
 GOOD = """\
@@ -49,11 +50,13 @@ def test_a_statement_without_a_purpose_or_with_anothers_name_is_told(package: st
         load(package, file)
 
 
-def test_every_file_of_the_adapter_can_be_read_and_every_statement_is_used() -> None:
-    folder = Path(sqlite.__file__).parent
+@pytest.mark.parametrize("adapter", [postgres, sqlite])
+def test_every_file_of_an_adapter_can_be_read_and_every_statement_is_used(adapter: ModuleType) -> None:
+    assert adapter.__file__ is not None
+    folder = Path(adapter.__file__).parent
     code = "".join(file.read_text() for file in folder.glob("*.py"))
     files = sorted((folder / "sql").glob("*.sql"))
     assert len(files) >= 7
     for file in files:
-        unused = [name for name in load("trackpush_server.journal.sqlite.sql", file.stem) if f'"{name}"' not in code]
+        unused = [name for name in load(f"{adapter.__name__}.sql", file.stem) if f'"{name}"' not in code]
         assert (file.name, unused) == (file.name, [])

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import asyncpg
 import pytest
 
-from trackpush_server.journal.postgres import schema
-from trackpush_server.journal.postgres.schema import Change, NewerSchemaError, changes, migrate, parse
+from trackpush_server.journal.postgres.schema import CHANGES, Change, NewerSchemaError, migrate, parse
 
-NEXT = changes()[-1].number + 1
+NEXT = CHANGES[-1].number + 1
 
 
 @contextlib.asynccontextmanager
@@ -26,14 +25,14 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 async def migrate_to(dsn: str, *known: Change) -> None:
     """As a server that knows these changes on top of ours."""
     async with connected(dsn) as connection:
-        await migrate(connection, (*changes(), *known))
+        await migrate(connection, (*CHANGES, *known))
 
 
 async def test_four_servers_that_start_at_once_make_one_schema(postgres_dsn: str) -> None:
     await asyncio.gather(*(migrate_to(postgres_dsn) for _ in range(4)))
     async with connected(postgres_dsn) as connection:
         numbers = [row[0] for row in await connection.fetch("SELECT number FROM trackpush.schema_changes ORDER BY 1")]
-        assert numbers == [change.number for change in changes()]
+        assert numbers == [change.number for change in CHANGES]
         assert await connection.fetchval("SELECT count(*) FROM trackpush.slots") == 128
         assert await connection.fetchval("SELECT count(*) FROM trackpush.counter") == 1
 
@@ -71,8 +70,8 @@ async def test_a_change_that_fails_leaves_the_schema_as_it_was(postgres_dsn: str
 
 
 def test_every_change_says_what_it_needs_and_numbers_have_no_gaps() -> None:
-    assert [change.number for change in changes()] == list(range(1, len(changes()) + 1))
-    assert all(change.needs <= change.number for change in changes())
+    assert [change.number for change in CHANGES] == list(range(1, len(CHANGES) + 1))
+    assert all(change.needs <= change.number for change in CHANGES)
     with pytest.raises(ValueError, match=r"0009_odd\.sql: its first line must be"):
         parse(9, "odd", "SELECT 1;")
 
@@ -103,4 +102,4 @@ async def test_the_day_of_new_ids_never_goes_back_even_if_the_clock_does(
 
 
 def test_the_schemas_files_are_part_of_the_package() -> None:
-    assert schema.changes()[0].name == "tables"
+    assert CHANGES[0].name == "tables"

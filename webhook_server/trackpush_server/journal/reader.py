@@ -10,9 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from trackpush_server.ids import parse_push_id, push_config_tag, push_id
+from trackpush_server.journal import listing
+from trackpush_server.journal.listing import Found, Position
 from trackpush_server.journal.lookup import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
@@ -30,7 +32,7 @@ from trackpush_server.journal.lookup import (
 )
 from trackpush_server.journal.port import AuditRow, JournalUnavailableError, PushState
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite import listing, search
+from trackpush_server.journal.sqlite import search
 from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_outside_reader
 
 
@@ -54,7 +56,9 @@ class JournalReader:
         """See `Lookup.list_pushes`."""
         with self._reading() as connection:
             names = search.names(connection)
-            rows, older, newer = listing.list_pushes(connection, names, query)
+            cursor = listing.checked(query)
+            where = search.bounds(connection, query.since, query.until, cursor, newer=query.newer)
+            rows, older, newer = _listed(connection, listing.list_pushes(names, names, query, where))
             return PushPage(tuple(_row(names, row) for row in rows), _cursor(older), _cursor(newer))
 
     def show(self, push_id: str) -> PushDetail | None:
@@ -151,7 +155,16 @@ class JournalReader:
             yield self._connection
 
 
-def _cursor(position: search.Position | None) -> str | None:
+def _listed(connection: sqlite3.Connection, walking: listing.Walking) -> listing.Listed:
+    try:
+        walk = next(walking)
+        while True:
+            walk = walking.send(search.walk(connection, walk))
+    except StopIteration as end:
+        return cast("listing.Listed", end.value)
+
+
+def _cursor(position: Position | None) -> str | None:
     return None if position is None else f"{position[0]}.{position[1]}"
 
 
@@ -159,7 +172,7 @@ def _attempts(found: Iterable[search.FoundAttempt]) -> tuple[AttemptRow, ...]:
     return tuple(AttemptRow(**one._asdict()) for one in found)
 
 
-def _row(names: dict[int, str], row: search.Found) -> PushRow:
+def _row(names: dict[int, str], row: Found) -> PushRow:
     push_config = names[row.config_id]
     return PushRow(
         push_id=push_id(row.key, push_config),

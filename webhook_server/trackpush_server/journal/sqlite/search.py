@@ -12,36 +12,12 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from trackpush_server.journal.listing import Bounds, Found, Position, Walk
 from trackpush_server.journal.port import AuditRow
 from trackpush_server.journal.sqlite.statements import OLDEST_PENDING
 
 _SLACK = 5_000
 _LAST = (1 << 63) - 1
-
-
-class Found(NamedTuple):
-    """A push with its update, as stored; names as numbers."""
-
-    update_id: int
-    config_id: int
-    state: int
-    late: int
-    tries: int
-    rejections: int
-    due_at: int
-    ended_at: int | None
-    error: str | None
-    key: bytes
-    account_id: int
-    received_at: int
-    occurred_at: int | None
-    shipment: str
-    awb: str | None
-    forward_awb: str | None
-    order_id: str | None
-    status: str
-    replays: int
-    erased_at: int | None
 
 
 class FoundWhole(NamedTuple):
@@ -77,21 +53,6 @@ class FoundAttempt(NamedTuple):
     duration_ms: float
     http_status: int | None
     error: str | None
-
-
-Position = tuple[int, int]
-"""Of a push in the order received: its update's id, and the number of its PushConfig."""
-
-
-class Bounds(NamedTuple):
-    """Where to look: positions between two, both exclusive; times of receipt exactly."""
-
-    low: Position
-    high: Position
-    since: int
-    until: int
-    newer: bool
-    """Walk to newer ones, from ``low``; otherwise to older ones, from ``high``."""
 
 
 _COLUMNS = (
@@ -245,31 +206,24 @@ def _first_received(connection: sqlite3.Connection, moment: int) -> int:
     return low
 
 
-def everything(connection: sqlite3.Connection, where: Bounds, limit: int) -> list[Found]:
-    """Pushes of all PushConfigs and states."""
-    return _found(connection, ALL, where, (*_between(where), limit))
-
-
-def by_awb(connection: sqlite3.Connection, awb: str, where: Bounds, limit: int) -> list[Found]:
-    """Pushes of an AWB."""
-    return _found(connection, BY_AWB, where, (awb, *_between(where), limit))
-
-
-def by_order(connection: sqlite3.Connection, order_id: str, where: Bounds, limit: int) -> list[Found]:
-    """Pushes of an order."""
-    return _found(connection, BY_ORDER, where, (order_id, where.low[0], where.high[0], *_between(where), limit))
-
-
-def by_status(connection: sqlite3.Connection, status: str, where: Bounds, limit: int) -> list[Found]:
-    """Pushes of updates with a status."""
-    return _found(connection, BY_STATUS, where, (status, where.low[0], where.high[0], *_between(where), limit))
-
-
-def by_state(connection: sqlite3.Connection, state: int, config: int, where: Bounds, limit: int) -> list[Found]:
-    """Pushes of one PushConfig in one state."""
-    first = where.low[0] + (config <= where.low[1])
-    last = where.high[0] - (config >= where.high[1])
-    return _found(connection, BY_STATE, where, (state, config, first, last, where.since, where.until, limit))
+def walk(connection: sqlite3.Connection, step: Walk) -> list[Found]:
+    """The rows of one walk."""
+    where, limit = step.where, step.limit
+    ids = (where.low[0], where.high[0])
+    between = (*where.low, *where.high, where.since, where.until)
+    values: tuple[object, ...]
+    match step.by:
+        case "awb":
+            sql, values = BY_AWB, (step.text, *between, limit)
+        case "order":
+            sql, values = BY_ORDER, (step.text, *ids, *between, limit)
+        case "status":
+            sql, values = BY_STATUS, (step.text, *ids, *between, limit)
+        case "state":
+            sql, values = BY_STATE, (step.state, step.config, *step.ids, where.since, where.until, limit)
+        case "receipt":
+            sql, values = ALL, (*between, limit)
+    return [Found(*row) for row in connection.execute(sql[where.newer], values)]
 
 
 def timeline(connection: sqlite3.Connection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:
@@ -323,13 +277,3 @@ def by_key(connection: sqlite3.Connection, key: bytes) -> list[FoundWhole]:
 def attempts(connection: sqlite3.Connection, push: Found) -> list[FoundAttempt]:
     """All attempts of one push, in order."""
     return [FoundAttempt(*row) for row in connection.execute(ATTEMPTS, (push.update_id, push.config_id))]
-
-
-def _between(where: Bounds) -> tuple[int, ...]:
-    return (*where.low, *where.high, where.since, where.until)
-
-
-def _found(
-    connection: sqlite3.Connection, sql: tuple[str, str], where: Bounds, values: tuple[object, ...]
-) -> list[Found]:
-    return [Found(*row) for row in connection.execute(sql[where.newer], values)]

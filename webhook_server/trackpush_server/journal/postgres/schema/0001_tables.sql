@@ -56,11 +56,12 @@ CREATE TABLE trackpush.updates (
     body         bytea   NOT NULL
 ) PARTITION BY RANGE (id);
 
--- Search by AWB (which names the shipment where there is one), and a shipment's other updates.
-CREATE INDEX updates_by_shipment ON trackpush.updates (shipment, account_id);
--- Search by AWB where the shipment goes by another name (returns), and by the AWB of the forward leg.
-CREATE INDEX updates_by_awb ON trackpush.updates (awb) WHERE awb IS NOT NULL AND awb <> shipment;
-CREATE INDEX updates_by_forward_awb ON trackpush.updates (forward_awb) WHERE forward_awb IS NOT NULL;
+-- A shipment's updates; search by AWB (which names the shipment where there is one), where the shipment goes by another name (returns),
+-- by the AWB of the forward leg and by order. By hashes: small, and a text of any length fits.
+CREATE INDEX updates_by_shipment ON trackpush.updates (hashtextextended(shipment, 0));
+CREATE INDEX updates_by_awb ON trackpush.updates (hashtextextended(awb, 0)) WHERE awb IS NOT NULL AND awb <> shipment;
+CREATE INDEX updates_by_forward_awb ON trackpush.updates (hashtextextended(forward_awb, 0)) WHERE forward_awb IS NOT NULL;
+CREATE INDEX updates_by_order ON trackpush.updates (hashtextextended(order_id, 0)) WHERE order_id IS NOT NULL;
 
 -- One row per (update, PushConfig), with the last attempt: nearly all pushes need one only. No index has a column that an outcome
 -- changes, so the outcome's row version stays on its page and touches no index (HOT).
@@ -77,7 +78,7 @@ CREATE TABLE trackpush.pushes (
     replays      integer  NOT NULL DEFAULT 0,
     tries_before integer  NOT NULL DEFAULT 0,   -- tries before the last replay
     http_status  integer,
-    duration_ms  real,
+    duration_ms  double precision,
     state        smallint NOT NULL DEFAULT 0,   -- 0 pending, 1 delivered, 2 dead, 3 dropped
     late         boolean  NOT NULL DEFAULT false,
     error        text,                          -- of the last attempt, or why it ended without one
@@ -100,7 +101,7 @@ CREATE TABLE trackpush.attempts (
     config_id   integer NOT NULL,
     number      integer NOT NULL,
     http_status integer,
-    duration_ms real    NOT NULL,
+    duration_ms double precision  NOT NULL,
     error       text,
     PRIMARY KEY (update_id, config_id, number)
 ) PARTITION BY RANGE (update_id);
@@ -113,7 +114,19 @@ CREATE TABLE trackpush.erasures (
     begun_at bigint NOT NULL,
     ended_at bigint,
     updates  bigint NOT NULL DEFAULT 0,
-    pushes   bigint NOT NULL DEFAULT 0
+    pushes   bigint NOT NULL DEFAULT 0,
+    days     integer[] NOT NULL DEFAULT '{}'    -- whose partitions it touched
+);
+
+-- Who asked the server to do what.
+CREATE TABLE trackpush.audits (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      bigint NOT NULL,
+    actor   text   NOT NULL,
+    role    text   NOT NULL,
+    action  text   NOT NULL,
+    target  text   NOT NULL,
+    address text   NOT NULL
 );
 
 -- What one replica did and others have to know: written under the counter's lock, so that numbers grow in commit order.

@@ -15,9 +15,9 @@ CREATE FUNCTION trackpush.append_v1(
     p_update integer[], p_config integer[], p_drop_late boolean[],
     -- Outcomes, no push twice.
     o_update bigint[], o_config integer[], o_state smallint[], o_tries integer[], o_rejections integer[], o_due bigint[],
-    o_started bigint[], o_duration real[], o_http_status integer[], o_error text[],
+    o_started bigint[], o_duration double precision[], o_http_status integer[], o_error text[],
     -- Attempts of the same batch before the ones that came to those outcomes.
-    a_update bigint[], a_config integer[], a_number integer[], a_started bigint[], a_duration real[], a_http_status integer[],
+    a_update bigint[], a_config integer[], a_number integer[], a_started bigint[], a_duration double precision[], a_http_status integer[],
     a_error text[]
 ) RETURNS trackpush.appended_v1 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -92,7 +92,8 @@ BEGIN
                     FROM asked AS a CROSS JOIN LATERAL (
                         SELECT min(e.id) AS lowest, max(e.id) FILTER (WHERE p.origin <> p_replica) AS highest_of_others
                         FROM trackpush.updates AS e JOIN trackpush.pushes AS p ON p.update_id = e.id AND p.state = 0
-                        WHERE e.shipment = a.shipment AND e.account_id = a.account_id AND e.id >= a.open_id AND e.id < a.id
+                        WHERE hashtextextended(e.shipment, 0) = hashtextextended(a.shipment, 0)
+                            AND e.shipment = a.shipment AND e.account_id = a.account_id AND e.id >= a.open_id AND e.id < a.id
                     ) AS o
                 ), moved AS (
                     UPDATE trackpush.shipments AS s SET open_id = m.open_id
@@ -178,7 +179,8 @@ BEGIN
         v_late := EXISTS (
             SELECT FROM trackpush.updates AS e JOIN trackpush.pushes AS p
                 ON p.update_id = e.id AND p.config_id = v_push.config_id AND p.state <> 3
-            WHERE e.shipment = u_shipment[v_push.u] AND e.account_id = u_account[v_push.u] AND e.id < v_push.id
+            WHERE hashtextextended(e.shipment, 0) = hashtextextended(u_shipment[v_push.u], 0)
+                AND e.shipment = u_shipment[v_push.u] AND e.account_id = u_account[v_push.u] AND e.id < v_push.id
                 AND e.occurred_at > u_occurred[v_push.u]
         );
         v_state := CASE WHEN v_late AND v_push.drop_late THEN 3 ELSE 0 END;
@@ -197,7 +199,7 @@ END $$;
 -- it was delivered counts: that is a fact, whoever says so.
 CREATE FUNCTION trackpush.apply_v1(
     p_replica integer, p_fenced boolean, p_now bigint, o_update bigint[], o_config integer[], o_state smallint[], o_tries integer[],
-    o_rejections integer[], o_due bigint[], o_started bigint[], o_duration real[], o_http_status integer[], o_error text[]
+    o_rejections integer[], o_due bigint[], o_started bigint[], o_duration double precision[], o_http_status integer[], o_error text[]
 ) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$

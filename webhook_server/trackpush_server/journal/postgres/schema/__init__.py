@@ -6,9 +6,9 @@ of the change that a server must know to run on it. Functions carry a version in
 the older.
 """
 
-import functools
 import re
 from importlib import resources
+from typing import Final
 
 import msgspec
 from asyncpg import Connection
@@ -54,17 +54,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     script: str
 
 
-@functools.cache
-def changes() -> tuple[Change, ...]:
-    """All that this version knows, in order."""
-    found = []
-    for entry in resources.files(__name__).iterdir():
-        match = _NUMBERED.fullmatch(entry.name)
-        if match is not None:
-            found.append(parse(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
-    return tuple(sorted(found, key=lambda change: change.number))
-
-
 def parse(number: int, name: str, script: str) -> Change:
     """A change from its file.
 
@@ -77,20 +66,32 @@ def parse(number: int, name: str, script: str) -> Change:
     return Change(number=number, name=name, needs=int(needs[1]), script=script)
 
 
-async def migrate(connection: Connection, known: tuple[Change, ...] | None = None) -> None:
+def _read() -> tuple[Change, ...]:
+    found = []
+    for entry in resources.files(__name__).iterdir():
+        match = _NUMBERED.fullmatch(entry.name)
+        if match is not None:
+            found.append(parse(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
+    return tuple(sorted(found, key=lambda change: change.number))
+
+
+CHANGES: Final = _read()
+"""All that this version knows, in order. Read at the import: a running loop must not wait for files."""
+
+
+async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES) -> None:
     """Bring the database to the newest schema that this version knows, all or nothing; see to partitions ahead.
 
     Raises:
         NewerSchemaError: this version is too old for the schema.
         asyncpg.PostgresError: what the database says, such as missing rights; nothing was changed.
     """
-    wanted = changes() if known is None else known
-    if await _missing(connection, wanted):
+    if await _missing(connection, known):
         async with connection.transaction():
             await connection.execute(f"SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({_LOCK})")
             if not await connection.fetchval(_KNOWN):
                 await connection.execute(_BOOK)
-            for change in await _missing(connection, wanted):
+            for change in await _missing(connection, known):
                 await connection.execute(change.script)
                 await connection.execute(_NOTE, change.number, change.name, change.needs)
     await connection.execute(f"SELECT trackpush.make_partitions_v1({_PARTITIONS_AHEAD})")

@@ -4,14 +4,74 @@ A walk looks at a bounded number of rows. When it ended with that bound and not 
 last row is unknown: that row is the walk's frontier, and a page never shows anything behind the nearest frontier.
 """
 
-import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from trackpush_server.journal.lookup import MOST_LOOKED, PushQuery, checked_limit, parse_cursor
 from trackpush_server.journal.port import PushState
-from trackpush_server.journal.sqlite import search
-from trackpush_server.journal.sqlite.search import Bounds, Found, Position
+
+
+class Found(NamedTuple):
+    """A push with its update, as stored; names as numbers."""
+
+    update_id: int
+    config_id: int
+    state: int
+    late: int
+    tries: int
+    rejections: int
+    due_at: int
+    ended_at: int | None
+    error: str | None
+    key: bytes
+    account_id: int
+    received_at: int
+    occurred_at: int | None
+    shipment: str
+    awb: str | None
+    forward_awb: str | None
+    order_id: str | None
+    status: str
+    replays: int
+    erased_at: int | None
+
+
+Position = tuple[int, int]
+"""Of a push in the order received: its update's id, and the number of its PushConfig."""
+
+
+class Bounds(NamedTuple):
+    """Where to look: positions between two, both exclusive; times of receipt exactly."""
+
+    low: Position
+    high: Position
+    since: int
+    until: int
+    newer: bool
+    """Walk to newer ones, from ``low``; otherwise to older ones, from ``high``."""
+
+
+class Walk(NamedTuple):
+    """Rows that an adapter is to read along one index."""
+
+    by: Literal["receipt", "awb", "order", "status", "state"]
+    where: Bounds
+    limit: int
+    text: str = ""
+    """The AWB, order or status."""
+    state: int = 0
+    config: int = 0
+    """Number of the PushConfig, with ``by="state"``."""
+
+    @property
+    def ids(self) -> tuple[int, int]:
+        """With a PushConfig: the first and the last update id."""
+        low, high = self.where.low, self.where.high
+        return low[0] + (self.config <= low[1]), high[0] - (self.config >= high[1])
+
+
+Walking = Generator[Walk, list[Found], "Listed"]
+"""Yields walks, is sent their rows, and returns the page: without I/O, so that every adapter lists alike."""
 
 
 class Listed(NamedTuple):
@@ -29,14 +89,25 @@ class _Looked(NamedTuple):
     frontier: Position | None
 
 
-def list_pushes(connection: sqlite3.Connection, names: dict[int, str], query: PushQuery) -> Listed:
-    """See `Lookup.list_pushes`; within a read transaction."""
-    limit = checked_limit(query.limit)
+def checked(query: PushQuery) -> Position | None:
+    """The query's cursor.
+
+    Raises:
+        ValueError: it is none of ours, or the limit is out of bounds.
+    """
+    checked_limit(query.limit)
     cursor = parse_cursor(query.cursor)
     if query.newer and cursor is None:
         raise ValueError("newer needs a cursor: the one of the page to go back from")
-    where = search.bounds(connection, query.since, query.until, cursor, newer=query.newer)
-    looked = _look(connection, _Wanted(names, query), query, where, limit)
+    return cursor
+
+
+def list_pushes(
+    accounts: Mapping[int, str], push_configs: Mapping[int, str], query: PushQuery, where: Bounds
+) -> Walking:
+    """See `Lookup.list_pushes`; all walks see the same commits. ``where``: what its times and cursor come to."""
+    limit, cursor = query.limit, checked(query)
+    looked = yield from _look(_Wanted(accounts, push_configs, query), query, where)
     rows, more = looked.rows[:limit], looked.frontier
     if len(looked.rows) > limit:
         more = _position(rows[-1])
@@ -49,19 +120,19 @@ def list_pushes(connection: sqlite3.Connection, names: dict[int, str], query: Pu
 class _Wanted:
     """The filters of a query."""
 
-    def __init__(self, names: dict[int, str], query: PushQuery) -> None:
+    def __init__(self, accounts: Mapping[int, str], push_configs: Mapping[int, str], query: PushQuery) -> None:
         client = query.client
         if client is None and query.account is not None:
             client = query.account.partition("/")[0]  # an account's updates go to PushConfigs of its namespace alone
         self.configs = [
             number
-            for number, name in names.items()
+            for number, name in push_configs.items()
             if query.push_config in {None, name} and (client is None or name.startswith(f"{client}/"))
         ]
         self.states = tuple(PushState) if query.state is None else (query.state,)
         self._configs = frozenset(self.configs)
         self._account = query.account
-        self._names = names
+        self._accounts = accounts
         self._status = query.status
         self._order_id = query.order_id
 
@@ -71,24 +142,30 @@ class _Wanted:
             and row.state in self.states
             and self._status in {None, row.status}
             and self._order_id in {None, row.order_id}
-            and self._account in {None, self._names[row.account_id]}
+            and self._account in {None, self._accounts[row.account_id]}
         )
 
 
-def _look(connection: sqlite3.Connection, wanted: _Wanted, query: PushQuery, where: Bounds, limit: int) -> _Looked:
+def _look(wanted: _Wanted, query: PushQuery, where: Bounds) -> Generator[Walk, list[Found], _Looked]:
+    limit = query.limit
     if query.awb is not None:
-        return _walked(search.by_awb(connection, query.awb, where, MOST_LOOKED), wanted, MOST_LOOKED)
+        return (yield from _walk(Walk("awb", where, MOST_LOOKED, query.awb), wanted))
     if query.order_id is not None:
-        return _walked(search.by_order(connection, query.order_id, where, MOST_LOOKED), wanted, MOST_LOOKED)
+        return (yield from _walk(Walk("order", where, MOST_LOOKED, query.order_id), wanted))
     by_config = not (query.push_config is None and query.client is None and query.account is None)
     if query.status is None:
         if not by_config and query.state is None:
-            return _walked(search.everything(connection, where, limit + 1), wanted, limit + 1)
-        return _by_state(connection, wanted, where, limit, limit + 1 if query.account is None else MOST_LOOKED)
-    found = [_walked(search.by_status(connection, query.status, where, MOST_LOOKED), wanted, MOST_LOOKED)]
+            return (yield from _walk(Walk("receipt", where, limit + 1), wanted))
+        return (yield from _by_state(wanted, where, limit, limit + 1 if query.account is None else MOST_LOOKED))
+    found = [(yield from _walk(Walk("status", where, MOST_LOOKED, query.status), wanted))]
     if by_config and found[0].frontier is not None:
-        found.append(_by_state(connection, wanted, where, limit, MOST_LOOKED))
+        found.append((yield from _by_state(wanted, where, limit, MOST_LOOKED)))
     return max(found, key=lambda one: _reach(one, where, limit))
+
+
+def _walk(walk: Walk, wanted: _Wanted) -> Generator[Walk, list[Found], _Looked]:
+    rows = yield walk
+    return _Looked([row for row in rows if wanted(row)], _position(rows[-1]) if len(rows) == walk.limit else None)
 
 
 def _reach(looked: _Looked, where: Bounds, limit: int) -> tuple[bool, Position]:
@@ -98,17 +175,13 @@ def _reach(looked: _Looked, where: Bounds, limit: int) -> tuple[bool, Position]:
     return done, frontier if where.newer else (-frontier[0], -frontier[1])
 
 
-def _walked(rows: list[Found], wanted: _Wanted, most: int) -> _Looked:
-    return _Looked([row for row in rows if wanted(row)], _position(rows[-1]) if len(rows) == most else None)
-
-
-def _by_state(connection: sqlite3.Connection, wanted: _Wanted, where: Bounds, limit: int, most: int) -> _Looked:
+def _by_state(wanted: _Wanted, where: Bounds, limit: int, most: int) -> Generator[Walk, list[Found], _Looked]:
     """Walk each PushConfig and state, and merge. What is behind a full page isn't looked at any more."""
     rows: list[Found] = []
     frontier: Position | None = None
     for config in wanted.configs:
         for state in wanted.states:
-            one = _walked(search.by_state(connection, state, config, where, most), wanted, most)
+            one = yield from _walk(Walk("state", where, most, state=int(state), config=config), wanted)
             rows += one.rows
             frontier = _nearest([frontier, one.frontier], where)
         if len(rows) > limit:

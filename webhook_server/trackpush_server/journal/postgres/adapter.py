@@ -1,0 +1,295 @@
+"""The PostgreSQL adapter: bounds what is queued, turns the writers' news into calls, and puts the parts together."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Sequence
+
+from trackpush_server.journal.port import (
+    MOST_AUDITS,
+    Committed,
+    Ended,
+    Erasure,
+    Found,
+    JournalStats,
+    JournalUnavailableError,
+    Keep,
+    NewAudit,
+    NewUpdate,
+    Outcome,
+    Page,
+    PendingCount,
+    Resealed,
+    Selection,
+    StoredPush,
+    Subject,
+    Trimmed,
+)
+from trackpush_server.journal.postgres import erasing, pages, resealing
+from trackpush_server.journal.postgres.batch import Append
+from trackpush_server.journal.postgres.housekeeping import Housekeeping
+from trackpush_server.journal.postgres.lookup import PostgresLookup
+from trackpush_server.journal.postgres.names import Names
+from trackpush_server.journal.postgres.news import News
+from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.postgres.queue import Queue
+from trackpush_server.journal.postgres.retention import Retention
+from trackpush_server.journal.postgres.session import Connector
+from trackpush_server.journal.postgres.writer import Stored, Writers
+from trackpush_server.journal.queries import load
+from trackpush_server.journal.sealing import Sealer
+
+MOST_QUEUED_UPDATES = 20_000
+MOST_QUEUED_BYTES = 32 * 1024 * 1024
+_PER_UPDATE_BYTES = 512
+_SQL = load(f"{__package__}.sql", "reading")
+_REPLAY = load(f"{__package__}.sql", "replay")
+
+
+class PostgresJournal:
+    """A journal in a database. See `trackpush_server.journal.port.Journal`.
+
+    ``replica`` is this process's number where several share the database, as it stands in ``trackpush.replicas``:
+    then outcomes count only while the slot of their PushConfig is owned by it. Without, this process is the only one.
+    ``sealer`` seals and opens what is stored; without one, everything is stored in clear.
+    """
+
+    def __init__(self, dsn: str, *, replica: int | None = None, sealer: Sealer | None = None) -> None:
+        self.stats = JournalStats()
+        self.on_commit: Callable[[Sequence[Committed]], None] = _ignore
+        self.on_batch: Callable[[float, int], None] = _ignore_two
+        self.on_state: Callable[[str | None], None] = _ignore
+        self.on_elsewhere: Callable[[str, int], None] = _ignore_two
+        self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore_two
+        self.on_erased: Callable[[frozenset[int]], None] = _ignore
+        self._number = replica or secrets.randbelow((1 << 31) - 1) + 1
+        self._unavailable: str | None = "the journal is not started"
+        self._outcomes_waiting = 0
+        self._queued_updates = 0
+        self._queued_bytes = 0
+        self._counted: set[int] = set()
+        """Numbers of the appends that count as queued."""
+        self._started = self._closed = False
+        connector = Connector(dsn)
+        self._sealer = sealer or Sealer(os.urandom)
+        self._pool = Pool(connector)
+        self._lookup = PostgresLookup(self._pool, self._sealer)
+        self._retention = Retention(self._pool)
+        self._housekeeping = Housekeeping(self._pool, self._number)
+        self._queue = Queue()
+        fenced = replica is not None
+        self._writers = Writers(connector, self._queue, Names(), self._sealer, replica=self._number, fenced=fenced)
+        self._writers.on_stored = self._stored
+        self._writers.on_refused = self._refused
+        self._writers.on_given_up = self._given_up
+        self._writers.on_state = self._state
+        self._news = News(connector, self._number) if fenced else None
+
+    @property
+    def lookup(self) -> PostgresLookup:
+        """What people read through."""
+        return self._lookup
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why nothing can be stored now, or None."""
+        return self._unavailable
+
+    @property
+    def outcomes_waiting(self) -> int:
+        """How many outcomes are not on disk yet."""
+        return self._outcomes_waiting
+
+    @property
+    def size_bytes(self) -> int:
+        """All tables and indexes, as of the last minute."""
+        return self._housekeeping.size_bytes
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writers run."""
+        return self._writers.alive
+
+    async def start(self) -> None:
+        """Connect and migrate; when that fails the journal is unavailable and goes on trying."""
+        self._started = True
+        self._writers.start()
+        await self._writers.tried.wait()
+        self._housekeeping.start()
+        if self._news is not None:
+            self._news.on_elsewhere = self.on_elsewhere
+            self._news.on_replayed = self.on_replayed
+            self._news.on_erased = self.on_erased
+            await self._news.start()
+
+    async def close(self) -> None:
+        """Write what is queued, then close."""
+        if self._closed or not self._started:
+            return
+        self._closed = True
+        self._unavailable = "the server is stopping"
+        if self._news is not None:
+            await self._news.stop()
+        await self._housekeeping.stop()
+        await self._writers.stop()
+        await self._pool.close()
+
+    def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
+        """Store one request's updates; see the port."""
+        if self._unavailable is not None:
+            raise JournalUnavailableError(self._unavailable)
+        if self._queued_updates >= MOST_QUEUED_UPDATES or self._queued_bytes >= MOST_QUEUED_BYTES:
+            raise JournalUnavailableError(
+                f"overloaded: {self._queued_updates} updates ({self._queued_bytes} bytes) wait for the database",
+            )
+        entry = self._queue.append(updates, asyncio.get_running_loop().create_future())
+        self._count(entry, 1)
+        return entry.done
+
+    def record(self, outcome: Outcome) -> None:
+        """Store an outcome with the next call."""
+        if self._started and not self._closed:
+            self._outcomes_waiting += 1
+            self._queue.record(outcome)
+
+    async def flush(self) -> None:
+        """Return when everything that was handed over before is on disk."""
+        if not self._started or self._closed:
+            raise JournalUnavailableError("the journal is not open")
+        try:
+            await self._queue.flush()
+        except RuntimeError:
+            raise JournalUnavailableError("the journal was closed before it could write what was queued") from None
+
+    async def pending(self, push_config: str, *, after: int, limit: int) -> Page:
+        """The next pending pushes of a PushConfig."""
+        return await pages.pending(self._pool, self._sealer, push_config, after, limit)
+
+    async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
+        """Those of the given pushes that are still pending."""
+        return await pages.fetch(self._pool, self._sealer, push_config, update_ids)
+
+    async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
+        """Mark old pending pushes as dead."""
+        await self._flush_for_write()
+        return await self._pool.write(_REPLAY["expire"], push_config, received_before, limit)
+
+    async def pending_counts(self) -> tuple[PendingCount, ...]:
+        """The backlog of each PushConfig."""
+        return await pages.pending_counts(self._pool)
+
+    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+        """Delete what is kept no longer."""
+        return await self._retention.trim(keep, after, limit)
+
+    async def push_configs(self) -> tuple[str, ...]:
+        """Every PushConfig that ever had a push."""
+        return await pages.push_configs(self._pool)
+
+    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[Ended, ...]:
+        """The next ended pushes that match."""
+        return await pages.ended(self._pool, push_config, selection, after, limit)
+
+    async def replay(self, push_config: str, update_ids: Sequence[int], *, now: int, replayed_before: int) -> int:
+        """Make ended pushes pending again."""
+        await self._flush_for_write()
+        values = (push_config, list(update_ids), now, replayed_before, self._number)
+        return await self._pool.write(_REPLAY["replay"], *values, news=True)
+
+    async def reseal(self, *, after: int, limit: int) -> Resealed:
+        """Store the next updates anew that aren't sealed as they would be now."""
+        return await resealing.reseal(self._pool, self._sealer, after, limit)
+
+    async def scrub(self) -> None:
+        """Vacuum everything."""
+        await erasing.scrub(self._pool)
+
+    async def find_erasable(self, subject: Subject, *, after: int, limit: int) -> Found:
+        """Look for updates of a subject."""
+        return await erasing.find(self._pool, subject, after, limit)
+
+    async def begin_erasure(self, subject: str, reason: str, *, now: int) -> int:
+        """Write down that an erasure has begun."""
+        return await erasing.begin(self._pool, subject, reason, now)
+
+    async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
+        """Erase what these updates tell of people."""
+        await self._flush_for_write()
+        return await erasing.erase(self._pool, erasure, update_ids, now, self._number)
+
+    async def end_erasure(self, erasure: int, *, now: int) -> None:
+        """Vacuum what was touched, then write down that it is done."""
+        await erasing.end(self._pool, erasure, now)
+
+    async def erasures(self, *, limit: int) -> tuple[Erasure, ...]:
+        """The records, newest first."""
+        return await pages.erasures(self._pool, limit)
+
+    async def audit(self, entry: NewAudit) -> None:
+        """Add to the audit log."""
+        values = (entry.at, entry.actor, entry.role, entry.action, entry.target, entry.address)
+        number = await self._pool.write(_SQL["audit"], *values)
+        await self._pool.fetch(_SQL["trim_audits"], number - MOST_AUDITS)
+
+    async def _flush_for_write(self) -> None:
+        """What was handed over before comes first. While nothing can be written, this can't either."""
+        if self._unavailable is not None:
+            raise JournalUnavailableError(self._unavailable)
+        await self.flush()
+
+    def _count(self, entry: Append, sign: int) -> None:
+        if sign > 0:
+            self._counted.add(entry.number)
+        elif entry.number in self._counted:
+            self._counted.remove(entry.number)
+        else:
+            return  # refused before its answer came
+        self._queued_updates += sign * len(entry.updates)
+        self._queued_bytes += sign * sum(
+            len(one.body) + len(one.notification) + _PER_UPDATE_BYTES for one in entry.updates
+        )
+        self.stats.queued = self._queued_updates
+
+    def _stored(self, stored: Stored) -> None:
+        batch, stats = stored.batch, self.stats
+        rows = len(stored.committed) + len(batch.outcomes)
+        stats.commits += 1
+        stats.commit_seconds += stored.seconds
+        stats.rows += rows
+        stats.last_batch = rows
+        self._outcomes_waiting -= len(batch.outcomes)
+        try:
+            if stored.committed:
+                self.on_commit(stored.committed)
+        except Exception as error:  # noqa: BLE001  whatever the listener did, these are on disk
+            context = {"message": "the listener of commits failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+        for append, count in zip(batch.appends, stored.counts, strict=True):
+            self._count(append, -1)
+            if not append.done.done():
+                append.done.set_result(count)
+        self.on_batch(stored.seconds, rows)
+
+    def _refused(self, appends: Sequence[Append], error: Exception) -> None:
+        for append in appends:
+            self._count(append, -1)
+            if not append.done.done():
+                append.done.set_exception(error)
+                append.done.exception()  # nobody may wait for it: a client that hung up
+
+    def _given_up(self, outcomes: int) -> None:
+        self._outcomes_waiting -= outcomes
+
+    def _state(self, reason: str | None) -> None:
+        if self._closed:
+            return
+        self._unavailable = reason
+        self.on_state(reason)
+
+
+def _ignore(_: object) -> None:
+    return
+
+
+def _ignore_two(_: object, __: object) -> None:
+    return

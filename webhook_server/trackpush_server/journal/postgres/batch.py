@@ -1,0 +1,190 @@
+"""What one call stores: the queue's entries, the arrays that they become, and what its answer means for each."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from trackpush_server.journal.port import Committed, NewUpdate, Outcome
+from trackpush_server.journal.postgres.names import Names
+from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
+
+_MOST = (1 << 63) - 1
+_Record = TypeVar("_Record", bound=msgspec.Struct)
+
+
+class Append(msgspec.Struct, frozen=True, eq=False):
+    """One request's updates, all or none."""
+
+    updates: tuple[NewUpdate, ...]
+    done: asyncio.Future[int]
+    number: int
+    """Grows with each entry."""
+
+
+class Ended(msgspec.Struct, frozen=True, eq=False):
+    """One outcome."""
+
+    outcome: Outcome
+    number: int
+
+
+Entry = Append | Ended
+
+
+class Batch:
+    """Entries that are stored together."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
+        self.appends = [entry for entry in entries if isinstance(entry, Append)]
+        self.outcomes = [entry.outcome for entry in entries if isinstance(entry, Ended)]
+        self.updates: list[NewUpdate] = []
+        """Without repeats, in order."""
+        self._owners: list[int] = []
+        """For each update, the first append that brought it."""
+        self._push_configs: dict[int, str] = {}
+        seen: set[bytes] = set()
+        for index, append in enumerate(self.appends):
+            for update in append.updates:
+                if update.key not in seen:
+                    seen.add(update.key)
+                    self.updates.append(update)
+                    self._owners.append(index)
+
+    @property
+    def accounts(self) -> Iterable[str]:
+        """Names that need numbers."""
+        return {update.account for update in self.updates}
+
+    @property
+    def push_configs(self) -> Iterable[str]:
+        """Names that need numbers."""
+        wanted = {push.push_config for update in self.updates for push in update.pushes}
+        return wanted | {outcome.push_config for outcome in self.outcomes}
+
+    def columns(self, names: Names, sealer: Sealer) -> tuple[list[Any], ...]:
+        """The arrays of `append_v1`, in its order."""
+        self._push_configs = names.push_config_by_id
+        return (*_updates(self.updates, names, sealer), *_pushes(self.updates, names), *_outcomes(self.outcomes, names))
+
+    def committed(self, answer: Any) -> tuple[list[Committed], list[int]]:
+        """What is new, and per append how many of its updates were."""
+        counts = [0] * len(self.appends)
+        if answer["first_id"] is None:
+            return [], counts
+        duplicates = set(answer["duplicates"] or ())
+        late, dropped = _late(answer, self._push_configs)
+        behind = dict(zip(answer["behind_update"] or (), answer["behind_id"] or (), strict=True))
+        found = []
+        update_id = answer["first_id"]
+        for number, (update, owner) in enumerate(zip(self.updates, self._owners, strict=True), 1):
+            if number in duplicates:
+                continue
+            counts[owner] += 1
+            one = Committed(update_id, update)
+            if number in late or number in behind:
+                one = Committed(
+                    update_id,
+                    update,
+                    tuple(late.get(number, ())),
+                    tuple(dropped.get(number, ())),
+                    behind.get(number, 0),
+                )
+            found.append(one)
+            update_id += 1
+        return found, counts
+
+
+def cleaned(entry: Entry) -> Entry:
+    """The entry with values that PostgreSQL takes: JSON from outside may hold more (DESIGN §3)."""
+    if isinstance(entry, Append):
+        return Append(tuple(_storable(update) for update in entry.updates), entry.done, entry.number)
+    return Ended(_storable(entry.outcome), entry.number)
+
+
+def _storable(record: _Record) -> _Record:
+    """With every lone surrogate and every NUL in a text replaced by ``?``, and every number within 64 bits."""
+    fields = {name: _clean(getattr(record, name)) for name in record.__struct_fields__}
+    return msgspec.structs.replace(record, **fields)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "?")
+    if isinstance(value, int) and abs(value) > _MOST:
+        return _MOST if value > 0 else -_MOST
+    return value
+
+
+def _updates(updates: Sequence[NewUpdate], names: Names, sealer: Sealer) -> tuple[list[Any], ...]:
+    accounts, seal = names.accounts, sealer.seal
+    return (
+        [one.key for one in updates],
+        [accounts[one.account] for one in updates],
+        [one.received_at for one in updates],
+        [one.occurred_at for one in updates],
+        [one.shipment for one in updates],
+        [one.awb for one in updates],
+        [one.forward_awb for one in updates],
+        [one.order_id for one in updates],
+        [one.status for one in updates],
+        [one.trace for one in updates],
+        [seal(one.notification, key=one.key, column=NOTIFICATION) for one in updates],
+        [seal(one.body, key=one.key, column=BODY) for one in updates],
+    )
+
+
+def _pushes(updates: Sequence[NewUpdate], names: Names) -> tuple[list[Any], ...]:
+    configs = names.push_configs
+    rows = [(number, push) for number, update in enumerate(updates, 1) for push in update.pushes]
+    return (
+        [number for number, _ in rows],
+        [configs[push.push_config] for _, push in rows],
+        [push.drop_late for _, push in rows],
+    )
+
+
+def _outcomes(outcomes: Sequence[Outcome], names: Names) -> tuple[list[Any], ...]:
+    configs = names.push_configs
+    last: dict[tuple[int, int], Outcome] = {}
+    before: list[tuple[int, Outcome]] = []
+    for one in outcomes:
+        place = one.update_id, configs[one.push_config]
+        replaced = last.get(place)
+        if replaced is not None and replaced.attempted:
+            before.append((place[1], replaced))
+        last[place] = one
+    ends = last.values()
+    return (
+        [one.update_id for one in ends],
+        [config for _, config in last],
+        [int(one.state) for one in ends],
+        [one.tries for one in ends],
+        [one.rejections for one in ends],
+        [one.due_at for one in ends],
+        [one.started_at if one.attempted else None for one in ends],
+        [one.duration_ms if one.attempted else None for one in ends],
+        [one.http_status if one.attempted else None for one in ends],
+        [one.error for one in ends],
+        [one.update_id for _, one in before],
+        [config for config, _ in before],
+        [one.tries for _, one in before],
+        [one.started_at for _, one in before],
+        [one.duration_ms for _, one in before],
+        [one.http_status for _, one in before],
+        [one.error for _, one in before],
+    )
+
+
+def _late(answer: Any, push_configs: dict[int, str]) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    late: dict[int, list[str]] = {}
+    dropped: dict[int, list[str]] = {}
+    rows = (answer[name] or () for name in ("late_updates", "late_configs", "late_dropped"))
+    for number, config, was_dropped in zip(*rows, strict=True):
+        name = push_configs[config]
+        late.setdefault(number, []).append(name)
+        if was_dropped:
+            dropped.setdefault(number, []).append(name)
+    return late, dropped

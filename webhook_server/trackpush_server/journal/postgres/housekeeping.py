@@ -1,0 +1,57 @@
+"""What a server sees to now and then: partitions ahead, news and answers that nobody needs any more, the size."""
+
+import asyncio
+import time
+
+import structlog
+
+from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.postgres import pages
+from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.queries import load
+
+PARTITIONS_AHEAD = 3
+"""Days."""
+_EVERY = 60.0
+_REMEMBERED_MS = 3_600_000
+"""News and answers; a replica that hasn't looked for as long isn't alive."""
+_SQL = load(f"{__package__}.sql", "news")
+_PARTITIONS = load(f"{__package__}.sql", "reading")["make_partitions"]
+
+_log = structlog.get_logger("trackpush.journal")
+
+
+class Housekeeping:
+    """Of one server."""
+
+    def __init__(self, pool: Pool, replica: int) -> None:
+        self._pool = pool
+        self._replica = replica
+        self._task: asyncio.Task[None] | None = None
+        self.size_bytes = 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.see_to_it()
+            except JournalUnavailableError:
+                pass  # told by the writers
+            except Exception:  # noqa: BLE001  it is told; nothing may end this but the end of the server
+                _log.exception("journal_housekeeping_failed")
+            await asyncio.sleep(_EVERY)
+
+    async def see_to_it(self) -> None:
+        """One round."""
+        await self._pool.fetch(_PARTITIONS, PARTITIONS_AHEAD)
+        await self._pool.fetch(_SQL["forget"], int(time.time() * 1000) - _REMEMBERED_MS, self._replica)
+        self.size_bytes = await pages.size_bytes(self._pool)

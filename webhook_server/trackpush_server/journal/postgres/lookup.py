@@ -1,0 +1,243 @@
+"""The lookup on PostgreSQL: what people ask, through the pool that reads for the dispatcher too.
+
+A status has no index of its own, which every update would pay for: pushes are walked in the order received, and the
+walk's bound holds.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from trackpush_server.ids import parse_push_id, push_config_tag, push_id
+from trackpush_server.journal import listing
+from trackpush_server.journal.listing import Bounds, Found, Position, Walk, Walking
+from trackpush_server.journal.lookup import (
+    MOST_ATTEMPTS,
+    MOST_COUNTED,
+    AttemptRow,
+    PushDetail,
+    PushPage,
+    PushQuery,
+    PushRow,
+    QueueCount,
+    ShipmentQuery,
+    Timeline,
+    TimelineEntry,
+    TimelinePush,
+    checked_limit,
+)
+from trackpush_server.journal.port import AuditRow, PushState
+from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.postgres.session import Session
+from trackpush_server.journal.queries import load
+from trackpush_server.journal.sealing import Sealer
+
+_LAST = (1 << 62) - 1
+_SLACK = 5_000
+"""Requests that came together are stored in another order than they came in."""
+_UPDATE_FIELDS = frozenset(
+    {
+        "key", "account_id", "received_at", "occurred_at", "shipment", "awb", "forward_awb", "order_id", "status",
+        "erased_at",
+    }
+)  # fmt: skip
+_COLUMNS = ", ".join(f"{'u' if field in _UPDATE_FIELDS else 'p'}.{field}" for field in Found._fields)
+_SQL = {name: text.replace("{columns}", _COLUMNS) for name, text in load(f"{__package__}.sql", "looking").items()}
+_WALKS = {"receipt": "receipt", "status": "receipt", "awb": "awb", "order": "order"}
+_WAYS = ("DESC", "ASC")
+"""To older ones, and to newer ones."""
+
+
+class _Names:
+    """By number."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self.accounts = {row["id"]: row["name"] for row in rows if row["account"]}
+        self.push_configs = {row["id"]: row["name"] for row in rows if not row["account"]}
+
+
+class PostgresLookup:
+    """See `trackpush_server.journal.lookup.Lookup`."""
+
+    def __init__(self, pool: Pool, sealer: Sealer) -> None:
+        self._pool = pool
+        self._sealer = sealer
+
+    async def list_pushes(self, query: PushQuery) -> PushPage:
+        """Pushes that match."""
+        cursor = listing.checked(query)
+        async with self._snapshot() as session:
+            names = await _names(session)
+            where = await _bounds(session, query, cursor)
+            walking = listing.list_pushes(names.accounts, names.push_configs, query, where)
+            rows, older, newer = await _listed(session, walking)
+        return PushPage(tuple(_row(names, row) for row in rows), _cursor(older), _cursor(newer))
+
+    async def show(self, push_id: str) -> PushDetail | None:
+        """One push whole."""
+        key, tag = parse_push_id(push_id)
+        async with self._snapshot() as session:
+            names = await _names(session)
+            for found in await session.fetch(_SQL["by_key"], key):
+                row = _row(names, _found(found))
+                if push_config_tag(row.push_config) == tag:
+                    attempts = await _attempts(session, _found(found), _LAST)
+                    stored = {"notification": found["notification"], "body": found["body"]}
+                    payload = self._sealer.payload(key=key, **stored)
+                    return PushDetail(push=row, attempts=attempts, **payload._asdict())
+        return None
+
+    async def timeline(self, query: ShipmentQuery) -> Timeline:
+        """All updates of a shipment."""
+        limit = checked_limit(query.limit)
+        async with self._snapshot() as session:
+            names = await _names(session)
+            found = await session.fetch(_SQL["timeline"], query.shipment, query.after, limit + 1)
+            entries = [
+                await self._entry(session, names, one)
+                for one in found[:limit]
+                if query.client is None or names.accounts[one["account_id"]].startswith(f"{query.client}/")
+            ]
+        return Timeline(tuple(entries), found[limit - 1]["id"] if len(found) > limit else None)
+
+    async def counts(self) -> tuple[QueueCount, ...]:
+        """What waits and what is dead."""
+        rows = await self._pool.fetch(_SQL["counts"], MOST_COUNTED)
+        return tuple(
+            QueueCount(
+                push_config=row["name"],
+                pending=row["pending"],
+                dead=row["dead"],
+                oldest_received_at=row["oldest_received_at"],
+            )
+            for row in rows
+        )
+
+    async def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
+        """The audit log."""
+        rows = await self._pool.fetch(_SQL["audits"], _LAST if before is None else before, checked_limit(limit))
+        return tuple(AuditRow(**row) for row in rows)
+
+    async def close(self) -> None:
+        """The pool is the journal's, and closes with it."""
+
+    async def _entry(self, session: Session, names: _Names, found: Any) -> TimelineEntry:
+        pushes = [_found(row) for row in await session.fetch(_SQL["pushes_of"], [found["id"]])]
+        pushes.sort(key=lambda one: names.push_configs[one.config_id])
+        payload = self._sealer.payload(key=found["key"], notification=found["notification"], body=b"")
+        return TimelineEntry(
+            update_id=found["id"],
+            account=names.accounts[found["account_id"]],
+            shipment=found["shipment"],
+            awb=found["awb"],
+            forward_awb=found["forward_awb"],
+            order_id=found["order_id"],
+            status=found["status"],
+            received_at=found["received_at"],
+            occurred_at=found["occurred_at"],
+            erased_at=found["erased_at"],
+            notification=payload.notification,
+            unreadable=payload.unreadable,
+            pushes=tuple(
+                [TimelinePush(_row(names, one), await _attempts(session, one, MOST_ATTEMPTS)) for one in pushes]
+            ),
+        )
+
+    @contextlib.asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Session]:
+        """A connection on which everything sees the same commits."""
+        async with (
+            self._pool.session() as session,
+            session.connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield session
+
+
+async def _names(session: Session) -> _Names:
+    return _Names(await session.fetch(_SQL["names"]))
+
+
+async def _listed(session: Session, walking: Walking) -> listing.Listed:
+    try:
+        walk = next(walking)
+        while True:
+            walk = walking.send(await _walked(session, walk))
+    except StopIteration as end:
+        return cast("listing.Listed", end.value)
+
+
+async def _walked(session: Session, walk: Walk) -> list[Found]:
+    where = walk.where
+    if walk.by == "state":
+        name = "delivered" if walk.state == PushState.DELIVERED else "undelivered"
+        values: tuple[object, ...] = (walk.state, walk.config, *walk.ids, where.since, where.until, walk.limit)
+    else:
+        name = _WALKS[walk.by]
+        values = (*where.low, *where.high, where.since, where.until, walk.limit)
+        if name != "receipt":
+            values = (*values, walk.text)
+    rows = await session.fetch(_SQL[name].replace("{way}", _WAYS[where.newer]), *values)
+    return [_found(row) for row in rows]
+
+
+async def _attempts(session: Session, push: Found, limit: int) -> tuple[AttemptRow, ...]:
+    rows = await session.fetch(_SQL["attempts"], push.update_id, push.config_id, limit)
+    return tuple(AttemptRow(**row) for row in reversed(rows))
+
+
+async def _bounds(session: Session, query: PushQuery, cursor: Position | None) -> Bounds:
+    """What a time range and a cursor come to: ids grow with the time of receipt."""
+    since, until = query.since, query.until
+    low = (0 if since is None else await _first_received(session, since - _SLACK), 0)
+    high = (_LAST if until is None else await _first_received(session, until + _SLACK), 0)
+    if cursor is not None:
+        low, high = (max(low, cursor), high) if query.newer else (low, min(high, cursor))
+    return Bounds(low, high, since or 0, _LAST if until is None else until, query.newer)
+
+
+async def _first_received(session: Session, moment: int) -> int:
+    """The lowest id received at or after a moment; beyond the last when there is none."""
+    low = 0
+    high = 1 + int((await session.row(_SQL["last_id"]))["last_id"])
+    while low < high:
+        middle = (low + high) // 2
+        row = await session.row(_SQL["from_id"], middle)
+        if row is None or row["received_at"] >= moment:
+            high = middle
+        else:
+            low = int(row["id"]) + 1
+    return low
+
+
+def _found(row: Any) -> Found:
+    return Found(*(row[field] for field in Found._fields))
+
+
+def _cursor(position: Position | None) -> str | None:
+    return None if position is None else f"{position[0]}.{position[1]}"
+
+
+def _row(names: _Names, row: Found) -> PushRow:
+    push_config = names.push_configs[row.config_id]
+    return PushRow(
+        push_id=push_id(row.key, push_config),
+        push_config=push_config,
+        account=names.accounts[row.account_id],
+        shipment=row.shipment,
+        awb=row.awb,
+        forward_awb=row.forward_awb,
+        order_id=row.order_id,
+        status=row.status,
+        state=PushState(row.state),
+        late=bool(row.late),
+        tries=row.tries,
+        rejections=row.rejections,
+        due_at=row.due_at,
+        received_at=row.received_at,
+        occurred_at=row.occurred_at,
+        ended_at=row.ended_at,
+        error=row.error,
+        replays=row.replays,
+        erased_at=row.erased_at,
+        cursor=f"{row.update_id}.{row.config_id}",
+    )

@@ -1,0 +1,115 @@
+"""What other replicas stored, replayed or erased: told by NOTIFY, and by a look every second for what got lost.
+
+A notification says nothing but "look": so one that is lost, doubled or late does no harm, and behind a transaction
+pooler, which passes none on, the looks are enough.
+"""
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+
+from trackpush_server.journal.postgres.errors import cause
+from trackpush_server.journal.postgres.session import Connector, Session
+from trackpush_server.journal.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+POLL_SECONDS = 1.0
+_AFTER_FAULT = 1.0
+_SQL = load(f"{__package__}.sql", "news")
+_EVERYBODY = "trackpush"
+
+_log = structlog.get_logger("trackpush.journal")
+
+
+class News:
+    """Of one replica. Set the callbacks, `start`, and `stop` in the end."""
+
+    def __init__(self, connector: Connector, replica: int) -> None:
+        self._connector = connector
+        self._replica = replica
+        self._seen: tuple[int, int] | None = None
+        """The highest update id and number of news that were looked at."""
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.on_elsewhere: Callable[[str, int], None] = _ignore
+        self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore
+        self.on_erased: Callable[[frozenset[int]], None] = _ignore
+
+    async def start(self) -> None:
+        """Begin; when it returns, what others do from now on will be told, if the database can be reached."""
+        begun = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run(begun))
+        await begun.wait()
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self, begun: asyncio.Event) -> None:
+        while True:
+            session = None
+            try:
+                session = await self._connector.connect()
+                await self._listen(session)
+                await self._begin(session)
+                begun.set()
+                await self._look_on(session)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _log.debug("journal_news_interrupted", cause=cause(error))
+            except Exception:  # noqa: BLE001  it is told; nothing may end this but the end of the server
+                _log.exception("journal_news_failed")
+            finally:
+                begun.set()
+                if session is not None:
+                    session.terminate()
+            await asyncio.sleep(_AFTER_FAULT)
+
+    async def _listen(self, session: Session) -> None:
+        if not session.pooled:
+            for channel in (_EVERYBODY, f"{_EVERYBODY}_{self._replica}"):
+                await session.connection.add_listener(channel, self._wake)
+
+    def _wake(self, *_: object) -> None:
+        self._woken.set()
+
+    async def _begin(self, session: Session) -> None:
+        """After a break it goes on where it was."""
+        if self._seen is None:
+            row = await session.row(_SQL["start"])
+            self._seen = row["last_id"], row["last_news"]
+
+    async def _look_on(self, session: Session) -> None:
+        while True:
+            self._woken.clear()
+            await self._look(session)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._woken.wait()
+
+    async def _look(self, session: Session) -> None:
+        assert self._seen is not None
+        last_id, last_news = self._seen
+        stored = await session.fetch(_SQL["stored"], last_id, self._replica)
+        done = await session.fetch(_SQL["done"], last_news)
+        self._seen = stored[0]["last_id"], done[-1]["id"] if done else last_news
+        for row in done:
+            if row["origin"] == self._replica:
+                continue
+            if row["name"] is None:
+                self.on_erased(frozenset(row["update_ids"]))
+            else:
+                self.on_replayed(row["name"], row["update_ids"])
+        for row in stored:
+            if row["name"] is not None:
+                self.on_elsewhere(row["name"], row["lowest"])
+
+
+def _ignore(_: object, __: object = None) -> None:
+    return

@@ -1,0 +1,89 @@
+"""Reads for the dispatcher: pages of pending pushes, payloads, counts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from trackpush_server.journal.port import Ended, Erasure, Page, PendingCount, PushState, Selection, StoredPush
+from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.queries import load
+from trackpush_server.journal.sealing import Sealer
+
+_SQL = load(f"{__package__}.sql", "reading")
+_REPLAY = load(f"{__package__}.sql", "replay")
+_LAST = (1 << 63) - 1
+
+
+async def pending(pool: Pool, sealer: Sealer, push_config: str, after: int, limit: int) -> Page:
+    """See `Journal.pending`."""
+    rows = await pool.fetch(_SQL["pending"], push_config, after, limit)
+    pushes = tuple(_stored(sealer, push_config, row) for row in rows if row["update_id"] is not None)
+    return Page(pushes, rows[0]["last_id"])
+
+
+async def fetch(pool: Pool, sealer: Sealer, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
+    """See `Journal.fetch`."""
+    rows = await pool.fetch(_SQL["fetch"], push_config, list(update_ids))
+    return {row["update_id"]: _stored(sealer, push_config, row) for row in rows}
+
+
+async def pending_counts(pool: Pool) -> tuple[PendingCount, ...]:
+    """See `Journal.pending_counts`."""
+    rows = await pool.fetch(_SQL["pending_counts"])
+    return tuple(PendingCount(row["name"], row["count"], row["received_at"]) for row in rows)
+
+
+async def push_configs(pool: Pool) -> tuple[str, ...]:
+    """See `Journal.push_configs`."""
+    return tuple(row["name"] for row in await pool.fetch(_SQL["push_configs"]))
+
+
+async def erasures(pool: Pool, limit: int) -> tuple[Erasure, ...]:
+    """See `Journal.erasures`."""
+    return tuple(Erasure(**row) for row in await pool.fetch(_SQL["erasures"], limit))
+
+
+async def size_bytes(pool: Pool) -> int:
+    """What all of it takes."""
+    return int((await pool.fetch(_SQL["size"]))[0]["size"])
+
+
+async def ended(pool: Pool, push_config: str, selection: Selection, after: int, limit: int) -> tuple[Ended, ...]:
+    """See `Journal.ended`."""
+    until = _LAST if selection.until is None else selection.until
+    bounds = (after, selection.replayed_before, selection.since or 0, until)
+    if selection.keys is not None:
+        rows = await pool.fetch(_REPLAY["by_key"], push_config, list(selection.keys), *bounds)
+    elif selection.awb is not None:
+        rows = await pool.fetch(_REPLAY["by_awb"], push_config, selection.awb, *bounds)
+    else:
+        rows = []
+        for state in selection.states:
+            if state is not PushState.PENDING:
+                query = _REPLAY["delivered" if state is PushState.DELIVERED else "by_state"]
+                rows += await pool.fetch(query, push_config, int(state), *bounds, limit)
+    found = (Ended(row["update_id"], PushState(row["state"]), row["received_at"]) for row in rows)
+    wanted = sorted((one for one in found if one.state in selection.states), key=lambda one: one.update_id)
+    return tuple(wanted[:limit])
+
+
+def _stored(sealer: Sealer, push_config: str, row: Any) -> StoredPush:
+    payload = sealer.payload(key=row["key"], notification=row["notification"], body=row["body"])
+    return StoredPush(
+        update_id=row["update_id"],
+        push_config=push_config,
+        key=row["key"],
+        account=row["account"],
+        shipment=row["shipment"],
+        received_at=row["received_at"],
+        late=row["late"],
+        tries=row["tries"],
+        rejections=row["rejections"],
+        due_at=row["due_at"],
+        notification=payload.notification,
+        body=payload.body,
+        replays=row["replays"],
+        replayed_at=row["replayed_at"],
+        tries_before=row["tries_before"],
+        trace=row["trace"],
+        unreadable=payload.unreadable,
+    )

@@ -1,0 +1,112 @@
+"""A bounded pool of connections for reads, and for the writes that people ask for."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+
+from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.postgres.errors import cause, is_certain, place
+from trackpush_server.journal.postgres.session import EACH_SESSION, Connector, Session
+from trackpush_server.journal.queries import load
+
+MOST = 3
+_SURE_SECONDS = 1.0
+_CHECK_SECONDS = 2.0
+_VACUUM_SECONDS = 3600.0
+_LOCK = load(f"{__package__}.sql", "reading")["lock"]
+_TELL = load(f"{__package__}.sql", "news")["tell"]
+_BROKEN = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+
+
+class Pool:
+    """Connections are made when they are needed, and kept."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+        self._idle: list[tuple[Session, float]] = []
+        self._room = asyncio.Semaphore(MOST)
+        self._closed = False
+
+    async def fetch(self, query: str, *values: object) -> list[Any]:
+        """Rows of a read.
+
+        Raises:
+            JournalUnavailableError: the database can't be read; or, from all methods, the journal is closed.
+        """
+        async with self.session() as session:
+            return await session.fetch(query, *values)
+
+    async def write(self, query: str, *values: object, news: bool = False) -> int:
+        """The one number that a statement returns, on disk; nothing else is stored, replayed or claimed meanwhile.
+
+        ``news``: the statement wrote some, and all replicas are woken for it.
+        """
+        async with self.session() as session, session.connection.transaction():
+            await session.fetch(_LOCK)
+            row = await session.row(query, *values)
+            if news:
+                await session.fetch(_TELL)
+            return int(row[0]) if row else 0
+
+    async def vacuum(self, table: str) -> None:
+        """Remove old versions of rows; takes its time."""
+        async with self.session() as session:
+            if not session.pooled:
+                await session.connection.execute("SET statement_timeout = 0")
+            await session.connection.execute(f"VACUUM {table}", timeout=_VACUUM_SECONDS)
+            if not session.pooled:
+                await session.connection.execute(EACH_SESSION)
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """A connection that was used or checked a moment ago, or is new."""
+        if self._closed:
+            raise JournalUnavailableError("the journal is closed")
+        try:
+            async with self._room:
+                session = await self._take()
+                try:
+                    yield session
+                except BaseException as error:
+                    if is_certain(error) and not session.closed:
+                        self._give_back(session)
+                    else:
+                        session.terminate()
+                    raise
+                self._give_back(session)
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
+
+    async def _take(self) -> Session:
+        """An idle one may have broken without anybody's knowing: what was idle for longer is asked first."""
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            session, since = self._idle.pop()
+            if session.closed:
+                continue
+            try:
+                if now - since > _SURE_SECONDS:
+                    await session.fetch("SELECT 1", timeout=_CHECK_SECONDS)
+            except _BROKEN:
+                session.terminate()
+            else:
+                return session
+        return await self._connector.connect()
+
+    def _give_back(self, session: Session) -> None:
+        if self._closed:
+            session.terminate()
+        else:
+            self._idle.append((session, asyncio.get_running_loop().time()))
+
+    def _unavailable(self, error: BaseException) -> JournalUnavailableError:
+        return JournalUnavailableError(f"journal in PostgreSQL at {place(self._connector.dsn)}: {cause(error)}")
+
+    async def close(self) -> None:
+        """Close what is idle; what is under way ends by itself."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(session.close() for session, _ in idle))

@@ -1,0 +1,142 @@
+"""What waits for the next call, in the order in which it was handed over."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+
+from trackpush_server.journal.port import NewUpdate, Outcome
+from trackpush_server.journal.postgres.batch import Append, Ended, Entry
+
+OUTCOMES_WAIT_SECONDS = 0.005
+"""How long outcomes wait for company. After a crash, pushes with unwritten outcomes are sent again: keep it short."""
+MOST_ROWS = 2000
+"""Updates and outcomes in one call: bounds how long it takes (a larger request is still one call)."""
+MOST_BYTES = 8 * 1024 * 1024
+
+
+class Queue:
+    """Entries go in with `append` and `record`; writers `take` them, say `done`, or `put_back` what was not stored."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque()
+        self._under_way: set[int] = set()
+        """Numbers of entries that were taken and aren't done."""
+        self._number = 0
+        self._filled = asyncio.Event()
+        self._urgent = asyncio.Event()
+        """Somebody waits for what is queued."""
+        self._taking = asyncio.Lock()
+        self._flushes: list[tuple[int, asyncio.Future[None]]] = []
+        self._stopping = False
+
+    def append(self, updates: Sequence[NewUpdate], done: asyncio.Future[int]) -> Append:
+        """Queue one request's updates."""
+        self._number += 1
+        entry = Append(tuple(updates), done, self._number)
+        self._put(entry)
+        self._urgent.set()
+        return entry
+
+    def record(self, outcome: Outcome) -> None:
+        """Queue an outcome."""
+        self._number += 1
+        self._put(Ended(outcome, self._number))
+
+    def put_back(self, entries: Sequence[Entry]) -> None:
+        """These were taken and are to be stored before all others."""
+        self._under_way.difference_update(entry.number for entry in entries)
+        self._entries.extendleft(reversed(entries))
+        if self._entries:
+            self._filled.set()
+            self._urgent.set()
+
+    async def take(self) -> list[Entry]:
+        """All that is queued, waiting for the first; empty: the queue is to end and nothing is left.
+
+        Outcomes alone have time: nobody waits for them, so for a few milliseconds they wait for a request to share its
+        call.
+        """
+        async with self._taking:
+            while not self._entries:
+                if self._stopping:
+                    return []
+                await self._filled.wait()
+            if not self._urgent.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(OUTCOMES_WAIT_SECONDS):
+                        await self._urgent.wait()
+            return self._pop()
+
+    def done(self, entries: Sequence[Entry]) -> None:
+        """These are stored, or will never be."""
+        self._under_way.difference_update(entry.number for entry in entries)
+        self._look_for_flushed()
+
+    async def flush(self) -> None:
+        """Return when all that was queued until now is done.
+
+        Raises:
+            RuntimeError: the queue has ended without.
+        """
+        if not self._entries and not self._under_way:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._flushes.append((self._number, future))
+        self._urgent.set()
+        await future
+
+    def drop_appends(self) -> list[Append]:
+        """Take out all requests: they are refused."""
+        found = [entry for entry in self._entries if isinstance(entry, Append)]
+        self._entries = deque(entry for entry in self._entries if isinstance(entry, Ended))
+        self._look_for_flushed()
+        return found
+
+    def stop(self) -> None:
+        """End when what is queued is stored."""
+        self._stopping = True
+        self._filled.set()
+        self._urgent.set()
+
+    def abandon(self) -> int:
+        """Forget what is left: how many outcomes it was."""
+        left = len(self._entries)
+        self._entries.clear()
+        self._under_way.clear()
+        for _, future in self._flushes:
+            if not future.done():
+                future.set_exception(RuntimeError("the queue has ended"))
+        self._flushes.clear()
+        return left
+
+    def _put(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._filled.set()
+
+    def _pop(self) -> list[Entry]:
+        entries: list[Entry] = []
+        rows = size = 0
+        while self._entries and rows < MOST_ROWS and size < MOST_BYTES:
+            entry = self._entries.popleft()
+            entries.append(entry)
+            rows += len(entry.updates) if isinstance(entry, Append) else 1
+            size += (
+                sum(len(one.body) + len(one.notification) for one in entry.updates) if isinstance(entry, Append) else 0
+            )
+        self._under_way.update(entry.number for entry in entries)
+        if not self._entries and not self._stopping:
+            self._filled.clear()
+            self._urgent.clear()
+        return entries
+
+    def _look_for_flushed(self) -> None:
+        if not self._flushes:
+            return
+        oldest = min(self._under_way, default=self._number + 1)
+        if self._entries:
+            oldest = min(oldest, self._entries[0].number)
+        for number, future in self._flushes:
+            if number < oldest and not future.done():
+                future.set_result(None)
+        self._flushes = [one for one in self._flushes if not one[1].done()]

@@ -1,0 +1,143 @@
+"""Connections to the database: what each is checked for, and how it is used through a transaction pooler.
+
+Behind a transaction pooler (PgBouncer) each transaction may meet another connection of the database. So there nothing
+may be left behind in one: no prepared statement, no setting, no LISTEN. That a pooler is between is seen at connecting:
+the process id that was told at the start isn't the one of the backend that answers.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import structlog
+
+from trackpush_server.journal.postgres.errors import UnusableError
+
+CONNECT_SECONDS = 10.0
+STATEMENT_SECONDS = 10.0
+"""Enforced by the database. A commit is not covered: one that waits for the disk ends well or not at all."""
+ANSWER_SECONDS = 15.0
+"""After which the connection is given up."""
+
+_LIMIT = int(STATEMENT_SECONDS * 1000)
+EACH_SESSION = f"SET statement_timeout = {_LIMIT}; SET idle_in_transaction_session_timeout = {_LIMIT}; SET jit = off"
+_EACH_TRANSACTION = f"SET LOCAL statement_timeout = {_LIMIT}; SET LOCAL idle_in_transaction_session_timeout = {_LIMIT}"
+_ABOUT = """
+SELECT pg_backend_pid() AS pid, current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('fsync') AS fsync, pg_is_in_recovery() AS standby,
+    current_setting('server_version_num')::integer AS version
+"""
+_OLDEST = 140_000
+
+_log = structlog.get_logger("trackpush.journal")
+
+
+class Session:
+    """One connection. Used by one task at a time."""
+
+    def __init__(self, connection: asyncpg.Connection, *, pooled: bool) -> None:
+        self.connection = connection
+        self.pooled = pooled
+
+    async def fetch(self, query: str, *values: object, timeout: float = ANSWER_SECONDS) -> list[asyncpg.Record]:  # noqa: ASYNC109  asyncpg's own, which tells the database too
+        """Run one statement, as a transaction of its own."""
+        async with asyncio.timeout(timeout + 1), self.transaction():
+            rows: list[asyncpg.Record] = await self.connection.fetch(query, *values, timeout=timeout)
+            return rows
+
+    async def row(self, query: str, *values: object) -> Any:
+        """The first row, or None."""
+        rows = await self.fetch(query, *values)
+        return rows[0] if rows else None
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A transaction where the statements can't be told to be one otherwise: behind a pooler."""
+        if not self.pooled:
+            yield
+            return
+        async with self.connection.transaction():
+            await self.connection.execute(_EACH_TRANSACTION)
+            yield
+
+    @property
+    def closed(self) -> bool:
+        """Whether it can't be used any more."""
+        return bool(self.connection.is_closed())
+
+    def terminate(self) -> None:
+        """Give it up without a word: the other side may be gone."""
+        self.connection.terminate()
+
+    async def close(self) -> None:
+        """Say good-bye, but not for long."""
+        try:
+            await self.connection.close(timeout=2)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self.connection.terminate()
+
+
+class Connector:
+    """Makes connections to one database."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self._pooled: bool | None = None
+        self._warned = False
+
+    async def connect(self) -> Session:
+        """A checked connection.
+
+        Raises:
+            UnusableError: what is stored there would not be safe, or can't be stored.
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: there is none.
+        """
+        cached = self._pooled is False
+        connection = await self._open(cached=cached)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                about = await self._about(connection)
+                pooled = about["pid"] != connection.get_server_pid()
+                self._check(about)
+                self._pooled = pooled
+                if pooled == cached:  # only without a pooler may it keep statements prepared
+                    await connection.close()
+                    return await self.connect()
+                if not pooled:
+                    await connection.execute(EACH_SESSION)
+                return Session(connection, pooled=pooled)
+        except BaseException:
+            self._pooled = None
+            connection.terminate()
+            raise
+
+    async def _open(self, *, cached: bool) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self.dsn,
+            timeout=CONNECT_SECONDS,
+            statement_cache_size=100 if cached else 0,
+            max_cached_statement_lifetime=0,
+            server_settings={"application_name": "trackpush"},
+        )
+
+    async def _about(self, connection: asyncpg.Connection) -> Any:
+        async with connection.transaction():
+            return await connection.fetchrow(_ABOUT)
+
+    def _check(self, about: Any) -> None:
+        if about["version"] < _OLDEST:
+            raise UnusableError(f"its version is {about['version'] // 10_000}; at least 14 is needed")
+        if about["standby"]:
+            raise UnusableError("it is a standby, which takes no writes; name the primary, or promote it")
+        if about["synchronous_commit"] == "off":
+            raise UnusableError(
+                "synchronous_commit is off, so a commit may be lost after updates were answered with 200; set it to on"
+                " for this user or database (ALTER ROLE … SET synchronous_commit = on)"
+            )
+        if about["fsync"] == "off" and not self._warned:
+            self._warned = True
+            _log.warning(
+                "journal_not_safe", what="fsync is off in PostgreSQL: a power cut may lose or break the journal"
+            )

@@ -1,0 +1,112 @@
+-- name: names
+-- Names of accounts and PushConfigs by number.
+SELECT true AS account, id, name FROM trackpush.accounts UNION ALL SELECT false, id, name FROM trackpush.push_configs;
+
+-- name: last_id
+-- The highest id.
+SELECT last_id FROM trackpush.counter;
+
+-- name: from_id
+-- A step of the bisection by time of receipt; ids have gaps.
+SELECT id, received_at FROM trackpush.updates WHERE id >= $1 ORDER BY id LIMIT 1;
+
+-- name: receipt
+-- Pushes in the order received.
+SELECT {columns} FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
+WHERE p.update_id BETWEEN $1 AND $3 AND (p.update_id, p.config_id) > ($1, $2) AND (p.update_id, p.config_id) < ($3, $4)
+    AND u.received_at >= $5 AND u.received_at < $6
+ORDER BY p.update_id {way}, p.config_id {way} LIMIT $7;
+
+-- name: awb
+-- Pushes of an AWB, also as the AWB of a forward leg.
+SELECT {columns} FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
+WHERE p.update_id IN (
+    SELECT id FROM trackpush.updates WHERE hashtextextended(shipment, 0) = hashtextextended($8, 0) AND shipment = $8 AND awb = $8
+    UNION SELECT id FROM trackpush.updates WHERE hashtextextended(awb, 0) = hashtextextended($8, 0) AND awb = $8 AND awb <> shipment
+    UNION SELECT id FROM trackpush.updates WHERE hashtextextended(forward_awb, 0) = hashtextextended($8, 0) AND forward_awb = $8
+)
+    AND p.update_id BETWEEN $1 AND $3 AND (p.update_id, p.config_id) > ($1, $2) AND (p.update_id, p.config_id) < ($3, $4)
+    AND u.received_at >= $5 AND u.received_at < $6
+ORDER BY p.update_id {way}, p.config_id {way} LIMIT $7;
+
+-- name: order
+-- Pushes of an order.
+SELECT {columns} FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
+WHERE p.update_id IN (
+    SELECT id FROM trackpush.updates WHERE hashtextextended(order_id, 0) = hashtextextended($8, 0) AND order_id = $8
+)
+    AND p.update_id BETWEEN $1 AND $3 AND (p.update_id, p.config_id) > ($1, $2) AND (p.update_id, p.config_id) < ($3, $4)
+    AND u.received_at >= $5 AND u.received_at < $6
+ORDER BY p.update_id {way}, p.config_id {way} LIMIT $7;
+
+-- name: delivered
+-- Pushes of one PushConfig that were delivered: nearly all of its index.
+SELECT {columns} FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
+WHERE p.state = $1 AND p.config_id = $2 AND p.update_id BETWEEN $3 AND $4 AND u.received_at >= $5 AND u.received_at < $6
+ORDER BY p.update_id {way} LIMIT $7;
+
+-- name: undelivered
+-- Pushes of one PushConfig in another state.
+SELECT {columns} FROM trackpush.undelivered AS w
+JOIN trackpush.pushes AS p ON p.update_id = w.update_id AND p.config_id = w.config_id
+JOIN trackpush.updates AS u ON u.id = w.update_id
+WHERE w.state = $1 AND w.config_id = $2 AND w.update_id BETWEEN $3 AND $4 AND u.received_at >= $5 AND u.received_at < $6
+ORDER BY w.update_id {way} LIMIT $7;
+
+-- name: by_key
+-- All pushes of one update, with its payloads.
+SELECT {columns}, u.notification, u.body
+FROM trackpush.keys AS k
+JOIN trackpush.updates AS u ON u.id = k.update_id
+JOIN trackpush.pushes AS p ON p.update_id = k.update_id
+WHERE k.key = $1 ORDER BY p.config_id;
+
+-- name: timeline
+-- Updates of a shipment, in order.
+SELECT id, account_id, key, received_at, occurred_at, shipment, awb, forward_awb, order_id, status, erased_at, notification
+FROM trackpush.updates
+WHERE id IN (
+    SELECT id FROM trackpush.updates WHERE hashtextextended(shipment, 0) = hashtextextended($1, 0) AND shipment = $1
+    UNION SELECT id FROM trackpush.updates WHERE hashtextextended(awb, 0) = hashtextextended($1, 0) AND awb = $1 AND awb <> shipment
+    UNION SELECT id FROM trackpush.updates WHERE hashtextextended(forward_awb, 0) = hashtextextended($1, 0) AND forward_awb = $1
+) AND id > $2
+ORDER BY id LIMIT $3;
+
+-- name: pushes_of
+-- All pushes of some updates.
+SELECT {columns} FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
+WHERE p.update_id = ANY ($1::bigint[]) ORDER BY p.update_id, p.config_id;
+
+-- name: attempts
+-- The latest attempts of one push, newest first: the last is in the push's own row.
+SELECT number, started_at, duration_ms, http_status, error FROM (
+    SELECT p.tries AS number, p.started_at, p.duration_ms, p.http_status, p.error FROM trackpush.pushes AS p
+    WHERE p.update_id = $1 AND p.config_id = $2 AND p.started_at IS NOT NULL
+    UNION ALL
+    SELECT a.number, a.started_at, a.duration_ms, a.http_status, a.error FROM trackpush.attempts AS a
+    WHERE a.update_id = $1 AND a.config_id = $2
+) AS a ORDER BY number DESC LIMIT $3;
+
+-- name: counts
+-- What waits and what is dead, of every PushConfig, as far as one counts; and when the oldest that waits was received.
+SELECT c.name, w.pending, d.dead, (SELECT u.received_at FROM trackpush.updates AS u WHERE u.id = o.update_id) AS oldest_received_at
+FROM trackpush.push_configs AS c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS pending FROM (
+        SELECT FROM trackpush.undelivered AS w WHERE w.state = 0 AND w.config_id = c.id LIMIT $1
+    ) AS w
+) AS w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS dead FROM (
+        SELECT FROM trackpush.undelivered AS w WHERE w.state = 2 AND w.config_id = c.id LIMIT $1
+    ) AS w
+) AS d
+LEFT JOIN LATERAL (
+    SELECT w.update_id FROM trackpush.undelivered AS w WHERE w.state = 0 AND w.config_id = c.id ORDER BY w.update_id LIMIT 1
+) AS o ON true
+WHERE EXISTS (SELECT FROM trackpush.pushes AS p WHERE p.config_id = c.id)
+ORDER BY c.name;
+
+-- name: audits
+-- The audit log, newest first.
+SELECT id, at, actor, role, action, target, address FROM trackpush.audits WHERE id < $1 ORDER BY id DESC LIMIT $2;

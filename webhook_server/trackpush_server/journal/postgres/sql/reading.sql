@@ -1,0 +1,63 @@
+-- name: pending
+-- The next page of a PushConfig's pending pushes, and the highest id that this look could have seen: one row at least, all of one
+-- snapshot.
+SELECT n.last_id, p.*
+FROM trackpush.counter AS n LEFT JOIN LATERAL (
+    SELECT p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification,
+        u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
+    FROM trackpush.undelivered AS w
+    JOIN trackpush.pushes AS p ON p.update_id = w.update_id AND p.config_id = w.config_id
+    JOIN trackpush.updates AS u ON u.id = w.update_id
+    JOIN trackpush.accounts AS a ON a.id = u.account_id
+    WHERE w.state = 0 AND w.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1) AND w.update_id > $2
+    ORDER BY w.update_id LIMIT $3
+) AS p ON true;
+
+-- name: fetch
+-- Given pushes of a PushConfig, those that are still pending.
+SELECT p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification,
+    u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
+FROM unnest($2::bigint[]) AS w (update_id)
+JOIN trackpush.pushes AS p ON p.update_id = w.update_id
+    AND p.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1) AND p.state = 0
+JOIN trackpush.updates AS u ON u.id = w.update_id
+JOIN trackpush.accounts AS a ON a.id = u.account_id;
+
+-- name: pending_counts
+-- The backlog of each PushConfig, and when its oldest was received.
+SELECT c.name, w.count, u.received_at
+FROM (
+    SELECT config_id, count(*) AS count, min(update_id) AS oldest FROM trackpush.undelivered WHERE state = 0 GROUP BY config_id
+) AS w
+JOIN trackpush.push_configs AS c ON c.id = w.config_id
+JOIN trackpush.updates AS u ON u.id = w.oldest;
+
+-- name: push_configs
+-- Every PushConfig that a push was stored of and that has one still.
+SELECT c.name FROM trackpush.push_configs AS c
+WHERE EXISTS (SELECT FROM trackpush.pushes AS p WHERE p.config_id = c.id) ORDER BY c.name;
+
+-- name: size
+-- What all tables and indexes take on the database's disk, in bytes.
+SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS size FROM pg_class AS c
+WHERE c.relnamespace = 'trackpush'::regnamespace AND c.relkind = 'r';
+
+-- name: erasures
+-- The records, newest first.
+SELECT id, subject, reason, begun_at, ended_at, updates, pushes FROM trackpush.erasures ORDER BY id DESC LIMIT $1;
+
+-- name: lock
+-- Nothing is stored, replayed or claimed until this transaction ends.
+SELECT last_id FROM trackpush.counter FOR UPDATE;
+
+-- name: audit
+-- Add to the audit log.
+INSERT INTO trackpush.audits (at, actor, role, action, target, address) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id;
+
+-- name: trim_audits
+-- Keep the newest.
+DELETE FROM trackpush.audits WHERE id <= $1;
+
+-- name: make_partitions
+-- See to partitions for some days ahead.
+SELECT trackpush.make_partitions_v1($1);
