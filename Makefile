@@ -29,6 +29,7 @@ image: $(READY) ## build the image without a container engine, into dist/trackpu
 	$(BIN)/python images/build.py dist/trackpush-image.tar $(IMAGE)
 
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
+	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
 	$(BIN)/python -m pytest --durations=10 --ignore=tests/node $(ARGS)
 
 e2e: $(READY) kube ## the operator and the chart on a real node in a network namespace (needs root); prints figures

@@ -1,12 +1,15 @@
-"""The cases (a) bare handler, (b) durable ingest, (c) end to end, (e) the same with encrypted bodies.
+"""The cases (a) bare handler, (b) durable ingest, (c) end to end, (e) with encrypted bodies, (t) and (T) with tracing.
 
 One round of each, closed loop or at a fixed rate.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from aiohttp import web
 
 import procstat
 from records import PostLog
@@ -103,6 +106,48 @@ async def encrypted(rig: Rig, drive: Drive) -> Figures:
     return await end_to_end(rig, drive, ENCRYPTED)
 
 
+async def traced(rig: Rig, drive: Drive, share: float = 0.01) -> Figures:
+    """(t): as (c), with tracing on and one trace in a hundred recorded."""
+    async with _collector() as url:
+        with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_TRACES_SAMPLER_ARG=str(share)):
+            return await end_to_end(rig, drive)
+
+
+async def traced_all(rig: Rig, drive: Drive) -> Figures:
+    """(T): as (t), with every trace recorded."""
+    return await traced(rig, drive, 1.0)
+
+
+@contextlib.asynccontextmanager
+async def _collector() -> AsyncIterator[str]:
+    """Takes every export and looks at none."""
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response()
+
+    application = web.Application(client_max_size=1 << 26)
+    application.router.add_post("/v1/traces", take)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """What the server is started with."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+
+
 async def _with_pushes(figures: Figures, posts: PostLog, sink: SinkProcess) -> Figures:
     pushes = await sink.stop()
     check_exactly_once(range(FIRST, FIRST + len(posts.sent)), pushes)
@@ -116,4 +161,4 @@ async def _with_pushes(figures: Figures, posts: PostLog, sink: SinkProcess) -> F
     )
 
 
-CASES = {"a": bare, "b": ingest, "c": end_to_end, "e": encrypted}
+CASES = {"a": bare, "b": ingest, "c": end_to_end, "e": encrypted, "t": traced, "T": traced_all}

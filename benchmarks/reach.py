@@ -51,6 +51,7 @@ def lines(run: Run) -> list[Line]:
     return [
         *_closed(run.closed),
         *_encrypted(run.closed),
+        *_traced(run.closed),
         *_steady(run),
         *_isolation(run.isolation),
         *_backlog(run.backlog),
@@ -65,6 +66,21 @@ def _encrypted(figures: Mapping[str, Figures]) -> Iterator[Line]:
     ratio = sealed.throughput / clear.throughput
     yield Line(name="(e)/(c) throughput, encrypted / in clear", value=ratio, limit=0.9, at_least=True)
     yield Line(name="(e)/(c) CPU per update", value=sealed.cpu_per_10k / clear.cpu_per_10k, limit=1.1)
+
+
+def _traced(figures: Mapping[str, Figures]) -> Iterator[Line]:
+    off, some = figures.get("c"), figures.get("t")
+    if off is None or some is None or not off.cpu_per_10k or not some.cpu_per_10k:
+        return
+    ratio = some.throughput / off.throughput
+    yield Line(name="(t)/(c) throughput, 1 % traced / tracing off", value=ratio, limit=0.7, at_least=True)
+    if every := figures.get("T"):
+        yield Line(
+            name="(T)/(c) throughput, all traced / tracing off",
+            value=every.throughput / off.throughput,
+            limit=0.3,
+            at_least=True,
+        )
 
 
 def _closed(figures: Mapping[str, Figures]) -> Iterator[Line]:

@@ -21,6 +21,8 @@ _TITLES = {
     "b": "(b) durable ingest",
     "c": "(c) end to end",
     "e": "(e) end to end, encrypted",
+    "t": "(t) end to end, 1 % traced",
+    "T": "(T) end to end, all traced",
     "good": "(d) ten healthy clients",
     "bad": "(d) one dead, one hanging",
 }

@@ -84,7 +84,7 @@ class Bench:
         if "steady" in only:
             drive = Drive(seconds=self._sizes.steady_seconds, rate=self._options.rate, warmup=2.0)
             self.run.steady = await self._interleaved(
-                "steady", drive, [name for name in self._options.cases if name not in {"b", "e"}]
+                "steady", drive, [name for name in self._options.cases if name not in {"b", "e", "t", "T"}]
             )
         if "isolation" in only:
             await self._isolation()

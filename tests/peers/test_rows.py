@@ -1,7 +1,7 @@
 """One behaviour test per row of PEERS.md's table, named after the row: what others lack and Trackpush has.
 
 Short on purpose; the depths of each are tested where it is built. The console of "console / CLI" and the traces of
-"metrics, traces" are in files of their own.
+"metrics, traces" (test_traces.py) are in files of their own.
 """
 
 import asyncio

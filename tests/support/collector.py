@@ -154,3 +154,7 @@ def environment(given: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+if __name__ == "__main__":
+    build.program("otelcol")
