@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test e2e check fmt crds schema manifests bench bench-operator clean lock
+.PHONY: help run kube image test e2e check fmt crds schema screenshots manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -52,8 +52,11 @@ fmt: $(READY) ## format and fix what can be fixed
 crds: $(READY) ## generate crds/*.yaml from the models
 	$(BIN)/trackpush crds crds
 
-schema: $(READY) ## generate docs/schemas/*.json from the notification
+schema: $(READY) ## generate docs/schemas/*.json: the notification, and the admin API's description
 	$(BIN)/trackpush schema docs/schemas
+
+screenshots: $(READY) ## take the pictures of the console in docs/images anew
+	TRACKPUSH_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
 
 manifests: $(READY) kube ## render manifests/install.yaml from the chart, with the kinds in it
 	rm -f helm/trackpush/files/crds/*.yaml && cp crds/*.yaml helm/trackpush/files/crds/

@@ -7,6 +7,38 @@ import msgspec
 from trackpush_server.logs import LogFormat
 
 
+class OidcOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How people log in to the console at an OpenID provider."""
+
+    issuer: str
+    """Its URL; its discovery document is below it."""
+    client_id: str
+    client_secret_file: Path | None = None
+    """None: a public client, which PKCE alone protects."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    claim: str = "groups"
+    """The claim of the ID token that tells the groups."""
+    view: tuple[str, ...] = ()
+    """Groups whose people may look."""
+    operate: tuple[str, ...] = ()
+    """Groups whose people may also act, and see personal data."""
+    ca_file: Path | None = None
+    """Roots for the provider's certificate, PEM; None: the system's."""
+
+
+class ConsoleOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The console on the admin port."""
+
+    url: str | None = None
+    """Where people's browsers reach the admin port, such as ``https://trackpush.example.com``; needed for OIDC."""
+    oidc: OidcOptions | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers come over TLS, so that cookies never go without."""
+        return self.url is not None and self.url.startswith("https://")
+
+
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """One `trackpush serve`."""
 
@@ -19,6 +51,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what the admin port asks for; None asks for nothing, and allows a loopback ``admin_listen`` only."""
     admin_view_token_file: Path | None = None
     """Holds a second token, which may only look, and sees no personal data."""
+    console: ConsoleOptions = ConsoleOptions()
     data: Path
     """The journal's folder; made if missing."""
     server: str | None = None

@@ -6,6 +6,9 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.api import app as api_app
+from trackpush_server.admin.console import app as console_app
+from trackpush_server.admin.console.login import Login
+from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.guard import Access, add_headers, guard
 from trackpush_server.admin.health import Health, why_dead, why_unready
@@ -22,6 +25,8 @@ def application(
     scrape: Scrape,
     desk: Desk,
     access: Access,
+    login: Login,
+    static: Static,
 ) -> web.Application:
     """The application. ``scrape`` takes an Accept header and gives the metrics' text and its content type."""
 
@@ -52,6 +57,7 @@ def application(
     app.router.add_get("/undelivered", failing)
     app.router.add_get("/metrics", metrics)
     api_app.add_routes(app, desk)
+    console_app.add_routes(app, desk, login, static)
     return app
 
 

@@ -123,7 +123,8 @@ async def _is_ours(request: web.Request, who: Identity) -> bool:
 def _stranger(request: web.Request, access: Access) -> web.StreamResponse:
     if access.is_open:
         return problem(403, _REBOUND)
-    if request.path.startswith("/console") and request.method == "GET" and "HX-Request" not in request.headers:
+    page = request.path == "/" or request.path.startswith("/console")
+    if page and request.method == "GET" and "HX-Request" not in request.headers:
         return web.Response(status=303, headers={"Location": f"/console/login?next={quote(request.path_qs, safe='')}"})
     answer = problem(401, _UNAUTHORIZED)
     answer.headers["WWW-Authenticate"] = 'Bearer realm="trackpush admin"'

@@ -8,6 +8,9 @@ from aiohttp import web
 
 from trackpush_server import listeners
 from trackpush_server.admin.app import Scrape, application
+from trackpush_server.admin.console.login import Login
+from trackpush_server.admin.console.static import Static
+from trackpush_server.admin.console.templating import environment
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.guard import Access
 from trackpush_server.admin.health import Health
@@ -68,12 +71,15 @@ class AdminPort:
 
     async def start(self, bound: socket.socket) -> str:
         """Serve there; ``host:port``."""
+        static = await asyncio.to_thread(_read_files)
         app = application(
             health=self._health,
             troubles=self._troubles,
             scrape=self._scrape,
             desk=self._desk,
             access=self._access,
+            login=Login(self._access, secure=self._options.console.secure),
+            static=static,
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_LINE)
         await self._runner.setup()
@@ -84,3 +90,9 @@ class AdminPort:
         """Close it, the last of all: it tells how the end goes."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+def _read_files() -> Static:
+    """In a thread: nothing of the console is read from the disk later."""
+    environment()
+    return Static()

@@ -76,6 +76,12 @@ class Jobs(Generic[View]):
         """All that are remembered, newest first."""
         return tuple(reversed(self._views.values()))
 
+    async def wait(self, job: str, seconds: float) -> None:
+        """Return when a job has ended, or after so many seconds."""
+        task = self._tasks.get(job)
+        if task is not None:
+            await asyncio.wait({task}, timeout=seconds)
+
     async def cancel(self, job: str) -> None:
         """End a job; what it did stays."""
         task = self._tasks.get(job)

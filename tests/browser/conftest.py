@@ -1,0 +1,168 @@
+"""One server with a story behind it, and one browser, for all tests of the console."""
+
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import Browser, Page
+
+from browser.rig import browser
+from support.deadline import until
+from support.serving import account, serving, table
+from support.sink import Arrival, Sink, open_sink
+from trackpush_api.routing import Destination, Retry
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.aggregators import compose
+from trackpush_server.pusher import policy
+from trackpush_server.server import Server
+
+TOKENS: Mapping[str, str] = {"operate": "a-token-to-operate", "view": "a-token-to-view"}
+STORY = ("PICKED_UP", "IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED")
+SHIPMENTS = 16
+REJECTED = (0, 4, 8, 12)
+"""Shipments whose order the client doesn't know: their pushes die."""
+PERSON = "handed to Rahul Verma, 9876543210"
+_BEGIN = 1_760_000_000_000
+
+
+class Desk:
+    """The console, and people at it."""
+
+    def __init__(self, server: Server, browser: Browser, sink: Sink) -> None:
+        self.server = server
+        self.sink = sink
+        self._browser = browser
+        self.told: list[str] = []
+        """Errors and policy violations that any page reported."""
+
+    @property
+    def url(self) -> str:
+        """Of the admin port."""
+        return f"http://{self.server.admin_address}"
+
+    @contextlib.asynccontextmanager
+    async def visitor(
+        self, *, scheme: Literal["light", "dark"] = "light", width: int = 1280, scripts: bool = True
+    ) -> AsyncIterator[Page]:
+        """One who has not logged in, in a browser of their own."""
+        context = await self._browser.new_context(
+            viewport={"width": width, "height": 860},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+            base_url=self.url,
+        )
+        page = await context.new_page()
+        page.on("console", lambda message: self.told.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.told.append(str(error)))
+        try:
+            yield page
+        finally:
+            await context.close()
+
+    @contextlib.asynccontextmanager
+    async def person(self, role: str = "operate", **options: Any) -> AsyncIterator[Page]:
+        """One who has logged in."""
+        async with self.visitor(**options) as page:
+            await page.goto("/console/login")
+            await page.get_by_label("Admin token").fill(TOKENS[role])
+            await page.get_by_role("button", name="Log in").click()
+            await page.wait_for_url("**/console/")
+            yield page
+
+    async def post(self, number: int, status: str, step: int = 0) -> None:
+        """One update of a shipment, with a person in it."""
+        order = f"{'XX' if number in REJECTED else 'SO'}-{1000 + number}"
+        made = json.loads(
+            compose(
+                Aggregator.CLICKPOST,
+                status,
+                awb=awb(number),
+                order_id=order,
+                occurred_at=_BEGIN + step * 3_600_000 + number * 1000,
+            )
+        )
+        content = json.dumps(_with_person(made))
+        async with aiohttp.ClientSession() as session:
+            url = f"http://{self.server.address}/rms/in/api/clickpost/notify"
+            async with session.post(url, data=content, headers={"webhook_key": "k"}) as answer:
+                assert answer.status == 200, await answer.text()
+
+
+def awb(number: int) -> str:
+    """Of the story's shipment of this number."""
+    return str(190414000 + number)
+
+
+def _with_person(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_with_person(one) for one in content]
+    if isinstance(content, dict):
+        return {name: PERSON if name == "remark" else _with_person(value) for name, value in content.items()}
+    return content
+
+
+async def picky(arrival: Arrival) -> int | web.Response:
+    """Knows no order that begins with XX."""
+    if b'"XX-' in arrival.body and "trackpush-replay" not in arrival.headers:
+        return web.Response(status=422, text="unknown order")
+    return 200
+
+
+async def down(arrival: Arrival) -> web.Response:
+    """Takes nothing."""
+    del arrival
+    return web.Response(status=503, text="maintenance until six")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    """The client acme with two PushConfigs, one of which fails; sixteen shipments, four of which it rejects."""
+    folder = tmp_path_factory.mktemp("console")
+    for role, token in TOKENS.items():
+        (folder / role).write_text(token)
+    quick = Retry(schedule=(0.02,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy, "MAX_REJECTIONS", 3)
+        async with contextlib.AsyncExitStack() as stack:
+            good, bad = (
+                await stack.enter_async_context(open_sink(picky)),
+                await stack.enter_async_context(open_sink(down)),
+            )
+            given = table(
+                account(Aggregator.CLICKPOST, "k", destinations=["acme/oms", "acme/warehouse"]),
+                account(Aggregator.SHIPROCKET, "z", name="zen/shiprocket", destinations=["zen/shop"]),
+                destinations=[
+                    Destination(name="acme/oms", url=good.url, retry=quick),
+                    Destination(name="acme/warehouse", url=bad.url, retry=quick),
+                    Destination(name="zen/shop", url=good.url),
+                ],
+            )
+            server = await stack.enter_async_context(
+                serving(folder, given, admin_token_file=folder / "operate", admin_view_token_file=folder / "view")
+            )
+            made = Desk(server, await stack.enter_async_context(browser()), good)
+            for step, status in enumerate(STORY):
+                for number in range(SHIPMENTS):
+                    await made.post(number, status, step)
+            wanted = (SHIPMENTS - len(REJECTED)) * len(STORY)
+            await until(
+                lambda: len({one.webhook_id for one in good.arrivals}) == wanted + len(REJECTED) * len(STORY),
+                seconds=60,
+                what=lambda: f"{len({one.webhook_id for one in good.arrivals})} pushes were tried",
+            )
+            yield made
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where pictures go: `make screenshots` names docs/images."""
+    folder = Path(os.environ.get("TRACKPUSH_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

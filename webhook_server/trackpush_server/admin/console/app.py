@@ -1,0 +1,80 @@
+"""The console's routes, and what a mistake looks like there."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from trackpush_server.admin.api.problems import ProblemError
+from trackpush_server.admin.console.links import see
+from trackpush_server.admin.console.login import Login
+from trackpush_server.admin.console.pages import Pages
+from trackpush_server.admin.console.replays import Replaying
+from trackpush_server.admin.console.static import Static
+from trackpush_server.admin.console.templating import environment, page
+from trackpush_server.admin.desk import Desk
+from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.operations.jobs import TooManyJobsError
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_routes(app: web.Application, desk: Desk, login: Login, static: Static) -> None:
+    """Add them to the admin port."""
+    environment()
+    pages, replaying = Pages(desk), Replaying(desk)
+    shown: dict[str, _Handler] = {
+        "/console/": pages.search,
+        "/console/find": pages.find,
+        "/console/shipments/{shipment}": pages.shipment,
+        "/console/pushes/{id}": pages.push,
+        "/console/clients": pages.clients,
+        "/console/clients/{client}": pages.client,
+        "/console/dead": replaying.dead,
+        "/console/replays/{id}": replaying.show,
+        "/console/tail": pages.tail,
+        "/console/charts": pages.charts,
+        "/console/config": pages.config,
+        "/console/audit": pages.audit,
+        "/console/login": login.show,
+    }
+    done: dict[str, _Handler] = {
+        "/console/login": login.enter,
+        "/console/logout": login.leave,
+        "/console/replays": replaying.start,
+        "/console/replays/check": replaying.check,
+        "/console/replays/{id}/end": replaying.end,
+    }
+    for path, handler in shown.items():
+        app.router.add_get(path, _explained(handler))
+    for path, handler in done.items():
+        app.router.add_post(path, _explained(handler))
+    app.router.add_get("/console/static/{name:.+}", static.serve)
+    for path in ("/", "/console"):
+        app.router.add_get(path, _home)
+
+
+async def _home(_: web.Request) -> web.Response:
+    return see("/console/")
+
+
+def _explained(handler: _Handler) -> _Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ProblemError as error:
+            return _wrong(request, error.status, error.detail)
+        except (ValueError, msgspec.DecodeError) as error:
+            return _wrong(request, 400, str(error))
+        except TooManyJobsError as error:
+            return _wrong(request, 429, str(error))
+        except JournalUnavailableError as error:
+            return _wrong(request, 503, str(error))
+
+    return handle
+
+
+def _wrong(request: web.Request, status: int, detail: str) -> web.Response:
+    context = {"title": HTTPStatus(status).phrase, "detail": detail}
+    return page(request, "wrong.html", context, status=status)

@@ -1,0 +1,56 @@
+"""What people type into forms, as the API's own types: empty fields are absent, times are UTC."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from trackpush_server.admin.guard import CSRF_FIELD
+
+_T = TypeVar("_T")
+_TIMES = frozenset({"since", "until"})
+_SHORT_TIME = len("2025-06-12T10:00")
+_OURS = frozenset({CSRF_FIELD, "total"})
+"""Not part of what is asked for."""
+_LISTS = frozenset({"ids", "states"})
+
+
+def asked(request: web.Request, kind: type[_T], **fixed: Any) -> _T:
+    """What stands behind the ``?``.
+
+    Raises:
+        msgspec.ValidationError: a field's value can't be; the message names it.
+    """
+    given = {name: value for name, value in request.query.items() if value.strip()}
+    return msgspec.convert(_read(given) | fixed, type=kind, strict=False)
+
+
+async def posted(request: web.Request, kind: type[_T], **fixed: Any) -> _T:
+    """What a form sent.
+
+    Raises:
+        msgspec.ValidationError: as with `asked`.
+    """
+    form = await request.post()
+    given: dict[str, Any] = {}
+    for name in form:
+        values = [value for value in form.getall(name) if isinstance(value, str) and value.strip()]
+        if name not in _OURS and values:
+            given[name] = values if name in _LISTS else values[0]
+    return msgspec.convert(_read(given) | fixed, type=kind, strict=False)
+
+
+def _read(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _time(value.strip()) if name in _TIMES else _text(value) for name, value in given.items()}
+
+
+def _text(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _time(value: str) -> str:
+    """A browser's ``2025-06-12T10:00`` has neither seconds nor zone."""
+    if len(value) == _SHORT_TIME:
+        return f"{value}:00Z"
+    return value

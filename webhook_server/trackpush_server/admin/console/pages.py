@@ -1,0 +1,139 @@
+"""The pages that show: search, a shipment's story, a push, clients, live tail, charts, configuration, audit log."""
+
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from trackpush_api.vocabulary import Status
+from trackpush_server.admin import loaded
+from trackpush_server.admin.api import reading, shapes
+from trackpush_server.admin.api.live import TailParams
+from trackpush_server.admin.api.problems import ProblemError
+from trackpush_server.admin.clients import State
+from trackpush_server.admin.console import charts
+from trackpush_server.admin.console.forms import asked
+from trackpush_server.admin.console.links import link, plain, see
+from trackpush_server.admin.console.templating import page
+from trackpush_server.admin.desk import Desk
+from trackpush_server.ids import parse_push_id
+from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
+
+_STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delivering")
+
+
+class Pages:
+    """The handlers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def search(self, request: web.Request) -> web.Response:
+        """Pushes by AWB, order, client, status and time."""
+        query = asked(request, reading.PushesParams, limit=50)
+        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.query(query)), plain=plain(request))
+        context = {
+            "found": found,
+            "query": request.query,
+            "statuses": [one.value for one in Status],
+            "states": list(shapes.STATES.values()),
+            "older": link(request, cursor=found.older, newer=None),
+            "newer": link(request, cursor=found.newer, newer="true"),
+            "asked": bool({*request.query} - {"cursor", "newer"}),
+        }
+        return page(request, "search.html", context, active="search")
+
+    async def find(self, request: web.Request) -> web.Response:
+        """One box for all: an AWB, an order or a push id."""
+        text = request.query.get("q", "").strip()[:256]
+        if not text:
+            return see("/console/")
+        try:
+            parse_push_id(text)
+        except ValueError:
+            pass
+        else:
+            return see(f"/console/pushes/{text}")
+        if (await self._desk.lookup.timeline(ShipmentQuery(shipment=text, limit=1))).entries:
+            return see(f"/console/shipments/{quote(text, safe='')}")
+        if (await self._desk.lookup.list_pushes(PushQuery(order_id=text, limit=1))).rows:
+            return see(f"/console/?{urlencode({'orderId': text})}")
+        return page(request, "unfound.html", {"text": text}, active="search", status=404)
+
+    async def shipment(self, request: web.Request) -> web.Response:
+        """A shipment's story."""
+        name = request.match_info["shipment"]
+        query = asked(request, reading.ShipmentParams, limit=50)
+        timeline = await self._desk.lookup.timeline(
+            ShipmentQuery(shipment=name, client=query.client, after=query.after, limit=query.limit)
+        )
+        if not timeline.entries and not query.after:
+            return page(request, "unfound.html", {"text": name}, active="search", status=404)
+        story = shapes.shipment(timeline, plain=plain(request))
+        context = {"name": name, "story": story, "more": link(request, after=story.after)}
+        return page(request, "shipment.html", context, active="search")
+
+    async def push(self, request: web.Request) -> web.Response:
+        """One push with its attempts and bodies."""
+        detail = await self._desk.lookup.show(request.match_info["id"])
+        if detail is None:
+            raise ProblemError(404, "There is no such push: it may be older than the retention.")
+        whole = shapes.push_whole(detail, plain=plain(request))
+        return page(request, "push.html", {"whole": whole, "push": whole.push}, active="search")
+
+    async def clients(self, request: web.Request) -> web.Response:
+        """Clients and how they are."""
+        query = asked(request, reading.ClientsParams, limit=100)
+        overview = await reading.overview(self._desk)
+        found = overview.clients(state=query.state, after=query.after, limit=query.limit)
+        more = found[-1].name if len(found) == query.limit else None
+        context = {
+            "found": found,
+            "states": _STATES,
+            "numbers": overview.states(),
+            "state": query.state,
+            "more": link(request, after=more),
+        }
+        return page(request, "clients.html", context, active="clients")
+
+    async def client(self, request: web.Request) -> web.Response:
+        """One client: its PushConfigs, with charts of one of them."""
+        name = request.match_info["client"]
+        query = asked(request, reading.PushConfigsParams, client=name, limit=50)
+        overview = await reading.overview(self._desk)
+        found = overview.push_configs(client=name, after=query.after, limit=query.limit)
+        if not found and not query.after:
+            raise ProblemError(404, f"No PushConfig of a client {name[:256]} is known here.")
+        more = found[-1].name if len(found) == query.limit else None
+        drawn = [(one, charts.of_push_config(self._desk, one.name)) for one in found]
+        context = {"name": name, "found": drawn, "more": link(request, after=more)}
+        return page(request, "client.html", context, active="clients")
+
+    async def tail(self, request: web.Request) -> web.Response:
+        """The live tail; its events come by script."""
+        query = asked(request, TailParams)
+        source = {"client": query.client, "pushConfig": query.push_config, "failed": "true" if query.failed else None}
+        url = "/api/v1/tail?" + urlencode({key: value for key, value in source.items() if value})
+        return page(request, "tail.html", {"url": url, "query": request.query}, active="tail")
+
+    async def charts(self, request: web.Request) -> web.Response:
+        """Rate, latency and queue age of the last hour."""
+        query = asked(request, reading.SeriesParams)
+        name = query.push_config
+        drawn = charts.of_server(self._desk) if name is None else charts.of_push_config(self._desk, name)
+        return page(request, "charts.html", {"charts": drawn, "name": name}, active="charts")
+
+    async def config(self, request: web.Request) -> web.Response:
+        """What configuration is loaded."""
+        query = asked(request, reading.ConfigParams, limit=100)
+        found = loaded.configuration(
+            self._desk.report(), self._desk.table(), client=query.client, after=query.after, limit=query.limit
+        )
+        context = {"found": found, "query": request.query, "more": link(request, after=found.after)}
+        return page(request, "config.html", context, active="config")
+
+    async def audit(self, request: web.Request) -> web.Response:
+        """Who did what."""
+        query = asked(request, reading.AuditsParams, limit=100)
+        rows = await self._desk.lookup.audits(before=query.before, limit=query.limit)
+        before = rows[-1].id if len(rows) == query.limit else None
+        return page(request, "audit.html", {"rows": rows, "more": link(request, before=before)}, active="audit")

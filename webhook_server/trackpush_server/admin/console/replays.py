@@ -1,0 +1,93 @@
+"""Dead pushes, and replays in three steps: count what would be sent, confirm, watch how far it is."""
+
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from trackpush_server.admin.api import acting, reading, shapes
+from trackpush_server.admin.api.problems import ProblemError
+from trackpush_server.admin.console.forms import asked, posted
+from trackpush_server.admin.console.links import link, plain, see
+from trackpush_server.admin.console.templating import page
+from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.identity import address, identity
+from trackpush_server.operations.replays import ReplayRequest
+
+COUNT_SECONDS: Final = 5.0
+"""So long a page waits for the count; a count that takes longer is shown as it grows."""
+
+
+class Replaying:
+    """The handlers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def dead(self, request: web.Request) -> web.Response:
+        """Dead pushes."""
+        query = asked(request, reading.PushesParams, state="dead", limit=50)
+        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.query(query)), plain=plain(request))
+        context = {
+            "found": found,
+            "query": request.query,
+            "older": link(request, cursor=found.older, newer=None),
+            "newer": link(request, cursor=found.newer, newer="true"),
+            "selects": query.client is not None or query.push_config is not None or query.awb is not None,
+        }
+        return page(request, "dead.html", context, active="dead")
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Count what a replay would send, and ask."""
+        _operate(request)
+        wanted = await posted(request, ReplayRequest, dryRun=True)
+        view = await acting.replay(self._desk, identity(request), wanted, address(request))
+        await self._desk.replays.jobs.wait(view.id, COUNT_SECONDS)
+        sending = sum(number for states in view.found.values() for number in states.values())
+        context = {"view": view, "total": sending, "fields": _fields(wanted)}
+        return page(request, "replay.html", context, active="dead")
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Begin."""
+        _operate(request)
+        wanted = await posted(request, ReplayRequest)
+        view = await acting.replay(self._desk, identity(request), wanted, address(request))
+        return see(f"/console/replays/{view.id}?of={await _total(request)}")
+
+    async def show(self, request: web.Request) -> web.Response:
+        """How far it is."""
+        view = self._desk.replays.jobs.get(request.match_info["id"])
+        if view is None:
+            raise ProblemError(410, "This replay belongs to another process of the server, or is forgotten by now.")
+        given = request.query.get("of", "")
+        found = sum(number for states in view.found.values() for number in states.values())
+        total = max(int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0, found)  # noqa: PLR2004
+        return page(request, "progress.html", {"view": view, "total": total}, active="dead")
+
+    async def end(self, request: web.Request) -> web.Response:
+        """End it; what it did stays."""
+        _operate(request)
+        job = request.match_info["id"]
+        await self._desk.audit(identity(request), "replay.end", job, address(request))
+        await self._desk.replays.jobs.cancel(job)
+        return see(f"/console/replays/{job}")
+
+
+def _operate(request: web.Request) -> None:
+    if not identity(request).operates:
+        raise ProblemError(403, "Your role is view: only the role operate may replay pushes.")
+
+
+async def _total(request: web.Request) -> str:
+    given = str((await request.post()).get("total", ""))
+    return given if given.isascii() and given.isdigit() else "0"
+
+
+def _fields(wanted: ReplayRequest) -> list[tuple[str, str]]:
+    """The selection as a form's fields."""
+    fields: list[tuple[str, str]] = []
+    given: dict[str, Any] = msgspec.to_builtins(wanted, builtin_types=())
+    for name, value in given.items():
+        if name != "dryRun" and value is not None:
+            fields += [(name, str(one)) for one in (value if isinstance(value, list | tuple) else [value])]
+    return fields

@@ -1,0 +1,112 @@
+"""Renders pages: jinja2 with escaping on and unknown names as errors, and the words and numbers that people read."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from trackpush_server.admin.api.shapes import Attempt
+from trackpush_server.admin.identity import KEY
+from trackpush_server.updates import rfc3339
+
+NAVIGATION: Final = (
+    ("search", "/console/", "Search"),
+    ("clients", "/console/clients", "Clients"),
+    ("dead", "/console/dead", "Dead pushes"),
+    ("tail", "/console/tail", "Live tail"),
+    ("charts", "/console/charts", "Charts"),
+    ("config", "/console/config", "Configuration"),
+    ("audit", "/console/audit", "Audit log"),
+)
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_THOUSAND = 1000
+NOTHING: Final = "\N{EN DASH}"
+"""Where a number or a time would stand."""
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The templates. Made at the start of a server, since it reads files."""
+    made = Environment(
+        loader=PackageLoader("trackpush_server.admin.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,  # nothing is read while it serves
+        cache_size=-1,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        answer=answer,
+        moment=moment,
+        duration=duration,
+        count=count,
+        percent=percent,
+        json=pretty,
+        segment=lambda text: quote(text, ""),
+    )
+    made.globals["navigation"] = NAVIGATION
+    for name in made.list_templates():
+        made.get_template(name)
+    return made
+
+
+def page(
+    request: web.Request, template: str, context: Mapping[str, Any], *, active: str = "", status: int = 200
+) -> web.Response:
+    """A whole page, or what of it htmx asked for: pages are small enough to make them whole."""
+    who = request.get(KEY)
+    text = environment().get_template(template).render(who=who, active=active, path=request.path, **context)
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+def moment(at: str | float | None) -> str:
+    """A time, in UTC: RFC 3339 or ms since the epoch."""
+    if at is None:
+        return NOTHING
+    text = at if isinstance(at, str) else rfc3339(int(at))
+    read = datetime.fromisoformat(text).astimezone(UTC)
+    shown = read.strftime("%Y-%m-%d %H:%M:%S")
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(text, text, shown)
+
+
+def answer(tried: Attempt) -> str:
+    """What the client said to an attempt, without the status code, which stands beside it."""
+    if tried.error is None:
+        return "accepted"
+    return tried.error.removeprefix(f"HTTP {tried.http_status}").removeprefix(": ")
+
+
+def duration(seconds: float | None) -> str:
+    """``850 ms``, ``2.5 s``, ``4 min``, ``3 h`` or ``2 d``; a dash for None."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.3g} s"
+
+
+def count(number: int) -> str:
+    """With separators; what is counted only up to ten thousand says so."""
+    return "10,000 or more" if number == 10 * _THOUSAND else f"{number:,}"
+
+
+def percent(share: float | None) -> str:
+    """``99.5 %``; a dash for None. Never 100 % while something failed."""
+    if share is None:
+        return NOTHING
+    return "100 %" if share == 1 else f"{min(share * 100, 99.9):.1f} %"
+
+
+def pretty(content: object) -> str:
+    """JSON to read."""
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
