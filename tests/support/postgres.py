@@ -96,7 +96,7 @@ class Server:
         flags = [one for name, value in options.items() for one in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_unprivileged(), str(self._bin / "postgres"), "-D", str(self.data), *flags],
+                [*unprivileged(), str(self._bin / "postgres"), "-D", str(self.data), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -182,7 +182,7 @@ class Server:
     def _wait_until_it_answers(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + _START_SECONDS
-        command = [*_unprivileged(), str(self._bin / "pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)]
+        command = [*unprivileged(), str(self._bin / "pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)]
         while subprocess.run(command, check=False, cwd=self.folder).returncode:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise PostgresError(f"PostgreSQL did not start:\n{self.log()}")
@@ -201,14 +201,14 @@ class Server:
             process.wait(timeout=30)
 
     def _run(self, program: str, *arguments: object) -> str:
-        command = [*_unprivileged(), str(self._bin / program), *map(str, arguments)]
+        command = [*unprivileged(), str(self._bin / program), *map(str, arguments)]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=self.folder)
         if done.returncode:
             raise PostgresError(f"{program}: {done.stderr}{done.stdout}\n{self.log()}")
         return done.stdout
 
 
-def _unprivileged() -> list[str]:
+def unprivileged() -> list[str]:
     """As PostgreSQL's own user, and gone with the test process, whatever ends that."""
     if os.getuid() != 0:
         return []

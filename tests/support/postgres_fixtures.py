@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import asyncpg
 import pytest
 
+from support.pooler import Pooler
 from support.postgres import Server
 from trackpush_server.journal.postgres.schema import migrate
 
@@ -19,6 +20,17 @@ def postgres_server() -> Iterator[Server]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_pooler(postgres_server: Server) -> Iterator[Pooler]:
+    """PgBouncer before the server that all tests share, in transaction mode."""
+    pooler = Pooler(postgres_server)
+    try:
+        pooler.start()
+        yield pooler
+    finally:
+        pooler.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""Hot statements use their indexes, and look into the partitions of their days only."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from journal.stores import OMS, outcome, postgres_store, update
+from support.postgres import Server
+from trackpush_server.journal.queries import load
+
+_STATS = """
+SELECT relname, coalesce(seq_scan, 0), coalesce(idx_scan, 0) FROM pg_stat_user_tables
+WHERE schemaname = 'trackpush' AND relname ~ '^(keys|shipments|(updates|pushes|undelivered|attempts)_)' ORDER BY 1
+"""
+_RESET = "SELECT pg_stat_reset()"
+
+
+async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_end(
+    postgres_server: Server, journal_database: str, journal_sql: Callable[[str], str]
+) -> None:
+    store = postgres_store(postgres_server.dsn(journal_database))
+    async with store.open() as opened:
+        await opened.put(*(update(shipment=f"S{number % 7}") for number in range(50)))
+    await asyncio.to_thread(journal_sql, _RESET)
+    async with store.open() as opened:
+        for _ in range(3):
+            await opened.put(*(update(shipment=f"S{number % 7}", occurred_at=number) for number in range(50)))
+            await opened.record(*(outcome(one.update_id) for one in opened.committed[-50:]))
+        today = opened.committed[-1].update_id >> 36
+    day = await asyncio.to_thread(journal_sql, f"SELECT to_char(date '2020-01-01' + {today}, 'YYYYMMDD')")
+    rows = [row.split("|") for row in (await asyncio.to_thread(journal_sql, _STATS)).splitlines()]
+    scans = {name: (int(whole), int(by_index)) for name, whole, by_index in rows}
+    assert scans[f"pushes_{day}"][1] > 0, "the counters were not read"
+    assert {name: found for name, found in scans.items() if found[0]} == {}, "read from end to end"
+    others = {name: found for name, found in scans.items() if "_2" in name and not name.endswith(day)}
+    assert others
+    assert set(others.values()) == {(0, 0)}, "looked into another day"
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "values", "index"),
+    [
+        ("reading", "pending", f"'{OMS}', 5, 10", "undelivered_"),
+        ("replay", "by_state", f"'{OMS}', 2::smallint, 5, 9, 0, 9, 10", "undelivered_"),
+        ("replay", "delivered", f"'{OMS}', 1::smallint, 5, 9, 0, 9, 10", "config_id_update_id_idx"),
+        ("replay", "by_awb", f"'{OMS}', 'A', 5, 9, 0, 9", "hashtextextended"),
+        ("erasing", "of_awb", "'A', 5, null::text", "hashtextextended"),
+    ],
+)
+async def test_a_statement_is_served_by_its_index(
+    journal_sql: Callable[[str], str], file: str, name: str, values: str, index: str
+) -> None:
+    text = load("trackpush_server.journal.postgres.sql", file)[name]
+    plan = await asyncio.to_thread(
+        journal_sql,
+        "SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan;"
+        f" PREPARE one AS {text}; EXPLAIN (COSTS OFF) EXECUTE one ({values})",
+    )
+    assert index in plan, plan
+    whole = [line for line in plan.splitlines() if "Seq Scan" in line and any(table in line for table in _LARGE)]
+    assert whole == [], plan
+
+
+_LARGE = ("updates", "pushes", "undelivered", "attempts", "keys")
+
+
+async def test_what_is_asked_by_id_looks_into_its_day_only(journal_sql: Callable[[str], str]) -> None:
+    fetch = load("trackpush_server.journal.postgres.sql", "reading")["fetch"]
+    await asyncio.to_thread(journal_sql, "SELECT trackpush.make_partitions_v1(3)")
+    plan = await asyncio.to_thread(
+        journal_sql,
+        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off;"
+        f" PREPARE one AS {fetch}; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF)"
+        f" EXECUTE one ('{OMS}', ARRAY[(trackpush.day_v1()::bigint << 36) + 1])",
+    )
+    scans = [line for line in plan.splitlines() if " on pushes_" in line]
+    assert len(scans) > 1
+    assert len([line for line in scans if "never executed" not in line]) <= 1, plan

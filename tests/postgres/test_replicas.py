@@ -1,0 +1,142 @@
+"""Several replicas on one database: one order, outcomes from the owner, and news of what others did."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from journal.stores import NOW, OMS, Opened, outcome, update
+from support.deadline import until
+from support.postgres import Server
+from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.port import PushState
+from trackpush_server.journal.postgres import PostgresJournal
+
+OWNER, OTHER = 1, 2
+
+
+class Replica(Opened):
+    """A journal and what it told of others."""
+
+    def __init__(self, dsn: str, number: int) -> None:
+        journal = PostgresJournal(dsn, replica=number)
+        super().__init__(journal)
+        self.elsewhere: list[tuple[str, int]] = []
+        self.replayed: list[tuple[str, list[int]]] = []
+        self.erased: list[frozenset[int]] = []
+        journal.on_elsewhere = lambda push_config, lowest: self.elsewhere.append((push_config, lowest))
+        journal.on_replayed = lambda push_config, ids: self.replayed.append((push_config, list(ids)))
+        journal.on_erased = self.erased.append
+
+
+@contextlib.asynccontextmanager
+async def running(dsn: str, number: int) -> AsyncIterator[Replica]:
+    """A started replica."""
+    replica = Replica(dsn, number)
+    await replica.journal.start()
+    try:
+        yield replica
+    finally:
+        await replica.journal.close()
+
+
+@pytest.fixture(params=["directly", "through a transaction pooler"])
+def journal_address(request: pytest.FixtureRequest, postgres_server: Server, journal_database: str) -> str:
+    """Of a database with an empty journal."""
+    if request.param == "directly":
+        return postgres_server.dsn(journal_database)
+    return postgres_server.dsn(journal_database, port=request.getfixturevalue("postgres_pooler").port)
+
+
+@pytest.fixture
+async def replicas(journal_address: str, journal_sql: Callable[[str], str]) -> AsyncIterator[tuple[Replica, Replica]]:
+    """Two replicas; the first owns the slot of `OMS`."""
+    statements = (
+        f"INSERT INTO trackpush.replicas (id, name) VALUES ({OWNER}, 'a'), ({OTHER}, 'b');"  # noqa: S608  numbers
+        f" UPDATE trackpush.slots SET owner = {OWNER} WHERE slot = {slot_of(OMS)}"
+    )
+    await asyncio.to_thread(journal_sql, statements)
+    async with running(journal_address, OWNER) as owner, running(journal_address, OTHER) as other:
+        yield owner, other
+
+
+async def test_the_owner_is_told_what_others_store_and_not_what_it_stores_itself(
+    replicas: tuple[Replica, Replica],
+) -> None:
+    owner, other = replicas
+    await owner.put_one()
+    first = await other.put_one()
+    await until(lambda: bool(owner.elsewhere), seconds=30, what="told")
+    assert owner.elsewhere == [(OMS, first.update_id)]
+    await other.put(update(to=["acme/crm"]), update())
+    await until(lambda: len(owner.elsewhere) == 2, seconds=30, what="told again")
+    assert owner.elsewhere[1] == (OMS, other.committed[-1].update_id)
+    assert other.elsewhere == []
+
+
+async def test_ids_are_dense_and_in_commit_order_over_all_replicas(replicas: tuple[Replica, Replica]) -> None:
+    appends = [replica.journal.append([update(), update()]) for _ in range(200) for replica in replicas]
+    assert await asyncio.gather(*appends) == [2] * 400
+    each = [[one.update_id for one in replica.committed] for replica in replicas]
+    assert each == [sorted(ids) for ids in each]
+    together = sorted(each[0] + each[1])
+    assert together == list(range(together[0], together[0] + 800))
+
+
+async def test_an_update_tells_the_highest_pending_one_of_its_shipment_that_another_replica_stored(
+    replicas: tuple[Replica, Replica],
+) -> None:
+    owner, other = replicas
+    first = await other.put_one(shipment="S")
+    second = await other.put_one(shipment="S")
+    assert (first.behind, second.behind) == (0, 0), "its own ones are no news"
+    third = await owner.put_one(shipment="S")
+    assert third.behind == second.update_id
+    assert (await owner.put_one(shipment="T")).behind == 0
+    await owner.record(*(outcome(one.update_id) for one in (first, second)))
+    assert (await owner.put_one(shipment="S")).behind == 0
+    assert (await other.put_one(shipment="S")).behind == third.update_id + 2
+
+
+async def test_only_the_owners_outcomes_count_but_a_delivery_counts_from_anybody(
+    replicas: tuple[Replica, Replica],
+) -> None:
+    owner, other = replicas
+    one, two, three = [await owner.put_one() for _ in range(3)]
+    await other.record(
+        outcome(one.update_id, PushState.DEAD),
+        outcome(two.update_id, PushState.PENDING, tries=3, due_at=NOW),
+        outcome(three.update_id, PushState.DELIVERED),
+    )
+    page = await owner.journal.pending(OMS, after=0, limit=10)
+    assert [(push.update_id, push.tries) for push in page.pushes] == [(one.update_id, 0), (two.update_id, 0)]
+    await owner.record(outcome(one.update_id, PushState.DEAD))
+    await other.record(outcome(one.update_id, PushState.DELIVERED, tries=2))
+    counts = await owner.journal.lookup.counts()
+    assert [(count.pending, count.dead) for count in counts] == [(1, 1)], "what has ended was undone"
+
+
+async def test_replays_and_erasures_are_told_to_the_others(replicas: tuple[Replica, Replica]) -> None:
+    owner, other = replicas
+    one = await owner.put_one()
+    await owner.record(outcome(one.update_id, PushState.DEAD))
+    assert await other.journal.replay(OMS, [one.update_id], now=NOW, replayed_before=NOW) == 1
+    await until(lambda: bool(owner.replayed), seconds=30, what="told of the replay")
+    assert owner.replayed == [(OMS, [one.update_id])]
+    number = await other.journal.begin_erasure("awb", "", now=NOW)
+    await other.journal.erase(number, [one.update_id], now=NOW)
+    await until(lambda: bool(owner.erased), seconds=30, what="told of the erasure")
+    assert owner.erased == [frozenset({one.update_id})]
+    assert (other.replayed, other.erased) == ([], [])
+
+
+async def test_what_was_stored_while_the_listener_was_cut_off_is_told_afterwards(
+    replicas: tuple[Replica, Replica], journal_sql: Callable[[str], str]
+) -> None:
+    owner, other = replicas
+    cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'trackpush'"
+    await asyncio.to_thread(journal_sql, cut)
+    one = await other.put_one()
+    await until(lambda: bool(owner.elsewhere), seconds=30, what="told")
+    assert owner.elsewhere[0] == (OMS, one.update_id)
