@@ -13,6 +13,7 @@ SYNCHRONOUS = [
     "trackpush_server.journal.sqlite.connection",
     "trackpush_server.journal.sqlite.schema",
     "trackpush_server.journal.sqlite.search",
+    "trackpush_server.journal.transfer",
     "trackpush_server.outbound.tls",
 ]
 """Made for threads or for the command line; tests call them as they are. A caller of ours on a loop counts."""

@@ -37,6 +37,7 @@ COMMANDS = {
     "replay": Entry("trackpush_cli.replay", "Send pushes that have ended once more."),
     "erase": Entry("trackpush_cli.erase", "Erase what is stored about a shipment or a client."),
     "reseal": Entry("trackpush_cli.reseal", "Store bodies anew under the first key of the encryption."),
+    "journal": Entry("trackpush_cli.journal", "Move a journal between SQLite and PostgreSQL."),
     "demo": Entry("trackpush_cli.demo.command", "Show it all at work: three clients, all aggregators, a live table."),
     "completion": Entry("trackpush_cli.completion", "Write the completion script of a shell."),
     "crds": Entry("trackpush_cli.crds", "Write the CustomResourceDefinitions."),

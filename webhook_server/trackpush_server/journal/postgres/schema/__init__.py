@@ -36,8 +36,18 @@ CREATE TABLE trackpush.schema_changes (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 """
-_APPLIED = "SELECT number, needs FROM trackpush.schema_changes"
+_APPLIED = "SELECT number, name, needs FROM trackpush.schema_changes"
 _NOTE = "INSERT INTO trackpush.schema_changes (number, name, needs) VALUES ($1, $2, $3)"
+
+
+HELD = 2_000_000_000
+"""Number of a change that no version knows: it keeps servers off while, and after, the journal is moved."""
+COPYING = "copying"
+MOVED = "moved"
+_HELD_FOR = {
+    COPYING: "a copy into it isn't done: run trackpush journal copy again, then start the server",
+    MOVED: "its journal was copied to another place, which is served now: correct spec.storage",
+}
 
 
 class NewerSchemaError(Exception):
@@ -100,7 +110,11 @@ async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES) -
 async def _missing(connection: Connection, wanted: tuple[Change, ...]) -> tuple[Change, ...]:
     if not await connection.fetchval(_KNOWN):
         return wanted
-    applied = {row["number"]: row["needs"] for row in await connection.fetch(_APPLIED)}
+    rows = await connection.fetch(_APPLIED)
+    for row in rows:
+        if row["number"] == HELD:
+            raise NewerSchemaError(_HELD_FOR[row["name"]])
+    applied = {row["number"]: row["needs"] for row in rows}
     newest, needed = wanted[-1].number, max(applied.values(), default=0)
     if needed > newest:
         raise NewerSchemaError(

@@ -1,0 +1,123 @@
+"""`trackpush journal copy`: moves a journal from a data folder to a database, or back."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from trackpush_cli.errors import CannotStartError
+
+if TYPE_CHECKING:
+    from trackpush_server.journal.transfer.move import Compared, Progress
+    from trackpush_server.journal.transfer.port import Source, Target
+
+_EVERY_SECONDS: Final = 2.0
+_DIGEST_CHARS: Final = 16
+
+
+@click.group("journal")
+def command() -> None:
+    """Look after a journal that no server uses."""
+
+
+@command.command("copy")
+@click.option(
+    "--from", "from_folder", type=click.Path(path_type=Path), metavar="DIR", help="A SQLite journal's folder."
+)
+@click.option("--from-dsn-file", type=click.Path(path_type=Path), metavar="FILE", help="Holds a database's URL.")
+@click.option("--to", "to_folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the new journal.")
+@click.option("--to-dsn-file", type=click.Path(path_type=Path), metavar="FILE", help="Holds an empty database's URL.")
+def copy(
+    *, from_folder: Path | None, from_dsn_file: Path | None, to_folder: Path | None, to_dsn_file: Path | None
+) -> None:
+    """Move a journal: --from DIR --to-dsn-file FILE, or --from-dsn-file FILE --to DIR.
+
+    Everything goes with it: updates, pushes with their state, tries and due times, attempts, what repeats are
+    recognised by, erasures. Order and push ids stay. No server may run on either; it refuses if one does. All of it
+    is compared in the end, and only then is the old journal put out of use and the new one let go. Cut short, run it
+    again: it goes on.
+    """
+    import asyncio  # noqa: PLC0415  only here, for a fast start
+
+    from trackpush_server.journal.transfer.move import move  # noqa: PLC0415  same
+    from trackpush_server.journal.transfer.records import TransferError  # noqa: PLC0415  same
+
+    source, target = _source(from_folder, from_dsn_file), _target(to_folder, to_dsn_file)
+    begun = time.monotonic()
+    try:
+        compared = asyncio.run(move(source, target, _Told()))
+    except TransferError as error:
+        raise CannotStartError(str(error)) from None
+    _summarize(compared, time.monotonic() - begun)
+
+
+def _source(folder: Path | None, dsn_file: Path | None) -> "Source":
+    if (folder is None) == (dsn_file is None):
+        raise click.UsageError("name where from: --from DIR, or --from-dsn-file FILE, and not both")
+    if folder is not None:
+        from trackpush_server.journal.transfer.sqlite import SqliteSource  # noqa: PLC0415  for a fast start
+
+        return SqliteSource(folder)
+    from trackpush_server.journal.transfer.postgres import PostgresSource  # noqa: PLC0415  same
+
+    assert dsn_file is not None
+    return PostgresSource(_dsn(dsn_file))
+
+
+def _target(folder: Path | None, dsn_file: Path | None) -> "Target":
+    if (folder is None) == (dsn_file is None):
+        raise click.UsageError("name where to: --to-dsn-file FILE, or --to DIR, and not both")
+    if folder is not None:
+        from trackpush_server.journal.transfer.sqlite import SqliteTarget  # noqa: PLC0415  same
+
+        return SqliteTarget(folder)
+    from trackpush_server.journal.transfer.postgres import PostgresTarget  # noqa: PLC0415  same
+
+    assert dsn_file is not None
+    return PostgresTarget(_dsn(dsn_file))
+
+
+def _dsn(file: Path) -> str:
+    """From a file, since a command line is seen by every process of a machine."""
+    from trackpush_api.dsn import why_unusable  # noqa: PLC0415  for a fast start
+
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotStartError(
+            f"{file}: can't be read ({type(error).__name__}); mount the Secret's key there"
+        ) from None
+    wrong = why_unusable(text)
+    if wrong is not None:
+        raise CannotStartError(f"{file} {wrong}")
+    return text
+
+
+class _Told:
+    """A line now and then, and at the end of each step."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._begun = (self._at, 0)
+        self._step = ""
+
+    def __call__(self, progress: "Progress") -> None:
+        now = time.monotonic()
+        if progress.step != self._step:
+            self._step, self._begun = progress.step, (now, progress.updates)
+        done = progress.updates >= progress.total
+        if not done and now - self._at < _EVERY_SECONDS:
+            return
+        self._at = now
+        begun_at, begun_with = self._begun
+        rate = (progress.updates - begun_with) / max(now - begun_at, 0.001)
+        share = 100 * progress.updates / max(progress.total, 1)
+        click.echo(f"{progress.step} {progress.updates} of {progress.total} updates ({share:.0f} %, {rate:.0f}/s)")
+
+
+def _summarize(compared: tuple["Compared", ...], seconds: float) -> None:
+    click.echo("both hold the same:")
+    for one in compared:
+        click.echo(f"  {one.table:<9} {one.rows:>12} rows   sha256 {one.digest[:_DIGEST_CHARS]}")
+    click.echo(f"moved in {seconds:.1f} s; the old journal is out of use, start the server on the new one")

@@ -1,0 +1,300 @@
+"""A journal in the middle of its life moves to PostgreSQL and back: nothing is lost, changed or sent twice."""
+
+import asyncio
+import hashlib
+import os
+import random
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from journal.stores import NOW, OMS, Opened, outcome, sqlite_store, update
+from support.postgres import Server
+from trackpush_cli.main import run
+from trackpush_server.journal.port import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
+from trackpush_server.journal.sqlite import schema
+from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.transfer.move import Progress, move
+from trackpush_server.journal.transfer.postgres import PostgresSource, PostgresTarget
+from trackpush_server.journal.transfer.records import Rest, Tally, TransferError, UpdateRecord
+from trackpush_server.journal.transfer.sqlite import RETIRED, SqliteSource, SqliteTarget
+
+CRM = "acme/crm"
+DAY = 86_400_000
+Sql = Callable[[str], str]
+
+
+async def fill(folder: Path, *, shipments: int = 60) -> None:
+    """Everything that can become of an update: random, its seed told."""
+    seed = int(os.environ.get("TRACKPUSH_SEED") or random.SystemRandom().randrange(10**6))
+    print(f"TRACKPUSH_SEED={seed}")  # noqa: T201 - shown when it fails, to run it again
+    chance = random.Random(seed)  # noqa: S311  no secret
+    async with sqlite_store(folder).open() as opened:
+        for number in range(shipments):
+            received = NOW + number * DAY // 7
+            for step in range(chance.randint(1, 4)):
+                await _one(opened, chance, f"awb-{number}", received + step * 1000)
+        await opened.put(
+            update(to=(), awb="nobody\0s", shipment="nobody\0s", trace="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+        )
+        await opened.put(update(received_at=NOW - 400 * DAY))  # a clock that went back
+        dead = [
+            one.update_id
+            for one in await opened.journal.ended(OMS, Selection(replayed_before=NOW + 900_000), after=0, limit=3)
+        ]
+        await opened.journal.replay(OMS, dead, now=NOW + 900_000, replayed_before=NOW + 900_000)
+        erasure = await opened.journal.begin_erasure("awb sha256:x", "asked for", now=NOW)
+        found = await opened.journal.find_erasable(Subject(awb="awb-3"), after=0, limit=100)
+        await opened.journal.erase(erasure, found.update_ids, now=NOW + 5)
+        await opened.journal.end_erasure(erasure, now=NOW + 6)
+        await opened.journal.audit(
+            NewAudit(at=NOW, actor="ada", role="operator", action="erase", target="awb", address="10.0.0.1")
+        )
+
+
+async def _one(opened: Opened, chance: random.Random, shipment: str, received_at: int) -> None:
+    to = (OMS, CRM, NewPush("acme/drops-late", drop_late=True))
+    occurred = NOW + chance.randrange(1000)
+    committed = await opened.put_one(
+        to=to, shipment=shipment, awb=shipment, received_at=received_at, occurred_at=occurred
+    )
+    for config in (OMS, CRM):
+        tries = chance.randint(0, 3)
+        state = chance.choice([PushState.PENDING, PushState.DELIVERED, PushState.DELIVERED, PushState.DEAD])
+        for number in range(1, tries + 1):
+            is_last = number == tries
+            fields = {"tries": number, "rejections": number - 1, "due_at": NOW + number, "duration_ms": chance.random()}
+            error = None if is_last and state is PushState.DELIVERED else "HTTP 503"
+            given = outcome(
+                committed.update_id,
+                state if is_last else PushState.PENDING,
+                push_config=config,
+                error=error,
+                http_status=200 if error is None else 503,
+                **fields,
+            )
+            await opened.record(given)
+        if chance.random() < 0.1:
+            expired = {"tries": tries, "attempted": False, "error": "older than maxAge"}
+            await opened.record(outcome(committed.update_id, PushState.DEAD, push_config=config, **expired))
+
+
+async def everything(source: SqliteSource | PostgresSource) -> tuple[list[UpdateRecord], Rest]:
+    reading = await source.open()
+    try:
+        return list((await reading.part(0, 100_000)).records), await reading.rest()
+    finally:
+        await source.close()
+
+
+async def pending(folder: Path) -> dict[str, list[StoredPush]]:
+    """What a server would go on with, in order, ids aside."""
+    async with sqlite_store(folder).open() as opened:
+        pages = {name: await opened.journal.pending(name, after=0, limit=10_000) for name in (OMS, CRM)}
+    return {name: [msgspec.structs.replace(push, update_id=0) for push in page.pushes] for name, page in pages.items()}
+
+
+def without_nul(records: list[UpdateRecord]) -> list[UpdateRecord]:
+    return [msgspec.structs.replace(one, awb=_clean(one.awb), shipment=_clean(one.shipment) or "") for one in records]
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else text.replace("\0", "?")
+
+
+async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_dsn: str, postgres_sql: Sql) -> None:
+    await fill(tmp_path / "old")
+    waiting = await pending(tmp_path / "old")
+    updates, rest = await everything(SqliteSource(tmp_path / "old"))
+    states = {push.state for one in updates for push in one.pushes}
+    assert states == {0, 1, 2, 3}
+    assert any(push.replays for one in updates for push in one.pushes)
+    assert any(one.erased_at for one in updates)
+    told: list[Progress] = []
+
+    compared = await move(SqliteSource(tmp_path / "old"), PostgresTarget(postgres_dsn), told.append)
+
+    assert {one.table: one.rows for one in compared} == {
+        "updates": len(updates),
+        "pushes": sum(len(one.pushes) for one in updates),
+        "attempts": sum(len(one.attempts) for one in updates),
+        "erasures": 1,
+        "audits": 1,
+    }
+    assert told[-1] == Progress(step="compared", updates=len(updates), total=len(updates))
+    assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)
+    for check, wanted in _DERIVED.items():
+        assert postgres_sql(check) == (wanted or str(len(updates))), check
+
+    await move(PostgresSource(postgres_dsn), SqliteTarget(tmp_path / "new"), told.append)
+    assert await everything(SqliteSource(tmp_path / "new")) == (without_nul(updates), rest)
+    back = await pending(tmp_path / "new")
+    assert back == waiting
+    assert sum(map(len, back.values())) > 10
+
+
+_DERIVED = {
+    "SELECT count(*) FROM trackpush.keys AS k JOIN trackpush.updates AS u ON u.id = k.update_id AND u.key = k.key":
+        "",
+    "SELECT bool_and(id >> 36 >= before) FROM (SELECT id, lag(id >> 36, 1, 0::bigint) OVER (ORDER BY id) AS before"
+    " FROM trackpush.updates) AS u": "t",
+    "SELECT last_id = (SELECT max(id) FROM trackpush.updates) FROM trackpush.counter": "t",
+    "SELECT count(*) FROM trackpush.undelivered AS w FULL JOIN (SELECT * FROM trackpush.pushes WHERE state <> 1) AS p"
+    " ON p.update_id = w.update_id AND p.config_id = w.config_id AND p.state = w.state"
+    " WHERE w.state IS NULL OR p.state IS NULL": "0",
+    "SELECT bool_and(s.open_id <= u.id) FROM trackpush.updates AS u JOIN trackpush.pushes AS p ON p.update_id = u.id"
+    " AND p.state = 0 JOIN trackpush.shipments AS s ON s.hash = hashtextextended(u.shipment, u.account_id)": "t",
+    "SELECT count(*) FROM trackpush.push_configs WHERE slot NOT BETWEEN 0 AND 127": "0",
+    "SELECT count(*) > 5 FROM pg_inherits WHERE inhparent = 'trackpush.updates'::regclass": "t",
+    "SELECT trackpush.make_partitions_v1(5) > 0": "t",
+}  # fmt: skip
+
+
+async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trackpush_server.journal.transfer.move.PART", 7)
+    await fill(tmp_path / "old", shipments=25)
+    updates, rest = await everything(SqliteSource(tmp_path / "old"))
+    for place in (1, 3, 6, 9, 12):
+        name = postgres_server.create_database()
+        count = 0
+
+        def cut(_: Progress, at: int = place) -> None:
+            nonlocal count
+            count += 1
+            if count == at:
+                raise InterruptedError
+
+        try:
+            dsn = postgres_server.dsn(name)
+            with pytest.raises(InterruptedError):
+                await move(SqliteSource(tmp_path / "old"), PostgresTarget(dsn), cut)
+            with pytest.raises(TransferError, match="holds an unfinished copy"):
+                await PostgresSource(dsn).open()
+            await move(SqliteSource(tmp_path / "old"), PostgresTarget(dsn), lambda _: None)
+            assert await everything(PostgresSource(dsn)) == (without_nul(updates), rest)
+        finally:
+            postgres_server.drop_database(name)
+
+
+async def test_one_that_is_cut_after_the_old_journal_was_retired_still_ends(tmp_path: Path, postgres_dsn: str) -> None:
+    await fill(tmp_path, shipments=5)
+
+    class Cut(PostgresTarget):
+        async def release(self) -> None:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await move(SqliteSource(tmp_path), Cut(postgres_dsn), lambda _: None)
+    assert (tmp_path / RETIRED).exists()
+    await move(SqliteSource(tmp_path), PostgresTarget(postgres_dsn), lambda _: None)
+    assert (await everything(PostgresSource(postgres_dsn)))[0]
+
+
+async def test_a_copy_that_differs_is_told_and_the_old_journal_stays_in_use(tmp_path: Path, postgres_dsn: str) -> None:
+    await fill(tmp_path, shipments=5)
+
+    class Careless(PostgresTarget):
+        async def finish(self, rest: Rest) -> None:
+            await super().finish(rest)
+            await self._database.connection.execute("DELETE FROM trackpush.attempts")
+
+    with pytest.raises(TransferError, match=r"the copy differs from the journal \(attempts: \d+ rows, copied \d+\)"):
+        await move(SqliteSource(tmp_path), Careless(postgres_dsn), lambda _: None)
+    assert (tmp_path / "journal.db").exists()
+
+
+async def test_it_refuses_while_a_server_has_the_journal_and_what_isnt_empty(
+    tmp_path: Path, postgres_dsn: str, postgres_sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(tmp_path / "a", shipments=5)
+    await fill(tmp_path / "b", shipments=5)
+    lock = FolderLock(tmp_path / "a" / "journal.lock")
+    lock.acquire()
+    with pytest.raises(TransferError, match=r"process \d+ serves this folder"):
+        await move(SqliteSource(tmp_path / "a"), PostgresTarget(postgres_dsn), lambda _: None)
+    lock.release()
+    with pytest.raises(TransferError, match="holds a journal already"):
+        await move(SqliteSource(tmp_path / "a"), SqliteTarget(tmp_path / "b"), lambda _: None)
+    with pytest.raises(TransferError, match=r"holds no journal\.db"):
+        await move(SqliteSource(tmp_path / "c"), PostgresTarget(postgres_dsn), lambda _: None)
+    await move(SqliteSource(tmp_path / "a"), PostgresTarget(postgres_dsn), lambda _: None)
+    with pytest.raises(TransferError, match="holds a journal already"):
+        await move(SqliteSource(tmp_path / "b"), PostgresTarget(postgres_dsn), lambda _: None)
+
+    monkeypatch.setattr("trackpush_server.journal.transfer.postgres._LEASE_SECONDS", 0.2)
+    postgres_sql("INSERT INTO trackpush.replicas (id, beat, name) VALUES (7, 1, 'main-abc')")
+    beating = _beat_while_watched(monkeypatch, postgres_sql)
+    with pytest.raises(TransferError, match=r"main-abc \(replica 7\) serves this journal"):
+        await move(PostgresSource(postgres_dsn), SqliteTarget(tmp_path / "c"), lambda _: None)
+    beating.clear()
+    await move(PostgresSource(postgres_dsn), SqliteTarget(tmp_path / "d"), lambda _: None)
+
+
+def _beat_while_watched(monkeypatch: pytest.MonkeyPatch, postgres_sql: Sql) -> list[None]:
+    """The replica beats in each pause, as long as the list holds something."""
+    beating: list[None] = [None]
+
+    async def pause(_: float) -> None:
+        if beating:
+            await asyncio.to_thread(postgres_sql, "UPDATE trackpush.replicas SET beat = beat + 1")
+
+    monkeypatch.setattr("trackpush_server.journal.transfer.postgres.asyncio.sleep", pause)
+    return beating
+
+
+def test_the_command_moves_and_tells_and_takes_no_url_from_its_arguments(
+    tmp_path: Path, postgres_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(fill(tmp_path / "old", shipments=5))
+    (tmp_path / "dsn").write_text(postgres_dsn + "\n")
+    (tmp_path / "wrong").write_text("mysql://u:s3cret@h/d")
+    arguments = ["journal", "copy", "--from", str(tmp_path / "old")]
+    assert run(arguments) == 2
+    assert run([*arguments, "--to-dsn-file", str(tmp_path / "wrong")]) == 2
+    told = capsys.readouterr().err
+    assert "name where to" in told
+    assert "is no PostgreSQL URL" in told
+    assert "s3cret" not in told
+
+    assert run([*arguments, "--to-dsn-file", str(tmp_path / "dsn")]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"copied \d+ of \d+ updates \(100 %", told)
+    assert re.search(r"  updates +\d+ rows   sha256 [0-9a-f]{16}\n", told)
+    assert "the old journal is out of use" in told
+    assert run([*arguments, "--to-dsn-file", str(tmp_path / "dsn")]) == 2
+    assert "holds a journal already" in capsys.readouterr().err
+
+
+def test_equal_journals_have_equal_digests_and_any_difference_another() -> None:
+    record = UpdateRecord(
+        key=b"k", account="a/b", received_at=1, occurred_at=None, erased_at=None, shipment="s", awb=None,
+        forward_awb=None, order_id=None, status="X", trace=None, notification=b"", body=b"",
+    )  # fmt: skip
+    digests = set()
+    for change in ({}, {"awb": ""}, {"body": b"x"}, {"received_at": 2}, {"erased_at": 0}):
+        tally = Tally()
+        tally.updates([msgspec.structs.replace(record, **change)])
+        count, digest = tally.result()["updates"]
+        assert count == 1
+        digests.add(digest)
+    assert len(digests) == 5
+    assert hashlib.sha256().hexdigest() not in digests
+
+
+async def test_a_journal_of_an_older_version_is_brought_up_to_date_first(tmp_path: Path, postgres_dsn: str) -> None:
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    connection.executescript(f"{schema.changes()[1]} PRAGMA user_version = 1;")
+    connection.execute("INSERT INTO names VALUES (1, 'acme/x')")
+    connection.execute(
+        "INSERT INTO updates VALUES (1, zeroblob(16), 1, 1, NULL, 's', NULL, NULL, NULL, 'X', x'7b7d', x'7b7d')"
+    )
+    connection.commit()
+    connection.close()
+    await move(SqliteSource(tmp_path), PostgresTarget(postgres_dsn), lambda _: None)
+    assert len((await everything(PostgresSource(postgres_dsn)))[0]) == 1

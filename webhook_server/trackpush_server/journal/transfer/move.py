@@ -1,0 +1,99 @@
+"""Copies what isn't there yet, compares all of it, retires the source, then lets servers use the target."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from trackpush_server.journal.transfer.port import Reading, Source, Target
+from trackpush_server.journal.transfer.records import Tally, TransferError, UpdateRecord
+
+PART: Final = 500
+"""Updates in one step: bounds memory, as each may hold a megabyte."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far it is."""
+
+    step: str
+    """``copied`` or ``compared``."""
+    updates: int
+    total: int
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One table of both stores."""
+
+    table: str
+    rows: int
+    digest: str
+    """SHA-256 of all rows in order."""
+
+
+async def move(source: Source, target: Target, tell: Callable[[Progress], None]) -> tuple[Compared, ...]:
+    """Move everything; what was compared, by table.
+
+    Raises:
+        TransferError: nothing is lost: the source is as it was, and running it again goes on.
+    """
+    try:
+        reading = await source.open()
+        written = await target.open()
+        await _copy(reading, written, target, tell)
+        await target.finish(await reading.rest())
+        compared = await _compare(reading, written, target, tell)
+        await source.retire()
+        await target.release()
+        return compared
+    finally:
+        await target.close()
+        await source.close()
+
+
+async def _copy(reading: Reading, written: Reading, target: Target, tell: Callable[[Progress], None]) -> None:
+    total, done = await reading.count(), await written.count()
+    after = await _resume_at(reading, target)
+    while True:
+        tell(Progress(step="copied", updates=done, total=total))
+        part = await reading.part(after, PART)
+        if not part.records:
+            return
+        await target.write([target.storable(one) for one in part.records])
+        after, done = part.last_id, done + len(part.records)
+
+
+async def _resume_at(reading: Reading, target: Target) -> int:
+    key = await target.last_key()
+    if key is None:
+        return 0
+    after = await reading.position(key)
+    if after is None:
+        raise TransferError("what was copied before isn't of this journal; empty the target, or name the other source")
+    return after
+
+
+async def _compare(
+    reading: Reading, written: Reading, target: Target, tell: Callable[[Progress], None]
+) -> tuple[Compared, ...]:
+    ours = await _tally(reading, target.storable, lambda _: None)
+    theirs = await _tally(written, lambda one: one, tell)
+    wrong = [name for name, found in ours.items() if theirs[name] != found]
+    if wrong:
+        told = ", ".join(f"{name}: {ours[name][0]} rows, copied {theirs[name][0]}" for name in wrong)
+        raise TransferError(f"the copy differs from the journal ({told}); empty the target and copy again")
+    return tuple(Compared(table=name, rows=rows, digest=digest) for name, (rows, digest) in ours.items())
+
+
+async def _tally(
+    reading: Reading, storable: Callable[[UpdateRecord], UpdateRecord], tell: Callable[[Progress], None]
+) -> dict[str, tuple[int, str]]:
+    tally, after, done, total = Tally(), 0, 0, await reading.count()
+    while True:
+        part = await reading.part(after, PART)
+        if not part.records:
+            break
+        tally.updates(map(storable, part.records))
+        after, done = part.last_id, done + len(part.records)
+        tell(Progress(step="compared", updates=done, total=total))
+    tally.rest(await reading.rest())
+    return tally.result()

@@ -1,0 +1,91 @@
+"""What an adapter's store has to do for a journal to be moved out of it, or into it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from trackpush_server.journal.transfer.records import Rest, UpdateRecord
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Some updates in the order received, and the id of the last one in that store."""
+
+    records: tuple[UpdateRecord, ...]
+    last_id: int
+
+
+class Reading(Protocol):
+    """Reads a store that nobody writes to."""
+
+    async def count(self) -> int:
+        """How many updates there are."""
+        ...
+
+    async def position(self, key: bytes) -> int | None:
+        """The id of the update with this key."""
+        ...
+
+    async def part(self, after: int, limit: int) -> Part:
+        """The next updates with id > ``after``; none are the end."""
+        ...
+
+    async def rest(self) -> Rest:
+        """What belongs to no update."""
+        ...
+
+
+class Source(Protocol):
+    """A store that is moved away."""
+
+    async def open(self) -> Reading:
+        """Keep servers off it, and read.
+
+        Raises:
+            TransferError: it can't be read, or a server uses it.
+        """
+        ...
+
+    async def retire(self) -> None:
+        """No server may use it from now on; it can still be read and opened here."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Target(Protocol):
+    """A store that is filled. No server may use it before `release`."""
+
+    async def open(self) -> Reading:
+        """Make it, or go on with what was cut short; reads what was written so far.
+
+        Raises:
+            TransferError: it can't be written, holds something else, or a server uses it.
+        """
+        ...
+
+    async def last_key(self) -> bytes | None:
+        """The key of the last update written."""
+        ...
+
+    async def write(self, records: Sequence[UpdateRecord]) -> None:
+        """Add updates, all or none, on disk when it returns."""
+        ...
+
+    async def finish(self, rest: Rest) -> None:
+        """Write (again) what belongs to no update, and what the adapter derives from all."""
+        ...
+
+    def storable(self, record: UpdateRecord) -> UpdateRecord:
+        """The record as this store can hold it."""
+        ...
+
+    async def release(self) -> None:
+        """Servers may use it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
