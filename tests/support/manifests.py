@@ -117,13 +117,26 @@ def _journal_keys() -> dict[str, Any]:
     }
 
 
-def write(folder: Path, clients: Sequence[Client], settings: Mapping[str, Any] | None = None) -> Path:
+def _database(dsn: str) -> dict[str, Any]:
+    """The Secret that a server on PostgreSQL names."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "db", "namespace": "trackpush"},
+        "stringData": {"dsn": dsn},
+    }
+
+
+def write(
+    folder: Path, clients: Sequence[Client], settings: Mapping[str, Any] | None = None, *, dsn: str | None = None
+) -> Path:
     """Write (or replace, atomically) the resources of a server with these clients; returns the folder.
 
-    ``settings`` are merged into the spec of the WebhookServer.
+    ``settings`` are merged into the spec of the WebhookServer; with ``dsn`` there is a Secret ``db`` that holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keys = [_journal_keys()] if "encryption" in (settings or {}) else []
+    keys += [] if dsn is None else [_database(dsn)]
     documents = [_server(settings or {}), *keys, *(document for client in clients for document in _client(client))]
     draft = folder / ".resources.draft"
     draft.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")

@@ -35,6 +35,7 @@ class ServerProcess:
         arguments: Sequence[str] = (),
         prefix: Sequence[str] = (),
         shards: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """``prefix`` stands before the command, for example ``taskset -c 0``; ``shards``: that is in ``resources``."""
         self.resources = resources
@@ -44,6 +45,7 @@ class ServerProcess:
         self._arguments = tuple(arguments)
         self._shards = shards
         self._prefix = tuple(prefix)
+        self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._listen = "127.0.0.1:0"
@@ -83,7 +85,7 @@ class ServerProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
         )
         self._reader = asyncio.create_task(self._read(self._process))
         await until(
@@ -179,10 +181,17 @@ def _addresses(line: Mapping[str, Any]) -> tuple[str, str]:
 
 @contextlib.asynccontextmanager
 async def running(
-    resources: Path, data: Path, *, ready: bool = True, arguments: Sequence[str] = (), shards: bool = False
+    resources: Path,
+    data: Path,
+    *,
+    ready: bool = True,
+    arguments: Sequence[str] = (),
+    prefix: Sequence[str] = (),
+    shards: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ServerProcess]:
     """A started server that is dead when the block ends."""
-    server = ServerProcess(resources, data, arguments=arguments, shards=shards)
+    server = ServerProcess(resources, data, arguments=arguments, prefix=prefix, shards=shards, environment=environment)
     try:
         await server.start(ready=ready)
         yield server

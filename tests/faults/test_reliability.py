@@ -1,0 +1,180 @@
+"""One row of docs/reliability.md each: a fault under load, what everybody saw of it, and that nothing was lost."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from faults.report import Row, tell
+from faults.scene import EXTRA, PACE, scene
+from faults.shim import Shim
+from support.deadline import until
+from support.load import Pace, open_aggregator
+from support.manifests import Client, write
+from support.server import running
+from support.sink import open_sink
+
+pytestmark = pytest.mark.slow
+IDLE = 10_000
+BURST_SECONDS = int(os.environ.get("TRACKPUSH_BURST_SECONDS") or 4)
+"""A minute in `make reliability`."""
+
+
+async def test_a_disk_that_is_slow_to_sync(tmp_path: Path) -> None:
+    shim = Shim(tmp_path / "shim")
+    async with scene(tmp_path, environment=shim.environment) as stage:
+        shim.slow_sync(0.3)
+        await stage.more(80)
+        slowest = stage.slowest
+        shim.slow_sync(0)
+        await stage.more()
+        await stage.settle()
+        assert stage.statuses == {200}
+        assert slowest >= 0.3, "the disk wasn't slow"
+        tell(
+            stage.row(
+                "Each sync of the disk takes 0.3 s longer",
+                "SQLite",
+                aggregator=f"200, later: {slowest:.1f} s at most",
+                client="its pushes, later by as much",
+            )
+        )
+
+
+async def test_the_clock_steps_back(tmp_path: Path) -> None:
+    shim = Shim(tmp_path / "shim")
+    async with scene(tmp_path, environment=shim.environment) as stage:
+        shim.step_clock(-3600)
+        await stage.more(80)
+        await stage.settle()
+        shim.step_clock(0)
+        await stage.more()
+        await stage.settle()
+        assert stage.statuses == {200}
+        tell(
+            stage.row(
+                "The wall clock steps an hour back, then forward",
+                "SQLite",
+                aggregator=f"200, {stage.slowest:.1f} s at most",
+                client="its pushes, at once and in order; `receivedAt` is what the clock said",
+            )
+        )
+
+
+@contextlib.asynccontextmanager
+async def _dripping() -> AsyncIterator[str]:
+    """An endpoint that answers one byte a second."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(1)
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hooks"
+
+
+async def test_a_client_that_answers_one_byte_a_second(tmp_path: Path) -> None:
+    async with _dripping() as url, open_sink() as sink:
+        slow = Client(name="slow", url=url, delivery={"timeout": "2s"})
+        good = Client(name="good", url=sink.url)
+        async with (
+            running(write(tmp_path / "resources", [slow, good]), tmp_path / "data") as server,
+            open_aggregator(server.url, slow) as to_slow,
+            open_aggregator(server.url, good) as to_good,
+        ):
+            await asyncio.gather(to_slow.many(range(100)), to_good.many(range(1000, 1300)))
+            await until(lambda: to_good.accepted <= sink.marks, seconds=30, what="the other client's pushes")
+            answered = {post.mark: post.answered_at for post in to_good.posts}
+            latest = max(found[0].at - answered[mark] for mark, found in sink.by_mark().items())
+
+            async def failing() -> bool:
+                return "slow/push" in (await server.probe("/undelivered")).text
+
+            end = asyncio.get_running_loop().time() + 60
+            while not await failing():
+                assert asyncio.get_running_loop().time() < end, "not told as failing"
+                await asyncio.sleep(0.05)
+            assert len(to_slow.accepted) == 100
+            assert len(to_good.accepted) == 300
+    tell(
+        Row(
+            fault="A client answers one byte a second",
+            storage="either",
+            aggregator="200, at once",
+            client="that one: each attempt is cut at its `timeout` and tried again, then its breaker opens and pushes"
+            f" wait; the others: nothing, {max(latest, 0) * 1000:.0f} ms at most",
+            accepted=400,
+            lost=len(to_good.accepted - sink.marks),
+            doubled=sum(len(found) > 1 for found in sink.by_mark().values()),
+        )
+    )
+
+
+async def test_ten_thousand_idle_connections(tmp_path: Path) -> None:
+    settings = {"limits": {"maxConnections": IDLE, "headerTimeout": "2m", "idleTimeout": "2m"}}
+    async with scene(tmp_path, settings=settings) as stage:
+        place = ("127.0.0.1", stage.server.port)
+        with contextlib.ExitStack() as held:
+            await asyncio.to_thread(_connect, held, place, IDLE - PACE.workers - 8)
+            before = len(stage.aggregator.posts)
+            await stage.more(80)
+            slowest = max(post.seconds for post in stage.aggregator.posts[before:])
+            beyond = await asyncio.to_thread(_connect, held, place, 200)
+            refused = await asyncio.to_thread(lambda: sum(_is_refused(one) for one in beyond))
+            assert refused >= 100, "nothing bounds the connections"
+        await stage.more()
+        await stage.settle()
+        assert stage.statuses == {200}
+        tell(
+            stage.row(
+                f"{IDLE:,} idle connections",
+                "either",
+                aggregator=f"200, {slowest:.1f} s at most on connections that it has; new ones beyond `maxConnections`"
+                " are refused at once",
+                client="its pushes, as before",
+            )
+        )
+
+
+def _connect(held: contextlib.ExitStack, place: tuple[str, int], count: int) -> list[socket.socket]:
+    return [held.enter_context(socket.create_connection(place, timeout=30)) for _ in range(count)]
+
+
+def _is_refused(one: socket.socket) -> bool:
+    one.settimeout(0.02)
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        return one.recv(64).startswith((b"HTTP/1.1 503", b""))
+    return False
+
+
+async def test_a_burst_of_ten_times_the_load(tmp_path: Path) -> None:
+    async with scene(tmp_path, pace=Pace(rate=40, shipments=64, workers=32)) as stage:
+        begun, before = time.monotonic(), len(stage.aggregator.posts)
+        await stage.aggregator.many(range(EXTRA, EXTRA + 10 * 40 * BURST_SECONDS), workers=64)
+        took = time.monotonic() - begun
+        during = stage.aggregator.posts[before:]
+        assert {post.status for post in during} <= {200, 503}
+        await stage.more()
+        await stage.settle()
+        slowest = max(post.seconds for post in during)
+        rate = len(during) / took
+        tell(
+            stage.row(
+                "A burst of ten times the load",
+                "either",
+                aggregator=f"200, {slowest:.1f} s at most, {rate:,.0f} a second; 503 with Retry-After where it were too"
+                " much to store",
+                client="its pushes, later by what waits before them",
+            )
+        )
