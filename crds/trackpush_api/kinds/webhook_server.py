@@ -33,8 +33,6 @@ _SELECTOR = "set selector with from: Selector, and only then"
 _POSTGRES = "(has({0}.storage) && has({0}.storage.postgres))"
 """CEL: storage may be left out, which means SQLite."""
 
-_SUSPENDED = "(has({0}.suspend) && {0}.suspend)"
-
 LabelMap = Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=32)]
 
 
@@ -240,8 +238,7 @@ class WebhookServerSpec(ApiModel):
     model_config = checked_by(
         rule(f"{_POSTGRES.format('self')} || !has(self.replicas) || self.replicas == 1", _ONE_REPLICA),
         rule(
-            f"{_POSTGRES.format('self')} == {_POSTGRES.format('oldSelf')}"
-            f" || ({_SUSPENDED.format('self')} && {_SUSPENDED.format('oldSelf')})",
+            f"{_POSTGRES.format('self')} == {_POSTGRES.format('oldSelf')} || (has(oldSelf.suspend) && oldSelf.suspend)",
             _STORAGE_STAYS,
         ),
         rule(f"{_POSTGRES.format('self')} || !has(self.autoscaling)", _NO_SCALING),

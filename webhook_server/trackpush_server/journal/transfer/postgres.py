@@ -153,7 +153,6 @@ class _Database:
         """Connect, and see that it is free."""
         with told():
             self._opened = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS)
-            await asyncio.to_thread(schema.changes)  # reads them from files, once
             await self._opened.execute("SET statement_timeout = 0; SET synchronous_commit = on; SET jit = off")
             if not await self._opened.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 raise TransferError("another copy works in this database; end it, or wait for it")
