@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test e2e check fmt crds schema screenshots manifests bench bench-operator clean lock
+.PHONY: help run kube image test e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,6 +45,14 @@ check: $(READY) kube ## format, lint, types, import contracts, generated files u
 	$(BIN)/trackpush crds --check crds
 	$(BIN)/trackpush schema --check docs/schemas
 	$(BIN)/python manifests/render.py --check manifests/install.yaml
+	$(BIN)/python site_tools/fields.py --check
+	$(MKDOCS) --site-dir .cache/site
+
+docs: $(READY) ## build the site from docs/ into dist/site, offline; a broken link fails
+	$(MKDOCS) --site-dir dist/site
+
+docs-fields: $(READY) ## generate the tables of fields in docs/kinds from the kinds
+	$(BIN)/python site_tools/fields.py
 
 fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix-only .

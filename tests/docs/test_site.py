@@ -1,0 +1,96 @@
+"""The pages of the site: their examples are valid, the backup works, and nothing is fetched from elsewhere."""
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.page import blocks
+from trackpush_api.kinds import KINDS
+from trackpush_api.manifest import parse_manifests
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs/kinds").glob("*.md")) + sorted((ROOT / "docs/aggregators").glob("*.md"))
+_EXAMPLE = re.compile(r"<!-- checked: example -->\n\s*```yaml\n(.*?)```", re.DOTALL)
+_RUNNABLE = re.compile(r"<!-- (runnable(?: restore)?) -->\n```sh\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_example_of_a_resource_is_valid(page: Path) -> None:
+    examples = _EXAMPLE.findall(page.read_text(encoding="utf-8"))
+    assert examples
+    for text in examples:
+        (document,) = yaml.safe_load_all(text)
+        assert document["kind"] in KINDS
+        assert parse_manifests({page.name: yaml.safe_dump(document)}).problems == ()
+
+
+def test_a_backup_is_taken_and_put_back_as_the_page_says(tmp_path: Path) -> None:
+    steps = dict(_RUNNABLE.findall((ROOT / "docs/backup.md").read_text(encoding="utf-8")))
+    (tmp_path / "data").mkdir()
+    with sqlite3.connect(tmp_path / "data/journal.db") as journal:
+        journal.execute("PRAGMA journal_mode = WAL")
+        journal.execute("CREATE TABLE updates (awb TEXT)")
+        journal.execute("INSERT INTO updates VALUES ('1001')")
+        journal.commit()
+        subprocess.run(["bash", "-ec", steps["runnable"]], cwd=tmp_path, check=True)  # while it is open
+        journal.execute("INSERT INTO updates VALUES ('later')")
+        journal.commit()
+    journal.close()
+    subprocess.run(["bash", "-ec", steps["runnable restore"]], cwd=tmp_path, check=True)
+
+    with sqlite3.connect(tmp_path / "data/journal.db") as restored:
+        assert restored.execute("SELECT awb FROM updates").fetchall() == [("1001",)]
+    restored.close()
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_anything_from_elsewhere_and_a_broken_link_fails_it(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(ROOT / "docs", tree / "docs")
+    shutil.copytree(ROOT / "site_tools", tree / "site_tools")
+    for name in ("mkdocs.yml", "README.md"):
+        shutil.copy(ROOT / name, tree)
+    for folder in ("crds", "operator", "webhook_server", "cli", "tests", "benchmarks", "manifests", "helm", "images"):
+        (tree / folder).symlink_to(ROOT / folder)
+    for name in ("CHANGELOG.md", "Makefile", "pyproject.toml"):
+        (tree / name).symlink_to(ROOT / name)
+
+    whole = build(tree)
+    page = tree / "docs/backup.md"
+    page.write_text(page.read_text(encoding="utf-8") + "\n[gone](gone.md)\n", encoding="utf-8")
+    broken = build(tree)
+
+    assert whole.returncode == 0, whole.stderr
+    assert (broken.returncode, "gone.md" in broken.stderr) == (1, True)
+    loads = re.compile(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//')
+    pages = list((tree / "dist/site").rglob("*.html"))
+    assert len(pages) > 20
+    assert [one.name for one in pages if loads.search(one.read_text(encoding="utf-8"))] == []
+
+
+def build(tree: Path) -> "subprocess.CompletedProcess[str]":
+    """`make docs` there."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, cwd=tree, check=False, capture_output=True, text=True, env=environment)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    named = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    there = [str(one.relative_to(ROOT / "docs")) for one in (ROOT / "docs").rglob("*.md")]
+
+    assert sorted(named) == sorted(there)
+
+
+def test_the_readmes_parts_on_the_site_are_there() -> None:
+    named = re.findall(r"<!-- from the README: (\w+) -->", (ROOT / "docs/getting-started.md").read_text())
+
+    assert named == re.findall(r"<!-- on the site: (\w+) -->", (ROOT / "README.md").read_text())
+    assert blocks(ROOT / "docs/clients.md", "runnable").keys() == {"client.py", "client.go", "Client.java"}
