@@ -10,9 +10,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from support.bodies import FORMATS, awb, body
 from support.collector import BUILD_SECONDS, Collector, collecting, environment
@@ -22,7 +19,7 @@ from support.server import ServerProcess
 from support.sink import Arrival, Sink, open_sink
 from trackpush_server.errors import CannotStartError
 from trackpush_server.tracing.environment import is_on, sampled_share, tracing
-from trackpush_server.tracing.sampling import sampler
+from trackpush_server.tracing.sampling import Share
 
 pytestmark = [pytest.mark.timeout(BUILD_SECONDS)]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -226,22 +223,12 @@ async def test_a_traceparent_of_the_clients_own_configuration_is_left_alone(
     assert sink.arrivals[0].headers["traceparent"] == client.header_value
 
 
-def test_ids_that_an_aggregator_chose_do_not_decide_what_is_recorded() -> None:
+def test_the_share_is_drawn_by_us_and_a_no_is_honoured() -> None:
     """OpenTelemetry's own ratio compares the trace's id: whoever chooses ids chooses what we record."""
-    remote = _context(is_remote=True)
-    for chance, expected in ((0.009, Decision.RECORD_AND_SAMPLE), (0.011, Decision.DROP)):
-        made = sampler(0.01, lambda chance=chance: chance)  # type: ignore[misc]
-        assert made.should_sample(remote, 1, "receive").decision is expected
-
-
-def test_a_trace_of_ours_is_recorded_whole() -> None:
-    made = sampler(0.0, lambda: 0.5)
-    assert made.should_sample(_context(is_remote=False), 1, "push").decision is Decision.RECORD_AND_SAMPLE
-
-
-def _context(*, is_remote: bool) -> Context:
-    parent = SpanContext(1, 1, is_remote=is_remote, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    return set_span_in_context(NonRecordingSpan(parent), Context())
+    for chance, expected in ((0.009, True), (0.011, False)):
+        share = Share(0.01, iter([chance] * 2).__next__)
+        assert (share.takes(asked=None), share.takes(asked=True)) == (expected, expected)
+    assert not Share(1.0, lambda: 0.0).takes(asked=False)
 
 
 def test_what_is_off_is_not_even_imported() -> None:

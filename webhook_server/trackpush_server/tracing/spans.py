@@ -9,6 +9,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Final
@@ -19,6 +20,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.semconv.attributes import (
     error_attributes,
     http_attributes,
@@ -33,18 +35,21 @@ from opentelemetry.trace import (
     SpanKind,
     Status,
     StatusCode,
+    format_span_id,
+    format_trace_id,
     get_current_span,
     set_span_in_context,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from trackpush_server.outbound.port import Answer
-from trackpush_server.tracing.port import Receipt, Sending
-from trackpush_server.tracing.sampling import sampler
+from trackpush_server.tracing.port import Attempt, Receipt, Sending
+from trackpush_server.tracing.sampling import Share
 
 _LAST_EXPORT: Final = 3.0
 """Seconds for the last export; a collector that is down must not hold the end up."""
 _HEADER: Final = "traceparent"
+_RECORDED: Final = "-01"
 _OK: Final = 200
 _FIRST_ERROR: Final = 400
 _PORTS: Final = {"http": 80, "https": 443}
@@ -57,28 +62,35 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 class OpenTelemetry:
-    """See `trackpush_server.tracing.port.Tracing`. Endpoint, headers and the like are the SDK's own variables."""
+    """See `trackpush_server.tracing.port.Tracing`. Endpoint, headers and the like are the SDK's own variables.
+
+    What isn't recorded never reaches the SDK: most of a busy server's updates, and they cost a few microseconds each.
+    """
 
     def __init__(self, share: float) -> None:
         """``share`` of traces is recorded, from 0 to 1."""
         own = {service_attributes.SERVICE_NAME: "trackpush", service_attributes.SERVICE_VERSION: version("trackpush")}
+        self._share = Share(share, random.random)
         self._provider = TracerProvider(
-            sampler=sampler(share, random.random),
+            sampler=ALWAYS_ON,
             resource=Resource.create(own).merge(OTELResourceDetector().detect()),  # the environment's name wins
             shutdown_on_exit=False,
         )
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("trackpush")
 
-    @contextlib.contextmanager
-    def receive(self, receipt: Receipt) -> Iterator[str]:
+    def receive(self, receipt: Receipt) -> AbstractContextManager[str]:
         """See the port."""
-        parent = Context()
-        if receipt.traceparent is not None:
-            parent = _propagator.extract({_HEADER: receipt.traceparent}, parent)
+        parent = _span_context(receipt.traceparent)
+        if self._share.takes(asked=None if parent is None else parent.trace_flags.sampled):
+            return self._received(receipt, parent)
+        return contextlib.nullcontext(_unrecorded(parent))
+
+    @contextlib.contextmanager
+    def _received(self, receipt: Receipt, parent: SpanContext | None) -> Iterator[str]:
         span = self._tracer.start_span(
             "receive",
-            context=parent,
+            context=_context(parent),
             kind=SpanKind.SERVER,
             attributes={
                 http_attributes.HTTP_REQUEST_METHOD: "POST",
@@ -89,18 +101,23 @@ class OpenTelemetry:
             start_time=int(receipt.received_at * 1e9),
         )
         try:
-            yield _traceparent(span)
+            yield _traceparent(span.get_span_context())
         except BaseException as error:
-            span.set_attribute(error_attributes.ERROR_TYPE, type(error).__name__)
-            span.set_status(Status(StatusCode.ERROR))
+            _fail(span, type(error).__name__)
             raise
         else:
             span.set_attribute(http_attributes.HTTP_RESPONSE_STATUS_CODE, _OK)
         finally:
             span.end()
 
-    def send(self, sending: Sending) -> "Sent":
-        """See the port."""
+    def send(self, sending: Sending) -> Attempt:
+        """See the port. What the journal kept is ours, whoever began the trace: its flag decides."""
+        trace = sending.trace
+        if trace is None:
+            return self._sent(sending, None) if self._share.takes(asked=None) else Unrecorded(_unrecorded(None))
+        return self._sent(sending, _span_context(trace)) if trace.endswith(_RECORDED) else Unrecorded(trace)
+
+    def _sent(self, sending: Sending, parent: SpanContext | None) -> Attempt:
         scheme, host, port = _place(sending.url)
         attributes: dict[str, str | int] = {
             http_attributes.HTTP_REQUEST_METHOD: "POST",
@@ -113,8 +130,8 @@ class OpenTelemetry:
         }
         if sending.tries:
             attributes[http_attributes.HTTP_REQUEST_RESEND_COUNT] = sending.tries
-        parent = _parent(sending.trace)
-        return Sent(self._tracer.start_span("push", context=parent, kind=SpanKind.CLIENT, attributes=attributes))
+        context = _context(parent)
+        return Recorded(self._tracer.start_span("push", context=context, kind=SpanKind.CLIENT, attributes=attributes))
 
     async def close(self) -> None:
         """See the port."""
@@ -131,12 +148,26 @@ class OpenTelemetry:
                 await done.wait()
 
 
-class Sent:
+class Unrecorded:
+    """An attempt of a trace that isn't recorded: the client is told so."""
+
+    __slots__ = ("traceparent",)
+
+    def __init__(self, traceparent: str) -> None:
+        self.traceparent = traceparent
+
+    def ended(self, answer: asyncio.Future[Answer]) -> None:
+        """Nothing is told."""
+
+
+class Recorded:
     """See `trackpush_server.tracing.port.Attempt`."""
+
+    __slots__ = ("_span", "traceparent")
 
     def __init__(self, span: Span) -> None:
         self._span = span
-        self.traceparent = _traceparent(span)
+        self.traceparent = _traceparent(span.get_span_context())
 
     def ended(self, answer: asyncio.Future[Answer]) -> None:
         """See the port."""
@@ -162,19 +193,27 @@ def _fail(span: Span, kind: str) -> None:
     span.set_status(Status(StatusCode.ERROR))
 
 
-def _traceparent(span: Span) -> str:
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier, set_span_in_context(span, Context()))
-    return carrier[_HEADER]
+def _traceparent(of: SpanContext) -> str:
+    """Of a recorded span; of the flags only the one that everybody knows."""
+    return f"00-{format_trace_id(of.trace_id)}-{format_span_id(of.span_id)}{_RECORDED}"
 
 
-def _parent(trace: str | None) -> Context:
-    """What the journal kept is ours, whoever began the trace: its flag decides, see `sampling.sampler`."""
-    if trace is None:
-        return Context()
-    found = get_current_span(_propagator.extract({_HEADER: trace}, Context())).get_span_context()
-    own = SpanContext(found.trace_id, found.span_id, is_remote=False, trace_flags=found.trace_flags)
-    return set_span_in_context(NonRecordingSpan(own), Context())
+def _unrecorded(parent: SpanContext | None) -> str:
+    """For a trace that goes on, or begins, without being recorded."""
+    trace_id = random.getrandbits(128) if parent is None else parent.trace_id
+    return f"00-{format_trace_id(trace_id)}-{format_span_id(random.getrandbits(64))}-00"
+
+
+def _span_context(traceparent: str | None) -> SpanContext | None:
+    """What a ``traceparent`` says; None when it is none."""
+    if traceparent is None:
+        return None
+    found = get_current_span(_propagator.extract({_HEADER: traceparent}, Context())).get_span_context()
+    return found if found.is_valid else None
+
+
+def _context(parent: SpanContext | None) -> Context:
+    return Context() if parent is None else set_span_in_context(NonRecordingSpan(parent), Context())
 
 
 @lru_cache(maxsize=4096)
