@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from trackpush_server.journal.listing import Bounds, Found, Position, Walk
 from trackpush_server.journal.port import AuditRow
-from trackpush_server.journal.sqlite.statements import OLDEST_PENDING
+from trackpush_server.journal.queries import load
+from trackpush_server.journal.sqlite.statements import LAST_ID, NAMES, OLDEST_PENDING
 
 _SLACK = 5_000
 _LAST = (1 << 63) - 1
@@ -61,103 +62,28 @@ _COLUMNS = (
     " p.replays, u.erased_at"
 )
 
-_BETWEEN = """
-    (p.update_id, p.config_id) > (?, ?) AND (p.update_id, p.config_id) < (?, ?)
-    AND u.received_at >= ? AND u.received_at < ?
-"""
-
-_ALL = f"""
-SELECT {_COLUMNS} FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id
-WHERE {_BETWEEN}
-ORDER BY p.update_id {{way}}, p.config_id {{way}} LIMIT ?
-"""  # noqa: S608  constants only
-
-_BY_STATE = f"""
-SELECT {_COLUMNS} FROM pushes AS p INDEXED BY pushes_by_state CROSS JOIN updates AS u ON u.id = p.update_id
-WHERE p.state = ? AND p.config_id = ? AND p.update_id BETWEEN ? AND ? AND u.received_at >= ? AND u.received_at < ?
-ORDER BY p.update_id {{way}} LIMIT ?
-"""  # noqa: S608  constants only
-
-_BY_STATUS = f"""
-SELECT {_COLUMNS} FROM updates AS u INDEXED BY updates_by_status CROSS JOIN pushes AS p ON p.update_id = u.id
-WHERE u.status = ? AND u.id BETWEEN ? AND ? AND {_BETWEEN}
-ORDER BY u.id {{way}}, p.config_id {{way}} LIMIT ?
-"""  # noqa: S608  constants only
-
-_OF_AWB = """
-    SELECT id FROM updates WHERE shipment = ?1 AND awb = ?1
-    UNION SELECT id FROM updates WHERE awb = ?1 AND awb <> shipment
-    UNION SELECT id FROM updates WHERE forward_awb = ?1
-"""
-
-_BY_AWB = f"""
-SELECT {_COLUMNS} FROM ({_OF_AWB}) AS f
-CROSS JOIN updates AS u ON u.id = f.id CROSS JOIN pushes AS p ON p.update_id = f.id
-WHERE {_BETWEEN}
-ORDER BY p.update_id {{way}}, p.config_id {{way}} LIMIT ?
-"""  # noqa: S608  constants only
-
-_BY_ORDER = f"""
-SELECT {_COLUMNS} FROM updates AS u INDEXED BY updates_by_order CROSS JOIN pushes AS p ON p.update_id = u.id
-WHERE u.order_id = ? AND u.id BETWEEN ? AND ? AND {_BETWEEN}
-ORDER BY u.id {{way}}, p.config_id {{way}} LIMIT ?
-"""  # noqa: S608  constants only
+_SQL = load(f"{__package__}.sql", "looking")
 
 
-def _both(sql: str) -> tuple[str, str]:
-    return sql.format(way="DESC"), sql.format(way="ASC")
+def _both(name: str) -> tuple[str, str]:
+    return _SQL[name].format(columns=_COLUMNS, way="DESC"), _SQL[name].format(columns=_COLUMNS, way="ASC")
 
 
-ALL, BY_STATE, BY_STATUS, BY_AWB, BY_ORDER = (_both(sql) for sql in (_ALL, _BY_STATE, _BY_STATUS, _BY_AWB, _BY_ORDER))
-"""To older ones, and to newer ones."""
-
-TIMELINE = """
-SELECT u.id, u.key, u.account_id, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,
-       u.erased_at, u.notification
-FROM (
-    SELECT id FROM updates WHERE shipment = ?1
-    UNION SELECT id FROM updates WHERE awb = ?1 AND awb <> shipment
-    UNION SELECT id FROM updates WHERE forward_awb = ?1
-) AS f CROSS JOIN updates AS u ON u.id = f.id
-WHERE u.id > ?2 ORDER BY u.id LIMIT ?3
-"""
-
-PUSHES_OF = f"""
-SELECT {_COLUMNS} FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id WHERE p.update_id = ?
-ORDER BY p.config_id
-"""  # noqa: S608  constants only
-
-BY_KEY = f"""
-SELECT {_COLUMNS}, u.notification, u.body FROM updates AS u JOIN pushes AS p ON p.update_id = u.id
-WHERE u.key = ? ORDER BY p.config_id
-"""  # noqa: S608  constants only
-
-ATTEMPTS = """
-SELECT number, started_at, duration_ms, http_status, error FROM attempts
-WHERE update_id = ? AND config_id = ? ORDER BY number
-"""
-
-LATEST_ATTEMPTS = """
-SELECT number, started_at, duration_ms, http_status, error FROM attempts
-WHERE update_id = ? AND config_id = ? ORDER BY number DESC LIMIT ?
-"""
-
-COUNT = """
-SELECT count(*) FROM (
-    SELECT 1 FROM pushes INDEXED BY pushes_by_state WHERE state = ? AND config_id = ? LIMIT ?
-)
-"""
-
-AUDITS = "SELECT id, at, actor, role, action, target, address FROM audits WHERE id < ? ORDER BY id DESC LIMIT ?"
-
-PUSH_CONFIGS = """
-SELECT id, name FROM names WHERE EXISTS (
-    SELECT 1 FROM pushes INDEXED BY pushes_by_state WHERE state IN (0, 1, 2, 3) AND config_id = names.id
-) ORDER BY name
-"""
-
-FROM_ID = "SELECT id, received_at FROM updates WHERE id >= ? ORDER BY id LIMIT 1"
-"""A step of the bisection; ids have gaps."""
+ALL = _both("all")
+"""To older ones, and to newer ones; so are those that follow."""
+BY_STATE = _both("by_state")
+BY_STATUS = _both("by_status")
+BY_AWB = _both("by_awb")
+BY_ORDER = _both("by_order")
+TIMELINE = _SQL["timeline"]
+PUSHES_OF = _SQL["pushes_of"].format(columns=_COLUMNS)
+BY_KEY = _SQL["by_key"].format(columns=_COLUMNS)
+ATTEMPTS = _SQL["attempts"]
+LATEST_ATTEMPTS = _SQL["latest_attempts"]
+COUNT = _SQL["count"]
+AUDITS = _SQL["audits"]
+PUSH_CONFIGS = _SQL["push_configs"]
+FROM_ID = _SQL["from_id"]
 
 
 @contextlib.contextmanager
@@ -173,7 +99,7 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 def names(connection: sqlite3.Connection) -> dict[int, str]:
     """Names of accounts and PushConfigs by number."""
-    return dict(connection.execute("SELECT id, name FROM names"))
+    return dict(connection.execute(NAMES))
 
 
 def bounds(
@@ -195,7 +121,7 @@ def bounds(
 def _first_received(connection: sqlite3.Connection, moment: int) -> int:
     """The lowest id received at or after a moment; beyond the last when there is none."""
     low = 0
-    high = 1 + int(connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
+    high = 1 + int(connection.execute(LAST_ID).fetchone()[0])
     while low < high:
         middle = (low + high) // 2
         row = connection.execute(FROM_ID, (middle,)).fetchone()
