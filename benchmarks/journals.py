@@ -34,11 +34,11 @@ def made(count: int, offset: int) -> list[NewUpdate]:
     return [
         update(
             key=os.urandom(16),
-            account=f"client-{number % TENANTS}/clickpost",
+            account=f"client-{number // 10 % TENANTS}/clickpost",
             shipment=f"{offset}-{number // 10}",
             awb=f"{offset}-{number // 10}",
             occurred_at=1_700_000_000_000 + number,
-            to=[f"client-{number % TENANTS}/oms"],
+            to=[f"client-{number // 10 % TENANTS}/oms"],
             body=body,
             notification=body[: BODY_BYTES // 2] + b'"}',
         )

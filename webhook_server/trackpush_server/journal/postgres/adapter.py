@@ -1,4 +1,4 @@
-"""The PostgreSQL adapter: bounds what is queued, turns the writers' news into calls, and puts the parts together."""
+"""The PostgreSQL adapter: bounds what is queued, turns the writer's news into calls, and puts the parts together."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.queue import Queue
 from trackpush_server.journal.postgres.retention import Retention
 from trackpush_server.journal.postgres.session import Connector
-from trackpush_server.journal.postgres.writer import Stored, Writers
+from trackpush_server.journal.postgres.writer import Stored, Writer
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
 
@@ -78,11 +78,11 @@ class PostgresJournal:
         self._housekeeping = Housekeeping(self._pool, self._number)
         self._queue = Queue()
         fenced = replica is not None
-        self._writers = Writers(connector, self._queue, Names(), self._sealer, replica=self._number, fenced=fenced)
-        self._writers.on_stored = self._stored
-        self._writers.on_refused = self._refused
-        self._writers.on_given_up = self._given_up
-        self._writers.on_state = self._state
+        self._writer = Writer(connector, self._queue, Names(), self._sealer, replica=self._number, fenced=fenced)
+        self._writer.on_stored = self._stored
+        self._writer.on_refused = self._refused
+        self._writer.on_given_up = self._given_up
+        self._writer.on_state = self._state
         self._news = News(connector, self._number) if fenced else None
 
     @property
@@ -107,14 +107,14 @@ class PostgresJournal:
 
     @property
     def alive(self) -> bool:
-        """Whether the writers run."""
-        return self._writers.alive
+        """Whether the writer runs."""
+        return self._writer.alive
 
     async def start(self) -> None:
         """Connect and migrate; when that fails the journal is unavailable and goes on trying."""
         self._started = True
-        self._writers.start()
-        await self._writers.tried.wait()
+        self._writer.start()
+        await self._writer.tried.wait()
         self._housekeeping.start()
         if self._news is not None:
             self._news.on_elsewhere = self.on_elsewhere
@@ -131,7 +131,7 @@ class PostgresJournal:
         if self._news is not None:
             await self._news.stop()
         await self._housekeeping.stop()
-        await self._writers.stop()
+        await self._writer.stop()
         await self._pool.close()
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:

@@ -45,7 +45,7 @@ class Housekeeping:
             try:
                 await self.see_to_it()
             except JournalUnavailableError:
-                pass  # told by the writers
+                pass  # told by the writer
             except Exception:  # noqa: BLE001  it is told; nothing may end this but the end of the server
                 _log.exception("journal_housekeeping_failed")
             await asyncio.sleep(_EVERY)

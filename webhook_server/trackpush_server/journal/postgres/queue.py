@@ -16,7 +16,7 @@ MOST_BYTES = 8 * 1024 * 1024
 
 
 class Queue:
-    """Entries go in with `append` and `record`; writers `take` them, say `done`, or `put_back` what was not stored."""
+    """Entries go in with `append` and `record`; the writer takes them, says `done`, or puts back what isn't."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()

@@ -16,9 +16,9 @@ import structlog
 from trackpush_server.journal.postgres.errors import UnusableError
 
 CONNECT_SECONDS = 10.0
-STATEMENT_SECONDS = 10.0
+STATEMENT_SECONDS = 20.0
 """Enforced by the database. A commit is not covered: one that waits for the disk ends well or not at all."""
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 30.0
 """After which the connection is given up."""
 
 _LIMIT = int(STATEMENT_SECONDS * 1000)

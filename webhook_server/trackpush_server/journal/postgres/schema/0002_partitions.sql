@@ -19,7 +19,7 @@ DECLARE
     v_first   integer;
     v_end     integer;
     v_tables  constant text[] := ARRAY['updates', 'pushes', 'undelivered', 'attempts'];
-    v_fill    constant integer[] := ARRAY[100, 70, 90, 100];
+    v_fill    constant integer[] := ARRAY[100, 50, 100, 100];
     v_part    text;
 BEGIN
     SELECT * INTO v_counter FROM trackpush.counter FOR UPDATE;

@@ -205,6 +205,8 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_has
 AS $$
 DECLARE
     v_foreign integer[];         -- PushConfigs that are not ours
+    v_day     bigint;
+    v_date    text;
 BEGIN
     IF p_fenced THEN
         SELECT array_agg(n.config_id) INTO v_foreign
@@ -226,24 +228,33 @@ BEGIN
             duration_ms = excluded.duration_ms, http_status = excluded.http_status, error = excluded.error;
     END IF;
 
-    WITH applied AS (
-        UPDATE trackpush.pushes AS p SET state = n.state, tries = n.tries, rejections = n.rejections, due_at = n.due_at,
-            ended_at = CASE WHEN n.state <> 0 THEN p_now END, started_at = n.started_at, duration_ms = n.duration_ms,
-            http_status = n.http_status, error = n.error
-        FROM (
-            SELECT unnest(o_update) AS update_id, unnest(o_config) AS config_id, unnest(o_state) AS state, unnest(o_tries) AS tries,
-                unnest(o_rejections) AS rejections, unnest(o_due) AS due_at, unnest(o_started) AS started_at,
-                unnest(o_duration) AS duration_ms, unnest(o_http_status) AS http_status, unnest(o_error) AS error
-        ) AS n
-        WHERE p.update_id = n.update_id AND p.config_id = n.config_id AND p.state = 0 AND p.tries <= n.tries
-            AND (n.state = 1 OR v_foreign IS NULL OR n.config_id <> ALL (v_foreign))
-        RETURNING p.update_id, p.config_id, p.state
-    ), moved AS (
-        UPDATE trackpush.undelivered AS u SET state = d.state FROM applied AS d
-        WHERE d.state > 1 AND u.state = 0 AND u.config_id = d.config_id AND u.update_id = d.update_id
-    )
-    DELETE FROM trackpush.undelivered AS u USING applied AS d
-    WHERE d.state = 1 AND u.state = 0 AND u.config_id = d.config_id AND u.update_id = d.update_id;
+    -- Day by day and by its partitions' own names: a plan for all days would lock and open each of them.
+    FOR v_day IN SELECT DISTINCT u >> 36 FROM unnest(o_update) AS u WHERE u >> 36 < 100000 LOOP
+        v_date := to_char(date '2020-01-01' + v_day::integer, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass('trackpush.pushes_' || v_date) IS NULL;
+        EXECUTE format($day$
+            WITH applied AS (
+                UPDATE trackpush.pushes_%1$s AS p SET state = n.state, tries = n.tries, rejections = n.rejections,
+                    due_at = n.due_at, ended_at = CASE WHEN n.state <> 0 THEN $1 END, started_at = n.started_at,
+                    duration_ms = n.duration_ms, http_status = n.http_status, error = n.error
+                FROM (
+                    SELECT unnest($4) AS update_id, unnest($5) AS config_id, unnest($6) AS state, unnest($7) AS tries,
+                        unnest($8) AS rejections, unnest($9) AS due_at, unnest($10) AS started_at, unnest($11) AS duration_ms,
+                        unnest($12) AS http_status, unnest($13) AS error
+                ) AS n
+                WHERE p.update_id = n.update_id AND p.config_id = n.config_id AND p.state = 0 AND p.tries <= n.tries
+                    AND n.update_id >> 36 = $2 AND (n.state = 1 OR $3 IS NULL OR n.config_id <> ALL ($3))
+                RETURNING p.update_id, p.config_id, p.state
+            ), moved AS (
+                UPDATE trackpush.undelivered_%1$s AS u SET state = d.state FROM applied AS d
+                WHERE d.state > 1 AND u.state = 0 AND u.config_id = d.config_id AND u.update_id = d.update_id
+            )
+            DELETE FROM trackpush.undelivered_%1$s AS u USING applied AS d
+            WHERE d.state = 1 AND u.state = 0 AND u.config_id = d.config_id AND u.update_id = d.update_id
+        $day$, v_date)
+        USING p_now, v_day, v_foreign, o_update, o_config, o_state, o_tries, o_rejections, o_due, o_started, o_duration,
+            o_http_status, o_error;
+    END LOOP;
 END $$;
 
 -- How a batch came out whose answer was lost. One that isn't stored is given up for good: if its call still waits somewhere on the way,
