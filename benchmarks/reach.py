@@ -69,18 +69,13 @@ def _encrypted(figures: Mapping[str, Figures]) -> Iterator[Line]:
 
 
 def _traced(figures: Mapping[str, Figures]) -> Iterator[Line]:
-    off, some = figures.get("c"), figures.get("t")
-    if off is None or some is None or not off.cpu_per_10k or not some.cpu_per_10k:
+    off = figures.get("c")
+    if off is None:
         return
-    ratio = some.throughput / off.throughput
-    yield Line(name="(t)/(c) throughput, 1 % traced / tracing off", value=ratio, limit=0.7, at_least=True)
-    if every := figures.get("T"):
-        yield Line(
-            name="(T)/(c) throughput, all traced / tracing off",
-            value=every.throughput / off.throughput,
-            limit=0.3,
-            at_least=True,
-        )
+    for name, text, limit in (("t", "1 % traced", 0.9), ("T", "all traced", 0.3)):
+        if on := figures.get(name):
+            ratio = on.throughput / off.throughput
+            yield Line(name=f"({name})/(c) throughput, {text} / off", value=ratio, limit=limit, at_least=True)
 
 
 def _closed(figures: Mapping[str, Figures]) -> Iterator[Line]:

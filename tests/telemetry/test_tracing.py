@@ -163,14 +163,38 @@ async def test_a_trace_passes_from_a_receiving_process_to_the_one_that_pushes(
     assert pushed.parent_id == receipt.span_id
 
 
-async def test_a_collector_that_is_down_slows_nothing_and_holds_no_end_up(tmp_path: Path) -> None:
+async def test_a_collector_that_is_down_slows_nothing_and_fills_no_log(tmp_path: Path) -> None:
     async with open_sink() as sink:
         client = client_of(sink)
-        async with traced(tmp_path, client, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}) as server:
+        nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        async with traced(tmp_path, client, nowhere) as server:
             for mark in range(30):
                 assert await post(server, client, mark) == 200
             await until(lambda: len(sink.marks) == 30, seconds=30, what="all pushes")
             assert await server.terminate() == 0
+    told = [line["event"] for line in server.log if line.get("level") == "warning"]
+    assert told == ["traces_not_exported"], "one line a minute"
+
+
+async def test_a_collector_that_hangs_holds_no_end_up(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        asked.set()
+        await asyncio.Event().wait()
+
+    collector = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = collector.sockets[0].getsockname()[1]
+    patient = {"OTEL_EXPORTER_OTLP_TIMEOUT": "60", "OTEL_BSP_SCHEDULE_DELAY": "50"}
+    with contextlib.closing(collector):
+        async with open_sink() as sink:
+            client = client_of(sink)
+            hanging = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", **patient}
+            async with traced(tmp_path, client, hanging) as server:
+                assert await post(server, client, 1) == 200
+                await until(asked.is_set, seconds=30, what="an export")
+                assert await server.terminate() == 0
 
 
 async def test_without_an_endpoint_there_is_no_tracing_and_clients_get_no_header(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ Events (the field ``event``): ``listening`` · ``draining`` · ``stopped`` · ``
 ``journal_unavailable`` · ``journal_available`` ·
 ``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` ·
 ``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·
-``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` · ``library_warning`` · ``task_failed``.
+``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` · ``traces_not_exported`` ·
+``library_warning`` · ``task_failed``.
 Where ``held_back`` stands, that many lines like it were left out before this one.
 """
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from trackpush_server.errors import CannotStartError
 from trackpush_server.tracing.port import Tracing
+from trackpush_server.tracing.trouble import take_over
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -32,6 +33,7 @@ def tracing(environment: Mapping[str, str]) -> Tracing | None:
     share = sampled_share(environment)
     from trackpush_server.tracing.spans import OpenTelemetry  # noqa: PLC0415  half a second, only where it is wanted
 
+    take_over()
     return OpenTelemetry(share)
 
 

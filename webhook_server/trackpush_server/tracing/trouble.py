@@ -1,0 +1,36 @@
+"""OpenTelemetry's warnings as one line a minute: a collector that is down for hours must not fill the log."""
+
+import logging
+
+import structlog
+
+from trackpush_server.telemetry.seldom import Seldom
+
+_log = structlog.get_logger("trackpush.tracing")
+
+
+class Trouble(logging.Handler):
+    """In place of the library's own lines."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._seldom = Seldom(most=1, per=60.0)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it, now and then; without the record's values, as everywhere."""
+        held_back = self._seldom.allow("")
+        if held_back is not None:
+            _log.warning(
+                "traces_not_exported",
+                reason="the collector can't be reached, refuses, or is too slow: look at OTEL_EXPORTER_OTLP_ENDPOINT;"
+                " spans are dropped, updates are not",
+                text=record.msg if isinstance(record.msg, str) else None,
+                held_back=held_back,
+            )
+
+
+def take_over() -> None:
+    """Tell OpenTelemetry's warnings so from now on, in this process."""
+    logger = logging.getLogger("opentelemetry")
+    logger.handlers[:] = [Trouble()]
+    logger.propagate = False
