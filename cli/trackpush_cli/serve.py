@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from trackpush_cli.console_options import ConsoleChoice, console_options
 from trackpush_cli.errors import CannotStartError
 from trackpush_cli.moments import Duration
 
@@ -44,6 +45,12 @@ class Address(click.ParamType[tuple[str, int]]):
     type=click.Path(path_type=Path),
     help="Holds the token that the admin port asks for (not for /livez, /readyz, /metrics). Without it: loopback only.",
 )
+@click.option(
+    "--admin-view-token-file",
+    type=click.Path(path_type=Path),
+    help="Holds a second token, which may only look: no changes, no personal data.",
+)
+@console_options
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal; made if missing.")
 @click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
@@ -64,6 +71,8 @@ def command(
     listen: tuple[str, int],
     admin_listen: tuple[str, int],
     admin_token_file: Path | None,
+    admin_view_token_file: Path | None,
+    console: ConsoleChoice,
     data: Path,
     server: str | None,
     log_format: Literal["console", "json"] | None,
@@ -92,6 +101,8 @@ def command(
         listen=listen,
         admin_listen=admin_listen,
         admin_token_file=admin_token_file,
+        admin_view_token_file=admin_view_token_file,
+        console=console.options(),
         data=data,
         server=server,
         log_format=log_format,

@@ -88,12 +88,11 @@ async def serving(
     options = ServeOptions(
         folder=folder,
         listen=("127.0.0.1", 0),
-        admin_listen=("127.0.0.1", 0),
         admin_token_file=admin_token_file,
         data=folder / "data",
         receivers=receivers,
         drain_grace=1.0,
-        **options_,
+        **{"admin_listen": ("127.0.0.1", 0), **options_},
     )
     server = Server(options, source=source or HeldSource(given or table()))
     await server.start()

@@ -8,6 +8,7 @@ from aiohttp import web
 from trackpush_server.admin.api import app as api_app
 from trackpush_server.admin.console import app as console_app
 from trackpush_server.admin.console.login import Login
+from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.guard import Access, add_headers, guard
@@ -27,6 +28,7 @@ def application(
     access: Access,
     login: Login,
     static: Static,
+    oidc: OidcLogin | None = None,
 ) -> web.Application:
     """The application. ``scrape`` takes an Accept header and gives the metrics' text and its content type."""
 
@@ -57,7 +59,7 @@ def application(
     app.router.add_get("/undelivered", failing)
     app.router.add_get("/metrics", metrics)
     api_app.add_routes(app, desk)
-    console_app.add_routes(app, desk, login, static)
+    console_app.add_routes(app, desk, login, static, oidc)
     return app
 
 

@@ -9,6 +9,8 @@ from aiohttp import web
 from trackpush_server import listeners
 from trackpush_server.admin.app import Scrape, application
 from trackpush_server.admin.console.login import Login
+from trackpush_server.admin.console.oidc import Oidc, open_oidc
+from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import environment
 from trackpush_server.admin.desk import Desk
@@ -45,6 +47,7 @@ class AdminPort:
         self._scrape = scrape
         self._desk = desk
         self._access = Access()
+        self._oidc: Oidc | None = None
         self._runner: web.AppRunner | None = None
 
     async def open(self) -> None:
@@ -59,6 +62,11 @@ class AdminPort:
         if given.admin_view_token_file is not None:
             option = "--admin-view-token-file"
             self._access.view = await asyncio.to_thread(AdminToken, given.admin_view_token_file, option)
+        if given.console.oidc is not None:
+            if given.console.url is None:
+                raise CannotStartError("--oidc-issuer: add --console-url, where browsers reach the console")
+            self._oidc = await open_oidc(given.console.oidc, url=given.console.url)
+            self._access.oidc = True
 
     def check(self, bound: socket.socket) -> None:
         """Whether it may be served there.
@@ -72,13 +80,16 @@ class AdminPort:
     async def start(self, bound: socket.socket) -> str:
         """Serve there; ``host:port``."""
         static = await asyncio.to_thread(_read_files)
+        secure = self._options.console.secure
+        login = Login(self._access, secure=secure, provider=None if self._oidc is None else self._oidc.name)
         app = application(
             health=self._health,
             troubles=self._troubles,
             scrape=self._scrape,
             desk=self._desk,
             access=self._access,
-            login=Login(self._access, secure=self._options.console.secure),
+            login=login,
+            oidc=None if self._oidc is None else OidcLogin(self._oidc, login, secure=secure),
             static=static,
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_LINE)

@@ -9,6 +9,7 @@ from aiohttp import web
 from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login
+from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.pages import Pages
 from trackpush_server.admin.console.replays import Replaying
 from trackpush_server.admin.console.static import Static
@@ -20,7 +21,7 @@ from trackpush_server.operations.jobs import TooManyJobsError
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_routes(app: web.Application, desk: Desk, login: Login, static: Static) -> None:
+def add_routes(app: web.Application, desk: Desk, login: Login, static: Static, oidc: OidcLogin | None = None) -> None:
     """Add them to the admin port."""
     environment()
     pages, replaying = Pages(desk), Replaying(desk)
@@ -51,6 +52,9 @@ def add_routes(app: web.Application, desk: Desk, login: Login, static: Static) -
     for path, handler in done.items():
         app.router.add_post(path, _explained(handler))
     app.router.add_get("/console/static/{name:.+}", static.serve)
+    if oidc is not None:
+        app.router.add_get("/console/oidc/login", _explained(oidc.leave))
+        app.router.add_get("/console/oidc/callback", _explained(oidc.arrive))
     for path in ("/", "/console"):
         app.router.add_get(path, _home)
 

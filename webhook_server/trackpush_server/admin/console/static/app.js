@@ -63,7 +63,7 @@ function row(event) {
   const took = event.kind === "update" || event.durationMs === null ? "" : `${event.durationMs} ms`;
   cell(made, "When", text(at));
   const what = document.createElement("span");
-  what.className = event.kind === "update" ? "state update" : `state ${event.state}`;
+  what.className = event.kind === "update" ? "state received" : `state ${event.state}`;
   what.textContent = event.kind === "update" ? "received" : event.state;
   cell(made, "What", what);
   cell(made, "Shipment", name ? link(`/console/shipments/${encodeURIComponent(name)}`, name) : text("–"));

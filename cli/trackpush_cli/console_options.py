@@ -1,0 +1,81 @@
+"""Who may use the console of `serve`, and how they log in: its options, as the server takes them."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from trackpush_server.options import ConsoleOptions
+
+_FILE = click.Path(path_type=Path)
+
+
+class ConsoleChoice(NamedTuple):
+    """What the options say."""
+
+    console_url: str | None
+    oidc_issuer: str | None
+    oidc_client_id: str | None
+    oidc_client_secret_file: Path | None
+    oidc_scope: tuple[str, ...]
+    oidc_claim: str
+    oidc_view: tuple[str, ...]
+    oidc_operate: tuple[str, ...]
+    oidc_ca_file: Path | None
+
+    def options(self) -> "ConsoleOptions":
+        """As the server takes them.
+
+        Raises:
+            click.UsageError: one needs another.
+        """
+        from trackpush_server.options import ConsoleOptions, OidcOptions  # noqa: PLC0415  only here, for a fast start
+
+        if self.oidc_issuer is None:
+            return ConsoleOptions(url=self.console_url)
+        if self.oidc_client_id is None or self.console_url is None:
+            raise click.UsageError("--oidc-issuer needs --oidc-client-id and --console-url")
+        if not self.oidc_view and not self.oidc_operate:
+            raise click.UsageError("--oidc-issuer needs --oidc-view or --oidc-operate: the groups that may come in")
+        return ConsoleOptions(
+            url=self.console_url,
+            oidc=OidcOptions(
+                issuer=self.oidc_issuer,
+                client_id=self.oidc_client_id,
+                client_secret_file=self.oidc_client_secret_file,
+                scopes=tuple(dict.fromkeys(("openid", *self.oidc_scope))),
+                claim=self.oidc_claim,
+                view=self.oidc_view,
+                operate=self.oidc_operate,
+                ca_file=self.oidc_ca_file,
+            ),
+        )
+
+
+_OPTIONS = (
+    click.option("--console-url", help="Where browsers reach the admin port, such as https://trackpush.example.com."),
+    click.option("--oidc-issuer", help="Log in to the console at this OpenID provider."),
+    click.option("--oidc-client-id", help="Our client there; its redirect URI is CONSOLE-URL/console/oidc/callback."),
+    click.option("--oidc-client-secret-file", type=_FILE, help="The client's secret; without it PKCE alone protects."),
+    click.option("--oidc-scope", multiple=True, default=("profile",), help="Asked for besides openid."),
+    click.option("--oidc-claim", default="groups", show_default=True, help="The claim that tells the groups."),
+    click.option("--oidc-view", multiple=True, metavar="GROUP", help="People of this group may look."),
+    click.option("--oidc-operate", multiple=True, metavar="GROUP", help="May also act, and see personal data."),
+    click.option("--oidc-ca-file", type=_FILE, help="Roots for the provider's certificate, PEM."),
+)
+
+
+def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add them; the command gets them as one ``console``."""
+
+    @functools.wraps(command)
+    def packed(**given: Any) -> Any:
+        return command(console=ConsoleChoice(*(given.pop(name) for name in ConsoleChoice._fields)), **given)
+
+    made: Callable[..., Any] = packed
+    for option in reversed(_OPTIONS):
+        made = option(made)
+    return made
