@@ -44,7 +44,8 @@ async def _warm_up(rig: Rig, port: int, clients: Sequence[Client], drive: Drive)
     return len(log.sent)
 
 
-async def _measure(rig: Rig, port: int, clients: Sequence[Client], drive: Drive) -> PostLog:
+async def accepted_posts(rig: Rig, port: int, clients: Sequence[Client], drive: Drive) -> PostLog:
+    """Drive the load that counts; all of it was answered with 200."""
     log = await rig.load(
         port, clients, seconds=drive.seconds, connections=drive.connections, rate=drive.rate, first=FIRST
     )
@@ -70,7 +71,7 @@ async def bare(rig: Rig, drive: Drive) -> Figures:
     async with rig.bare() as handler:
         await _warm_up(rig, handler.port, clients, drive)
         meter = Meter(handler.pid)
-        posts = await _measure(rig, handler.port, clients, drive)
+        posts = await accepted_posts(rig, handler.port, clients, drive)
         return _figures(posts, meter, handler.pid)
 
 
@@ -80,7 +81,7 @@ async def ingest(rig: Rig, drive: Drive) -> Figures:
     async with rig.server(clients) as server:
         await _warm_up(rig, server.port, clients, drive)
         meter = Meter(server.pid)
-        posts = await _measure(rig, server.port, clients, drive)
+        posts = await accepted_posts(rig, server.port, clients, drive)
         return _figures(posts, meter, server.pid)
 
 
@@ -95,7 +96,7 @@ async def end_to_end(rig: Rig, drive: Drive, settings: Mapping[str, Any] | None 
             warm = await _warm_up(rig, server.port, clients, drive)
             await sink.until(warm)
             meter = Meter(server.pid)
-            posts = await _measure(rig, server.port, clients, drive)
+            posts = await accepted_posts(rig, server.port, clients, drive)
             await sink.until(warm + len(posts.sent))
             figures = _figures(posts, meter, server.pid)
             return await _with_pushes(figures, posts, sink)

@@ -29,9 +29,10 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _cpu_seconds(pid: int) -> float:
+def _cpu_seconds(pid: int, *, children: bool = True) -> float:
     fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return sum(int(fields[at]) for at in (_UTIME, _STIME, _CHILDREN_UTIME, _CHILDREN_STIME)) / _TICKS
+    wanted = (_UTIME, _STIME, _CHILDREN_UTIME, _CHILDREN_STIME) if children else (_UTIME, _STIME)
+    return sum(int(fields[at]) for at in wanted) / _TICKS
 
 
 def _mib(pid: int) -> tuple[float, float]:
@@ -52,6 +53,11 @@ def usage(pid: int) -> Usage:
         peak_mib=sum(peak for peak, _ in memory),
         mib=sum(now for _, now in memory),
     )
+
+
+def by_process(pid: int) -> dict[int, float]:
+    """CPU seconds (user and system) of a process and of each of its descendants, so far."""
+    return {one: _cpu_seconds(one, children=False) for one in _descendants(pid)}
 
 
 def reset_peak(pid: int) -> None:

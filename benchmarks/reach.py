@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from backlog import Findings
+from processes import Spread
 from soak import Soaked
 from stats import Figures
 
@@ -44,6 +45,7 @@ class Run(msgspec.Struct, kw_only=True):
     backlog: Findings | None = None
     soak: dict[str, Soaked] = msgspec.field(default_factory=dict)
     """``keeping``: all stays; ``forgetting``: what was delivered goes after seconds."""
+    processes: Spread | None = None
 
 
 def lines(run: Run) -> list[Line]:
@@ -56,6 +58,7 @@ def lines(run: Run) -> list[Line]:
         *_isolation(run.isolation),
         *_backlog(run.backlog),
         *_soak(run.soak),
+        *_processes(run.processes),
     ]
 
 
@@ -131,3 +134,16 @@ def _soak(found: Mapping[str, Soaked]) -> Iterator[Line]:
     yield Line(name="soak: size of the journal, last third / middle third", value=forgetting.growth, limit=1.1)
     ratio = forgetting.answer_p99 / keeping.answer_p99
     yield Line(name="soak: p99 of the answer, forgetting / keeping all", value=ratio, limit=1.2)
+
+
+def _processes(found: Spread | None) -> Iterator[Line]:
+    if found is None:
+        return
+    alone, two = found.small.get(0), found.small.get(1)
+    if alone and two:
+        name = "two server processes on two small cores / one on one, delivered"
+        yield Line(name=name, value=two.throughput / alone.throughput, limit=1.5, at_least=True)
+    one, split = found.together.get(0), found.together.get(1)
+    if one and split:
+        name = "CPU per update of one process / of the busier of two"
+        yield Line(name=name, value=one.busiest / split.busiest, limit=1.5, at_least=True, note="with a core for each")

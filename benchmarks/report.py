@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backlog import Findings
+from processes import SMALL, Spread
 from reach import Line, Run, lines
 from soak import Soaked
 from stats import Figures
@@ -90,6 +91,24 @@ def _soak(found: Mapping[str, Soaked]) -> Table:
     return table
 
 
+def _processes(found: Spread) -> Table:
+    table = Table(title="Receiving processes (end to end)", title_justify="left")
+    for heading in (
+        "--receivers",
+        "pushes/s",
+        "main CPU s/10k",
+        "each receiver's",
+        "all",
+        "with a core each, pushes/s",
+    ):
+        table.add_column(heading, justify="right")
+    for title, splits in (("", found.together), (f" ({SMALL:g} CPU each)", found.small)):
+        for receivers, one in splits.items():
+            cpu = map(_number, (one.main, one.receiver, one.total))
+            table.add_row(f"{receivers}{title}", _number(one.throughput, 0), *cpu, _number(10_000 / one.busiest, 0))
+    return table
+
+
 def _reach(reached: list[Line]) -> Table:
     table = Table(title="Reach", title_justify="left")
     for heading in ("what", "measured", "limit", "", ""):
@@ -113,6 +132,8 @@ def show(run: Run, console: Console) -> None:
         console.print(_backlog(run.backlog))
     if run.soak:
         console.print(_soak(run.soak))
+    if run.processes:
+        console.print(_processes(run.processes))
     console.print(f"One fsync on this disk: median {run.fsync_ms:.2f} ms, p99 {run.fsync_p99_ms:.2f} ms")
     console.print(_reach(lines(run)))
 

@@ -42,6 +42,11 @@ class SinkProcess:
         self._out = out
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
     def count(self) -> int:
         """Requests answered with 200 so far, at all endpoints."""
         return int(COUNTER.unpack_from(self._counter, 0)[0])
@@ -107,13 +112,13 @@ class Rig(NamedTuple):
 
     @contextlib.asynccontextmanager
     async def server(
-        self, clients: Sequence[Client], settings: Mapping[str, Any] | None = None
+        self, clients: Sequence[Client], settings: Mapping[str, Any] | None = None, *, arguments: Sequence[str] = ()
     ) -> AsyncIterator[ServerProcess]:
         """Our server with a fresh data folder; ``settings`` are merged into the spec of its WebhookServer."""
         shutil.rmtree(self.folder, ignore_errors=True)
         await asyncio.to_thread(settle)
         resources = write(self.folder / "resources", clients, settings)
-        server = ServerProcess(resources, self.folder / "data", prefix=self._prefix(0))
+        server = ServerProcess(resources, self.folder / "data", arguments=arguments, prefix=self._prefix(0))
         try:
             await server.start()
             yield server

@@ -15,8 +15,10 @@ from rich.console import Console
 
 import backlog
 import cases
+import cores
 import isolation
 import paths
+import processes
 import soak
 from cases import Drive
 from disk import fsync_ms
@@ -25,7 +27,7 @@ from report import save, show
 from rig import Rig
 from stats import Figures, VoidError, median_figures, quantile
 
-PARTS = ("closed", "steady", "isolation", "backlog", "soak")
+PARTS = ("closed", "steady", "isolation", "backlog", "soak", "processes")
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +94,8 @@ class Bench:
             await self._backlog()
         if "soak" in only:
             await self._soak()
+        if "processes" in only:
+            self.run.processes = await self._processes()
         self.run.fsync_ms = median(self._fsyncs)
         self.run.fsync_p99_ms = quantile(self._fsyncs, 0.99)
 
@@ -128,6 +132,21 @@ class Bench:
             found = self.run.soak[name] = await soak.measure(self._rig, drive, forget=forget)
             sizes = f"{found.middle_mib:.0f} -> {found.last_mib:.0f} MiB"
             self._console.print(f"soak/{name:11} {sizes}, answer p99 {found.answer_p99:.2f} ms", highlight=False)
+
+    async def _processes(self) -> processes.Spread:
+        drive = Drive(seconds=self._sizes.seconds)
+        ways = {"together": False, "small": True} if cores.can_be_sized() else {"together": False}
+        rounds: dict[str, dict[int, list[processes.Split]]] = {way: defaultdict(list) for way in ways}
+        for _ in range(self._sizes.rounds):
+            self._fsync()
+            for way, small in ways.items():
+                for receivers in processes.RECEIVERS:
+                    found = await processes.measure(self._rig, drive, receivers=receivers, small=small)
+                    rounds[way][receivers].append(found)
+                    text = f"{found.throughput:9,.0f} pushes/s, CPU s/10k: main {found.main:.2f}, all {found.total:.2f}"
+                    self._console.print(f"{way}/{receivers:<9} {text}", highlight=False)
+        medians = {way: {n: processes.middle(found) for n, found in ones.items()} for way, ones in rounds.items()}
+        return processes.Spread(**medians)
 
     def _fsync(self) -> None:
         self._fsyncs.extend(fsync_ms(self._rig.folder))
