@@ -13,7 +13,8 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import paths  # noqa: F401  makes tests/support importable
@@ -23,6 +24,8 @@ from workload import request_maker
 _SECOND = 1_000_000_000
 _LAST_ANSWERS_SECONDS = 15
 _READ = 65536
+_SEND_BUFFER = 256 * 1024
+"""Room for one whole request of the largest kind."""
 
 
 class Connection:
@@ -33,6 +36,7 @@ class Connection:
     def __init__(self, address: tuple[str, int]) -> None:
         self.sock = socket.create_connection(address, timeout=10)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self.sock.setblocking(False)
         self.buffer = b""
         self.row = -1
@@ -53,12 +57,12 @@ def answer_status(data: bytes) -> int | None:
 
 
 class Load:
-    """One run against one address."""
+    """One run against one server, or several, that get the connections in turn."""
 
-    def __init__(self, address: tuple[str, int], make: Callable[[int], bytes], *, first: int) -> None:
+    def __init__(self, ports: Sequence[int], make: Callable[[int], bytes], *, first: int) -> None:
         self.log = PostLog()
         self.reconnects = 0
-        self._address = address
+        self._ports = cycle(ports)
         self._make = make
         self._first = first
         self._epoll = select.epoll()
@@ -165,7 +169,7 @@ class Load:
         self._open()
 
     def _open(self) -> None:
-        connection = Connection(self._address)
+        connection = Connection(("127.0.0.1", next(self._ports)))
         self._connections[connection.sock.fileno()] = connection
         self._epoll.register(connection.sock, select.EPOLLIN)
         self._idle.append(connection)
@@ -174,7 +178,7 @@ class Load:
 def main() -> None:
     """Run one load and write its log; prints one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, action="append", required=True, help="several: connections take turns")
     parser.add_argument("--key", action="append", required=True, help="one per client; requests take turns")
     parser.add_argument("--aggregator", default="clickpost")
     parser.add_argument("--connections", type=int, default=64)
@@ -183,10 +187,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=sys.maxsize, help="closed loop: stop after so many")
     parser.add_argument("--first", type=int, default=0, help="the first mark")
     parser.add_argument("--per-shipment", type=int, default=1)
+    parser.add_argument("--padding", type=int, default=0, help="bytes that each body is longer")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    make = request_maker(options.aggregator, options.key, per_shipment=options.per_shipment)
-    load = Load(("127.0.0.1", options.port), make, first=options.first)
+    make = request_maker(options.aggregator, options.key, per_shipment=options.per_shipment, padding=options.padding)
+    load = Load(options.port, make, first=options.first)
     load.connect(options.connections)
     gc.disable()
     until = time.monotonic_ns() + int(options.seconds * _SECOND)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from backlog import Findings
+from growth import Cost
 from processes import Spread
 from soak import Soaked
 from stats import Figures
@@ -46,6 +47,10 @@ class Run(msgspec.Struct, kw_only=True):
     soak: dict[str, Soaked] = msgspec.field(default_factory=dict)
     """``keeping``: all stays; ``forgetting``: what was delivered goes after seconds."""
     processes: Spread | None = None
+    replicas: dict[str, Cost] = msgspec.field(default_factory=dict)
+    """By storage and number of replicas."""
+    growth: dict[str, dict[str, Cost]] = msgspec.field(default_factory=dict)
+    """By storage and what grows, then by its size, the smallest first."""
 
 
 def lines(run: Run) -> list[Line]:
@@ -59,6 +64,8 @@ def lines(run: Run) -> list[Line]:
         *_backlog(run.backlog),
         *_soak(run.soak),
         *_processes(run.processes),
+        *_replicas(run.replicas),
+        *_growth(run.growth),
     ]
 
 
@@ -147,3 +154,20 @@ def _processes(found: Spread | None) -> Iterator[Line]:
     if one and split:
         name = "CPU per update of one process / of the busier of two"
         yield Line(name=name, value=one.busiest / split.busiest, limit=1.5, at_least=True, note="with a core for each")
+
+
+def _replicas(found: Mapping[str, Cost]) -> Iterator[Line]:
+    embedded, shared = found.get("SQLite"), found.get("PostgreSQL, 1")
+    if embedded and shared:
+        ratio = shared.throughput / embedded.throughput
+        note = "on the same cores, the database's CPU counted"
+        yield Line(name="PostgreSQL / SQLite, delivered", value=ratio, limit=0.7, at_least=True, note=note)
+
+
+def _growth(found: Mapping[str, Mapping[str, Cost]]) -> Iterator[Line]:
+    for name, costs in found.items():
+        if name.endswith("body"):
+            continue
+        first, *_ = costs.values()
+        for size, cost in list(costs.items())[1:]:
+            yield Line(name=f"CPU per update, {name}: {size} / the least", value=cost.total / first.total, limit=1.3)

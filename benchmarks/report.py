@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backlog import Findings
+from growth import Cost
 from processes import SMALL, Spread
 from reach import Line, Run, lines
 from soak import Soaked
@@ -109,6 +110,17 @@ def _processes(found: Spread) -> Table:
     return table
 
 
+def _costs(title: str, found: Mapping[str, Cost]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for heading in ("pushes/s", "servers, CPU s/10k", "database", "both", "CPU hours per million"):
+        table.add_column(heading, justify="right")
+    for name, one in found.items():
+        cells = map(_number, (one.servers, one.database, one.total, one.per_million))
+        table.add_row(name, _number(one.throughput, 0), *cells)
+    return table
+
+
 def _reach(reached: list[Line]) -> Table:
     table = Table(title="Reach", title_justify="left")
     for heading in ("what", "measured", "limit", "", ""):
@@ -134,6 +146,10 @@ def show(run: Run, console: Console) -> None:
         console.print(_soak(run.soak))
     if run.processes:
         console.print(_processes(run.processes))
+    if run.replicas:
+        console.print(_costs("Replicas, end to end", run.replicas))
+    for name, costs in run.growth.items():
+        console.print(_costs(f"Growth, end to end: {name}", costs))
     console.print(f"One fsync on this disk: median {run.fsync_ms:.2f} ms, p99 {run.fsync_p99_ms:.2f} ms")
     console.print(_reach(lines(run)))
 

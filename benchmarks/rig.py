@@ -143,11 +143,13 @@ class Rig(NamedTuple):
         finally:
             await _end(process)
 
-    async def load(self, port: int, clients: Sequence[Client], **settings: float) -> PostLog:
-        """Run one load; the settings are load.py's options."""
+    async def load(self, port: int | Sequence[int], clients: Sequence[Client], **settings: float) -> PostLog:
+        """Run one load, at one server or several; the settings are load.py's options."""
         paths.CACHE.mkdir(parents=True, exist_ok=True)
         out = paths.CACHE / "posts.log"
-        arguments = ["--port", str(port), "--out", str(out), "--aggregator", self.aggregator]
+        arguments = ["--out", str(out), "--aggregator", self.aggregator]
+        for one in [port] if isinstance(port, int) else port:
+            arguments += ["--port", str(one)]
         arguments += [part for client in clients for part in ("--key", client.key)]
         for name, value in settings.items():
             arguments += [f"--{name.replace('_', '-')}", str(value)]

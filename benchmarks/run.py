@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -16,6 +16,7 @@ from rich.console import Console
 import backlog
 import cases
 import cores
+import growth
 import isolation
 import paths
 import processes
@@ -27,7 +28,7 @@ from report import save, show
 from rig import Rig
 from stats import Figures, VoidError, median_figures, quantile
 
-PARTS = ("closed", "steady", "isolation", "backlog", "soak", "processes")
+PARTS = ("closed", "steady", "isolation", "backlog", "soak", "processes", "replicas", "growth")
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,9 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int
     drain_seconds: float
     soak_seconds: float
+    growth_updates: int
+    growth_rounds: int
+    backlogs: tuple[int, ...]
 
 
 FULL = Sizes(
@@ -52,6 +56,9 @@ FULL = Sizes(
     backlog=1_000_000,
     drain_seconds=600.0,
     soak_seconds=90.0,
+    growth_updates=20_000,
+    growth_rounds=3,
+    backlogs=(0, 100_000, 1_000_000),
 )
 QUICK = Sizes(
     rounds=1,
@@ -62,6 +69,9 @@ QUICK = Sizes(
     backlog=50_000,
     drain_seconds=60.0,
     soak_seconds=24.0,
+    growth_updates=2_000,
+    growth_rounds=1,
+    backlogs=(0, 20_000),
 )
 
 
@@ -96,6 +106,11 @@ class Bench:
             await self._soak()
         if "processes" in only:
             self.run.processes = await self._processes()
+        if "replicas" in only:
+            self.run.replicas = await self._costs("replicas", growth.replicas(self._sizes.growth_updates))
+        if "growth" in only:
+            for storage in self._options.storages:
+                await self._growth(storage)
         self.run.fsync_ms = median(self._fsyncs)
         self.run.fsync_p99_ms = quantile(self._fsyncs, 0.99)
 
@@ -148,6 +163,28 @@ class Bench:
         medians = {way: {n: processes.middle(found) for n, found in ones.items()} for way, ones in rounds.items()}
         return processes.Spread(**medians)
 
+    async def _growth(self, storage: str) -> None:
+        updates, sizes = self._sizes.growth_updates, self._options.backlogs or self._sizes.backlogs
+        shapes = {
+            "tenants": growth.tenants(storage, updates),
+            "backlog": growth.backlogs(storage, updates, sizes),
+            "body": growth.bodies(storage, updates),
+        }
+        for by, ones in shapes.items():
+            self.run.growth[f"{storage} by {by}"] = await self._costs(f"{storage}/{by}", ones)
+
+    async def _costs(self, part: str, shapes: Mapping[str, growth.Shape]) -> dict[str, growth.Cost]:
+        """Interleaved rounds of these shapes."""
+        rounds: dict[str, list[growth.Cost]] = defaultdict(list)
+        for _ in range(self._sizes.growth_rounds):
+            self._fsync()
+            for name, shape in shapes.items():
+                found = await growth.measure(self._rig, shape)
+                rounds[name].append(found)
+                text = f"{found.throughput:9,.0f} pushes/s, CPU s/10k: {found.servers:.2f} + {found.database:.2f}"
+                self._console.print(f"{part}/{name:18} {text}", highlight=False)
+        return {name: growth.middle(found) for name, found in rounds.items()}
+
     def _fsync(self) -> None:
         self._fsyncs.extend(fsync_ms(self._rig.folder))
 
@@ -168,6 +205,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64, help="closed loop: requests under way at any time")
     parser.add_argument("--rate", type=float, default=1000.0, help="open loop: updates a second")
     parser.add_argument("--backlog", type=int, help="how many pushes wait")
+    parser.add_argument("--backlogs", type=int, nargs="+", help="growth: pushes that wait; 10000000 takes an hour")
+    parser.add_argument("--storages", nargs="+", choices=growth.STORAGES, default=list(growth.STORAGES), help="growth")
     parser.add_argument("--aggregator", choices=("clickpost", "shiprocket", "shipway"), default="clickpost")
     parser.add_argument("--pin", action="store_true", help="server on CPU 0, load and sink on CPU 1 (taskset)")
     return parser.parse_args()

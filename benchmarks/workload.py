@@ -15,14 +15,18 @@ _PER_SECOND = 1000
 """Updates per second of event time."""
 
 
-def request_maker(aggregator: str, keys: Sequence[str], *, per_shipment: int = 1) -> Callable[[int], bytes]:
+def request_maker(
+    aggregator: str, keys: Sequence[str], *, per_shipment: int = 1, padding: int = 0
+) -> Callable[[int], bytes]:
     """A function that gives the whole HTTP request for a mark. Mark ``m`` goes to client ``m % len(keys)``.
 
-    With ``per_shipment`` above 1, that many updates of one client in a row belong to one shipment.
+    With ``per_shipment`` above 1, that many updates of one client in a row belong to one shipment. ``padding`` makes
+    each body so many bytes longer, by a field that no aggregator knows.
     """
     form = FORMATS[aggregator]
     clients = len(keys)
-    size = len(body(aggregator, mark=0, shipment=0, second=0))
+    pad = b', "padding": "%b"}' % (b"x" * (padding - len(b', "padding": ""'))) if padding else b"}"
+    size = len(body(aggregator, mark=0, shipment=0, second=0)) + len(pad) - 1
     heads = [
         (
             f"POST /rms/in/api/{form.segment}/notify HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: load\r\n"
@@ -33,11 +37,11 @@ def request_maker(aggregator: str, keys: Sequence[str], *, per_shipment: int = 1
 
     def single(mark: int) -> bytes:
         second = _SPREAD_SECONDS + mark // _PER_SECOND - mark * _STRIDE % _SPREAD_SECONDS
-        return heads[mark % clients] + body(aggregator, mark=mark, shipment=mark, second=second)
+        return heads[mark % clients] + body(aggregator, mark=mark, shipment=mark, second=second)[:-1] + pad
 
     def grouped(mark: int) -> bytes:
         turn, client = divmod(mark, clients)
         shipment = turn // per_shipment * clients + client
-        return heads[client] + body(aggregator, mark=mark, shipment=shipment, second=turn)
+        return heads[client] + body(aggregator, mark=mark, shipment=shipment, second=turn)[:-1] + pad
 
     return single if per_shipment == 1 else grouped

@@ -1,0 +1,122 @@
+"""Servers on one journal, SQLite's or a PostgreSQL of the benchmark's own, and what all of it costs in CPU.
+
+The routing table is handed over as shards, as in Kubernetes: ten thousand clients are ready in a second.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+import paths  # noqa: F401  makes tests/support importable
+import procstat
+from disk import settle
+from support.manifests import Client
+from support.postgres import Server as Database
+from support.server import ServerProcess
+from support.serving import account, table
+from support.volume import Volume, written
+from trackpush_api.routing import Destination, Postgres, RoutingTable, Sqlite, Storage
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.journal.port import Journal
+from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.sqlite import SqliteJournal
+
+
+class Place:
+    """Where a journal is kept for one round."""
+
+    def __init__(self, folder: Path, database: Database | None) -> None:
+        self.folder = folder
+        self._database = database
+        self._dsn = "" if database is None else database.dsn(database.create_database())
+
+    @property
+    def storage(self) -> Storage:
+        """As it stands in the routing table."""
+        return Postgres(dsn=self._dsn) if self._database else Sqlite()
+
+    def journal(self) -> Journal:
+        """Opened by the benchmark itself, before any server."""
+        if self._database:
+            from trackpush_server.journal.postgres import PostgresJournal  # noqa: PLC0415  only where it is used
+
+            return PostgresJournal(self._dsn)
+        return SqliteJournal(self.folder / "data-0", sealer=Sealer(os.urandom))
+
+    def cpu_seconds(self) -> float:
+        """Of the database, so far."""
+        return 0.0 if self._database is None else self._database.cpu_seconds()
+
+
+@contextlib.contextmanager
+def place(folder: Path, storage: str) -> Iterator[Place]:
+    """A fresh one, on the same disk for both kinds."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    settle()
+    database = Database() if storage == "postgres" else None
+    try:
+        if database is not None:
+            database.start()
+        yield Place(folder, database)
+    finally:
+        if database is not None:
+            database.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Cpu(msgspec.Struct, frozen=True):
+    """CPU seconds: of the servers with all their processes, and of the database."""
+
+    servers: float
+    database: float
+
+
+class Fleet:
+    """The running servers."""
+
+    def __init__(self, servers: Sequence[ServerProcess], where: Place) -> None:
+        self.servers = servers
+        self._where = where
+
+    @property
+    def ports(self) -> list[int]:
+        """Where they take requests."""
+        return [server.port for server in self.servers]
+
+    def cpu(self) -> Cpu:
+        """So far."""
+        servers = sum(procstat.usage(server.pid).cpu_seconds for server in self.servers)
+        return Cpu(servers, self._where.cpu_seconds())
+
+
+def routing(clients: Iterable[Client], where: Place) -> RoutingTable:
+    """The clients' table; their endpoints are theirs, their PushConfigs suspended where they are."""
+    served = list(clients)
+    made = table(
+        *[
+            account(Aggregator.CLICKPOST, one.key, name=f"{one.name}/clickpost", destinations=[one.push_config])
+            for one in served
+        ],
+        destinations=[Destination(name=one.push_config, url=one.url, suspended=one.suspended) for one in served],
+    )
+    return msgspec.structs.replace(made, server=msgspec.structs.replace(made.server, storage=where.storage))
+
+
+@contextlib.asynccontextmanager
+async def running(where: Place, served: RoutingTable, *, replicas: int = 1) -> AsyncIterator[Fleet]:
+    """This many servers."""
+    volume = Volume(where.folder / "routing")
+    volume.swap(written(served))
+    servers = [ServerProcess(volume.root, where.folder / f"data-{index}", shards=True) for index in range(replicas)]
+    try:
+        await asyncio.gather(*(server.start() for server in servers))
+        yield Fleet(servers, where)
+    finally:
+        for server in servers:
+            await server.close()
