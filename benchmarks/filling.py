@@ -1,6 +1,8 @@
 """Fills a journal with updates whose push waits, as fast as the journal takes them: without HTTP, by its own port."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -22,7 +24,7 @@ _SPREAD_MS = 7_200_000
 _DAY_MS = 86_400_000
 
 
-class _None:
+class _One:
     """Selects the one PushConfig for every update."""
 
     def __len__(self) -> int:
@@ -33,13 +35,13 @@ class _None:
         return (NewPush(WAITING),)
 
 
-def _updates(count: int, now: int) -> Iterator[NewUpdate]:
+def _updates(first: int, count: int, now: int) -> Iterator[NewUpdate]:
     """Like those of the load: AWBs over their whole range, event times over two hours; received in the last day."""
     content = body("clickpost", mark=0, shipment=0, second=0)
     parsed = parse(Aggregator.CLICKPOST, decode(content), content, key=None)
-    made = intake(account(Aggregator.CLICKPOST, name="waiting/clickpost"), _None(), parsed.updates, now)  # type: ignore[arg-type]
+    made = intake(account(Aggregator.CLICKPOST, name="waiting/clickpost"), _One(), parsed.updates, now)  # type: ignore[arg-type]
     model = made.updates[0]
-    for number in range(count):
+    for number in range(first, first + count):
         awb = f"9{number * _STRIDE % _AWBS:012}"
         yield msgspec.structs.replace(
             model,
@@ -52,18 +54,20 @@ def _updates(count: int, now: int) -> Iterator[NewUpdate]:
         )
 
 
-async def fill(journal: Journal, count: int, *, now: int) -> None:
-    """Store so many, then close the journal."""
+async def fill(journal: Journal, count: int, *, now: int, first: int = 0) -> float:
+    """Store so many, then close the journal; the seconds that storing took. ``first`` is the number of the first."""
     await journal.start()
-    updates = _updates(count, now)
-    batches = iter(lambda: [update for update, _ in zip(updates, range(_BATCH), strict=False)], [])
+    updates = _updates(first, count, now)
+    batches = iter(lambda: list(itertools.islice(updates, _BATCH)), [])
 
     async def work() -> None:
         for batch in batches:
             await journal.append(batch)
 
+    started = time.monotonic()
     try:
         await asyncio.gather(*(work() for _ in range(_UNDER_WAY)))
         await journal.flush()
+        return time.monotonic() - started
     finally:
         await journal.close()

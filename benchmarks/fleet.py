@@ -32,25 +32,26 @@ class Place:
 
     def __init__(self, folder: Path, database: Database | None) -> None:
         self.folder = folder
-        self._database = database
-        self._dsn = "" if database is None else database.dsn(database.create_database())
+        self.database = database
+        self.name = "" if database is None else database.create_database()
+        self.dsn = "" if database is None else database.dsn(self.name)
 
     @property
     def storage(self) -> Storage:
         """As it stands in the routing table."""
-        return Postgres(dsn=self._dsn) if self._database else Sqlite()
+        return Postgres(dsn=self.dsn) if self.database else Sqlite()
 
     def journal(self) -> Journal:
         """Opened by the benchmark itself, before any server."""
-        if self._database:
+        if self.database:
             from trackpush_server.journal.postgres import PostgresJournal  # noqa: PLC0415  only where it is used
 
-            return PostgresJournal(self._dsn)
+            return PostgresJournal(self.dsn)
         return SqliteJournal(self.folder / "data-0", sealer=Sealer(os.urandom))
 
     def cpu_seconds(self) -> float:
         """Of the database, so far."""
-        return 0.0 if self._database is None else self._database.cpu_seconds()
+        return 0.0 if self.database is None else self.database.cpu_seconds()
 
 
 @contextlib.contextmanager

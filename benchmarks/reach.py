@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from backlog import Findings
+from ceiling import Ceiling
 from growth import Cost
 from processes import Spread
 from soak import Soaked
@@ -49,6 +50,8 @@ class Run(msgspec.Struct, kw_only=True):
     processes: Spread | None = None
     replicas: dict[str, Cost] = msgspec.field(default_factory=dict)
     """By storage and number of replicas."""
+    ceiling: dict[int, Ceiling] = msgspec.field(default_factory=dict)
+    """By number of writers."""
     growth: dict[str, dict[str, Cost]] = msgspec.field(default_factory=dict)
     """By storage and what grows, then by its size, the smallest first."""
 

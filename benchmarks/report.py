@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backlog import Findings
+from ceiling import Ceiling
 from growth import Cost
 from processes import SMALL, Spread
 from reach import Line, Run, lines
@@ -121,6 +122,16 @@ def _costs(title: str, found: Mapping[str, Cost]) -> Table:
     return table
 
 
+def _ceiling(found: Mapping[int, Ceiling]) -> Table:
+    table = Table(title="One PostgreSQL, storing only", title_justify="left")
+    for heading in ("writers", "updates/s", "database, CPU s/10k", "log, bytes each", "disk, bytes each"):
+        table.add_column(heading, justify="right")
+    for writers, one in found.items():
+        sizes = (_number(one.wal_bytes, 0), _number(one.disk_bytes, 0))
+        table.add_row(str(writers), _number(one.rate, 0), _number(one.database), *sizes)
+    return table
+
+
 def _reach(reached: list[Line]) -> Table:
     table = Table(title="Reach", title_justify="left")
     for heading in ("what", "measured", "limit", "", ""):
@@ -148,6 +159,8 @@ def show(run: Run, console: Console) -> None:
         console.print(_processes(run.processes))
     if run.replicas:
         console.print(_costs("Replicas, end to end", run.replicas))
+    if run.ceiling:
+        console.print(_ceiling(run.ceiling))
     for name, costs in run.growth.items():
         console.print(_costs(f"Growth, end to end: {name}", costs))
     console.print(f"One fsync on this disk: median {run.fsync_ms:.2f} ms, p99 {run.fsync_p99_ms:.2f} ms")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 import backlog
 import cases
+import ceiling
 import cores
 import growth
 import isolation
@@ -108,6 +109,7 @@ class Bench:
             self.run.processes = await self._processes()
         if "replicas" in only:
             self.run.replicas = await self._costs("replicas", growth.replicas(self._sizes.growth_updates))
+            self.run.ceiling = await self._ceiling()
         if "growth" in only:
             for storage in self._options.storages:
                 await self._growth(storage)
@@ -162,6 +164,17 @@ class Bench:
                     self._console.print(f"{way}/{receivers:<9} {text}", highlight=False)
         medians = {way: {n: processes.middle(found) for n, found in ones.items()} for way, ones in rounds.items()}
         return processes.Spread(**medians)
+
+    async def _ceiling(self) -> dict[int, ceiling.Ceiling]:
+        """The best of the rounds: what keeps a writer from more is the machine's other work, never the ceiling."""
+        found: dict[int, ceiling.Ceiling] = {}
+        for _ in range(self._sizes.growth_rounds):
+            for writers in ceiling.WRITERS:
+                one = await ceiling.measure(self._rig, writers=writers, updates=10 * self._sizes.growth_updates)
+                found[writers] = max(one, found.get(writers, one), key=lambda each: each.rate)
+                text = f"{one.rate:9,.0f} stored/s, database {one.database:.2f} CPU s/10k"
+                self._console.print(f"ceiling/{writers} writers {text}", highlight=False)
+        return found
 
     async def _growth(self, storage: str) -> None:
         updates, sizes = self._sizes.growth_updates, self._options.backlogs or self._sizes.backlogs

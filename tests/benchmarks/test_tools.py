@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+import cores
+import filling
+import fleet
 import procstat
 from records import PostLog, PushLog
 from rig import Rig
@@ -76,6 +80,55 @@ async def test_every_request_has_its_own_shipment_and_mark(rig: Rig) -> None:
     check_accepted(posts)
     assert len({body["waybill"] for body in bodies}) == 50
     assert {int(body["remark"][-10:]) for body in bodies} == set(range(7, 57))
+
+
+async def test_bodies_are_as_long_as_asked_and_well_formed(rig: Rig) -> None:
+    bodies = []
+
+    async def keep(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response()
+
+    check_accepted(await _load_against(keep, rig, seconds=5, count=3, connections=1))
+    check_accepted(await _load_against(keep, rig, seconds=5, count=3, connections=1, padding=65_000))
+    assert {len(body) for body in bodies[3:]} == {len(bodies[0]) + 65_000}
+    assert all(json.loads(body)["waybill"] for body in bodies)
+
+
+async def test_several_servers_get_the_connections_in_turn(rig: Rig) -> None:
+    async with rig.sink(["ok", "ok"]) as sink:
+        check_accepted(await rig.load(sink.ports, [rig.client("acme", 1)], seconds=5, count=40, connections=4))
+        log = await sink.stop()
+    assert {tuple(log.endpoint).count(endpoint) for endpoint in (0, 1)} == {20}
+
+
+def test_a_small_core_bounds_a_process() -> None:
+    if not cores.can_be_sized():
+        pytest.skip("needs root and the cpu controller of cgroup v1")
+    burn = "import time\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
+    waits = f"input()\n{burn}"
+    with (
+        subprocess.Popen([sys.executable, "-c", waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child,
+        cores.sized(0.2, [child.pid]),
+    ):
+        used, _ = child.communicate(b"\n", timeout=30)
+    assert float(used) < 0.5
+    assert not list(Path("/sys/fs/cgroup/cpu").glob(f"trackpush-bench-{os.getpid()}-*"))
+
+
+async def test_a_filled_journal_holds_what_a_server_would_have_stored(tmp_path: Path) -> None:
+    with fleet.place(tmp_path / "work", "sqlite") as where:
+        await filling.fill(where.journal(), 450, now=1_700_000_000_000)
+        journal = where.journal()
+        await journal.start()
+        try:
+            (waiting,) = await journal.pending_counts()
+            page = await journal.pending(filling.WAITING, after=0, limit=500)
+        finally:
+            await journal.close()
+    assert (waiting.push_config, waiting.count) == (filling.WAITING, 450)
+    assert len({push.shipment for push in page.pushes}) == 450
+    assert json.loads(page.pushes[0].notification)["type"] == "shipment.in_transit"
 
 
 async def test_a_run_with_refused_requests_is_void(rig: Rig) -> None:
@@ -157,6 +210,11 @@ def test_a_median_of_rounds_keeps_absent_figures_absent() -> None:
     rounds = [Figures(throughput=n, answer_p50=n, answer_p99=n, answer_max=n, cpu_per_10k=n) for n in (3.0, 1.0, 2.0)]
     middle = median_figures(rounds)
     assert (middle.throughput, middle.cpu_per_10k, middle.push_p99) == (2.0, 2.0, None)
+
+
+def test_cpu_is_told_of_each_process_by_itself() -> None:
+    found = procstat.by_process(os.getpid())
+    assert found[os.getpid()] > 0
 
 
 async def test_usage_covers_the_children_of_a_process() -> None:
