@@ -23,6 +23,7 @@ from support.volume import Volume, written
 from trackpush_api.routing import Destination, Postgres, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.journal.port import Journal
+from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 
@@ -44,8 +45,6 @@ class Place:
     def journal(self) -> Journal:
         """Opened by the benchmark itself, before any server."""
         if self.database:
-            from trackpush_server.journal.postgres import PostgresJournal  # noqa: PLC0415  only where it is used
-
             return PostgresJournal(self.dsn)
         return SqliteJournal(self.folder / "data-0", sealer=Sealer(os.urandom))
 

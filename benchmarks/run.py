@@ -214,7 +214,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a short run: shows that it works, not how fast it is")
     parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (may be repeated)")
     parser.add_argument("--cases", nargs="+", choices=tuple(cases.CASES), default=list(cases.CASES))
-    parser.add_argument("--rounds", type=int, help="rounds of the closed and the steady part")
+    parser.add_argument("--rounds", type=int, help="rounds of all parts but isolation")
+    parser.add_argument("--updates", type=int, help="replicas, growth: updates of each round")
     parser.add_argument("--connections", type=int, default=64, help="closed loop: requests under way at any time")
     parser.add_argument("--rate", type=float, default=1000.0, help="open loop: updates a second")
     parser.add_argument("--backlog", type=int, help="how many pushes wait")
@@ -229,7 +230,9 @@ async def _main() -> int:
     options = _options()
     sizes = QUICK if options.quick else FULL
     if options.rounds:
-        sizes = msgspec.structs.replace(sizes, rounds=options.rounds)
+        sizes = msgspec.structs.replace(sizes, rounds=options.rounds, growth_rounds=options.rounds)
+    if options.updates:
+        sizes = msgspec.structs.replace(sizes, growth_updates=options.updates)
     console = Console(width=140)
     rig = Rig(folder=paths.CACHE / "work", pinned=options.pin, aggregator=options.aggregator)
     bench = Bench(rig, sizes, options, console)
