@@ -14,6 +14,9 @@ _CONTROLLER = Path("/sys/fs/cgroup/cpu")
 _PERIOD_US = 10_000
 """Short, so that a process that has used its share up waits milliseconds, not the usual tenth of a second."""
 
+_SHARES = "65536"
+"""Its core is its own, whatever else wants the CPU."""
+
 
 def can_be_sized() -> bool:
     """Whether this machine and user can."""
@@ -27,6 +30,7 @@ def sized(share: float, pids: Sequence[int]) -> Iterator[None]:
     try:
         for group, pid in zip(groups, pids, strict=True):
             group.mkdir()
+            (group / "cpu.shares").write_text(_SHARES)
             (group / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
             (group / "cpu.cfs_quota_us").write_text(str(int(_PERIOD_US * share)))
             (group / "cgroup.procs").write_text(str(pid))

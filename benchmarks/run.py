@@ -30,6 +30,8 @@ from rig import Rig
 from stats import Figures, VoidError, median_figures, quantile
 
 PARTS = ("closed", "steady", "isolation", "backlog", "soak", "processes", "replicas", "growth")
+USUAL = PARTS[:-2]
+"""The others take long, and a PostgreSQL: they run when they are named."""
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +92,7 @@ class Bench:
 
     async def parts(self) -> None:
         """Run the parts that were asked for."""
-        only = self._options.only or PARTS
+        only = self._options.only or USUAL
         if "closed" in only:
             drive = Drive(seconds=self._sizes.seconds, connections=self._options.connections)
             self.run.closed = await self._interleaved("closed", drive, self._options.cases)
