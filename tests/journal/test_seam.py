@@ -8,30 +8,39 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journal.stores import OMS, Opened, Store, sqlite_store, update
+from journal.stores import OMS, Opened, Store, postgres_store, sqlite_store, update
+from support.postgres_fixtures import EMPTY
 
-_SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+def _settings(examples: int) -> settings:
+    unchecked = [HealthCheck.function_scoped_fixture]
+    return settings(max_examples=examples, deadline=None, suppress_health_check=unchecked)
 
 
-@given(
+_STEPS = given(
     before=st.integers(0, 30),
     bursts=st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), max_size=40),
     limit=st.integers(1, 20),
 )
-@_SETTINGS
-@pytest.mark.parametrize("make", [sqlite_store], ids=["sqlite"])
-def test_pages_and_commits_never_miss_or_repeat_a_push(
-    make: Callable[[Path], Store],
-    before: int,
-    bursts: list[tuple[int, int]],
-    limit: int,
-) -> None:
+
+
+@_STEPS
+@_settings(25)
+def test_pages_and_commits_never_miss_or_repeat_a_push(before: int, bursts: list[tuple[int, int]], limit: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_drain(make(Path(folder)), before, bursts, limit))
+        asyncio.run(_drain(sqlite_store(Path(folder)), before, bursts, limit))
+
+
+@_STEPS
+@_settings(4)
+def test_nor_do_they_in_postgresql(
+    journal_dsn: str, journal_sql: Callable[[str], str], before: int, bursts: list[tuple[int, int]], limit: int
+) -> None:
+    journal_sql(EMPTY)
+    asyncio.run(_drain(postgres_store(journal_dsn), before, bursts, limit))
 
 
 async def _drain(store: Store, before: int, bursts: list[tuple[int, int]], limit: int) -> None:

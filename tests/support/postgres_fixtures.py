@@ -81,7 +81,7 @@ def journal_template(postgres_server: Server) -> str:
 @pytest.fixture
 def journal_database(postgres_server: Server, journal_template: str) -> str:
     """The name of a database with an empty journal."""
-    postgres_server.sql(_EMPTY, database=journal_template)
+    postgres_server.sql(EMPTY, database=journal_template)
     return journal_template
 
 
@@ -105,7 +105,7 @@ _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
     " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 )
-_EMPTY = "; ".join(
+EMPTY = "; ".join(
     [
         _CUT,
         *(f"DELETE FROM trackpush.{table}" for table in _TABLES),  # noqa: S608  constants only
@@ -113,3 +113,4 @@ _EMPTY = "; ".join(
         "UPDATE trackpush.slots SET epoch = 0",
     ]
 )
+"""Cuts all connections and empties the journal."""
