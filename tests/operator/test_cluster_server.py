@@ -111,7 +111,7 @@ async def loop(cluster: Client, namespace: str, start: Start, within: Within, tm
             ),
             within(objects.webhook("clickpost")),
         )
-        operator = await stack.enter_async_context(start())
+        operator = await stack.enter_async_context(start(lease_seconds=60.0))  # a busy machine is no second operator
         server = await stack.enter_async_context(mounted(cluster, namespace, tmp_path))
         made = Loop(cluster, namespace, operator, server, sink)
         for kind, name in (("PushConfig", "oms"), ("AggregatorWebhook", "clickpost"), ("WebhookServer", "main")):

@@ -46,7 +46,7 @@ class Place:
 
     async def _serve(self, served: RoutingTable) -> None:
         self._source.loaded = Loaded(table=served)
-        async with aiohttp.ClientSession() as session, asyncio.timeout(10):
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
             while True:
                 async with session.get(f"http://{self.server.admin_address}/config") as answer:
                     if (await answer.json())["revision"] == served.revision:
@@ -77,7 +77,7 @@ class Place:
             found[:] = [one for one in self.sink.arrivals if of(one)]
             return len(found) >= count
 
-        await until(enough, seconds=15, what=lambda: f"{len(found)} of {count} arrived")
+        await until(enough, seconds=30, what=lambda: f"{len(found)} of {count} arrived")
         return found
 
     async def admin(self, method: str, path: str, request: object = None) -> Any:
