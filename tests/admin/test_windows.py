@@ -1,0 +1,53 @@
+"""What charts and masking are made of: steps that end, quantiles, and nothing of a person."""
+
+from trackpush_server.admin import masking
+from trackpush_server.telemetry import windows
+from trackpush_server.telemetry.windows import Windows
+
+
+def test_the_last_hour_forgets_what_is_older_and_shows_quiet_steps_as_zero() -> None:
+    now = [7200.0]
+    made = Windows(lambda: now[0])
+    made.received(30)
+    made.attempted("acme/oms", 0.02, failed=False)
+    made.attempted("acme/oms", 3.0, failed=True)
+    made.ended("acme/oms", "delivered")
+    made.waiting([("acme/oms", 5, 12.0), ("acme/crm", 0, 0.0)])
+    last = made.server.points(now[0])[-1]
+    assert (last.received, last.attempts, last.p50, last.p99) == (2.0, 2 / 15, 0.025, 5.0)
+    assert (last.pending, last.queue_age) == (5, 12.0)
+    hour = made.of("acme/oms").summary(now[0])
+    assert (hour.attempts, hour.failed, hour.delivered, hour.success_rate) == (2, 1, 1, 0.5)
+    now[0] += 1800
+    assert [point.received for point in made.server.points(now[0])].count(0.0) == 239
+    now[0] += 3600
+    assert made.of("acme/oms").summary(now[0]).attempts == 0
+    assert made.of("acme/oms").summary(now[0]).success_rate is None
+
+
+def test_windows_are_kept_of_so_many_push_configs_and_of_none_that_is_gone() -> None:
+    made = Windows(lambda: 0.0)
+    for number in range(windows.MOST_PUSH_CONFIGS + 1):
+        made.ended(f"acme/{number}", "dead")
+    assert made.of("acme/0").summary(0.0).dead == 0
+    assert made.of("acme/1").summary(0.0).dead == 1
+    made.retain(["acme/2"])
+    assert [made.of(f"acme/{number}").summary(0.0).dead for number in (1, 2)] == [0, 1]
+
+
+def test_masking_leaves_codes_and_times_and_takes_every_free_text() -> None:
+    given = {
+        "type": "shipment.delivered",
+        "shipment": {"awb": "1", "courier": "X"},
+        "status": {"code": "DELIVERED", "remark": "to Asha", "location": "Pune", "ndrReason": None},
+        "raw": {"phone": 98765, "list": [{"name": "Asha"}, ""], "none": None},
+    }
+    assert masking.notification(given) == {
+        "type": "shipment.delivered",
+        "shipment": {"awb": "1", "courier": "•••"},
+        "status": {"code": "DELIVERED", "remark": "•••", "location": "•••", "ndrReason": None},
+        "raw": {"phone": "•••", "list": [{"name": "•••"}, ""], "none": None},
+    }
+    assert masking.error("HTTP 422: no Asha here") == "HTTP 422: •••"
+    assert masking.error("token: HTTP 401 invalid_client: Asha") == "token: HTTP 401: •••"
+    assert masking.error("timeout: no answer within 10 s") == "timeout: no answer within 10 s"
