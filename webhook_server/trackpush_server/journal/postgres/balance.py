@@ -1,0 +1,116 @@
+"""What a replica does about slots: who is silent, what to claim, what to hand over. Pure: time comes in, in seconds.
+
+The trap is time. A replica is dead when its beat stands still, which only its observers' own clocks can tell, and only
+over reads that worked: while the database is away nobody's beat can move, and that says nothing of anybody.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from trackpush_server.journal.ownership import SLOTS
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Seconds."""
+
+    lease: float = 10.0
+    """A replica whose beat stands still for so long is dead, as its observers see it."""
+
+    @property
+    def beat(self) -> float:
+        """Between two beats."""
+        return self.lease / 5
+
+    @property
+    def stop(self) -> float:
+        """An owner stops sending so long after it sent its last beat that arrived: before anybody thinks it dead."""
+        return self.lease * 0.8
+
+
+class Replica(msgspec.Struct, frozen=True):
+    """A row of ``replicas``."""
+
+    id: int
+    beat: int
+    name: str
+    draining: bool = False
+    """It takes nothing more."""
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A row of ``slots``."""
+
+    slot: int
+    owner: int | None
+    epoch: int
+
+
+class Silence:
+    """Knows for how long each replica's beat has stood still."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._since: dict[int, tuple[int, float]] = {}
+        self._read_at = -math.inf
+
+    def forget(self) -> None:
+        """A read failed: what comes next is seen for the first time."""
+        self._since.clear()
+
+    def read(self, replicas: Iterable[Replica], now: float) -> dict[int, float]:
+        """For how long each beat has stood still, by replica.
+
+        After a pause without reads nothing is known of the time between: this process may have been stopped, and the
+        database with it.
+        """
+        if now - self._read_at > self._timing.lease / 2:
+            self._since.clear()
+        self._read_at = now
+        before, self._since = self._since, {}
+        for one in replicas:
+            beat, since = before.get(one.id, (one.beat, now))
+            self._since[one.id] = (one.beat, since if beat == one.beat else now)
+        return {replica: now - since for replica, (_, since) in self._since.items()}
+
+    def next_end(self) -> float:
+        """When the next lease runs out, if its replica stays silent."""
+        return min((since for _, since in self._since.values()), default=math.inf) + self._timing.lease
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows from one look at both tables."""
+
+    lost: frozenset[int] = frozenset()
+    """Held here, but no longer ours in the database."""
+    found: frozenset[int] = frozenset()
+    """Ours in the database, not held here: from before the lease ran out, or of a call whose answer was lost."""
+    claim: int = 0
+    """How many free slots to take."""
+    hand_over: frozenset[int] = frozenset()
+
+
+def decide(
+    replica: int,
+    replicas: Sequence[Replica],
+    slots: Sequence[Slot],
+    *,
+    held: frozenset[int],
+    leaving: frozenset[int],
+) -> Plan:
+    """For ``replica``: towards an equal share for all that take part. ``leaving`` are being handed over already."""
+    ours = frozenset(one.slot for one in slots if one.owner == replica)
+    lost, found = held - ours, ours - held
+    takers = [one.id for one in replicas if not one.draining]
+    if replica not in takers:
+        return Plan(lost=lost, hand_over=ours - leaving)
+    share = math.ceil(SLOTS / len(takers))
+    free = sum(1 for one in slots if one.owner is None)
+    staying = sorted(ours - leaving)
+    return Plan(
+        lost=lost,
+        found=found,
+        claim=max(0, min(share - len(ours), free)),
+        hand_over=frozenset(staying[share:]),
+    )

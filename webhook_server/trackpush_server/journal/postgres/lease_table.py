@@ -1,0 +1,89 @@
+"""The statements about replicas and slots. docs/storage.md, "Leases and fencing"; no statement compares a clock."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from trackpush_server.journal.postgres.balance import Replica, Slot
+from trackpush_server.journal.postgres.session import Session
+
+CHANNEL: Final = "trackpush_slots"
+"""Told when somebody joins or drains and when slots become free: nobody waits for a beat to share anew."""
+
+_REGISTER = f"""
+WITH joined AS (
+    INSERT INTO trackpush.replicas AS r (id, beat, name) VALUES ($1, $2, $3)
+    ON CONFLICT (id) DO UPDATE SET beat = greatest(r.beat + 1, excluded.beat)
+    RETURNING id
+)
+SELECT pg_notify('{CHANNEL}', '') FROM joined
+"""
+_BEAT = "UPDATE trackpush.replicas SET beat = $2, draining = $3 WHERE id = $1 AND beat < $2 RETURNING id"
+_REPLICAS = "SELECT id, beat, name, draining FROM trackpush.replicas ORDER BY id"
+_SLOTS = "SELECT slot, owner, epoch FROM trackpush.slots ORDER BY slot"
+_REMOVE = "DELETE FROM trackpush.replicas WHERE id = $1 AND beat = $2 RETURNING id"
+_CLAIM = """
+WITH turn AS MATERIALIZED (SELECT FROM trackpush.counter FOR UPDATE), free AS (
+    SELECT s.slot FROM turn CROSS JOIN trackpush.slots AS s WHERE s.owner IS NULL ORDER BY s.slot LIMIT $2
+    FOR UPDATE OF s SKIP LOCKED
+)
+UPDATE trackpush.slots AS s SET owner = $1, epoch = s.epoch + 1 FROM free WHERE s.slot = free.slot
+RETURNING s.slot, s.owner, s.epoch
+"""
+_RELEASE = f"""
+WITH freed AS (
+    UPDATE trackpush.slots AS s SET owner = NULL
+    FROM unnest($2::smallint[], $3::bigint[]) AS r (slot, epoch)
+    WHERE s.slot = r.slot AND s.epoch = r.epoch AND s.owner = $1
+    RETURNING s.slot
+)
+SELECT pg_notify('{CHANNEL}', '') FROM (SELECT count(*) FROM freed) AS n
+"""
+_LEAVE = f"""
+WITH left_ AS (DELETE FROM trackpush.replicas WHERE id = $1 RETURNING id)
+SELECT pg_notify('{CHANNEL}', '') FROM (SELECT count(*) FROM left_) AS n
+"""
+_TELL = f"SELECT pg_notify('{CHANNEL}', '')"
+
+
+class LeaseTable:
+    """One replica's sight of both tables, over one connection; one call at a time."""
+
+    def __init__(self, session: Session, replica: int) -> None:
+        self._session = session
+        self._replica = replica
+
+    async def register(self, name: str, beat: int) -> None:
+        """Take part (again)."""
+        await self._session.fetch(_REGISTER, self._replica, beat, name)
+
+    async def beat(self, beat: int, *, draining: bool) -> bool:
+        """Show that we live; False when we were declared dead. ``beat`` is larger than any before."""
+        return bool(await self._session.fetch(_BEAT, self._replica, beat, draining))
+
+    async def replicas(self) -> tuple[Replica, ...]:
+        """All that take part."""
+        return tuple(Replica(*row) for row in await self._session.fetch(_REPLICAS))
+
+    async def slots(self) -> tuple[Slot, ...]:
+        """All, in order."""
+        return tuple(Slot(*row) for row in await self._session.fetch(_SLOTS))
+
+    async def remove(self, dead: Replica) -> bool:
+        """Declare a replica dead, which frees its slots; False when its beat has moved or another was first."""
+        return bool(await self._session.fetch(_REMOVE, dead.id, dead.beat))
+
+    async def claim(self, most: int) -> tuple[Slot, ...]:
+        """Take free slots. What was appended before has been committed; of what is appended later we are told."""
+        return tuple(Slot(*row) for row in await self._session.fetch(_CLAIM, self._replica, most))
+
+    async def release(self, epochs: Mapping[int, int]) -> None:
+        """Free slots that we hold under these epochs, and tell the others."""
+        await self._session.fetch(_RELEASE, self._replica, list(epochs), list(epochs.values()))
+
+    async def tell(self) -> None:
+        """Have all look again."""
+        await self._session.fetch(_TELL)
+
+    async def leave(self) -> None:
+        """Take part no longer: all our slots are free at once."""
+        await self._session.fetch(_LEAVE, self._replica)

@@ -1,0 +1,331 @@
+"""Leases: which slots this replica holds, kept alive by a beat in the database. docs/storage.md, "Leases and fencing".
+
+The replica's id stays the same while the process lives, also after it was declared dead: a release carries the epoch
+under which the slot was claimed, and an outcome is stored only where it is later than what another replica stored, so
+nothing that was sent off before can do harm when it arrives after.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+import asyncpg
+import structlog
+
+from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide
+from trackpush_server.journal.postgres.errors import UnusableError, cause
+from trackpush_server.journal.postgres.lease_table import CHANNEL, LeaseTable
+from trackpush_server.journal.postgres.session import Connector, Session
+
+_FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    UnusableError,
+)
+_BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds between tries to reach the database."""
+_GOODBYE = 3.0
+
+_log = structlog.get_logger("trackpush.leases")
+
+
+class LeaseObserver(Protocol):
+    """Told of what changes hands; must be cheap and never raise."""
+
+    def holds(self, slots: int) -> None:
+        """So many are held from now on."""
+        ...
+
+    def taken_over(self, slots: int) -> None:
+        """Claimed from replicas that died."""
+        ...
+
+    def handed_over(self, slots: int) -> None:
+        """Released for others."""
+        ...
+
+    def lost(self, slots: int) -> None:
+        """Taken away: by another replica, or because no beat reached the database in time."""
+        ...
+
+
+def steady() -> float:
+    """Seconds of a clock that never steps and goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Leases:
+    """Ownership by leases, over a connection of their own; see `journal.ownership.Ownership`."""
+
+    alone = False
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        replica: int,
+        name: str,
+        observer: LeaseObserver,
+        timing: Timing = Timing(),  # noqa: B008  immutable
+        clock: Callable[[], float] = steady,
+    ) -> None:
+        """``replica``: the id under which the journal stores; ``name`` is for people, in everybody's log."""
+        self.on_gained: Callable[[frozenset[int]], None] = _ignore
+        self.on_lost: Callable[[frozenset[int]], None] = _ignore
+        self.on_wanted: Callable[[frozenset[int]], None] = _ignore
+        self._connector = Connector(dsn)
+        self._replica = replica
+        self._name = name
+        self._observer = observer
+        self._timing = timing
+        self._clock = clock
+        self._held: dict[int, int] = {}
+        """Epochs by slot."""
+        self._leaving: frozenset[int] = frozenset()
+        self._deadline = 0.0
+        """Nothing is sent from then on."""
+        self._beat = 0
+        self._registered = False
+        self._draining = self._told_of_draining = False
+        self._ended = False
+        self._silence = Silence(timing)
+        self._silent: dict[int, float] = {}
+        self._dead: set[int] = set()
+        """Replicas that are gone and were silent before, by whomever they were declared dead."""
+        self._owners: dict[int, Replica] = {}
+        """Who was last seen to own a slot."""
+        self._session: Session | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._faults = 0
+
+    def holds(self, push_config: str) -> bool:
+        """Whether pushes of this PushConfig may be sent now; see the port."""
+        return slot_of(push_config) in self._held and self._clock() < self._deadline
+
+    async def start(self) -> None:
+        """Take part, as soon as the database lets us."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def release(self, slots: frozenset[int]) -> None:
+        """Let go of slots; see the port. Those that couldn't be released are found, and kept, by the next round."""
+        epochs: dict[int, int] = {}
+        try:
+            async with self._table() as table:
+                # In its turn: a round that runs meanwhile would find what is ours and not held, and hold it anew.
+                epochs = {slot: self._held.pop(slot) for slot in slots & self._leaving if slot in self._held}
+                self._leaving -= slots
+                if not epochs:
+                    return
+                self._observer.holds(len(self._held))
+                await table.release(epochs)
+        except _FAULTS as error:
+            self._fault(error)
+            return
+        self._observer.handed_over(len(epochs))
+        _log.info("slots_handed_over", slots=len(epochs), replica=self._name, held=len(self._held))
+
+    def drain(self) -> None:
+        """Take nothing more, want everything handed over; see the port."""
+        self._draining = True
+        self._wake.set()
+        self._want(frozenset(self._held))
+
+    async def stop(self) -> None:
+        """Let go of everything; see the port."""
+        self._ended = True
+        self._wake.set()
+        try:
+            async with asyncio.timeout(_GOODBYE):
+                if self._task is not None:
+                    await asyncio.wait({self._task})
+                self._lose(frozenset(self._held), "the server ends")
+                async with self._table() as table:
+                    await table.leave()
+        except _FAULTS as error:
+            _log.warning("leases_run_out_by_themselves", seconds=self._timing.lease, reason=cause(error))
+            self._lose(frozenset(self._held), "the server ends")
+        if self._timer is not None:
+            self._timer.cancel()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    # ---- rounds
+
+    async def _run(self) -> None:
+        while not self._ended:
+            started = self._clock()
+            self._wake.clear()
+            try:
+                async with self._table() as table:
+                    await self._round(table)
+            except Exception as error:  # noqa: BLE001  whatever it is, the next round may do better
+                if not isinstance(error, _FAULTS):
+                    _log.exception("leases_failed")
+                self._fault(error)
+                pause = _BACKOFF[min(self._faults, len(_BACKOFF)) - 1]
+            else:
+                self._faults = 0
+                pause = min(started + self._timing.beat, self._silence.next_end()) - self._clock()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(pause, 0.01)):
+                    await self._wake.wait()
+
+    async def _round(self, table: LeaseTable) -> None:
+        if not self._registered:
+            await table.register(self._name, self._beat)
+            self._registered = True
+            _log.info("replica_registered", replica=self._name, id=self._replica)
+        sent_at = self._clock()
+        self._beat += 1
+        if not await table.beat(self._beat, draining=self._draining):
+            self._registered = False
+            self._lose(frozenset(self._held), "another replica declared this one dead")
+            self._wake.set()
+            return
+        self._renew(sent_at)
+        if self._draining and not self._told_of_draining:
+            await table.tell()
+            self._told_of_draining = True
+        replicas, slots = await self._without_dead(table, await table.replicas(), await table.slots())
+        before, self._owners = self._owners, _owners(replicas, slots, self._owners)
+        plan = decide(self._replica, replicas, slots, held=frozenset(self._held), leaving=self._leaving)
+        self._follow(plan, slots)
+        if plan.claim:
+            self._claimed(await table.claim(plan.claim), before)
+
+    def _follow(self, plan: Plan, slots: tuple[Slot, ...]) -> None:
+        if plan.lost:
+            self._lose(plan.lost, "they are another replica's")
+        if plan.found and self._clock() < self._deadline:
+            self._gain({one.slot: one.epoch for one in slots if one.slot in plan.found})
+            _log.info("slots_confirmed", slots=len(plan.found), replica=self._name)
+        if plan.hand_over:
+            self._want(plan.hand_over & frozenset(self._held))
+
+    def _claimed(self, claimed: tuple[Slot, ...], owners: dict[int, Replica]) -> None:
+        if not claimed:
+            return
+        self._gain({one.slot: one.epoch for one in claimed})
+        former = {one.slot: owners[one.slot] for one in claimed if one.slot in owners}
+        dead = [one for one in former.values() if one.id in self._dead]
+        self._observer.taken_over(len(dead))
+        tell = _log.warning if dead else _log.info
+        tell(
+            "slots_taken_over" if dead else "slots_claimed",
+            slots=len(claimed),
+            replica=self._name,
+            former_owners=sorted({one.name for one in former.values()}),
+            held=len(self._held),
+        )
+
+    async def _without_dead(
+        self, table: LeaseTable, replicas: tuple[Replica, ...], slots: tuple[Slot, ...]
+    ) -> tuple[tuple[Replica, ...], tuple[Slot, ...]]:
+        """Both tables after the replicas that are silent for too long were removed."""
+        before, self._silent = self._silent, self._silence.read(replicas, self._clock())
+        silent = self._silent
+        self._dead |= {one for one in before.keys() - silent.keys() if before[one] >= self._timing.lease / 2}
+        removed = set()
+        for one in replicas:
+            if one.id != self._replica and silent[one.id] >= self._timing.lease and await table.remove(one):
+                removed.add(one.id)
+                self._dead.add(one.id)
+                freed = sum(1 for slot in slots if slot.owner == one.id)
+                _log.warning("replica_dead", dead=one.name, silent_for=round(silent[one.id], 1), slots=freed)
+        if not removed:
+            return replicas, slots
+        self._owners |= _owners(replicas, slots, {})
+        return tuple(one for one in replicas if one.id not in removed), await table.slots()
+
+    # ---- what is held
+
+    def _renew(self, sent_at: float) -> None:
+        """A beat arrived. What ran out before it did was sent by nobody since, as nobody else had it; begin it anew."""
+        if self._held and self._clock() >= self._deadline:
+            self._lose(frozenset(self._held), "no beat reached the database in time")
+        self._deadline = sent_at + self._timing.stop
+        if self._timer is None:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        left = max(self._deadline - self._clock(), 0.0)
+        self._timer = asyncio.get_running_loop().call_later(left + 0.001, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._clock() < self._deadline:
+            self._set_timer()
+        elif self._held:
+            self._lose(frozenset(self._held), f"no beat reached the database for {self._timing.stop:g} s")
+
+    def _gain(self, epochs: dict[int, int]) -> None:
+        self._held |= epochs
+        self._leaving -= epochs.keys()
+        self._observer.holds(len(self._held))
+        self.on_gained(frozenset(epochs))
+
+    def _lose(self, slots: frozenset[int], reason: str) -> None:
+        for slot in slots:
+            self._held.pop(slot, None)
+        self._leaving -= slots
+        if slots:
+            self._observer.holds(len(self._held))
+            self._observer.lost(len(slots))
+            _log.warning("slots_lost", slots=len(slots), replica=self._name, reason=reason)
+            self.on_lost(slots)
+
+    def _want(self, slots: frozenset[int]) -> None:
+        if slots:
+            self._leaving |= slots
+            self.on_wanted(slots)
+
+    # ---- the connection
+
+    @contextlib.asynccontextmanager
+    async def _table(self) -> AsyncIterator[LeaseTable]:
+        """One caller at a time, and not for long. A connection that was left in the middle is not used again."""
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(self._timing.stop / 2):
+                    yield LeaseTable(await self._connect(), self._replica)
+            except BaseException:
+                self._disconnect()
+                raise
+
+    async def _connect(self) -> Session:
+        if self._session is None or self._session.closed:
+            self._session = await self._connector.connect()
+            if not self._session.pooled:  # behind a pooler the next beat finds what is free
+                await self._session.connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+        return self._session
+
+    def _fault(self, error: BaseException) -> None:
+        self._faults += 1
+        self._silence.forget()
+        if self._faults == 1:
+            _log.warning("leases_cannot_reach_database", reason=cause(error))
+
+    def _disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.terminate()
+
+
+def _owners(replicas: tuple[Replica, ...], slots: tuple[Slot, ...], before: dict[int, Replica]) -> dict[int, Replica]:
+    """Who owns each slot, or did when it was last seen owned."""
+    by_id = {one.id: one for one in replicas}
+    return before | {one.slot: by_id[one.owner] for one in slots if one.owner is not None and one.owner in by_id}
+
+
+def _ignore(_: frozenset[int]) -> None:
+    return
