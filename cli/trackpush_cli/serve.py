@@ -64,6 +64,13 @@ class Address(click.ParamType[tuple[str, int]]):
 @click.option(
     "--drain-grace", type=Duration(), default="25s", show_default=True, help="For what is under way at the end."
 )
+@click.option(
+    "--lease",
+    type=Duration(),
+    default="10s",
+    show_default=True,
+    help="With PostgreSQL: a replica without a sign of life for so long is dead. Alike for all that share a database.",
+)
 def command(
     *,
     directory: Path | None,
@@ -78,6 +85,7 @@ def command(
     log_format: Literal["console", "json"] | None,
     receivers: int,
     drain_grace: float,
+    lease: float,
 ) -> None:
     """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say, or the shards.
 
@@ -91,6 +99,7 @@ def command(
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
+    from trackpush_server.storage import storage_of  # noqa: PLC0415  same
     from trackpush_server.tracing.environment import tracing  # noqa: PLC0415  same
 
     folder = directory or shards
@@ -108,6 +117,7 @@ def command(
         log_format=log_format,
         receivers=receivers,
         drain_grace=drain_grace,
+        lease=lease,
     )
 
     source = _source(directory, shards, server)
@@ -115,7 +125,8 @@ def command(
     tune()
 
     async def run() -> None:
-        await Server(options, source=source, tracing=traced).run()
+        storage = await asyncio.to_thread(storage_of, source)
+        await Server(options, source=source, storage=storage, tracing=traced).run()
 
     try:
         traced = tracing(os.environ)

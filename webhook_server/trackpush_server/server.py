@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from trackpush_api.routing import RoutingTable, Sqlite
+from trackpush_api.routing import Postgres, RoutingTable, Sqlite, Storage
 from trackpush_server import listeners, logs
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.health import Health
@@ -22,9 +22,8 @@ from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import Swap, Watcher
 from trackpush_server.errors import CannotStartError
-from trackpush_server.journal.port import Committed
+from trackpush_server.journal.port import Committed, JournalUnavailableError
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
@@ -35,29 +34,47 @@ from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiving.port import InProcess, Receiving
 from trackpush_server.receiving.supervisor import Supervisor
+from trackpush_server.storage import Store
 from trackpush_server.telemetry.metrics import Telemetry
 from trackpush_server.telemetry.receivers import ReceiversTelemetry
 from trackpush_server.tracing.port import Tracing
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _INTERRUPTED = 130
+_FLUSH_GRACE = 5.0
+_SQLITE = Sqlite()
+_OTHER: dict[tuple[type[Storage], type[Storage]], str] = {
+    (Sqlite, Postgres): "this server's journal is SQLite; restart it to use PostgreSQL, or set storage.sqlite",
+    (Postgres, Sqlite): "this server's journal is in PostgreSQL; restart it to use SQLite, or set storage.postgres",
+    (Postgres, Postgres): "the connection string has changed; restart the server to use it",
+}
 _log = structlog.get_logger("trackpush.server")
 
 
 class Server:
     """One webhook server. `run` it, or `start` and `stop` it within a running event loop."""
 
-    def __init__(self, options: ServeOptions, *, source: Source, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self, options: ServeOptions, *, source: Source, storage: Storage = _SQLITE, tracing: Tracing | None = None
+    ) -> None:
+        """``storage``: what `storage.storage_of` found in the source; it stays while the process lives."""
         self._options = options
+        self._storage = storage
         self._tracing = tracing
         self._draining = False
         self._stop = asyncio.Event()
         self._sealer = Sealer(os.urandom)
-        self._journal = SqliteJournal(options.data, sealer=self._sealer)
+        store = Store(storage, options, self._sealer)
+        self._journal = store.journal
         self._telemetry = Telemetry(self._journal)
-        self._transport = HttpTransport()
+        self._ownership = store.ownership(self._telemetry.leases)
+        self._transport = HttpTransport(may_send=self._ownership.holds)
         self._dispatcher = Dispatcher(
-            journal=self._journal, transport=self._transport, observer=self._telemetry.watching, tracing=tracing
+            journal=self._journal,
+            transport=self._transport,
+            observer=self._telemetry.watching,
+            ownership=self._ownership,
+            tracing=tracing,
         )
         self._replays = Replays(self._journal, self._dispatcher)
         self._erasures = Erasures(self._journal, self._dispatcher)
@@ -68,9 +85,12 @@ class Server:
             source,
             telemetry=self._telemetry.routing,
             prepare=self._prepare,
-            refuse=_other_storage,
+            refuse=self._other_storage,
         )
         self._journal.on_commit = self._committed
+        self._journal.on_elsewhere = self._dispatcher.elsewhere
+        self._journal.on_replayed = self._dispatcher.rescan
+        self._journal.on_erased = self._dispatcher.forget
         self._journal.on_batch = self._telemetry.journal.batch
         self._journal.on_state = self._telemetry.journal.state
         self._admin = AdminPort(
@@ -117,6 +137,7 @@ class Server:
         await self._journal.start()
         await self._watcher.start()
         await self._dispatcher.start()
+        await self._ownership.start()
         self._retainer.start()
         self._telemetry.sampler.start()
         self.admin_address = await self._admin.start(admin)
@@ -136,6 +157,7 @@ class Server:
         await self._erasures.jobs.close()
         await self._reseals.jobs.close()
         await self._dispatcher.stop(self._options.drain_grace)
+        await self._let_go()
         await self._journal.close()
         await self._transport.close()
         if self._tracing is not None:
@@ -173,6 +195,14 @@ class Server:
             telemetry=ReceiversTelemetry(self._telemetry.registry, receivers=receivers),
             log_format=self._options.log_format,
         )
+
+    async def _let_go(self) -> None:
+        """Others take over what was cut; its outcomes are stored first, as they count from its owner only."""
+        if not self._ownership.alone:
+            with contextlib.suppress(TimeoutError, JournalUnavailableError):
+                async with asyncio.timeout(_FLUSH_GRACE):
+                    await self._journal.flush()
+        await self._ownership.stop()
 
     async def _load(self) -> Loaded:
         try:
@@ -219,6 +249,14 @@ class Server:
 
         return swap
 
+    def _other_storage(self, table: RoutingTable) -> str | None:
+        """A running server keeps its journal: another one would not know what was answered with 200."""
+        if table.server.storage == self._storage:
+            return None
+        return (
+            f"WebhookServer {table.server.name} spec.storage: {_OTHER[type(self._storage), type(table.server.storage)]}"
+        )
+
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -234,10 +272,3 @@ class Server:
         if self._stop.is_set():
             os._exit(_INTERRUPTED)
         self._stop.set()
-
-
-def _other_storage(table: RoutingTable) -> str | None:
-    """A running server keeps its journal: another one would not know what was answered with 200."""
-    if isinstance(table.server.storage, Sqlite):
-        return None
-    return f"WebhookServer {table.server.name} spec.storage: this server's journal is SQLite; set storage.sqlite"

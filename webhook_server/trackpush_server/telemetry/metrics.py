@@ -20,6 +20,7 @@ from trackpush_server.journal.port import Committed, Journal
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.ingest import IngestTelemetry
 from trackpush_server.telemetry.labels import BoundedLabels
+from trackpush_server.telemetry.leases import LeaseTelemetry
 from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.queues import QueueTelemetry
 from trackpush_server.telemetry.routing import RoutingTelemetry
@@ -64,6 +65,7 @@ class Telemetry:
         self.queues = QueueTelemetry(self.registry, self._labels)
         self.journal = JournalTelemetry(self.registry, journal)
         self.routing = RoutingTelemetry(self.registry)
+        self.leases = LeaseTelemetry(self.registry)
         self.windows = Windows()
         self.tail = Tail()
         self.sampler = Sampler(journal.lookup, self.windows)

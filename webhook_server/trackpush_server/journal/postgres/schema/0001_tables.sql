@@ -140,9 +140,10 @@ CREATE TABLE trackpush.news (
 
 -- Leases: docs/storage.md, "Leases and fencing".
 CREATE TABLE trackpush.replicas (
-    id   integer PRIMARY KEY,                   -- drawn at each start, never 0
-    beat bigint  NOT NULL DEFAULT 0,
-    name text    NOT NULL
+    id       integer PRIMARY KEY,               -- drawn at each start, never 0
+    beat     bigint  NOT NULL DEFAULT 0,
+    name     text    NOT NULL,
+    draining boolean NOT NULL DEFAULT false     -- takes no slot any more
 ) WITH (fillfactor = 50);
 CREATE TABLE trackpush.slots (
     slot  smallint PRIMARY KEY,

@@ -1,0 +1,45 @@
+"""Metrics of what changes hands between replicas. Implements `journal.postgres.leases.LeaseObserver`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class LeaseTelemetry:
+    """Slots of this replica."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._held = Gauge(
+            "trackpush_slots_held",
+            "Slots, of 128, whose PushConfigs this pod sends; all with SQLite.",
+            registry=registry,
+        )
+        self._taken_over = Counter(
+            "trackpush_slots_taken_over",
+            "Slots that this pod took over from replicas that died.",
+            registry=registry,
+        )
+        self._handed_over = Counter(
+            "trackpush_slots_handed_over",
+            "Slots that this pod handed over to others, in order.",
+            registry=registry,
+        )
+        self._lost = Counter(
+            "trackpush_slots_lost",
+            "Slots that this pod lost: no beat reached the database in time, or another replica has them.",
+            registry=registry,
+        )
+
+    def holds(self, slots: int) -> None:
+        """So many are held from now on."""
+        self._held.set(slots)
+
+    def taken_over(self, slots: int) -> None:
+        """Claimed from replicas that died."""
+        self._taken_over.inc(slots)
+
+    def handed_over(self, slots: int) -> None:
+        """Released for others."""
+        self._handed_over.inc(slots)
+
+    def lost(self, slots: int) -> None:
+        """Taken away."""
+        self._lost.inc(slots)
