@@ -1,17 +1,30 @@
 """A whole server in the test's own loop, with a source of routing tables that the test holds."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trackpush_api.routing import Account, Destination, Egress, Host, Limits, RoutingTable, ServerSettings, digest_key
+from trackpush_api.routing import (
+    Account,
+    Destination,
+    Egress,
+    Host,
+    Limits,
+    RoutingTable,
+    ServerSettings,
+    Sqlite,
+    Storage,
+    digest_key,
+)
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.options import ServeOptions
 from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiving.port import InProcess
 from trackpush_server.server import Server
+from trackpush_server.storage import storage_of
 
 
 class HeldSource:
@@ -53,6 +66,7 @@ def table(
     hosts: Sequence[Host] = (),
     destinations: Sequence[Destination] = (),
     base_path: str = "/rms/in/api",
+    storage: Storage = Sqlite(),  # noqa: B008  immutable
 ) -> RoutingTable:
     """A routing table; without accounts, one per aggregator with the key ``right-key-of-<slug>``."""
     return RoutingTable(
@@ -62,6 +76,7 @@ def table(
             hosts=tuple(hosts),
             base_path=base_path,
             egress=Egress(https_only=False, allowed_cidrs=("127.0.0.0/8",)),
+            storage=storage,
         ),
         accounts=accounts or tuple(account(one, f"right-key-of-{one.slug}") for one in Aggregator),
         destinations=tuple(destinations),
@@ -94,7 +109,8 @@ async def serving(
         drain_grace=1.0,
         **{"admin_listen": ("127.0.0.1", 0), **options_},
     )
-    server = Server(options, source=source or HeldSource(given or table()))
+    source = source or HeldSource(given or table())
+    server = Server(options, source=source, storage=await asyncio.to_thread(storage_of, source))
     await server.start()
     try:
         yield server

@@ -1,0 +1,249 @@
+"""Two servers on one database: what one receives the other sends, and what is bounded is bounded for both together."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import aiohttp
+import pytest
+from msgspec.structs import replace
+
+from support.authority import open_authority
+from support.bodies import awb, body
+from support.deadline import until
+from support.serving import HeldSource, account, serving, table
+from support.sink import Arrival, Sink, hang, open_sink
+from trackpush_api.routing import Destination, Postgres, RateLimit, Retry, RoutingTable
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.journal.ownership import slot_of
+from trackpush_server.server import Server
+
+KEY = {"x-api-key": "the-key"}
+QUICK = Retry(schedule=(0.05,), jitter=0.0)
+
+
+class Pair:
+    """Two running servers. Slots are shared equally, so each sends about half of the PushConfigs."""
+
+    def __init__(self, servers: Sequence[Server], names: Sequence[str]) -> None:
+        self.servers = list(servers)
+        self._names = names
+
+    def owner(self, name: str) -> Server:
+        """Who sends it."""
+        return next(one for one in self.servers if one._ownership.holds(name))
+
+    def other(self, name: str) -> Server:
+        """Who doesn't."""
+        return next(one for one in self.servers if not one._ownership.holds(name))
+
+    async def until_shared(self) -> None:
+        """Wait until each PushConfig is sent by one, and each of both sends some."""
+        await until(
+            lambda: (
+                all(sum(one._ownership.holds(name) for one in self.servers) == 1 for name in self._names)
+                and all(any(one._ownership.holds(name) for name in self._names) for one in self.servers)
+            ),
+            seconds=30,
+            what="the slots are shared",
+        )
+
+
+def routing(dsn: str, *destinations: Destination) -> RoutingTable:
+    names = [one.name for one in destinations]
+    accounts = [account(Aggregator.CLICKPOST, "the-key", destinations=names)]
+    return table(*accounts, destinations=destinations, storage=Postgres(dsn=dsn))
+
+
+@contextlib.asynccontextmanager
+async def two(folder: Path, dsn: str, *destinations: Destination) -> AsyncIterator[Pair]:
+    """Two servers that share the slots already."""
+    given = routing(dsn, *destinations)
+    async with serving(folder / "a", given, lease=5.0) as first, serving(folder / "b", given, lease=5.0) as second:
+        pair = Pair([first, second], [one.name for one in destinations])
+        await pair.until_shared()
+        yield pair
+
+
+def to(sink: Sink, name: str, **options: object) -> Destination:
+    return replace(Destination(name=name, url=sink.url, retry=QUICK), **options)
+
+
+def several(sink: Sink, **options: object) -> list[Destination]:
+    """Enough of them that each of two servers sends some."""
+    return [to(sink, f"acme/push-{number}", **options) for number in range(6)]
+
+
+async def post(server: Server, *marks: int, shipment: int | None = None) -> None:
+    async with aiohttp.ClientSession() as session:
+        for mark in marks:
+            content = body("clickpost", mark=mark, shipment=mark if shipment is None else shipment, second=mark)
+            url = f"http://{server.address}/rms/in/api/clickpost/notify"
+            async with session.post(url, data=content, headers=KEY) as answer:
+                assert answer.status == 200, await answer.text()
+
+
+async def get(server: Server, path: str) -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{server.admin_address}{path}") as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def test_what_any_replica_receives_arrives_once_and_in_order(tmp_path: Path, journal_dsn: str) -> None:
+    async with open_sink() as sink, two(tmp_path, journal_dsn, *several(sink)) as pair:
+        for mark in range(40):
+            await post(pair.servers[mark % 2], mark, shipment=7)
+        await until(lambda: len(sink.arrivals) >= 240, seconds=30, what=lambda: f"{len(sink.arrivals)} of 240")
+        assert Counter(one.mark for one in sink.arrivals) == dict.fromkeys(range(40), 6)
+        by_config: dict[str, list[int | None]] = {}
+        for one in sink.arrivals:
+            by_config.setdefault(one.webhook_id.rpartition("-")[2], []).append(one.mark)
+        assert set(map(tuple, by_config.values())) == {tuple(range(40))}
+
+
+async def test_each_replica_tells_only_of_what_it_sends_and_is_ready_whatever_that_is(
+    tmp_path: Path, journal_dsn: str
+) -> None:
+    async def down(_: Arrival) -> int:
+        return 503
+
+    async with open_sink(down) as sink, two(tmp_path, journal_dsn, *several(sink)) as pair:
+        for server in pair.servers:
+            await post(server, *range(10 * pair.servers.index(server), 10 * pair.servers.index(server) + 10))
+        told: list[list[str]] = []
+
+        async def all_fail() -> bool:
+            texts = [json.loads(await get(one, "/undelivered"))["pushConfigs"] for one in pair.servers]
+            told[:] = [[one["name"] for one in text] for text in texts]
+            return sum(map(len, told)) >= 6
+
+        deadline = time.monotonic() + 30
+        while not await all_fail():
+            assert time.monotonic() < deadline, f"told: {told}"
+            await asyncio.sleep(0.05)
+        for server, names in zip(pair.servers, told, strict=True):
+            assert names == [f"acme/push-{n}" for n in range(6) if server._ownership.holds(f"acme/push-{n}")]
+            assert [one.push_config for one in server._dispatcher.snapshot()] == names
+            metrics = await get(server, "/metrics")
+            assert metrics.count('trackpush_breaker_state{push_config="acme/push-') == 5 * len(names)
+            assert "trackpush_slots_held 64.0" in metrics
+            await get(server, "/readyz")
+
+
+async def test_a_rate_limit_holds_for_all_replicas_together_and_gives_a_tenth_at_a_hand_over(
+    tmp_path: Path, journal_dsn: str
+) -> None:
+    limit = RateLimit(requests=20, per=1.0)
+    async with open_sink() as sink:
+        destinations = several(sink)
+        destinations[0] = to(sink, "acme/push-0", rate_limit=limit)
+        given = routing(journal_dsn, destinations[0], *(replace(one, suspended=True) for one in destinations[1:]))
+        async with contextlib.AsyncExitStack() as stack:
+            servers = [await stack.enter_async_context(serving(tmp_path / one, given, lease=5.0)) for one in "ab"]
+            pair = Pair(servers, [one.name for one in destinations])
+            await pair.until_shared()
+            for number, server in enumerate(servers):
+                await post(server, *range(100 * number, 100 * number + 40))
+            await until(lambda: len(sink.arrivals) >= 30, seconds=30, what="some arrived")
+            pair.owner("acme/push-0")._dispatcher.hand_over(frozenset({slot_of("acme/push-0")}))
+            await until(lambda: len(sink.arrivals) >= 80, seconds=30, what=lambda: f"{len(sink.arrivals)} of 80")
+        times = [one.at for one in sink.arrivals]
+        burst = 2
+        for first, last in itertools.combinations(range(len(times)), 2):
+            allowed = limit.requests * (times[last] - times[first] + 0.25) + 2 * burst + 1
+            assert last - first + 1 <= allowed, f"{last - first + 1} in {times[last] - times[first]:.3f} s"
+
+
+async def test_a_failing_endpoint_is_probed_by_one_replica_alone(
+    tmp_path: Path, journal_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trackpush_server.pusher.breaker.PROBE_DELAYS", (0.05,))
+    under_way = most = 0
+    opened = asyncio.Event()
+
+    async def down(_: Arrival) -> int:
+        nonlocal under_way, most
+        under_way += opened.is_set()
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= opened.is_set()
+        return 503
+
+    never_again = Retry(schedule=(3600.0,), max_age=72 * 3600.0, jitter=0.0)
+    async with open_sink(down) as sink:
+        destinations = several(sink, retry=never_again)
+        destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
+        async with two(tmp_path, journal_dsn, *destinations) as pair:
+            owner = pair.owner("acme/push-0")
+            for number, server in enumerate(pair.servers):
+                await post(server, *range(100 * number, 100 * number + 20))
+            await until(lambda: len(owner._dispatcher.troubles()) == 1, seconds=30, what="the breaker is open")
+            await until(
+                lambda: all(one.in_flight == 0 for one in owner._dispatcher.snapshot()), seconds=30, what="a pause"
+            )
+            opened.set()
+            before = len(sink.arrivals)
+            await until(lambda: len(sink.arrivals) > before + 5, seconds=30, what="probes")
+            assert most == 1
+            assert pair.other("acme/push-0")._dispatcher.troubles() == ()
+
+
+async def test_a_token_is_asked_for_once_by_whoever_sends(tmp_path: Path, journal_dsn: str) -> None:
+    """One more at a hand-over: the next owner gets a token of its own."""
+    async with open_authority() as authority, open_sink() as sink:
+        destinations = several(sink)
+        destinations[0] = to(sink, "acme/push-0", oauth2=authority.credentials)
+        destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
+        async with two(tmp_path, journal_dsn, *destinations) as pair:
+            for number, server in enumerate(pair.servers):
+                await post(server, *range(100 * number, 100 * number + 10))
+            await until(lambda: len(sink.arrivals) == 20, seconds=30, what=lambda: f"{len(sink.arrivals)} of 20")
+            assert len(authority.asked) == 1
+            former = pair.owner("acme/push-0")
+            other = pair.other("acme/push-0")
+            former._ownership.drain()
+            await until(lambda: other._ownership.holds("acme/push-0"), seconds=30, what="it is handed over")
+            await post(former, 500)
+            await until(lambda: len(sink.arrivals) == 21, seconds=30, what="the other one sends")
+            assert len(authority.asked) == 2
+
+
+async def test_a_replay_or_an_erasure_asked_of_one_replica_reaches_the_one_that_sends(
+    tmp_path: Path, journal_dsn: str
+) -> None:
+    async with open_sink() as sink:
+        destinations = several(sink)
+        destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
+        async with two(tmp_path, journal_dsn, *destinations) as pair:
+            owner, other = pair.owner("acme/push-0"), pair.other("acme/push-0")
+            await post(other, 1)
+            await until(lambda: len(sink.arrivals) == 1, seconds=30, what="the first delivery")
+            await owner._journal.flush()
+            async with aiohttp.ClientSession() as session:
+                asked = {"pushConfig": "acme/push-0", "states": ["delivered"]}
+                async with session.post(f"http://{other.admin_address}/api/v1/replays", json=asked) as answer:
+                    assert answer.status == 202, await answer.text()
+                await until(lambda: len(sink.arrivals) == 2, seconds=30, what="the replay")
+                sink.behaviour = hang
+                await post(other, 2, 3, shipment=50)
+                await until(lambda: len(sink.arrivals) == 3, seconds=30, what="the head is under way")
+                asked_to_forget = {"awb": awb(50)}
+                async with session.post(
+                    f"http://{other.admin_address}/api/v1/erasures", json=asked_to_forget
+                ) as answer:
+                    assert answer.status == 202, await answer.text()
+            await until(lambda: owner._dispatcher.snapshot()[0].in_memory == 1, seconds=30, what="one is forgotten")
+
+
+async def test_a_server_keeps_its_storage_until_it_is_started_again(tmp_path: Path, journal_dsn: str) -> None:
+    source = HeldSource(routing(journal_dsn))
+    async with serving(tmp_path, source=source) as server:
+        source.loaded = replace(source.loaded, table=table())
+        await until(lambda: bool(server._watcher._problems), seconds=30, what="the refusal")
+        assert "restart it to use SQLite" in server._watcher._problems[0]
+        assert journal_dsn not in str(server._watcher._problems)
