@@ -20,7 +20,7 @@ from support.serving import HeldSource, account, serving, table
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, Postgres, RateLimit, Retry, RoutingTable
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.ownership import SLOTS, slot_of
 from trackpush_server.server import Server
 
 KEY = {"x-api-key": "the-key"}
@@ -75,8 +75,10 @@ def to(sink: Sink, name: str, **options: object) -> Destination:
 
 
 def several(sink: Sink, **options: object) -> list[Destination]:
-    """Enough of them that each of two servers sends some."""
-    return [to(sink, f"acme/push-{number}", **options) for number in range(6)]
+    """Six, of which each of two servers sends some: half of them are in the lower slots, half in the upper ones."""
+    names = [f"acme/push-{number}" for number in range(100)]
+    low, high = ([name for name in names if (slot_of(name) < SLOTS // 2) is lower][:3] for lower in (True, False))
+    return [to(sink, name, **options) for name in low + high]
 
 
 async def post(server: Server, *marks: int, shipment: int | None = None) -> None:
@@ -127,7 +129,7 @@ async def test_each_replica_tells_only_of_what_it_sends_and_is_ready_whatever_th
             assert time.monotonic() < deadline, f"told: {told}"
             await asyncio.sleep(0.05)
         for server, names in zip(pair.servers, told, strict=True):
-            assert names == [f"acme/push-{n}" for n in range(6) if server._ownership.holds(f"acme/push-{n}")]
+            assert names == sorted(one.name for one in several(sink) if server._ownership.holds(one.name))
             assert [one.push_config for one in server._dispatcher.snapshot()] == names
             metrics = await get(server, "/metrics")
             assert metrics.count('trackpush_breaker_state{push_config="acme/push-') == 5 * len(names)
@@ -141,7 +143,8 @@ async def test_a_rate_limit_holds_for_all_replicas_together_and_gives_a_tenth_at
     limit = RateLimit(requests=20, per=1.0)
     async with open_sink() as sink:
         destinations = several(sink)
-        destinations[0] = to(sink, "acme/push-0", rate_limit=limit)
+        name = destinations[0].name
+        destinations[0] = replace(destinations[0], rate_limit=limit)
         given = routing(journal_dsn, destinations[0], *(replace(one, suspended=True) for one in destinations[1:]))
         async with contextlib.AsyncExitStack() as stack:
             servers = [await stack.enter_async_context(serving(tmp_path / one, given, lease=5.0)) for one in "ab"]
@@ -150,7 +153,7 @@ async def test_a_rate_limit_holds_for_all_replicas_together_and_gives_a_tenth_at
             for number, server in enumerate(servers):
                 await post(server, *range(100 * number, 100 * number + 40))
             await until(lambda: len(sink.arrivals) >= 30, seconds=30, what="some arrived")
-            pair.owner("acme/push-0")._dispatcher.hand_over(frozenset({slot_of("acme/push-0")}))
+            pair.owner(name)._ownership.drain()
             await until(lambda: len(sink.arrivals) >= 80, seconds=30, what=lambda: f"{len(sink.arrivals)} of 80")
         times = [one.at for one in sink.arrivals]
         burst = 2
@@ -179,7 +182,7 @@ async def test_a_failing_endpoint_is_probed_by_one_replica_alone(
         destinations = several(sink, retry=never_again)
         destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
         async with two(tmp_path, journal_dsn, *destinations) as pair:
-            owner = pair.owner("acme/push-0")
+            owner = pair.owner(destinations[0].name)
             for number, server in enumerate(pair.servers):
                 await post(server, *range(100 * number, 100 * number + 20))
             await until(lambda: len(owner._dispatcher.troubles()) == 1, seconds=30, what="the breaker is open")
@@ -190,24 +193,24 @@ async def test_a_failing_endpoint_is_probed_by_one_replica_alone(
             before = len(sink.arrivals)
             await until(lambda: len(sink.arrivals) > before + 5, seconds=30, what="probes")
             assert most == 1
-            assert pair.other("acme/push-0")._dispatcher.troubles() == ()
+            assert pair.other(destinations[0].name)._dispatcher.troubles() == ()
 
 
 async def test_a_token_is_asked_for_once_by_whoever_sends(tmp_path: Path, journal_dsn: str) -> None:
     """One more at a hand-over: the next owner gets a token of its own."""
     async with open_authority() as authority, open_sink() as sink:
         destinations = several(sink)
-        destinations[0] = to(sink, "acme/push-0", oauth2=authority.credentials)
+        name = destinations[0].name
+        destinations[0] = replace(destinations[0], oauth2=authority.credentials)
         destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
         async with two(tmp_path, journal_dsn, *destinations) as pair:
             for number, server in enumerate(pair.servers):
                 await post(server, *range(100 * number, 100 * number + 10))
             await until(lambda: len(sink.arrivals) == 20, seconds=30, what=lambda: f"{len(sink.arrivals)} of 20")
             assert len(authority.asked) == 1
-            former = pair.owner("acme/push-0")
-            other = pair.other("acme/push-0")
+            former, other = pair.owner(name), pair.other(name)
             former._ownership.drain()
-            await until(lambda: other._ownership.holds("acme/push-0"), seconds=30, what="it is handed over")
+            await until(lambda: other._ownership.holds(name), seconds=30, what="it is handed over")
             await post(former, 500)
             await until(lambda: len(sink.arrivals) == 21, seconds=30, what="the other one sends")
             assert len(authority.asked) == 2
@@ -220,12 +223,13 @@ async def test_a_replay_or_an_erasure_asked_of_one_replica_reaches_the_one_that_
         destinations = several(sink)
         destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
         async with two(tmp_path, journal_dsn, *destinations) as pair:
-            owner, other = pair.owner("acme/push-0"), pair.other("acme/push-0")
+            name = destinations[0].name
+            owner, other = pair.owner(name), pair.other(name)
             await post(other, 1)
             await until(lambda: len(sink.arrivals) == 1, seconds=30, what="the first delivery")
             await owner._journal.flush()
             async with aiohttp.ClientSession() as session:
-                asked = {"pushConfig": "acme/push-0", "states": ["delivered"]}
+                asked = {"pushConfig": name, "states": ["delivered"]}
                 async with session.post(f"http://{other.admin_address}/api/v1/replays", json=asked) as answer:
                     assert answer.status == 202, await answer.text()
                 await until(lambda: len(sink.arrivals) == 2, seconds=30, what="the replay")
