@@ -58,6 +58,14 @@ class Replica:
         await self.server.start(ready=False)
         self.incarnations[mark] = self.server.pid
 
+    async def end(self) -> None:
+        """End it in order; how it went is told when it didn't."""
+        try:
+            code = await self.server.terminate(seconds=60)
+        except TimeoutError:
+            raise AssertionError(f"{self.name} does not end:\n{self.server.tail(60)}") from None
+        assert code == 0, self.server.tail()
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
         os.kill(self.server.pid, number)
