@@ -91,8 +91,8 @@ def test_any_number_of_replicas_comes_to_shares_that_differ_by_little_and_leave_
                 )
                 plan = decide(one, everybody, table, held=frozenset(mine_now), leaving=frozenset())
                 free = [slot.slot for slot in table if slot.owner is None]
-                mine_now |= set(free[: plan.claim])
-                mine_now -= plan.hand_over
+                mine_now.update(free[: plan.claim])
+                mine_now.difference_update(plan.hand_over)
         assert sum(len(mine) for mine in owned.values()) == SLOTS, f"{count} replicas"
         assert max(len(mine) for mine in owned.values()) == -(-SLOTS // count)
 

@@ -71,4 +71,5 @@ _NO_ANSWER: tuple[tuple[type[BaseException], str], ...] = (
     (asyncpg.TargetServerAttributeNotMatched, "none of its hosts takes writes; promote a standby, or add the primary"),
     (OSError, "the connection broke or can't be made; see that it runs and that the network reaches it"),
     (asyncpg.InterfaceError, "the connection broke; see that the database runs"),
+    (asyncpg.InternalClientError, "the connection broke; see that the database runs"),
 )

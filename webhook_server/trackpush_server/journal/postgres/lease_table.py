@@ -9,13 +9,13 @@ from trackpush_server.journal.postgres.session import Session
 CHANNEL: Final = "trackpush_slots"
 """Told when somebody joins or drains and when slots become free: nobody waits for a beat to share anew."""
 
-_REGISTER = f"""
+_REGISTER = """
 WITH joined AS (
     INSERT INTO trackpush.replicas AS r (id, beat, name) VALUES ($1, $2, $3)
     ON CONFLICT (id) DO UPDATE SET beat = greatest(r.beat + 1, excluded.beat)
     RETURNING id
 )
-SELECT pg_notify('{CHANNEL}', '') FROM joined
+SELECT pg_notify('trackpush_slots', '') FROM joined
 """
 _BEAT = "UPDATE trackpush.replicas SET beat = $2, draining = $3 WHERE id = $1 AND beat < $2 RETURNING id"
 _REPLICAS = "SELECT id, beat, name, draining FROM trackpush.replicas ORDER BY id"
@@ -29,20 +29,20 @@ WITH turn AS MATERIALIZED (SELECT FROM trackpush.counter FOR UPDATE), free AS (
 UPDATE trackpush.slots AS s SET owner = $1, epoch = s.epoch + 1 FROM free WHERE s.slot = free.slot
 RETURNING s.slot, s.owner, s.epoch
 """
-_RELEASE = f"""
+_RELEASE = """
 WITH freed AS (
     UPDATE trackpush.slots AS s SET owner = NULL
     FROM unnest($2::smallint[], $3::bigint[]) AS r (slot, epoch)
     WHERE s.slot = r.slot AND s.epoch = r.epoch AND s.owner = $1
     RETURNING s.slot
 )
-SELECT pg_notify('{CHANNEL}', '') FROM (SELECT count(*) FROM freed) AS n
+SELECT pg_notify('trackpush_slots', '') FROM (SELECT count(*) FROM freed) AS n
 """
-_LEAVE = f"""
+_LEAVE = """
 WITH left_ AS (DELETE FROM trackpush.replicas WHERE id = $1 RETURNING id)
-SELECT pg_notify('{CHANNEL}', '') FROM (SELECT count(*) FROM left_) AS n
+SELECT pg_notify('trackpush_slots', '') FROM (SELECT count(*) FROM left_) AS n
 """
-_TELL = f"SELECT pg_notify('{CHANNEL}', '')"
+_TELL = "SELECT pg_notify('trackpush_slots', '')"
 
 
 class LeaseTable:

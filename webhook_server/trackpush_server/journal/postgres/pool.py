@@ -18,7 +18,8 @@ _CHECK_SECONDS = 2.0
 _VACUUM_SECONDS = 3600.0
 _LOCK = load(f"{__package__}.sql", "reading")["lock"]
 _TELL = load(f"{__package__}.sql", "news")["tell"]
-_BROKEN = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+_BROKEN = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError)
+"""An internal error of the client comes of a connection that the server ended between two statements."""
 
 
 class Pool:

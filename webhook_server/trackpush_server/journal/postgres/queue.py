@@ -61,6 +61,7 @@ class Queue:
             while not self._entries:
                 if self._stopping:
                     return []
+                self._filled.clear()  # what it was set for may have been dropped, and a wait on it never yields
                 await self._filled.wait()
             if not self._urgent.is_set():
                 with contextlib.suppress(TimeoutError):
