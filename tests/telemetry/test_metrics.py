@@ -41,7 +41,7 @@ async def server_metrics(tmp_path: Path) -> AsyncIterator[str]:
                 content = body("clickpost", mark=mark, shipment=mark, second=1)
                 await session.post(url, data=content, headers={"x-api-key": "wrong" if mark == 7 else "k"})
             failing = server._dispatcher.troubles
-            await until(lambda: bool(failing()) and len(sink.marks) == 7, seconds=30, what="the breaker opens")
+            await until(lambda: bool(failing()) and len(sink.marks) == 7, seconds=90, what="the breaker opens")
             yield await scraped(f"http://{server.admin_address}/metrics")
 
 
@@ -49,7 +49,7 @@ async def server_metrics(tmp_path: Path) -> AsyncIterator[str]:
 async def operator_metrics(api_server: Any, namespace: str) -> AsyncIterator[str]:
     """Of an operator that has done its first round."""
     async with operating(options(api_server.kubeconfig, namespace)) as operator:
-        await until(lambda: operator.state.complete, seconds=30, what="the first lists")
+        await until(lambda: operator.state.complete, seconds=90, what="the first lists")
         host, port = operator.health_address or ("", 0)
         yield await scraped(f"http://{host}:{port}/metrics")
 
