@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
+.PHONY: help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -32,6 +32,9 @@ image: $(READY) ## build the image without a container engine, into dist/trackpu
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
 	$(BIN)/python -m pytest --durations=10 --ignore=tests/node $(ARGS)
+
+reliability: $(READY) kube ## fault tests, the burst for a minute; writes what was seen into docs/reliability.md (needs root)
+	TRACKPUSH_RELIABILITY=1 TRACKPUSH_BURST_SECONDS=$${TRACKPUSH_BURST_SECONDS:-60} $(BIN)/python -m pytest --durations=20 --timeout=600 tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
 
 e2e: $(READY) kube ## the operator and the chart on a real node in a network namespace (needs root); prints figures
 	$(BIN)/python tests/kube/rig/build.py coredns traefik >/dev/null

@@ -21,6 +21,7 @@ from kube.rig.processes import free_ports
 
 _ALL_VERSIONS = Path("/usr/lib/postgresql")
 _COMMON = Path("/etc/postgresql-common/createcluster.conf")
+_SHORT = Path("/tmp")  # noqa: S108  sockets need a short path
 _USER = "postgres"
 ROLE = "trackpush"
 """Owns the databases; no superuser."""
@@ -72,9 +73,9 @@ def _newest() -> Path | None:
 class Server:
     """One server in a folder of its own. `start` it, `remove` it in the end."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, *, parent: Path = _SHORT) -> None:
         self._bin = programs()
-        self.folder = Path(tempfile.mkdtemp(prefix="trackpush-pg-", dir="/tmp"))  # sockets need a short path
+        self.folder = Path(tempfile.mkdtemp(prefix="trackpush-pg-", dir=parent))
         self.data = self.folder / "data"
         self.port = free_ports(1)[0]
         self.settings = {**_SETTINGS, **(settings or {})}
@@ -173,6 +174,11 @@ class Server:
         """Of its first process."""
         assert self._process is not None, "not started"
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its first process lives."""
+        return self._process is not None and self._process.poll() is None
 
     def cpu_seconds(self) -> float:
         """What all its processes have used since they started, those that ended included."""
