@@ -71,6 +71,11 @@ class Address(click.ParamType[tuple[str, int]]):
     show_default=True,
     help="With PostgreSQL: a replica without a sign of life for so long is dead. Alike for all that share a database.",
 )
+@click.option(
+    "--await-settings",
+    is_flag=True,
+    help="With --shards: open nothing before settings.json is there, as it says where the journal is.",
+)
 def command(
     *,
     directory: Path | None,
@@ -86,6 +91,7 @@ def command(
     receivers: int,
     drain_grace: float,
     lease: float,
+    await_settings: bool,
 ) -> None:
     """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say, or the shards.
 
@@ -95,6 +101,7 @@ def command(
     import asyncio  # noqa: PLC0415  only here, for a fast start
     import os  # noqa: PLC0415  same
 
+    from trackpush_server import logs  # noqa: PLC0415  same
     from trackpush_server.errors import CannotStartError as ServerCannotStartError  # noqa: PLC0415  same
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
@@ -125,7 +132,8 @@ def command(
     tune()
 
     async def run() -> None:
-        storage = await asyncio.to_thread(storage_of, source)
+        logs.configure(log_format)
+        storage = await storage_of(source, waits=await_settings)
         await Server(options, source=source, storage=storage, tracing=traced).run()
 
     try:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from trackpush_api.routing import Postgres, RoutingTable, Sqlite, Storage
+from trackpush_api.routing import RoutingTable, Sqlite, Storage
 from trackpush_server import listeners, logs
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.health import Health
@@ -43,11 +43,6 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _INTERRUPTED = 130
 _FLUSH_GRACE = 5.0
 _SQLITE = Sqlite()
-_OTHER: dict[tuple[type[Storage], type[Storage]], str] = {
-    (Sqlite, Postgres): "this server's journal is SQLite; restart it to use PostgreSQL, or set storage.sqlite",
-    (Postgres, Sqlite): "this server's journal is in PostgreSQL; restart it to use SQLite, or set storage.postgres",
-    (Postgres, Postgres): "the connection string has changed; restart the server to use it",
-}
 _log = structlog.get_logger("trackpush.server")
 
 
@@ -59,15 +54,14 @@ class Server:
     ) -> None:
         """``storage``: what `storage.storage_of` found in the source; it stays while the process lives."""
         self._options = options
-        self._storage = storage
         self._tracing = tracing
         self._draining = False
         self._stop = asyncio.Event()
         self._sealer = Sealer(os.urandom)
-        store = Store(storage, options, self._sealer)
-        self._journal = store.journal
+        self._store = Store(storage, options, self._sealer)
+        self._journal = self._store.journal
         self._telemetry = Telemetry(self._journal)
-        self._ownership = store.ownership(self._telemetry.leases)
+        self._ownership = self._store.ownership(self._telemetry.leases)
         self._transport = HttpTransport(may_send=self._ownership.holds)
         self._dispatcher = Dispatcher(
             journal=self._journal,
@@ -240,6 +234,7 @@ class Server:
         change = self._dispatcher.change_to(table)
 
         async def swap() -> None:
+            self._store.use(table.server.storage)
             if self._sealer.use(table.server.encryption):  # first: what is received from now on is sealed
                 self._dispatcher.keys_changed(quotes=table.server.encryption is None)
             await take()
@@ -251,11 +246,8 @@ class Server:
 
     def _other_storage(self, table: RoutingTable) -> str | None:
         """A running server keeps its journal: another one would not know what was answered with 200."""
-        if table.server.storage == self._storage:
-            return None
-        return (
-            f"WebhookServer {table.server.name} spec.storage: {_OTHER[type(self._storage), type(table.server.storage)]}"
-        )
+        why_not = self._store.why_not(table.server.storage)
+        return None if why_not is None else f"WebhookServer {table.server.name} spec.storage: {why_not}"
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

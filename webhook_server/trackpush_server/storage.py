@@ -1,28 +1,52 @@
 """Where a server keeps its journal, and by what right it sends: SQLite and everything, or PostgreSQL and leases."""
 
+import asyncio
 import os
 import secrets
 import socket
+
+import structlog
 
 from trackpush_api.routing import Postgres, Sqlite, Storage
 from trackpush_server.config.source import Source
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres.balance import Timing
+from trackpush_server.journal.postgres.errors import place
 from trackpush_server.journal.postgres.leases import Leases
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.options import ServeOptions
 from trackpush_server.telemetry.leases import LeaseTelemetry
 
+_PAUSE = 0.25
+_log = structlog.get_logger("trackpush.server")
 
-def storage_of(source: Source) -> Storage:
-    """What a source says before anything is started; reads files. SQLite where it says nothing (yet)."""
-    try:
-        table = source.load().table
-    except OSError:
-        table = None  # the start tells
-    return Sqlite() if table is None else table.server.storage
+
+async def storage_of(source: Source, *, waits: bool = False) -> Storage:
+    """What a source says before anything is started. SQLite where it says nothing, or with ``waits`` no earlier."""
+    told = False
+    while True:
+        try:
+            loaded = await asyncio.to_thread(source.load)
+        except OSError:
+            return Sqlite()  # the start tells
+        if loaded.table is not None:
+            return loaded.table.server.storage
+        if not waits or not loaded.waits:
+            return Sqlite()
+        if not told:
+            _log.info("waiting_for_settings", reasons=loaded.problems)
+            told = True
+        await asyncio.sleep(_PAUSE)
+
+
+_OTHER: dict[tuple[type[Storage], type[Storage]], str] = {
+    (Sqlite, Sqlite): "",
+    (Sqlite, Postgres): "this server's journal is SQLite; restart it to use PostgreSQL, or set storage.sqlite",
+    (Postgres, Sqlite): "this server's journal is in PostgreSQL; restart it to use SQLite, or set storage.postgres",
+    (Postgres, Postgres): "this is another host or database; restart the server to use it",
+}
 
 
 class Store:
@@ -30,6 +54,7 @@ class Store:
 
     def __init__(self, storage: Storage, options: ServeOptions, sealer: Sealer) -> None:
         self._storage = storage
+        self._leases: Leases | None = None
         self._lease = options.lease
         self._replica = secrets.randbelow((1 << 31) - 1) + 1
         self.journal: SqliteJournal | PostgresJournal = (
@@ -38,15 +63,33 @@ class Store:
             else SqliteJournal(options.data, sealer=sealer)
         )
 
+    def why_not(self, storage: Storage) -> str | None:
+        """Why a running server can't go over to this; None where it can: a user, a password, a parameter may change."""
+        told = _OTHER[type(self._storage), type(storage)]
+        if isinstance(storage, Postgres) and isinstance(self._storage, Postgres):
+            return None if place(storage.dsn) == place(self._storage.dsn) else told
+        return told or None
+
+    def use(self, storage: Storage) -> None:
+        """Make new connections as this says; those that there are go on."""
+        if storage == self._storage or not isinstance(storage, Postgres):
+            return
+        self._storage = storage
+        if isinstance(self.journal, PostgresJournal):
+            self.journal.use(storage.dsn)
+        if self._leases is not None:
+            self._leases.use(storage.dsn)
+
     def ownership(self, observer: LeaseTelemetry) -> Ownership:
         """By leases where the journal is shared, else of everything."""
         if not isinstance(self._storage, Postgres):
             observer.holds(SLOTS)
             return Sole()
-        return Leases(
+        self._leases = Leases(
             self._storage.dsn,
             replica=self._replica,
             name=f"{socket.gethostname()}/{os.getpid()}",
             observer=observer,
             timing=Timing(lease=self._lease),
         )
+        return self._leases

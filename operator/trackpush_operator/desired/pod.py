@@ -59,6 +59,7 @@ def _container(inputs: Inputs) -> Body:
             f"--data={DATA}",
             "--log-format=json",
             f"--drain-grace={_DRAIN_SECONDS}s",
+            *(["--await-settings"] if inputs.spec.storage.postgres is not None else []),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},

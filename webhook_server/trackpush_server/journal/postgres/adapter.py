@@ -70,7 +70,7 @@ class PostgresJournal:
         self._counted: set[int] = set()
         """Numbers of the appends that count as queued."""
         self._started = self._closed = False
-        connector = Connector(dsn)
+        connector = self._connector = Connector(dsn)
         self._sealer = sealer or Sealer(os.urandom)
         self._pool = Pool(connector)
         self._lookup = PostgresLookup(self._pool, self._sealer)
@@ -121,6 +121,10 @@ class PostgresJournal:
             self._news.on_replayed = self.on_replayed
             self._news.on_erased = self.on_erased
             await self._news.start()
+
+    def use(self, dsn: str) -> None:
+        """Make new connections with this: another password, say. It is the same database."""
+        self._connector.dsn = dsn
 
     async def close(self) -> None:
         """Write what is queued, then close."""

@@ -107,6 +107,10 @@ class Leases:
         self._task: asyncio.Task[None] | None = None
         self._faults = 0
 
+    def use(self, dsn: str) -> None:
+        """Make new connections with this."""
+        self._connector.dsn = dsn
+
     def holds(self, push_config: str) -> bool:
         """Whether pushes of this PushConfig may be sent now; see the port."""
         return slot_of(push_config) in self._held and self._clock() < self._deadline
