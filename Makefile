@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
 IMAGE ?= docker.io/library/trackpush:dev
 
 .PHONY: help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
@@ -31,10 +32,13 @@ image: $(READY) ## build the image without a container engine, into dist/trackpu
 
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
-	$(BIN)/python -m pytest --durations=10 --ignore=tests/node $(ARGS)
+	$(BIN)/python -m pytest --durations=10 --ignore=tests/node -m "not long" $(ARGS)
 
-reliability: $(READY) kube ## fault tests, the burst for a minute; writes what was seen into docs/reliability.md (needs root)
-	TRACKPUSH_RELIABILITY=1 TRACKPUSH_BURST_SECONDS=$${TRACKPUSH_BURST_SECONDS:-60} $(BIN)/python -m pytest --durations=20 --timeout=600 tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
+faults: $(READY) kube ## all fault tests, the long ones too (needs root)
+	$(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)
+
+reliability: $(READY) kube ## the same, the burst for a minute; writes what was seen into docs/reliability.md
+	TRACKPUSH_RELIABILITY=1 TRACKPUSH_BURST_SECONDS=60 $(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)
 
 e2e: $(READY) kube ## the operator and the chart on a real node in a network namespace (needs root); prints figures
 	$(BIN)/python tests/kube/rig/build.py coredns traefik >/dev/null

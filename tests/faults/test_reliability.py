@@ -22,7 +22,7 @@ from support.sink import open_sink
 pytestmark = pytest.mark.slow
 IDLE = 10_000
 BURST_SECONDS = int(os.environ.get("TRACKPUSH_BURST_SECONDS") or 4)
-"""A minute in `make reliability`."""
+"""A minute in CI and in `make reliability`."""
 
 
 async def test_a_disk_that_is_slow_to_sync(tmp_path: Path) -> None:
@@ -121,6 +121,7 @@ async def test_a_client_that_answers_one_byte_a_second(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 async def test_ten_thousand_idle_connections(tmp_path: Path) -> None:
     settings = {"limits": {"maxConnections": IDLE, "headerTimeout": "2m", "idleTimeout": "2m"}}
     async with scene(tmp_path, settings=settings) as stage:

@@ -51,6 +51,7 @@ async def test_a_restart_of_the_database(tmp_path: Path, database: tuple[Server,
         )
 
 
+@pytest.mark.long
 async def test_a_failover_to_a_standby(tmp_path: Path, database: tuple[Server, str]) -> None:
     server, name = database
     server.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
@@ -80,6 +81,7 @@ async def test_a_failover_to_a_standby(tmp_path: Path, database: tuple[Server, s
         standby.remove()
 
 
+@pytest.mark.long
 async def test_a_full_disk_of_the_database(tmp_path: Path) -> None:
     folder = Path(f"/tmp/tp-full-{os.getpid()}")  # noqa: S108  sockets need a short path
     with small_disk(folder, size="280m") as disk:
@@ -116,6 +118,7 @@ def shim() -> Iterator[Shim]:
     file.unlink()
 
 
+@pytest.mark.long
 async def test_a_database_that_is_slow_to_sync(tmp_path: Path, shim: Shim, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     try:
@@ -145,6 +148,7 @@ async def test_a_database_that_is_slow_to_sync(tmp_path: Path, shim: Shim, monke
         server.remove()
 
 
+@pytest.mark.long
 async def test_a_network_that_drops_everything_between_server_and_database(
     tmp_path: Path, database: tuple[Server, str]
 ) -> None:
@@ -169,6 +173,7 @@ async def test_a_network_that_drops_everything_between_server_and_database(
             )
 
 
+@pytest.mark.long
 async def test_dns_fails_for_client_and_database(tmp_path: Path, database: tuple[Server, str]) -> None:
     server, name = database
     hosts, resolver = tmp_path / "hosts", tmp_path / "resolv.conf"
