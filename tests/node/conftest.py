@@ -36,11 +36,13 @@ def node() -> Iterator[Node]:
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with kubectl and helm, as a person has them."""
+    """A folder with kubectl, its plugin and helm, as a person has them."""
     folder = tmp_path_factory.mktemp("bin")
     (folder / "kubectl").write_text(f'#!/bin/sh\nexec {build.program("kubebox")} kubectl "$@"\n')
     (folder / "kubectl").chmod(0o755)
     (folder / "helm").symlink_to(build.program("helm"))
+    for name in ("kubectl-trackpush", "kubectl_complete-trackpush"):
+        (folder / name).symlink_to(Path(sys.executable).parent / name)
     return folder
 
 

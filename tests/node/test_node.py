@@ -1,6 +1,7 @@
 """A real cluster with a kubelet, from `helm install` to `helm uninstall`. Each test goes on where the last ended."""
 
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -17,6 +18,14 @@ HERE = Path(__file__).parent
 INGRESS = f"http://{ADDRESS}/rms/in/api/clickpost/notify"
 HOST = "saas.increff.example"
 KEY = "bazaar-clickpost-key-1"
+RUNBOOK = dict(
+    re.findall(
+        r"<!-- on a cluster: (\d) [^\n]* -->\n```sh\n(.*?)```",
+        (HERE.parents[1] / "docs/runbooks/where-is-my-update.md").read_text(),
+        re.DOTALL,
+    )
+)
+"""Steps by number."""
 Record = dict[str, Any]
 
 
@@ -177,6 +186,49 @@ def test_a_server_pod_killed_with_pushes_pending_loses_none(node: Node, client: 
     until(lambda: set(waiting) <= client.delivered().keys(), seconds=180)
     for awb in waiting:
         assert len(set(client.delivered()[awb])) == 1, "one update has one id, however often it is sent"
+
+
+def test_the_plugin_finds_the_server_by_itself_and_says_what_is_wrong(shell: Any, client: Client) -> None:
+    assert client
+    found = json.loads(shell.run("kubectl trackpush status -o json || true"))
+    (server,) = found["servers"]
+    assert (server["name"], server["readyPods"], server["answered"]) == ("trackpush/main", 1, True)
+    listed = json.loads(shell.run("kubectl trackpush pushes list --state delivered --client bazaar -o json"))
+    assert listed["pushes"]
+    assert "pushes\t" in shell.run("kubectl __complete trackpush pus")
+
+
+def test_doctor_probes_the_server_through_the_ingress_and_reads_its_secrets(shell: Any, client: Client) -> None:
+    assert client
+    script = f"kubectl trackpush doctor -n trackpush --connect {ADDRESS}:80 -o json || true"
+    checks = json.loads(shell.run(script))["checks"]
+    assert {one["check"] for one in checks if one["result"] == "ok"} >= {
+        "tcp", "probe", "headers", "wrong-key", "body-size", "server", "url-words", "resources",
+    }  # fmt: skip
+    assert [one for one in checks if one["result"] == "fail"] == []
+
+
+def test_from_awb_to_cause_to_replay_in_under_a_minute_with_kubectl_alone(
+    node: Node, shell: Any, client: Client
+) -> None:
+    client.answer(422)
+    (awb,) = awbs(1)
+    posted(poster(node, [awb]))
+    until(lambda: " dead " in shell.run(f"kubectl trackpush shipment {awb} || true"), seconds=90)
+    begun = time.monotonic()
+    variables = f"AWB={awb} CLIENT=bazaar\n"
+    story = shell.run(variables + RUNBOOK["1"])
+    shell.run(variables + RUNBOOK["2"])
+    tries = shell.run(variables + RUNBOOK["3"])
+    client.answer(200)
+    replayed = shell.run(variables + RUNBOOK["4"])
+    took = time.monotonic() - begun
+    print(f"from AWB to cause to replay took {took:.1f} s")
+    assert "HTTP 422" in story
+    assert tries.count("HTTP 422") >= 6
+    assert "1 pushes are pending again" in replayed
+    until(lambda: awb in client.delivered())
+    assert took < 60
 
 
 def test_the_chart_upgraded_under_load_loses_none(node: Node, shell: Any, client: Client) -> None:

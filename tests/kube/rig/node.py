@@ -29,6 +29,7 @@ _PACKAGES = {
     "nft": "nftables",
     "conntrack": "conntrack",
     "ip": "iproute2",
+    "jq": "jq",
 }
 _VOLUMES = 4
 
