@@ -1,5 +1,6 @@
 """The pages of the site: their examples are valid, the backup works, and nothing is fetched from elsewhere."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -8,17 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 import yaml
 
 from support.page import blocks
+from support.postgres import Server, programs
 from trackpush_api.kinds import KINDS
 from trackpush_api.manifest import parse_manifests
+from trackpush_server.journal.postgres.schema import migrate
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/kinds").glob("*.md")) + sorted((ROOT / "docs/aggregators").glob("*.md"))
 _EXAMPLE = re.compile(r"<!-- checked: example -->\n\s*```yaml\n(.*?)```", re.DOTALL)
-_RUNNABLE = re.compile(r"<!-- (runnable(?: restore)?) -->\n```sh\n(.*?)```", re.DOTALL)
+_RUNNABLE = re.compile(r"<!-- (runnable(?: [a-z]+)?) -->\n```sh\n(.*?)```", re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -48,6 +52,35 @@ def test_a_backup_is_taken_and_put_back_as_the_page_says(tmp_path: Path) -> None
     with sqlite3.connect(tmp_path / "data/journal.db") as restored:
         assert restored.execute("SELECT awb FROM updates").fetchall() == [("1001",)]
     restored.close()
+
+
+async def test_a_dump_of_a_journal_in_postgresql_is_loaded_as_the_page_says(
+    tmp_path: Path, postgres_server: Server, postgres_dsn: str
+) -> None:
+    steps = dict(_RUNNABLE.findall((ROOT / "docs/backup.md").read_text(encoding="utf-8")))
+    journal = await asyncpg.connect(postgres_dsn)
+    await migrate(journal)
+    tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^(pg_|information_)' ORDER BY 1, 2"
+    before = await journal.fetch(tables)
+    empty = postgres_server.create_database()
+    environment = {
+        **os.environ,
+        "PATH": f"{programs()}{os.pathsep}{os.environ['PATH']}",
+        "DSN": postgres_dsn,
+        "EMPTY_DSN": postgres_server.dsn(empty),
+    }
+    for step in ("runnable dump", "runnable load"):
+        command = ["bash", "-ec", steps[step]]
+        await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, check=True, env=environment)
+    await journal.close()
+    restored = await asyncpg.connect(environment["EMPTY_DSN"])
+    after = await restored.fetch(tables)
+    await migrate(restored)  # a server takes it as it is
+    await restored.close()
+    postgres_server.drop_database(empty)
+
+    assert len(before) > 5
+    assert before == after
 
 
 @pytest.mark.slow
