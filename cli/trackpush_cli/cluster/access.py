@@ -5,7 +5,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import kubernetes.client
 import msgspec
 import urllib3
 from kubernetes import config
@@ -82,7 +81,8 @@ class ClusterAccess:
             if not following:
                 return
 
-    def _ask(self, api: Api, verb: str, path: str, query: Sequence[tuple[str, str]] = ()) -> Body:
+    def addressed(self, path: str, query: Sequence[tuple[str, str]] = ()) -> tuple[str, dict[str, str]]:
+        """The URL of a path, and the headers that say who we are."""
         _, url, headers, _, _ = self.client.param_serialize(
             "GET",
             path,
@@ -90,6 +90,10 @@ class ClusterAccess:
             header_params={"Accept": "application/json"},
             auth_settings=["BearerToken"],
         )
+        return url, headers
+
+    def _ask(self, api: Api, verb: str, path: str, query: Sequence[tuple[str, str]] = ()) -> Body:
+        url, headers = self.addressed(path, query)
         try:
             answer = self.client.call_api("GET", url, headers, _request_timeout=_TIMEOUT)
             data = answer.read()
@@ -118,8 +122,3 @@ def _message(data: bytes) -> str:
         return str(msgspec.json.decode(data)["message"])
     except (msgspec.DecodeError, KeyError, TypeError):
         return data[:200].decode(errors="replace").strip()
-
-
-def core(access: ClusterAccess) -> kubernetes.client.CoreV1Api:
-    """The generated API, for what is no plain read."""
-    return kubernetes.client.CoreV1Api(access.client)
