@@ -69,19 +69,30 @@ async def test_the_clock_steps_back(tmp_path: Path) -> None:
 @contextlib.asynccontextmanager
 async def _dripping() -> AsyncIterator[str]:
     """An endpoint that answers one byte a second."""
+    ended = asyncio.Event()
+    under_way: set[asyncio.Task[None]] = set()
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way.add(task := asyncio.create_task(drip(reader, writer)))
+        task.add_done_callback(under_way.discard)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":
                 writer.write(bytes([byte]))
                 await writer.drain()
-                await asyncio.sleep(1)
-        writer.close()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), 1)
+                    break
+        writer.transport.abort()
 
     listening = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with listening:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hooks"
+        ended.set()
+        listening.close()
+        await asyncio.gather(*under_way)  # none outlives the test: a warning in the next one would be an error
 
 
 async def test_a_client_that_answers_one_byte_a_second(tmp_path: Path) -> None:
