@@ -213,7 +213,7 @@ def _losses(replicas: Sequence[Replica]) -> list[Fault]:
     for replica in replicas:
         for line in replica.server.log:
             if line.get("event") == "slots_lost":
-                at = datetime.fromisoformat(line["timestamp"]).timestamp() - ahead
+                at = datetime.fromisoformat(line["time"]).timestamp() - ahead
                 found.append(Fault(who=replica.name, what="lost its slots", begun_at=at - TIMEOUT, ended_at=at + 1.0))
     return found
 
