@@ -1,6 +1,5 @@
 """A whole server in the test's own loop, with a source of routing tables that the test holds."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Hashable, Sequence
 from pathlib import Path
@@ -110,7 +109,7 @@ async def serving(
         **{"admin_listen": ("127.0.0.1", 0), **options_},
     )
     source = source or HeldSource(given or table())
-    server = Server(options, source=source, storage=await asyncio.to_thread(storage_of, source))
+    server = Server(options, source=source, storage=await storage_of(source))
     await server.start()
     try:
         yield server
