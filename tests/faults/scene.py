@@ -60,6 +60,11 @@ class Scene:
         """Seconds that the slowest 200 took."""
         return max(post.seconds for post in self.aggregator.posts if post.status == 200)
 
+    def fastest(self, *, since: float) -> float:
+        """Seconds that the fastest 200 took of those that were posted since a moment (`time.monotonic`)."""
+        posts = (post for post in self.aggregator.posts if post.status == 200)
+        return min(post.seconds for post in posts if post.answered_at - post.seconds >= since)
+
     def told(self) -> str:
         """For messages of failed tests."""
         return f"{len(self.aggregator.accepted)} accepted, {len(self.others)} not; {self.server.tail(8)}"

@@ -33,20 +33,28 @@ class Shim:
     """One file of settings; processes started with `environment` follow it."""
 
     def __init__(self, file: Path) -> None:
+        """``file`` and the library beside it are readable for all: the database isn't run by root."""
         file.write_bytes(bytes(16))
         file.chmod(0o644)
         self._file = file
+        self._library = file.with_suffix(".so")
+        shutil.copyfile(library(), self._library)
         with file.open("r+b") as opened:
             self._map = mmap.mmap(opened.fileno(), 16)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """For the process."""
-        return {"LD_PRELOAD": str(library()), "TRACKPUSH_SHIM": str(self._file)}
+        return {"LD_PRELOAD": str(self._library), "TRACKPUSH_SHIM": str(self._file)}
 
     def step_clock(self, seconds: float) -> None:
         """Set the wall clock this far from the right time."""
         self._map[:8] = struct.pack("=q", int(seconds * 1e9))
+
+    def remove(self) -> None:
+        """Remove its files."""
+        self._file.unlink()
+        self._library.unlink()
 
     def slow_sync(self, seconds: float) -> None:
         """Let each sync take so much longer."""

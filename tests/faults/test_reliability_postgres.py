@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,14 +109,16 @@ async def test_a_full_disk_of_the_database(tmp_path: Path) -> None:
                 )
         finally:
             server.remove()
+    folder.rmdir()  # noqa: ASYNC240  empty: it was a mount point
 
 
 @pytest.fixture
 def shim() -> Iterator[Shim]:
     """Where the database's own user can read it."""
     file = Path(f"/tmp/tp-shim-{os.getpid()}")  # noqa: S108  a short life, and nothing secret in it
-    yield Shim(file)
-    file.unlink()
+    made = Shim(file)
+    yield made
+    made.remove()
 
 
 @pytest.mark.long
@@ -129,13 +132,14 @@ async def test_a_database_that_is_slow_to_sync(tmp_path: Path, shim: Shim, monke
             name = server.create_database()
         async with scene(tmp_path, dsn=server.dsn(name)) as stage:
             shim.slow_sync(0.3)
+            since = time.monotonic()
             await stage.more(80)
-            slowest = stage.slowest
+            slowest, fastest = stage.slowest, stage.fastest(since=since)
             shim.slow_sync(0)
             await stage.more()
             await stage.settle()
             assert stage.statuses == {200}
-            assert slowest >= 0.3, "the disk wasn't slow"
+            assert fastest >= 0.3, "a 200 that didn't wait for the disk, or the disk wasn't slow"
             tell(
                 stage.row(
                     "Each sync of the disk takes 0.3 s longer",
