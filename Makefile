@@ -32,7 +32,7 @@ image: $(READY) ## build the image without a container engine, into dist/trackpu
 
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
-	$(BIN)/python -m pytest --durations=10 --ignore=tests/node -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 --ignore=tests/node -m "not long" $(ARGS)
 
 faults: $(READY) kube ## all fault tests, the long ones too (needs root)
 	$(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)

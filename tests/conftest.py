@@ -35,3 +35,11 @@ def blocked_loop_detector() -> Iterator[BlockBuster]:
             for place in AT_THE_START:
                 function.can_block_in(*place)
         yield detector
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the processes that share the tests: one has all that need the API server, and each file is in one."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        shared = not {"api_server", "own_api_server"}.isdisjoint(names)
+        item.add_marker(pytest.mark.xdist_group("cluster" if shared else item.nodeid.partition("::")[0]))
