@@ -62,4 +62,7 @@ def _query(operation: Operation, request: web.Request) -> Any:
         if given:
             raise ProblemError(400, f"this path takes no parameters; remove {', '.join(sorted(given))}")
         return None
+    nothing = sorted(name for name, value in given.items() if value.lower() == "null")
+    if nothing:  # msgspec would take the word for an absent parameter, and the filter would be gone without a word
+        raise ProblemError(400, f"null is no value: leave out {', '.join(nothing)}")
     return msgspec.convert(dict(given), type=operation.query, strict=False)
