@@ -55,16 +55,23 @@ class ConsoleChoice(NamedTuple):
         )
 
 
+def _option(name: str, **settings: Any) -> Callable[..., Any]:
+    """Also by environment variable, as pods are given it (``podTemplate``); several values with blanks between them."""
+    return click.option(
+        name, envvar=f"TRACKPUSH_{name.strip('-').replace('-', '_').upper()}", show_envvar=True, **settings
+    )
+
+
 _OPTIONS = (
-    click.option("--console-url", help="Where browsers reach the admin port, such as https://trackpush.example.com."),
-    click.option("--oidc-issuer", help="Log in to the console at this OpenID provider."),
-    click.option("--oidc-client-id", help="Our client there; its redirect URI is CONSOLE-URL/console/oidc/callback."),
-    click.option("--oidc-client-secret-file", type=_FILE, help="The client's secret; without it PKCE alone protects."),
-    click.option("--oidc-scope", multiple=True, default=("profile",), help="Asked for besides openid."),
-    click.option("--oidc-claim", default="groups", show_default=True, help="The claim that tells the groups."),
-    click.option("--oidc-view", multiple=True, metavar="GROUP", help="People of this group may look."),
-    click.option("--oidc-operate", multiple=True, metavar="GROUP", help="May also act, and see personal data."),
-    click.option("--oidc-ca-file", type=_FILE, help="Roots for the provider's certificate, PEM."),
+    _option("--console-url", help="Where browsers reach the admin port, such as https://trackpush.example.com."),
+    _option("--oidc-issuer", help="Log in to the console at this OpenID provider."),
+    _option("--oidc-client-id", help="Our client there; its redirect URI is CONSOLE-URL/console/oidc/callback."),
+    _option("--oidc-client-secret-file", type=_FILE, help="The client's secret; without it PKCE alone protects."),
+    _option("--oidc-scope", multiple=True, default=("profile",), help="Asked for besides openid."),
+    _option("--oidc-claim", default="groups", show_default=True, help="The claim that tells the groups."),
+    _option("--oidc-view", multiple=True, metavar="GROUP", help="People of this group may look."),
+    _option("--oidc-operate", multiple=True, metavar="GROUP", help="May also act, and see personal data."),
+    _option("--oidc-ca-file", type=_FILE, help="Roots for the provider's certificate, PEM."),
 )
 
 

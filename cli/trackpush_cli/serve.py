@@ -47,6 +47,8 @@ class Address(click.ParamType[tuple[str, int]]):
 )
 @click.option(
     "--admin-view-token-file",
+    envvar="TRACKPUSH_ADMIN_VIEW_TOKEN_FILE",
+    show_envvar=True,
     type=click.Path(path_type=Path),
     help="Holds a second token, which may only look: no changes, no personal data.",
 )
