@@ -37,6 +37,7 @@ def blocked_loop_detector() -> Iterator[BlockBuster]:
         yield detector
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of the processes that share the tests: one has all that need the API server, and each file is in one."""
     for item in items:
