@@ -241,7 +241,11 @@ async def test_a_replay_or_an_erasure_asked_of_one_replica_reaches_the_one_that_
                     f"http://{other.admin_address}/api/v1/erasures", json=asked_to_forget
                 ) as answer:
                     assert answer.status == 202, await answer.text()
-            await until(lambda: owner._dispatcher.snapshot()[0].in_memory == 1, seconds=30, what="one is forgotten")
+            await until(
+                lambda: [one.in_memory for one in owner._dispatcher.snapshot() if one.push_config == name] == [1],
+                seconds=30,
+                what=lambda: f"one is forgotten: {owner._dispatcher.snapshot()}",
+            )
 
 
 async def test_a_server_keeps_its_storage_until_it_is_started_again(tmp_path: Path, journal_dsn: str) -> None:
