@@ -9,7 +9,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
 IMAGE ?= docker.io/library/trackpush:dev
 
-.PHONY: help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
+.PHONY: long help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -33,6 +33,9 @@ image: $(READY) ## build the image without a container engine, into dist/trackpu
 test: $(READY) kube ## all tests (ARGS="-k name" for some)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 --ignore=tests/node -m "not long" $(ARGS)
+
+long: $(READY) kube ## the tests that take a minute each: chaos, alerts, clients in four languages, two versions on one schema
+	$(BIN)/python -m pytest --durations=10 --timeout=600 -m long --ignore=tests/node $(addprefix --ignore=,$(FAULTS))
 
 faults: $(READY) kube ## all fault tests, the long ones too (needs root)
 	$(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)

@@ -27,7 +27,7 @@ TROUBLE = 0.15
 RETRIES = {"retry": {"schedule": ["50ms", "100ms", "200ms", "500ms"]}}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_update_is_taken_once_and_in_order_although_all_of_it_gets_lost_now_and_then(

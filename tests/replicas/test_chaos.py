@@ -100,7 +100,7 @@ class Chaos:
         fault.ended_at = time.monotonic()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_nothing_is_lost_overtaken_or_sent_by_two_whatever_happens_to_replicas_and_database(
     tmp_path: Path, own_postgres: Server

@@ -15,7 +15,7 @@ from support.server import running
 from support.sink import open_sink
 from trackpush_server.journal.postgres import schema
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 _STORAGE = {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}
 NEXT = schema.CHANGES[-1].number + 1
 EXPANDS = f"""-- needs: 1

@@ -30,7 +30,7 @@ from trackpush_operator.lease import LeaseLostError
 from trackpush_operator.operator import Operator
 from trackpush_operator.options import OperatorOptions
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 _HELD = 0.8
 """Seconds for which somebody holds the journal's lock: more than the half second that the alert allows."""
 _OLD = 2 * 3600 * 1000
