@@ -102,9 +102,12 @@ async def test_a_suspended_server_has_no_pods_and_its_storage_may_change(
         await cluster.until_exists("StatefulSet", namespace, "main")
         await cluster.patch("WebhookServer", namespace, "main", spec={"suspend": True})
         await cluster.until_condition("WebhookServer", namespace, "main", Programmed="False Suspended")
-        found = await cluster.get("StatefulSet", namespace, "main")
-        assert found is not None
-        assert found["spec"]["replicas"] == 0
+
+        async def pods() -> int | None:
+            found = await cluster.get("StatefulSet", namespace, "main")
+            return None if found is None else found["spec"]["replicas"]
+
+        await cluster.until(pods, 0)
         storage = {"storage": {"sqlite": None, **_STORAGE}}
         await cluster.patch("WebhookServer", namespace, "main", spec=storage)
         await cluster.until(replicas, 0)
