@@ -179,10 +179,12 @@ async def test_a_collector_that_is_down_slows_nothing_and_fills_no_log(tmp_path:
 async def test_a_collector_that_hangs_holds_no_end_up(tmp_path: Path) -> None:
     asked = asyncio.Event()
 
-    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        asked.set()
-        await asyncio.Event().wait()
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            await reader.read(1)
+            asked.set()
+            while await reader.read(65536):  # to the end of the connection, without a word
+                pass
 
     collector = await asyncio.start_server(hang, "127.0.0.1", 0)
     port = collector.sockets[0].getsockname()[1]
