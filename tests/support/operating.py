@@ -142,13 +142,13 @@ async def client(kubeconfig: Path) -> AsyncIterator[Client]:
 
 
 def options(kubeconfig: Path, namespace: str, **given: Any) -> OperatorOptions:
-    """For an operator of this namespace, with a short Lease."""
+    """For an operator of this namespace, with a Lease that a busy machine renews in time."""
     defaults: dict[str, Any] = {
         "image": "trackpush:test",
         "namespaces": (namespace,),
         "operator_namespace": namespace,
         "lease_namespace": namespace,
-        "lease_seconds": 3.0,
+        "lease_seconds": 8.0,
         "health_listen": ("127.0.0.1", 0),
         "kubeconfig": kubeconfig,
     }
