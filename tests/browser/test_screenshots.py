@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from browser.conftest import Desk, awb
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long, pytest.mark.timeout(300)]
 SHOWN = {
     "search": "/console/",
     "shipment": f"/console/shipments/{awb(4)}",

@@ -35,8 +35,13 @@ TROUBLE = 0.15
 RETRIES = {"retry": {"schedule": ["50ms", "100ms", "200ms", "500ms"]}}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("killed", [False, True], ids=["stays up", "is killed and started again"])
+@pytest.mark.parametrize(
+    "killed",
+    [
+        pytest.param(False, id="stays up", marks=pytest.mark.slow),
+        pytest.param(True, id="is killed and started again", marks=pytest.mark.long),
+    ],
+)
 async def test_every_update_is_verified_and_booked_once_and_in_order_although_pushes_and_answers_get_lost(
     tmp_path: Path, *, killed: bool
 ) -> None:
