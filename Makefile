@@ -45,7 +45,7 @@ reliability: $(READY) kube ## the same, the burst for a minute; writes what was 
 
 e2e: $(READY) kube ## the operator and the chart on a real node in a network namespace (needs root); prints figures
 	$(BIN)/python tests/kube/rig/build.py coredns traefik >/dev/null
-	$(BIN)/python -m pytest -s --durations=10 tests/node
+	$(BIN)/python -m pytest -s --durations=10 --timeout=600 tests/node
 
 check: $(READY) kube ## format, lint, types, import contracts, generated files up to date
 	$(BIN)/ruff format --check .
