@@ -1,6 +1,7 @@
 """What the children of a WebhookServer are."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from kube.fixtures import ApiServer
 from kube.rig.control_plane import ControlPlane
 from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
 from trackpush_api import shards
+from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.cluster.kinds import child_api
 from trackpush_operator.desired import children
 from trackpush_operator.desired.merge import merged
@@ -135,3 +137,11 @@ def test_secrets_hold_their_content() -> None:
     assert shard["metadata"]["name"] == "main-routing-07"
     assert shard["data"] == {"shard.json": "e30="}
     assert admin_token_secret(server, "t")["metadata"]["name"] == "main-admin-token"
+
+
+@pytest.mark.parametrize("case", ["sqlite-ingress", "postgres-http-route"])
+def test_the_paths_that_are_exposed_are_those_to_paste(case: str) -> None:
+    exposed = (GOLDEN / f"{case}.yaml").read_text()
+    for aggregator in Aggregator:
+        assert re.search(rf"(path|value): /rms/in/api/{aggregator.path_segment}$", exposed, re.MULTILINE), aggregator
+    assert "/shiprocket" not in exposed, "its panel refuses URLs that contain its name"

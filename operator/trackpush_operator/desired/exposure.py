@@ -69,7 +69,7 @@ def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
     if host is None:
         yield inputs.spec.base_path
         return
-    yield from (f"{inputs.spec.base_path}/{one.slug}" for one in host.aggregators)
+    yield from (f"{inputs.spec.base_path}/{one.path_segment}" for one in host.aggregators)
 
 
 def _ingress_path(inputs: Inputs, path: str) -> Body:
