@@ -6,15 +6,13 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kube.fixtures import ROOT
 from kube.rig.node import ADDRESS, Node
-from support.postgres import PASSWORD, ROLE, Server
 
 HERE = Path(__file__).parent
 INGRESS = f"http://{ADDRESS}/rms/in/api/clickpost/notify"
@@ -106,17 +104,6 @@ def posted(process: "subprocess.Popen[str]") -> set[str]:
 def awbs(count: int) -> list[str]:
     """Fresh ones."""
     return [f"19{secrets.randbelow(10**10):010d}" for _ in range(count)]
-
-
-@pytest.fixture(scope="module")
-def database(node: Node) -> Iterator[Server]:
-    """A PostgreSQL on the node's own address."""
-    made = Server({"listen_addresses": ADDRESS}, inside=node.inside)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture(scope="module")
@@ -278,41 +265,12 @@ def test_the_server_goes_on_without_the_operator_and_restarts_from_its_files_alo
     until(lambda: awb in client.delivered(), seconds=120)
 
 
-def test_the_journal_moves_to_postgresql_as_the_page_says_and_two_pods_roll_under_load_without_loss(
-    node: Node, shell: Any, client: Client, database: Server
-) -> None:
-    node.kubectl("-n", "trackpush", "scale", "deployment/trackpush", "--replicas=1")
-    node.kubectl("-n", "trackpush", "rollout", "status", "deployment/trackpush", "--timeout=120s")
-    client.answer(503)
-    waiting = awbs(40)
-    assert posted(poster(node, waiting)) == set(waiting)
-    dsn = f"postgresql://{ROLE}:{PASSWORD}@{ADDRESS}:{database.port}/{database.create_database()}"
-    page = (ROOT / "docs/move-storage.md").read_text()
-    for commands in re.findall(r"   ```sh\n(.*?)   ```", page, re.DOTALL):
-        print(shell.run(commands.replace("postgresql://trackpush:…@db.example:5432/trackpush", dsn)))
-    pods = ("pods", "-n", "trackpush", "-l", "app.kubernetes.io/instance=main,app.kubernetes.io/component=server")
-    until(lambda: len(node.plane.get(*pods)["items"]) == 2, seconds=120)
-    node.kubectl("-n", "trackpush", "rollout", "status", "deployment/main", "--timeout=180s")
-    node.kubectl("-n", "trackpush", "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
-    client.answer(200)
-    until(lambda: set(waiting) <= client.delivered().keys(), seconds=120)
-
-    sent = awbs(300)
-    load = poster(node, sent, pause=0.05)
-    node.kubectl("-n", "trackpush", "rollout", "restart", "deployment/main")
-    node.kubectl("-n", "trackpush", "rollout", "status", "deployment/main", "--timeout=240s")
-    assert posted(load) == set(sent)
-    until(lambda: set(sent) <= client.delivered().keys(), seconds=120)
-    delivered = client.delivered()
-    assert all(len(delivered[awb]) == 1 for awb in (*waiting, *sent)), "a clean end sends nothing twice"
-
-
 def test_uninstalled_in_any_order_nothing_hangs_and_the_journal_stays(node: Node, shell: Any) -> None:
     shell.run("helm uninstall trackpush -n trackpush --wait")
     assert node.plane.get("pushconfig", "oms", "-n", "bazaar"), "resources stay"
-    assert node.plane.get("deployment", "main", "-n", "trackpush"), "servers stay"
+    assert node.plane.get("statefulset", "main", "-n", "trackpush"), "servers stay"
     node.kubectl("-n", "trackpush", "delete", "webhookserver", "main", "--timeout=60s")
-    until(lambda: not node.plane.get("deployment,service,ingress", "-n", "trackpush")["items"])
+    until(lambda: not node.plane.get("statefulset,service,ingress", "-n", "trackpush")["items"])
     until(lambda: not node.plane.get("pods", "-n", "trackpush")["items"], seconds=90)
     assert node.plane.get("pvc", "data-main-0", "-n", "trackpush"), "it holds updates that were answered with 200"
     node.kubectl("delete", "crd", "-l", "app.kubernetes.io/name!=x", "--timeout=60s", "--wait")
