@@ -74,17 +74,25 @@ class Processes:
         return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
 
 
+_given: set[int] = set()
+"""Ports that this process handed out: whoever got one may not listen on it yet."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; all held open until the last is found, so that they differ."""
+    """Ports that nobody listens on, each handed out once; all are held open until the last is found."""
     held: list[socket.socket] = []
     offset = os.getpid() * 7 % len(_PORTS)
     try:
         for step in range(len(_PORTS)):
             if len(held) == count:
                 break
-            with contextlib.suppress(OSError):
-                held.append(socket.create_server(("127.0.0.1", _PORTS[(offset + step) % len(_PORTS)])))
-        return [one.getsockname()[1] for one in held]
+            port = _PORTS[(offset + step) % len(_PORTS)]
+            if port not in _given:
+                with contextlib.suppress(OSError):
+                    held.append(socket.create_server(("127.0.0.1", port)))
+        found = [one.getsockname()[1] for one in held]
+        _given.update(found)
+        return found
     finally:
         for one in held:
             one.close()
