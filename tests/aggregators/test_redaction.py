@@ -6,6 +6,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, shipway
+from trackpush_server.aggregators import redact
 
 KEY = "s3cr3t-key/with +specials=é"
 PLAIN = "0123456789abcdef"
@@ -35,6 +36,16 @@ def test_the_presented_key_is_gone_in_every_form_and_the_rest_is_untouched(key: 
     echo = json.loads(update.body)["echo"]
     assert echo in {"[redacted]", "https://x.test/?key=[redacted]&a=b"}
     assert update.body == before + json.dumps(echo).encode() + after
+
+
+def test_bodies_without_a_key_cost_no_pattern_whatever_the_number_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(redact.re, "compile", made.append)
+
+    for number in range(20):
+        one(CLICKPOST, clickpost(), key=f"{PLAIN}-{number}")
+
+    assert made == []
 
 
 def test_a_body_without_secrets_is_not_touched_however_it_looks() -> None:

@@ -7,7 +7,7 @@ an AWB written as 19041424751540.0 or a price as 1.10 leaves as it came.
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -34,16 +34,13 @@ class Secret:
     """A key to be found in bodies, in every form that JSON and URLs give it."""
 
     def __init__(self, key: str) -> None:
+        self._key = key
         self._needle = key.encode("utf-8", "replace")
         # A key of unreserved characters looks the same in a URL, and in JSON unless written in \u escapes.
         self._plain = _UNRESERVED.fullmatch(key) is not None
         # Cutting the bytes out is safe where they can stand in strings only: no number holds such a letter.
         self._cuttable = self._plain and len(key) >= _LONG_ENOUGH and re.search("[A-DF-Za-df-z_~]", key) is not None
         self._escaped = b"\\" + self._needle
-        pattern = "".join(map(_url_forms, key)) if len(key) <= _LONGEST_PATTERN else re.escape(key)
-        if len(key) < _LONG_ENOUGH:
-            pattern = f"(?<![0-9A-Za-z]){pattern}(?![0-9A-Za-z])"
-        self._pattern = re.compile(pattern)
 
     def remove(self, body: bytes) -> bytes:
         """The JSON with the key replaced in every string; the same object where it holds none."""
@@ -57,6 +54,15 @@ class Secret:
     def clean(self, text: str | None) -> str | None:
         """A text with the key replaced."""
         return None if text is None else self._pattern.sub(REDACTED, text)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """Made when it is needed: that takes longer than all else for an update, and few bodies hold a key."""
+        key = self._key
+        pattern = "".join(map(_url_forms, key)) if len(key) <= _LONGEST_PATTERN else re.escape(key)
+        if len(key) < _LONG_ENOUGH:
+            pattern = f"(?<![0-9A-Za-z]){pattern}(?![0-9A-Za-z])"
+        return re.compile(pattern)
 
     def _may_hide(self, body: bytes) -> bool:
         return b"\\u" in body or (not self._plain and (b"\\" in body or b"%" in body or b"+" in body))
