@@ -1,11 +1,11 @@
 """The operations that act: replays, erasures and reseals. Each is written into the audit log before it begins."""
 
 import hashlib
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-from trackpush_server.admin.api.operation import Call, Operation
+from trackpush_server.admin.api.operation import Call, operation
 from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.identity import Identity, address
@@ -37,179 +37,81 @@ class ResealList(msgspec.Struct, frozen=True, kw_only=True):
     reseals: tuple[ResealView, ...]
 
 
-class Acting:
-    """The handlers."""
+@operation("POST", "/replays", status=202, errors=(429,))
+async def start_replay(call: Call, body: ReplayRequest) -> ReplayView:
+    """Send ended pushes once more, or count them (dryRun)."""
+    return await replay(call.desk, call.identity, body, address(call.request))
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
 
-    def operations(self) -> tuple[Operation, ...]:
-        """All that act, and what shows how far they are."""
-        return (
-            Operation(
-                method="POST",
-                path="/replays",
-                name="startReplay",
-                summary="Send ended pushes once more, or count them (dryRun)",
-                handler=self.start_replay,
-                body=ReplayRequest,
-                answer=ReplayView,
-                status=202,
-                role="operate",
-                errors=(429,),
-            ),
-            Operation(
-                method="GET",
-                path="/replays",
-                name="listReplays",
-                summary="Replays that the process remembers",
-                handler=self.list_replays,
-                answer=ReplayList,
-            ),
-            Operation(
-                method="GET",
-                path="/replays/{id}",
-                name="getReplay",
-                summary="How far a replay is",
-                handler=self.get_replay,
-                answer=ReplayView,
-                errors=(410,),
-            ),
-            Operation(
-                method="DELETE",
-                path="/replays/{id}",
-                name="endReplay",
-                summary="End a replay; what it did stays",
-                handler=self.end_replay,
-                answer=ReplayView,
-                role="operate",
-                errors=(410,),
-            ),
-            Operation(
-                method="POST",
-                path="/erasures",
-                name="startErasure",
-                summary="Erase what updates tell of people",
-                handler=self.start_erasure,
-                body=ErasureRequest,
-                answer=ErasureView,
-                status=202,
-                role="operate",
-                errors=(429,),
-            ),
-            Operation(
-                method="GET",
-                path="/erasures",
-                name="listErasures",
-                summary="Records of erasures",
-                handler=self.list_erasures,
-                answer=ErasureList,
-            ),
-            Operation(
-                method="GET",
-                path="/erasures/{id}",
-                name="getErasure",
-                summary="How far an erasure is",
-                handler=self.get_erasure,
-                answer=ErasureView,
-                errors=(410,),
-            ),
-            Operation(
-                method="POST",
-                path="/reseals",
-                name="startReseal",
-                summary="Store anew what is in clear, or sealed with another key than the first",
-                handler=self.start_reseal,
-                body=ResealRequest,
-                answer=ResealView,
-                status=202,
-                role="operate",
-                errors=(429,),
-            ),
-            Operation(
-                method="GET",
-                path="/reseals",
-                name="listReseals",
-                summary="Reseals that the process remembers",
-                handler=self.list_reseals,
-                answer=ResealList,
-            ),
-            Operation(
-                method="GET",
-                path="/reseals/{id}",
-                name="getReseal",
-                summary="How far a reseal is",
-                handler=self.get_reseal,
-                answer=ResealView,
-                errors=(410,),
-            ),
-            Operation(
-                method="DELETE",
-                path="/reseals/{id}",
-                name="endReseal",
-                summary="End a reseal; what it did stays",
-                handler=self.end_reseal,
-                answer=ResealView,
-                role="operate",
-                errors=(410,),
-            ),
-        )
+@operation("GET", "/replays")
+async def list_replays(call: Call) -> ReplayList:
+    """Replays that the process remembers."""
+    return ReplayList(replays=call.desk.replays.jobs.all())
 
-    async def start_replay(self, call: Call) -> ReplayView:
-        """See `operations`."""
-        return await replay(self._desk, call.identity, call.body, address(call.request))
 
-    async def list_replays(self, _: Call) -> ReplayList:
-        """See `operations`."""
-        return ReplayList(replays=self._desk.replays.jobs.all())
+@operation("GET", "/replays/{id}", errors=(410,))
+async def get_replay(call: Call) -> ReplayView:
+    """How far a replay is."""
+    return _known(call.desk.replays.jobs, call.path["id"])
 
-    async def get_replay(self, call: Call) -> ReplayView:
-        """See `operations`."""
-        return _known(self._desk.replays.jobs, call.path["id"])
 
-    async def get_erasure(self, call: Call) -> ErasureView:
-        """See `operations`."""
-        return _known(self._desk.erasures.jobs, call.path["id"])
+@operation("DELETE", "/replays/{id}", errors=(410,))
+async def end_replay(call: Call) -> ReplayView:
+    """End a replay; what it did stays."""
+    return await _end(call.desk.replays.jobs, "replay.end", call)
 
-    async def get_reseal(self, call: Call) -> ResealView:
-        """See `operations`."""
-        return _known(self._desk.reseals.jobs, call.path["id"])
 
-    async def end_replay(self, call: Call) -> ReplayView:
-        """See `operations`."""
-        return await self._end(self._desk.replays.jobs, "replay.end", call)
+@operation("POST", "/erasures", status=202, errors=(429,))
+async def start_erasure(call: Call, body: ErasureRequest) -> ErasureView:
+    """Erase what updates tell of people."""
+    call.desk.erasures.check(body)
+    await call.desk.audit(call.identity, "erasure.start", describe_erasure(body), address(call.request))
+    return call.desk.erasures.start(body)
 
-    async def end_reseal(self, call: Call) -> ResealView:
-        """See `operations`."""
-        return await self._end(self._desk.reseals.jobs, "reseal.end", call)
 
-    async def start_reseal(self, call: Call) -> ResealView:
-        """See `operations`."""
-        self._desk.reseals.jobs.check()
-        await self._desk.audit(call.identity, "reseal.start", "", address(call.request))
-        return self._desk.reseals.start(call.body)
+@operation("GET", "/erasures")
+async def list_erasures(call: Call) -> ErasureList:
+    """Records of erasures."""
+    return ErasureList(erasures=await call.desk.erasures.records())
 
-    async def list_reseals(self, _: Call) -> ResealList:
-        """See `operations`."""
-        return ResealList(reseals=self._desk.reseals.jobs.all())
 
-    async def start_erasure(self, call: Call) -> ErasureView:
-        """See `operations`."""
-        request: ErasureRequest = call.body
-        self._desk.erasures.check(request)
-        await self._desk.audit(call.identity, "erasure.start", describe_erasure(request), address(call.request))
-        return self._desk.erasures.start(request)
+@operation("GET", "/erasures/{id}", errors=(410,))
+async def get_erasure(call: Call) -> ErasureView:
+    """How far an erasure is."""
+    return _known(call.desk.erasures.jobs, call.path["id"])
 
-    async def list_erasures(self, _: Call) -> ErasureList:
-        """See `operations`."""
-        return ErasureList(erasures=await self._desk.erasures.records())
 
-    async def _end(self, jobs: Jobs[_V], action: str, call: Call) -> _V:
-        job = call.path["id"]
-        _known(jobs, job)
-        await self._desk.audit(call.identity, action, job, address(call.request))
-        await jobs.cancel(job)
-        return _known(jobs, job)
+@operation("POST", "/reseals", status=202, errors=(429,))
+async def start_reseal(call: Call, body: ResealRequest) -> ResealView:
+    """Store anew what is in clear, or sealed with another key than the first."""
+    call.desk.reseals.jobs.check()
+    await call.desk.audit(call.identity, "reseal.start", "", address(call.request))
+    return call.desk.reseals.start(body)
+
+
+@operation("GET", "/reseals")
+async def list_reseals(call: Call) -> ResealList:
+    """Reseals that the process remembers."""
+    return ResealList(reseals=call.desk.reseals.jobs.all())
+
+
+@operation("GET", "/reseals/{id}", errors=(410,))
+async def get_reseal(call: Call) -> ResealView:
+    """How far a reseal is."""
+    return _known(call.desk.reseals.jobs, call.path["id"])
+
+
+@operation("DELETE", "/reseals/{id}", errors=(410,))
+async def end_reseal(call: Call) -> ResealView:
+    """End a reseal; what it did stays."""
+    return await _end(call.desk.reseals.jobs, "reseal.end", call)
+
+
+OPERATIONS: Final = (
+    *(start_replay, list_replays, get_replay, end_replay),
+    *(start_erasure, list_erasures, get_erasure),
+    *(start_reseal, list_reseals, get_reseal, end_reseal),
+)
 
 
 async def replay(desk: Desk, who: Identity, request: ReplayRequest, came_from: str) -> ReplayView:
@@ -238,6 +140,14 @@ def describe_replay(request: ReplayRequest) -> str:
     parts += [f"since {request.since.isoformat()}"] if request.since is not None else []
     parts += [f"until {request.until.isoformat()}"] if request.until is not None else []
     return ", ".join(parts)
+
+
+async def _end(jobs: Jobs[_V], action: str, call: Call) -> _V:
+    job = call.path["id"]
+    _known(jobs, job)
+    await call.desk.audit(call.identity, action, job, address(call.request))
+    await jobs.cancel(job)
+    return _known(jobs, job)
 
 
 def _known(jobs: Jobs[_V], job: str) -> _V:

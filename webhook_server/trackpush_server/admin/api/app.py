@@ -7,15 +7,15 @@ from aiohttp import web
 from trackpush_server.admin.api.endpoint import Handler, endpoint
 from trackpush_server.admin.api.openapi import BASE
 from trackpush_server.admin.api.problems import problem
-from trackpush_server.admin.api.served import document, operations
+from trackpush_server.admin.api.served import OPERATIONS, document
 from trackpush_server.admin.desk import Desk
 
 
 def add_routes(app: web.Application, desk: Desk) -> None:
     """Add them to the admin port."""
     methods: dict[str, dict[str, Handler]] = {}
-    for one in operations(desk):
-        methods.setdefault(f"{BASE}{one.path}", {})[one.method] = endpoint(one)
+    for one in OPERATIONS:
+        methods.setdefault(f"{BASE}{one.path}", {})[one.method] = endpoint(one, desk)
     for path, handlers in methods.items():
         for method, handler in handlers.items():
             app.router.add_route(method, path, handler)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from trackpush_server.admin.api.operation import Call, Operation
 from trackpush_server.admin.api.problems import ProblemError, problem
+from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.identity import identity
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.operations.jobs import TooManyJobsError
@@ -16,12 +17,12 @@ from trackpush_server.telemetry.tail import TooManyWatchersError
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def endpoint(operation: Operation) -> Handler:
+def endpoint(operation: Operation, desk: Desk) -> Handler:
     """The handler of an operation."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            return await _served(operation, request)
+            return await _served(operation, desk, request)
         except ProblemError as error:
             return problem(error.status, error.detail)
         except (ValueError, msgspec.DecodeError) as error:
@@ -34,18 +35,14 @@ def endpoint(operation: Operation) -> Handler:
     return handle
 
 
-async def _served(operation: Operation, request: web.Request) -> web.StreamResponse:
+async def _served(operation: Operation, desk: Desk, request: web.Request) -> web.StreamResponse:
     who = identity(request)
     if operation.role == "operate" and not who.operates:
         raise ProblemError(403, f"{operation.method} {request.path} needs the role operate; {who.actor} has view")
-    call = Call(
-        identity=who,
-        request=request,
-        path=request.match_info,
-        query=_query(operation, request),
-        body=None if operation.body is None else msgspec.json.decode(await request.read(), type=operation.body),
-    )
-    answer = await operation.handler(call)
+    takes = _query(operation, request)
+    if operation.body is not None:
+        takes["body"] = msgspec.json.decode(await request.read(), type=operation.body)
+    answer = await operation.handler(Call(desk=desk, identity=who, request=request, path=request.match_info), **takes)
     if isinstance(answer, web.StreamResponse):
         return answer
     return web.Response(
@@ -53,7 +50,7 @@ async def _served(operation: Operation, request: web.Request) -> web.StreamRespo
     )
 
 
-def _query(operation: Operation, request: web.Request) -> Any:
+def _query(operation: Operation, request: web.Request) -> dict[str, Any]:
     given = request.query
     twice = sorted({name for name in given if len(given.getall(name)) > 1})
     if twice:
@@ -61,8 +58,8 @@ def _query(operation: Operation, request: web.Request) -> Any:
     if operation.query is None:
         if given:
             raise ProblemError(400, f"this path takes no parameters; remove {', '.join(sorted(given))}")
-        return None
+        return {}
     nothing = sorted(name for name, value in given.items() if value.lower() == "null")
     if nothing:  # msgspec would take the word for an absent parameter, and the filter would be gone without a word
         raise ProblemError(400, f"null is no value: leave out {', '.join(nothing)}")
-    return msgspec.convert(dict(given), type=operation.query, strict=False)
+    return {"query": msgspec.convert(dict(given), type=operation.query, strict=False)}

@@ -6,9 +6,8 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin import masking
-from trackpush_server.admin.api.operation import Call, Operation
+from trackpush_server.admin.api.operation import Call, operation
 from trackpush_server.admin.api.reading import Name, Params, Text
-from trackpush_server.admin.desk import Desk
 from trackpush_server.telemetry.tail import TailEvent, Watcher
 
 HEARTBEAT_SECONDS: Final = 10.0
@@ -23,40 +22,21 @@ class TailParams(Params, frozen=True, kw_only=True):
     """Only attempts that failed."""
 
 
-class Live:
-    """The handler."""
+@operation("GET", "/tail", answer=TailEvent, errors=(429,), content_type="text/event-stream")
+async def tail(call: Call, query: TailParams) -> web.StreamResponse:
+    """Updates and attempts as they happen: server-sent events, each with a TailEvent as data."""
+    with call.desk.tail.watching(lambda event: _wanted(query, event)) as watcher:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(call.request)
+        await response.write(b": watching\n\n")
+        try:
+            while True:  # until the other side hangs up, or the server stops
+                await response.write(await _next(watcher, plain=call.identity.operates))
+        except ConnectionError:
+            return response
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
 
-    def operations(self) -> tuple[Operation, ...]:
-        """The one."""
-        return (
-            Operation(
-                method="GET",
-                path="/tail",
-                name="tail",
-                summary="Updates and attempts as they happen: server-sent events, each with a TailEvent as data",
-                handler=self.tail,
-                query=TailParams,
-                answer=TailEvent,
-                errors=(429,),
-                content_type="text/event-stream",
-            ),
-        )
-
-    async def tail(self, call: Call) -> web.StreamResponse:
-        """See `operations`. Ends when the other side hangs up, or the server stops."""
-        asked: TailParams = call.query
-        with self._desk.tail.watching(lambda event: _wanted(asked, event)) as watcher:
-            response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-            await response.prepare(call.request)
-            await response.write(b": watching\n\n")
-            try:
-                while True:
-                    await response.write(await _next(watcher, plain=call.identity.operates))
-            except ConnectionError:
-                return response
+OPERATIONS: Final = (tail,)
 
 
 async def _next(watcher: Watcher, *, plain: bool) -> bytes:

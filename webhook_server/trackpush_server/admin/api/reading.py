@@ -9,7 +9,7 @@ from msgspec import Meta
 from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
 from trackpush_server.admin.api import shapes
-from trackpush_server.admin.api.operation import Call, Operation
+from trackpush_server.admin.api.operation import Call, operation
 from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.clients import ClientHealth, Overview, PushConfigHealth, State
 from trackpush_server.admin.desk import Desk
@@ -136,171 +136,96 @@ class Audits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     before: int | None
 
 
-class Reading:
-    """The handlers."""
+@operation("GET", "/pushes")
+async def list_pushes(call: Call, query: PushesParams) -> shapes.Pushes:
+    """Pushes that match, newest first."""
+    return shapes.pushes(await call.desk.lookup.list_pushes(push_query(query)), plain=call.identity.operates)
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
 
-    def operations(self) -> tuple[Operation, ...]:
-        """All that read."""
-        return (
-            Operation(
-                method="GET",
-                path="/pushes",
-                name="listPushes",
-                summary="Pushes that match, newest first",
-                handler=self.pushes,
-                query=PushesParams,
-                answer=shapes.Pushes,
-            ),
-            Operation(
-                method="GET",
-                path="/pushes/{id}",
-                name="getPush",
-                summary="One push with its attempts and bodies",
-                handler=self.push,
-                answer=shapes.PushWhole,
-                errors=(404,),
-                path_patterns={"id": PUSH_ID},
-            ),
-            Operation(
-                method="GET",
-                path="/shipments/{shipment}",
-                name="getShipment",
-                summary="A shipment's story: every update, push and attempt; by AWB, forward AWB or shipment",
-                handler=self.shipment,
-                query=ShipmentParams,
-                answer=shapes.Shipment,
-            ),
-            Operation(
-                method="GET",
-                path="/clients",
-                name="listClients",
-                summary="Clients and how they are",
-                handler=self.clients,
-                query=ClientsParams,
-                answer=Clients,
-            ),
-            Operation(
-                method="GET",
-                path="/push-configs",
-                name="listPushConfigs",
-                summary="PushConfigs: success rate, latency, queue age, breaker, next try",
-                handler=self.push_configs,
-                query=PushConfigsParams,
-                answer=PushConfigs,
-            ),
-            Operation(
-                method="GET",
-                path="/push-configs/{namespace}/{name}",
-                name="getPushConfig",
-                summary="One PushConfig",
-                handler=self.push_config,
-                answer=PushConfigHealth,
-                errors=(404,),
-            ),
-            Operation(
-                method="GET",
-                path="/series",
-                name="getSeries",
-                summary="Rates, latency and queue age of the last hour",
-                handler=self.series,
-                query=SeriesParams,
-                answer=Series,
-            ),
-            Operation(
-                method="GET",
-                path="/config",
-                name="getConfig",
-                summary="What configuration is loaded, without secrets",
-                handler=self.config,
-                query=ConfigParams,
-                answer=loaded.Configuration,
-            ),
-            Operation(
-                method="GET",
-                path="/audits",
-                name="listAudits",
-                summary="The audit log, newest first",
-                handler=self.audits,
-                query=AuditsParams,
-                answer=Audits,
-            ),
-        )
+@operation("GET", "/pushes/{id}", errors=(404,), path_patterns={"id": PUSH_ID})
+async def get_push(call: Call) -> shapes.PushWhole:
+    """One push with its attempts and bodies."""
+    detail = await call.desk.lookup.show(call.path["id"])
+    if detail is None:
+        raise ProblemError(404, f"no push {call.path['id']}: it may be older than the retention")
+    return shapes.push_whole(detail, plain=call.identity.operates)
 
-    async def pushes(self, call: Call) -> shapes.Pushes:
-        """See `operations`."""
-        return shapes.pushes(await self._desk.lookup.list_pushes(query(call.query)), plain=call.identity.operates)
 
-    async def push(self, call: Call) -> shapes.PushWhole:
-        """See `operations`."""
-        detail = await self._desk.lookup.show(call.path["id"])
-        if detail is None:
-            raise ProblemError(404, f"no push {call.path['id']}: it may be older than the retention")
-        return shapes.push_whole(detail, plain=call.identity.operates)
+@operation("GET", "/shipments/{shipment}")
+async def get_shipment(call: Call, query: ShipmentParams) -> shapes.Shipment:
+    """A shipment's story: every update, push and attempt; by AWB, forward AWB or shipment."""
+    asked = ShipmentQuery(shipment=call.path["shipment"], client=query.client, after=query.after, limit=query.limit)
+    return shapes.shipment(await call.desk.lookup.timeline(asked), plain=call.identity.operates)
 
-    async def shipment(self, call: Call) -> shapes.Shipment:
-        """See `operations`."""
-        asked = ShipmentQuery(
-            shipment=call.path["shipment"], client=call.query.client, after=call.query.after, limit=call.query.limit
-        )
-        return shapes.shipment(await self._desk.lookup.timeline(asked), plain=call.identity.operates)
 
-    async def clients(self, call: Call) -> Clients:
-        """See `operations`."""
-        asked: ClientsParams = call.query
-        found = (await overview(self._desk)).clients(state=asked.state, after=asked.after, limit=asked.limit)
-        return Clients(clients=found, after=found[-1].name if len(found) == asked.limit else None)
+@operation("GET", "/clients")
+async def list_clients(call: Call, query: ClientsParams) -> Clients:
+    """Clients and how they are."""
+    found = (await overview(call.desk)).clients(state=query.state, after=query.after, limit=query.limit)
+    return Clients(clients=found, after=found[-1].name if len(found) == query.limit else None)
 
-    async def push_configs(self, call: Call) -> PushConfigs:
-        """See `operations`."""
-        asked: PushConfigsParams = call.query
-        found = (await overview(self._desk)).push_configs(
-            client=asked.client, state=asked.state, after=asked.after, limit=asked.limit
-        )
-        return PushConfigs(push_configs=found, after=found[-1].name if len(found) == asked.limit else None)
 
-    async def push_config(self, call: Call) -> PushConfigHealth:
-        """See `operations`."""
-        name = f"{call.path['namespace']}/{call.path['name']}"
-        known = await overview(self._desk)
-        if not known.knows(name):
-            raise ProblemError(404, f"no PushConfig {name}: neither the routing table nor the journal has it")
-        return known.push_config(name)
+@operation("GET", "/push-configs")
+async def list_push_configs(call: Call, query: PushConfigsParams) -> PushConfigs:
+    """PushConfigs: success rate, latency, queue age, breaker, next try."""
+    found = (await overview(call.desk)).push_configs(
+        client=query.client, state=query.state, after=query.after, limit=query.limit
+    )
+    return PushConfigs(push_configs=found, after=found[-1].name if len(found) == query.limit else None)
 
-    async def series(self, call: Call) -> Series:
-        """See `operations`."""
-        name = call.query.push_config
-        ring = self._desk.windows.server if name is None else self._desk.windows.of(name)
-        return Series(step_seconds=ring.seconds, points=ring.points(self._desk.wall()))
 
-    async def config(self, call: Call) -> loaded.Configuration:
-        """See `operations`."""
-        asked: ConfigParams = call.query
-        return loaded.configuration(
-            self._desk.report(), self._desk.table(), client=asked.client, after=asked.after, limit=asked.limit
-        )
+@operation("GET", "/push-configs/{namespace}/{name}", errors=(404,))
+async def get_push_config(call: Call) -> PushConfigHealth:
+    """One PushConfig."""
+    name = f"{call.path['namespace']}/{call.path['name']}"
+    known = await overview(call.desk)
+    if not known.knows(name):
+        raise ProblemError(404, f"no PushConfig {name}: neither the routing table nor the journal has it")
+    return known.push_config(name)
 
-    async def audits(self, call: Call) -> Audits:
-        """See `operations`."""
-        asked: AuditsParams = call.query
-        rows = await self._desk.lookup.audits(before=asked.before, limit=asked.limit)
-        return Audits(
-            audits=tuple(
-                Audit(
-                    id=row.id,
-                    at=rfc3339(row.at),
-                    actor=row.actor,
-                    role=row.role,
-                    action=row.action,
-                    target=row.target,
-                    address=row.address,
-                )
-                for row in rows
-            ),
-            before=rows[-1].id if len(rows) == asked.limit else None,
-        )
+
+@operation("GET", "/series")
+async def get_series(call: Call, query: SeriesParams) -> Series:
+    """Rates, latency and queue age of the last hour."""
+    name = query.push_config
+    ring = call.desk.windows.server if name is None else call.desk.windows.of(name)
+    return Series(step_seconds=ring.seconds, points=ring.points(call.desk.wall()))
+
+
+@operation("GET", "/config")
+async def get_config(call: Call, query: ConfigParams) -> loaded.Configuration:
+    """What configuration is loaded, without secrets."""
+    return loaded.configuration(
+        call.desk.report(), call.desk.table(), client=query.client, after=query.after, limit=query.limit
+    )
+
+
+@operation("GET", "/audits")
+async def list_audits(call: Call, query: AuditsParams) -> Audits:
+    """The audit log, newest first."""
+    rows = await call.desk.lookup.audits(before=query.before, limit=query.limit)
+    return Audits(
+        audits=tuple(
+            Audit(
+                id=row.id,
+                at=rfc3339(row.at),
+                actor=row.actor,
+                role=row.role,
+                action=row.action,
+                target=row.target,
+                address=row.address,
+            )
+            for row in rows
+        ),
+        before=rows[-1].id if len(rows) == query.limit else None,
+    )
+
+
+OPERATIONS: Final = (
+    *(list_pushes, get_push, get_shipment),
+    *(list_clients, list_push_configs, get_push_config),
+    *(get_series, get_config, list_audits),
+)
 
 
 async def overview(desk: Desk) -> Overview:
@@ -314,7 +239,7 @@ async def overview(desk: Desk) -> Overview:
     )
 
 
-def query(asked: PushesParams) -> PushQuery:
+def push_query(asked: PushesParams) -> PushQuery:
     """The journal's query."""
     return PushQuery(
         awb=asked.awb,

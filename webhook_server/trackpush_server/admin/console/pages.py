@@ -30,7 +30,7 @@ class Pages:
     async def search(self, request: web.Request) -> web.Response:
         """Pushes by AWB, order, client, status and time."""
         query = asked(request, reading.PushesParams, limit=50)
-        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.query(query)), plain=plain(request))
+        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.push_query(query)), plain=plain(request))
         context = {
             "found": found,
             "query": request.query,

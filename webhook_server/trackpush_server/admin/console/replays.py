@@ -27,7 +27,7 @@ class Replaying:
     async def dead(self, request: web.Request) -> web.Response:
         """Dead pushes."""
         query = asked(request, reading.PushesParams, state="dead", limit=50)
-        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.query(query)), plain=plain(request))
+        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.push_query(query)), plain=plain(request))
         context = {
             "found": found,
             "query": request.query,
