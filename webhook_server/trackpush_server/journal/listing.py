@@ -4,40 +4,12 @@ A walk looks at a bounded number of rows. When it ended with that bound and not 
 last row is unknown: that row is the walk's frontier, and a page never shows anything behind the nearest frontier.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from trackpush_server.journal.lookup import MOST_LOOKED, PushQuery, checked_limit, parse_cursor
+from trackpush_server.journal.lookup import MOST_LOOKED, PushPage, PushQuery, checked_limit, parse_cursor
 from trackpush_server.journal.port import PushState
-
-
-class Found(NamedTuple):
-    """A push with its update, as stored; names as numbers."""
-
-    update_id: int
-    config_id: int
-    state: int
-    late: int
-    tries: int
-    rejections: int
-    due_at: int
-    ended_at: int | None
-    error: str | None
-    key: bytes
-    account_id: int
-    received_at: int
-    occurred_at: int | None
-    shipment: str
-    awb: str | None
-    forward_awb: str | None
-    order_id: str | None
-    status: str
-    replays: int
-    erased_at: int | None
-
-
-Position = tuple[int, int]
-"""Of a push in the order received: its update's id, and the number of its PushConfig."""
+from trackpush_server.journal.rows import Found, Names, Position, cursor_text, position, push_row
 
 
 class Bounds(NamedTuple):
@@ -70,16 +42,8 @@ class Walk(NamedTuple):
         return low[0] + (self.config <= low[1]), high[0] - (self.config >= high[1])
 
 
-Walking = Generator[Walk, list[Found], "Listed"]
+Walking = Generator[Walk, list[Found], PushPage]
 """Yields walks, is sent their rows, and returns the page: without I/O, so that every adapter lists alike."""
-
-
-class Listed(NamedTuple):
-    """Pushes, newest first, and the positions to go on from; see `PushPage`."""
-
-    rows: list[Found]
-    older: Position | None
-    newer: Position | None
 
 
 class _Looked(NamedTuple):
@@ -102,37 +66,37 @@ def checked(query: PushQuery) -> Position | None:
     return cursor
 
 
-def list_pushes(
-    accounts: Mapping[int, str], push_configs: Mapping[int, str], query: PushQuery, where: Bounds
-) -> Walking:
+def list_pushes(names: Names, query: PushQuery, where: Bounds) -> Walking:
     """See `Lookup.list_pushes`; all walks see the same commits. ``where``: what its times and cursor come to."""
     limit, cursor = query.limit, checked(query)
-    looked = yield from _look(_Wanted(accounts, push_configs, query), query, where)
+    looked = yield from _look(_Wanted(names, query), query, where)
     rows, more = looked.rows[:limit], looked.frontier
     if len(looked.rows) > limit:
-        more = _position(rows[-1])
-    if not query.newer:
-        return Listed(rows, more, None if cursor is None else (_position(rows[0]) if rows else cursor))
-    rows.reverse()
-    return Listed(rows, _position(rows[-1]) if rows else cursor, more)
+        more = position(rows[-1])
+    if query.newer:
+        rows.reverse()
+        older, newer = position(rows[-1]) if rows else cursor, more
+    else:
+        older, newer = more, None if cursor is None else (position(rows[0]) if rows else cursor)
+    return PushPage(tuple(push_row(names, row) for row in rows), cursor_text(older), cursor_text(newer))
 
 
 class _Wanted:
     """The filters of a query."""
 
-    def __init__(self, accounts: Mapping[int, str], push_configs: Mapping[int, str], query: PushQuery) -> None:
+    def __init__(self, names: Names, query: PushQuery) -> None:
         client = query.client
         if client is None and query.account is not None:
             client = query.account.partition("/")[0]  # an account's updates go to PushConfigs of its namespace alone
         self.configs = [
             number
-            for number, name in push_configs.items()
+            for number, name in names.push_configs.items()
             if query.push_config in {None, name} and (client is None or name.startswith(f"{client}/"))
         ]
         self.states = tuple(PushState) if query.state is None else (query.state,)
         self._configs = frozenset(self.configs)
         self._account = query.account
-        self._accounts = accounts
+        self._accounts = names.accounts
         self._status = query.status
         self._order_id = query.order_id
 
@@ -165,7 +129,7 @@ def _look(wanted: _Wanted, query: PushQuery, where: Bounds) -> Generator[Walk, l
 
 def _walk(walk: Walk, wanted: _Wanted) -> Generator[Walk, list[Found], _Looked]:
     rows = yield walk
-    return _Looked([row for row in rows if wanted(row)], _position(rows[-1]) if len(rows) == walk.limit else None)
+    return _Looked([row for row in rows if wanted(row)], position(rows[-1]) if len(rows) == walk.limit else None)
 
 
 def _reach(looked: _Looked, where: Bounds, limit: int) -> tuple[bool, Position]:
@@ -186,7 +150,7 @@ def _by_state(wanted: _Wanted, where: Bounds, limit: int, most: int) -> Generato
             frontier = _nearest([frontier, one.frontier], where)
         if len(rows) > limit:
             rows = _ordered(rows, where)[: limit + 1]
-            where = _narrowed(where, _position(rows[-1]))
+            where = _narrowed(where, position(rows[-1]))
     return _Looked([row for row in _ordered(rows, where) if _within(row, frontier, where)], frontier)
 
 
@@ -206,12 +170,8 @@ def _narrowed(where: Bounds, last: Position) -> Bounds:
 def _within(row: Found, frontier: Position | None, where: Bounds) -> bool:
     if frontier is None:
         return True
-    return _position(row) <= frontier if where.newer else _position(row) >= frontier
+    return position(row) <= frontier if where.newer else position(row) >= frontier
 
 
 def _ordered(rows: Sequence[Found], where: Bounds) -> list[Found]:
-    return sorted(rows, key=_position, reverse=not where.newer)
-
-
-def _position(row: Found) -> Position:
-    return row.update_id, row.config_id
+    return sorted(rows, key=position, reverse=not where.newer)

@@ -12,9 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from trackpush_server.ids import parse_push_id, push_config_tag, push_id
+from trackpush_server.ids import parse_push_id, push_config_tag
 from trackpush_server.journal import listing
-from trackpush_server.journal.listing import Found, Position
 from trackpush_server.journal.lookup import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
@@ -22,7 +21,6 @@ from trackpush_server.journal.lookup import (
     PushDetail,
     PushPage,
     PushQuery,
-    PushRow,
     QueueCount,
     ShipmentQuery,
     Timeline,
@@ -31,6 +29,7 @@ from trackpush_server.journal.lookup import (
     checked_limit,
 )
 from trackpush_server.journal.port import AuditRow, JournalUnavailableError, PushState
+from trackpush_server.journal.rows import FoundUpdate, Names, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import search
 from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_outside_reader
@@ -58,8 +57,7 @@ class JournalReader:
             names = search.names(connection)
             cursor = listing.checked(query)
             where = search.bounds(connection, query.since, query.until, cursor, newer=query.newer)
-            rows, older, newer = _listed(connection, listing.list_pushes(names, names, query, where))
-            return PushPage(tuple(_row(names, row) for row in rows), _cursor(older), _cursor(newer))
+            return _listed(connection, listing.list_pushes(names, query, where))
 
     def show(self, push_id: str) -> PushDetail | None:
         """See `Lookup.show`."""
@@ -67,7 +65,7 @@ class JournalReader:
         with self._reading() as connection:
             names = search.names(connection)
             for found in search.by_key(connection, key):
-                row = _row(names, found.row)
+                row = push_row(names, found.row)
                 if push_config_tag(row.push_config) == tag:
                     attempts = _attempts(search.attempts(connection, found.row))
                     payload = self._sealer.payload(key=key, notification=found.notification, body=found.body)
@@ -83,7 +81,7 @@ class JournalReader:
             entries = tuple(
                 self._entry(connection, names, one)
                 for one in found[:limit]
-                if query.client is None or names[one.account_id].startswith(f"{query.client}/")
+                if query.client is None or names.accounts[one.account_id].startswith(f"{query.client}/")
             )
         return Timeline(entries, found[limit - 1].id if len(found) > limit else None)
 
@@ -106,26 +104,14 @@ class JournalReader:
         with self._reading() as connection:
             return search.audits(connection, before, limit)
 
-    def _entry(self, connection: sqlite3.Connection, names: dict[int, str], found: search.FoundUpdate) -> TimelineEntry:
-        payload = self._sealer.payload(key=found.key, notification=found.notification, body=b"")
-        return TimelineEntry(
-            update_id=found.id,
-            account=names[found.account_id],
-            shipment=found.shipment,
-            awb=found.awb,
-            forward_awb=found.forward_awb,
-            order_id=found.order_id,
-            status=found.status,
-            received_at=found.received_at,
-            occurred_at=found.occurred_at,
-            erased_at=found.erased_at,
-            notification=payload.notification,
-            unreadable=payload.unreadable,
-            pushes=tuple(
-                TimelinePush(_row(names, push), _attempts(search.latest_attempts(connection, push, MOST_ATTEMPTS)))
-                for push in sorted(search.pushes_of(connection, found.id), key=lambda one: names[one.config_id])
-            ),
+    def _entry(self, connection: sqlite3.Connection, names: Names, found: FoundUpdate) -> TimelineEntry:
+        pushes = tuple(
+            TimelinePush(push_row(names, push), _attempts(search.latest_attempts(connection, push, MOST_ATTEMPTS)))
+            for push in sorted(
+                search.pushes_of(connection, found.id), key=lambda one: names.push_configs[one.config_id]
+            )
         )
+        return timeline_entry(names, found, pushes, sealer=self._sealer)
 
     def close(self) -> None:
         """Close the file."""
@@ -155,44 +141,14 @@ class JournalReader:
             yield self._connection
 
 
-def _listed(connection: sqlite3.Connection, walking: listing.Walking) -> listing.Listed:
+def _listed(connection: sqlite3.Connection, walking: listing.Walking) -> PushPage:
     try:
         walk = next(walking)
         while True:
             walk = walking.send(search.walk(connection, walk))
     except StopIteration as end:
-        return cast("listing.Listed", end.value)
-
-
-def _cursor(position: Position | None) -> str | None:
-    return None if position is None else f"{position[0]}.{position[1]}"
+        return cast("PushPage", end.value)
 
 
 def _attempts(found: Iterable[search.FoundAttempt]) -> tuple[AttemptRow, ...]:
     return tuple(AttemptRow(**one._asdict()) for one in found)
-
-
-def _row(names: dict[int, str], row: Found) -> PushRow:
-    push_config = names[row.config_id]
-    return PushRow(
-        push_id=push_id(row.key, push_config),
-        push_config=push_config,
-        account=names[row.account_id],
-        shipment=row.shipment,
-        awb=row.awb,
-        forward_awb=row.forward_awb,
-        order_id=row.order_id,
-        status=row.status,
-        state=PushState(row.state),
-        late=bool(row.late),
-        tries=row.tries,
-        rejections=row.rejections,
-        due_at=row.due_at,
-        received_at=row.received_at,
-        occurred_at=row.occurred_at,
-        ended_at=row.ended_at,
-        error=row.error,
-        replays=row.replays,
-        erased_at=row.erased_at,
-        cursor=f"{row.update_id}.{row.config_id}",
-    )

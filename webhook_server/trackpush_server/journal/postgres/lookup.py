@@ -8,9 +8,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from trackpush_server.ids import parse_push_id, push_config_tag, push_id
+from trackpush_server.ids import parse_push_id, push_config_tag
 from trackpush_server.journal import listing
-from trackpush_server.journal.listing import Bounds, Found, Position, Walk, Walking
+from trackpush_server.journal.listing import Bounds, Walk, Walking
 from trackpush_server.journal.lookup import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
@@ -18,7 +18,6 @@ from trackpush_server.journal.lookup import (
     PushDetail,
     PushPage,
     PushQuery,
-    PushRow,
     QueueCount,
     ShipmentQuery,
     Timeline,
@@ -30,6 +29,7 @@ from trackpush_server.journal.port import AuditRow, PushState
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.rows import Found, FoundUpdate, Names, Position, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
 
 _LAST = (1 << 62) - 1
@@ -48,14 +48,6 @@ _WAYS = ("DESC", "ASC")
 """To older ones, and to newer ones."""
 
 
-class _Names:
-    """By number."""
-
-    def __init__(self, rows: list[Any]) -> None:
-        self.accounts = {row["id"]: row["name"] for row in rows if row["account"]}
-        self.push_configs = {row["id"]: row["name"] for row in rows if not row["account"]}
-
-
 class PostgresLookup:
     """See `trackpush_server.journal.lookup.Lookup`."""
 
@@ -69,9 +61,7 @@ class PostgresLookup:
         async with self._snapshot() as session:
             names = await _names(session)
             where = await _bounds(session, query, cursor)
-            walking = listing.list_pushes(names.accounts, names.push_configs, query, where)
-            rows, older, newer = await _listed(session, walking)
-        return PushPage(tuple(_row(names, row) for row in rows), _cursor(older), _cursor(newer))
+            return await _listed(session, listing.list_pushes(names, query, where))
 
     async def show(self, push_id: str) -> PushDetail | None:
         """One push whole."""
@@ -79,7 +69,7 @@ class PostgresLookup:
         async with self._snapshot() as session:
             names = await _names(session)
             for found in await session.fetch(_SQL["by_key"], key):
-                row = _row(names, _found(found))
+                row = push_row(names, _found(found))
                 if push_config_tag(row.push_config) == tag:
                     attempts = await _attempts(session, _found(found), _LAST)
                     stored = {"notification": found["notification"], "body": found["body"]}
@@ -92,13 +82,14 @@ class PostgresLookup:
         limit = checked_limit(query.limit)
         async with self._snapshot() as session:
             names = await _names(session)
-            found = await session.fetch(_SQL["timeline"], query.shipment, query.after, limit + 1)
+            rows = await session.fetch(_SQL["timeline"], query.shipment, query.after, limit + 1)
+            found = [FoundUpdate(*(row[field] for field in FoundUpdate._fields)) for row in rows]
             entries = [
                 await self._entry(session, names, one)
                 for one in found[:limit]
-                if query.client is None or names.accounts[one["account_id"]].startswith(f"{query.client}/")
+                if query.client is None or names.accounts[one.account_id].startswith(f"{query.client}/")
             ]
-        return Timeline(tuple(entries), found[limit - 1]["id"] if len(found) > limit else None)
+        return Timeline(tuple(entries), found[limit - 1].id if len(found) > limit else None)
 
     async def counts(self) -> tuple[QueueCount, ...]:
         """What waits and what is dead."""
@@ -121,27 +112,11 @@ class PostgresLookup:
     async def close(self) -> None:
         """The pool is the journal's, and closes with it."""
 
-    async def _entry(self, session: Session, names: _Names, found: Any) -> TimelineEntry:
-        pushes = [_found(row) for row in await session.fetch(_SQL["pushes_of"], [found["id"]])]
+    async def _entry(self, session: Session, names: Names, found: FoundUpdate) -> TimelineEntry:
+        pushes = [_found(row) for row in await session.fetch(_SQL["pushes_of"], [found.id])]
         pushes.sort(key=lambda one: names.push_configs[one.config_id])
-        payload = self._sealer.payload(key=found["key"], notification=found["notification"], body=b"")
-        return TimelineEntry(
-            update_id=found["id"],
-            account=names.accounts[found["account_id"]],
-            shipment=found["shipment"],
-            awb=found["awb"],
-            forward_awb=found["forward_awb"],
-            order_id=found["order_id"],
-            status=found["status"],
-            received_at=found["received_at"],
-            occurred_at=found["occurred_at"],
-            erased_at=found["erased_at"],
-            notification=payload.notification,
-            unreadable=payload.unreadable,
-            pushes=tuple(
-                [TimelinePush(_row(names, one), await _attempts(session, one, MOST_ATTEMPTS)) for one in pushes]
-            ),
-        )
+        seen = [TimelinePush(push_row(names, one), await _attempts(session, one, MOST_ATTEMPTS)) for one in pushes]
+        return timeline_entry(names, found, tuple(seen), sealer=self._sealer)
 
     @contextlib.asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Session]:
@@ -153,17 +128,21 @@ class PostgresLookup:
             yield session
 
 
-async def _names(session: Session) -> _Names:
-    return _Names(await session.fetch(_SQL["names"]))
+async def _names(session: Session) -> Names:
+    rows = await session.fetch(_SQL["names"])
+    return Names(
+        accounts={row["id"]: row["name"] for row in rows if row["account"]},
+        push_configs={row["id"]: row["name"] for row in rows if not row["account"]},
+    )
 
 
-async def _listed(session: Session, walking: Walking) -> listing.Listed:
+async def _listed(session: Session, walking: Walking) -> PushPage:
     try:
         walk = next(walking)
         while True:
             walk = walking.send(await _walked(session, walk))
     except StopIteration as end:
-        return cast("listing.Listed", end.value)
+        return cast("PushPage", end.value)
 
 
 async def _walked(session: Session, walk: Walk) -> list[Found]:
@@ -211,33 +190,3 @@ async def _first_received(session: Session, moment: int) -> int:
 
 def _found(row: Any) -> Found:
     return Found(*(row[field] for field in Found._fields))
-
-
-def _cursor(position: Position | None) -> str | None:
-    return None if position is None else f"{position[0]}.{position[1]}"
-
-
-def _row(names: _Names, row: Found) -> PushRow:
-    push_config = names.push_configs[row.config_id]
-    return PushRow(
-        push_id=push_id(row.key, push_config),
-        push_config=push_config,
-        account=names.accounts[row.account_id],
-        shipment=row.shipment,
-        awb=row.awb,
-        forward_awb=row.forward_awb,
-        order_id=row.order_id,
-        status=row.status,
-        state=PushState(row.state),
-        late=bool(row.late),
-        tries=row.tries,
-        rejections=row.rejections,
-        due_at=row.due_at,
-        received_at=row.received_at,
-        occurred_at=row.occurred_at,
-        ended_at=row.ended_at,
-        error=row.error,
-        replays=row.replays,
-        erased_at=row.erased_at,
-        cursor=f"{row.update_id}.{row.config_id}",
-    )

@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from trackpush_server.journal.listing import Bounds, Found, Position, Walk
+from trackpush_server.journal.listing import Bounds, Walk
 from trackpush_server.journal.port import AuditRow
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.rows import Found, FoundUpdate, Names, Position
 from trackpush_server.journal.sqlite.statements import LAST_ID, NAMES, OLDEST_PENDING
 
 _SLACK = 5_000
@@ -27,23 +28,6 @@ class FoundWhole(NamedTuple):
     row: Found
     notification: bytes
     body: bytes
-
-
-class FoundUpdate(NamedTuple):
-    """An update, as stored."""
-
-    id: int
-    key: bytes
-    account_id: int
-    received_at: int
-    occurred_at: int | None
-    shipment: str
-    awb: str | None
-    forward_awb: str | None
-    order_id: str | None
-    status: str
-    erased_at: int | None
-    notification: bytes
 
 
 class FoundAttempt(NamedTuple):
@@ -97,9 +81,10 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def names(connection: sqlite3.Connection) -> dict[int, str]:
+def names(connection: sqlite3.Connection) -> Names:
     """Names of accounts and PushConfigs by number."""
-    return dict(connection.execute(NAMES))
+    both = dict(connection.execute(NAMES))
+    return Names(both, both)
 
 
 def bounds(
