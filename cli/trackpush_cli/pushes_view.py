@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from trackpush_cli.moments import show_duration, show_moment
-from trackpush_cli.output import print_table
+from trackpush_cli.output import print_table, show_answer
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushRow
 from trackpush_server.journal.port import PushState
 from trackpush_server.updates import rfc3339
@@ -152,12 +152,11 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
 
 
 def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:
-    answer = "" if attempt.http_status is None else str(attempt.http_status)
     return (
         str(attempt.number),
         show_moment(attempt.started_at),
         show_duration(attempt.duration_ms / 1000),
-        " ".join(part for part in (answer, attempt.error) if part),
+        show_answer(attempt.http_status, attempt.error),
     )
 
 

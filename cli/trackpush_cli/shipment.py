@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from trackpush_cli.errors import ProblemsFoundError
-from trackpush_cli.output import output_option, print_data, print_table
+from trackpush_cli.output import output_option, print_data, print_table, show_answer
 from trackpush_cli.server_options import ServerChoice, server_options
 
 
@@ -45,11 +45,7 @@ def _rows(update: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def _push(one: dict[str, Any]) -> tuple[str, ...]:
     push, attempts = one["push"], one["attempts"]
-    answer = _answer(attempts[-1]) if attempts else push["error"] or ""
+    answer = show_answer(attempts[-1]["httpStatus"], attempts[-1]["error"]) if attempts else push["error"] or ""
     if push["state"] == "pending" and push["nextTryAt"]:
         answer += f", next try {push['nextTryAt']}"
     return (push["pushConfig"], push["state"], str(push["tries"]), answer, push["id"])
-
-
-def _answer(attempt: dict[str, Any]) -> str:
-    return str(attempt["error"] or attempt["httpStatus"])

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from trackpush_cli.moments import show_duration, show_moment
-from trackpush_cli.output import output_option, print_data
+from trackpush_cli.output import output_option, print_data, show_answer
 from trackpush_cli.server_options import ServerChoice, server_options
 
 
@@ -60,6 +60,6 @@ def _line(event: dict[str, Any]) -> str:
     if event["kind"] == "update":
         wanted = ", ".join(event["pushes"]) or "nobody wants it"
         return f"{head}  {event['status']:<20}  {event['account']} → {wanted}"
-    answer = " ".join(str(part) for part in (event["httpStatus"], event["error"]) if part)
+    answer = show_answer(event["httpStatus"], event["error"])
     took = "" if event["durationMs"] is None else f" in {show_duration(event['durationMs'] / 1000)}"
     return f"{head}  {event['state']:<20}  {event['pushConfig']}  try {event['tries']}: {answer}{took}"

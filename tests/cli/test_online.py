@@ -151,6 +151,10 @@ async def test_tail_shows_updates_and_attempts_as_they_happen(rig: Rig, form: st
     result = await tail
 
     assert result.exit_code == 0
+    if form == "table":
+        attempts = [line for line in result.stdout.splitlines() if "  attempt  " in line]
+        assert attempts
+        assert all(": HTTP 200 in " in line for line in attempts), attempts
     if form == "json":
         kinds = {json.loads(line)["kind"] for line in result.stdout.splitlines()}
         assert kinds == {"update", "attempt"}
