@@ -75,7 +75,7 @@ def test_prometheus_operator_and_grafana_find_what_is_made_for_them(own_api_serv
         {
             "metrics": {
                 "serviceMonitor": {"enabled": True, "labels": selected},
-                "prometheusRule": {"enabled": True, "labels": selected, "runbookUrl": "https://wiki.example/rb/"},
+                "prometheusRule": {"enabled": True, "labels": selected, "runbookUrl": "https://wiki.example/%s.html"},
                 "dashboard": {"enabled": True, "annotations": {"grafana_folder": "Logistics"}},
             },
         }
@@ -84,9 +84,10 @@ def test_prometheus_operator_and_grafana_find_what_is_made_for_them(own_api_serv
     assert monitor["metadata"]["labels"]["release"] == rule["metadata"]["labels"]["release"] == "prometheus"
     assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert board["metadata"]["annotations"] == {"grafana_folder": "Logistics"}
-    pages = [one["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for one in group["rules"]]
-    assert "https://wiki.example/rb/client-failing" in pages
-    assert all(page.startswith("https://wiki.example/rb/") for page in pages)
+    notes = [one["annotations"] for group in rule["spec"]["groups"] for one in group["rules"]]
+    pages = {page.stem for page in (ROOT / "docs/runbooks").glob("*.md")}
+    assert {one["runbook_url"] for one in notes} <= {f"https://wiki.example/{page}.html" for page in pages}
+    assert not any("runbook" in one for one in notes)
 
     for kinds in (PROMETHEUS, PROMETHEUS_RULES):
         own_api_server.kubectl("apply", "--server-side", "-f", str(module_file(*kinds)))
@@ -113,7 +114,7 @@ def test_watching_a_list_of_namespaces_needs_no_cluster_role(render: Render) -> 
         ({"watch": {"namespaces": "acme"}}, "at '/watch/namespaces': got string, want array"),
         ({"image": {"digest": "abc"}}, "at '/image/digest'"),
         ({"logFormat": "xml"}, "at '/logFormat'"),
-        ({"metrics": {"prometheusRule": {"runbookUrl": ""}}}, "at '/metrics/prometheusRule/runbookUrl'"),
+        ({"metrics": {"prometheusRule": {"runbookUrl": "https://a.b/"}}}, "at '/metrics/prometheusRule/runbookUrl'"),
         ({"metrics": {"dashboard": {"labels": {"a": 1}}}}, "at '/metrics/dashboard/labels/a'"),
     ],
 )

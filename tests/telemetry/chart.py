@@ -20,9 +20,9 @@ ALERTS: Final = {
 """Each alert, and its page in docs/runbooks."""
 
 
-def rules(helm: Path, runbooks: str) -> dict[str, Any]:
-    """The spec of the PrometheusRule, which is a rule file; ``runbooks`` is where the pages are."""
-    values = {"metrics": {"prometheusRule": {"enabled": True, "runbookUrl": runbooks}}}
+def rules(helm: Path) -> dict[str, Any]:
+    """The spec of the PrometheusRule, which is a rule file."""
+    values = {"metrics": {"prometheusRule": {"enabled": True}}}
     return dict(_made(helm, values, "PrometheusRule")["spec"])
 
 

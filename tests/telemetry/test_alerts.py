@@ -40,7 +40,7 @@ _OLD = 2 * 3600 * 1000
 def prometheus(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """With the chart's rules."""
     server = Prometheus(tmp_path_factory.mktemp("prometheus"))
-    server.start(hastened(rules(helm, "https://docs.example/runbooks")))
+    server.start(hastened(rules(helm)))
     try:
         yield server
     finally:
@@ -87,7 +87,7 @@ async def a_client_that_refuses_is_failing_until_it_accepts(prometheus: Promethe
         await aggregator.many(range(8))
         alert = await prometheus.until_firing("TrackpushClientFailing", namespace="client-failing")
         assert alert["labels"]["push_config"] == "acme/push"
-        assert alert["annotations"]["runbook_url"] == "https://docs.example/runbooks/client-failing"
+        assert alert["annotations"]["runbook"] == "docs/runbooks/client-failing.md"
         sink.behaviour = accept
         await prometheus.until_over("TrackpushClientFailing", namespace="client-failing")
 

@@ -22,7 +22,7 @@ _SUFFIX = re.compile(r"_(bucket|sum|count)$")
 def rule_file(helm: Path, tmp_path: Path) -> Path:
     """The rules as the chart makes them."""
     file = tmp_path / "alerts.yaml"
-    file.write_text(yaml.safe_dump(rules(helm, "https://docs.example/runbooks")))
+    file.write_text(yaml.safe_dump(rules(helm)))
     return file
 
 
@@ -52,7 +52,7 @@ def test_each_alert_is_tested_and_has_a_page_that_says_when_it_is_over() -> None
 
 def test_rules_dashboard_and_pages_ask_only_for_metrics_that_exist(helm: Path) -> None:
     told = set(re.findall(r"^\| `(trackpush_[a-z_]+)", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE))
-    (group,) = rules(helm, "https://docs.example")["groups"]
+    (group,) = rules(helm)["groups"]
     asked = [rule["expr"] for rule in group["rules"]] + expressions(dashboard(helm))
     asked += [page.read_text() for page in (ROOT / "docs/runbooks").glob("*.md")]
     names = {_SUFFIX.sub("", name) for text in asked for name in _METRIC.findall(text)}
