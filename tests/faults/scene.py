@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faults.report import Row
+from faults.report import Row, tell
+from faults.shim import Shim
 from support.deadline import until
 from support.load import Aggregator, Pace, Post, open_aggregator, stream
 from support.manifests import Client, write
@@ -74,8 +76,16 @@ class Scene:
         lost = lambda: self.aggregator.accepted - self.sink.marks  # noqa: E731  short
         await until(lambda: not lost(), seconds=_PATIENCE, what=lambda: f"lost: {sorted(lost())[:20]}; {self.told()}")
 
-    def row(self, fault: str, storage: str, *, aggregator: str, client: str) -> Row:
-        """What came of it; order per shipment is checked."""
+    async def end(self) -> None:
+        """The fault is over: more is answered with 200, and all that was accepted arrives."""
+        await self.more()
+        await self.settle()
+
+    def tell(self, fault: str, storage: str, *, aggregator: str, client: str) -> None:
+        """Write down what came of it; order per shipment is checked."""
+        tell(self._row(fault, storage, aggregator, client))
+
+    def _row(self, fault: str, storage: str, aggregator: str, client: str) -> Row:
         arrivals = self.sink.by_mark()
         shipments: dict[int, list[int]] = defaultdict(list)
         for mark in dict.fromkeys(one.mark for one in self.sink.arrivals if one.mark is not None and one.mark < EXTRA):
@@ -124,3 +134,21 @@ async def scene(
             finally:
                 stop.set()
                 await asyncio.gather(posting, return_exceptions=True)
+
+
+async def slow_to_sync(stage: Scene, shim: Shim, storage: str) -> None:
+    """Each sync of the disk below a scene's storage takes longer for a while: only the answers do, too."""
+    shim.slow_sync(0.3)
+    since = time.monotonic()
+    await stage.more(80)
+    slowest, fastest = stage.slowest, stage.fastest(since=since)
+    shim.slow_sync(0)
+    await stage.end()
+    assert stage.statuses == {200}
+    assert fastest >= 0.3, "a 200 that didn't wait for the disk, or the disk wasn't slow"
+    stage.tell(
+        "Each sync of the disk takes 0.3 s longer",
+        storage,
+        aggregator=f"200, later: {slowest:.1f} s at most",
+        client="its pushes, later by as much",
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults.report import Row, tell
-from faults.scene import EXTRA, PACE, scene
+from faults.scene import EXTRA, PACE, scene, slow_to_sync
 from faults.shim import Shim
 from support.deadline import until
 from support.load import Pace, open_aggregator
@@ -28,23 +28,7 @@ BURST_SECONDS = int(os.environ.get("TRACKPUSH_BURST_SECONDS") or 4)
 async def test_a_disk_that_is_slow_to_sync(tmp_path: Path) -> None:
     shim = Shim(tmp_path / "shim")
     async with scene(tmp_path, environment=shim.environment) as stage:
-        shim.slow_sync(0.3)
-        since = time.monotonic()
-        await stage.more(80)
-        slowest, fastest = stage.slowest, stage.fastest(since=since)
-        shim.slow_sync(0)
-        await stage.more()
-        await stage.settle()
-        assert stage.statuses == {200}
-        assert fastest >= 0.3, "a 200 that didn't wait for the disk, or the disk wasn't slow"
-        tell(
-            stage.row(
-                "Each sync of the disk takes 0.3 s longer",
-                "SQLite",
-                aggregator=f"200, later: {slowest:.1f} s at most",
-                client="its pushes, later by as much",
-            )
-        )
+        await slow_to_sync(stage, shim, "SQLite")
 
 
 async def test_the_clock_steps_back(tmp_path: Path) -> None:
@@ -54,16 +38,13 @@ async def test_the_clock_steps_back(tmp_path: Path) -> None:
         await stage.more(80)
         await stage.settle()
         shim.step_clock(0)
-        await stage.more()
-        await stage.settle()
+        await stage.end()
         assert stage.statuses == {200}
-        tell(
-            stage.row(
-                "The wall clock steps an hour back, then forward",
-                "SQLite",
-                aggregator=f"200, {stage.slowest:.1f} s at most",
-                client="its pushes, at once and in order; `receivedAt` is what the clock said",
-            )
+        stage.tell(
+            "The wall clock steps an hour back, then forward",
+            "SQLite",
+            aggregator=f"200, {stage.slowest:.1f} s at most",
+            client="its pushes, at once and in order; `receivedAt` is what the clock said",
         )
 
 
@@ -146,17 +127,14 @@ async def test_ten_thousand_idle_connections(tmp_path: Path) -> None:
             beyond = await asyncio.to_thread(_connect, held, place, 200)
             refused = await asyncio.to_thread(lambda: sum(_is_refused(one) for one in beyond))
             assert refused >= 100, "nothing bounds the connections"
-        await stage.more()
-        await stage.settle()
+        await stage.end()
         assert stage.statuses == {200}
-        tell(
-            stage.row(
-                f"{IDLE:,} idle connections",
-                "either",
-                aggregator=f"200, {slowest:.1f} s at most on connections that it has; new ones beyond `maxConnections`"
-                " are refused at once",
-                client="its pushes, as before",
-            )
+        stage.tell(
+            f"{IDLE:,} idle connections",
+            "either",
+            aggregator=f"200, {slowest:.1f} s at most on connections that it has; new ones beyond `maxConnections`"
+            " are refused at once",
+            client="its pushes, as before",
         )
 
 
@@ -178,16 +156,13 @@ async def test_a_burst_of_ten_times_the_load(tmp_path: Path) -> None:
         took = time.monotonic() - begun
         during = stage.aggregator.posts[before:]
         assert {post.status for post in during} <= {200, 503}
-        await stage.more()
-        await stage.settle()
+        await stage.end()
         slowest = max(post.seconds for post in during)
         rate = len(during) / took
-        tell(
-            stage.row(
-                "A burst of ten times the load",
-                "either",
-                aggregator=f"200, {slowest:.1f} s at most, {rate:,.0f} a second; 503 with Retry-After where it were too"
-                " much to store",
-                client="its pushes, later by what waits before them",
-            )
+        stage.tell(
+            "A burst of ten times the load",
+            "either",
+            aggregator=f"200, {slowest:.1f} s at most, {rate:,.0f} a second; 503 with Retry-After where it were too"
+            " much to store",
+            client="its pushes, later by what waits before them",
         )

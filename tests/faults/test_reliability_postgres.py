@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import pytest
 
 from faults.disk import small_disk
 from faults.network import between
-from faults.report import tell
-from faults.scene import Scene, scene
+from faults.scene import Scene, scene, slow_to_sync
 from faults.shim import Shim
 from support.postgres import PASSWORD, ROLE, Server
 
@@ -39,16 +37,13 @@ async def test_a_restart_of_the_database(tmp_path: Path, database: tuple[Server,
         await asyncio.to_thread(server.kill)
         await stage.refused()
         await asyncio.to_thread(server.start)
-        await stage.more()
-        await stage.settle()
+        await stage.end()
         assert_asked_to_come_back(stage)
-        tell(
-            stage.row(
-                "The database is restarted twice, then killed and started",
-                "PostgreSQL",
-                aggregator=f"503 with Retry-After while it is away, {stage.gap:.1f} s at most",
-                client="its pushes, later by as much",
-            )
+        stage.tell(
+            "The database is restarted twice, then killed and started",
+            "PostgreSQL",
+            aggregator=f"503 with Retry-After while it is away, {stage.gap:.1f} s at most",
+            client="its pushes, later by as much",
         )
 
 
@@ -67,16 +62,13 @@ async def test_a_failover_to_a_standby(tmp_path: Path, database: tuple[Server, s
             await asyncio.to_thread(standby.sql, "ALTER SYSTEM SET synchronous_standby_names = ''")
             await asyncio.to_thread(standby.promote)
             await asyncio.to_thread(standby.sql, "SELECT pg_reload_conf()")
-            await stage.more()
-            await stage.settle()
+            await stage.end()
             assert_asked_to_come_back(stage)
-            tell(
-                stage.row(
-                    "The primary dies, its synchronous standby is promoted",
-                    "PostgreSQL",
-                    aggregator=f"503 with Retry-After until then, {stage.gap:.1f} s at most",
-                    client="its pushes, later by as much",
-                )
+            stage.tell(
+                "The primary dies, its synchronous standby is promoted",
+                "PostgreSQL",
+                aggregator=f"503 with Retry-After until then, {stage.gap:.1f} s at most",
+                client="its pushes, later by as much",
             )
     finally:
         standby.remove()
@@ -96,16 +88,13 @@ async def test_a_full_disk_of_the_database(tmp_path: Path) -> None:
                 await asyncio.to_thread(disk.empty)
                 if not server.is_running:
                     await asyncio.to_thread(server.start)
-                await stage.more()
-                await stage.settle()
+                await stage.end()
                 assert_asked_to_come_back(stage)
-                tell(
-                    stage.row(
-                        "The database's disk is full",
-                        "PostgreSQL",
-                        aggregator="503 with Retry-After until there is room",
-                        client="its pushes, later by as much",
-                    )
+                stage.tell(
+                    "The database's disk is full",
+                    "PostgreSQL",
+                    aggregator="503 with Retry-After until there is room",
+                    client="its pushes, later by as much",
                 )
         finally:
             server.remove()
@@ -131,23 +120,7 @@ async def test_a_database_that_is_slow_to_sync(tmp_path: Path, shim: Shim, monke
             await asyncio.to_thread(server.start)
             name = server.create_database()
         async with scene(tmp_path, dsn=server.dsn(name)) as stage:
-            shim.slow_sync(0.3)
-            since = time.monotonic()
-            await stage.more(80)
-            slowest, fastest = stage.slowest, stage.fastest(since=since)
-            shim.slow_sync(0)
-            await stage.more()
-            await stage.settle()
-            assert stage.statuses == {200}
-            assert fastest >= 0.3, "a 200 that didn't wait for the disk, or the disk wasn't slow"
-            tell(
-                stage.row(
-                    "Each sync of the disk takes 0.3 s longer",
-                    "PostgreSQL",
-                    aggregator=f"200, later: {slowest:.1f} s at most",
-                    client="its pushes, later by as much",
-                )
-            )
+            await slow_to_sync(stage, shim, "PostgreSQL")
     finally:
         server.remove()
 
@@ -163,17 +136,14 @@ async def test_a_network_that_drops_everything_between_server_and_database(
             await asyncio.to_thread(way.cut)
             await stage.refused(40)
             await asyncio.to_thread(way.mend)
-            await stage.more()
-            await stage.settle()
+            await stage.end()
             assert_asked_to_come_back(stage)
-            tell(
-                stage.row(
-                    "The network drops every packet between server and database",
-                    "PostgreSQL",
-                    aggregator="no answer to what is under way, then 503 with Retry-After; 200 again"
-                    f" {stage.gap:.0f} s after the last at most",
-                    client="nothing meanwhile: a replica that can't renew its lease sends nothing; then its pushes",
-                )
+            stage.tell(
+                "The network drops every packet between server and database",
+                "PostgreSQL",
+                aggregator="no answer to what is under way, then 503 with Retry-After; 200 again"
+                f" {stage.gap:.0f} s after the last at most",
+                client="nothing meanwhile: a replica that can't renew its lease sends nothing; then its pushes",
             )
 
 
@@ -198,16 +168,13 @@ async def test_dns_fails_for_client_and_database(tmp_path: Path, database: tuple
         await stage.refused()
         with hosts.open("w") as file:
             file.write(names)
-        await stage.more()
-        await stage.settle()
+        await stage.end()
         assert len(stage.sink.arrivals) > before
         assert_asked_to_come_back(stage)
-        tell(
-            stage.row(
-                "DNS finds neither client nor database, then the database is restarted",
-                "PostgreSQL",
-                aggregator="200 on the connections that there are; 503 with Retry-After when new ones are needed, until"
-                f" DNS is back ({stage.gap:.1f} s at most)",
-                client="nothing on new connections, its pushes wait; then all of them",
-            )
+        stage.tell(
+            "DNS finds neither client nor database, then the database is restarted",
+            "PostgreSQL",
+            aggregator="200 on the connections that there are; 503 with Retry-After when new ones are needed, until"
+            f" DNS is back ({stage.gap:.1f} s at most)",
+            client="nothing on new connections, its pushes wait; then all of them",
         )
