@@ -15,6 +15,7 @@ import aiohttp
 from support.deadline import until
 
 START_SECONDS = 60.0
+_PROGRAM = (sys.executable, "-m", "trackpush_cli")
 
 
 class Probe(NamedTuple):
@@ -36,6 +37,7 @@ class ServerProcess:
         prefix: Sequence[str] = (),
         shards: bool = False,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = _PROGRAM,
     ) -> None:
         """``prefix`` stands before the command, for example ``taskset -c 0``; ``shards``: that is in ``resources``."""
         self.resources = resources
@@ -45,6 +47,7 @@ class ServerProcess:
         self._arguments = tuple(arguments)
         self._shards = shards
         self._prefix = tuple(prefix)
+        self._program = tuple(program)
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -151,8 +154,7 @@ class ServerProcess:
         listen = ["--listen", self._listen, "--admin-listen", self._admin_listen]
         data = ["--data", str(self.data), "--log-format", "json"]
         resources = [*(["--shards"] if self._shards else []), str(self.resources)]
-        program = [sys.executable, "-m", "trackpush_cli", "serve", *resources]
-        return [*self._prefix, *program, *listen, *data, *self._arguments]
+        return [*self._prefix, *self._program, "serve", *resources, *listen, *data, *self._arguments]
 
     async def _ended(self) -> int:
         assert self._process is not None
@@ -189,9 +191,12 @@ async def running(
     prefix: Sequence[str] = (),
     shards: bool = False,
     environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = _PROGRAM,
 ) -> AsyncIterator[ServerProcess]:
     """A started server that is dead when the block ends."""
-    server = ServerProcess(resources, data, arguments=arguments, prefix=prefix, shards=shards, environment=environment)
+    server = ServerProcess(
+        resources, data, arguments=arguments, prefix=prefix, shards=shards, environment=environment, program=program
+    )
     try:
         await server.start(ready=ready)
         yield server
