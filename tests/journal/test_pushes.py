@@ -3,7 +3,7 @@
 import asyncio
 
 from journal.stores import NOW, OMS, Store, outcome, update
-from trackpush_server.journal.port import PendingCount, PushState
+from trackpush_server.journal.port import PendingConfigs, PendingCount, PushState
 
 CRM = "acme/crm"
 
@@ -103,6 +103,32 @@ async def test_a_page_tells_the_highest_id_even_of_updates_without_pushes(store:
         await opened.put_one()
         last = await opened.put_one(to=[])
         assert (await opened.journal.pending(OMS, after=0, limit=1)).snapshot == last.update_id
+
+
+async def test_push_configs_with_anything_pending_are_told_up_to_the_snapshot(store: Store) -> None:
+    names = [f"acme/p-{number}" for number in range(40)]
+    async with store.open() as opened:
+        assert await opened.journal.pending_configs() == PendingConfigs(frozenset(), 0)
+        await opened.put(*(update(to=[name, OMS]) for name in names for _ in range(3)))
+        ends = [
+            (one, name) for one in opened.committed for name in names[::2] if one.update.pushes[0].push_config == name
+        ]
+        await opened.record(*(outcome(one.update_id, push_config=name) for one, name in ends))
+        last = await opened.put_one(to=[])
+        found = await opened.journal.pending_configs()
+        assert found == PendingConfigs(frozenset({OMS, *names[1::2]}), last.update_id)
+
+
+async def test_a_push_that_failed_or_is_replayed_has_its_push_config_pending_and_a_dead_one_hasnt(store: Store) -> None:
+    async with store.open() as opened:
+        one, other = await opened.put_one(), await opened.put_one(to=[CRM])
+        await opened.record(
+            outcome(one.update_id, PushState.PENDING, due_at=NOW),
+            outcome(other.update_id, PushState.DEAD, push_config=CRM),
+        )
+        assert (await opened.journal.pending_configs()).push_configs == {OMS}
+        await opened.journal.replay(CRM, [other.update_id], now=NOW, replayed_before=NOW)
+        assert (await opened.journal.pending_configs()).push_configs == {OMS, CRM}
 
 
 async def test_fetch_gives_those_that_are_still_pending(store: Store) -> None:

@@ -80,7 +80,7 @@ async def test_a_file_of_a_later_version_is_left_alone_and_says_so(tmp_path: Pat
         assert "run the version that wrote it or a later one" in reason
 
 
-_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|o|CONSTANT|\(subquery|f\b|\d+ CONSTANT)")
+_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|[ow]\b|CONSTANT|\(subquery|f\b|\d+ CONSTANT)")
 
 PLANS = [
     (sql.NEW_IN_RANGE, "updates USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
@@ -117,6 +117,7 @@ PLANS = [
     (replay.BY_STATE, "pushes_by_state (state=? AND config_id=? AND update_id>?)"),
     (replay.BY_AWB, "updates_by_forward_awb (forward_awb=?)"),
     (replay.BY_AWB, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (sql.PENDING_CONFIGS, "p USING COVERING INDEX pushes_by_state (state=? AND config_id>?)"),
     (replay.BY_KEY, "updates_by_key (key=?"),
     (replay.REPLAY, "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (replay.REPLAY, "e USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),

@@ -1,7 +1,9 @@
 """Hot statements use their indexes, and look into the partitions of their days only."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,7 @@ async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_en
     ("file", "name", "values", "index"),
     [
         ("reading", "pending", f"'{OMS}', 5, 10", "undelivered_"),
+        ("reading", "pending_configs", "", "undelivered_"),
         ("replay", "by_state", f"'{OMS}', 2::smallint, 5, 9, 0, 9, 10", "undelivered_"),
         ("replay", "delivered", f"'{OMS}', 1::smallint, 5, 9, 0, 9, 10", "config_id_update_id_idx"),
         ("replay", "by_awb", f"'{OMS}', 'A', 5, 9, 0, 9", "hashtextextended"),
@@ -55,7 +58,7 @@ async def test_a_statement_is_served_by_its_index(
     plan = await asyncio.to_thread(
         journal_sql,
         "SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan;"
-        f" PREPARE one AS {text}; EXPLAIN (COSTS OFF) EXECUTE one ({values})",
+        f" PREPARE one AS {text}; EXPLAIN (COSTS OFF) EXECUTE one{f' ({values})' if values else ''}",
     )
     assert index in plan, plan
     whole = [line for line in plan.splitlines() if "Seq Scan" in line and any(table in line for table in _LARGE)]
@@ -63,6 +66,30 @@ async def test_a_statement_is_served_by_its_index(
 
 
 _LARGE = ("updates", "pushes", "undelivered", "attempts", "keys")
+
+
+async def test_who_has_anything_pending_costs_by_the_number_of_push_configs_not_of_pushes(
+    postgres_server: Server, journal_database: str, journal_sql: Callable[[str], str]
+) -> None:
+    async with postgres_store(postgres_server.dsn(journal_database)).open() as opened:
+        await opened.put(*(update(to=[f"acme/p-{number % 5}"]) for number in range(2000)))
+    statement = load("trackpush_server.journal.postgres.sql", "reading")["pending_configs"]
+    plan = await asyncio.to_thread(
+        journal_sql,
+        "ANALYZE trackpush.undelivered; SET plan_cache_mode = force_generic_plan;"
+        f" EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, FORMAT JSON) {statement}",
+    )
+    ((whole,),) = [json.loads(plan)]
+    pages = whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"]
+    read = [node for node in _nodes(whole["Plan"]) if node.get("Relation Name", "").startswith("undelivered_")]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in read) <= 2 * 6, plan
+    assert pages < 200, plan
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
 
 
 async def test_what_is_asked_by_id_looks_into_its_day_only(journal_sql: Callable[[str], str]) -> None:

@@ -12,6 +12,8 @@ from pusher.rig import QUICK, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, RateLimit, Retry
+from trackpush_server.journal.port import Page
+from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.pusher import breaker as breaker_module
 from trackpush_server.pusher.budget import Budget
 
@@ -295,6 +297,46 @@ async def test_after_a_restart_what_was_pending_is_sent_at_once(tmp_path: Path) 
         assert sink.marks == set(range(20))
         ids = {one.mark: one.webhook_id for one in sink.arrivals}
         assert all(ids[one.mark] == one.webhook_id for one in stuck.arrivals), "the same push has the same id"
+
+
+MANY = [f"acme/p-{number}" for number in range(200)]
+
+
+async def test_of_many_push_configs_only_those_with_a_backlog_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    pending = SqliteJournal.pending
+
+    async def counted(journal: SqliteJournal, push_config: str, *, after: int, limit: int) -> Page:
+        reads.append(push_config)
+        return await pending(journal, push_config, after=after, limit=limit)
+
+    async with open_rig(tmp_path) as rig:
+        await rig.post(1, to=["acme/p-7"])  # not served yet: it waits on disk
+    monkeypatch.setattr(SqliteJournal, "pending", counted)
+    async with open_sink() as sink, open_rig(tmp_path, *(to(sink, name=name) for name in MANY)) as rig:
+        await rig.until_ended(1)
+        await until(lambda: not any(one.spilled for one in rig.dispatcher.snapshot()), seconds=5, what="all have begun")
+        assert set(reads) == {"acme/p-7"}
+        await rig.post(2, to=MANY)
+        await rig.until_ended(1 + len(MANY))
+        assert set(reads) == {"acme/p-7"}, "memory is enough from then on"
+
+
+async def test_what_comes_while_many_push_configs_begin_neither_overtakes_nor_is_lost_or_doubled(
+    tmp_path: Path,
+) -> None:
+    async with open_rig(tmp_path) as rig:
+        for mark, name in enumerate(MANY[::3]):
+            await rig.post(mark, shipment=name, to=[name])
+    async with open_sink() as sink, open_rig(tmp_path, *(to(sink, name=name) for name in MANY)) as rig:
+        for mark, name in enumerate(MANY, 1000):
+            await rig.post(mark, shipment=name, to=[name])
+        await rig.until_ended(len(MANY[::3]) + len(MANY))
+    came = [one.mark for one in sink.arrivals if one.mark is not None]
+    assert sorted(came) == [*range(len(MANY[::3])), *range(1000, 1000 + len(MANY))]
+    assert all(came.index(mark) < came.index(1000 + 3 * mark) for mark in range(len(MANY[::3])))
 
 
 async def test_retry_times_survive_a_restart(tmp_path: Path) -> None:

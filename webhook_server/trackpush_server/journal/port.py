@@ -137,6 +137,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """False when the push ended without an attempt (expired while it waited): no attempt row is written."""
 
 
+class PendingConfigs(msgspec.Struct, frozen=True):
+    """The PushConfigs that had anything pending up to ``snapshot``, the highest update id that this read could see."""
+
+    push_configs: frozenset[str]
+    snapshot: int
+
+
 class PendingCount(msgspec.Struct, frozen=True):
     """Pending pushes of one PushConfig, and when the oldest was received (ms)."""
 
@@ -337,6 +344,10 @@ class Journal(Appender, Protocol):
 
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
         """Mark at most ``limit`` pending pushes that were received before then as dead; how many it were."""
+        ...
+
+    async def pending_configs(self) -> PendingConfigs:
+        """Which PushConfigs have anything pending at all; costs by their number, not by that of their pushes."""
         ...
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:

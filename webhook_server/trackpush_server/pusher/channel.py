@@ -231,13 +231,12 @@ class Channel:
         return min(room, _PAGE) if room >= _PAGE // 2 else 0
 
     async def _load(self) -> None:
-        flushed: int | None = None
+        begun: int | None = None
         try:
             while self._backlog.spilled and (limit := self._page_size()):
-                if flushed != self._backlog.generation:
-                    flushed = self._backlog.generation
-                    self._backlog.begin_load()
-                    await self._hub.journal.flush()
+                if begun != self._backlog.generation:
+                    begun = self._backlog.generation
+                    await self._begin_load()
                     continue
                 after, generation = self._backlog.loaded_to, self._backlog.generation
                 page = await self._hub.journal.pending(self.name, after=after, limit=limit)
@@ -253,6 +252,17 @@ class Channel:
         finally:
             self._backlog.end_load()
             self._loading = None
+
+    async def _begin_load(self) -> None:
+        """See that what was recorded is on disk; where nothing at all waits there, that was the whole read."""
+        self._backlog.begin_load()
+        begun = self._backlog.loaded_to, self._backlog.generation
+        if self._backlog.loaded_to:
+            await self._hub.journal.flush()
+            return
+        empty_to = await self._hub.survey.empty_to(self.name)
+        if empty_to is not None and begun == (self._backlog.loaded_to, self._backlog.generation):
+            self._backlog.took(last_id=None, whole=True, snapshot=empty_to)
 
     def _take_page(self, pushes: Sequence[StoredPush]) -> None:
         now = int(self._hub.wall() * 1000)

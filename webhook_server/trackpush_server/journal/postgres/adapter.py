@@ -18,6 +18,7 @@ from trackpush_server.journal.port import (
     NewUpdate,
     Outcome,
     Page,
+    PendingConfigs,
     PendingCount,
     Resealed,
     Selection,
@@ -177,6 +178,10 @@ class PostgresJournal:
         """Mark old pending pushes as dead."""
         await self._flush_for_write()
         return await self._pool.write(_REPLAY["expire"], push_config, received_before, limit)
+
+    async def pending_configs(self) -> PendingConfigs:
+        """Which PushConfigs have anything pending."""
+        return await pages.pending_configs(self._pool)
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig."""

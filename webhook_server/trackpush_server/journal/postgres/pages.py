@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from trackpush_server.journal.port import Ended, Erasure, Page, PendingCount, PushState, Selection, StoredPush
+from trackpush_server.journal.port import (
+    Ended,
+    Erasure,
+    Page,
+    PendingConfigs,
+    PendingCount,
+    PushState,
+    Selection,
+    StoredPush,
+)
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
@@ -24,6 +33,12 @@ async def fetch(pool: Pool, sealer: Sealer, push_config: str, update_ids: Sequen
     """See `Journal.fetch`."""
     rows = await pool.fetch(_SQL["fetch"], push_config, list(update_ids))
     return {row["update_id"]: _stored(sealer, push_config, row) for row in rows}
+
+
+async def pending_configs(pool: Pool) -> PendingConfigs:
+    """See `Journal.pending_configs`."""
+    row = (await pool.fetch(_SQL["pending_configs"]))[0]
+    return PendingConfigs(frozenset(row["names"]), row["last_id"])
 
 
 async def pending_counts(pool: Pool) -> tuple[PendingCount, ...]:

@@ -21,6 +21,7 @@ from trackpush_server.journal.port import (
     NewUpdate,
     Outcome,
     Page,
+    PendingConfigs,
     PendingCount,
     Resealed,
     Selection,
@@ -169,6 +170,10 @@ class SqliteJournal:
             return int(connection.execute(sql.EXPIRE, values).rowcount)
 
         return await self._call(run)
+
+    async def pending_configs(self) -> PendingConfigs:
+        """Which PushConfigs have anything pending."""
+        return await self._pages.pending_configs()
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig."""

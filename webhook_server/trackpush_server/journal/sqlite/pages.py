@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trackpush_server.journal.port import JournalUnavailableError, Page, PendingCount, StoredPush
+from trackpush_server.journal.port import (
+    JournalUnavailableError,
+    Page,
+    PendingConfigs,
+    PendingCount,
+    StoredPush,
+)
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_reader
@@ -52,6 +58,17 @@ class Pages:
         def read(connection: sqlite3.Connection) -> dict[int, StoredPush]:
             rows = connection.execute(sql.FETCH, (push_config, wanted)).fetchall()
             return {row[0]: self._stored(push_config, row) for row in rows}
+
+        return await self.read(read)
+
+    async def pending_configs(self) -> PendingConfigs:
+        """See `Journal.pending_configs`."""
+
+        def read(connection: sqlite3.Connection) -> PendingConfigs:
+            with snapshot(connection):
+                highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
+                rows = connection.execute(sql.PENDING_CONFIGS).fetchall()
+            return PendingConfigs(frozenset(name for (name,) in rows), highest)
 
         return await self.read(read)
 

@@ -23,6 +23,20 @@ JOIN trackpush.pushes AS p ON p.update_id = w.update_id
 JOIN trackpush.updates AS u ON u.id = w.update_id
 JOIN trackpush.accounts AS a ON a.id = u.account_id;
 
+-- name: pending_configs
+-- The PushConfigs that have anything pending: from one to the next along the index, whatever the number of pushes between; and the
+-- highest id that this look could have seen.
+WITH RECURSIVE waiting (config_id) AS (
+    (SELECT u.config_id FROM trackpush.undelivered AS u WHERE u.state = 0 ORDER BY u.config_id LIMIT 1)
+    UNION ALL
+    SELECT n.config_id FROM waiting AS w CROSS JOIN LATERAL (
+        SELECT u.config_id FROM trackpush.undelivered AS u WHERE u.state = 0 AND u.config_id > w.config_id
+        ORDER BY u.config_id LIMIT 1
+    ) AS n
+)
+SELECT n.last_id, ARRAY(SELECT c.name FROM waiting AS w JOIN trackpush.push_configs AS c ON c.id = w.config_id) AS names
+FROM trackpush.counter AS n;
+
 -- name: pending_counts
 -- The backlog of each PushConfig, and when its oldest was received.
 SELECT c.name, w.count, u.received_at

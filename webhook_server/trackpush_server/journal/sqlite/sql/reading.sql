@@ -31,6 +31,16 @@ JOIN names AS a ON a.id = u.account_id
 WHERE p.state = 0 AND p.config_id = (SELECT id FROM names WHERE name = ?)
   AND p.update_id IN (SELECT value FROM json_each(?));
 
+-- name: pending_configs
+-- The PushConfigs that have anything pending: from one to the next along the index, whatever the number of pushes between.
+WITH RECURSIVE waiting (config_id) AS (
+    SELECT min(p.config_id) FROM pushes AS p WHERE p.state = 0
+    UNION ALL
+    SELECT (SELECT min(p.config_id) FROM pushes AS p WHERE p.state = 0 AND p.config_id > w.config_id)
+    FROM waiting AS w WHERE w.config_id IS NOT NULL
+)
+SELECT n.name FROM waiting AS w JOIN names AS n ON n.id = w.config_id;
+
 -- name: pending_counts
 -- The backlog per PushConfig, from the partial index alone.
 SELECT config_id, count(*) FROM pushes WHERE state = 0 GROUP BY config_id;
