@@ -143,8 +143,11 @@ async def test_a_handshake_that_never_ends_is_a_time_out_that_says_so() -> None:
 
 
 @contextlib.contextmanager
-def demanding_server(context: ssl.SSLContext) -> Iterator[str]:
-    """A server in a thread on blocking sockets: unlike asyncio's, it sends the alert before it ends."""
+def demanding_server(context: ssl.SSLContext, refused: threading.Event | None = None) -> Iterator[str]:
+    """A server in a thread on blocking sockets: unlike asyncio's, it sends the alert before it ends.
+
+    ``refused`` is set when it has ended a connection on which it had refused the client's certificate.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
 
     def run() -> None:
@@ -157,6 +160,9 @@ def demanding_server(context: ssl.SSLContext) -> Iterator[str]:
                 secured.settimeout(5)
                 secured.recv(65536)
                 secured.sendall(OK)
+                continue
+            if refused is not None:
+                refused.set()
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -2,9 +2,12 @@
 
 import asyncio
 import ssl
+import threading
+from collections.abc import Callable
 
 import pytest
 import trustme
+from blockbuster import BlockBuster
 
 from outbound.authorized import endpoint, failed, opened
 from outbound.kit import BODY, LOOPBACK, PUSH_HEADERS, open_sender
@@ -14,6 +17,8 @@ from outbound.test_tls import CA, CLIENTS, client_material, demanding_server, se
 from support.authority import SECRET, hanging, open_authority
 from support.deadline import until
 from trackpush_api.routing import Egress, OAuth2, TlsMaterial
+from trackpush_server.outbound.dial import Dialler
+from trackpush_server.outbound.exchange import Progress
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher import policy
@@ -47,6 +52,34 @@ async def test_a_refused_client_certificate_is_a_failure_of_tls(version: ssl.TLS
     with demanding_server(context) as url:
         for material in (TlsMaterial(ca=CA), client_material(trustme.CA())):
             assert policy.cause(await asked_of(url, tls=material)) == "token: tls"
+
+
+@pytest.mark.parametrize("reads_first", [True, False])
+async def test_a_refusal_that_is_faster_than_the_request_is_a_failure_of_tls(
+    monkeypatch: pytest.MonkeyPatch,
+    blocked_loop_detector: BlockBuster,
+    reads_first: bool,  # noqa: FBT001
+) -> None:
+    context = server_context("127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    CLIENTS.configure_trust(context)
+    refused = threading.Event()
+    dial = Dialler.dial
+
+    async def late(dialler: Dialler, progress: Progress, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+        await dial(dialler, progress, protocol)
+        if reads_first:
+            assert await asyncio.to_thread(refused.wait, 5)
+        else:  # the loop is held, so that writing fails before anything is read
+            assert refused.wait(5)
+
+    blocked_loop_detector.functions["threading.Lock.acquire"].can_block_in(__file__, "late")
+    monkeypatch.setattr(Dialler, "dial", late)
+    with demanding_server(context, refused) as url:
+        answer = await asked_of(url, tls=client_material(trustme.CA()))
+    assert policy.cause(answer) == "token: tls"
+    assert "it doesn't know who issued the client certificate of spec.tls" in str(answer.detail)
 
 
 @pytest.mark.parametrize("expired", [True, False])

@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
@@ -24,10 +25,33 @@ from trackpush_server.outbound.proxy import open_tunnel
 from trackpush_server.outbound.resolver import Resolver
 from trackpush_server.outbound.target import Target
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 _NEXT_ADDRESS_AFTER = 0.25
 """Seconds until the next address is tried beside one that doesn't answer (RFC 8305, section 8)."""
 _MOST_ADDRESSES = 8
 _TLS_GOODBYE = 1.0
+
+
+class _LastWords(socket.socket):
+    """What the other side said before it ended the connection is read, even when writing fails first.
+
+    A server that refuses a client certificate with TLS 1.3 does so after our handshake: its alert comes, and right
+    behind it a reset. asyncio gives up a connection whose write fails; one that has to wait is tried after reading.
+    """
+
+    _is_over = False
+
+    def send(self, data: "Buffer", flags: int = 0, /) -> int:
+        """Send. The first failure is told as a write that has to wait."""
+        try:
+            return super().send(data, flags)
+        except ConnectionError as error:
+            if self._is_over:
+                raise
+            self._is_over = True
+            raise BlockingIOError from error
 
 
 class Dialler:
@@ -58,6 +82,8 @@ class Dialler:
             AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
         """
         sock = await (self._connect_directly(progress) if self._proxy is None else self._tunnel(progress, self._proxy))
+        if self._target.tls:
+            sock = _LastWords(fileno=sock.detach())
         try:
             await self._hand_over(sock, progress, protocol)
         except BaseException:

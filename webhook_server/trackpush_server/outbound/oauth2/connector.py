@@ -10,6 +10,20 @@ from trackpush_server.outbound.dial import Dialler
 from trackpush_server.outbound.exchange import Progress
 
 
+class _Protocol(ResponseHandler):
+    """Keeps how its connection ended: aiohttp tells only who reads, and not who still writes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.end: asyncio.Future[BaseException | None] = loop.create_future()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone."""
+        if not self.end.done():  # who waited for it may have been cancelled
+            self.end.set_result(exc)
+        super().connection_lost(exc)
+
+
 class DialledConnector(aiohttp.BaseConnector):
     """For one request: its connection isn't kept. Overrides the one method that aiohttp's own connectors override."""
 
@@ -17,6 +31,11 @@ class DialledConnector(aiohttp.BaseConnector):
         super().__init__(force_close=True)
         self._dialler = dialler
         self._progress = progress
+        self._protocol: _Protocol | None = None
+
+    async def end(self) -> BaseException | None:
+        """Wait for the connection's end: what caused it; None when it was ended in order, or there was none."""
+        return None if self._protocol is None else await self._protocol.end
 
     async def _create_connection(
         self,
@@ -25,7 +44,7 @@ class DialledConnector(aiohttp.BaseConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> ResponseHandler:
         del req, traces, timeout
-        protocol = ResponseHandler(asyncio.get_running_loop())
+        self._protocol = protocol = _Protocol(asyncio.get_running_loop())
         await self._dialler.dial(self._progress, lambda: protocol)
         self._progress.stage = "waiting for the answer"
         return protocol

@@ -70,7 +70,7 @@ class TokenEndpoint:
         except TimeoutError:
             return token_failure("timeout", f"time-out of {self._timeout:g} s while {progress.stage}")
         except aiohttp.ClientError as error:
-            return _client_failure(error, self._endpoint)
+            return token_failure(Failure.PROTOCOL.value, f"{self._endpoint}: {type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - a fault of ours is an answer, too: the future of a push never fails
             return token_failure("internal error", type(error).__name__)
 
@@ -85,6 +85,13 @@ class TokenEndpoint:
         return second if second.cause in _WRONG_CLIENT else first
 
     async def _ask_once(self, progress: _Progress, *, in_body: bool) -> Grant | Answer:
+        connector = DialledConnector(self._dialler, progress)
+        try:
+            return await self._request(connector, in_body=in_body)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            return _ended(await connector.end(), self._endpoint)
+
+    async def _request(self, connector: DialledConnector, *, in_body: bool) -> Grant | Answer:
         form = self._form(in_body=in_body)
         headers = {
             "Accept": "application/json",
@@ -96,7 +103,7 @@ class TokenEndpoint:
             headers["Authorization"] = self._basic
         async with (
             aiohttp.ClientSession(
-                connector=DialledConnector(self._dialler, progress),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
                 auto_decompress=False,
@@ -130,12 +137,9 @@ def _refuses_client(answer: Answer) -> bool:
     return answer.cause is not None and answer.cause.startswith(_REFUSED)
 
 
-def _client_failure(error: aiohttp.ClientError, endpoint: str) -> Answer:
-    if not isinstance(error, (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)):
-        return token_failure(Failure.PROTOCOL.value, f"{endpoint}: {type(error).__name__}")
-    if isinstance(error.__cause__, ssl.SSLError):  # with TLS 1.3 a client certificate is refused after the handshake
-        why = alert(error.__cause__)
-        return token_failure(Failure.TLS.value, f"{endpoint}: TLS ended by the other side: {why}")
+def _ended(by: BaseException | None, endpoint: str) -> Answer:
+    if isinstance(by, ssl.SSLError):  # with TLS 1.3 a client certificate is refused after the handshake
+        return token_failure(Failure.TLS.value, f"{endpoint}: TLS ended by the other side: {alert(by)}")
     return token_failure(Failure.RESET.value, f"{endpoint} ended the connection without a whole answer")
 
 
