@@ -263,14 +263,14 @@ async def test_each_exchange_of_a_connection_has_its_own_time() -> None:
             await peer.request()
             if number == 9:
                 await peer.ended()
-            await asyncio.sleep(0.06)
+            await asyncio.sleep(0.12)
             await peer.send(OK)
 
-    async with serve(later_each_time) as server, open_sender(server.url, timeout=0.25) as sender:
+    async with serve(later_each_time) as server, open_sender(server.url, timeout=1.0) as sender:
         answers = [await sender.post(PUSH_HEADERS, BODY) for _ in range(10)]
         assert [answer.status for answer in answers[:9]] == [200] * 9, "all together took longer than one time-out"
         assert answers[9].failure is Failure.TIMEOUT
-        assert 0.25 <= answers[9].duration < 0.4
+        assert 1.0 <= answers[9].duration < 10
         assert server.accepted == 1
 
 
