@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from journal.stores import OMS, outcome, postgres_store, update
+from journal.stores import NOW, OMS, outcome, postgres_store, update
+from postgres.test_retention import CLOCK, LONG_AGO, on_day
 from support.postgres import Server
 from trackpush_server.journal.queries import load
 
@@ -18,26 +19,32 @@ WHERE schemaname = 'trackpush' AND relname ~ '^(keys|shipments|(updates|pushes|u
 _RESET = "SELECT pg_stat_reset()"
 
 
+@pytest.mark.parametrize("late", [False, True])
 async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_end(
-    postgres_server: Server, journal_database: str, journal_sql: Callable[[str], str]
+    postgres_dsn: str,
+    postgres_sql: Callable[[str], str],
+    late: bool,  # noqa: FBT001
 ) -> None:
-    store = postgres_store(postgres_server.dsn(journal_database))
-    async with store.open() as opened:
+    async with on_day(postgres_dsn, postgres_sql, LONG_AGO) as opened:
         await opened.put(*(update(shipment=f"S{number % 7}") for number in range(50)))
-    await asyncio.to_thread(journal_sql, _RESET)
-    async with store.open() as opened:
-        for _ in range(3):
-            await opened.put(*(update(shipment=f"S{number % 7}", occurred_at=number) for number in range(50)))
-            await opened.record(*(outcome(one.update_id) for one in opened.committed[-50:]))
-        today = opened.committed[-1].update_id >> 36
-    day = await asyncio.to_thread(journal_sql, f"SELECT to_char(date '2020-01-01' + {today}, 'YYYYMMDD')")
-    rows = [row.split("|") for row in (await asyncio.to_thread(journal_sql, _STATS)).splitlines()]
+    day = await asyncio.to_thread(postgres_sql, "SELECT trackpush.day_v1()")
+    await asyncio.to_thread(postgres_sql, CLOCK.format(day=day))  # it may be midnight
+    await asyncio.to_thread(postgres_sql, _RESET)
+    async with postgres_store(postgres_dsn).open() as opened:
+        for number in range(150):
+            occurred_at = NOW - 1 - number if late else NOW + number
+            await opened.put(update(shipment=f"S{number % 7}", occurred_at=occurred_at))
+            await opened.record(outcome(opened.committed[-1].update_id))
+    today = await asyncio.to_thread(postgres_sql, f"SELECT to_char(date '2020-01-01' + {day}, 'YYYYMMDD')")
+    rows = [row.split("|") for row in (await asyncio.to_thread(postgres_sql, _STATS)).splitlines()]
     scans = {name: (int(whole), int(by_index)) for name, whole, by_index in rows}
-    assert scans[f"pushes_{day}"][1] > 0, "the counters were not read"
+    assert scans[f"pushes_{today}"][1] > 0, "the counters were not read"
     assert {name: found for name, found in scans.items() if found[0]} == {}, "read from end to end"
-    others = {name: found for name, found in scans.items() if "_2" in name and not name.endswith(day)}
-    assert others
-    assert set(others.values()) == {(0, 0)}, "looked into another day"
+    days = {name: (name.rpartition("_")[2], found) for name, found in scans.items() if "_2" in name}
+    assert {one for one, _ in days.values()} > {today}, "there are no other days"
+    looked = {name for name, (one, found) in days.items() if one != today and found != (0, 0)}
+    assert {name for name in looked if days[name][0] > today} == set(), "looked into a day to come"
+    assert bool(looked) is late, f"only what is late asks whether earlier days know its shipment: {looked}"
 
 
 @pytest.mark.parametrize(

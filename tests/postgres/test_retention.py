@@ -15,7 +15,8 @@ SELECT string_agg((to_date(right(c.relname, 8), 'YYYYMMDD') - date '2020-01-01')
 FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'trackpush.{table}'::regclass AND c.relname < '{table}_2025'
 """
-_CLOCK = "CREATE OR REPLACE FUNCTION trackpush.day_v1() RETURNS integer LANGUAGE sql VOLATILE AS 'SELECT {day}'"
+CLOCK = "CREATE OR REPLACE FUNCTION trackpush.day_v1() RETURNS integer LANGUAGE sql VOLATILE AS 'SELECT {day}'"
+"""Lets the database's clock stand at a day."""
 
 
 @contextlib.asynccontextmanager
@@ -26,7 +27,7 @@ async def on_day(dsn: str, sql: Callable[[str], str], day: int) -> AsyncIterator
         pass  # the schema is there
     source = await asyncio.to_thread(sql, "SELECT pg_get_functiondef('trackpush.day_v1'::regproc)")
     made = await asyncio.to_thread(sql, "SELECT partitions_to FROM trackpush.counter")
-    await asyncio.to_thread(sql, _CLOCK.format(day=day) + _PARTITIONS.format(day=day, made=made))
+    await asyncio.to_thread(sql, CLOCK.format(day=day) + _PARTITIONS.format(day=day, made=made))
     async with store.open() as opened:
         yield opened
     await asyncio.to_thread(sql, source)
