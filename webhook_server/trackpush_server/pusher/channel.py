@@ -7,52 +7,32 @@ commits, answers, timers and pages from the journal.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from functools import partial
 
 from trackpush_api.routing import Destination, Egress
 from trackpush_server.ids import push_id
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome, PushState, StoredPush
+from trackpush_server.journal.port import Committed, PushState, StoredPush
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher import budget as bounds
-from trackpush_server.pusher import policy
+from trackpush_server.pusher import policy, pushes
 from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.breaker import Breaker
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane, Lanes, LaneState, Push
 from trackpush_server.pusher.line import Line
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
+from trackpush_server.pusher.pages import Pages
+from trackpush_server.pusher.payloads import Payloads
 from trackpush_server.pusher.policy import Verdict
+from trackpush_server.pusher.probing import Probing
 from trackpush_server.pusher.rate import TokenBucket
+from trackpush_server.pusher.state import HELD, RETRYING, State
 
 _PAGE = 256
 _RELOAD_AFTER_FAULT = 1.0
 _PAUSE = 0.2
-_EXPIRE_AT_ONCE = 1000
 _ELSEWHERE = "another replica sends its pushes"
-
-
-class State(Enum):
-    """What the endpoint is taken to be."""
-
-    CLOSED = "closed"
-    """Healthy: pushes flow."""
-    OPEN = "open"
-    """Failing: one push probes, the others wait."""
-    GONE = "gone"
-    """Answered 410: all pushes wait until its configuration changes."""
-    SUSPENDED = "suspended"
-    UNCONFIGURED = "unconfigured"
-    """No routing table holds its PushConfig any more: pushes wait on disk."""
-    ELSEWHERE = "elsewhere"
-    """Another replica sends its pushes, or is about to."""
-
-
-_HELD = frozenset({State.GONE, State.SUSPENDED, State.UNCONFIGURED, State.ELSEWHERE})
-"""States in which nothing is sent and nothing is kept in memory."""
-_RETRYING = frozenset({State.CLOSED, State.ELSEWHERE})
-"""States in which a push that failed is due by its own schedule, not when its endpoint is well again."""
 
 
 class Channel:
@@ -76,11 +56,19 @@ class Channel:
         self._in_flight = 0
         self._quiet_until = 0.0
         self._wake: asyncio.TimerHandle | None = None
-        self._probe: asyncio.TimerHandle | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._fetching: list[tuple[Lanes, Lane]] = []
-        self._fetch: asyncio.Task[None] | None = None
-        self._expiring: asyncio.Task[None] | None = None
+        self._probing = Probing(hub, self.name, self._send_probe)
+        self._pages = Pages(
+            hub,
+            self.name,
+            self._backlog,
+            room=self._page_size,
+            take=self._take_page,
+            taken=partial(self.pump, refill=False),
+            fault=partial(self._wake_in, _RELOAD_AFTER_FAULT),
+        )
+        self._payloads = Payloads(
+            hub.journal, self.name, came=self._payload_came, fault=self._payload_lacks, after=self.pump
+        )
         self._rebuild = False
 
     # ---- configuration
@@ -155,7 +143,7 @@ class Channel:
     def stored_elsewhere(self, first_id: int) -> None:
         """Another replica stored pushes, this one the first of them: read them."""
         self._backlog.stored_elsewhere(first_id)
-        self._refill()
+        self._pages.read()
 
     # ---- news of the disk
 
@@ -179,33 +167,20 @@ class Channel:
         if committed.behind > self._backlog.loaded_to:
             self._backlog.stored_elsewhere(committed.behind)
         if not self._backlog.admits(committed.update_id):
-            self._refill()
+            self._pages.read()
             return
-        update = committed.update
-        if update.account in self._hub.suspended_accounts:
+        if committed.update.account in self._hub.suspended_accounts:
             return
         if self._no_room():
             self._backlog.spill(committed.update_id)
             return
-        self._lanes.add(
-            Push(
-                update_id=committed.update_id,
-                key=update.key,
-                account=update.account,
-                shipment=update.shipment,
-                received_at=update.received_at,
-                late=self.name in committed.late,
-                notification=update.notification,
-                body=update.body,
-                trace=update.trace,
-            ),
-        )
-        if self._state is State.OPEN and self._probe is None:
-            self._schedule_probe(0.0)
+        self._lanes.add(pushes.committed(committed, self.name))
+        if self._state is State.OPEN:
+            self._probing.plan(0.0)
         self.pump()
 
     def _no_room(self) -> bool:
-        if self._state in _HELD:
+        if self._state in HELD:
             return True
         held = len(self._lanes)
         if self._state is State.OPEN:
@@ -214,13 +189,8 @@ class Channel:
             return True
         return held >= bounds.LEAST and self._hub.budget.is_full
 
-    def _refill(self) -> None:
-        """Read the next pending pushes from disk when there is room for them."""
-        if self._loading is None and self._backlog.spilled and self._page_size() and not self._hub.stopping:
-            self._loading = self._loop.create_task(self._load())
-
     def _page_size(self) -> int:
-        if self._state in _HELD or self._rebuild:
+        if self._state in HELD or self._rebuild:
             return 0
         held = len(self._lanes)
         if self._state is State.OPEN:
@@ -230,73 +200,22 @@ class Channel:
         room = min(bounds.WINDOW - (held - self._lanes.blocked), bounds.MOST - held)
         return min(room, _PAGE) if room >= _PAGE // 2 else 0
 
-    async def _load(self) -> None:
-        begun: int | None = None
-        try:
-            while self._backlog.spilled and (limit := self._page_size()):
-                if begun != self._backlog.generation:
-                    begun = self._backlog.generation
-                    await self._begin_load()
-                    continue
-                after, generation = self._backlog.loaded_to, self._backlog.generation
-                page = await self._hub.journal.pending(self.name, after=after, limit=limit)
-                seen = self._backlog.loaded_to, self._backlog.generation
-                if seen != (after, generation) or not self._page_size():
-                    continue  # trimmed, rescanned or held meanwhile: this page is of another time
-                self._take_page(page.pushes)
-                last = page.pushes[-1].update_id if page.pushes else None
-                self._backlog.took(last_id=last, whole=len(page.pushes) < limit, snapshot=page.snapshot)
-                self.pump(refill=False)
-        except JournalUnavailableError:
-            self._wake_in(_RELOAD_AFTER_FAULT)
-        finally:
-            self._backlog.end_load()
-            self._loading = None
-
-    async def _begin_load(self) -> None:
-        """See that what was recorded is on disk; where nothing at all waits there, that was the whole read."""
-        self._backlog.begin_load()
-        begun = self._backlog.loaded_to, self._backlog.generation
-        if self._backlog.loaded_to:
-            await self._hub.journal.flush()
-            return
-        empty_to = await self._hub.survey.empty_to(self.name)
-        if empty_to is not None and begun == (self._backlog.loaded_to, self._backlog.generation):
-            self._backlog.took(last_id=None, whole=True, snapshot=empty_to)
-
-    def _take_page(self, pushes: Sequence[StoredPush]) -> None:
+    def _take_page(self, page: Sequence[StoredPush]) -> None:
         now = int(self._hub.wall() * 1000)
-        for stored in pushes:
+        for stored in page:
             if (
                 stored.update_id in self._lanes
                 or self._backlog.is_stale(stored.update_id)
                 or stored.account in self._hub.suspended_accounts
             ):
                 continue
-            push = Push(
-                update_id=stored.update_id,
-                key=stored.key,
-                account=stored.account,
-                shipment=stored.shipment,
-                received_at=stored.received_at,
-                late=stored.late,
-                notification=None if stored.unreadable else stored.notification,
-                body=None if stored.unreadable else stored.body,
-                tries=stored.tries,
-                rejections=stored.rejections,
-                due_at=stored.due_at,
-                replays=stored.replays,
-                replayed_at=stored.replayed_at,
-                tries_before=stored.tries_before,
-                trace=stored.trace,
-            )
-            lane = self._lanes.add(push)
+            lane = self._lanes.add(pushes.stored(stored))
             if lane is not None and stored.unreadable is not None:
                 self._keep_unread(lane, stored.unreadable)
             elif lane is not None and stored.due_at > now and self._state is State.CLOSED:
                 self._wait(lane, (stored.due_at - now) / 1000)
-        if self._state is State.OPEN and self._probe is None and len(self._lanes):
-            self._schedule_probe(0.0)
+        if self._state is State.OPEN and len(self._lanes):
+            self._probing.plan(0.0)
 
     # ---- attempts
 
@@ -309,7 +228,7 @@ class Channel:
                     break
                 self._start(lane)
         if refill and self._backlog.spilled:
-            self._refill()
+            self._pages.read()
 
     def _may_start(self) -> bool:
         if not self._hub.may_start:
@@ -348,7 +267,7 @@ class Channel:
             self._lanes.drop_account(push.account)
             return
         if push.body is None:
-            self._fetch_payload(lane)
+            self._payloads.fetch(self._lanes, lane)
             return
         self._in_flight += 1
         self._hub.in_flight += 1
@@ -419,7 +338,7 @@ class Channel:
         )
         stops = verdict is Verdict.GONE and current
         opened = current and not stops and self._breaker.failed(push.update_id, rejection=rejection)
-        waits_for_endpoint = stops or self._breaker.is_open or self._state not in _RETRYING
+        waits_for_endpoint = stops or self._breaker.is_open or self._state not in RETRYING
         if not waits_for_endpoint and now + delay > policy.expires_at(retry, push.begun_at) / 1000:
             self._end(lane, PushState.DEAD, answer, error=self._why(answer))
             return
@@ -430,16 +349,16 @@ class Channel:
         self._after_failure(answer, opened=opened, stops=stops)
 
     def _after_failure(self, answer: Answer, *, opened: bool, stops: bool) -> None:
-        if self._state in _HELD:
+        if self._state in HELD:
             return
         if stops:
             self._let_go(State.GONE, policy.loggable(answer))
         elif opened:
             self._enter(State.OPEN, policy.loggable(answer))
             self._trim(bounds.WINDOW_WHILE_OPEN)
-            self._schedule_probe(self._probe_delay(answer))
-        elif self._state is State.OPEN and self._probe is None and not self._in_flight:
-            self._schedule_probe(self._probe_delay(answer))
+            self._probing.plan(self._probe_delay(answer))
+        elif self._state is State.OPEN and not self._in_flight:
+            self._probing.plan(self._probe_delay(answer))
 
     def _slow_down(self, answer: Answer) -> None:
         quiet = policy.quiet_time(answer)
@@ -471,19 +390,7 @@ class Channel:
 
     def _record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None) -> None:
         push = lane.head
-        outcome = Outcome(
-            update_id=push.update_id,
-            push_config=self.name,
-            state=state,
-            tries=push.tries,
-            rejections=push.rejections,
-            due_at=push.due_at if state is PushState.PENDING else 0,
-            started_at=push.last_attempt_at,
-            duration_ms=answer.duration * 1000 if answer is not None else 0.0,
-            http_status=answer.status if answer is not None else None,
-            error=error,
-            attempted=answer is not None,
-        )
+        outcome = pushes.outcome(push, self.name, state, answer, error)
         self._hub.journal.record(outcome)
         self._hub.observer.recorded(push.key, push.shipment, outcome)
         if error is not None:
@@ -519,9 +426,7 @@ class Channel:
     # ---- states
 
     def _enter(self, state: State, reason: str) -> None:
-        if self._probe is not None:
-            self._probe.cancel()
-            self._probe = None
+        self._probing.cancel()
         if state is not self._state:
             told = State.ELSEWHERE not in {state, self._state}  # whoever hands over slots tells of it, once for all
             self._state, self._reason = state, "" if state is State.CLOSED else reason
@@ -538,27 +443,22 @@ class Channel:
         if on_disk is not None:
             self._backlog.spill(on_disk + 1)
 
-    def _schedule_probe(self, delay: float) -> None:
-        if self._probe is None and not self._hub.stopping:
-            self._probe = self._loop.call_later(delay, self._send_probe)
-
     def _send_probe(self) -> None:
-        self._probe = None
         if self._state is not State.OPEN or self._hub.stopping:
             return
         if not self._hub.may_start:
-            self._schedule_probe(_PAUSE)
+            self._probing.plan(_PAUSE)
             return
-        if self._backlog.spilled and self._expiring is None:
-            self._expiring = self._loop.create_task(self._expire_on_disk())
+        if self._backlog.spilled:
+            self._probing.expire(self._line.destination.retry.max_age)
         while not self._in_flight and (lane := self._next_probe()) is not None:
             self._lanes.start(lane)
             self._start(lane)
-            if (self._lanes, lane) in self._fetching:
+            if self._payloads.is_fetching(self._lanes, lane):
                 return  # sent when its payload has come
         if not self._in_flight and (len(self._lanes) or self._backlog.spilled):
-            self._refill()
-            self._schedule_probe(_RELOAD_AFTER_FAULT)
+            self._pages.read()
+            self._probing.plan(_RELOAD_AFTER_FAULT)
 
     def _next_probe(self) -> Lane | None:
         """The head that was tried least recently: one bad push alone never keeps an endpoint closed."""
@@ -568,41 +468,7 @@ class Channel:
             default=None,
         )
 
-    async def _expire_on_disk(self) -> None:
-        """Give up pushes that grew too old while their endpoint was down."""
-        before = int((self._hub.wall() - self._line.destination.retry.max_age) * 1000)
-        try:
-            await self._hub.journal.expire(self.name, received_before=before, limit=_EXPIRE_AT_ONCE)
-        except JournalUnavailableError:
-            pass  # the next probe tries again
-        finally:
-            self._expiring = None
-
     # ---- payloads
-
-    def _fetch_payload(self, lane: Lane) -> None:
-        self._fetching.append((self._lanes, lane))
-        if self._fetch is None:
-            self._fetch = self._loop.create_task(self._fetch_all())
-
-    async def _fetch_all(self) -> None:
-        try:
-            while self._fetching:
-                batch = self._fetching[:_PAGE]
-                stored = await self._hub.journal.fetch(self.name, [lane.head.update_id for _, lane in batch])
-                self._fetching = self._fetching[len(batch) :]
-                for lanes, lane in batch:
-                    self._payload_came(lanes, lane, stored.get(lane.head.update_id))
-        except JournalUnavailableError:
-            for lanes, lane in self._fetching:
-                if lanes is self._lanes:
-                    self._wait(lane, _RELOAD_AFTER_FAULT)
-                else:
-                    lanes.end_head(lane)
-            self._fetching = []
-        finally:
-            self._fetch = None
-        self.pump()
 
     def _payload_came(self, lanes: Lanes, lane: Lane, stored: StoredPush | None) -> None:
         if stored is None or lanes is not self._lanes:
@@ -618,6 +484,12 @@ class Channel:
         else:
             self._lanes.resume(lane, first=True)
 
+    def _payload_lacks(self, lanes: Lanes, lane: Lane) -> None:
+        if lanes is self._lanes:
+            self._wait(lane, _RELOAD_AFTER_FAULT)
+        else:
+            lanes.end_head(lane)
+
     def _keep_unread(self, lane: Lane, reason: str) -> None:
         """Its lane waits until other keys come, and no other lane does: it is neither given up nor passed over."""
         push = lane.head
@@ -626,7 +498,7 @@ class Channel:
             self._record(lane, PushState.PENDING, None, error=reason)
         self._wait(lane, None)
         if self._state is State.OPEN and not self._in_flight:
-            self._schedule_probe(_PAUSE)
+            self._probing.plan(_PAUSE)
 
     def read_again(self) -> None:
         """Other keys came: payloads that couldn't be opened are tried at once."""
@@ -650,7 +522,7 @@ class Channel:
 
     def snapshot(self) -> ChannelSnapshot:
         """The channel as /metrics and the console show it."""
-        timer = self._probe or self._wake
+        timer = self._probing.timer or self._wake
         return ChannelSnapshot(
             push_config=self.name,
             in_memory=len(self._lanes),
@@ -688,11 +560,7 @@ class Channel:
 
     async def close(self) -> None:
         """Stop timers and reads, close the connections. Attempts under way are cut."""
-        for timer in (self._wake, self._probe):
-            if timer is not None:
-                timer.cancel()
-        tasks = [task for task in (self._loading, self._fetch, self._expiring) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._wake is not None:
+            self._wake.cancel()
+        await asyncio.gather(self._probing.close(), self._pages.close(), self._payloads.close())
         await self._line.close()

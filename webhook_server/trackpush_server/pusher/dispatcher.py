@@ -12,10 +12,11 @@ from trackpush_server.journal.port import Committed, Journal, PushState
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.change import Change, change
-from trackpush_server.pusher.channel import Channel, State
+from trackpush_server.pusher.channel import Channel
 from trackpush_server.pusher.handover import HandOvers
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
+from trackpush_server.pusher.state import State
 from trackpush_server.tracing.port import Tracing
 
 _SLICE = 0.001

@@ -57,7 +57,7 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     spilled: bool
     """Whether pending pushes wait on disk beyond those in memory."""
     breaker: str
-    """``closed``, ``open``, ``gone``, ``suspended`` or ``unconfigured``: see `channel.State`."""
+    """``closed``, ``open``, ``gone``, ``suspended`` or ``unconfigured``: see `state.State`."""
     reason: str
     since: float = 0.0
     """Since when it is in this state; 0 is from the start."""
