@@ -288,6 +288,18 @@ async def test_payloads_let_go_while_waiting_are_read_again(tmp_path: Path) -> N
         assert all(arrival.body.endswith(b'"raw":{"remark":"mark-%010d"}}' % arrival.mark) for arrival in sink.arrivals)
 
 
+async def test_a_payload_that_is_read_again_costs_no_second_token(tmp_path: Path) -> None:
+    async def flaky(arrival: Arrival) -> int:
+        return 400 if sum(one.mark == arrival.mark for one in sink.arrivals) == 1 else 200
+
+    limit = RateLimit(requests=40, per=3600.0)  # a burst of 4, the next one after 90 s
+    budget = Budget(max_bytes=2)
+    async with open_sink(flaky) as sink, open_rig(tmp_path, to(sink, rate_limit=limit), budget=budget) as rig:
+        await rig.post(1, 2)
+        await rig.until_ended(2)
+        assert len(sink.arrivals) == 4
+
+
 async def test_after_a_restart_what_was_pending_is_sent_at_once(tmp_path: Path) -> None:
     async with open_sink(hang) as stuck, open_rig(tmp_path, to(stuck, timeout=30.0)) as rig:
         await rig.post(*range(20))

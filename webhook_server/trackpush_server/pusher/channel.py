@@ -472,19 +472,35 @@ class Channel:
 
     def _payload_came(self, lanes: Lanes, lane: Lane, stored: StoredPush | None) -> None:
         if stored is None or lanes is not self._lanes:
+            self._pass_turn()
             if lanes.end_head(lane):  # erased meanwhile, or the lanes were made anew
                 lanes.resume(lane)
             return
         if stored.unreadable is not None:
+            self._pass_turn()
             self._keep_unread(lane, stored.unreadable)
             return
         self._lanes.load(lane.head, stored.notification, stored.body)
-        if self._state is State.OPEN and not self._in_flight:
+        if self._has_turn():
             self._start(lane)
         else:
+            self._pass_turn()
             self._lanes.resume(lane, first=True)
 
+    def _has_turn(self) -> bool:
+        """Whether a push may start now that was about to before its payload was read: its token is taken."""
+        if self._state is State.OPEN:
+            return not self._in_flight
+        ready = self._state is State.CLOSED and not self._rebuild and self._hub.may_start
+        return ready and self._in_flight < self._limit and self._quiet_until <= self._loop.time()
+
+    def _pass_turn(self) -> None:
+        """It doesn't start after all: another may have its token. A probe had none."""
+        if self._rate is not None and self._state is State.CLOSED:
+            self._rate.give_back()
+
     def _payload_lacks(self, lanes: Lanes, lane: Lane) -> None:
+        self._pass_turn()
         if lanes is self._lanes:
             self._wait(lane, _RELOAD_AFTER_FAULT)
         else:

@@ -23,3 +23,7 @@ class TokenBucket:
             self._tokens -= 1.0
             return 0.0
         return (1.0 - self._tokens) / self._rate
+
+    def give_back(self) -> None:
+        """Nothing was started with the last token."""
+        self._tokens = min(self._burst, self._tokens + 1.0)
