@@ -10,6 +10,7 @@ from trackpush_api.problems import Severity
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.folder import compile_all
+from trackpush_cli.output import counted
 
 
 @click.command("check")
@@ -31,7 +32,7 @@ def command(*, directory: Path, server: str | None, output: str) -> None:
             click.echo(str(problem))
         for name, url in _urls(compiled).items():
             click.echo(f"{name}: {url}")
-        click.echo(f"{errors} errors, {len(compiled.problems) - errors} warnings")
+        click.echo(f"{counted(errors, 'error')}, {counted(len(compiled.problems) - errors, 'warning')}")
     raise SystemExit(1 if errors else 0)
 
 

@@ -30,8 +30,9 @@ def read_folder(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
 def compile_all(folder: Path, *, server: str | None) -> Compiled:
     """Read and compile; problems of all three steps together."""
     files, unreadable = read_folder(folder)
-    if not files and not unreadable:
-        unreadable = (Problem(message=f"{folder} holds no *.yaml; put the resources there"),)
+    if not files:
+        empty = Problem(message=f"{folder} holds no *.yaml; put the resources there")
+        return Compiled(table=None, problems=unreadable or (empty,))
     parsed = parse_manifests(files)
     compiled = compile_table(parsed.resources, parsed.secrets, server=server)
     problems = sorted((*unreadable, *parsed.problems, *compiled.problems), key=lambda problem: problem.order)

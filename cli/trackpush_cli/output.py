@@ -26,6 +26,11 @@ def print_data(data: Any, form: str) -> None:
     click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000), nl=False)
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def show_answer(http_status: int | None, error: str | None) -> str:
     """What a client answered to an attempt: ``HTTP 200``, or the error, which names the status itself."""
     return error or ("" if http_status is None else f"HTTP {http_status}")

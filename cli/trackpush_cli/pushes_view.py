@@ -98,7 +98,7 @@ def _due(row: PushRow) -> str:
     if row.state is not PushState.PENDING:
         return ""
     left = row.due_at / 1000 - time.time()
-    return f"in {show_duration(left)}" if left > 0 else "now"
+    return f"in {show_duration(left)}" if left > 0 else "due"
 
 
 def _attempt_data(attempt: AttemptRow) -> dict[str, Any]:

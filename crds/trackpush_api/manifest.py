@@ -10,7 +10,7 @@ import msgspec
 import yaml
 from pydantic import ValidationError
 
-from trackpush_api.kinds import KINDS
+from trackpush_api.kinds import KINDS, patterns
 from trackpush_api.kinds.base import API_VERSION, ApiModel
 from trackpush_api.problems import Problem, Reason, Severity
 
@@ -285,6 +285,10 @@ def _validation_problems(resource: Resource, error: ValidationError) -> Iterator
             message = "is no such field" + _nearest(resource, entry["loc"])
         elif entry["type"] == "missing":
             message = "is missing; set it"
+        elif entry["type"] == "string_type":
+            message = "is no text; put it in quotes (a duration also needs its unit: 10s)"
+        elif entry["type"] == "string_pattern_mismatch":
+            message = f"write {patterns.WORDS[entry['ctx']['pattern']]}"
         yield resource.problem(field, message, reason=Reason.INVALID)
 
 

@@ -107,7 +107,9 @@ def test_the_samples_are_clean() -> None:
         ("{name: main, namespace: trackpush}\n  keys", "{name: other}\n  keys", "no WebhookServer acme/other"),
         ("allowedNamespaces: {from: All}", "allowedNamespaces: {from: Same}", "doesn't serve namespace acme"),
         ("url: https://oms", "url: http://oms", "is http; use https, or set egress.httpsOnly: false"),
-        ("timeout: 10s", "timeout: 10", "spec.delivery.timeout"),
+        ("timeout: 10s", "timeout: 10", "spec.delivery.timeout: is no text; put it in quotes (a duration also needs"),
+        ("timeout: 10s", "timeout: 10sec", "spec.delivery.timeout: write a duration with its unit, such as 500ms"),
+        ("url: https://oms", "url: oms", "spec.url: write a URL that begins with https:// or http://"),
         ("timeout: 10s", "timeout: 5m", "must be more than 0 and at most 2m"),
         ("maxConcurrency: 16", "maxConcurency: 16", "is no such field; did you mean maxConcurrency?"),
         ("{name: X-Source, value: rms}", "{name: X-Source}", "set exactly one of value and valueFrom"),
@@ -267,7 +269,9 @@ def test_aliases_are_refused_before_they_expand() -> None:
 def test_a_file_that_is_no_utf8_and_a_missing_folder_are_problems(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
     assert read_folder(tmp_path)[1]
-    assert "is no folder" in str(read_folder(tmp_path / "gone")[1][0])
+    assert [str(one) for one in compile_all(tmp_path / "gone", server=None).problems] == [
+        f"{tmp_path}/gone is no folder; name one that holds the resources (*.yaml)"
+    ]
 
 
 @pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("1m30s", 90), ("72h", 259200), ("30d", 2592000)])

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from trackpush_api.crdgen import definitions
+from trackpush_api.kinds import patterns
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,17 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 @pytest.mark.parametrize("name", sorted(definitions()))
 def test_the_checked_in_definition_is_current(name: str) -> None:
     assert yaml.safe_load((ROOT / "crds" / name).read_text()) == definitions()[name], "run `make crds`"
+
+
+def test_each_form_of_a_text_has_words_for_whoever_wrote_another_one() -> None:
+    found = {
+        node["pattern"]
+        for definition in definitions().values()
+        for version in definition["spec"]["versions"]
+        for _, node in nodes(version["schema"]["openAPIV3Schema"])
+        if "pattern" in node
+    }
+    assert found == set(patterns.WORDS)
 
 
 @pytest.mark.parametrize("name", sorted(definitions()))

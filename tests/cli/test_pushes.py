@@ -135,7 +135,7 @@ def test_the_table_is_never_cut_when_piped_and_tells_the_next_try(data: Path) ->
     assert "zen/shop" in lines[1]
     assert "connect: refused" in lines[1]
     assert " in " in lines[1]
-    assert "now" in lines[2]
+    assert "  due  " in lines[2]
 
 
 def test_a_list_without_matches_says_so_and_ends_with_0(data: Path) -> None:

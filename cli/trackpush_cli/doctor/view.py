@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from trackpush_cli.doctor.outcome import Outcome
-from trackpush_cli.output import print_table
+from trackpush_cli.output import counted, print_table
 
 _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 
@@ -21,4 +21,4 @@ def show(found: Sequence[Outcome]) -> None:
         rows = [(_MARKS[one.result], one.subject, one.advice or "") for one in advised]
         print_table(("RESULT", "OF", "WHAT TO DO"), rows)
     counts = {mark: sum(one.result == mark for one in found) for mark in _MARKS}
-    click.echo(f"\n{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failed")
+    click.echo(f"\n{counts['ok']} ok, {counted(counts['warn'], 'warning')}, {counts['fail']} failed")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from trackpush_api.kinds import patterns
 from trackpush_api.quantities import DURATION_PATTERN
 
 GROUP = "trackpush.dev"
@@ -37,8 +38,8 @@ SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
-Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=50)]
+Name = Annotated[str, Field(pattern=patterns.NAME, min_length=1, max_length=253)]
+Cidr = Annotated[str, Field(pattern=patterns.CIDR, max_length=50)]
 Code = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -46,7 +47,7 @@ class SecretKeySelector(ApiModel):
     """One key of a Secret in the resource's own namespace."""
 
     name: Name = Field(description="Name of the Secret.")
-    key: str = Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key within the Secret.")
+    key: str = Field(min_length=1, max_length=253, pattern=patterns.DATA_KEY, description="Key within the Secret.")
 
 
 class SecretSource(ApiModel):

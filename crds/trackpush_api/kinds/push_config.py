@@ -4,9 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from trackpush_api.kinds import patterns
 from trackpush_api.kinds.base import ATOMIC, SET, ApiModel, Code, Duration, SecretSource, checked_by, list_map, rule
 
-HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", min_length=1, max_length=128)]
+HeaderName = Annotated[str, Field(pattern=patterns.HEADER_NAME, min_length=1, max_length=128)]
 
 RESERVED_HEADERS = frozenset(
     {
@@ -29,7 +30,7 @@ class Header(ApiModel):
     model_config = checked_by(rule("has(self.value) != has(self.valueFrom)", _ONE_VALUE))
 
     name: HeaderName = Field(description="Header name; Host, Content-Length, webhook-id and the like are ours.")
-    value: Annotated[str, Field(max_length=4096, pattern=r"^[^\r\n\x00]*$")] | None = Field(
+    value: Annotated[str, Field(max_length=4096, pattern=patterns.HEADER_VALUE)] | None = Field(
         None, description="A value that is no secret."
     )
     value_from: SecretSource | None = Field(None, description="The value from a Secret.")
@@ -59,9 +60,7 @@ class BearerAuth(ApiModel):
 class OAuth2ClientCredentials(ApiModel):
     """A token from the client's authorization server."""
 
-    token_url: str = Field(
-        alias="tokenUrl", pattern=r"^https?://[^\s]+$", max_length=2048, description="Where tokens are had."
-    )
+    token_url: str = Field(alias="tokenUrl", pattern=patterns.URL, max_length=2048, description="Where tokens are had.")
     client_id: SecretSource = Field(description="Client id.")
     client_secret: SecretSource = Field(description="Client secret.")
     scopes: Annotated[list[Code], Field(max_length=32, json_schema_extra=SET)] = Field(
@@ -196,7 +195,7 @@ class Delivery(ApiModel):
 class PushConfigSpec(ApiModel):
     """One destination of one client."""
 
-    url: str = Field(pattern=r"^https?://[^\s]+$", max_length=2048, description="Where pushes are posted.")
+    url: str = Field(pattern=patterns.URL, max_length=2048, description="Where pushes are posted.")
     headers: Annotated[list[Header], Field(max_length=32, json_schema_extra=list_map("name"))] = Field(
         [], description="Headers of every push."
     )

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from trackpush_api.kinds import patterns
 from trackpush_api.kinds.base import (
     ATOMIC,
     SET,
@@ -39,9 +40,7 @@ LabelMap = Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max
 class HostRule(ApiModel):
     """A host name and whom it serves."""
 
-    host: Annotated[
-        str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
-    ] = Field(description="DNS name, lower case.")
+    host: Annotated[str, Field(pattern=patterns.HOST, max_length=253)] = Field(description="DNS name, lower case.")
     aggregators: Annotated[
         list[Annotated[Aggregator, Field(strict=False)]], Field(min_length=1, max_length=3, json_schema_extra=SET)
     ] = Field(
@@ -98,9 +97,7 @@ class Expose(ApiModel):
 class Sqlite(ApiModel):
     """The embedded journal."""
 
-    size: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?)?$", max_length=20)] = Field(
-        "10Gi", description="Size of the volume."
-    )
+    size: Annotated[str, Field(pattern=patterns.SIZE, max_length=20)] = Field("10Gi", description="Size of the volume.")
     storage_class_name: Name | None = Field(None, description="Storage class of the volume.")
 
 
@@ -192,7 +189,7 @@ class Egress(ApiModel):
     denied_cidrs: Annotated[list[Cidr], Field(max_length=64, json_schema_extra=SET)] = Field(
         [], alias="deniedCIDRs", description="Ranges that are refused whatever else allows them."
     )
-    proxy: Annotated[str, Field(pattern=r"^http://[^\s/@]+:[0-9]+/?$", max_length=512)] | None = Field(
+    proxy: Annotated[str, Field(pattern=patterns.PROXY, max_length=512)] | None = Field(
         None, description="HTTP proxy (CONNECT) for all pushes."
     )
 
@@ -247,7 +244,7 @@ class WebhookServerSpec(ApiModel):
     hosts: Annotated[list[HostRule], Field(max_length=32, json_schema_extra=list_map("host"))] = Field(
         [], description="Host names and the aggregators they serve."
     )
-    base_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=128)] = Field(
+    base_path: Annotated[str, Field(pattern=patterns.PATH, max_length=128)] = Field(
         "/rms/in/api", description="Path before the aggregator's."
     )
     expose: Expose | None = Field(None, description="How aggregators reach the server.")

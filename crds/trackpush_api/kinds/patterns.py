@@ -1,0 +1,32 @@
+"""The forms of texts in the kinds: as the CRDs have them, and in words for whoever wrote another one."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from trackpush_api.quantities import DURATION_PATTERN
+
+NAME: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+HOST: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+DATA_KEY: Final = r"^[-._a-zA-Z0-9]+$"
+CIDR: Final = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"
+URL: Final = r"^https?://[^\s]+$"
+PROXY: Final = r"^http://[^\s/@]+:[0-9]+/?$"
+PATH: Final = r"^(/[A-Za-z0-9._~-]+)+$"
+SIZE: Final = r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?)?$"
+HEADER_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+HEADER_VALUE: Final = r"^[^\r\n\x00]*$"
+
+WORDS: Final[Mapping[str, str]] = {
+    DURATION_PATTERN: "a duration with its unit, such as 500ms, 30s, 5m, 2h or 3d",
+    NAME: "a name of lower-case letters, digits, - and ., such as acme-keys",
+    HOST: "a host name in lower case, without scheme, port and path, such as saas.increff.com",
+    DATA_KEY: "a key of a Secret: letters, digits, -, _ and .",
+    CIDR: "an address range, such as 10.0.0.0/8",
+    URL: "a URL that begins with https:// or http://",
+    PROXY: "http://HOST:PORT, without user and path",
+    PATH: "a path that begins with / and doesn't end with it, such as /rms/in/api",
+    SIZE: "a size, such as 10Gi",
+    HEADER_NAME: "a header name, such as X-Api-Key",
+    HEADER_VALUE: "one line of text",
+}
+"""What a text of this form is: ends a sentence that begins with "write"."""
