@@ -50,11 +50,11 @@ class ServerChoice(NamedTuple):
             return True
         return self.admin is None and not _listens_here() and _has_kubeconfig()
 
-    def cluster(self) -> "ClusterAccess":
-        """The cluster. Raises `CannotStartError` without a usable kubeconfig."""
+    def cluster(self, *, instead: str = "--admin URL names the server") -> "ClusterAccess":
+        """The cluster. Raises `CannotStartError` without a usable kubeconfig; ``instead`` is then what to do."""
         from trackpush_cli.cluster.access import ClusterAccess, ClusterFlags  # noqa: PLC0415  slow to import
 
-        return ClusterAccess(ClusterFlags(self.kubeconfig, self.context))
+        return ClusterAccess(ClusterFlags(self.kubeconfig, self.context), instead=instead)
 
     def open(self) -> AdminPort:
         """The admin port, found; closed when the command ends.

@@ -1,9 +1,13 @@
 """The demo as a user runs it: a real server in its own process, real posts, real pushes."""
 
+import contextlib
+import os
 import re
+import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,6 +79,42 @@ def test_it_goes_on_until_ctrl_c_and_then_tells_the_verdict() -> None:
     folder = re.search(r"files    (\S+)", "".join(lines))
     assert folder is not None
     assert not Path(folder[1]).exists(), "the temporary folder must go"
+
+
+@contextlib.contextmanager
+def pushing() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A demo whose first push has arrived, and its server's pid."""
+    command = [sys.executable, "-m", "trackpush_cli", "demo", "--rate", "100"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
+        assert demo.stdout is not None
+        try:
+            assert any(" pushed " in line for line in demo.stdout)
+            (server,) = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
+            yield demo, int(server)
+        finally:
+            demo.kill()
+
+
+def test_a_server_that_dies_ends_the_demo_which_tells_how() -> None:
+    with pushing() as (demo, server):
+        os.kill(server, signal.SIGKILL)
+        told, _ = demo.communicate(timeout=40)
+
+    assert demo.returncode == 1
+    assert "  - the server ended by SIGKILL; the end of its log" in told
+    assert '"event": "listening"' in told
+
+
+def test_a_demo_that_is_killed_takes_its_server_with_it() -> None:
+    with pushing() as (demo, server):
+        watched = os.pidfd_open(server)
+        try:
+            demo.kill()
+            ended, _, _ = select.select([watched], [], [], 30)
+        finally:
+            os.close(watched)
+
+    assert ended, "the server goes on without its demo"
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:

@@ -206,7 +206,9 @@ async def test_people_get_a_table_and_what_to_do(tmp_path: Path) -> None:
 async def test_what_cannot_be_examined_ends_with_2(tmp_path: Path) -> None:
     nothing = await invoked("doctor", str(tmp_path))
     wrong = await invoked("doctor", str(tmp_path), "--connect", "nowhere")
+    nowhere = await invoked("doctor", "--admin", "http://127.0.0.1:8081")
 
-    assert (nothing.exit_code, wrong.exit_code) == (2, 2)
+    assert (nothing.exit_code, wrong.exit_code, nowhere.exit_code) == (2, 2, 2)
+    assert "trackpush doctor DIR" in nowhere.stderr
     assert "WebhookServer" in nothing.stderr
     assert "give ADDRESS:PORT" in wrong.stderr

@@ -76,10 +76,7 @@ async def test_a_broken_source_is_reported_and_the_last_good_table_stays(
             assert await _status(client, server.address, "old") == 200
             log.truncate(0)
             source.loaded = Loaded(table=OLD)
-            for _ in range(200):
-                if not (await config())["problems"]:
-                    break
-                await asyncio.sleep(0.01)
+            await until(lambda: "routing_table_repaired" in log.getvalue(), seconds=2, what="the end of the trouble")
             assert not (await config())["problems"]
 
 

@@ -4,7 +4,7 @@ Nothing that is logged holds a body, a key, a header or a phone number. Each lin
 net, for the line that somebody adds later.
 
 Events (the field ``event``): ``listening`` · ``draining`` · ``stopped`` · ``routing_table_loaded`` ·
-``routing_table_refused`` · ``routing_shards_refused`` · ``admin_token_refused`` ·
+``routing_table_refused`` · ``routing_shards_refused`` · ``routing_table_repaired`` · ``admin_token_refused`` ·
 ``journal_unavailable`` · ``journal_available`` ·
 ``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` ·
 ``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·

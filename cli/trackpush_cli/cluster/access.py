@@ -37,8 +37,8 @@ class ClusterFlags(NamedTuple):
 class ClusterAccess:
     """The API server that a kubeconfig names."""
 
-    def __init__(self, flags: ClusterFlags) -> None:
-        """Read the kubeconfig.
+    def __init__(self, flags: ClusterFlags, *, instead: str) -> None:
+        """Read the kubeconfig; ``instead`` tells what to do without a cluster.
 
         Raises:
             CannotStartError: there is none that can be used.
@@ -49,8 +49,8 @@ class ClusterAccess:
             _, active = config.list_kube_config_contexts(config_file=file)
         except (config.ConfigException, OSError) as error:
             raise CannotStartError(
-                f"no cluster: {str(error).strip()}; set KUBECONFIG, or pass --kubeconfig and --context."
-                " Without a cluster: --admin URL, or --data DIR for a journal on this machine"
+                f"no cluster: {str(error).strip().rstrip('.')}; set KUBECONFIG, or pass --kubeconfig and --context."
+                f" Without a cluster: {instead}"
             ) from None
         # One try: a wrong address should be told of at once, not after three time-outs.
         self.client.rest_client.pool_manager.connection_pool_kw["retries"] = urllib3.Retry(0)

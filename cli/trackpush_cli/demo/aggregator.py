@@ -54,7 +54,7 @@ class AggregatorSide:
             counts["accepted"] += wanted["accepted"]
             counts["duplicates"] += duplicates
             counts["probes"] += not posting.updates
-        stored = f"{status} {took}" if problems else f"{_count(wanted)} {took}"
+        stored = f"{status or 'no answer'} {took}" if problems else f"{_count(wanted)} {took}"
         self._view.posted(_lines(posting, clock, stored, _note(posting, duplicates), pushes, refused=bool(problems)))
 
     async def probe(self, posting: Posting, method: str) -> None:
@@ -64,7 +64,9 @@ class AggregatorSide:
         self._ledger.counts["posts"] += 1
         self._ledger.counts["probes"] += 1
         if status != _OK:
-            self._ledger.problems.append(f"probe {method} {where.path} was answered {status} instead of 200")
+            self._ledger.problems.append(
+                f"probe {method} {where.path} was answered {status or 'not at all'} instead of 200"
+            )
         line = _lines(posting, time.strftime("%H:%M:%S"), str(status), "probe: not stored", [], refused=False)[0]
         line.label, line.shipment = f"{method} without a body", ""
         self._view.posted([line])

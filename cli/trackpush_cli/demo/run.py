@@ -132,10 +132,13 @@ class Demo:
             await self._post(side, posting, pause, stop)
         for account in {posting.account.aggregator: posting for posting in samples}.values():
             for method in _PROBES:
-                await side.probe(account, method)
+                if self._server.running:
+                    await side.probe(account, method)
         if not self._options.once:
             await self._go_on(side, table, pause, stop)
         await self._wait_for_arrivals(_LEAVING_SECONDS if stop.is_set() else _ARRIVAL_SECONDS)
+        if not self._server.running:
+            self._ledger.problems.insert(0, self._server.end)
         if self._options.once:
             await asyncio.sleep(_QUIET_SECONDS)
 
@@ -148,11 +151,9 @@ class Demo:
         )
         while not stop.is_set() and self._server.running:
             await self._post(side, next(postings), pause, stop)
-        if not self._server.running:
-            self._ledger.problems.append(f"the server ended by itself; its log is {self._folders.log}")
 
     async def _post(self, side: AggregatorSide, posting: Posting, pause: float, stop: asyncio.Event) -> None:
-        if stop.is_set():
+        if stop.is_set() or not self._server.running:
             return
         await side.post(posting)
         if pause:

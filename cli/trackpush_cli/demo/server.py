@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import signal
 import sys
@@ -17,6 +18,8 @@ _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
 _LAST_LINES = 8
 _OK = 200
+_PR_SET_PDEATHSIG = 1
+"""prctl(2)."""
 
 
 class ServerProcess:
@@ -48,6 +51,7 @@ class ServerProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
         listening: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(self._process, listening))
@@ -81,6 +85,13 @@ class ServerProcess:
         """Whether the process is there."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def end(self) -> str:
+        """How it ended by itself, with the end of its log."""
+        code = self._process.returncode if self._process is not None else None
+        how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
+        return f"the server ended {how}{self._end_of_log()}"
+
     async def stop(self) -> int:
         """Ask it to drain and end, insist if it does not; its exit code."""
         process = self._process
@@ -113,6 +124,12 @@ class ServerProcess:
     def _end_of_log(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self._log.exists() else []
         return f"; the end of its log ({self._log}):\n" + "\n".join(lines) if lines else "; it logged nothing"
+
+
+def _end_with_parent() -> None:
+    """In the server's process: it drains and ends when the demo is killed, which can't stop it then. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _decode(line: bytes) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from trackpush_cli.doctor.outcome import Outcome, warn
 from trackpush_cli.doctor.subject import Subject, of_cluster, of_folder
 from trackpush_cli.errors import PROBLEMS, CannotStartError
 from trackpush_cli.output import output_option, print_data
+from trackpush_cli.program import program_name
 from trackpush_cli.server_options import ServerChoice, server_options
 
 
@@ -47,7 +48,7 @@ def _examine(
             yield from running.examine(choice.open(), subject.server.full_name)
         yield from _inside(subject, from_elsewhere=False)
         return
-    access = choice.cluster()
+    access = choice.cluster(instead=f"{program_name()} doctor DIR checks the folder that the server reads")
     subject = of_cluster(access, choice)
     yield from _outside(subject, url, via)
     from trackpush_cli.status import cluster  # noqa: PLC0415  slow to import

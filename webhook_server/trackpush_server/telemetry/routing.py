@@ -59,12 +59,13 @@ class RoutingTelemetry:
         )
 
     def problems(self, problems: Sequence[str], *, kept: str | None, partly: bool = False) -> None:
-        """What the last reload found wrong.
+        """What the last reload found wrong, and nothing when all is well again.
 
         ``kept`` is the revision that is served, None when none is; ``partly`` when all that is well was taken.
         """
         self._problems.set(len(problems))
         if not problems:
+            _log.info("routing_table_repaired", revision=kept)
             return
         if kept is not None:
             self._reloads.labels("refused").inc()
