@@ -5,6 +5,7 @@ Events (the field ``event``): ``started`` · ``lease_acquired`` · ``lease_lost`
 ``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` · ``library_warning`` · ``stopped``.
 """
 
+import contextlib
 import logging
 import re
 import sys
@@ -51,13 +52,24 @@ def configure(log_format: LogFormat | None = None, stream: TextIO | None = None)
             redact,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers[:] = [_Bridge()]
     root.setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").disabled = True
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines. One that can't be written (a full disk, a reader that is gone) must stop nothing, so it is lost."""
+
+    def msg(self, message: str) -> None:
+        """One line."""
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = exception = msg
 
 
 class _Bridge(logging.Handler):

@@ -89,8 +89,12 @@ def pushing() -> Iterator[tuple[subprocess.Popen[str], int]]:
         assert demo.stdout is not None
         try:
             assert any(" pushed " in line for line in demo.stdout)
-            (server,) = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
-            yield demo, int(server)
+            (server,) = map(int, Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split())
+            try:
+                yield demo, server
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(server, signal.SIGKILL)
         finally:
             demo.kill()
 

@@ -14,6 +14,7 @@ Where ``held_back`` stands, that many lines like it were left out before this on
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import sys
@@ -66,7 +67,7 @@ def configure(
             redact,
             _renderer(chosen, colors=out.isatty()),
         ],
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -86,6 +87,17 @@ def _renderer(chosen: str, *, colors: bool) -> Processor:
     if chosen == "json":
         return structlog.processors.JSONRenderer(default=str)
     return structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines. One that can't be written (a full disk, a reader that is gone) must stop nothing, so it is lost."""
+
+    def msg(self, message: str) -> None:
+        """One line."""
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = exception = msg
 
 
 class _Bridge(logging.Handler):
