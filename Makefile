@@ -1,4 +1,5 @@
-# `make` alone lists the targets. Everything installs into .venv; nothing else is needed than Python >= 3.11 and make.
+# `make` alone lists the targets. Everything installs into .venv. `make run` needs Python >= 3.11 and make; whatever has to
+# do with a cluster (kube, check, all tests) also Go, which builds its programs once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -25,6 +26,7 @@ run: $(READY) ## the main job: three clients, all aggregators, a live table (ARG
 	$(BIN)/trackpush demo $(ARGS)
 
 kube: $(READY) ## build the programs of the test cluster (etcd, API server, kubectl, helm) into the cache, once
+	@command -v go >/dev/null || { echo "the test cluster is built from Go modules: install Go 1.26 or newer, and put it on the PATH" >&2; exit 1; }
 	$(BIN)/python tests/kube/rig/build.py kubebox helm >/dev/null
 
 image: $(READY) ## build the image without a container engine, into dist/trackpush-image.tar (IMAGE=name:tag)
