@@ -1,8 +1,9 @@
 """Structured logs on stderr: one line per state change, UTC, stable event names. Never a Secret's value.
 
-Events (the field ``event``): ``started`` · ``lease_acquired`` · ``lease_lost`` · ``waiting_for_lease`` ·
-``waiting_for_kinds`` · ``synced`` · ``resynced`` · ``resync_failed`` · ``watch_restarted`` · ``missed_changes`` ·
-``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` · ``library_warning`` · ``stopped``.
+Events (the field ``event``): ``lease_acquired`` · ``lease_lost`` · ``waiting_for_lease`` · ``waiting_for_kinds`` ·
+``default_server_applied`` · ``default_server_refused`` · ``synced`` · ``resync_failed`` · ``watch_restarted`` ·
+``missed_changes`` · ``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` ·
+``library_warning`` · ``stopped``.
 """
 
 import contextlib

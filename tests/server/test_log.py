@@ -1,9 +1,11 @@
 """A log that can't be written costs its lines, and nothing else."""
 
 import errno
+import re
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 
 import aiohttp
 import pytest
@@ -32,6 +34,19 @@ def log_nowhere(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]
     """Sets a log up that can't be written, of the server and of the operator."""
     yield request.param
     structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("module", [logs, operator_logs])
+def test_the_list_of_events_is_what_is_logged(module: ModuleType) -> None:
+    assert module.__doc__
+    assert module.__file__
+    listed = set(re.findall(r"``([a-z_]+)``", module.__doc__)) - {"event", "held_back"}
+    code = "".join(file.read_text() for file in Path(module.__file__).parent.rglob("*.py"))
+    logged = set(re.findall(r"\b_?log(?:ger\([^)]*\))?\.(?:info|warning|error|exception)\(\s*\"([a-z_]+)\"", code))
+
+    assert len(listed) > 10
+    assert logged - listed == set()
+    assert {event for event in listed if f'"{event}"' not in code} == set()
 
 
 @pytest.mark.parametrize("log_nowhere", [logs.configure], indirect=True)

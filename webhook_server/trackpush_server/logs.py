@@ -3,12 +3,17 @@
 Nothing that is logged holds a body, a key, a header or a phone number. Each line is written so; `redact` is the second
 net, for the line that somebody adds later.
 
-Events (the field ``event``): ``listening`` · ``draining`` · ``stopped`` · ``routing_table_loaded`` ·
-``routing_table_refused`` · ``routing_shards_refused`` · ``routing_table_repaired`` · ``admin_token_refused`` ·
-``journal_unavailable`` · ``journal_available`` ·
-``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` ·
+Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``draining`` · ``stopped`` ·
+``routing_table_loaded`` · ``routing_table_refused`` · ``routing_shards_refused`` · ``routing_table_repaired`` ·
+``journal_unavailable`` · ``journal_available`` · ``journal_not_safe`` · ``journal_housekeeping_failed`` ·
+``journal_news_failed`` · ``journal_news_interrupted`` · ``retention_failed`` · ``retention_caught_up`` ·
+``replica_registered`` · ``replica_dead`` · ``slots_taken_over`` · ``slots_claimed`` · ``slots_confirmed`` ·
+``slots_handed_over`` · ``slots_lost`` · ``leases_failed`` · ``leases_cannot_reach_database`` ·
+``leases_run_out_by_themselves`` ·
+``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` · ``receiver_failed`` ·
 ``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·
-``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` · ``traces_not_exported`` ·
+``filter_expression_failed`` · ``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` ·
+``token_renewal_failed`` · ``admin_token_refused`` · ``login`` · ``login_refused`` · ``traces_not_exported`` ·
 ``library_warning`` · ``task_failed``.
 Where ``held_back`` stands, that many lines like it were left out before this one.
 """
