@@ -11,8 +11,12 @@ import pytest
 import yaml
 
 from kube.fixtures import ROOT
+from kube.rig import build
 from telemetry.chart import ALERTS, dashboard, expressions, rules
 
+BUILD_SECONDS = 900
+"""For the test that may have to build the reader first, from an empty Go cache: pytest's time-out counts that, too."""
+build.PROGRAMS["dashboard"] = (ROOT / "tests/telemetry/dashboard", ".")
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 _METRIC = re.compile(r"\btrackpush_[a-z_]+")
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
@@ -66,6 +70,24 @@ def test_the_dashboard_can_be_imported_into_any_grafana(helm: Path) -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert all(panel["description"] for panel in panels if panel["type"] != "row")
     assert set(re.findall(r'"uid": "(.*?)"', json.dumps(board))) == {"trackpush", "${datasource}"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_grafanas_own_types_find_nothing_wrong_with_the_dashboard(helm: Path) -> None:
+    program = build.program("dashboard")
+
+    def read(board: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        text = json.dumps(board)
+        return subprocess.run([program], input=text, capture_output=True, text=True, check=False, timeout=60)
+
+    board = dashboard(helm)
+    well = read(board)
+    assert well.returncode == 0, well.stderr
+    assert {panel["type"] for panel in board["panels"]} == {"row", "stat", "table", "timeseries"}, "known to them"
+    target = next(panel["targets"][0] for panel in board["panels"] if panel["type"] == "timeseries")
+    target["query"] = target.pop("expr")
+    assert "unexpected field 'query'" in read(board).stderr, "they would let anything pass"
 
 
 def _tests() -> dict[str, Any]:
