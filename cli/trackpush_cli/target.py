@@ -11,7 +11,7 @@ DEFAULT_BASE_PATH = "/rms/in/api"
 
 
 class KeyPlace(StrEnum):
-    """Where a request carries the key (DESIGN §3)."""
+    """Where a request carries the key."""
 
     HEADER = "header"
     """``webhook_key`` for Clickpost, ``x-api-key`` for the others."""

@@ -1,4 +1,4 @@
-"""compile: resources and Secrets → the routing table of one server, and everything that is wrong. Pure. DESIGN §5.
+"""compile: resources and Secrets → the routing table of one server, and everything that is wrong. Pure.
 
 One broken resource never affects another. A PushConfig that can't be compiled is left out, but accounts still name
 it: updates for it are stored with their pushes, which wait. The operator, which can't compile the world for each

@@ -1,4 +1,4 @@
-"""Guarantees 1 to 4 of DESIGN §2 over ten kills, under a load that never stops."""
+"""The first four promises of docs/guarantees.md, over ten kills, under a load that never stops."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or broken: guarantee 6 of DESIGN §2."""
+"""A disk that is full, read-only or broken: the last promise of docs/guarantees.md."""
 
 import asyncio
 import contextlib

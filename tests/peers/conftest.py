@@ -1,4 +1,4 @@
-"""A real server and real endpoints for the rows of PEERS.md's table."""
+"""A real server and real endpoints for what other webhook servers lack."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The delivery policy of DESIGN §7, as tables."""
+"""The delivery policy, as tables."""
 
 import pytest
 from hypothesis import given

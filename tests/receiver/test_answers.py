@@ -1,4 +1,4 @@
-"""Each answer of DESIGN §3."""
+"""Each answer that the README names."""
 
 import asyncio
 import json

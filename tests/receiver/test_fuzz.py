@@ -1,4 +1,4 @@
-"""Whatever comes in, the answer is one of DESIGN §3's, or none at all: never 500."""
+"""Whatever comes in, the answer is one of the README's, or none at all: never 500."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The key is found in every place of DESIGN §3, in order, and a wrong one says nothing."""
+"""The key is found in every place that the README names, in order, and a wrong one says nothing."""
 
 from pathlib import Path
 from urllib.parse import quote

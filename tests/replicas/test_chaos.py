@@ -1,4 +1,4 @@
-"""DESIGN §2 over three replicas and their database, while a seeded schedule kills, pauses and restarts all of them."""
+"""docs/guarantees.md over three replicas and their database, while a seeded schedule kills, pauses, restarts them."""
 
 import asyncio
 import contextlib

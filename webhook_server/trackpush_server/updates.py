@@ -1,7 +1,7 @@
 """The tracking update: what an aggregator module makes of one status change, before anything is stored.
 
 Pure data. An aggregator's module turns a request body into a list of these; the receiver adds the account and the
-time and hands them to the journal; the notification of DESIGN §8 is encoded from it once and never again.
+time and hands them to the journal; the canonical notification is encoded from it once and never again.
 """
 
 import hashlib

@@ -25,7 +25,7 @@ from trackpush_cli.demo.story import Posting, invented_postings, sample_postings
 from trackpush_cli.demo.view import make_view, summary
 
 FAILURES = 2
-"""So many requests the failing client answers with 500: fewer than open the breaker (DESIGN §7: five in a row)."""
+"""So many requests the failing client answers with 500: fewer than open the breaker, which takes five in a row."""
 
 _PROBES = ("GET", "HEAD", "OPTIONS", "POST")
 _ARRIVAL_SECONDS = 15.0

@@ -1,4 +1,4 @@
-"""What an expression sees: the canonical notification (DESIGN §8) as typed variables, and how large each can be.
+"""What an expression sees: the canonical notification as typed variables, and how large each can be.
 
 Texts are never null: one that the aggregator didn't send is ``""``, so that ``shipment.courier.startsWith("D")`` is
 false for it instead of an error. A time has no such value: where ``occurredAtKnown`` is false, ``occurredAt`` isn't

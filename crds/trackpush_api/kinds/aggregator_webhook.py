@@ -1,4 +1,4 @@
-"""AggregatorWebhook: one client's account at one aggregator. DESIGN §4."""
+"""AggregatorWebhook: one client's account at one aggregator."""
 
 from typing import Annotated
 

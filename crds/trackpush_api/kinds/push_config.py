@@ -1,4 +1,4 @@
-"""PushConfig: one destination of one client. DESIGN §4."""
+"""PushConfig: one destination of one client."""
 
 from typing import Annotated, Literal, Self
 

@@ -1,4 +1,4 @@
-"""WebhookServer: one running server. DESIGN §4."""
+"""WebhookServer: one running server."""
 
 from typing import Annotated, Any, Literal, Self
 

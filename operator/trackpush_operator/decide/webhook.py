@@ -1,4 +1,4 @@
-"""AggregatorWebhook: snapshot → conditions, the URL to paste and where to paste it. DESIGN §3 has the instructions."""
+"""AggregatorWebhook: snapshot → conditions, the URL to paste and where to paste it, as docs/aggregators has it."""
 
 import msgspec
 

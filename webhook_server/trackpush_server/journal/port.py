@@ -2,7 +2,7 @@
 
 The conformance suite in tests/journal runs against every adapter. Times are milliseconds since the epoch.
 
-Two promises carry the guarantees of DESIGN §2. `Journal.append`'s future resolves only after the commit has reached
+Two rules carry docs/guarantees.md. `Journal.append`'s future resolves only after the commit has reached
 the disk. And the `on_commit` callback runs in commit order, on the event loop, before any of those futures resolves,
 whether or not anyone still waits for them: the dispatcher gets each push from memory, even when the aggregator hung
 up meanwhile.

@@ -1,4 +1,4 @@
-"""The answers of DESIGN §3, encoded once.
+"""The answers to aggregators, as the README has them, encoded once.
 
 Only 200 is success for the aggregators' panels, so nothing here is 201, 202, 204 or 500: what can't be stored now is
 503, and the aggregator tries again. Messages say who, what was found and what to do, and never which keys exist.

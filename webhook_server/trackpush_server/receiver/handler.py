@@ -1,4 +1,4 @@
-"""One request: route, body, key, updates, commit, answer. DESIGN §3.
+"""One request: route, body, key, updates, commit, answer.
 
 The order matters. The body is parsed before a missing key is refused, because a body without identifiers is a probe
 and probes need no key. The 200 is written only after the journal's future, which resolves after the disk has it; a

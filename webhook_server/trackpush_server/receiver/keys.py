@@ -1,4 +1,4 @@
-"""Finds the key in a request, in the places of DESIGN §3. Pure.
+"""Finds the key in a request, in the places that the README names. Pure.
 
 Panels put the key in different places and proxies add headers of their own, so a place that holds something else is
 no reason to refuse: all places are tried in order, and the first key that the routing table knows wins. A caller can

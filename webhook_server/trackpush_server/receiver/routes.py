@@ -46,7 +46,7 @@ class Routes:
         """The aggregators that post to this host.
 
         A server that names no host serves all of them. Otherwise a host that it doesn't name is served only where no
-        other server can be meant: a loopback name, an address, the Service's own name (DESIGN §10), or none at all.
+        other server can be meant: a loopback name, an address, the Service's own name, or none at all.
         """
         found = self._remembered.get(host)
         if found is None:

@@ -98,7 +98,7 @@ class Batch:
 
 
 def cleaned(entry: Entry) -> Entry:
-    """The entry with values that PostgreSQL takes: JSON from outside may hold more (DESIGN §3)."""
+    """The entry with values that PostgreSQL takes: JSON from outside may hold more."""
     if isinstance(entry, Append):
         return Append(tuple(_storable(update) for update in entry.updates), entry.done, entry.number)
     return Ended(_storable(entry.outcome), entry.number)

@@ -1,6 +1,6 @@
 """Makes any record storable: SQLite takes 64-bit numbers and valid Unicode; JSON from outside may hold more.
 
-An odd field is never a reason to refuse an update (DESIGN §3), and a lone surrogate in one must not refuse the others
+An odd field is never a reason to refuse an update, and a lone surrogate in one must not refuse the others
 of its batch. So a record that SQLite refuses is cleaned and tried once more.
 """
 

@@ -1,4 +1,4 @@
-"""The writer: one thread, one connection, one transaction for all that is queued. DESIGN §6.
+"""The writer: one thread, one connection, one transaction for all that is queued.
 
 Group commit without a timer: while one commit waits for the disk, requests queue up; the next commit takes them all.
 After each commit the event loop is called once. An error rolls back, fails the requests of that batch, keeps the
