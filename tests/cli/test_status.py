@@ -13,12 +13,13 @@ from aiohttp import web
 
 from support.bodies import body
 from support.command import invoked
-from support.serving import account, serving, table
+from support.serving import HeldSource, account, serving, table
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Retry
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.status.findings import of_resources
 from trackpush_server import logs
+from trackpush_server.config.source import Loaded
 from trackpush_server.server import Server
 
 
@@ -62,6 +63,20 @@ async def test_a_server_in_order_is_one_line_and_exit_code_0(tmp_path: Path) -> 
     structlog.reset_defaults()
 
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing is wrong")
+
+
+async def test_a_broken_folder_is_told_and_that_the_state_before_it_is_served(tmp_path: Path) -> None:
+    logs.configure("json", io.StringIO())
+    source = HeldSource(table())
+    async with serving(tmp_path, source=source) as server:
+        source.loaded = Loaded(table=None, problems=("acme.yaml:8: PushConfig acme/oms spec.url: is missing; set it",))
+        async with asyncio.timeout(30):
+            while (result := await invoked("status", "--admin", server.admin_address)).exit_code != 1:
+                pass
+    structlog.reset_defaults()
+
+    assert "BrokenConfig" in result.stdout
+    assert "spec.url: is missing; set it (meanwhile its last good state is served)" in result.stdout
 
 
 async def test_no_server_is_exit_code_2_and_says_what_to_do() -> None:

@@ -60,7 +60,8 @@ def _answer(port: AdminPort, name: str | None) -> Answer:
     config = port.ask("GET", "/config")
     shown = name or str(config.get("server") or port.name)
     findings = [_server(shown, "Ready", "NotReady", reason) for reason in port.ask("GET", "/readyz").get("reasons", ())]
-    findings += [_server(shown, "Programmed", "BrokenConfig", text) for text in config.get("problems", ())]
+    kept = " (meanwhile its last good state is served)" if config.get("revision") else ""
+    findings += [_server(shown, "Programmed", "BrokenConfig", text + kept) for text in config.get("problems", ())]
     findings += [_endpoint(one) for one in port.ask("GET", "/undelivered")["pushConfigs"]]
     state = ServerState(name=shown, clients=config.get("push_configs"), queues=queues(port))
     return Answer(state, tuple(findings))
