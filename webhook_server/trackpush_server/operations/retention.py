@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from trackpush_api.routing import Retention
+from trackpush_server.background import Background
 from trackpush_server.journal.port import Journal, JournalUnavailableError, Keep, Trimmed
 
 _STEP_SECONDS = 0.002
@@ -38,7 +39,7 @@ class Observer(Protocol):
         ...
 
 
-class Retainer:
+class Retainer(Background):
     """One server's retention. `configure` it before and whenever it changes, `start` and `stop` it."""
 
     def __init__(self, journal: Journal, observer: Observer, wall: Callable[[], float] = time.time) -> None:
@@ -51,7 +52,6 @@ class Retainer:
         self._round_at = 0.0
         self._deleted = 0
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     def configure(self, retention: Retention) -> None:
         """Keep things for so long from now on."""
@@ -59,16 +59,6 @@ class Retainer:
             self._retention = retention
             self._round_at = 0.0
             self._changed.set()
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:

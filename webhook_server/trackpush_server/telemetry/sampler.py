@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
+from trackpush_server.background import Background
 from trackpush_server.journal.lookup import Lookup, QueueCount
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.telemetry.windows import Windows
@@ -15,27 +16,16 @@ _SHARE = 0.02
 """Of the reader's time at most: counting takes longer with thousands of PushConfigs."""
 
 
-class Sampler:
+class Sampler(Background):
     """Samples one journal."""
 
     def __init__(self, lookup: Lookup, windows: Windows, wall: Callable[[], float] = time.time) -> None:
         self._lookup = lookup
         self._windows = windows
         self._wall = wall
-        self._task: asyncio.Task[None] | None = None
         self._counts: dict[str, QueueCount] = {}
         self._counted_at = -_FRESH_SECONDS
         self._took = 0.0
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def counts(self) -> Mapping[str, QueueCount]:
         """What waits and what is dead by PushConfig: counted now, or a moment ago.

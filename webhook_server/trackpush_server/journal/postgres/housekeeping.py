@@ -5,6 +5,7 @@ import time
 
 import structlog
 
+from trackpush_server.background import Background
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.journal.postgres import pages
 from trackpush_server.journal.postgres.pool import Pool
@@ -21,24 +22,13 @@ _PARTITIONS = load(f"{__package__}.sql", "reading")["make_partitions"]
 _log = structlog.get_logger("trackpush.journal")
 
 
-class Housekeeping:
+class Housekeeping(Background):
     """Of one server."""
 
     def __init__(self, pool: Pool, replica: int) -> None:
         self._pool = pool
         self._replica = replica
-        self._task: asyncio.Task[None] | None = None
         self.size_bytes = 0
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
