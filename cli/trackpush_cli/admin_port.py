@@ -13,6 +13,8 @@ TIMEOUT: Final = 30.0
 _MAX_ANSWER = 16 * 1024 * 1024
 _MAX_LINE = 1024 * 1024
 _REFUSED = 400
+_UNKNOWN = "it wants its admin token; give --token-file"
+_MISTAKEN = "it refuses this token; compare it with the server's --admin-token-file"
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
 _UNAVAILABLE = 503
@@ -92,7 +94,7 @@ class AdminPort:
         except ValueError:
             found = None
         if status == _UNAUTHORIZED:
-            raise CannotStartError(f"{self.name}: it wants its admin token; give --token-file")
+            raise CannotStartError(f"{self.name}: {_MISTAKEN if self._headers else _UNKNOWN}")
         if status == _NOT_FOUND:
             return None
         if not isinstance(found, dict):
@@ -129,7 +131,7 @@ def read_token(file: Path) -> str:
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotStartError(f"--token-file {file}: {error}") from None
+        raise CannotStartError(f"--token-file {file}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _told(found: dict[str, Any], status: int) -> str:

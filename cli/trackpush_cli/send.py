@@ -17,6 +17,7 @@ from trackpush_cli.posting import Poster, Reply
 from trackpush_cli.target import DEFAULT_PLACE, KeyPlace, Target, target
 
 _OK = 200
+_NOTHING = '{"accepted": 0, "duplicates": 0}'
 
 
 class Facts(NamedTuple):
@@ -85,7 +86,12 @@ def _list(aggregator: Aggregator | None) -> None:
 
 
 def _show(reply: Reply) -> None:
-    click.echo(f"{reply.status} {readable(reply.body)} in {reply.milliseconds:.1f} ms")
+    shown = readable(reply.body)
+    click.echo(f"{reply.status} {shown} in {reply.milliseconds:.1f} ms")
+    if reply.status == _OK and shown == _NOTHING:
+        click.echo(
+            "nothing was stored: the body names no shipment (a probe), or its AggregatorWebhook leaves it out", err=True
+        )
 
 
 def _post(where: Target, bodies: list[bytes], *, timeout: float) -> list[Reply]:

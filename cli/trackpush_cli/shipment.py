@@ -22,8 +22,8 @@ def command(*, awb: str, client: str | None, server: ServerChoice, output: str) 
     updates = lookup.shipment(awb, client)
     if not updates:
         raise ProblemsFoundError(
-            f"{lookup.place}: no update of {awb} is in the journal. It never came, is older than the retention, or the"
-            " aggregator has it under another number; `trackpush doctor` shows whether posts can come in"
+            f"{lookup.place}: no update of {awb} is in the journal. It never came, was erased or is older than the"
+            " retention, or the aggregator has it under another number. `trackpush doctor` shows if posts can come in"
         )
     if output == "table":
         _show(updates)
