@@ -16,6 +16,7 @@ import cores
 import filling
 import fleet
 import procstat
+from journal.stores import page_of
 from records import PostLog, PushLog
 from rig import Rig
 from stats import (
@@ -123,7 +124,7 @@ async def test_a_filled_journal_holds_what_a_server_would_have_stored(tmp_path: 
         await journal.start()
         try:
             (waiting,) = await journal.pending_counts()
-            page = await journal.pending(filling.WAITING, after=0, limit=500)
+            page = await page_of(journal, filling.WAITING, after=0, limit=500)
         finally:
             await journal.close()
     assert (waiting.push_config, waiting.count) == (filling.WAITING, 450)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from trackpush_api.routing import Encryption
-from trackpush_server.journal.port import Committed, Journal, NewPush, NewUpdate, Outcome, PushState
+from trackpush_server.journal.port import Committed, Journal, NewPush, NewUpdate, Outcome, Page, PushState, Wanted
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -73,7 +73,7 @@ class Opened:
 
     async def pending_ids(self, push_config: str = OMS, *, after: int = 0, limit: int = 1000) -> list[int]:
         """Ids of one page."""
-        page = await self.journal.pending(push_config, after=after, limit=limit)
+        page = await page_of(self.journal, push_config, after=after, limit=limit)
         return [push.update_id for push in page.pushes]
 
 
@@ -111,6 +111,12 @@ def update(*, to: Sequence[str | NewPush] = (OMS,), **fields: object) -> NewUpda
         pushes=pushes,
     )
     return msgspec.structs.replace(base, **fields)
+
+
+async def page_of(journal: Journal, push_config: str, *, after: int, limit: int) -> Page:
+    """One page of pending pushes."""
+    (page,) = await journal.pending([Wanted(push_config, after, limit)])
+    return page
 
 
 def outcome(update_id: int, state: PushState = PushState.DELIVERED, **fields: object) -> Outcome:

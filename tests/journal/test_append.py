@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from journal.stores import OMS, Store, outcome, update
+from journal.stores import OMS, Store, outcome, page_of, update
 from trackpush_server.journal.port import Committed, JournalUnavailableError, NewPush, PushState
 
 CRM = "acme/crm"
@@ -29,7 +29,7 @@ async def test_what_was_appended_is_there_after_a_restart(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(one)
     async with store.open() as opened:
-        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
     assert (push.key, push.account, push.shipment, push.received_at) == (
         one.key,
         one.account,
@@ -153,7 +153,7 @@ async def test_a_request_is_stored_whole_or_not_at_all(store: Store) -> None:
         assert await opened.pending_ids() == []
         assert opened.states == [None], "a bad value is not the store's failure"
         await opened.put(update())
-        page = await opened.journal.pending(OMS, after=0, limit=10)
+        page = await page_of(opened.journal, OMS, after=0, limit=10)
         assert [push.account for push in page.pushes] == ["acme/clickpost"], "remembers a number that was rolled back"
 
 
@@ -175,7 +175,7 @@ async def test_one_request_that_cannot_be_stored_takes_no_other_with_it(store: S
 async def test_text_that_is_no_unicode_and_numbers_beyond_64_bits_never_refuse_an_update(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(update(shipment="a\ud800b", awb="\udfff", occurred_at=1 << 70))
-        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
         assert push.shipment == "a?b"
         await opened.record(outcome(push.update_id, error="odd \udc80 answer"))
         assert await opened.pending_ids() == []
@@ -208,7 +208,7 @@ async def test_a_journal_that_is_not_started_or_is_closed_refuses(store: Store) 
     with pytest.raises(JournalUnavailableError):
         await journal.flush()
     with pytest.raises(JournalUnavailableError):
-        await journal.pending(OMS, after=0, limit=1)
+        await page_of(journal, OMS, after=0, limit=1)
 
 
 async def test_closing_writes_what_is_queued(store: Store) -> None:
@@ -228,7 +228,7 @@ async def test_an_update_with_an_older_event_time_than_a_stored_one_is_late(stor
         await opened.put_one(shipment="S", occurred_at=200)
         late = await opened.put_one(shipment="S", occurred_at=100)
         assert (late.late, late.dropped) == ((OMS,), ())
-        page = await opened.journal.pending(OMS, after=0, limit=10)
+        page = await page_of(opened.journal, OMS, after=0, limit=10)
         assert [push.late for push in page.pushes] == [False, True]
 
 

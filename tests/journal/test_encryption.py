@@ -1,6 +1,6 @@
 """Every adapter with encrypted bodies: turned on, rotated, turned off, and with a key that is missing."""
 
-from journal.stores import OMS, Opened, Store, sealing, update
+from journal.stores import OMS, Opened, Store, page_of, sealing, update
 from trackpush_server.journal.port import Resealed, StoredPush
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -11,7 +11,7 @@ async def bodies(opened: Opened) -> list[bytes]:
 
 
 async def pushes(opened: Opened) -> tuple[StoredPush, ...]:
-    return (await opened.journal.pending(OMS, after=0, limit=1000)).pushes
+    return (await page_of(opened.journal, OMS, after=0, limit=1000)).pushes
 
 
 async def reseal(opened: Opened, *, limit: int = 3) -> Resealed:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from journal.stores import NOW, OMS, Store, outcome, update
-from trackpush_server.journal.port import PendingConfigs, PendingCount, PushState
+from journal.stores import NOW, OMS, Store, outcome, page_of, update
+from trackpush_server.journal.port import PendingConfigs, PendingCount, PushState, Wanted
 
 CRM = "acme/crm"
 
@@ -21,7 +21,7 @@ async def test_a_push_that_failed_stays_pending_with_its_tries_and_due_time(stor
         one = await opened.put_one()
         await opened.record(outcome(one.update_id, PushState.PENDING, tries=3, rejections=2, due_at=NOW + 5))
     async with store.open() as opened:
-        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
         assert (push.tries, push.rejections, push.due_at) == (3, 2, NOW + 5)
 
 
@@ -32,7 +32,7 @@ async def test_a_push_keeps_its_trace_over_a_restart_and_one_without_has_none(st
         without = await opened.put_one()
         assert (committed.update.trace, without.update.trace) == (trace, None)
     async with store.open() as opened:
-        page = await opened.journal.pending(OMS, after=0, limit=10)
+        page = await page_of(opened.journal, OMS, after=0, limit=10)
         assert [push.trace for push in page.pushes] == [trace, None]
         fetched = await opened.journal.fetch(OMS, [committed.update_id])
         assert fetched[committed.update_id].trace == trace
@@ -47,7 +47,7 @@ async def test_of_several_outcomes_of_one_push_in_one_commit_the_last_counts(sto
             outcome(other.update_id, PushState.PENDING, tries=1),
             outcome(other.update_id, PushState.PENDING, tries=2),
         )
-        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
         assert (push.update_id, push.tries) == (other.update_id, 2)
 
 
@@ -91,10 +91,23 @@ async def test_pages_go_through_all_pending_pushes_in_order(store: Store) -> Non
         assert seen == expected
 
 
+async def test_pages_of_several_push_configs_are_of_one_snapshot_and_each_within_its_limit(
+    store: Store,
+) -> None:
+    async with store.open() as opened:
+        await opened.put(*(update(to=[OMS, CRM] if number % 2 else [CRM]) for number in range(20)))
+        ids = [one.update_id for one in opened.committed]
+        wanted = [Wanted(CRM, ids[3], 5), Wanted("who/ever", 0, 5), Wanted(OMS, 0, 100), Wanted(CRM, 0, 2)]
+        pages = await opened.journal.pending(wanted)
+        assert [[push.update_id for push in page.pushes] for page in pages] == [ids[4:9], [], ids[1::2], ids[:2]]
+        assert {page.snapshot for page in pages} == {ids[-1]}
+        assert [{push.push_config for push in page.pushes} for page in pages] == [{CRM}, set(), {OMS}, {CRM}]
+
+
 async def test_a_page_of_an_unknown_push_config_is_empty_but_tells_what_it_could_have_seen(store: Store) -> None:
     async with store.open() as opened:
         one = await opened.put_one()
-        page = await opened.journal.pending("who/ever", after=0, limit=10)
+        page = await page_of(opened.journal, "who/ever", after=0, limit=10)
         assert (page.pushes, page.snapshot) == ((), one.update_id)
 
 
@@ -102,7 +115,7 @@ async def test_a_page_tells_the_highest_id_even_of_updates_without_pushes(store:
     async with store.open() as opened:
         await opened.put_one()
         last = await opened.put_one(to=[])
-        assert (await opened.journal.pending(OMS, after=0, limit=1)).snapshot == last.update_id
+        assert (await page_of(opened.journal, OMS, after=0, limit=1)).snapshot == last.update_id
 
 
 async def test_push_configs_with_anything_pending_are_told_up_to_the_snapshot(store: Store) -> None:
@@ -168,7 +181,7 @@ async def test_reads_work_while_commits_go_on(store: Store) -> None:
     async with store.open() as opened:
         appends = [opened.journal.append([update() for _ in range(50)]) for _ in range(40)]
         while not all(future.done() for future in appends):
-            page = await opened.journal.pending(OMS, after=0, limit=5000)
+            page = await page_of(opened.journal, OMS, after=0, limit=5000)
             ids = [push.update_id for push in page.pushes]
             assert len(ids) % 50 == 0, "a page showed half a request"
             assert not ids or ids[-1] <= page.snapshot

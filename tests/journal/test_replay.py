@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from journal.stores import NOW, OMS, Opened, Store, outcome, update
+from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, update
 from trackpush_server.journal.port import Committed, PushState, Selection, StoredPush
 
 CRM = "acme/crm"
@@ -32,7 +32,7 @@ async def put(opened: Opened, *states: PushState, **fields: object) -> list[Comm
 
 async def one_pending(opened: Opened) -> StoredPush:
     """The only pending push."""
-    (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+    (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
     return push
 
 

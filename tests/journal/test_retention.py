@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from journal.stores import NOW, OMS, Opened, Store, outcome, update
+from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, update
 from trackpush_server.journal.port import Keep, NewPush, PushState, Trimmed
 
 CRM = "acme/crm"
@@ -119,5 +119,5 @@ async def test_a_dead_push_that_outlives_the_newer_one_of_its_shipment_is_still_
         await put(opened, PushState.DELIVERED, received_at=NOW - 8, shipment="S", occurred_at=NOW + 1)
         assert await trim(opened, delivered=FUTURE, dead=0) == Trimmed(updates=1, pushes=1)
         await opened.journal.replay(OMS, [old], now=NOW, replayed_before=NOW)
-        (push,) = (await opened.journal.pending(OMS, after=0, limit=10)).pushes
+        (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
         assert (push.update_id, push.late) == (old, True)

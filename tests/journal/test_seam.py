@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journal.stores import OMS, Opened, Store, postgres_store, sqlite_store, update
+from journal.stores import OMS, Opened, Store, page_of, postgres_store, sqlite_store, update
 from support.postgres_fixtures import EMPTY
 
 
@@ -62,7 +62,7 @@ async def _drain(store: Store, before: int, bursts: list[tuple[int, int]], limit
 async def _read_until_short(opened: Opened, limit: int) -> tuple[list[int], int]:
     seen: list[int] = []
     while True:
-        page = await opened.journal.pending(OMS, after=seen[-1] if seen else 0, limit=limit)
+        page = await page_of(opened.journal, OMS, after=seen[-1] if seen else 0, limit=limit)
         seen += [push.update_id for push in page.pushes]
         if len(page.pushes) < limit:
             return seen, page.snapshot

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from journal.stores import OMS, sqlite_store
+from journal.stores import OMS, page_of, sqlite_store
 
 KILLS = 5
 VICTIM = Path(__file__).with_name("victim.py")
@@ -21,7 +21,7 @@ async def test_everything_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     assert len(acknowledged) > KILLS * 20, "hardly anything was stored: the test proves nothing"
     async with sqlite_store(tmp_path).open() as opened:
         assert opened.journal.unavailable is None
-        page = await opened.journal.pending(OMS, after=0, limit=1_000_000)
+        page = await page_of(opened.journal, OMS, after=0, limit=1_000_000)
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         stored = [int.from_bytes(key[:8], "big") for (key,) in connection.execute("SELECT key FROM updates")]

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from journal.stores import NOW, OMS, Opened, outcome, sqlite_store, update
+from journal.stores import NOW, OMS, Opened, outcome, page_of, sqlite_store, update
 from support.postgres import Server
 from trackpush_cli.main import run
 from trackpush_server.journal.port import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
@@ -94,7 +94,7 @@ async def everything(source: SqliteSource | PostgresSource) -> tuple[list[Update
 async def pending(folder: Path) -> dict[str, list[StoredPush]]:
     """What a server would go on with, in order, ids aside."""
     async with sqlite_store(folder).open() as opened:
-        pages = {name: await opened.journal.pending(name, after=0, limit=10_000) for name in (OMS, CRM)}
+        pages = {name: await page_of(opened.journal, name, after=0, limit=10_000) for name in (OMS, CRM)}
     return {name: [msgspec.structs.replace(push, update_id=0) for push in page.pushes] for name, page in pages.items()}
 
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from journal.stores import NOW, OMS, Opened, outcome, update
+from journal.stores import NOW, OMS, Opened, outcome, page_of, update
 from support.deadline import until
 from support.postgres import Server
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.port import PushState
-from trackpush_server.journal.postgres import PostgresJournal
+from trackpush_server.journal.postgres import PostgresJournal, writer
 
 OWNER, OTHER = 1, 2
 
@@ -99,6 +99,27 @@ async def test_an_update_tells_the_highest_pending_one_of_its_shipment_that_anot
     assert (await other.put_one(shipment="S")).behind == third.update_id + 2
 
 
+async def test_after_a_long_call_what_comes_next_shares_one(
+    replicas: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, _ = replicas
+    monkeypatch.setattr(writer, "_LONG_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "_SHARE", 1000.0)
+    monkeypatch.setattr(writer, "_MOST_SECONDS", 1.0)
+    await owner.put_one()
+    calls = owner.journal.stats.commits
+    answers = []
+    for _ in range(10):
+        answers.append(owner.journal.append([update()]))
+        await asyncio.sleep(0)  # the writer would take it
+    await asyncio.gather(*answers)
+    assert owner.journal.stats.commits == calls + 1
+
+
+def test_a_call_that_was_short_has_nothing_wait() -> None:
+    assert [writer._company(seconds) for seconds in (0.0029, 0.008, 10.0)] == [0.0, 0.002, 0.005]
+
+
 async def test_only_the_owners_outcomes_count_but_a_delivery_counts_from_anybody(
     replicas: tuple[Replica, Replica],
 ) -> None:
@@ -109,7 +130,7 @@ async def test_only_the_owners_outcomes_count_but_a_delivery_counts_from_anybody
         outcome(two.update_id, PushState.PENDING, tries=3, due_at=NOW),
         outcome(three.update_id, PushState.DELIVERED),
     )
-    page = await owner.journal.pending(OMS, after=0, limit=10)
+    page = await page_of(owner.journal, OMS, after=0, limit=10)
     assert [(push.update_id, push.tries) for push in page.pushes] == [(one.update_id, 0), (two.update_id, 0)]
     await owner.record(outcome(one.update_id, PushState.DEAD))
     await other.record(outcome(one.update_id, PushState.DELIVERED, tries=2))

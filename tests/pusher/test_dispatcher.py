@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from pusher.rig import QUICK, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, RateLimit, Retry
-from trackpush_server.journal.port import Page
+from trackpush_server.journal.port import Page, Wanted
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.pusher import breaker as breaker_module
 from trackpush_server.pusher.budget import Budget
@@ -320,9 +321,9 @@ async def test_of_many_push_configs_only_those_with_a_backlog_read_it(
     reads: list[str] = []
     pending = SqliteJournal.pending
 
-    async def counted(journal: SqliteJournal, push_config: str, *, after: int, limit: int) -> Page:
-        reads.append(push_config)
-        return await pending(journal, push_config, after=after, limit=limit)
+    async def counted(journal: SqliteJournal, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+        reads.extend(one.push_config for one in wanted)
+        return await pending(journal, wanted)
 
     async with open_rig(tmp_path) as rig:
         await rig.post(1, to=["acme/p-7"])  # not served yet: it waits on disk

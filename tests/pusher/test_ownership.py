@@ -7,12 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from journal.stores import page_of
 from pusher.rig import QUICK, Rig, Shared, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, Egress, RateLimit, Retry
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.port import Committed, StoredPush
+from trackpush_server.journal.port import Committed, Page, StoredPush, Wanted
+from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.outbound.port import Answer, Failure
 
 OMS = "acme/oms"
@@ -25,18 +27,18 @@ def to(sink: Sink, name: str = OMS, **options: object) -> Destination:
 
 async def on_disk(rig: Rig) -> list[StoredPush]:
     await rig.journal.flush()
-    return list((await rig.journal.pending(OMS, after=0, limit=100)).pushes)
+    return list((await page_of(rig.journal, OMS, after=0, limit=100)).pushes)
 
 
 def marks(sink: Sink) -> list[int | None]:
     return [arrival.mark for arrival in sink.arrivals]
 
 
-async def store_elsewhere(rig: Rig, mark: int, shipment: str | None = None) -> int:
+async def store_elsewhere(rig: Rig, mark: int, shipment: str | None = None, to: Sequence[str] = (OMS,)) -> int:
     """As another replica would: it is committed, and nobody here is told. The id of the update."""
     committed: list[Committed] = []
     rig.journal.on_commit = committed.extend
-    await rig.post(mark, shipment=shipment)
+    await rig.post(mark, shipment=shipment, to=to)
     rig.journal.on_commit = rig.dispatcher.accept
     return committed[0].update_id
 
@@ -179,6 +181,32 @@ async def test_what_another_replica_stored_is_read_and_sent_in_order(tmp_path: P
         await rig.until_ended(3)
         rig.dispatcher.elsewhere("nobody/here", first)
         assert marks(sink) == [0, 1, 2]
+
+
+async def test_what_others_stored_for_several_push_configs_is_read_by_one_statement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"acme/p-{number}" for number in range(10)]
+    statements: list[list[str]] = []
+    pending = SqliteJournal.pending
+
+    async def counted(journal: SqliteJournal, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+        statements.append([one.push_config for one in wanted])
+        return await pending(journal, wanted)
+
+    async with (
+        open_sink() as sink,
+        open_rig(tmp_path, *(to(sink, name) for name in names), ownership=Shared()) as rig,
+    ):
+        await rig.post(0, to=names)
+        await rig.until_ended(10)
+        monkeypatch.setattr(SqliteJournal, "pending", counted)
+        stored = [await store_elsewhere(rig, number, to=[name]) for number, name in enumerate(names, 1)]
+        for name, update_id in zip(names, stored, strict=True):
+            rig.dispatcher.elsewhere(name, update_id)
+        await rig.until_ended(20)
+    assert statements == [names]
+    assert sink.marks == set(range(11))
 
 
 async def test_an_update_never_overtakes_one_that_another_replica_stored_before(tmp_path: Path) -> None:

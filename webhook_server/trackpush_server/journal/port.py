@@ -108,6 +108,14 @@ class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
     """Why its payload can't be opened (a key of the encryption is missing): it waits, notification and body empty."""
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """The next page of a PushConfig: at most ``limit`` pending pushes with an update id > ``after``."""
+
+    push_config: str
+    after: int
+    limit: int
+
+
 class Page(msgspec.Struct, frozen=True):
     """Pending pushes of one PushConfig in order, and the highest update id that this read could have seen.
 
@@ -334,8 +342,8 @@ class Journal(Appender, Protocol):
         """Return when everything that was handed over before is on disk."""
         ...
 
-    async def pending(self, push_config: str, *, after: int, limit: int) -> Page:
-        """The next pending pushes of a PushConfig with update_id > after, in order, from disk."""
+    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+        """Pages of pending pushes from disk, one for each that is wanted, all of one snapshot."""
         ...
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:

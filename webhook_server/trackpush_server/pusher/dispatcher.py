@@ -191,5 +191,5 @@ class Dispatcher:
                 await self._hub.idle.wait()
         await self._hand_overs.stop()
         await self._hub.flusher.stop()
-        await self._hub.survey.stop()
+        await self._hub.reading.stop()
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))

@@ -10,7 +10,7 @@ from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.flusher import Flusher
 from trackpush_server.pusher.observer import PushObserver
-from trackpush_server.pusher.survey import Survey
+from trackpush_server.pusher.reading import Reading
 from trackpush_server.tracing.port import Tracing
 
 MOST_UNWRITTEN_OUTCOMES = 1000
@@ -45,11 +45,11 @@ class Hub:
     on_left: Callable[[], None] = field(default=lambda: None)
     """Called when a channel that is no longer sent from here has no attempt under way any more."""
     flusher: Flusher = field(init=False)
-    survey: Survey = field(init=False)
+    reading: Reading = field(init=False)
 
     def __post_init__(self) -> None:
         self.flusher = Flusher(self.journal)
-        self.survey = Survey(self.journal)
+        self.reading = Reading(self.journal)
 
     @property
     def may_start(self) -> bool:

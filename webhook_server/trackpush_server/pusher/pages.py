@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from trackpush_server.journal.port import JournalUnavailableError, StoredPush
+from trackpush_server.journal.port import JournalUnavailableError, StoredPush, Wanted
 from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.hub import Hub
 
@@ -52,34 +52,25 @@ class Pages:
         begun: int | None = None
         try:
             while self._backlog.spilled and (limit := self._room()):
-                if begun != self._backlog.generation:
+                fresh = begun != self._backlog.generation
+                if fresh:
                     begun = self._backlog.generation
-                    await self._begin()
-                else:
-                    await self._next(limit)
+                    self._backlog.begin_load()
+                await self._next(limit, settled=fresh)
         except JournalUnavailableError:
             self._fault()
         finally:
             self._backlog.end_load()
             self._task = None
 
-    async def _begin(self) -> None:
-        """See that what was recorded is on disk; where nothing at all waits there, that was the whole read."""
-        self._backlog.begin_load()
-        begun = self._backlog.loaded_to, self._backlog.generation
-        if self._backlog.loaded_to:
-            await self._hub.journal.flush()
-            return
-        empty_to = await self._hub.survey.empty_to(self._push_config)
-        if empty_to is not None and begun == (self._backlog.loaded_to, self._backlog.generation):
-            self._backlog.took(last_id=None, whole=True, snapshot=empty_to)
-
-    async def _next(self, limit: int) -> None:
+    async def _next(self, limit: int, *, settled: bool) -> None:
         after, generation = self._backlog.loaded_to, self._backlog.generation
-        page = await self._hub.journal.pending(self._push_config, after=after, limit=limit)
+        read = await self._hub.reading.page(Wanted(self._push_config, after, limit), settled=settled)
         if (self._backlog.loaded_to, self._backlog.generation) != (after, generation) or not self._room():
             return  # trimmed, rescanned or held meanwhile: this page is of another time
-        self._take(page.pushes)
-        last = page.pushes[-1].update_id if page.pushes else None
-        self._backlog.took(last_id=last, whole=len(page.pushes) < limit, snapshot=page.snapshot)
+        pushes = read.page.pushes
+        self._take(pushes)
+        self._backlog.took(
+            last_id=pushes[-1].update_id if pushes else None, whole=read.whole, snapshot=read.page.snapshot
+        )
         self._taken()

@@ -25,6 +25,7 @@ from trackpush_server.journal.port import (
     StoredPush,
     Subject,
     Trimmed,
+    Wanted,
 )
 from trackpush_server.journal.postgres import erasing, pages, resealing
 from trackpush_server.journal.postgres.batch import Append
@@ -166,9 +167,9 @@ class PostgresJournal:
         except RuntimeError:
             raise JournalUnavailableError("the journal was closed before it could write what was queued") from None
 
-    async def pending(self, push_config: str, *, after: int, limit: int) -> Page:
-        """The next pending pushes of a PushConfig."""
-        return await pages.pending(self._pool, self._sealer, push_config, after, limit)
+    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+        """Pages of pending pushes."""
+        return await pages.pending(self._pool, self._sealer, wanted)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """Those of the given pushes that are still pending."""

@@ -6,6 +6,7 @@ pooler, which passes none on, the looks are enough.
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 _AFTER_FAULT = 1.0
+_MOST_REST = 0.01
+"""After a look that found something the next one waits as long as that one took, at most this many seconds: where
+others store much, what they store in between is read together."""
 _SQL = load(f"{__package__}.sql", "news")
 _EVERYBODY = "trackpush"
 
@@ -88,16 +92,19 @@ class News:
     async def _look_on(self, session: Session) -> None:
         while True:
             self._woken.clear()
-            await self._look(session)
+            begun = time.perf_counter()
+            if await self._look(session):
+                await asyncio.sleep(min(time.perf_counter() - begun, _MOST_REST))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._woken.wait()
 
-    async def _look(self, session: Session) -> None:
+    async def _look(self, session: Session) -> bool:
+        """Whether others stored anything for here."""
         assert self._seen is not None
         last_id, last_news = self._seen
         stored = await session.fetch(_SQL["stored"], last_id, self._replica)
-        done = await session.fetch(_SQL["done"], last_news)
+        done = await session.fetch(_SQL["done"], last_news) if stored[0]["last_news"] > last_news else []
         self._seen = stored[0]["last_id"], done[-1]["id"] if done else last_news
         for row in done:
             if row["origin"] == self._replica:
@@ -109,6 +116,7 @@ class News:
         for row in stored:
             if row["name"] is not None:
                 self.on_elsewhere(row["name"], row["lowest"])
+        return stored[0]["name"] is not None
 
 
 def _ignore(_: object, __: object = None) -> None:

@@ -1,6 +1,7 @@
 """Reads for the dispatcher: pages of pending pushes, payloads, counts."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from trackpush_server.journal.port import (
@@ -12,6 +13,7 @@ from trackpush_server.journal.port import (
     PushState,
     Selection,
     StoredPush,
+    Wanted,
 )
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
@@ -20,13 +22,19 @@ from trackpush_server.journal.sealing import Sealer
 _SQL = load(f"{__package__}.sql", "reading")
 _REPLAY = load(f"{__package__}.sql", "replay")
 _LAST = (1 << 63) - 1
+_update_id = attrgetter("update_id")
 
 
-async def pending(pool: Pool, sealer: Sealer, push_config: str, after: int, limit: int) -> Page:
+async def pending(pool: Pool, sealer: Sealer, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
     """See `Journal.pending`."""
-    rows = await pool.fetch(_SQL["pending"], push_config, after, limit)
-    pushes = tuple(_stored(sealer, push_config, row) for row in rows if row["update_id"] is not None)
-    return Page(pushes, rows[0]["last_id"])
+    columns = ([one.push_config for one in wanted], [one.after for one in wanted], [one.limit for one in wanted])
+    found: list[list[StoredPush]] = [[] for _ in wanted]
+    rows = await pool.fetch(_SQL["pending"], *columns)
+    for row in rows:
+        if row["update_id"] is not None:
+            place = row["place"] - 1
+            found[place].append(_stored(sealer, wanted[place].push_config, row))
+    return tuple(Page(tuple(sorted(pushes, key=_update_id)), rows[0]["last_id"]) for pushes in found)
 
 
 async def fetch(pool: Pool, sealer: Sealer, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:

@@ -28,6 +28,7 @@ from trackpush_server.journal.port import (
     StoredPush,
     Subject,
     Trimmed,
+    Wanted,
 )
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import audit, erase, replay, reseal, retention
@@ -151,9 +152,9 @@ class SqliteJournal:
             else:
                 return
 
-    async def pending(self, push_config: str, *, after: int, limit: int) -> Page:
-        """The next pending pushes of a PushConfig."""
-        return await self._pages.pending(push_config, after, limit)
+    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+        """Pages of pending pushes."""
+        return await self._pages.pending(wanted)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """Those of the given pushes that are still pending."""

@@ -16,6 +16,7 @@ from trackpush_server.journal.port import (
     PendingConfigs,
     PendingCount,
     StoredPush,
+    Wanted,
 )
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
@@ -40,14 +41,20 @@ class Pages:
         if not self._closed:
             self._executor.submit(self._drop)
 
-    async def pending(self, push_config: str, after: int, limit: int) -> Page:
+    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         """See `Journal.pending`."""
 
-        def read(connection: sqlite3.Connection) -> Page:
+        def read(connection: sqlite3.Connection) -> tuple[Page, ...]:
             with snapshot(connection):
                 highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
-                rows = connection.execute(sql.PENDING, (push_config, after, limit)).fetchall()
-            return Page(tuple(self._stored(push_config, row) for row in rows), highest)
+                found = [
+                    connection.execute(sql.PENDING, (one.push_config, one.after, one.limit)).fetchall()
+                    for one in wanted
+                ]
+            return tuple(
+                Page(tuple(self._stored(one.push_config, row) for row in rows), highest)
+                for one, rows in zip(wanted, found, strict=True)
+            )
 
         return await self.read(read)
 

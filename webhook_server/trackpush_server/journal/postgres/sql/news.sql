@@ -3,9 +3,9 @@
 SELECT c.last_id, (SELECT coalesce(max(n.id), 0) FROM trackpush.news AS n) AS last_news FROM trackpush.counter AS c;
 
 -- name: stored
--- Pushes that others stored since then for PushConfigs whose slot is ours: the lowest update id of each; and how far this look saw.
--- One row at least.
-SELECT n.last_id, p.name, p.lowest
+-- Pushes that others stored since then for PushConfigs whose slot is ours: the lowest update id of each; how far this look saw; and the
+-- last of what was replayed or erased. One row at least.
+SELECT n.last_id, (SELECT coalesce(max(d.id), 0) FROM trackpush.news AS d) AS last_news, p.name, p.lowest
 FROM trackpush.counter AS n LEFT JOIN LATERAL (
     SELECT c.name, min(p.update_id) AS lowest
     FROM trackpush.pushes AS p

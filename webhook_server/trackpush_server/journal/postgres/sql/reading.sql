@@ -1,16 +1,19 @@
 -- name: pending
--- The next page of a PushConfig's pending pushes, and the highest id that this look could have seen: one row at least, all of one
--- snapshot.
-SELECT n.last_id, p.*
-FROM trackpush.counter AS n LEFT JOIN LATERAL (
+-- The next pages of pending pushes, each of a PushConfig after an id, and the highest id that this look could have seen: all of one
+-- snapshot, one row at least for each page.
+SELECT n.last_id, w.place, p.*
+FROM trackpush.counter AS n
+CROSS JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (name, after, most, place)
+LEFT JOIN LATERAL (
     SELECT p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification,
         u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
-    FROM trackpush.undelivered AS w
-    JOIN trackpush.pushes AS p ON p.update_id = w.update_id AND p.config_id = w.config_id
-    JOIN trackpush.updates AS u ON u.id = w.update_id
+    FROM trackpush.undelivered AS e
+    JOIN trackpush.pushes AS p ON p.update_id = e.update_id AND p.config_id = e.config_id
+    JOIN trackpush.updates AS u ON u.id = e.update_id
     JOIN trackpush.accounts AS a ON a.id = u.account_id
-    WHERE w.state = 0 AND w.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1) AND w.update_id > $2
-    ORDER BY w.update_id LIMIT $3
+    WHERE e.state = 0 AND e.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = w.name)
+        AND e.update_id > w.after
+    ORDER BY e.update_id LIMIT w.most
 ) AS p ON true;
 
 -- name: fetch
