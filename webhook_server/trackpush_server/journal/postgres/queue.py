@@ -69,6 +69,11 @@ class Queue:
                         await self._urgent.wait()
             return self._pop()
 
+    async def gather(self, seconds: float) -> None:
+        """Let entries gather for so long, unless the queue is full or to end."""
+        if seconds and len(self._entries) < MOST_ROWS and not self._stopping:
+            await asyncio.sleep(seconds)
+
     def done(self, entries: Sequence[Entry]) -> None:
         """These are stored, or will never be."""
         self._under_way.difference_update(entry.number for entry in entries)

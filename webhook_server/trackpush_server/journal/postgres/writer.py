@@ -29,6 +29,11 @@ _WRITER = 0
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds between tries to connect, ±20 %."""
 _JITTER = 0.2
+_LONG_SECONDS = 0.003
+_SHARE = 0.25
+_MOST_SECONDS = 0.005
+"""A call that took long waited for other replicas or for the disk: those whose answers it brought send their next
+requests now, and a quarter of its time later they share one call instead of two."""
 _SQL = load(f"{__package__}.sql", "writing")
 
 
@@ -161,7 +166,9 @@ class Writer:
             if session.closed:  # while it was idle: nothing was sent
                 self._queue.put_back(entries)
                 raise ConnectionResetError("the connection was closed")
+            begun = time.perf_counter()
             await self._store(session, entries)
+            await self._queue.gather(_company(time.perf_counter() - begun))
 
     async def _store(self, session: Session, entries: Sequence[Entry]) -> None:
         try:
@@ -252,6 +259,11 @@ class Writer:
         if reason != self._reason:
             self._reason = reason
             self.on_state(reason)
+
+
+def _company(seconds: float) -> float:
+    """How long what comes next waits for company, after a call that took so long."""
+    return min(seconds * _SHARE, _MOST_SECONDS) if seconds >= _LONG_SECONDS else 0.0
 
 
 def _ignore(_: object) -> None:
