@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
+PROCESSES ?= 4
 IMAGE ?= docker.io/library/trackpush:dev
 
 .PHONY: long help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
@@ -32,9 +33,10 @@ kube: $(READY) ## build the programs of the test cluster (etcd, API server, kube
 image: $(READY) ## build the image without a container engine, into dist/trackpush-image.tar (IMAGE=name:tag)
 	$(BIN)/python images/build.py dist/trackpush-image.tar $(IMAGE)
 
-test: $(READY) kube ## all tests (ARGS="-k name" for some)
+test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PROCESSES=4 share them)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10 --ignore=tests/node -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=10 --ignore=tests/node \
+		-m "not long" $(ARGS)
 
 long: $(READY) kube ## the tests that take a minute each: chaos, alerts, clients in four languages, two versions on one schema
 	$(BIN)/python -m pytest --durations=10 --timeout=600 -m long --ignore=tests/node $(addprefix --ignore=,$(FAULTS))

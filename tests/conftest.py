@@ -37,10 +37,7 @@ def blocked_loop_detector() -> Iterator[BlockBuster]:
         yield detector
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the processes that share the tests: one has all that need the API server, and each file is in one."""
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        shared = not {"api_server", "own_api_server"}.isdisjoint(names)
-        item.add_marker(pytest.mark.xdist_group("cluster" if shared else item.nodeid.partition("::")[0]))
+    """Files with a slow test come first: the processes that share the files then end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

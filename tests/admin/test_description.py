@@ -17,8 +17,10 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_server.server import Server
 
 PROGRAM = Path(sys.executable).with_name("st")
-EXAMPLES = 6
-"""Per operation and phase."""
+BOUNDARIES = ("--phases=coverage",)
+"""Each parameter and field at and beyond what the description says: always the same requests."""
+RANDOM = ("--phases=examples,fuzzing,stateful", "--max-examples=6", "--max-time=60")
+"""Bodies and queries made up, and operations one after the other as their links say."""
 LEFT_OUT = (
     "positive_data_acceptance",  # a selection that names nothing is well-formed, and refused
     "use_after_free",  # DELETE ends a replay; what it came to can still be read
@@ -35,9 +37,15 @@ async def fill(server: Server) -> None:
                 assert answer.status == 200
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_every_operation_answers_as_described_whatever_is_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "phases",
+    [
+        pytest.param(BOUNDARIES, id="boundaries", marks=pytest.mark.slow),
+        pytest.param(RANDOM, id="random", marks=pytest.mark.long),
+    ],
+)
+async def test_every_operation_answers_as_described_whatever_is_asked(tmp_path: Path, phases: tuple[str, ...]) -> None:
     seed = os.environ.get("TRACKPUSH_SEED") or str(random.SystemRandom().randrange(1 << 31))
     print(f"TRACKPUSH_SEED={seed}")  # noqa: T201  shown when it fails, to run it again
     token = tmp_path / "token"
@@ -55,13 +63,11 @@ async def test_every_operation_answers_as_described_whatever_is_asked(tmp_path: 
                 f"http://{server.admin_address}/api/v1/openapi.json",
                 "--header=Authorization: Bearer the-token",
                 "--exclude-operation-id=tail",  # it never ends
-                f"--max-examples={EXAMPLES}",
+                *phases,
                 f"--seed={seed}",
-                "--phases=examples,coverage,fuzzing,stateful",
                 "--generation-database=none",
                 "--suppress-health-check=all",  # of its generators, not of the server
                 f"--exclude-checks={','.join(LEFT_OUT)}",
-                "--max-time=30",
                 "--no-color",
                 cwd=tmp_path,
                 stdout=asyncio.subprocess.PIPE,

@@ -1,18 +1,22 @@
 """On a real API server: an operator that starts, is killed, loses the API server or its Lease takes nothing away."""
 
 import asyncio
+import base64
+import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kube.rig import build
 from support import objects
 from support.objects import Body
 from support.operating import Client, OperatorProcess, client, operating, options
-from trackpush_api.shards import shard_name
+from trackpush_api import shards
+from trackpush_api.shards import Shard, shard_name
 from trackpush_operator.cluster.api import Api, Page, Selection
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.errors import UnavailableError
@@ -167,29 +171,50 @@ async def test_what_was_deleted_while_no_operator_ran_goes_at_its_start(
 async def test_an_operator_that_is_killed_in_the_middle_and_started_again_takes_no_account_away(
     cluster: Client, namespace: str, api_server: Any, tmp_path: Path
 ) -> None:
+    before = {name: _names(shard) for name, shard in (await cluster.shards(namespace, "main")).items()}
     process = OperatorProcess(api_server.kubeconfig, namespace, log=tmp_path / "log")
-    seen: list[set[str]] = []
-
-    async def look() -> None:
-        while True:
-            seen.append(await accounts(cluster, namespace))
-
-    looking = asyncio.create_task(look())
-    for turn in range(3):
+    watching = await asyncio.create_subprocess_exec(
+        *(str(build.program("kubebox")), "kubectl", f"--kubeconfig={api_server.kubeconfig}", "-n", namespace),
+        *("get", "secrets", "-l", "app.kubernetes.io/component=routing", "--watch", "-o", "json"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    reading = asyncio.create_task(watching.communicate())
+    try:
+        for turn in range(3):
+            await process.start()
+            await cluster.secret(namespace, f"keys-{turn}", out=f"turn-{turn}")
+            await cluster.until(lambda turn=turn: _header(cluster, namespace, turn), f"turn-{turn}", seconds=60)
+            for number in range(TENANTS):
+                await cluster.secret(namespace, f"keys-{number}", out=f"turn-{turn}")
+            assert await process.end(signal.SIGKILL) == -signal.SIGKILL
         await process.start()
-        await cluster.secret(namespace, f"keys-{turn}", out=f"turn-{turn}")
-        await cluster.until(lambda turn=turn: _header(cluster, namespace, turn), f"turn-{turn}", seconds=60)
         for number in range(TENANTS):
-            await cluster.secret(namespace, f"keys-{number}", out=f"turn-{turn}")
-        assert await process.end(signal.SIGKILL) == -signal.SIGKILL
-    await process.start()
-    for number in range(TENANTS):
-        await cluster.until(lambda number=number: _header(cluster, namespace, number), "turn-2", seconds=60)
-    assert await process.end(signal.SIGTERM) == 0
-    looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)
-    assert len(seen) > 20
-    assert all(one == ALL for one in seen)
+            await cluster.until(lambda number=number: _header(cluster, namespace, number), "turn-2", seconds=60)
+        assert await process.end(signal.SIGTERM) == 0
+    finally:
+        watching.terminate()
+        output, _ = await reading
+    versions = [shards.decode(base64.b64decode(one["data"][shards.FILE])) for one in _documents(output.decode())]
+    assert len(versions) > len(before), "no change was seen"
+    assert [shard.name for shard in versions if _names(shard) != before[shard.name]] == []
+    assert await accounts(cluster, namespace) == ALL
+
+
+def _names(shard: Shard) -> set[str]:
+    return {one.name for one in shard.accounts}
+
+
+def _documents(text: str) -> Iterator[Any]:
+    """JSON values, one after the other; the last may be cut off."""
+    decoder = json.JSONDecoder()
+    rest = text.lstrip()
+    while rest:
+        try:
+            value, end = decoder.raw_decode(rest)
+        except json.JSONDecodeError:
+            return
+        yield value
+        rest = rest[end:].lstrip()
 
 
 async def test_an_api_server_that_goes_and_comes_back_is_followed_again(own_api_server: Any) -> None:
