@@ -37,7 +37,15 @@ def blocked_loop_detector() -> Iterator[BlockBuster]:
         yield detector
 
 
+SLOW = {"api_server", "own_api_server", "own_postgres"}
+"""Fixtures that take seconds."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a slow test come first: the processes that share the files then end at about the same time."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    """Files with something slow come first: the processes that share the files then end at about the same time."""
+    slow = {
+        item.path
+        for item in items
+        if item.get_closest_marker("slow") or not SLOW.isdisjoint(getattr(item, "fixturenames", ()))
+    }
     items.sort(key=lambda item: item.path not in slow)

@@ -17,6 +17,7 @@ from support.server import running
 from support.serving import table
 from support.volume import Volume, written
 
+pytestmark = pytest.mark.slow
 ACME = Client(name="acme", url="http://127.0.0.1:1/hook")
 
 

@@ -3,12 +3,15 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from support.deadline import until
 from support.load import open_aggregator
 from support.manifests import Client, write
 from support.server import running
 from support.sink import accept, hang, open_sink
 
+pytestmark = pytest.mark.slow
 UPDATES = 8
 
 

@@ -71,6 +71,7 @@ async def _load_and_kill(poster: Poster, client: LanguageClient) -> None:
         stop.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_what_is_not_ours_is_refused_and_a_torn_line_is_removed(tmp_path: Path, language: str) -> None:
     async with running_language(tmp_path / "client", SECRET, language) as client:

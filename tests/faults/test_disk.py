@@ -5,6 +5,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from faults.disk import refused_writes, small_disk
 from faults.outage import assert_all_pushed_once, assert_asked_to_come_back, assert_unready, post_until_refused
 from support.deadline import until
@@ -13,6 +15,7 @@ from support.manifests import Client, write
 from support.server import running
 from support.sink import accept, hang, open_sink
 
+pytestmark = pytest.mark.slow
 JOURNAL = "journal.db"
 GARBAGE = b"\xa5"
 

@@ -23,6 +23,7 @@ from trackpush_server.journal.transfer.postgres import PostgresSource, PostgresT
 from trackpush_server.journal.transfer.records import Rest, Tally, TransferError, UpdateRecord
 from trackpush_server.journal.transfer.sqlite import RETIRED, SqliteSource, SqliteTarget
 
+pytestmark = pytest.mark.slow
 CRM = "acme/crm"
 DAY = 86_400_000
 Sql = Callable[[str], str]

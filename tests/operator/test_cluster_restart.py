@@ -257,9 +257,9 @@ async def test_of_two_operators_one_works_and_the_other_takes_over(
     cluster: Client, namespace: str, start: Start
 ) -> None:
     await cluster.create(*tenants(namespace))
-    async with start(identity="one") as one:
+    async with start(identity="one", lease_seconds=15.0) as one:
         await cluster.until(lambda: accounts(cluster, namespace), ALL)
-        async with start(identity="two") as two:
+        async with start(identity="two", lease_seconds=15.0) as two:
             await cluster.secret(namespace, "keys-1", out="by-one")
             await cluster.until(lambda: _header(cluster, namespace, 1), "by-one")
             assert (one.state.complete, two.state.complete) == (True, False)

@@ -148,7 +148,7 @@ def options(kubeconfig: Path, namespace: str, **given: Any) -> OperatorOptions:
         "namespaces": (namespace,),
         "operator_namespace": namespace,
         "lease_namespace": namespace,
-        "lease_seconds": 8.0,
+        "lease_seconds": 30.0,
         "health_listen": ("127.0.0.1", 0),
         "kubeconfig": kubeconfig,
     }

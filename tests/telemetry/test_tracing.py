@@ -21,7 +21,7 @@ from trackpush_server.errors import CannotStartError
 from trackpush_server.tracing.environment import is_on, sampled_share, tracing
 from trackpush_server.tracing.sampling import Share
 
-pytestmark = [pytest.mark.timeout(BUILD_SECONDS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
