@@ -21,6 +21,8 @@ from support.manifests import Client
 STORAGES: Final = ("sqlite", "postgres")
 CONNECTIONS: Final = 64
 TENANTS: Final = (10, 1_000, 10_000)
+REPLICAS: Final = (1, 2, 4)
+BY: Final = ("tenants", "backlog", "body")
 BODIES: Final = (1, 4, 16, 64)
 """KiB."""
 _KIB: Final = 1024
@@ -102,9 +104,9 @@ async def _drive(rig: Rig, shape: Shape, clients: list[Client], fleet: Fleet, si
     )
 
 
-def tenants(storage: str, updates: int) -> dict[str, Shape]:
+def tenants(storage: str, updates: int, counts: Sequence[int] = TENANTS) -> dict[str, Shape]:
     """By number of tenants."""
-    return {f"{count:,} tenants": Shape(storage=storage, tenants=count, updates=updates) for count in TENANTS}
+    return {f"{count:,} tenants": Shape(storage=storage, tenants=count, updates=updates) for count in counts}
 
 
 def backlogs(storage: str, updates: int, sizes: Sequence[int]) -> dict[str, Shape]:
@@ -117,9 +119,9 @@ def bodies(storage: str, updates: int) -> dict[str, Shape]:
     return {f"{size} KiB": Shape(storage=storage, body_kib=size, updates=updates) for size in BODIES}
 
 
-def replicas(updates: int) -> dict[str, Shape]:
-    """SQLite, and one, two and four replicas on PostgreSQL."""
+def replicas(updates: int, counts: Sequence[int] = REPLICAS) -> dict[str, Shape]:
+    """SQLite, and so many replicas on PostgreSQL."""
     found = {"SQLite": Shape(updates=updates)}
-    for count in (1, 2, 4):
+    for count in counts:
         found[f"PostgreSQL, {count}"] = Shape(storage="postgres", replicas=count, updates=updates)
     return found

@@ -110,7 +110,9 @@ class Bench:
         if "processes" in only:
             self.run.processes = await self._processes()
         if "replicas" in only:
-            self.run.replicas = await self._costs("replicas", growth.replicas(self._sizes.growth_updates))
+            self.run.replicas = await self._costs(
+                "replicas", growth.replicas(self._sizes.growth_updates, self._options.replicas)
+            )
             self.run.ceiling = await self._ceiling()
         if "growth" in only:
             for storage in self._options.storages:
@@ -181,11 +183,12 @@ class Bench:
     async def _growth(self, storage: str) -> None:
         updates, sizes = self._sizes.growth_updates, self._options.backlogs or self._sizes.backlogs
         shapes = {
-            "tenants": growth.tenants(storage, updates),
+            "tenants": growth.tenants(storage, updates, self._options.tenants),
             "backlog": growth.backlogs(storage, updates, sizes),
             "body": growth.bodies(storage, updates),
         }
-        for by, ones in shapes.items():
+        for by in self._options.by:
+            ones = shapes[by]
             self.run.growth[f"{storage} by {by}"] = await self._costs(f"{storage}/{by}", ones)
 
     async def _costs(self, part: str, shapes: Mapping[str, growth.Shape]) -> dict[str, growth.Cost]:
@@ -221,7 +224,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64, help="closed loop: requests under way at any time")
     parser.add_argument("--rate", type=float, default=1000.0, help="open loop: updates a second")
     parser.add_argument("--backlog", type=int, help="how many pushes wait")
-    parser.add_argument("--backlogs", type=int, nargs="+", help="growth: pushes that wait; 10000000 takes an hour")
+    parser.add_argument("--by", nargs="+", choices=growth.BY, default=list(growth.BY), help="growth: by what")
+    parser.add_argument("--tenants", type=int, nargs="+", default=list(growth.TENANTS), help="growth: how many")
+    parser.add_argument("--backlogs", type=int, nargs="+", help="growth: pushes that wait, filled in for each round")
+    parser.add_argument("--replicas", type=int, nargs="+", default=list(growth.REPLICAS), help="replicas: how many")
     parser.add_argument("--storages", nargs="+", choices=growth.STORAGES, default=list(growth.STORAGES), help="growth")
     parser.add_argument("--aggregator", choices=("clickpost", "shiprocket", "shipway"), default="clickpost")
     parser.add_argument("--pin", action="store_true", help="server on CPU 0, load and sink on CPU 1 (taskset)")
