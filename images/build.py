@@ -43,9 +43,7 @@ def tree(root: Path) -> None:
     for name in ("python3", "python"):
         (local / "bin" / name).symlink_to(_PYTHON)
     shutil.copytree(base / "lib" / _PYTHON, local / "lib" / _PYTHON, symlinks=True, ignore=_LEFT_OUT)
-    site = local / "lib" / _PYTHON / "site-packages"
-    site.mkdir()
-    _install(site)
+    _install(_packages(local / "bin" / _PYTHON))
     _copy_libraries(root)
     for name in _FOLDERS:
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -57,6 +55,15 @@ def tree(root: Path) -> None:
     authorities.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(_CERTIFICATES, authorities)
     (root / "etc/ssl/cert.pem").symlink_to(f"certs/{_CERTIFICATES.name}")
+
+
+def _packages(python: Path) -> Path:
+    """Where this interpreter looks for packages: site-packages, or with a Debian's own Python dist-packages."""
+    asked = "import site; print(site.getsitepackages()[-1])"
+    told = subprocess.run([python, "-I", "-c", asked], check=True, capture_output=True, text=True).stdout
+    folder = Path(told.strip())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _install(site: Path) -> None:
