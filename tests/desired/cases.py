@@ -28,6 +28,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}},
         "autoscaling": {"minReplicas": 3, "maxReplicas": 12, "targetQueueAge": "1m30s"},
     },
+    "receivers": {"receivers": 2},
     "suspended": {"suspend": True},
     "overrides": {
         "image": "registry.example/trackpush:1",

@@ -119,6 +119,14 @@ def test_overrides_are_laid_over_by_name() -> None:
     assert merged({"a": [1, 2]}, {"a": [3]}) == {"a": [3]}
 
 
+def test_receiving_processes_are_asked_for_and_get_cpu_and_memory_of_their_own() -> None:
+    plain, more = (pod(case)["spec"]["containers"][0] for case in ("minimal", "receivers"))
+    assert "--receivers=2" in more["args"]
+    assert not [one for one in plain["args"] if "receivers" in one], "a pod that needs no restart gets none"
+    assert plain["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+    assert more["resources"] == {"requests": {"cpu": "300m", "memory": "256Mi"}, "limits": {"memory": "768Mi"}}
+
+
 def test_what_is_not_asked_for_or_not_there_is_not_made() -> None:
     assert "Ingress" not in {one["kind"] for one in children(inputs("minimal"))}
     external = {"minReplicas": 2, "maxReplicas": 4, "scaledBy": "Other"}

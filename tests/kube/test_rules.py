@@ -78,6 +78,7 @@ REFUSED: list[tuple[str, Spec, str]] = [
     ("AggregatorWebhook", _WEBHOOK | {"aggregator": "DHL"}, 'supported values: "Clickpost", "Shiprocket", "Shipway"'),
     ("AggregatorWebhook", _WEBHOOK | {"keys": [_SECRET] * 9}, "must have at most 8 items"),
     ("WebhookServer", {"basePath": "rms"}, "spec.basePath"),
+    ("WebhookServer", {"receivers": 17}, "should be less than or equal to 16"),
     ("WebhookServer", {"hosts": [{"host": "UPPER.example"}]}, "spec.hosts[0].host"),
     ("WebhookServer", {"storage": {"sqlite": {"size": "big"}}}, "spec.storage.sqlite.size"),
 ]

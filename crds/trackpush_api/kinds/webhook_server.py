@@ -253,6 +253,11 @@ class WebhookServerSpec(ApiModel):
     )
     replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Server pods. Not used with autoscaling.")
     autoscaling: Autoscaling | None = Field(None, description="More pods under more load.")
+    receivers: Annotated[int, Field(ge=0, le=16)] = Field(
+        0,
+        description="Processes of each pod that take requests, for more than one CPU; 0: the one that has the journal"
+        " and pushes does.",
+    )
     suspend: bool = Field(
         False,
         description="No pods: nothing is received or pushed, nothing is lost. While it is so the storage may change.",

@@ -13,7 +13,12 @@ _ADMIN: Final = "/etc/trackpush/admin"
 _ENDPOINTS_SECONDS: Final = 5
 """So long a pod that is to end goes on taking requests: until every proxy has heard that it ends."""
 _DRAIN_SECONDS: Final = 25
-_RESOURCES: Final[Body] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+_CPU_MILLIS: Final = 100
+"""Requested for each process."""
+_MEBIBYTES: Final = (128, 512)
+"""Memory of a pod without receiving processes: requested, and its limit."""
+_RECEIVER_MEBIBYTES: Final = (64, 128)
+"""The same, for each receiving process on top."""
 
 
 def template(inputs: Inputs) -> Body:
@@ -60,6 +65,7 @@ def _container(inputs: Inputs) -> Body:
             "--log-format=json",
             f"--drain-grace={_DRAIN_SECONDS}s",
             *(["--await-settings"] if inputs.spec.storage.postgres is not None else []),
+            *([f"--receivers={inputs.spec.receivers}"] if inputs.spec.receivers else []),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
@@ -69,7 +75,7 @@ def _container(inputs: Inputs) -> Body:
         "livenessProbe": _probe("/livez", period=10, failures=6),
         "readinessProbe": _probe("/readyz", period=2, failures=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": _ENDPOINTS_SECONDS}}},
-        "resources": _RESOURCES,
+        "resources": _resources(inputs.spec.receivers),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -81,6 +87,14 @@ def _container(inputs: Inputs) -> Body:
             {"name": "admin", "mountPath": _ADMIN, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the only other place that can be written
         ],
+    }
+
+
+def _resources(receivers: int) -> Body:
+    requested, limit = (own + receivers * more for own, more in zip(_MEBIBYTES, _RECEIVER_MEBIBYTES, strict=True))
+    return {
+        "requests": {"cpu": f"{_CPU_MILLIS * (1 + receivers)}m", "memory": f"{requested}Mi"},
+        "limits": {"memory": f"{limit}Mi"},
     }
 
 
