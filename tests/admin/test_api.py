@@ -12,9 +12,10 @@ import pytest
 from aiohttp import web
 
 from support.bodies import body
+from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import account, serving, table
 from support.sink import Arrival, open_sink
-from trackpush_api.routing import Destination, Retry
+from trackpush_api.routing import Destination, Retry, Storage
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.server import Server
 
@@ -65,7 +66,7 @@ async def rejecting(arrival: Arrival) -> web.Response:
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
+async def client(tmp_path: Path, storage: Storage) -> AsyncIterator[Client]:
     """acme/push delivers, acme/broken answers 500."""
     for name, token in (("operate", OPERATE), ("view", VIEW)):
         (tmp_path / name).write_text(token)
@@ -77,6 +78,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
                 Destination(name="acme/broken", url=f"{bad.url}?secret=path", retry=Retry(schedule=(0.01,))),
                 Destination(name="acme/push", url=good.url, headers=(("X-Key", "secret-value"),)),
             ],
+            storage=storage,
         )
         server = await stack.enter_async_context(
             serving(tmp_path, given, admin_token_file=tmp_path / "operate", admin_view_token_file=tmp_path / "view")
@@ -85,6 +87,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
         yield Client(server, session)
 
 
+@EITHER_STORAGE
 async def test_pushes_are_found_by_awb_order_client_status_state_and_time_and_paged(client: Client) -> None:
     for mark in range(3):
         await client.post(mark)
@@ -100,6 +103,7 @@ async def test_pushes_are_found_by_awb_order_client_status_state_and_time_and_pa
     assert back["pushes"] == first["pushes"]
 
 
+@EITHER_STORAGE
 async def test_a_shipment_tells_each_update_push_and_attempt(client: Client) -> None:
     await client.post(1)
     (push,) = await client.pushes(1, state="delivered")
@@ -112,6 +116,7 @@ async def test_a_shipment_tells_each_update_push_and_attempt(client: Client) -> 
     assert PERSON in json.dumps(update["notification"])
 
 
+@EITHER_STORAGE
 async def test_the_role_view_sees_codes_and_no_person(client: Client) -> None:
     await client.post(1)
     push = next(one for one in await client.pushes(2) if one["pushConfig"] == "acme/broken")
@@ -138,6 +143,7 @@ async def test_the_role_view_can_change_nothing(client: Client) -> None:
         assert "needs the role operate" in answer["detail"]
 
 
+@EITHER_STORAGE
 async def test_health_tells_what_fails_since_when_and_when_it_is_tried_next(client: Client) -> None:
     for mark in range(8):
         await client.post(mark)
@@ -174,6 +180,7 @@ async def test_series_hold_the_last_hour_of_the_server_and_of_a_push_config(clie
     assert max(point["p99"] or 0 for point in own["points"]) > 0
 
 
+@EITHER_STORAGE
 async def test_the_live_tail_sends_updates_and_attempts_as_they_happen(client: Client) -> None:
     url = f"http://{client.server.admin_address}/api/v1/tail?client=acme"
     async with client.session.get(url, headers={"Authorization": f"Bearer {VIEW}"}) as answer:
@@ -208,6 +215,7 @@ async def test_the_configuration_is_told_without_secrets(client: Client) -> None
     assert [one["name"] for one in rest["accounts"] + rest["pushConfigs"]] == ["acme/clickpost", "acme/push"]
 
 
+@EITHER_STORAGE
 async def test_who_replays_or_erases_is_written_down_before_it_happens(client: Client) -> None:
     await client.post(1)
     (push,) = await client.pushes(1, state="delivered")

@@ -13,9 +13,10 @@ import pytest
 
 from support.bodies import body
 from support.deadline import until
+from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import account, serving, table
 from support.sink import Sink, open_sink
-from trackpush_api.routing import Destination, RoutingTable
+from trackpush_api.routing import Destination, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.operations import jobs, replays
 from trackpush_server.server import Server
@@ -39,12 +40,13 @@ async def ended(server: Server, kind: str, request: object) -> dict[str, Any]:
     return dict(job)
 
 
-def given(sink: Sink) -> RoutingTable:
+def given(sink: Sink, storage: Storage = Sqlite()) -> RoutingTable:  # noqa: B008  immutable
     accounts = [
         account(Aggregator.CLICKPOST, "k", destinations=["acme/push"]),
         account(Aggregator.CLICKPOST, "z", name="zeta/clickpost", destinations=["zeta/push"]),
     ]
-    return table(*accounts, destinations=[Destination(name=name, url=sink.url) for name in ("acme/push", "zeta/push")])
+    destinations = [Destination(name=name, url=sink.url) for name in ("acme/push", "zeta/push")]
+    return table(*accounts, destinations=destinations, storage=storage)
 
 
 async def post(server: Server, *marks: int, key: str = "k") -> None:
@@ -68,8 +70,11 @@ async def delivered(server: Server, count: int, **selection: str) -> None:
         pass
 
 
-async def test_a_dry_run_counts_and_sends_nothing_a_replay_sends_what_was_counted(tmp_path: Path) -> None:
-    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+@EITHER_STORAGE
+async def test_a_dry_run_counts_and_sends_nothing_a_replay_sends_what_was_counted(
+    tmp_path: Path, storage: Storage
+) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink, storage)) as server:
         await post(server, 1, 2, 3)
         await post(server, 4, key="z")
         await delivered(server, 3)
@@ -86,8 +91,9 @@ async def test_a_dry_run_counts_and_sends_nothing_a_replay_sends_what_was_counte
         assert listed["replays"][0]["id"] == done["id"]
 
 
-async def test_a_replay_by_id_or_awb_sends_that_one_alone(tmp_path: Path) -> None:
-    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+@EITHER_STORAGE
+async def test_a_replay_by_id_or_awb_sends_that_one_alone(tmp_path: Path, storage: Storage) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink, storage)) as server:
         await post(server, 1, 2)
         await delivered(server, 2)
         first, second = sorted(sink.arrivals, key=lambda one: one.mark or 0)
@@ -100,8 +106,11 @@ async def test_a_replay_by_id_or_awb_sends_that_one_alone(tmp_path: Path) -> Non
         assert [one.mark for one in sink.arrivals[2:]] == [1, 2]
 
 
-async def test_a_replay_of_a_time_range_takes_what_was_received_within_it_alone(tmp_path: Path) -> None:
-    async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
+@EITHER_STORAGE
+async def test_a_replay_of_a_time_range_takes_what_was_received_within_it_alone(
+    tmp_path: Path, storage: Storage
+) -> None:
+    async with open_sink() as sink, serving(tmp_path, given(sink, storage)) as server:
         await post(server, 1, 2)
         await delivered(server, 2)
         between = datetime.now(UTC)

@@ -1,5 +1,6 @@
 """One server with a story behind it, and one browser, for all tests of the console."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -17,7 +18,7 @@ from playwright.async_api import Browser, Page, StorageState
 from browser.rig import browser
 from support.serving import account, serving, table
 from support.sink import Arrival, Sink, open_sink
-from trackpush_api.routing import Destination, Retry
+from trackpush_api.routing import Destination, Postgres, Retry, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import compose
 from trackpush_server.pusher import policy
@@ -145,12 +146,19 @@ async def down(arrival: Arrival) -> web.Response:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    """The client acme with two PushConfigs, one of which fails; sixteen shipments, four rejected, and one more."""
+async def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    """The client acme with two PushConfigs, one of which fails; sixteen shipments, four rejected, and one more.
+
+    Its parameter, if there is one, is the storage: sqlite or postgres.
+    """
     folder = tmp_path_factory.mktemp("console")
     for role, token in TOKENS.items():
         (folder / role).write_text(token)
     quick = Retry(schedule=(0.02,))
+    storage: Storage = Sqlite()
+    if getattr(request, "param", "sqlite") == "postgres":
+        postgres = request.getfixturevalue("postgres_server")
+        storage = Postgres(dsn=postgres.dsn(await asyncio.to_thread(postgres.create_database)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "MAX_REJECTIONS", 3)
         async with contextlib.AsyncExitStack() as stack:
@@ -166,6 +174,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
                     Destination(name="acme/warehouse", url=bad.url, retry=quick),
                     Destination(name="zen/shop", url=good.url),
                 ],
+                storage=storage,
             )
             server = await stack.enter_async_context(
                 serving(folder, given, admin_token_file=folder / "operate", admin_view_token_file=folder / "view")

@@ -11,6 +11,7 @@ from browser.conftest import PERSON, REJECTED, SHIPMENTS, STORY, TOKENS, Desk, a
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
 expect.set_options(timeout=30_000)
+ON_EITHER_STORAGE = pytest.mark.parametrize("desk", ["sqlite", "postgres"], indirect=True)
 
 PAGES = {
     "search": "/console/",
@@ -25,6 +26,7 @@ PAGES = {
 }
 
 
+@ON_EITHER_STORAGE
 async def test_pushes_are_found_by_awb_client_status_and_state_without_a_page_load(desk: Desk) -> None:
     async with desk.person() as page:
         await page.evaluate("window.same = true")
@@ -42,6 +44,7 @@ async def test_pushes_are_found_by_awb_client_status_and_state_without_a_page_lo
         assert await page.evaluate("window.same")
 
 
+@ON_EITHER_STORAGE
 async def test_many_pushes_come_in_pages_both_ways(desk: Desk) -> None:
     async with desk.person() as page:
         first = await page.locator("#results tbody tr td a").first.get_attribute("href")
@@ -57,6 +60,7 @@ async def test_many_pushes_come_in_pages_both_ways(desk: Desk) -> None:
         assert await page.locator("#results tbody tr td a").first.get_attribute("href") == first
 
 
+@ON_EITHER_STORAGE
 async def test_one_box_finds_awb_order_and_push_id_and_says_when_there_is_nothing(desk: Desk) -> None:
     async with desk.person() as page:
         box = page.get_by_role("searchbox", name="AWB, order or push id")
@@ -74,6 +78,7 @@ async def test_one_box_finds_awb_order_and_push_id_and_says_when_there_is_nothin
         await expect(page.locator(".id")).to_have_text(identity)
 
 
+@ON_EITHER_STORAGE
 async def test_a_timeline_tells_what_came_what_was_pushed_and_each_answer(desk: Desk) -> None:
     async with desk.person() as page:
         await page.goto(f"/console/shipments/{awb(4)}")
@@ -87,6 +92,7 @@ async def test_a_timeline_tells_what_came_what_was_pushed_and_each_answer(desk: 
         await expect(warehouse.locator("summary")).to_contain_text("pending")
 
 
+@ON_EITHER_STORAGE
 async def test_a_clients_health_tells_what_fails_why_and_when_it_is_tried_next(desk: Desk) -> None:
     async with desk.person() as page:
         await page.goto("/console/clients")
@@ -100,6 +106,7 @@ async def test_a_clients_health_tells_what_fails_why_and_when_it_is_tried_next(d
         await expect(warehouse.locator("svg")).to_have_count(4)
 
 
+@ON_EITHER_STORAGE
 async def test_dead_pushes_are_sent_again_after_a_count_and_a_yes(desk: Desk) -> None:
     dead = len(REJECTED) * len(STORY)
     async with desk.person() as page:
@@ -177,6 +184,7 @@ async def test_a_change_without_the_pages_own_secret_or_by_the_role_view_is_refu
         assert "only the role operate" in await answer.text()
 
 
+@ON_EITHER_STORAGE
 async def test_the_live_tail_shows_what_happens_as_it_happens_and_can_pause(desk: Desk) -> None:
     async with desk.person() as page:
         await page.goto("/console/tail")

@@ -14,9 +14,10 @@ from aiohttp import web
 
 from support.bodies import awb, body
 from support.command import Result, invoked
+from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import account, serving, table
 from support.sink import Arrival, open_sink
-from trackpush_api.routing import Destination, Filter, Retry
+from trackpush_api.routing import Destination, Filter, Retry, Storage
 from trackpush_api.vocabulary import Aggregator, Direction
 from trackpush_server import logs
 from trackpush_server.server import Server
@@ -53,7 +54,7 @@ class Rig(NamedTuple):
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, storage: Storage) -> AsyncIterator[Rig]:
     async def refuse(_: Arrival) -> web.Response:
         return web.Response(status=500, text="out of order")
 
@@ -69,6 +70,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
                 Destination(name="acme/wms", url=bad.url, retry=Retry(schedule=(0.01, 0.01, 60.0))),
                 Destination(name="zen/returns", url=good.url, filter=REVERSE_ONLY),
             ],
+            storage=storage,
         )
         async with serving(tmp_path, given, admin_token_file=token) as server:
             made = Rig(server, session, tmp_path / "data", token)
@@ -94,6 +96,7 @@ async def test_a_running_server_lists_and_shows_what_its_file_does(rig: Rig) -> 
     assert (missing.exit_code, "not in the journal of http://127.0.0.1" in missing.stderr) == (1, True)
 
 
+@EITHER_STORAGE
 async def test_filters_and_pages_work_over_the_api(rig: Rig) -> None:
     mine = await rig.run("pushes", "list", "--awb", awb(1), "--state", "delivered", "--since", "1h", "-o", "json")
     first = await rig.run("pushes", "list", "--push-config", "acme/oms", "--limit", "3", "-o", "json")
@@ -105,6 +108,7 @@ async def test_filters_and_pages_work_over_the_api(rig: Rig) -> None:
     assert (wrong.exit_code, "not a cursor" in wrong.stderr) == (1, True)
 
 
+@EITHER_STORAGE
 async def test_the_story_of_a_shipment_tells_what_came_and_what_was_answered(rig: Rig) -> None:
     await rig.until("--push-config", "acme/wms", count=4)
     shown = (await rig.run("shipment", awb(1))).stdout

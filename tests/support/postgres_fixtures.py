@@ -8,7 +8,11 @@ import pytest
 
 from support.pooler import Pooler
 from support.postgres import Server
+from trackpush_api.routing import Postgres, Sqlite, Storage
 from trackpush_server.journal.postgres.schema import migrate
+
+EITHER_STORAGE = pytest.mark.parametrize("storage", ["sqlite", "postgres"], indirect=True)
+"""Runs a test, whose fixtures use `storage`, once with each."""
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +99,14 @@ def journal_dsn(postgres_server: Server, journal_database: str) -> str:
 def journal_sql(postgres_server: Server, journal_database: str) -> Callable[[str], str]:
     """Runs statements in the journal's database as the superuser; the rows as text, columns separated by ``|``."""
     return lambda statement: postgres_server.sql(statement, database=journal_database)
+
+
+@pytest.fixture
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """Where the test's server keeps its journal: SQLite, if the test isn't marked `EITHER_STORAGE`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return Sqlite()
+    return Postgres(dsn=request.getfixturevalue("journal_dsn"))
 
 
 _TABLES = (
