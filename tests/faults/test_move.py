@@ -10,7 +10,7 @@ import pytest
 from support.deadline import until
 from support.load import Aggregator, open_aggregator
 from support.manifests import Client, write
-from support.server import ServerProcess, running
+from support.server import running
 from support.sink import Arrival, Sink, accept, open_sink
 
 pytestmark = pytest.mark.slow
@@ -36,9 +36,16 @@ async def test_a_server_goes_on_with_a_moved_journal_nothing_lost_twice_or_out_o
             await _post(aggregator, range(STEPS - 1))
             healthy = {mark for mark in aggregator.accepted if mark % SHIPMENTS % 2 == 0}
             await until(lambda: healthy <= sink.marks, seconds=30, what="the healthy half")
+            (tmp_path / "dsn").write_text(postgres_dsn)
+            there = ("--from", str(server.data), "--to-dsn-file", str(tmp_path / "dsn"))
+            code, told = await _copy(*there)
+            assert code == 2
+            assert f"process {server.pid} serves this folder" in told
             await server.kill()
             before = {mark: list(found) for mark, found in sink.by_mark().items()}
-            await _copy(server, tmp_path, postgres_dsn)
+            code, told = await _copy(*there)
+            assert code == 0, told
+            assert "both hold the same" in told
 
             sink.behaviour = accept
             settings = {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}
@@ -61,6 +68,23 @@ async def test_a_server_goes_on_with_a_moved_journal_nothing_lost_twice_or_out_o
     assert all(marks == sorted(marks) for marks in order.values())
 
 
+@pytest.mark.long
+async def test_a_database_that_a_server_uses_is_not_copied(tmp_path: Path, postgres_dsn: str) -> None:
+    settings = {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}
+    client = Client(name="acme", url="http://127.0.0.1:9/")
+    resources = write(tmp_path / "resources", [client], settings, dsn=postgres_dsn)
+    (tmp_path / "dsn").write_text(postgres_dsn)
+    back = ("--from-dsn-file", str(tmp_path / "dsn"), "--to", str(tmp_path / "new"))
+    async with running(resources, tmp_path / "data") as server:
+        code, told = await _copy(*back)
+        assert code == 2
+        assert f"/{server.pid} (replica" in told
+        assert "serves this journal; end it (spec.suspend: true), then copy" in told
+        assert await server.terminate() == 0, server.tail()
+    code, told = await _copy(*back)
+    assert code == 0, told
+
+
 def _delivered(sink: Sink) -> list[int]:
     """Marks by their last arrival: that one was answered with 200."""
     last = {arrival.mark: number for number, arrival in enumerate(sink.arrivals) if arrival.mark is not None}
@@ -73,12 +97,12 @@ async def _post(aggregator: Aggregator, steps: range) -> None:
         await asyncio.gather(*(aggregator.post(mark, shipment=mark % SHIPMENTS, second=step) for mark in marks))
 
 
-async def _copy(server: ServerProcess, folder: Path, dsn: str) -> None:
-    (folder / "dsn").write_text(dsn)
-    command = [sys.executable, "-m", "trackpush_cli", "journal", "copy", "--from", str(server.data)]
+async def _copy(*arguments: str) -> tuple[int | None, str]:
+    """The command's exit code, and what it said."""
     process = await asyncio.create_subprocess_exec(
-        *command, "--to-dsn-file", str(folder / "dsn"), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *(sys.executable, "-m", "trackpush_cli", "journal", "copy", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     told, _ = await process.communicate()
-    assert process.returncode == 0, told.decode()
-    assert "both hold the same" in told.decode()
+    return process.returncode, told.decode()

@@ -1,14 +1,17 @@
 """A journal in the middle of its life moves to PostgreSQL and back: nothing is lost, changed or sent twice."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
 import re
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -181,6 +184,44 @@ async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
             assert await everything(PostgresSource(dsn)) == (without_nul(updates), rest)
         finally:
             postgres_server.drop_database(name)
+
+
+@pytest.mark.slow
+async def test_a_command_that_is_killed_goes_on_when_it_is_run_again(tmp_path: Path, postgres_dsn: str) -> None:
+    total = 8_000
+    async with sqlite_store(tmp_path / "old").open() as opened:
+        await opened.put(*(update(body=b"x" * 500) for _ in range(total)))
+    before = await everything(SqliteSource(tmp_path / "old"))
+    (tmp_path / "dsn").write_text(postgres_dsn)
+    command = [sys.executable, "-m", "trackpush_cli", "journal", "copy", "--from", str(tmp_path / "old")]
+    command += ["--to-dsn-file", str(tmp_path / "dsn")]
+    connection = await asyncpg.connect(postgres_dsn)
+
+    async def copied() -> int:
+        """Updates of which the database knows that they are stored."""
+        with contextlib.suppress(asyncpg.UndefinedTableError):
+            return int(await connection.fetchval("SELECT count(*) FROM trackpush.updates"))
+        return 0
+
+    killed = await asyncio.create_subprocess_exec(*command)
+    async with asyncio.timeout(60):
+        while not await copied():
+            pass
+        killed.kill()
+        await killed.wait()
+        while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"):
+            pass
+    assert 0 < await copied() < total
+    await connection.close()
+    assert await everything(SqliteSource(tmp_path / "old")) == before
+
+    again = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    told, _ = await again.communicate()
+    assert again.returncode == 0
+    assert f"read again {total} of {total} updates (100 %" in told.decode()
+    assert f"compared {total} of {total} updates (100 %" in told.decode()
+    assert await everything(PostgresSource(postgres_dsn)) == before
+    assert not (tmp_path / "old" / "journal.db").exists()
 
 
 async def test_one_that_is_cut_after_the_old_journal_was_retired_still_ends(tmp_path: Path, postgres_dsn: str) -> None:

@@ -1,6 +1,7 @@
 """Copies what isn't there yet, compares all of it, retires the source, then lets servers use the target."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far it is."""
 
     step: str
-    """``copied`` or ``compared``."""
+    """``copied``, ``read again`` (the source, to compare) or ``compared``."""
     updates: int
     total: int
 
@@ -75,8 +76,8 @@ async def _resume_at(reading: Reading, target: Target) -> int:
 async def _compare(
     reading: Reading, written: Reading, target: Target, tell: Callable[[Progress], None]
 ) -> tuple[Compared, ...]:
-    ours = await _tally(reading, target.storable, lambda _: None)
-    theirs = await _tally(written, lambda one: one, tell)
+    ours = await _tally(reading, target.storable, partial(_at, tell, "read again"))
+    theirs = await _tally(written, lambda one: one, partial(_at, tell, "compared"))
     wrong = [name for name, found in ours.items() if theirs[name] != found]
     if wrong:
         told = ", ".join(f"{name}: {ours[name][0]} rows, copied {theirs[name][0]}" for name in wrong)
@@ -84,8 +85,12 @@ async def _compare(
     return tuple(Compared(table=name, rows=rows, digest=digest) for name, (rows, digest) in ours.items())
 
 
+def _at(tell: Callable[[Progress], None], step: str, updates: int, total: int) -> None:
+    tell(Progress(step=step, updates=updates, total=total))
+
+
 async def _tally(
-    reading: Reading, storable: Callable[[UpdateRecord], UpdateRecord], tell: Callable[[Progress], None]
+    reading: Reading, storable: Callable[[UpdateRecord], UpdateRecord], tell: Callable[[int, int], None]
 ) -> dict[str, tuple[int, str]]:
     tally, after, done, total = Tally(), 0, 0, await reading.count()
     while True:
@@ -94,6 +99,6 @@ async def _tally(
             break
         tally.updates(map(storable, part.records))
         after, done = part.last_id, done + len(part.records)
-        tell(Progress(step="compared", updates=done, total=total))
+        tell(done, total)
     tally.rest(await reading.rest())
     return tally.result()
