@@ -1,16 +1,18 @@
-"""Posts updates at a URL as an aggregator does, and tries again what wasn't answered with 200.
+"""Posts updates at a URL as an aggregator does, one after the other, and tries again what wasn't answered with 200.
 
 Standard input: ``{"url", "host", "key", "bodies": [...], "pause": seconds}``. Standard output: the AWBs that were
-answered with 200, one line each, as they are.
+answered with 200, one line each, as they are. SIGTERM: post until the update under way is taken, then end.
 """
 
 import json
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
 
 TRIES = 200
+STOPPED: list[int] = []
 
 
 def post(task: dict[str, str], body: bytes) -> bool:
@@ -29,9 +31,12 @@ def post(task: dict[str, str], body: bytes) -> bool:
 
 
 def main() -> None:
-    """Post all."""
+    """Post all, or until stopped."""
+    signal.signal(signal.SIGTERM, lambda number, _: STOPPED.append(number))
     task = json.load(sys.stdin)
     for body in task["bodies"]:
+        if STOPPED:
+            return
         for _ in range(TRIES):
             if post(task, json.dumps(body).encode()):
                 print(body["waybill"], flush=True)

@@ -6,13 +6,16 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from kube.fixtures import ROOT
 from kube.rig.node import ADDRESS, Node
+from support.postgres import PASSWORD, ROLE, Server
 
 HERE = Path(__file__).parent
 INGRESS = f"http://{ADDRESS}/rms/in/api/clickpost/notify"
@@ -27,6 +30,16 @@ RUNBOOK = dict(
 )
 """Steps by number."""
 Record = dict[str, Any]
+LEASE, BEAT = 10.0, 2.0
+"""Seconds: docs/storage.md."""
+
+
+class Push(NamedTuple):
+    """One that the client took."""
+
+    id: str
+    occurred_at: str
+    late: bool
 
 
 class Client:
@@ -47,12 +60,22 @@ class Client:
 
     def delivered(self) -> dict[str, list[str]]:
         """webhook-ids by AWB, of what was answered with 200."""
-        found: dict[str, list[str]] = {}
+        return {awb: [push.id for push in pushes] for awb, pushes in self.pushes().items()}
+
+    def pushes(self) -> "dict[str, list[Push]]":
+        """What was answered with 200 in the order in which it came, by AWB."""
+        found: dict[str, list[Push]] = {}
         for one in self.records():
             if one["status"] == 200:
                 headers = {name.lower(): value for name, value in one["headers"].items()}
-                found.setdefault(one["body"]["shipment"]["awb"], []).append(headers["webhook-id"])
+                push = Push(headers["webhook-id"], one["body"]["occurredAt"], late=one["body"]["late"])
+                found.setdefault(one["body"]["shipment"]["awb"], []).append(push)
         return found
+
+    def has_all(self, accepted: Counter[str]) -> bool:
+        """Whether so many updates of each AWB have come, each counted once."""
+        delivered = self.delivered()
+        return all(len(set(delivered.get(awb, []))) >= count for awb, count in accepted.items())
 
 
 def until(what: Callable[[], Any], *, seconds: float = 60.0) -> Any:
@@ -64,21 +87,24 @@ def until(what: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     return found
 
 
-def body(awb: str, code: int = 8) -> Record:
-    """What Clickpost posts."""
+def body(awb: str, step: int = 0) -> Record:
+    """What Clickpost posts; a shipment's steps follow each other by a minute."""
+    code, timestamp = 8, f"2026-11-20T{6 + step // 60:02d}:{step % 60:02d}:52Z"
     return {
         "waybill": awb,
         "cp_id": 4,
-        "timestamp": "2026-11-20T06:13:52Z",
+        "timestamp": timestamp,
         "remark": "Delivered",
         "clickpost_status_code": code,
         "clickpost_status_description": "Delivered",
-        "additional": {"latest_status": {"clickpost_status_code": code, "timestamp": "2026-11-20T06:13:52Z"}},
+        "additional": {"latest_status": {"clickpost_status_code": code, "timestamp": timestamp}},
     }
 
 
-def poster(node: Node, awbs: list[str], *, pause: float = 0.0, key: str = KEY) -> "subprocess.Popen[str]":
-    """Posts in the background through the ingress."""
+def poster(
+    node: Node, awbs: list[str], *, steps: int = 1, pause: float = 0.0, key: str = KEY
+) -> "subprocess.Popen[str]":
+    """Posts in the background through the ingress, the next step of a shipment after all have had the one before."""
     process = subprocess.Popen(
         [*node.inside, sys.executable, str(HERE / "poster.py")],
         stdin=subprocess.PIPE,
@@ -87,23 +113,94 @@ def poster(node: Node, awbs: list[str], *, pause: float = 0.0, key: str = KEY) -
         text=True,
     )
     assert process.stdin is not None
-    task = {"url": INGRESS, "host": HOST, "key": key, "bodies": [body(awb) for awb in awbs], "pause": pause}
+    bodies = [body(awb, step) for step in range(steps) for awb in awbs]
+    task = {"url": INGRESS, "host": HOST, "key": key, "bodies": bodies, "pause": pause}
     process.stdin.write(json.dumps(task))
     process.stdin.close()
     process.stdin = None
     return process
 
 
-def posted(process: "subprocess.Popen[str]") -> set[str]:
-    """The AWBs that were answered with 200, once all were."""
+def posted(process: "subprocess.Popen[str]") -> Counter[str]:
+    """How many updates of each AWB were answered with 200, once all were."""
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    return set(out.split())
+    return Counter(out.split())
+
+
+def stopped(load: "subprocess.Popen[str]") -> Counter[str]:
+    """The same of a load that has lasted long enough: it ends with the update under way."""
+    assert load.poll() is None, "the load ended before what it was for"
+    load.terminate()
+    return posted(load)
+
+
+def under_load(node: Node, client: Client) -> "subprocess.Popen[str]":
+    """A load that arrives at the client: 20 shipments' updates until it is `stopped`."""
+    before = client.delivered().keys()
+    load = poster(node, awbs(20), steps=500, pause=0.02)
+    until(lambda: client.delivered().keys() - before)
+    return load
+
+
+def assert_in_order(client: Client, accepted: Counter[str]) -> None:
+    """First arrivals of a shipment are in the order of its updates, and none was taken for a late one."""
+    pushes = client.pushes()
+    for awb in accepted:
+        first = {push.id: push for push in reversed(pushes[awb])}
+        came = [push.occurred_at for push in pushes[awb] if push is first[push.id]]
+        assert came == sorted(came), f"{awb} out of order"
+        assert not any(push.late for push in pushes[awb]), f"{awb} in order, but pushed as late"
+
+
+def server_pods(node: Node) -> list[Record]:
+    """The server's, those that end too."""
+    labels = "app.kubernetes.io/instance=main,app.kubernetes.io/component=server"
+    return list(node.plane.get("pods", "-n", "trackpush", "-l", labels)["items"])
 
 
 def awbs(count: int) -> list[str]:
     """Fresh ones."""
     return [f"19{secrets.randbelow(10**10):010d}" for _ in range(count)]
+
+
+class Owner(NamedTuple):
+    """A replica, which is one start of a process, and its pod."""
+
+    id: str
+    pod: str
+
+
+class Database(NamedTuple):
+    """A PostgreSQL on the node's own address, and the database that the test makes in it."""
+
+    server: Server
+    name: str
+
+    @property
+    def dsn(self) -> str:
+        """As pods reach it."""
+        return f"postgresql://{ROLE}:{PASSWORD}@{ADDRESS}:{self.server.port}/{self.name}"
+
+    def owner(self) -> Owner | None:
+        """Who sends what is for the client; None while nobody does."""
+        owner = (
+            "SELECT r.id, r.name FROM trackpush.push_configs AS c JOIN trackpush.slots AS s ON s.slot = c.slot"
+            " JOIN trackpush.replicas AS r ON r.id = s.owner WHERE c.name = 'bazaar/oms'"
+        )
+        replica, _, name = self.server.sql(owner, database=self.name).partition("|")
+        return Owner(replica, name.partition("/")[0]) if replica else None
+
+
+@pytest.fixture(scope="module")
+def database(node: Node) -> Iterator[Database]:
+    """Empty, with the server that holds it."""
+    made = Server({"listen_addresses": ADDRESS}, inside=node.inside)
+    try:
+        made.start()
+        yield Database(made, made.create_database())
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +229,7 @@ def test_the_readmes_commands_end_with_the_urls_to_paste(installed: str) -> None
 
 def test_a_real_post_through_the_ingress_arrives_with_the_clients_header(node: Node, client: Client) -> None:
     (awb,) = awbs(1)
-    assert posted(poster(node, [awb])) == {awb}
+    assert posted(poster(node, [awb])).keys() == {awb}
     until(lambda: awb in client.delivered())
     (record,) = [one for one in client.records() if one["body"]["shipment"]["awb"] == awb]
     assert record["headers"]["X-Key"] == "header-1"
@@ -180,7 +277,7 @@ def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, 
 def test_a_server_pod_killed_with_pushes_pending_loses_none(node: Node, client: Client) -> None:
     client.answer(503)
     waiting = awbs(60)
-    assert posted(poster(node, waiting)) == set(waiting)
+    assert posted(poster(node, waiting)).keys() == set(waiting)
     node.kubectl("-n", "trackpush", "delete", "pod", "main-0", "--grace-period=0", "--force")
     client.answer(200)
     until(lambda: set(waiting) <= client.delivered().keys(), seconds=180)
@@ -246,7 +343,7 @@ def test_the_chart_upgraded_under_load_loses_none(node: Node, shell: Any, client
     restart = {"spec": {"podTemplate": {"annotations": {"upgraded": "yes"}}}}
     node.kubectl("-n", "trackpush", "patch", "webhookserver", "main", "--type=merge", "-p", json.dumps(restart))
     node.kubectl("-n", "trackpush", "rollout", "status", "statefulset/main", "--timeout=120s")
-    assert posted(load) == set(sent)
+    assert posted(load).keys() == set(sent)
     until(lambda: set(sent) <= client.delivered().keys(), seconds=120)
     assert all(len(ids) == 1 for awb, ids in client.delivered().items() if awb in set(sent)), (
         "a clean end sends nothing twice"
@@ -261,16 +358,82 @@ def test_the_server_goes_on_without_the_operator_and_restarts_from_its_files_alo
     node.kubectl("-n", "trackpush", "scale", "deployment/trackpush", "--replicas=0")
     node.kubectl("-n", "trackpush", "delete", "pod", "main-0")
     (awb,) = awbs(1)
-    assert posted(poster(node, [awb])) == {awb}
+    assert posted(poster(node, [awb])).keys() == {awb}
     until(lambda: awb in client.delivered(), seconds=120)
+
+
+def test_the_journal_moves_to_postgresql_as_the_page_says_and_what_waited_is_pushed(
+    node: Node, shell: Any, client: Client, database: Database
+) -> None:
+    node.kubectl("-n", "trackpush", "scale", "deployment/trackpush", "--replicas=1")
+    node.kubectl("-n", "trackpush", "rollout", "status", "deployment/trackpush", "--timeout=120s")
+    before = client.delivered()
+    client.answer(503)
+    waiting = awbs(40)
+    assert posted(poster(node, waiting)).keys() == set(waiting)
+    page = (ROOT / "docs/move-storage.md").read_text()
+    for commands in re.findall(r"   ```sh\n(.*?)   ```", page, re.DOTALL):
+        print(shell.run(commands.replace("postgresql://trackpush:…@db.example:5432/trackpush", database.dsn)))
+    until(lambda: len(server_pods(node)) == 2, seconds=120)
+    node.kubectl("-n", "trackpush", "rollout", "status", "deployment/main", "--timeout=180s")
+    node.kubectl("-n", "trackpush", "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
+    client.answer(200)
+    until(lambda: set(waiting) <= client.delivered().keys(), seconds=120)
+    after = client.delivered()
+    assert all(len(after[awb]) == 1 for awb in waiting)
+    assert {awb: after[awb] for awb in before} == before, "what was delivered before the move is not pushed again"
+
+
+@pytest.mark.parametrize("how", ["restart", "receivers"])
+def test_two_pods_on_postgresql_roll_under_load_without_loss_doubles_or_disorder(
+    node: Node, client: Client, database: Database, how: str
+) -> None:
+    assert database
+    old = {one["metadata"]["uid"] for one in server_pods(node)}
+    load = under_load(node, client)
+    if how == "restart":
+        node.kubectl("-n", "trackpush", "rollout", "restart", "deployment/main")
+    else:
+        patch = {"spec": {"receivers": 1}}
+        node.kubectl("-n", "trackpush", "patch", "webhookserver", "main", "--type=merge", "-p", json.dumps(patch))
+        until(lambda: "--receivers=1" in node.kubectl("-n", "trackpush", "get", "deployment/main", "-o", "yaml").stdout)
+    node.kubectl("-n", "trackpush", "rollout", "status", "deployment/main", "--timeout=240s")
+    until(lambda: old.isdisjoint(one["metadata"]["uid"] for one in server_pods(node)), seconds=120)
+    node.kubectl("-n", "trackpush", "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
+    accepted = stopped(load)
+    if how == "receivers":
+        for pod in server_pods(node):
+            metrics = node.run("curl", "-sf", f"http://{pod['status']['podIP']}:8081/metrics").stdout
+            assert "\ntrackpush_receivers_accepting 1.0\n" in metrics
+    until(lambda: client.has_all(accepted), seconds=120)
+    print(f"{accepted.total()} updates were taken while two pods were replaced")
+    assert_in_order(client, accepted)
+    delivered = client.delivered()
+    assert all(len(delivered[awb]) == count for awb, count in accepted.items()), "a clean end sends nothing twice"
+
+
+def test_a_killed_pods_clients_are_taken_over_within_lease_and_beat(
+    node: Node, client: Client, database: Database
+) -> None:
+    load = under_load(node, client)
+    killed = until(database.owner)
+    node.kill_pod("trackpush", killed.pod)
+    begun = time.monotonic()
+    until(lambda: database.owner() not in {None, killed}, seconds=60)
+    took = time.monotonic() - begun
+    print(f"a killed pod's clients were taken over after {took:.1f} s")
+    accepted = stopped(load)
+    until(lambda: client.has_all(accepted), seconds=120)
+    assert took < LEASE + BEAT + 3.0
+    assert_in_order(client, accepted)
 
 
 def test_uninstalled_in_any_order_nothing_hangs_and_the_journal_stays(node: Node, shell: Any) -> None:
     shell.run("helm uninstall trackpush -n trackpush --wait")
     assert node.plane.get("pushconfig", "oms", "-n", "bazaar"), "resources stay"
-    assert node.plane.get("statefulset", "main", "-n", "trackpush"), "servers stay"
+    assert node.plane.get("deployment", "main", "-n", "trackpush"), "servers stay"
     node.kubectl("-n", "trackpush", "delete", "webhookserver", "main", "--timeout=60s")
-    until(lambda: not node.plane.get("statefulset,service,ingress", "-n", "trackpush")["items"])
+    until(lambda: not node.plane.get("deployment,service,ingress", "-n", "trackpush")["items"])
     until(lambda: not node.plane.get("pods", "-n", "trackpush")["items"], seconds=90)
     assert node.plane.get("pvc", "data-main-0", "-n", "trackpush"), "it holds updates that were answered with 200"
     node.kubectl("delete", "crd", "-l", "app.kubernetes.io/name!=x", "--timeout=60s", "--wait")

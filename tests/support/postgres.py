@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kube.rig.processes import free_ports
@@ -73,12 +73,16 @@ def _newest() -> Path | None:
 class Server:
     """One server in a folder of its own. `start` it, `remove` it in the end."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None, *, parent: Path = _SHORT) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, *, parent: Path = _SHORT, inside: Sequence[str] = ()
+    ) -> None:
+        """``inside``: a command that runs another in a network of its own, from all of which clients may come."""
         self._bin = programs()
+        self._inside = tuple(inside)
         self.folder = Path(tempfile.mkdtemp(prefix="trackpush-pg-", dir=parent))
         self.data = self.folder / "data"
-        self.port = free_ports(1)[0]
         self.settings = {**_SETTINGS, **(settings or {})}
+        (self.port,) = free_ports(1, address=self.settings["listen_addresses"], inside=inside)
         self._process: subprocess.Popen[bytes] | None = None
         if os.getuid() == 0:
             owner = pwd.getpwnam(_USER)
@@ -87,6 +91,9 @@ class Server:
     def create(self) -> None:
         """Make an empty cluster with the role `ROLE`."""
         self._run("initdb", "-D", self.data, "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "-N")
+        if self._inside:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all 10.0.0.0/8 scram-sha-256\n")
 
     def start(self) -> None:
         """Start it, or start it again, until it answers."""
@@ -97,7 +104,7 @@ class Server:
         flags = [one for name, value in options.items() for one in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*unprivileged(), str(self._bin / "postgres"), "-D", str(self.data), *flags],
+                [*self._inside, *unprivileged(), str(self._bin / "postgres"), "-D", str(self.data), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,10 +1,12 @@
 """Starts and ends the programs of a test cluster: each with its own log, ended by its process id."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,21 +80,37 @@ _given: set[int] = set()
 """Ports that this process handed out: whoever got one may not listen on it yet."""
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, each handed out once; all are held open until the last is found."""
-    held: list[socket.socket] = []
+def free_ports(count: int, *, address: str = "127.0.0.1", inside: Sequence[str] = ()) -> list[int]:
+    """Ports on which nobody listens at ``address``, each handed out once.
+
+    ``inside``: a command that runs another in the network where they will be used. A port that is free here may be
+    taken there.
+    """
     offset = os.getpid() * 7 % len(_PORTS)
-    try:
-        for step in range(len(_PORTS)):
-            if len(held) == count:
+    turned = (_PORTS[(offset + step) % len(_PORTS)] for step in range(len(_PORTS)))
+    candidates = [port for port in turned if port not in _given]
+    if inside:
+        command = [*inside, sys.executable, __file__]
+        task = json.dumps([count, address, candidates])
+        found = json.loads(subprocess.run(command, input=task, check=True, capture_output=True, text=True).stdout)
+    else:
+        found = _free(count, address, candidates)
+    _given.update(found)
+    return list(found)
+
+
+def _free(count: int, address: str, candidates: Sequence[int]) -> list[int]:
+    """All are held open until the last is found."""
+    with contextlib.ExitStack() as held:
+        found: list[int] = []
+        for port in candidates:
+            if len(found) == count:
                 break
-            port = _PORTS[(offset + step) % len(_PORTS)]
-            if port not in _given:
-                with contextlib.suppress(OSError):
-                    held.append(socket.create_server(("127.0.0.1", port)))
-        found = [one.getsockname()[1] for one in held]
-        _given.update(found)
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server((address, port)))
+                found.append(port)
         return found
-    finally:
-        for one in held:
-            one.close()
+
+
+if __name__ == "__main__":  # in another network: see `free_ports`
+    json.dump(_free(*json.load(sys.stdin)), sys.stdout)
