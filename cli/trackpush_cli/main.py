@@ -4,6 +4,7 @@ Subcommands are imported when they are run, because the server's and the models'
 `trackpush --help` or shell completion may take.
 """
 
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -61,6 +62,18 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(entry.module).command
         return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find it; of a name that there isn't, tell the nearest one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names and summaries, without importing what they are of."""

@@ -43,7 +43,9 @@ def test_every_subcommand_has_a_help_text(name: str) -> None:
 
 def test_an_unknown_subcommand_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["nonsense"]) == 2
-    assert "No such command 'nonsense'" in capsys.readouterr().err
+    assert "No such command 'nonsense'.\n" in capsys.readouterr().err
+    run(["statsu"])
+    assert "No such command 'statsu'. Did you mean status?" in capsys.readouterr().err
 
 
 def test_an_interrupt_ends_with_130_and_no_traceback(
