@@ -42,6 +42,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """Pushes that wait for another PushConfig, which is suspended."""
     body_kib: int = 1
     updates: int = 10_000
+    warm_up: int = 0
+    """Updates before what counts, at least: those of the largest beside it, so that journals are of one size."""
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +87,8 @@ async def measure(rig: Rig, shape: Shape) -> Cost:
 async def _drive(rig: Rig, shape: Shape, clients: list[Client], fleet: Fleet, sink: SinkProcess) -> Cost:
     padding = max(0, shape.body_kib * _KIB - _BODY) if shape.body_kib > 1 else 0
     settings: dict[str, float] = {"connections": CONNECTIONS, "padding": padding, "seconds": 3600}
-    warm = await rig.load(
-        fleet.ports, clients, count=max(_TURNS * shape.tenants, shape.updates // 5), first=0, **settings
-    )
+    first = max(_TURNS * shape.tenants, shape.updates // 5, shape.warm_up)
+    warm = await rig.load(fleet.ports, clients, count=first, first=0, **settings)
     await sink.until(len(warm.sent))
     before = fleet.cpu()
     posts = await rig.load(fleet.ports, clients, count=shape.updates, first=FIRST, **settings)
@@ -106,7 +107,11 @@ async def _drive(rig: Rig, shape: Shape, clients: list[Client], fleet: Fleet, si
 
 def tenants(storage: str, updates: int, counts: Sequence[int] = TENANTS) -> dict[str, Shape]:
     """By number of tenants."""
-    return {f"{count:,} tenants": Shape(storage=storage, tenants=count, updates=updates) for count in counts}
+    warm_up = _TURNS * max(counts)
+    return {
+        f"{count:,} tenants": Shape(storage=storage, tenants=count, updates=updates, warm_up=warm_up)
+        for count in counts
+    }
 
 
 def backlogs(storage: str, updates: int, sizes: Sequence[int]) -> dict[str, Shape]:
