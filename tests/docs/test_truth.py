@@ -90,8 +90,8 @@ def trouble(named: Named) -> str | None:
     text = re.sub(r"\bN\b", "2", re.sub(r"(?<! --awb) …$", "", text))
     try:
         parse(shlex.split(text, comments=True))
-    except click.MissingParameter as error:
-        return error.format_message() if named.shown else None  # a sentence names a command without what it needs
+    except (click.MissingParameter, click.BadOptionUsage) as error:
+        return error.format_message() if named.shown else None  # a sentence may leave out what they need
     except (click.ClickException, AssertionError) as error:
         return str(error) or type(error).__name__
     return None
