@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from support.deadline import until
-from support.load import Pace, Post, open_aggregator, stream
+from support.load import Aggregator, Pace, Post, open_aggregator, stream
 from support.manifests import Client, write
 from support.server import ServerProcess, running
 from support.sink import Arrival, Sink, open_sink
 
 PACE = Pace(rate=500, shipments=64, workers=32)
 """A shipment's updates are 128 ms apart, less than a slow answer takes: many wait behind another in their lane."""
+ENOUGH = 50
+"""Updates that each start of the server has accepted at least when it is killed."""
 SLOW_SHARE = 0.2
 SLOW_SECONDS = 0.2
 CONCURRENCY = 64
@@ -67,7 +69,7 @@ async def test_every_update_answered_with_200_is_pushed_in_order_over_kills(tmp_
         ):
             stop = asyncio.Event()
             posting = asyncio.create_task(stream(aggregator, PACE, stop=stop, resend=_every_other))
-            kills = [await _kill_and_start(server, rng) for _ in range(times)]
+            kills = [await _kill_and_start(server, aggregator, rng) for _ in range(times)]
             stop.set()
             await posting
             await until(
@@ -76,7 +78,6 @@ async def test_every_update_answered_with_200_is_pushed_in_order_over_kills(tmp_
                 what=lambda: f"{len(aggregator.accepted - sink.marks)} of {len(aggregator.accepted)} accepted are lost",
             )
             assert await server.terminate() == 0, server.tail()
-    assert len(aggregator.accepted) > times * PACE.rate / 10, "the load hardly got through: the test proves nothing"
     _assert_repeats_were_under_way(sink, kills)
     _assert_in_order(sink.arrivals)
     assert not slow_client.overlaps, f"sent while an earlier push of the shipment was under way: {slow_client.overlaps}"
@@ -87,8 +88,10 @@ def _every_other(post: Post) -> bool:
     return post.mark % 2 == 0
 
 
-async def _kill_and_start(server: ServerProcess, rng: random.Random) -> float:
-    await asyncio.sleep(rng.uniform(0.2, 1.2))
+async def _kill_and_start(server: ServerProcess, aggregator: Aggregator, rng: random.Random) -> float:
+    wanted = len(aggregator.accepted) + ENOUGH
+    await until(lambda: len(aggregator.accepted) >= wanted, seconds=60, what=server.tail)
+    await asyncio.sleep(rng.uniform(0, 1))
     killed_at = time.monotonic()
     await server.kill()
     await server.start()
