@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from kube.rig.processes import free_ports
 from support.deadline import until
 
 START_SECONDS = 60.0
@@ -51,8 +52,8 @@ class ServerProcess:
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._listen = "127.0.0.1:0"
-        self._admin_listen = "127.0.0.1:0"
+        # Not ports that the kernel gives to anyone: while it is down, somebody else could get them.
+        self._listen, self._admin_listen = (f"127.0.0.1:{port}" for port in free_ports(2))
 
     @property
     def url(self) -> str:
