@@ -19,8 +19,10 @@ from trackpush_server.server import Server
 PROGRAM = Path(sys.executable).with_name("st")
 BOUNDARIES = ("--phases=coverage",)
 """Each parameter and field at and beyond what the description says: always the same requests."""
-RANDOM = ("--phases=examples,fuzzing,stateful", "--max-examples=6", "--max-time=60")
-"""Bodies and queries made up, and operations one after the other as their links say."""
+FUZZED = ("--phases=fuzzing", "--max-examples=2", "--max-time=10")
+"""Bodies and queries made up."""
+LONGER = ("--phases=examples,fuzzing,stateful", "--max-examples=6", "--max-time=60")
+"""More of them, and operations one after the other as their links say."""
 LEFT_OUT = (
     "positive_data_acceptance",  # a selection that names nothing is well-formed, and refused
     "use_after_free",  # DELETE ends a replay; what it came to can still be read
@@ -42,7 +44,8 @@ async def fill(server: Server) -> None:
     "phases",
     [
         pytest.param(BOUNDARIES, id="boundaries", marks=pytest.mark.slow),
-        pytest.param(RANDOM, id="random", marks=pytest.mark.long),
+        pytest.param(FUZZED, id="fuzzed", marks=pytest.mark.slow),
+        pytest.param(LONGER, id="longer", marks=pytest.mark.long),
     ],
 )
 async def test_every_operation_answers_as_described_whatever_is_asked(tmp_path: Path, phases: tuple[str, ...]) -> None:
