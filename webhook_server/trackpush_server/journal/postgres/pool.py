@@ -91,8 +91,10 @@ class Pool:
             try:
                 if now - since > _SURE_SECONDS:
                     await session.fetch("SELECT 1", timeout=_CHECK_SECONDS)
-            except _BROKEN:
+            except BaseException as error:
                 session.terminate()
+                if not isinstance(error, _BROKEN):  # cancelled: who asked waits no longer
+                    raise
             else:
                 return session
         return await self._connector.connect()
