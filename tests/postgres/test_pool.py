@@ -19,7 +19,7 @@ async def test_a_connection_that_is_asked_whether_it_still_works_is_not_left_ope
     monkeypatch.setattr(pools, "_SURE_SECONDS", -1.0)
     pool = Pool(Connector(postgres_server.dsn(postgres_database)))
     backend = int((await pool.fetch("SELECT pg_backend_pid()"))[0][0])
-    count = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {backend}"
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {backend}"  # noqa: S608  a number
     assert postgres_server.sql(count) == "1"
     os.kill(backend, signal.SIGSTOP)
     try:

@@ -1,18 +1,23 @@
 """Starts and ends the programs of a test cluster: each with its own log, ended by its process id."""
 
 import contextlib
+import fcntl
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 _PORTS = range(20_000, 30_000)
 """Below the ephemeral ports, which other programs' connections take between our look and the server's bind."""
+_BLOCK = 100
+_SPARE = 20
 
 
 class ClusterError(Exception):
@@ -76,8 +81,24 @@ class Processes:
         return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
 
 
-_given: set[int] = set()
-"""Ports that this process handed out: whoever got one may not listen on it yet."""
+def _ports() -> Iterator[int]:
+    """Each port once, in blocks that no other process of the tests hands out while this one lives.
+
+    So a server that is killed and started again finds its ports as it left them, whoever looks for some meanwhile.
+    """
+    folder = Path(tempfile.gettempdir(), "trackpush-test-ports")
+    folder.mkdir(exist_ok=True)
+    for first in range(_PORTS.start, _PORTS.stop, _BLOCK):
+        file = os.open(folder / str(first), os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until this process ends
+        except BlockingIOError:
+            os.close(file)
+        else:
+            yield from range(first, first + _BLOCK)
+
+
+_unused = _ports()
 
 
 def free_ports(count: int, *, address: str = "127.0.0.1", inside: Sequence[str] = ()) -> list[int]:
@@ -86,30 +107,31 @@ def free_ports(count: int, *, address: str = "127.0.0.1", inside: Sequence[str] 
     ``inside``: a command that runs another in the network where they will be used. A port that is free here may be
     taken there.
     """
-    offset = os.getpid() * 7 % len(_PORTS)
-    turned = (_PORTS[(offset + step) % len(_PORTS)] for step in range(len(_PORTS)))
-    candidates = [port for port in turned if port not in _given]
-    if inside:
-        command = [*inside, sys.executable, __file__]
-        task = json.dumps([count, address, candidates])
-        found = json.loads(subprocess.run(command, input=task, check=True, capture_output=True, text=True).stdout)
-    else:
-        found = _free(count, address, candidates)
-    _given.update(found)
-    return list(found)
+    if not inside:
+        return _free(count, address, _unused)
+    task = json.dumps([count, address, list(itertools.islice(_unused, count + _SPARE))])
+    command = [*inside, sys.executable, __file__]
+    found: list[int] = json.loads(
+        subprocess.run(command, input=task, check=True, capture_output=True, text=True).stdout
+    )
+    return found
 
 
-def _free(count: int, address: str, candidates: Sequence[int]) -> list[int]:
-    """All are held open until the last is found."""
+def _free(count: int, address: str, candidates: Iterable[int]) -> list[int]:
+    """All are held open until the last is found.
+
+    Raises:
+        ClusterError: there are too few.
+    """
     with contextlib.ExitStack() as held:
         found: list[int] = []
         for port in candidates:
-            if len(found) == count:
-                break
             with contextlib.suppress(OSError):
                 held.enter_context(socket.create_server((address, port)))
                 found.append(port)
-        return found
+            if len(found) == count:
+                return found
+    raise ClusterError(f"only {len(found)} of {count} ports are free at {address}")
 
 
 if __name__ == "__main__":  # in another network: see `free_ports`
