@@ -57,6 +57,15 @@ async def test_time_counts_from_the_end_of_a_push_not_from_the_receipt(store: St
         assert await trim(opened) == Trimmed()
 
 
+async def test_who_meets_what_is_too_young_looks_at_what_came_just_before_again(store: Store) -> None:
+    """At a steady load there are always as many as a step looks at, and the last old ones ended a moment too late."""
+    async with store.open() as opened:
+        await put(opened, PushState.DELIVERED, received_at=NOW - 10)  # ends now, which is long after NOW
+        await put(opened, PushState.DELIVERED, received_at=NOW + 10)
+        step = await opened.journal.trim(Keep(delivered_since=NOW, dead_since=NOW), after=0, limit=2)
+        assert step == Trimmed()
+
+
 async def test_an_update_stays_with_the_last_of_its_pushes(store: Store) -> None:
     async with store.open() as opened:
         both = await put(opened, PushState.DELIVERED, received_at=NOW - 10, to=[OMS, CRM])

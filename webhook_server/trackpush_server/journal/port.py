@@ -248,7 +248,8 @@ class Trimmed(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     """For which the store was busy with it."""
     next_after: int | None = None
-    """Where to go on; None when everything that is old enough was looked at."""
+    """Where to go on; None when everything that is old enough was looked at. Look again from the same place then: what
+    was received last of that may have ended too late to go already."""
 
 
 class Resealed(msgspec.Struct, frozen=True, kw_only=True):

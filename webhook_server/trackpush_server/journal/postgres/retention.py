@@ -53,8 +53,7 @@ class Retention:
                 return await self._forget(session, keep, day, ids, ends=len(ids) < limit)
             going = [row["id"] for row in old if row["has_old"] or (not row["has_pushes"] and _is_old(row, keep))]
             trimmed = await self._delete(session, keep, going) if going else Trimmed()
-            more = len(rows) == limit
-            return msgspec.structs.replace(trimmed, next_after=old[-1]["id"] if more else None)
+            return msgspec.structs.replace(trimmed, next_after=old[-1]["id"] if len(old) == limit else None)
 
     async def _find_whole(self, session: Session, keep: Keep) -> None:
         for day in self._whole:

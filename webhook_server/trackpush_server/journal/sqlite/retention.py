@@ -31,8 +31,7 @@ def find(connection: sqlite3.Connection, keep: Keep, after: int, limit: int) -> 
     youngest = max(keep.delivered_since, keep.dead_since)
     old = [row for row in rows if row[1] < youngest]
     going = tuple(row[0] for row in old if row[3] or (not row[2] and row[1] < keep.delivered_since))
-    more = len(rows) == limit and bool(old)
-    return Candidates(going, old[-1][0] if more else None)
+    return Candidates(going, old[-1][0] if len(old) == limit else None)
 
 
 def delete(connection: sqlite3.Connection, keep: Keep, update_ids: Sequence[int]) -> Trimmed:
