@@ -10,6 +10,7 @@ import pytest
 from journal.stores import NOW, OMS, outcome, postgres_store, update
 from postgres.test_retention import CLOCK, LONG_AGO, on_day
 from support.postgres import Server
+from trackpush_server.journal.postgres.session import EACH_SESSION
 from trackpush_server.journal.queries import load
 
 _STATS = """
@@ -91,6 +92,28 @@ async def test_who_has_anything_pending_costs_by_the_number_of_push_configs_not_
     read = [node for node in _nodes(whole["Plan"]) if node.get("Relation Name", "").startswith("undelivered_")]
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in read) <= 2 * 6, plan
     assert pages < 4 * 6 * len(read), plan
+
+
+async def test_a_page_of_a_push_config_with_little_costs_little_behind_the_backlog_of_another(
+    postgres_server: Server, journal_database: str, journal_sql: Callable[[str], str]
+) -> None:
+    """Once the database knows of the backlog, it would merge whole tables for the page."""
+    async with postgres_store(postgres_server.dsn(journal_database)).open() as opened:
+        for to in ("acme/much", "acme/little"):
+            for _ in range(20 if to == "acme/much" else 1):
+                await opened.put(*(update(to=[to]) for _ in range(250 if to == "acme/much" else 5)))
+    statement = load("trackpush_server.journal.postgres.sql", "reading")["pending"]
+    plan = await asyncio.to_thread(
+        journal_sql,
+        f"{EACH_SESSION}; ANALYZE; SET plan_cache_mode = force_generic_plan; PREPARE one AS {statement};"
+        " EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, FORMAT JSON)"
+        " EXECUTE one (ARRAY['acme/little'], ARRAY[0], ARRAY[100])",
+    )
+    ((whole,),) = [json.loads(plan)]
+    read = [node for node in _nodes(whole["Plan"]) if node.get("Relation Name", "").startswith(_LARGE)]
+    assert {node["Relation Name"].rpartition("_")[0] for node in read} == {"updates", "pushes", "undelivered"}
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in read) == 3 * 5, plan
+    assert whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"] < 200, plan
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

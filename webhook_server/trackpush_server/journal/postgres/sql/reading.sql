@@ -7,13 +7,15 @@ CROSS JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (
 LEFT JOIN LATERAL (
     SELECT p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification,
         u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
-    FROM trackpush.undelivered AS e
+    FROM (
+        SELECT e.update_id, e.config_id FROM trackpush.undelivered AS e
+        WHERE e.state = 0 AND e.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = w.name)
+            AND e.update_id > w.after
+        ORDER BY e.update_id LIMIT w.most
+    ) AS e
     JOIN trackpush.pushes AS p ON p.update_id = e.update_id AND p.config_id = e.config_id
     JOIN trackpush.updates AS u ON u.id = e.update_id
     JOIN trackpush.accounts AS a ON a.id = u.account_id
-    WHERE e.state = 0 AND e.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = w.name)
-        AND e.update_id > w.after
-    ORDER BY e.update_id LIMIT w.most
 ) AS p ON true;
 
 -- name: fetch
