@@ -11,7 +11,8 @@ import pytest
 from support.deadline import until
 from support.postgres import Server
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres.balance import Timing
+from trackpush_server.journal.postgres.balance import Slot, Timing
+from trackpush_server.journal.postgres.lease_table import LeaseTable
 from trackpush_server.journal.postgres.leases import Leases, steady
 from trackpush_server.journal.postgres.schema import migrate
 
@@ -176,6 +177,35 @@ async def test_one_that_joins_and_one_that_ends_in_order_are_followed_at_once(me
     await first.leases.stop()
     await until_held(third, shares=[128])
     assert (second.tally.gone, third.tally.taken) == (0, 0), "handed over, not lost and taken over"
+
+
+async def test_one_that_begins_to_drain_in_the_middle_of_a_round_is_followed_at_once(
+    members: Members, journal_sql: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beat of that round doesn't say so yet: the others are told after the next one."""
+    first, second = await members.join(PATIENT), await members.join(PATIENT)
+    await until_held(first, second, shares=[64, 64])
+    beats, looks, seen_free = LeaseTable.beat, LeaseTable.slots, asyncio.Event()
+
+    async def beat(table: LeaseTable, number: int, *, draining: bool) -> bool:
+        ours = table._replica == second.leases._replica
+        if ours and draining:
+            await seen_free.wait()  # the other has looked, and thinks that these slots aren't for it
+        lives = await beats(table, number, draining=draining)
+        if ours and not draining:
+            second.leases.drain()
+        return lives
+
+    async def slots(table: LeaseTable) -> tuple[Slot, ...]:
+        found = await looks(table)
+        if table._replica == first.leases._replica and any(one.owner is None for one in found):
+            seen_free.set()
+        return found
+
+    monkeypatch.setattr(LeaseTable, "beat", beat)
+    monkeypatch.setattr(LeaseTable, "slots", slots)
+    await asyncio.to_thread(journal_sql, "SELECT pg_notify('trackpush_slots', '')")
+    await until_held(first, second, shares=[128, 0])
 
 
 async def test_what_is_wanted_may_be_sent_until_it_is_released(members: Members) -> None:

@@ -189,15 +189,15 @@ class Leases:
             await table.register(self._name, self._beat)
             self._registered = True
             _log.info("replica_registered", replica=self._name, id=self._replica)
-        sent_at = self._clock()
+        sent_at, draining = self._clock(), self._draining
         self._beat += 1
-        if not await table.beat(self._beat, draining=self._draining):
+        if not await table.beat(self._beat, draining=draining):
             self._registered = False
             self._lose(frozenset(self._held), "another replica declared this one dead")
             self._wake.set()
             return
         self._renew(sent_at)
-        if self._draining and not self._told_of_draining:
+        if draining and not self._told_of_draining:  # not before the table says so
             await table.tell()
             self._told_of_draining = True
         replicas, slots = await self._without_dead(table, await table.replicas(), await table.slots())
