@@ -127,8 +127,7 @@ async def test_what_is_asked_by_id_looks_into_its_day_only(journal_sql: Callable
     await asyncio.to_thread(journal_sql, "SELECT trackpush.make_partitions_v1(3)")
     plan = await asyncio.to_thread(
         journal_sql,
-        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off;"
-        f" PREPARE one AS {fetch}; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF)"
+        f"{EACH_SESSION}; PREPARE one AS {fetch}; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF)"
         f" EXECUTE one ('{OMS}', ARRAY[(trackpush.day_v1()::bigint << 36) + 1])",
     )
     scans = [line for line in plan.splitlines() if " on pushes_" in line]

@@ -2,6 +2,14 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from typing import Any
+
+
+async def end(task: asyncio.Task[Any] | None) -> None:
+    """Cancel a task, wherever it is, and wait until it has ended; None is none."""
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 class Background(ABC):
@@ -15,9 +23,7 @@ class Background(ABC):
 
     async def stop(self) -> None:
         """End, wherever it is."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     @abstractmethod
     async def _run(self) -> None: ...

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from trackpush_api.routing import RoutingTable
+from trackpush_server.background import end
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.runtime import uncollected
 from trackpush_server.telemetry.routing import RoutingTelemetry
@@ -96,9 +97,7 @@ class Watcher:
 
     async def stop(self) -> None:
         """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     @property
     def table(self) -> RoutingTable | None:

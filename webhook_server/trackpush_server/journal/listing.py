@@ -78,7 +78,8 @@ def list_pushes(names: Names, query: PushQuery, where: Bounds) -> Walking:
         older, newer = position(rows[-1]) if rows else cursor, more
     else:
         older, newer = more, None if cursor is None else (position(rows[0]) if rows else cursor)
-    return PushPage(tuple(push_row(names, row) for row in rows), cursor_text(older), cursor_text(newer))
+    found = tuple(push_row(names, row) for row in rows)
+    return PushPage(found, older and cursor_text(older), newer and cursor_text(newer))
 
 
 class _Wanted:

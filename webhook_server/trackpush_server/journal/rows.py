@@ -67,9 +67,9 @@ def position(found: Found) -> Position:
     return found.update_id, found.config_id
 
 
-def cursor_text(of: Position | None) -> str | None:
+def cursor_text(of: Position) -> str:
     """A position as `parse_cursor` reads it."""
-    return None if of is None else f"{of[0]}.{of[1]}"
+    return f"{of[0]}.{of[1]}"
 
 
 def push_row(names: Names, found: Found) -> PushRow:
@@ -95,7 +95,7 @@ def push_row(names: Names, found: Found) -> PushRow:
         error=found.error,
         replays=found.replays,
         erased_at=found.erased_at,
-        cursor=f"{found.update_id}.{found.config_id}",
+        cursor=cursor_text(position(found)),
     )
 
 

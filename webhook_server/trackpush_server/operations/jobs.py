@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 import structlog
 
+from trackpush_server.background import end
 from trackpush_server.journal.port import JournalUnavailableError
 
 MOST_RUNNING = 4
@@ -84,10 +85,7 @@ class Jobs(Generic[View]):
 
     async def cancel(self, job: str) -> None:
         """End a job; what it did stays."""
-        task = self._tasks.get(job)
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await end(self._tasks.get(job))
 
     async def close(self) -> None:
         """End all."""

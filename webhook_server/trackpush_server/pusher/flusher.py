@@ -7,6 +7,7 @@ otherwise send the earlier push again after the later one.
 import asyncio
 from collections.abc import Callable
 
+from trackpush_server.background import end
 from trackpush_server.journal.port import Journal
 
 
@@ -36,6 +37,4 @@ class Flusher:
 
     async def stop(self) -> None:
         """Give up on flushes under way; the journal's own close writes what is queued."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from trackpush_server.background import end
 from trackpush_server.journal.ownership import Ownership
 from trackpush_server.journal.port import Journal, JournalUnavailableError
 
@@ -51,9 +52,7 @@ class HandOvers:
 
     async def stop(self) -> None:
         """Give up; what is left is released with everything else."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         try:

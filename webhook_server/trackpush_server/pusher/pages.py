@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from trackpush_server.background import end
 from trackpush_server.journal.port import JournalUnavailableError, StoredPush, Wanted
 from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.hub import Hub
@@ -44,9 +45,7 @@ class Pages:
 
     async def close(self) -> None:
         """Give up a read under way."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         begun: int | None = None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from trackpush_server.background import end
 from trackpush_server.journal.port import Journal, JournalUnavailableError, StoredPush
 from trackpush_server.pusher.lanes import Lane, Lanes
 
@@ -48,9 +49,7 @@ class Payloads:
 
     async def close(self) -> None:
         """Give up a read under way."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from trackpush_server.background import end
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.pusher.hub import Hub
 
@@ -43,9 +44,7 @@ class Probing:
     async def close(self) -> None:
         """Plan none, and give up what is under way."""
         self.cancel()
-        if self._expiring is not None:
-            self._expiring.cancel()
-            await asyncio.gather(self._expiring, return_exceptions=True)
+        await end(self._expiring)
 
     def _due(self) -> None:
         self.timer = None

@@ -9,6 +9,7 @@ import asyncio
 
 import msgspec
 
+from trackpush_server.background import end
 from trackpush_server.journal.port import Journal, Page, Wanted
 
 _MANY = 16
@@ -57,9 +58,7 @@ class Reading:
 
     async def stop(self) -> None:
         """Give up: those who ask are on their way out, too."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from trackpush_server.background import end
 from trackpush_server.journal.postgres.errors import cause
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
@@ -52,9 +53,7 @@ class News:
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self, begun: asyncio.Event) -> None:
         while True:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from trackpush_server.background import end
 from trackpush_server.outbound.oauth2.reading import token_failure
 from trackpush_server.outbound.oauth2.token import Grant, Token, make_token
 from trackpush_server.outbound.port import Answer, Failure
@@ -81,9 +82,7 @@ class TokenSource:
     async def close(self) -> None:
         """End a request under way; whoever waits for it gets RESET."""
         self._closed = True
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        await end(self._asking)
 
     def _start(self) -> asyncio.Task[Token | Answer]:
         self._asking = asyncio.get_running_loop().create_task(self._run())
