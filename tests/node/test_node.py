@@ -283,6 +283,7 @@ def test_a_server_pod_killed_with_pushes_pending_loses_none(node: Node, client: 
     until(lambda: set(waiting) <= client.delivered().keys(), seconds=180)
     for awb in waiting:
         assert len(set(client.delivered()[awb])) == 1, "one update has one id, however often it is sent"
+    node.kubectl("-n", "trackpush", "wait", "--for=condition=Ready", "pod/main-0", "--timeout=60s")
 
 
 def test_the_plugin_finds_the_server_by_itself_and_says_what_is_wrong(shell: Any, client: Client) -> None:
