@@ -2,11 +2,12 @@
 
 This is the hottest code of the server. No task, no stream and no timer is made per exchange: the request is one
 write, the parser calls back without headers (only a failure's head is read a second time, for Retry-After), and the
-one timer of the connection moves along behind the deadlines instead of being cancelled each time.
+one alarm of the connection moves along behind the deadlines instead of being taken back each time.
 """
 
 import asyncio
 import contextlib
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Protocol
 
 import httptools
 
+from trackpush_server.outbound.alarms import Alarms
 from trackpush_server.outbound.alerts import alert
 from trackpush_server.outbound.excerpt import MAX_BODY, excerpt
 from trackpush_server.outbound.exchange import Exchange
@@ -66,6 +68,8 @@ class Connection(asyncio.BufferedProtocol):
     """A connected, guarded and, where it applies, TLS-verified connection to one destination."""
 
     __slots__ = (
+        "_alarm",
+        "_alarms",
         "_body",
         "_buffer",
         "_done",
@@ -83,18 +87,24 @@ class Connection(asyncio.BufferedProtocol):
         "_served",
         "_status",
         "_surplus",
-        "_timer",
         "_transport",
+        "_wakes_at",
     )
 
-    def __init__(self, owner: Owner, first: Exchange, buffer: memoryview, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, owner: Owner, first: Exchange, buffer: memoryview, loop: asyncio.AbstractEventLoop, alarms: Alarms
+    ) -> None:
         self._owner = owner
         self._first: Exchange | None = first
         self._buffer = buffer
         self._loop = loop
+        self._alarms = alarms
+        self._alarm = 0
+        """Which one is set, if one is."""
+        self._wakes_at = math.inf
+        """When it is due; without one, never."""
         self._parser = _parser(self)
         self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._exchange: Exchange | None = None
         self._idle_since = 0.0
         self._served = 0
@@ -126,9 +136,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._exchange = exchange
         exchange.stage = "waiting for the answer"
-        timer = self._timer
-        if timer is None or timer.when() > exchange.deadline:
-            self._set_timer(exchange.deadline)
+        if exchange.deadline < self._wakes_at:
+            self._wake_at(exchange.deadline)
         self._transport.write(exchange.request)
 
     def shut(self) -> None:
@@ -195,9 +204,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._ended(exc)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarms.take_back(self._alarm, self)
         self._transport = None
         self._owner.left(self)
 
@@ -258,10 +265,10 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def _rest(self, now: float) -> None:
-        """Wait for the next exchange, until the timer finds that there was none for too long."""
+        """Wait for the next exchange, until the alarm finds that there was none for too long."""
         self._idle_since = now
-        if self._timer is None:
-            self._set_timer(now + IDLE)
+        if self._wakes_at == math.inf:
+            self._wake_at(now + IDLE)
         self._owner.freed(self)
 
     def _refuse(self, why: str) -> None:
@@ -295,18 +302,19 @@ class Connection(asyncio.BufferedProtocol):
 
     # ---- time
 
-    def _set_timer(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._tick)
+    def _wake_at(self, when: float) -> None:
+        self._alarms.take_back(self._alarm, self)
+        self._alarm = self._alarms.set(when, self)
+        self._wakes_at = when
 
-    def _tick(self) -> None:
-        self._timer = None
+    def wake(self) -> None:
+        """The alarm: look whether there was an answer, or another exchange, in time (`alarms.Sleeper`)."""
+        self._wakes_at = math.inf
         now = self._loop.time()
         exchange = self._exchange
         due = self._idle_since + IDLE if exchange is None else exchange.deadline
         if due > now:
-            self._set_timer(due)
+            self._wake_at(due)
         elif exchange is None:
             self.shut()
         elif self._status:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
+from trackpush_server.outbound.alarms import Alarms
 from trackpush_server.outbound.connection import Connection
 from trackpush_server.outbound.dial import Dialler
 from trackpush_server.outbound.exchange import Exchange
@@ -30,6 +31,7 @@ class Pool:
         timeout: float,
         secrets: tuple[str, ...],
         buffer: memoryview,
+        alarms: Alarms,
         may_send: Callable[[], bool],
     ) -> None:
         self.secrets = secrets
@@ -38,6 +40,7 @@ class Pool:
         self._limit = limit
         self._timeout = timeout
         self._buffer = buffer
+        self._alarms = alarms
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
@@ -129,7 +132,7 @@ class Pool:
         task.add_done_callback(self._dialled)
 
     async def _dial(self, exchange: Exchange) -> None:
-        protocol = partial(Connection, self, exchange, self._buffer, self._loop)
+        protocol = partial(Connection, self, exchange, self._buffer, self._loop, self._alarms)
         try:
             async with asyncio.timeout_at(exchange.deadline):
                 await self._dialler.dial(exchange, protocol)

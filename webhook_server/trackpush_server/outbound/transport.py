@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from trackpush_api.routing import Destination, Egress, OAuth2
+from trackpush_server.outbound.alarms import Alarms
 from trackpush_server.outbound.connection import BUFFER_SIZE
 from trackpush_server.outbound.contexts import Contexts
 from trackpush_server.outbound.dial import Dialler
@@ -85,6 +86,7 @@ class HttpTransport:
         self._resolver = Resolver(lookup)
         self._contexts = Contexts()
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._alarms = Alarms()
         self._clock = clock
         self._chance = chance
         self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
@@ -114,6 +116,7 @@ class HttpTransport:
             timeout=destination.timeout,
             secrets=secrets,
             buffer=self._buffer,
+            alarms=self._alarms,
             may_send=partial(self._may_send, destination.name),
         )
         sender = HttpSender(build_head(destination, target), pool)
