@@ -1,5 +1,7 @@
 """What charts and masking are made of: steps that end, quantiles, and nothing of a person."""
 
+import pytest
+
 from trackpush_server.admin import masking
 from trackpush_server.telemetry import windows
 from trackpush_server.telemetry.windows import Windows
@@ -25,14 +27,61 @@ def test_the_last_hour_forgets_what_is_older_and_shows_quiet_steps_as_zero() -> 
     assert made.of("acme/oms").summary(now[0]).success_rate is None
 
 
-def test_windows_are_kept_of_so_many_push_configs_and_of_none_that_is_gone() -> None:
+def test_where_very_many_are_busy_the_lines_of_all_begin_later_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "MOST_STEPS", 25)
+    now = [7200.0]
+    made = Windows(lambda: now[0])
+    for _ in range(5):
+        for number in range(10):
+            made.ended(f"acme/{number}", "dead")
+        now[0] += 60
+    for number in range(10):
+        line = made.of(f"acme/{number}")
+        assert [point.at for point in line.points(now[0])] == [7380, 7440, 7500]
+        assert (line.summary(now[0]).dead, line.summary(now[0]).seconds) == (2, 180)
+    assert made.server.summary(now[0]).dead == 50
+    assert made.server.summary(now[0]).seconds == 3600
+
+
+def test_minutes_older_than_the_hour_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "MOST_STEPS", 60)
+    now = [7200.0]
+    made = Windows(lambda: now[0])
+    for _ in range(200):
+        made.ended("acme/oms", "dead")
+        now[0] += 60
+    now[0] -= 60
+    hour = made.of("acme/oms").summary(now[0])
+    assert (hour.dead, hour.seconds) == (60, 3600), "nothing was forgotten for want of room"
+
+
+def test_a_push_config_that_is_gone_has_no_line() -> None:
     made = Windows(lambda: 0.0)
-    for number in range(windows.MOST_PUSH_CONFIGS + 1):
+    for number in (1, 2):
         made.ended(f"acme/{number}", "dead")
-    assert made.of("acme/0").summary(0.0).dead == 0
-    assert made.of("acme/1").summary(0.0).dead == 1
     made.retain(["acme/2"])
     assert [made.of(f"acme/{number}").summary(0.0).dead for number in (1, 2)] == [0, 1]
+
+
+def test_what_waits_is_as_before_until_it_is_looked_at_again() -> None:
+    now = [7200.0]
+    made = Windows(lambda: now[0])
+    made.waiting([("acme/oms", 5, 12.0)])
+    now[0] += 180
+    made.waiting([("acme/oms", 0, 0.0)])
+    now[0] += 60
+    assert [point.pending for point in made.of("acme/oms").points(now[0])][-5:] == [5, 5, 5, 0, 0]
+
+
+def test_a_clock_that_steps_back_goes_on_with_the_last_step() -> None:
+    now = [7200.0]
+    made = Windows(lambda: now[0])
+    made.ended("acme/oms", "dead")
+    now[0] -= 600
+    made.ended("acme/oms", "dead")
+    assert made.of("acme/oms").points(now[0])[-1].at == 6600
+    assert made.of("acme/oms").summary(now[0]).dead == 0
+    assert made.of("acme/oms").summary(7200.0).dead == 2
 
 
 def test_masking_leaves_codes_and_times_and_takes_every_free_text() -> None:

@@ -1,19 +1,23 @@
 """What happened lately, for people: the last hour in steps, of the whole server and of each PushConfig.
 
 /metrics counts for ever and needs a Prometheus beside it to be read; a support person at 2 a.m. may have none. Only
-steps in which something happened are kept, and only so many PushConfigs, so that memory is bounded.
+steps in which something happened are kept, and only so many of them, so that memory is bounded.
 """
 
 import time
 from bisect import bisect_left
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 SPAN_SECONDS = 3600
-MOST_PUSH_CONFIGS = 2000
-"""Of those beyond it, the ones that were quiet the longest are forgotten."""
+SERVER_SECONDS = 15
+OWN_SECONDS = 60
+"""A step of the server's line, and of a PushConfig's."""
+MOST_STEPS = 120_000
+"""Of all PushConfigs together: the hour of 2,000 of them that are busy in each minute. With more the oldest minutes are
+forgotten, and lines begin later."""
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds of an attempt; a quantile is the upper bound of its class."""
 
@@ -28,8 +32,8 @@ class Step(msgspec.Struct):
     failed: int = 0
     delivered: int = 0
     dead: int = 0
-    pending: int = 0
-    """When last looked at in this step."""
+    pending: int | None = None
+    """When last looked at in this step; None: not looked at, and as before."""
     queue_age: float = 0.0
     """Seconds since the oldest pending push was received, the same."""
     durations: list[int] = msgspec.field(default_factory=lambda: [0] * (len(_BOUNDS) + 1))
@@ -54,6 +58,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The last hour of attempts and ends, added up."""
 
     seconds: int
+    """That are known: less than an hour where very many PushConfigs are busy."""
     attempts: int
     failed: int
     delivered: int
@@ -65,44 +70,34 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     p99: float | None
 
 
-class Ring:
-    """The steps of one line."""
+class Line:
+    """Some steps, in order of time, of the server or of one PushConfig."""
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, steps: Iterable[Step], *, first: int = 0) -> None:
+        """``seconds``: of a step. ``first``: number of the first step that is known."""
         self.seconds = seconds
-        self._most = SPAN_SECONDS // seconds
-        self._steps: deque[Step] = deque()
-
-    def step(self, now: float) -> Step:
-        """The current step."""
-        number = int(now) // self.seconds
-        steps = self._steps
-        if not steps or steps[-1].number < number:
-            last = steps[-1] if steps else None
-            steps.append(Step(number) if last is None else Step(number, pending=last.pending, queue_age=last.queue_age))
-            while steps[0].number <= number - self._most:
-                steps.popleft()
-        return steps[-1]
+        self._steps = list(steps)
+        self._first = first
 
     def points(self, now: float) -> tuple[Point, ...]:
-        """Every step of the span, the current one too; what was quiet is zero."""
-        last = int(now) // self.seconds
+        """Every known step of the span, the current one too; what was quiet is zero."""
         known = {step.number: step for step in self._steps}
-        points, waiting = [], Step(0)
-        for number in range(last - self._most + 1, last + 1):
-            step = known.get(number)
-            waiting = waiting if step is None else step
-            points.append(self._point(step or Step(number, pending=waiting.pending, queue_age=waiting.queue_age)))
+        points, pending, queue_age = [], 0, 0.0
+        for number in self._numbers(now):
+            step = known.get(number) or Step(number)
+            if step.pending is not None:
+                pending, queue_age = step.pending, step.queue_age
+            points.append(self._point(step, pending, queue_age))
         return tuple(points)
 
     def summary(self, now: float) -> Summary:
         """All steps of the span, added up."""
-        first = int(now) // self.seconds - self._most
-        steps = [step for step in self._steps if step.number > first]
+        numbers = self._numbers(now)
+        steps = [step for step in self._steps if step.number in numbers]
         durations = [sum(column) for column in zip(*(step.durations for step in steps), strict=True)]
         attempts, failed = sum(step.attempts for step in steps), sum(step.failed for step in steps)
         return Summary(
-            seconds=SPAN_SECONDS,
+            seconds=len(numbers) * self.seconds,
             attempts=attempts,
             failed=failed,
             delivered=sum(step.delivered for step in steps),
@@ -112,7 +107,11 @@ class Ring:
             p99=quantile(durations, 0.99),
         )
 
-    def _point(self, step: Step) -> Point:
+    def _numbers(self, now: float) -> range:
+        last = int(now) // self.seconds
+        return range(min(max(last - SPAN_SECONDS // self.seconds + 1, self._first), last), last + 1)
+
+    def _point(self, step: Step, pending: int, queue_age: float) -> Point:
         return Point(
             at=step.number * self.seconds,
             received=step.received / self.seconds,
@@ -121,8 +120,8 @@ class Ring:
             delivered=step.delivered / self.seconds,
             p50=quantile(step.durations, 0.5),
             p99=quantile(step.durations, 0.99),
-            pending=step.pending,
-            queue_age=step.queue_age,
+            pending=pending,
+            queue_age=queue_age,
         )
 
 
@@ -139,23 +138,39 @@ def quantile(counts: Sequence[int], share: float) -> float | None:
     return _BOUNDS[-1]
 
 
+class Minute:
+    """The steps of all PushConfigs in which something happened in one minute."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.steps: dict[str, Step] = {}
+
+
 class Windows:
     """The lines of one server. Everything happens on the event loop."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
-        self.server = Ring(15)
-        self._own: OrderedDict[str, Ring] = OrderedDict()
+        self._server = deque([Step(0)])
+        self._minutes = deque([Minute(0)])
+        self._kept = 0
+        """Steps in all minutes."""
+        self._first = 0
+        """Number of the first minute that wasn't forgotten for want of room."""
+        self._waiting: set[str] = set()
+        """Who had pushes pending when last looked at."""
+        self._exist: frozenset[str] | None = None
+        """None: nobody has said."""
 
     def received(self, count: int) -> None:
         """New updates are on disk."""
-        self.server.step(self._wall()).received += count
+        self._of_server(self._wall()).received += count
 
     def attempted(self, push_config: str, seconds: float, *, failed: bool) -> None:
         """One attempt ended."""
         now = self._wall()
         where = bisect_left(_BOUNDS, seconds)
-        for step in (self.server.step(now), self._ring(push_config).step(now)):
+        for step in (self._of_server(now), self._of(push_config, now)):
             step.attempts += 1
             step.failed += failed
             step.durations[where] += 1
@@ -163,7 +178,7 @@ class Windows:
     def ended(self, push_config: str, state: str) -> None:
         """A push ended."""
         now = self._wall()
-        for step in (self.server.step(now), self._ring(push_config).step(now)):
+        for step in (self._of_server(now), self._of(push_config, now)):
             if state == "delivered":
                 step.delivered += 1
             elif state == "dead":
@@ -173,30 +188,55 @@ class Windows:
         """What waits now: PushConfig, pending pushes, age of the oldest in seconds."""
         now = self._wall()
         total, oldest = 0, 0.0
+        before, self._waiting = self._waiting, set()
         for name, pending, age in counts:
             total += pending
             oldest = max(oldest, age)
-            if pending or name in self._own:
-                step = self._ring(name).step(now)
+            if pending:
+                self._waiting.add(name)
+            if pending or name in before:
+                step = self._of(name, now)
                 step.pending, step.queue_age = pending, age
-        step = self.server.step(now)
+        step = self._of_server(now)
         step.pending, step.queue_age = total, oldest
 
-    def of(self, push_config: str) -> Ring:
-        """The line of a PushConfig; an empty one where nothing happened."""
-        return self._own.get(push_config) or Ring(60)
+    @property
+    def server(self) -> Line:
+        """The line of the whole server."""
+        return Line(SERVER_SECONDS, self._server)
+
+    def of(self, push_config: str) -> Line:
+        """The line of a PushConfig; an empty one where nothing happened, and of one that doesn't exist."""
+        steps = (minute.steps.get(push_config) for minute in self._minutes)
+        exists = self._exist is None or push_config in self._exist
+        return Line(OWN_SECONDS, (step for step in steps if step is not None and exists), first=self._first)
 
     def retain(self, push_configs: Iterable[str]) -> None:
         """Only these PushConfigs exist from now on."""
-        for name in set(self._own).difference(push_configs):
-            del self._own[name]
+        self._exist = frozenset(push_configs)
 
-    def _ring(self, push_config: str) -> Ring:
-        ring = self._own.get(push_config)
-        if ring is None:
-            ring = self._own[push_config] = Ring(60)
-            if len(self._own) > MOST_PUSH_CONFIGS:
-                self._own.popitem(last=False)
-        else:
-            self._own.move_to_end(push_config)
-        return ring
+    def _of_server(self, now: float) -> Step:
+        number = int(now) // SERVER_SECONDS
+        steps = self._server
+        if steps[-1].number < number:  # a clock that steps back goes on with the last step
+            steps.append(Step(number))
+            while steps[0].number <= number - SPAN_SECONDS // SERVER_SECONDS:
+                steps.popleft()
+        return steps[-1]
+
+    def _of(self, push_config: str, now: float) -> Step:
+        number = int(now) // OWN_SECONDS
+        minutes = self._minutes
+        if minutes[-1].number < number:
+            minutes.append(Minute(number))
+            while minutes[0].number <= number - SPAN_SECONDS // OWN_SECONDS:
+                self._kept -= len(minutes.popleft().steps)
+        minute = minutes[-1]
+        step = minute.steps.get(push_config)
+        if step is None:
+            step = minute.steps[push_config] = Step(minute.number)
+            self._kept += 1
+            while self._kept > MOST_STEPS and len(minutes) > 1:
+                self._kept -= len(minutes.popleft().steps)
+                self._first = minutes[0].number
+        return step
