@@ -116,6 +116,78 @@ async def test_a_page_of_a_push_config_with_little_costs_little_behind_the_backl
     assert whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"] < 200, plan
 
 
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize("known", [False, True], ids=["unknown", "analysed"])
+async def test_no_read_costs_by_the_backlog_of_another_push_config(
+    postgres_server: Server,
+    journal_database: str,
+    journal_sql: Callable[[str], str],
+    known: bool,  # noqa: FBT001
+    mode: str,
+) -> None:
+    """Whether the database knows of the backlog or not: right after a burst it doesn't."""
+    async with postgres_store(postgres_server.dsn(journal_database)).open() as opened:
+        await opened.put(*(update(to=["acme/much"]) for _ in range(5)), *(update(to=["acme/little"]) for _ in range(5)))
+    await asyncio.to_thread(journal_sql, _PILE)
+    await asyncio.to_thread(journal_sql, "INSERT INTO trackpush.push_configs (name, slot) VALUES ('acme/none', 1)")
+    for table in ("updates", "pushes", "undelivered"):  # of what tests before have left
+        await asyncio.to_thread(journal_sql, f"VACUUM trackpush.{table}")
+    little = await asyncio.to_thread(journal_sql, "SELECT id FROM trackpush.push_configs WHERE name = 'acme/little'")
+    prepare = f"{EACH_SESSION};{' ANALYZE;' if known else ''} SET plan_cache_mode = {mode};"
+    dear = {}
+    for (file, name), values in _READS.items():
+        statement = load("trackpush_server.journal.postgres.sql", file)[name].format(columns="p.update_id", way="")
+        plan = await asyncio.to_thread(
+            journal_sql,
+            f"{prepare} PREPARE one AS {statement}; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE one"
+            + values.replace("LITTLE", little),
+        )
+        ((whole,),) = [json.loads(plan)]
+        pages = whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"]
+        if pages > _FEW_PAGES:
+            dear[name] = pages, plan
+    assert dear == {}
+
+
+_FEW_PAGES = 200
+"""Any index with the pile in it has more."""
+_PILE = """
+DO $$
+DECLARE
+    day    text := to_char(date '2020-01-01' + trackpush.day_v1(), 'YYYYMMDD');
+    v_last bigint := (SELECT last_id FROM trackpush.counter);
+    v_much integer := (SELECT id FROM trackpush.push_configs WHERE name = 'acme/much');
+BEGIN
+    EXECUTE format($q$
+        INSERT INTO trackpush.updates_%s
+            (id, key, account_id, received_at, shipment, awb, status, notification, body)
+        SELECT $1 + g, decode(md5(g::text), 'hex'), 1, g, 'P' || g, 'P' || g, 'INFO', '', ''
+        FROM generate_series(1, 80000) AS g
+    $q$, day) USING v_last;
+    EXECUTE format($q$
+        INSERT INTO trackpush.pushes_%s (update_id, config_id, origin)
+        SELECT $1 + g, $2, 1 FROM generate_series(1, 80000) AS g
+    $q$, day) USING v_last, v_much;
+    EXECUTE format($q$
+        INSERT INTO trackpush.undelivered_%s (state, config_id, update_id)
+        SELECT 0, $2, $1 + g FROM generate_series(1, 80000) AS g
+    $q$, day) USING v_last, v_much;
+    UPDATE trackpush.counter SET last_id = last_id + 80000;
+END $$
+"""
+_READS = {
+    ("reading", "pending"): "(ARRAY['acme/much', 'acme/little', 'acme/none'], ARRAY[0, 0, 0], ARRAY[5, 100, 100])",
+    ("reading", "pending_configs"): "",
+    ("reading", "push_configs"): "",
+    ("looking", "counts"): "(100)",
+    ("looking", "delivered"): f"(1::smallint, LITTLE, 0, {1 << 62}, 0, {1 << 62}, 10)",
+    ("looking", "undelivered"): f"(0::smallint, LITTLE, 0, {1 << 62}, 0, {1 << 62}, 10)",
+    ("replay", "delivered"): "('acme/little', 1::smallint, 0, 9, 0, 9, 10)",
+    ("replay", "by_state"): "('acme/little', 2::smallint, 0, 9, 0, 9, 10)",
+    ("replay", "expire"): "('acme/little', 0, 100)",
+}
+
+
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for child in plan.get("Plans", ()):

@@ -157,6 +157,7 @@ class Server:
         if self._tracing is not None:
             await self._tracing.close()
         await self._admin.stop()
+        await self._telemetry.pending.stop()
         _log.info("stopped")
 
     def health(self) -> Health:

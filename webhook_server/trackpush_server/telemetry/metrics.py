@@ -2,7 +2,6 @@
 
 import asyncio
 import platform
-import time
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Protocol
@@ -21,6 +20,7 @@ from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.ingest import IngestTelemetry
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.leases import LeaseTelemetry
+from trackpush_server.telemetry.pending import Pending
 from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.queues import QueueTelemetry
 from trackpush_server.telemetry.routing import RoutingTelemetry
@@ -32,10 +32,6 @@ from trackpush_server.telemetry.watching import Watching
 from trackpush_server.telemetry.windows import Windows
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many series again, and nobody asks for them
-
-_COUNT_SECONDS = 5.0
-"""How long counts of the backlog are good: counting a million pushes takes the disk a while."""
-_COUNT_TIMEOUT = 2.0
 
 
 class Gauges(Protocol):
@@ -58,8 +54,7 @@ class Telemetry:
     def __init__(self, journal: Journal) -> None:
         self.registry = CollectorRegistry()
         self._labels = BoundedLabels()
-        self._journal = journal
-        self._counted_at = -_COUNT_SECONDS
+        self.pending = Pending(journal)
         self.ingest = IngestTelemetry(self.registry, self._labels)
         self.push = PushTelemetry(self.registry, self._labels)
         self.queues = QueueTelemetry(self.registry, self._labels)
@@ -100,16 +95,7 @@ class Telemetry:
         self.queues.channels = channels
         self.ingest.connections.set(gauges.connections)
         self.ingest.under_way.set(gauges.under_way)
-        await self._count()
+        await self.pending.refresh()
+        self.queues.pending = self.pending.counts
         encode, content_type = choose_encoder(accept)
         return await asyncio.to_thread(encode, Summed(self.registry, elsewhere)), content_type
-
-    async def _count(self) -> None:
-        if time.monotonic() - self._counted_at < _COUNT_SECONDS:
-            return
-        try:
-            async with asyncio.timeout(_COUNT_TIMEOUT):
-                self.queues.pending = await self._journal.pending_counts()
-        except Exception:  # noqa: BLE001  older counts are better than no metrics while the journal can't be read
-            return
-        self._counted_at = time.monotonic()

@@ -74,7 +74,9 @@ class PostgresJournal:
         self._started = self._closed = False
         connector = self._connector = Connector(dsn)
         self._sealer = sealer or Sealer(os.urandom)
-        self._pool = Pool(connector)
+        self._dispatch = Pool(connector, most=2)
+        """For the dispatcher alone: what people ask for may take long, and no push waits for that."""
+        self._pool = Pool(connector, most=2)
         self._lookup = PostgresLookup(self._pool, self._sealer)
         self._retention = Retention(self._pool)
         self._housekeeping = Housekeeping(self._pool, self._number)
@@ -138,6 +140,7 @@ class PostgresJournal:
             await self._news.stop()
         await self._housekeeping.stop()
         await self._writer.stop()
+        await self._dispatch.close()
         await self._pool.close()
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
@@ -169,20 +172,20 @@ class PostgresJournal:
 
     async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         """Pages of pending pushes."""
-        return await pages.pending(self._pool, self._sealer, wanted)
+        return await pages.pending(self._dispatch, self._sealer, wanted)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """Those of the given pushes that are still pending."""
-        return await pages.fetch(self._pool, self._sealer, push_config, update_ids)
+        return await pages.fetch(self._dispatch, self._sealer, push_config, update_ids)
 
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
         """Mark old pending pushes as dead."""
         await self._flush_for_write()
-        return await self._pool.write(_REPLAY["expire"], push_config, received_before, limit)
+        return await self._dispatch.write(_REPLAY["expire"], push_config, received_before, limit)
 
     async def pending_configs(self) -> PendingConfigs:
         """Which PushConfigs have anything pending."""
-        return await pages.pending_configs(self._pool)
+        return await pages.pending_configs(self._dispatch)
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig."""

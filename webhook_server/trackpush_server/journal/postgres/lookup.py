@@ -1,4 +1,4 @@
-"""The lookup on PostgreSQL: what people ask, through the pool that reads for the dispatcher too.
+"""The lookup on PostgreSQL: what people ask.
 
 A status has no index of its own, which every update would pay for: pushes are walked in the order received, and the
 walk's bound holds.

@@ -12,7 +12,6 @@ from trackpush_server.journal.postgres.errors import cause, is_certain, place
 from trackpush_server.journal.postgres.session import EACH_SESSION, Connector, Session
 from trackpush_server.journal.queries import load
 
-MOST = 3
 _SURE_SECONDS = 1.0
 _CHECK_SECONDS = 2.0
 _VACUUM_SECONDS = 3600.0
@@ -23,12 +22,12 @@ _BROKEN = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClient
 
 
 class Pool:
-    """Connections are made when they are needed, and kept."""
+    """Connections are made when they are needed, and kept; ``most`` at a time, who needs another waits."""
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, *, most: int) -> None:
         self._connector = connector
         self._idle: list[tuple[Session, float]] = []
-        self._room = asyncio.Semaphore(MOST)
+        self._room = asyncio.Semaphore(most)
         self._closed = False
 
     async def fetch(self, query: str, *values: object) -> list[Any]:

@@ -26,12 +26,16 @@ _SETTINGS = (
     f"statement_timeout = {_LIMIT}",
     f"idle_in_transaction_session_timeout = {_LIMIT}",
     "jit = off",
+    "max_parallel_workers_per_gather = 0",
     "enable_seqscan = off",
+    "enable_bitmapscan = off",
     "enable_hashjoin = off",
     "enable_mergejoin = off",
+    "join_collapse_limit = 1",
 )
-"""Every statement goes by an index, row by row. Without that, what the database knows of ten million pushes of one
-PushConfig has it read all of them for the ten of another."""
+"""Every statement goes by an index, row by row, and joins in the order in which it is written. Without that, what the
+database knows of ten million pushes of one PushConfig, or doesn't know yet, has it read all of them for the ten of
+another."""
 EACH_SESSION = "; ".join(f"SET {one}" for one in _SETTINGS)
 _EACH_TRANSACTION = "; ".join(f"SET LOCAL {one}" for one in _SETTINGS)
 _ABOUT = """

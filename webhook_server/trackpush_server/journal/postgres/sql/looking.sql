@@ -40,10 +40,15 @@ WHERE p.update_id IN (
 ORDER BY p.update_id {way}, p.config_id {way} LIMIT $7;
 
 -- name: delivered
--- Pushes of one PushConfig that were delivered: nearly all of its index.
-SELECT {columns} FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
-WHERE p.state = $1 AND p.config_id = $2 AND p.update_id BETWEEN $3 AND $4 AND u.received_at >= $5 AND u.received_at < $6
-ORDER BY p.update_id {way} LIMIT $7;
+-- Pushes of one PushConfig that were delivered: nearly all of its index. Compared and sorted as that index is, so that no other will do,
+-- and each update after its push (OFFSET 0): whatever is known of the tables, this reads nothing of another PushConfig.
+SELECT {columns}
+FROM trackpush.pushes AS p
+CROSS JOIN LATERAL (
+    SELECT * FROM trackpush.updates AS u WHERE u.id = p.update_id AND u.received_at >= $5 AND u.received_at < $6 OFFSET 0
+) AS u
+WHERE p.state = $1 AND (p.config_id, p.update_id) >= ($2, $3) AND (p.config_id, p.update_id) <= ($2, $4)
+ORDER BY p.config_id {way}, p.update_id {way} LIMIT $7;
 
 -- name: undelivered
 -- Pushes of one PushConfig in another state.
@@ -104,7 +109,10 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT w.update_id FROM trackpush.undelivered AS w WHERE w.state = 0 AND w.config_id = c.id ORDER BY w.update_id LIMIT 1
 ) AS o ON true
-WHERE EXISTS (SELECT FROM trackpush.pushes AS p WHERE p.config_id = c.id)
+WHERE (  -- by this index only: by that of the updates it would be all pushes of others until the first of its own
+    SELECT true FROM trackpush.pushes AS p
+    WHERE (p.config_id, p.update_id) >= (c.id, 0) AND (p.config_id, p.update_id) <= (c.id, 9223372036854775807) LIMIT 1
+)
 ORDER BY c.name;
 
 -- name: audits

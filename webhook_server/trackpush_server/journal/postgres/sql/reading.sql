@@ -54,7 +54,10 @@ JOIN trackpush.updates AS u ON u.id = w.oldest;
 -- name: push_configs
 -- Every PushConfig that a push was stored of and that has one still.
 SELECT c.name FROM trackpush.push_configs AS c
-WHERE EXISTS (SELECT FROM trackpush.pushes AS p WHERE p.config_id = c.id) ORDER BY c.name;
+WHERE (  -- by this index only: by that of the updates it would be all pushes of others until the first of its own
+    SELECT true FROM trackpush.pushes AS p
+    WHERE (p.config_id, p.update_id) >= (c.id, 0) AND (p.config_id, p.update_id) <= (c.id, 9223372036854775807) LIMIT 1
+) ORDER BY c.name;
 
 -- name: size
 -- What all tables and indexes take on the database's disk, in bytes.

@@ -9,12 +9,20 @@ WHERE w.state = $2 AND w.config_id = (SELECT c.id FROM trackpush.push_configs AS
 ORDER BY w.update_id LIMIT $7;
 
 -- name: delivered
--- Pushes of a PushConfig that were delivered, oldest first: nearly all of it are.
+-- Pushes of a PushConfig that were delivered, oldest first: nearly all of it are. By its own index, as the list in looking.sql is.
 SELECT p.update_id, p.state, u.received_at
-FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
-WHERE p.state = $2 AND p.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1) AND p.update_id > $3
-    AND u.erased_at IS NULL AND (p.replayed_at IS NULL OR p.replayed_at < $4) AND u.received_at >= $5 AND u.received_at < $6
-ORDER BY p.update_id LIMIT $7;
+FROM (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1 OFFSET 0) AS c
+CROSS JOIN LATERAL (
+    SELECT p.update_id, p.state FROM trackpush.pushes AS p
+    WHERE p.state = $2 AND (p.config_id, p.update_id) > (c.id, $3) AND (p.config_id, p.update_id) <= (c.id, 9223372036854775807)
+        AND (p.replayed_at IS NULL OR p.replayed_at < $4)
+    ORDER BY p.config_id, p.update_id OFFSET 0
+) AS p
+CROSS JOIN LATERAL (
+    SELECT u.received_at FROM trackpush.updates AS u
+    WHERE u.id = p.update_id AND u.erased_at IS NULL AND u.received_at >= $5 AND u.received_at < $6 OFFSET 0
+) AS u
+LIMIT $7;
 
 -- name: by_awb
 -- Ended pushes of a PushConfig by the update's AWB or that of its forward leg.

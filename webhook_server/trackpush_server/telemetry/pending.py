@@ -1,0 +1,50 @@
+"""The backlog of each PushConfig for /metrics: no scrape waits long for it, and counting has its share of the time."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from trackpush_server.background import end
+from trackpush_server.journal.port import Journal, JournalUnavailableError, PendingCount
+
+GOOD_SECONDS = 5.0
+"""For how long counts are good, at least."""
+SHARE = 0.1
+"""Of the time that may be spent on counting: ten million pushes take the disk some seconds."""
+WAIT_SECONDS = 2.0
+"""For how long a scrape waits. Counting goes on then, for the next one."""
+
+
+class Pending:
+    """Of one journal. Lives on one event loop; `stop` it in the end."""
+
+    def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock``: seconds, monotonic."""
+        self._journal = journal
+        self._clock = clock
+        self._good_until = float("-inf")
+        self._task: asyncio.Task[None] | None = None
+        self.counts: tuple[PendingCount, ...] = ()
+        """As of the last time; older ones are better than none while the journal can't be read."""
+
+    async def refresh(self) -> None:
+        """Count again, if it is time to."""
+        if self._task is None and self._clock() >= self._good_until:
+            self._task = asyncio.get_running_loop().create_task(self._count())
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=WAIT_SECONDS)
+
+    async def stop(self) -> None:
+        """Count no more."""
+        await end(self._task)
+
+    async def _count(self) -> None:
+        begun = self._clock()
+        try:
+            self.counts = await self._journal.pending_counts()
+        except JournalUnavailableError:
+            pass  # the journal itself tells
+        finally:
+            self._task = None
+            took = self._clock() - begun
+            self._good_until = self._clock() + max(GOOD_SECONDS, took / SHARE)
