@@ -24,11 +24,12 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 PACE = Pace(rate=80, shipments=32)
 SECONDS = 2.0
 TROUBLE = 0.15
+pytestmark = pytest.mark.timeout(300)
+"""The first of all Go programs has to wait until Go has compiled its standard library."""
 RETRIES = {"retry": {"schedule": ["50ms", "100ms", "200ms", "500ms"]}}
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_update_is_taken_once_and_in_order_although_all_of_it_gets_lost_now_and_then(
     tmp_path: Path, language: str
