@@ -85,10 +85,11 @@ class Load:
             self._collect(1.0)
         self._finish()
 
-    def open(self, *, rate: float, until: int) -> None:
-        """Send at a rate until a time (ns)."""
+    def open(self, *, rate: float, seconds: float) -> None:
+        """Send at a rate for so long."""
         clock = time.monotonic_ns
         start = clock()
+        until = start + int(seconds * _SECOND)
         step = _SECOND / rate
         sent = 0
         while True:
@@ -194,12 +195,11 @@ def main() -> None:
     load = Load(options.port, make, first=options.first)
     load.connect(options.connections)
     gc.disable()
-    until = time.monotonic_ns() + int(options.seconds * _SECOND)
     cpu, started = time.process_time(), time.monotonic()
     if options.rate:
-        load.open(rate=options.rate, until=until)
+        load.open(rate=options.rate, seconds=options.seconds)
     else:
-        load.closed(until=until, count=options.count)
+        load.closed(until=time.monotonic_ns() + int(options.seconds * _SECOND), count=options.count)
     busy = (time.process_time() - cpu) / (time.monotonic() - started)
     load.log.save(options.out)
     print(json.dumps({"requests": len(load.log.intended), "reconnects": load.reconnects, "busy": busy}))

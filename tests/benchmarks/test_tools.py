@@ -64,7 +64,7 @@ async def test_the_open_loop_counts_latency_from_when_each_request_was_due(rig: 
 
     posts = await _load_against(stalls_once, rig, rate=200, seconds=1, connections=1)
     check_accepted(posts)
-    assert len(posts.sent) in {200, 201}
+    assert len(posts.sent) == 201, "one at the begin and 200 steps later"
     times = answer_times(posts)
     assert max(times) >= 390
     # 80 requests fell due during the stall, evenly; a client that waits for its answers would report one slow request.
@@ -99,7 +99,7 @@ async def test_bodies_are_as_long_as_asked_and_well_formed(rig: Rig) -> None:
 
 async def test_several_servers_get_the_connections_in_turn(rig: Rig) -> None:
     async with rig.sink(["ok", "ok"]) as sink:
-        check_accepted(await rig.load(sink.ports, [rig.client("acme", 1)], seconds=5, count=40, connections=4))
+        check_accepted(await rig.load(sink.ports, [rig.client("acme", 1)], seconds=0.5, rate=80, connections=4))
         log = await sink.stop()
     connections = set(zip(log.endpoint, log.connection, strict=True))
     assert Counter(endpoint for endpoint, _ in connections) == {0: 2, 1: 2}
