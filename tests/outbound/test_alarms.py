@@ -1,4 +1,4 @@
-"""Alarms: on time, in order, movable, one timer for all, and none is kept for a connection that is gone."""
+"""Alarms: on time, movable, one timer for all, and none is kept for a connection that is gone."""
 
 import asyncio
 import gc
