@@ -3,7 +3,7 @@
 import asyncio
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from trackpush_api.routing import Limits
@@ -51,7 +51,7 @@ async def read(request: Request, limits: Limits, admission: Admission) -> bytes:
     """
     if _announced(request) > limits.max_body_bytes:
         raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+    if _waits_for_continue(request) and request.transport is not None:
         request.transport.write(_CONTINUE)
     body = bytearray()
     try:
@@ -69,6 +69,11 @@ async def read(request: Request, limits: Limits, admission: Admission) -> bytes:
     finally:
         admission.release(len(body))
     return bytes(body)
+
+
+def _waits_for_continue(request: Request) -> bool:
+    """An HTTP/1.0 client does not know interim answers and would take it for the final one (RFC 9110 §10.1.1)."""
+    return request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue"
 
 
 def _announced(request: Request) -> int:

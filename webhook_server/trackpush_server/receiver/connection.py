@@ -48,7 +48,7 @@ _DATE = _Date()
 class Connection(RequestHandler):
     """One connection. A head must be complete within its time-out, from the connect or from the head's first byte."""
 
-    __slots__ = ("_connections", "_head_timer", "_limits")
+    __slots__ = ("_connections", "_half_closed", "_head_timer", "_limits")
 
     def __init__(self, server: "Connections", loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
         super().__init__(
@@ -60,6 +60,7 @@ class Connection(RequestHandler):
         )
         self._connections = server
         self._limits = limits
+        self._half_closed = False
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -84,6 +85,23 @@ class Connection(RequestHandler):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def eof_received(self) -> bool:
+        """Keep the connection for the answers that are due: a sender may close its side right after its request.
+
+        Returns:
+            False closes the connection: no request is waiting for an answer.
+        """
+        self._half_closed = True
+        if self._messages:
+            last_body = self._messages[-1][1]
+        elif self._current_request is not None:
+            last_body = cast("Request", self._current_request).content
+        else:
+            return False
+        if not last_body.is_eof():  # the rest of this body will never arrive
+            last_body.set_exception(ConnectionError("the sender closed its side in the middle of a body"))
+        return True
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget it."""
         if self._head_timer is not None:
@@ -103,6 +121,8 @@ class Connection(RequestHandler):
         try:
             while not (self._force_close or self._close):
                 if not self._messages:
+                    if self._half_closed:
+                        break
                     await self._next_message()
                 message, payload = self._messages.popleft()
                 self._consumed()
