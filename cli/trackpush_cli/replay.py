@@ -5,13 +5,16 @@ from typing import Any
 
 import click
 
-from trackpush_cli.errors import INTERRUPTED
+from trackpush_cli.admin_port import AdminPort
+from trackpush_cli.errors import INTERRUPTED, CannotStartError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import output_option, print_data, print_table
 from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/replays"
+_COUNTED_TO = 1000
+"""The server counts pushes that are pending already up to this number."""
 STATES = ("dead", "delivered", "dropped")
 
 
@@ -25,6 +28,7 @@ STATES = ("dead", "delivered", "dropped")
 @click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
 @click.option("--dry-run", is_flag=True, help="Count, and send nothing.")
+@click.option("--yes", is_flag=True, help="Send delivered pushes again without asking.")
 @server_options
 @output_option
 def command(
@@ -37,12 +41,14 @@ def command(
     since: datetime | None,
     until: datetime | None,
     dry_run: bool,
+    yes: bool,
     server: ServerChoice,
     output: str,
 ) -> int:
     """Send pushes that have ended once more: dead ones, unless --state says otherwise.
 
     They keep their webhook-id, so a client that dedupes by it books nothing twice.
+    With --state delivered, the command shows the count and asks before it sends.
     """
     if not (ids or awb or client or push_config):
         raise click.UsageError("name what to replay: --id, --awb, --client or --push-config")
@@ -57,13 +63,47 @@ def command(
         "dryRun": dry_run,
     }
     port = server.open()
-    job = port.ask("POST", _PATH, request)
     try:
-        job = follow(port, _PATH, job, _progress, share=lambda job: (job["replayed"], _found(job)))
-    except KeyboardInterrupt:
-        job = cancel(port, _PATH, job)
+        if "delivered" in states and not dry_run and not yes:
+            _confirm(_run(port, {**request, "dryRun": True}))
+        job = _run(port, request)
+    except _CancelledJobError as cancelled:
+        job = cancelled.job
     _show(job, output)
     return INTERRUPTED if job["state"] == "cancelled" else 0
+
+
+class _CancelledJobError(Exception):
+    """Ctrl-C ended the job."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        super().__init__(job["id"])
+        self.job = job
+
+
+def _run(port: AdminPort, request: dict[str, Any]) -> dict[str, Any]:
+    job = port.ask("POST", _PATH, request)
+    try:
+        return follow(port, _PATH, job, _progress, share=lambda job: (job["replayed"], _found(job)))
+    except KeyboardInterrupt:
+        raise _CancelledJobError(cancel(port, _PATH, job)) from None
+
+
+def _confirm(counted: dict[str, Any]) -> None:
+    """Ask; the clients have these pushes already, and get each of them once more.
+
+    Raises:
+        CannotStartError: the answer is not yes, or nobody can answer.
+    """
+    found = _found(counted)
+    if not found:
+        return
+    for push_config, state, count in _rows(counted):
+        click.echo(f"{push_config}: {count} {state}", err=True)
+    try:
+        click.confirm(f"Send {_pushes(found)} again, delivered ones included?", abort=True, err=True)
+    except click.Abort:
+        raise CannotStartError("nothing was sent; --yes sends without asking") from None
 
 
 def _progress(job: dict[str, Any]) -> str:
@@ -78,16 +118,35 @@ def _show(job: dict[str, Any], output: str) -> None:
     if output != "table":
         print_data(job, output)
         return
-    rows = [
+    rows = _rows(job)
+    if rows:
+        print_table(("PUSHCONFIG", "STATE", "PUSHES"), rows)
+    found = _found(job)
+    if not found and not job["pending"]:
+        click.echo("nothing matches (erased pushes and those older than the retention can't be replayed)")
+    elif job["dryRun"]:
+        click.echo("dry run: nothing was sent; leave out --dry-run to send them")
+    elif found:
+        click.echo(f"{job['replayed']} pushes are pending again; `trackpush pushes list` shows what becomes of them")
+    for push_config, count in sorted(job["pending"].items()):
+        click.echo(f"{push_config}: {_pending(count)}")
+    for push_config, reason in sorted(job["waiting"].items()):
+        click.echo(f"{push_config}: {reason}")
+
+
+def _rows(job: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
         (push_config, state, str(count))
         for push_config, states in sorted(job["found"].items())
         for state, count in sorted(states.items())
     ]
-    if rows:
-        print_table(("PUSHCONFIG", "STATE", "PUSHES"), rows)
-    if not rows:
-        click.echo("nothing matches (erased pushes and those older than the retention can't be replayed)")
-    elif job["dryRun"]:
-        click.echo("dry run: nothing was sent; leave out --dry-run to send them")
-    else:
-        click.echo(f"{job['replayed']} pushes are pending again; `trackpush pushes list` shows what becomes of them")
+
+
+def _pushes(count: int) -> str:
+    return f"{count} push" if count == 1 else f"{count} pushes"
+
+
+def _pending(count: int) -> str:
+    if count == 1:
+        return "1 matching push is pending already and needs no replay"
+    return f"{count}{' or more' if count >= _COUNTED_TO else ''} matching pushes are pending already and need no replay"

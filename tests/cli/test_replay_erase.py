@@ -14,7 +14,7 @@ from support.bodies import body
 from support.command import Result, trackpush
 from support.deadline import until
 from support.serving import account, serving, table
-from support.sink import Sink, open_sink
+from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.server import Server
@@ -32,6 +32,17 @@ class Rig(NamedTuple):
         """A command against this server."""
         where = ("--admin", self.server.admin_address, "--token-file", str(self.token_file))
         return await trackpush(*arguments, *where, stdin=stdin)
+
+    async def post(self, mark: int) -> None:
+        """One more update, of a shipment of its own."""
+        url = f"http://{self.server.address}/rms/in/api/clickpost/notify?key=k"
+        async with aiohttp.ClientSession() as session:
+            await session.post(url, data=body("clickpost", mark=mark, shipment=mark, second=1))
+
+    def breaker(self) -> str:
+        """The state of the client's endpoint."""
+        (snapshot,) = self.server._dispatcher.snapshot()
+        return snapshot.breaker
 
     def awb(self, mark: int) -> str:
         """Of a delivered push."""
@@ -58,6 +69,11 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
             yield made
 
 
+async def refuse(_: Arrival) -> int:
+    """Answer as an endpoint that is down."""
+    return 500
+
+
 async def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(rig: Rig) -> None:
     result = await rig.run("replay", "--push-config", "acme/push", "--state", "delivered", "--dry-run")
     assert result.exit_code == 0
@@ -71,12 +87,49 @@ async def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(rig: Rig) -> 
 
 async def test_a_replay_sends_again_and_pushes_show_tells_of_it(rig: Rig) -> None:
     first = next(one for one in rig.sink.arrivals if one.mark == 1)
-    result = await rig.run("replay", "--id", first.webhook_id, "--state", "delivered", "-o", "json")
+    result = await rig.run("replay", "--id", first.webhook_id, "--state", "delivered", "--yes", "-o", "json")
     assert json.loads(result.stdout)["replayed"] == 1
     await until(lambda: len(rig.sink.arrivals) == 4, seconds=10, what="the replay has come")
     assert rig.sink.arrivals[-1].webhook_id == first.webhook_id
     shown = await trackpush("pushes", "show", first.webhook_id, "--data", str(rig.data))
     assert "replayed:           1 times" in shown.stdout
+
+
+async def test_delivered_pushes_are_counted_and_sent_again_only_after_a_yes(rig: Rig) -> None:
+    selection = ("replay", "--push-config", "acme/push", "--state", "delivered")
+    for answer in ("n\n", ""):  # no, and nobody there to answer
+        refused = await rig.run(*selection, stdin=answer)
+        assert refused.exit_code == 2
+        assert "acme/push: 3 delivered" in refused.stderr
+        assert "Send 3 pushes again, delivered ones included?" in refused.stderr
+        assert "nothing was sent; --yes sends without asking" in refused.stderr
+    assert len(rig.sink.arrivals) == 3
+    agreed = await rig.run(*selection, stdin="y\n")
+    assert "3 pushes are pending again" in agreed.stdout
+    await until(lambda: len(rig.sink.arrivals) == 6, seconds=10, what="all were sent again")
+
+
+async def test_a_replay_while_the_endpoint_fails_says_when_the_pushes_are_sent(rig: Rig) -> None:
+    rig.sink.behaviour = refuse
+    for mark in range(4, 10):
+        await rig.post(mark)
+    await until(lambda: rig.breaker() == "open", seconds=20, what="the breaker opens")
+    delivered = next(arrival for arrival in rig.sink.arrivals if arrival.mark == 1)
+    result = await rig.run("replay", "--id", delivered.webhook_id, "--state", "delivered", "--yes")
+    assert "1 pushes are pending again" in result.stdout
+    assert "acme/push: its endpoint is failing; they are sent when it is back" in result.stdout
+
+
+async def test_a_replay_of_a_pending_push_says_that_it_is_pending(rig: Rig) -> None:
+    rig.sink.behaviour = refuse
+    await rig.post(4)
+    await until(lambda: len(rig.sink.arrivals) >= 4, seconds=10, what="the first attempt failed")
+    pending = next(arrival for arrival in rig.sink.arrivals if arrival.mark == 4)
+    awb = rig.awb(4)
+    for selection in (("--id", pending.webhook_id), ("--awb", awb), ("--push-config", "acme/push")):
+        result = await rig.run("replay", *selection)
+        assert result.exit_code == 0
+        assert result.stdout.splitlines()[0] == "acme/push: 1 matching push is pending already and needs no replay"
 
 
 async def test_by_default_only_dead_pushes_are_replayed(rig: Rig) -> None:

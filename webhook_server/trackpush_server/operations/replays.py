@@ -7,9 +7,12 @@ from typing import Annotated, Literal, Protocol
 
 import msgspec
 
-from trackpush_server.ids import parse_push_id, push_config_tag
+from trackpush_server.ids import parse_push_id, push_config_tag, push_id
+from trackpush_server.journal.lookup import MOST_ROWS, PushQuery
 from trackpush_server.journal.port import Ended, Journal, PushState, Selection
+from trackpush_server.operations.held_back import held_back
 from trackpush_server.operations.jobs import Jobs, JobView
+from trackpush_server.pusher.observer import ChannelSnapshot
 
 STEP = 500
 """Pushes per commit: ingest waits for one such commit at most."""
@@ -42,10 +45,18 @@ class ReplayView(JobView, kw_only=True):
     found: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     """By PushConfig and state."""
     replayed: int = 0
+    pending: dict[str, int] = msgspec.field(default_factory=dict)
+    """By PushConfig: pushes of the selection that were pending already, so they need no replay. Counted up to 1,000."""
+    waiting: dict[str, str] = msgspec.field(default_factory=dict)
+    """By PushConfig: why its pending pushes are not being sent now. Absent where they are being sent."""
 
 
 class Pusher(Protocol):
     """What a replay needs of the dispatcher."""
+
+    def snapshot(self) -> tuple[ChannelSnapshot, ...]:
+        """The state of each PushConfig's delivery."""
+        ...
 
     def rescan(self, push_config: str, replayed: Iterable[int]) -> None:
         """These pushes are pending again on disk."""
@@ -87,6 +98,13 @@ class Replays:
         self.jobs.check()
         return ids
 
+    def refresh(self, view: ReplayView) -> ReplayView:
+        """The view with today's reasons why its pushes wait."""
+        snapshots = {snapshot.push_config: snapshot for snapshot in self._pusher.snapshot()}
+        reasons = {name: held_back(snapshots.get(name)) for name in sorted({*view.found, *view.pending})}
+        view.waiting = {name: reason for name, reason in reasons.items() if reason is not None}
+        return view
+
     async def _work(self, view: ReplayView, request: ReplayRequest, ids: list[tuple[bytes, str]]) -> None:
         for push_config in await self._journal.push_configs():
             if request.push_config not in {None, push_config}:
@@ -96,7 +114,28 @@ class Replays:
             tag = push_config_tag(push_config)
             keys = tuple(key for key, found in ids if found == tag) if ids else None
             if keys != ():
+                await self._count_pending(view, push_config, request, keys)
                 await self._one(view, push_config, _selection(request, view.begun_at, keys))
+
+    async def _count_pending(
+        self, view: ReplayView, push_config: str, request: ReplayRequest, keys: tuple[bytes, ...] | None
+    ) -> None:
+        """Before its ended pushes become pending, too."""
+        if keys is None:
+            query = PushQuery(
+                push_config=push_config,
+                awb=request.awb,
+                state=PushState.PENDING,
+                since=_milliseconds(request.since),
+                until=_milliseconds(request.until),
+                limit=MOST_ROWS,
+            )
+            pending = len((await self._journal.lookup.list_pushes(query)).rows)
+        else:
+            details = [await self._journal.lookup.show(push_id(key, push_config)) for key in keys]
+            pending = sum(detail is not None and detail.push.state is PushState.PENDING for detail in details)
+        if pending:
+            view.pending[push_config] = pending
 
     async def _one(self, view: ReplayView, push_config: str, selection: Selection) -> None:
         after = 0

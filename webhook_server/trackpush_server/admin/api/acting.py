@@ -46,19 +46,20 @@ async def start_replay(call: Call, body: ReplayRequest) -> ReplayView:
 @operation("GET", "/replays")
 async def list_replays(call: Call) -> ReplayList:
     """Replays that the process remembers."""
-    return ReplayList(replays=call.desk.replays.jobs.all())
+    replays = call.desk.replays
+    return ReplayList(replays=tuple(replays.refresh(view) for view in replays.jobs.all()))
 
 
 @operation("GET", "/replays/{id}", errors=(410,))
 async def get_replay(call: Call) -> ReplayView:
     """How far a replay is."""
-    return _known(call.desk.replays.jobs, call.path["id"])
+    return call.desk.replays.refresh(_known(call.desk.replays.jobs, call.path["id"]))
 
 
 @operation("DELETE", "/replays/{id}", errors=(410,))
 async def end_replay(call: Call) -> ReplayView:
     """End a replay; what it did stays."""
-    return await _end(call.desk.replays.jobs, "replay.end", call)
+    return call.desk.replays.refresh(await _end(call.desk.replays.jobs, "replay.end", call))
 
 
 @operation("POST", "/erasures", status=202, errors=(429,))

@@ -43,6 +43,7 @@ class Replaying:
         wanted = await posted(request, ReplayRequest, dryRun=True)
         view = await acting.replay(self._desk, identity(request), wanted, address(request))
         await self._desk.replays.jobs.wait(view.id, COUNT_SECONDS)
+        self._desk.replays.refresh(view)
         sending = sum(number for states in view.found.values() for number in states.values())
         context = {"view": view, "total": sending, "fields": _fields(wanted)}
         return page(request, "replay.html", context, active="dead")
@@ -59,6 +60,7 @@ class Replaying:
         view = self._desk.replays.jobs.get(request.match_info["id"])
         if view is None:
             raise ProblemError(410, "This replay belongs to another process of the server, or is forgotten by now.")
+        self._desk.replays.refresh(view)
         given = request.query.get("of", "")
         found = sum(number for states in view.found.values() for number in states.values())
         total = max(int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0, found)  # noqa: PLR2004
