@@ -85,7 +85,7 @@ class Connection(RequestHandler):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp never keeps the connection
         """Keep the connection for the answers that are due: a sender may close its side right after its request.
 
         Returns:
