@@ -39,7 +39,7 @@ def _updates(first: int, count: int, now: int) -> Iterator[NewUpdate]:
     """Like those of the load: AWBs over their whole range, event times over two hours; received in the last day."""
     content = body("clickpost", mark=0, shipment=0, second=0)
     parsed = parse(Aggregator.CLICKPOST, decode(content), content, key=None)
-    made = intake(account(Aggregator.CLICKPOST, name="waiting/clickpost"), _One(), parsed.updates, now)  # type: ignore[arg-type]
+    made = intake(account(Aggregator.CLICKPOST, name="waiting/clickpost"), _One(), parsed.updates, now, nonce=bytes)  # type: ignore[arg-type]
     model = made.updates[0]
     for number in range(first, first + count):
         awb = f"9{number * _STRIDE % _AWBS:012}"

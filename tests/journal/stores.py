@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -111,6 +112,13 @@ def update(*, to: Sequence[str | NewPush] = (OMS,), **fields: object) -> NewUpda
         pushes=pushes,
     )
     return msgspec.structs.replace(base, **fields)
+
+
+def timeless(shipment: str, status: str, **fields: object) -> NewUpdate:
+    """A report without a time; two of one status and shipment are the same report."""
+    identity = hashlib.sha256(f"{shipment} {status}".encode()).digest()
+    fresh = update(shipment=shipment, status=status, occurred_at=None, timeless=True, **fields)
+    return msgspec.structs.replace(fresh, key=fresh.key[-5:] + identity[:6] + os.urandom(5))
 
 
 async def page_of(journal: Journal, push_config: str, *, after: int, limit: int) -> Page:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from journal.stores import NOW, OMS, Opened, outcome, page_of, update
+from journal.stores import NOW, OMS, Opened, outcome, page_of, timeless, update
 from support.deadline import until
 from support.postgres import Server
 from trackpush_server.journal.ownership import slot_of
@@ -59,6 +59,16 @@ async def replicas(journal_address: str, journal_sql: Callable[[str], str]) -> A
     await asyncio.to_thread(journal_sql, statements)
     async with running(journal_address, OWNER) as owner, running(journal_address, OTHER) as other:
         yield owner, other
+
+
+async def test_of_the_same_report_without_a_time_at_several_replicas_at_once_one_is_stored(
+    replicas: tuple[Replica, Replica],
+) -> None:
+    counts = await asyncio.gather(
+        *(replica.journal.append([timeless("S", "A"), update(), timeless("S", "A")]) for replica in replicas * 20)
+    )
+    assert sum(counts) == 40 + 1
+    assert await replicas[1].put(timeless("S", "B")) == await replicas[0].put(timeless("S", "A")) == 1
 
 
 async def test_the_owner_is_told_what_others_store_and_not_what_it_stores_itself(

@@ -21,6 +21,12 @@ def push_id(key: bytes, push_config: str) -> str:
     return f"psh_{key.hex()}-{push_config_tag(push_config)}"
 
 
+def without_occurrence(identity: str) -> str:
+    """A push id of which only the report and the PushConfig are left: see `trackpush_server.updates.occurrence_key`."""
+    match = _PUSH_ID.fullmatch(identity)
+    return identity if match is None else f"psh_{'0' * 10}{match[1][10:22]}{'0' * 10}-{match[2]}"
+
+
 def parse_push_id(text: str) -> tuple[bytes, str]:
     """The update's key and the PushConfig's tag.
 

@@ -46,11 +46,16 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at_text: str | None = None
     """The time as the aggregator wrote it."""
     identified_at: int | None = None
-    """The time that is part of ``identity`` where that isn't ``occurred_at`` (0: none is). See `update_key`."""
+    """The time that is part of ``identity`` where that is not ``occurred_at``. See `update_key`."""
     test: bool = False
     """The aggregator's own test or dummy body."""
     body: bytes
     """The aggregator's body of this one update, JSON, secrets redacted. Untouched bytes where nothing was secret."""
+
+    @property
+    def timeless(self) -> bool:
+        """Whether the aggregator gave no time that can be read: a repeat then looks like the status coming back."""
+        return self.occurred_at is None and self.identified_at is None
 
 
 _TYPES = {status: f"shipment.{status.lower()}" for status in Status}
@@ -100,17 +105,48 @@ def notification(update: TrackingUpdate, received_at: int) -> Notification:
 KEY_BYTES = 16
 _TIME_BYTES = 5
 _LAST_SECOND = (1 << (8 * _TIME_BYTES)) - 1
+_IDENTITY_END = 11
+NONCE_BYTES = KEY_BYTES - _IDENTITY_END
+_SEPARATOR, _ESCAPE = "\x1f", "\x1e"
 
 
 def update_key(account: str, update: TrackingUpdate) -> bytes:
-    """What makes the update one and the same for an account: 16 bytes.
+    """The key of the update: 16 bytes that are equal exactly for repeats of one update of one account.
 
     Five bytes of the identity's time (seconds, 0 when unknown), then eleven of SHA-256 over account and identity. The
     time in front keeps the journal's unique index nearly append-only; it is part of the identity, so it never makes
     two of one. Derived, not drawn: the same update has the same key, hence the same ``webhook-id``,
-    even after a journal was lost.
+    even after a journal was lost. Without a time, equal keys don't prove a repeat: see `occurrence_key`.
     """
-    moment = update.occurred_at if update.identified_at is None else update.identified_at
-    seconds = 0 if moment is None else min(max(moment // 1000, 0), _LAST_SECOND)
-    digest = hashlib.sha256("\x1f".join((account, update.aggregator, *update.identity)).encode("utf-8", "replace"))
-    return seconds.to_bytes(_TIME_BYTES, "big") + digest.digest()[: KEY_BYTES - _TIME_BYTES]
+    moment = update.identified_at if update.identified_at is not None else update.occurred_at
+    return _seconds(moment or 0) + _digest(account, update.aggregator, *update.identity)[: KEY_BYTES - _TIME_BYTES]
+
+
+def occurrence_key(account: str, update: TrackingUpdate, *, received_at: int, nonce: bytes) -> bytes:
+    """The key of one report of an update without a time: no two reports share it.
+
+    Time of receipt, identity, nonce. Bytes 5 to 10 are those of `update_key`, so the journal can compare a report with
+    the one before: OUT_FOR_DELIVERY, UNDELIVERED, OUT_FOR_DELIVERY are three updates, not two.
+    """
+    identity = update_key(account, update)[_TIME_BYTES:_IDENTITY_END]
+    return _seconds(received_at) + identity + nonce[:NONCE_BYTES].rjust(NONCE_BYTES, b"\0")
+
+
+def _seconds(milliseconds: int) -> bytes:
+    return min(max(milliseconds // 1000, 0), _LAST_SECOND).to_bytes(_TIME_BYTES, "big")
+
+
+def _digest(*parts: str) -> bytes:
+    """SHA-256 of a list of texts; no two different lists are hashed as the same bytes.
+
+    The separator is escaped within a part. Unlike a length before each part, that leaves the keys of all updates as
+    earlier versions made them, unless a text holds one of the two control characters.
+    """
+    joined = _SEPARATOR.join([_escaped(part) for part in parts])
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).digest()
+
+
+def _escaped(part: str) -> str:
+    if _SEPARATOR not in part and _ESCAPE not in part:
+        return part
+    return part.replace(_ESCAPE, f"{_ESCAPE}0").replace(_SEPARATOR, f"{_ESCAPE}1")

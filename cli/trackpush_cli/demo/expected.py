@@ -3,7 +3,7 @@
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
 from trackpush_cli.demo.ledger import Expectation
 from trackpush_cli.demo.story import Posting
-from trackpush_server.ids import push_id
+from trackpush_server.ids import push_id, without_occurrence
 from trackpush_server.updates import TrackingUpdate, update_key
 
 
@@ -28,6 +28,7 @@ class Expected:
     def __init__(self, table: RoutingTable) -> None:
         self._destinations = table.destination_by_name
         self._known: set[bytes] = set()
+        self._last: dict[tuple[str, str], bytes] = {}
         self._newest: dict[tuple[str, str, str], int] = {}
 
     def of(self, posting: Posting) -> tuple[list[Expectation], int]:
@@ -35,14 +36,17 @@ class Expected:
         if len(self._known) > _REMEMBERED:
             # A demo that runs for days: only the samples are ever posted twice, and they come first.
             self._known.clear()
+            self._last.clear()
             self._newest.clear()
         expectations: list[Expectation] = []
         duplicates = 0
         for update in posting.updates:
             key = update_key(posting.account.name, update)
-            if key in self._known:
+            lane = (posting.account.name, update.shipment)
+            if self._last.get(lane) == key if update.timeless else key in self._known:
                 duplicates += 1
                 continue
+            self._last[lane] = key
             self._known.add(key)
             if posting.account.suspended or not _passes(posting.account, update):
                 continue
@@ -63,9 +67,10 @@ class Expected:
         self._newest[lane] = max(newest, happened)
         if late and destination.drop_late:
             return []
+        identity = push_id(key, destination.name)
         return [
             Expectation(
-                webhook_id=push_id(key, destination.name),
+                webhook_id=without_occurrence(identity) if update.timeless else identity,
                 push_config=destination.name,
                 account=posting.account.name,
                 shipment=update.shipment,

@@ -1,13 +1,16 @@
 """What the demo's clients must get, what they got, and whether that is each push once and in order.
 
 Pure: it takes what was posted and what arrived, with times in seconds of one monotonic clock, and gives values. The
-ids are known before anything is posted, because a push's id is derived from the update (`updates.update_key`).
+ids are known before anything is posted, because a push's id is derived from the update (`updates.update_key`); of an
+update without a time only a part is (`ids.without_occurrence`).
 """
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
 import msgspec
+
+from trackpush_server.ids import without_occurrence
 
 KEPT = 5000
 """So many ended pushes are remembered, as a demo may go on for days. A double that comes later counts as foreign."""
@@ -93,7 +96,8 @@ class Ledger:
 
     def arrive(self, arrival: Arrival) -> Push | None:
         """Take one request at a client's endpoint; the push it belongs to, or None for one that nobody expected."""
-        push = self._pushes.get(arrival.webhook_id)
+        pushes, identity = self._pushes, arrival.webhook_id
+        push = pushes.get(identity) or pushes.get(without_occurrence(identity))
         if push is None:
             self.counts["foreign"] += 1
             return None

@@ -90,7 +90,7 @@ class PlainView:
             self.say(f"{clock} pushed    {arrival.push_config} got {arrival.status} of yours -> {arrival.answered}")
             return
         if push.stored_at is None:
-            self._early.setdefault(arrival.webhook_id, []).append(arrival)
+            self._early.setdefault(push.expectation.webhook_id, []).append(arrival)
             return
         wanted = push.expectation
         outcome = (

@@ -60,7 +60,7 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
             *((scan_date, text(scan.get("status"))) if scan else (written, None)),
         ),
         # The identity's time: with scans it doesn't hold current_timestamp, which a repeat may write anew.
-        identified_at=(scan_time if scan else current_time) or 0,
+        identified_at=scan_time if scan else current_time,
         shipment=shipment,
         awb=awb,
         courier=text(item.get("courier_name")),

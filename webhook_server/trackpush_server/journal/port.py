@@ -62,6 +62,13 @@ class NewUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     pushes: tuple[NewPush, ...] = ()
     trace: str | None = None
     """The span that received it, as a W3C ``traceparent``; None while tracing is off."""
+    timeless: bool = False
+    """Whether it has no time of its own. Its key is then `trackpush_server.updates.occurrence_key`, and it is a
+    duplicate if the last update that was stored of its account and shipment has the same `IDENTITY` in its key."""
+
+
+IDENTITY = slice(5, 11)
+"""The bytes of a key that tell what was reported, of whatever time."""
 
 
 class Committed(msgspec.Struct, frozen=True):

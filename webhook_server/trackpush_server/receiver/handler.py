@@ -6,6 +6,7 @@ client that hangs up meanwhile changes nothing, as nothing cancels the handler.
 """
 
 import contextlib
+import functools
 import secrets
 import time
 from collections.abc import Callable
@@ -23,8 +24,9 @@ from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
 from trackpush_server.receiver.serving import Serving
 from trackpush_server.tracing.port import Receipt, Tracing
-from trackpush_server.updates import TrackingUpdate
+from trackpush_server.updates import NONCE_BYTES, TrackingUpdate
 
+_nonce = functools.partial(secrets.token_bytes, NONCE_BYTES)
 _UNTRACED: contextlib.AbstractContextManager[str | None] = contextlib.nullcontext()
 
 
@@ -113,7 +115,8 @@ class Receiver:
         account, now = match.account, self._wall()
         with self._span(request, account, parsed.updates, now) as trace:
             request.trace = trace
-            made = intake(account, serving.selection(account), parsed.updates, int(now * 1000), trace)
+            selection = serving.selection(account)
+            made = intake(account, selection, parsed.updates, int(now * 1000), trace, nonce=_nonce)
             admission.under_way += 1
             try:
                 accepted = await self._journal.append(made.updates)

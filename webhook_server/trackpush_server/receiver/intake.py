@@ -3,13 +3,15 @@
 Everything that stays the same for all clients of an update is made here, once; a push only adds its id and ``late``.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Status
 from trackpush_server.journal.port import NewUpdate
 from trackpush_server.receiver.filters import Failure, Selection
-from trackpush_server.updates import TrackingUpdate, notification, update_key
+from trackpush_server.updates import TrackingUpdate, notification, occurrence_key, update_key
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -30,15 +32,18 @@ def intake(
     updates: tuple[TrackingUpdate, ...],
     received_at: int,
     trace: str | None = None,
+    *,
+    nonce: Callable[[], bytes],
 ) -> Intake:
     """The updates of one request, for one commit. ``received_at`` is in milliseconds since the epoch.
 
+    ``nonce`` gives `trackpush_server.updates.NONCE_BYTES` random bytes; it is called for updates without a time.
     An update that no destination wants is stored without pushes: it shows that it came.
     """
     failures: list[Failure] = []
     made = tuple(
         [
-            _new_update(account.name, selection, update, received_at, trace=trace, failures=failures)
+            _new_update(account.name, selection, update, received_at, trace=trace, failures=failures, nonce=nonce)
             for update in updates
         ]
     )
@@ -55,9 +60,13 @@ def _new_update(
     *,
     trace: str | None,
     failures: list[Failure],
+    nonce: Callable[[], bytes],
 ) -> NewUpdate:
+    timeless = update.timeless
     return NewUpdate(
-        key=update_key(account, update),
+        key=occurrence_key(account, update, received_at=received_at, nonce=nonce())
+        if timeless
+        else update_key(account, update),
         account=account,
         received_at=received_at,
         occurred_at=update.occurred_at,
@@ -70,4 +79,5 @@ def _new_update(
         body=update.body,
         pushes=selection.of(update, received_at, failures),
         trace=trace,
+        timeless=timeless,
     )

@@ -64,6 +64,12 @@ class Batch:
         wanted = {push.push_config for update in self.updates for push in update.pushes}
         return wanted | {outcome.push_config for outcome in self.outcomes}
 
+    @property
+    def timeless(self) -> list[bool] | None:
+        """For each update whether it has no time; None where all have one, as nearly all batches do."""
+        found = [update.timeless for update in self.updates]
+        return found if True in found else None
+
     def columns(self, names: Names, sealer: Sealer) -> tuple[list[Any], ...]:
         """The arrays of `append_v1`, in its order."""
         self._push_configs = names.push_config_by_id

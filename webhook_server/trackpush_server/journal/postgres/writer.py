@@ -225,7 +225,10 @@ class Writer:
         sent = Sent(batch, self._number)
         try:
             values = (self._replica, self._fenced, _WRITER, sent.number, *columns)
-            answer = await session.row(_SQL["append"], *values)
+            if batch.timeless is None:
+                answer = await session.row(_SQL["append"], *values)
+            else:
+                answer = await session.row(_SQL["append_timeless"], *values, batch.timeless)
         except BaseException as error:
             if not (is_certain(error) or is_of_a_value(error)):
                 self._unsettled = sent

@@ -101,9 +101,24 @@ class Writing:
             for update_id, update in enumerate(updates, first)
         ]
         inserted = sql.INSERT_UPDATES.run(connection, rows)
-        new = None if inserted == len(rows) else {row[0] for row in connection.execute(sql.NEW_IN_RANGE, (first, last))}
+        repeats = self._remove_repeats(first, updates)
+        all_new = inserted == len(rows) and not repeats
+        new = None if all_new else {row[0] for row in connection.execute(sql.NEW_IN_RANGE, (first, last))}
         committed = self._insert_pushes(first, last, updates, new)
         return committed, _count_new(appends, first, new)
+
+    def _remove_repeats(self, first: int, updates: Sequence[NewUpdate]) -> int:
+        """Delete the new updates that repeat the last one of their shipment; how many.
+
+        All are compared before any is deleted, each with the row before it: if that one is a repeat itself, it equals
+        the last one that is kept.
+        """
+        timeless = [update_id for update_id, update in enumerate(updates, first) if update.timeless]
+        execute = self._connection.execute
+        repeats = [update_id for update_id in timeless if execute(sql.REPEATS_LAST, (update_id,)).fetchone()]
+        for update_id in repeats:
+            execute(sql.DELETE_REPEAT, (update_id,))
+        return len(repeats)
 
     def _insert_pushes(
         self,

@@ -28,6 +28,26 @@ VALUES {rows};
 -- Which of a batch's ids were really inserted; asked only when some were duplicates.
 SELECT id FROM updates WHERE id BETWEEN ? AND ?;
 
+-- name: repeats_last
+-- Whether a new update without a time reports what the update before it of the same shipment reports: bytes 5 to 10 of
+-- the key. Erased updates name no shipment: where no other is left, any of them counts, so that nothing erased returns.
+SELECT 1 FROM updates AS u WHERE u.id = ? AND coalesce(
+    (
+        SELECT substr(e.key, 6, 6) = substr(u.key, 6, 6) FROM updates AS e WHERE e.id = (
+            SELECT max(b.id) FROM updates AS b WHERE b.shipment = u.shipment AND b.account_id = u.account_id AND b.id < u.id
+        )
+    ),
+    EXISTS (
+        SELECT 1 FROM updates AS e
+        WHERE e.shipment = '' AND e.account_id = u.account_id AND e.erased_at IS NOT NULL
+            AND substr(e.key, 6, 6) = substr(u.key, 6, 6)
+    )
+);
+
+-- name: delete_repeat
+-- A new update that turned out to be a repeat.
+DELETE FROM updates WHERE id = ?;
+
 -- name: late_candidates
 -- New updates that are older than one received before for the same shipment.
 SELECT u.id FROM updates AS u
