@@ -1,5 +1,7 @@
 """Structured logs on stderr: one line per state change, UTC, stable event names. Never a Secret's value.
 
+The field `exception` of an unexpected error is its traceback without any value, see `trackpush_api.tracebacks`.
+
 Events (the field ``event``): ``lease_acquired`` · ``lease_lost`` · ``waiting_for_lease`` · ``waiting_for_kinds`` ·
 ``default_server_applied`` · ``default_server_refused`` · ``synced`` · ``resync_failed`` · ``watch_restarted`` ·
 ``missed_changes`` · ``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` ·
@@ -16,6 +18,8 @@ from typing import Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from trackpush_api.tracebacks import with_traceback
 
 LogFormat = Literal["console", "json"]
 
@@ -51,6 +55,7 @@ def configure(log_format: LogFormat | None = None, stream: TextIO | None = None)
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
+            with_traceback,
             renderer,
         ],
         logger_factory=lambda *_: _Lines(out),

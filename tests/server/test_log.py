@@ -1,6 +1,7 @@
 """A log that can't be written costs its lines, and nothing else."""
 
 import errno
+import json
 import re
 from collections.abc import Callable, Iterator
 from io import StringIO
@@ -77,3 +78,28 @@ def test_a_line_that_cannot_be_written_raises_nothing(log_nowhere: Callable[...,
     log_nowhere(log_format, Full())
 
     structlog.get_logger().error("told_to_nobody")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("configure", [logs.configure, operator_logs.configure])
+def test_an_unexpected_error_is_logged_with_its_traceback_and_without_any_value(
+    configure: Callable[..., None], log_format: str
+) -> None:
+    out = StringIO()
+    configure(log_format, out)
+
+    def fail() -> None:
+        password = "MARKED-9876543210"
+        raise ValueError(f"password={password}")
+
+    try:
+        fail()
+    except ValueError:
+        structlog.get_logger().exception("it_failed", round=7)
+    structlog.reset_defaults()
+
+    text = out.getvalue()
+    assert "ValueError: password […]" in (json.loads(text)["exception"] if log_format == "json" else text)
+    assert re.search(r"test_log\.py:\d+ in fail", text)
+    assert "MARKED" not in text
+    assert "exc_info" not in text

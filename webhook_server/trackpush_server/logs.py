@@ -1,7 +1,8 @@
 """Structured logs on stderr: one line per state change, UTC, stable event names.
 
 Nothing that is logged holds a body, a key, a header or a phone number. Each line is written so; `redact` is the second
-net, for the line that somebody adds later.
+net, for the line that somebody adds later. The field `exception` of an unexpected error is its traceback without any
+value, see `trackpush_api.tracebacks`.
 
 Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``draining`` · ``stopped`` ·
 ``routing_table_loaded`` · ``routing_table_refused`` · ``routing_shards_refused`` · ``routing_table_repaired`` ·
@@ -29,6 +30,8 @@ from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from trackpush_api.tracebacks import with_traceback
 
 LogFormat = Literal["console", "json"]
 
@@ -70,6 +73,7 @@ def configure(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
+            with_traceback,
             _renderer(chosen, colors=out.isatty()),
         ],
         logger_factory=lambda *_: _Lines(out),
