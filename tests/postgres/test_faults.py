@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from journal.stores import Opened, outcome, postgres_store, update
+from journal.stores import NOW, Opened, outcome, postgres_store, update
 from support.cutting import Cutter, When
 from support.deadline import until
 from support.postgres import PASSWORD, Server
@@ -140,6 +141,52 @@ async def test_a_message_names_the_database_and_the_remedy_but_never_the_passwor
         assert reason.startswith("journal in PostgreSQL at 127.0.0.1:")
         assert PASSWORD not in reason
         assert "of-somebody-else" not in reason
+
+
+@pytest.mark.parametrize("parameter", ["sslrootcert", "sslcert", "sslkey", "sslcrl"])
+async def test_a_file_of_the_connection_string_that_cannot_be_used_is_named(
+    postgres_dsn: str, tmp_path: Path, parameter: str
+) -> None:
+    missing = tmp_path / "missing.pem"
+    files = {name: tmp_path / name for name in ("sslcert", "sslkey") if parameter in {"sslcert", "sslkey"}}
+    for file in files.values():
+        file.write_text("")
+    given = "&".join(f"{name}={path}" for name, path in {**files, parameter: missing}.items())
+    reason = await _why_unavailable(f"{postgres_dsn}?sslmode=verify-full&{given}")
+    assert f"its {parameter} {missing} can't be read (No such file or directory); mount the file there" in reason
+    assert PASSWORD not in reason
+
+
+async def test_a_root_certificate_that_is_none_or_is_not_given_is_named(postgres_dsn: str, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificate")
+    reason = await _why_unavailable(f"{postgres_dsn}?sslmode=verify-full&sslrootcert={empty}")
+    assert f"its sslrootcert {empty} holds no certificate in PEM form" in reason
+    reason = await _why_unavailable(f"{postgres_dsn}?sslmode=verify-full")
+    assert "verify-full need sslrootcert=PATH" in reason
+
+
+@pytest.mark.parametrize("address", ["directly", "through a transaction pooler"])
+async def test_another_default_isolation_of_the_role_fails_no_update_of_two_replicas(
+    request: pytest.FixtureRequest, postgres_server: Server, journal_database: str, address: str
+) -> None:
+    own = await asyncio.to_thread(postgres_server.sql, "SHOW default_transaction_isolation")
+    assert own == "read committed"
+    postgres_server.sql(f"ALTER DATABASE {journal_database} SET default_transaction_isolation = 'repeatable read'")
+    try:
+        port = None if address == "directly" else request.getfixturevalue("postgres_pooler").port
+        dsn = postgres_server.dsn(journal_database, port=port)
+        async with postgres_store(dsn).open() as one, postgres_store(dsn).open() as other:
+            for _ in range(30):
+                await asyncio.gather(*(opened.put(update()) for opened in (one, other, one, other)))
+            number = await one.journal.begin_erasure("awb", "", now=NOW)
+            await asyncio.gather(
+                *(opened.journal.erase(number, [opened.committed[0].update_id], now=NOW) for opened in (one, other)),
+                *(opened.put(update()) for opened in (one, other)),
+            )
+            assert one.states == other.states == [None]
+    finally:
+        postgres_server.sql(f"ALTER DATABASE {journal_database} RESET default_transaction_isolation")
 
 
 async def _why_unavailable(dsn: str) -> str:

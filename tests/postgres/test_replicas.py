@@ -3,15 +3,22 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from io import StringIO
 
+import asyncpg
 import pytest
+import structlog
 
 from journal.stores import NOW, OMS, Opened, outcome, page_of, timeless, update
 from support.deadline import until
 from support.postgres import Server
+from trackpush_server import logs
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.port import PushState
-from trackpush_server.journal.postgres import PostgresJournal, writer
+from trackpush_server.journal.postgres import PostgresJournal, news, writer
+from trackpush_server.journal.postgres.errors import UnusableError
+from trackpush_server.journal.postgres.news import News
+from trackpush_server.journal.postgres.session import Session
 
 OWNER, OTHER = 1, 2
 
@@ -171,3 +178,34 @@ async def test_what_was_stored_while_the_listener_was_cut_off_is_told_afterwards
     one = await other.put_one()
     await until(lambda: bool(owner.elsewhere), seconds=30, what="told")
     assert owner.elsewhere[0] == (OMS, one.update_id)
+
+
+async def test_news_goes_on_after_a_connection_breaks_in_whatever_way_and_calls_none_of_them_unexpected(
+    replicas: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, other = replicas
+    out = StringIO()
+    logs.configure("json", out)
+    faults: list[Exception] = [
+        asyncpg.InternalClientError("unexpected data"),
+        asyncpg.ConnectionDoesNotExistError("gone"),
+        ConnectionResetError("reset"),
+        TimeoutError(),
+        UnusableError("it is a standby"),
+    ]
+    expected = len(faults)
+    look = News._look
+
+    async def broken(self: News, session: Session) -> bool:
+        if faults:
+            raise faults.pop()
+        return await look(self, session)
+
+    monkeypatch.setattr(News, "_look", broken)
+    monkeypatch.setattr(news, "_AFTER_FAULT", 0.01)
+    await until(lambda: not faults, seconds=30, what=f"{expected} faults")
+    one = await other.put_one()
+    await until(lambda: bool(owner.elsewhere), seconds=30, what="told")
+    structlog.reset_defaults()
+    assert owner.elsewhere[0] == (OMS, one.update_id)
+    assert "journal_news_failed" not in out.getvalue()

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from typing import Final
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -13,6 +14,16 @@ class UnusableError(Exception):
     """The database answers, but must not be used as it is; the message says why and what to do."""
 
 
+BROKEN: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+    UnusableError,
+)
+"""What a connection that breaks, or a database that refuses, may raise. An internal error of the client comes from a
+connection that the server ended between two statements."""
 _UNKNOWN_ENDS = ("08", "57P")
 """SQLSTATEs of a connection that ends, perhaps right after the commit."""
 
@@ -70,6 +81,10 @@ _NO_ANSWER: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "nothing listens there; start the database, or correct host and port"),
     (asyncpg.TargetServerAttributeNotMatched, "none of its hosts takes writes; promote a standby, or add the primary"),
     (OSError, "the connection broke or can't be made; see that it runs and that the network reaches it"),
+    (
+        asyncpg.ClientConfigurationError,
+        "the connection string can't be used; look at its parameters: verify-ca and verify-full need sslrootcert=PATH",
+    ),
     (asyncpg.InterfaceError, "the connection broke; see that the database runs"),
     (asyncpg.InternalClientError, "the connection broke; see that the database runs"),
 )

@@ -11,23 +11,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-import asyncpg
 import structlog
 
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide
-from trackpush_server.journal.postgres.errors import UnusableError, cause
+from trackpush_server.journal.postgres.errors import BROKEN, cause
 from trackpush_server.journal.postgres.lease_table import CHANNEL, LeaseTable
 from trackpush_server.journal.postgres.session import Connector, Session
 
-_FAULTS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-    UnusableError,
-)
 _BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds between tries to reach the database."""
 _GOODBYE = 3.0
@@ -131,7 +122,7 @@ class Leases:
                     return
                 self._observer.holds(len(self._held))
                 await table.release(epochs)
-        except _FAULTS as error:
+        except BROKEN as error:
             self._fault(error)
             return
         self._observer.handed_over(len(epochs))
@@ -154,7 +145,7 @@ class Leases:
                 self._lose(frozenset(self._held), "the server ends")
                 async with self._table() as table:
                     await table.leave()
-        except _FAULTS as error:
+        except BROKEN as error:
             _log.warning("leases_run_out_by_themselves", seconds=self._timing.lease, reason=cause(error))
             self._lose(frozenset(self._held), "the server ends")
         if self._timer is not None:
@@ -173,7 +164,7 @@ class Leases:
                 async with self._table() as table:
                     await self._round(table)
             except Exception as error:  # noqa: BLE001  whatever it is, the next round may do better
-                if not isinstance(error, _FAULTS):
+                if not isinstance(error, BROKEN):
                     _log.exception("leases_failed")
                 self._fault(error)
                 pause = _BACKOFF[min(self._faults, len(_BACKOFF)) - 1]

@@ -9,11 +9,10 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-import asyncpg
 import structlog
 
 from trackpush_server.background import end
-from trackpush_server.journal.postgres.errors import cause
+from trackpush_server.journal.postgres.errors import BROKEN, cause
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
 
@@ -64,7 +63,7 @@ class News:
                 await self._begin(session)
                 begun.set()
                 await self._look_on(session)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except BROKEN as error:
                 _log.debug("journal_news_interrupted", cause=cause(error))
             except Exception:  # noqa: BLE001  it is told; nothing may end this but the end of the server
                 _log.exception("journal_news_failed")

@@ -5,10 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
-
 from trackpush_server.journal.port import JournalUnavailableError
-from trackpush_server.journal.postgres.errors import cause, is_certain, place
+from trackpush_server.journal.postgres.errors import BROKEN, cause, is_certain, place
 from trackpush_server.journal.postgres.session import EACH_SESSION, Connector, Session
 from trackpush_server.journal.queries import load
 
@@ -17,8 +15,6 @@ _CHECK_SECONDS = 2.0
 _VACUUM_SECONDS = 3600.0
 _LOCK = load(f"{__package__}.sql", "reading")["lock"]
 _TELL = load(f"{__package__}.sql", "news")["tell"]
-_BROKEN = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError)
-"""An internal error of the client comes of a connection that the server ended between two statements."""
 
 
 class Pool:
@@ -44,7 +40,7 @@ class Pool:
 
         ``news``: the statement wrote some, and all replicas are woken for it.
         """
-        async with self.session() as session, session.connection.transaction():
+        async with self.session() as session, session.begin():
             await session.fetch(_LOCK)
             row = await session.row(query, *values)
             if news:
@@ -77,7 +73,7 @@ class Pool:
                         session.terminate()
                     raise
                 self._give_back(session)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise self._unavailable(error) from error
 
     async def _take(self) -> Session:
@@ -92,7 +88,7 @@ class Pool:
                     await session.fetch("SELECT 1", timeout=_CHECK_SECONDS)
             except BaseException as error:
                 session.terminate()
-                if not isinstance(error, _BROKEN):  # cancelled: who asked waits no longer
+                if not isinstance(error, BROKEN):  # cancelled: who asked waits no longer
                     raise
             else:
                 return session

@@ -25,7 +25,7 @@ async def reseal(pool: Pool, sealer: Sealer, after: int, limit: int) -> Resealed
     begun = time.perf_counter()
     unreadable = []
     ids, notifications, bodies = [], [], []
-    async with pool.session() as session, session.connection.transaction():
+    async with pool.session() as session, session.begin():
         for row in await session.fetch(_SQL["payloads"], stale):
             key = row["key"]
             payload = sealer.payload(key=key, notification=row["notification"], body=row["body"])

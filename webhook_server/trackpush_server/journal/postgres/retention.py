@@ -62,7 +62,7 @@ class Retention:
 
     async def _delete(self, session: Session, keep: Keep, ids: Sequence[int]) -> Trimmed:
         begun = time.perf_counter()
-        async with session.connection.transaction():
+        async with session.begin():
             if not (await session.row(_SQL["alone"]))["alone"]:
                 return Trimmed()
             await session.fetch(_SQL["mark_late"], ids, keep.delivered_since)
@@ -72,7 +72,7 @@ class Retention:
 
     async def _forget(self, session: Session, keep: Keep, day: int, ids: Sequence[int], *, ends: bool) -> Trimmed:
         begun = time.perf_counter()
-        async with session.connection.transaction():
+        async with session.begin():
             if not (await session.row(_SQL["alone"]))["alone"]:
                 return Trimmed()
             await session.fetch(_SQL["mark_late"], ids, keep.delivered_since)
@@ -90,7 +90,7 @@ class Retention:
     async def _drop(self, session: Session, day: int, keep: Keep) -> None:
         """Unless something of it was made pending again meanwhile."""
         with contextlib.suppress(asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):
-            async with asyncio.timeout(_DROP_SECONDS), session.connection.transaction():
+            async with asyncio.timeout(_DROP_SECONDS), session.begin():
                 await session.connection.execute(_LOCK_WAIT)
                 await session.fetch(_LOCK)
                 if (await session.row(_SQL["kept"], day, keep.delivered_since, keep.dead_since))["kept"]:

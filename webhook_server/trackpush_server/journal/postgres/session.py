@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 from trackpush_server.journal.postgres.errors import UnusableError
+from trackpush_server.journal.postgres.tls_files import unusable_file
 
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 20.0
@@ -23,6 +24,7 @@ ANSWER_SECONDS = 30.0
 
 _LIMIT = int(STATEMENT_SECONDS * 1000)
 _SETTINGS = (
+    "default_transaction_isolation = 'read committed'",
     f"statement_timeout = {_LIMIT}",
     f"idle_in_transaction_session_timeout = {_LIMIT}",
     "jit = off",
@@ -35,7 +37,11 @@ _SETTINGS = (
 )
 """Every statement goes by an index, row by row, and joins in the order in which it is written. Without that, what the
 database knows of ten million pushes of one PushConfig, or doesn't know yet, has it read all of them for the ten of
-another."""
+another.
+
+The isolation is set because a role or database may have another default: under ``repeatable read`` each append that
+waited for the counter's lock would fail (40001).
+"""
 EACH_SESSION = "; ".join(f"SET {one}" for one in _SETTINGS)
 _EACH_TRANSACTION = "; ".join(f"SET LOCAL {one}" for one in _SETTINGS)
 _ABOUT = """
@@ -72,9 +78,13 @@ class Session:
         if not self.pooled:
             yield
             return
-        async with self.connection.transaction():
+        async with self.begin():
             await self.connection.execute(_EACH_TRANSACTION)
             yield
+
+    def begin(self) -> Any:
+        """A transaction of several statements. Behind a pooler no session remembers the isolation."""
+        return self.connection.transaction(isolation="read_committed")
 
     @property
     def closed(self) -> bool:
@@ -128,13 +138,19 @@ class Connector:
             raise
 
     async def _open(self, *, cached: bool) -> asyncpg.Connection:
-        return await asyncpg.connect(
-            self.dsn,
-            timeout=CONNECT_SECONDS,
-            statement_cache_size=100 if cached else 0,
-            max_cached_statement_lifetime=0,
-            server_settings={"application_name": "trackpush"},
-        )
+        try:
+            return await asyncpg.connect(
+                self.dsn,
+                timeout=CONNECT_SECONDS,
+                statement_cache_size=100 if cached else 0,
+                max_cached_statement_lifetime=0,
+                server_settings={"application_name": "trackpush"},
+            )
+        except (OSError, asyncpg.InterfaceError):
+            why = await asyncio.to_thread(unusable_file, self.dsn)
+            if why is not None:
+                raise UnusableError(why) from None
+            raise
 
     async def _about(self, connection: asyncpg.Connection) -> Any:
         async with connection.transaction():

@@ -97,7 +97,7 @@ async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES) -
         asyncpg.PostgresError: what the database says, such as missing rights; nothing was changed.
     """
     if await _missing(connection, known):
-        async with connection.transaction():
+        async with connection.transaction(isolation="read_committed"):
             await connection.execute(f"SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({_LOCK})")
             if not await connection.fetchval(_KNOWN):
                 await connection.execute(_BOOK)
