@@ -92,4 +92,6 @@ class Store:
             observer=observer,
             timing=Timing(lease=self._lease),
         )
+        # A server that waits for its schema reads and stores nothing: the slots stay with those that run.
+        self._leases.may_join = lambda: self.journal.unavailable is None
         return self._leases

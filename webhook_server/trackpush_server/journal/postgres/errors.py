@@ -72,6 +72,10 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.TooManyConnectionsError, "raise max_connections, or put a pooler before the database"),
     (asyncpg.DiskFullError, "free space on the database's volume, or grow it"),
     (asyncpg.ReadOnlySQLTransactionError, "name the primary, or add target_session_attrs=read-write"),
+    (
+        asyncpg.LockNotAvailableError,
+        "a long transaction holds a table that is to be changed; it is tried again, or end that one (pg_stat_activity)",
+    ),
     (asyncpg.QueryCanceledError, "it took too long; look at the database's load, locks and disk"),
 )
 _NO_ANSWER: tuple[tuple[type[BaseException], str], ...] = (

@@ -70,6 +70,8 @@ class Leases:
         self.on_gained: Callable[[frozenset[int]], None] = _ignore
         self.on_lost: Callable[[frozenset[int]], None] = _ignore
         self.on_wanted: Callable[[frozenset[int]], None] = _ignore
+        self.may_join: Callable[[], bool] = lambda: True
+        """Whether this replica could send what it holds: asked before it takes part for the first time."""
         self._connector = Connector(dsn)
         self._replica = replica
         self._name = name
@@ -177,6 +179,8 @@ class Leases:
 
     async def _round(self, table: LeaseTable) -> None:
         if not self._registered:
+            if not self._beat and not self.may_join():
+                return
             await table.register(self._name, self._beat)
             self._registered = True
             _log.info("replica_registered", replica=self._name, id=self._replica)

@@ -6,12 +6,14 @@ of the change that a server must know to run on it. Functions carry a version in
 the older.
 """
 
+import asyncio
+import random
 import re
 from importlib import resources
 from typing import Final
 
 import msgspec
-from asyncpg import Connection
+from asyncpg import Connection, LockNotAvailableError
 
 _NUMBERED = re.compile(r"(\d{4})_(\w+)\.sql")
 _NEEDS = re.compile(r"-- needs: (\d+)\n")
@@ -19,6 +21,13 @@ _LOCK = 0x7472_6163_6B70_7573
 """Of the advisory lock: "trackpus"."""
 _PARTITIONS_AHEAD = 3
 """Days."""
+_LOCK_SECONDS = 2.0
+"""How long a change waits for a table that somebody reads. All others wait behind the change meanwhile, so it must be
+short; but it must be longer than ``deadlock_timeout`` (1 s), after which an autovacuum gives way."""
+_TRIES = 3
+_PAUSE_SECONDS = 2.0
+"""Between two tries, ±20 %: servers on the older schema catch up."""
+_JITTER = 0.2
 
 _KNOWN = """
 SELECT EXISTS (
@@ -90,21 +99,39 @@ CHANGES: Final = _read()
 
 
 async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES) -> None:
-    """Bring the database to the newest schema that this version knows, all or nothing; see to partitions ahead.
+    """Bring the database to the newest schema that this version knows, all or nothing; make partitions ahead.
+
+    A change never waits long for a lock, as every reader and writer of the table would wait behind it: it gives up and
+    is tried again, a few times. Servers that run on the older schema serve on.
 
     Raises:
         NewerSchemaError: this version is too old for the schema.
+        asyncpg.LockNotAvailableError: transactions of others held a table during each try; nothing was changed.
         asyncpg.PostgresError: what the database says, such as missing rights; nothing was changed.
     """
     if await _missing(connection, known):
-        async with connection.transaction(isolation="read_committed"):
-            await connection.execute(f"SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({_LOCK})")
-            if not await connection.fetchval(_KNOWN):
-                await connection.execute(_BOOK)
-            for change in await _missing(connection, known):
-                await connection.execute(change.script)
-                await connection.execute(_NOTE, change.number, change.name, change.needs)
+        for left in reversed(range(_TRIES)):
+            try:
+                await _apply(connection, known)
+                break
+            except LockNotAvailableError:
+                if not left:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
     await connection.execute(f"SELECT trackpush.make_partitions_v1({_PARTITIONS_AHEAD})")
+
+
+async def _apply(connection: Connection, known: tuple[Change, ...]) -> None:
+    async with connection.transaction(isolation="read_committed"):
+        await connection.execute(
+            f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {int(_LOCK_SECONDS * 1000)};"
+            f" SELECT pg_advisory_xact_lock({_LOCK})"
+        )
+        if not await connection.fetchval(_KNOWN):
+            await connection.execute(_BOOK)
+        for change in await _missing(connection, known):
+            await connection.execute(change.script)
+            await connection.execute(_NOTE, change.number, change.name, change.needs)
 
 
 async def _missing(connection: Connection, wanted: tuple[Change, ...]) -> tuple[Change, ...]:
