@@ -71,7 +71,7 @@ class Address(click.ParamType[tuple[str, int]]):
     type=Duration(),
     default="10s",
     show_default=True,
-    help="With PostgreSQL: a replica without a sign of life for so long is dead. Alike for all that share a database.",
+    help="With PostgreSQL: the other replicas take over from this one after so long without a sign of life.",
 )
 @click.option(
     "--await-settings",

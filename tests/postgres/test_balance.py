@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import pytest
 
 from trackpush_server.journal.ownership import SLOTS
-from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide
+from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
 
 TIMING = Timing()
 ME, B, C = 1, 2, 3
@@ -133,3 +133,36 @@ def test_an_owner_stops_before_anybody_thinks_it_dead() -> None:
     for lease in (1.0, 3.0, 10.0, 60.0):
         timing = Timing(lease=lease)
         assert 3 * timing.beat < timing.stop < timing.lease
+
+
+def test_a_replica_is_judged_by_the_lease_that_it_published_and_without_one_by_the_observers() -> None:
+    silence = Silence(TIMING)
+    everybody = (Replica(1, 7, "slow", lease=60.0), Replica(2, 7, "quick", lease=3.0), Replica(3, 7, "older"))
+    found = {}
+    for now in (100.0, 102.0, 104.0, 108.0, 110.0, 114.0, 118.0, 122.0):
+        silence.read(everybody, now)
+        found[now] = [one.id for one in everybody if silence.has_outlived_its_lease(one.id)]
+    assert found == {
+        100.0: [],
+        102.0: [],
+        104.0: [2],
+        108.0: [2],
+        110.0: [2, 3],
+        114.0: [2, 3],
+        118.0: [2, 3],
+        122.0: [2, 3],
+    }
+    assert silence.next_end() == 103.0
+    silence.read(everybody[:1], 124.0)
+    assert silence.next_end() == 160.0
+
+
+def test_owners_stop_by_the_smallest_lease_and_take_an_older_versions_for_the_default() -> None:
+    def smallest(own: float, *others: float | None) -> float:
+        return shared_timing(Timing(lease=own), [Replica(1, 7, "one", lease=one) for one in others]).lease
+
+    assert smallest(10.0) == 10.0
+    assert smallest(60.0, 60.0, 20.0) == 20.0
+    assert smallest(5.0, 60.0) == 5.0
+    assert smallest(60.0, 60.0, None) == 10.0
+    assert smallest(5.0, 5.0, None) == 5.0

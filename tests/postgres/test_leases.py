@@ -250,6 +250,37 @@ async def test_clocks_that_step_on_either_side_change_nothing(
     assert [one.tally.gone for one in members.all] == [0, 0]
 
 
+async def test_replicas_with_different_leases_share_and_none_takes_another_for_dead(members: Members) -> None:
+    """By the quick one's lease the patient one, which beats every two minutes, would be dead after three seconds."""
+    quick, patient = await members.join(), await members.join(PATIENT)
+    await until_held(quick, patient, shares=[64, 64])
+    beats = [one.leases._beat for one in members.all]
+    enough = [beat + int(3 * TIMING.lease / TIMING.beat) for beat in beats]
+    await until(
+        lambda: all(one.leases._beat > beat for one, beat in zip(members.all, enough, strict=True)),
+        seconds=60,
+        what="both beat as the smaller lease wants it",
+    )
+    assert [one.tally.gone for one in members.all] == [0, 0]
+    assert patient.leases._deadline - steady() <= TIMING.stop, "it stops by the smaller lease, too"
+    assert not quick.sends & patient.sends
+    await quick.leases.stop()
+    await until(lambda: patient.leases._timing == PATIENT, seconds=30, what="its own lease counts again")
+    assert patient.leases._deadline - steady() > TIMING.lease, "it holds until its next beat, which comes later now"
+    await until_held(patient, shares=[128])
+    assert patient.tally.gone == 0
+
+
+async def test_a_replica_of_a_version_without_leases_in_the_database_counts_as_the_default(
+    members: Members, sql: Sql
+) -> None:
+    await sql("INSERT INTO trackpush.replicas (id, name) VALUES (99, 'older')")
+    patient = await members.join(PATIENT)
+    await until(lambda: patient.leases._timing == Timing(), seconds=30, what="it adapts")
+    await sql("DELETE FROM trackpush.replicas WHERE id = 99")
+    await until(lambda: patient.leases._timing == PATIENT, seconds=30, what="it goes back to its own")
+
+
 async def test_one_that_was_declared_dead_takes_part_again(members: Members, sql: Sql) -> None:
     first, second = await members.join(), await members.join()
     await until_held(first, second, shares=[64, 64])

@@ -10,7 +10,7 @@ Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``dra
 ``journal_news_failed`` · ``journal_news_interrupted`` · ``retention_failed`` · ``retention_caught_up`` ·
 ``replica_registered`` · ``replica_dead`` · ``slots_taken_over`` · ``slots_claimed`` · ``slots_confirmed`` ·
 ``slots_handed_over`` · ``slots_lost`` · ``leases_failed`` · ``leases_cannot_reach_database`` ·
-``leases_run_out_by_themselves`` ·
+``leases_run_out_by_themselves`` · ``leases_differ`` ·
 ``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` · ``receiver_failed`` ·
 ``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·
 ``filter_expression_failed`` · ``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` ·

@@ -1,7 +1,7 @@
 """What a replica does about slots: who is silent, what to claim, what to hand over. Pure: time comes in, in seconds.
 
-The trap is time. A replica is dead when its beat stands still, which only its observers' own clocks can tell, and only
-over reads that worked: while the database is away nobody's beat can move, and that says nothing of anybody.
+The trap is time. A replica is dead when its beat does not change for its lease. Only its observers' clocks can tell,
+and only over reads that worked: while the database is away no beat can change, and that proves nothing about a replica.
 """
 
 import math
@@ -16,7 +16,7 @@ class Timing(msgspec.Struct, frozen=True):
     """Seconds."""
 
     lease: float = 10.0
-    """A replica whose beat stands still for so long is dead, as its observers see it."""
+    """A replica whose beat has not changed for so long is dead to its observers."""
 
     @property
     def beat(self) -> float:
@@ -37,6 +37,12 @@ class Replica(msgspec.Struct, frozen=True):
     name: str
     draining: bool = False
     """It takes nothing more."""
+    lease: float | None = None
+    """As it published it, in seconds; None: its version does not publish one."""
+
+    def lease_or(self, unknown: float) -> float:
+        """Its lease in seconds."""
+        return unknown if self.lease is None else self.lease
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -47,20 +53,38 @@ class Slot(msgspec.Struct, frozen=True):
     epoch: int
 
 
+def shared_timing(own: Timing, replicas: Iterable[Replica]) -> Timing:
+    """The timing of an owner beside these replicas: that of the smallest lease.
+
+    New versions judge an owner by the lease that it published. Older ones judge it by their own and publish none: it is
+    taken for the default.
+    """
+    unknown = Timing().lease
+    return Timing(lease=min([own.lease, *(one.lease_or(unknown) for one in replicas)]))
+
+
 class Silence:
-    """Knows for how long each replica's beat has stood still."""
+    """Knows for how long each replica's beat has not changed, and which of them have outlived their leases."""
 
     def __init__(self, timing: Timing) -> None:
+        """``timing`` of this replica: decides how often it reads, and judges replicas that publish no lease."""
         self._timing = timing
         self._since: dict[int, tuple[int, float]] = {}
+        self._ends: dict[int, float] = {}
+        """When each lease runs out, if its replica stays silent."""
         self._read_at = -math.inf
 
     def forget(self) -> None:
         """A read failed: what comes next is seen for the first time."""
         self._since.clear()
+        self._ends.clear()
 
-    def read(self, replicas: Iterable[Replica], now: float) -> dict[int, float]:
-        """For how long each beat has stood still, by replica.
+    def has_outlived_its_lease(self, replica: int) -> bool:
+        """Whether the last read found it silent for its whole lease."""
+        return self._ends[replica] <= self._read_at
+
+    def read(self, replicas: Sequence[Replica], now: float) -> dict[int, float]:
+        """For how long each beat has not changed, by replica.
 
         After a pause without reads nothing is known of the time between: this process may have been stopped, and the
         database with it.
@@ -72,11 +96,12 @@ class Silence:
         for one in replicas:
             beat, since = before.get(one.id, (one.beat, now))
             self._since[one.id] = (one.beat, since if beat == one.beat else now)
+        self._ends = {one.id: self._since[one.id][1] + one.lease_or(self._timing.lease) for one in replicas}
         return {replica: now - since for replica, (_, since) in self._since.items()}
 
     def next_end(self) -> float:
         """When the next lease runs out, if its replica stays silent."""
-        return min((since for _, since in self._since.values()), default=math.inf) + self._timing.lease
+        return min(self._ends.values(), default=math.inf)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,14 +11,14 @@ CHANNEL: Final = "trackpush_slots"
 
 _REGISTER = """
 WITH joined AS (
-    INSERT INTO trackpush.replicas AS r (id, beat, name) VALUES ($1, $2, $3)
-    ON CONFLICT (id) DO UPDATE SET beat = greatest(r.beat + 1, excluded.beat)
+    INSERT INTO trackpush.replicas AS r (id, beat, name, lease_seconds) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE SET beat = greatest(r.beat + 1, excluded.beat), lease_seconds = excluded.lease_seconds
     RETURNING id
 )
 SELECT pg_notify('trackpush_slots', '') FROM joined
 """
 _BEAT = "UPDATE trackpush.replicas SET beat = $2, draining = $3 WHERE id = $1 AND beat < $2 RETURNING id"
-_REPLICAS = "SELECT id, beat, name, draining FROM trackpush.replicas ORDER BY id"
+_REPLICAS = "SELECT id, beat, name, draining, lease_seconds FROM trackpush.replicas ORDER BY id"
 _SLOTS = "SELECT slot, owner, epoch FROM trackpush.slots ORDER BY slot"
 _REMOVE = "DELETE FROM trackpush.replicas WHERE id = $1 AND beat = $2 RETURNING id"
 _CLAIM = """
@@ -52,9 +52,9 @@ class LeaseTable:
         self._session = session
         self._replica = replica
 
-    async def register(self, name: str, beat: int) -> None:
-        """Take part (again)."""
-        await self._session.fetch(_REGISTER, self._replica, beat, name)
+    async def register(self, name: str, beat: int, lease: float) -> None:
+        """Take part (again). ``lease``: after so many seconds of silence the others may declare this replica dead."""
+        await self._session.fetch(_REGISTER, self._replica, beat, name, lease)
 
     async def beat(self, beat: int, *, draining: bool) -> bool:
         """Show that we live; False when we were declared dead. ``beat`` is larger than any before."""

@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide
+from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
 from trackpush_server.journal.postgres.errors import BROKEN, cause
 from trackpush_server.journal.postgres.lease_table import CHANNEL, LeaseTable
 from trackpush_server.journal.postgres.session import Connector, Session
@@ -76,7 +76,9 @@ class Leases:
         self._replica = replica
         self._name = name
         self._observer = observer
+        self._own_timing = timing
         self._timing = timing
+        """What counts beside the replicas that there are: see `shared_timing`."""
         self._clock = clock
         self._held: dict[int, int] = {}
         """Epochs by slot."""
@@ -181,7 +183,7 @@ class Leases:
         if not self._registered:
             if not self._beat and not self.may_join():
                 return
-            await table.register(self._name, self._beat)
+            await table.register(self._name, self._beat, self._own_timing.lease)
             self._registered = True
             _log.info("replica_registered", replica=self._name, id=self._replica)
         sent_at, draining = self._clock(), self._draining
@@ -195,7 +197,9 @@ class Leases:
         if draining and not self._told_of_draining:  # not before the table says so
             await table.tell()
             self._told_of_draining = True
-        replicas, slots = await self._without_dead(table, await table.replicas(), await table.slots())
+        everybody = await table.replicas()
+        self._adapt(everybody, sent_at)
+        replicas, slots = await self._without_dead(table, everybody, await table.slots())
         before, self._owners = self._owners, _owners(replicas, slots, self._owners)
         plan = decide(self._replica, replicas, slots, held=frozenset(self._held), leaving=self._leaving)
         self._follow(plan, slots)
@@ -236,7 +240,9 @@ class Leases:
         self._dead |= {one for one in before.keys() - silent.keys() if before[one] >= self._timing.lease / 2}
         removed = set()
         for one in replicas:
-            if one.id != self._replica and silent[one.id] >= self._timing.lease and await table.remove(one):
+            if one.id == self._replica or not self._silence.has_outlived_its_lease(one.id):
+                continue
+            if await table.remove(one):
                 removed.add(one.id)
                 self._dead.add(one.id)
                 freed = sum(1 for slot in slots if slot.owner == one.id)
@@ -254,6 +260,19 @@ class Leases:
             self._lose(frozenset(self._held), "no beat reached the database in time")
         self._deadline = sent_at + self._timing.stop
         if self._timer is None:
+            self._set_timer()
+
+    def _adapt(self, replicas: tuple[Replica, ...], sent_at: float) -> None:
+        """Beat and stop by the smallest lease of all, before anything more is claimed; ``sent_at``: of this beat."""
+        timing = shared_timing(self._own_timing, replicas)
+        if timing == self._timing:
+            return
+        if timing.lease < self._own_timing.lease:
+            _log.warning("leases_differ", replica=self._name, lease=self._own_timing.lease, smallest=timing.lease)
+        self._timing = timing
+        self._deadline = sent_at + timing.stop  # also when it grew: the next beat comes later now
+        if self._timer is not None:
+            self._timer.cancel()
             self._set_timer()
 
     def _set_timer(self) -> None:
