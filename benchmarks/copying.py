@@ -8,7 +8,6 @@ Each update has one push, delivered at the first try. Ratios of one run, of CPU:
 import argparse
 import asyncio
 import resource
-import sqlite3
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ import paths  # noqa: F401  makes tests/support importable
 from journals import load, made
 from support.postgres import Server, programs, unprivileged
 from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.transfer.move import move
 from trackpush_server.journal.transfer.postgres import PostgresSource, PostgresTarget
 from trackpush_server.journal.transfer.sqlite import SqliteSource, SqliteTarget
@@ -81,8 +81,12 @@ def dump_and_load(server: Server, source: str, target: str) -> None:
 
 def back_up(file: Path, to: Path) -> None:
     """The file page by page, by SQLite's own function."""
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as target:
-        source.backup(target)
+    with (
+        closing(SqliteConnection(str(file))) as source,
+        closing(SqliteConnection(str(to))) as target,
+        target.backup("main", source, "main") as copying,
+    ):
+        copying.step()
 
 
 def measure(server: Server, folder: Path, count: int) -> None:

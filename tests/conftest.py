@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster, BlockBusterFunction, blockbuster_ctx
+
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 pytest_plugins = ["kube.fixtures", "support.postgres_fixtures"]
 
+SCANNED = ["trackpush_server", "trackpush_operator"]
 SYNCHRONOUS = [
     "trackpush_server.config",
     "trackpush_server.journal.reader",
@@ -17,6 +20,9 @@ SYNCHRONOUS = [
     "trackpush_server.outbound.tls",
 ]
 """Made for threads or for the command line; tests call them as they are. A caller of ours on a loop counts."""
+
+JOURNAL_CALLS = ("__init__", "close", "execute", "executemany", "wal_checkpoint")
+"""What may wait for the disk. blockbuster itself knows Python's sqlite3 only."""
 
 AT_THE_START = (
     ("trackpush_server/telemetry/metrics.py", "__init__"),
@@ -29,8 +35,13 @@ AT_THE_START = (
 
 @pytest.fixture(autouse=True)
 def blocked_loop_detector() -> Iterator[BlockBuster]:
-    """A blocking call of ours on an event loop (file, socket, sleep, sqlite3) fails the test with BlockingError."""
-    with blockbuster_ctx(["trackpush_server", "trackpush_operator"], excluded_modules=SYNCHRONOUS) as detector:
+    """A blocking call of ours on an event loop (file, socket, sleep, SQLite) fails the test with BlockingError."""
+    with blockbuster_ctx(SCANNED, excluded_modules=SYNCHRONOUS) as detector:
+        for method in JOURNAL_CALLS:
+            function = BlockBusterFunction(
+                SqliteConnection, method, scanned_modules=SCANNED, excluded_modules=SYNCHRONOUS
+            )
+            detector.functions[f"SqliteConnection.{method}"] = function.activate()
         for function in detector.functions.values():
             for place in AT_THE_START:
                 function.can_block_in(*place)

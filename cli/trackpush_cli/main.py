@@ -93,7 +93,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         return
     from importlib.metadata import version  # noqa: PLC0415  only here, for a fast start
 
+    from trackpush_server.journal.sqlite.connection import library_version  # noqa: PLC0415  same
+
     click.echo(f"trackpush {version('trackpush')}")
+    click.echo(f"SQLite {library_version()} (apsw {version('apsw')})")
     ctx.exit()
 
 

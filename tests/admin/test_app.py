@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from support.serving import HeldSource, serving, table
 from trackpush_api.routing import Destination
 from trackpush_server.admin.health import Health, why_dead, why_unready
+from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.server import Server
 
 WELL = Health(table_loaded=True, journal_alive=True, journal_unavailable=None, draining=False)
@@ -96,3 +97,4 @@ async def test_metrics_have_conventional_names_and_cover_in_and_out(tmp_path: Pa
         "trackpush_build_info",
     ):
         assert f"# TYPE {name} " in text, name
+    assert f'sqlite_version="{library_version()}"' in text

@@ -87,12 +87,23 @@ async def test_a_server_in_order_fails_no_check_and_nothing_is_stored_by_them(ri
         "wrong-key",
         "body-size",
         "server",
+        "sqlite",
         "url-words",
         "resources",
         "endpoint",
     }
     listed = await invoked("pushes", "list", "--data", str(rig.data), "-o", "json")
     assert listed.json["pushes"] == []
+
+
+async def test_a_library_that_loses_commits_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apsw.sqlite_lib_version", lambda: "3.50.6")
+
+    (found,) = of(await rig.through_the_front(), "sqlite")
+
+    assert found["result"] == "fail"
+    assert "SQLite 3.50.6 can lose commits" in found["message"]
+    assert "install apsw from its wheel" in found["advice"]
 
 
 async def test_a_proxy_that_drops_headers_with_underscores_is_found(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import apsw
 import pytest
 from click.testing import CliRunner
 
@@ -15,10 +16,11 @@ def trackpush(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_version_is_the_distributions() -> None:
+def test_the_version_is_the_distributions_with_that_of_its_sqlite_library() -> None:
     result = trackpush("--version")
 
-    assert (result.returncode, result.stdout) == (0, "trackpush 0.1.0\n")
+    sqlite = f"SQLite {apsw.sqlite_lib_version()} (apsw {apsw.apsw_version()})"
+    assert (result.returncode, result.stdout) == (0, f"trackpush 0.1.0\n{sqlite}\n")
 
 
 def test_the_help_lists_every_subcommand_without_importing_one() -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,22 @@ pytestmark = pytest.mark.slow
 ACME = Client(name="acme", url="http://127.0.0.1:1/hook")
 
 
-def serve(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "trackpush_cli", "serve", *arguments, "--admin-listen", "127.0.0.1:0"]
+PROGRAM = (sys.executable, "-m", "trackpush_cli")
+OLD_SQLITE = (
+    sys.executable,
+    "-c",
+    "import apsw; apsw.sqlite_lib_version = lambda: '3.40.1'; from trackpush_cli.main import main; main()",
+)
+"""The program as it is where apsw is linked to the library of Debian 12."""
 
 
-def refused(*arguments: str) -> str:
+def serve(*arguments: str, program: Sequence[str] = PROGRAM) -> list[str]:
+    return [*program, "serve", *arguments, "--admin-listen", "127.0.0.1:0"]
+
+
+def refused(*arguments: str, program: Sequence[str] = PROGRAM) -> str:
     """What a start that must fail says on stderr."""
-    result = subprocess.run(serve(*arguments), capture_output=True, text=True, timeout=30, check=False)
+    result = subprocess.run(serve(*arguments, program=program), capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 2, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     return result.stderr
@@ -62,6 +72,15 @@ def test_it_serves_until_a_signal_and_ends_with_0(tmp_path: Path, number: signal
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "nowhere") in refused(str(tmp_path / "nowhere"), "--data", str(tmp_path / "data"))
+
+
+def test_a_sqlite_library_that_loses_commits_is_refused_before_the_journal_is_made(tmp_path: Path) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    data = tmp_path / "data"
+    said = refused(str(resources), "--listen", "127.0.0.1:0", "--data", str(data), program=OLD_SQLITE)
+    assert "SQLite 3.40.1 can lose commits (the WAL-reset bug of 3.7.0 to 3.51.2)" in said
+    assert "install apsw from its wheel" in said
+    assert not data.exists()
 
 
 def test_broken_resources_are_named_with_file_and_line(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import asyncpg
 import pytest
 import yaml
 
+from support.journal_file import journal_file
 from support.page import blocks
 from support.postgres import Server, programs
 from trackpush_api.kinds import KINDS
@@ -22,6 +22,7 @@ from trackpush_server.journal.postgres.schema import migrate
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/kinds").glob("*.md")) + sorted((ROOT / "docs/aggregators").glob("*.md"))
 _EXAMPLE = re.compile(r"<!-- checked: example -->\n\s*```yaml\n(.*?)```", re.DOTALL)
+_ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 _RUNNABLE = re.compile(r"<!-- (runnable(?: [a-z]+)?) -->\n```sh\n(.*?)```", re.DOTALL)
 
 
@@ -38,20 +39,17 @@ def test_every_example_of_a_resource_is_valid(page: Path) -> None:
 def test_a_backup_is_taken_and_put_back_as_the_page_says(tmp_path: Path) -> None:
     steps = dict(_RUNNABLE.findall((ROOT / "docs/backup.md").read_text(encoding="utf-8")))
     (tmp_path / "data").mkdir()
-    with sqlite3.connect(tmp_path / "data/journal.db") as journal:
+    with journal_file(tmp_path / "data/journal.db") as journal:
         journal.execute("PRAGMA journal_mode = WAL")
         journal.execute("CREATE TABLE updates (awb TEXT)")
         journal.execute("INSERT INTO updates VALUES ('1001')")
-        journal.commit()
-        subprocess.run(["bash", "-ec", steps["runnable"]], cwd=tmp_path, check=True)  # while it is open
+        backup = ["bash", "-ec", steps["runnable"]]  # while the journal is open
+        subprocess.run(backup, cwd=tmp_path, env=_ENVIRONMENT, check=True)
         journal.execute("INSERT INTO updates VALUES ('later')")
-        journal.commit()
-    journal.close()
     subprocess.run(["bash", "-ec", steps["runnable restore"]], cwd=tmp_path, check=True)
 
-    with sqlite3.connect(tmp_path / "data/journal.db") as restored:
+    with journal_file(tmp_path / "data/journal.db") as restored:
         assert restored.execute("SELECT awb FROM updates").fetchall() == [("1001",)]
-    restored.close()
 
 
 async def test_a_dump_of_a_journal_in_postgresql_is_loaded_as_the_page_says(

@@ -1,8 +1,6 @@
 """A disk that is full, read-only or broken: the last promise of docs/guarantees.md."""
 
 import asyncio
-import contextlib
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from faults.disk import refused_writes, small_disk
 from faults.outage import assert_all_pushed_once, assert_asked_to_come_back, assert_unready, post_until_refused
 from support.deadline import until
+from support.journal_file import back_up
 from support.load import open_aggregator
 from support.manifests import Client, write
 from support.server import running
@@ -94,7 +93,7 @@ async def test_a_corrupted_database_is_reported_left_alone_and_read_again_once_r
             await aggregator.many(range(8))
             await until(lambda: len(sink.marks) == 8, seconds=5, what="the first attempts")
             await server.kill()
-            await asyncio.to_thread(_back_up, data / JOURNAL, backup)
+            await asyncio.to_thread(back_up, data / JOURNAL, backup)
             await asyncio.to_thread(_corrupt, data)
             sink.behaviour = accept
             sink.arrivals.clear()
@@ -108,11 +107,6 @@ async def test_a_corrupted_database_is_reported_left_alone_and_read_again_once_r
             await server.until_ready()
             assert (await aggregator.post(9)).status == 200
             await assert_all_pushed_once(aggregator, sink)
-
-
-def _back_up(journal: Path, backup: Path) -> None:
-    with contextlib.closing(sqlite3.connect(journal)) as source, contextlib.closing(sqlite3.connect(backup)) as copy:
-        source.backup(copy)
 
 
 def _corrupt(data: Path) -> None:

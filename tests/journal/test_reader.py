@@ -1,6 +1,5 @@
 """The reader of the journal's file: with the server up or down, on odd disks, and what it says of no journal."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from journal.stores import sqlite_store, update
 from trackpush_server.journal.lookup import PushQuery, PushRow
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.journal.reader import JournalReader
+from trackpush_server.journal.sqlite.connection import SqliteError
 
 
 def _list(path: Path) -> tuple[PushRow, ...]:
@@ -22,7 +22,7 @@ async def test_the_reader_works_after_the_server_ended_and_cannot_write(tmp_path
         await opened.put(update())
     with JournalReader(tmp_path / "journal.db") as reader:
         assert len(reader.list_pushes(PushQuery()).rows) == 1
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        with pytest.raises(SqliteError, match="readonly"):
             reader._connection.execute("DELETE FROM pushes")
 
 

@@ -1,17 +1,17 @@
 """SQLite: after an erasure no byte of it is left in the folder, also where pages were split, moved and freed before."""
 
 import asyncio
-import contextlib
 import random
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from journal.stores import Opened, outcome, sqlite_store, update
 from journal.test_erase import erase
+from support.journal_file import journal_file
 from trackpush_server.journal.port import PushState
 from trackpush_server.journal.sqlite import adapter, scrub
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 MARK = b"rahul.sharma-9876543210"
 
@@ -49,7 +49,7 @@ async def forget_some(opened: Opened, rng: random.Random) -> None:
     """What retention does: rows go, pages are merged."""
     ids = ",".join(str(one.update_id) for one in opened.committed if rng.random() < 0.5)
 
-    def run(connection: sqlite3.Connection) -> int:
+    def run(connection: SqliteConnection) -> int:
         for table, column in (("attempts", "update_id"), ("pushes", "update_id"), ("updates", "id")):
             connection.execute(f"DELETE FROM {table} WHERE {column} IN ({ids})")  # noqa: S608  the test's own
         return 0
@@ -70,7 +70,7 @@ async def test_no_byte_of_what_was_erased_is_left_in_any_file(tmp_path: Path, se
         assert files_with(tmp_path, MARK) == {}
         assert files_with(tmp_path, b"awb-of-the-marked") == {}
         assert 0 < sum(one.count for one in await opened.journal.pending_counts()) < sum(one.count for one in before)
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+    with journal_file(tmp_path / "journal.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
@@ -96,7 +96,7 @@ async def test_a_reader_that_holds_the_log_delays_an_erasure_and_nothing_else(
     monkeypatch.setattr(adapter, "_PATIENCE", (0.01,) * 1000)
     async with sqlite_store(tmp_path).open() as opened:
         await fill(opened, random.Random(8), rounds=3)  # noqa: S311  reproducible
-        with contextlib.closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as reader:
+        with journal_file(tmp_path / "journal.db") as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM updates").fetchone()
             erasing = asyncio.create_task(erase(opened, awb="awb-of-the-marked"))

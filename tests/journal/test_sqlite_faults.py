@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import resource
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import pytest
 from faults.disk import small_disk
 from journal.stores import OMS, Opened, outcome, sqlite_store, update
 from support.deadline import until
+from support.journal_file import back_up, journal_file
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.journal.sqlite import SqliteJournal
-from trackpush_server.journal.sqlite.connection import open_writer
+from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_writer
 
 FILE = "journal.db"
 
@@ -169,7 +169,7 @@ async def test_damage_in_the_middle_refuses_all_until_the_file_is_restored(tmp_p
 
 def _damage_index(file: Path, index: str) -> None:
     """Overwrite the root page of an index: opening doesn't look at it, every insert does."""
-    with contextlib.closing(sqlite3.connect(file)) as connection:
+    with journal_file(file) as connection:
         (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (index,)).fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     with file.open("r+b") as damaged:
@@ -182,7 +182,7 @@ async def test_a_damaged_file_that_opens_stays_refused_without_flapping(tmp_path
     _damage_index(tmp_path / FILE, "updates_by_shipment")
     opens: list[Path] = []
 
-    def noted(path: Path, *, create: bool) -> sqlite3.Connection:
+    def noted(path: Path, *, create: bool) -> SqliteConnection:
         opens.append(path)
         return open_writer(path, create=create)
 
@@ -212,7 +212,7 @@ async def test_a_lock_by_another_program_refuses_and_ends_with_it(tmp_path: Path
     monkeypatch.setattr("trackpush_server.journal.sqlite.connection.BUSY_SECONDS", 0.05)
     async with sqlite_store(tmp_path).open() as opened:
         await opened.put(update())
-        with contextlib.closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        with journal_file(tmp_path / FILE) as other:
             other.execute("BEGIN IMMEDIATE")
             opened.journal.record(outcome(1))
             with pytest.raises(JournalUnavailableError, match="another process holds it"):
@@ -247,11 +247,7 @@ async def test_ids_do_not_go_back_over_a_file_restored_from_an_older_backup(tmp_
     monkeypatch.setattr("trackpush_server.journal.sqlite.writer._LOOK_EVERY", 0.0)
     async with sqlite_store(tmp_path / "data").open() as opened:
         await opened.put(update())
-        with (
-            contextlib.closing(sqlite3.connect(tmp_path / "data" / FILE)) as source,
-            contextlib.closing(sqlite3.connect(tmp_path / "backup")) as backup,
-        ):
-            source.backup(backup)
+        back_up(tmp_path / "data" / FILE, tmp_path / "backup")
         last = (await opened.put_one()).update_id
         assert len(await opened.pending_ids()) == 2
         # First the old file's log: what stands beside the restored file once the journal has opened it is its own.
@@ -268,13 +264,13 @@ async def test_ids_do_not_go_back_over_a_file_restored_from_an_older_backup(tmp_
 class _LosesTheAnswer:
     """A connection whose next COMMIT takes place, but reports a failure."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: SqliteConnection) -> None:
         self._connection = connection
 
     def execute(self, sql: str, *values: Any) -> Any:
         result = self._connection.execute(sql, *values)
         if sql == "COMMIT":
-            raise sqlite3.OperationalError("disk I/O error")
+            raise SqliteError("disk I/O error")
         return result
 
     def __getattr__(self, name: str) -> Any:
@@ -306,7 +302,7 @@ async def test_an_unexpected_error_fails_the_requests_and_the_writer_lives_on(tm
     opened = Opened(journal)
     await journal.start()
 
-    def fail(_: sqlite3.Connection) -> int:
+    def fail(_: SqliteConnection) -> int:
         raise RuntimeError("a bug")
 
     with pytest.raises(JournalUnavailableError, match="a bug"):

@@ -1,13 +1,12 @@
 """SQLite: a process killed at any moment has kept everything that it acknowledged, and no half of a request."""
 
 import asyncio
-import contextlib
 import random
-import sqlite3
 import sys
 from pathlib import Path
 
 from journal.stores import OMS, page_of, sqlite_store
+from support.journal_file import journal_file
 
 KILLS = 5
 VICTIM = Path(__file__).with_name("victim.py")
@@ -22,7 +21,7 @@ async def test_everything_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open() as opened:
         assert opened.journal.unavailable is None
         page = await page_of(opened.journal, OMS, after=0, limit=1_000_000)
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+    with journal_file(tmp_path / "journal.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         stored = [int.from_bytes(key[:8], "big") for (key,) in connection.execute("SELECT key FROM updates")]
         pushes = connection.execute("SELECT state, count(*) FROM pushes GROUP BY state").fetchall()

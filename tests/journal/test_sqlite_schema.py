@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 import pytest
 
 from journal.stores import sqlite_store, update
+from support.journal_file import journal_file
 from trackpush_server.journal.sqlite import SqliteJournal, audit, erase, replay, retention, schema, search
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.connection import open_writer
+from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_writer
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def connection(tmp_path: Path) -> Iterator[SqliteConnection]:
     with contextlib.closing(open_writer(tmp_path / "journal.db", create=True)) as connection:
         schema.migrate(connection)
         yield connection
@@ -51,16 +51,16 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path, monk
     async with sqlite_store(tmp_path).open() as opened:
         assert opened.journal.unavailable is None
         assert len(await opened.pending_ids()) == 1
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+    with journal_file(tmp_path / "journal.db") as connection:
         assert connection.execute("PRAGMA user_version").fetchone()[0] == max(newer)
         assert connection.execute("SELECT more FROM updates").fetchall() == [(None,)]
 
 
-def test_a_schema_change_that_fails_leaves_the_file_as_it_was(connection: sqlite3.Connection, monkeypatch: Any) -> None:
+def test_a_schema_change_that_fails_leaves_the_file_as_it_was(connection: SqliteConnection, monkeypatch: Any) -> None:
     known = schema.changes()
     broken = {**known, max(known) + 1: "ALTER TABLE updates ADD COLUMN more TEXT; SELECT no_such_function();"}
     monkeypatch.setattr(schema, "changes", lambda: broken)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(SqliteError):
         schema.migrate(connection)
     if connection.in_transaction:
         connection.execute("ROLLBACK")
@@ -71,7 +71,7 @@ def test_a_schema_change_that_fails_leaves_the_file_as_it_was(connection: sqlite
 async def test_a_file_of_a_later_version_is_left_alone_and_says_so(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open():
         pass
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+    with journal_file(tmp_path / "journal.db") as connection:
         connection.execute("PRAGMA user_version = 999")
     async with sqlite_store(tmp_path).open() as opened:
         reason = opened.journal.unavailable
@@ -84,7 +84,10 @@ _CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|[ow]\b|CONSTANT|\(subquer
 
 PLANS = [
     (sql.NEW_IN_RANGE, "updates USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (sql.LATE_CANDIDATES, "e USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),
+    (
+        sql.LATE_CANDIDATES,
+        "e EXISTS USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)",
+    ),
     (sql.LATE_CANDIDATES, "u USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (sql.IS_LATE_FOR_CONFIG, "updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),
     (sql.IS_LATE_FOR_CONFIG, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
@@ -109,7 +112,7 @@ PLANS = [
     (search.PUSHES_OF, "p USING PRIMARY KEY (update_id=?)"),
     (search.LATEST_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (search.COUNT, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
-    (search.PUSH_CONFIGS, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (search.PUSH_CONFIGS, "pushes EXISTS USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
     (search.AUDITS, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
     (audit.TRIM, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
     (search.BY_KEY, "updates_by_key (key=?)"),
@@ -121,7 +124,7 @@ PLANS = [
     (replay.BY_KEY, "updates_by_key (key=?"),
     (replay.REPLAY, "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (replay.REPLAY, "e USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),
-    (replay.PUSH_CONFIGS, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (replay.PUSH_CONFIGS, "pushes EXISTS USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
     (retention.NEXT, "u USING INTEGER PRIMARY KEY (rowid>?)"),
     (retention.NEXT, "p USING PRIMARY KEY (update_id=?)"),
     (retention.MARK_LATE, "e USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -141,7 +144,7 @@ PLANS = [
 
 
 @pytest.mark.parametrize(("statement", "index"), PLANS)
-def test_a_query_uses_its_index_and_scans_no_table(connection: sqlite3.Connection, statement: str, index: str) -> None:
+def test_a_query_uses_its_index_and_scans_no_table(connection: SqliteConnection, statement: str, index: str) -> None:
     named = re.findall(r":(\w+)", statement)
     numbered = len(set(re.findall(r"\?\d+", statement))) + len(re.findall(r"\?(?!\d)", statement))
     parameters = dict.fromkeys(named) if named else (None,) * numbered

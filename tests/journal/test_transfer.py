@@ -6,7 +6,6 @@ import hashlib
 import os
 import random
 import re
-import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 import pytest
 
 from journal.stores import NOW, OMS, Opened, outcome, page_of, sqlite_store, update
+from support.journal_file import journal_file
 from support.postgres import Server
 from trackpush_cli.main import run
 from trackpush_server.journal.port import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
@@ -330,13 +330,11 @@ def test_equal_journals_have_equal_digests_and_any_difference_another() -> None:
 
 
 async def test_a_journal_of_an_older_version_is_brought_up_to_date_first(tmp_path: Path, postgres_dsn: str) -> None:
-    connection = sqlite3.connect(tmp_path / "journal.db")
-    connection.executescript(f"{schema.changes()[1]} PRAGMA user_version = 1;")
-    connection.execute("INSERT INTO names VALUES (1, 'acme/x')")
-    connection.execute(
-        "INSERT INTO updates VALUES (1, zeroblob(16), 1, 1, NULL, 's', NULL, NULL, NULL, 'X', x'7b7d', x'7b7d')"
-    )
-    connection.commit()
-    connection.close()
+    with journal_file(tmp_path / "journal.db") as connection:
+        connection.execute(f"{schema.changes()[1]} PRAGMA user_version = 1;")
+        connection.execute("INSERT INTO names VALUES (1, 'acme/x')")
+        connection.execute(
+            "INSERT INTO updates VALUES (1, zeroblob(16), 1, 1, NULL, 's', NULL, NULL, NULL, 'X', x'7b7d', x'7b7d')"
+        )
     await move(SqliteSource(tmp_path), PostgresTarget(postgres_dsn), lambda _: None)
     assert len((await everything(PostgresSource(postgres_dsn)))[0]) == 1

@@ -7,7 +7,6 @@ Short on purpose; the depths of each are tested where it is built. The console o
 import asyncio
 import base64
 import re
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from aiohttp import web
 from peers.conftest import QUICK, Open
 from support.authority import open_authority
 from support.deadline import until
+from support.journal_file import journal_file
 from support.serving import account
 from support.sink import Arrival
 from trackpush_api.routing import Filter, RateLimit, Retention, Retry, TlsMaterial
@@ -81,9 +81,8 @@ async def test_durable_before_the_answer(place: Open) -> None:
     async with place(lambda _: always(500)) as here:
         for mark in range(20):
             await here.post(mark)
-            with sqlite3.connect(here.folder / "data" / "journal.db") as other:
+            with journal_file(here.folder / "data" / "journal.db") as other:
                 assert other.execute("SELECT count(*) FROM updates").fetchone() == (mark + 1,)
-            other.close()
 
 
 async def test_retry_schedule_per_endpoint(place: Open) -> None:

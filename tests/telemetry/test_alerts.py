@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from journal.stores import sqlite_store, update
 from kube.fixtures import ROOT
 from kube.rig.control_plane import ControlPlane
 from kube.rig.processes import free_ports
+from support.journal_file import journal_file
 from support.load import Aggregator, Pace, open_aggregator, stream
 from support.manifests import Client, write
 from support.operating import client as cluster_client
@@ -29,6 +29,7 @@ from telemetry.chart import ALERTS, dashboard, expressions, rules
 from trackpush_operator.lease import LeaseLostError
 from trackpush_operator.operator import Operator
 from trackpush_operator.options import OperatorOptions
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 _HELD = 0.8
@@ -123,7 +124,7 @@ async def a_full_disk_refuses_updates_until_there_is_room(prometheus: Prometheus
 async def somebody_who_holds_the_journals_lock_makes_commits_slow(prometheus: Prometheus, tmp_path: Path) -> None:
     async with open_sink() as sink, watched(prometheus, tmp_path, sink, "journal-slow") as (_, aggregator):
         await aggregator.post(0)
-        with contextlib.closing(sqlite3.connect(tmp_path / "data/journal.db", check_same_thread=False)) as shell:
+        with journal_file(tmp_path / "data/journal.db") as shell:
             fault = asyncio.create_task(_hold_now_and_then(shell, aggregator))
             alert = await prometheus.until_firing("TrackpushJournalSlow", namespace="journal-slow")
             assert alert["labels"]["pod"] == "main-0"
@@ -134,7 +135,7 @@ async def somebody_who_holds_the_journals_lock_makes_commits_slow(prometheus: Pr
         assert all(post.status == 200 for post in aggregator.posts), "slow is not lost"
 
 
-async def _hold_now_and_then(shell: sqlite3.Connection, aggregator: Aggregator) -> None:
+async def _hold_now_and_then(shell: SqliteConnection, aggregator: Aggregator) -> None:
     """As a shell that somebody left in a transaction does, while an aggregator posts."""
     mark = 1
     while True:

@@ -102,7 +102,7 @@ class Server:
         """Serve until a signal, then drain.
 
         Raises:
-            CannotStartError: the resources, an address or the data folder.
+            CannotStartError: the resources, an address, the data folder or the SQLite library.
         """
         logs.configure(self._options.log_format)
         listeners.raise_descriptor_limit()
@@ -118,6 +118,7 @@ class Server:
         Raises:
             CannotStartError: see `run`.
         """
+        self._store.check()
         loaded = await self._load()
         if loaded.table is None and not loaded.waits:
             raise CannotStartError("\n".join(loaded.problems))

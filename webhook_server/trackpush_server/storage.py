@@ -9,6 +9,7 @@ import structlog
 
 from trackpush_api.routing import Postgres, Sqlite, Storage
 from trackpush_server.config.source import Source
+from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres.balance import Timing
@@ -16,6 +17,8 @@ from trackpush_server.journal.postgres.errors import place
 from trackpush_server.journal.postgres.leases import Leases
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.journal.sqlite.connection import check_library
+from trackpush_server.journal.sqlite.version import UnsafeSqliteError
 from trackpush_server.options import ServeOptions
 from trackpush_server.telemetry.leases import LeaseTelemetry
 
@@ -62,6 +65,19 @@ class Store:
             if isinstance(storage, Postgres)
             else SqliteJournal(options.data, sealer=sealer)
         )
+
+    def check(self) -> None:
+        """See that a server may start on this storage; a fault that may pass by itself is no reason not to.
+
+        Raises:
+            CannotStartError: it may not; the message says what to do.
+        """
+        if isinstance(self._storage, Postgres):
+            return
+        try:
+            check_library()
+        except UnsafeSqliteError as error:
+            raise CannotStartError(str(error)) from None
 
     def why_not(self, storage: Storage) -> str | None:
         """Why a running server can't go over to this; None where it can: a user, a password, a parameter may change."""

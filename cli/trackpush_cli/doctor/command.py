@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from trackpush_api.vocabulary import Aggregator
-from trackpush_cli.doctor import destinations, hosts, receiver, resources, view
+from trackpush_cli.doctor import destinations, hosts, library, receiver, resources, view
 from trackpush_cli.doctor import server as running
 from trackpush_cli.doctor.outcome import Outcome, warn
 from trackpush_cli.doctor.subject import Subject, of_cluster, of_folder
@@ -46,6 +46,7 @@ def _examine(
         yield from _outside(subject, url, via)
         if choice.admin is not None:
             yield from running.examine(choice.open(), subject.server.full_name)
+        yield from library.examine()
         yield from _inside(subject, from_elsewhere=False)
         return
     access = choice.cluster(instead=f"{program_name()} doctor DIR checks the folder that the server reads")

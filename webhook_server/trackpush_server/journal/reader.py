@@ -6,7 +6,6 @@ Read-only, synchronous, and indifferent to whether a server runs. Each call is o
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +31,13 @@ from trackpush_server.journal.port import AuditRow, JournalUnavailableError, Pus
 from trackpush_server.journal.rows import FoundUpdate, Names, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import search
-from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_outside_reader
+from trackpush_server.journal.sqlite.connection import (
+    FILE_NAME,
+    SqliteConnection,
+    SqliteError,
+    explain_read,
+    open_outside_reader,
+)
 
 
 class JournalReader:
@@ -104,7 +109,7 @@ class JournalReader:
         with self._reading() as connection:
             return search.audits(connection, before, limit)
 
-    def _entry(self, connection: sqlite3.Connection, names: Names, found: FoundUpdate) -> TimelineEntry:
+    def _entry(self, connection: SqliteConnection, names: Names, found: FoundUpdate) -> TimelineEntry:
         pushes = tuple(
             TimelinePush(push_row(names, push), _attempts(search.latest_attempts(connection, push, MOST_ATTEMPTS)))
             for push in sorted(
@@ -132,16 +137,16 @@ class JournalReader:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (SqliteError, OSError) as error:
             raise JournalUnavailableError(explain_read(self._path, error)) from error
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[SqliteConnection]:
         with self._explained(), search.snapshot(self._connection):
             yield self._connection
 
 
-def _listed(connection: sqlite3.Connection, walking: listing.Walking) -> PushPage:
+def _listed(connection: SqliteConnection, walking: listing.Walking) -> PushPage:
     try:
         walk = next(walking)
         while True:

@@ -16,6 +16,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from trackpush_server.journal.port import Committed, Journal
+from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.ingest import IngestTelemetry
 from trackpush_server.telemetry.labels import BoundedLabels
@@ -69,8 +70,11 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         Gauge(
-            "trackpush_build_info", "1 for the version that runs.", ["version", "python"], registry=self.registry
-        ).labels(version("trackpush"), platform.python_version()).set(1)
+            "trackpush_build_info",
+            "1 for the version that runs.",
+            ["version", "python", "sqlite_version"],
+            registry=self.registry,
+        ).labels(version("trackpush"), platform.python_version(), library_version()).set(1)
 
     def retain(self, push_configs: Iterable[str]) -> None:
         """Only these PushConfigs exist from now on: the others' series end."""

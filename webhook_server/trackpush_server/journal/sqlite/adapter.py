@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ from trackpush_server.journal.sqlite import audit, erase, replay, reseal, retent
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
-from trackpush_server.journal.sqlite.connection import FILE_NAME
+from trackpush_server.journal.sqlite.connection import FILE_NAME, SqliteConnection
 from trackpush_server.journal.sqlite.lookup import SqliteLookup
 from trackpush_server.journal.sqlite.pages import Pages
 from trackpush_server.journal.sqlite.scrub import Scrubber
@@ -163,12 +162,12 @@ class SqliteJournal:
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
         """Mark old pending pushes as dead."""
 
-        def run(connection: sqlite3.Connection) -> int:
+        def run(connection: SqliteConnection) -> int:
             config = replay.config_number(connection, push_config)
             if config is None:
                 return 0
             values = (int(time.time() * 1000), config, config, limit, received_before)
-            return int(connection.execute(sql.EXPIRE, values).rowcount)
+            return connection.change(sql.EXPIRE, values)
 
         return await self._call(run)
 
@@ -187,7 +186,7 @@ class SqliteJournal:
             return Trimmed(next_after=found.next_after)
         deleted: list[Trimmed] = []
 
-        def run(connection: sqlite3.Connection) -> int:
+        def run(connection: SqliteConnection) -> int:
             deleted.append(retention.delete(connection, keep, found.update_ids))
             return deleted[-1].updates
 
@@ -215,7 +214,7 @@ class SqliteJournal:
             return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)
         done: list[Resealed] = []
 
-        def run(connection: sqlite3.Connection) -> int:
+        def run(connection: SqliteConnection) -> int:
             done.append(reseal.reseal(connection, self._sealer, looked))
             return done[-1].resealed
 
@@ -234,9 +233,7 @@ class SqliteJournal:
 
     async def begin_erasure(self, subject: str, reason: str, *, now: int) -> int:
         """Write down that an erasure has begun."""
-        return await self._call(
-            lambda connection: int(connection.execute(erase.BEGIN, (subject, reason, now)).lastrowid or 0)
-        )
+        return await self._call(lambda connection: connection.insert(erase.BEGIN, (subject, reason, now)))
 
     async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
         """Erase what these updates tell of people."""
@@ -245,7 +242,7 @@ class SqliteJournal:
     async def end_erasure(self, erasure: int, *, now: int) -> None:
         """Scrub, then write down that it is done."""
         await self.scrub()
-        await self._call(lambda connection: connection.execute(erase.END, (now, erasure)).rowcount)
+        await self._call(lambda connection: connection.change(erase.END, (now, erasure)))
 
     async def erasures(self, *, limit: int) -> tuple[Erasure, ...]:
         """The records, newest first."""
@@ -266,7 +263,7 @@ class SqliteJournal:
                 await asyncio.sleep(patience)
         raise AssertionError("unreachable")
 
-    def _call(self, run: Callable[[sqlite3.Connection], int]) -> asyncio.Future[int]:
+    def _call(self, run: Callable[[SqliteConnection], int]) -> asyncio.Future[int]:
         return self._hand_over(Call(run, self._future()))
 
     def _future(self) -> asyncio.Future[int]:

@@ -1,7 +1,6 @@
 """What one commit stores: the writer's queue entries, and the rows that they become."""
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 
@@ -10,6 +9,7 @@ import msgspec
 from trackpush_server.journal.port import Committed, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 from trackpush_server.journal.sqlite import statements as sql
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.storable import storable
 
 
@@ -23,7 +23,7 @@ class Append(msgspec.Struct, frozen=True, eq=False):
 class Call(msgspec.Struct, frozen=True, eq=False):
     """Something else to do within the commit; its result goes to the future."""
 
-    run: Callable[[sqlite3.Connection], int]
+    run: Callable[[SqliteConnection], int]
     done: asyncio.Future[int]
 
 
@@ -50,23 +50,22 @@ class Names:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
 
-    def load(self, connection: sqlite3.Connection) -> None:
+    def load(self, connection: SqliteConnection) -> None:
         """Forget, and read what is on disk (also after a rollback, which may have undone some)."""
         self._ids = {name: number for number, name in connection.execute(sql.NAMES)}
 
-    def number(self, connection: sqlite3.Connection, name: str) -> int:
+    def number(self, connection: SqliteConnection, name: str) -> int:
         """The number of a name, made in the current transaction when it is new."""
         found = self._ids.get(name)
         if found is None:
-            cursor = connection.execute(sql.NEW_NAME, (name,))
-            found = self._ids[name] = int(cursor.lastrowid or 0)
+            found = self._ids[name] = connection.insert(sql.NEW_NAME, (name,))
         return found
 
 
 class Writing:
     """One transaction's work: called between BEGIN and COMMIT, by the writer thread."""
 
-    def __init__(self, connection: sqlite3.Connection, names: Names, sealer: Sealer, next_id: int) -> None:
+    def __init__(self, connection: SqliteConnection, names: Names, sealer: Sealer, next_id: int) -> None:
         self._connection = connection
         self._names = names
         self._sealer = sealer

@@ -6,11 +6,10 @@ until little was left to copy. Only the writer can start the log over: it copies
 """
 
 import contextlib
-import sqlite3
 import threading
 from pathlib import Path
 
-from trackpush_server.journal.sqlite.connection import FILE_NAME, open_checkpointer
+from trackpush_server.journal.sqlite.connection import FILE_NAME, SqliteConnection, SqliteError, open_checkpointer
 
 WAL_BYTES = 32 * 1024 * 1024
 """A log of this size is worth a checkpoint."""
@@ -33,12 +32,12 @@ class Checkpointer(threading.Thread):
         self._stopping = False
         self._commits = 0
 
-    def committed(self, connection: sqlite3.Connection) -> None:
+    def committed(self, connection: SqliteConnection) -> None:
         """After each commit, in the writer's thread: ask for a checkpoint when the log is long, end one that is due."""
         if self._copied.is_set():
             self._copied.clear()
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            with contextlib.suppress(SqliteError):
+                connection.copy_log()
             return
         self._commits += 1
         if self._commits % _EVERY_COMMITS == 0 and not self._wanted.is_set() and self._log_bytes() > WAL_BYTES:
@@ -57,7 +56,7 @@ class Checkpointer(threading.Thread):
             self._wanted.wait()
             if self._stopping:
                 return
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(SqliteError):
                 self._copy()
                 self._copied.set()
             self._wanted.clear()
@@ -70,7 +69,7 @@ class Checkpointer(threading.Thread):
             for _ in range(_MOST_PASSES):
                 if self._stopping:
                     return
-                _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                frames = connection.copy_log().total
                 if frames - copied < _SHORT_FRAMES:
                     return
                 copied = frames

@@ -1,12 +1,22 @@
-"""How a connection to the journal file is set up, and what its errors mean to people."""
+"""The one place that opens the journal's file, and what its errors mean to people.
+
+apsw brings its own SQLite. Python's sqlite3 module uses the library of the operating system, and those of 2010 to 2026
+can lose commits (`trackpush_server.journal.sqlite.version`). Two SQLite libraries must never have the same file open in
+one process: each gives away the file locks of the other. So an import contract allows only this module to import apsw,
+and no module of the server to import sqlite3.
+"""
 
 import errno
 import os
 import shutil
-import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import apsw
 
 from trackpush_server.journal.sqlite.lock import JournalInUseError
+from trackpush_server.journal.sqlite.version import UnsafeSqliteError, why_unsafe
 
 FILE_NAME = "journal.db"
 BUSY_SECONDS = 5.0
@@ -14,6 +24,25 @@ _CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 4 * 1024
 _WAL_FILE_LIMIT = 64 * 1024 * 1024
 PAGE_BYTES = 8192
+_READ_ONLY: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+_READ_WRITE: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
+_CREATE: Final = _READ_WRITE | apsw.SQLITE_OPEN_CREATE
+
+SqliteError = apsw.Error
+"""Any error that SQLite reports."""
+VALUE_ERRORS: Final = (
+    OverflowError,
+    TypeError,
+    UnicodeEncodeError,
+    apsw.BindingsError,
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    apsw.RangeError,
+    apsw.TooBigError,
+)
+"""Errors of a value, not of the file."""
+
+Values = Sequence[Any] | Mapping[str, Any]
 
 
 class JournalMovedError(OSError):
@@ -24,12 +53,90 @@ class JournalDamagedError(Exception):
     """A check of the file found it damaged."""
 
 
-def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
+class JournalNotOpenError(OSError):
+    """The file is closed, because it could not be opened again."""
+
+
+class LogInUseError(OSError):
+    """A reader holds the log, so it can't be emptied now."""
+
+
+class LogFrames(NamedTuple):
+    """The write-ahead log in frames; a frame is one page."""
+
+    total: int
+    copied: int
+    """How many of them are in the file already."""
+
+
+class SqliteConnection(apsw.Connection):
+    """A connection to the journal's file. It may pass from thread to thread, but only one may use it at a time."""
+
+    if TYPE_CHECKING:  # a row's values have the types of the schema, which no annotation knows
+
+        def execute(self, statements: str, bindings: Values | None = None, **options: Any) -> Any:
+            """Run statements up to the first row."""
+
+    def change(self, sql: str, values: Values = ()) -> int:
+        """Run a statement that changes rows; how many it changed."""
+        self.execute(sql, values)
+        return self.changes()
+
+    def insert(self, sql: str, values: Values = ()) -> int:
+        """Run an INSERT of one row; its id."""
+        self.execute(sql, values)
+        return self.last_insert_rowid()
+
+    def log_frames(self) -> LogFrames:
+        """Count the frames of the log; copies none."""
+        return LogFrames(*self.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP))
+
+    def copy_log(self) -> LogFrames:
+        """Copy the log into the file as far as readers allow, without making anybody wait."""
+        return LogFrames(*self.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE))
+
+    def empty_log(self, *, wait_ms: int) -> None:
+        """Copy the log into the file and cut it to nothing.
+
+        Raises:
+            LogInUseError: a reader did not let go of it in ``wait_ms``.
+        """
+        self.set_busy_timeout(wait_ms)
+        try:
+            self.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            raise LogInUseError("its log is being read; try again later") from None
+        finally:
+            self.set_busy_timeout(int(BUSY_SECONDS * 1000))
+
+
+def library_version() -> str:
+    """The version of the SQLite library that this process uses."""
+    return apsw.sqlite_lib_version()
+
+
+def check_library() -> None:
+    """See that the library is safe to write with.
+
+    Raises:
+        UnsafeSqliteError: it can lose commits.
+    """
+    unsafe = why_unsafe(library_version())
+    if unsafe is not None:
+        raise UnsafeSqliteError(unsafe)
+
+
+def open_writer(path: Path, *, create: bool) -> SqliteConnection:
     """The one connection that writes. Every commit is synced to disk (WAL, synchronous=FULL).
 
     Checkpoints are not automatic: they would run inside a commit that requests wait for.
+
+    Raises:
+        UnsafeSqliteError: the library can lose commits.
+        SqliteError: the file can't be opened.
     """
-    connection = _connect(f"{_uri(path)}?mode={'rwc' if create else 'rw'}", cached_statements=256)
+    check_library()
+    connection = _connect(_uri(path), _CREATE if create else _READ_WRITE, cached_statements=256)
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -41,15 +148,15 @@ def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> SqliteConnection:
     """A connection that only reads."""
-    connection = _connect(f"{_uri(path)}?mode=ro")
+    connection = _connect(_uri(path), _READ_ONLY)
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
     return connection
 
 
-def open_outside_reader(path: Path) -> sqlite3.Connection:
+def open_outside_reader(path: Path) -> SqliteConnection:
     """A reader in a process of its own, also on a file system that can't be written.
 
     There, SQLite can't make the shared memory of a log; without a log it needs none.
@@ -57,17 +164,17 @@ def open_outside_reader(path: Path) -> sqlite3.Connection:
     try:
         connection = open_reader(path)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:
+    except SqliteError:
         log = path.with_name(f"{path.name}-wal")
         if log.exists() and log.stat().st_size:
             raise
-        connection = _connect(f"{_uri(path)}?mode=ro&immutable=1")
+        connection = _connect(f"{_uri(path)}?immutable=1", _READ_ONLY)
     return connection
 
 
-def open_checkpointer(path: Path) -> sqlite3.Connection:
+def open_checkpointer(path: Path) -> SqliteConnection:
     """A connection that only moves the log into the file."""
-    connection = _connect(f"{_uri(path)}?mode=rw")
+    connection = _connect(_uri(path), _READ_WRITE)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -1024")
@@ -79,15 +186,19 @@ def _uri(path: Path) -> str:
     return path.absolute().as_uri()
 
 
-def _connect(uri: str, *, cached_statements: int = 128) -> sqlite3.Connection:
-    return sqlite3.connect(
-        uri,
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=cached_statements,
-    )
+def _connect(uri: str, flags: int, *, cached_statements: int = 128) -> SqliteConnection:
+    connection = SqliteConnection(uri, flags=flags, statementcachesize=cached_statements)
+    connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+    return connection
+
+
+def error_name(error: BaseException) -> str:
+    """The name of SQLite's extended result code, such as SQLITE_IOERR_FSYNC; empty for any other error."""
+    if not isinstance(error, apsw.Error):
+        return ""
+    result = getattr(error, "result", -1)  # apsw's own errors, such as those of bindings, have none
+    extended = getattr(error, "extendedresult", -1)
+    return str(apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(result, ""))
 
 
 def explain(path: Path, error: BaseException) -> str:
@@ -101,24 +212,24 @@ def explain_read(path: Path, error: BaseException) -> str:
 
 
 def _cause(path: Path, error: BaseException) -> str:
-    code = getattr(error, "sqlite_errorname", "") or _ERRNO_CODES.get(getattr(error, "errno", None) or 0, "")
+    code = error_name(error) or _ERRNO_CODES.get(getattr(error, "errno", None) or 0, "")
     text = f"{error} ({code})" if code else str(error)
     if isinstance(error, JournalDamagedError):
         return _DAMAGED.format(text=text)
     for prefix, advice in _ADVICE.items():
         if code.startswith(prefix):
             return advice.format(text=text, free=_free(path), uid=os.getuid())
-    if isinstance(error, JournalInUseError | JournalMovedError):
+    if isinstance(error, JournalInUseError | JournalMovedError | JournalNotOpenError | LogInUseError):
         return str(error)
     return _ADVICE["SQLITE_CANTOPEN"].format(text=text, uid=os.getuid()) if isinstance(error, OSError) else text
 
 
 def is_damage(error: BaseException) -> bool:
     """Whether the file's content is broken."""
-    return isinstance(error, JournalDamagedError) or getattr(error, "sqlite_errorname", "").startswith(_DAMAGE)
+    return isinstance(error, JournalDamagedError) or error_name(error).startswith(_DAMAGE)
 
 
-def prove_whole(connection: sqlite3.Connection) -> None:
+def prove_whole(connection: SqliteConnection) -> None:
     """Check every page: a damaged file often opens well, and would be taken for recovered between two failures.
 
     Raises:
@@ -131,7 +242,7 @@ def prove_whole(connection: sqlite3.Connection) -> None:
 
 def is_full(error: BaseException) -> bool:
     """Whether the disk has no room."""
-    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "errno", None) in _NO_ROOM
+    return error_name(error) == "SQLITE_FULL" or getattr(error, "errno", None) in _NO_ROOM
 
 
 def prove_room(folder: Path) -> None:

@@ -1,12 +1,12 @@
 """Finds and erases what updates tell of people. The rows stay: states, times, and the key that tells a repeat."""
 
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
 
 from trackpush_server.journal.port import Erasure, Found, Subject
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _SQL = load(f"{__package__}.sql", "erasing")
 OF_AWB = _SQL["of_awb"]
@@ -22,7 +22,7 @@ END = _SQL["end"]
 RECORDS = _SQL["records"]
 
 
-def find(connection: sqlite3.Connection, subject: Subject, after: int, limit: int) -> Found:
+def find(connection: SqliteConnection, subject: Subject, after: int, limit: int) -> Found:
     """See `Journal.find_erasable`."""
     accounts = None
     if subject.client is not None:
@@ -43,17 +43,17 @@ def _wanted(rows: Sequence[tuple[int, int, int | None]], accounts: set[int] | No
     )
 
 
-def erase(connection: sqlite3.Connection, erasure: int, update_ids: Sequence[int], now: int) -> int:
+def erase(connection: SqliteConnection, erasure: int, update_ids: Sequence[int], now: int) -> int:
     """See `Journal.erase`; within the writer's transaction."""
     values = {"ids": msgspec.json.encode(update_ids).decode(), "now": now}
-    updates = connection.execute(BLANK_UPDATES, values).rowcount
-    pushes = connection.execute(END_PUSHES, values).rowcount
+    updates = connection.change(BLANK_UPDATES, values)
+    pushes = connection.change(END_PUSHES, values)
     connection.execute(BLANK_ATTEMPTS, values)
     connection.execute(COUNT, (updates, pushes, erasure))
     return updates
 
 
-def records(connection: sqlite3.Connection, limit: int) -> tuple[Erasure, ...]:
+def records(connection: SqliteConnection, limit: int) -> tuple[Erasure, ...]:
     """See `Journal.erasures`."""
     return tuple(
         Erasure(

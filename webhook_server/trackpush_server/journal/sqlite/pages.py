@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,13 @@ from trackpush_server.journal.port import (
 )
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_reader
+from trackpush_server.journal.sqlite.connection import (
+    FILE_NAME,
+    SqliteConnection,
+    SqliteError,
+    explain_read,
+    open_reader,
+)
 from trackpush_server.journal.sqlite.search import snapshot
 
 _T = TypeVar("_T")
@@ -33,7 +38,7 @@ class Pages:
         self._path = folder / FILE_NAME
         self._sealer = sealer
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trackpush-journal-reader")
-        self._connection: sqlite3.Connection | None = None
+        self._connection: SqliteConnection | None = None
         self._closed = False
 
     def reopen(self) -> None:
@@ -44,7 +49,7 @@ class Pages:
     async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         """See `Journal.pending`."""
 
-        def read(connection: sqlite3.Connection) -> tuple[Page, ...]:
+        def read(connection: SqliteConnection) -> tuple[Page, ...]:
             with snapshot(connection):
                 highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
                 found = [
@@ -62,7 +67,7 @@ class Pages:
         """See `Journal.fetch`."""
         wanted = msgspec.json.encode(update_ids).decode()
 
-        def read(connection: sqlite3.Connection) -> dict[int, StoredPush]:
+        def read(connection: SqliteConnection) -> dict[int, StoredPush]:
             rows = connection.execute(sql.FETCH, (push_config, wanted)).fetchall()
             return {row[0]: self._stored(push_config, row) for row in rows}
 
@@ -71,7 +76,7 @@ class Pages:
     async def pending_configs(self) -> PendingConfigs:
         """See `Journal.pending_configs`."""
 
-        def read(connection: sqlite3.Connection) -> PendingConfigs:
+        def read(connection: SqliteConnection) -> PendingConfigs:
             with snapshot(connection):
                 highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
                 rows = connection.execute(sql.PENDING_CONFIGS).fetchall()
@@ -82,7 +87,7 @@ class Pages:
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """See `Journal.pending_counts`."""
 
-        def read(connection: sqlite3.Connection) -> tuple[PendingCount, ...]:
+        def read(connection: SqliteConnection) -> tuple[PendingCount, ...]:
             with snapshot(connection):
                 names = dict(connection.execute(sql.NAMES))
                 counts = connection.execute(sql.PENDING_COUNTS).fetchall()
@@ -93,7 +98,7 @@ class Pages:
 
         return await self.read(read)
 
-    async def read(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def read(self, read: Callable[[SqliteConnection], _T]) -> _T:
         """Run a read on the thread.
 
         Raises:
@@ -103,18 +108,18 @@ class Pages:
             raise JournalUnavailableError("the journal is closed")
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
 
-    def _read(self, read: Callable[[sqlite3.Connection], _T]) -> _T:
+    def _read(self, read: Callable[[SqliteConnection], _T]) -> _T:
         try:
             if self._connection is None:
                 self._connection = open_reader(self._path)
             return read(self._connection)
-        except sqlite3.Error as error:
+        except SqliteError as error:
             self._drop()
             raise JournalUnavailableError(explain_read(self._path, error)) from error
 
     def _drop(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(SqliteError):
                 self._connection.close()
             self._connection = None
 

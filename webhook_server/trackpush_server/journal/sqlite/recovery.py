@@ -5,14 +5,13 @@ it back. Its request was refused, so the aggregator posts again and is told "dup
 before the next restart, if it were not announced now.
 """
 
-import sqlite3
-
 from trackpush_server.journal.port import Committed, NewPush, NewUpdate, PushState
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 
-def unannounced(connection: sqlite3.Connection, sealer: Sealer, first: int, last: int) -> list[Committed]:
+def unannounced(connection: SqliteConnection, sealer: Sealer, first: int, last: int) -> list[Committed]:
     """The updates in this range of ids, as their commit would have announced them.
 
     One whose key was taken away within the moment since is left out: it is pending on disk, and told at the restart.

@@ -1,6 +1,5 @@
 """Finds pushes that have ended, oldest first, and makes them pending again."""
 
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from trackpush_server.journal.port import Ended, PushState, Selection
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite import statements as sql
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _LAST = (1 << 63) - 1
 _SQL = load(f"{__package__}.sql", "replay")
@@ -19,7 +19,7 @@ REPLAY = _SQL["replay"]
 
 
 def ended(
-    connection: sqlite3.Connection, push_config: str, selection: Selection, after: int, limit: int
+    connection: SqliteConnection, push_config: str, selection: Selection, after: int, limit: int
 ) -> tuple[Ended, ...]:
     """See `Journal.ended`."""
     config = config_number(connection, push_config)
@@ -49,21 +49,21 @@ def ended(
 
 
 def replay(
-    connection: sqlite3.Connection, push_config: str, update_ids: Sequence[int], now: int, replayed_before: int
+    connection: SqliteConnection, push_config: str, update_ids: Sequence[int], now: int, replayed_before: int
 ) -> int:
     """See `Journal.replay`; within the writer's transaction."""
     ids = msgspec.json.encode(update_ids).decode()
     config = config_number(connection, push_config)
     values = {"config": config, "ids": ids, "now": now, "replayed_before": replayed_before}
-    return connection.execute(REPLAY, values).rowcount
+    return connection.change(REPLAY, values)
 
 
-def push_configs(connection: sqlite3.Connection) -> tuple[str, ...]:
+def push_configs(connection: SqliteConnection) -> tuple[str, ...]:
     """See `Journal.push_configs`: by their own index, one step each."""
     return tuple(row[0] for row in connection.execute(PUSH_CONFIGS))
 
 
-def config_number(connection: sqlite3.Connection, push_config: str) -> int | None:
+def config_number(connection: SqliteConnection, push_config: str) -> int | None:
     """The number of a PushConfig's name."""
     row = connection.execute(sql.NUMBER_OF, (push_config,)).fetchone()
     return None if row is None else int(row[0])

@@ -4,7 +4,6 @@ Found by the reader by their first bytes; opened and sealed by the writer, withi
 have been erased in between.
 """
 
-import sqlite3
 import time
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from trackpush_server.journal.port import Resealed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES, Sealer
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _SQL = load(f"{__package__}.sql", "resealing")
 NEXT = _SQL["next"]
@@ -27,14 +27,14 @@ class Looked(msgspec.Struct, frozen=True):
     next_after: int | None
 
 
-def look(connection: sqlite3.Connection, sealer: Sealer, after: int, limit: int) -> Looked:
+def look(connection: SqliteConnection, sealer: Sealer, after: int, limit: int) -> Looked:
     """Look at the next updates."""
     rows = connection.execute(NEXT, (PREFIX_BYTES, after, limit)).fetchall()
     stale = tuple(row[0] for row in rows if not (sealer.is_current(row[1]) and sealer.is_current(row[2])))
     return Looked(len(rows), stale, rows[-1][0] if len(rows) == limit else None)
 
 
-def reseal(connection: sqlite3.Connection, sealer: Sealer, looked: Looked) -> Resealed:
+def reseal(connection: SqliteConnection, sealer: Sealer, looked: Looked) -> Resealed:
     """Within the writer's transaction."""
     begun = time.perf_counter()
     anew: list[tuple[bytes, bytes, int]] = []

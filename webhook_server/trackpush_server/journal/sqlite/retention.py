@@ -1,6 +1,5 @@
 """Deletes what is kept no longer, some rows at a time. Found by the reader, deleted by the writer."""
 
-import sqlite3
 import time
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ import msgspec
 
 from trackpush_server.journal.port import Keep, Trimmed
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _SQL = load(f"{__package__}.sql", "retention")
 NEXT = _SQL["next"]
@@ -24,7 +24,7 @@ class Candidates(msgspec.Struct, frozen=True):
     next_after: int | None
 
 
-def find(connection: sqlite3.Connection, keep: Keep, after: int, limit: int) -> Candidates:
+def find(connection: SqliteConnection, keep: Keep, after: int, limit: int) -> Candidates:
     """Look at the next updates, as far as they are old enough for anything of them to go."""
     values = {"after": after, "limit": limit, "delivered": keep.delivered_since, "dead": keep.dead_since}
     rows = connection.execute(NEXT, values).fetchall()
@@ -34,7 +34,7 @@ def find(connection: sqlite3.Connection, keep: Keep, after: int, limit: int) -> 
     return Candidates(going, old[-1][0] if len(old) == limit else None)
 
 
-def delete(connection: sqlite3.Connection, keep: Keep, update_ids: Sequence[int]) -> Trimmed:
+def delete(connection: SqliteConnection, keep: Keep, update_ids: Sequence[int]) -> Trimmed:
     """Within the writer's transaction."""
     begun = time.perf_counter()
     values = {
@@ -43,7 +43,7 @@ def delete(connection: sqlite3.Connection, keep: Keep, update_ids: Sequence[int]
         "dead": keep.dead_since,
     }
     connection.execute(MARK_LATE, values)
-    pushes = connection.execute(DELETE_PUSHES, values).rowcount
+    pushes = connection.change(DELETE_PUSHES, values)
     connection.execute(DELETE_ATTEMPTS, values)
-    updates = connection.execute(DELETE_UPDATES, values).rowcount
+    updates = connection.change(DELETE_UPDATES, values)
     return Trimmed(updates=updates, pushes=pushes, seconds=time.perf_counter() - begun)

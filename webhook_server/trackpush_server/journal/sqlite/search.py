@@ -8,7 +8,6 @@ compared exactly.
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from trackpush_server.journal.listing import Bounds, Walk
 from trackpush_server.journal.port import AuditRow
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.rows import Found, FoundUpdate, Names, Position
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.statements import LAST_ID, NAMES, OLDEST_PENDING
 
 _SLACK = 5_000
@@ -71,7 +71,7 @@ FROM_ID = _SQL["from_id"]
 
 
 @contextlib.contextmanager
-def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+def snapshot(connection: SqliteConnection) -> Iterator[None]:
     """One read transaction: everything in it sees the same commits."""
     connection.execute("BEGIN")
     try:
@@ -81,14 +81,14 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def names(connection: sqlite3.Connection) -> Names:
+def names(connection: SqliteConnection) -> Names:
     """Names of accounts and PushConfigs by number."""
     both = dict(connection.execute(NAMES))
     return Names(both, both)
 
 
 def bounds(
-    connection: sqlite3.Connection,
+    connection: SqliteConnection,
     since: int | None,
     until: int | None,
     cursor: Position | None,
@@ -103,7 +103,7 @@ def bounds(
     return Bounds(low, high, since or 0, _LAST if until is None else until, newer)
 
 
-def _first_received(connection: sqlite3.Connection, moment: int) -> int:
+def _first_received(connection: SqliteConnection, moment: int) -> int:
     """The lowest id received at or after a moment; beyond the last when there is none."""
     low = 0
     high = 1 + int(connection.execute(LAST_ID).fetchone()[0])
@@ -117,7 +117,7 @@ def _first_received(connection: sqlite3.Connection, moment: int) -> int:
     return low
 
 
-def walk(connection: sqlite3.Connection, step: Walk) -> list[Found]:
+def walk(connection: SqliteConnection, step: Walk) -> list[Found]:
     """The rows of one walk."""
     where, limit = step.where, step.limit
     ids = (where.low[0], where.high[0])
@@ -137,39 +137,39 @@ def walk(connection: sqlite3.Connection, step: Walk) -> list[Found]:
     return [Found(*row) for row in connection.execute(sql[where.newer], values)]
 
 
-def timeline(connection: sqlite3.Connection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:
+def timeline(connection: SqliteConnection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:
     """Updates of a shipment, in order."""
     return [FoundUpdate(*row) for row in connection.execute(TIMELINE, (shipment, after, limit))]
 
 
-def pushes_of(connection: sqlite3.Connection, update_id: int) -> list[Found]:
+def pushes_of(connection: SqliteConnection, update_id: int) -> list[Found]:
     """All pushes of one update."""
     return [Found(*row) for row in connection.execute(PUSHES_OF, (update_id,))]
 
 
-def latest_attempts(connection: sqlite3.Connection, push: Found, limit: int) -> list[FoundAttempt]:
+def latest_attempts(connection: SqliteConnection, push: Found, limit: int) -> list[FoundAttempt]:
     """The latest attempts of one push, in order."""
     rows = connection.execute(LATEST_ATTEMPTS, (push.update_id, push.config_id, limit)).fetchall()
     return [FoundAttempt(*row) for row in reversed(rows)]
 
 
-def push_configs(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+def push_configs(connection: SqliteConnection) -> list[tuple[int, str]]:
     """PushConfigs that the journal holds a push of, by name."""
-    return connection.execute(PUSH_CONFIGS).fetchall()
+    return [(number, name) for number, name in connection.execute(PUSH_CONFIGS)]
 
 
-def count(connection: sqlite3.Connection, state: int, config: int, most: int) -> int:
+def count(connection: SqliteConnection, state: int, config: int, most: int) -> int:
     """How many pushes of a PushConfig are in a state; at most ``most``."""
     return int(connection.execute(COUNT, (state, config, most)).fetchone()[0])
 
 
-def oldest_pending(connection: sqlite3.Connection, config: int) -> int | None:
+def oldest_pending(connection: SqliteConnection, config: int) -> int | None:
     """When the oldest pending push of a PushConfig was received."""
     row = connection.execute(OLDEST_PENDING, (config,)).fetchone()
     return None if row is None else int(row[0])
 
 
-def audits(connection: sqlite3.Connection, before: int | None, limit: int) -> tuple[AuditRow, ...]:
+def audits(connection: SqliteConnection, before: int | None, limit: int) -> tuple[AuditRow, ...]:
     """The audit log, newest first."""
     rows = connection.execute(AUDITS, (_LAST if before is None else before, limit))
     return tuple(
@@ -178,13 +178,13 @@ def audits(connection: sqlite3.Connection, before: int | None, limit: int) -> tu
     )
 
 
-def by_key(connection: sqlite3.Connection, key: bytes) -> list[FoundWhole]:
+def by_key(connection: SqliteConnection, key: bytes) -> list[FoundWhole]:
     """All pushes of one update."""
     width = len(Found._fields)
     rows: list[tuple[Any, ...]] = connection.execute(BY_KEY, (key,)).fetchall()
     return [FoundWhole(Found(*row[:width]), row[width], row[width + 1]) for row in rows]
 
 
-def attempts(connection: sqlite3.Connection, push: Found) -> list[FoundAttempt]:
+def attempts(connection: SqliteConnection, push: Found) -> list[FoundAttempt]:
     """All attempts of one push, in order."""
     return [FoundAttempt(*row) for row in connection.execute(ATTEMPTS, (push.update_id, push.config_id))]

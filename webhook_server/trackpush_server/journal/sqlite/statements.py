@@ -1,14 +1,14 @@
 """Statements that carry many rows.
 
-sqlite3 gives the interpreter lock away and takes it back at every step of a statement, and taking it back from a busy
-event loop can last. So a batch is a handful of statements with hundreds of rows, never hundreds of statements.
+apsw releases the interpreter lock at every step of a statement, and getting it back from a busy event loop takes time.
+So a batch is a few statements with hundreds of rows, never hundreds of statements.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
-from sqlite3 import Connection
 
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _SIZES = (128, 32, 8, 2, 1)
 """Rows per statement: few sizes, so that each stays prepared."""
@@ -23,7 +23,7 @@ class ManyRows:
         row = "(" + ",".join("?" * columns) + ")"
         self._sql = {size: sql.replace("{rows}", ",".join([row] * size)) for size in _SIZES}
 
-    def run(self, connection: Connection, rows: Sequence[Row]) -> int:
+    def run(self, connection: SqliteConnection, rows: Sequence[Row]) -> int:
         """Run it for all rows, in order; the number of rows that changed."""
         changed = 0
         remaining: Iterable[Row] = iter(rows)
@@ -31,7 +31,7 @@ class ManyRows:
         for size, sql in self._sql.items():
             while left >= size:
                 values = tuple(chain.from_iterable(islice(remaining, size)))
-                changed += connection.execute(sql, values).rowcount
+                changed += connection.change(sql, values)
                 left -= size
         return changed
 

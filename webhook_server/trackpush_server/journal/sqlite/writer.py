@@ -8,7 +8,6 @@ outcomes, and the thread goes on trying to open the file again until it works.
 import asyncio
 import contextlib
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,9 +19,12 @@ from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned
 from trackpush_server.journal.sqlite.connection import (
-    BUSY_SECONDS,
     FILE_NAME,
+    VALUE_ERRORS,
     JournalMovedError,
+    JournalNotOpenError,
+    SqliteConnection,
+    SqliteError,
     explain,
     explain_read,
     is_damage,
@@ -43,17 +45,6 @@ _LOOK_EVERY = 0.5
 _LOG_WAIT_MS = 50
 """How long commits may be held up by readers of a log that is to be emptied."""
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
-
-_REFUSED = (
-    OverflowError,
-    TypeError,
-    UnicodeEncodeError,
-    sqlite3.DataError,
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-)
-"""Errors of a value, not of the file."""
 
 
 class Done:
@@ -108,7 +99,7 @@ class Writer(threading.Thread):
     """The thread. Entries go in with `put`; it ends after `stop`, when all that is queued is written or refused."""
 
     def __init__(
-        self, folder: Path, listener: Listener, on_commit: Callable[[sqlite3.Connection], None], *, sealer: Sealer
+        self, folder: Path, listener: Listener, on_commit: Callable[[SqliteConnection], None], *, sealer: Sealer
     ) -> None:
         super().__init__(name="trackpush-journal-writer", daemon=True)
         self._path = folder / FILE_NAME
@@ -118,7 +109,7 @@ class Writer(threading.Thread):
         self._after_commit = on_commit
         self._sealer = sealer
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: SqliteConnection | None = None
         self._names = Names()
         self._next_id = 1
         self._announced: int | None = None
@@ -186,7 +177,7 @@ class Writer(threading.Thread):
         self._kept = []
         try:
             self._commit(*_sorted(entries))
-        except _REFUSED:
+        except VALUE_ERRORS:
             self._rolled_back()
             self._store_one_by_one(entries)
         except Exception as error:  # noqa: BLE001  whatever it is: the requests must hear of it, and the thread live on
@@ -201,7 +192,7 @@ class Writer(threading.Thread):
     def _commit(self, appends: Sequence[Append], calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
         connection = self._connection
         if connection is None:
-            raise sqlite3.OperationalError("the journal is not open")
+            raise JournalNotOpenError("the journal is not open")
         begun = time.perf_counter()
         self._look(begun)
         done = Done()
@@ -227,7 +218,7 @@ class Writer(threading.Thread):
             self._empty_log()
             self._close()
             done.calls = [(entry.done, entry.run())]
-        except (sqlite3.Error, OSError) as error:
+        except (SqliteError, OSError) as error:
             self._listener.refused([entry], JournalUnavailableError(explain_read(self._path, error)))
         else:
             self._listener.done(done)
@@ -236,12 +227,8 @@ class Writer(threading.Thread):
 
     def _empty_log(self) -> None:
         if self._connection is None:
-            raise sqlite3.OperationalError("the journal is not open")
-        self._connection.execute(f"PRAGMA busy_timeout = {_LOG_WAIT_MS}")
-        busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-        if busy:
-            raise sqlite3.OperationalError("its log is being read; try again later")
+            raise JournalNotOpenError("the journal is not open")
+        self._connection.empty_log(wait_ms=_LOG_WAIT_MS)
 
     def _look(self, now: float) -> None:
         """See that the file is still the one that was opened: what goes into a removed one is lost with the process.
@@ -265,7 +252,7 @@ class Writer(threading.Thread):
             for attempt in (entry, cleaned(entry)):
                 try:
                     self._commit(*_sorted([attempt]))
-                except _REFUSED as error:
+                except VALUE_ERRORS as error:
                     self._rolled_back()
                     reason = JournalUnavailableError(f"this can't be stored: {type(error).__name__}: {error}")
                 except Exception as error:  # noqa: BLE001  same
@@ -300,7 +287,7 @@ class Writer(threading.Thread):
     def _rolled_back(self) -> None:
         connection = self._connection
         if connection is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(SqliteError):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 self._names.load(connection)
@@ -353,7 +340,7 @@ class Writer(threading.Thread):
         self._continue_ids(connection)
         self._last_error = None
 
-    def _continue_ids(self, connection: sqlite3.Connection) -> None:
+    def _continue_ids(self, connection: SqliteConnection) -> None:
         """Ids never go back while the process lives, also over a file restored from a backup: others hold them."""
         last = int(connection.execute(sql.LAST_ID).fetchone()[0])
         self._next_id = max(self._next_id, last + 1)
@@ -378,7 +365,7 @@ class Writer(threading.Thread):
 
     def _close(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(SqliteError):
                 self._connection.close()
             self._connection = None
 

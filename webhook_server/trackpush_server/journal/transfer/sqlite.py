@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from trackpush_server.journal.sqlite import schema
-from trackpush_server.journal.sqlite.connection import FILE_NAME, explain_read, open_writer
+from trackpush_server.journal.sqlite.connection import (
+    FILE_NAME,
+    SqliteConnection,
+    SqliteError,
+    explain_read,
+    open_writer,
+)
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.transfer.port import Part
 from trackpush_server.journal.transfer.records import (
@@ -52,7 +57,7 @@ _AUDIT_COLUMNS = "at, actor, role, action, target, address"
 class SqliteReading:
     """Reads one file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: SqliteConnection) -> None:
         self._connection = connection
 
     async def count(self) -> int:
@@ -102,7 +107,7 @@ class SqliteSource:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = FolderLock(folder / "journal.lock")
-        self._connection: sqlite3.Connection | None = None
+        self._connection: SqliteConnection | None = None
 
     async def open(self) -> SqliteReading:
         """See `Source`. One that was retired before the target was released is still the source."""
@@ -138,7 +143,7 @@ class SqliteTarget:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = FolderLock(folder / "journal.lock")
-        self._opened: sqlite3.Connection | None = None
+        self._opened: SqliteConnection | None = None
         self._last_id = 0
         self._names: dict[str, int] = {}
 
@@ -198,7 +203,7 @@ class SqliteTarget:
         self._lock.release()
 
     @property
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> SqliteConnection:
         assert self._opened is not None, "not open"
         return self._opened
 
@@ -262,5 +267,5 @@ def _rename(path: Path, to: Path) -> None:
 def _told(path: Path) -> Any:
     try:
         yield
-    except (sqlite3.Error, OSError, schema.NewerSchemaError) as error:
+    except (SqliteError, OSError, schema.NewerSchemaError) as error:
         raise TransferError(explain_read(path, error)) from None

@@ -1,8 +1,9 @@
 """Numbered schema changes, applied in order; the file's ``user_version`` is the number of the last one."""
 
 import re
-import sqlite3
 from importlib import resources
+
+from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
 
@@ -21,12 +22,12 @@ def changes() -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: SqliteConnection) -> None:
     """Bring the file to the newest schema, one change per transaction.
 
     Raises:
         NewerSchemaError: the file's schema is newer than any that this version knows.
-        sqlite3.Error: the file can't be written; what was applied before stays.
+        SqliteError: the file can't be written; what was applied before stays.
     """
     known = changes()
     current = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -37,4 +38,4 @@ def migrate(connection: sqlite3.Connection) -> None:
         )
     for number, script in known.items():
         if number > current:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+            connection.execute(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -6,9 +6,9 @@ WHERE (p.update_id, p.config_id) > (?, ?) AND (p.update_id, p.config_id) < (?, ?
 ORDER BY p.update_id {way}, p.config_id {way} LIMIT ?;
 
 -- name: by_state
--- Pushes of a PushConfig in a state.
+-- Pushes of a PushConfig in a state. With BETWEEN, SQLite 3.54 seeks to one end of the ids only.
 SELECT {columns} FROM pushes AS p INDEXED BY pushes_by_state CROSS JOIN updates AS u ON u.id = p.update_id
-WHERE p.state = ? AND p.config_id = ? AND p.update_id BETWEEN ? AND ? AND u.received_at >= ? AND u.received_at < ?
+WHERE p.state = ? AND p.config_id = ? AND p.update_id >= ? AND p.update_id <= ? AND u.received_at >= ? AND u.received_at < ?
 ORDER BY p.update_id {way} LIMIT ?;
 
 -- name: by_status

@@ -1,0 +1,18 @@
+"""The SQLite library of this program, which is that of a server on this machine."""
+
+from collections.abc import Iterator
+
+from trackpush_cli.doctor.outcome import Outcome, fail, ok
+from trackpush_server.journal.sqlite.connection import library_version
+from trackpush_server.journal.sqlite.version import why_unsafe
+
+
+def examine() -> Iterator[Outcome]:
+    """Whether it is safe to write a journal with."""
+    found = library_version()
+    unsafe = why_unsafe(found)
+    if unsafe is None:
+        yield ok("sqlite", "library", f"SQLite {found} has no known bug that loses commits")
+    else:
+        message, _, advice = unsafe.partition("; ")
+        yield fail("sqlite", "library", message, advice)
