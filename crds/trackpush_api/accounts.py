@@ -10,7 +10,7 @@ import msgspec
 
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource
-from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.routing import Account, digest_key
 from trackpush_api.secrets import Resolver, Secrets
 from trackpush_api.vocabulary import FORBIDDEN_URL_WORDS, Aggregator
@@ -79,20 +79,32 @@ def serves_namespace(server: Resource, namespace: str, labels: Mapping[str, str]
 
 
 def claimed_keys(webhook: Resource, secrets: Secrets) -> frozenset[KeyClaim]:
-    """The keys that it would be served with if nobody else claimed them."""
+    """The keys that it would be served with if nobody else claimed them. Never raises, as `compile_account`."""
     spec = webhook.spec
     if not isinstance(spec, AggregatorWebhookSpec):
         return frozenset()
-    resolver = Resolver(webhook, secrets, [])
-    keys = (resolver.value(source, "") for source in spec.keys)
-    return frozenset((spec.aggregator, digest_key(key)) for key in keys if key is not None)
+    try:
+        resolver = Resolver(webhook, secrets, [])
+        keys = [resolver.inbound_key(source, "") for source in spec.keys]
+        return frozenset((spec.aggregator, digest_key(key)) for key in keys if key is not None)
+    except Exception:  # noqa: BLE001  compiling it says what is wrong
+        return frozenset()
 
 
 def compile_account(webhook: Resource, context: AccountContext) -> CompiledAccount:
-    """Compile one AggregatorWebhook that names the context's server."""
-    spec = webhook.spec
-    if not isinstance(spec, AggregatorWebhookSpec):
+    """Compile one AggregatorWebhook that names the context's server.
+
+    Never raises: one client's resource must not hold up another's.
+    """
+    if not isinstance(webhook.spec, AggregatorWebhookSpec):
         return CompiledAccount(account=None)
+    try:
+        return _compile(webhook, webhook.spec, context)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with it concerns this resource alone
+        return CompiledAccount(account=None, problems=(unexpected(webhook.title, error, webhook.place),))
+
+
+def _compile(webhook: Resource, spec: AggregatorWebhookSpec, context: AccountContext) -> CompiledAccount:
     refused = _refusal(webhook, context)
     if refused is not None:
         return CompiledAccount(account=None, problems=(refused,))
@@ -129,7 +141,7 @@ def _digests(
     digests: list[str] = []
     for index, source in enumerate(spec.keys):
         field = f"spec.keys[{index}]"
-        key = resolver.value(source, field)
+        key = resolver.inbound_key(source, field)
         if key is None:
             continue
         digest = digest_key(key)

@@ -5,9 +5,10 @@ import re
 
 from trackpush_api.kinds.push_config import Auth, OAuth2ClientCredentials
 from trackpush_api.manifest import Resource
-from trackpush_api.problems import Problem, Reason
+from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.routing import Egress, OAuth2
 from trackpush_api.secrets import Resolver
+from trackpush_api.url_checks import rules_of, url_problems
 
 _FIELD = "spec.auth.oauth2ClientCredentials"
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -50,9 +51,11 @@ def client_credentials(
 
 
 def _check(resource: Resource, given: OAuth2ClientCredentials, egress: Egress, problems: list[Problem]) -> None:
-    if egress.https_only and not given.token_url.startswith("https://"):
-        message = "is http; use https, or set egress.httpsOnly: false in the WebhookServer"
-        problems.append(resource.problem(f"{_FIELD}.tokenUrl", message, reason=Reason.INVALID))
+    problems.extend(
+        one
+        for one in url_problems(resource, f"{_FIELD}.tokenUrl", given.token_url, rules_of(egress))
+        if one.severity is Severity.ERROR
+    )
     if "#" in given.token_url:
         message = "has a fragment (#…), which no token URL may have (RFC 6749, section 3.2); remove it"
         problems.append(resource.problem(f"{_FIELD}.tokenUrl", message, reason=Reason.INVALID))

@@ -40,6 +40,8 @@ def check_certificates(resource: Resource, material: TlsMaterial | None, problem
 
 def _is_certificates(pem: str) -> bool:
     """Whether OpenSSL reads one or more certificates in it, as it will for the connection."""
+    if not pem.isascii():  # which the ssl module answers with a TypeError
+        return False
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     except (ssl.SSLError, ValueError):

@@ -9,13 +9,15 @@ import msgspec
 from trackpush_api.authorization import client_credentials, fixed_authorization
 from trackpush_api.certificates import check_certificates
 from trackpush_api.expressions import InvalidExpressionError, compile_expression
-from trackpush_api.kinds.push_config import PushConfigSpec, Retry
+from trackpush_api.headers import objection_to_name, objection_to_size, objection_to_value
+from trackpush_api.kinds.push_config import Header, PushConfigSpec, Retry
 from trackpush_api.manifest import Resource
-from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import Destination, Egress, Filter, RateLimit, TlsMaterial
 from trackpush_api.routing import Retry as CompiledRetry
 from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.url_checks import rules_of, url_problems
 from trackpush_api.vocabulary import Aggregator, Direction
 
 _MOST_TIMEOUT = 120.0
@@ -31,10 +33,19 @@ class CompiledDestination(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress) -> CompiledDestination:
-    """Compile one PushConfig for a server with these rules of egress. Secrets are those of its namespace."""
-    spec = resource.spec
-    if not isinstance(spec, PushConfigSpec):
+    """Compile one PushConfig for a server with these rules of egress. Secrets are those of its namespace.
+
+    Never raises: one client's resource must not hold up another's.
+    """
+    if not isinstance(resource.spec, PushConfigSpec):
         return CompiledDestination(destination=None)
+    try:
+        return _compile(resource, resource.spec, secrets, egress)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with it concerns this resource alone
+        return CompiledDestination(destination=None, problems=(unexpected(resource.title, error, resource.place),))
+
+
+def _compile(resource: Resource, spec: PushConfigSpec, secrets: Secrets, egress: Egress) -> CompiledDestination:
     problems: list[Problem] = []
     resolver = Resolver(resource, secrets, problems)
     headers = _headers(resource, spec, resolver, problems)
@@ -62,14 +73,7 @@ def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress)
 
 
 def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: list[Problem]) -> None:
-    if egress.https_only and not spec.url.startswith("https://"):
-        problems.append(
-            resource.problem(
-                "spec.url",
-                "is http; use https, or set egress.httpsOnly: false in the WebhookServer",
-                reason=Reason.INVALID,
-            )
-        )
+    problems.extend(url_problems(resource, "spec.url", spec.url, rules_of(egress)))
     if not 0 < seconds(spec.delivery.timeout) <= _MOST_TIMEOUT:
         problems.append(
             resource.problem("spec.delivery.timeout", "must be more than 0 and at most 2m", reason=Reason.INVALID)
@@ -95,24 +99,38 @@ def _headers(
     names: set[str] = set()
     for index, header in enumerate(spec.headers):
         field = f"spec.headers[{index}]"
+        wrong = objection_to_name(header.name)
         if header.name.lower() in names:
-            problems.append(
-                resource.problem(f"{field}.name", f"{header.name} stands twice; remove one", reason=Reason.INVALID)
-            )
+            wrong = f"duplicate header {header.name}; remove one"
+        if wrong is not None:
+            problems.append(resource.problem(f"{field}.name", wrong, reason=Reason.INVALID))
         names.add(header.name.lower())
-        value = header.value
-        if header.value_from is not None:
-            value = resolver.header_value(header.value_from, f"{field}.valueFrom")
-        headers.append((header.name, value or ""))
+        headers.append((header.name, _header_value(resource, header, field, resolver, problems)))
     if spec.auth is not None:
         if "authorization" in names:
-            problems.append(
-                resource.problem(
-                    "spec.auth", "headers has an Authorization too; keep one of them", reason=Reason.INVALID
-                )
-            )
+            message = "headers has an Authorization too; keep one of them"
+            problems.append(resource.problem("spec.auth", message, reason=Reason.INVALID))
         headers.extend(fixed_authorization(resource, spec.auth, resolver, problems))
+    excess = objection_to_size(headers)
+    if excess is not None:
+        problems.append(resource.problem("spec.headers", excess, reason=Reason.INVALID))
     return tuple(headers)
+
+
+def _header_value(resource: Resource, header: Header, field: str, resolver: Resolver, problems: list[Problem]) -> str:
+    """The value as it is sent; no reader of HTTP keeps white space at its ends (RFC 9110, section 5.5)."""
+    if header.value_from is not None:
+        return resolver.header_value(header.value_from, f"{field}.valueFrom") or ""
+    value = header.value or ""
+    wrong = objection_to_value(value)
+    if wrong is not None:
+        problems.append(resource.problem(f"{field}.value", wrong, reason=Reason.INVALID))
+    elif value != value.strip():
+        message = "has white space at its ends, which is not sent; remove it"
+        problems.append(resource.problem(f"{field}.value", message, Severity.WARNING))
+    elif not value:
+        problems.append(resource.problem(f"{field}.value", "is empty; set it or remove the header", Severity.WARNING))
+    return value.strip()
 
 
 def _tls(spec: PushConfigSpec, resolver: Resolver) -> TlsMaterial | None:
@@ -120,9 +138,9 @@ def _tls(spec: PushConfigSpec, resolver: Resolver) -> TlsMaterial | None:
     if tls is None:
         return None
     return TlsMaterial(
-        ca=resolver.value(tls.ca, "spec.tls.ca") if tls.ca else None,
-        certificate=resolver.value(tls.certificate, "spec.tls.certificate") if tls.certificate else None,
-        private_key=resolver.value(tls.private_key, "spec.tls.privateKey") if tls.private_key else None,
+        ca=resolver.pem(tls.ca, "spec.tls.ca") if tls.ca else None,
+        certificate=resolver.pem(tls.certificate, "spec.tls.certificate") if tls.certificate else None,
+        private_key=resolver.pem(tls.private_key, "spec.tls.privateKey") if tls.private_key else None,
     )
 
 

@@ -1,47 +1,42 @@
-"""Text of YAML files → resources with positions, so that every problem names the line of the very field. Pure."""
+"""Text of YAML files → resources with positions, so that every problem names the line of the very field. Pure.
+
+One file is one unit: `read_file` reads it without looking at others, so that a server that watches a folder reads only
+the changed ones again. `join` puts the files together and finds what is defined twice.
+"""
 
 import base64
 import binascii
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 import yaml
-from pydantic import ValidationError
 
-from trackpush_api.kinds import KINDS, patterns
-from trackpush_api.kinds.base import API_VERSION, ApiModel
-from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.kinds import KINDS
+from trackpush_api.kinds.base import API_VERSION, GROUP, ApiModel
+from trackpush_api.kubernetes_names import (
+    kind_of_value,
+    metadata_problems,
+    objection_to_name,
+    objection_to_namespace,
+)
+from trackpush_api.problems import Problem, Reason, Severity, unexpected
+from trackpush_api.suggestions import closest, did_you_mean
+from trackpush_api.validation import read_spec
+from trackpush_api.yaml_reader import UnreadableYamlError, child, line_of, read_documents
 
 _MOST_PROBLEMS = 200
-_LAST_VISIBLE_PARTS = 40
+_MOST_SECRET_BYTES = 1024 * 1024
+"""Of all values together; the API server refuses more."""
+_DATA_KEY_CHARACTERS = frozenset("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_MOST_DATA_KEY = 253
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as Kubernetes reads it, without aliases: a few lines of them can stand for gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not read; write the value out", problem_mark=mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        """Refuse a key that stands twice: the second would silently win."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            text = str(key.value)
-            if text in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {text[:64]!r} stands twice; remove one", problem_mark=key.start_mark
-                )
-            seen.add(text)
-        return super().construct_mapping(node, deep)
+Identity = tuple[str, str, str]
+"""Kind, namespace, name."""
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One custom resource as it stands in a file. ``spec`` is None when it is invalid (the problems say why)."""
+    """One custom resource as it is in a file. ``spec`` is None when it is invalid (the problems say why)."""
 
     kind: str
     namespace: str
@@ -62,6 +57,11 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def title(self) -> str:
         """``PushConfig acme/oms``."""
         return f"{self.kind} {self.full_name}"
+
+    @property
+    def place(self) -> tuple[str | None, int | None]:
+        """File and line of ``spec``."""
+        return self.file, line_of(self.node, "spec")
 
     def problem(
         self, field: str, message: str, severity: Severity = Severity.ERROR, *, reason: Reason | None = None
@@ -86,8 +86,29 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, str | None]
 
 
+class Defined(msgspec.Struct, frozen=True, kw_only=True):
+    """One resource or Secret of a file."""
+
+    identity: Identity
+    line: int
+    content: Resource | Secret
+
+
+class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one file holds. With a problem that is an error, something of it may be missing here."""
+
+    file: str
+    defined: tuple[Defined, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the file was understood: what it doesn't hold was removed on purpose."""
+        return bool(self.defined) and all(one.severity is not Severity.ERROR for one in self.problems)
+
+
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
-    """All that stood in the files."""
+    """All that is in the files."""
 
     resources: tuple[Resource, ...]
     secrets: dict[tuple[str, str], Secret]
@@ -95,233 +116,228 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_manifests(files: Mapping[str, str]) -> Parsed:
-    """Read all documents of all files (name → text); never raises for what stands in them."""
-    reader = _Reader()
-    for name in sorted(files):
-        reader.read(name, files[name])
-    return Parsed(
-        resources=tuple(reader.resources.values()),
-        secrets=reader.secrets,
-        problems=tuple(reader.problems[:_MOST_PROBLEMS]),
-    )
+    """Read all documents of all files (name → text); never raises, whatever they hold."""
+    return join(read_file(name, files[name]) for name in sorted(files))
 
 
-def line_of(node: yaml.Node | None, field: str) -> int | None:
-    """The line (from 1) of a field such as ``spec.keys[0].name``, or of the nearest node above it."""
-    if node is None:
-        return None
-    mark = node.start_mark
-    for part in field.replace("[", ".[").split("."):
-        key_mark, found = _child(node, part)
-        if found is None:
-            break
-        node, mark = found, key_mark or found.start_mark
-    return int(mark.line) + 1
+def read_file(file: str, text: str) -> ReadFile:
+    """Read one file; never raises, whatever it holds."""
+    reader = _Reader(file)
+    try:
+        for document in read_documents(text):
+            reader.take(document.node, document.value)
+    except UnreadableYamlError as error:
+        message = f"invalid YAML: {error}; nothing after this line is read"
+        reader.problems.append(Problem(message=message, file=file, line=error.line))
+    except Exception as error:  # noqa: BLE001  a fault of ours with this file must not hold up the others
+        reader.problems.append(unexpected(file, error, (file, None)))
+    return ReadFile(file=file, defined=tuple(reader.defined), problems=tuple(reader.problems[:_MOST_PROBLEMS]))
 
 
-def _child(node: yaml.Node, part: str) -> tuple[yaml.Mark | None, yaml.Node | None]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if getattr(key, "value", None) == part:
-                return key.start_mark, value
-    elif isinstance(node, yaml.SequenceNode) and part.startswith("[") and part[1:-1].isdigit():
-        index = int(part[1:-1])
-        if index < len(node.value):
-            return None, node.value[index]
-    return None, None
-
-
-class _Reader:
-    """Collects resources, Secrets and problems over all files."""
-
-    def __init__(self) -> None:
-        self.resources: dict[tuple[str, str, str], Resource] = {}
-        self.secrets: dict[tuple[str, str], Secret] = {}
-        self.problems: list[Problem] = []
-        self._seen: dict[tuple[str, str, str], str] = {}
-
-    def read(self, file: str, text: str) -> None:
-        """Take in one file."""
-        try:
-            for node, document in _documents(text):
-                self._take(file, node, document)
-        except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
-            mark = getattr(error, "problem_mark", None)
-            reason = getattr(error, "problem", None) or type(error).__name__
-            self.problems.append(
-                Problem(
-                    message=f"not YAML that can be read: {reason}; nothing after this line was taken",
-                    file=file,
-                    line=mark.line + 1 if mark is not None else None,
+def join(files: Iterable[ReadFile]) -> Parsed:
+    """Put files together, in their order; of what is defined twice the first counts."""
+    resources: list[Resource] = []
+    secrets: dict[tuple[str, str], Secret] = {}
+    problems: list[Problem] = []
+    places: dict[Identity, str] = {}
+    for read in files:
+        problems.extend(read.problems)
+        for one in read.defined:
+            kind, namespace, name = one.identity
+            first = places.setdefault(one.identity, f"{read.file}:{one.line}")
+            if first != f"{read.file}:{one.line}":
+                message = f"is defined twice, first at {first}; remove one"
+                problems.append(
+                    Problem(resource=f"{kind} {namespace}/{name}", message=message, file=read.file, line=one.line)
                 )
-            )
-
-    def _take(self, file: str, node: yaml.Node, document: Any) -> None:
-        if document is None:
-            return
-        line = node.start_mark.line + 1
-        if not isinstance(document, dict):
-            self.problems.append(
-                Problem(message="a resource is a mapping with apiVersion, kind and metadata", file=file, line=line)
-            )
-            return
-        if document.get("kind") == "List" and isinstance(document.get("items"), list):
-            items = _child(node, "items")[1]
-            children = items.value if items is not None else []
-            for child, item in zip(children, document["items"], strict=False):
-                self._take(file, child, item)
-            return
-        self._take_resource(file, node, document, line)
-
-    def _take_resource(self, file: str, node: yaml.Node, document: dict[Any, Any], line: int) -> None:
-        kind, version = document.get("kind"), document.get("apiVersion")
-        is_secret = kind == "Secret" and version == "v1"
-        if not is_secret and (kind not in KINDS or version != API_VERSION):
-            self._note_unknown(file, line, kind, version)
-            return
-        metadata = document.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
-        name, namespace = metadata.get("name"), metadata.get("namespace", "default")
-        if not isinstance(name, str) or not name or not isinstance(namespace, str):
-            self.problems.append(
-                Problem(resource=str(kind), field="metadata.name", message="is missing; name it", file=file, line=line)
-            )
-            return
-        identity = (str(kind), namespace, name)
-        if identity in self._seen:
-            self.problems.append(
-                Problem(
-                    resource=f"{kind} {namespace}/{name}",
-                    message=f"stands twice, first at {self._seen[identity]}; remove one",
-                    file=file,
-                    line=line,
-                )
-            )
-            return
-        self._seen[identity] = f"{file}:{line}"
-        if is_secret:
-            self.secrets[namespace, name] = self._secret(file, node, document, namespace, name)
-        else:
-            created = str(metadata.get("creationTimestamp") or "")
-            labels = metadata.get("labels")
-            resource = Resource(
-                kind=str(kind),
-                namespace=namespace,
-                name=name,
-                spec=None,
-                labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
-                order=f"{created or '9999'} {len(self._seen):08d}",
-                file=file,
-                node=node,
-            )
-            self.resources[identity] = self._validated(resource, document)
-
-    def _note_unknown(self, file: str, line: int, kind: Any, version: Any) -> None:
-        if kind in KINDS:
-            message, severity = f"apiVersion {version!r} is unknown; write {API_VERSION}", Severity.ERROR
-        else:
-            near = difflib.get_close_matches(str(kind), [*KINDS, "Secret"], n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            message, severity = f"kind {str(kind)[:64]!r} is not ours and is ignored{hint}", Severity.WARNING
-        self.problems.append(Problem(severity=severity, message=message, file=file, line=line))
-
-    def _secret(self, file: str, node: yaml.Node, document: dict[Any, Any], namespace: str, name: str) -> Secret:
-        values: dict[str, str | None] = {}
-        for field in ("data", "stringData"):
-            part = document.get(field)
-            for key, value in (part if isinstance(part, dict) else {}).items():
-                text = str(value) if isinstance(value, (str, int, float)) else ""
-                try:
-                    values[str(key)] = text if field == "stringData" else base64.b64decode(text, validate=True).decode()
-                except (binascii.Error, UnicodeDecodeError, ValueError):
-                    values[str(key)] = None
-                    self.problems.append(
-                        Problem(
-                            resource=f"Secret {namespace}/{name}",
-                            field=f"data.{key}",
-                            message="is no base64 of UTF-8 text; encode it, or use stringData",
-                            file=file,
-                            line=line_of(node, f"data.{key}"),
-                        )
-                    )
-        return Secret(namespace=namespace, name=name, values=values)
-
-    def _validated(self, resource: Resource, document: dict[Any, Any]) -> Resource:
-        extra = set(map(str, document)) - {"apiVersion", "kind", "metadata", "spec", "status"}
-        for field in sorted(extra):
-            self.problems.append(resource.problem(field, "is no field of a resource; did you mean to put it in spec?"))
-        checked, problems = with_spec(resource, document.get("spec") or {})
-        self.problems.extend(problems)
-        return checked
+            elif isinstance(one.content, Secret):
+                secrets[namespace, name] = one.content
+            else:
+                resources.append(one.content)
+    return Parsed(resources=tuple(resources), secrets=secrets, problems=tuple(problems))
 
 
 def with_spec(resource: Resource, spec: Any) -> tuple[Resource, tuple[Problem, ...]]:
     """The resource with its spec checked and taken in; without it, and with all that is wrong, when it is invalid."""
+    model, wrong = read_spec(resource.kind, spec)
+    problems = tuple(resource.problem(field, message, reason=Reason.INVALID) for field, message in wrong)
+    return msgspec.structs.replace(resource, spec=model), problems
+
+
+class _Reader:
+    """Collects what one file defines, and its problems."""
+
+    def __init__(self, file: str) -> None:
+        self.defined: list[Defined] = []
+        self.problems: list[Problem] = []
+        self._file = file
+
+    def take(self, node: yaml.Node, document: Any) -> None:
+        """Take in one document; a List item by item."""
+        if document is None:
+            return
+        line = node.start_mark.line + 1
+        if not isinstance(document, dict):
+            message = f"a resource is a mapping with apiVersion, kind and metadata, found {kind_of_value(document)}"
+            self._note(None, None, message, line)
+        elif document.get("kind") == "List" and isinstance(document.get("items"), list):
+            items = child(node, "items")[1]
+            for item, value in zip(items.value if items is not None else (), document["items"], strict=False):
+                self.take(item, value)
+        else:
+            self._take_resource(node, document, line)
+
+    def _take_resource(self, node: yaml.Node, document: dict[Any, Any], line: int) -> None:
+        if not self._is_known(node, document):
+            return
+        kind = str(document["kind"])
+        metadata = document.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        names = self._names(kind, node, metadata)
+        if names is None:
+            return
+        namespace, name = names
+        title = f"{kind} {namespace}/{name}"
+        for field, message in metadata_problems(metadata):
+            self._note(title, field, message, line_of(node, field) or line)
+        content: Resource | Secret
+        if kind == "Secret":
+            content = Secret(namespace=namespace, name=name, values=self._values(title, node, document))
+        else:
+            content = self._resource(kind, namespace, name, node, document)
+        self.defined.append(Defined(identity=(kind, namespace, name), line=line, content=content))
+
+    def _is_known(self, node: yaml.Node, document: dict[Any, Any]) -> bool:
+        """Whether it is a resource that is read; one that was meant to be is an error, any other a warning."""
+        kind, version = document.get("kind"), document.get("apiVersion")
+        expected = "v1" if kind == "Secret" else API_VERSION if kind in KINDS else None
+        if expected is not None and version == expected:
+            return True
+        metadata = document.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        title = " ".join(str(one)[:253] for one in (kind, name) if one is not None) or None
+        if expected is not None:
+            found = "is missing" if version is None else f"{str(version)[:64]!r} is unknown"
+            self._note(title, "apiVersion", f"{found}; write {expected}", line_of(node, "apiVersion"))
+            return False
+        near = None if kind is None else closest(str(kind), (*KINDS, "Secret"))
+        is_ours = str(version).partition("/")[0] == GROUP or (near or "").casefold() == str(kind).casefold()
+        line = line_of(node, "kind")
+        if kind is None:
+            self._note(title, "kind", f"is missing{did_you_mean('', (*KINDS, 'Secret'))}", line)
+        elif is_ours:
+            hint = did_you_mean(str(kind), (*KINDS, "Secret"))
+            self._note(title, "kind", f"{str(kind)[:64]!r} is not a kind of Trackpush{hint}", line)
+        else:
+            hint = f"; did you mean {near}?" if near else ""
+            message = f"{str(kind)[:64]!r} is not a kind of Trackpush and is ignored{hint}"
+            self._note(title, "kind", message, line, Severity.WARNING)
+        return False
+
+    def _names(self, kind: str, node: yaml.Node, metadata: dict[Any, Any]) -> tuple[str, str] | None:
+        """Namespace and name; None without a usable name."""
+        name, namespace = metadata.get("name"), metadata.get("namespace")
+        if not isinstance(name, str) or not name:
+            found = "is missing; set it" if not name else f"is {kind_of_value(name)}: put it in quotes"
+            self._note(kind, "metadata.name", found, line_of(node, "metadata.name"))
+            return None
+        title = f"{kind} {name[:253]}"
+        if namespace is None:
+            message = 'is missing, so "default" is used; set it'
+            self._note(title, "metadata.namespace", message, line_of(node, "metadata"), Severity.WARNING)
+            namespace = "default"
+        if not isinstance(namespace, str):
+            message = f"is {kind_of_value(namespace)}: put it in quotes"
+            self._note(title, "metadata.namespace", message, line_of(node, "metadata.namespace"))
+            return None
+        for field, wrong in (("namespace", objection_to_namespace(namespace)), ("name", objection_to_name(name))):
+            if wrong is not None:
+                self._note(title, f"metadata.{field}", wrong, line_of(node, f"metadata.{field}"))
+        return namespace, name
+
+    def _resource(self, kind: str, namespace: str, name: str, node: yaml.Node, document: dict[Any, Any]) -> Resource:
+        metadata = document["metadata"]
+        labels = metadata.get("labels")
+        resource = Resource(
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            spec=None,
+            labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+            order=f"{metadata.get('creationTimestamp') or '9999'} {self._file} {node.start_mark.line:08d}",
+            file=self._file,
+            node=node,
+        )
+        for field in sorted(set(map(str, document)) - {"apiVersion", "kind", "metadata", "spec", "status"}):
+            message = "is not a field of a resource; did you mean to put it in spec?"
+            self.problems.append(resource.problem(field, message, reason=Reason.INVALID))
+        if document.get("spec") is None:
+            self.problems.append(resource.problem("spec", "is missing; set it", reason=Reason.INVALID))
+            return resource
+        checked, problems = with_spec(resource, document["spec"])
+        self.problems.extend(problems)
+        return checked
+
+    def _values(self, title: str, node: yaml.Node, document: dict[Any, Any]) -> dict[str, str | None]:
+        values: dict[str, str | None] = {}
+        for field in ("data", "stringData"):
+            part = document.get(field)
+            if part is not None and not isinstance(part, dict):
+                message = f"must be a mapping of keys to values, found {kind_of_value(part)}"
+                self._note(title, field, message, line_of(node, field))
+                continue
+            tree = child(node, field)[1]
+            for (key, value), line in zip((part or {}).items(), _lines(tree), strict=False):
+                try:
+                    values[str(key)] = _value(key, value, is_encoded=field == "data")
+                except ValueError as error:
+                    values[str(key)] = None
+                    self._note(title, f"{field}.{key}", str(error), line)
+        size = sum(len((value or "").encode("utf-8", "surrogatepass")) for value in values.values())
+        if size > _MOST_SECRET_BYTES:
+            message = f"has {size} bytes; Kubernetes refuses Secrets of more than {_MOST_SECRET_BYTES}"
+            self._note(title, "data", message, node.start_mark.line + 1)
+        return values
+
+    def _note(
+        self,
+        resource: str | None,
+        field: str | None,
+        message: str,
+        line: int | None,
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        self.problems.append(
+            Problem(severity=severity, resource=resource, field=field, message=message, file=self._file, line=line)
+        )
+
+
+def _lines(node: yaml.Node | None) -> Iterator[int]:
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        yield key.start_mark.line + 1
+
+
+def _value(key: Any, value: Any, *, is_encoded: bool) -> str | None:
+    """The text of a Secret's value; None for bytes that are no text, which only matters to who refers to it.
+
+    Raises:
+        ValueError: Kubernetes refuses it; the message never shows it.
+    """
+    if not isinstance(key, str):
+        raise ValueError(f"the key is {kind_of_value(key)}: put it in quotes")  # noqa: TRY004  one type for the caller
+    if not key or len(key) > _MOST_DATA_KEY or not set(key) <= _DATA_KEY_CHARACTERS:
+        raise ValueError("Kubernetes refuses this key; write letters, digits, -, _ and .")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"is {kind_of_value(value)}: put it in quotes")  # noqa: TRY004  same
+    if not is_encoded:
+        return value
     try:
-        model = KINDS[resource.kind].spec.model_validate(spec)
-    except ValidationError as error:
-        return resource, tuple(_validation_problems(resource, error))
-    except RecursionError:
-        return resource, (resource.problem("spec", "is nested too deeply", reason=Reason.INVALID),)
-    return msgspec.structs.replace(resource, spec=model), ()
-
-
-def _documents(text: str) -> Iterator[tuple[yaml.Node, Any]]:
-    loader = _Loader(text)
+        decoded = base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("is not base64; encode it, or use stringData") from None
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            assert node is not None
-            yield node, loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _validation_problems(resource: Resource, error: ValidationError) -> Iterator[Problem]:
-    for entry in error.errors(include_url=False, include_input=False):
-        field = _path(("spec", *entry["loc"]))
-        message = entry["msg"].removeprefix("Value error, ")
-        if entry["type"] == "extra_forbidden":
-            message = "is no such field" + _nearest(resource, entry["loc"])
-        elif entry["type"] == "missing":
-            message = "is missing; set it"
-        elif entry["type"] == "string_type":
-            message = "is no text; put it in quotes (a duration also needs its unit: 10s)"
-        elif entry["type"] == "string_pattern_mismatch":
-            message = f"write {patterns.WORDS[entry['ctx']['pattern']]}"
-        yield resource.problem(field, message, reason=Reason.INVALID)
-
-
-def _nearest(resource: Resource, location: tuple[int | str, ...]) -> str:
-    model: Any = KINDS[resource.kind].spec
-    for part in location[:-1]:
-        model = _model_of(model, part)
-        if model is None:
-            return ""
-    names = [info.alias or name for name, info in model.model_fields.items()]
-    near = difflib.get_close_matches(str(location[-1]), names, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names[:_LAST_VISIBLE_PARTS])}"
-
-
-def _model_of(model: Any, part: int | str) -> Any:
-    if isinstance(part, int):
-        return model
-    for name, info in model.model_fields.items():
-        if (info.alias or name) == part:
-            return next(_models(info.annotation), None)
-    return None
-
-
-def _models(annotation: Any) -> Iterator[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, ApiModel):
-        yield annotation
-        return
-    for argument in getattr(annotation, "__args__", ()):
-        yield from _models(argument)
-
-
-def _path(parts: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
+        return decoded.decode()
+    except UnicodeDecodeError:
+        return None

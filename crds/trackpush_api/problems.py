@@ -44,6 +44,12 @@ _REFERENCES = frozenset(
 )
 
 
+_CONSEQUENCES = frozenset(
+    {Reason.SECRET_NOT_FOUND, Reason.PUSH_CONFIG_NOT_FOUND, Reason.NO_PUSH_CONFIG, Reason.SERVER_NOT_FOUND}
+)
+"""Something that is named isn't there: perhaps because it could not be read."""
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One problem. ``file`` and ``line`` (from 1) are None where the resource came from no file."""
 
@@ -57,6 +63,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """None where no condition suffers: a hint, or a problem with no resource at all."""
     file: str | None = None
     line: int | None = None
+    follows: bool = False
+    """It is only a consequence of another problem, with a Secret."""
 
     def __str__(self) -> str:
         """``acme.yaml:12: AggregatorWebhook acme/clickpost spec.keys[0]: …``."""
@@ -71,6 +79,25 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.reason is None else self.reason.condition
 
     @property
-    def order(self) -> tuple[str, int, str]:
-        """Sorts by place."""
-        return (self.file or "", self.line or 0, self.field or "")
+    def order(self) -> tuple[bool, str, int, str]:
+        """Sorts by place, what may only be a consequence of another problem last."""
+        return (
+            self.follows or self.reason in _CONSEQUENCES,
+            self.file or "",
+            self.line or 0,
+            self.field or "",
+        )
+
+
+def unexpected(resource: str, error: Exception, place: tuple[str | None, int | None] = (None, None)) -> Problem:
+    """An exception while a resource was compiled, as one problem of this resource.
+
+    Only the exception's type is shown: its text may quote a Secret.
+    """
+    message = (
+        f"can't be compiled ({type(error).__name__}), which is a fault of Trackpush: undo the last change of it and of"
+        " its Secrets, and report it"
+    )
+    return Problem(
+        resource=resource, field="spec", message=message, reason=Reason.INVALID, file=place[0], line=place[1]
+    )

@@ -1,15 +1,22 @@
 """Resolves references to Secrets; each failure becomes a problem that names Secret, key and what was found."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
+
+import msgspec
 
 from trackpush_api.dsn import why_unusable
 from trackpush_api.encryption import parse_key
+from trackpush_api.headers import MOST_VALUE, objection_to_value
 from trackpush_api.kinds.base import SecretKeySelector, SecretSource
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity
 
 Secrets = Mapping[tuple[str, str], Secret]
 _MOST_NAMES = 10
+_PEM_BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----.*?-----END \1-----", re.DOTALL)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Resolver:
@@ -26,7 +33,47 @@ class Resolver:
         return self.text(source.secret_key_ref, f"{field}.secretKeyRef")
 
     def text(self, reference: SecretKeySelector, field: str) -> str | None:
-        """The same of a bare reference; ``field`` is where that stands."""
+        """The same of a bare reference; ``field`` is the reference's own path."""
+        value = self._present(reference, field)
+        trimmed = (value or "").strip()
+        if trimmed != (value or ""):
+            self._problems.append(
+                self._resource.problem(
+                    f"{field}.key",
+                    f'key "{reference.key}" of Secret "{reference.name}" has white space at its ends, which is ignored;'
+                    " write it without (printf, not echo)",
+                    Severity.WARNING,
+                )
+            )
+        return trimmed or None
+
+    def pem(self, source: SecretSource, field: str) -> str | None:
+        """The BEGIN…END blocks of a PEM text, as OpenSSL reads them; the whole text where there is no block.
+
+        Text around the blocks is a comment in any language (RFC 7468, section 2), and a final newline is usual.
+        """
+        value = self._present(source.secret_key_ref, f"{field}.secretKeyRef")
+        if value is None:
+            return None
+        return "\n".join(found[0] for found in _PEM_BLOCK.finditer(value)) or value.strip()
+
+    def inbound_key(self, source: SecretSource, field: str) -> str | None:
+        """A key with which an aggregator can authenticate: one line of text."""
+        value = self.value(source, field)
+        if value is None:
+            return None
+        reference = source.secret_key_ref
+        subject = f'key "{reference.key}" of Secret "{reference.name}"'
+        if _CONTROL.search(value):
+            message = f"{subject} holds a line break or a control character, which no aggregator can send; remove it"
+        elif len(value) > MOST_VALUE:
+            message = f"{subject} has {len(value)} characters; use at most {MOST_VALUE}"
+        else:
+            return value
+        return self._fail(f"{field}.secretKeyRef.key", message, Reason.SECRET_VALUE_INVALID)
+
+    def _present(self, reference: SecretKeySelector, field: str) -> str | None:
+        """The value as it is in the Secret; None when there is none or only white space (noted as an error)."""
         secret = self._secrets.get((self._resource.namespace, reference.name))
         if secret is None:
             return self._fail(
@@ -42,31 +89,26 @@ class Resolver:
                 Reason.SECRET_KEY_NOT_FOUND,
             )
         value = secret.values[reference.key]
-        trimmed = (value or "").strip()
-        if not trimmed:
+        if value is None:
+            message = (
+                f'key "{reference.key}" of Secret "{reference.name}" can\'t be read as text; correct it in the Secret'
+            )
+            return self._fail(f"{field}.key", message, Reason.SECRET_VALUE_INVALID, follows=True)
+        if not value.strip():
             return self._fail(
                 f"{field}.key",
                 f'key "{reference.key}" of Secret "{reference.name}" is empty; set it',
                 Reason.SECRET_VALUE_INVALID,
             )
-        if trimmed != value:
-            self._problems.append(
-                self._resource.problem(
-                    f"{field}.key",
-                    f'key "{reference.key}" of Secret "{reference.name}" has white space at its ends, which is ignored;'
-                    " write it without (printf, not echo)",
-                    Severity.WARNING,
-                )
-            )
-        return trimmed
+        return value
 
     def header_value(self, source: SecretSource, field: str) -> str | None:
         """A value that may stand in a header: printable, one line."""
         value = self.value(source, field)
-        if value is not None and not all(" " <= char <= "~" or char == "\t" for char in value):
-            message = "the Secret's value has a line break or a character that no header may carry"
-            return self._fail(field, message, Reason.SECRET_VALUE_INVALID)
-        return value
+        wrong = None if value is None else objection_to_value(value)
+        return (
+            value if wrong is None else self._fail(field, f"the Secret's value: {wrong}", Reason.SECRET_VALUE_INVALID)
+        )
 
     def dsn(self, reference: SecretKeySelector, field: str) -> str | None:
         """A connection string that the server can connect with, as far as its text tells."""
@@ -88,7 +130,8 @@ class Resolver:
             self._fail(f"{field}.secretKeyRef.key", message, Reason.SECRET_VALUE_INVALID)
             return None
 
-    def _fail(self, field: str, message: str, reason: Reason) -> str | None:
+    def _fail(self, field: str, message: str, reason: Reason, *, follows: bool = False) -> str | None:
         self.failed = True
-        self._problems.append(self._resource.problem(field, message, reason=reason))
+        problem = self._resource.problem(field, message, reason=reason)
+        self._problems.append(msgspec.structs.replace(problem, follows=follows))
         return None

@@ -1,14 +1,15 @@
 """WebhookServer → settings: what its pods need to know of it, besides how they are started. Pure."""
 
-import ipaddress
+from ipaddress import ip_address
 
 import msgspec
 
 from trackpush_api.accounts import forbidden_word
+from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import Encryption as EncryptionSpec
 from trackpush_api.manifest import Resource
-from trackpush_api.problems import Problem, Reason
+from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import (
     Egress,
@@ -22,6 +23,7 @@ from trackpush_api.routing import (
     Storage,
 )
 from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.target import InvalidUrlError, read_url
 from trackpush_api.vocabulary import Aggregator
 
 
@@ -36,11 +38,17 @@ class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compile_settings(server: Resource, *, secrets: Secrets) -> CompiledSettings:
-    """Compile one WebhookServer, with the Secrets that it names."""
-    spec = server.spec
-    if not isinstance(spec, WebhookServerSpec):
+    """Compile one WebhookServer, with the Secrets that it names. Never raises."""
+    if not isinstance(server.spec, WebhookServerSpec):
         return CompiledSettings(settings=None)
-    problems = [*_forbidden_words(server, spec), *_wrong_ranges(server, spec)]
+    try:
+        return _compile(server, server.spec, secrets)
+    except Exception as error:  # noqa: BLE001  what a server has stays
+        return CompiledSettings(settings=None, problems=(unexpected(server.title, error, server.place),))
+
+
+def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets) -> CompiledSettings:
+    problems = [*_forbidden_words(server, spec), *_egress(server, spec), *_hosts(server, spec)]
     resolver = Resolver(server, secrets, problems)
     storage = _storage(spec, resolver)
     encryption = None if spec.encryption is None else _encryption(spec.encryption, resolver)
@@ -101,16 +109,38 @@ def _settings(
     )
 
 
-def _wrong_ranges(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
-    """Said here, and not at every push: a table with a range that can't be read would push to nobody."""
+def _egress(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
+    """Reported here, and not at every push: a table with a range that can't be read would push to nobody."""
     problems = []
     for name, ranges in (("allowedCIDRs", spec.egress.allowed_cidrs), ("deniedCIDRs", spec.egress.denied_cidrs)):
         for index, text in enumerate(ranges):
+            field = f"spec.egress.{name}[{index}]"
             try:
-                ipaddress.ip_network(text, strict=False)
+                network = read_network(text)
             except ValueError as error:
-                message = f"{text!r} is no CIDR ({error}); write for example 10.1.0.0/16"
-                problems.append(server.problem(f"spec.egress.{name}[{index}]", message, reason=Reason.INVALID))
+                problems.append(server.problem(field, str(error), reason=Reason.INVALID))
+                continue
+            if ip_address(text.partition("/")[0]) != network.network_address:
+                message = (
+                    f"{text} is read as {network}: the bits after /{network.prefixlen} are ignored; write {network}"
+                )
+                problems.append(server.problem(field, message, Severity.WARNING))
+    try:
+        if spec.egress.proxy is not None:
+            read_url(spec.egress.proxy)
+    except InvalidUrlError as error:
+        problems.append(server.problem("spec.egress.proxy", str(error), reason=Reason.INVALID))
+    return problems
+
+
+def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
+    """Hosts by the rules of URLs: no aggregator can be given one that no URL can hold."""
+    problems = []
+    for index, host in enumerate(spec.hosts):
+        try:
+            read_url(f"https://{host.host}/")
+        except InvalidUrlError as error:
+            problems.append(server.problem(f"spec.hosts[{index}].host", str(error), reason=Reason.INVALID))
     return problems
 
 

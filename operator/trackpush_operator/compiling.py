@@ -21,17 +21,15 @@ from trackpush_api.accounts import (
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
-from trackpush_api.problems import Problem, Reason
-from trackpush_api.routing import Egress
+from trackpush_api.problems import Problem, Reason, unexpected
 from trackpush_api.settings import compile_egress, compile_settings
+from trackpush_api.url_checks import ANYWHERE
 from trackpush_operator.cache import Cache, Ref
 from trackpush_operator.claims import Claims
 from trackpush_operator.objects import Item, Key, Kind, resource_of, server_key
 from trackpush_operator.tables import Entry, Id, Sort, Table
 from trackpush_operator.uses import Use, Uses
 
-_ANYWHERE = Egress(https_only=False)
-"""For a PushConfig that no server has: what else is wrong with it."""
 _SORTS: dict[Kind, Sort] = {Kind.SERVER: "settings", Kind.WEBHOOK: "account", Kind.PUSH: "destination"}
 _KINDS: dict[Sort, Kind] = {sort: kind for kind, sort in _SORTS.items()}
 
@@ -103,9 +101,26 @@ class Compiler:
         return released
 
     def decide(self, key: Key) -> Effects:
-        """Decide about one resource by what the cache knows now."""
+        """Decide about one resource by what the cache knows now.
+
+        Never raises: an exception becomes the verdict on this resource, so that no older verdict stays in its status.
+        What was served of it before is still served.
+        """
         effects = Effects()
         item = self._cache.items.get(key)
+        try:
+            self._decide(key, item, effects)
+        except Exception as error:
+            if item is None:
+                raise
+            placed = self._placed.get(key, ())
+            problem = unexpected(f"{key.kind} {key.full_name}", error)
+            self.verdicts[key] = Verdict(
+                generation=item.generation, problems=(problem,), servers=placed, served=bool(placed)
+            )
+        return effects
+
+    def _decide(self, key: Key, item: Item | None, effects: Effects) -> None:
         if key.kind is Kind.SERVER:
             self._decide_server(key, item, effects)
         elif item is None:
@@ -114,7 +129,6 @@ class Compiler:
             self._decide_webhook(item, effects)
         else:
             self._decide_push(item, effects)
-        return effects
 
     def _decide_server(self, key: Key, item: Item | None, effects: Effects) -> None:
         if item is None:
@@ -202,7 +216,7 @@ class Compiler:
             if compiled.destination is not None:
                 entries[name] = compiled.destination
         if not servers:
-            problems |= dict.fromkeys(compile_destination(resource, secrets=secrets, egress=_ANYWHERE).problems)
+            problems |= dict.fromkeys(compile_destination(resource, secrets=secrets, egress=ANYWHERE).problems)
         self._place(key, entries, effects)
         self.verdicts[key] = Verdict(
             generation=item.generation,

@@ -237,5 +237,5 @@ def _secret_names(node: Any) -> Iterator[str]:
 def _text(value: str) -> str | None:
     try:
         return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError):
         return None

@@ -89,13 +89,13 @@ def test_fixed_credentials_are_a_header_and_need_no_token(auth: str, value: str)
 @pytest.mark.parametrize(
     ("old", "new", "reason", "message"),
     [
-        ("tokenUrl: https", "tokenUrl: http", Reason.INVALID, "tokenUrl: is http; use https, or set egress.httpsOnly"),
+        ("tokenUrl: https", "tokenUrl: http", Reason.INVALID, "tokenUrl: plain http is refused"),
         ("oauth2/token\n", "oauth2/token#part\n", Reason.INVALID, "tokenUrl: has a fragment"),
         ('"push"', '"push track"', Reason.INVALID, "scopes[0]: is no scope"),
         ("key: id}", "key: idd}", Reason.SECRET_KEY_NOT_FOUND, 'Secret "keys" has no key "idd"'),
         ("name: keys, key: secret", "name: kezs, key: secret", Reason.SECRET_NOT_FOUND, 'Secret "kezs" is not in'),
         ('"s3cret+"', '""', Reason.SECRET_VALUE_INVALID, 'key "secret" of Secret "keys" is empty'),
-        ('"s3cret+"', '"s3c\\nret"', Reason.SECRET_VALUE_INVALID, "clientSecret: the Secret's value has a line break"),
+        ('"s3cret+"', '"s3c\\nret"', Reason.SECRET_VALUE_INVALID, "value: character 4 of 7 is a line break"),
         ("  auth:\n", "  headers: [{name: authorization, value: x}]\n  auth:\n", Reason.INVALID,
          "headers has an Authorization too; keep one of them"),
     ],

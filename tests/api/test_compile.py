@@ -106,18 +106,18 @@ def test_the_samples_are_clean() -> None:
         ("pushConfigRefs: [{name: oms}]", "pushConfigRefs: [{name: omz}]", "no PushConfig acme/omz; its pushes wait"),
         ("{name: main, namespace: trackpush}\n  keys", "{name: other}\n  keys", "no WebhookServer acme/other"),
         ("allowedNamespaces: {from: All}", "allowedNamespaces: {from: Same}", "doesn't serve namespace acme"),
-        ("url: https://oms", "url: http://oms", "is http; use https, or set egress.httpsOnly: false"),
-        ("timeout: 10s", "timeout: 10", "spec.delivery.timeout: is no text; put it in quotes (a duration also needs"),
-        ("timeout: 10s", "timeout: 10sec", "spec.delivery.timeout: write a duration with its unit, such as 500ms"),
-        ("url: https://oms", "url: oms", "spec.url: write a URL that begins with https:// or http://"),
+        ("url: https://oms", "url: http://oms", "plain http is refused: use an https URL"),
+        ("timeout: 10s", "timeout: 10", "delivery.timeout: must be a string, found the number 10: put it in quotes"),
+        ("timeout: 10s", "timeout: 10sec", "spec.delivery.timeout: found '10sec'; write a duration with its"),
+        ("url: https://oms", "url: oms", "spec.url: found 'oms.acme.example'; write a URL that begins with"),
         ("timeout: 10s", "timeout: 5m", "must be more than 0 and at most 2m"),
-        ("maxConcurrency: 16", "maxConcurency: 16", "is no such field; did you mean maxConcurrency?"),
+        ("maxConcurrency: 16", "maxConcurency: 16", "unknown field; did you mean maxConcurrency?"),
         ("{name: X-Source, value: rms}", "{name: X-Source}", "set exactly one of value and valueFrom"),
         ("name: X-Source", "name: Host", "the header Host is set by Trackpush itself; remove it"),
         ("name: X-Source", "name: webhook-id", "set by Trackpush itself"),
-        ("name: X-Source", "name: x-acme-key", "stands twice; remove one"),
+        ("name: X-Source", "name: x-acme-key", "duplicate header x-acme-key; remove one"),
         ("value: rms", 'value: "a\\nb"', "spec.headers[1].value"),
-        ('oms: "s-1"', 'oms: "a\\nb"', "a line break or a character that no header may carry"),
+        ('oms: "s-1"', 'oms: "a\\nb"', "is a line break or a control character, which no header may carry"),
         ("storage: {sqlite: {size: 10Gi}}", "storage: {postgres: {dsnSecretRef: {name: db, key: dsn}}}",
          'WebhookServer trackpush/main spec.storage.postgres.dsnSecretRef.name: Secret "db" is not in namespace'),
         ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),
@@ -128,10 +128,10 @@ def test_the_samples_are_clean() -> None:
         ("basePath: /rms/in/api", "replicas: 2", "SQLite serves one replica: set replicas to 1"),
         ("filter: {statuses", "filter: {expression: 'status.cod == \"8\"', statuses",
          "PushConfig acme/oms spec.filter.expression: line 1, column 7: undeclared reference to 'status.cod'; did you"),
-        ("payload: {format: Canonical}", "url: https://x.example", "the key 'url' stands twice; remove one"),
+        ("payload: {format: Canonical}", "url: https://x.example", "invalid YAML: duplicate key 'url'; remove one"),
         ("kind: PushConfig", "kind: PushConfg", "no PushConfig acme/oms"),
         ("aggregator: Clickpost\n", "aggregator: Clickpst\n", "spec.aggregator"),
-        ("metadata: {name: oms, namespace: acme}", "metadata: {namespace: acme}", "metadata.name: is missing; name it"),
+        ("metadata: {name: oms, namespace: acme}", "metadata: {namespace: acme}", "metadata.name: is missing; set it"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str) -> None:
@@ -322,3 +322,17 @@ def test_hundreds_of_clients_compile_and_one_broken_one_affects_no_other() -> No
     assert result.table is not None
     assert len(result.table.accounts) == 300
     assert len(result.table.destinations) == 299
+
+
+def test_an_exception_while_a_resource_is_compiled_is_one_problem_of_this_resource() -> None:
+    parsed = parse_manifests({"r.yaml": DESIGN + SECOND})
+    secret = parsed.secrets["acme", "acme-keys"]
+    secret.values["oms"] = 7  # type: ignore[assignment]  whatever a fault of ours may leave there
+    result = compile_table(parsed.resources, parsed.secrets)
+    assert result.table is not None
+    assert [one.name for one in result.table.accounts] == ["rival/clickpost"]
+    told = [str(one) for one in result.problems if "can't be compiled" in one.message]
+    assert told == [
+        "r.yaml:27: PushConfig acme/oms spec: can't be compiled (AttributeError), which is a fault of Trackpush: undo the"
+        " last change of it and of its Secrets, and report it"
+    ]

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -211,3 +212,24 @@ def test_a_secret_that_nobody_names_is_not_kept() -> None:
 
 def test_the_helpers_secret_is_base64() -> None:
     assert base64.b64decode(objects.secret(x="y")["data"]["x"]) == b"y"
+
+
+def test_a_resource_whose_compiling_raises_gets_a_verdict_on_its_present_generation_and_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = populated()
+
+    def broken(*_: object) -> None:
+        raise TypeError("cadata of a Secret")
+
+    monkeypatch.setattr(world.compiler, "_decide_push", broken)
+    world.put(objects.push("a", "acme", url="https://other.example"))
+    world.put(objects.webhook("a", "rival", key="gone"))
+    key = Key(Kind.PUSH, "acme", "a")
+    verdict = world.compiler.verdicts[key]
+    assert verdict.generation == world.cache.items[key].generation
+    assert [(one.condition, one.message.partition(",")[0]) for one in verdict.problems] == [
+        ("Accepted", "can't be compiled (TypeError)")
+    ]
+    assert verdict.served, "what was served of it before still is"
+    assert world.compiler.verdicts[Key(Kind.WEBHOOK, "rival", "a")].problems

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from outbound.kit import LOOPBACK, post_once
 from outbound.servers import always, polite, serve
+from trackpush_api.ranges import IPV4, IPV6, Range
 from trackpush_api.routing import Egress
 from trackpush_server.outbound import dial as dial_module
 from trackpush_server.outbound.failures import AttemptError
 from trackpush_server.outbound.guard import Guard, guard_for
 from trackpush_server.outbound.port import Failure
-from trackpush_server.outbound.ranges import IPV4, IPV6, Range
 from trackpush_server.outbound.transport import HttpTransport
 
 STRICT = Guard()

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from outbound.kit import post_once
 from outbound.servers import Peer, always, polite, serve
+from trackpush_api.headers import RESERVED
 from trackpush_api.routing import Destination
 from trackpush_server.outbound.excerpt import excerpt
 from trackpush_server.outbound.port import Failure
-from trackpush_server.outbound.request import RESERVED_HEADERS, build_head, build_request
+from trackpush_server.outbound.request import build_head, build_request
 from trackpush_server.outbound.retry_after import parse_retry_after
 from trackpush_server.outbound.target import parse_target
 
@@ -52,7 +53,7 @@ def test_a_value_that_could_break_out_of_its_line_is_refused_and_never_shown(val
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", "X Key", "X-Key:", "X\r\nY", "Ü", *sorted(RESERVED_HEADERS), "CONTENT-length"])
+@pytest.mark.parametrize("name", ["", "X Key", "X-Key:", "X\r\nY", "Ü", *sorted(RESERVED), "CONTENT-length"])
 def test_a_name_that_is_none_or_is_ours_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="PushConfig acme/oms"):
         head((name, "1"))

@@ -61,7 +61,7 @@ def test_a_url_comes_to_host_port_and_request_target(
         ("https://[fe80::1%eth0]/", "zone"),
         ("https://[127.0.0.1]/", "IPv6|read"),
         ("https://[v1.x]/", "IPv6|read"),
-        ("https://::1/", "host"),
+        ("https://::1/", "HOST:PORT"),
         ("https://user@oms.example/", "user or password"),
         ("https://user:secret@oms.example/", "user or password"),
         ("https://@oms.example/", "user or password"),

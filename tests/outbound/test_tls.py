@@ -98,6 +98,31 @@ async def test_an_expired_certificate_or_an_unknown_ca_is_refused(which: str, ex
             assert ("expired" if expired else "issuer") in answer.detail
 
 
+async def test_a_certificate_is_judged_by_its_subject_alternative_names_only() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert("someone@acme.example.test", common_name="localhost").configure_cert(context)
+    async with serve(polite, context=context) as server:
+        answer = await post_once(server.url.replace("127.0.0.1", "localhost"), tls=TlsMaterial(ca=CA))
+        assert answer.failure is Failure.TLS
+        assert not server.requests
+
+
+async def test_an_intermediate_certificate_may_be_the_anchor_of_trust() -> None:
+    intermediate = AUTHORITY.create_child_ca()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    intermediate.issue_cert("127.0.0.1").configure_cert(context)
+    async with serve(polite, context=context) as server:
+        material = TlsMaterial(ca=intermediate.cert_pem.bytes().decode())
+        assert (await post_once(server.url, tls=material)).status == 200
+
+
+def test_what_is_verified_does_not_depend_on_the_version_of_python() -> None:
+    context = build_context(None)
+    assert ssl.VERIFY_X509_PARTIAL_CHAIN in context.verify_flags
+    assert ssl.VERIFY_X509_STRICT not in context.verify_flags
+    assert (context.check_hostname, context.hostname_checks_common_name) == (True, False)
+
+
 @both
 async def test_an_old_tls_version_is_refused(which: str) -> None:
     context = server_context("127.0.0.1")

@@ -8,6 +8,7 @@ with the CEL rules of a CRD. The weights were measured (benchmarks/cel.py); they
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from trackpush_api.expressions.faults import InvalidExpressionError
@@ -66,6 +67,16 @@ def check_cost(tree: Node) -> int:
 def reads(tree: Node, name: str) -> bool:
     """Whether the tree looks at this variable anywhere."""
     return tree == Name(qualified(name)) or any(reads(child, name) for child in _children(tree))
+
+
+def literals(tree: Node, function: str) -> Iterator[str]:
+    """Literal texts that are the last argument of this function."""
+    if isinstance(tree, Call) and tree.function == function and tree.arguments:
+        text = _literal(tree.arguments[-1])
+        if text is not None:
+            yield text
+    for child in _children(tree):
+        yield from literals(child, function)
 
 
 def _children(node: Node) -> tuple[Node, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from trackpush_api.expressions.cost import check_cost, reads
+from trackpush_api.expressions.cost import check_cost, literals, reads
 from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError
 from trackpush_api.expressions.tree import read_tree
 from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, Kind, qualified
@@ -24,6 +24,20 @@ _TYPES = {
 _ENVIRONMENT = cel.NewEnv(
     variables={qualified(name): _TYPES[variable.kind] for name, variable in VARIABLES.items()}, container=CONTAINER
 )
+_LITERALS = {
+    name: cel.NewEnv(variables={"text": cel.Type.STRING}).compile(call)
+    for name, call in (
+        ("matches", "''.matches(text)"),
+        ("duration", "duration(text) == duration(text)"),
+        ("timestamp", "timestamp(text) == timestamp(text)"),
+    )
+}
+"""Functions that give no answer for some texts, whatever the update: evaluated for literals when compiled."""
+_WANTED = {
+    "matches": "a regular expression of RE2",
+    "duration": "a duration, such as 24h or 1h30m",
+    "timestamp": "a time, such as 2026-01-31T00:00:00Z",
+}
 _PLACE = re.compile(r"ERROR: <input>:(?P<line>-?\d+):(?P<column>-?\d+): (?P<what>[^\n]*)")
 _UNDECLARED = re.compile(r"undeclared reference to '(?P<name>[^']*)'")
 _CODES = {
@@ -61,6 +75,9 @@ class Expression:
         """Whether ``raw`` has to be bound."""
         self.most_nanoseconds = check_cost(tree)
         """Upper bound of one evaluation."""
+        for function in _LITERALS:
+            for literal in literals(tree, function):
+                _check_literal(function, literal)
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
         """Whether it is true for these variables, by their qualified names.
@@ -88,6 +105,18 @@ def compile_expression(text: str) -> Expression:
         InvalidExpressionError: see `Expression`.
     """
     return Expression(text)
+
+
+def _check_literal(function: str, text: str) -> None:
+    try:
+        answer = _LITERALS[function].eval(data={"text": text})
+        wrong = str(answer.value()) if answer.type() == cel.Type.ERROR else None
+    except Exception as error:  # noqa: BLE001  the runtime raises RuntimeError, and others for values it can't hold
+        wrong = str(error)
+    if wrong is not None:
+        what = wrong.partition("invalid regular expression: ")[2].partition(": ")[0]
+        why = f" ({what})" if what else ""
+        raise InvalidExpressionError(f"{function}({text!r}): the text is not {_WANTED[function]}{why}; correct it")
 
 
 def _explained(message: str) -> str:

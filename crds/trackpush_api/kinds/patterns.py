@@ -14,7 +14,7 @@ PROXY: Final = r"^http://[^\s/@]+:[0-9]+/?$"
 PATH: Final = r"^(/[A-Za-z0-9._~-]+)+$"
 SIZE: Final = r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?)?$"
 HEADER_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-HEADER_VALUE: Final = r"^[^\r\n\x00]*$"
+HEADER_VALUE: Final = r"^[\t -~]*$"
 
 WORDS: Final[Mapping[str, str]] = {
     DURATION_PATTERN: "a duration with its unit, such as 500ms, 30s, 5m, 2h or 3d",
@@ -27,6 +27,6 @@ WORDS: Final[Mapping[str, str]] = {
     PATH: "a path that begins with / and doesn't end with it, such as /rms/in/api",
     SIZE: "a size, such as 10Gi",
     HEADER_NAME: "a header name, such as X-Api-Key",
-    HEADER_VALUE: "one line of text",
+    HEADER_VALUE: "one line of printable ASCII characters",
 }
 """What a text of this form is: ends a sentence that begins with "write"."""

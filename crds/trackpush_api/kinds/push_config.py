@@ -9,15 +9,6 @@ from trackpush_api.kinds.base import ATOMIC, SET, ApiModel, Code, Duration, Secr
 
 HeaderName = Annotated[str, Field(pattern=patterns.HEADER_NAME, min_length=1, max_length=128)]
 
-RESERVED_HEADERS = frozenset(
-    {
-        "host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te",
-        "trailer", "expect", "proxy-authorization", "proxy-connection", "webhook-id", "webhook-timestamp",
-        "webhook-signature",
-    },
-)  # fmt: skip
-"""Headers that the transport or the push itself sets."""
-
 _ONE_VALUE = "set exactly one of value and valueFrom"
 _ONE_AUTH = "set exactly one of basic, bearer and oauth2ClientCredentials"
 _CERTIFICATE = "set certificate and privateKey together"
@@ -30,7 +21,7 @@ class Header(ApiModel):
     model_config = checked_by(rule("has(self.value) != has(self.valueFrom)", _ONE_VALUE))
 
     name: HeaderName = Field(description="Header name; Host, Content-Length, webhook-id and the like are ours.")
-    value: Annotated[str, Field(max_length=4096, pattern=patterns.HEADER_VALUE)] | None = Field(
+    value: Annotated[str, Field(max_length=8192, pattern=patterns.HEADER_VALUE)] | None = Field(
         None, description="A value that is no secret."
     )
     value_from: SecretSource | None = Field(None, description="The value from a Secret.")
@@ -39,8 +30,6 @@ class Header(ApiModel):
     def _one(self) -> Self:
         if (self.value is None) == (self.value_from is None):
             raise ValueError(_ONE_VALUE)
-        if self.name.lower() in RESERVED_HEADERS:
-            raise ValueError(f"the header {self.name} is set by Trackpush itself; remove it")
         return self
 
 

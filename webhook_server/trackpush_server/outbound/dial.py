@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from trackpush_api.egress import Address
 from trackpush_api.routing import TlsMaterial
 from trackpush_server.outbound.alerts import alert
 from trackpush_server.outbound.contexts import Contexts
 from trackpush_server.outbound.exchange import Progress
 from trackpush_server.outbound.failures import AttemptError, denied
-from trackpush_server.outbound.guard import Address, Guard, parse_address
+from trackpush_server.outbound.guard import Guard, parse_address
 from trackpush_server.outbound.port import Failure
 from trackpush_server.outbound.proxy import open_tunnel
 from trackpush_server.outbound.resolver import Resolver

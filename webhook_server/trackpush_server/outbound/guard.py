@@ -1,29 +1,16 @@
-"""The egress guard: says whether a push may go to an address. Pure; the dialler asks before and after connecting.
+"""The egress guard: the rules of egress as attempts meet them. The dialler asks before and after connecting."""
 
-Clients' URLs are written by many people, and the server stands inside the cluster: without the guard anyone who may
-write a PushConfig could reach the cluster's own services and the cloud's metadata address.
-"""
+from collections.abc import Iterable
+from ipaddress import ip_address
 
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-
-import msgspec
-
+from trackpush_api.egress import Address, EgressRules, Network, read_network
 from trackpush_api.routing import Egress
+from trackpush_api.target import Target
 from trackpush_server.outbound.failures import denied
-from trackpush_server.outbound.ranges import GLOBAL_UNICAST, IPV4, IPV6, Range, isatap
-from trackpush_server.outbound.target import Target
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 
-class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """Where pushes may go. Denied networks override allowed ones, allowed ones override the table of ranges."""
-
-    https_only: bool = True
-    allowed: tuple[Network, ...] = ()
-    denied: tuple[Network, ...] = ()
+class Guard(EgressRules, frozen=True, kw_only=True):
+    """Rules whose objections end an attempt."""
 
     def check_target(self, target: Target) -> None:
         """Judge what can be judged before a name is resolved.
@@ -31,10 +18,9 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             AttemptError: DENIED, for plain HTTP without leave or a literal address that no push may go to.
         """
-        if self.https_only and not target.tls:
-            raise denied("plain http is refused: use an https URL, or set egress.httpsOnly: false in the WebhookServer")
-        if target.literal is not None:
-            self.check(target.literal)
+        objection = self.objection_to(target)
+        if objection is not None:
+            raise denied(objection)
 
     def check(self, address: Address) -> None:
         """Judge one address.
@@ -42,23 +28,9 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             AttemptError: DENIED.
         """
-        reason = self.objection(address)
-        if reason is not None:
-            raise denied(reason)
-
-    def objection(self, address: Address) -> str | None:
-        """Why no push may go to this address, or None when it may."""
-        inner = embedded(address)
-        for one in (address, *inner):
-            if _holds(self.denied, one):
-                return f"{_spell(address, one)} is in egress.deniedCIDRs of the WebhookServer"
-        reason = None if _holds(self.allowed, address) else _objection(address)
-        if reason is not None:
-            return _advise(reason)
-        for one in inner:
-            if not _holds(self.allowed, one) and (reason := _objection(one)) is not None:
-                return _advise(f"{address} stands for {reason}")
-        return None
+        objection = self.objection(address)
+        if objection is not None:
+            raise denied(objection)
 
 
 def guard_for(egress: Egress) -> Guard:
@@ -83,48 +55,8 @@ def parse_address(text: str) -> Address:
     return ip_address(text)
 
 
-def embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that an IPv6 address stands for; none for most."""
-    if isinstance(address, IPv4Address):
-        return ()
-    row = _row(IPV6, address)
-    if row is not None and row.unwrap is not None:
-        return row.unwrap(address)
-    return isatap(address)
-
-
-def _objection(address: Address) -> str | None:
-    if isinstance(address, IPv4Address):
-        row = _row(IPV4, address)
-        return f"{address}, which is {row.what} ({row.source})" if row else None
-    row = _row(IPV6, address)
-    if row is not None:
-        return None if row.unwrap and not row.closed else f"{address}, which is {row.what} ({row.source})"
-    return None if address in GLOBAL_UNICAST else f"{address}, which is not global unicast (RFC 4291, 2.4)"
-
-
-def _advise(reason: str) -> str:
-    return f"pushes may not go to {reason}; if this is meant, add it to egress.allowedCIDRs of the WebhookServer"
-
-
-def _spell(address: Address, inner: Address) -> str:
-    return str(address) if inner is address else f"{address} ({inner})"
-
-
-def _row(table: Sequence[Range], address: Address) -> Range | None:
-    return next((row for row in table if address in row.network), None)
-
-
-def _holds(networks: Iterable[Network], address: Address) -> bool:
-    return any(address in network for network in networks)
-
-
 def _networks(texts: Iterable[str], field: str) -> tuple[Network, ...]:
-    return tuple(_network(text, field) for text in texts)
-
-
-def _network(text: str, field: str) -> Network:
     try:
-        return ip_network(text, strict=False)
+        return tuple(map(read_network, texts))
     except ValueError as error:
-        raise ValueError(f"egress.{field}: {text!r} is no CIDR; write for example 10.1.0.0/16") from error
+        raise ValueError(f"egress.{field}: {error}") from error

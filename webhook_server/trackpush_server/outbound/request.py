@@ -1,30 +1,10 @@
 """The request: its head is built once per destination, so that a push costs one join and one write."""
 
-import re
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
 
+from trackpush_api.headers import objection_to_name, objection_to_size, objection_to_value
 from trackpush_api.routing import Destination
 from trackpush_server.outbound.target import Target
-
-RESERVED_HEADERS: Final = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    },
-)
-"""Headers that frame the message or belong to the connection: they are the transport's alone."""
-
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def _user_agent() -> str:
@@ -45,6 +25,9 @@ def build_head(destination: Destination, target: Target) -> bytes:
     Raises:
         ValueError: a header's name or value can't be sent; says which destination and name, never the value.
     """
+    excess = objection_to_size(destination.headers)
+    if excess is not None:
+        raise ValueError(f"PushConfig {destination.name}: its headers {excess}")
     given = {name.lower() for name, _ in destination.headers}
     content = _CLOUD_EVENT if destination.payload_format == "CloudEvents" else "application/json"
     defaults = (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Content-Type", content))
@@ -55,12 +38,12 @@ def build_head(destination: Destination, target: Target) -> bytes:
 
 
 def _line(destination: str, name: str, value: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"PushConfig {destination}: {name!r} is no header name")
-    if name.lower() in RESERVED_HEADERS:
-        raise ValueError(f"PushConfig {destination}: header {name!r} is set by Trackpush itself: remove it")
-    if _BAD_VALUE.search(value):
-        raise ValueError(f"PushConfig {destination}: the value of header {name!r} holds a line break or control byte")
+    wrong = objection_to_name(name)
+    if wrong is not None:
+        raise ValueError(f"PushConfig {destination}: {wrong}")
+    wrong = objection_to_value(value)
+    if wrong is not None:
+        raise ValueError(f"PushConfig {destination}: the value of header {name!r}: {wrong}")
     return f"{name}: {value}"
 
 

@@ -20,6 +20,12 @@ def build_context(material: TlsMaterial | None) -> ssl.SSLContext:
         AttemptError: TLS, when the PEM can't be used.
     """
     context = _verifying(material.ca if material else None)
+    # Set explicitly, since Python's defaults differ between versions (3.13 changed the first two): an intermediate
+    # certificate may be the anchor of trust, private CAs may lack extensions that RFC 5280 asks for, and only the
+    # names of the certificate's subjectAltName count (RFC 9525, section 6.3).
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.hostname_checks_common_name = False
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if material is not None and material.certificate is not None:

@@ -1,0 +1,100 @@
+"""The rules of egress: whether a push may go to an address. Pure.
+
+Clients' URLs are written by many people, and the server runs inside the cluster: without these rules anyone who may
+write a PushConfig could reach the cluster's own services and the cloud's metadata address. The compiler applies them
+to what a URL itself says (scheme, literal address); the dialler applies them again to every address that it connects
+to.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
+import msgspec
+
+from trackpush_api.ranges import GLOBAL_UNICAST, IPV4, IPV6, Range, isatap
+from trackpush_api.target import Target
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+_LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+
+
+class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Where pushes may go. Denied networks override allowed ones, allowed ones override the table of ranges."""
+
+    https_only: bool = True
+    allowed: tuple[Network, ...] = ()
+    denied: tuple[Network, ...] = ()
+
+    def objection_to(self, target: Target) -> str | None:
+        """Why no push may go to this target, as far as it can be judged before a name is resolved."""
+        if self.https_only and not target.tls:
+            return "plain http is refused: use an https URL, or set egress.httpsOnly: false in the WebhookServer"
+        if target.literal is not None:
+            return self.objection(target.literal)
+        if target.host == "localhost" or target.host.endswith(".localhost"):  # loopback whatever DNS says (RFC 6761)
+            objections = [self.objection(address) for address in _LOOPBACK]
+            return None if None in objections else objections[0]
+        return None
+
+    def objection(self, address: Address) -> str | None:
+        """Why no push may go to this address, or None when it may."""
+        inner = embedded(address)
+        for one in (address, *inner):
+            if _holds(self.denied, one):
+                return f"{_spell(address, one)} is in egress.deniedCIDRs of the WebhookServer"
+        reason = None if _holds(self.allowed, address) else _objection(address)
+        if reason is not None:
+            return _advise(reason)
+        for one in inner:
+            if not _holds(self.allowed, one) and (reason := _objection(one)) is not None:
+                return _advise(f"{address} stands for {reason}")
+        return None
+
+
+def embedded(address: Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that an IPv6 address stands for; none for most."""
+    if isinstance(address, IPv4Address):
+        return ()
+    row = _row(IPV6, address)
+    if row is not None and row.unwrap is not None:
+        return row.unwrap(address)
+    return isatap(address)
+
+
+def _objection(address: Address) -> str | None:
+    if isinstance(address, IPv4Address):
+        row = _row(IPV4, address)
+        return f"{address}, which is {row.what} ({row.source})" if row else None
+    row = _row(IPV6, address)
+    if row is not None:
+        return None if row.unwrap and not row.closed else f"{address}, which is {row.what} ({row.source})"
+    return None if address in GLOBAL_UNICAST else f"{address}, which is not global unicast (RFC 4291, 2.4)"
+
+
+def _advise(reason: str) -> str:
+    return f"pushes may not go to {reason}; if this is meant, add it to egress.allowedCIDRs of the WebhookServer"
+
+
+def _spell(address: Address, inner: Address) -> str:
+    return str(address) if inner is address else f"{address} ({inner})"
+
+
+def _row(table: Sequence[Range], address: Address) -> Range | None:
+    return next((row for row in table if address in row.network), None)
+
+
+def _holds(networks: Iterable[Network], address: Address) -> bool:
+    return any(address in network for network in networks)
+
+
+def read_network(text: str) -> Network:
+    """An address range.
+
+    Raises:
+        ValueError: it is none; the message says what to write.
+    """
+    try:
+        return ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no CIDR ({error}); write for example 10.1.0.0/16") from error

@@ -1,0 +1,76 @@
+"""Which headers a PushConfig may set, and with which values. Compiler and transport ask the same functions. Pure.
+
+Sources: RFC 9110, sections 5.1 (names) and 5.5 (values); Standard Webhooks 1.0; W3C Trace Context and Baggage.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from trackpush_api.kinds import patterns
+
+MOST_VALUE: Final = 8192
+"""Bytes of one value: more is refused by common servers (Apache's LimitRequestFieldSize is 8190)."""
+MOST_HEADERS: Final = 32 * 1024
+"""Bytes of all headers of a PushConfig; with more, common servers answer 431."""
+
+RESERVED: Final = frozenset(
+    {
+        "accept-encoding",
+        "baggage",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "webhook-id",
+        "webhook-signature",
+        "webhook-timestamp",
+    },
+)
+"""Headers that frame the message, describe its coding, belong to the connection, or are set for each push."""
+_RESERVED_PREFIX: Final = "trackpush-"
+_NAME: Final = re.compile(patterns.HEADER_NAME)
+_BAD: Final = re.compile(r"[^\t\x20-\x7e]")
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Trackpush sets this header itself."""
+    return name.lower() in RESERVED or name.lower().startswith(_RESERVED_PREFIX)
+
+
+def objection_to_name(name: str) -> str | None:
+    """Why a PushConfig may not set a header of this name; None when it may."""
+    if _NAME.fullmatch(name) is None:
+        return f"{name[:64]!r} is no header name: write letters, digits and -, such as X-Api-Key"
+    if is_reserved(name):
+        return f"the header {name} is set by Trackpush itself; remove it"
+    return None
+
+
+def objection_to_value(value: str) -> str | None:
+    """Why no header can carry this value, without showing it; None when one can."""
+    bad = _BAD.search(value)
+    if bad is not None:
+        where = f"character {bad.start() + 1} of {len(value)}"
+        if ord(bad[0]) > 0x7E and bad[0] != "\x7f":  # noqa: PLR2004  the last printable character of ASCII
+            return f"{where} is not ASCII, which a header can't carry; encode it as the receiver expects"
+        return f"{where} is a line break or a control character, which no header may carry; remove it"
+    if len(value) > MOST_VALUE:
+        return f"has {len(value)} bytes; a header carries at most {MOST_VALUE}"
+    return None
+
+
+def objection_to_size(headers: Iterable[tuple[str, str]]) -> str | None:
+    """Why these headers are too much for one request; None when they aren't."""
+    size = sum(len(name) + len(value) + 4 for name, value in headers)
+    return f"have {size} bytes in all; at most {MOST_HEADERS} are sent" if size > MOST_HEADERS else None

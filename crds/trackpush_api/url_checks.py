@@ -1,0 +1,43 @@
+"""URLs of a resource, judged when it is compiled as they will be when something is sent to them. Pure."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from trackpush_api.egress import EgressRules, Network, read_network
+from trackpush_api.manifest import Resource
+from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.routing import Egress
+from trackpush_api.target import InvalidUrlError, read_url
+
+ANYWHERE = Egress(https_only=False, allowed_cidrs=("0.0.0.0/0", "::/0"))
+"""For a PushConfig that no server has: finds what is wrong with it whatever the rules are."""
+
+
+@lru_cache(maxsize=64)
+def rules_of(egress: Egress) -> EgressRules:
+    """The rules of a WebhookServer; ranges that can't be read are left out, as its own problems name them."""
+    return EgressRules(
+        https_only=egress.https_only, allowed=_readable(egress.allowed_cidrs), denied=_readable(egress.denied_cidrs)
+    )
+
+
+def url_problems(resource: Resource, field: str, url: str, rules: EgressRules) -> Iterator[Problem]:
+    """What keeps requests from being sent to this URL; a fragment only warns, since it is never sent."""
+    try:
+        objection = rules.objection_to(read_url(url))
+    except InvalidUrlError as error:
+        objection = str(error)
+    if objection is not None:
+        yield resource.problem(field, objection, reason=Reason.INVALID)
+    elif "#" in url:
+        yield resource.problem(field, "has a fragment (#…), which is never sent; remove it", Severity.WARNING)
+
+
+def _readable(texts: Iterable[str]) -> tuple[Network, ...]:
+    networks = []
+    for text in texts:
+        try:
+            networks.append(read_network(text))
+        except ValueError:
+            continue
+    return tuple(networks)

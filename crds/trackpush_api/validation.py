@@ -1,0 +1,178 @@
+"""A spec checked against its model: each mistake in plain words, with what was found and what to write. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from trackpush_api.kinds import KINDS, patterns
+from trackpush_api.kinds.base import ApiModel
+from trackpush_api.kubernetes_names import kind_of_value
+from trackpush_api.quantities import DURATION_PATTERN
+from trackpush_api.structural import structural
+from trackpush_api.suggestions import did_you_mean
+
+Location = tuple[int | str, ...]
+_SHOWN = 64
+_SECRET_FIELDS = frozenset({"value", "expression"})
+"""Fields whose text isn't shown: it may be a secret, or is long."""
+_URL_FIELDS = frozenset({"url", "tokenUrl", "proxy"})
+"""Of these the part before the path is shown."""
+
+
+def read_spec(kind: str, spec: Any) -> tuple[ApiModel | None, tuple[tuple[str, str], ...]]:
+    """The spec as its model, or None, and field and message of all that is wrong with it."""
+    try:
+        model = KINDS[kind].spec.model_validate(spec)
+    except ValidationError as error:
+        return None, tuple(_problems(kind, error))
+    except RecursionError:
+        return None, (("spec", "is nested too deeply"),)
+    duplicates = tuple(_duplicates(_schema(kind), spec, "spec"))
+    return (None if duplicates else model), duplicates
+
+
+def _problems(kind: str, error: ValidationError) -> Iterator[tuple[str, str]]:
+    for entry in error.errors(include_url=False):
+        location = entry["loc"]
+        explain = _WORDS.get(entry["type"], _other)
+        message = _unknown(kind, entry) if entry["type"] == "extra_forbidden" else explain(entry)
+        yield _path(("spec", *location)), message
+
+
+def _unknown(kind: str, entry: ErrorDetails) -> str:
+    model: Any = KINDS[kind].spec
+    for part in entry["loc"][:-1]:
+        model = _model_of(model, part)
+        if model is None:
+            return "unknown field; remove it"
+    names = [info.alias or name for name, info in model.model_fields.items()]
+    return f"unknown field{did_you_mean(str(entry['loc'][-1]), names)}"
+
+
+def _text(entry: ErrorDetails) -> str:
+    found = _found(entry)
+    return f'must be a string, found {found}: put it in quotes (a duration also needs its unit: "10s")'
+
+
+def _pattern(entry: ErrorDetails) -> str:
+    pattern = entry["ctx"]["pattern"]
+    if pattern == DURATION_PATTERN and str(entry["input"]).replace(".", "").isdigit():
+        return f"found {_found(entry)}, which has no unit; write a duration such as {entry['input']}s"
+    return f"found {_found(entry)}; write {patterns.WORDS[pattern]}"
+
+
+def _choice(entry: ErrorDetails) -> str:
+    expected = [part.strip("' ") for part in entry["ctx"]["expected"].replace(" or ", ", ").split(",")]
+    return f"found {_found(entry)}{did_you_mean(str(entry['input']), expected)}"
+
+
+def _length(entry: ErrorDetails) -> str:
+    context = entry["ctx"]
+    found = context.get("actual_length", len(entry["input"]) if hasattr(entry["input"], "__len__") else "?")
+    what = "characters" if entry["type"].startswith("string") else "entries"
+    if "min_length" in context:
+        return "is empty; set it" if not found else f"has {found} {what}; at least {context['min_length']} are needed"
+    return f"has {found if isinstance(found, int) else 'more'} {what}; at most {context['max_length']} are allowed"
+
+
+def _bound(entry: ErrorDetails) -> str:
+    (limit,) = (value for name, value in entry["ctx"].items() if name in {"ge", "gt", "le", "lt"})
+    side = {"g": "at least", "l": "at most"}[entry["type"][0]]
+    return f"found {_found(entry)}; write {side} {limit}"
+
+
+def _type(expected: str) -> Callable[[ErrorDetails], str]:
+    return lambda entry: f"must be {expected}, found {_found(entry)}"
+
+
+def _other(entry: ErrorDetails) -> str:
+    return f"is not valid ({entry['type'].replace('_', ' ')}), found {kind_of_value(entry['input'])}; correct it"
+
+
+_WORDS: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
+    "missing": lambda _: "is missing; set it",
+    "value_error": lambda entry: entry["msg"].removeprefix("Value error, "),
+    "string_type": _text,
+    "string_pattern_mismatch": _pattern,
+    "literal_error": _choice,
+    "enum": _choice,
+    "too_short": _length,
+    "too_long": _length,
+    "string_too_short": _length,
+    "string_too_long": _length,
+    "greater_than_equal": _bound,
+    "less_than_equal": _bound,
+    "int_type": _type("a whole number"),
+    "int_from_float": _type("a whole number"),
+    "int_parsing_size": _type("a whole number that is not so large"),
+    "bool_type": _type("true or false"),
+    "list_type": _type("a list (- one entry a line)"),
+    "dict_type": _type("a mapping (KEY: VALUE)"),
+    "model_type": _type("a mapping (KEY: VALUE)"),
+    "model_attributes_type": _type("a mapping (KEY: VALUE)"),
+}
+"""What each error of pydantic means to the author of a resource."""
+
+
+def _found(entry: ErrorDetails) -> str:
+    value, field = entry["input"], next((str(part) for part in reversed(entry["loc"]) if isinstance(part, str)), "")
+    if not isinstance(value, str | int | float) or field in _SECRET_FIELDS:
+        return kind_of_value(value) if not isinstance(value, str) else f"a text of {len(value)} characters"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return f"the number {value!r}"[:_SHOWN]
+    if field in _URL_FIELDS:
+        scheme, mark, rest = value.rpartition("://")
+        value = scheme + mark + rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+    return repr(value[:_SHOWN])
+
+
+def _duplicates(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Entries that the API server refuses in lists of type set and map."""
+    if isinstance(value, dict):
+        for name, part in schema.get("properties", {}).items():
+            yield from _duplicates(part, value.get(name), f"{path}.{name}")
+    elif isinstance(value, list):
+        keys = schema.get("x-kubernetes-list-map-keys")
+        is_set = schema.get("x-kubernetes-list-type") == "set"
+        seen: set[str] = set()
+        for index, entry in enumerate(value):
+            shown = str(entry) if is_set else ", ".join(str(entry.get(key)) for key in keys) if keys else None
+            if shown in seen:
+                yield f"{path}[{index}]", f"duplicate entry {str(shown)[:_SHOWN]!r}; remove one"
+            if shown is not None:
+                seen.add(shown)
+            yield from _duplicates(schema.get("items", {}), entry, f"{path}[{index}]")
+
+
+@cache
+def _schema(kind: str) -> Mapping[str, Any]:
+    return structural(KINDS[kind].spec.model_json_schema(by_alias=True))
+
+
+def _model_of(model: Any, part: int | str) -> Any:
+    if isinstance(part, int):
+        return model
+    for name, info in model.model_fields.items():
+        if (info.alias or name) == part:
+            return next(_models(info.annotation), None)
+    return None
+
+
+def _models(annotation: Any) -> Iterator[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, ApiModel):
+        yield annotation
+        return
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models(argument)
+
+
+def _path(parts: Location) -> str:
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
