@@ -117,6 +117,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout: float = 20.0
     idle_timeout: float = 75.0
     max_connections: int = 10_000
+    max_connections_per_peer: int = 5_000
+    """Of one address."""
     max_concurrent_requests: int = 1024
 
 

@@ -100,6 +100,7 @@ def _settings(
             body_timeout=seconds(limits.body_timeout),
             idle_timeout=seconds(limits.idle_timeout),
             max_connections=limits.max_connections,
+            max_connections_per_peer=limits.max_connections_per_peer or -(-limits.max_connections // 2),
             max_concurrent_requests=limits.max_concurrent_requests,
         ),
         egress=compile_egress(spec),

@@ -4,11 +4,11 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 
 from trackpush_server.journal.port import PendingCount
+from trackpush_server.log_throttle import LogThrottle
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.labels import MOST_PUSH_CONFIGS, BoundedLabels
 from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.queues import QueueTelemetry
-from trackpush_server.telemetry.seldom import Seldom
 
 NAMES = [f"ns/{number}" for number in range(MOST_PUSH_CONFIGS + 50)]
 
@@ -106,10 +106,10 @@ def test_the_age_that_autoscalers_look_at_is_the_oldest_of_what_could_be_sent() 
 
 def test_a_flood_of_lines_is_held_back_and_counted() -> None:
     now = 0.0
-    seldom = Seldom(most=2, per=10.0, clock=lambda: now)
+    throttle = LogThrottle(most=2, per=10.0, clock=lambda: now)
 
-    assert [seldom.allow("x") for _ in range(5)] == [0, 0, None, None, None]
-    assert seldom.allow("y") == 0
+    assert [throttle.allow("x") for _ in range(5)] == [0, 0, None, None, None]
+    assert throttle.allow("y") == 0
     now = 10.0
-    assert seldom.allow("x") == 3
-    assert [seldom.allow("x") for _ in range(2)] == [0, None]
+    assert throttle.allow("x") == 3
+    assert [throttle.allow("x") for _ in range(2)] == [0, None]

@@ -9,9 +9,9 @@ import pytest
 
 from receiver.raw import connect, post
 from support.bodies import body
+from support.deadline import until
 from support.serving import reception, serving, table
 from trackpush_api.routing import Limits
-from trackpush_server.receiver.admission import Admission
 
 KEY = "x-api-key: right-key-of-clickpost"
 ONE = body("clickpost", mark=1, shipment=1, second=1)
@@ -72,7 +72,7 @@ async def test_an_idle_connection_is_closed_after_its_time_and_not_before(tmp_pa
 
 
 async def test_a_connection_beyond_the_bound_is_told_so_and_the_others_go_on(tmp_path: Path) -> None:
-    async with serving(tmp_path, table(limits=Limits(max_connections=2))) as server:
+    async with serving(tmp_path, table(limits=Limits(max_connections=2, max_connections_per_peer=2))) as server:
         async with connect(server.address) as first, connect(server.address) as second:
             for raw in (first, second):
                 await raw.send(post(b"{}"))
@@ -111,23 +111,20 @@ async def test_requests_beyond_the_bound_are_503_and_probes_are_still_answered(
 
 
 async def test_slow_bodies_beyond_their_memory_are_503_and_whole_requests_are_not(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
-        reception(server).receiver._admission.most_arriving_bytes = 150
-        async with connect(server.address) as slow, connect(server.address) as whole:
-            await slow.send(post(ONE[:200], KEY, length=len(ONE)))
-            assert (await slow.head()).startswith(b"HTTP/1.1 503 ")
+    limits = Limits(max_body_bytes=2000)
+    async with serving(tmp_path, table(limits=limits)) as server, connect(server.address) as first:
+        share = reception(server).receiver._admission.known
+        share.most = 300
+        await first.send(post(ONE[:200], KEY, length=len(ONE)))
+        await until(lambda: share.held == 200, seconds=10, what="the first body has begun to arrive")
+        async with connect(server.address) as second, connect(server.address) as whole:
+            await second.send(post(b" " * 1900, KEY, length=1950))
+            assert (await second.head()).startswith(b"HTTP/1.1 503 ")
             await whole.send(post(ONE, KEY))
             assert (await whole.head()).startswith(b"HTTP/1.1 200 ")
-        assert reception(server).receiver._admission.arriving_bytes == 0
-
-
-def test_what_was_refused_is_not_counted() -> None:
-    admission = Admission(10)
-
-    assert admission.hold(10)
-    assert not admission.hold(1)
-    admission.release(10)
-    assert admission.hold(1)
+        await first.send(ONE[200:])
+        assert (await first.head()).startswith(b"HTTP/1.1 200 ")
+        assert share.held == 0
 
 
 async def test_pipelined_requests_are_all_answered_in_order(tmp_path: Path) -> None:

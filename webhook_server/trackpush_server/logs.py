@@ -32,6 +32,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from trackpush_api.tracebacks import with_traceback
+from trackpush_server.log_throttle import LogThrottle
 
 LogFormat = Literal["console", "json"]
 
@@ -110,9 +111,16 @@ class _Lines(structlog.PrintLogger):
 
 
 class _Bridge(logging.Handler):
-    """Libraries' warnings as lines of ours: which and where; their text may hold what a request held."""
+    """Libraries' warnings as structured lines: which library and where. Their text may hold parts of a request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._throttle = LogThrottle()
 
     def emit(self, record: logging.LogRecord) -> None:
+        held_back = self._throttle.allow(f"{record.name} {record.filename}:{record.lineno}")
+        if held_back is None:
+            return
         error = record.exc_info[1] if record.exc_info else None
         structlog.get_logger("library").warning(
             "library_warning",
@@ -120,15 +128,23 @@ class _Bridge(logging.Handler):
             at=f"{record.filename}:{record.lineno}" if error is None else where(error),
             error=None if error is None else type(error).__name__,
             text=record.msg if isinstance(record.msg, str) else None,
+            held_back=held_back,
         )
+
+
+_loop_errors = LogThrottle()
 
 
 def on_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An event loop's exception handler: a task or callback failed and nobody waited for it."""
     error = context.get("exception")
+    held_back = _loop_errors.allow(f"{context.get('message')} {type(error).__name__}")
+    if held_back is None:
+        return
     structlog.get_logger("asyncio").error(
         "task_failed",
         text=context.get("message"),
         error=None if error is None else type(error).__name__,
         at=None if error is None else where(error),
+        held_back=held_back,
     )

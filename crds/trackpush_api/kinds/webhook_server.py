@@ -148,6 +148,11 @@ class Limits(ApiModel):
     body_timeout: Duration = Field("20s", description="For a whole body.")
     idle_timeout: Duration = Field("75s", description="Between two requests of a connection.")
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(10_000, description="Open connections.")
+    max_connections_per_peer: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None,
+        description="Open connections of one address; half of maxConnections by default."
+        " Behind a proxy, every connection comes from the proxy's address.",
+    )
     max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(1024, description="Requests at once.")
 
 

@@ -1,31 +1,118 @@
 """Bounds on what is under way, so that overload ends in an honest 503 and not in memory running out.
 
-Requests count from the moment their body is complete; bodies that still arrive count by their bytes. The two are
-apart so that slow senders, who hold many bytes for long, can't take the places of whole requests.
+Requests count from the moment their body is complete; bodies that are still arriving count by their bytes. The two are
+apart so that slow senders, which hold many bytes for long, can't take the places of whole requests.
+
+Bodies of strangers (no known key in head or path) have a share of their own, so that they can't use up what senders
+with a key need. When a share is full, the body that arrives slowest is dropped first.
 """
 
+import time
+from collections.abc import Callable
+from itertools import islice
+
 ARRIVING_BYTES = 64 * 1024 * 1024
-"""Of bodies that are not complete."""
+"""Of incomplete bodies of senders with a known key."""
+STRANGERS_BYTES = 16 * 1024 * 1024
+"""Of incomplete bodies of strangers."""
+_PEERS_PART = 4
+"""One address may hold 1/4 of the strangers' share."""
+_GRACE_SECONDS = 1.0
+"""A body is not dropped for slowness within its first second."""
+_COMPARED = 32
+"""The oldest bodies of a share, among which the slowest is looked for."""
+_LOOKED_AT = 1024
+"""Bodies that are looked at for the oldest ones of an address."""
+
+
+class ArrivingBody:
+    """A body that is not complete. ``drop`` ends the wait for it."""
+
+    __slots__ = ("drop", "largest", "peer", "share", "size", "started")
+
+    def __init__(self, share: "Share", peer: str, largest: int, drop: Callable[[], None], started: float) -> None:
+        self.share = share
+        self.peer = peer
+        self.largest = largest
+        self.drop = drop
+        self.started = started
+        self.size = 0
+
+    def hold(self, size: int) -> bool:
+        """Count bytes that have arrived; False (and not counted) when there is no room for them."""
+        return self.share.hold(self, size)
+
+    def release(self) -> None:
+        """It is complete or given up."""
+        self.share.release(self)
+
+
+class Share:
+    """Incomplete bodies of one kind of sender, oldest first."""
+
+    def __init__(self, most: int, *, most_of_a_peer: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most = most
+        self.held = 0
+        self._most_of_a_peer = most_of_a_peer
+        self._clock = clock
+        self._bodies: dict[ArrivingBody, None] = {}
+        self._by_peer: dict[str, int] = {}
+
+    def enter(self, peer: str, largest: int, drop: Callable[[], None]) -> ArrivingBody:
+        """One more body begins to arrive; it must leave by `ArrivingBody.release`.
+
+        ``largest`` is the bound of one body in bytes: a single one always fits.
+        """
+        body = ArrivingBody(self, peer, largest, drop, self._clock())
+        self._bodies[body] = None
+        return body
+
+    def hold(self, body: ArrivingBody, size: int) -> bool:
+        """See `ArrivingBody.hold`."""
+        while body in self._bodies:
+            over_peer = self._by_peer.get(body.peer, 0) + size > max(self._most_of_a_peer, body.largest)
+            if not over_peer and self.held + size <= max(self.most, body.largest):
+                body.size += size
+                self.held += size
+                self._by_peer[body.peer] = self._by_peer.get(body.peer, 0) + size
+                return True
+            slowest = self._slowest(other_than=body, peer=body.peer if over_peer else None)
+            if slowest is None:
+                return False
+            self.release(slowest)
+            slowest.drop()
+        return False
+
+    def release(self, body: ArrivingBody) -> None:
+        """See `ArrivingBody.release`. Does nothing the second time."""
+        if body not in self._bodies:
+            return
+        del self._bodies[body]
+        self.held -= body.size
+        left = self._by_peer.get(body.peer, 0) - body.size
+        if left > 0:
+            self._by_peer[body.peer] = left
+        else:
+            self._by_peer.pop(body.peer, None)
+
+    def _slowest(self, *, other_than: ArrivingBody, peer: str | None) -> ArrivingBody | None:
+        now = self._clock()
+        others = (
+            body
+            for body in islice(self._bodies, _LOOKED_AT)
+            if body is not other_than and body.size and peer in {None, body.peer}
+        )
+        candidates = [body for body in islice(others, _COMPARED) if now - body.started >= _GRACE_SECONDS]
+        return min(candidates, key=lambda body: body.size / (now - body.started), default=None)
 
 
 class Admission:
     """Counts on the event loop; whoever was let in must leave."""
 
-    __slots__ = ("arriving_bytes", "most_arriving_bytes", "under_way")
+    __slots__ = ("known", "strangers", "under_way")
 
-    def __init__(self, most_arriving_bytes: int = ARRIVING_BYTES) -> None:
+    def __init__(self, most_arriving_bytes: int = ARRIVING_BYTES, most_of_strangers: int = STRANGERS_BYTES) -> None:
         self.under_way = 0
         """Whole requests that wait for their commit."""
-        self.arriving_bytes = 0
-        self.most_arriving_bytes = most_arriving_bytes
-
-    def hold(self, size: int) -> bool:
-        """Count bytes of a body that is not complete; False (and not counted) when they are too many."""
-        if self.arriving_bytes + size > self.most_arriving_bytes:
-            return False
-        self.arriving_bytes += size
-        return True
-
-    def release(self, size: int) -> None:
-        """Those bytes are complete or given up."""
-        self.arriving_bytes -= size
+        self.known = Share(most_arriving_bytes, most_of_a_peer=most_arriving_bytes)
+        self.strangers = Share(most_of_strangers, most_of_a_peer=max(most_of_strangers // _PEERS_PART, 1))

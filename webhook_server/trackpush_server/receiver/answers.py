@@ -105,6 +105,23 @@ def malformed(message: str) -> Answer:
 
 BAD_REQUEST = _refusal(400, "bad_request", "This is no valid HTTP/1.1 request.", ends=True)
 
+BAD_HOST = _refusal(
+    400, "bad_host", "The Host header or the URL in the request line is not NAME, NAME:PORT or [IPv6].", ends=True
+)
+
+HEAD_TOO_LARGE = _refusal(
+    431, "head_too_large", "The request line or the headers are too large. Send fewer or shorter headers.", ends=True
+)
+
+HTTP_VERSION = _refusal(505, "http_version", "Use HTTP/1.1 or HTTP/1.0.", ends=True)
+
+TRANSFER_CODING = _refusal(
+    501,
+    "transfer_coding",
+    "The only Transfer-Encoding that is read is chunked. Compress by Content-Encoding.",
+    ends=True,
+)
+
 INCOMPLETE = _refusal(
     400, "incomplete_body", "The body did not arrive as its headers announce it. Send it again.", ends=True
 )

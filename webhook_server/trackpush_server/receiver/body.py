@@ -8,13 +8,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from trackpush_api.routing import Limits
 from trackpush_server.receiver import answers
-from trackpush_server.receiver.admission import Admission
+from trackpush_server.receiver.admission import Share
 from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.compression import BrokenEncodingError, UnpackedTooLargeError, unpack
 from trackpush_server.receiver.request import Request
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BROKEN = (web.RequestPayloadError, web.PayloadAccessError, aiohttp.ClientError, HttpProcessingError, ConnectionError)
-"""What the stream of a body raises when it ended early, or is no valid chunks or gzip."""
+"""What the stream of a body raises when it ended early or its chunks are invalid."""
 
 
 class RefusedBodyError(Exception):
@@ -23,6 +24,10 @@ class RefusedBodyError(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.code)
         self.answer = answer
+
+
+class DroppedBodyError(Exception):
+    """Other bodies needed the room of this one, which arrived too slowly."""
 
 
 def read_at_once(request: Request, limits: Limits) -> bytes | None:
@@ -38,13 +43,11 @@ def read_at_once(request: Request, limits: Limits) -> bytes | None:
         body = content.read_nowait()
     except _BROKEN:
         raise RefusedBodyError(answers.INCOMPLETE) from None
-    if len(body) > limits.max_body_bytes:
-        raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
-    return body
+    return _unpacked(request, body, limits)
 
 
-async def read(request: Request, limits: Limits, admission: Admission) -> bytes:
-    """The body as it arrives.
+async def read(request: Request, limits: Limits, share: Share) -> bytes:
+    """The body as it arrives; ``share`` bounds the bodies that are arriving at the same time.
 
     Raises:
         RefusedBodyError: too large, too slow, incomplete, or too many bodies arrive at once.
@@ -54,21 +57,39 @@ async def read(request: Request, limits: Limits, admission: Admission) -> bytes:
     if _waits_for_continue(request) and request.transport is not None:
         request.transport.write(_CONTINUE)
     body = bytearray()
+    content = request.content
+    arriving = share.enter(request.peer, limits.max_body_bytes, lambda: content.set_exception(DroppedBodyError()))
     try:
         async with asyncio.timeout(limits.body_timeout):
-            while chunk := await request.content.readany():
+            while chunk := await content.readany():
                 if len(body) + len(chunk) > limits.max_body_bytes:
                     raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
-                if not admission.hold(len(chunk)):
+                if not arriving.hold(len(chunk)):
                     raise RefusedBodyError(answers.TOO_MANY_BODIES)
                 body += chunk
     except TimeoutError:
         raise RefusedBodyError(answers.SLOW_BODY) from None
+    except DroppedBodyError:
+        raise RefusedBodyError(answers.TOO_MANY_BODIES) from None
     except _BROKEN:
         raise RefusedBodyError(answers.INCOMPLETE) from None
     finally:
-        admission.release(len(body))
-    return bytes(body)
+        arriving.release()
+    return _unpacked(request, bytes(body), limits)
+
+
+def _unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
+    if len(body) > limits.max_body_bytes:
+        raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
+    encoding = request.headers.get("Content-Encoding")
+    if not encoding or not body:
+        return body
+    try:
+        return unpack(body, encoding, limits.max_body_bytes)
+    except UnpackedTooLargeError:
+        raise RefusedBodyError(answers.too_large(limits.max_body_bytes)) from None
+    except BrokenEncodingError as error:
+        raise RefusedBodyError(answers.malformed(str(error))) from None
 
 
 def _waits_for_continue(request: Request) -> bool:

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 
 from trackpush_api.routing import Account
+from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
 from trackpush_server.journal.port import Appender, JournalUnavailableError
-from trackpush_server.receiver import answers, keys, probes
+from trackpush_server.receiver import answers, http_rules, keys, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once
@@ -67,9 +68,11 @@ class Receiver:
             if serving is None:
                 answer = answers.NOT_READY
             else:
-                path, query = _target(request)
-                route = serving.routes.find(request.headers.get("Host", ""), path)
-                answer = answers.NOT_FOUND if route is None else await self._answer(serving, route, query, request)
+                target = http_rules.target_of(request)
+                route = serving.routes.find(target.host, target.path)
+                answer = http_rules.refusal(request, target.host) or (
+                    answers.NOT_FOUND if route is None else await self._answer(serving, route, target.query, request)
+                )
         except RefusedBodyError as refused:
             answer = refused.answer
         except MalformedBodyError as error:
@@ -86,20 +89,23 @@ class Receiver:
     async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
         method = request.method
         if method == "POST":
+            match = keys.find(serving.table, route.aggregator, keys.candidates(request.headers, query, route.path_key))
             body = read_at_once(request, serving.limits)
             if body is None:
-                body = await read(request, serving.limits, self._admission)
-            return await self._take(serving, route, query, request, body) if body else answers.PROBE
+                share = self._admission.strangers if match is None else self._admission.known
+                body = await read(request, serving.limits, share)
+            return await self._take(serving, route.aggregator, match, request, body) if body else answers.PROBE
         if method in {"GET", "HEAD"}:
             return probes.answer(request.headers)
         return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
 
-    async def _take(self, serving: Serving, route: Route, query: str, request: Request, body: bytes) -> Answer:
+    async def _take(
+        self, serving: Serving, aggregator: Aggregator, match: keys.Match | None, request: Request, body: bytes
+    ) -> Answer:
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
             return answers.OVERLOADED
-        aggregator, table = route.aggregator, serving.table
-        match = keys.find(table, aggregator, keys.candidates(request.headers, query, route.path_key))
+        table = serving.table
         document = decode(body)
         if match is None and (key := body_key(aggregator, document)):
             match = keys.find(table, aggregator, iter((key,)))
@@ -139,12 +145,3 @@ class Receiver:
             updates=len(updates),
         )
         return self._tracing.receive(receipt)
-
-
-def _target(request: Request) -> tuple[str, str]:
-    """Path and query, as they came. A request line may name a whole URL (RFC 9112 §3.2.2)."""
-    target = request.target
-    if not target.startswith("/"):
-        target = "/" + target.partition("://")[2].partition("/")[2]
-    path, _, query = target.partition("?")
-    return path, query.partition("#")[0]

@@ -6,8 +6,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from aiohttp import HttpVersion, StreamReader
-    from aiohttp.web_protocol import RequestHandler
     from multidict import CIMultiDictProxy
+
+    from trackpush_server.receiver.connection import Connection
 
 
 class Request:
@@ -15,7 +16,7 @@ class Request:
 
     __slots__ = ("_connection", "content", "headers", "keep_alive", "method", "target", "trace", "version")
 
-    def __init__(self, message: Any, content: "StreamReader", connection: "RequestHandler") -> None:
+    def __init__(self, message: Any, content: "StreamReader", connection: "Connection") -> None:
         """``message`` is what aiohttp's parser gives; its class differs with and without the C extension."""
         self.method: str = message.method
         self.target: str = message.path
@@ -28,6 +29,11 @@ class Request:
         """The span that stored its updates, once there is one; see `NewUpdate.trace`."""
         self.content = content
         self._connection = connection
+
+    @property
+    def peer(self) -> str:
+        """Address of the other end: the sender, or the proxy in between."""
+        return self._connection.peer
 
     @property
     def transport(self) -> "asyncio.Transport | None":

@@ -10,6 +10,8 @@ from trackpush_api.routing import Host, ServerSettings
 from trackpush_api.vocabulary import Aggregator
 
 _NOTIFY = "notify"
+_CLUSTER_DOMAIN = "cluster.local"
+"""Kubernetes' default. A cluster with another domain lists the Service's full name in ``hosts``."""
 _LOOPBACK = ("localhost", ".localhost")
 _ALL = frozenset(Aggregator)
 _NONE: frozenset[Aggregator] = frozenset()
@@ -29,15 +31,20 @@ class Routes:
 
     def __init__(self, settings: ServerSettings) -> None:
         base = "/" + settings.base_path.strip("/") if settings.base_path.strip("/") else ""
-        self._exact = {f"{base}/{one.path_segment}/{_NOTIFY}": Route(one) for one in Aggregator}
-        self._prefixes = {f"{path}/": route.aggregator for path, route in self._exact.items()}
+        self._exact = {f"{base}/{aggregator.path_segment}/{_NOTIFY}": Route(aggregator) for aggregator in Aggregator}
+        self._by_segments = {_folded(_segments(path)): route.aggregator for path, route in self._exact.items()}
+        self._depth = len(_segments(base)) + 2
         self._by_host = _by_host(settings.hosts)
         self._own_names = _own_names(settings.name)
         self._remembered: dict[str, frozenset[Aggregator]] = {}
 
     def find(self, host: str, path: str) -> Route | None:
-        """The route of a request, None for 404. ``host`` is the Host header, ``path`` is without query."""
-        route = self._exact.get(path) or self._with_key(path)
+        """The route of a request, None for 404. ``host`` is the Host header, ``path`` is without query.
+
+        People type the URL into the aggregators' panels: doubled or trailing slashes and the case of the fixed part
+        do not matter. The key keeps its case.
+        """
+        route = self._exact.get(path) or self._by_hand(path)
         if route is None or route.aggregator not in self.served(host):
             return None
         return route
@@ -62,16 +69,24 @@ class Routes:
         return _ALL if not self._by_host or not name or self._is_own(name) else _NONE
 
     def _is_own(self, name: str) -> bool:
-        service = name.partition(".svc")[0] if ".svc." in f"{name}." else name
+        service = name.removesuffix(f".svc.{_CLUSTER_DOMAIN}").removesuffix(".svc")
         return name == _LOOPBACK[0] or name.endswith(_LOOPBACK[1]) or service in self._own_names or _is_address(name)
 
-    def _with_key(self, path: str) -> Route | None:
-        at = path.rfind("/") + 1
-        aggregator = self._prefixes.get(path[:at])
-        if aggregator is not None:
-            return Route(aggregator, path[at:] or None)
-        # A key that ends in a slash was pasted with one.
-        return self._with_key(path[:-1]) if path.endswith("/") and not path.endswith("//") else None
+    def _by_hand(self, path: str) -> Route | None:
+        segments = _segments(path)
+        aggregator = self._by_segments.get(_folded(segments[: self._depth]))
+        rest = segments[self._depth :]
+        if aggregator is None or len(rest) > 1:
+            return None
+        return Route(aggregator, rest[0] if rest else None)
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(filter(None, path.split("/")))
+
+
+def _folded(segments: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(segment.lower() for segment in segments)
 
 
 def _by_host(hosts: tuple[Host, ...]) -> dict[str, frozenset[Aggregator]]:
@@ -87,7 +102,21 @@ def _own_names(server: str) -> frozenset[str]:
     """Names of the Service in front of ``namespace/name``; the operator names it ``trackpush-NAME``."""
     namespace, _, name = server.rpartition("/")
     names = (name, f"trackpush-{name}")
-    return frozenset(names if not namespace else (*names, *(f"{one}.{namespace}" for one in names)))
+    return frozenset(names if not namespace else (*names, *(f"{service}.{namespace}" for service in names)))
+
+
+def is_valid_host(host: str) -> bool:
+    """Whether a Host header or the authority of a request target can be read: ``name[:port]`` or ``[IPv6][:port]``."""
+    if host.startswith("["):
+        address, bracket, port = host[1:].partition("]")
+        return bool(bracket) and _is_address(address) and (not port or _is_port(port.removeprefix(":")))
+    name, colon, port = host.partition(":")
+    return not colon or _is_port(port) or _is_address(host)
+
+
+def _is_port(text: str) -> bool:
+    """An empty port is the default one: ``name:`` means ``name`` (RFC 3986 §3.2.3)."""
+    return not text or (text.isascii() and text.isdigit())
 
 
 def _without_port(host: str) -> str:
@@ -95,7 +124,7 @@ def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() and ":" not in name else host).rstrip(".")
+    return (name if colon and _is_port(port) and ":" not in name else host).rstrip(".")
 
 
 def _is_address(name: str) -> bool:

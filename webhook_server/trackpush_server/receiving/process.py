@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from trackpush_server import listeners, logs
-from trackpush_server.receiver.admission import ARRIVING_BYTES, Admission
+from trackpush_server.receiver.admission import ARRIVING_BYTES, STRANGERS_BYTES, Admission
 from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiver.serving import Serving
 from trackpush_server.receiving import table, wire
@@ -54,7 +54,7 @@ class ReceivingProcess:
         self._reception = Reception(
             journal=self._journal,
             telemetry=self._telemetry,
-            admission=Admission(ARRIVING_BYTES // receivers),
+            admission=Admission(ARRIVING_BYTES // receivers, STRANGERS_BYTES // receivers),
             tracing=tracing,
         )
         self._orders: deque[tuple[int, bytes]] = deque()

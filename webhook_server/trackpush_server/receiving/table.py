@@ -59,6 +59,7 @@ def share(limits: Limits, receivers: int) -> Limits:
     return msgspec.structs.replace(
         limits,
         max_connections=-(-limits.max_connections // receivers),
+        max_connections_per_peer=-(-limits.max_connections_per_peer // receivers),
         max_concurrent_requests=-(-limits.max_concurrent_requests // receivers),
     )
 

@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.log_throttle import LogThrottle
 from trackpush_server.logs import where
 from trackpush_server.receiver import answers
 from trackpush_server.receiver.answers import Answer
@@ -14,7 +15,6 @@ from trackpush_server.receiver.filters import Failure
 from trackpush_server.receiver.intake import Intake
 from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels
-from trackpush_server.telemetry.seldom import Seldom
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RESULTS = ("accepted", "duplicate")
@@ -93,8 +93,8 @@ class IngestTelemetry:
         self._unknown = {one: unknown.labels(one.slug).inc for one in Aggregator}
         self._filtered = {one: filtered.labels(one.slug).inc for one in Aggregator}
         self._answers: dict[tuple[Aggregator | None, str], Counter] = {}
-        self._seldom = Seldom()
-        self._once_a_minute = Seldom(most=1, per=60.0)
+        self._throttle = LogThrottle()
+        self._once_a_minute = LogThrottle(most=1, per=60.0)
 
     def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float, trace: str | None = None) -> None:
         """Count one request."""
@@ -139,7 +139,7 @@ class IngestTelemetry:
 
     def unauthorized(self, aggregator: Aggregator) -> None:
         """Tell that a key is wrong, now and then."""
-        held_back = self._seldom.allow(f"unauthorized {aggregator}")
+        held_back = self._throttle.allow(f"unauthorized {aggregator}")
         if held_back is not None:
             _log.warning(
                 "request_unauthorized",
@@ -150,7 +150,7 @@ class IngestTelemetry:
 
     def postponed(self, aggregator: Aggregator) -> None:
         """Tell that an update is sent back for later, now and then."""
-        held_back = self._seldom.allow(f"postponed {aggregator}")
+        held_back = self._throttle.allow(f"postponed {aggregator}")
         if held_back is not None:
             _log.warning(
                 "request_postponed",
@@ -161,7 +161,7 @@ class IngestTelemetry:
 
     def failed(self, reference: str, error: BaseException) -> None:
         """Tell where the mistake is; the message of an exception may hold parts of a body, so it is left out."""
-        held_back = self._seldom.allow("failed")
+        held_back = self._throttle.allow("failed")
         if held_back is not None:
             _log.error(
                 "request_failed", reference=reference, error=type(error).__name__, at=where(error), held_back=held_back
@@ -170,7 +170,7 @@ class IngestTelemetry:
     def connection_refused(self) -> None:
         """One connection too many."""
         self._connections_refused.inc()
-        held_back = self._seldom.allow("connections")
+        held_back = self._throttle.allow("connections")
         if held_back is not None:
             _log.warning("connection_refused", reason="limits.maxConnections is reached", held_back=held_back)
 

@@ -3,9 +3,9 @@
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from trackpush_server.log_throttle import LogThrottle
 from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels, Children
-from trackpush_server.telemetry.seldom import Seldom
 
 _ATTEMPT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LATENCY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3600, 21600, 86400, 259200)
@@ -48,7 +48,7 @@ class PushTelemetry:
         self._attempt_children: dict[str, Children[Counter]] = {}
         self._ended_children: dict[str, Children[Counter]] = {}
         self._seconds_children = Children(labels, self._seconds.labels)
-        self._seldom = Seldom(most=10, per=10.0)
+        self._throttle = LogThrottle(most=10, per=10.0)
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         """Count one try."""
@@ -74,7 +74,7 @@ class PushTelemetry:
         if next_in is None:
             _log.error("push_dead", push_config=push_config, push=push_id, tries=tries, reason=reason)
             return
-        held_back = self._seldom.allow(push_config)
+        held_back = self._throttle.allow(push_config)
         if held_back is not None:
             _log.warning(
                 "push_attempt_failed",

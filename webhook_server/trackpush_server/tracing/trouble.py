@@ -4,7 +4,7 @@ import logging
 
 import structlog
 
-from trackpush_server.telemetry.seldom import Seldom
+from trackpush_server.log_throttle import LogThrottle
 
 _log = structlog.get_logger("trackpush.tracing")
 
@@ -14,11 +14,11 @@ class Trouble(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._seldom = Seldom(most=1, per=60.0)
+        self._throttle = LogThrottle(most=1, per=60.0)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell it, now and then; without the record's values, as everywhere."""
-        held_back = self._seldom.allow("")
+        held_back = self._throttle.allow("")
         if held_back is not None:
             _log.warning(
                 "traces_not_exported",

@@ -1,4 +1,4 @@
-"""Lets a log line through a few times in a while, and counts the rest: a flood of requests must not flood the log."""
+"""Writes a log line a few times in a while and counts the rest: a flood of requests must not flood the log."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 _MOST_KINDS = 1024
 
 
-class Seldom:
+class LogThrottle:
     """At most ``most`` lines per kind in ``per`` seconds. Kinds beyond a bound share one allowance."""
 
     def __init__(self, *, most: int = 5, per: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:

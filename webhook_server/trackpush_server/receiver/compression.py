@@ -1,0 +1,70 @@
+"""Unpacks a body's Content-Encoding. Pure.
+
+It stops at the limit: what a small body would become is never computed beyond it.
+"""
+
+import zlib
+from typing import Final
+
+_GZIP = zlib.MAX_WBITS | 16
+_MOST_MEMBERS = 16
+"""Parts of a gzip body; RFC 1952 §2.2 allows any number, and each costs time even if it is empty."""
+_ZLIB_METHOD: Final = 8
+
+ENCODINGS: Final = ("gzip", "x-gzip", "deflate", "identity")
+
+
+class BrokenEncodingError(Exception):
+    """The body is not what its Content-Encoding says, or that is not supported. The message is for the sender."""
+
+
+class UnpackedTooLargeError(Exception):
+    """The body becomes larger than the limit."""
+
+
+def unpack(data: bytes, encoding: str, limit: int) -> bytes:
+    """The body without its encoding, at most ``limit`` bytes.
+
+    Raises:
+        UnpackedTooLargeError: it would be larger.
+        BrokenEncodingError: see there.
+    """
+    name = encoding.strip().lower()
+    if name in {"", "identity"}:
+        return data
+    try:
+        if name in {"gzip", "x-gzip"}:
+            return _gunzip(data, limit)
+        if name == "deflate":
+            return _inflate(data, limit)
+    except zlib.error:
+        raise BrokenEncodingError(f"The body is not valid {name}, as its Content-Encoding says.") from None
+    raise BrokenEncodingError(f"This Content-Encoding is not supported. Use one of: {', '.join(ENCODINGS)}.")
+
+
+def _gunzip(data: bytes, limit: int) -> bytes:
+    unpacked = bytearray()
+    for _ in range(_MOST_MEMBERS):
+        inflater = zlib.decompressobj(wbits=_GZIP)
+        unpacked += inflater.decompress(data, limit - len(unpacked) + 1)
+        _check(inflater, len(unpacked), limit)
+        data = inflater.unused_data.lstrip(b"\0")  # padding is allowed after the last part
+        if not data:
+            return bytes(unpacked)
+    raise BrokenEncodingError(f"The body has more than {_MOST_MEMBERS} gzip parts.")
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    """With or without a zlib header: senders do both (RFC 9110 §8.4.1.2)."""
+    has_header = data[:1] and data[0] & 15 == _ZLIB_METHOD and int.from_bytes(data[:2], "big") % 31 == 0
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+    unpacked = inflater.decompress(data, limit + 1)
+    _check(inflater, len(unpacked), limit)
+    return unpacked
+
+
+def _check(inflater: "zlib._Decompress", size: int, limit: int) -> None:
+    if size > limit:
+        raise UnpackedTooLargeError
+    if not inflater.eof:
+        raise BrokenEncodingError("The compressed body ends early.")

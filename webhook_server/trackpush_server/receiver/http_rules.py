@@ -1,0 +1,48 @@
+"""What a request's head must be before anything else is read. aiohttp's parser is more lenient. Pure."""
+
+from typing import NamedTuple
+
+from aiohttp import HttpVersion10, HttpVersion11
+
+from trackpush_server.receiver import answers
+from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.request import Request
+from trackpush_server.receiver.routes import is_valid_host
+
+_VERSIONS = (HttpVersion11, HttpVersion10)
+_LINE_ENDS = (b" HTTP/1.1", b" HTTP/1.0")
+
+
+class Target(NamedTuple):
+    """Where a request goes, as it came: nothing is decoded."""
+
+    host: str
+    path: str
+    query: str
+
+
+def has_http_1_line(line: bytes) -> bool:
+    """Whether a request line ends in ``HTTP/1.1`` or ``HTTP/1.0``; the parser also takes ``RTSP/1.0`` and others."""
+    return line.rstrip(b"\r").endswith(_LINE_ENDS)
+
+
+def target_of(request: Request) -> Target:
+    """Host, path and query. A whole URL in the request line takes precedence over Host (RFC 9112 §3.2.2)."""
+    host, target = request.headers.get("Host", ""), request.target
+    if not target.startswith("/"):
+        scheme, _, rest = target.partition("://")
+        authority, slash, path = rest.partition("/")
+        if scheme.lower() in {"http", "https"}:
+            host = authority
+        target = slash + path or "/"
+    path, _, query = target.partition("?")
+    return Target(host, path, query.partition("#")[0])
+
+
+def refusal(request: Request, host: str) -> Answer | None:
+    """The answer to a head that is refused; None if it is fine."""
+    if request.version not in _VERSIONS:
+        return answers.HTTP_VERSION
+    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        return answers.TRANSFER_CODING
+    return None if is_valid_host(host) else answers.BAD_HOST
