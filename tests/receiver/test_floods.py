@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import logging
 import socket
 import struct
 from collections import Counter
@@ -19,6 +20,9 @@ from support.deadline import until
 from support.serving import account, reception, serving, table
 from trackpush_api.routing import Limits
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server import logs
+from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.request import Request
 from trackpush_server.server import Server
 
 UPDATE = body("clickpost", mark=1, shipment=1, second=1)
@@ -51,34 +55,72 @@ async def served(server: Server) -> None:
     await until(lambda: reception(server).connections == 0, seconds=20, what="the connections have ended")
 
 
-async def test_a_pipeline_that_ends_in_a_reset_writes_no_lines(tmp_path: Path, log: StringIO) -> None:
+async def test_requests_whose_sender_is_gone_are_not_handled_and_write_no_lines(
+    tmp_path: Path, log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serving(tmp_path) as server:
+        connections = reception(server)._connections
+        handle, in_vain = connections.handle, 0
+
+        async def counted(request: Request) -> Answer:
+            nonlocal in_vain
+            in_vain += request.transport is None or request.transport.is_closing()
+            return await handle(request)
+
+        monkeypatch.setattr(connections, "handle", counted)
         for _ in range(5):
             await asyncio.to_thread(send_and_reset, server, GET * 20_000)
             await served(server)
 
+    assert in_vain == 0
     assert events(log)["library_warning"] <= MOST_LINES
 
 
-async def test_a_long_pipeline_gives_others_a_turn(tmp_path: Path) -> None:
-    pipelined = 20_000
-    async with serving(tmp_path) as server, connect(server.address) as flood, connect(server.address) as other:
-        answered = 0
+async def test_a_long_pipeline_gives_others_a_turn_every_few_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipelined = 5000
+    async with serving(tmp_path) as server, connect(server.address) as raw:
+        connections = reception(server)._connections
+        handle, loop = connections.handle, asyncio.get_running_loop()
+        in_this_turn = most_in_a_turn = 0
 
-        async def read_answers() -> None:
-            nonlocal answered
-            while answered < pipelined:
-                await flood.head()
-                await flood.reader.readuntil(b"}")
-                answered += 1
+        async def counted(request: Request) -> Answer:
+            nonlocal in_this_turn, most_in_a_turn
+            if not in_this_turn:
+                loop.call_soon(next_turn)
+            in_this_turn += 1
+            most_in_a_turn = max(most_in_a_turn, in_this_turn)
+            return await handle(request)
 
-        sending = asyncio.create_task(flood.send(GET * pipelined))
-        reading = asyncio.create_task(read_answers())
-        await until(lambda: answered > 0, seconds=10, what="the first answer of the pipeline")
-        await other.send(post(b"{}"))
-        await other.head()
-        assert answered < pipelined  # the other one was answered in between
-        await asyncio.gather(sending, reading)
+        def next_turn() -> None:
+            nonlocal in_this_turn
+            in_this_turn = 0
+
+        monkeypatch.setattr(connections, "handle", counted)
+        sending = asyncio.create_task(raw.send(GET * pipelined))
+        for _ in range(pipelined):
+            await raw.head()
+            await raw.reader.readuntil(b"}")
+        await sending
+
+    assert 1 < most_in_a_turn <= 64
+
+
+def test_warnings_of_libraries_are_throttled_by_their_place(log: StringIO) -> None:
+    for number in range(FLOOD):
+        logging.getLogger("asyncio").warning("socket.send() raised exception.")
+        logging.getLogger(f"library.{number % 2}").error("another place")
+
+    assert sorted(Counter(json.loads(line)["library"] for line in log.getvalue().splitlines()).values()) == [5, 5, 5]
+
+
+async def test_failures_of_callbacks_are_throttled_by_their_kind(log: StringIO) -> None:
+    loop = asyncio.get_running_loop()
+    for _ in range(FLOOD):
+        logs.on_loop_error(loop, {"message": "a callback of the flood failed", "exception": ValueError()})
+
+    assert events(log)["task_failed"] == 5
 
 
 async def unauthorized(server: Server) -> None:

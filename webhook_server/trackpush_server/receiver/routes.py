@@ -110,7 +110,7 @@ def is_valid_host(host: str) -> bool:
     if host.startswith("["):
         address, bracket, port = host[1:].partition("]")
         return bool(bracket) and _is_address(address) and (not port or _is_port(port.removeprefix(":")))
-    name, colon, port = host.partition(":")
+    _, colon, port = host.partition(":")
     return not colon or _is_port(port) or _is_address(host)
 
 
