@@ -116,7 +116,9 @@ async def test_a_client_that_answers_one_byte_a_second(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_ten_thousand_idle_connections(tmp_path: Path) -> None:
-    settings = {"limits": {"maxConnections": IDLE, "headerTimeout": "2m", "idleTimeout": "2m"}}
+    settings = {
+        "limits": {"maxConnections": IDLE, "maxConnectionsPerPeer": IDLE, "headerTimeout": "2m", "idleTimeout": "2m"}
+    }
     async with scene(tmp_path, settings=settings) as stage:
         place = ("127.0.0.1", stage.server.port)
         with contextlib.ExitStack() as held:

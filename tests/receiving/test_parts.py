@@ -187,7 +187,7 @@ def test_the_part_of_a_table_decides_as_the_whole_and_holds_nothing_of_how_to_pu
                 drop_late=True,
             )
         ],
-        limits=Limits(max_connections=5, max_concurrent_requests=3),
+        limits=Limits(max_connections=5, max_connections_per_peer=4, max_concurrent_requests=3),
     )
     settings = msgspec.structs.replace(whole.server, storage=Postgres(dsn="postgresql://u:marked@db/trackpush"))
     frame = part.pack(msgspec.structs.replace(whole, server=settings), number=4, complete=False, receivers=2)
@@ -201,9 +201,10 @@ def test_the_part_of_a_table_decides_as_the_whole_and_holds_nothing_of_how_to_pu
         (one.name, one.filter, one.drop_late) for one in whole.destinations
     ]
     assert (found.server.limits.max_connections, found.server.limits.max_concurrent_requests) == (3, 2)
-    assert msgspec.structs.replace(found.server.limits, max_connections=5, max_concurrent_requests=3) == (
-        whole.server.limits
-    )
+    assert found.server.limits.max_connections_per_peer == 2
+    assert msgspec.structs.replace(
+        found.server.limits, max_connections=5, max_connections_per_peer=4, max_concurrent_requests=3
+    ) == (whole.server.limits)
     Serving(found)
 
 
