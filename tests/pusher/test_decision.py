@@ -75,7 +75,7 @@ def test_each_case_has_its_decision(
     what: dict[str, object],
     answer: Answer,
     now: float,
-    waits: bool,
+    waits: bool,  # noqa: FBT001 - a parameter
     expected: Decision,
 ) -> None:
     found = decide(push(**what), answer, retry=RETRY, now=now, chance=0.5, waits_for_endpoint=waits)

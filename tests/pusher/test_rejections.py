@@ -82,16 +82,16 @@ def test_a_good_push_is_delivered_in_the_same_time_however_many_rejected_ones_wa
 
 
 def test_memory_is_bounded_and_rejected_pushes_are_dead_after_their_tries() -> None:
-    """A tenth of the orders is rejected for good, and the first 3,000."""
-    count = 12_000
+    """A tenth of the orders is rejected for good, and the first 2,000."""
+    count = 6_000
 
     async def play() -> None:
-        client = Client(lambda mark, _: Answer(status=422 if mark % 10 == 3 or mark < 3000 else 200), 0.002)
+        client = Client(lambda mark, _: Answer(status=422 if mark % 10 == 3 or mark < 2000 else 200), 0.002)
         world = World(destination(), client)
         for first in range(0, count, 500):
             world.post(*range(first, first + 500))
             await world.until(lambda f=first: world.journal.pushes.keys().isdisjoint({f}) or True, seconds=1)
-        good = sum(1 for mark in range(count) if not (mark % 10 == 3 or mark < 3000))
+        good = sum(1 for mark in range(count) if not (mark % 10 == 3 or mark < 2000))
         await world.until(lambda: len(client.delivered_at) == good, seconds=300, what="all good ones")
         assert world.channel.spilled
         world.post(count)
@@ -155,7 +155,7 @@ def test_a_push_that_is_rejected_among_others_is_dead_after_six_tries_while_the_
 
 def test_a_shipment_keeps_its_order_when_its_lane_is_parked() -> None:
     """Far more shipments wait than may wait in memory; each is rejected a few times, then accepted."""
-    count = 3 * WAITING
+    count = 2 * WAITING
 
     async def play() -> None:
         arrived: list[int] = []
