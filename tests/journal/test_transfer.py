@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from journal.stores import NOW, OMS, Opened, outcome, page_of, sqlite_store, update
+from journal.test_inbox import unrecognised
 from support.journal_file import journal_file
 from support.postgres import Server
 from trackpush_cli.main import run
@@ -58,6 +59,8 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
         await opened.journal.audit(
             NewAudit(at=NOW, actor="ada", role="operator", action="erase", target="awb", address="10.0.0.1")
         )
+        for body in (b"one", b"\xff\x00 two", b"three", b"one"):
+            await opened.journal.keep([unrecognised(body)])
 
 
 async def _one(opened: Opened, chance: random.Random, shipment: str, received_at: int) -> None:
@@ -128,6 +131,7 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "attempts": sum(len(one.attempts) for one in updates),
         "erasures": 1,
         "audits": 1,
+        "unrecognised": 3,
     }
     assert told[-1] == Progress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

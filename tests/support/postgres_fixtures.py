@@ -111,7 +111,7 @@ def storage(request: pytest.FixtureRequest) -> Storage:
 
 _TABLES = (
     "accounts", "push_configs", "keys", "shipments", "updates", "pushes", "undelivered", "attempts", "erasures",
-    "audits", "news", "answers", "replicas",
+    "audits", "news", "answers", "replicas", "unrecognised",
 )  # fmt: skip
 _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"

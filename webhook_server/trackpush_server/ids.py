@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 
 _PUSH_ID = re.compile(r"psh_([0-9a-f]{32})-([0-9a-f]{8})")
+INBOX_ID = re.compile(r"unr_([0-9a-f]{32})")
 
 
 @lru_cache(maxsize=16384)
@@ -37,3 +38,20 @@ def parse_push_id(text: str) -> tuple[bytes, str]:
     if match is None:
         raise ValueError(f"not a push id: {text!r} (psh_, 32 hex digits, -, 8 hex digits)")
     return bytes.fromhex(match[1]), match[2]
+
+
+def inbox_id(key: bytes) -> str:
+    """The id of an unrecognised body by its key (16 bytes)."""
+    return f"unr_{key.hex()}"
+
+
+def parse_inbox_id(text: str) -> bytes:
+    """The key of an unrecognised body.
+
+    Raises:
+        ValueError: the text is not an id of one.
+    """
+    match = INBOX_ID.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not the id of an unrecognised body: {text[:64]!r} (unr_ and 32 hex digits)")
+    return bytes.fromhex(match[1])

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.port import AuditRow, PushState
 
 MOST_ROWS = 1000
@@ -203,6 +204,22 @@ class Lookup(Protocol):
 
     async def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
         """The audit log, newest first, with id < ``before``."""
+        ...
+
+    async def list_unrecognised(self, query: InboxQuery) -> InboxPage:
+        """Unrecognised bodies that match, newest first.
+
+        Raises:
+            ValueError: the limit is out of bounds.
+        """
+        ...
+
+    async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
+        """One unrecognised body, or None when it isn't kept."""
+        ...
+
+    async def count_unrecognised(self) -> tuple[InboxCount, ...]:
+        """What is kept of each account that has any, by name."""
         ...
 
     async def close(self) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
+from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
+
 if TYPE_CHECKING:
     from trackpush_server.journal.lookup import Lookup
 
@@ -301,6 +303,16 @@ class Appender(Protocol):
         """
         ...
 
+    async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
+        """Keep one request's unrecognised bodies, all or none; how many were new, after the commit.
+
+        A body that the account sent before is counted with it. `Journal.inbox_bounds` hold after the commit.
+
+        Raises:
+            JournalUnavailableError: they could not be stored, or too many wait.
+        """
+        ...
+
 
 class Journal(Appender, Protocol):
     """The port. All methods are called on the event loop and never block it."""
@@ -318,6 +330,9 @@ class Journal(Appender, Protocol):
     """Called on the loop: another replica made these pushes of a PushConfig pending again."""
     on_erased: Callable[[frozenset[int]], None]
     """Called on the loop: another replica erased these updates."""
+    on_dropped: Callable[[str, int], None]
+    """Called on the loop: so many unrecognised bodies of an account had to go, as `inbox_bounds` were reached."""
+    inbox_bounds: InboxBounds
 
     @property
     def lookup(self) -> "Lookup":
@@ -397,6 +412,18 @@ class Journal(Appender, Protocol):
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
         """Look at the next ``limit`` updates with id > ``after``; store anew what isn't sealed as it would be now."""
+        ...
+
+    async def forget_unrecognised(self, keys: Sequence[bytes]) -> int:
+        """Delete these unrecognised bodies; how many it were."""
+        ...
+
+    async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
+        """Delete at most ``limit`` unrecognised bodies that came last before then; how many it were."""
+        ...
+
+    async def reseal_unrecognised(self, *, after: int, limit: int) -> Resealed:
+        """As `reseal`, for unrecognised bodies."""
         ...
 
     async def scrub(self) -> None:

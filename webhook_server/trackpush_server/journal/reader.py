@@ -13,6 +13,7 @@ from typing import Self, cast
 
 from trackpush_server.ids import parse_push_id, push_config_tag
 from trackpush_server.journal import listing
+from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.lookup import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
@@ -30,7 +31,7 @@ from trackpush_server.journal.lookup import (
 from trackpush_server.journal.port import AuditRow, JournalUnavailableError, PushState
 from trackpush_server.journal.rows import FoundUpdate, Names, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite import search
+from trackpush_server.journal.sqlite import inbox, search
 from trackpush_server.journal.sqlite.connection import (
     FILE_NAME,
     SqliteConnection,
@@ -108,6 +109,21 @@ class JournalReader:
         limit = checked_limit(limit)
         with self._reading() as connection:
             return search.audits(connection, before, limit)
+
+    def list_unrecognised(self, query: InboxQuery) -> InboxPage:
+        """See `Lookup.list_unrecognised`."""
+        with self._reading() as connection:
+            return inbox.list_page(connection, query)
+
+    def show_unrecognised(self, key: bytes) -> InboxEntry | None:
+        """See `Lookup.show_unrecognised`."""
+        with self._reading() as connection:
+            return inbox.show(connection, self._sealer, key)
+
+    def count_unrecognised(self) -> tuple[InboxCount, ...]:
+        """See `Lookup.count_unrecognised`."""
+        with self._reading() as connection:
+            return inbox.counts(connection)
 
     def _entry(self, connection: SqliteConnection, names: Names, found: FoundUpdate) -> TimelineEntry:
         pushes = tuple(

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 
+from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.port import (
     MOST_AUDITS,
     Committed,
@@ -27,7 +28,7 @@ from trackpush_server.journal.port import (
     Trimmed,
     Wanted,
 )
-from trackpush_server.journal.postgres import erasing, pages, resealing
+from trackpush_server.journal.postgres import erasing, inbox, pages, resealing
 from trackpush_server.journal.postgres.batch import Append
 from trackpush_server.journal.postgres.housekeeping import Housekeeping
 from trackpush_server.journal.postgres.lookup import PostgresLookup
@@ -64,6 +65,8 @@ class PostgresJournal:
         self.on_elsewhere: Callable[[str, int], None] = _ignore_two
         self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore_two
         self.on_erased: Callable[[frozenset[int]], None] = _ignore
+        self.on_dropped: Callable[[str, int], None] = _ignore_two
+        self.inbox_bounds = InboxBounds()
         self._number = replica or secrets.randbelow((1 << 31) - 1) + 1
         self._unavailable: str | None = "the journal is not started"
         self._outcomes_waiting = 0
@@ -78,6 +81,8 @@ class PostgresJournal:
         """For the dispatcher alone: what people ask for may take long, and no push waits for that."""
         self._pool = Pool(connector, most=2)
         self._lookup = PostgresLookup(self._pool, self._sealer)
+        self._inbox_pool = Pool(connector, most=1)
+        self._inbox = inbox.InboxWriter(self._inbox_pool, self._sealer)
         self._retention = Retention(self._pool)
         self._housekeeping = Housekeeping(self._pool, self._number)
         self._queue = Queue()
@@ -141,6 +146,7 @@ class PostgresJournal:
         await self._housekeeping.stop()
         await self._writer.stop()
         await self._dispatch.close()
+        await self._inbox_pool.close()
         await self._pool.close()
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
@@ -154,6 +160,15 @@ class PostgresJournal:
         entry = self._queue.append(updates, asyncio.get_running_loop().create_future())
         self._count(entry, 1)
         return entry.done
+
+    async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
+        """Keep one request's unrecognised bodies; see the port."""
+        if self._unavailable is not None:
+            raise JournalUnavailableError(self._unavailable)
+        kept = await self._inbox.keep(bodies, self.inbox_bounds)
+        for account, count in kept.dropped.items():
+            self.on_dropped(account, count)
+        return kept.new
 
     def record(self, outcome: Outcome) -> None:
         """Store an outcome with the next call."""
@@ -212,6 +227,18 @@ class PostgresJournal:
     async def reseal(self, *, after: int, limit: int) -> Resealed:
         """Store the next updates anew that aren't sealed as they would be now."""
         return await resealing.reseal(self._pool, self._sealer, after, limit)
+
+    async def forget_unrecognised(self, keys: Sequence[bytes]) -> int:
+        """Delete these unrecognised bodies."""
+        return await inbox.forget(self._pool, keys)
+
+    async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
+        """Delete unrecognised bodies that came last before then."""
+        return await inbox.expire(self._pool, received_before, limit)
+
+    async def reseal_unrecognised(self, *, after: int, limit: int) -> Resealed:
+        """Seal the next unrecognised bodies as it would be done now."""
+        return await inbox.reseal(self._pool, self._sealer, after, limit)
 
     async def scrub(self) -> None:
         """Vacuum everything."""

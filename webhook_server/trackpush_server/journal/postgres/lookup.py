@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from trackpush_server.ids import parse_push_id, push_config_tag
 from trackpush_server.journal import listing
+from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.listing import Bounds, Walk, Walking
 from trackpush_server.journal.lookup import (
     MOST_ATTEMPTS,
@@ -26,6 +27,7 @@ from trackpush_server.journal.lookup import (
     checked_limit,
 )
 from trackpush_server.journal.port import AuditRow, PushState
+from trackpush_server.journal.postgres import inbox
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.queries import load
@@ -108,6 +110,18 @@ class PostgresLookup:
         """The audit log."""
         rows = await self._pool.fetch(_SQL["audits"], _LAST if before is None else before, checked_limit(limit))
         return tuple(AuditRow(**row) for row in rows)
+
+    async def list_unrecognised(self, query: InboxQuery) -> InboxPage:
+        """Unrecognised bodies that match."""
+        return await inbox.list_page(self._pool, query)
+
+    async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
+        """One unrecognised body."""
+        return await inbox.show(self._pool, self._sealer, key)
+
+    async def count_unrecognised(self) -> tuple[InboxCount, ...]:
+        """What is kept of each account."""
+        return await inbox.counts(self._pool)
 
     async def close(self) -> None:
         """The pool is the journal's, and closes with it."""

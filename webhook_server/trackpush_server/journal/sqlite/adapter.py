@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from trackpush_server.journal.inbox import InboxBounds, KeptBodies, NewUnrecognised
 from trackpush_server.journal.port import (
     Committed,
     Ended,
@@ -30,7 +31,7 @@ from trackpush_server.journal.port import (
     Wanted,
 )
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite import audit, erase, replay, reseal, retention
+from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal, retention
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
@@ -42,6 +43,7 @@ from trackpush_server.journal.sqlite.writer import Done, Listener, Writer
 
 MOST_QUEUED_UPDATES = 20_000
 MOST_QUEUED_BYTES = 32 * 1024 * 1024
+MOST_QUEUED_UNRECOGNISED_BYTES = 16 * 1024 * 1024
 _PER_UPDATE_BYTES = 512
 _PATIENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries to empty the log, which long reads hold back."""
@@ -59,6 +61,10 @@ class SqliteJournal:
         self.on_elsewhere: Callable[[str, int], None] = _ignore_two
         self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore_two
         self.on_erased: Callable[[frozenset[int]], None] = _ignore
+        self.on_dropped: Callable[[str, int], None] = _ignore_two
+        self.inbox_bounds = InboxBounds()
+        self._inbox_bytes = 0
+        """Of unrecognised bodies that wait for their commit."""
         self._folder = folder
         self._unavailable: str | None = "the journal is not started"
         self._outcomes_waiting = 0
@@ -132,6 +138,28 @@ class SqliteJournal:
         self._count(entry, 1)
         self._writer.put(entry)
         return entry.done
+
+    async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
+        """Keep one request's unrecognised bodies; see the port."""
+        if self._unavailable is not None:
+            raise JournalUnavailableError(self._unavailable)
+        if self._inbox_bytes >= MOST_QUEUED_UNRECOGNISED_BYTES:
+            raise JournalUnavailableError(f"overloaded: {self._inbox_bytes} bytes of unrecognised bodies wait")
+        size = sum([len(one.body) + _PER_UPDATE_BYTES for one in bodies])
+        kept: list[KeptBodies] = []
+
+        def run(connection: SqliteConnection) -> int:
+            kept.append(inbox.keep(connection, self._sealer, bodies, self.inbox_bounds))
+            return kept[-1].new
+
+        self._inbox_bytes += size
+        try:
+            new = await self._call(run)
+        finally:
+            self._inbox_bytes -= size
+        for account, count in kept[-1].dropped.items():
+            self.on_dropped(account, count)
+        return new
 
     def record(self, outcome: Outcome) -> None:
         """Store an outcome with the next commit."""
@@ -216,6 +244,28 @@ class SqliteJournal:
 
         def run(connection: SqliteConnection) -> int:
             done.append(reseal.reseal(connection, self._sealer, looked))
+            return done[-1].resealed
+
+        await self._call(run)
+        return done[-1]
+
+    async def forget_unrecognised(self, keys: Sequence[bytes]) -> int:
+        """Delete these unrecognised bodies."""
+        return await self._call(lambda connection: inbox.forget(connection, keys))
+
+    async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
+        """Delete unrecognised bodies that came last before then."""
+        return await self._call(lambda connection: inbox.expire(connection, received_before, limit))
+
+    async def reseal_unrecognised(self, *, after: int, limit: int) -> Resealed:
+        """Seal the next unrecognised bodies as it would be done now."""
+        looked = await self._pages.read(lambda connection: inbox.look(connection, self._sealer, after, limit))
+        if not looked.ids:
+            return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)
+        done: list[Resealed] = []
+
+        def run(connection: SqliteConnection) -> int:
+            done.append(inbox.reseal(connection, self._sealer, looked))
             return done[-1].resealed
 
         await self._call(run)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.lookup import PushDetail, PushPage, PushQuery, QueueCount, ShipmentQuery, Timeline
 from trackpush_server.journal.port import AuditRow, JournalUnavailableError
 from trackpush_server.journal.sealing import Sealer
@@ -45,6 +46,18 @@ class SqliteLookup:
     async def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
         """The audit log."""
         return await self._read(lambda reader: reader.audits(before=before, limit=limit))
+
+    async def list_unrecognised(self, query: InboxQuery) -> InboxPage:
+        """Unrecognised bodies that match."""
+        return await self._read(lambda reader: reader.list_unrecognised(query))
+
+    async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
+        """One unrecognised body."""
+        return await self._read(lambda reader: reader.show_unrecognised(key))
+
+    async def count_unrecognised(self) -> tuple[InboxCount, ...]:
+        """What is kept of each account."""
+        return await self._read(lambda reader: reader.count_unrecognised())
 
     async def close(self) -> None:
         """End the thread after what it is doing."""

@@ -16,6 +16,7 @@ import asyncpg
 
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres import schema
+from trackpush_server.journal.transfer import unrecognised
 from trackpush_server.journal.transfer.port import Part
 from trackpush_server.journal.transfer.records import (
     AttemptRecord,
@@ -132,7 +133,11 @@ class PostgresReading:
         erasures = await self._connection.fetch(f"SELECT {_ERASURE_COLUMNS} FROM trackpush.erasures ORDER BY id")  # noqa: S608  constants
         audits = await self._connection.fetch(f"SELECT {_AUDIT_COLUMNS} FROM trackpush.audits ORDER BY id")  # noqa: S608  same
         return Rest(
-            erasures=tuple(ErasureRecord(*row) for row in erasures), audits=tuple(AuditRecord(*row) for row in audits)
+            erasures=tuple(ErasureRecord(*row) for row in erasures),
+            audits=tuple(AuditRecord(*row) for row in audits),
+            unrecognised=unrecognised.records(
+                await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
+            ),
         )
 
 
@@ -291,10 +296,12 @@ class PostgresTarget:
         with told():
             async with connection.transaction():
                 await connection.execute("TRUNCATE trackpush.shipments, trackpush.erasures, trackpush.audits")
+                await connection.execute("TRUNCATE trackpush.unrecognised, trackpush.unrecognised_accounts")
                 await connection.execute(_SHIPMENTS)
                 await connection.execute("UPDATE trackpush.counter SET last_id = $1", self._last_id)
                 await self._fill("erasures", _ERASURE_COLUMNS.split(", "), map(_fields, rest.erasures))
                 await self._fill("audits", _AUDIT_COLUMNS.split(", "), map(_fields, rest.audits))
+                await self._fill("unrecognised", unrecognised.COLUMNS, unrecognised.values(rest.unrecognised))
             await connection.execute("ANALYZE")
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from trackpush_server.journal.transfer.unrecognised import UnrecognisedRecord
+
 
 class TransferError(Exception):
     """The journal was not moved; the message says why and what to do."""
@@ -88,13 +90,16 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True):
 
     erasures: tuple[ErasureRecord, ...] = ()
     audits: tuple[AuditRecord, ...] = ()
+    unrecognised: tuple[UnrecognisedRecord, ...] = ()
 
 
 class Tally:
     """Counts and digests of each table, in order: equal for two stores that hold the same."""
 
     def __init__(self) -> None:
-        self._digests = {name: hashlib.sha256() for name in ("updates", "pushes", "attempts", "erasures", "audits")}
+        self._digests = {
+            name: hashlib.sha256() for name in ("updates", "pushes", "attempts", "erasures", "audits", "unrecognised")
+        }
         self._counts = dict.fromkeys(self._digests, 0)
 
     def updates(self, records: Iterable[UpdateRecord]) -> None:
@@ -108,6 +113,7 @@ class Tally:
         """Take these in."""
         self._add("erasures", rest.erasures)
         self._add("audits", rest.audits)
+        self._add("unrecognised", rest.unrecognised)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for one in records:

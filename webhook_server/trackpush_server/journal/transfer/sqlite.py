@@ -17,6 +17,7 @@ from trackpush_server.journal.sqlite.connection import (
     open_writer,
 )
 from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.transfer import unrecognised
 from trackpush_server.journal.transfer.port import Part
 from trackpush_server.journal.transfer.records import (
     AttemptRecord,
@@ -97,7 +98,9 @@ class SqliteReading:
         erasures = self._connection.execute(f"SELECT {_ERASURE_COLUMNS} FROM erasures ORDER BY id")  # noqa: S608  constants
         audits = self._connection.execute(f"SELECT {_AUDIT_COLUMNS} FROM audits ORDER BY id")  # noqa: S608  same
         return Rest(
-            erasures=tuple(ErasureRecord(*row) for row in erasures), audits=tuple(AuditRecord(*row) for row in audits)
+            erasures=tuple(ErasureRecord(*row) for row in erasures),
+            audits=tuple(AuditRecord(*row) for row in audits),
+            unrecognised=unrecognised.records(self._connection.execute(unrecognised.READ.format(table="unrecognised"))),
         )
 
 
@@ -184,6 +187,7 @@ class SqliteTarget:
             self._connection.execute("DELETE FROM audits")
             self._insert("erasures", _ERASURE_COLUMNS, map(_fields, rest.erasures))
             self._insert("audits", _AUDIT_COLUMNS, map(_fields, rest.audits))
+            unrecognised.write_sqlite(self._connection, rest.unrecognised)
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
         """See `Target`: anything is."""

@@ -53,13 +53,14 @@ SELECT count(*) AS erased FROM blanked;
 UPDATE trackpush.erasures SET ended_at = $2 WHERE id = $1;
 
 -- name: tables
--- The partitions that an erasure touched.
+-- The partitions that an erasure touched, and the inbox.
 SELECT format('trackpush.%I', c.relname) AS name
 FROM trackpush.erasures AS e CROSS JOIN unnest(e.days) AS d (day)
 CROSS JOIN unnest(ARRAY['updates', 'pushes', 'undelivered', 'attempts']) AS t (name)
 JOIN pg_class AS c ON c.relnamespace = 'trackpush'::regnamespace
     AND c.relname = format('%s_%s', t.name, to_char(date '2020-01-01' + d.day, 'YYYYMMDD'))
-WHERE e.id = $1 ORDER BY 1;
+WHERE e.id = $1
+UNION ALL SELECT 'trackpush.unrecognised' ORDER BY 1;
 
 -- name: horizon
 -- The number of this transaction.
@@ -70,7 +71,8 @@ SELECT pg_current_xact_id()::text AS number;
 SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8 AS passed;
 
 -- name: all_tables
--- Every partition that holds an update's content.
+-- Every table that holds content of updates or bodies.
 SELECT format('trackpush.%I', c.relname) AS name
 FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-WHERE i.inhparent IN ('trackpush.updates'::regclass, 'trackpush.pushes'::regclass, 'trackpush.attempts'::regclass) ORDER BY 1;
+WHERE i.inhparent IN ('trackpush.updates'::regclass, 'trackpush.pushes'::regclass, 'trackpush.attempts'::regclass)
+UNION ALL SELECT 'trackpush.unrecognised' ORDER BY 1;
