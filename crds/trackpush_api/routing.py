@@ -136,6 +136,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
     delivered: float = 30 * 86400.0
     dead: float = 90 * 86400.0
+    unrecognised: float = 7 * 86400.0
 
 
 class Sqlite(msgspec.Struct, frozen=True, tag_field="kind", tag="sqlite"):

@@ -104,7 +104,11 @@ def _settings(
             max_concurrent_requests=limits.max_concurrent_requests,
         ),
         egress=compile_egress(spec),
-        retention=Retention(delivered=seconds(spec.retention.delivered), dead=seconds(spec.retention.dead)),
+        retention=Retention(
+            delivered=seconds(spec.retention.delivered),
+            dead=seconds(spec.retention.dead),
+            unrecognised=seconds(spec.retention.unrecognised),
+        ),
         storage=storage,
         encryption=encryption,
     )

@@ -13,6 +13,7 @@ Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``dra
 ``leases_run_out_by_themselves`` · ``leases_differ`` ·
 ``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` · ``receiver_failed`` ·
 ``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·
+``body_unrecognised`` · ``body_malformed`` · ``inbox_full`` ·
 ``filter_expression_failed`` · ``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` ·
 ``token_renewal_failed`` · ``admin_token_refused`` · ``login`` · ``login_refused`` · ``traces_not_exported`` ·
 ``library_warning`` · ``task_failed``.

@@ -25,6 +25,7 @@ from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.port import Committed, JournalUnavailableError
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.operations.erasures import Erasures
+from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
 from trackpush_server.operations.retention import Retainer
@@ -73,6 +74,7 @@ class Server:
         self._replays = Replays(self._journal, self._dispatcher)
         self._erasures = Erasures(self._journal, self._dispatcher)
         self._reseals = Reseals(self._journal)
+        self._retries = InboxRetries(self._journal, lambda: self._watcher.table)
         self._retainer = Retainer(self._journal, self._telemetry.journal)
         self._receiving = self._make_receiving()
         self._watcher = Watcher(
@@ -87,6 +89,7 @@ class Server:
         self._journal.on_erased = self._dispatcher.forget
         self._journal.on_batch = self._telemetry.journal.batch
         self._journal.on_state = self._telemetry.journal.state
+        self._journal.on_dropped = self._telemetry.journal.dropped
         self._admin = AdminPort(
             options,
             health=self.health,
@@ -151,6 +154,7 @@ class Server:
         await self._replays.jobs.close()
         await self._erasures.jobs.close()
         await self._reseals.jobs.close()
+        await self._retries.jobs.close()
         await self._dispatcher.stop(self._options.drain_grace)
         await self._let_go()
         await self._journal.close()
@@ -212,6 +216,7 @@ class Server:
             replays=self._replays,
             erasures=self._erasures,
             reseals=self._reseals,
+            inbox=self._retries,
             windows=self._telemetry.windows,
             sampler=self._telemetry.sampler,
             tail=self._telemetry.tail,

@@ -123,10 +123,13 @@ class Storage(ApiModel):
 
 
 class Retention(ApiModel):
-    """How long ended pushes are kept."""
+    """How long ended pushes and unrecognised bodies are kept."""
 
     delivered: Duration = Field("30d", description="Delivered and dropped ones, and the memory of duplicates.")
     dead: Duration = Field("90d", description="Dead ones.")
+    unrecognised: Duration = Field(
+        "7d", description="Bodies that came with a known key and name no shipment, since they came last."
+    )
 
 
 class Encryption(ApiModel):

@@ -10,6 +10,7 @@ from trackpush_server.config.watch import Report
 from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.port import Journal, NewAudit
 from trackpush_server.operations.erasures import Erasures
+from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
 from trackpush_server.pusher.observer import ChannelSnapshot
@@ -26,6 +27,7 @@ class Desk:
     replays: Replays
     erasures: Erasures
     reseals: Reseals
+    inbox: InboxRetries
     windows: Windows
     sampler: Sampler
     tail: Tail

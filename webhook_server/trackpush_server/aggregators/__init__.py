@@ -7,7 +7,19 @@ its own.
 from trackpush_server.aggregators.compose import composable, compose
 from trackpush_server.aggregators.document import decode
 from trackpush_server.aggregators.errors import MalformedBodyError
-from trackpush_server.aggregators.parsed import Parsed
+from trackpush_server.aggregators.leftovers import mentions, printable
+from trackpush_server.aggregators.parsed import Leftover, Parsed
 from trackpush_server.aggregators.registry import body_key, parse
 
-__all__ = ["MalformedBodyError", "Parsed", "body_key", "composable", "compose", "decode", "parse"]
+__all__ = [
+    "Leftover",
+    "MalformedBodyError",
+    "Parsed",
+    "body_key",
+    "composable",
+    "compose",
+    "decode",
+    "mentions",
+    "parse",
+    "printable",
+]

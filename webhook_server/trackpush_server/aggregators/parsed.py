@@ -12,15 +12,34 @@ from trackpush_server.updates import TrackingUpdate
 TIME_LENGTH = 64
 
 
+class Leftover(msgspec.Struct, frozen=True, kw_only=True):
+    """A body, or one object of a batch, that names no shipment and is not a probe."""
+
+    body: bytes
+    """Secrets redacted, otherwise as it came."""
+    content_type: str
+    """As it was declared; JSON where ``body`` had to be cut out or rewritten."""
+    names: tuple[str, ...]
+    """Of its top-level members, the first ones: safe to log."""
+
+
+class Stray(msgspec.Struct, frozen=True):
+    """An element of a batch that names no shipment and is not empty, and its JSON."""
+
+    document: Any
+    body: bytes
+
+
 class Parsed(msgspec.Struct, frozen=True):
     """The updates of one body.
 
-    ``identified`` is False for probes and pings: nothing in the body names a shipment, so there is nothing to store
-    and nobody to refuse.
+    ``identified`` is False where nothing in the body names a shipment, so that nobody needs to be refused. Such a body
+    is a probe where it has no ``leftovers`` either.
     """
 
     updates: tuple[TrackingUpdate, ...]
     identified: bool
+    leftovers: tuple[Leftover, ...] = ()
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ an AWB written as 19041424751540.0 or a price as 1.10 leaves as it came.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ REDACTED = "[redacted]"
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
 _LONG_ENOUGH = 8
@@ -24,6 +25,8 @@ _LONG_ENOUGH = 8
 _LONGEST_PATTERN = 1024
 _USER = re.compile(r"(?<=//)[^/@?#]*@")
 _AFTER_NOTIFY = re.compile(r"(?<=/notify/)[^?#]+")
+_DEEPEST = 16
+"""Levels of nesting in which `everywhere` looks: each is decoded once more."""
 _PARAMETER = re.compile(r"([?&#])(?:([^=&#]*)=)?[^&#]+")
 
 Changes = Mapping[str, Any]
@@ -115,3 +118,35 @@ def _without_value(match: re.Match[str]) -> str:
 def members_changed(item: Mapping[str, Any], cleaned: Mapping[str, Any]) -> dict[str, Any]:
     """Those of ``cleaned`` that are in the item and differ from it."""
     return {name: new for name, new in cleaned.items() if name in item and item[name] != new}
+
+
+def everywhere(body: bytes, rules: Mapping[str, Callable[[Any], Any]]) -> bytes:
+    """The JSON with the values of some members changed, at whatever depth; the same object where nothing changes.
+
+    ``rules`` are by the member's name, or by ``parent.name`` for a member of an object that is itself a member.
+    """
+    names = {name.rpartition(".")[2] for name in rules}
+    if b"\\u" not in body and not any(name.encode() in body for name in names):
+        return body
+    return _changed(body, rules, "", _DEEPEST)
+
+
+def _changed(raw: bytes, rules: Mapping[str, Callable[[Any], Any]], parent: str, deep: int) -> bytes:
+    begins = raw.lstrip()[:1]
+    if not deep or begins not in {b"{", b"["}:
+        return raw
+    if begins == b"[":
+        elements = list(map(bytes, _ELEMENTS.decode(raw)))
+        made = [_changed(element, rules, "", deep - 1) for element in elements]
+        return raw if made == elements else msgspec.json.encode([msgspec.Raw(one) for one in made])
+    members: dict[str, Any] = _MEMBERS.decode(raw)
+    changed: dict[str, Any] = {}
+    for name, value in members.items():
+        rule = rules.get(f"{parent}.{name}") or rules.get(name)
+        if rule is None:
+            new = _changed(bytes(value), rules, name, deep - 1)
+            if new != bytes(value):
+                changed[name] = msgspec.Raw(new)
+        elif (given := msgspec.json.decode(value)) != (cleaned := rule(given)):
+            changed[name] = cleaned
+    return msgspec.json.encode(members | changed) if changed else raw

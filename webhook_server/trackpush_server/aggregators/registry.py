@@ -6,22 +6,22 @@ from typing import Any
 import msgspec
 
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import clickpost, shiprocket, shipway
+from trackpush_server.aggregators import clickpost, leftovers, shiprocket, shipway
 from trackpush_server.aggregators.batch import reports
 from trackpush_server.aggregators.document import unwrap
-from trackpush_server.aggregators.parsed import Item, Parsed
+from trackpush_server.aggregators.parsed import Item, Parsed, Stray
 from trackpush_server.aggregators.redact import Secret, secret
 from trackpush_server.updates import TrackingUpdate
 
-_READERS: dict[Aggregator, Callable[[Item, bytes], Iterable[TrackingUpdate]]] = {
+_READERS: dict[Aggregator, Callable[[Item, bytes], Iterable[TrackingUpdate | Stray]]] = {
     Aggregator.CLICKPOST: clickpost.updates,
     Aggregator.SHIPROCKET: shiprocket.updates,
     Aggregator.SHIPWAY: shipway.updates,
 }
 
 
-def parse(aggregator: Aggregator, document: Any, body: bytes, *, key: str | None) -> Parsed:
-    """The tracking updates that a body reports, in its order. An array of objects is a batch.
+def parse(aggregator: Aggregator, document: Any, body: bytes, *, key: str | None, content_type: str = "") -> Parsed:
+    """The tracking updates that a body reports, in its order, and what else is in it. An array of objects is a batch.
 
     ``document`` is what `decode` made of ``body``. ``key`` is the key that the request presented: it is redacted
     wherever the aggregator echoes it.
@@ -29,13 +29,30 @@ def parse(aggregator: Aggregator, document: Any, body: bytes, *, key: str | None
     Raises:
         MalformedBodyError: the JSON is neither an object nor an array of objects.
     """
+    original = body
     document, body = unwrap(document, body)
     read = _READERS[aggregator]
-    updates = [update for item, raw in reports(document, body) for update in read(item, raw)]
-    if key:
-        finder = secret(key)
+    updates: list[TrackingUpdate] = []
+    rest: list[Stray] = []
+    for item, raw in reports(document, body):
+        empty = True
+        for found in read(item, raw):
+            empty = False
+            if isinstance(found, TrackingUpdate):
+                updates.append(found)
+            else:
+                rest.append(found)
+        if empty and not leftovers.is_probe(item):
+            rest.append(Stray(item, raw))
+    finder = secret(key) if key else None
+    if finder is not None:
         updates = [_without(finder, update) for update in updates]
-    return Parsed(tuple(updates), bool(updates))
+    if not updates:
+        left = (leftovers.whole(document, body, original, content_type, finder),) if rest else ()
+        return Parsed((), identified=False, leftovers=left)
+    if isinstance(document, list):
+        rest += leftovers.strays(document, body)
+    return Parsed(tuple(updates), identified=True, leftovers=tuple(leftovers.each(rest, finder)) if rest else ())
 
 
 def body_key(aggregator: Aggregator, document: Any) -> str | None:

@@ -14,7 +14,8 @@ import msgspec
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators import redact, times
 from trackpush_server.aggregators.batch import feed
-from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
+from trackpush_server.aggregators.leftovers import strays
+from trackpush_server.aggregators.parsed import Item, Meaning, Stray, short, tracking_update
 from trackpush_server.aggregators.tables import shipway as tables
 from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold
 from trackpush_server.aggregators.values import code as code_text
@@ -28,8 +29,11 @@ _DUMMY = "dummy"
 _RETURN_CODE = re.compile("R[A-Z]{1,5}")
 
 
-def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
-    """The updates of one object: those of its feed, else the panel event that it is. Without shipment, none."""
+def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate | Stray]:
+    """The updates of one object: those of its feed, else the panel event that it is. Without shipment, none.
+
+    What of a feed names no shipment is a stray.
+    """
     found = feed(item.get(_FEED), _OBJECT.decode(body)[_FEED]) if item.get(_FEED) else []
     if found:
         envelope: dict[str, Any] = dict(_OBJECT.decode(_redacted(item, body)))
@@ -38,7 +42,12 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
             envelope = {name: envelope[name] for name in ("hash", _FEED) if name in envelope}
         for each, raw in found:
             envelope[_FEED] = (msgspec.Raw(_redacted(each, raw)),)
-            yield from _event(each, msgspec.json.encode(envelope))
+            alone = msgspec.json.encode(envelope)
+            made = list(_event(each, alone))
+            yield from made if made or not each else (Stray(each, alone),)
+        for stray in strays(item[_FEED], _OBJECT.decode(body)[_FEED]):
+            envelope[_FEED] = (msgspec.Raw(stray.body),)
+            yield Stray(stray.document, msgspec.json.encode(envelope))
     else:
         yield from _event(item, _redacted(item, body))
 

@@ -7,6 +7,8 @@ from typing import Annotated, Protocol
 
 import msgspec
 
+from trackpush_server.aggregators import mentions
+from trackpush_server.journal.inbox import InboxQuery
 from trackpush_server.journal.port import Erasure, Journal, Subject
 from trackpush_server.operations.jobs import Jobs, JobView
 
@@ -31,6 +33,10 @@ class ErasureView(JobView, kw_only=True):
     """An erasure and how far it is."""
 
     updates: int = 0
+    unrecognised: int = 0
+    """Unrecognised bodies that were erased."""
+    unreadable: int = 0
+    """Unrecognised bodies in which the AWB could not be looked for, as the key that sealed them is missing."""
 
 
 class Pusher(Protocol):
@@ -88,7 +94,29 @@ class Erasures:
                 view.updates += await self._journal.erase(number, ids, now=self._now())
                 self._pusher.forget(frozenset(ids))
             after = found.next_after
+        await self._erase_inbox(view, subject)
         await self._journal.end_erasure(number, now=self._now())
+
+    async def _erase_inbox(self, view: ErasureView, subject: Subject) -> None:
+        """Delete the client's unrecognised bodies: all, or those in which the AWB occurs."""
+        query = InboxQuery(client=subject.client, limit=STEP)
+        while True:
+            page = await self._journal.lookup.list_unrecognised(query)
+            keys = [
+                row.key for row in page.rows if subject.awb is None or await self._occurs(view, subject.awb, row.key)
+            ]
+            if keys:
+                view.unrecognised += await self._journal.forget_unrecognised(keys)
+            if page.older is None:
+                return
+            query = msgspec.structs.replace(query, before=page.older)
+
+    async def _occurs(self, view: ErasureView, awb: str, key: bytes) -> bool:
+        entry = await self._journal.lookup.show_unrecognised(key)
+        if entry is None:
+            return False
+        view.unreadable += entry.unreadable is not None
+        return mentions(entry.body, awb)
 
     def _now(self) -> int:
         return int(self._wall() * 1000)

@@ -21,7 +21,7 @@ class ResealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ResealView(JobView, kw_only=True):
-    """A reseal and how far it is, in updates."""
+    """A reseal and how far it is, in updates and unrecognised bodies."""
 
     looked: int = 0
     resealed: int = 0
@@ -51,14 +51,15 @@ class Reseals:
         return view
 
     async def _work(self, view: ResealView) -> None:
-        after: int | None = 0
-        while after is not None:
-            step = await self._journal.reseal(after=after, limit=STEP)
-            view.looked += step.looked
-            view.resealed += step.resealed
-            view.unreadable += len(step.unreadable)
-            view.reasons = tuple(dict.fromkeys((*view.reasons, *step.unreadable)))[:_MOST_REASONS]
-            after = step.next_after
-            await asyncio.sleep(step.seconds / _SHARE)
+        for reseal in (self._journal.reseal, self._journal.reseal_unrecognised):
+            after: int | None = 0
+            while after is not None:
+                step = await reseal(after=after, limit=STEP)
+                view.looked += step.looked
+                view.resealed += step.resealed
+                view.unreadable += len(step.unreadable)
+                view.reasons = tuple(dict.fromkeys((*view.reasons, *step.unreadable)))[:_MOST_REASONS]
+                after = step.next_after
+                await asyncio.sleep(step.seconds / _SHARE)
         if view.resealed:
             await self._journal.scrub()

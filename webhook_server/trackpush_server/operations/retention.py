@@ -23,6 +23,9 @@ _SHARE = 0.15
 _LEAST, _MOST = 20, 2000
 """Updates looked at in one step."""
 _IDLE = 1.0
+_INBOX_EVERY = 60.0
+_INBOX_LIMIT = 100
+"""Unrecognised bodies deleted in one step; they may be large."""
 _WHOLE_ROUND = 600.0
 _AFTER_FAULT = 10.0
 _LARGE = 100_000
@@ -50,6 +53,8 @@ class Retainer(Background):
         self._limit = _LEAST
         self._frontier = 0
         self._round_at = 0.0
+        self._inbox_at = 0.0
+        """When to look for old unrecognised bodies again."""
         self._deleted = 0
         self._changed = asyncio.Event()
 
@@ -57,7 +62,7 @@ class Retainer(Background):
         """Keep things for so long from now on."""
         if retention != self._retention:
             self._retention = retention
-            self._round_at = 0.0
+            self._round_at = self._inbox_at = 0.0
             self._changed.set()
 
     async def _run(self) -> None:
@@ -85,6 +90,7 @@ class Retainer(Background):
         keep = Keep(
             delivered_since=int((wall - retention.delivered) * 1000), dead_since=int((wall - retention.dead) * 1000)
         )
+        await self._expire_inbox(wall, retention.unrecognised, now)
         trimmed = await self._journal.trim(keep, after=self._frontier, limit=self._limit)
         self._observer.trimmed(trimmed)
         self._deleted += trimmed.updates
@@ -96,6 +102,14 @@ class Retainer(Background):
             return _IDLE
         self._frontier = trimmed.next_after
         return max(trimmed.seconds / _SHARE, 0.001)
+
+    async def _expire_inbox(self, wall: float, seconds: float, now: float) -> None:
+        """Delete unrecognised bodies that are old enough, once in a while."""
+        if now < self._inbox_at:
+            return
+        before = int((wall - seconds) * 1000)
+        if await self._journal.expire_unrecognised(received_before=before, limit=_INBOX_LIMIT) < _INBOX_LIMIT:
+            self._inbox_at = now + _INBOX_EVERY
 
     def _adapt(self, seconds: float) -> None:
         if seconds > _STEP_SECONDS:

@@ -65,6 +65,12 @@ def stored(accepted: int, duplicates: int) -> Answer:
     return Answer(200, b'{"accepted": %d, "duplicates": %d}' % (accepted, duplicates))
 
 
+@lru_cache(maxsize=64)
+def also_unrecognised(answer: Answer, count: int) -> Answer:
+    """The answer of `stored`, with the number of bodies that were kept as unrecognised."""
+    return Answer(200, answer.content[:-1] + b', "unrecognised": %d}' % count)
+
+
 PROBE = stored(0, 0)
 """200 and nothing stored: the panels refuse to save a URL that answers anything else."""
 

@@ -1,25 +1,26 @@
 """One request: route, body, key, updates, commit, answer.
 
-The order matters. The body is parsed before a missing key is refused, because a body without identifiers is a probe
-and probes need no key. The 200 is written only after the journal's future, which resolves after the disk has it; a
-client that hangs up meanwhile changes nothing, as nothing cancels the handler.
+The order matters. The body is parsed before a missing key is refused, because without a key a body without identifiers
+is a probe, and probes need none. With a key it is kept as unrecognised, unless it is one that panels are known to post.
+The 200 is written only after the journal's future, which resolves after the disk has it; a client that hangs up
+meanwhile changes nothing, as nothing cancels the handler.
 """
 
 import contextlib
 import functools
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
+from trackpush_server.aggregators import Leftover, MalformedBodyError, Parsed, body_key, decode, parse
 from trackpush_server.journal.port import Appender, JournalUnavailableError
 from trackpush_server.receiver import answers, http_rules, keys, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once
-from trackpush_server.receiver.intake import intake
+from trackpush_server.receiver.intake import intake, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
@@ -105,20 +106,28 @@ class Receiver:
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
             return answers.OVERLOADED
-        table = serving.table
-        document = decode(body)
-        if match is None and (key := body_key(aggregator, document)):
-            match = keys.find(table, aggregator, iter((key,)))
-        parsed = parse(aggregator, document, body, key=None if match is None else match.key)
-        if not parsed.identified:
-            return answers.PROBE
+        try:
+            document = decode(body)
+            if match is None and (key := body_key(aggregator, document)):
+                match = keys.find(serving.table, aggregator, iter((key,)))
+            parsed = parse(
+                aggregator,
+                document,
+                body,
+                key=None if match is None else match.key,
+                content_type=request.headers.get("Content-Type", ""),
+            )
+        except MalformedBodyError as error:
+            if match is not None:
+                self._observer.malformed(match.account, str(error))
+            raise
         if match is None:
-            if not serving.complete:
-                self._observer.postponed(aggregator)
-                return answers.INCOMPLETE_TABLE
-            self._observer.unauthorized(aggregator)
-            return answers.unauthorized(aggregator)
+            return self._without_account(serving, aggregator, parsed)
         account, now = match.account, self._wall()
+        if not parsed.updates:
+            return (
+                await self._keep(account, parsed.leftovers, now, answers.PROBE) if parsed.leftovers else answers.PROBE
+            )
         with self._span(request, account, parsed.updates, now) as trace:
             request.trace = trace
             selection = serving.selection(account)
@@ -129,7 +138,35 @@ class Receiver:
             finally:
                 admission.under_way -= 1
         self._observer.stored(aggregator, made, accepted)
-        return answers.stored(accepted, len(made.updates) - accepted)
+        answer = answers.stored(accepted, len(made.updates) - accepted)
+        return await self._keep(account, parsed.leftovers, now, answer) if parsed.leftovers else answer
+
+    def _without_account(self, serving: Serving, aggregator: Aggregator, parsed: Parsed) -> Answer:
+        """The answer to a body whose key is missing or not known: a body without identifiers is a probe of a panel.
+
+        While a part of the routing table is missing, its key may be known all the same: then it is sent back.
+        """
+        if not parsed.identified and (serving.complete or not parsed.leftovers):
+            return answers.PROBE
+        if not serving.complete:
+            self._observer.postponed(aggregator)
+            return answers.INCOMPLETE_TABLE
+        self._observer.unauthorized(aggregator)
+        return answers.unauthorized(aggregator)
+
+    async def _keep(self, account: Account, leftovers: Sequence[Leftover], now: float, answer: Answer) -> Answer:
+        """Keep what names no shipment.
+
+        It comes after the updates of the same request. When it fails, the aggregator posts all of it again: the
+        updates are duplicates then, and a body that was kept is kept once.
+        """
+        self._admission.under_way += 1
+        try:
+            await self._journal.keep([new_unrecognised(account, one, int(now * 1000)) for one in leftovers])
+        finally:
+            self._admission.under_way -= 1
+        self._observer.unrecognised(account, leftovers)
+        return answers.also_unrecognised(answer, len(leftovers))
 
     def _span(
         self, request: Request, account: Account, updates: tuple[TrackingUpdate, ...], now: float

@@ -9,6 +9,8 @@ import msgspec
 
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Status
+from trackpush_server.aggregators import Leftover
+from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.port import NewUpdate
 from trackpush_server.receiver.filters import Failure, Selection
 from trackpush_server.updates import TrackingUpdate, notification, occurrence_key, update_key
@@ -50,6 +52,17 @@ def intake(
     filtered = len(selection) * len(made) - sum([len(one.pushes) for one in made])
     unknown = sum([update.status is Status.UNKNOWN for update in updates])
     return Intake(made, filtered, unknown, tuple(failures))
+
+
+def new_unrecognised(account: Account, leftover: Leftover, received_at: int) -> NewUnrecognised:
+    """What is kept of a body that names no shipment."""
+    return NewUnrecognised(
+        account=account.name,
+        aggregator=account.aggregator.slug,
+        received_at=received_at,
+        content_type=leftover.content_type,
+        body=leftover.body,
+    )
 
 
 def _new_update(

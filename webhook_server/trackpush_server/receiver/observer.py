@@ -1,8 +1,11 @@
 """What the receiver tells the outside: one Protocol, so that metrics and logs stay out of its way."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.aggregators import Leftover
 from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.intake import Intake
 
@@ -19,6 +22,14 @@ class ReceiverObserver(Protocol):
 
     def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
         """A request's updates are on disk; ``accepted`` of them were new."""
+        ...
+
+    def unrecognised(self, account: Account, leftovers: Sequence[Leftover]) -> None:
+        """Bodies of an account that name no shipment are on disk."""
+        ...
+
+    def malformed(self, account: Account, reason: str) -> None:
+        """A body that came with an account's key was answered with 400; the reason repeats nothing of it."""
         ...
 
     def unauthorized(self, aggregator: Aggregator) -> None:

@@ -107,6 +107,8 @@ class Child:
         self.silent = 0
         if kind == wire.Kind.APPEND:
             self._desk.take(payload)
+        elif kind == wire.Kind.KEEP:
+            self._desk.take_unrecognised(payload)
         elif kind == wire.Kind.COUNTS:
             self.samples = wire.read_counts(payload)
         elif kind == wire.Kind.TAKEN:

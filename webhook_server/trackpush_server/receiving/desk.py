@@ -5,9 +5,10 @@ journal answers within one turn of the event loop leaves as one frame.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.port import Appender, JournalUnavailableError
 from trackpush_server.receiving import wire
 
@@ -20,6 +21,7 @@ class Desk:
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._answers: wire.Answers = []
+        self._keeping: set[asyncio.Task[None]] = set()
 
     def take(self, payload: bytes) -> None:
         """The payload of an APPEND frame."""
@@ -29,6 +31,24 @@ class Desk:
                 append(updates).add_done_callback(partial(done, number))
             except JournalUnavailableError:
                 self._answer(number, self._refusal())
+
+    def take_unrecognised(self, payload: bytes) -> None:
+        """The payload of a KEEP frame."""
+        number, bodies = wire.read_keep(payload)
+        task = self._loop.create_task(self._keep(number, bodies))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, number: int, bodies: Sequence[NewUnrecognised]) -> None:
+        try:
+            self._answer(number, await self._journal.keep(bodies))
+        except JournalUnavailableError:
+            self._answer(number, self._refusal())
+        except (
+            BaseException
+        ):  # a mistake of ours, which the loop's handler reports: the request gets its 503 all the same
+            self._answer(number, self._refusal())
+            raise
 
     def _done(self, number: int, future: asyncio.Future[int]) -> None:
         if future.cancelled() or future.exception() is not None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.port import JournalUnavailableError, NewUpdate
 from trackpush_server.receiving import wire
 
@@ -40,21 +41,32 @@ class RemoteJournal:
         Raises:
             JournalUnavailableError: at once, when too much waits for an answer, or the main process is gone.
         """
-        if self._lost:
-            raise JournalUnavailableError(self.unavailable or "")
-        if self._waiting_bytes >= MOST_WAITING_BYTES:
-            raise JournalUnavailableError(f"overloaded: {self._waiting_bytes} bytes wait for the main process")
         size = sum([len(one.body) + len(one.notification) + _PER_UPDATE_BYTES for one in updates])
-        self._number += 1
-        done: asyncio.Future[int] = self._loop.create_future()
-        self._waiting[self._number] = (done, size)
-        self._waiting_bytes += size
+        done = self._wait(size)
         if not self._batch:
             self._loop.call_soon(self._flush)
         elif self._batch_bytes + size > _FRAME_BYTES:
             self._send_batch()
         self._batch.append((self._number, tuple(updates)))
         self._batch_bytes += size
+        return done
+
+    async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
+        """Hand one request's unrecognised bodies over, and wait for the answer; fails as `append` does."""
+        done = self._wait(sum([len(one.body) + _PER_UPDATE_BYTES for one in bodies]))
+        self._send(wire.keep(self._number, tuple(bodies)))
+        return await done
+
+    def _wait(self, size: int) -> asyncio.Future[int]:
+        """The future of the next request, which has the number ``self._number``."""
+        if self._lost:
+            raise JournalUnavailableError(self.unavailable or "")
+        if self._waiting_bytes >= MOST_WAITING_BYTES:
+            raise JournalUnavailableError(f"overloaded: {self._waiting_bytes} bytes wait for the main process")
+        self._number += 1
+        done: asyncio.Future[int] = self._loop.create_future()
+        self._waiting[self._number] = (done, size)
+        self._waiting_bytes += size
         return done
 
     def answered(self, payload: bytes) -> None:

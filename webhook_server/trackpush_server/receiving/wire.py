@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.port import NewUpdate
 from trackpush_server.telemetry.summed import Samples
 
@@ -43,6 +44,8 @@ class Kind(IntEnum):
     """To the main process, every second: all samples of the receiving process's metrics."""
     DRAIN = 8
     """To the receiving process: answer what is under way, then end."""
+    KEEP = 9
+    """To the main process: one request's unrecognised bodies, with a number of the sender's; ANSWER answers it."""
 
 
 class WireError(Exception):
@@ -51,10 +54,12 @@ class WireError(Exception):
 
 Appends = list[tuple[int, tuple[NewUpdate, ...]]]
 Answers = list[tuple[int, int]]
+Keeping = tuple[int, tuple[NewUnrecognised, ...]]
 
 _encode = msgspec.msgpack.Encoder().encode
 _appends = msgspec.msgpack.Decoder(Appends)
 _answers = msgspec.msgpack.Decoder(Answers)
+_keeping: msgspec.msgpack.Decoder[Keeping] = msgspec.msgpack.Decoder(Keeping)
 _counts = msgspec.msgpack.Decoder(Samples)
 
 
@@ -71,6 +76,16 @@ def appends(requests: Appends) -> bytes:
 def read_appends(payload: bytes) -> Appends:
     """The requests of a frame."""
     return _appends.decode(payload)
+
+
+def keep(number: int, bodies: tuple[NewUnrecognised, ...]) -> bytes:
+    """A frame with a request's unrecognised bodies."""
+    return frame(Kind.KEEP, _encode((number, bodies)))
+
+
+def read_keep(payload: bytes) -> Keeping:
+    """The request of a frame."""
+    return _keeping.decode(payload)
 
 
 def answers(counts: Sequence[tuple[int, int]]) -> bytes:

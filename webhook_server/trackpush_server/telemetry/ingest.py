@@ -1,12 +1,14 @@
 """Metrics and log lines of the receiver. Implements `trackpush_server.receiver.observer.ReceiverObserver`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.aggregators import Leftover
 from trackpush_server.log_throttle import LogThrottle
 from trackpush_server.logs import where
 from trackpush_server.receiver import answers
@@ -63,6 +65,18 @@ class IngestTelemetry:
             ["aggregator"],
             registry=registry,
         )
+        unrecognised = Counter(
+            "trackpush_ingest_unrecognised",
+            "Bodies that came with a known key and name no shipment; they are kept in the inbox.",
+            ["aggregator"],
+            registry=registry,
+        )
+        malformed = Counter(
+            "trackpush_ingest_malformed",
+            "Bodies that came with a known key and were answered with 400.",
+            ["aggregator"],
+            registry=registry,
+        )
         filtered = Counter(
             "trackpush_pushes_filtered",
             "Pushes that were not made, since the filter of their PushConfig doesn't want the update.",
@@ -91,6 +105,8 @@ class IngestTelemetry:
             one: {result: updates.labels(one.slug, result).inc for result in _RESULTS} for one in Aggregator
         }
         self._unknown = {one: unknown.labels(one.slug).inc for one in Aggregator}
+        self._unrecognised = {one: unrecognised.labels(one.slug).inc for one in Aggregator}
+        self._malformed = {one: malformed.labels(one.slug).inc for one in Aggregator}
         self._filtered = {one: filtered.labels(one.slug).inc for one in Aggregator}
         self._answers: dict[tuple[Aggregator | None, str], Counter] = {}
         self._throttle = LogThrottle()
@@ -136,6 +152,33 @@ class IngestTelemetry:
         """Drop the series of PushConfigs that are gone."""
         for name in gone:
             self._expression_errors.remove_by_labels({"push_config": name})
+
+    def unrecognised(self, account: Account, leftovers: Sequence[Leftover]) -> None:
+        """Count them, and say once a minute for each account what they look like."""
+        self._unrecognised[account.aggregator](len(leftovers))
+        held_back = self._once_a_minute.allow(f"unrecognised {account.name}")
+        if held_back is not None:
+            _log.warning(
+                "body_unrecognised",
+                account=account.name,
+                aggregator=account.aggregator.slug,
+                members=leftovers[0].names,
+                reason="it has a known key and names no shipment; it is kept: see `trackpush inbox list`",
+                held_back=held_back,
+            )
+
+    def malformed(self, account: Account, reason: str) -> None:
+        """Count it, and say once a minute for each account why it was refused."""
+        self._malformed[account.aggregator]()
+        held_back = self._once_a_minute.allow(f"malformed {account.name}")
+        if held_back is not None:
+            _log.warning(
+                "body_malformed",
+                account=account.name,
+                aggregator=account.aggregator.slug,
+                reason=reason,
+                held_back=held_back,
+            )
 
     def unauthorized(self, aggregator: Aggregator) -> None:
         """Tell that a key is wrong, now and then."""

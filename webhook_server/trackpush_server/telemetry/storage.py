@@ -4,6 +4,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trackpush_server.journal.port import Journal, Trimmed
+from trackpush_server.log_throttle import LogThrottle
 
 _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -45,6 +46,12 @@ class JournalTelemetry:
             ["kind"],
             registry=registry,
         )
+        self._dropped = Counter(
+            "trackpush_inbox_dropped",
+            "Unrecognised bodies that were dropped before their retention ended, since too many were kept.",
+            registry=registry,
+        )
+        self._throttle = LogThrottle(most=1, per=60.0)
         self._seconds, self._rows = seconds.observe, rows.observe
         self._told: str | None = None
 
@@ -57,6 +64,19 @@ class JournalTelemetry:
         """The retention's observer."""
         self._deleted.labels("updates").inc(trimmed.updates)
         self._deleted.labels("pushes").inc(trimmed.pushes)
+
+    def dropped(self, account: str, count: int) -> None:
+        """The journal's ``on_dropped``."""
+        self._dropped.inc(count)
+        held_back = self._throttle.allow(account)
+        if held_back is not None:
+            _log.warning(
+                "inbox_full",
+                account=account,
+                dropped=count,
+                reason="too many unrecognised bodies are kept; the oldest of this account were dropped",
+                held_back=held_back,
+            )
 
     def state(self, reason: str | None) -> None:
         """The journal's ``on_state``."""

@@ -53,13 +53,13 @@ async def list_replays(call: Call) -> ReplayList:
 @operation("GET", "/replays/{id}", errors=(410,))
 async def get_replay(call: Call) -> ReplayView:
     """How far a replay is."""
-    return call.desk.replays.refresh(_known(call.desk.replays.jobs, call.path["id"]))
+    return call.desk.replays.refresh(known(call.desk.replays.jobs, call.path["id"]))
 
 
 @operation("DELETE", "/replays/{id}", errors=(410,))
 async def end_replay(call: Call) -> ReplayView:
     """End a replay; what it did stays."""
-    return call.desk.replays.refresh(await _end(call.desk.replays.jobs, "replay.end", call))
+    return call.desk.replays.refresh(await ended(call.desk.replays.jobs, "replay.end", call))
 
 
 @operation("POST", "/erasures", status=202, errors=(429,))
@@ -79,7 +79,7 @@ async def list_erasures(call: Call) -> ErasureList:
 @operation("GET", "/erasures/{id}", errors=(410,))
 async def get_erasure(call: Call) -> ErasureView:
     """How far an erasure is."""
-    return _known(call.desk.erasures.jobs, call.path["id"])
+    return known(call.desk.erasures.jobs, call.path["id"])
 
 
 @operation("POST", "/reseals", status=202, errors=(429,))
@@ -99,13 +99,13 @@ async def list_reseals(call: Call) -> ResealList:
 @operation("GET", "/reseals/{id}", errors=(410,))
 async def get_reseal(call: Call) -> ResealView:
     """How far a reseal is."""
-    return _known(call.desk.reseals.jobs, call.path["id"])
+    return known(call.desk.reseals.jobs, call.path["id"])
 
 
 @operation("DELETE", "/reseals/{id}", errors=(410,))
 async def end_reseal(call: Call) -> ResealView:
     """End a reseal; what it did stays."""
-    return await _end(call.desk.reseals.jobs, "reseal.end", call)
+    return await ended(call.desk.reseals.jobs, "reseal.end", call)
 
 
 OPERATIONS: Final = (
@@ -143,15 +143,21 @@ def describe_replay(request: ReplayRequest) -> str:
     return ", ".join(parts)
 
 
-async def _end(jobs: Jobs[_V], action: str, call: Call) -> _V:
+async def ended(jobs: Jobs[_V], action: str, call: Call) -> _V:
+    """End a job, after it is written into the audit log."""
     job = call.path["id"]
-    _known(jobs, job)
+    known(jobs, job)
     await call.desk.audit(call.identity, action, job, address(call.request))
     await jobs.cancel(job)
-    return _known(jobs, job)
+    return known(jobs, job)
 
 
-def _known(jobs: Jobs[_V], job: str) -> _V:
+def known(jobs: Jobs[_V], job: str) -> _V:
+    """The job.
+
+    Raises:
+        ProblemError: this process has none of this id.
+    """
     view = jobs.get(job)
     if view is None:
         raise ProblemError(

@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.admin.api import acting, live, reading
+from trackpush_server.admin.api import acting, inbox, live, reading
 from trackpush_server.admin.api.openapi import description
 
-OPERATIONS: Final = (*reading.OPERATIONS, *acting.OPERATIONS, *live.OPERATIONS)
+OPERATIONS: Final = (*reading.OPERATIONS, *acting.OPERATIONS, *inbox.OPERATIONS, *live.OPERATIONS)
 
 
 def document() -> bytes:

@@ -1,0 +1,183 @@
+"""The operations of the inbox: unrecognised bodies, and parsing them again. docs/inbox.md."""
+
+import base64
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from trackpush_server.admin import masking
+from trackpush_server.admin.api.acting import ended, known
+from trackpush_server.admin.api.operation import Call, operation
+from trackpush_server.admin.api.problems import ProblemError
+from trackpush_server.admin.api.reading import Limit, Name, Params, Text
+from trackpush_server.admin.api.shapes import Time
+from trackpush_server.admin.identity import address
+from trackpush_server.ids import inbox_id, parse_inbox_id
+from trackpush_server.journal.inbox import InboxEntry, InboxQuery, InboxRow
+from trackpush_server.operations.inbox import InboxRetryRequest, InboxRetryView, describe_retry
+from trackpush_server.updates import rfc3339
+
+_ID: Final = r"^unr_[0-9a-f]{32}$"
+
+
+class InboxParams(Params, frozen=True, kw_only=True):
+    """Which bodies; what is absent accepts all."""
+
+    account: Name | None = None
+    client: Text | None = None
+    """A namespace."""
+    before: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)] | None = None
+    limit: Limit = 100
+
+
+class Unrecognised(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One body that came with a known key and names no shipment."""
+
+    id: str
+    account: str
+    aggregator: str
+    received_at: Time
+    """When it came first."""
+    last_received_at: Time
+    times: int
+    """How often exactly this body came."""
+    bytes: int
+    content_type: str
+
+
+class UnrecognisedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How much is kept of an account."""
+
+    account: str
+    bodies: int
+    bytes: int
+    oldest_received_at: Time
+
+
+class Inbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page of the inbox, newest first, and how much is kept of each account."""
+
+    bodies: tuple[Unrecognised, ...]
+    before: int | None
+    """Goes on behind the last one; null when there are no more."""
+    accounts: tuple[UnrecognisedAccount, ...]
+
+
+class UnrecognisedWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One body. Its values are masked for the role view."""
+
+    unrecognised: Unrecognised
+    body: Any
+    """The JSON; a string where it is not JSON."""
+    body_base64: str | None
+    """The body byte for byte; null for the role view, and where it is unreadable."""
+    masked: bool
+    unreadable: str | None
+    """Why the body can't be shown: the key that sealed it is missing."""
+
+
+class InboxRetryList(msgspec.Struct, frozen=True, kw_only=True):
+    """Retries that the process remembers, newest first."""
+
+    retries: tuple[InboxRetryView, ...]
+
+
+@operation("GET", "/inbox")
+async def list_inbox(call: Call, query: InboxParams) -> Inbox:
+    """Bodies that came with a known key and name no shipment, newest first."""
+    asked = InboxQuery(account=query.account, client=query.client, before=query.before, limit=query.limit)
+    page = await call.desk.lookup.list_unrecognised(asked)
+    counts = await call.desk.lookup.count_unrecognised()
+    return Inbox(
+        bodies=tuple(map(unrecognised, page.rows)),
+        before=page.older,
+        accounts=tuple(
+            UnrecognisedAccount(
+                account=one.account,
+                bodies=one.entries,
+                bytes=one.bytes,
+                oldest_received_at=rfc3339(one.oldest_received_at),
+            )
+            for one in counts
+        ),
+    )
+
+
+@operation("POST", "/inbox/retries", status=202, errors=(429,))
+async def start_inbox_retry(call: Call, body: InboxRetryRequest) -> InboxRetryView:
+    """Parse unrecognised bodies again, with the rules and the configuration of now."""
+    retries = call.desk.inbox
+    retries.check(body)
+    await call.desk.audit(call.identity, "inbox.retry", describe_retry(body), address(call.request))
+    return retries.start(body)
+
+
+@operation("GET", "/inbox/retries")
+async def list_inbox_retries(call: Call) -> InboxRetryList:
+    """Retries that the process remembers."""
+    return InboxRetryList(retries=call.desk.inbox.jobs.all())
+
+
+@operation("GET", "/inbox/retries/{id}", errors=(410,))
+async def get_inbox_retry(call: Call) -> InboxRetryView:
+    """How far a retry is."""
+    return known(call.desk.inbox.jobs, call.path["id"])
+
+
+@operation("DELETE", "/inbox/retries/{id}", errors=(410,))
+async def end_inbox_retry(call: Call) -> InboxRetryView:
+    """End a retry; what it did stays."""
+    return await ended(call.desk.inbox.jobs, "inbox.end", call)
+
+
+@operation("GET", "/inbox/{id}", errors=(404,), path_patterns={"id": _ID})
+async def get_unrecognised(call: Call) -> UnrecognisedWhole:
+    """One unrecognised body."""
+    entry = await call.desk.lookup.show_unrecognised(parse_inbox_id(call.path["id"]))
+    if entry is None:
+        raise ProblemError(
+            404, f"no unrecognised body {call.path['id']}: it was recognised, dropped, erased or expired"
+        )
+    return unrecognised_whole(entry, plain=call.identity.operates)
+
+
+OPERATIONS: Final = (
+    *(list_inbox, start_inbox_retry, list_inbox_retries, get_inbox_retry, end_inbox_retry),
+    get_unrecognised,
+)
+
+
+def unrecognised(row: InboxRow) -> Unrecognised:
+    """One row."""
+    return Unrecognised(
+        id=inbox_id(row.key),
+        account=row.account,
+        aggregator=row.aggregator,
+        received_at=rfc3339(row.received_at),
+        last_received_at=rfc3339(row.last_at),
+        times=row.times,
+        bytes=row.size,
+        content_type=row.content_type,
+    )
+
+
+def unrecognised_whole(entry: InboxEntry, *, plain: bool) -> UnrecognisedWhole:
+    """One body; ``plain`` shows what may tell of a person."""
+    readable = entry.unreadable is None
+    content = _decoded(entry.body) if readable else None
+    return UnrecognisedWhole(
+        unrecognised=unrecognised(entry.row),
+        body=content if plain else masking.body(content),
+        body_base64=base64.b64encode(entry.body).decode() if plain and readable else None,
+        masked=not plain,
+        unreadable=entry.unreadable,
+    )
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON, or the text where it is not strict JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body.decode("utf-8", "replace")

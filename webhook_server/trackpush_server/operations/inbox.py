@@ -1,0 +1,208 @@
+"""Retry of unrecognised bodies: parsed again with the rules and the configuration of now. docs/inbox.md.
+
+The updates are stored first, then the body is deleted. A crash between the two leaves the body in the inbox; a second
+retry finds its updates stored and only deletes it.
+"""
+
+import hashlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from trackpush_api.routing import Account, RoutingTable
+from trackpush_server.aggregators import MalformedBodyError, Parsed, decode, parse
+from trackpush_server.ids import inbox_id, parse_inbox_id
+from trackpush_server.journal.inbox import MOST_LISTED, InboxEntry, InboxQuery
+from trackpush_server.journal.port import Journal
+from trackpush_server.operations.jobs import Jobs, JobView
+from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.intake import intake, new_unrecognised
+from trackpush_server.updates import NONCE_BYTES
+
+MOST_IDS: Final = 1000
+MOST_RESULTS: Final = 1000
+"""Results that a view lists; the sums count all."""
+
+Result = Literal["recognised", "still unrecognised", "probe", "unreadable", "no account", "malformed", "gone"]
+
+
+class InboxRetryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Which bodies: some by id, those of an account or a client, or all."""
+
+    ids: Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_IDS)] = ()
+    account: str | None = None
+    """``namespace/name``."""
+    client: str | None = None
+    """A namespace."""
+    all: bool = False
+
+
+class InboxRetried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of one body."""
+
+    id: str
+    account: str | None
+    result: Result
+    accepted: int = 0
+    """Updates that are new."""
+    duplicates: int = 0
+    """Updates that were stored before."""
+    kept: int = 0
+    """Parts that still name no shipment: they are entries of their own now."""
+    reason: str | None = None
+
+
+class InboxRetryView(JobView, kw_only=True):
+    """A retry and how far it is."""
+
+    found: int = 0
+    done: int = 0
+    recognised: int = 0
+    """Bodies that have left the inbox."""
+    accepted: int = 0
+    duplicates: int = 0
+    results: tuple[InboxRetried, ...] = ()
+    """The first thousand."""
+
+
+class InboxRetries:
+    """The retries of one server."""
+
+    def __init__(
+        self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
+    ) -> None:
+        self._journal = journal
+        self._table = table
+        self._wall = wall
+        self.jobs: Jobs[InboxRetryView] = Jobs("retry", wall)
+
+    def start(self, request: InboxRetryRequest) -> InboxRetryView:
+        """Begin.
+
+        Raises:
+            ValueError: the request selects nothing, or holds what is not an id; the message is for people.
+            TooManyJobsError: enough is under way.
+        """
+        keys = self.check(request)
+        view = InboxRetryView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))
+        self.jobs.start(view, lambda view: self._work(view, request, keys))
+        return view
+
+    def check(self, request: InboxRetryRequest) -> list[bytes]:
+        """The keys that its ids name.
+
+        Raises:
+            ValueError: see `start`.
+            TooManyJobsError: see `start`.
+        """
+        keys = [parse_inbox_id(one) for one in request.ids]
+        chosen = [bool(keys), request.account is not None or request.client is not None, request.all]
+        if sum(chosen) != 1:
+            raise ValueError("name what to retry: ids, account or client, or all")
+        self.jobs.check()
+        return keys
+
+    async def _work(self, view: InboxRetryView, request: InboxRetryRequest, keys: list[bytes]) -> None:
+        chosen = keys or [key async for key in self._matching(request)]
+        view.found = len(chosen)
+        for key in chosen:
+            result = await self._retry(key)
+            view.done += 1
+            view.accepted += result.accepted
+            view.duplicates += result.duplicates
+            view.recognised += result.result in {"recognised", "probe"}
+            if len(view.results) < MOST_RESULTS:
+                view.results = (*view.results, result)
+
+    async def _matching(self, request: InboxRetryRequest) -> AsyncIterator[bytes]:
+        """Oldest first, as they came."""
+        query = InboxQuery(account=request.account, client=request.client, limit=MOST_LISTED)
+        keys: list[bytes] = []
+        while True:
+            page = await self._journal.lookup.list_unrecognised(query)
+            keys += [row.key for row in page.rows]
+            if page.older is None:
+                break
+            query = msgspec.structs.replace(query, before=page.older)
+        for key in reversed(keys):
+            yield key
+
+    async def _retry(self, key: bytes) -> InboxRetried:
+        entry = await self._journal.lookup.show_unrecognised(key)
+        if entry is None:
+            return InboxRetried(id=inbox_id(key), account=None, result="gone", reason="it is not in the inbox")
+        table = self._table()
+        accounts = () if table is None else table.accounts
+        account = next((one for one in accounts if one.name == entry.row.account), None)
+        if table is None or account is None:
+            reason = f"AggregatorWebhook {entry.row.account} is not in the configuration that is served"
+            return _nothing(entry, "no account", reason)
+        if entry.unreadable is not None:
+            return _nothing(entry, "unreadable", entry.unreadable)
+        try:
+            parsed = _parse(account, entry)
+        except MalformedBodyError as error:
+            return _nothing(entry, "malformed", str(error))
+        return await self._apply(account, table, entry, parsed)
+
+    async def _apply(self, account: Account, table: RoutingTable, entry: InboxEntry, parsed: Parsed) -> InboxRetried:
+        if parsed.updates:
+            return await self._store(account, Selection(account, table), entry, parsed)
+        if parsed.leftovers:
+            return _nothing(entry, "still unrecognised", "nothing in it names a shipment")
+        await self._journal.forget_unrecognised([entry.row.key])
+        return _nothing(entry, "probe", "it is a probe of the panel; it was deleted")
+
+    async def _store(self, account: Account, selection: Selection, entry: InboxEntry, parsed: Parsed) -> InboxRetried:
+        """Store the updates, then what is left over, then delete the body.
+
+        Clients see when the body came; the journal counts from now, so that the pushes have their whole maxAge.
+        """
+        received_at = entry.row.received_at
+        now = int(self._wall() * 1000)
+        nonce = partial(_nonce, entry.row.key, itertools.count())
+        made = intake(account, selection, parsed.updates, received_at, nonce=nonce).updates
+        updates = [msgspec.structs.replace(one, received_at=now) for one in made]
+        accepted = await self._journal.append(updates)
+        left = [new_unrecognised(account, one, received_at) for one in parsed.leftovers]
+        if left:
+            await self._journal.keep(left)
+        await self._journal.forget_unrecognised([entry.row.key])
+        return InboxRetried(
+            id=inbox_id(entry.row.key),
+            account=account.name,
+            result="recognised",
+            accepted=accepted,
+            duplicates=len(updates) - accepted,
+            kept=len(left),
+        )
+
+
+def _nothing(entry: InboxEntry, result: Result, reason: str) -> InboxRetried:
+    return InboxRetried(id=inbox_id(entry.row.key), account=entry.row.account, result=result, reason=reason)
+
+
+def _nonce(key: bytes, numbers: Iterator[int]) -> bytes:
+    """The same for each retry of a body, so that an update without a time is not stored twice after a crash."""
+    return hashlib.sha256(key + next(numbers).to_bytes(8, "big")).digest()[:NONCE_BYTES]
+
+
+def _parse(account: Account, entry: InboxEntry) -> Parsed:
+    """With the rules of now; the key was redacted when the body came."""
+    document = decode(entry.body)
+    return parse(account.aggregator, document, entry.body, key=None, content_type=entry.row.content_type)
+
+
+def describe_retry(request: InboxRetryRequest) -> str:
+    """The selection for the audit log."""
+    if request.ids:
+        return request.ids[0] if len(request.ids) == 1 else f"{len(request.ids)} bodies from {request.ids[0]}"
+    parts: Sequence[str] = [
+        *([f"account {request.account}"] if request.account is not None else []),
+        *([f"client {request.client}"] if request.client is not None else []),
+    ]
+    return ", ".join(parts) or "all"
