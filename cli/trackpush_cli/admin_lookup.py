@@ -1,5 +1,6 @@
 """Pushes as a running server tells of them over its admin API, in the journal's own terms. docs/admin-api.md."""
 
+import base64
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -8,6 +9,8 @@ import msgspec
 
 from trackpush_cli.admin_port import AdminPort
 from trackpush_cli.errors import CannotStartError
+from trackpush_server.ids import inbox_id, parse_inbox_id
+from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushQuery, PushRow
 from trackpush_server.journal.port import PushState
 
@@ -51,6 +54,24 @@ class AdminLookup:
             body=msgspec.json.encode(found["body"]),
             unreadable=found.get("unreadable"),
         )
+
+    def list_unrecognised(self, query: InboxQuery) -> InboxPage:
+        """Unrecognised bodies that match, newest first."""
+        asked = {"account": query.account, "client": query.client, "before": query.before, "limit": query.limit}
+        given = {name: value for name, value in asked.items() if value is not None}
+        page = self._port.ask("GET", f"{_API}/inbox?{urlencode(given)}")
+        return InboxPage(tuple(_inbox_row(one) for one in page["bodies"]), older=page["before"])
+
+    def show_unrecognised(self, key: bytes) -> InboxEntry | None:
+        """One unrecognised body, or None; for the role view it is unreadable."""
+        found = self._port.find("GET", f"{_API}/inbox/{inbox_id(key)}")
+        if found is None:
+            return None
+        unreadable = found["unreadable"]
+        if found["masked"] and unreadable is None:
+            unreadable = "the role view does not see bodies; use a token with the role operate"
+        body = b"" if found["bodyBase64"] is None else base64.b64decode(found["bodyBase64"])
+        return InboxEntry(row=_inbox_row(found["unrecognised"]), body=body, unreadable=unreadable)
 
     def shipment(self, awb: str, client: str | None) -> list[Json]:
         """Every update of a shipment in the order received, as the API gives it."""
@@ -97,6 +118,20 @@ def _row(one: Json) -> PushRow:
         replays=one["replays"],
         erased_at=milliseconds(one["erasedAt"]),
         cursor="",
+    )
+
+
+def _inbox_row(one: Json) -> InboxRow:
+    return InboxRow(
+        id=0,
+        key=parse_inbox_id(one["id"]),
+        account=one["account"],
+        aggregator=one["aggregator"],
+        received_at=milliseconds(one["receivedAt"]) or 0,
+        last_at=milliseconds(one["lastReceivedAt"]) or 0,
+        times=one["times"],
+        size=one["bytes"],
+        content_type=one["contentType"],
     )
 
 

@@ -47,7 +47,10 @@ def command(
     job = port.ask("POST", _PATH, {"awb": awb, "client": client, "reason": reason})
     job = follow(port, _PATH, job, lambda job: f"{job['updates']} updates are erased")
     if output == "table":
-        click.echo(f"{job['updates']} updates were erased, and nothing of them is left in the journal's files")
+        bodies = f" and {job['unrecognised']} unrecognised bodies" if job["unrecognised"] else ""
+        click.echo(f"{job['updates']} updates{bodies} were erased, and nothing of them is left in the journal's files")
+        if job["unreadable"]:
+            click.echo(f"{job['unreadable']} unrecognised bodies could not be searched: their key is missing", err=True)
     else:
         print_data(job, output)
 

@@ -34,6 +34,7 @@ COMMANDS = {
     ),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),
+    "inbox": Entry("trackpush_cli.inbox", "Look at bodies that were not recognised, and parse them again."),
     "shipment": Entry("trackpush_cli.shipment", "Show the story of one shipment: updates, pushes, answers."),
     "replay": Entry("trackpush_cli.replay", "Send pushes that have ended once more."),
     "erase": Entry("trackpush_cli.erase", "Erase what is stored about a shipment or a client."),

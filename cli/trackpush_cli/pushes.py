@@ -16,6 +16,7 @@ from trackpush_cli.server_options import ServerChoice, server_options
 from trackpush_cli.tail import command as tail_command
 
 if TYPE_CHECKING:
+    from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery
     from trackpush_server.journal.lookup import PushDetail, PushPage, PushQuery
 
 STATES = ("pending", "delivered", "dead", "dropped")
@@ -28,7 +29,7 @@ data_option = click.option(
 
 
 class Reads(Protocol):
-    """Where pushes are looked up."""
+    """Where the journal is looked into."""
 
     def list_pushes(self, query: "PushQuery") -> "PushPage":
         """A page of those that match."""
@@ -38,9 +39,17 @@ class Reads(Protocol):
         """One whole, or None."""
         ...
 
+    def list_unrecognised(self, query: "InboxQuery") -> "InboxPage":
+        """A page of unrecognised bodies."""
+        ...
+
+    def show_unrecognised(self, key: bytes) -> "InboxEntry | None":
+        """One of them, or None."""
+        ...
+
 
 @contextlib.contextmanager
-def _reading(data: Path | None, server: ServerChoice, key_files: tuple[Path, ...] = ()) -> Iterator[tuple[Reads, str]]:
+def reading(data: Path | None, server: ServerChoice, key_files: tuple[Path, ...] = ()) -> Iterator[tuple[Reads, str]]:
     """The journal, and how it is called in messages."""
     if data is None:
         from trackpush_cli.admin_lookup import AdminLookup  # noqa: PLC0415  only here, for a fast start
@@ -110,7 +119,7 @@ def list_command(
         limit=limit,
         cursor=cursor,
     )
-    with _reading(data, server) as (reader, _):
+    with reading(data, server) as (reader, _):
         try:
             page = reader.list_pushes(query)
         except ValueError as error:
@@ -145,7 +154,7 @@ def show_command(
         parse_push_id(push_id)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="ID") from None
-    with _reading(data, server, key_files) as (reader, place):
+    with reading(data, server, key_files) as (reader, place):
         detail = reader.show(push_id)
     if detail is None:
         raise ProblemsFoundError(

@@ -16,6 +16,7 @@ ALERTS: Final = {
     "TrackpushJournalSlow": "journal-slow",
     "TrackpushOperatorNotReconciling": "operator-not-reconciling",
     "TrackpushUnknownKeyFlood": "unknown-key-flood",
+    "TrackpushUnrecognisedBodies": "unrecognised-bodies",
 }
 """Each alert, and its page in docs/runbooks."""
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -202,12 +203,34 @@ async def _guess(aggregator: Aggregator) -> None:
     await stream(aggregator, pace, stop=asyncio.Event(), resend=lambda _: False)
 
 
+async def bodies_that_name_no_shipment_are_told_until_none_comes(prometheus: Prometheus, tmp_path: Path) -> None:
+    async with open_sink() as sink, watched(prometheus, tmp_path, sink, "unrecognised") as (server, aggregator):
+        client = Client(name="acme", url=sink.url)
+        fault = asyncio.create_task(_post_unknown_events(server, client.key))
+        alert = await prometheus.until_firing("TrackpushUnrecognisedBodies", namespace="unrecognised")
+        assert alert["labels"]["aggregator"] == "clickpost"
+        fault.cancel()
+        await asyncio.gather(fault, return_exceptions=True)
+        assert aggregator.posts == []
+        await prometheus.until_over("TrackpushUnrecognisedBodies", namespace="unrecognised")
+
+
+async def _post_unknown_events(server: ServerProcess, key: str) -> None:
+    url = f"{server.url}/rms/in/api/clickpost/notify"
+    async with aiohttp.ClientSession(headers={"x-api-key": key}) as session:
+        while True:
+            async with session.post(url, json={"data": {"waybill": "7020"}}) as answer:
+                assert answer.status == 200
+            await asyncio.sleep(0.1)  # the pace of the fault
+
+
 FAULTS = [
     a_client_that_refuses_is_failing_until_it_accepts,
     pushes_that_wait_for_a_client_that_hangs_make_its_queue_old,
     a_full_disk_refuses_updates_until_there_is_room,
     somebody_who_holds_the_journals_lock_makes_commits_slow,
     requests_with_a_key_that_nobody_has_are_a_flood,
+    bodies_that_name_no_shipment_are_told_until_none_comes,
 ]
 
 

@@ -63,6 +63,7 @@ def _answer(port: AdminPort, name: str | None) -> Answer:
     kept = " (meanwhile its last good state is served)" if config.get("revision") else ""
     findings += [_server(shown, "Programmed", "BrokenConfig", text + kept) for text in config.get("problems", ())]
     findings += [_endpoint(one) for one in port.ask("GET", "/undelivered")["pushConfigs"]]
+    findings += unrecognised(port)
     state = ServerState(name=shown, clients=config.get("push_configs"), queues=queues(port))
     return Answer(state, tuple(findings))
 
@@ -72,6 +73,22 @@ def queues(port: AdminPort) -> tuple[Queue, ...]:
     rows = [_queue(one) for one in _push_configs(port)]
     waiting = [one for one in rows if one.pending or one.dead]
     return tuple(sorted(waiting, key=lambda one: (-(one.oldest_seconds or 0), -one.dead, one.push_config)))
+
+
+def unrecognised(port: AdminPort) -> Iterator[Finding]:
+    """Accounts with bodies in the inbox; none from an older server."""
+    page = port.find("GET", "/api/v1/inbox?limit=1") or {}
+    for one in page.get("accounts", ()):
+        bodies = "1 body names" if one["bodies"] == 1 else f"{one['bodies']} bodies name"
+        yield Finding(
+            severity="warning",
+            kind="AggregatorWebhook",
+            name=one["account"],
+            condition="Recognised",
+            reason="Unrecognised",
+            since=one["oldestReceivedAt"],
+            message=f"{bodies} no shipment: trackpush inbox list --account {one['account']}",
+        )
 
 
 def _push_configs(port: AdminPort) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,195 @@
+"""`trackpush inbox`: bodies that came with a known key and name no shipment. docs/inbox.md."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trackpush_cli.errors import INTERRUPTED, CannotStartError, ProblemsFoundError
+from trackpush_cli.jobs import cancel, follow
+from trackpush_cli.keys import key_file_option
+from trackpush_cli.moments import show_moment
+from trackpush_cli.output import counted, output_option, print_data, print_table
+from trackpush_cli.pushes import data_option, reading
+from trackpush_cli.server_options import ServerChoice, server_options
+
+if TYPE_CHECKING:
+    from trackpush_server.journal.inbox import InboxRow
+
+_RETRIES = "/api/v1/inbox/retries"
+
+
+@click.group("inbox")
+def command() -> None:
+    """Look at bodies that were not recognised, and parse them again.
+
+    They came with a known key, but nothing in them names a shipment.
+    """
+
+
+@command.command("list", epilog="Newest first. Exit code: 0, also when there are none; 2 no server or no journal.")
+@data_option
+@click.option("--account", help="Of this AggregatorWebhook: NAMESPACE/NAME.")
+@click.option("--client", help="Of this namespace.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option("--before", type=click.IntRange(min=1), help="Continue where the last page ended.")
+@server_options
+@output_option
+def list_command(
+    *,
+    data: Path | None,
+    server: ServerChoice,
+    account: str | None,
+    client: str | None,
+    limit: int,
+    before: int | None,
+    output: str,
+) -> None:
+    """List unrecognised bodies."""
+    from trackpush_server.journal.inbox import InboxQuery  # noqa: PLC0415  only here, for a fast start
+
+    query = InboxQuery(account=account, client=client, before=before, limit=limit)
+    with reading(data, server) as (reader, _):
+        page = reader.list_unrecognised(query)
+    if output != "table":
+        print_data({"bodies": [_data(row) for row in page.rows], "before": page.older}, output)
+        return
+    if not page.rows:
+        click.echo("no unrecognised bodies match", err=True)
+        return
+    print_table(
+        ("LAST RECEIVED", "ACCOUNT", "TIMES", "BYTES", "CONTENT TYPE", "ID"), [_cells(row) for row in page.rows]
+    )
+    if page.older is not None:
+        click.echo(f"there are more: add --before {page.older}", err=True)
+
+
+@command.command("show", epilog="Exit code: 0, 1 when it is not in the inbox, 2 when there is no server or no journal.")
+@click.argument("inbox_id", metavar="ID")
+@data_option
+@click.option("--body", is_flag=True, help="Write the body itself, byte for byte. It may hold personal data.")
+@key_file_option
+@server_options
+@output_option
+def show_command(
+    *, inbox_id: str, data: Path | None, server: ServerChoice, body: bool, key_files: tuple[Path, ...], output: str
+) -> None:
+    """Show one unrecognised body: where it came from and when."""
+    key = _key(inbox_id)
+    with reading(data, server, key_files) as (reader, place):
+        entry = reader.show_unrecognised(key)
+    if entry is None:
+        raise ProblemsFoundError(
+            f"{inbox_id}: not in the inbox of {place}; it was recognised, dropped, erased or has expired"
+        )
+    if body:
+        if entry.unreadable is not None:
+            raise CannotStartError(f"{inbox_id}: {entry.unreadable}; with --data, give it with --encryption-key-file")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(entry.body)
+    elif output == "table":
+        print_table(("FIELD", "VALUE"), [(name, str(value)) for name, value in _data(entry.row).items()])
+    else:
+        print_data(_data(entry.row), output)
+
+
+@command.command(
+    "retry",
+    epilog="Exit code: 0 when every body was recognised; 1 when some were not, or the server refused; 2 no server.",
+)
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--account", help="All of this AggregatorWebhook: NAMESPACE/NAME.")
+@click.option("--client", help="All of this namespace.")
+@click.option("--all", "everything", is_flag=True, help="All that are kept.")
+@server_options
+@output_option
+def retry_command(
+    *,
+    ids: tuple[str, ...],
+    account: str | None,
+    client: str | None,
+    everything: bool,
+    server: ServerChoice,
+    output: str,
+) -> int:
+    """Parse bodies again, with the rules of the running server and its configuration of now.
+
+    What is recognised is stored and pushed as if it came now, and leaves the inbox.
+    """
+    if sum([bool(ids), account is not None or client is not None, everything]) != 1:
+        raise click.UsageError("name what to retry: one or more IDs, --account or --client, or --all")
+    for one in ids:
+        _key(one)
+    port = server.open()
+    job = port.ask("POST", _RETRIES, {"ids": list(ids), "account": account, "client": client, "all": everything})
+    try:
+        job = follow(port, _RETRIES, job, _progress, share=lambda job: (job["done"], job["found"]))
+    except KeyboardInterrupt:
+        job = cancel(port, _RETRIES, job)
+    _show_results(job, output)
+    if job["state"] == "cancelled":
+        return INTERRUPTED
+    left = job["found"] - job["recognised"]
+    if left:
+        raise ProblemsFoundError(
+            f"{counted(left, 'entry') if left == 1 else f'{left} entries'} could not be recognised"
+        )
+    return 0
+
+
+def _show_results(job: dict[str, Any], output: str) -> None:
+    if output != "table":
+        print_data(job, output)
+        return
+    if not job["found"]:
+        click.echo("the inbox holds none of them")
+        return
+    print_table(
+        ("ID", "ACCOUNT", "RESULT"), [(one["id"], one["account"] or "", _result(one)) for one in job["results"]]
+    )
+    click.echo(_progress(job))
+
+
+def _result(one: dict[str, Any]) -> str:
+    if one["result"] != "recognised":
+        return f"{one['result']}: {one['reason']}"
+    parts = [f"{counted(one['accepted'], 'update')} stored"]
+    parts += [f"{one['duplicates']} known before"] if one["duplicates"] else []
+    parts += [f"{counted(one['kept'], 'part')} still unrecognised"] if one["kept"] else []
+    return f"recognised: {', '.join(parts)}"
+
+
+def _progress(job: dict[str, Any]) -> str:
+    return f"{job['recognised']} of {job['found']} recognised, {counted(job['accepted'], 'update')} stored"
+
+
+def _key(text: str) -> bytes:
+    from trackpush_server.ids import parse_inbox_id  # noqa: PLC0415  only here, for a fast start
+
+    try:
+        return parse_inbox_id(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="ID") from None
+
+
+def _cells(row: "InboxRow") -> tuple[str, ...]:
+    data = _data(row)
+    return (show_moment(row.last_at), row.account, str(row.times), str(row.size), row.content_type, data["id"])
+
+
+def _data(row: "InboxRow") -> dict[str, Any]:
+    """One body for programs, as the admin API gives it."""
+    from trackpush_server.ids import inbox_id  # noqa: PLC0415  only here, for a fast start
+    from trackpush_server.updates import rfc3339  # noqa: PLC0415  same
+
+    return {
+        "id": inbox_id(row.key),
+        "account": row.account,
+        "aggregator": row.aggregator,
+        "receivedAt": rfc3339(row.received_at),
+        "lastReceivedAt": rfc3339(row.last_at),
+        "times": row.times,
+        "bytes": row.size,
+        "contentType": row.content_type,
+    }
