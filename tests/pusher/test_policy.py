@@ -1,5 +1,6 @@
 """The delivery policy, as tables."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from trackpush_api.routing import RateLimit, Retry
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher import policy
-from trackpush_server.pusher.breaker import FAILURES_TO_OPEN, PROBE_DELAYS, Breaker
+from trackpush_server.pusher.breaker import FAILURES_TO_OPEN, PROBE_DELAYS, Blame, Breaker
 from trackpush_server.pusher.policy import Verdict
 from trackpush_server.pusher.rate import TokenBucket
 
@@ -116,15 +117,41 @@ def test_401_for_everything_opens_it() -> None:
 
 
 def test_a_rejection_blames_the_push_only_when_others_succeed() -> None:
+    def blame(previous: float, status: int = 422, *, proven: bool = False) -> Blame:
+        return msgspec.json.decode(msgspec.json.encode(breaker), type=Breaker).blame(
+            1, status, previous_attempt=previous, proven=proven
+        )
+
     breaker = Breaker()
     breaker.failed(1, rejection=True)
-    assert not breaker.blames_push(1, 0.0), "nothing was ever delivered: it may be the endpoint"
+    assert blame(0.0) is Blame.ENDPOINT, "nothing was ever delivered: it may be the endpoint"
     breaker.succeeded(10.0)
     breaker.failed(1, rejection=True)
-    assert breaker.blames_push(1, 5.0), "another was delivered since"
-    assert breaker.blames_push(1, 15.0), "no other is known to fail"
+    assert blame(5.0) is Blame.PUSH, "another was delivered since"
+    assert blame(15.0) is Blame.PROBABLY_PUSH, "no other is known to fail"
+    assert blame(15.0, 401) is Blame.ENDPOINT, "our credentials may have been changed since"
+    assert blame(5.0, 401) is Blame.PUSH
     breaker.failed(2, rejection=True)
-    assert not breaker.blames_push(1, 15.0), "another fails too, and none was delivered since"
+    assert blame(15.0) is Blame.ENDPOINT, "another fails too, and none was delivered since"
+    assert blame(15.0, proven=True) is Blame.PUSH
+    assert blame(15.0, 401, proven=True) is Blame.ENDPOINT
+
+
+def test_a_status_that_was_proven_to_concern_single_pushes_counts_against_others_too() -> None:
+    breaker = Breaker()
+    breaker.succeeded(10.0)
+    breaker.failed(2, rejection=True)
+    assert breaker.blame(1, 422, previous_attempt=0.0, proven=False) is Blame.ENDPOINT
+    assert breaker.blame(3, 422, previous_attempt=5.0, proven=False) is Blame.PUSH
+    assert breaker.blame(1, 422, previous_attempt=0.0, proven=False) is Blame.PROBABLY_PUSH
+    assert breaker.blame(1, 400, previous_attempt=0.0, proven=False) is Blame.ENDPOINT
+
+
+def test_pushes_that_are_proven_to_be_bad_never_open_it() -> None:
+    breaker = Breaker()
+    breaker.succeeded(10.0)
+    assert not any(breaker.failed(number, rejection=True, proven=True) for number in range(100))
+    assert breaker.failures == 100
 
 
 def test_probes_come_further_apart_up_to_a_minute() -> None:

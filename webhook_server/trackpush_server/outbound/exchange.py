@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+from trackpush_server.outbound.failures import AttemptError
 from trackpush_server.outbound.port import Answer, Failure
 
 
@@ -35,6 +36,17 @@ class Exchange:
     def fail(self, failure: Failure, detail: str, now: float) -> None:
         """Settle with a failure."""
         self.settle(Answer(failure=failure, detail=detail, duration=now - self.started))
+
+    def refuse(self, error: AttemptError, now: float) -> None:
+        """Settle with the reason for which there is no connection."""
+        self.settle(
+            Answer(
+                failure=error.failure,
+                detail=error.detail,
+                duration=now - self.started,
+                is_permanent=error.is_permanent,
+            )
+        )
 
     def settle_reset(self, detail: str) -> None:
         """Settle one that never began."""

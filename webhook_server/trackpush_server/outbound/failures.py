@@ -4,12 +4,16 @@ from trackpush_server.outbound.port import Failure
 
 
 class AttemptError(Exception):
-    """An attempt can't go on. ``detail`` is one short line for people, without any value of the client's headers."""
+    """An attempt can't go on. ``detail`` is one short line for people, without any value of the client's headers.
 
-    def __init__(self, failure: Failure, detail: str) -> None:
+    ``is_permanent``: the configuration is at fault, so that no retry can help.
+    """
+
+    def __init__(self, failure: Failure, detail: str, *, is_permanent: bool = False) -> None:
         super().__init__(detail)
         self.failure = failure
         self.detail = detail
+        self.is_permanent = is_permanent or failure is Failure.DENIED
 
 
 def denied(detail: str) -> AttemptError:

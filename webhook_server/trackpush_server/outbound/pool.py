@@ -137,7 +137,7 @@ class Pool:
             async with asyncio.timeout_at(exchange.deadline):
                 await self._dialler.dial(exchange, protocol)
         except AttemptError as error:
-            exchange.fail(error.failure, error.detail, self._loop.time())
+            exchange.refuse(error, self._loop.time())
         except TimeoutError:
             exchange.time_out(self._loop.time())
         except asyncio.CancelledError:

@@ -45,6 +45,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from now, from a Retry-After header in either form."""
     duration: float = 0.0
     """Seconds from the start of the attempt, connecting included."""
+    is_permanent: bool = False
+    """Whether every attempt fails like this until the configuration changes."""
 
 
 class Sender(Protocol):

@@ -37,21 +37,21 @@ def _verifying(ca: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cadata=ca)
     except (ssl.SSLError, ValueError) as error:
-        raise AttemptError(Failure.TLS, f"spec.tls: the CA is no PEM certificate ({_reason(error)})") from error
+        detail = f"spec.tls: the CA is no PEM certificate ({_reason(error)})"
+        raise AttemptError(Failure.TLS, detail, is_permanent=True) from error
 
 
 def _load_client_certificate(context: ssl.SSLContext, material: TlsMaterial) -> None:
     if material.private_key is None:
-        raise AttemptError(Failure.TLS, "spec.tls: the client certificate has no private key")
+        raise AttemptError(Failure.TLS, "spec.tls: the client certificate has no private key", is_permanent=True)
     pem = f"{material.certificate}\n{material.private_key}\n".encode()
     try:
         with _private_file(pem) as path:
             # An encrypted key must fail: without a password callback OpenSSL would ask on the terminal.
             context.load_cert_chain(path, password=lambda: b"")
     except (ssl.SSLError, OSError, ValueError) as error:
-        raise AttemptError(
-            Failure.TLS, f"spec.tls: client certificate and key can't be used together ({_reason(error)})"
-        ) from error
+        detail = f"spec.tls: client certificate and key can't be used together ({_reason(error)})"
+        raise AttemptError(Failure.TLS, detail, is_permanent=True) from error
 
 
 @contextlib.contextmanager

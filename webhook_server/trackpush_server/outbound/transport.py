@@ -49,7 +49,7 @@ class RefusingSender:
     """Stands for a destination that can't be sent to: every attempt has the same failure, at once."""
 
     def __init__(self, failure: Failure, detail: str) -> None:
-        self._answer = Answer(failure=failure, detail=detail)
+        self._answer = Answer(failure=failure, detail=detail, is_permanent=True)
 
     def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
         """Refuse."""

@@ -1,15 +1,35 @@
-"""The breaker of one PushConfig: tells a push's own trouble from its endpoint's. Pure: time comes in.
+"""The breaker of one PushConfig: tells a bad push from a failing endpoint. Pure: time comes in.
 
-After five failures in a row the endpoint is taken to be down: one push probes, the others wait and burn nothing. A
-rejection (4xx) counts once per push, so that one bad push alone never stops a healthy endpoint; an answer of 401
-for everything stops it after five pushes.
+After five failures in a row the endpoint is taken to be down: one push probes it, the others wait and use up no tries.
+A rejection (4xx) counts once per push, so one bad push alone never stops a healthy endpoint, and an answer of 401 to
+everything stops it after five pushes.
+
+A rejection is *proven* to be the fault of the push when the endpoint accepted another push after it had rejected this
+one. Such a push tells nothing new about the endpoint: its further rejections never open the breaker, and they count
+against the push even while the breaker is open. Without that proof, nobody can tell a bad push from a broken endpoint,
+so the push keeps its tries while everything is rejected.
 """
+
+from enum import Enum
 
 import msgspec
 
 FAILURES_TO_OPEN = 5
 PROBE_DELAYS = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before each probe; the last repeats: a recovered endpoint hears from us within about a minute."""
+CREDENTIALS = frozenset({401, 403, 407})
+"""Answers about who sends: they are the fault of the push only where others were accepted between two of them."""
+
+
+class Blame(Enum):
+    """Whose fault a rejection is."""
+
+    PUSH = "push"
+    """Proven: the endpoint accepted another push in between."""
+    PROBABLY_PUSH = "probably push"
+    """It counts against the push, and towards opening."""
+    ENDPOINT = "endpoint"
+    """Or nobody can tell."""
 
 
 class Breaker(msgspec.Struct):
@@ -22,7 +42,9 @@ class Breaker(msgspec.Struct):
     rejected: set[int] = msgspec.field(default_factory=set)
     """Update ids whose rejection was counted in this run."""
     failed_others: set[int] = msgspec.field(default_factory=set)
-    """Up to a few distinct update ids that failed in this run, however."""
+    """Up to a few distinct update ids that failed in this run, however; not those that are proven to be bad."""
+    push_statuses: set[int] = msgspec.field(default_factory=set)
+    """Statuses with which the endpoint rejected single pushes while it accepted others."""
     is_open: bool = False
     probes: int = 0
     last_success: float | None = None
@@ -40,9 +62,11 @@ class Breaker(msgspec.Struct):
         self.last_success = now
         return closes
 
-    def failed(self, update_id: int, *, rejection: bool) -> bool:
+    def failed(self, update_id: int, *, rejection: bool, proven: bool = False) -> bool:
         """Note a failure; True when this opens the breaker."""
         self.failures += 1
+        if proven:
+            return False
         if len(self.failed_others) <= FAILURES_TO_OPEN:
             self.failed_others.add(update_id)
         if not rejection:
@@ -56,15 +80,23 @@ class Breaker(msgspec.Struct):
         self.is_open = self.score >= FAILURES_TO_OPEN
         return self.is_open
 
-    def blames_push(self, update_id: int, previous_attempt: float) -> bool:
-        """Whether a rejection is this push's own fault: the endpoint takes others meanwhile.
+    def blame(self, update_id: int, status: int, *, previous_attempt: float, proven: bool) -> Blame:
+        """Whose fault a rejection is.
 
-        True when another push was delivered since this one's previous attempt (0 when there was none), or when all
-        that is known of the others is that they are delivered. Times as in `succeeded`.
+        Args:
+            update_id: Of the push.
+            status: What the endpoint answered.
+            previous_attempt: When the push was rejected before, 0 for never; the clock of `succeeded`.
+            proven: Whether an earlier rejection of this push was proven to be its own fault.
         """
-        if self.is_open or self.last_success is None:
-            return False
-        return self.last_success > previous_attempt or self.failed_others <= {update_id}
+        accepted_between = self.last_success is not None and 0 < previous_attempt < self.last_success
+        if accepted_between or (proven and status not in CREDENTIALS):
+            self.push_statuses.add(status)
+            return Blame.PUSH
+        if self.is_open or self.last_success is None or status in CREDENTIALS:
+            return Blame.ENDPOINT
+        is_alone = self.failed_others <= {update_id}
+        return Blame.PROBABLY_PUSH if is_alone or status in self.push_statuses else Blame.ENDPOINT
 
     def probe_delay(self, chance: float) -> float:
         """Seconds until the next probe, ±20 %; ``chance`` is uniform in [0, 1)."""

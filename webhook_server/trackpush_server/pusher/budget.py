@@ -2,8 +2,10 @@
 
 WINDOW = 1024
 """Pushes of one PushConfig in memory that could be sent now."""
+WAITING = 1024
+"""Pushes of one PushConfig that wait in memory for a retry, or behind one that does; others wait on disk."""
 MOST = 8192
-"""Pushes of one PushConfig in memory, those behind a waiting head included."""
+"""Pushes of one PushConfig in memory, those behind a head that is being sent included."""
 LEAST = 32
 """Pushes that a PushConfig may hold however full the budget is: nobody starves."""
 WINDOW_WHILE_OPEN = 64

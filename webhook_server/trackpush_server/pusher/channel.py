@@ -1,35 +1,33 @@
-"""The channel: everything about the pushes of one PushConfig, from the hand-over to the end of each.
+"""The channel: the pushes of one PushConfig, from the hand-over to the end of each.
 
-A channel has its own lanes, breaker, rate limit and bound on attempts under way, so a client that hangs takes nothing
-from another. All methods run on the event loop and none of them awaits: they are steps of a state machine, driven by
-commits, answers, timers and pages from the journal.
+It coordinates four parts: `endpoint` (may it be sent to, and whose fault is a failure), `window` (which pushes are in
+memory), `line` (one attempt) and `decision` (what becomes of a push). A channel has its own lanes, breaker, rate limit
+and bound on attempts, so a client that hangs takes nothing from another. All methods run on the event loop and none
+of them awaits: they are steps of a state machine, driven by commits, answers, timers and pages from the journal.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 
-from trackpush_api.routing import Destination, Egress
+from trackpush_api.routing import Destination, Egress, Retry
 from trackpush_server.ids import push_id
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.port import Committed, PushState, StoredPush
 from trackpush_server.outbound.port import Answer, Failure
-from trackpush_server.pusher import budget as bounds
 from trackpush_server.pusher import policy, pushes
-from trackpush_server.pusher.backlog import Backlog
-from trackpush_server.pusher.breaker import Breaker
+from trackpush_server.pusher.decision import Decision, Turn, decide, turn_of
+from trackpush_server.pusher.endpoint import Endpoint, News
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane, Lanes, LaneState, Push
 from trackpush_server.pusher.line import Line
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
-from trackpush_server.pusher.pages import Pages
 from trackpush_server.pusher.payloads import Payloads
 from trackpush_server.pusher.policy import Verdict
 from trackpush_server.pusher.probing import Probing
-from trackpush_server.pusher.rate import TokenBucket
 from trackpush_server.pusher.state import HELD, RETRYING, State
+from trackpush_server.pusher.window import Window
 
-_PAGE = 256
 _RELOAD_AFTER_FAULT = 1.0
 _PAUSE = 0.2
 _ELSEWHERE = "another replica sends its pushes"
@@ -45,31 +43,40 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._line = Line(hub, destination, egress)
         self._egress = egress
-        self._lanes = Lanes(ordered=destination.ordered, budget=hub.budget)
-        self._backlog = Backlog(alone=hub.ownership.alone)
-        self._breaker = Breaker()
+        self._endpoint = Endpoint(destination, self._loop.time())
         self._state, self._reason = self._resting()
         self._since = 0.0
-        self._cause = ""
-        self._limit = destination.max_concurrency
-        self._rate = self._bucket(destination)
         self._in_flight = 0
-        self._quiet_until = 0.0
         self._wake: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
         self._probing = Probing(hub, self.name, self._send_probe)
-        self._pages = Pages(
-            hub,
-            self.name,
-            self._backlog,
-            room=self._page_size,
-            take=self._take_page,
-            taken=partial(self.pump, refill=False),
-            fault=partial(self._wake_in, _RELOAD_AFTER_FAULT),
-        )
+        self._window = Window(self, hub, ordered=destination.ordered)
         self._payloads = Payloads(
             hub.journal, self.name, came=self._payload_came, fault=self._payload_lacks, after=self.pump
         )
-        self._rebuild = False
+        self._loading = 0
+
+    # ---- what the window needs to know
+
+    @property
+    def state(self) -> State:
+        """What its endpoint is taken to be."""
+        return self._state
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What is known of its endpoint."""
+        return self._endpoint
+
+    @property
+    def retry(self) -> Retry:
+        """How its pushes are tried again."""
+        return self._line.destination.retry
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no attempt is under way."""
+        return not self._in_flight
 
     # ---- configuration
 
@@ -81,31 +88,23 @@ class Channel:
         self._line.retire()
         self._line = Line(self._hub, destination, egress)
         self._egress = egress
-        self._start_anew()
-        self._rebuild |= destination.ordered != old.ordered
+        self._endpoint = Endpoint(destination, self._loop.time())
+        self._window.needs_rebuild |= destination.ordered != old.ordered
         state, reason = self._resting()
         if state is State.CLOSED:
             self._enter(state, "its PushConfig changed")
-            self._resume_waiting()
+            self._window.resume_waiting()
         else:
             self._let_go(state, reason)
-        if self._rebuild and not self._in_flight:
-            self._rebuild_lanes()
+        self._rebuild_when_idle()
         self.pump()
 
     def unconfigure(self) -> None:
         """Its PushConfig is gone: attempts under way end, all other pushes wait on disk until it is back."""
         self._let_go(State.UNCONFIGURED, "its PushConfig was removed")
 
-    def _start_anew(self) -> None:
-        """Nothing is known of the endpoint."""
-        self._breaker = Breaker()
-        self._limit = self._line.destination.max_concurrency
-        self._rate = self._bucket(self._line.destination)
-        self._quiet_until = 0.0
-
     def _resting(self) -> tuple[State, str]:
-        """The state that it is in when nothing is known of its endpoint, and why."""
+        """The state while nothing is known of the endpoint, and why."""
         if not self._hub.owns(self.slot):
             return State.ELSEWHERE, _ELSEWHERE
         if self._line.destination.suspended:
@@ -114,17 +113,12 @@ class Channel:
 
     # ---- ownership
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no attempt is under way."""
-        return not self._in_flight
-
     def gain(self) -> None:
         """Its pushes are sent from here: begin with what is on disk, and with nothing known of the endpoint."""
         if self._state is not State.ELSEWHERE:
             return
-        self._start_anew()
-        self._rebuild_lanes()
+        self._endpoint = Endpoint(self._line.destination, self._loop.time())
+        self._rebuild()
         self._enter(*self._resting())
         self.pump()
 
@@ -138,158 +132,127 @@ class Channel:
         self.hand_over()
         self._line.cut()
         self._line = Line(self._hub, self._line.destination, self._egress)
-        self._rebuild_lanes()
+        self._rebuild()
 
     def stored_elsewhere(self, first_id: int) -> None:
         """Another replica stored pushes, this one the first of them: read them."""
-        self._backlog.stored_elsewhere(first_id)
-        self._pages.read()
+        self._window.stored_elsewhere(first_id)
 
     # ---- news of the disk
 
+    def offer(self, committed: Committed) -> None:
+        """A push was committed: take it into memory if there is room, otherwise the disk has it."""
+        if self._window.offer(committed):
+            if self._state is State.OPEN:
+                self._probing.plan(0.0)
+            self.pump()
+
     def rescan(self, replayed: Iterable[int] = ()) -> None:
         """Look for pending pushes on disk that memory doesn't know: passed over while suspended, or replayed."""
-        self._backlog.rescan(replayed)
+        self._window.rescan(replayed)
         self.pump()
 
     def forget(self, update_ids: frozenset[int]) -> None:
         """Let go of pushes that were erased on disk."""
-        self._lanes.remove(update_ids)
+        self._window.lanes.remove(update_ids)
 
     def drop_account(self, account: str) -> None:
         """Hold an account's pushes back: they stay pending on disk until `rescan`."""
-        self._lanes.drop_account(account)
+        self._window.lanes.drop_account(account)
 
-    # ---- pushes come in
-
-    def offer(self, committed: Committed) -> None:
-        """A push was committed: take it into memory if there is room, otherwise the disk has it."""
-        if committed.behind > self._backlog.loaded_to:
-            self._backlog.stored_elsewhere(committed.behind)
-        if not self._backlog.admits(committed.update_id):
-            self._pages.read()
-            return
-        if committed.update.account in self._hub.suspended_accounts:
-            return
-        if self._no_room():
-            self._backlog.spill(committed.update_id)
-            return
-        self._lanes.add(pushes.committed(committed, self.name))
-        if self._state is State.OPEN:
-            self._probing.plan(0.0)
+    def read_again(self) -> None:
+        """Other keys came: payloads that couldn't be opened are tried at once."""
+        self._window.read_again()
         self.pump()
-
-    def _no_room(self) -> bool:
-        if self._state in HELD:
-            return True
-        held = len(self._lanes)
-        if self._state is State.OPEN:
-            return held >= bounds.WINDOW_WHILE_OPEN
-        if held - self._lanes.blocked >= bounds.WINDOW or held >= bounds.MOST:
-            return True
-        return held >= bounds.LEAST and self._hub.budget.is_full
-
-    def _page_size(self) -> int:
-        if self._state in HELD or self._rebuild:
-            return 0
-        held = len(self._lanes)
-        if self._state is State.OPEN:
-            return bounds.WINDOW_WHILE_OPEN if held < bounds.MOST and self._next_probe() is None else 0
-        if self._hub.budget.is_full and held >= bounds.LEAST:
-            return 0
-        room = min(bounds.WINDOW - (held - self._lanes.blocked), bounds.MOST - held)
-        return min(room, _PAGE) if room >= _PAGE // 2 else 0
-
-    def _take_page(self, page: Sequence[StoredPush]) -> None:
-        now = int(self._hub.wall() * 1000)
-        for stored in page:
-            if (
-                stored.update_id in self._lanes
-                or self._backlog.is_stale(stored.update_id)
-                or stored.account in self._hub.suspended_accounts
-            ):
-                continue
-            lane = self._lanes.add(pushes.stored(stored))
-            if lane is not None and stored.unreadable is not None:
-                self._keep_unread(lane, stored.unreadable)
-            elif lane is not None and stored.due_at > now and self._state is State.CLOSED:
-                self._wait(lane, (stored.due_at - now) / 1000)
-        if self._state is State.OPEN and len(self._lanes):
-            self._probing.plan(0.0)
 
     # ---- attempts
 
     def pump(self, *, refill: bool = True) -> None:
         """Start what may start now, and read on from disk when there is room."""
-        if self._state is State.CLOSED and not self._rebuild:
-            while self._in_flight < self._limit and self._lanes.has_ready and self._may_start():
-                lane = self._lanes.start_next()
-                if lane is None:
-                    break
-                self._start(lane)
-        if refill and self._backlog.spilled:
-            self._pages.read()
+        lanes = self._window.lanes
+        while (head := lanes.next_head) is not None and self._in_flight + self._loading < self._most_at_once(head):
+            if not self._hub.may_start:
+                self._wake_in(_PAUSE)
+                break
+            turn = self._turn(head)
+            if turn is Turn.SEND and not self._may_send(head):
+                break
+            lane = lanes.start_next()
+            assert lane is not None
+            self._take_turn(lane, turn)
+        if refill:
+            self._window.refill()
 
-    def _may_start(self) -> bool:
-        if not self._hub.may_start:
-            self._wake_in(_PAUSE)
-            return False
-        if self._quiet_until:
-            left = self._quiet_until - self._loop.time()
-            if left > 0:
-                self._wake_in(left)
-                return False
-            self._quiet_until = 0.0
-        if self._rate is not None:
-            wait = self._rate.take(self._loop.time())
-            if wait:
-                self._wake_in(wait)
-                return False
-        return True
+    def _most_at_once(self, head: Push) -> int:
+        """How many attempts may be under way.
+
+        An open endpoint that answers, but rejects, is asked about every push that it hasn't seen, one at a time: that
+        it refuses some must not keep others from being tried.
+        """
+        if self._window.needs_rebuild:
+            return 0
+        if self._state is State.OPEN:
+            return int(self._endpoint.refuses or head.is_last_try)
+        return self._endpoint.limit if self._state is State.CLOSED else 0
+
+    def _turn(self, push: Push) -> Turn:
+        retry, suspended = self._line.destination.retry, self._hub.suspended_accounts
+        return turn_of(push, retry=retry, now=self._hub.wall(), suspended=suspended)
+
+    def _may_send(self, push: Push) -> bool:
+        """Take the right to send this push now, its rate token included; where not yet, wake up when it is time."""
+        wait = self._endpoint.acquire(self._loop.time(), is_last_try=push.is_last_try)
+        if wait:
+            self._wake_in(wait)
+        return not wait
 
     def _wake_in(self, seconds: float) -> None:
-        if self._wake is None and not self._hub.stopping:
-            self._wake = self._loop.call_later(seconds, self._woken)
+        at = self._loop.time() + seconds
+        if self._hub.stopping or (self._wake is not None and self._wake_at <= at):
+            return
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake, self._wake_at = self._loop.call_at(at, self._woken), at
 
     def _woken(self) -> None:
         self._wake = None
         self.pump()
 
-    def _start(self, lane: Lane) -> None:
-        """Send the head of a lane that was marked running."""
-        push = lane.head
-        now = self._hub.wall()
-        if now * 1000 >= policy.expires_at(self._line.destination.retry, push.begun_at):
-            self._end(lane, PushState.DEAD, None, error="older than its maxAge when its turn came")
-            return
-        if push.account in self._hub.suspended_accounts:
-            self._lanes.wait(lane)
-            self._lanes.drop_account(push.account)
-            return
-        if push.body is None:
-            self._payloads.fetch(self._lanes, lane)
-            return
+    def _take_turn(self, lane: Lane, turn: Turn) -> None:
+        """Do with the head of a lane, which was marked running, what its turn means."""
+        match turn:
+            case Turn.EXPIRE:
+                self._end(lane, PushState.DEAD, None, error="older than its maxAge when its turn came")
+            case Turn.HOLD:
+                self._window.lanes.wait(lane)
+                self._window.lanes.drop_account(lane.head.account)
+            case Turn.LOAD:
+                self._loading += 1
+                self._payloads.fetch(self._window.lanes, lane)
+            case Turn.SEND:
+                self._send(lane)
+
+    def _send(self, lane: Lane) -> None:
+        push, line, now = lane.head, self._line, self._hub.wall()
         self._in_flight += 1
         self._hub.in_flight += 1
         push.previous_attempt_at, push.last_attempt_at = push.last_attempt_at, int(now * 1000)
-        line = self._line
-        line.send(push, now, partial(self._answered, self._lanes, lane, line))
+        line.send(push, now, partial(self._answered, self._window.lanes, lane, line))
 
     def _answered(self, lanes: Lanes, lane: Lane, line: Line, future: asyncio.Future[Answer]) -> None:
         answer = future.result()
         self._in_flight -= 1
         self._hub.attempt_ended()
         line.finished()
-        if answer.failure is Failure.FENCED and lanes is self._lanes:
+        if answer.failure is Failure.FENCED and lanes is self._window.lanes:
             self.lose()  # its own timer is late: the process was paused
-        if lanes is self._lanes:
+        if lanes is self._window.lanes:
             self._judge(lane, line, answer)
         else:
             self._came_too_late(lanes, lane, answer)
-        if self._rebuild and not self._in_flight:
-            self._rebuild_lanes()
+        self._rebuild_when_idle()
         if not self._hub.owns(self.slot):
-            self._trim(0)
+            self._window.let_go()
             if not self._in_flight:
                 self._hub.on_left()
         self.pump()
@@ -299,89 +262,78 @@ class Channel:
         lane.head.tries += 1
         if policy.judge(answer) is Verdict.DELIVERED:
             self._record(lane, PushState.DELIVERED, answer, error=None)
-            self._backlog.ended(lane.head.update_id)
+            self._window.ended(lane.head.update_id)
         lanes.end_head(lane)
 
     def _judge(self, lane: Lane, line: Line, answer: Answer) -> None:
-        lane.head.tries += 1
-        self._hub.observer.attempted(self.name, policy.result_label(answer), answer.duration, lane.head.trace)
-        verdict = policy.judge(answer)
-        if verdict is Verdict.DELIVERED:
-            self._delivered(lane, answer)
-        else:
-            self._failed(lane, answer, verdict, current=line is self._line)
-
-    def _delivered(self, lane: Lane, answer: Answer) -> None:
-        self._end(lane, PushState.DELIVERED, answer)
-        if self._limit < self._line.destination.max_concurrency:
-            self._limit += 1
-        if self._breaker.succeeded(self._hub.wall()) and self._state is State.OPEN:
-            self._enter(State.CLOSED, "a push was delivered")
-            self._resume_waiting()
-
-    def _failed(self, lane: Lane, answer: Answer, verdict: Verdict, *, current: bool) -> None:
         push = lane.head
-        now = self._hub.wall()
-        self._cause = policy.cause(answer)
-        rejection = verdict is Verdict.REJECTED
-        if rejection and self._breaker.blames_push(push.update_id, push.previous_attempt_at / 1000):
-            push.rejections += 1
-        if push.erased:
-            self._end(lane, PushState.DROPPED, answer)  # no error: it may quote what was erased
+        push.tries += 1
+        self._hub.observer.attempted(self.name, policy.result_label(answer), answer.duration, push.trace)
+        wall = self._hub.wall()
+        if policy.judge(answer) is Verdict.DELIVERED:
+            self._end(lane, PushState.DELIVERED, answer)
+            closes = self._endpoint.delivered(wall)
+            if self._state is State.OPEN and closes:
+                self._enter(State.CLOSED, "a push was delivered")
+                self._window.resume_waiting()
             return
-        if push.rejections >= policy.MAX_REJECTIONS:
-            self._end(lane, PushState.DEAD, answer, error=self._why(answer))
-            return
-        retry = self._line.destination.retry
-        delay = max(
-            policy.backoff(retry, push.tries - push.tries_before, self._hub.chance()), policy.quiet_time(answer)
-        )
-        stops = verdict is Verdict.GONE and current
-        opened = current and not stops and self._breaker.failed(push.update_id, rejection=rejection)
-        waits_for_endpoint = stops or self._breaker.is_open or self._state not in RETRYING
-        if not waits_for_endpoint and now + delay > policy.expires_at(retry, push.begun_at) / 1000:
-            self._end(lane, PushState.DEAD, answer, error=self._why(answer))
-            return
-        push.due_at = 0 if waits_for_endpoint else int((now + delay) * 1000)
-        self._record(lane, PushState.PENDING, answer, error=self._why(answer))
-        self._wait(lane, None if waits_for_endpoint else delay)
-        self._slow_down(answer)
-        self._after_failure(answer, opened=opened, stops=stops)
+        refused_before = self._endpoint.refuses
+        is_current = line is self._line
+        news = self._endpoint.failed(push, answer, now=self._loop.time(), wall=wall, current=is_current)
+        self._apply(lane, answer, self._decide(push, answer, news, wall), wall)
+        self._follow(answer, news, answers_again=self._endpoint.refuses and not refused_before)
 
-    def _after_failure(self, answer: Answer, *, opened: bool, stops: bool) -> None:
+    def _decide(self, push: Push, answer: Answer, news: News, wall: float) -> Decision:
+        is_endpoints_fault = self._endpoint.breaker.is_open and not news.proven
+        return decide(
+            push,
+            answer,
+            retry=self._line.destination.retry,
+            now=wall,
+            chance=self._hub.chance(),
+            waits_for_endpoint=news.gone or is_endpoints_fault or (self._state in HELD and self._state not in RETRYING),
+        )
+
+    def _apply(self, lane: Lane, answer: Answer, decision: Decision, wall: float) -> None:
+        """What becomes of the push."""
+        error = self._why(answer) if decision.quotes_answer else None
+        if decision.state is not PushState.PENDING:
+            self._end(lane, decision.state, answer, error=error)
+            return
+        push = lane.head
+        push.is_last_try = decision.is_last_try
+        push.due_at = 0 if decision.retry_in is None else int((wall + decision.retry_in) * 1000)
+        self._record(lane, PushState.PENDING, answer, error=error)
+        self._window.wait(lane, decision.retry_in)
+
+    def _follow(self, answer: Answer, news: News, *, answers_again: bool) -> None:
+        """What the failure means for the endpoint, whatever became of the push."""
         if self._state in HELD:
             return
-        if stops:
+        if news.gone:
             self._let_go(State.GONE, policy.loggable(answer))
-        elif opened:
+        elif news.opened:
             self._enter(State.OPEN, policy.loggable(answer))
-            self._trim(bounds.WINDOW_WHILE_OPEN)
-            self._probing.plan(self._probe_delay(answer))
-        elif self._state is State.OPEN and not self._in_flight:
-            self._probing.plan(self._probe_delay(answer))
+            self._window.shrink()
+            self._probing.plan(self._endpoint.probe_delay(answer, self._hub.chance()))
+        elif self._state is State.OPEN:
+            if answers_again:
+                self._window.look_soon()
+            if not self._in_flight:
+                self._probing.plan(self._endpoint.probe_delay(answer, self._hub.chance()))
 
-    def _slow_down(self, answer: Answer) -> None:
-        quiet = policy.quiet_time(answer)
-        if quiet:
-            self._quiet_until = max(self._quiet_until, self._loop.time() + quiet)
-        if answer.status in policy.SLOW_DOWN:
-            self._limit = max(1, self._limit // 2)
-
-    def _probe_delay(self, answer: Answer) -> float:
-        return max(self._breaker.probe_delay(self._hub.chance()), policy.quiet_time(answer))
-
-    # ---- ends and waits
+    # ---- ends
 
     def _end(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
         push = lane.head
         self._record(lane, state, answer, error=error)
-        self._backlog.ended(push.update_id)
+        self._window.ended(push.update_id)
         age = self._hub.wall() - push.received_at / 1000
         self._hub.observer.ended(self.name, state.name.lower(), age, push.trace)
         if len(lane.pushes) > 1:
-            self._hub.flusher.after_flush(partial(self._next_in_lane, self._lanes, lane))
+            self._hub.flusher.after_flush(partial(self._next_in_lane, self._window.lanes, lane))
         else:
-            self._lanes.end_head(lane)
+            self._window.lanes.end_head(lane)
 
     def _next_in_lane(self, lanes: Lanes, lane: Lane) -> None:
         if lanes.end_head(lane):
@@ -402,26 +354,11 @@ class Channel:
     def _why(self, answer: Answer) -> str:
         return policy.reason(answer) if self._hub.quotes else policy.loggable(answer)
 
-    def _wait(self, lane: Lane, delay: float | None) -> None:
-        """Block a lane; with a delay it resumes by itself, without one when its endpoint does."""
-        self._lanes.wait(lane)
-        push = lane.head
-        if self._hub.budget.is_tight and push.body is not None:
-            self._lanes.unload(push)
-        if delay is not None:
-            self._loop.call_later(delay, self._due, lane, push)
-
-    def _due(self, lane: Lane, push: Push) -> None:
-        if lane.state is LaneState.WAITING and lane.pushes and lane.head is push and self._state is State.CLOSED:
-            self._lanes.resume(lane)
-            self.pump()
-
-    def _resume_waiting(self) -> None:
-        """The endpoint is back: every waiting head is ready again, oldest first; attempts ramp up from one."""
-        self._limit = 1 if self._breaker.last_success is not None else self._limit
-        waiting = [lane for lane in self._lanes if lane.state is LaneState.WAITING and not lane.head.unreadable]
-        for lane in sorted(waiting, key=lambda lane: lane.head.update_id):
-            self._lanes.resume(lane)
+    def record_unreadable(self, lane: Lane, reason: str) -> None:
+        """Its payload can't be opened: write down why, once."""
+        if not lane.head.unreadable:
+            lane.head.unreadable = True
+            self._record(lane, PushState.PENDING, None, error=reason)
 
     # ---- states
 
@@ -436,12 +373,22 @@ class Channel:
 
     def _let_go(self, state: State, reason: str) -> None:
         self._enter(state, reason)
-        self._trim(0)
+        self._window.let_go()
 
-    def _trim(self, keep: int) -> None:
-        on_disk = self._lanes.trim(keep)
-        if on_disk is not None:
-            self._backlog.spill(on_disk + 1)
+    def _rebuild_when_idle(self) -> None:
+        if self._window.needs_rebuild and not self._in_flight:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._window.rebuild(ordered=self._line.destination.ordered)
+        self._loading = 0
+
+    # ---- probes
+
+    def plan_probe(self, delay: float) -> None:
+        """While the breaker is open: there may be another push to probe with."""
+        if self._state is State.OPEN and not self._in_flight:
+            self._probing.plan(delay)
 
     def _send_probe(self) -> None:
         if self._state is not State.OPEN or self._hub.stopping:
@@ -449,90 +396,56 @@ class Channel:
         if not self._hub.may_start:
             self._probing.plan(_PAUSE)
             return
-        if self._backlog.spilled:
+        if self._window.has_more:
             self._probing.expire(self._line.destination.retry.max_age)
-        while not self._in_flight and (lane := self._next_probe()) is not None:
-            self._lanes.start(lane)
-            self._start(lane)
-            if self._payloads.is_fetching(self._lanes, lane):
-                return  # sent when its payload has come
-        if not self._in_flight and (len(self._lanes) or self._backlog.spilled):
-            self._pages.read()
+        while not self._in_flight and not self._loading and (lane := self._window.next_probe()) is not None:
+            self._window.lanes.start(lane)
+            self._take_turn(lane, self._turn(lane.head))
+        if not self._in_flight and not self._loading and self._window.has_more:
+            self._window.refill()
             self._probing.plan(_RELOAD_AFTER_FAULT)
-
-    def _next_probe(self) -> Lane | None:
-        """The head that was tried least recently: one bad push alone never keeps an endpoint closed."""
-        return min(
-            (lane for lane in self._lanes if lane.state is not LaneState.RUNNING and not lane.head.unreadable),
-            key=lambda lane: (lane.head.last_attempt_at, lane.head.update_id),
-            default=None,
-        )
 
     # ---- payloads
 
     def _payload_came(self, lanes: Lanes, lane: Lane, stored: StoredPush | None) -> None:
-        if stored is None or lanes is not self._lanes:
-            self._pass_turn()
-            if lanes.end_head(lane):  # erased meanwhile, or the lanes were made anew
+        if lanes is not self._window.lanes:
+            lanes.end_head(lane)
+            return
+        self._loading -= 1
+        if stored is None:  # erased meanwhile
+            if lanes.end_head(lane):
                 lanes.resume(lane)
-            return
-        if stored.unreadable is not None:
-            self._pass_turn()
-            self._keep_unread(lane, stored.unreadable)
-            return
-        self._lanes.load(lane.head, stored.notification, stored.body)
-        if self._has_turn():
-            self._start(lane)
+        elif stored.unreadable is not None:
+            self.record_unreadable(lane, stored.unreadable)
+            self._window.wait(lane, None)
+            self.plan_probe(_PAUSE)
         else:
-            self._pass_turn()
-            self._lanes.resume(lane, first=True)
-
-    def _has_turn(self) -> bool:
-        """Whether a push may start now that was about to before its payload was read: its token is taken."""
-        if self._state is State.OPEN:
-            return not self._in_flight
-        ready = self._state is State.CLOSED and not self._rebuild and self._hub.may_start
-        return ready and self._in_flight < self._limit and self._quiet_until <= self._loop.time()
-
-    def _pass_turn(self) -> None:
-        """It doesn't start after all: another may have its token. A probe had none."""
-        if self._rate is not None and self._state is State.CLOSED:
-            self._rate.give_back()
+            lanes.load(lane.head, stored.notification, stored.body)
+            if self._state is State.OPEN and not self._in_flight:
+                self._take_turn(lane, self._turn(lane.head))
+            else:
+                lanes.resume(lane, first=True)
 
     def _payload_lacks(self, lanes: Lanes, lane: Lane) -> None:
-        self._pass_turn()
-        if lanes is self._lanes:
-            self._wait(lane, _RELOAD_AFTER_FAULT)
+        if lanes is self._window.lanes:
+            self._loading -= 1
+            self._window.wait(lane, _RELOAD_AFTER_FAULT)
         else:
             lanes.end_head(lane)
 
-    def _keep_unread(self, lane: Lane, reason: str) -> None:
-        """Its lane waits until other keys come, and no other lane does: it is neither given up nor passed over."""
-        push = lane.head
-        if not push.unreadable:
-            push.unreadable = True
-            self._record(lane, PushState.PENDING, None, error=reason)
-        self._wait(lane, None)
-        if self._state is State.OPEN and not self._in_flight:
-            self._probing.plan(_PAUSE)
+    # ---- timers of the window
 
-    def read_again(self) -> None:
-        """Other keys came: payloads that couldn't be opened are tried at once."""
-        for lane in self._lanes:
-            if lane.state is LaneState.WAITING and lane.head.unreadable:
-                lane.head.unreadable = False
-                self._lanes.resume(lane)
+    def wake_after_fault(self) -> None:
+        """The disk couldn't be read: try again soon."""
+        self._wake_in(_RELOAD_AFTER_FAULT)
+
+    def due(self, lane: Lane, push: Push) -> None:
+        """The wait of a head is over."""
+        is_its_wait = lane.state is LaneState.WAITING and lane.pushes and lane.head is push
+        if not is_its_wait or self._state in HELD:
+            return
+        self._window.lanes.resume(lane, first=push.is_last_try)
         self.pump()
-
-    def _rebuild_lanes(self) -> None:
-        """Start again from the disk; what is under way ends in the old lanes."""
-        self._lanes.trim(0)
-        self._lanes = Lanes(ordered=self._line.destination.ordered, budget=self._hub.budget)
-        self._rebuild = False
-        self._backlog.rescan()
-
-    def _bucket(self, destination: Destination) -> TokenBucket | None:
-        return None if destination.rate_limit is None else TokenBucket(destination.rate_limit, self._loop.time())
 
     # ---- seen from outside
 
@@ -541,24 +454,25 @@ class Channel:
         timer = self._probing.timer or self._wake
         return ChannelSnapshot(
             push_config=self.name,
-            in_memory=len(self._lanes),
+            in_memory=len(self._window.lanes),
             in_flight=self._in_flight,
-            lanes=self._lanes.count,
-            concurrency=self._limit,
-            spilled=self._backlog.spilled,
+            lanes=self._window.lanes.count,
+            concurrency=self._endpoint.limit,
+            spilled=self._window.has_more,
             breaker=self._state.value,
             reason=self._reason,
             since=self._since,
             next_try_at=None if timer is None else self._hub.wall() + timer.when() - self._loop.time(),
-            consecutive_failures=self._breaker.failures,
-            last_success_at=self._breaker.last_success,
+            consecutive_failures=self._endpoint.breaker.failures,
+            last_success_at=self._endpoint.breaker.last_success,
             ready_since=self._ready_since(),
         )
 
     def _ready_since(self) -> float | None:
         """None where it is the client that has pushes wait: its endpoint, its rate limit, its Retry-After."""
-        head = self._lanes.next_head
-        if head is None or self._state is not State.CLOSED or self._rate is not None or self._quiet_until:
+        head = self._window.lanes.next_head
+        waits = self._endpoint.rate is not None or self._endpoint.is_quiet(self._loop.time())
+        if head is None or self._state is not State.CLOSED or waits:
             return None
         return max(head.begun_at, head.due_at) / 1000
 
@@ -570,13 +484,13 @@ class Channel:
             push_config=self.name,
             gone=self._state is State.GONE,
             since=self._since,
-            cause=self._cause,
-            failures=self._breaker.failures,
+            cause=self._endpoint.cause,
+            failures=self._endpoint.breaker.failures,
         )
 
     async def close(self) -> None:
         """Stop timers and reads, close the connections. Attempts under way are cut."""
         if self._wake is not None:
             self._wake.cancel()
-        await asyncio.gather(self._probing.close(), self._pages.close(), self._payloads.close())
+        await asyncio.gather(self._probing.close(), self._window.close(), self._payloads.close())
         await self._line.close()

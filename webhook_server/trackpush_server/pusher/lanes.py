@@ -12,6 +12,11 @@ from trackpush_server.pusher.budget import Budget
 
 LaneKey = tuple[str, str] | int
 
+_REJECTED_EVERY = 5
+"""One start in so many may be a retry of a rejected push while others are ready."""
+_PROVEN = 2
+"""Rejections counted against a push of an earlier process that prove it to be bad."""
+
 
 class Push:
     """One pending push in memory. Mutable: its tries grow. Times: ms since the epoch, 0 is never."""
@@ -21,6 +26,9 @@ class Push:
         "body",
         "due_at",
         "erased",
+        "is_last_try",
+        "is_proven",
+        "is_refused",
         "key",
         "last_attempt_at",
         "late",
@@ -81,6 +89,12 @@ class Push:
         """Its payload couldn't be opened when it was read last, which was told."""
         self.erased = False
         """Erased while its attempt was under way: there will be no other."""
+        self.is_last_try = False
+        """Whether its next attempt is the last, at the end of maxAge."""
+        self.is_refused = rejections > 0
+        """Whether its last attempt was rejected (4xx): it says nothing about whether others would be accepted."""
+        self.is_proven = rejections >= _PROVEN
+        """Whether its rejections are its own fault: see `breaker`."""
 
     @property
     def begun_at(self) -> int:
@@ -120,7 +134,7 @@ class Lane:
 class Lanes:
     """All lanes of one PushConfig that are in memory, and those that are ready, in the order they became so."""
 
-    __slots__ = ("_budget", "_lanes", "_ordered", "_present", "_ready", "blocked")
+    __slots__ = ("_budget", "_lanes", "_ordered", "_present", "_ready", "_ready_again", "_turns", "blocked")
 
     def __init__(self, *, ordered: bool, budget: Budget) -> None:
         self._ordered = ordered
@@ -128,6 +142,9 @@ class Lanes:
         self._lanes: dict[LaneKey, Lane] = {}
         self._present: set[int] = set()
         self._ready: deque[Lane] = deque()
+        self._ready_again: deque[Lane] = deque()
+        """Those whose head was rejected before: retries of such must not hold up pushes that may be accepted."""
+        self._turns = 0
         self.blocked = 0
         """Pushes in lanes whose head waits: they can't be sent now whatever else happens."""
 
@@ -151,21 +168,42 @@ class Lanes:
     @property
     def has_ready(self) -> bool:
         """Whether a head could start now."""
-        return bool(self._ready)
+        return self._next_lane() is not None
 
     @property
     def next_head(self) -> Push | None:
         """The push that `start_next` would take; None when there is none."""
-        lanes = (one for one in self._ready if one.state is LaneState.READY and self._lanes.get(one.key) is one)
-        lane = next(lanes, None)
+        lane = self._next_lane()
         return None if lane is None else lane.head
+
+    def _next_lane(self) -> Lane | None:
+        first = self._first_of(self._ready)
+        if first is not None and (self._turns % _REJECTED_EVERY or not self._ready_again):
+            return first
+        return self._first_of(self._ready_again) or first
+
+    def _first_of(self, ready: deque[Lane]) -> Lane | None:
+        while ready:
+            lane = ready[0]
+            if lane.state is LaneState.READY and self._lanes.get(lane.key) is lane:
+                return lane
+            ready.popleft()
+        return None
+
+    def key_of(self, account: str, shipment: str, update_id: int) -> LaneKey:
+        """The lane that a push belongs to."""
+        return (account, shipment) if self._ordered else update_id
+
+    def get(self, key: LaneKey) -> Lane | None:
+        """The lane with this key, None when none of its pushes is in memory."""
+        return self._lanes.get(key)
 
     def add(self, push: Push) -> Lane | None:
         """Put a push into its lane, by update id; the lane when it had none and the push is its ready head, else None.
 
         It is the last one, unless it is replayed. Then it may be before others, but not before a head that was tried.
         """
-        key: LaneKey = (push.account, push.shipment) if self._ordered else push.update_id
+        key = self.key_of(push.account, push.shipment, push.update_id)
         self._present.add(push.update_id)
         self._budget.add(push.size)
         lane = self._lanes.get(key)
@@ -175,17 +213,18 @@ class Lanes:
             return None
         lane = self._lanes[key] = Lane(key)
         lane.pushes.append(push)
-        self._ready.append(lane)
+        (self._ready_again if push.is_refused else self._ready).append(lane)
         return lane
 
     def start_next(self) -> Lane | None:
         """Take the first ready lane and mark it running; None when there is none."""
-        while self._ready:
-            lane = self._ready.popleft()
-            if lane.state is LaneState.READY and self._lanes.get(lane.key) is lane:
-                lane.state = LaneState.RUNNING
-                return lane
-        return None
+        lane = self._next_lane()
+        if lane is None:
+            return None
+        (self._ready if self._ready and self._ready[0] is lane else self._ready_again).popleft()
+        self._turns += 1
+        lane.state = LaneState.RUNNING
+        return lane
 
     def start(self, lane: Lane) -> None:
         """Mark a lane running out of turn (a probe)."""
@@ -207,10 +246,11 @@ class Lanes:
             return
         self._unblock(lane)
         lane.state = LaneState.READY
+        ready = self._ready_again if lane.head.is_refused else self._ready
         if first:
-            self._ready.appendleft(lane)
+            ready.appendleft(lane)
         else:
-            self._ready.append(lane)
+            ready.append(lane)
 
     def end_head(self, lane: Lane) -> bool:
         """The head has ended: drop it. True when another push stands behind it (the lane stays running)."""
@@ -221,6 +261,14 @@ class Lanes:
             return True
         del self._lanes[lane.key]
         return False
+
+    def let_go(self, lane: Lane) -> None:
+        """Let go of a whole lane that isn't running: its pushes are on disk only."""
+        self._unblock(lane)
+        lane.state = LaneState.READY
+        while lane.pushes:
+            self._forget(lane.pushes.pop())
+        del self._lanes[lane.key]
 
     def trim(self, keep: int) -> int | None:
         """Let go of all but the ``keep`` oldest pushes, running heads excepted.

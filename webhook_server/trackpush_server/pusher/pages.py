@@ -2,23 +2,40 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from trackpush_server.background import end
 from trackpush_server.journal.port import JournalUnavailableError, StoredPush, Wanted
-from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.hub import Hub
+
+
+class Cursor(Protocol):
+    """Where the pages begin and end: see `Backlog` and `Parked`."""
+
+    spilled: bool
+    loaded_to: int
+    generation: int
+
+    def begin_load(self) -> None:
+        """A read begins."""
+
+    def end_load(self) -> None:
+        """Its pages have been taken in."""
+
+    def took(self, *, last_id: int | None, whole: bool, snapshot: int) -> None:
+        """A page was taken in."""
 
 
 class Pages:
     """One read at most under way. Lives on one event loop."""
 
-    __slots__ = ("_backlog", "_fault", "_hub", "_push_config", "_room", "_take", "_taken", "_task")
+    __slots__ = ("_cursor", "_fault", "_hub", "_push_config", "_room", "_take", "_taken", "_task")
 
     def __init__(
         self,
         hub: Hub,
         push_config: str,
-        backlog: Backlog,
+        cursor: Cursor,
         *,
         room: Callable[[], int],
         take: Callable[[Sequence[StoredPush]], None],
@@ -27,11 +44,11 @@ class Pages:
     ) -> None:
         """``room`` tells how many pushes the next page may have, 0 is none. ``take`` puts a page into memory.
 
-        ``taken`` is called when `Backlog` knows of it, too; ``fault`` when the disk can't be read.
+        ``taken`` is called when the cursor knows of it, too; ``fault`` when the disk can't be read.
         """
         self._hub = hub
         self._push_config = push_config
-        self._backlog = backlog
+        self._cursor = cursor
         self._room = room
         self._take = take
         self._taken = taken
@@ -40,7 +57,7 @@ class Pages:
 
     def read(self) -> None:
         """Read on, if something may be on disk only and there is room for it."""
-        if self._task is None and self._backlog.spilled and self._room() and not self._hub.stopping:
+        if self._task is None and self._cursor.spilled and self._room() and not self._hub.stopping:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -50,26 +67,26 @@ class Pages:
     async def _run(self) -> None:
         begun: int | None = None
         try:
-            while self._backlog.spilled and (limit := self._room()):
-                fresh = begun != self._backlog.generation
+            while self._cursor.spilled and (limit := self._room()):
+                fresh = begun != self._cursor.generation
                 if fresh:
-                    begun = self._backlog.generation
-                    self._backlog.begin_load()
+                    begun = self._cursor.generation
+                    self._cursor.begin_load()
                 await self._next(limit, settled=fresh)
         except JournalUnavailableError:
             self._fault()
         finally:
-            self._backlog.end_load()
+            self._cursor.end_load()
             self._task = None
 
     async def _next(self, limit: int, *, settled: bool) -> None:
-        after, generation = self._backlog.loaded_to, self._backlog.generation
+        after, generation = self._cursor.loaded_to, self._cursor.generation
         read = await self._hub.reading.page(Wanted(self._push_config, after, limit), settled=settled)
-        if (self._backlog.loaded_to, self._backlog.generation) != (after, generation) or not self._room():
+        if (self._cursor.loaded_to, self._cursor.generation) != (after, generation) or not self._room():
             return  # trimmed, rescanned or held meanwhile: this page is of another time
         pushes = read.page.pushes
         self._take(pushes)
-        self._backlog.took(
+        self._cursor.took(
             last_id=pushes[-1].update_id if pushes else None, whole=read.whole, snapshot=read.page.snapshot
         )
         self._taken()

@@ -57,7 +57,7 @@ class Payloads:
                 batch = self._wanted[:_MOST]
                 stored = await self._journal.fetch(self._push_config, [lane.head.update_id for _, lane in batch])
                 self._wanted = self._wanted[len(batch) :]
-                for lanes, lane in batch:
+                for lanes, lane in reversed(batch):  # each goes to the front of the ready ones
                     self._came(lanes, lane, stored.get(lane.head.update_id))
         except JournalUnavailableError:
             wanted, self._wanted = self._wanted, []

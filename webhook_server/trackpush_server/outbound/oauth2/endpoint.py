@@ -66,7 +66,7 @@ class TokenEndpoint:
             async with asyncio.timeout_at(progress.deadline):
                 return await self._ask_either_way(progress)
         except AttemptError as error:
-            return token_failure(error.failure.value, error.detail)
+            return token_failure(error.failure.value, error.detail, is_permanent=error.is_permanent)
         except TimeoutError:
             return token_failure("timeout", f"time-out of {self._timeout:g} s while {progress.stage}")
         except aiohttp.ClientError as error:

@@ -29,10 +29,12 @@ _ERRORS = frozenset(
 """The error codes of RFC 6749 and RFC 8707: words that may be shown to anyone."""
 
 
-def token_failure(cause: str, detail: str = "", *, retry_after: float | None = None) -> Answer:
+def token_failure(
+    cause: str, detail: str = "", *, retry_after: float | None = None, is_permanent: bool = False
+) -> Answer:
     """The answer of a push for which there is no token. ``cause`` is in words of ours, ``detail`` the rest."""
     text = f"{cause}: {detail}" if detail else cause
-    return Answer(failure=Failure.TOKEN, cause=cause, detail=text, retry_after=retry_after)
+    return Answer(failure=Failure.TOKEN, cause=cause, detail=text, retry_after=retry_after, is_permanent=is_permanent)
 
 
 def read_grant(content: bytes) -> Grant | Answer:

@@ -1,0 +1,146 @@
+"""What is known of one endpoint, and whether it may be sent to. Every answer is reported here, whatever its push does.
+
+Pure but for the clocks that come in: ``now`` is steady (the event loop's), ``wall`` is seconds since the epoch.
+"""
+
+from typing import NamedTuple
+
+from trackpush_api.routing import Destination, Retry
+from trackpush_server.outbound.port import Answer, Failure
+from trackpush_server.pusher import policy
+from trackpush_server.pusher.breaker import CREDENTIALS, Blame, Breaker
+from trackpush_server.pusher.lanes import Push
+from trackpush_server.pusher.policy import Verdict
+from trackpush_server.pusher.rate import TokenBucket
+
+REPORT_AFTER = 30.0
+"""Seconds without a delivery since the first failure, after which the endpoint is reported as failing."""
+_CREDENTIALS_PAUSE = 0.2
+"""Seconds between two pushes to an open endpoint that refuses our credentials: some lock out who tries often."""
+
+
+class News(NamedTuple):
+    """What one failed attempt says of the endpoint."""
+
+    opened: bool = False
+    """The breaker opened by it."""
+    gone: bool = False
+    """It answered 410."""
+    proven: bool = False
+    """The push is to blame, and not the endpoint."""
+
+
+class Endpoint:
+    """One version of a destination's endpoint: breaker, bound on attempts, rate limit, quiet time and health."""
+
+    def __init__(self, destination: Destination, now: float) -> None:
+        limit = destination.rate_limit
+        self.breaker = Breaker()
+        self.most = destination.max_concurrency
+        self.limit = destination.max_concurrency
+        """Attempts at once; below ``most`` while it recovers."""
+        self.rate = None if limit is None else TokenBucket(limit, now)
+        self.quiet_until = 0.0
+        self.refuses = False
+        """Its last answer was a rejection: it is up, so a push that it hasn't seen may be tried at once."""
+        self.cause = ""
+        """What the last failed attempt came to, see `policy.cause`."""
+        self.failing_since: float | None = None
+        """When the first attempt failed since the last delivery (wall); None while all is well."""
+        self.is_hopeless = False
+        """The last failure is one that no retry can end."""
+        self._closed_at = 0.0
+        self._paced_until = 0.0
+
+    def acquire(self, now: float, *, is_last_try: bool = False) -> float:
+        """Take the right to send one push now and return 0, or return the seconds to wait.
+
+        A last attempt at the end of maxAge doesn't wait for the end of the quiet time, which comes after it.
+        """
+        wait = max(0.0 if is_last_try else self.quiet_until - now, self._paced_until - now)
+        if wait > 0:
+            return wait
+        return 0.0 if self.rate is None else self.rate.take(now)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether the client asked to be left alone."""
+        return now < self.quiet_until
+
+    def delivered(self, wall: float) -> bool:
+        """Note a delivery; True when this closes the breaker."""
+        self.failing_since = None
+        self.refuses = self.is_hopeless = False
+        self._paced_until = 0.0
+        self.limit = min(self.limit + 1, self.most)
+        closes = self.breaker.succeeded(wall)
+        if closes:
+            self._closed_at = wall
+            self.limit = 1  # the endpoint was down: do not send everything at once
+        return closes
+
+    def failed(self, push: Push, answer: Answer, *, now: float, wall: float, current: bool) -> News:
+        """Note a failed attempt and whose fault it is; ``current``: of this version, not of the one before."""
+        verdict = policy.judge(answer)
+        blame = self._blame(push, answer, verdict)
+        if not current:
+            return News(proven=blame is Blame.PUSH)
+        self._slow_down(answer, now)
+        self.cause = policy.cause(answer)
+        self.refuses = verdict is Verdict.REJECTED
+        if blame is Blame.PUSH:
+            self.breaker.failed(push.update_id, rejection=True, proven=True)
+            return News(proven=True)
+        self.is_hopeless = answer.is_permanent or answer.failure is Failure.DENIED
+        self.failing_since = wall if self.failing_since is None else self.failing_since
+        if self.refuses and self.breaker.is_open and answer.status in CREDENTIALS:
+            self._paced_until = now + _CREDENTIALS_PAUSE
+        if verdict is Verdict.GONE:
+            return News(gone=True)
+        return News(opened=self.breaker.failed(push.update_id, rejection=self.refuses))
+
+    def read_back(self, push: Push, retry: Retry, wall: float) -> None:
+        """A push was read from disk: take over what its earlier attempts say."""
+        if push.tries == push.tries_before:
+            return
+        if push.due_at:  # the answer came a backoff before that, or earlier
+            ended = push.due_at / 1000 - policy.backoff(retry, push.tries - push.tries_before, 0.0)
+        elif self._closed_at:
+            ended = self._closed_at - 0.001  # it waited for its endpoint, so it was tried before the breaker closed
+        else:
+            ended = wall
+        push.last_attempt_at = int(min(ended, wall) * 1000)
+        if self.breaker.last_success is None and not push.is_proven:
+            begun = push.begun_at / 1000
+            self.failing_since = begun if self.failing_since is None else min(self.failing_since, begun)
+            self.cause = self.cause or "not delivered before the server started"
+
+    def is_failing(self, wall: float) -> bool:
+        """Whether to report it: nothing was delivered for a while, or no retry can help."""
+        return self.failing_since is not None and (self.is_hopeless or wall - self.failing_since >= REPORT_AFTER)
+
+    def probe_delay(self, answer: Answer, chance: float) -> float:
+        """Seconds until the next probe after this answer."""
+        return max(self.breaker.probe_delay(chance), policy.quiet_time(answer))
+
+    def _blame(self, push: Push, answer: Answer, verdict: Verdict) -> Blame:
+        """Count a rejection against its push where it is the push's fault, the one before that proves it included."""
+        if verdict is not Verdict.REJECTED or answer.status is None:
+            push.is_refused = False
+            return Blame.ENDPOINT
+        previous = push.previous_attempt_at / 1000 if push.is_refused else 0.0
+        blame = self.breaker.blame(push.update_id, answer.status, previous_attempt=previous, proven=push.is_proven)
+        push.is_refused = True
+        push.rejections = max(push.rejections, 1)  # the first says that there was one, and counts when it is proven
+        if blame is Blame.PUSH:
+            push.rejections += 1
+            push.is_proven = True
+        elif blame is Blame.PROBABLY_PUSH and previous:
+            push.rejections += 1
+        return blame
+
+    def _slow_down(self, answer: Answer, now: float) -> None:
+        quiet = policy.quiet_time(answer)
+        if quiet:
+            self.quiet_until = max(self.quiet_until, now + quiet)
+        if answer.status in policy.SLOW_DOWN:
+            self.limit = max(1, self.limit // 2)
