@@ -79,7 +79,7 @@ async def measure(rig: Rig, shape: Shape) -> Cost:
             await fill(where.journal(), shape.backlog, now=int(time.time() * 1000))
         async with rig.sink(["ok"]) as sink:
             clients = [rig.client(f"t{number}", sink.ports[0]) for number in range(shape.tenants)]
-            waiting = Client(name=WAITING.partition("/")[0], url="http://127.0.0.1:1/", suspended=True)
+            waiting = Client(name=WAITING.partition("/")[0], url="http://127.0.0.1:1009/", suspended=True)
             async with running(where, routing([*clients, waiting], where), replicas=shape.replicas) as fleet:
                 return await _drive(rig, shape, clients, fleet, sink)
 

@@ -97,8 +97,8 @@ def command(
 ) -> None:
     """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say, or the shards.
 
-    A changed file takes effect within a second; a broken one is logged and the last good state stays. SIGTERM or
-    Ctrl-C drains and ends; nothing that was answered with 200 is lost.
+    A changed file takes effect within a second. What a broken one defined is served as it was before, and all others
+    are taken. SIGTERM or Ctrl-C drains and ends; nothing that was answered with 200 is lost.
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
     import os  # noqa: PLC0415  same
@@ -150,10 +150,7 @@ def _source(directory: Path | None, shards: Path | None, server: str | None) -> 
         from trackpush_server.config.shards import ShardFolder  # noqa: PLC0415  only here, for a fast start
 
         return ShardFolder(shards, server=server)
-    from functools import partial  # noqa: PLC0415  same
-
-    from trackpush_cli.folder import compile_folder  # noqa: PLC0415  same
     from trackpush_server.config.resources import ResourceFolder  # noqa: PLC0415  same
 
     assert directory is not None
-    return ResourceFolder(directory, partial(compile_folder, server=server))
+    return ResourceFolder(directory, server=server)

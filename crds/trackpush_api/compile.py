@@ -22,7 +22,7 @@ from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem
-from trackpush_api.routing import Account, Destination, Egress, RoutingTable
+from trackpush_api.routing import Account, Destination, Egress, RoutingTable, ServerSettings
 from trackpush_api.secrets import Secrets
 from trackpush_api.settings import compile_egress, compile_settings
 
@@ -43,11 +43,17 @@ def compile_table(
     *,
     server: str | None = None,
     namespace_labels: Labels | None = None,
+    last: ServerSettings | None = None,
 ) -> Compiled:
-    """Compile for the WebhookServer ``server`` (``namespace/name``; may be None when there is exactly one)."""
+    """Compile for the WebhookServer ``server`` (``namespace/name``; may be None when there is exactly one).
+
+    ``last``: settings to use where the server's own can't be compiled; without them there is no table then.
+    """
     problems: list[Problem] = []
     chosen = _choose_server(resources, server, problems)
-    table = None if chosen is None else _Compiler(chosen, resources, secrets, namespace_labels or {}, problems).table()
+    table = None
+    if chosen is not None:
+        table = _Compiler(chosen, resources, secrets, namespace_labels or {}, problems).table(last)
     return Compiled(table=table, problems=tuple(sorted(problems, key=lambda problem: problem.order)))
 
 
@@ -94,7 +100,7 @@ class _Compiler:
             if one.kind == "PushConfig":
                 self._pushes[one.namespace][one.name] = one
 
-    def table(self) -> RoutingTable | None:
+    def table(self, last: ServerSettings | None) -> RoutingTable | None:
         """The table; problems are noted on the way."""
         spec = self._server.spec
         assert isinstance(spec, WebhookServerSpec)
@@ -107,9 +113,10 @@ class _Compiler:
                 self._keys.setdefault(claim, one.full_name)
         accounts = tuple(sorted(self._accounts(ours), key=lambda one: one.name))
         destinations = tuple(self._destinations({one.namespace for one in served}, compile_egress(spec)))
-        if compiled.settings is None:  # only now, so that all problems are told at once
+        settings = compiled.settings or last
+        if settings is None:  # only now, so that all problems are reported at once
             return None
-        return RoutingTable(server=compiled.settings, accounts=accounts, destinations=destinations)
+        return RoutingTable(server=settings, accounts=accounts, destinations=destinations)
 
     def _is_ours(self, webhook: Resource) -> bool:
         found, problems = find_server(webhook, self._servers)

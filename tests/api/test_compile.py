@@ -14,6 +14,7 @@ from trackpush_api.problems import Severity
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import digest_key
 from trackpush_api.vocabulary import Aggregator, Direction
+from trackpush_cli.errors import CannotStartError
 from trackpush_cli.folder import compile_all, read_folder
 
 DESIGN = """
@@ -268,10 +269,9 @@ def test_aliases_are_refused_before_they_expand() -> None:
 
 def test_a_file_that_is_no_utf8_and_a_missing_folder_are_problems(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
-    assert read_folder(tmp_path)[1]
-    assert [str(one) for one in compile_all(tmp_path / "gone", server=None).problems] == [
-        f"{tmp_path}/gone is no folder; name one that holds the resources (*.yaml)"
-    ]
+    assert [str(one) for one in read_folder(tmp_path).problems] == ["x.yaml: is not text in UTF-8; save it as UTF-8"]
+    with pytest.raises(CannotStartError, match="gone: No such file or directory; name a folder that holds the resour"):
+        compile_all(tmp_path / "gone", server=None)
 
 
 @pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("1m30s", 90), ("72h", 259200), ("30d", 2592000)])

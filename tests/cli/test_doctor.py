@@ -188,7 +188,7 @@ async def test_secrets_urls_and_endpoints_that_are_wrong_are_told_each(tmp_path:
     clients = [
         Client(name="acme", url=f"http://127.0.0.1:{closed}/none"),
         Client(name="bazaar", url="http://10.20.30.40/inside"),
-        Client(name="chai", url="http://localhost:1/x", secrets={"outbound": ""}),
+        Client(name="chai", url="http://localhost:1009/x", secrets={"outbound": ""}),
     ]
     words = {"hosts": [{"host": "kr.example.test", "aggregators": ["Shiprocket"]}]}
     folder = manifests.write(tmp_path / "resources", clients, words)
@@ -199,12 +199,12 @@ async def test_secrets_urls_and_endpoints_that_are_wrong_are_told_each(tmp_path:
     assert ("url-words", "WebhookServer trackpush/main") in failed
     assert ("secrets", "PushConfig chai/push") in failed
     assert ("endpoint", "PushConfig acme/push") in failed
-    assert ("egress", "PushConfig bazaar/push") in failed
+    assert ("resources", "PushConfig bazaar/push") in failed
     assert all(one["advice"] for one in result.json["checks"] if one["result"] != "ok")
 
 
 async def test_people_get_a_table_and_what_to_do(tmp_path: Path) -> None:
-    folder = manifests.write(tmp_path / "resources", [Client(name="acme", url="http://127.0.0.1:9/none")])
+    folder = manifests.write(tmp_path / "resources", [Client(name="acme", url="http://127.0.0.1:1009/none")])
 
     result: Result = await invoked("doctor", str(folder))
 

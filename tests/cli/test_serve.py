@@ -19,7 +19,7 @@ from support.serving import table
 from support.volume import Volume, written
 
 pytestmark = pytest.mark.slow
-ACME = Client(name="acme", url="http://127.0.0.1:1/hook")
+ACME = Client(name="acme", url="http://127.0.0.1:1009/hook")
 
 
 PROGRAM = (sys.executable, "-m", "trackpush_cli")
@@ -83,11 +83,30 @@ def test_a_sqlite_library_that_loses_commits_is_refused_before_the_journal_is_ma
     assert not data.exists()
 
 
-def test_broken_resources_are_named_with_file_and_line(tmp_path: Path) -> None:
+def test_a_webhook_server_that_is_broken_is_named_with_file_and_line(tmp_path: Path) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    (resources / "resources.yaml").write_text("kind: WebhookServer\nmetadata: [\n")
+
+    assert "resources.yaml:3: invalid YAML" in refused(
+        str(resources), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"
+    )
+
+
+def test_a_broken_client_is_named_in_the_log_and_the_others_are_served(tmp_path: Path) -> None:
     resources = manifests.write(tmp_path / "resources", [ACME])
     (resources / "broken.yaml").write_text("kind: PushConfig\nmetadata: [\n")
-
-    assert "broken.yaml" in refused(str(resources), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0")
+    arguments = (str(resources), "--listen", "127.0.0.1:0", "--data", str(tmp_path / "data"), "--log-format", "json")
+    with subprocess.Popen(serve(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            events: dict[str, Any] = {}
+            while "listening" not in events:
+                entry = json.loads(process.stdout.readline())
+                events[entry["event"]] = entry
+        finally:
+            process.kill()
+    assert events["routing_table_loaded"]["accounts"] == 1
+    assert events["routing_parts_refused"]["problems"][0].startswith("broken.yaml:3: invalid YAML")
 
 
 def test_an_address_in_use_is_named(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ async def test_a_server_goes_on_with_a_moved_journal_nothing_lost_twice_or_out_o
 @pytest.mark.long
 async def test_a_database_that_a_server_uses_is_not_copied(tmp_path: Path, postgres_dsn: str) -> None:
     settings = {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}}
-    client = Client(name="acme", url="http://127.0.0.1:9/")
+    client = Client(name="acme", url="http://127.0.0.1:1009/")
     resources = write(tmp_path / "resources", [client], settings, dsn=postgres_dsn)
     (tmp_path / "dsn").write_text(postgres_dsn)
     back = ("--from-dsn-file", str(tmp_path / "dsn"), "--to", str(tmp_path / "new"))

@@ -19,7 +19,7 @@ from support.server import running
 ROOT = Path(__file__).parents[2]
 HATCH: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
 pytestmark = pytest.mark.timeout(600)  # pip may download all that the wheel names
-CLIENT = Client(name="acme", url="http://127.0.0.1:9/hooks")
+CLIENT = Client(name="acme", url="http://127.0.0.1:1009/hooks")
 
 
 def run(*command: str | Path) -> str:

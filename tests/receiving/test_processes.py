@@ -280,7 +280,7 @@ async def test_a_process_that_cannot_start_refuses_the_servers_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child, "_MODULE", "trackpush_server.no_such_module")
-    resources = write(tmp_path / "resources", [Client(name="acme", url="http://127.0.0.1:1/hook")])
+    resources = write(tmp_path / "resources", [Client(name="acme", url="http://127.0.0.1:1009/hook")])
     options = ServeOptions(
         folder=resources,
         listen=("127.0.0.1", 0),

@@ -1,44 +1,98 @@
-"""A folder's fingerprint changes with every way in which files change, and with nothing else."""
+"""A folder of resource files: every change is seen, the valid files count at once, and a bad one harms nobody."""
 
 import asyncio
 import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from support.deadline import until
-from support.serving import account, table
-from trackpush_api.routing import RoutingTable
-from trackpush_api.vocabulary import Aggregator
-from trackpush_server.config.resources import ResourceFolder
+from trackpush_api.routing import RoutingTable, digest_key
+from trackpush_cli.folder import compile_all
+from trackpush_server.config.resources import GRACE, ResourceFolder
 from trackpush_server.config.source import Loaded
 from trackpush_server.config.watch import Report, Swap, Watcher
 from trackpush_server.telemetry.routing import RoutingTelemetry
 
-
-def keys_in(folder: Path) -> tuple[RoutingTable | None, tuple[str, ...]]:
-    """One key a line; an empty file is a problem."""
-    keys = (folder / "a.yaml").read_text().split()
-    if not keys:
-        return None, ("a.yaml:1: empty",)
-    return table(account(Aggregator.CLICKPOST, *keys)), ()
-
-
-def folder_of(path: Path) -> ResourceFolder:
-    return ResourceFolder(path, keys_in)
+SERVER = """
+apiVersion: trackpush.dev/v1alpha1
+kind: WebhookServer
+metadata: {name: main, namespace: trackpush}
+spec: {allowedNamespaces: {from: All}, egress: {httpsOnly: false, allowedCIDRs: [127.0.0.0/8]}}
+"""
 
 
-def test_nothing_changed_is_the_same_fingerprint_and_the_same_revisions(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("k1")
-    source = folder_of(tmp_path)
+def client(name: str, *, url: str = "http://127.0.0.1:8001/hook", key: str = "") -> str:
+    """All resources of one client, its Secret last."""
+    return f"""
+apiVersion: trackpush.dev/v1alpha1
+kind: AggregatorWebhook
+metadata: {{name: clickpost, namespace: {name}}}
+spec:
+  aggregator: Clickpost
+  serverRef: {{name: main, namespace: trackpush}}
+  keys: [{{secretKeyRef: {{name: keys, key: clickpost}}}}]
+---
+apiVersion: trackpush.dev/v1alpha1
+kind: PushConfig
+metadata: {{name: oms, namespace: {name}}}
+spec: {{url: "{url}"}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: keys, namespace: {name}}}
+stringData: {{clickpost: "{key or f"key-of-{name}-clickpost"}"}}
+"""
+
+
+class Clock:
+    """Seconds that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "resources"
+    made.mkdir()
+    (made / "server.yaml").write_text(SERVER)
+    for name in ("acme", "zen"):
+        (made / f"{name}.yaml").write_text(client(name))
+    return made
+
+
+def urls(loaded: Loaded) -> dict[str, str]:
+    assert loaded.table is not None
+    return {one.name: one.url for one in loaded.table.destinations}
+
+
+def keys(loaded: Loaded) -> set[str]:
+    assert loaded.table is not None
+    return {digest for one in loaded.table.accounts for digest in one.key_digests}
+
+
+ACME, ZEN = digest_key("key-of-acme-clickpost"), digest_key("key-of-zen-clickpost")
+
+
+def test_nothing_changed_is_the_same_fingerprint_the_same_table_and_the_same_revisions(folder: Path) -> None:
+    source = ResourceFolder(folder)
+    first = source.load()
 
     assert source.fingerprint() == source.fingerprint()
-    assert source.load().revisions == source.load().revisions
-    assert source.load().revisions != folder_of(tmp_path).load().revisions  # salted
+    assert source.load().table is first.table
+    assert source.load().revisions == first.revisions
+    assert first.revisions != ResourceFolder(folder).load().revisions  # salted
 
 
-@pytest.mark.parametrize("change", ["write", "add", "remove", "replace", "touch", "subfolder", "link"])
+@pytest.mark.parametrize("change", ["write", "add", "remove", "replace", "touch", "subfolder", "link", "mode"])
 def test_every_change_changes_the_fingerprint(tmp_path: Path, change: str) -> None:
     file, other = tmp_path / "a.yaml", tmp_path / "b.yml"
     for name in ("1", "2"):
@@ -49,7 +103,7 @@ def test_every_change_changes_the_fingerprint(tmp_path: Path, change: str) -> No
     (tmp_path / "c.yaml").symlink_to("..data/c.yaml")
     file.write_text("k1")
     other.write_text("k1")
-    source = folder_of(tmp_path)
+    source = ResourceFolder(tmp_path)
     before = source.fingerprint()
 
     match change:
@@ -70,61 +124,247 @@ def test_every_change_changes_the_fingerprint(tmp_path: Path, change: str) -> No
         case "link":
             (tmp_path / "..new").symlink_to("..2")
             (tmp_path / "..new").replace(data)
+        case "mode":
+            file.chmod(0o600)
 
     assert source.fingerprint() != before
 
 
-def test_drafts_and_other_files_change_nothing(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("k1")
-    before = folder_of(tmp_path).fingerprint()
-    (tmp_path / ".a.yaml.swp").write_text("k2")
-    (tmp_path / "notes.txt").write_text("k2")
+def test_drafts_and_other_files_change_nothing(folder: Path) -> None:
+    before = ResourceFolder(folder).fingerprint()
+    (folder / ".a.yaml.swp").write_text("k2")
+    (folder / "notes.txt").write_text("k2")
 
-    assert folder_of(tmp_path).fingerprint() == before
+    assert ResourceFolder(folder).fingerprint() == before
 
 
-async def test_a_file_that_is_empty_while_it_is_saved_drops_nobody(tmp_path: Path) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_text("k1")
-    taken: list[RoutingTable] = []
+def _dangling(path: Path) -> None:
+    path.symlink_to("nowhere.yaml")
 
-    def prepare(loaded: Loaded) -> Swap:
-        async def swap() -> None:
-            assert loaded.table is not None
-            taken.append(loaded.table)
 
-        return swap
-
-    watcher = Watcher(folder_of(tmp_path), telemetry=RoutingTelemetry(CollectorRegistry()), prepare=prepare)
-    assert (await watcher.load()).problems == ()
-    await watcher.start()
+def _socket(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # the path of a socket may only be short
     try:
-        for number in range(3):
-            file.write_text("")
-            await asyncio.sleep(0)  # seen by whoever looks right now
-            file.write_text(f"k1 {number}")
-        await until(lambda: len(taken) == 2, seconds=2, what="the saved file")
-        report = watcher.report()
-        assert isinstance(report, Report)
-        assert report.problems == ()
-        assert list(report.files) == ["a.yaml"]
-        file.unlink()
-        await until(
-            lambda: isinstance(found := watcher.report(), Report) and bool(found.problems), seconds=2, what="the report"
-        )
-        assert len(taken) == 2
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)
     finally:
-        await watcher.stop()
+        os.chdir(here)
 
 
-async def test_a_table_that_the_running_server_cant_take_over_is_told_and_the_last_one_stays(tmp_path: Path) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_text("k1")
-    taken: list[RoutingTable] = []
+def _huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(9 * 1024 * 1024)
 
-    def refuse(found: RoutingTable) -> str | None:
-        return "set it back" if len(found.accounts[0].key_digests) == 2 else None
 
+def _loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (_dangling, "x.yaml: is a link to a file that does not exist; correct or remove it"),
+        (_loop, "x.yaml: can't be read (Too many levels of symbolic links); correct or remove it"),
+        (os.mkfifo, "x.yaml: is a FIFO, not a file; remove it"),
+        (_socket, "x.yaml: is a socket, not a file; remove it"),
+        (Path.mkdir, "x.yaml: warning: is a folder with the name of a file; rename it"),
+        (lambda path: path.symlink_to(path.parent), "x.yaml: is a link to a folder, not a file; remove it"),
+        (lambda path: path.symlink_to("/dev/zero"), "x.yaml: is a device, not a file; remove it"),
+        (_huge, "x.yaml: has 9.0 MiB; at most 8 MiB are read: split it"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "x.yaml: is not text in UTF-8; save it as UTF-8"),
+        (lambda path: path.write_text("a: [\n"), "x.yaml:2: invalid YAML: "),
+        (lambda path: path.write_text("a: \x07\n"), "x.yaml:1: invalid YAML: the character U+0007, which YAML does"),
+    ],
+)  # fmt: skip
+def test_what_is_no_readable_file_is_reported_by_check_and_serve_and_holds_up_nobody(
+    folder: Path, make: Callable[[Path], object], says: str
+) -> None:
+    source = ResourceFolder(folder)
+    source.load()
+    make(folder / "x.yaml")
+    (folder / "zen.yaml").write_text(client("zen", url="http://127.0.0.1:8002/new"))
+
+    loaded = source.load()
+    assert urls(loaded) == {"acme/oms": "http://127.0.0.1:8001/hook", "zen/oms": "http://127.0.0.1:8002/new"}
+    assert any(one.startswith(says) for one in (*loaded.problems, *loaded.warnings)), loaded
+    assert any(str(one).startswith(says) for one in compile_all(folder, server=None).problems)
+    assert source.fingerprint() == source.fingerprint()
+
+
+def test_a_file_that_nobody_may_read_keeps_its_client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ResourceFolder(folder)
+    source.load()
+    opened = os.open
+
+    def refuse(path: str, *rest: int) -> int:
+        if str(path).endswith("acme.yaml"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)  # root may read everything
+    (folder / "acme.yaml").chmod(0)
+    loaded = source.load()
+    assert keys(loaded) == {ACME, ZEN}
+    (problem,) = loaded.problems
+    assert problem == (
+        "acme.yaml: can't be read (Permission denied); make it readable"
+        " (until then what the file defined is served as it was before)"
+    )
+    monkeypatch.undo()
+    assert source.load().problems == ()
+
+
+BROKEN = {
+    "syntax": "a: [",
+    "spec": client("acme").replace("aggregator: Clickpost", "aggregator: Clickpst"),
+    "both specs": client("acme").replace("spec:", "spec: {x: 1} #").replace("spec: {url", "spec: {ulr"),
+    "kind": client("acme").replace("kind: PushConfig", "kind: Pushconfig"),
+    "url": client("acme", url="http://10.0.0.5/hook"),
+    "secret": client("acme").replace("stringData: {clickpost", "stringData: {other"),
+    "number": client("acme").replace('"key-of-acme-clickpost"', "0123456701234567"),
+    "no secret": client("acme").rpartition("---")[0],
+    "server": client("acme").replace("name: main", "name: mian"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_client_is_served_as_before_while_the_changes_of_others_count(folder: Path, what: str) -> None:
+    source = ResourceFolder(folder, clock=(clock := Clock()))
+    source.load()
+    (folder / "acme.yaml").write_text(BROKEN[what])
+    (folder / "zen.yaml").write_text(client("zen", url="http://127.0.0.1:8002/new"))
+
+    for _ in range(3):
+        loaded = source.load()
+        assert urls(loaded) == {"acme/oms": "http://127.0.0.1:8001/hook", "zen/oms": "http://127.0.0.1:8002/new"}
+        assert keys(loaded) == {ACME, ZEN}
+        assert loaded.problems
+        assert loaded.kept
+        assert loaded.complete
+        clock.now += GRACE
+        source.fingerprint()
+
+    (folder / "acme.yaml").write_text(client("acme", url="http://127.0.0.1:8003/mended"))
+    mended = source.load()
+    assert (mended.problems, mended.kept) == ((), ())
+    assert urls(mended)["acme/oms"] == "http://127.0.0.1:8003/mended"
+
+
+@pytest.mark.parametrize("loss", ["gone", "empty", "cut off", "renamed namespace"])
+def test_a_client_that_is_lost_is_served_until_it_has_been_lost_for_a_few_seconds(folder: Path, loss: str) -> None:
+    source = ResourceFolder(folder, clock=(clock := Clock()))
+    source.load()
+    file = folder / "acme.yaml"
+    match loss:
+        case "gone":
+            file.unlink()
+        case "empty":
+            file.write_text("")
+        case "cut off":
+            file.write_text(client("acme")[: client("acme").index("---")])
+        case "renamed namespace":
+            file.write_text(client("other"))
+
+    held = source.load()
+    assert urls(held)["acme/oms"] == "http://127.0.0.1:8001/hook"
+    assert any("acme.yaml: warning: PushConfig acme/oms: is gone; after 5 s" in one for one in held.warnings)
+    before = source.fingerprint()
+    clock.now += GRACE
+    assert source.fingerprint() != before, "the watcher has to look again"
+    given_up = source.load()
+    assert "acme/oms" not in urls(given_up)
+    assert not any("is gone" in one for one in given_up.warnings)
+    assert urls(given_up)["zen/oms"]
+    file.write_text(client("acme"))
+    assert keys(source.load()) >= {ACME, ZEN}
+
+
+def test_a_file_that_comes_back_within_the_time_loses_nothing_and_the_time_begins_again(folder: Path) -> None:
+    source = ResourceFolder(folder, clock=(clock := Clock()))
+    source.load()
+    for _ in range(4):
+        (folder / "acme.yaml").unlink()
+        assert keys(source.load()) == {ACME, ZEN}
+        clock.now += GRACE - 1
+        source.fingerprint()
+        (folder / "acme.yaml").write_text(client("acme"))
+        assert keys(source.load()) == {ACME, ZEN}
+
+
+def test_a_resource_that_moves_to_another_file_is_served_from_there_at_once(folder: Path) -> None:
+    source = ResourceFolder(folder)
+    source.load()
+    (folder / "acme.yaml").unlink()
+    (folder / "acme2.yaml").write_text(client("acme", url="http://127.0.0.1:8004/moved"))
+    loaded = source.load()
+    assert urls(loaded)["acme/oms"] == "http://127.0.0.1:8004/moved"
+    assert (loaded.kept, loaded.problems) == ((), ())
+
+
+@pytest.mark.parametrize("text", ["a: [", SERVER.replace("httpsOnly: false", "httpsOnly: maybe"), ""])
+def test_a_broken_webhook_server_keeps_its_settings_while_clients_change(folder: Path, text: str) -> None:
+    source = ResourceFolder(folder)
+    before = source.load().table
+    (folder / "server.yaml").write_text(text)
+    (folder / "zen.yaml").write_text(client("zen", url="http://127.0.0.1:8002/new"))
+    loaded = source.load()
+    assert urls(loaded)["zen/oms"] == "http://127.0.0.1:8002/new"
+    assert before is not None
+    assert loaded.table is not None
+    assert loaded.table.server == before.server
+
+
+def test_what_somebody_decided_takes_effect_at_once(folder: Path) -> None:
+    source = ResourceFolder(folder)
+    source.load()
+    (folder / "server.yaml").write_text(SERVER.replace("from: All", "from: Same"))
+    assert keys(source.load()) == set()
+
+
+def test_a_key_of_a_broken_client_that_another_takes_over_belongs_to_the_other(folder: Path) -> None:
+    source = ResourceFolder(folder)
+    source.load()
+    (folder / "acme.yaml").write_text("a: [")
+    (folder / "zen.yaml").write_text(client("zen", key="key-of-acme-clickpost"))
+    loaded = source.load()
+    assert loaded.table is not None
+    assert [one.name for one in loaded.table.accounts if ACME in one.key_digests] == ["zen/clickpost"]
+
+
+@pytest.mark.parametrize("what", ["syntax", "spec", "number"])
+def test_a_start_with_a_broken_file_serves_the_others_and_calls_no_key_unknown(folder: Path, what: str) -> None:
+    (folder / "acme.yaml").write_text(BROKEN[what])
+    source = ResourceFolder(folder)
+    loaded = source.load()
+    assert keys(loaded) == {ZEN}
+    assert loaded.problems
+    assert not loaded.complete
+    (folder / "acme.yaml").write_text(client("acme"))
+    assert source.load().complete
+
+
+def test_only_a_changed_file_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ResourceFolder(folder)
+    source.load()
+    opened: list[str] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(Path(path).name) or real(path, *rest))
+    (folder / "zen.yaml").write_text(client("zen", url="http://127.0.0.1:8002/new"))
+    source.load()
+    assert opened == ["zen.yaml"]
+
+
+def test_warnings_are_told_beside_the_table(folder: Path) -> None:
+    (folder / "zen.yaml").write_text(
+        client("zen").replace("metadata: {name: oms, namespace: zen}", "metadata: {name: o}")
+    )
+    warnings = ResourceFolder(folder).load().warnings
+    assert 'zen.yaml:12: warning: PushConfig o metadata.namespace: is missing, so "default" is used; set it' in warnings
+
+
+@asynccontextmanager
+async def watching(folder: Path, taken: list[RoutingTable], **options: Callable[..., object]) -> AsyncIterator[Watcher]:
     def prepare(loaded: Loaded) -> Swap:
         async def swap() -> None:
             assert loaded.table is not None
@@ -133,25 +373,58 @@ async def test_a_table_that_the_running_server_cant_take_over_is_told_and_the_la
         return swap
 
     telemetry = RoutingTelemetry(CollectorRegistry())
-    watcher = Watcher(folder_of(tmp_path), telemetry=telemetry, prepare=prepare, refuse=refuse)
+    watcher = Watcher(ResourceFolder(folder), telemetry=telemetry, prepare=prepare, **options)  # type: ignore[arg-type]
     await watcher.load()
     await watcher.start()
     try:
-        file.write_text("k1 k2")
+        yield watcher
+    finally:
+        await watcher.stop()
+
+
+async def test_a_file_that_is_empty_while_it_is_saved_drops_nobody(folder: Path) -> None:
+    taken: list[RoutingTable] = []
+    file = folder / "acme.yaml"
+    async with watching(folder, taken) as watcher:
+        for number in range(3):
+            file.write_text("")
+            await asyncio.sleep(0)  # seen by whoever looks right now
+            file.write_text(client("acme", url=f"http://127.0.0.1:8001/{number}"))
+        await until(lambda: len(taken) == 2, seconds=30, what="the saved file")
+        report = watcher.report()
+        assert isinstance(report, Report)
+        assert report.problems == ()
+        assert list(report.files) == ["acme.yaml", "server.yaml", "zen.yaml"]
+        assert all(len(one.destinations) == 2 for one in taken)
+
+
+async def test_a_lost_file_is_given_up_without_another_change(folder: Path) -> None:
+    taken: list[RoutingTable] = []
+    async with watching(folder, taken):
+        (folder / "acme.yaml").unlink()
+        await until(lambda: len(taken[-1].destinations) == 1, seconds=60, what="the end of the lost client")
+
+
+async def test_a_table_that_the_running_server_cant_take_over_is_told_and_the_last_one_stays(folder: Path) -> None:
+    taken: list[RoutingTable] = []
+
+    def refuse(found: RoutingTable) -> str | None:
+        return "set it back" if found.destinations[0].url.endswith("/refused") else None
+
+    async with watching(folder, taken, refuse=refuse) as watcher:
+        (folder / "acme.yaml").write_text(client("acme", url="http://127.0.0.1:8001/refused"))
         await until(
             lambda: isinstance(found := watcher.report(), Report) and found.problems == ("set it back",),
             seconds=30,
             what="the refusal",
         )
-        file.write_text("k3")
+        (folder / "acme.yaml").write_text(client("acme", url="http://127.0.0.1:8001/fine"))
         await until(lambda: len(taken) == 2, seconds=30, what="the next table")
         report = watcher.report()
         assert isinstance(report, Report)
         assert report.problems == ()
-    finally:
-        await watcher.stop()
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        folder_of(tmp_path / "nowhere").fingerprint()
+        ResourceFolder(tmp_path / "nowhere").fingerprint()

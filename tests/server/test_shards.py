@@ -77,7 +77,7 @@ class Probe:
 
 def refusals(log: StringIO) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    return [line for line in lines if line["event"] == "routing_shards_refused"]
+    return [line for line in lines if line["event"] == "routing_parts_refused"]
 
 
 async def test_all_shards_are_served_and_config_tells_the_revision_of_each(

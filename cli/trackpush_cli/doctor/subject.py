@@ -54,8 +54,7 @@ def of_folder(folder: Path, server: str | None) -> Subject:
     Raises:
         CannotStartError: there is no server in it that could be examined.
     """
-    files, unreadable = read_folder(folder)
-    return _subject(parse_manifests(files), server, unreadable)
+    return _subject(read_folder(folder), server)
 
 
 def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> Subject:
@@ -82,7 +81,7 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> Subject:
             unread = error.message
         except CannotStartError:
             continue  # missing: compile() tells, with the resource that names it
-    return _subject(parse_manifests({"cluster": _yaml([*bodies, *secrets])}), f"{namespace}/{name}", (), unread)
+    return _subject(parse_manifests({"cluster": _yaml([*bodies, *secrets])}), f"{namespace}/{name}", unread)
 
 
 def _yaml(bodies: "Sequence[Body]") -> str:
@@ -117,9 +116,9 @@ def sources(model: object) -> Iterator[SecretSource]:
             yield from sources(getattr(model, name))
 
 
-def _subject(parsed: Parsed, server: str | None, unreadable: tuple[Problem, ...], unread: str | None = None) -> Subject:
+def _subject(parsed: Parsed, server: str | None, unread: str | None = None) -> Subject:
     compiled = compile_table(parsed.resources, parsed.secrets, server=server)
-    problems = (*unreadable, *parsed.problems, *compiled.problems)
+    problems = (*parsed.problems, *compiled.problems)
     servers = [one for one in parsed.resources if one.kind == "WebhookServer"]
     chosen = [one for one in servers if server is None or one.full_name == server]
     if len(chosen) != 1 or not isinstance(chosen[0].spec, WebhookServerSpec):

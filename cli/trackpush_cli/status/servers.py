@@ -1,6 +1,6 @@
 """What a running server tells of itself on its admin port, put as findings and figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -60,17 +60,22 @@ def _answer(port: AdminPort, name: str | None) -> Answer:
     config = port.ask("GET", "/config")
     shown = name or str(config.get("server") or port.name)
     findings = [_server(shown, "Ready", "NotReady", reason) for reason in port.ask("GET", "/readyz").get("reasons", ())]
-    kept = " (meanwhile its last good state is served)" if config.get("revision") else ""
-    findings += [_server(shown, "Programmed", "BrokenConfig", text + kept) for text in config.get("problems", ())]
+    findings += [_server(shown, "Programmed", "BrokenConfig", text) for text in config.get("problems", ())]
+    findings += [
+        msgspec.structs.replace(_server(shown, "Programmed", "ConfigWarning", text), severity="warning")
+        for text in config.get("warnings", ())
+    ]
     findings += [_endpoint(one) for one in port.ask("GET", "/undelivered")["pushConfigs"]]
     findings += unrecognised(port)
-    state = ServerState(name=shown, clients=config.get("push_configs"), queues=queues(port))
+    rows = tuple(_push_configs(port))
+    findings += [_gone(one) for one in rows if one["state"] == "missing" and one["pending"]]
+    state = ServerState(name=shown, clients=config.get("push_configs"), queues=_queues(rows))
     return Answer(state, tuple(findings))
 
 
-def queues(port: AdminPort) -> tuple[Queue, ...]:
+def _queues(push_configs: Iterable[dict[str, Any]]) -> tuple[Queue, ...]:
     """PushConfigs with something pending or dead, the longest wait first."""
-    rows = [_queue(one) for one in _push_configs(port)]
+    rows = [_queue(one) for one in push_configs]
     waiting = [one for one in rows if one.pending or one.dead]
     return tuple(sorted(waiting, key=lambda one: (-(one.oldest_seconds or 0), -one.dead, one.push_config)))
 
@@ -110,6 +115,14 @@ def _queue(one: dict[str, Any]) -> Queue:
         oldest_seconds=one["queueAgeSeconds"] if one["pending"] else None,
         dead=one["dead"],
     )
+
+
+def _gone(one: dict[str, Any]) -> Finding:
+    message = (
+        f"no PushConfig of this name is configured, and {one['pending']} pushes wait for it; restore it, or remove"
+        " what is stored with: trackpush erase"
+    )
+    return Finding(kind="PushConfig", name=one["name"], condition="Accepted", reason="Missing", message=message)
 
 
 def _server(name: str, condition: str, reason: str, message: str) -> Finding:

@@ -60,6 +60,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     hosts: tuple[str, ...]
     base_path: str | None
     problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    kept: tuple[str, ...]
+    """``Kind namespace/name`` of what is served as it was before."""
     push_configs: tuple[LoadedPushConfig, ...]
     accounts: tuple[LoadedAccount, ...]
     after: str | None
@@ -101,10 +104,21 @@ def configuration(
         hosts=() if table is None else tuple(one.host for one in table.server.hosts),
         base_path=None if table is None else table.server.base_path,
         problems=report.problems if isinstance(report, Report) else report,
+        warnings=() if told is None else told.warnings,
+        kept=() if told is None else told.kept,
         push_configs=tuple(_push_config(one) for one in destinations),
         accounts=tuple(_account(one) for one in accounts),
         after=end,
     )
+
+
+def notice(report: Report | tuple[str, ...]) -> str:
+    """One sentence about problems and warnings of the configuration; empty where there are none."""
+    problems = report.problems if isinstance(report, Report) else report
+    warnings = report.warnings if isinstance(report, Report) else ()
+    counts = [(len(problems), "problem"), (len(warnings), "warning")]
+    parts = [f"{number} {word}{'' if number == 1 else 's'}" for number, word in counts if number]
+    return f"The configuration has {' and '.join(parts)}." if parts else ""
 
 
 def _page(found: Sequence[_T], client: str | None, after: str, limit: int) -> list[_T]:

@@ -1,65 +1,173 @@
-"""A folder of resource files as a source of routing tables: what `trackpush serve DIR` watches."""
+"""A folder of resource files as a source of routing tables: what `trackpush serve DIR` watches.
 
-import hashlib
-import os
-from collections.abc import Callable, Hashable, Iterator
+Files are read one by one, and the valid ones take effect at once. `keeping` says what is served of the others.
+"""
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
+from trackpush_api.compile import compile_table
+from trackpush_api.manifest import Parsed, Resource, join
+from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
+from trackpush_server.config.keeping import Circumstances, Combined, Served, combine
+from trackpush_server.config.reader import FileContent, FolderReader
 from trackpush_server.config.source import Loaded
 
-_SUFFIXES = (".yaml", ".yml", ".json")
-_REVISION_DIGITS = 12
-
-Compile = Callable[[Path], tuple[RoutingTable | None, tuple[str, ...]]]
-"""Reads and compiles a folder: a table, or all that is wrong with it, one line each."""
+GRACE: Final = 5.0
+"""Seconds for which a resource that is no longer in its file is served on: a save may be half done."""
+_ACCOUNT, _PUSH, _SERVER = "AggregatorWebhook", "PushConfig", "WebhookServer"
 
 
 class ResourceFolder:
     """Files below a folder, links followed. Hidden ones (drafts, ``..data``) are no resources."""
 
-    def __init__(self, folder: Path, compile_folder: Compile) -> None:
+    def __init__(self, folder: Path, *, server: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """``server``: ``namespace/name`` of the WebhookServer, where there are several. ``clock`` in seconds."""
         self.name = str(folder)
-        self._folder = folder
-        self._compile = compile_folder
-        self._salt = os.urandom(16)
+        self._server = server
+        self._clock = clock
+        self._reader = FolderReader(folder)
+        self._losses = _Losses()
+        self._good_server: Resource | None = None
         self._table: RoutingTable | None = None
+        self._read_whole: set[str] = set()
 
     def fingerprint(self) -> Hashable:
-        """Name, inode, size and time of every file: it changes with each save, and when a volume swaps its link.
+        """Names, stamps and troubles of all files, and how many lost resources were given up.
 
         Raises:
             OSError: the folder can't be read.
         """
-        stats = [(entry.path, entry.stat()) for entry in self._files()]
-        return tuple((path, one.st_ino, one.st_size, one.st_mtime_ns) for path, one in stats)
+        return self._reader.look(), self._losses.give_up(self._clock())
 
     def load(self) -> Loaded:
-        """Read and compile; see `Source`."""
-        table, problems = self._compile(self._folder)
-        if problems:
-            return Loaded(table=None, problems=problems)
-        if table is not None and (self._table is None or table.revision != self._table.revision):
+        """Read what changed, and compile; see `Source`."""
+        contents = self._reader.read()
+        parsed = join(one.read for one in contents)
+        present = {(one.kind, one.full_name) for one in parsed.resources}
+        held = self._losses.note(parsed.resources, contents, self._clock())
+        compiled = compile_table(
+            self._with_server(parsed, held),
+            parsed.secrets,
+            server=self._server,
+            last=None if self._table is None else self._table.server,
+        )
+        problems = sorted((*parsed.problems, *compiled.problems), key=lambda problem: problem.order)
+        errors = [one for one in problems if one.severity is Severity.ERROR]
+        if compiled.table is None:
+            return Loaded(table=None, problems=tuple(map(str, errors)), warnings=_warnings(problems))
+        now = Circumstances(present=present, problems=errors, held=held)
+        combined = combine(compiled.table, self._table, now)
+        self._take(combined.table)
+        assert self._table is not None
+        return Loaded(
+            table=self._table,
+            problems=tuple(_with_consequence(one, combined, self._losses) for one in errors),
+            warnings=(*_warnings(problems), *self._losses.warnings),
+            kept=tuple(f"{kind} {name}" for kind, name in combined.kept),
+            complete=self._is_complete(contents, errors, combined),
+            revisions={one.found.name: one.revision for one in contents if one.revision},
+        )
+
+    def _take(self, table: RoutingTable) -> None:
+        """The same object as long as nothing changed."""
+        if self._table is None or table.revision != self._table.revision:
             self._table = table
-        return Loaded(table=table and self._table, revisions=dict(self._revisions()))
 
-    def _revisions(self) -> Iterator[tuple[str, str]]:
-        """Salted for this process, so that nobody can try passwords against the revision of a file of Secrets."""
-        for entry in self._files():
-            content = Path(entry.path).read_bytes()
-            digest = hashlib.blake2b(content, key=self._salt).hexdigest()
-            yield os.path.relpath(entry.path, self._folder), digest[:_REVISION_DIGITS]
+    def _with_server(self, parsed: Parsed, held: set[Served]) -> Sequence[Resource]:
+        """All resources; in place of a WebhookServer that is broken or held, its last good version."""
+        last = self._good_server
+        servers = {one.full_name: one for one in parsed.resources if one.kind == _SERVER}
+        others = [one for one in parsed.resources if one.kind != _SERVER]
+        if last is not None:
+            found = servers.get(last.full_name)
+            if (found is None and (_SERVER, last.full_name) in held) or (found is not None and found.spec is None):
+                servers[last.full_name] = last
+        good = [one for one in servers.values() if one.spec is not None and self._server in {None, one.full_name}]
+        if len(good) == 1:
+            (self._good_server,) = good
+        return [*servers.values(), *others]
 
-    def _files(self) -> list["os.DirEntry[str]"]:
-        return sorted(_walk(self._folder), key=lambda entry: entry.path)
+    def _is_complete(self, contents: Iterable[FileContent], errors: Iterable[Problem], combined: Combined) -> bool:
+        """Whether every key is known: not while a file, or an account, was never read as a whole."""
+        self._read_whole |= {one.found.name for one in contents if one.is_whole}
+        accounts = {one.name for one in combined.table.accounts}
+        unknown = [one for one in errors if _is_unknown_account(one, accounts)]
+        return not unknown and all(one.found.name in self._read_whole for one in contents if not one.found.is_folder)
 
 
-def _walk(folder: "Path | os.DirEntry[str]") -> "Iterator[os.DirEntry[str]]":
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
+class _Losses:
+    """Resources that were in a file and are in none now."""
+
+    def __init__(self) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self._files: dict[Served, str] = {}
+        """Where each was last."""
+        self._since: dict[Served, float] = {}
+        self._given_up: set[Served] = set()
+        self._count = 0
+
+    def file_of(self, title: Served) -> str | None:
+        """Where a resource was last."""
+        return self._files.get(title)
+
+    def give_up(self, now: float) -> int:
+        """Give up what has been lost for a while; how many were given up so far."""
+        for title, since in self._since.items():
+            if now - since >= GRACE and title not in self._given_up:
+                self._given_up.add(title)
+                self._count += 1
+        return self._count
+
+    def note(self, resources: Iterable[Resource], contents: Iterable[FileContent], now: float) -> set[Served]:
+        """Take note of what there is; which of the others are still to be served."""
+        present = {(one.kind, one.full_name): one.file or "" for one in resources}
+        self._files |= present
+        self._since = {title: since for title, since in self._since.items() if title not in present}
+        self._given_up -= present.keys()
+        broken = [one.found for one in contents if not one.is_whole]
+        held: set[Served] = set()
+        warnings: list[str] = []
+        for title, file in list(self._files.items()):
+            if title in present:
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry)
-            elif entry.name.endswith(_SUFFIXES):
-                yield entry
+            if any(one.name == file or (one.is_folder and file.startswith(f"{one.name}/")) for one in broken):
+                self._since.pop(title, None)  # the time counts from when the file is whole or gone
+                self._given_up.discard(title)
+                held.add(title)
+            elif title in self._given_up:
+                del self._files[title], self._since[title]
+                self._given_up.discard(title)
+            else:
+                self._since.setdefault(title, now)
+                held.add(title)
+                kind, name = title
+                warnings.append(f"{file}: warning: {kind} {name}: is gone; after {GRACE:.0f} s it is not served")
+        self.warnings = tuple(sorted(warnings))
+        return held
+
+
+def _warnings(problems: Iterable[Problem]) -> tuple[str, ...]:
+    return tuple(str(one) for one in problems if one.severity is Severity.WARNING)
+
+
+def _is_unknown_account(problem: Problem, served: set[str]) -> bool:
+    kind, _, name = (problem.resource or "").partition(" ")
+    return kind == _ACCOUNT and name not in served and problem.reason is not None
+
+
+def _with_consequence(problem: Problem, combined: Combined, losses: _Losses) -> str:
+    """The problem, and what is served meanwhile."""
+    kind, _, name = (problem.resource or "").partition(" ")
+    if (kind, name) in combined.kept:
+        return f"{problem} (until then it is served as it was before)"
+    if kind == _PUSH and name not in combined.table.destination_by_name:
+        return f"{problem} (until then its pushes wait)"
+    if kind == _ACCOUNT and all(one.name != name for one in combined.table.accounts):
+        return f"{problem} (until then it is not served)"
+    if problem.file is not None and any(losses.file_of(title) == problem.file for title in combined.kept):
+        return f"{problem} (until then what the file defined is served as it was before)"
+    return str(problem)

@@ -1,4 +1,4 @@
-"""A source of routing tables: a folder taken as a whole, or shards that are taken one by one."""
+"""A source of routing tables: a folder of resource files, or of shards."""
 
 from collections.abc import Hashable
 from typing import Protocol
@@ -11,13 +11,17 @@ from trackpush_api.routing import RoutingTable
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """What one reading gave.
 
-    A source that is taken as a whole gives a table only when nothing is wrong. One of parts may give both: the table
-    holds the last good version of each part, and the problems say which parts are not as they should be.
+    It may hold a table and problems: the table has the last good version of each part, and the problems say which parts
+    are not as they should be.
     """
 
     table: RoutingTable | None
     """The same object as long as nothing changed: that is how a new table is told from the old one."""
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is served and is probably not meant so."""
+    kept: tuple[str, ...] = ()
+    """``Kind namespace/name`` of what is served as it was before, since it is broken or missing now."""
     complete: bool = True
     """False: a part of the table was never read, so a key that isn't in it may still be right."""
     waits: bool = False

@@ -41,7 +41,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
     """Revision of each file, or shard, that is served."""
     problems: tuple[str, ...]
-    """Of the last reload; what they name is served as it was before."""
+    """Of the last reload, each with what is served meanwhile."""
+    warnings: tuple[str, ...]
+    """Of the last reload: what is served and is probably not meant so."""
+    kept: tuple[str, ...]
+    """``Kind namespace/name`` of what is served as it was before, since it is broken or missing now."""
 
 
 class _Reading(NamedTuple):
@@ -76,6 +80,7 @@ class Watcher:
         self._loaded = self._first.loaded
         self._loaded_at = 0.0
         self._problems: tuple[str, ...] = ()
+        self._warnings: tuple[str, ...] = ()
         self._taken: Hashable = None
         self._task: asyncio.Task[None] | None = None
 
@@ -119,6 +124,8 @@ class Watcher:
             complete=self._loaded.complete,
             files=self._loaded.revisions,
             problems=self._problems,
+            warnings=self._warnings,
+            kept=self._loaded.kept,
         )
 
     def _read(self) -> _Reading:
@@ -154,6 +161,9 @@ class Watcher:
 
     async def _take(self, reading: _Reading) -> None:
         loaded, swap = reading
+        if loaded.warnings != self._warnings:
+            self._warnings = loaded.warnings
+            self._telemetry.warnings(loaded.warnings)
         if loaded.table is None:
             self._tell(loaded.problems)
             return

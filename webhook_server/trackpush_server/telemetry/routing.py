@@ -35,6 +35,11 @@ class RoutingTelemetry:
             "Problems that the last reload of the routing table found; 0 when it was taken.",
             registry=registry,
         )
+        self._warnings = Gauge(
+            "trackpush_config_warnings",
+            "Warnings of the last reload of the routing table: what is served and is probably not meant so.",
+            registry=registry,
+        )
         self._reloads = Counter(
             "trackpush_config_reloads",
             "Reloads of the routing table, by result: taken or refused.",
@@ -69,5 +74,11 @@ class RoutingTelemetry:
             return
         if kept is not None:
             self._reloads.labels("refused").inc()
-        event = "routing_shards_refused" if partly else "routing_table_refused"
+        event = "routing_parts_refused" if partly else "routing_table_refused"
         _log.error(event, problems=list(problems), kept=kept)
+
+    def warnings(self, warnings: Sequence[str]) -> None:
+        """What the last reload found that is probably not meant so; nothing when there is nothing any more."""
+        self._warnings.set(len(warnings))
+        if warnings:
+            _log.warning("configuration_warnings", warnings=list(warnings))

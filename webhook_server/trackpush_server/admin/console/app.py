@@ -13,8 +13,9 @@ from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.pages import Pages
 from trackpush_server.admin.console.replays import Replaying
 from trackpush_server.admin.console.static import Static
-from trackpush_server.admin.console.templating import environment, page
+from trackpush_server.admin.console.templating import NOTICE, ConsoleNotice, environment, page
 from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.loaded import notice
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.operations.jobs import TooManyJobsError
 
@@ -24,6 +25,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def add_routes(app: web.Application, desk: Desk, login: Login, static: Static, oidc: OidcLogin | None = None) -> None:
     """Add them to the admin port."""
     environment()
+    app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))
     pages, replaying = Pages(desk), Replaying(desk)
     shown: dict[str, _Handler] = {
         "/console/": pages.search,

@@ -1,6 +1,6 @@
 """Renders pages: jinja2 with escaping on and unknown names as errors, and the words and numbers that people read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -24,6 +24,16 @@ NAVIGATION: Final = (
     ("config", "/console/config", "Configuration"),
     ("audit", "/console/audit", "Audit log"),
 )
+
+
+class ConsoleNotice(msgspec.Struct, frozen=True):
+    """What stands at the top of every page."""
+
+    text: Callable[[], str]
+    """One sentence, empty where there is nothing to say."""
+
+
+NOTICE: Final = web.AppKey("notice", ConsoleNotice)
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _THOUSAND = 1000
 NOTHING: Final = "\N{EN DASH}"
@@ -62,7 +72,10 @@ def page(
 ) -> web.Response:
     """A whole page, or what of it htmx asked for: pages are small enough to make them whole."""
     who = request.get(KEY)
-    text = environment().get_template(template).render(who=who, active=active, path=request.path, **context)
+    notice = request.config_dict[NOTICE].text() if who is not None and NOTICE in request.config_dict else ""
+    text = (
+        environment().get_template(template).render(who=who, active=active, path=request.path, notice=notice, **context)
+    )
     return web.Response(text=text, status=status, content_type="text/html")
 
 

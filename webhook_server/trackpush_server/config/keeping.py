@@ -1,0 +1,86 @@
+"""What is served of resources that are broken or lost at the moment: what was served of them before. Pure.
+
+One client's mistake must cost nobody anything, not even that client. A resource that can't be compiled, or whose file
+can't be read as a whole, is served as it was. One that is simply not there any more is given a few seconds, since an
+editor or a sync may be in the middle of a save, and is then removed.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.routing import Account, Destination, RoutingTable
+
+T = TypeVar("T", Account, Destination)
+Served = tuple[str, str]
+"""Kind and ``namespace/name``."""
+_DECISIONS = frozenset({Reason.NAMESPACE_NOT_ALLOWED, Reason.KEY_CONFLICT})
+"""Reasons that are somebody's decision, which takes effect: what was served before is not served on."""
+
+
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is with the resources of a folder."""
+
+    present: Collection[Served]
+    """Resources that are in the files."""
+    problems: Iterable[Problem]
+    held: Collection[Served]
+    """Resources that are in no file, and may come back."""
+
+
+class Combined(msgspec.Struct, frozen=True, kw_only=True):
+    """A table, and what in it is as it was before."""
+
+    table: RoutingTable
+    kept: tuple[Served, ...] = ()
+
+
+def combine(new: RoutingTable, old: RoutingTable | None, now: Circumstances) -> Combined:
+    """The new table, with what has to be kept of the old one."""
+    if old is None:
+        return Combined(table=new)
+    broken = _broken(now.problems)
+    claimed = {(one.aggregator, digest) for one in new.accounts for digest in one.key_digests}
+    accounts = {one.name: one for one in new.accounts}
+    destinations = {one.name: one for one in new.destinations}
+    kept: list[Served] = []
+    for account in old.accounts:
+        title = ("AggregatorWebhook", account.name)
+        if account.name not in accounts and _is_kept(title, now, broken):
+            digests = tuple(one for one in account.key_digests if (account.aggregator, one) not in claimed)
+            if digests:
+                accounts[account.name] = msgspec.structs.replace(account, key_digests=digests)
+                kept.append(title)
+    namespaces = {name.partition("/")[0] for _, name in kept}
+    for destination in old.destinations:
+        title = ("PushConfig", destination.name)
+        # A PushConfig without fault is missing in the new table where no account of its namespace was compiled.
+        in_kept = destination.name.partition("/")[0] in namespaces and title in now.present
+        if destination.name not in destinations and (in_kept or _is_kept(title, now, broken)):
+            destinations[destination.name] = destination
+            kept.append(title)
+    if not kept:
+        return Combined(table=new)
+    table = msgspec.structs.replace(new, accounts=_sorted(accounts), destinations=_sorted(destinations))
+    return Combined(table=table, kept=tuple(kept))
+
+
+def _is_kept(title: Served, now: Circumstances, broken: Collection[Served]) -> bool:
+    return title in broken if title in now.present else title in now.held
+
+
+def _broken(problems: Iterable[Problem]) -> set[Served]:
+    """Resources with an error, unless it says that they are not to be served."""
+    broken: set[Served] = set()
+    decided: set[Served] = set()
+    for one in problems:
+        if one.resource is not None and one.severity is Severity.ERROR:
+            kind, _, name = one.resource.partition(" ")
+            (decided if one.reason in _DECISIONS else broken).add((kind, name))
+    return broken - decided
+
+
+def _sorted(found: Mapping[str, T]) -> tuple[T, ...]:
+    return tuple(found[name] for name in sorted(found))

@@ -1,0 +1,76 @@
+"""Reads the files of a folder, each by itself: one that did not change is not read again."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from trackpush_api.manifest import ReadFile, read_file
+from trackpush_api.problems import Problem, Severity
+from trackpush_server.config.walk import FoundFile, read_text, walk
+
+_REVISION_DIGITS = 12
+
+
+class FileContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at a file gave."""
+
+    found: FoundFile
+    read: ReadFile
+    revision: str = ""
+    """Changes with the file and tells nothing of what it holds; empty where it can't be read."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was understood: what it doesn't hold was removed on purpose."""
+        return not any(one.severity is Severity.ERROR for one in self.read.problems)
+
+
+class FolderReader:
+    """Not shared by threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._salt = os.urandom(16)
+        """So that nobody can try passwords against the revision of a file of Secrets."""
+        self._contents: dict[str, FileContent] = {}
+
+    def look(self) -> tuple[FoundFile, ...]:
+        """Names and stamps; changes whenever `read` may give something else.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        return tuple(walk(self._folder))
+
+    def read(self) -> tuple[FileContent, ...]:
+        """All files by name; only the changed ones are read.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        contents = [self._content(found) for found in self.look()]
+        self._contents = {one.found.name: one for one in contents}
+        return tuple(contents)
+
+    def _content(self, found: FoundFile) -> FileContent:
+        known = self._contents.get(found.name)
+        if known is not None and known.found == found and (known.revision or found.trouble):
+            return known
+        if found.trouble is not None:
+            severity = Severity.WARNING if found.is_folder and found.name.endswith((".yaml", ".yml", ".json")) else None
+            return _troubled(found, found.trouble, severity or Severity.ERROR)
+        try:
+            text = read_text(found)
+        except UnicodeDecodeError:
+            return _troubled(found, "is not text in UTF-8; save it as UTF-8")
+        except OSError as error:
+            return _troubled(found, f"can't be read ({error.strerror or error}); make it readable")
+        digest = hashlib.blake2b(text.encode(), key=self._salt).hexdigest()
+        return FileContent(found=found, read=read_file(found.name, text), revision=digest[:_REVISION_DIGITS])
+
+
+def _troubled(found: FoundFile, trouble: str, severity: Severity = Severity.ERROR) -> FileContent:
+    problem = Problem(severity=severity, message=trouble, file=found.name)
+    return FileContent(found=found, read=ReadFile(file=found.name, problems=(problem,)))

@@ -1,0 +1,98 @@
+"""The one walk over a folder of resources: `trackpush check` and `trackpush serve` see the same files.
+
+Nothing that somebody may have put there can stop or hang it: what is no readable file is found with its trouble.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""Of one file. A client's resources have a few kilobytes."""
+_MIB: Final = 1024 * 1024
+Stamp = tuple[int, ...]
+"""Inode, size and times: it changes with each save, and with a changed mode."""
+
+
+class FoundFile(NamedTuple):
+    """A file, or what is in the place of one."""
+
+    name: str
+    """Relative to the folder."""
+    path: str
+    stamp: Stamp = ()
+    trouble: str | None = None
+    """Why it is not read, and what to do."""
+    is_folder: bool = False
+    """Files below it are still found."""
+
+
+def walk(folder: Path) -> list[FoundFile]:
+    """All files with resources below a folder, by name; links to files are followed, hidden names are not.
+
+    Raises:
+        OSError: the folder itself can't be read.
+    """
+    with os.scandir(folder):
+        pass
+    return sorted(_walk(str(folder), ""), key=lambda found: found.name)
+
+
+def read_text(found: FoundFile) -> str:
+    """The text of a file that has no trouble.
+
+    Raises:
+        OSError: it can't be read, or is no file any more.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hang it
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is no file any more")
+        return file.read(MOST_BYTES + 1).decode("utf-8-sig")
+
+
+def _walk(path: str, prefix: str) -> Iterator[FoundFile]:
+    try:
+        with os.scandir(path) as entries:
+            listed = list(entries)
+    except OSError as error:
+        trouble = f"the folder can't be read ({error.strerror}); make it readable"
+        yield FoundFile(prefix.rstrip("/"), path, trouble=trouble, is_folder=True)
+        return
+    for entry in listed:
+        if entry.name.startswith("."):
+            continue
+        name = prefix + entry.name
+        has_suffix = entry.name.endswith(_SUFFIXES)
+        if entry.is_dir(follow_symlinks=False):
+            if has_suffix:
+                trouble = "is a folder with the name of a file; rename it"
+                yield FoundFile(name, entry.path, trouble=trouble, is_folder=True)
+            yield from _walk(entry.path, f"{name}/")
+        elif has_suffix:
+            yield _found(name, entry)
+
+
+def _found(name: str, entry: "os.DirEntry[str]") -> FoundFile:
+    try:
+        found = entry.stat()
+    except OSError as error:
+        is_dangling = isinstance(error, FileNotFoundError) and entry.is_symlink()
+        why = "is a link to a file that does not exist" if is_dangling else f"can't be read ({error.strerror})"
+        return FoundFile(name, entry.path, trouble=f"{why}; correct or remove it")
+    stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    if not stat.S_ISREG(found.st_mode):
+        return FoundFile(name, entry.path, stamp, f"is {_kind(found.st_mode)}, not a file; remove it")
+    if found.st_size > MOST_BYTES:
+        trouble = f"has {found.st_size / _MIB:.1f} MiB; at most {MOST_BYTES // _MIB} MiB are read: split it"
+        return FoundFile(name, entry.path, stamp, trouble)
+    return FoundFile(name, entry.path, stamp)
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISDIR, "a link to a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
+    return next((words for check, words in kinds if check(mode)), "a device")
