@@ -13,6 +13,7 @@ from aiohttp import web
 
 from support.bodies import body
 from support.command import invoked
+from support.deadline import until
 from support.serving import HeldSource, account, serving, table
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Retry
@@ -77,6 +78,46 @@ async def test_a_broken_folder_is_told_and_that_the_state_before_it_is_served(tm
 
     assert "BrokenConfig" in result.stdout
     assert "spec.url: is missing; set it" in result.stdout
+
+
+async def test_warnings_of_a_hot_reload_are_told_by_log_status_and_the_console_and_are_no_failure(
+    tmp_path: Path,
+) -> None:
+    log = io.StringIO()
+    logs.configure("json", log)
+    source = HeldSource(table())
+    async with serving(tmp_path, source=source) as server:
+        source.loaded = Loaded(
+            table=table(), warnings=("zen.yaml:5: warning: the AggregatorWebhook has no PushConfig",)
+        )
+        await until(lambda: "configuration_warnings" in log.getvalue(), seconds=30, what="the warnings")
+        result = await invoked("status", "--admin", server.admin_address)
+        async with aiohttp.ClientSession() as session:
+            home = await (await session.get(f"http://{server.admin_address}/console/")).text()
+            page = await (await session.get(f"http://{server.admin_address}/console/config")).text()
+    structlog.reset_defaults()
+
+    assert result.exit_code == 0
+    assert "ConfigWarning" in result.stdout
+    assert "zen.yaml:5: warning: the AggregatorWebhook has no PushConfig" in result.stdout
+    assert "The configuration has 1 warning." in home
+    assert "zen.yaml:5: warning: the AggregatorWebhook has no PushConfig" in page
+
+
+async def test_pushes_that_wait_for_a_push_config_that_is_gone_are_told(tmp_path: Path) -> None:
+    logs.configure("json", io.StringIO())
+    source = HeldSource(table(account(Aggregator.CLICKPOST, "k")))
+    async with serving(tmp_path, source=source) as server:
+        url = f"http://{server.address}/rms/in/api/clickpost/notify?key=k"
+        async with aiohttp.ClientSession() as session:
+            await session.post(url, data=body("clickpost", mark=1, shipment=1, second=1))
+        async with asyncio.timeout(30):
+            while (result := await invoked("status", "--admin", server.admin_address)).exit_code != 1:
+                pass
+    structlog.reset_defaults()
+
+    assert "PushConfig acme/push  Accepted   Missing" in result.stdout
+    assert "no PushConfig of this name is configured, and 1 pushes wait for it" in result.stdout
 
 
 async def test_no_server_is_exit_code_2_and_says_what_to_do() -> None:
