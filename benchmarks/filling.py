@@ -38,7 +38,7 @@ class _One:
 def _updates(first: int, count: int, now: int) -> Iterator[NewUpdate]:
     """Like those of the load: AWBs over their whole range, event times over two hours; received in the last day."""
     content = body("clickpost", mark=0, shipment=0, second=0)
-    parsed = parse(Aggregator.CLICKPOST, decode(content), content, key=None)
+    parsed = parse(Aggregator.CLICKPOST, decode(content), content, key=None, received_at=1 << 42)
     made = intake(account(Aggregator.CLICKPOST, name="waiting/clickpost"), _One(), parsed.updates, now, nonce=bytes)  # type: ignore[arg-type]
     model = made.updates[0]
     for number in range(first, first + count):

@@ -10,6 +10,8 @@ from trackpush_server.aggregators import Parsed, decode, parse
 from trackpush_server.updates import TrackingUpdate
 
 CLICKPOST, SHIPROCKET, SHIPWAY = Aggregator.CLICKPOST, Aggregator.SHIPROCKET, Aggregator.SHIPWAY
+NOW = 1_790_000_000_000
+"""A time of receipt, in September 2026."""
 SAMPLES = files("trackpush_server.aggregators") / "samples"
 
 
@@ -18,15 +20,15 @@ def sample(name: str) -> bytes:
     return (SAMPLES / name).read_bytes()
 
 
-def read(aggregator: Aggregator, body: bytes | Any, *, key: str | None = None) -> Parsed:
+def read(aggregator: Aggregator, body: bytes | Any, *, key: str | None = None, received_at: int = NOW) -> Parsed:
     """Decode and parse a body, given as bytes or as what is to be encoded."""
     content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    return parse(aggregator, decode(content), content, key=key)
+    return parse(aggregator, decode(content), content, key=key, received_at=received_at)
 
 
-def one(aggregator: Aggregator, body: bytes | Any, *, key: str | None = None) -> TrackingUpdate:
+def one(aggregator: Aggregator, body: bytes | Any, *, key: str | None = None, received_at: int = NOW) -> TrackingUpdate:
     """The only update of a body."""
-    (update,) = read(aggregator, body, key=key).updates
+    (update,) = read(aggregator, body, key=key, received_at=received_at).updates
     return update
 
 

@@ -139,7 +139,14 @@ def test_the_track_order_shape_without_latest_status_has_its_latest_scan(*, newe
      ("RTO-Marked", Status.RTO_INITIATED), ("RTO-OutForDelivery", Status.RTO_OUT_FOR_DELIVERY),
      ("RTO-Delivered", Status.RTO_DELIVERED), ("ShipmentDelayed", Status.DELAYED),
      ("ContactCustomerCare", Status.ON_HOLD), ("Awb Registered", Status.CREATED),
-     ("Return Order Placed", Status.RETURN_REQUESTED), ("Aged", Status.UNKNOWN), ("Out", Status.UNKNOWN)],
+     ("Return Order Placed", Status.RETURN_REQUESTED), ("Aged", Status.DELAYED), ("Out", Status.UNKNOWN),
+     ("Cancelled", Status.CANCELLED), ("OrderCancelled", Status.CANCELLED), ("PartialDelivered", Status.DELIVERED),
+     ("PartialCancelled", Status.CANCELLED), ("PartialRTO", Status.RTO_INITIATED),
+     ("PartialRTOInTransit", Status.RTO_IN_TRANSIT), ("PartialRTOOutForDelivery", Status.RTO_OUT_FOR_DELIVERY),
+     ("PartialRTODelivered", Status.RTO_DELIVERED), ("RTO-Delivered-Reschedule-Requested", Status.RTO_FAILED),
+     ("NoStatusExist", Status.INFO), ("LastMilePrePickup", Status.INFO), ("Ready To Ship", Status.CREATED),
+     ("CourierPartnerTrackingDataMissing", Status.INFO), ("ReShippedOnNewWaybill", Status.INFO),
+     ("RTO-Handover", Status.RTO_IN_TRANSIT), ("RiderAllocated", Status.INFO), ("Partial", Status.UNKNOWN)],
 )  # fmt: skip
 def test_without_a_code_the_exact_description_decides(label: str, status: Status) -> None:
     body = clickpost(clickpost_status_code=None, clickpost_status_description=label)

@@ -1,9 +1,12 @@
 """What makes an update the same one again, and what does not (aggregators' reference §4.3)."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, read, sample, shiprocket, shipway
-from trackpush_server.updates import update_key
+from trackpush_api.vocabulary import Aggregator, Direction, Status
+from trackpush_server.updates import TrackingUpdate, occurrence_key, update_key
 
 SCANS = [{"date": "2023-05-23 11:00:00", "status": "X-1"}, {"date": "2023-05-23 11:43:46", "status": "X-2"}]
 
@@ -90,3 +93,119 @@ def test_a_shipway_update_is_the_same_in_both_formats() -> None:
     (classic,) = read(SHIPWAY, {"hash": "x", "status_feed": [shipway()]}).updates
 
     assert classic.identity == one(SHIPWAY, shipway()).identity
+
+
+def _identified(*identity: str) -> TrackingUpdate:
+    fields = {
+        "aggregator": CLICKPOST,
+        "shipment": "S",
+        "status": Status.INFO,
+        "direction": Direction.FORWARD,
+        "body": b"",
+    }
+    return TrackingUpdate(identity=identity, **fields)  # type: ignore[arg-type]
+
+
+_PARTS = st.lists(st.text(st.sampled_from("ab0\x1e\x1f\ud800\udfff?"), max_size=4), max_size=4)
+
+
+@settings(max_examples=500, deadline=None)
+@given(_PARTS, _PARTS)
+def test_no_two_different_identities_have_the_same_key(one_: list[str], other: list[str]) -> None:
+    same = update_key("a/b", _identified(*one_)) == update_key("a/b", _identified(*other))
+    assert same is (one_ == other)
+
+
+def test_the_parts_of_an_identity_do_not_run_into_each_other() -> None:
+    def update(status: str, location: str, event: str) -> TrackingUpdate:
+        body = clickpost(status=status, location=location, additional={"notification_event_id": event})
+        return one(CLICKPOST, body)
+
+    first, second = update("a\x1fb", "c", "d"), update("a", "b", "c\x1fd")
+    assert update_key("a/b", first) != update_key("a/b", second)
+
+
+@pytest.mark.parametrize(
+    ("aggregator", "name", "key"),
+    [
+        (CLICKPOST, "clickpost/03_delivered_selected.json", "00684a9e54da6f3a8eb8be1972494d15"),
+        (SHIPROCKET, "shiprocket/02_delivered.json", "00684d338b1441a6f2fbdd9dac87d8a8"),
+        (SHIPWAY, "shipway/05_panel_delivered.json", "00684d41188d3068e29893250f9947c3"),
+    ],
+)
+def test_keys_stay_the_same_from_version_to_version(aggregator: Aggregator, name: str, key: str) -> None:
+    assert update_key("acme/account", one(aggregator, sample(name))).hex() == key
+
+
+def test_the_key_of_a_report_without_a_time_is_its_own_and_still_tells_the_report() -> None:
+    update = one(SHIPWAY, {"status_feed": [{"order_id": "1", "current_status": "OOD"}]})
+    keys = [occurrence_key("a/b", update, received_at=1_790_000_000_123, nonce=bytes([nonce] * 5)) for nonce in (1, 2)]
+    assert update.timeless
+    assert keys[0] != keys[1]
+    assert {key[:5] for key in keys} == {(1_790_000_000).to_bytes(5, "big")}
+    assert {key[5:11] for key in keys} == {update_key("a/b", update)[5:11]}
+    assert len(keys[0]) == len(update_key("a/b", update)) == 16
+
+
+UNREADABLE = ["NA", "", None, "0000-00-00 00:00:00", "yesterday", "9999-12-31 23:59:59", "0001-01-01T00:00:00Z", 0, -1,
+              -62135596800, "31/02/2026", "2036-06-02 10:00:00", 4_000_000_000, [], {}, True, "12:30"]  # fmt: skip
+
+
+@pytest.mark.parametrize("date", UNREADABLE)
+def test_where_no_scan_of_shiprocket_has_a_time_the_reports_own_time_tells_attempts_apart(date: object) -> None:
+    def attempt(day: int, *dates: object) -> TrackingUpdate:
+        scans = [{"date": each, "status": "UD"} for each in dates]
+        return one(
+            SHIPROCKET, shiprocket(current_status_id=36, current_timestamp=f"0{day} 06 2026 18:05:00", scans=scans)
+        )
+
+    known = "2026-06-01 10:00:00"
+    for dates in ([date], [date, date], [known, date], [date, known], [known, date, known]):
+        first, second = attempt(1, *dates), attempt(2, *dates)
+        assert not first.timeless
+        assert update_key("a/b", first) != update_key("a/b", second)
+        assert update_key("a/b", first) == update_key("a/b", attempt(1, *dates))
+
+
+@pytest.mark.parametrize("date", UNREADABLE)
+def test_without_any_time_that_can_be_read_a_report_has_none(date: object) -> None:
+    for update in (
+        one(CLICKPOST, clickpost(timestamp=date)),
+        one(SHIPROCKET, shiprocket(current_timestamp=date, scans=[{"date": date}])),
+        one(SHIPROCKET, shiprocket(current_timestamp=date)),
+        one(SHIPWAY, shipway(status_time=date, scans=[{"time": date}])),
+        one(SHIPWAY, shipway(status_time=date)),
+    ):
+        assert update.timeless
+        assert update.occurred_at is None
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_the_newest_scan_is_found_by_its_time_not_by_its_text(*, newest_first: bool) -> None:
+    dates = ["28 09 2025 10:00:00", "2025-10-01 10:00:00", "02-10-2025 09:00:00"]
+    scans = [{"date": date, "time": date, "location": date} for date in dates]
+    ordered = scans[::-1] if newest_first else scans
+    assert one(SHIPROCKET, shiprocket(current_timestamp=None, scans=ordered)).location == dates[-1]
+    assert one(SHIPWAY, shipway(status_time=None, scans=ordered)).location == dates[-1]
+
+
+def test_a_shipway_report_takes_the_first_of_its_times_that_can_be_read() -> None:
+    update = one(SHIPWAY, shipway(status_time="0000-00-00 00:00:00", scans_current_status_time="2025-06-11 02:55:34"))
+    other = one(SHIPWAY, shipway(status_time="later today", scans_current_status_time="2025-06-11 02:55:34"))
+    assert update.occurred_at == other.occurred_at == 1749590734000
+    assert update_key("a/b", update) != update_key("a/b", other)
+
+
+@pytest.mark.parametrize("aggregator", Aggregator)
+def test_labels_without_a_code_tell_updates_apart(aggregator: Aggregator) -> None:
+    def key(label: str) -> bytes:
+        if aggregator is CLICKPOST:
+            body = clickpost(clickpost_status_code=None, clickpost_status_description=label)
+        elif aggregator is SHIPROCKET:
+            body = shiprocket(current_status=label)
+        else:
+            body = shipway(current_status=None, api_input={"current_status_desc": label})
+        return update_key("a/b", one(aggregator, body))
+
+    labels = ["Delivered", "PartialDelivered", "Nobody Knows", "Nobody Knows Either", "Lost", "Aged"]
+    assert len({key(label) for label in labels}) == len(labels)

@@ -34,5 +34,5 @@ def test_a_body_that_is_nested_deeply_is_kept_or_refused_and_never_raises(aggreg
         document = decode(body)
     except MalformedBodyError:
         return
-    (left,) = parse(aggregator, document, body, key="x" * 10).leftovers
+    (left,) = parse(aggregator, document, body, key="x" * 10, received_at=1).leftovers
     assert left.names == ("internal",)

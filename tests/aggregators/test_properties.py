@@ -103,7 +103,7 @@ def test_any_body_gives_updates_a_probe_or_a_refusal(aggregator: Aggregator) -> 
     def check(body: bytes) -> None:
         try:
             document = decode(body)
-            parsed = parse(aggregator, document, body, key=KEY)
+            parsed = parse(aggregator, document, body, key=KEY, received_at=1_790_000_000_000)
         except MalformedBodyError:
             outcomes.add("refused")
             return
@@ -138,7 +138,7 @@ def test_a_valid_single_body_without_secrets_leaves_as_it_came(aggregator: Aggre
         decoded = decode(body)
         if not isinstance(decoded, dict):  # a batch, or repaired
             return
-        for update in parse(aggregator, decoded, body, key=None).updates:
+        for update in parse(aggregator, decoded, body, key=None, received_at=1_790_000_000_000).updates:
             stored.append(update)
             assert update.body == body
 

@@ -25,7 +25,7 @@ DUE = 4_102_444_800_000
 def update(awb: str, status: str, second: int, push_config: str = "acme/oms") -> NewUpdate:
     occurred_at = 1_700_000_000_000 + second * 1000
     body = compose(Aggregator.CLICKPOST, status, awb=awb, order_id=f"SO-{awb}", occurred_at=occurred_at)
-    (read,) = parse(Aggregator.CLICKPOST, decode(body), body, key=None).updates
+    (read,) = parse(Aggregator.CLICKPOST, decode(body), body, key=None, received_at=1_790_000_000_000).updates
     return NewUpdate(
         key=update_key("acme/clickpost", read),
         account="acme/clickpost",

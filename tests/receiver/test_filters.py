@@ -22,7 +22,7 @@ from trackpush_server.updates import TrackingUpdate
 def update() -> TrackingUpdate:
     """In transit, forward, Clickpost's code 5."""
     content = body("clickpost", mark=1, shipment=1, second=1)
-    return parse(Aggregator.CLICKPOST, decode(content), content, key=None).updates[0]
+    return parse(Aggregator.CLICKPOST, decode(content), content, key=None, received_at=1_790_000_000_000).updates[0]
 
 
 @pytest.mark.parametrize(

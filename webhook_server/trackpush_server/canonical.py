@@ -6,13 +6,15 @@ Pure data. Clients' developers read these descriptions, in the schema and in doc
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 
 NAME_LENGTH = 256
 """Most characters of an AWB, an order id, a code, a label or a place."""
 REMARK_LENGTH = 2048
+TIME_LENGTH = 64
+"""Most characters of a time as the aggregator wrote it."""
 
 
 def _is(description: str, *examples: object, **constraints: Any) -> Meta:
@@ -66,7 +68,7 @@ class NotificationStatus(msgspec.Struct, frozen=True, kw_only=True, rename="came
     ]
 
 
-class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The client-facing form of one tracking update, without what differs from push to push (id, late, raw)."""
 
     type: Annotated[
@@ -82,11 +84,19 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     occurred_at: Annotated[
         str | None,
         _is(
-            "When it happened, UTC. null when the aggregator gave no time that can be read.",
+            "When it happened, UTC. null without a time that can be read or that lies at most a day after receivedAt.",
             "2023-05-23T06:13:52Z",
             format="date-time",
         ),
     ]
+    occurred_at_text: Annotated[
+        str | UnsetType,
+        _is(
+            "The aggregator's own words for the time, only where occurredAt is null although there are some.",
+            "2036-06-02T10:00:00Z",
+            maxLength=TIME_LENGTH,
+        ),
+    ] = UNSET
     received_at: Annotated[str, _is("When Trackpush received it, UTC.", "2023-05-23T06:13:53.250Z", format="date-time")]
     test: Annotated[bool, _is("The aggregator's own test or dummy body: don't book it.")]
     shipment: NotificationShipment

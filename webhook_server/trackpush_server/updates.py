@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
+from msgspec import UNSET
 
 from trackpush_api.vocabulary import TERMINAL, Aggregator, Direction, NdrReason, Status
 from trackpush_server.canonical import Notification, NotificationShipment, NotificationStatus
@@ -79,6 +80,7 @@ def notification(update: TrackingUpdate, received_at: int) -> Notification:
         type=_TYPES[update.status],
         aggregator=update.aggregator.slug,
         occurred_at=None if update.occurred_at is None else rfc3339(update.occurred_at),
+        occurred_at_text=update.occurred_at_text if update.occurred_at is None and update.occurred_at_text else UNSET,
         received_at=rfc3339(received_at),
         test=update.test,
         shipment=NotificationShipment(

@@ -1,5 +1,6 @@
 """Reads resources and bodies with the project's own parts, for the sides of the demo that stand beside the server."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ def load_table(folder: Path) -> RoutingTable:
 
 
 def _parse(aggregator: Aggregator, body: bytes) -> Sequence[TrackingUpdate]:
-    return parse(aggregator, decode(body), body, key=None).updates
+    return parse(aggregator, decode(body), body, key=None, received_at=int(time.time() * 1000)).updates
 
 
 def _compose(aggregator: Aggregator, status: str, awb: str, time: datetime) -> bytes:

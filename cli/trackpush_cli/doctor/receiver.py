@@ -17,7 +17,7 @@ from trackpush_server.aggregators import compose
 from trackpush_server.receiver.probes import DOCTOR
 
 Headers = Mapping[str, str]
-_KEY_HEADERS: Final = ("webhook_key", "x-api-key", "Authorization")
+_KEY_HEADERS: Final = ("webhook_key", "x-api-key", "anx-api-key", "Authorization")
 _AGENT: Final = "trackpush-doctor"
 _MOST_ANSWER: Final = 64 * 1024
 _SPARE: Final = 4096

@@ -11,18 +11,19 @@ from typing import Any
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 from trackpush_server.aggregators import redact, times
 from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
+from trackpush_server.aggregators.scans import newest
 from trackpush_server.aggregators.tables import clickpost as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold
+from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
 from trackpush_server.aggregators.values import code as code_text
-from trackpush_server.aggregators.values import flag, integer, members, objects, text
+from trackpush_server.aggregators.values import flag, integer, members, text
 from trackpush_server.updates import TrackingUpdate
 
 _TEST_WAYBILL = "XYZABC"
 _FAILURES = frozenset({Status.DELIVERY_FAILED, Status.RETURN_DELIVERY_FAILED})
 
 
-def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
-    """The updates of one object: one, or none where nothing in it names a shipment."""
+def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
+    """The updates of one object: one, or none where nothing in it names a shipment. See `times` for ``until``."""
     event = _unwrapped(item)
     additional = members(event.get("additional"))
     waybill = text(event.get("waybill"))
@@ -30,7 +31,7 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
     shipment = waybill if names is None else names.lane()
     if shipment is None:
         return
-    scan = _scan(event)
+    scan = _scan(event, until)
     time = text(scan.get("timestamp"))
     location = text(scan.get("location"))
     notification = _notification(item, event, additional)
@@ -47,7 +48,7 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
         identity=(
             waybill if names is None else names.identity(),
             code_text(event.get("cp_id")),
-            meaning.code,
+            meaning.code or _folded(meaning.label),
             time,
             text(scan.get("status")),
             location,
@@ -62,7 +63,7 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
         estimated_delivery=times.day(additional.get("courier_partner_edd")),
         remark=text(scan.get("remark")),
         location=location,
-        occurred_at=times.clickpost(time, utc=meaning.code in tables.RETURN_PLUGIN_CODES),
+        occurred_at=times.clickpost(time, until, utc=meaning.code in tables.RETURN_PLUGIN_CODES),
         occurred_at_text=time,
         test=waybill == _TEST_WAYBILL,
         body=_redacted(item, body),
@@ -117,19 +118,22 @@ class _References:
         return self._return_reference or self._forward_awb or self._forward_reference or self._order
 
 
-def _scan(event: Mapping[str, Any]) -> Mapping[str, Any]:
+def _folded(label: str | None) -> str | None:
+    """What tells updates without a code apart."""
+    return None if label is None else fold(label)
+
+
+def _scan(event: Mapping[str, Any], until: int) -> Mapping[str, Any]:
     """The object that tells the status: the event, or in the track-order shape (§1.2 b) its latest scan."""
     if "clickpost_status_code" in event or "status" in event or "timestamp" in event:
         return event
     latest = members(event.get("latest_status"))
     if latest:
         return latest
-    # Which end of the array is the newest is not known [U], so the time tells.
-    return max(objects(event.get("scans")), key=_scan_time, default=event)
-
-
-def _scan_time(scan: Mapping[str, Any]) -> int:
-    return times.clickpost(text(scan.get("timestamp"))) or 0
+    # Which end of the array is the newest is not known [U]; where no time tells, the first is as good as any.
+    scans = event.get("scans")
+    found = newest(scans, lambda scan: times.clickpost(text(scan.get("timestamp")), until), newest_first=True)
+    return found.scan or event
 
 
 def _notification(item: Item, event: Mapping[str, Any], additional: Mapping[str, Any]) -> str | None:
@@ -147,14 +151,17 @@ def _meaning(
 ) -> Meaning:
     """What the code says; the label only where there is no code, the notification event only where neither tells."""
     number = integer(code)
+    row = None
     if code is None and label is not None:
         number = tables.CODES_BY_LABEL.get(fold(label))
+        row = tables.by_label(fold(label))
     code = code if number is None else str(number)
-    status = _status(number, notification, reverse=reverse)
+    known = None if row is None else row.reverse if reverse else row.forward
+    status = known or _status(number, notification, reverse=reverse)
     if reverse or code in tables.RETURN_PLUGIN_CODES:
         direction = Direction.REVERSE
     else:
-        direction = FAMILY.get(status, Direction.FORWARD)
+        status, direction = never_forward(status, FAMILY.get(status, Direction.FORWARD), (turned(label),))
     return Meaning(
         status=status,
         direction=direction,

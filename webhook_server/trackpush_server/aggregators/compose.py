@@ -12,7 +12,7 @@ import msgspec
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators.tables import clickpost, shiprocket, shipway
 from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF
-from trackpush_server.aggregators.times import GMT, IST
+from trackpush_server.aggregators.written import GMT, IST
 
 _LOCATION = "Mumbai_MiraRd_D (Maharashtra)"
 

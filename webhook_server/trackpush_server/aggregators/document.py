@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from trackpush_server.aggregators import charset
 from trackpush_server.aggregators.errors import MalformedBodyError
 
 _STRICT = msgspec.json.Decoder(float_hook=Decimal)
@@ -32,21 +33,24 @@ class Repaired(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def decode(body: bytes) -> Any:
+def decode(body: bytes, content_type: str = "") -> Any:
     """The JSON document of a request body; an empty body is ``null``.
 
-    Numbers lose nothing: integers of any size, others as Decimal (text where Decimal can't hold them). Hand the result
-    to `parse` and `body_key` as it is: it is a `Repaired` where the body was not valid JSON.
+    ``content_type`` is the request's, for its charset. Numbers lose nothing: integers of any size, others as Decimal
+    (text where Decimal can't hold them). Hand the result to `parse` and `body_key` as it is: it is a `Repaired` where
+    the body was not valid JSON in UTF-8.
 
     Raises:
         MalformedBodyError: no JSON even after repair, or nested too deeply.
     """
-    try:
-        return _STRICT.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation):
-        return _repair(body)
-    except RecursionError:
-        raise MalformedBodyError(_DEEP) from None
+    if charset.is_utf8(body, content_type):
+        try:
+            return _STRICT.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation):
+            pass
+        except RecursionError:
+            raise MalformedBodyError(_DEEP) from None
+    return _repair(body, content_type)
 
 
 def unwrap(document: Any, body: bytes) -> tuple[Any, bytes]:
@@ -54,20 +58,38 @@ def unwrap(document: Any, body: bytes) -> tuple[Any, bytes]:
     return (document.document, document.body) if isinstance(document, Repaired) else (document, body)
 
 
-def _repair(body: bytes) -> Any:
-    # detect_encoding knows the byte-order marks of UTF-8, 16 and 32.
-    text = body.decode(json.detect_encoding(body), "replace")
-    if not text.strip("\x00 \t\r\n"):
+def _repair(body: bytes, content_type: str) -> Any:
+    failure = MalformedBodyError(_DEEP)
+    for text in charset.texts(body, content_type):
+        try:
+            return _read(text)
+        except MalformedBodyError as error:
+            failure = error
+    raise failure
+
+
+def _read(text: str) -> Any:
+    """The document of a text.
+
+    Raises:
+        MalformedBodyError: no JSON even after repair, or nested too deeply.
+    """
+    if not text.strip("\ufeff\x00 \t\r\n"):
         return None
     try:
-        document = json.loads(
-            _ESCAPE.sub(_whole, text),
-            strict=False,
-            parse_int=_integer,
-            parse_float=_decimal,
-            parse_constant=_absent,
-        )
-        return Repaired(document, _ENCODER.encode(document))
+        body = text.removeprefix("\ufeff").encode()
+        try:
+            document = _STRICT.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation):
+            document = json.loads(
+                _ESCAPE.sub(_whole, text.removeprefix("\ufeff")),
+                strict=False,
+                parse_int=_integer,
+                parse_float=_decimal,
+                parse_constant=_absent,
+            )
+            body = _ENCODER.encode(document)
+        return Repaired(document, body)
     except json.JSONDecodeError as error:
         raise MalformedBodyError(
             f"The body is no JSON: {error.msg.rstrip(': ')} at line {error.lineno}, column {error.colno}"

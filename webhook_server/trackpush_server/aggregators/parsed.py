@@ -6,10 +6,8 @@ import msgspec
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 from trackpush_server.aggregators.values import cut, text
-from trackpush_server.canonical import NAME_LENGTH, REMARK_LENGTH
+from trackpush_server.canonical import NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
 from trackpush_server.updates import TrackingUpdate
-
-TIME_LENGTH = 64
 
 
 class Leftover(msgspec.Struct, frozen=True, kw_only=True):

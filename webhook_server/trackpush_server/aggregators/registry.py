@@ -11,20 +11,30 @@ from trackpush_server.aggregators.batch import reports
 from trackpush_server.aggregators.document import unwrap
 from trackpush_server.aggregators.parsed import Item, Parsed, Stray
 from trackpush_server.aggregators.redact import Secret, secret
+from trackpush_server.aggregators.times import latest
 from trackpush_server.updates import TrackingUpdate
 
-_READERS: dict[Aggregator, Callable[[Item, bytes], Iterable[TrackingUpdate | Stray]]] = {
+_READERS: dict[Aggregator, Callable[[Item, bytes, int], Iterable[TrackingUpdate | Stray]]] = {
     Aggregator.CLICKPOST: clickpost.updates,
     Aggregator.SHIPROCKET: shiprocket.updates,
     Aggregator.SHIPWAY: shipway.updates,
 }
 
 
-def parse(aggregator: Aggregator, document: Any, body: bytes, *, key: str | None, content_type: str = "") -> Parsed:
+def parse(
+    aggregator: Aggregator,
+    document: Any,
+    body: bytes,
+    *,
+    key: str | None,
+    received_at: int,
+    content_type: str = "",
+) -> Parsed:
     """The tracking updates that a body reports, in its order, and what else is in it. An array of objects is a batch.
 
     ``document`` is what `decode` made of ``body``. ``key`` is the key that the request presented: it is redacted
-    wherever the aggregator echoes it.
+    wherever the aggregator echoes it. ``received_at`` is in milliseconds since the epoch: no time that lies more than a
+    day after it is accepted.
 
     Raises:
         MalformedBodyError: the JSON is neither an object nor an array of objects.
@@ -32,11 +42,12 @@ def parse(aggregator: Aggregator, document: Any, body: bytes, *, key: str | None
     original = body
     document, body = unwrap(document, body)
     read = _READERS[aggregator]
+    until = latest(received_at)
     updates: list[TrackingUpdate] = []
     rest: list[Stray] = []
     for item, raw in reports(document, body):
         empty = True
-        for found in read(item, raw):
+        for found in read(item, raw, until):
             empty = False
             if isinstance(found, TrackingUpdate):
                 updates.append(found)

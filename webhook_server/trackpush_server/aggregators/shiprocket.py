@@ -6,14 +6,14 @@ decides, for couriers report late and some scans have none.
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
 
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators import times
 from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
+from trackpush_server.aggregators.scans import Scan, newest
 from trackpush_server.aggregators.tables import shiprocket as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF, filter_codes, fold
-from trackpush_server.aggregators.values import code, flag, integer, members, objects, text
+from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF, filter_codes, fold, never_forward, turned
+from trackpush_server.aggregators.values import code, flag, integer, text
 from trackpush_server.updates import TrackingUpdate
 
 _VAGUE = {
@@ -31,18 +31,20 @@ _RTO = 4
 _QC_FAILED = 5
 
 
-def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
-    """The updates of one object: one, or none where nothing in it names a shipment."""
+def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
+    """The updates of one object: one, or none where nothing in it names a shipment. See `times` for ``until``."""
     awb = text(item.get("awb"))
     order_id = text(item.get("order_id"))
     shipment = awb or _order_lane(order_id, text(item.get("sr_order_id")))
     if shipment is None:
         return
-    scan = _last_scan(item.get("scans"))
+    # The history is oldest first (§2.2).
+    scan, scan_time, certain = newest(
+        item.get("scans"), lambda scan: times.shiprocket(text(scan.get("date")), until), newest_first=False
+    )
     scan_date = text(scan.get("date"))
     written = text(item.get("current_timestamp"))
-    scan_time = times.shiprocket(scan_date)
-    current_time = times.shiprocket(written)
+    current_time = times.shiprocket(written, until)
     meaning = _meaning(
         short(code(item.get("current_status_id"))),
         short(item.get("current_status")),
@@ -58,9 +60,10 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
             code(item.get("current_status_id")) or text(item.get("current_status")),
             code(item.get("shipment_status_id")) or text(item.get("shipment_status")),
             *((scan_date, text(scan.get("status"))) if scan else (written, None)),
+            # A repeat may write another current_timestamp, so it counts only where the scans' own times don't tell.
+            *((written,) if scan and not certain else ()),
         ),
-        # The identity's time: with scans it doesn't hold current_timestamp, which a repeat may write anew.
-        identified_at=scan_time if scan else current_time,
+        identified_at=scan_time if certain or current_time is None else current_time,
         shipment=shipment,
         awb=awb,
         courier=text(item.get("courier_name")),
@@ -69,7 +72,7 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
         remark=_remark(item, scan, meaning.status),
         location=text(scan.get("location")),
         occurred_at=scan_time if current_time is None else current_time,
-        occurred_at_text=scan_date if current_time is None and scan_time is not None else written,
+        occurred_at_text=written if current_time is not None or (written and scan_time is None) else scan_date,
         body=body,
     )
 
@@ -79,16 +82,7 @@ def _order_lane(order_id: str | None, shiprocket_id: str | None) -> str | None:
     return None if order is None else f"order:{order}"
 
 
-def _last_scan(scans: Any) -> Mapping[str, Any]:
-    """The newest scan. The history is oldest first (§2.2); one that is not is told by its ends."""
-    found = objects(scans)
-    if not found:
-        return members(None)
-    first, last = found[0].get("date"), found[-1].get("date")
-    return found[0] if isinstance(first, str) and isinstance(last, str) and first > last else found[-1]
-
-
-def _remark(item: Item, scan: Mapping[str, Any], status: Status) -> str | None:
+def _remark(item: Item, scan: Scan, status: Status) -> str | None:
     failure = text(item.get("qc_failure_reason")) if status is Status.RETURN_QC_FAILED else None
     return failure or text(scan.get("activity"))
 
@@ -105,14 +99,17 @@ def _meaning(
     """What both id spaces together say; ``returned`` is the body's ``is_return``."""
     order_id = integer(order_code)
     label = order_label or shipment_label
-    reverse = returned or order_id in tables.RETURN_ORDER_STATUSES or _begins_return(label)
+    turns = turned(order_label), turned(shipment_label)
+    reverse = returned or order_id in tables.RETURN_ORDER_STATUSES or Direction.REVERSE in turns
     status = _clearer(
         _reading(tables.ORDER_STATUSES, order_id, order_label, reverse=reverse),
         _reading(tables.SHIPMENT_STATUSES, integer(shipment_code), shipment_label, reverse=reverse),
     )
+    direction = Direction.REVERSE if reverse else FAMILY.get(status, Direction.FORWARD)
+    status, direction = never_forward(status, direction, turns)
     return Meaning(
         status=status,
-        direction=_direction(status, label, reverse=reverse),
+        direction=direction,
         code=order_code or shipment_code,
         label=label,
         codes=filter_codes(status, order_code, order_label, shipment_code, shipment_label),
@@ -153,21 +150,3 @@ def _clarity(status: Status) -> int:
     if status is Status.RETURN_QC_FAILED:
         return _QC_FAILED
     return _RTO if FAMILY.get(status) is Direction.RTO else _VAGUE.get(status, _CLEAR)
-
-
-def _begins_return(label: str | None) -> bool:
-    """RETURN as a word of its own: "RETURNED" (order status 9) is an RTO."""
-    if label is None:
-        return False
-    folded = fold(label)
-    return folded.startswith(tables.FOLDED_RETURN) and not folded.startswith(tables.FOLDED_RETURNED)
-
-
-def _direction(status: Status, label: str | None, *, reverse: bool) -> Direction:
-    if reverse:
-        return Direction.REVERSE
-    known = FAMILY.get(status)
-    if known is None and status is Status.UNKNOWN and label is not None:
-        # A new RTO label is an RTO all the same.
-        return Direction.RTO if fold(label).startswith(tables.FOLDED_RTO) else Direction.FORWARD
-    return known or Direction.FORWARD

@@ -16,8 +16,9 @@ from trackpush_server.aggregators import redact, times
 from trackpush_server.aggregators.batch import feed
 from trackpush_server.aggregators.leftovers import strays
 from trackpush_server.aggregators.parsed import Item, Meaning, Stray, short, tracking_update
+from trackpush_server.aggregators.scans import Scan, newest
 from trackpush_server.aggregators.tables import shipway as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold
+from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
 from trackpush_server.aggregators.values import code as code_text
 from trackpush_server.aggregators.values import members, objects, text
 from trackpush_server.updates import TrackingUpdate
@@ -29,10 +30,10 @@ _DUMMY = "dummy"
 _RETURN_CODE = re.compile("R[A-Z]{1,5}")
 
 
-def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate | Stray]:
+def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
     """The updates of one object: those of its feed, else the panel event that it is. Without shipment, none.
 
-    What of a feed names no shipment is a stray.
+    What of a feed names no shipment is a stray. See `times` for ``until``.
     """
     found = feed(item.get(_FEED), _OBJECT.decode(body)[_FEED]) if item.get(_FEED) else []
     if found:
@@ -43,16 +44,16 @@ def updates(item: Item, body: bytes) -> Iterator[TrackingUpdate | Stray]:
         for each, raw in found:
             envelope[_FEED] = (msgspec.Raw(_redacted(each, raw)),)
             alone = msgspec.json.encode(envelope)
-            made = list(_event(each, alone))
+            made = list(_event(each, alone, until))
             yield from made if made or not each else (Stray(each, alone),)
         for stray in strays(item[_FEED], _OBJECT.decode(body)[_FEED]):
             envelope[_FEED] = (msgspec.Raw(stray.body),)
             yield Stray(stray.document, msgspec.json.encode(envelope))
     else:
-        yield from _event(item, _redacted(item, body))
+        yield from _event(item, _redacted(item, body), until)
 
 
-def _event(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
+def _event(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
     inner = members(item.get("api_input"))
     awbno = _first(item, inner, "awbno") or text(item.get("awb"))
     order_id = _first(item, inner, "order_id")
@@ -61,14 +62,21 @@ def _event(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
     if shipment is None:
         return
     meaning = _read(item, inner)
-    scan = _newest_scan(item.get("scans") or inner.get("scans"))
-    time = _time(item, inner, scan)
+    scans = item.get("scans") or inner.get("scans")
+    # They come newest first (§3.2).
+    scan = newest(scans, lambda scan: times.shipway(text(scan.get("time")), until), newest_first=True).scan
+    written = [each for each in map(text, _times(item, inner, scan)) if each is not None]
+    time = next((each for each in written if times.shipway(each, until) is not None), None)
+    best = written[0] if written else None
     returns = meaning.direction is Direction.REVERSE and reverse_awb is not None
     carrier = _first(item, inner, "carrier")
     yield tracking_update(
         Aggregator.SHIPWAY,
         meaning,
-        identity=(order_id, awbno or reverse_awb, meaning.code, time),
+        identity=(
+            *(order_id, awbno or reverse_awb, meaning.code or meaning.label, time or best),
+            *((best,) if time is not None and time != best else ()),
+        ),
         shipment=shipment,
         awb=reverse_awb if returns else awbno or reverse_awb,
         forward_awb=awbno if returns else None,
@@ -77,8 +85,8 @@ def _event(item: Item, body: bytes) -> Iterator[TrackingUpdate]:
         estimated_delivery=_estimate(item, inner),
         remark=text(item.get("scans_current_status")) or text(scan.get("status")) or text(item.get("remarks")),
         location=text(scan.get("location")) or text(item.get("location")),
-        occurred_at=times.shipway(time),
-        occurred_at_text=time,
+        occurred_at=times.shipway(time, until),
+        occurred_at_text=time or best,
         test=order_id == _TEST_ORDER or any(map(_is_dummy, (awbno, order_id, carrier, text(item.get("pod"))))),
         body=body,
     )
@@ -120,28 +128,17 @@ def _is_dummy(value: str | None) -> bool:
     return value is not None and value[: len(_DUMMY)].lower() == _DUMMY
 
 
-def _newest_scan(scans: Any) -> Mapping[str, Any]:
-    """The newest scan. They come newest first (§3.2); a history that does not is told by its ends."""
-    found = objects(scans)
-    if not found:
-        return members(None)
-    first, last = found[0].get("time"), found[-1].get("time")
-    return found[-1] if isinstance(first, str) and isinstance(last, str) and last > first else found[0]
-
-
-def _time(item: Item, inner: Mapping[str, Any], scan: Mapping[str, Any]) -> str | None:
-    return (
-        _first(item, inner, "status_time")
-        or text(item.get("scans_current_status_time"))
-        or text(item.get("timestamp"))
-        or text(scan.get("time"))
-    )
+def _times(item: Item, inner: Mapping[str, Any], scan: Scan) -> Iterator[Any]:
+    """What may be the time of the update, best first."""
+    for name in ("status_time", "scans_current_status_time", "timestamp"):
+        yield item.get(name)
+        yield inner.get(name)
+    yield scan.get("time")
 
 
 def _estimate(item: Item, inner: Mapping[str, Any]) -> str | None:
-    return times.day(item.get("expected_delivery_date")) or times.day(
-        members(inner.get("extra_fields")).get("expected_delivery_date")
-    )
+    holders = (item, inner, members(item.get("extra_fields")), members(inner.get("extra_fields")))
+    return next(filter(None, (times.day(holder.get("expected_delivery_date")) for holder in holders)), None)
 
 
 def _codes(item: Item, inner: Mapping[str, Any]) -> Iterator[Any]:
@@ -156,37 +153,38 @@ def _codes(item: Item, inner: Mapping[str, Any]) -> Iterator[Any]:
 def _read(item: Item, inner: Mapping[str, Any]) -> Meaning:
     """The meaning of the first code that is known, else of the first thing in a code's place."""
     label = short(item.get("current_status_desc")) or short(inner.get("current_status_desc"))
-    first: str | None = None
-    for value in _codes(item, inner):
-        code = short(code_text(value))
-        if code is not None and code.upper() in tables.STATUSES:
-            return _meaning(code, label)
-        first = first or code
-    return _uncoded(first, label)
+    codes = [code for value in _codes(item, inner) if (code := short(code_text(value))) is not None]
+    turn = next(filter(None, map(turned, (label, *codes))), None)
+    for code in codes:
+        if code.upper() in tables.STATUSES:
+            return _meaning(code, label, turn)
+    return _uncoded(codes[0] if codes else None, label, turn)
 
 
 @lru_cache(maxsize=4096)
-def _meaning(code: str, label: str | None) -> Meaning:
+def _meaning(code: str, label: str | None, turn: Direction | None) -> Meaning:
     row = tables.STATUSES[code.upper()]
+    status, direction = never_forward(row.status, FAMILY.get(row.status, Direction.FORWARD), (turn,))
     return Meaning(
-        status=row.status,
-        direction=FAMILY.get(row.status, Direction.FORWARD),
+        status=status,
+        direction=direction,
         code=code,
         label=label or row.label,
-        codes=filter_codes(row.status, code, row.code, row.number or None, label, row.label),
-        reason=row.reason,
+        codes=filter_codes(status, code, row.code, row.number or None, label, row.label),
+        reason=row.reason if status is row.status else None,
     )
 
 
 @lru_cache(maxsize=4096)
-def _uncoded(written: str | None, label: str | None) -> Meaning:
+def _uncoded(written: str | None, label: str | None, turn: Direction | None) -> Meaning:
     """Without a known code: the exact label where it stands in the code's place or there is no code at all."""
     named = label if written is None else written
     status = Status.UNKNOWN if named is None else tables.LABELS.get(fold(named), Status.UNKNOWN)
-    direction = FAMILY.get(status, Direction.FORWARD)
+    direction = _by_prefix(written) if status is Status.UNKNOWN else FAMILY.get(status, Direction.FORWARD)
+    status, direction = never_forward(status, direction, (turn,))
     return Meaning(
         status=status,
-        direction=_by_prefix(written) if status is Status.UNKNOWN else direction,
+        direction=direction,
         code=written,
         label=label,
         codes=filter_codes(status, written, label),
@@ -195,6 +193,7 @@ def _uncoded(written: str | None, label: str | None) -> Meaning:
 
 def _by_prefix(code: str | None) -> Direction:
     """The direction of a code that is not in the table (§4.3: R-prefixed ones are returns, but for RTO and RTD)."""
-    if code is None or _RETURN_CODE.fullmatch(code) is None:
+    folded = "" if code is None else code.upper()
+    if _RETURN_CODE.fullmatch(folded) is None:
         return Direction.FORWARD
-    return Direction.RTO if code.startswith(("RTO", "RTD")) else Direction.REVERSE
+    return Direction.RTO if folded.startswith(("RTO", "RTD")) else Direction.REVERSE

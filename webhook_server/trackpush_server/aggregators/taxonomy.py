@@ -4,6 +4,7 @@ Source: aggregators' reference §4.2 and the two canonical columns of §1.4 and 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from trackpush_api.vocabulary import Direction, Status
 
@@ -39,6 +40,17 @@ RETURN_OF: dict[Status, Status] = {
 }
 """How a forward status reads on a return; those not listed read the same."""
 
+RTO_OF: dict[Status, Status] = {
+    S.IN_TRANSIT: S.RTO_IN_TRANSIT,
+    S.AT_DESTINATION: S.RTO_IN_TRANSIT,
+    S.DELAYED: S.RTO_IN_TRANSIT,
+    S.ON_HOLD: S.RTO_IN_TRANSIT,
+    S.OUT_FOR_DELIVERY: S.RTO_OUT_FOR_DELIVERY,
+    S.DELIVERY_FAILED: S.RTO_FAILED,
+    S.DELIVERED: S.RTO_DELIVERED,
+}
+"""How a forward status reads where the label says that the shipment is on its way back undelivered."""
+
 _NAMES = frozenset(Status)
 
 
@@ -59,6 +71,31 @@ def _misleads(code: str, status: Status) -> bool:
 def fold(label: str) -> str:
     """A label without case, spaces, ``_`` and ``-``: "RTO_OFD", "RTO OFD" and "Rto-ofd" are one."""
     return "".join(filter(str.isalnum, label)).upper()
+
+
+_BACK = ("RTO", "REACHEDBACK", "RETURNED", "RETURNTO")
+_RETURN = "RETURN"
+
+
+@lru_cache(maxsize=4096)
+def turned(label: str | None) -> Direction | None:
+    """The direction that a label begins with: RTO and REACHED BACK are rto, RETURN is reverse, None for all others.
+
+    RETURNED and RETURN TO (origin, seller, shipper) are an RTO in other words.
+    """
+    folded = "" if label is None else fold(label)
+    if folded.startswith(_BACK):
+        return Direction.RTO
+    return Direction.REVERSE if folded.startswith(_RETURN) else None
+
+
+def never_forward(status: Status, direction: Direction, labels: Iterable[Direction | None]) -> tuple[Status, Direction]:
+    """Status and direction, corrected where a label contradicts "forward": ``labels`` are what `turned` says."""
+    label = next(filter(None, labels), None)
+    if direction is not Direction.FORWARD or label is None:
+        return status, direction
+    readings = RTO_OF if label is Direction.RTO else RETURN_OF
+    return readings.get(status, status), label
 
 
 def by_label(rows: Iterable[tuple[str, Status]]) -> dict[str, Status]:

@@ -193,8 +193,11 @@ def _nonce(key: bytes, numbers: Iterator[int]) -> bytes:
 
 def _parse(account: Account, entry: InboxEntry) -> Parsed:
     """With the rules of now; the key was redacted when the body came."""
-    document = decode(entry.body)
-    return parse(account.aggregator, document, entry.body, key=None, content_type=entry.row.content_type)
+    row = entry.row
+    document = decode(entry.body, row.content_type)
+    return parse(
+        account.aggregator, document, entry.body, key=None, received_at=row.received_at, content_type=row.content_type
+    )
 
 
 def describe_retry(request: InboxRetryRequest) -> str:

@@ -17,7 +17,7 @@ RETRY_UNAVAILABLE = 30
 """Seconds in Retry-After while nothing can be stored: somebody has to act."""
 
 _ALLOW = "GET, HEAD, OPTIONS, POST"
-_PLACES = "a header webhook_key, webhook-key, x-api-key or Authorization, ?key=, or /notify/KEY"
+_PLACES = "a header webhook_key, webhook-key, x-api-key, anx-api-key or Authorization, ?key=, or /notify/KEY"
 
 
 class Answer:

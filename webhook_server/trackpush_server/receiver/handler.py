@@ -106,8 +106,10 @@ class Receiver:
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
             return answers.OVERLOADED
+        received_at = int(self._wall() * 1000)
+        content_type = request.headers.get("Content-Type", "")
         try:
-            document = decode(body)
+            document = decode(body, content_type)
             if match is None and (key := body_key(aggregator, document)):
                 match = keys.find(serving.table, aggregator, iter((key,)))
             parsed = parse(
@@ -115,7 +117,8 @@ class Receiver:
                 document,
                 body,
                 key=None if match is None else match.key,
-                content_type=request.headers.get("Content-Type", ""),
+                received_at=received_at,
+                content_type=content_type,
             )
         except MalformedBodyError as error:
             if match is not None:
@@ -123,7 +126,7 @@ class Receiver:
             raise
         if match is None:
             return self._without_account(serving, aggregator, parsed)
-        account, now = match.account, self._wall()
+        account, now = match.account, received_at / 1000
         if not parsed.updates:
             return (
                 await self._keep(account, parsed.leftovers, now, answers.PROBE) if parsed.leftovers else answers.PROBE
@@ -131,7 +134,7 @@ class Receiver:
         with self._span(request, account, parsed.updates, now) as trace:
             request.trace = trace
             selection = serving.selection(account)
-            made = intake(account, selection, parsed.updates, int(now * 1000), trace, nonce=_nonce)
+            made = intake(account, selection, parsed.updates, received_at, trace, nonce=_nonce)
             admission.under_way += 1
             try:
                 accepted = await self._journal.append(made.updates)

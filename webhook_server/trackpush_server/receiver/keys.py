@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 from trackpush_api.routing import Account, RoutingTable, digest_key
 from trackpush_api.vocabulary import Aggregator
 
-_HEADERS = ("webhook_key", "webhook-key", "x-api-key")
+_HEADERS = ("webhook_key", "webhook-key", "x-api-key", "anx-api-key")
 _AUTHORIZATION = "Authorization"
 _BEARER = "bearer "
 _PARAMETERS = frozenset({"key", "token"})

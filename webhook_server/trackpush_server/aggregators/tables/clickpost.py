@@ -106,6 +106,46 @@ _CODES: dict[str, int] = {fold(row.name): code for code, row in STATUSES.items()
 CODES_BY_LABEL: dict[str, int] = _CODES | {fold(label): code for label, code in _VARIANTS.items()}
 """Code by folded description, for bodies without a code."""
 
+# Labels that come without a code and have none (CP-LIVE, CP-TS, integrators); the readings are inferred [I]. What a
+# hyperlocal rider does, and that there is no tracking, change nothing.
+_LABELS: dict[str, Row] = {
+    fold(name): Row(name, forward, reverse)
+    for name, forward, reverse in (
+        ("Cancelled", S.CANCELLED, S.RETURN_CANCELLED),
+        ("Canceled", S.CANCELLED, S.RETURN_CANCELLED),
+        ("OrderCancelled", S.CANCELLED, S.RETURN_CANCELLED),
+        ("OrderCanceled", S.CANCELLED, S.RETURN_CANCELLED),
+        ("Ready To Ship", S.CREATED, S.RETURN_PICKUP_PENDING),
+        ("Aged", S.DELAYED, S.RETURN_IN_TRANSIT),
+        ("RTO-Handover", S.RTO_IN_TRANSIT, S.UNKNOWN),
+        ("RTO-Delivered-Reschedule-Requested", S.RTO_FAILED, S.UNKNOWN),
+        ("ReShippedOnNewWaybill", S.INFO, S.INFO),  # the new AWB is in the body
+        ("NoStatusExist", S.INFO, S.INFO),
+        ("LastMilePrePickup", S.INFO, S.INFO),
+        ("CourierPartnerTrackingDataMissing", S.INFO, S.INFO),
+        ("RiderAllocationAwaited", S.INFO, S.INFO),
+        ("RiderAllocationFailed", S.INFO, S.INFO),
+        ("RiderAllocated", S.INFO, S.INFO),
+        ("ReachedPickupLocation", S.INFO, S.INFO),
+        ("ReachedDropLocation", S.INFO, S.INFO),
+    )
+}
+_PARTIAL = fold("Partial")
+
+
+def by_label(folded: str) -> Row | None:
+    """What a label means that has no code; None for those of `CODES_BY_LABEL` and for unknown ones.
+
+    "Partial…" is a part of a shipment of several pieces: it reads as without the word, and the label tells.
+    """
+    found = _LABELS.get(folded)
+    if found is None and folded.startswith(_PARTIAL):
+        whole = folded.removeprefix(_PARTIAL)
+        code = CODES_BY_LABEL.get(whole)
+        found = _LABELS.get(whole) if code is None else STATUSES[code]
+    return found
+
+
 # Source: CP-SLATE (1-6, 9-12, 14-20) and CP-DOCS/notification-event (all): the event of a "Selected Status" webhook.
 EVENTS: dict[int, int] = {
     3: 16,

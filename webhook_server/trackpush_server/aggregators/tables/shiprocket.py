@@ -183,11 +183,13 @@ _VARIANTS: tuple[tuple[str, Status], ...] = (
     ("RTO IN INTRANSIT", S.RTO_IN_TRANSIT),
     ("PICKUP SCHEDULED", S.PICKUP_PENDING),
     ("PICKUP GENERATED", S.PICKUP_PENDING),
+    ("IN TRANSIT-EN-ROUTE", S.IN_TRANSIT),
+    ("RETURN ACKNOWLEGED", S.RETURN_DELIVERED),  # misspelt so on the wire
+    ("RETURN REJECTED", S.RETURN_REJECTED),
 )
 
 LABELS: dict[str, Status] = by_label((*SHIPMENT_STATUSES.values(), *ORDER_STATUSES.values(), *_VARIANTS))
 """Status by folded label, for bodies whose id is absent or new."""
 
-FOLDED_RTO = fold("RTO")
 FOLDED_RETURN = fold("RETURN")
 FOLDED_RETURNED = fold("RETURNED")
