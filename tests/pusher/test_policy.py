@@ -49,6 +49,24 @@ def test_jitter_stays_within_a_fifth(tries: int, chance: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tries", "stored", "waits"),
+    [
+        (1, 4.0, 4.0),
+        (1, 3600.0, 3600.0),  # a Retry-After
+        (1, 7150.0, 5.0),  # a clock that was two hours ahead
+        (6, 7150.0, 7150.0),  # the schedule's own
+        (6, 9000.0, 7200.0),
+        (8, 90_000.0, 21_600.0),
+        (0, 7150.0, 5.0),
+        (1, -10.0, 0.0),
+    ],
+)
+def test_a_stored_wait_is_never_longer_than_its_step_or_a_retry_after(tries: int, stored: float, waits: float) -> None:
+    now = 1_760_000_000_000
+    assert policy.stored_wait(Retry(), tries, now + int(stored * 1000), now) == pytest.approx(waits)
+
+
+@pytest.mark.parametrize(
     ("answer", "seconds"),
     [
         (Answer(status=429, retry_after=30), 30),

@@ -48,6 +48,17 @@ def backoff(retry: Retry, tries: int, chance: float) -> float:
     return base * (1.0 + retry.jitter * (2.0 * chance - 1.0))
 
 
+def stored_wait(retry: Retry, tries: int, due_at: int, now: int) -> float:
+    """Seconds until a push that was read back is due; ``due_at`` and ``now`` in ms since the epoch.
+
+    After so many tries, only a clock that was wrong, or another schedule, makes it wait longer than this step of the
+    schedule and longer than any Retry-After. Then it waits for the step.
+    """
+    wait = max(due_at - now, 0) / 1000
+    step = backoff(retry, max(tries, 1), 0.5)
+    return wait if wait <= max(step * (1.0 + retry.jitter), MAX_RETRY_AFTER) else step
+
+
 def quiet_time(answer: Answer) -> float:
     """Seconds of quiet that the client asks for with Retry-After, bounded; 0 when it doesn't."""
     if answer.retry_after is None or judge(answer) is Verdict.DELIVERED:
