@@ -43,7 +43,7 @@ async def test_a_changed_password_is_used_for_new_connections_without_a_restart(
     assert PASSWORD not in told
 
 
-async def test_another_database_or_another_kind_of_storage_is_refused_and_told(
+async def test_another_database_or_kind_of_storage_is_refused_and_told_and_every_other_change_is_taken(
     tmp_path: Path, own_postgres: Server
 ) -> None:
     dsn = own_postgres.dsn(own_postgres.create_database())
@@ -51,14 +51,28 @@ async def test_another_database_or_another_kind_of_storage_is_refused_and_told(
         client = Client(name="acme", url=sink.url)
         resources = write(tmp_path / "resources", [client], _STORAGE, dsn=dsn)
         async with running(resources, tmp_path / "data") as server, open_aggregator(server.url, client) as aggregator:
-            for settings, other, told in (
-                (_STORAGE, f"{dsn}_other", "this is another host or database; restart the server to use it"),
-                ({}, None, "this server's journal is in PostgreSQL; restart it to use SQLite"),
+            for number, (settings, other, told) in enumerate(
+                (
+                    (_STORAGE, f"{dsn}_other", "this is another host or database; restart the server to use it"),
+                    ({}, None, "this server's journal is in PostgreSQL; restart it to use SQLite"),
+                )
             ):
-                write(resources, [client], settings, dsn=other)
+                new = Client(name=f"new-{number}", url=sink.url)
+                write(resources, [client, new], settings, dsn=other)
                 await until(lambda told=told: told in server.tail(), seconds=30, what=server.tail)  # type: ignore[misc]
+                assert told in (await server.probe("/config")).text
+                async with open_aggregator(server.url, new) as of_new:
+                    assert (await of_new.post(10 + number)).status == 200
+                await until(lambda number=number: 10 + number in sink.marks, seconds=30, what=server.tail)  # type: ignore[misc]
             assert (await aggregator.post(1)).status == 200
             assert "dsn" not in (await server.probe("/config")).text
+            write(resources, [client], _STORAGE, dsn=dsn)
+            before = len(server.log)
+            await until(
+                lambda: server.logged("routing_table_loaded", since=before) is not None, seconds=30, what=server.tail
+            )
+            assert "restart" not in (await server.probe("/config")).text
+    assert PASSWORD not in "".join(map(str, server.log))
 
 
 async def test_with_shards_it_opens_no_journal_before_the_settings_say_where_it_is(

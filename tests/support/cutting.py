@@ -31,6 +31,11 @@ class Cutter:
         """Cut the connection of the client's next message that holds the marker."""
         self._armed, self._marker = when, marker
 
+    def move(self, port: int) -> None:
+        """From now on the address is another server's."""
+        self._upstream = port
+        self.cut_all()
+
     def cut_all(self) -> None:
         """Cut every connection."""
         for writer in list(self._writers):

@@ -12,17 +12,19 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import structlog
 
-from trackpush_api.routing import RoutingTable, Sqlite, Storage
+from trackpush_api.routing import Sqlite, Storage
 from trackpush_server import listeners, logs
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
-from trackpush_server.config.watch import Swap, Watcher
+from trackpush_server.config.watch import Report, Swap, Watcher
 from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.port import Committed, JournalUnavailableError
+from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
@@ -70,23 +72,24 @@ class Server:
             observer=self._telemetry.watching,
             ownership=self._ownership,
             tracing=tracing,
+            wall=self._store.wall,
         )
-        self._replays = Replays(self._journal, self._dispatcher)
-        self._erasures = Erasures(self._journal, self._dispatcher)
+        self._replays = Replays(self._journal, self._dispatcher, self._store.wall)
+        self._erasures = Erasures(self._journal, self._dispatcher, self._store.wall)
         self._reseals = Reseals(self._journal)
         self._retries = InboxRetries(self._journal, lambda: self._watcher.table)
-        self._retainer = Retainer(self._journal, self._telemetry.journal)
+        self._retainer = Retainer(self._journal, self._telemetry.journal, self._store.wall)
         self._receiving = self._make_receiving()
         self._watcher = Watcher(
             source,
             telemetry=self._telemetry.routing,
             prepare=self._prepare,
-            refuse=self._other_storage,
         )
         self._journal.on_commit = self._committed
         self._journal.on_elsewhere = self._dispatcher.elsewhere
         self._journal.on_replayed = self._dispatcher.rescan
         self._journal.on_erased = self._dispatcher.forget
+        self._store.on_lost_commits(self._lost_commits)
         self._journal.on_batch = self._telemetry.journal.batch
         self._journal.on_state = self._telemetry.journal.state
         self._journal.on_dropped = self._telemetry.journal.dropped
@@ -222,12 +225,23 @@ class Server:
             tail=self._telemetry.tail,
             channels=self._dispatcher.snapshot,
             table=lambda: self._watcher.table,
-            report=self._watcher.report,
+            report=self._report,
         )
+
+    def _report(self) -> Report | tuple[str, ...]:
+        """The configuration with what is wrong with the storage."""
+        found = self._watcher.report()
+        if not isinstance(found, Report):
+            return found
+        return msgspec.structs.replace(found, problems=(*found.problems, *self._store.problems))
 
     def _committed(self, committed: Sequence[Committed]) -> None:
         self._dispatcher.accept(committed)
         self._telemetry.committed(committed)
+
+    def _lost_commits(self, lost: LostCommits) -> None:
+        self._telemetry.journal.lost_commits(lost.updates, lost.outcomes)
+        self._dispatcher.void()
 
     async def _scrape(self, accept: str) -> tuple[bytes, str]:
         elsewhere = self._receiving.samples()
@@ -241,7 +255,7 @@ class Server:
         change = self._dispatcher.change_to(table)
 
         async def swap() -> None:
-            self._store.use(table.server.storage)
+            self._store.use(table.server)
             if self._sealer.use(table.server.encryption):  # first: what is received from now on is sealed
                 self._dispatcher.keys_changed(quotes=table.server.encryption is None)
             await take()
@@ -250,11 +264,6 @@ class Server:
             self._telemetry.retain(table.destination_by_name)
 
         return swap
-
-    def _other_storage(self, table: RoutingTable) -> str | None:
-        """A running server keeps its journal: another one would not know what was answered with 200."""
-        why_not = self._store.why_not(table.server.storage)
-        return None if why_not is None else f"WebhookServer {table.server.name} spec.storage: {why_not}"
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

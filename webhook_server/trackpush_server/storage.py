@@ -4,16 +4,19 @@ import asyncio
 import os
 import secrets
 import socket
+import time
+from collections.abc import Callable
 
 import structlog
 
-from trackpush_api.routing import Postgres, Sqlite, Storage
+from trackpush_api.routing import Postgres, ServerSettings, Sqlite, Storage
 from trackpush_server.config.source import Source
 from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres.balance import Timing
 from trackpush_server.journal.postgres.errors import place
+from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.postgres.leases import Leases
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -59,6 +62,7 @@ class Store:
         self._storage = storage
         self._leases: Leases | None = None
         self._lease = options.lease
+        self._refused: tuple[str, ...] = ()
         self._replica = secrets.randbelow((1 << 31) - 1) + 1
         self.journal: SqliteJournal | PostgresJournal = (
             PostgresJournal(storage.dsn, replica=self._replica, sealer=sealer)
@@ -79,22 +83,57 @@ class Store:
         except UnsafeSqliteError as error:
             raise CannotStartError(str(error)) from None
 
-    def why_not(self, storage: Storage) -> str | None:
-        """Why a running server can't go over to this; None where it can: a user, a password, a parameter may change."""
-        told = _OTHER[type(self._storage), type(storage)]
-        if isinstance(storage, Postgres) and isinstance(self._storage, Postgres):
-            return None if place(storage.dsn) == place(self._storage.dsn) else told
-        return told or None
+    def use(self, server: ServerSettings) -> None:
+        """Make new connections as this says; existing ones go on.
 
-    def use(self, storage: Storage) -> None:
-        """Make new connections as this says; those that there are go on."""
-        if storage == self._storage or not isinstance(storage, Postgres):
+        A running server keeps its journal: another one would not know what was answered with 200. So another place is
+        refused and named among the `problems`, and this server goes on with what it has.
+        """
+        storage = server.storage
+        why_not = self._why_not(storage)
+        refused = () if why_not is None else (f"WebhookServer {server.name} spec.storage: {why_not}",)
+        if refused and refused != self._refused:
+            _log.error("storage_refused", problem=refused[0])
+        self._refused = refused
+        if why_not is not None or storage == self._storage or not isinstance(storage, Postgres):
             return
         self._storage = storage
         if isinstance(self.journal, PostgresJournal):
             self.journal.use(storage.dsn)
         if self._leases is not None:
             self._leases.use(storage.dsn)
+
+    def _why_not(self, storage: Storage) -> str | None:
+        """Why a running server can't use this; None where it can: a user, a password, a parameter may change."""
+        told = _OTHER[type(self._storage), type(storage)]
+        if isinstance(storage, Postgres) and isinstance(self._storage, Postgres):
+            return None if place(storage.dsn) == place(self._storage.dsn) else told
+        return told or None
+
+    @property
+    def wall(self) -> Callable[[], float]:
+        """The clock for what is stored, in seconds since the epoch: one for all that share a database."""
+        return self.journal.clock if isinstance(self.journal, PostgresJournal) else time.time
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with it although it works."""
+        clock = self.journal.clock.problem if isinstance(self.journal, PostgresJournal) else None
+        return (*(() if clock is None else (f"storage: {clock}",)), *self._refused)
+
+    def on_lost_commits(self, tell: Callable[[LostCommits], None]) -> None:
+        """Have it called when the database came back without commits, before anything more is stored.
+
+        All slots are let go of in the same moment.
+        """
+
+        def lost(found: LostCommits) -> None:
+            tell(found)
+            if self._leases is not None:
+                self._leases.lose_all("the database came back without its last commits")
+
+        if isinstance(self.journal, PostgresJournal):
+            self.journal.on_lost_commits = lost
 
     def ownership(self, observer: LeaseTelemetry) -> Ownership:
         """By leases where the journal is shared, else of everything."""

@@ -50,10 +50,12 @@ class Backlog:
     def rescan(self, again: Iterable[int] = ()) -> None:
         """Read everything pending from disk again; what is in memory is recognised and skipped.
 
-        ``again`` are pushes that had ended, on disk too, and are pending once more.
+        That read sees all that was committed before, so it need not reach an id that was seen: after the database lost
+        commits that id may not exist. ``again`` are pushes that had ended, on disk too, and are pending once more.
         """
         self.spilled = True
         self.loaded_to = 0
+        self._seen = 0
         self.generation += 1
         if self._ended is not None:
             self._ended.difference_update(again)

@@ -134,6 +134,11 @@ class Channel:
         self._line = Line(self._hub, self._line.destination, self._egress)
         self._rebuild()
 
+    def void(self) -> None:
+        """The journal lost commits: an id may be another update's now, so no late answer counts for it."""
+        self._window.lanes.is_void = True
+        self.lose()
+
     def stored_elsewhere(self, first_id: int) -> None:
         """Another replica stored pushes, this one the first of them: read them."""
         self._window.stored_elsewhere(first_id)
@@ -260,7 +265,7 @@ class Channel:
     def _came_too_late(self, lanes: Lanes, lane: Lane, answer: Answer) -> None:
         """It was cut, which says nothing of the endpoint; but that a push was delivered is true, whoever sent it."""
         lane.head.tries += 1
-        if policy.judge(answer) is Verdict.DELIVERED:
+        if policy.judge(answer) is Verdict.DELIVERED and not lanes.is_void:
             self._record(lane, PushState.DELIVERED, answer, error=None)
             self._window.ended(lane.head.update_id)
         lanes.end_head(lane)

@@ -134,6 +134,11 @@ class Dispatcher:
         for channel in self._of(slots):
             channel.lose()
 
+    def void(self) -> None:
+        """The journal lost commits, so ids may be given again: forget everything that is known by id."""
+        for channel in self._channels.values():
+            channel.void()
+
     def hand_over(self, slots: frozenset[int]) -> None:
         """Start nothing more for these slots; each is released when what is under way has ended and is on disk."""
         self._hub.owned -= slots

@@ -134,9 +134,11 @@ class Lane:
 class Lanes:
     """All lanes of one PushConfig that are in memory, and those that are ready, in the order they became so."""
 
-    __slots__ = ("_budget", "_lanes", "_ordered", "_present", "_ready", "_ready_again", "_turns", "blocked")
+    __slots__ = ("_budget", "_lanes", "_ordered", "_present", "_ready", "_ready_again", "_turns", "blocked", "is_void")
 
     def __init__(self, *, ordered: bool, budget: Budget) -> None:
+        self.is_void = False
+        """Whether their update ids may be of other updates by now: the journal lost commits."""
         self._ordered = ordered
         self._budget = budget
         self._lanes: dict[LaneKey, Lane] = {}

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from trackpush_api.routing import Retry
 from trackpush_server.journal.port import Committed, StoredPush
 from trackpush_server.pusher import budget as bounds
-from trackpush_server.pusher import pushes
+from trackpush_server.pusher import policy, pushes
 from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.endpoint import Endpoint
 from trackpush_server.pusher.hub import Hub
@@ -206,7 +208,13 @@ class Window:
                 or self._skips(stored.account, stored.shipment, stored.update_id)
             ):
                 continue
-            self._take(stored)
+            self._take(msgspec.structs.replace(stored, due_at=self._due_at(stored)))
+
+    def _due_at(self, stored: StoredPush) -> int:
+        """When a push is due: not as late as a clock that was wrong may have said."""
+        now, tries = int(self._hub.wall() * 1000), stored.tries - stored.tries_before
+        wait = policy.stored_wait(self._owner.retry, tries, stored.due_at, now)
+        return min(stored.due_at, now + int(wait * 1000))
 
     def _page_taken(self) -> None:
         self._owner.plan_probe(0.0)
@@ -343,6 +351,8 @@ class Window:
                 self._revisit_push(stored)
 
     def _revisit_push(self, stored: StoredPush) -> None:
+        if self._due_at(stored) < stored.due_at:  # it has waited since it was parked
+            stored = msgspec.structs.replace(stored, due_at=0)
         key = self.lanes.key_of(stored.account, stored.shipment, stored.update_id)
         is_refused = stored.rejections > 0 or stored.unreadable is not None
         if self.lanes.get(key) is not None:

@@ -52,6 +52,16 @@ class JournalTelemetry:
             registry=registry,
         )
         self._throttle = LogThrottle(most=1, per=60.0)
+        self._losses = Counter(
+            "trackpush_journal_losses",
+            "Times that the database came back without commits that this pod had seen.",
+            registry=registry,
+        )
+        self._lost_updates = Counter(
+            "trackpush_journal_lost_updates",
+            "Tracking updates that this pod had seen in the database and that it lost, as far as their ids tell.",
+            registry=registry,
+        )
         self._seconds, self._rows = seconds.observe, rows.observe
         self._told: str | None = None
 
@@ -77,6 +87,19 @@ class JournalTelemetry:
                 reason="too many unrecognised bodies are kept; the oldest of this account were dropped",
                 held_back=held_back,
             )
+
+    def lost_commits(self, updates: int | None, outcomes: int) -> None:
+        """The database came back without commits. ``updates``: how many are missing; None: nobody can tell."""
+        self._losses.inc()
+        self._lost_updates.inc(updates or 0)
+        _log.error(
+            "journal_lost_commits",
+            what="the database came back without its last commits: a standby that was not synchronous was promoted, or"
+            " its storage was rolled back. Updates that were answered with 200 are missing; the aggregator has to send"
+            " them again. All slots are let go of and pending pushes are read again",
+            updates=updates,
+            outcomes_dropped=outcomes,
+        )
 
     def state(self, reason: str | None) -> None:
         """The journal's ``on_state``."""

@@ -3,7 +3,10 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
 
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.port import (
@@ -30,6 +33,8 @@ from trackpush_server.journal.port import (
 )
 from trackpush_server.journal.postgres import erasing, inbox, pages, resealing
 from trackpush_server.journal.postgres.batch import Append
+from trackpush_server.journal.postgres.clock import SharedClock
+from trackpush_server.journal.postgres.history import History, LostCommits
 from trackpush_server.journal.postgres.housekeeping import Housekeeping
 from trackpush_server.journal.postgres.lookup import PostgresLookup
 from trackpush_server.journal.postgres.names import Names
@@ -47,6 +52,7 @@ MOST_QUEUED_BYTES = 32 * 1024 * 1024
 _PER_UPDATE_BYTES = 512
 _SQL = load(f"{__package__}.sql", "reading")
 _REPLAY = load(f"{__package__}.sql", "replay")
+_T = TypeVar("_T")
 
 
 class PostgresJournal:
@@ -67,6 +73,8 @@ class PostgresJournal:
         self.on_erased: Callable[[frozenset[int]], None] = _ignore
         self.on_dropped: Callable[[str, int], None] = _ignore_two
         self.inbox_bounds = InboxBounds()
+        self.on_lost_commits: Callable[[LostCommits], None] = _ignore
+        """Called on the loop: the database came back without commits that were seen here. Ids may be given again."""
         self._number = replica or secrets.randbelow((1 << 31) - 1) + 1
         self._unavailable: str | None = "the journal is not started"
         self._outcomes_waiting = 0
@@ -75,7 +83,9 @@ class PostgresJournal:
         self._counted: set[int] = set()
         """Numbers of the appends that count as queued."""
         self._started = self._closed = False
-        connector = self._connector = Connector(dsn)
+        self.clock = SharedClock()
+        """The database's clock, by which all that share it go."""
+        connector = self._connector = Connector(dsn, self.clock)
         self._sealer = sealer or Sealer(os.urandom)
         self._dispatch = Pool(connector, most=2)
         """For the dispatcher alone: what people ask for may take long, and no push waits for that."""
@@ -84,15 +94,25 @@ class PostgresJournal:
         self._inbox_pool = Pool(connector, most=1)
         self._inbox = inbox.InboxWriter(self._inbox_pool, self._sealer)
         self._retention = Retention(self._pool)
-        self._housekeeping = Housekeeping(self._pool, self._number)
+        self._housekeeping = Housekeeping(self._pool, self._number, self.clock)
         self._queue = Queue()
         fenced = replica is not None
-        self._writer = Writer(connector, self._queue, Names(), self._sealer, replica=self._number, fenced=fenced)
+        self._history = History()
+        self._writer = Writer(
+            connector,
+            self._queue,
+            Names(),
+            self._sealer,
+            history=self._history,
+            replica=self._number,
+            fenced=fenced,
+        )
+        self._writer.on_lost_commits = self._lost_commits
         self._writer.on_stored = self._stored
         self._writer.on_refused = self._refused
         self._writer.on_given_up = self._given_up
         self._writer.on_state = self._state
-        self._news = News(connector, self._number) if fenced else None
+        self._news = News(connector, self._number, self._history) if fenced else None
 
     @property
     def lookup(self) -> PostgresLookup:
@@ -129,6 +149,7 @@ class PostgresJournal:
             self._news.on_elsewhere = self.on_elsewhere
             self._news.on_replayed = self.on_replayed
             self._news.on_erased = self.on_erased
+            self._news.on_other_history = self._writer.look_again
             await self._news.start()
 
     def use(self, dsn: str) -> None:
@@ -157,7 +178,7 @@ class PostgresJournal:
             raise JournalUnavailableError(
                 f"overloaded: {self._queued_updates} updates ({self._queued_bytes} bytes) wait for the database",
             )
-        entry = self._queue.append(updates, asyncio.get_running_loop().create_future())
+        entry = self._queue.append(self._by_shared_clock(updates), asyncio.get_running_loop().create_future())
         self._count(entry, 1)
         return entry.done
 
@@ -187,11 +208,11 @@ class PostgresJournal:
 
     async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         """Pages of pending pushes."""
-        return await pages.pending(self._dispatch, self._sealer, wanted)
+        return await self._known(pages.pending(self._dispatch, self._history, self._sealer, wanted))
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """Those of the given pushes that are still pending."""
-        return await pages.fetch(self._dispatch, self._sealer, push_config, update_ids)
+        return await self._known(pages.fetch(self._dispatch, self._history, self._sealer, push_config, update_ids))
 
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
         """Mark old pending pushes as dead."""
@@ -200,7 +221,7 @@ class PostgresJournal:
 
     async def pending_configs(self) -> PendingConfigs:
         """Which PushConfigs have anything pending."""
-        return await pages.pending_configs(self._dispatch)
+        return await self._known(pages.pending_configs(self._dispatch, self._history))
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig."""
@@ -276,6 +297,29 @@ class PostgresJournal:
         if self._unavailable is not None:
             raise JournalUnavailableError(self._unavailable)
         await self.flush()
+
+    def _by_shared_clock(self, updates: Sequence[NewUpdate]) -> Sequence[NewUpdate]:
+        """With the times of receipt by which every replica judges how old an update is."""
+        ahead = round(self.clock.ahead * 1000)
+        if not ahead:
+            return updates
+        return [msgspec.structs.replace(one, received_at=one.received_at - ahead) for one in updates]
+
+    async def _known(self, read: Awaitable[_T]) -> _T:
+        """A read of what the writer knows; one of another history has the writer look."""
+        try:
+            return await read
+        except pages.OtherHistoryError:
+            self._writer.look_again()
+            raise
+
+    def _lost_commits(self, lost: LostCommits) -> None:
+        self._dispatch.renew()
+        self._pool.renew()
+        self._inbox_pool.renew()
+        if self._news is not None:
+            self._news.restart()
+        self.on_lost_commits(lost)
 
     def _count(self, entry: Append, sign: int) -> None:
         if sign > 0:

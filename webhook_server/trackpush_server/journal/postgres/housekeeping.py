@@ -1,13 +1,13 @@
 """What a server sees to now and then: partitions ahead, news and answers that nobody needs any more, the size."""
 
 import asyncio
-import time
 
 import structlog
 
 from trackpush_server.background import Background
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.journal.postgres import pages
+from trackpush_server.journal.postgres.clock import SharedClock, local
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 
@@ -17,6 +17,7 @@ _EVERY = 60.0
 _REMEMBERED_MS = 3_600_000
 """News and answers; a replica that hasn't looked for as long isn't alive."""
 _SQL = load(f"{__package__}.sql", "news")
+_CLOCK = load(f"{__package__}.sql", "reading")["clock"]
 _PARTITIONS = load(f"{__package__}.sql", "reading")["make_partitions"]
 
 _log = structlog.get_logger("trackpush.journal")
@@ -25,8 +26,9 @@ _log = structlog.get_logger("trackpush.journal")
 class Housekeeping(Background):
     """Of one server."""
 
-    def __init__(self, pool: Pool, replica: int) -> None:
+    def __init__(self, pool: Pool, replica: int, clock: SharedClock) -> None:
         self._pool = pool
+        self._clock = clock
         self._replica = replica
         self.size_bytes = 0
 
@@ -43,5 +45,7 @@ class Housekeeping(Background):
     async def see_to_it(self) -> None:
         """One round."""
         await self._pool.fetch(_PARTITIONS, PARTITIONS_AHEAD)
-        await self._pool.fetch(_SQL["forget"], int(time.time() * 1000) - _REMEMBERED_MS, self._replica)
+        await self._pool.fetch(_SQL["forget"], _REMEMBERED_MS, self._replica)
+        before = local()
+        self._clock.measured((await self._pool.fetch(_CLOCK))[0]["clock"], before=before)
         self.size_bytes = await pages.size_bytes(self._pool)

@@ -86,6 +86,8 @@ class Leases:
         self._deadline = 0.0
         """Nothing is sent from then on."""
         self._beat = 0
+        self._gains_from = 0.0
+        """No slot is gained before."""
         self._registered = False
         self._draining = self._told_of_draining = False
         self._ended = False
@@ -132,6 +134,19 @@ class Leases:
         self._observer.handed_over(len(epochs))
         _log.info("slots_handed_over", slots=len(epochs), replica=self._name, held=len(self._held))
 
+    def lose_all(self, reason: str) -> None:
+        """Let go of all slots here: the database lost commits, and who holds what may be among them.
+
+        Slots are gained again, also those that the database says are held, when no other replica can send any more by
+        what it knew before: it has looked by then, or its lease has run out.
+        """
+        has_company = any(replica != self._replica for replica in self._silent)
+        self._gains_from = self._clock() + self._timing.stop if has_company else 0.0
+        self._silence.forget()
+        self._lose(frozenset(self._held), reason)
+        self._disconnect()
+        self._wake.set()
+
     def drain(self) -> None:
         """Take nothing more, want everything handed over; see the port."""
         self._draining = True
@@ -174,7 +189,10 @@ class Leases:
                 pause = _BACKOFF[min(self._faults, len(_BACKOFF)) - 1]
             else:
                 self._faults = 0
-                pause = min(started + self._timing.beat, self._silence.next_end()) - self._clock()
+                now = self._clock()
+                pause = min(started + self._timing.beat, self._silence.next_end()) - now
+                if now < self._gains_from:
+                    pause = min(pause, self._gains_from - now)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(pause, 0.01)):
                     await self._wake.wait()
@@ -203,13 +221,13 @@ class Leases:
         before, self._owners = self._owners, _owners(replicas, slots, self._owners)
         plan = decide(self._replica, replicas, slots, held=frozenset(self._held), leaving=self._leaving)
         self._follow(plan, slots)
-        if plan.claim:
+        if plan.claim and self._gains_from <= self._clock():
             self._claimed(await table.claim(plan.claim), before)
 
     def _follow(self, plan: Plan, slots: tuple[Slot, ...]) -> None:
         if plan.lost:
             self._lose(plan.lost, "they are another replica's")
-        if plan.found and self._clock() < self._deadline:
+        if plan.found and self._gains_from <= self._clock() < self._deadline:
             self._gain({one.slot: one.epoch for one in slots if one.slot in plan.found})
             _log.info("slots_confirmed", slots=len(plan.found), replica=self._name)
         if plan.hand_over:

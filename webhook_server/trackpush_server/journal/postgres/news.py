@@ -7,12 +7,13 @@ pooler, which passes none on, the looks are enough.
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from trackpush_server.background import end
 from trackpush_server.journal.postgres.errors import BROKEN, cause
+from trackpush_server.journal.postgres.history import History
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
 
@@ -33,8 +34,9 @@ _log = structlog.get_logger("trackpush.journal")
 class News:
     """Of one replica. Set the callbacks, `start`, and `stop` in the end."""
 
-    def __init__(self, connector: Connector, replica: int) -> None:
+    def __init__(self, connector: Connector, replica: int, history: History) -> None:
         self._connector = connector
+        self._history = history
         self._replica = replica
         self._seen: tuple[int, int] | None = None
         """The highest update id and number of news that were looked at."""
@@ -43,12 +45,18 @@ class News:
         self.on_elsewhere: Callable[[str, int], None] = _ignore
         self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore
         self.on_erased: Callable[[frozenset[int]], None] = _ignore
+        self.on_other_history: Callable[[], None] = lambda: None
+        """Called when the connection broke, or the database isn't the one that the writer knows."""
 
     async def start(self) -> None:
         """Begin; when it returns, what others do from now on will be told, if the database can be reached."""
         begun = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(begun))
         await begun.wait()
+
+    def restart(self) -> None:
+        """The database lost commits: forget how far was looked. The dispatcher reads everything again."""
+        self._seen = None
 
     async def stop(self) -> None:
         """End."""
@@ -71,6 +79,7 @@ class News:
                 begun.set()
                 if session is not None:
                     session.terminate()
+            self.on_other_history()
             await asyncio.sleep(_AFTER_FAULT)
 
     async def _listen(self, session: Session) -> None:
@@ -85,12 +94,15 @@ class News:
         """After a break it goes on where it was."""
         if self._seen is None:
             row = await session.row(_SQL["start"])
+            self._check(row)
             self._seen = row["last_id"], row["last_news"]
 
     async def _look_on(self, session: Session) -> None:
         while True:
             self._woken.clear()
             begun = time.perf_counter()
+            if self._seen is None:
+                await self._begin(session)
             if await self._look(session):
                 await asyncio.sleep(min(time.perf_counter() - begun, _MOST_REST))
             with contextlib.suppress(TimeoutError):
@@ -102,7 +114,10 @@ class News:
         assert self._seen is not None
         last_id, last_news = self._seen
         stored = await session.fetch(_SQL["stored"], last_id, self._replica)
+        self._check(stored[0])
         done = await session.fetch(_SQL["done"], last_news) if stored[0]["last_news"] > last_news else []
+        if self._seen is None:  # the database lost commits meanwhile
+            return False
         self._seen = stored[0]["last_id"], done[-1]["id"] if done else last_news
         for row in done:
             if row["origin"] == self._replica:
@@ -115,6 +130,10 @@ class News:
             if row["name"] is not None:
                 self.on_elsewhere(row["name"], row["lowest"])
         return stored[0]["name"] is not None
+
+    def _check(self, row: Any) -> None:
+        if not self._history.knows(row["history"], row["last_id"]):
+            raise ConnectionResetError("the database was restarted or replaced")
 
 
 def _ignore(_: object, __: object = None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from trackpush_server.journal.port import (
     Ended,
     Erasure,
+    JournalUnavailableError,
     Page,
     PendingConfigs,
     PendingCount,
@@ -15,6 +16,7 @@ from trackpush_server.journal.port import (
     StoredPush,
     Wanted,
 )
+from trackpush_server.journal.postgres.history import History
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
@@ -25,11 +27,16 @@ _LAST = (1 << 63) - 1
 _update_id = attrgetter("update_id")
 
 
-async def pending(pool: Pool, sealer: Sealer, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+class OtherHistoryError(JournalUnavailableError):
+    """The database isn't the one that the writer knows, or no longer."""
+
+
+async def pending(pool: Pool, history: History, sealer: Sealer, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
     """See `Journal.pending`."""
     columns = ([one.push_config for one in wanted], [one.after for one in wanted], [one.limit for one in wanted])
     found: list[list[StoredPush]] = [[] for _ in wanted]
     rows = await pool.fetch(_SQL["pending"], *columns)
+    _check(history, rows)
     for row in rows:
         if row["update_id"] is not None:
             place = row["place"] - 1
@@ -37,15 +44,20 @@ async def pending(pool: Pool, sealer: Sealer, wanted: Sequence[Wanted]) -> tuple
     return tuple(Page(tuple(sorted(pushes, key=_update_id)), rows[0]["last_id"]) for pushes in found)
 
 
-async def fetch(pool: Pool, sealer: Sealer, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
+async def fetch(
+    pool: Pool, history: History, sealer: Sealer, push_config: str, update_ids: Sequence[int]
+) -> dict[int, StoredPush]:
     """See `Journal.fetch`."""
     rows = await pool.fetch(_SQL["fetch"], push_config, list(update_ids))
+    _check(history, rows)
     return {row["update_id"]: _stored(sealer, push_config, row) for row in rows}
 
 
-async def pending_configs(pool: Pool) -> PendingConfigs:
+async def pending_configs(pool: Pool, history: History) -> PendingConfigs:
     """See `Journal.pending_configs`."""
-    row = (await pool.fetch(_SQL["pending_configs"]))[0]
+    rows = await pool.fetch(_SQL["pending_configs"])
+    _check(history, rows)
+    row = rows[0]
     return PendingConfigs(frozenset(row["names"]), row["last_id"])
 
 
@@ -87,6 +99,12 @@ async def ended(pool: Pool, push_config: str, selection: Selection, after: int, 
     found = (Ended(row["update_id"], PushState(row["state"]), row["received_at"]) for row in rows)
     wanted = sorted((one for one in found if one.state in selection.states), key=lambda one: one.update_id)
     return tuple(wanted[:limit])
+
+
+def _check(history: History, rows: Sequence[Any]) -> None:
+    """Refuse what was read from another history of the database than the writer knows: ids may mean other updates."""
+    if rows and not history.knows(rows[0]["history"], rows[0]["last_id"]):
+        raise OtherHistoryError("the database was restarted or replaced; what it holds is compared first")
 
 
 def _stored(sealer: Sealer, push_config: str, row: Any) -> StoredPush:

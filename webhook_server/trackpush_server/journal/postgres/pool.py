@@ -24,6 +24,8 @@ class Pool:
         self._connector = connector
         self._idle: list[tuple[Session, float]] = []
         self._room = asyncio.Semaphore(most)
+        self._round = 0
+        """Grows with each `renew`."""
         self._closed = False
 
     async def fetch(self, query: str, *values: object) -> list[Any]:
@@ -63,16 +65,20 @@ class Pool:
             raise JournalUnavailableError("the journal is closed")
         try:
             async with self._room:
+                begun = self._round
                 session = await self._take()
                 try:
                     yield session
                 except BaseException as error:
-                    if is_certain(error) and not session.closed:
+                    if is_certain(error) and not session.closed and begun == self._round:
                         self._give_back(session)
                     else:
                         session.terminate()
                     raise
-                self._give_back(session)
+                if begun == self._round:
+                    self._give_back(session)
+                else:
+                    session.terminate()
         except BROKEN as error:
             raise self._unavailable(error) from error
 
@@ -102,6 +108,13 @@ class Pool:
 
     def _unavailable(self, error: BaseException) -> JournalUnavailableError:
         return JournalUnavailableError(f"journal in PostgreSQL at {place(self._connector.dsn)}: {cause(error)}")
+
+    def renew(self) -> None:
+        """Use no connection again that there is: it may be to a database that was replaced."""
+        self._round += 1
+        idle, self._idle = self._idle, []
+        for session, _ in idle:
+            session.terminate()
 
     async def close(self) -> None:
         """Close what is idle; what is under way ends by itself."""

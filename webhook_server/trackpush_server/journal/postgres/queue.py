@@ -29,6 +29,7 @@ class Queue:
         self._taking = asyncio.Lock()
         self._flushes: list[tuple[int, asyncio.Future[None]]] = []
         self._stopping = False
+        self._woken = False
 
     def append(self, updates: Sequence[NewUpdate], done: asyncio.Future[int]) -> Append:
         """Queue one request's updates."""
@@ -52,14 +53,15 @@ class Queue:
             self._urgent.set()
 
     async def take(self) -> list[Entry]:
-        """All that is queued, waiting for the first; empty: the queue is to end and nothing is left.
+        """All that is queued, waiting for the first; empty: `wake` was called, or the queue is to end and empty.
 
         Outcomes alone have time: nobody waits for them, so for a few milliseconds they wait for a request to share its
         call.
         """
         async with self._taking:
             while not self._entries:
-                if self._stopping:
+                if self._stopping or self._woken:
+                    self._woken = False
                     return []
                 self._filled.clear()  # what it was set for may have been dropped, and a wait on it never yields
                 await self._filled.wait()
@@ -68,6 +70,10 @@ class Queue:
                     async with asyncio.timeout(OUTCOMES_WAIT_SECONDS):
                         await self._urgent.wait()
             return self._pop()
+
+    def forget_wake(self) -> None:
+        """What `wake` was called for is done."""
+        self._woken = False
 
     async def gather(self, seconds: float) -> None:
         """Let entries gather for so long, unless the queue is full or to end."""
@@ -98,6 +104,19 @@ class Queue:
         self._entries = deque(entry for entry in self._entries if isinstance(entry, Ended))
         self._look_for_flushed()
         return found
+
+    def drop_outcomes(self, after: int) -> int:
+        """Take out the outcomes of updates with an id > ``after``: how many it were."""
+        before = len(self._entries)
+        self._entries = deque(entry for entry in self._entries if not is_of_later(entry, after))
+        self._look_for_flushed()
+        return before - len(self._entries)
+
+    def wake(self) -> None:
+        """Have the writer's `take` return, if it waits."""
+        self._woken = True
+        self._filled.set()
+        self._urgent.set()
 
     def stop(self) -> None:
         """End when what is queued is stored."""
@@ -146,3 +165,8 @@ class Queue:
             if number < oldest and not future.done():
                 future.set_result(None)
         self._flushes = [one for one in self._flushes if not one[1].done()]
+
+
+def is_of_later(entry: Entry, after: int) -> bool:
+    """Whether it is the outcome of an update with a later id."""
+    return isinstance(entry, Ended) and entry.outcome.update_id > after

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from trackpush_server.journal.postgres.clock import SharedClock, local
 from trackpush_server.journal.postgres.errors import UnusableError
 from trackpush_server.journal.postgres.tls_files import unusable_file
 
@@ -47,7 +48,8 @@ _EACH_TRANSACTION = "; ".join(f"SET LOCAL {one}" for one in _SETTINGS)
 _ABOUT = """
 SELECT pg_backend_pid() AS pid, current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('fsync') AS fsync, pg_is_in_recovery() AS standby,
-    current_setting('server_version_num')::integer AS version
+    current_setting('server_version_num')::integer AS version,
+    extract(epoch FROM clock_timestamp())::double precision AS clock
 """
 _OLDEST = 140_000
 
@@ -106,8 +108,10 @@ class Session:
 class Connector:
     """Makes connections to one database."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, clock: SharedClock | None = None) -> None:
+        """``clock`` is set by each connection that is made."""
         self.dsn = dsn
+        self._clock = clock
         self._pooled: bool | None = None
         self._warned = False
 
@@ -154,7 +158,11 @@ class Connector:
 
     async def _about(self, connection: asyncpg.Connection) -> Any:
         async with connection.transaction():
-            return await connection.fetchrow(_ABOUT)
+            before = local()
+            about = await connection.fetchrow(_ABOUT)
+        if self._clock is not None:
+            self._clock.measured(about["clock"], before=before)
+        return about
 
     def _check(self, about: Any) -> None:
         if about["version"] < _OLDEST:

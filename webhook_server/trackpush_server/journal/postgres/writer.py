@@ -18,8 +18,9 @@ from trackpush_server.journal.port import Committed, JournalUnavailableError
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.batch import Append, Batch, Entry, cleaned
 from trackpush_server.journal.postgres.errors import cause, explain, is_certain, is_of_a_value
+from trackpush_server.journal.postgres.history import History, LostCommits
 from trackpush_server.journal.postgres.names import Names
-from trackpush_server.journal.postgres.queue import Queue
+from trackpush_server.journal.postgres.queue import Queue, is_of_later
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
@@ -34,6 +35,7 @@ _SHARE = 0.25
 _MOST_SECONDS = 0.005
 """A call that took long waited for other replicas or for the disk: those whose answers it brought send their next
 requests now, and a quarter of its time later they share one call instead of two."""
+_ALL = (1 << 63) - 1
 _SQL = load(f"{__package__}.sql", "writing")
 
 
@@ -60,12 +62,21 @@ class Writer:
     """Set the callbacks, `start`, and `stop` in the end."""
 
     def __init__(
-        self, connector: Connector, queue: Queue, names: Names, sealer: Sealer, *, replica: int, fenced: bool
+        self,
+        connector: Connector,
+        queue: Queue,
+        names: Names,
+        sealer: Sealer,
+        *,
+        history: History,
+        replica: int,
+        fenced: bool,
     ) -> None:
         self._connector = connector
         self._queue = queue
         self._names = names
         self._sealer = sealer
+        self._history = history
         self._replica = replica
         self._fenced = fenced
         self._number = 0
@@ -75,6 +86,8 @@ class Writer:
         self._unsettled: Sent | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._kept_to = _ALL
+        """Outcomes of updates after this one in the unsettled call may be of other updates now."""
         self._reason: str | None = "not started"
         self.tried = asyncio.Event()
         """Set after the first try to connect, whether it worked or not."""
@@ -83,6 +96,8 @@ class Writer:
         self.on_given_up: Callable[[int], None] = _ignore
         """So many outcomes can't be stored, ever."""
         self.on_state: Callable[[str | None], None] = _ignore
+        self.on_lost_commits: Callable[[LostCommits], None] = _ignore
+        """Called before anything more is stored or announced."""
 
     def start(self) -> None:
         """Begin."""
@@ -92,6 +107,10 @@ class Writer:
     def alive(self) -> bool:
         """Whether it runs."""
         return self._task is not None and not self._task.done()
+
+    def look_again(self) -> None:
+        """The database may have been restarted or replaced: connect again soon, which finds out."""
+        self._queue.wake()
 
     async def stop(self) -> None:
         """Store what is queued, as far as the database takes it, then end."""
@@ -133,6 +152,8 @@ class Writer:
         session = await self._connector.connect()
         try:
             await schema.migrate(session.connection)
+            self._queue.forget_wake()
+            await self._resume(session)
             await self._settle(session)
         except BaseException:
             session.terminate()
@@ -162,7 +183,9 @@ class Writer:
         while True:
             entries = await self._queue.take()
             if not entries:
-                return
+                if self._stopping.is_set():
+                    return
+                raise ConnectionResetError("the database may be another")
             if session.closed:  # while it was idle: nothing was sent
                 self._queue.put_back(entries)
                 raise ConnectionResetError("the connection was closed")
@@ -224,7 +247,7 @@ class Writer:
         self._number += 1
         sent = Sent(batch, self._number)
         try:
-            values = (self._replica, self._fenced, _WRITER, sent.number, *columns)
+            values = (self._replica, self._fenced, _WRITER, sent.number, *columns, self._history.token)
             if batch.timeless is None:
                 answer = await session.row(_SQL["append"], *values)
             else:
@@ -237,6 +260,19 @@ class Writer:
             raise
         self._answered(sent, answer)
 
+    async def _resume(self, session: Session) -> None:
+        """See whether the database lacks commits that this process saw."""
+        seen = self._history
+        highest = seen.highest
+        row = await session.row(_SQL["resume"], self._replica, _WRITER, seen.answered, seen.token, highest)
+        seen.resumed(row)
+        if not row["lost"]:
+            return
+        self._kept_to = min(self._kept_to, row["kept_to"])
+        dropped = self._queue.drop_outcomes(row["kept_to"])
+        self.on_given_up(dropped)
+        self.on_lost_commits(LostCommits(kept_to=row["kept_to"], highest=highest, outcomes=dropped))
+
     async def _settle(self, session: Session) -> None:
         """Ask for the answer that was lost; makes this writer known to the database, too."""
         sent = self._unsettled
@@ -244,17 +280,24 @@ class Writer:
         if sent is None:
             return
         self._unsettled = None
+        kept_to, self._kept_to = self._kept_to, _ALL
         if answer is not None and answer["stored"]:
             self._answered(sent, answer)
             return
-        given_up = [entry for entry in sent.batch.appends if entry.done.done()]
-        self.on_refused(given_up, JournalUnavailableError("nobody waits for it"))
+        refused = [entry for entry in sent.batch.appends if entry.done.done()]
+        self.on_refused(refused, JournalUnavailableError("nobody waits for it"))
+        void = [entry for entry in sent.batch.entries if is_of_later(entry, kept_to)]
+        self.on_given_up(len(void))
+        given_up = [*refused, *void]
         self._queue.put_back([entry for entry in sent.batch.entries if entry not in given_up])
         self._queue.done(given_up)
 
     def _answered(self, sent: Sent, answer: Any) -> None:
         self._failures = 0
         committed, counts = sent.batch.committed(answer)
+        self._history.answered = sent.number
+        if committed:
+            self._history.knows(self._history.token, committed[-1].update_id)
         self.on_stored(Stored(sent.batch, committed, counts, time.perf_counter() - sent.begun))
         self._queue.done(sent.batch.entries)
 

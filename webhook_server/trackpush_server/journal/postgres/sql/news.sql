@@ -1,11 +1,11 @@
 -- name: start
 -- Where to begin: everything before is found by the scan of a slot that is taken.
-SELECT c.last_id, (SELECT coalesce(max(n.id), 0) FROM trackpush.news AS n) AS last_news FROM trackpush.counter AS c;
+SELECT c.last_id, c.history, (SELECT coalesce(max(n.id), 0) FROM trackpush.news AS n) AS last_news FROM trackpush.counter AS c;
 
 -- name: stored
 -- Pushes that others stored since then for PushConfigs whose slot is ours: the lowest update id of each; how far this look saw; and the
 -- last of what was replayed or erased. One row at least.
-SELECT n.last_id, (SELECT coalesce(max(d.id), 0) FROM trackpush.news AS d) AS last_news, p.name, p.lowest
+SELECT n.last_id, n.history, (SELECT coalesce(max(d.id), 0) FROM trackpush.news AS d) AS last_news, p.name, p.lowest
 FROM trackpush.counter AS n LEFT JOIN LATERAL (
     SELECT c.name, min(p.update_id) AS lowest
     FROM trackpush.pushes AS p
@@ -22,13 +22,13 @@ FROM trackpush.news AS n LEFT JOIN trackpush.push_configs AS c ON c.id = n.confi
 WHERE n.id > $1 ORDER BY n.id LIMIT 100;
 
 -- name: forget
--- What everybody has read long ago, and the last answers to processes that ended; ours stay.
+-- What everybody has read long ago, and the last answers to processes that ended; ours stay. By the database's clock, as `at` is.
 WITH old_news AS (
-    DELETE FROM trackpush.news WHERE at < $1
+    DELETE FROM trackpush.news WHERE at < trackpush.now_v1() - $1::bigint
 ), ours AS (
     UPDATE trackpush.answers SET at = trackpush.now_v1() WHERE replica = $2
 )
-DELETE FROM trackpush.answers WHERE at < $1 AND replica <> $2;
+DELETE FROM trackpush.answers WHERE at < trackpush.now_v1() - $1::bigint AND replica <> $2;
 
 -- name: tell
 -- Wake all replicas for news.

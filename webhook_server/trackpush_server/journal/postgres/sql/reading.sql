@@ -1,7 +1,7 @@
 -- name: pending
 -- The next pages of pending pushes, each of a PushConfig after an id, and the highest id that this look could have seen: all of one
 -- snapshot, one row at least for each page.
-SELECT n.last_id, w.place, p.*
+SELECT n.last_id, n.history, w.place, p.*
 FROM trackpush.counter AS n
 CROSS JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (name, after, most, place)
 LEFT JOIN LATERAL (
@@ -20,9 +20,9 @@ LEFT JOIN LATERAL (
 
 -- name: fetch
 -- Given pushes of a PushConfig, those that are still pending.
-SELECT p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification,
-    u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
-FROM unnest($2::bigint[]) AS w (update_id)
+SELECT n.last_id, n.history, p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at,
+    u.notification, u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
+FROM trackpush.counter AS n CROSS JOIN unnest($2::bigint[]) AS w (update_id)
 JOIN trackpush.pushes AS p ON p.update_id = w.update_id
     AND p.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1) AND p.state = 0
 JOIN trackpush.updates AS u ON u.id = w.update_id
@@ -39,7 +39,7 @@ WITH RECURSIVE waiting (config_id) AS (
         ORDER BY u.config_id LIMIT 1
     ) AS n
 )
-SELECT n.last_id, ARRAY(SELECT c.name FROM waiting AS w JOIN trackpush.push_configs AS c ON c.id = w.config_id) AS names
+SELECT n.last_id, n.history, ARRAY(SELECT c.name FROM waiting AS w JOIN trackpush.push_configs AS c ON c.id = w.config_id) AS names
 FROM trackpush.counter AS n;
 
 -- name: pending_counts
@@ -83,3 +83,7 @@ DELETE FROM trackpush.audits WHERE id <= $1;
 -- name: make_partitions
 -- See to partitions for some days ahead.
 SELECT trackpush.make_partitions_v1($1);
+
+-- name: clock
+-- The database's time, in seconds since the epoch.
+SELECT extract(epoch FROM clock_timestamp())::double precision AS clock;
