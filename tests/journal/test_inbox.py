@@ -1,11 +1,14 @@
 """Every adapter keeps unrecognised bodies: once per body, within bounds, sealed, for as long as they are kept."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from journal.stores import NOW, Opened, Store, sealing, sqlite_store
+from journal.stores import NOW, Opened, Store, postgres_store, sealing, sqlite_store
+from support.deadline import until
 from trackpush_server.journal.inbox import InboxBounds, InboxQuery, NewUnrecognised, unrecognised_key
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.journal.sqlite.connection import open_reader
@@ -103,6 +106,33 @@ async def test_nothing_is_kept_by_a_journal_that_can_not_store(store: Store) -> 
         journal = opened.journal
     with pytest.raises(JournalUnavailableError):
         await journal.keep([unrecognised()])
+
+
+async def test_a_database_that_was_moved_away_keeps_nothing_also_while_it_is_being_marked(
+    journal_dsn: str, journal_sql: Callable[[str], str]
+) -> None:
+    copying = await asyncpg.connect(journal_dsn)
+    try:
+        async with postgres_store(journal_dsn).open() as opened:
+            await opened.journal.keep([unrecognised()])
+            async with copying.transaction():
+                await copying.execute(
+                    "LOCK TABLE trackpush.unrecognised, trackpush.unrecognised_accounts IN EXCLUSIVE MODE"
+                )
+                late = asyncio.ensure_future(opened.journal.keep([unrecognised(b"late")]))
+                waits = (
+                    "SELECT count(*) FROM pg_locks WHERE relation = 'trackpush.unrecognised'::regclass AND NOT granted"
+                )
+                await until(lambda: journal_sql(waits) == "1", seconds=30, what="the body to wait for the copy")
+                await copying.execute("INSERT INTO trackpush.schema_changes VALUES (2000000000, 'moved', 2000000000)")
+            with pytest.raises(JournalUnavailableError):
+                await late
+            with pytest.raises(JournalUnavailableError):
+                await opened.journal.forget_unrecognised([unrecognised_key(unrecognised())])
+    finally:
+        await copying.execute("DELETE FROM trackpush.schema_changes WHERE number = 2000000000")
+        await copying.close()
+    assert journal_sql("SELECT count(*) FROM trackpush.unrecognised") == "1"
 
 
 async def test_a_list_goes_on_page_by_page_and_by_client(store: Store) -> None:

@@ -38,11 +38,12 @@ END $$;
 CREATE TRIGGER unrecognised_counted AFTER INSERT OR DELETE ON trackpush.unrecognised
     FOR EACH ROW EXECUTE FUNCTION trackpush.count_unrecognised_v1();
 
--- What writes to the inbox holds this lock until it has committed: replicas can't wait for each other in a circle, and what a copy of
--- the journal reads under it is all there is.
+-- What writes to the inbox holds this lock until it has committed, so replicas can't wait for each other in a circle. The mark that keeps
+-- servers off a journal that is copied or was moved is read after the table is locked: what waited for the copy's locks sees it.
 CREATE FUNCTION trackpush.lock_unrecognised_v1() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(8390876135376383586);
+    LOCK TABLE trackpush.unrecognised IN ROW EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM trackpush.schema_changes AS c WHERE c.number = 2000000000) THEN
         RAISE EXCEPTION 'this journal is being copied or was moved' USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
