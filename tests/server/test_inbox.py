@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from io import StringIO
 from pathlib import Path
@@ -16,15 +17,16 @@ from support.deadline import until
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import HeldSource, account, serving, table
 from support.sink import open_sink
-from trackpush_api.routing import Destination, Encryption, Retention, RoutingTable, Storage
+from trackpush_api.routing import Destination, Encryption, Retention, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import clickpost, registry
 from trackpush_server.aggregators.values import members
 from trackpush_server.config.source import Loaded
-from trackpush_server.journal.inbox import InboxBounds
+from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.operations.inbox import InboxRetryRequest, InboxRetryView
 from trackpush_server.server import Server
+from trackpush_server.updates import rfc3339
 
 INPUTS = Path(__file__).parents[1] / "field" / "inputs"
 WRAPPED = (INPUTS / "F03a_clickpost_data_wrapper_SILENT200.json").read_bytes()
@@ -321,6 +323,25 @@ async def test_a_retry_pushes_what_is_recognised_now_and_empties_the_inbox(
             assert push["receivedAt"] == wrapped["receivedAt"]
             again = await rig.retry(ids=(wrapped["id"],))
             assert [one.result for one in again.results] == ["gone"]
+
+
+@pytest.mark.usefixtures("reads_wrapped")
+async def test_a_body_that_is_older_than_max_age_is_pushed_all_the_same_and_says_when_it_came(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    came = int(time.time() - 5 * 86400) * 1000
+    async with (
+        open_sink() as sink,
+        serving(tmp_path, _with_sink(Sqlite(), sink.url, ("acme/push",)), **tokens(tmp_path)) as server,
+    ):
+        rig = Rig(server, session)
+        one = NewUnrecognised(
+            account="acme/clickpost", aggregator="clickpost", received_at=came, content_type="", body=WRAPPED
+        )
+        await server._journal.keep([one])
+        assert (await rig.retry(all=True)).accepted == 1
+        await until(lambda: len(sink.arrivals) == 1, seconds=30, what="the push")
+        assert json.loads(sink.arrivals[0].body)["receivedAt"] == rfc3339(came)
 
 
 @EITHER_STORAGE
