@@ -14,6 +14,7 @@ SYNCHRONOUS = [
     "trackpush_server.config",
     "trackpush_server.journal.reader",
     "trackpush_server.journal.sqlite.connection",
+    "trackpush_server.journal.sqlite.indexing",
     "trackpush_server.journal.sqlite.schema",
     "trackpush_server.journal.sqlite.search",
     "trackpush_server.journal.transfer",

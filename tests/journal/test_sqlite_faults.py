@@ -179,7 +179,7 @@ def _damage_index(file: Path, index: str) -> None:
 
 async def test_a_damaged_file_that_opens_stays_refused_without_flapping(tmp_path: Path, monkeypatch: Any) -> None:
     await _filled(tmp_path)
-    _damage_index(tmp_path / FILE, "updates_by_shipment")
+    _damage_index(tmp_path / FILE, "terms")
     opens: list[Path] = []
 
     def noted(path: Path, *, create: bool) -> SqliteConnection:

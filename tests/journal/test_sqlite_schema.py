@@ -10,7 +10,7 @@ import pytest
 
 from journal.stores import sqlite_store, update
 from support.journal_file import journal_file
-from trackpush_server.journal.sqlite import SqliteJournal, audit, erase, replay, retention, schema, search
+from trackpush_server.journal.sqlite import SqliteJournal, audit, erase, indexing, replay, retention, schema, search
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_writer
 
@@ -19,6 +19,7 @@ from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteE
 def connection(tmp_path: Path) -> Iterator[SqliteConnection]:
     with contextlib.closing(open_writer(tmp_path / "journal.db", create=True)) as connection:
         schema.migrate(connection)
+        indexing.prepare(connection)
         yield connection
 
 
@@ -80,77 +81,112 @@ async def test_a_file_of_a_later_version_is_left_alone_and_says_so(tmp_path: Pat
         assert "run the version that wrote it or a later one" in reason
 
 
-_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|[ow]\b|CONSTANT|\(subquery|f\b|\d+ CONSTANT)")
+_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|indexed|[ownfg]\b|CONSTANT|\(subquery|\d+ CONSTANT)")
+
+_BY_TERM = "SEARCH t USING PRIMARY KEY (term=? AND at=? AND update_id>? AND update_id<?)"
+_BY_ROWID = "SEARCH u USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+_BY_PUSH = "SEARCH p USING PRIMARY KEY (update_id>? AND update_id<?)"
+_LATER = "SEARCH t USING PRIMARY KEY (term=? AND at>?)"
+_UNDELIVERED = "p USING INDEX pushes_undelivered (state=? AND config_id=?"
 
 PLANS = [
-    (sql.NEW_IN_RANGE, "updates USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (
-        sql.LATE_CANDIDATES,
-        "e EXISTS USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)",
-    ),
-    (sql.LATE_CANDIDATES, "u USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (sql.IS_LATE_FOR_CONFIG, "updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),
+    (sql.STORED_KEYS._sql[128], "SEARCH t USING PRIMARY KEY (term=?)"),
+    (sql.REPEATS_LAST, "SEARCH t USING PRIMARY KEY (term=?)"),
+    (sql.LATE_CANDIDATES, _LATER),
+    (sql.LATE_CANDIDATES, _BY_ROWID),
+    (sql.IS_LATE_FOR_CONFIG, _LATER),
     (sql.IS_LATE_FOR_CONFIG, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
-    (sql.PENDING, "p USING INDEX pushes_by_state (state=? AND config_id=? AND update_id>?)"),
-    (sql.FETCH, "p USING INDEX pushes_by_state (state=? AND config_id=? AND update_id=?)"),
-    (sql.EXPIRE, "pushes_by_state (state=? AND config_id=?)"),
-    (sql.OLDEST_PENDING, "pushes_by_state (state=? AND config_id=?)"),
-    (sql.PENDING_COUNTS, "COVERING INDEX pushes_by_state (state=?)"),
+    (sql.PENDING, f"{_UNDELIVERED} AND update_id>?)"),
+    (sql.FETCH, f"{_UNDELIVERED} AND update_id=?)"),
+    (sql.EXPIRE, "pushes_undelivered (state=? AND config_id=?)"),
+    (sql.OLDEST_PENDING, "pushes_undelivered (state=? AND config_id=?)"),
+    (sql.PENDING_COUNTS, "COVERING INDEX pushes_undelivered (state=?)"),
+    (sql.PENDING_CONFIGS, "p USING COVERING INDEX pushes_undelivered (state=? AND config_id>?)"),
     (sql.UNANNOUNCED, "u USING INTEGER PRIMARY KEY"),
     (sql.PUSHES_OF, "p USING PRIMARY KEY (update_id=?)"),
     (sql.APPLY_OUTCOMES._sql[128], "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (indexing.ADD_UPDATES, _BY_ROWID),
+    (indexing.ADD_PUSHES, _BY_PUSH),
+    (indexing.SLICE_END, "recent USING PRIMARY KEY ("),
+    (indexing.MERGE, "recent USING PRIMARY KEY ("),
+    (indexing.MERGED, "recent USING PRIMARY KEY ("),
+    (indexing.SWEEP, "terms USING PRIMARY KEY ("),
+    (indexing.SWEEP, "u USING INTEGER PRIMARY KEY (rowid=?)"),
+    (indexing.REMOVE, "terms USING PRIMARY KEY (term=? AND at=? AND update_id=?)"),
+    (indexing.REMOVE_RECENT, "recent USING PRIMARY KEY (term=? AND at=? AND update_id=?)"),
+    (indexing.ID_OF_KEY, "terms USING PRIMARY KEY (term=?)"),
+    (indexing.ID_OF_KEY, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     *((one, "p USING PRIMARY KEY (") for one in search.ALL),
-    *((one, "pushes_by_state (state=? AND config_id=? AND update_id>? AND update_id<?)") for one in search.BY_STATE),
-    *((one, "updates_by_shipment (shipment=?)") for one in search.BY_AWB),
-    *((one, "updates_by_awb (awb=?)") for one in search.BY_AWB),
-    *((one, "updates_by_forward_awb (forward_awb=?)") for one in search.BY_AWB),
-    *((one, "updates_by_order (order_id=? AND rowid>? AND rowid<?)") for one in search.BY_ORDER),
-    *((one, "updates_by_status (status=? AND rowid>? AND rowid<?)") for one in search.BY_STATUS),
-    (search.TIMELINE, "updates_by_shipment (shipment=?)"),
-    (search.TIMELINE, "updates_by_awb (awb=?)"),
-    (search.TIMELINE, "updates_by_forward_awb (forward_awb=?)"),
+    *((one, f"{_UNDELIVERED} AND update_id>? AND update_id<?)") for one in search.BY_STATE),
+    *((one, _BY_TERM) for one in (*search.DELIVERED, *search.BY_STATUS, *search.BY_ORDER)),
+    *((one, "SEARCH t USING PRIMARY KEY (term=?)") for one in search.BY_AWB),
+    *((one, _BY_ROWID) for one in (*search.BY_STATUS_RECENT, *search.BY_ORDER_RECENT, *search.BY_AWB_RECENT)),
+    *((one, _BY_PUSH) for one in search.DELIVERED_RECENT),
+    (search.TIMELINE, "SEARCH terms USING PRIMARY KEY (term=?)"),
+    (search.TIMELINE, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     (search.PUSHES_OF, "p USING PRIMARY KEY (update_id=?)"),
     (search.LATEST_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=? AND config_id=?)"),
-    (search.COUNT, "pushes USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
-    (search.PUSH_CONFIGS, "pushes EXISTS USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (search.COUNT, "pushes USING COVERING INDEX pushes_undelivered (state=? AND config_id=?)"),
+    *((one, "SEARCH t USING PRIMARY KEY (term=? AND at=?)") for one in (search.PUSH_CONFIGS, replay.PUSH_CONFIGS)),
+    *((one, "SEARCH pushes USING PRIMARY KEY (update_id>?)") for one in (search.PUSH_CONFIGS, replay.PUSH_CONFIGS)),
     (search.AUDITS, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
     (audit.TRIM, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
-    (search.BY_KEY, "updates_by_key (key=?)"),
+    (search.BY_KEY, "SEARCH t USING PRIMARY KEY (term=?)"),
+    (search.BY_KEY, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     (search.ATTEMPTS, "attempts USING PRIMARY KEY (update_id=? AND config_id=?)"),
-    (replay.BY_STATE, "pushes_by_state (state=? AND config_id=? AND update_id>?)"),
-    (replay.BY_AWB, "updates_by_forward_awb (forward_awb=?)"),
+    (replay.BY_STATE, f"{_UNDELIVERED} AND update_id>?)"),
+    (replay.DELIVERED, _BY_TERM),
+    (replay.DELIVERED_RECENT, "SEARCH p USING PRIMARY KEY (update_id>?)"),
+    (replay.BY_AWB, "SEARCH terms USING PRIMARY KEY (term=?)"),
+    (replay.BY_AWB, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     (replay.BY_AWB, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
-    (sql.PENDING_CONFIGS, "p USING COVERING INDEX pushes_by_state (state=? AND config_id>?)"),
-    (replay.BY_KEY, "updates_by_key (key=?"),
+    (replay.BY_KEY, "SEARCH terms USING PRIMARY KEY (term=?)"),
+    (replay.BY_KEY, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     (replay.REPLAY, "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
-    (replay.REPLAY, "e USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at>?)"),
-    (replay.PUSH_CONFIGS, "pushes EXISTS USING COVERING INDEX pushes_by_state (state=? AND config_id=?)"),
+    (replay.REPLAY, _LATER),
     (retention.NEXT, "u USING INTEGER PRIMARY KEY (rowid>?)"),
     (retention.NEXT, "p USING PRIMARY KEY (update_id=?)"),
     (retention.MARK_LATE, "e USING INTEGER PRIMARY KEY (rowid=?)"),
-    (retention.MARK_LATE, "o USING COVERING INDEX updates_by_shipment (shipment=? AND account_id=? AND occurred_at<?)"),
+    (retention.MARK_LATE, "SEARCH t USING PRIMARY KEY (term=? AND at<?)"),
     (retention.MARK_LATE, "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (retention.DELETE_PUSHES, "pushes USING PRIMARY KEY (update_id=?)"),
     (retention.DELETE_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=?)"),
     (retention.DELETE_UPDATES, "updates USING INTEGER PRIMARY KEY (rowid=?)"),
-    (erase.OF_AWB, "updates_by_shipment (shipment=?)"),
-    (erase.OF_AWB, "updates_by_forward_awb (forward_awb=?)"),
+    (erase.OF_AWB, "SEARCH terms USING PRIMARY KEY (term=?)"),
+    (erase.OF_AWB, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     (erase.NEXT_IDS, "updates USING INTEGER PRIMARY KEY (rowid>?)"),
     (erase.BLANK_UPDATES, "updates USING INTEGER PRIMARY KEY (rowid=?)"),
     (erase.BLANK_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=?)"),
     (erase.END_PUSHES, "pushes USING PRIMARY KEY (update_id=?)"),
     (search.FROM_ID, "updates USING INTEGER PRIMARY KEY (rowid>?)"),
 ]
+"""Of statements with two halves, both: ``terms`` by term, and the updates beyond ``terms`` by their ids."""
+
+_WALKS = (
+    sql.PENDING,
+    *search.ALL,
+    *search.BY_STATE,
+    *search.DELIVERED,
+    *search.DELIVERED_RECENT,
+    *search.BY_STATUS,
+    *search.BY_STATUS_RECENT,
+    *search.BY_ORDER,
+    *search.BY_ORDER_RECENT,
+    *search.BY_AWB_RECENT,
+    replay.BY_STATE,
+    replay.DELIVERED,
+    replay.DELIVERED_RECENT,
+)
 
 
 @pytest.mark.parametrize(("statement", "index"), PLANS)
 def test_a_query_uses_its_index_and_scans_no_table(connection: SqliteConnection, statement: str, index: str) -> None:
     named = re.findall(r":(\w+)", statement)
-    numbered = len(set(re.findall(r"\?\d+", statement))) + len(re.findall(r"\?(?!\d)", statement))
+    numbered = max(map(int, re.findall(r"\?(\d+)", statement)), default=0) or statement.count("?")
     parameters = dict.fromkeys(named) if named else (None,) * numbered
     rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
     plan = [str(row[3]) for row in rows]
     assert any(index in step for step in plan), plan
     assert not [step for step in plan if step.startswith("SCAN") and not _CONSTANTS.match(step)], plan
-    if statement in (sql.PENDING, *search.ALL, *search.BY_STATE, *search.BY_STATUS, *search.BY_ORDER):
+    if statement in _WALKS:
         assert not [step for step in plan if "TEMP B-TREE" in step], f"sorts instead of walking the index: {plan}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -10,7 +10,9 @@ from trackpush_server.journal.port import Committed, NewUpdate, Outcome, PushSta
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.indexing import Indexing
 from trackpush_server.journal.sqlite.storable import storable
+from trackpush_server.journal.sqlite.terms import term
 
 
 class Append(msgspec.Struct, frozen=True, eq=False):
@@ -65,75 +67,79 @@ class Names:
 class Writing:
     """One transaction's work: called between BEGIN and COMMIT, by the writer thread."""
 
-    def __init__(self, connection: SqliteConnection, names: Names, sealer: Sealer, next_id: int) -> None:
+    def __init__(
+        self, connection: SqliteConnection, names: Names, sealer: Sealer, indexing: Indexing, next_id: int
+    ) -> None:
         self._connection = connection
         self._names = names
         self._sealer = sealer
+        self._indexing = indexing
         self.next_id = next_id
 
     def append(self, appends: Sequence[Append]) -> tuple[list[Committed], list[int]]:
         """Insert new updates with their pushes; what is new, and per append how many of its updates were."""
         updates = [update for append in appends for update in append.updates]
         if not updates:
+            self._indexing.merge(self._connection)
             return [], [0] * len(appends)
         first = self.next_id
         last = first + len(updates) - 1
         self.next_id = last + 1
-        number, seal = self._names.number, self._sealer.seal
-        connection = self._connection
-        rows = [
-            (
-                update_id,
-                update.key,
-                number(connection, update.account),
-                update.received_at,
-                update.occurred_at,
-                update.shipment,
-                update.awb,
-                update.forward_awb,
-                update.order_id,
-                update.status,
-                seal(update.notification, key=update.key, column=NOTIFICATION),
-                seal(update.body, key=update.key, column=BODY),
-                update.trace,
-            )
-            for update_id, update in enumerate(updates, first)
-        ]
-        inserted = sql.INSERT_UPDATES.run(connection, rows)
-        repeats = self._remove_repeats(first, updates)
-        all_new = inserted == len(rows) and not repeats
-        new = None if all_new else {row[0] for row in connection.execute(sql.NEW_IN_RANGE, (first, last))}
-        committed = self._insert_pushes(first, last, updates, new)
+        new = self._new(dict(enumerate(updates, first)))
+        sql.INSERT_UPDATES.run(self._connection, [self._row(number, update) for number, update in new.items()])
+        self._indexing.add_updates(self._connection, first, last)
+        for repeat in self._remove_repeats(new):
+            del new[repeat]
+        committed = self._insert_pushes(first, last, new)
+        self._indexing.add_pushes(self._connection, first, last)
+        self._indexing.merge(self._connection)
         return committed, _count_new(appends, first, new)
 
-    def _remove_repeats(self, first: int, updates: Sequence[NewUpdate]) -> int:
-        """Delete the new updates that repeat the last one of their shipment; how many.
+    def _new(self, updates: Mapping[int, NewUpdate]) -> dict[int, NewUpdate]:
+        """Those of which no update with the same key is stored or comes before."""
+        firsts = {update.key: number for number, update in reversed(tuple(updates.items()))}
+        rows = sql.STORED_KEYS.fetch(self._connection, [(key, term("key", key)) for key in firsts])
+        stored = {key for (key,) in rows}
+        return {number: updates[number] for key, number in sorted(firsts.items(), key=_number) if key not in stored}
+
+    def _row(self, update_id: int, update: NewUpdate) -> sql.Row:
+        number, seal = self._names.number, self._sealer.seal
+        return (
+            update_id,
+            update.key,
+            number(self._connection, update.account),
+            update.received_at,
+            update.occurred_at,
+            update.shipment,
+            update.awb,
+            update.forward_awb,
+            update.order_id,
+            update.status,
+            seal(update.notification, key=update.key, column=NOTIFICATION),
+            seal(update.body, key=update.key, column=BODY),
+            update.trace,
+        )
+
+    def _remove_repeats(self, new: Mapping[int, NewUpdate]) -> list[int]:
+        """Delete the new updates that repeat the last one of their shipment; their ids.
 
         All are compared before any is deleted, each with the row before it: if that one is a repeat itself, it equals
         the last one that is kept.
         """
-        timeless = [update_id for update_id, update in enumerate(updates, first) if update.timeless]
         execute = self._connection.execute
+        timeless = (update_id for update_id, update in new.items() if update.timeless)
         repeats = [update_id for update_id in timeless if execute(sql.REPEATS_LAST, (update_id,)).fetchone()]
         for update_id in repeats:
             execute(sql.DELETE_REPEAT, (update_id,))
-        return len(repeats)
+        return repeats
 
-    def _insert_pushes(
-        self,
-        first: int,
-        last: int,
-        updates: Sequence[NewUpdate],
-        new: set[int] | None,
-    ) -> list[Committed]:
+    def _insert_pushes(self, first: int, last: int, updates: Mapping[int, NewUpdate]) -> list[Committed]:
         number, connection = self._names.number, self._connection
         candidates = {row[0] for row in connection.execute(sql.LATE_CANDIDATES, (first, last))}
         committed: list[Committed] = []
         rows: list[sql.Row] = []
         late_ones = []
-        for update_id, update in enumerate(updates, first):
-            if new is not None and update_id not in new:
-                continue
+        for update_id, update in updates.items():
             if update_id in candidates:
                 late_ones.append((len(committed), update_id, update))
             else:
@@ -187,11 +193,15 @@ class Writing:
         sql.INSERT_ATTEMPTS.run(connection, attempts)
 
 
-def _count_new(appends: Sequence[Append], first: int, new: set[int] | None) -> list[int]:
+def _number(item: tuple[bytes, int]) -> int:
+    return item[1]
+
+
+def _count_new(appends: Sequence[Append], first: int, new: Collection[int]) -> list[int]:
     counts = []
     at = first
     for append in appends:
         size = len(append.updates)
-        counts.append(size if new is None else sum(number in new for number in range(at, at + size)))
+        counts.append(sum(number in new for number in range(at, at + size)))
         at += size
     return counts

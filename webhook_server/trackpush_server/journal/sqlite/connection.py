@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import apsw
 
 from trackpush_server.journal.sqlite.lock import JournalInUseError
+from trackpush_server.journal.sqlite.terms import term
 from trackpush_server.journal.sqlite.version import UnsafeSqliteError, why_unsafe
 
 FILE_NAME = "journal.db"
@@ -23,7 +24,8 @@ BUSY_SECONDS = 5.0
 _CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 4 * 1024
 _WAL_FILE_LIMIT = 64 * 1024 * 1024
-PAGE_BYTES = 8192
+PAGE_BYTES = 4096
+"""Of a new file. A commit writes whole pages: smaller ones write less beside what changed."""
 _READ_ONLY: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _READ_WRITE: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 _CREATE: Final = _READ_WRITE | apsw.SQLITE_OPEN_CREATE
@@ -47,6 +49,10 @@ Values = Sequence[Any] | Mapping[str, Any]
 
 class JournalMovedError(OSError):
     """The file is not the one that this process opened."""
+
+
+class JournalMigratingError(OSError):
+    """The file is being brought to the schema of this version."""
 
 
 class JournalDamagedError(Exception):
@@ -86,6 +92,19 @@ class SqliteConnection(apsw.Connection):
         """Run an INSERT of one row; its id."""
         self.execute(sql, values)
         return self.last_insert_rowid()
+
+    def copy_of_memory(self) -> "SqliteConnection":
+        """A copy of the connection's temporary tables, in memory."""
+        copy = SqliteConnection(":memory:")
+        with copy.backup("main", self, "temp") as copying:
+            copying.step()
+        return copy
+
+    def copy_memory_to(self, other: "SqliteConnection") -> None:
+        """Make this copy the temporary tables of a connection, and close it."""
+        with other.backup("temp", self, "main") as copying:
+            copying.step()
+        self.close()
 
     def log_frames(self) -> LogFrames:
         """Count the frames of the log; copies none."""
@@ -189,7 +208,13 @@ def _uri(path: Path) -> str:
 def _connect(uri: str, flags: int, *, cached_statements: int = 128) -> SqliteConnection:
     connection = SqliteConnection(uri, flags=flags, statementcachesize=cached_statements)
     connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+    connection.create_scalar_function("term", _term, 2, deterministic=True)
     return connection
+
+
+def _term(*values: Any) -> int:
+    """`terms.term` for statements: ``term(kind, value)``."""
+    return term(*values)
 
 
 def error_name(error: BaseException) -> str:
@@ -219,7 +244,9 @@ def _cause(path: Path, error: BaseException) -> str:
     for prefix, advice in _ADVICE.items():
         if code.startswith(prefix):
             return advice.format(text=text, free=_free(path), uid=os.getuid())
-    if isinstance(error, JournalInUseError | JournalMovedError | JournalNotOpenError | LogInUseError):
+    if isinstance(
+        error, JournalInUseError | JournalMigratingError | JournalMovedError | JournalNotOpenError | LogInUseError
+    ):
         return str(error)
     return _ADVICE["SQLITE_CANTOPEN"].format(text=text, uid=os.getuid()) if isinstance(error, OSError) else text
 

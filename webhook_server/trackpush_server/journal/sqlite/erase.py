@@ -1,12 +1,14 @@
 """Finds and erases what updates tell of people. The rows stay: states, times, and the key that tells a repeat."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from trackpush_server.journal.port import Erasure, Found, Subject
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.indexing import remove_terms, store_erased
 
 _SQL = load(f"{__package__}.sql", "erasing")
 OF_AWB = _SQL["of_awb"]
@@ -45,8 +47,10 @@ def _wanted(rows: Sequence[tuple[int, int, int | None]], accounts: set[int] | No
 
 def erase(connection: SqliteConnection, erasure: int, update_ids: Sequence[int], now: int) -> int:
     """See `Journal.erase`; within the writer's transaction."""
-    values = {"ids": msgspec.json.encode(update_ids).decode(), "now": now}
+    values: dict[str, Any] = {"ids": msgspec.json.encode(update_ids).decode(), "now": now}
+    remove_terms(connection, values["ids"])
     updates = connection.change(BLANK_UPDATES, values)
+    store_erased(connection, values["ids"])
     pushes = connection.change(END_PUSHES, values)
     connection.execute(BLANK_ATTEMPTS, values)
     connection.execute(COUNT, (updates, pushes, erasure))

@@ -8,10 +8,13 @@ from trackpush_server.journal.port import Ended, PushState, Selection
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.indexing import up_to_of
 
 _LAST = (1 << 63) - 1
 _SQL = load(f"{__package__}.sql", "replay")
 BY_STATE = _SQL["by_state"]
+DELIVERED = _SQL["delivered"]
+DELIVERED_RECENT = _SQL["delivered_recent"]
 BY_AWB = _SQL["by_awb"]
 BY_KEY = _SQL["by_key"]
 PUSH_CONFIGS = _SQL["push_configs"]
@@ -33,6 +36,7 @@ def ended(
         "until": _LAST if selection.until is None else selection.until,
         "replayed_before": selection.replayed_before,
         "awb": selection.awb,
+        "up_to": up_to_of(connection),
     }
     rows: list[tuple[int, int, int]] = []
     if selection.keys is not None:
@@ -42,10 +46,12 @@ def ended(
         rows += connection.execute(BY_AWB, values).fetchall()
     else:
         for state in selection.states:
-            rows += connection.execute(BY_STATE, {**values, "state": int(state)}).fetchall()
+            found = (DELIVERED, DELIVERED_RECENT) if state is PushState.DELIVERED else (BY_STATE,)
+            for statement in found:
+                rows += connection.execute(statement, {**values, "state": int(state)}).fetchall()
     rows.sort()
-    found = (Ended(row[0], PushState(row[1]), row[2]) for row in rows if row[1] in selection.states)
-    return tuple(found)[:limit]
+    ended_ones = (Ended(row[0], PushState(row[1]), row[2]) for row in rows if row[1] in selection.states)
+    return tuple(ended_ones)[:limit]
 
 
 def replay(

@@ -8,6 +8,7 @@ import msgspec
 from trackpush_server.journal.port import Keep, Trimmed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.indexing import TRIMMED
 
 _SQL = load(f"{__package__}.sql", "retention")
 NEXT = _SQL["next"]
@@ -46,4 +47,6 @@ def delete(connection: SqliteConnection, keep: Keep, update_ids: Sequence[int]) 
     pushes = connection.change(DELETE_PUSHES, values)
     connection.execute(DELETE_ATTEMPTS, values)
     updates = connection.change(DELETE_UPDATES, values)
+    if updates:
+        connection.execute(TRIMMED, (max(update_ids),))
     return Trimmed(updates=updates, pushes=pushes, seconds=time.perf_counter() - begun)

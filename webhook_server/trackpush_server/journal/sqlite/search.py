@@ -1,6 +1,7 @@
 """Finds pushes for people: in the order received, either way, by AWB, order, status, PushConfig, state and time.
 
-Each statement walks one index and ends after so many rows.
+Each statement walks one index, or the newest updates, which are not indexed yet (`indexing`), and ends after so many
+rows.
 
 Time has no index of its own: ids grow with the time of receipt, so a moment becomes an id by bisection. Requests that
 came together are stored in another order than they came in; `_SLACK` covers that, and the rows themselves are then
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from trackpush_server.journal.listing import Bounds, Walk
-from trackpush_server.journal.port import AuditRow
+from trackpush_server.journal.port import AuditRow, PushState
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.rows import Found, FoundUpdate, Names, Position
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.indexing import up_to_of
 from trackpush_server.journal.sqlite.statements import LAST_ID, NAMES, OLDEST_PENDING
 
 _SLACK = 5_000
@@ -56,9 +58,14 @@ def _both(name: str) -> tuple[str, str]:
 ALL = _both("all")
 """To older ones, and to newer ones; so are those that follow."""
 BY_STATE = _both("by_state")
+DELIVERED = _both("delivered")
+DELIVERED_RECENT = _both("delivered_recent")
 BY_STATUS = _both("by_status")
+BY_STATUS_RECENT = _both("by_status_recent")
 BY_AWB = _both("by_awb")
+BY_AWB_RECENT = _both("by_awb_recent")
 BY_ORDER = _both("by_order")
+BY_ORDER_RECENT = _both("by_order_recent")
 TIMELINE = _SQL["timeline"]
 PUSHES_OF = _SQL["pushes_of"].format(columns=_COLUMNS)
 BY_KEY = _SQL["by_key"].format(columns=_COLUMNS)
@@ -119,22 +126,41 @@ def _first_received(connection: SqliteConnection, moment: int) -> int:
 
 def walk(connection: SqliteConnection, step: Walk) -> list[Found]:
     """The rows of one walk."""
-    where, limit = step.where, step.limit
-    ids = (where.low[0], where.high[0])
+    where, limit, newer = step.where, step.limit, step.where.newer
     between = (*where.low, *where.high, where.since, where.until)
-    values: tuple[object, ...]
+    of_config = (step.state, step.config, *step.ids, where.since, where.until)
     match step.by:
         case "awb":
-            sql, values = BY_AWB, (step.text, *between, limit)
+            return _walk_both(
+                connection, BY_AWB[newer], BY_AWB_RECENT[newer], (step.text, *between, limit), newer=newer
+            )
         case "order":
-            sql, values = BY_ORDER, (step.text, *ids, *between, limit)
+            values = (step.text, *between, limit)
+            return _walk_both(connection, BY_ORDER[newer], BY_ORDER_RECENT[newer], values, newer=newer)
         case "status":
-            sql, values = BY_STATUS, (step.text, *ids, *between, limit)
+            values = (step.text, *between, limit)
+            return _walk_both(connection, BY_STATUS[newer], BY_STATUS_RECENT[newer], values, newer=newer)
+        case "state" if step.state == PushState.DELIVERED:
+            return _walk_both(connection, DELIVERED[newer], DELIVERED_RECENT[newer], (*of_config, limit), newer=newer)
         case "state":
-            sql, values = BY_STATE, (step.state, step.config, *step.ids, where.since, where.until, limit)
+            return _rows(connection, BY_STATE[newer], (*of_config, limit))
         case "receipt":
-            sql, values = ALL, (*between, limit)
-    return [Found(*row) for row in connection.execute(sql[where.newer], values)]
+            return _rows(connection, ALL[newer], (*between, limit))
+
+
+def _walk_both(
+    connection: SqliteConnection, indexed: str, recent: str, values: tuple[Any, ...], *, newer: bool
+) -> list[Found]:
+    """Rows of updates that are in ``terms``, and of the updates beyond; the last of ``values`` is the limit."""
+    *_, limit = values
+    up_to = up_to_of(connection)
+    first, second = (indexed, recent) if newer else (recent, indexed)
+    rows = _rows(connection, first, (*values, up_to))
+    return rows if len(rows) == limit else rows + _rows(connection, second, (*values[:-1], limit - len(rows), up_to))
+
+
+def _rows(connection: SqliteConnection, statement: str, values: tuple[Any, ...]) -> list[Found]:
+    return [Found(*row) for row in connection.execute(statement, values)]
 
 
 def timeline(connection: SqliteConnection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:

@@ -35,6 +35,17 @@ class ManyRows:
                 left -= size
         return changed
 
+    def fetch(self, connection: SqliteConnection, rows: Sequence[Row]) -> list[Row]:
+        """Run it for all rows, in order; the rows that it gives."""
+        found: list[Row] = []
+        remaining: Iterable[Row] = iter(rows)
+        left = len(rows)
+        for size, sql in self._sql.items():
+            while left >= size:
+                found += connection.execute(sql, tuple(chain.from_iterable(islice(remaining, size))))
+                left -= size
+        return found
+
 
 _SQL = {**load(f"{__package__}.sql", "writing"), **load(f"{__package__}.sql", "reading")}
 NEW_NAME = _SQL["new_name"]
@@ -42,9 +53,9 @@ INSERT_UPDATES = ManyRows(_SQL["insert_updates"], 13)
 INSERT_PUSHES = ManyRows(_SQL["insert_pushes"], 4)
 APPLY_OUTCOMES = ManyRows(_SQL["apply_outcomes"], 8)
 INSERT_ATTEMPTS = ManyRows(_SQL["insert_attempts"], 7)
-NEW_IN_RANGE = _SQL["new_in_range"]
 REPEATS_LAST = _SQL["repeats_last"]
 DELETE_REPEAT = _SQL["delete_repeat"]
+STORED_KEYS = ManyRows(_SQL["stored_keys"], 2)
 LATE_CANDIDATES = _SQL["late_candidates"]
 IS_LATE_FOR_CONFIG = _SQL["is_late_for_config"]
 EXPIRE = _SQL["expire"]

@@ -16,11 +16,11 @@ from pathlib import Path
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
-from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned
 from trackpush_server.journal.sqlite.connection import (
     FILE_NAME,
     VALUE_ERRORS,
+    JournalMigratingError,
     JournalMovedError,
     JournalNotOpenError,
     SqliteConnection,
@@ -33,6 +33,7 @@ from trackpush_server.journal.sqlite.connection import (
     prove_room,
     prove_whole,
 )
+from trackpush_server.journal.sqlite.indexing import Indexing, last_id
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.recovery import unannounced
 
@@ -111,6 +112,7 @@ class Writer(threading.Thread):
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._connection: SqliteConnection | None = None
         self._names = Names()
+        self._indexing = Indexing()
         self._next_id = 1
         self._announced: int | None = None
         """The highest id that was announced or, once opened, already there; what a failed commit tried lies beyond."""
@@ -197,12 +199,13 @@ class Writer(threading.Thread):
         self._look(begun)
         done = Done()
         connection.execute("BEGIN IMMEDIATE")
-        writing = Writing(connection, self._names, self._sealer, self._next_id)
+        writing = Writing(connection, self._names, self._sealer, self._indexing, self._next_id)
         self._tried_to = self._next_id + sum(len(append.updates) for append in appends) - 1
         done.committed, counts = writing.append(appends)
         writing.apply(outcomes)
         done.calls = [(call.done, call.run(connection)) for call in calls]
         connection.execute("COMMIT")
+        self._indexing.committed()
         self._next_id = writing.next_id
         self._announced = self._next_id - 1
         done.appends = list(zip(appends, counts, strict=True))
@@ -216,6 +219,8 @@ class Writer(threading.Thread):
         done = Done()
         try:
             self._empty_log()
+            if self._connection is not None:
+                self._indexing.keep(self._connection)
             self._close()
             done.calls = [(entry.done, entry.run())]
         except (SqliteError, OSError) as error:
@@ -291,6 +296,7 @@ class Writer(threading.Thread):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 self._names.load(connection)
+            self._indexing.rolled_back()
 
     def _set_reason(self, reason: str | None) -> None:
         if reason != self._reason:
@@ -305,6 +311,7 @@ class Writer(threading.Thread):
                 self._open()
             except Exception as error:  # noqa: BLE001  same
                 self._close()
+                self._indexing.forget()
                 self._last_error = error
                 self._set_reason(explain(self._path, error))
                 self.opened.set()
@@ -330,6 +337,9 @@ class Writer(threading.Thread):
         connection = self._connection = open_writer(self._path, create=self._announced is None)
         if self._last_error is not None and is_damage(self._last_error):
             prove_whole(connection)
+        if schema.takes_long(connection):
+            self._set_reason(explain(self._path, JournalMigratingError(schema.TAKES_LONG)))
+            self.opened.set()  # the server starts, and answers 503 meanwhile
         schema.migrate(connection)
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -337,13 +347,13 @@ class Writer(threading.Thread):
         connection.execute("COMMIT")  # proves that a commit works, not only an open
         self._identity = _identity(self._path)
         self._names.load(connection)
+        self._indexing.load(connection)
         self._continue_ids(connection)
         self._last_error = None
 
     def _continue_ids(self, connection: SqliteConnection) -> None:
         """Ids never go back while the process lives, also over a file restored from a backup: others hold them."""
-        last = int(connection.execute(sql.LAST_ID).fetchone()[0])
-        self._next_id = max(self._next_id, last + 1)
+        self._next_id = max(self._next_id, last_id(connection) + 1)
         if self._announced is not None:
             done = Done()
             done.committed = unannounced(connection, self._sealer, self._announced + 1, self._tried_to)

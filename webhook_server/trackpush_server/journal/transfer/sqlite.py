@@ -16,6 +16,7 @@ from trackpush_server.journal.sqlite.connection import (
     explain_read,
     open_writer,
 )
+from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.transfer import unrecognised
 from trackpush_server.journal.transfer.port import Part
@@ -67,7 +68,7 @@ class SqliteReading:
 
     async def position(self, key: bytes) -> int | None:
         """See `Reading`."""
-        row = self._connection.execute("SELECT id FROM updates WHERE key = ?", (key,)).fetchone()
+        row = self._connection.execute(ID_OF_KEY, (key,)).fetchone()
         return None if row is None else int(row[0])
 
     async def part(self, after: int, limit: int) -> Part:
@@ -188,6 +189,8 @@ class SqliteTarget:
             self._insert("erasures", _ERASURE_COLUMNS, map(_fields, rest.erasures))
             self._insert("audits", _AUDIT_COLUMNS, map(_fields, rest.audits))
             unrecognised.write_sqlite(self._connection, rest.unrecognised)
+        with _told(self._folder / PART):
+            store_all_terms(self._connection)
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
         """See `Target`: anything is."""

@@ -4,8 +4,17 @@ import re
 from importlib import resources
 
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.indexing import store_all_terms
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
+
+
+_TERMS_STORED = 7
+"""Drops the indexes that the terms of all updates replace."""
+
+
+_IS_LONG = "SELECT 1 FROM updates LIMIT 1 OFFSET 20000"
+TAKES_LONG = "it is being converted for this version of Trackpush, about half a minute for each million updates"
 
 
 class NewerSchemaError(Exception):
@@ -22,8 +31,14 @@ def changes() -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
+def takes_long(connection: SqliteConnection) -> bool:
+    """Whether `migrate` will take seconds or more: it has to index many updates."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return 0 < version < _TERMS_STORED and connection.execute(_IS_LONG).fetchone() is not None
+
+
 def migrate(connection: SqliteConnection) -> None:
-    """Bring the file to the newest schema, one change per transaction.
+    """Bring the file to the newest schema, one change per transaction. The next run continues one that was cut.
 
     Raises:
         NewerSchemaError: the file's schema is newer than any that this version knows.
@@ -38,4 +53,6 @@ def migrate(connection: SqliteConnection) -> None:
         )
     for number, script in known.items():
         if number > current:
+            if number == _TERMS_STORED:
+                store_all_terms(connection)
             connection.execute(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

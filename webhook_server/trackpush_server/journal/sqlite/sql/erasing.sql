@@ -1,9 +1,12 @@
 -- name: of_awb
 -- Few: a shipment has tens of updates.
-SELECT id FROM updates WHERE shipment = :awb
-UNION SELECT id FROM updates WHERE awb = :awb AND awb <> shipment
-UNION SELECT id FROM updates WHERE forward_awb = :awb
-ORDER BY id;
+SELECT u.id FROM (
+    SELECT update_id AS id FROM terms WHERE term = term('name', :awb) AND update_id <= (SELECT up_to FROM indexed)
+    UNION
+    SELECT r.id FROM updates AS r WHERE r.id > (SELECT up_to FROM indexed)
+        AND (r.shipment = :awb OR r.awb = :awb OR r.forward_awb = :awb)
+) AS f CROSS JOIN updates AS u ON u.id = f.id AND (u.shipment = :awb OR u.awb = :awb OR u.forward_awb = :awb)
+ORDER BY u.id;
 
 -- name: one
 -- What tells whether an update is to be erased.

@@ -17,7 +17,7 @@ SELECT p.update_id, u.key, a.name, u.shipment, u.received_at, p.late, p.tries, p
 FROM pushes AS p
 JOIN updates AS u ON u.id = p.update_id
 JOIN names AS a ON a.id = u.account_id
-WHERE p.state = 0 AND p.config_id = (SELECT id FROM names WHERE name = ?) AND p.update_id > ?
+WHERE p.state = 0 AND p.state <> 1 AND p.config_id = (SELECT id FROM names WHERE name = ?) AND p.update_id > ?
 ORDER BY p.update_id
 LIMIT ?;
 
@@ -28,27 +28,27 @@ SELECT p.update_id, u.key, a.name, u.shipment, u.received_at, p.late, p.tries, p
 FROM pushes AS p
 JOIN updates AS u ON u.id = p.update_id
 JOIN names AS a ON a.id = u.account_id
-WHERE p.state = 0 AND p.config_id = (SELECT id FROM names WHERE name = ?)
+WHERE p.state = 0 AND p.state <> 1 AND p.config_id = (SELECT id FROM names WHERE name = ?)
   AND p.update_id IN (SELECT value FROM json_each(?));
 
 -- name: pending_configs
 -- The PushConfigs that have anything pending: from one to the next along the index, whatever the number of pushes between.
 WITH RECURSIVE waiting (config_id) AS (
-    SELECT min(p.config_id) FROM pushes AS p WHERE p.state = 0
+    SELECT min(p.config_id) FROM pushes AS p WHERE p.state = 0 AND p.state <> 1
     UNION ALL
-    SELECT (SELECT min(p.config_id) FROM pushes AS p WHERE p.state = 0 AND p.config_id > w.config_id)
+    SELECT (SELECT min(p.config_id) FROM pushes AS p WHERE p.state = 0 AND p.state <> 1 AND p.config_id > w.config_id)
     FROM waiting AS w WHERE w.config_id IS NOT NULL
 )
 SELECT n.name FROM waiting AS w JOIN names AS n ON n.id = w.config_id;
 
 -- name: pending_counts
 -- The backlog per PushConfig, from the partial index alone.
-SELECT config_id, count(*) FROM pushes WHERE state = 0 GROUP BY config_id;
+SELECT config_id, count(*) FROM pushes WHERE state = 0 AND state <> 1 GROUP BY config_id;
 
 -- name: oldest_pending
 -- When a PushConfig's oldest pending push was received.
 SELECT u.received_at FROM pushes AS p JOIN updates AS u ON u.id = p.update_id
-WHERE p.state = 0 AND p.config_id = ? ORDER BY p.update_id LIMIT 1;
+WHERE p.state = 0 AND p.state <> 1 AND p.config_id = ? ORDER BY p.update_id LIMIT 1;
 
 -- name: unannounced
 -- Updates of a commit that failed, but whose rows are there.

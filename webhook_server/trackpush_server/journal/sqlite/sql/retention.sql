@@ -12,10 +12,18 @@ FROM updates AS u WHERE u.id > :after ORDER BY u.id LIMIT :limit;
 -- are kept for longer: before the newer one goes, they are told.
 UPDATE pushes SET late = 1
 WHERE +state = 2 AND late = 0 AND (update_id, config_id) IN (
-    SELECT o.id, p.config_id FROM updates AS e
-    CROSS JOIN pushes AS p ON p.update_id = e.id AND +p.state = 1 AND p.ended_at < :delivered
-    CROSS JOIN updates AS o ON o.shipment = e.shipment AND o.account_id = e.account_id AND o.occurred_at < e.occurred_at
-    WHERE e.id IN (SELECT value FROM json_each(:ids)) AND e.erased_at IS NULL
+    WITH n AS MATERIALIZED (
+        SELECT e.account_id, e.shipment, e.occurred_at, p.config_id, term('name', e.shipment) AS term FROM updates AS e
+        CROSS JOIN pushes AS p ON p.update_id = e.id AND +p.state = 1 AND p.ended_at < :delivered
+        WHERE e.id IN (SELECT value FROM json_each(:ids)) AND e.erased_at IS NULL
+    ), f AS MATERIALIZED (
+        SELECT n.*, t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.term AND t.at < n.occurred_at
+        UNION ALL
+        SELECT n.*, t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.term AND t.at < n.occurred_at
+    )
+    SELECT o.id, f.config_id FROM f
+    CROSS JOIN updates AS o ON o.id = f.update_id AND o.shipment = f.shipment AND o.account_id = f.account_id
+        AND o.occurred_at < f.occurred_at
 );
 
 -- name: delete_pushes

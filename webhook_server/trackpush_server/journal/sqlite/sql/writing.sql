@@ -3,10 +3,10 @@
 INSERT INTO names (name) VALUES (?);
 
 -- name: insert_updates
--- New updates; one that is already there is passed over.
+-- New updates. That their keys are new is known before: no index has them.
 INSERT INTO updates (id, key, account_id, received_at, occurred_at, shipment, awb, forward_awb, order_id, status,
     notification, body, trace)
-VALUES {rows} ON CONFLICT (key) DO NOTHING;
+VALUES {rows};
 
 -- name: insert_pushes
 -- Pushes of new updates.
@@ -24,23 +24,39 @@ FROM o WHERE pushes.update_id = o.update_id AND pushes.config_id = o.config_id;
 INSERT OR REPLACE INTO attempts (update_id, config_id, number, started_at, duration_ms, http_status, error)
 VALUES {rows};
 
--- name: new_in_range
--- Which of a batch's ids were really inserted; asked only when some were duplicates.
-SELECT id FROM updates WHERE id BETWEEN ? AND ?;
+-- name: stored_keys
+-- Which of these keys are stored.
+WITH n (key, term) AS (VALUES {rows})
+SELECT n.key FROM n WHERE EXISTS (
+    SELECT 1 FROM temp.recent AS t CROSS JOIN updates AS u ON u.id = t.update_id WHERE t.term = n.term AND u.key = n.key
+) OR EXISTS (
+    SELECT 1 FROM terms AS t CROSS JOIN updates AS u ON u.id = t.update_id WHERE t.term = n.term AND u.key = n.key
+);
 
 -- name: repeats_last
 -- Whether a new update without a time reports what the update before it of the same shipment reports: bytes 5 to 10 of
 -- the key. Erased updates name no shipment: where no other is left, any of them counts, so that nothing erased returns.
-SELECT 1 FROM updates AS u WHERE u.id = ? AND coalesce(
+WITH n AS MATERIALIZED (
+    SELECT u.id, u.key, u.shipment, u.account_id, term('name', u.shipment) AS name,
+        term('erased', u.account_id || hex(substr(u.key, 6, 6))) AS erased
+    FROM updates AS u WHERE u.id = ?
+), f AS (
+    SELECT t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.name AND t.update_id < n.id
+    UNION ALL SELECT t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.name AND t.update_id < n.id
+), g AS (
+    SELECT t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.erased
+    UNION ALL SELECT t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.erased
+)
+SELECT 1 FROM n WHERE coalesce(
     (
-        SELECT substr(e.key, 6, 6) = substr(u.key, 6, 6) FROM updates AS e WHERE e.id = (
-            SELECT max(b.id) FROM updates AS b WHERE b.shipment = u.shipment AND b.account_id = u.account_id AND b.id < u.id
-        )
+        SELECT substr(e.key, 6, 6) = substr(n.key, 6, 6) FROM f
+        CROSS JOIN updates AS e ON e.id = f.update_id AND e.shipment = n.shipment AND e.account_id = n.account_id
+        ORDER BY e.id DESC LIMIT 1
     ),
     EXISTS (
-        SELECT 1 FROM updates AS e
-        WHERE e.shipment = '' AND e.account_id = u.account_id AND e.erased_at IS NOT NULL
-            AND substr(e.key, 6, 6) = substr(u.key, 6, 6)
+        SELECT 1 FROM g
+        CROSS JOIN updates AS e ON e.id = g.update_id AND e.erased_at IS NOT NULL AND e.account_id = n.account_id
+            AND substr(e.key, 6, 6) = substr(n.key, 6, 6)
     )
 );
 
@@ -49,30 +65,38 @@ SELECT 1 FROM updates AS u WHERE u.id = ? AND coalesce(
 DELETE FROM updates WHERE id = ?;
 
 -- name: late_candidates
--- New updates that are older than one received before for the same shipment.
-SELECT u.id FROM updates AS u
-WHERE u.id BETWEEN ? AND ? AND u.occurred_at IS NOT NULL AND EXISTS (
-    SELECT 1 FROM updates AS e
-    WHERE e.shipment = u.shipment AND e.account_id = u.account_id AND e.occurred_at > u.occurred_at AND e.id < u.id
+-- New updates that are older than one received before with the same name, as far as numbers tell.
+WITH n AS MATERIALIZED (
+    SELECT u.id, u.occurred_at, term('name', u.shipment) AS term FROM updates AS u
+    WHERE u.id BETWEEN ? AND ? AND u.occurred_at IS NOT NULL
 )
-ORDER BY u.id;
+SELECT n.id FROM n WHERE EXISTS (
+    SELECT 1 FROM temp.recent AS t WHERE t.term = n.term AND t.at > n.occurred_at AND t.update_id < n.id
+) OR EXISTS (
+    SELECT 1 FROM terms AS t WHERE t.term = n.term AND t.at > n.occurred_at AND t.update_id < n.id
+);
 
 -- name: is_late_for_config
--- Whether that newer one went (or will go) to this PushConfig.
-SELECT 1 FROM updates AS u
-JOIN updates AS e ON e.shipment = u.shipment AND e.account_id = u.account_id
-    AND e.occurred_at > u.occurred_at AND e.id < u.id
-JOIN pushes AS p ON p.update_id = e.id AND p.config_id = ? AND p.state <> 3
-WHERE u.id = ?
+-- Whether a newer one of its shipment went (or will go) to this PushConfig.
+WITH n AS MATERIALIZED (
+    SELECT u.id, u.account_id, u.shipment, u.occurred_at, term('name', u.shipment) AS term FROM updates AS u WHERE u.id = ?2
+), f AS (
+    SELECT t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.term AND t.at > n.occurred_at
+    UNION ALL SELECT t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.term AND t.at > n.occurred_at
+)
+SELECT 1 FROM n CROSS JOIN f
+CROSS JOIN updates AS e ON e.id = f.update_id AND e.id < n.id AND e.shipment = n.shipment AND e.account_id = n.account_id
+    AND e.occurred_at > n.occurred_at
+CROSS JOIN pushes AS p ON p.update_id = e.id AND p.config_id = ?1 AND p.state <> 3
 LIMIT 1;
 
 -- name: expire
--- Give up the oldest pending pushes: ids grow with the time of receipt, so only the first few are looked at.
+-- Give up the oldest pending pushes (in the order of their index, which names its condition): ids grow with the time of receipt, so only the first few are looked at.
 UPDATE pushes SET state = 2, due_at = 0, ended_at = ?, error = 'older than its maxAge while its endpoint was failing'
 WHERE config_id = ? AND update_id IN (
     SELECT update_id FROM (
         SELECT p.update_id, coalesce(p.replayed_at, u.received_at) AS begun
         FROM pushes AS p JOIN updates AS u ON u.id = p.update_id
-        WHERE p.state = 0 AND p.config_id = ? ORDER BY p.update_id LIMIT ?
+        WHERE p.state = 0 AND p.state <> 1 AND p.config_id = ? ORDER BY p.update_id LIMIT ?
     ) WHERE begun < ?
 );

@@ -1,0 +1,374 @@
+"""SQLite: updates are found wherever their terms are: in memory, half merged, merged, or read again after a crash."""
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journal.stores import NOW, OMS, Opened, outcome, sqlite_store, update
+from journal.test_erase import erase
+from support.deadline import until
+from support.journal_file import journal_file
+from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
+from trackpush_server.journal.port import (
+    Committed,
+    Keep,
+    NewPush,
+    NewUpdate,
+    PushState,
+    Selection,
+)
+from trackpush_server.journal.sqlite import SqliteJournal, indexing, schema
+from trackpush_server.journal.sqlite.connection import open_writer
+from trackpush_server.journal.sqlite.terms import term
+
+CRM = "acme/crm"
+LIVES = 5
+STATUSES = ("IN_TRANSIT", "DELIVERED", "RTO_INITIATED")
+SEED = int(os.environ.get("TRACKPUSH_SEED") or random.SystemRandom().randrange(10**6))
+
+
+@pytest.fixture(autouse=True)
+def small_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep begins after about 30 updates and takes many commits."""
+    monkeypatch.setattr(indexing, "FEWEST", 150)
+    monkeypatch.setattr(indexing, "MOST", 150)
+    monkeypatch.setattr(indexing, "_FEWEST_ENTRIES", 7)
+    monkeypatch.setattr(indexing, "_PACE", 2)
+
+
+class Model:
+    """What the journal has to know, by brute force."""
+
+    def __init__(self, drawn: random.Random) -> None:
+        self.drawn = drawn
+        self.stored: list[Committed] = []
+        self.erased: set[str] = set()
+        self.trimmed: set[int] = set()
+
+    def made(self) -> NewUpdate:
+        """An update of one of a few shipments, at any time; some repeat an earlier one."""
+        drawn = self.drawn
+        if self.stored and drawn.random() < 0.1:
+            return drawn.choice(self.stored).update
+        awb = f"A{drawn.randrange(12)}"
+        return update(
+            shipment=awb if drawn.random() < 0.8 else f"return:{awb}",
+            awb=awb,
+            forward_awb=f"A{drawn.randrange(12)}" if drawn.random() < 0.2 else None,
+            order_id=f"O{drawn.randrange(12)}" if drawn.random() < 0.7 else None,
+            status=drawn.choice(STATUSES),
+            occurred_at=NOW + drawn.randrange(1000) if drawn.random() < 0.9 else None,
+            to=drawn.choice(([OMS], [OMS, CRM], [CRM], [NewPush(OMS, drop_late=True)])),
+        )
+
+    def late_for(self, new: NewUpdate, update_id: int) -> set[str]:
+        """PushConfigs to which a newer update of its shipment went or goes."""
+        return {
+            push.push_config
+            for push in new.pushes
+            for one in self.stored
+            if one.update_id < update_id
+            and one.update_id not in self.trimmed
+            and one.update.shipment == new.shipment
+            and one.update.shipment not in self.erased
+            and one.update.occurred_at is not None
+            and new.occurred_at is not None
+            and one.update.occurred_at > new.occurred_at
+            and push.push_config in {other.push_config for other in one.update.pushes}
+            and push.push_config not in one.dropped
+        }
+
+    def kept(self) -> Iterator[Committed]:
+        """Updates that nothing has removed."""
+        return (one for one in self.stored if one.update_id not in self.trimmed)
+
+
+async def put(opened: Opened, model: Model, count: int) -> None:
+    """One request; its answer and what was announced are right."""
+    batch = [model.made() for _ in range(count)]
+    known = {one.update.key for one in model.kept()}
+    expected = {one.key for one in batch} - known
+    before = len(opened.committed)
+    assert await opened.put(*batch) == len(expected)
+    for one in opened.committed[before:]:
+        assert set(one.late) == model.late_for(one.update, one.update_id), (one, "late")
+        model.stored.append(one)
+
+
+async def check(opened: Opened, model: Model) -> None:
+    """Every search finds exactly what it should."""
+    lookup = opened.journal.lookup
+    rows = (await lookup.list_pushes(PushQuery(limit=1000))).rows
+    visible = {(one.update.key, push.push_config) for one in model.kept() for push in one.update.pushes}
+    assert len(rows) == len(visible)
+    for query, matches in (
+        *((PushQuery(awb=awb, limit=1000), ("awb", awb)) for awb in (f"A{number}" for number in range(12))),
+        *(
+            (PushQuery(order_id=order, limit=1000), ("order", order))
+            for order in (f"O{number}" for number in range(12))
+        ),
+        *((PushQuery(status=status, limit=1000), ("status", status)) for status in STATUSES),
+        *((PushQuery(push_config=CRM, state=state, limit=1000), ("state", state)) for state in PushState),
+    ):
+        kind, value = matches
+        wanted = [
+            row.push_id
+            for row in rows
+            if value
+            in {
+                "awb": {row.awb, row.forward_awb},
+                "order": {row.order_id},
+                "status": {row.status},
+                "state": {row.state} if row.push_config == CRM else set(),
+            }[kind]  # type: ignore[comparison-overlap]
+        ]
+        assert [row.push_id for row in (await lookup.list_pushes(query)).rows] == wanted, matches
+    for awb in (f"A{number}" for number in range(12)):
+        found = [one.update_id for one in (await lookup.timeline(ShipmentQuery(shipment=awb, limit=1000))).entries]
+        assert found == [
+            one.update_id
+            for one in model.kept()
+            if awb in {one.update.shipment, one.update.awb, one.update.forward_awb} - model.erased
+            and not (model.erased & {one.update.shipment, one.update.awb, one.update.forward_awb})
+        ]
+    for row in model.drawn.sample(rows, min(len(rows), 5)):
+        detail = await lookup.show(row.push_id)
+        assert detail is not None
+        assert detail.push == row
+    selection = Selection(states=(PushState.DELIVERED, PushState.DEAD), replayed_before=1 << 60)
+    ended = await opened.journal.ended(CRM, selection, after=0, limit=1000)
+    assert [(one.update_id, one.state) for one in ended] == sorted(
+        (int(row.cursor.split(".")[0]), row.state)
+        for row in rows
+        if row.push_config == CRM and row.state in selection.states and row.erased_at is None
+    )
+    assert set(await opened.journal.push_configs()) >= {row.push_config for row in rows}
+
+
+async def deliver(opened: Opened, model: Model) -> None:
+    """Some pushes end."""
+    for one in model.drawn.sample(opened.committed, min(len(opened.committed), 10)):
+        for push in one.update.pushes:
+            if push.push_config not in one.dropped and one.update_id not in model.trimmed:
+                state = model.drawn.choice((PushState.DELIVERED, PushState.DEAD))
+                opened.journal.record(outcome(one.update_id, state, push_config=push.push_config))
+    await opened.journal.flush()
+
+
+def crashed(folder: Path, to: Path) -> Path:
+    """The folder as a kill at this moment leaves it: the file and its log, but not what is in memory."""
+    to.mkdir()
+    for name in ("journal.db", "journal.db-wal"):
+        if (folder / name).exists():
+            shutil.copy(folder / name, to / name)
+    return to
+
+
+@pytest.mark.parametrize("run", range(2))
+async def test_nothing_is_lost_missed_or_found_twice_through_sweeps_and_crashes(tmp_path: Path, run: int) -> None:
+    print(f"TRACKPUSH_SEED={SEED}")  # noqa: T201  shown when it fails, to run it again
+    model = Model(random.Random(SEED + run))  # noqa: S311  reproducible
+    folder = tmp_path / "0"
+    for life in range(1, LIVES + 1):
+        async with sqlite_store(folder).open() as opened:
+            for _ in range(60 if life == LIVES else model.drawn.randrange(3, 25)):  # a sweep ends in the last one
+                await put(opened, model, model.drawn.randrange(1, 8))
+                if model.drawn.random() < 0.3:
+                    await deliver(opened, model)
+            await check(opened, model)
+            folder = crashed(folder, tmp_path / str(life))
+    with journal_file(folder / "journal.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT up_to FROM indexed").fetchone()[0] > 0, "no sweep has ended"
+
+
+async def test_what_was_erased_is_found_by_nobody_wherever_its_terms_were(tmp_path: Path) -> None:
+    print(f"TRACKPUSH_SEED={SEED}")  # noqa: T201  shown when it fails, to run it again
+    model = Model(random.Random(SEED))  # noqa: S311  reproducible
+    async with sqlite_store(tmp_path).open() as opened:
+        for number in range(40):
+            await put(opened, model, 3)
+            if number % 8 == 7:
+                awb = f"A{number // 8}"
+                await erase(opened, awb=awb)
+                with journal_file(tmp_path / "journal.db") as connection:
+                    terms = {term("name", awb), term("name", f"return:{awb}")}
+                    left = {row[0] for row in connection.execute("SELECT term FROM terms")} & terms
+                assert not left
+                assert not (await opened.journal.lookup.list_pushes(PushQuery(awb=awb))).rows
+                assert not (await opened.journal.lookup.timeline(ShipmentQuery(shipment=awb))).entries
+                break
+        erased = [one.update for one in model.stored if awb in {one.update.awb, one.update.shipment}]
+        assert await opened.put(*erased) == 0, "a repeat of an erased update is still known"
+
+
+async def test_retention_leaves_entries_to_the_next_sweep(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path).open() as opened:
+        for number in range(60):
+            one = await opened.put_one(shipment=f"S{number % 5}", occurred_at=NOW + number)
+            await opened.record(outcome(one.update_id))
+        before = opened.committed[-1].update_id
+        keep = Keep(delivered_since=1 << 60, dead_since=1 << 60)
+        after: int | None = 0
+        while after is not None:
+            after = (await opened.journal.trim(keep, after=after, limit=20)).next_after
+        first = opened.committed[0].update
+        assert await opened.put(first) == 1, "forgotten, so no repeat"
+        for number in range(200):
+            await opened.put_one(shipment=f"S{number % 4 + 1}", occurred_at=NOW - 1000 + number)
+        assert not any(one.late for one in opened.committed[-200:]), "what made them late is forgotten"
+    with journal_file(tmp_path / "journal.db") as connection:
+        left = connection.execute("SELECT count(*) FROM terms WHERE update_id <= ?", (before,)).fetchone()[0]
+    assert left == 0
+
+
+async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restarted(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path).open() as opened:
+        for _ in range(100):
+            one = await opened.put_one()
+            await opened.record(outcome(one.update_id))
+        last = opened.committed[-1].update_id
+        after: int | None = 0
+        while after is not None:
+            after = (
+                await opened.journal.trim(Keep(delivered_since=1 << 60, dead_since=1 << 60), after=after, limit=50)
+            ).next_after
+    with journal_file(tmp_path / "journal.db") as connection:
+        assert connection.execute("SELECT count(*) FROM updates").fetchone() == (0,)
+        up_to = connection.execute("SELECT up_to FROM indexed").fetchone()[0]
+    assert 0 < up_to <= last
+    async with sqlite_store(tmp_path).open() as opened:
+        one = await opened.put_one(shipment="S", awb="S")
+        assert one.update_id > up_to
+        assert len((await opened.journal.lookup.list_pushes(PushQuery(awb="S"))).rows) == 1
+
+
+async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trackpush_server.journal.sqlite import batch, connection  # noqa: PLC0415  both are changed here alone
+
+    for module in (batch, connection):
+        monkeypatch.setattr(module, "term", lambda kind, _: len(kind))
+    async with sqlite_store(tmp_path).open() as opened:
+        one = await opened.put_one(shipment="S", awb="S", order_id="O", status="DELIVERED", occurred_at=200)
+        two = await opened.put_one(shipment="T", awb="T", order_id="P", status="IN_TRANSIT", occurred_at=100)
+        assert two.late == ()
+        assert (await opened.put_one(shipment="S", awb="S", occurred_at=100, status="IN_TRANSIT")).late == (OMS,)
+        assert await opened.put(one.update, two.update) == 0
+        for _ in range(60):
+            await opened.put_one(status="IN_TRANSIT")
+        for query in ({"awb": "T"}, {"order_id": "P"}):
+            (row,) = (await opened.journal.lookup.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
+            assert row.shipment == "T"
+        (row,) = (await opened.journal.lookup.list_pushes(PushQuery(status="DELIVERED"))).rows
+        assert row.shipment == "S"
+        assert [
+            one.shipment for one in (await opened.journal.lookup.timeline(ShipmentQuery(shipment="T"))).entries
+        ] == ["T"]
+
+
+async def test_an_offline_step_keeps_what_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with sqlite_store(tmp_path).open() as opened:
+        for _ in range(10):
+            await opened.put_one()
+        first = await opened.put_one(shipment="S", occurred_at=200)
+        reads: list[Any] = []
+        monkeypatch.setattr(indexing, "up_to_of", lambda _: reads.append(1))
+        await opened.journal.scrub()
+        assert await opened.put(first.update) == 0
+        assert (await opened.put_one(shipment="S", occurred_at=100)).late == (OMS,)
+        assert reads == [], "the updates were read again"
+
+
+_OLD = 5
+"""The last schema before ``terms``."""
+
+
+def old_journal(path: Path, updates: Sequence[NewUpdate]) -> None:
+    """A file as the version before wrote it."""
+    with journal_file(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        for number, script in schema.changes().items():
+            if number <= _OLD:
+                connection.execute(f"{script};\nPRAGMA user_version = {number};")
+        connection.execute("INSERT INTO names VALUES (1, 'acme/clickpost'), (2, 'acme/oms')")
+        connection.executemany(
+            "INSERT INTO updates (id, key, account_id, received_at, occurred_at, shipment, awb, order_id, status,"
+            " notification, body) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (number, one.key, one.received_at, one.occurred_at, one.shipment, one.awb, one.order_id, one.status,
+                 one.notification, one.body)
+                for number, one in enumerate(updates, 1)
+            ],
+        )  # fmt: skip
+        connection.execute("INSERT INTO pushes (update_id, config_id, state) SELECT id, 2, id % 3 FROM updates")
+
+
+def migrate_as_far_as_it_goes(path: Path) -> None:
+    """A migration that is cut short."""
+    with contextlib.suppress(ZeroDivisionError), contextlib.closing(open_writer(path, create=False)) as connection:
+        schema.migrate(connection)
+
+
+def updates_of_old(count: int) -> list[NewUpdate]:
+    return [
+        update(shipment=f"S{number}", awb=f"S{number}", order_id=f"O{number}", occurred_at=NOW)
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_a_journal_of_the_version_before_is_indexed_and_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cut: bool
+) -> None:
+    updates = updates_of_old(100)
+    old_journal(tmp_path / "journal.db", updates)
+    monkeypatch.setattr(indexing, "_WINDOW", 30)
+    if cut:
+        stored = indexing.store_terms
+        monkeypatch.setattr(indexing, "store_terms", lambda *given: stored(*given) if given[1] < 50 else 1 / 0)
+        await asyncio.to_thread(migrate_as_far_as_it_goes, tmp_path / "journal.db")
+        monkeypatch.setattr(indexing, "store_terms", stored)
+    async with sqlite_store(tmp_path).open() as opened:
+        assert opened.journal.unavailable is None
+        assert await opened.put(*updates) == 0
+        assert (await opened.put_one(shipment="S7", occurred_at=NOW - 1)).late == (OMS,)
+        for query in ({"awb": "S50"}, {"order_id": "O50"}):
+            (row,) = (await opened.journal.lookup.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
+            assert row.shipment == "S50"
+        assert len((await opened.journal.lookup.list_pushes(PushQuery(status="IN_TRANSIT", limit=1000))).rows) == 101
+    with journal_file(tmp_path / "journal.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'updates_by%'").fetchall() == []
+        assert connection.execute("SELECT up_to FROM indexed").fetchone() == (100,)
+
+
+async def test_a_large_journal_is_converted_while_the_server_answers_503(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_journal(tmp_path / "journal.db", updates_of_old(40))
+    monkeypatch.setattr(schema, "_IS_LONG", "SELECT 1 FROM updates LIMIT 1 OFFSET 30")
+    seen: list[str | None] = []
+    migrate = schema.migrate
+    journal = SqliteJournal(tmp_path)
+
+    def migrated(connection: Any) -> None:
+        writer = journal._writer
+        assert writer is not None
+        assert writer.opened.is_set(), "the start of the server would wait for it"
+        seen.append(writer._reason)
+        migrate(connection)
+
+    monkeypatch.setattr(schema, "migrate", migrated)
+    await journal.start()
+    await until(lambda: journal.unavailable is None, seconds=10, what="the end of the conversion")
+    assert await journal.append([update()]) == 1
+    await journal.close()
+    (reason,) = seen
+    assert "it is being converted" in str(reason)
+    assert "refused with 503" in str(reason)
