@@ -7,12 +7,14 @@ import msgspec
 from backlog import Findings
 from ceiling import Ceiling
 from growth import Cost
+from journal_bytes import THIS, WrittenBytes
 from processes import Spread
 from soak import Soaked
 from stats import Figures
 
 MEMORY_MIB = 200.0
 BACKLOG = 1_000_000
+WRITTEN_KB = 12.0
 LONGEST_PAUSE_MS = 1000.0
 
 
@@ -45,6 +47,8 @@ class Run(msgspec.Struct, kw_only=True):
     isolation: dict[str, Figures] = msgspec.field(default_factory=dict)
     """``good``: ten healthy clients; ``bad``: the same with one dead and one hanging."""
     backlog: Findings | None = None
+    bytes: dict[str, WrittenBytes] = msgspec.field(default_factory=dict)
+    """By version, this one last."""
     soak: dict[str, Soaked] = msgspec.field(default_factory=dict)
     """``keeping``: all stays; ``forgetting``: what was delivered goes after seconds."""
     processes: Spread | None = None
@@ -65,6 +69,7 @@ def lines(run: Run) -> list[Line]:
         *_steady(run),
         *_isolation(run.isolation),
         *_backlog(run.backlog),
+        *_bytes(run.bytes.get(THIS)),
         *_soak(run.soak),
         *_processes(run.processes),
         *_replicas(run.replicas),
@@ -135,6 +140,16 @@ def _backlog(found: Findings | None) -> Iterator[Line]:
     yield Line(name="ingest, full / empty backlog", value=ratio, limit=0.9, at_least=True)
     name = "longest answer during recovery"
     yield Line(name=name, value=found.recovery_max, limit=LONGEST_PAUSE_MS, note="ms; no pause in ingest")
+
+
+def _bytes(found: WrittenBytes | None) -> Iterator[Line]:
+    if found is None:
+        return
+    name = f"journal: written for each update, {found.rows:,} in the file"
+    small = "" if found.rows >= BACKLOG else f"; not the full {BACKLOG:,}"
+    yield Line(name=name, value=found.bytes / 1000, limit=WRITTEN_KB, note=f"KB at 20 a commit{small}")
+    ratio = found.ingest_full / found.ingest_empty
+    yield Line(name="journal: ingest, that file / an empty one", value=ratio, limit=0.9, at_least=True)
 
 
 def _soak(found: Mapping[str, Soaked]) -> Iterator[Line]:

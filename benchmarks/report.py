@@ -14,6 +14,7 @@ from rich.table import Table
 from backlog import Findings
 from ceiling import Ceiling
 from growth import Cost
+from journal_bytes import WrittenBytes
 from processes import SMALL, Spread
 from reach import Line, Run, lines
 from soak import Soaked
@@ -80,6 +81,26 @@ def _backlog(found: Findings) -> Table:
     table.add_row("longest answer while recovering, ms", _number(found.recovery_max))
     table.add_row("drained, pushes/s", f"{_number(found.drain_rate, 0)}{'' if found.drained else ' (not to the end)'}")
     table.add_row("peak memory, MiB", _number(found.peak_mib, 0))
+    return table
+
+
+def _bytes(found: Mapping[str, WrittenBytes]) -> Table:
+    rows = next(iter(found.values())).rows
+    table = Table(title=f"The journal's file with {rows:,} updates", title_justify="left")
+    for heading in (
+        "version",
+        "bytes an update",
+        "to the disk",
+        "in the file",
+        "updates/s",
+        "ingest/s, empty",
+        "full",
+        "",
+    ):
+        table.add_column(heading, justify="right")
+    for name, one in found.items():
+        cells = (one.bytes, one.disk_bytes, one.file_bytes, one.rate, one.ingest_empty, one.ingest_full)
+        table.add_row(name, *(_number(cell, 0) for cell in cells), _number(one.ingest_full / one.ingest_empty))
     return table
 
 
@@ -151,10 +172,7 @@ def show(run: Run, console: Console) -> None:
         console.print(_cases(f"Open loop, {run.steady_rate:g} updates/s", run.steady))
     if run.isolation:
         console.print(_cases("One dead and one hanging client among ten (push times: the eight others)", run.isolation))
-    if run.backlog:
-        console.print(_backlog(run.backlog))
-    if run.soak:
-        console.print(_soak(run.soak))
+    _show_journal(run, console)
     if run.processes:
         console.print(_processes(run.processes))
     if run.replicas:
@@ -165,6 +183,15 @@ def show(run: Run, console: Console) -> None:
         console.print(_costs(f"Growth, end to end: {name}", costs))
     console.print(f"One fsync on this disk: median {run.fsync_ms:.2f} ms, p99 {run.fsync_p99_ms:.2f} ms")
     console.print(_reach(lines(run)))
+
+
+def _show_journal(run: Run, console: Console) -> None:
+    if run.backlog:
+        console.print(_backlog(run.backlog))
+    if run.bytes:
+        console.print(_bytes(run.bytes))
+    if run.soak:
+        console.print(_soak(run.soak))
 
 
 def save(run: Run, rounds: Mapping[str, list[Figures]], settings: Mapping[str, object], folder: Path) -> Path:

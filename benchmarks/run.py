@@ -19,6 +19,7 @@ import ceiling
 import cores
 import growth
 import isolation
+import journal_bytes
 import paths
 import processes
 import soak
@@ -29,7 +30,7 @@ from report import save, show
 from rig import Rig
 from stats import Figures, VoidError, median_figures, quantile
 
-PARTS = ("closed", "steady", "isolation", "backlog", "soak", "processes", "replicas", "growth")
+PARTS = ("closed", "steady", "isolation", "backlog", "bytes", "soak", "processes", "replicas", "growth")
 USUAL = PARTS[:-2]
 """The others take long, and a PostgreSQL: they run when they are named."""
 
@@ -44,6 +45,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     isolation_seconds: float
     backlog: int
     drain_seconds: float
+    journal_rows: int
+    journal_updates: int
     soak_seconds: float
     growth_updates: int
     growth_rounds: int
@@ -58,6 +61,8 @@ FULL = Sizes(
     isolation_seconds=32.0,
     backlog=1_000_000,
     drain_seconds=600.0,
+    journal_rows=1_000_000,
+    journal_updates=90_000,
     soak_seconds=90.0,
     growth_updates=20_000,
     growth_rounds=3,
@@ -71,6 +76,8 @@ QUICK = Sizes(
     isolation_seconds=12.0,
     backlog=50_000,
     drain_seconds=60.0,
+    journal_rows=50_000,
+    journal_updates=9_000,
     soak_seconds=24.0,
     growth_updates=2_000,
     growth_rounds=1,
@@ -103,10 +110,9 @@ class Bench:
             )
         if "isolation" in only:
             await self._isolation()
-        if "backlog" in only:
-            await self._backlog()
-        if "soak" in only:
-            await self._soak()
+        for name, part in (("backlog", self._backlog), ("bytes", self._bytes), ("soak", self._soak)):
+            if name in only:
+                await part()
         if "processes" in only:
             self.run.processes = await self._processes()
         if "replicas" in only:
@@ -145,6 +151,18 @@ class Bench:
         )
         self.run.backlog = await backlog.measure(self._rig, plan)
         self._fsync()
+
+    async def _bytes(self) -> None:
+        revision: str | None
+        for revision in (*self._options.against, None):
+            self._fsync()
+            rows = self._options.rows or self._sizes.journal_rows
+            count = self._sizes.journal_updates
+            found = await journal_bytes.measure(self._rig, rows=rows, count=count, revision=revision)
+            name = revision or journal_bytes.THIS
+            self.run.bytes[name] = found
+            ingest = f"ingest {found.ingest_empty:,.0f} -> {found.ingest_full:,.0f}/s"
+            self._console.print(f"bytes/{name:12} {found.bytes:9,.0f} bytes an update, {ingest}", highlight=False)
 
     async def _soak(self) -> None:
         drive = Drive(seconds=self._sizes.soak_seconds, rate=self._options.rate, warmup=2.0)
@@ -224,6 +242,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64, help="closed loop: requests under way at any time")
     parser.add_argument("--rate", type=float, default=1000.0, help="open loop: updates a second")
     parser.add_argument("--backlog", type=int, help="how many pushes wait")
+    parser.add_argument("--rows", type=int, help="bytes: updates in the file")
+    parser.add_argument(
+        "--against", nargs="+", default=[], metavar="REV", help="bytes: older versions, measured before this"
+    )
     parser.add_argument("--by", nargs="+", choices=growth.BY, default=list(growth.BY), help="growth: by what")
     parser.add_argument("--tenants", type=int, nargs="+", default=list(growth.TENANTS), help="growth: how many")
     parser.add_argument("--backlogs", type=int, nargs="+", help="growth: pushes that wait, filled in for each round")
