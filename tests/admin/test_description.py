@@ -52,7 +52,7 @@ async def test_every_operation_answers_as_described_whatever_is_asked(tmp_path: 
     seed = os.environ.get("TRACKPUSH_SEED") or str(random.SystemRandom().randrange(1 << 31))
     print(f"TRACKPUSH_SEED={seed}")  # noqa: T201  shown when it fails, to run it again
     token = tmp_path / "token"
-    token.write_text("the-token")
+    token.write_text("the-token-of-the-test")
     async with open_sink() as sink:
         given = table(
             account(Aggregator.CLICKPOST, "k"),
@@ -64,7 +64,7 @@ async def test_every_operation_answers_as_described_whatever_is_asked(tmp_path: 
                 PROGRAM,
                 "run",
                 f"http://{server.admin_address}/api/v1/openapi.json",
-                "--header=Authorization: Bearer the-token",
+                "--header=Authorization: Bearer the-token-of-the-test",
                 "--exclude-operation-id=tail",  # it never ends
                 *phases,
                 f"--seed={seed}",

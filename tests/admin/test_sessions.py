@@ -44,7 +44,7 @@ def test_a_session_ends_after_its_lifetime_however_busy_and_earlier_when_idle() 
 def test_a_session_ends_by_hand_when_its_token_changes_and_when_there_are_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sessions, "MOST_SESSIONS", 2)
+    monkeypatch.setattr(sessions, "MOST_OF_A_ROLE", 2)
     valid = [True]
     kept = Sessions(Clock())
     ended, bound = kept.begin("a", "operate"), kept.begin("b", "operate", lambda: valid[0])

@@ -15,7 +15,7 @@ from trackpush_server.errors import CannotStartError
 from trackpush_server.options import ServeOptions
 from trackpush_server.server import Server
 
-TOKEN = "t0k-en/+="
+TOKEN = "t0k-en/+=of-the-test"
 
 
 @pytest.fixture
@@ -70,13 +70,13 @@ async def test_without_the_right_token_nothing_else_is_told(server: Server, path
 
 
 async def test_a_changed_token_is_valid_at_once_and_the_old_one_no_more(server: Server, token_file: Path) -> None:
-    put(token_file, "another")
+    put(token_file, "another-token-of-the-test")
 
-    assert (await get(server, "/config", "Bearer another")).status == 200
+    assert (await get(server, "/config", "Bearer another-token-of-the-test")).status == 200
     assert (await get(server, "/config", f"Bearer {TOKEN}")).status == 401
 
 
-@pytest.mark.parametrize("content", ["", None])
+@pytest.mark.parametrize("content", ["", None, "short"])
 async def test_a_token_file_that_becomes_empty_or_vanishes_changes_nothing_and_is_logged_once(
     tmp_path: Path, token_file: Path, content: str | None
 ) -> None:
@@ -91,12 +91,14 @@ async def test_a_token_file_that_becomes_empty_or_vanishes_changes_nothing_and_i
     assert TOKEN not in stream.getvalue()
 
 
-@pytest.mark.parametrize("content", [None, "", " \n"])
+@pytest.mark.parametrize("content", [None, "", " \n", "fifteen-letters"])
 def test_a_missing_or_empty_token_file_refuses_to_start_and_is_named(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "token"
     put(file, content)
 
-    with pytest.raises(CannotStartError, match=f"--admin-token-file {file}: .*; write the token into it"):
+    with pytest.raises(
+        CannotStartError, match=f"--admin-token-file {file}: .*; write a token of 16 or more characters"
+    ):
         AdminToken(file)
 
 

@@ -59,7 +59,7 @@ async def rig(tmp_path: Path, storage: Storage) -> AsyncIterator[Rig]:
         return web.Response(status=500, text="out of order")
 
     token = tmp_path / "token"
-    token.write_text("a-token")
+    token.write_text("a-token-of-the-test")
     logs.configure("json", io.StringIO())
     async with open_sink() as good, open_sink(refuse) as bad, aiohttp.ClientSession() as session:
         given = table(

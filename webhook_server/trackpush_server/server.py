@@ -99,6 +99,7 @@ class Server:
             troubles=self._dispatcher.troubles,
             scrape=self._scrape,
             desk=self._desk(),
+            on_wrong_token=self._telemetry.wrong_tokens.inc,
         )
         self.address = ""
         """``host:port`` of the public port, once started."""

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.api import app as api_app
+from trackpush_server.admin.connections import BoundedConnections
 from trackpush_server.admin.console import app as console_app
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
@@ -28,6 +29,7 @@ def application(
     access: Access,
     login: Login,
     static: Static,
+    connections: BoundedConnections,
     oidc: OidcLogin | None = None,
 ) -> web.Application:
     """The application. ``scrape`` takes an Accept header and gives the metrics' text and its content type."""
@@ -51,7 +53,7 @@ def application(
         text, content_type = await scrape(request.headers.get("Accept", ""))
         return web.Response(body=text, headers={"Content-Type": content_type})
 
-    app = web.Application(middlewares=[guard(access)])
+    app = web.Application(middlewares=[connections.middleware(), guard(access)])
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)

@@ -16,7 +16,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from trackpush_server.admin.api.problems import problem
-from trackpush_server.admin.identity import KEY, Identity
+from trackpush_server.admin.guesses import Guesses, TooManyGuessesError
+from trackpush_server.admin.identity import KEY, Identity, address
 from trackpush_server.admin.sessions import COOKIE, Sessions, same
 from trackpush_server.admin.token import AdminToken
 
@@ -48,6 +49,7 @@ class Access:
     view: AdminToken | None = None
     oidc: bool = False
     sessions: Sessions = field(default_factory=Sessions)
+    guesses: Guesses = field(default_factory=Guesses)
     _local: Identity = field(
         default_factory=lambda: Identity(actor="local", role="operate", via="local", csrf=secrets.token_urlsafe(32))
     )
@@ -56,6 +58,12 @@ class Access:
     def is_open(self) -> bool:
         """Whether nobody is asked who they are."""
         return self.operate is None and self.view is None and not self.oidc
+
+    async def is_still(self, request: web.Request, who: Identity) -> bool:
+        """Whether a long answer may go on: the session or the token of its request is still valid."""
+        if who.via == "token":
+            return await self.by_token(request.headers.get("Authorization", "")) is not None
+        return who.via == "local" or await self.by_session(request) is not None
 
     async def by_token(self, authorization: str) -> Identity | None:
         """Whose bearer token it is."""
@@ -71,8 +79,32 @@ class Access:
             return self._local if _is_local(request) else None
         authorization = request.headers.get("Authorization")
         if authorization is not None:
-            return await self.by_token(authorization)
-        return self.sessions.find(request.cookies.get(COOKIE))
+            return await self.checked(authorization, address(request))
+        return await self.by_session(request)
+
+    async def checked(self, authorization: str, sender: str) -> Identity | None:
+        """As `by_token`; a wrong token waits for its answer.
+
+        Raises:
+            TooManyGuessesError: see `Guesses.wrong`.
+        """
+        who = await self.by_token(authorization)
+        if who is None:
+            await self.guesses.wrong(sender)
+        return who
+
+    async def by_session(self, request: web.Request) -> Identity | None:
+        """Whose session it is. The token files are read first: a changed token ends the sessions of the old one."""
+        cookie = request.cookies.get(COOKIE)
+        if cookie is None:
+            return None
+        for token in (self.operate, self.view):
+            if token is not None:
+                await asyncio.to_thread(token.refresh)
+        return self.sessions.find(cookie)
+
+
+ACCESS: Final = web.RequestKey("access", Access)
 
 
 def guard(access: Access) -> Middleware:
@@ -83,19 +115,24 @@ def guard(access: Access) -> Middleware:
         path = request.path
         if path in _OPEN or path.startswith(_OPEN_BELOW):
             return await handler(request)
-        who = await access.who(request)
+        try:
+            who = await access.who(request)
+        except TooManyGuessesError:
+            return problem(429, TOO_MANY_GUESSES)
         if who is None:
             return _stranger(request, access)
         if request.method not in _SAFE and not await _is_ours(request, who):
             return problem(403, _FORGED)
         request[KEY] = who
+        request[ACCESS] = access
         return await handler(request)
 
     return check
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """What browsers are told, with every answer: aiohttp's ``on_response_prepare``."""
+    """Headers of every answer: aiohttp's ``on_response_prepare``. Which software answers is nobody's business."""
+    response.headers.pop("Server", None)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if request.path not in _OPEN and "Cache-Control" not in response.headers:
@@ -144,6 +181,7 @@ def _is_local(request: web.Request) -> bool:
     return True
 
 
+TOO_MANY_GUESSES: Final = "Too many wrong tokens are waiting for their answer. Try again in a few seconds."
 _FORGED = (
     "This change does not come from a page of this session: load the page again, or send a bearer token instead of the"
     " cookie."

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from trackpush_server import listeners
 from trackpush_server.admin.app import Scrape, application
+from trackpush_server.admin.connections import IDLE_SECONDS, BoundedConnections
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc import Oidc, open_oidc
 from trackpush_server.admin.console.oidc_login import OidcLogin
@@ -15,6 +16,7 @@ from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import environment
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.guard import Access
+from trackpush_server.admin.guesses import Guesses
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.token import AdminToken
 from trackpush_server.errors import CannotStartError
@@ -40,15 +42,18 @@ class AdminPort:
         troubles: Callable[[], Iterable[Trouble]],
         scrape: Scrape,
         desk: Desk,
+        on_wrong_token: Callable[[], None],
     ) -> None:
         self._options = options
         self._health = health
         self._troubles = troubles
         self._scrape = scrape
         self._desk = desk
-        self._access = Access()
+        self._access = Access(guesses=Guesses(on_wrong_token))
         self._oidc: Oidc | None = None
+        self._connections = BoundedConnections()
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
 
     async def open(self) -> None:
         """Read what is needed to know who may come in.
@@ -91,14 +96,25 @@ class AdminPort:
             login=login,
             oidc=None if self._oidc is None else OidcLogin(self._oidc, login, secure=secure),
             static=static,
+            connections=self._connections,
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=_LONGEST_LINE)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=0.5,
+            max_line_size=_LONGEST_LINE,
+            keepalive_timeout=IDLE_SECONDS,
+        )
         await self._runner.setup()
-        await web.SockSite(self._runner, bound).start()
+        self._connections.factory = self._runner.server
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(self._connections, sock=bound, backlog=listeners.BACKLOG)
         return listeners.name(bound.getsockname())
 
     async def stop(self) -> None:
         """Close it, the last of all: it tells how the end goes."""
+        if self._listening is not None:
+            self._listening.close()
         if self._runner is not None:
             await self._runner.cleanup()
 

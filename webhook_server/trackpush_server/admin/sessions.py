@@ -17,8 +17,10 @@ import msgspec
 from trackpush_server.admin.identity import Identity, Role
 
 COOKIE: Final = "trackpush_session"
-MOST_SESSIONS = 1000
-"""The one that was quiet the longest ends when there is another."""
+MOST_OF_A_ROLE = 500
+"""Sessions of one role. Beyond, the one that was quiet the longest ends: the role view can't end those of operate."""
+MOST_OF_AN_ACTOR = 100
+"""Everybody who logs in with the same token is one actor."""
 LIFETIME: Final = 8 * 3600.0
 """Seconds after which everybody logs in again."""
 IDLE: Final = 3600.0
@@ -45,9 +47,14 @@ class Sessions:
         value = secrets.token_urlsafe(32)
         who = Identity(actor=actor, role=role, via="session", csrf=secrets.token_urlsafe(32))
         self._sessions[_digest(value)] = _Session(who, now, now, valid)
-        while len(self._sessions) > MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+        self._end_oldest(lambda session: session.identity.actor == actor, MOST_OF_AN_ACTOR)
+        self._end_oldest(lambda session: session.identity.role == role, MOST_OF_A_ROLE)
         return value
+
+    def _end_oldest(self, counts: Callable[[_Session], bool], most: int) -> None:
+        keys = [key for key, session in self._sessions.items() if counts(session)]
+        for key in keys[: max(len(keys) - most, 0)]:
+            del self._sessions[key]
 
     def find(self, value: str | None) -> Identity | None:
         """Whose it is, if it still lives."""

@@ -8,6 +8,8 @@ import structlog
 
 from trackpush_server.errors import CannotStartError
 
+LEAST_LENGTH = 16
+"""Characters of a token. `openssl rand -hex 24` makes a good one."""
 _SCHEME = "bearer"
 
 _log = structlog.get_logger("trackpush.admin")
@@ -20,19 +22,20 @@ class AdminToken:
         """Read it for the first time; ``option`` is where the path was given.
 
         Raises:
-            CannotStartError: the file can't be read, or is empty.
+            CannotStartError: the file can't be read, is empty, or holds too short a token.
         """
         self._path = path
         self._stamp: tuple[int, ...] | None = None
         self._wrong = ""
         self._token = b""
-        self._refresh()
+        self.refresh()
         if not self._token:
-            raise CannotStartError(f"{option} {path}: {self._wrong}; write the token into it")
+            advice = f"write a token of {LEAST_LENGTH} or more characters into it"
+            raise CannotStartError(f"{option} {path}: {self._wrong}; {advice}")
 
     def allows(self, authorization: str) -> bool:
         """Whether the value of an Authorization header is ``Bearer`` and the token. In constant time."""
-        self._refresh()
+        self.refresh()
         scheme, _, presented = authorization.partition(" ")
         right = hmac.compare_digest(presented.strip().encode("utf-8", "surrogateescape"), self._token)
         return scheme.lower() == _SCHEME and right
@@ -42,8 +45,8 @@ class AdminToken:
         """Changes with the token, as last read."""
         return hashlib.sha256(self._token).digest()
 
-    def _refresh(self) -> None:
-        """Take a changed file; the last good token stays while the file is missing, empty or unreadable."""
+    def refresh(self) -> None:
+        """Take a changed file; the last good token stays while the file is missing, unreadable or holds a bad one."""
         try:
             found = self._path.stat()
             stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -54,8 +57,10 @@ class AdminToken:
             self._refuse(error.strerror or str(error))
             return
         self._stamp = stamp
-        if token:
+        if len(token) >= LEAST_LENGTH:
             self._token, self._wrong = token, ""
+        elif token:
+            self._refuse(f"the token has {len(token)} characters; it needs {LEAST_LENGTH} or more")
         else:
             self._refuse("the file is empty")
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
+    Counter,
     Gauge,
     PlatformCollector,
     ProcessCollector,
@@ -67,6 +68,11 @@ class Telemetry:
         self.sampler = Sampler(journal.lookup, self.windows)
         self.watching = Watching(self.push, self.windows, self.tail)
         """What the dispatcher tells."""
+        self.wrong_tokens = Counter(
+            "trackpush_admin_wrong_tokens",
+            "Wrong tokens that somebody presented at the admin port.",
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         Gauge(

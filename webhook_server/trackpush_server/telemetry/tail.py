@@ -11,7 +11,9 @@ import msgspec
 from trackpush_server.ids import push_id
 from trackpush_server.journal.port import Committed, Outcome
 
-MOST_WATCHERS = 20
+MOST_OF_A_ROLE = 20
+"""Watchers of one role: the role view leaves places to the role operate."""
+MOST_OF_AN_ACTOR = 10
 MOST_QUEUED = 500
 """Events that one watcher may be behind; what comes then is counted, not kept."""
 
@@ -46,7 +48,9 @@ class TooManyWatchersError(Exception):
 class Watcher:
     """One who watches."""
 
-    def __init__(self, wanted: Callable[[TailEvent], bool]) -> None:
+    def __init__(self, wanted: Callable[[TailEvent], bool], *, actor: str, role: str) -> None:
+        self.actor = actor
+        self.role = role
         self._wanted = wanted
         self._queue: asyncio.Queue[TailEvent] = asyncio.Queue(MOST_QUEUED)
         self.missed = 0
@@ -75,15 +79,17 @@ class Tail:
         self._watchers: set[Watcher] = set()
 
     @contextlib.contextmanager
-    def watching(self, wanted: Callable[[TailEvent], bool]) -> Iterator[Watcher]:
-        """Watch what is wanted, until the block ends.
+    def watching(self, wanted: Callable[[TailEvent], bool], *, actor: str, role: str) -> Iterator[Watcher]:
+        """Watch what is wanted, until the block ends; ``actor`` and ``role`` are those of the person.
 
         Raises:
             TooManyWatchersError: the message says what to do.
         """
-        if len(self._watchers) >= MOST_WATCHERS:
-            raise TooManyWatchersError(f"{MOST_WATCHERS} people watch the live tail already; close one of their pages")
-        watcher = Watcher(wanted)
+        if sum(watcher.actor == actor for watcher in self._watchers) >= MOST_OF_AN_ACTOR:
+            raise TooManyWatchersError(f"{actor} watches the live tail {MOST_OF_AN_ACTOR} times already; close a page")
+        if sum(watcher.role == role for watcher in self._watchers) >= MOST_OF_A_ROLE:
+            raise TooManyWatchersError(f"the role {role} watches the live tail {MOST_OF_A_ROLE} times; close a page")
+        watcher = Watcher(wanted, actor=actor, role=role)
         self._watchers.add(watcher)
         try:
             yield watcher

@@ -8,6 +8,7 @@ from aiohttp import web
 from trackpush_server.admin import masking
 from trackpush_server.admin.api.operation import Call, operation
 from trackpush_server.admin.api.reading import Name, Params, Text
+from trackpush_server.admin.guard import ACCESS
 from trackpush_server.telemetry.tail import TailEvent, Watcher
 
 HEARTBEAT_SECONDS: Final = 10.0
@@ -25,15 +26,18 @@ class TailParams(Params, frozen=True, kw_only=True):
 @operation("GET", "/tail", answer=TailEvent, errors=(429,), content_type="text/event-stream")
 async def tail(call: Call, query: TailParams) -> web.StreamResponse:
     """Updates and attempts as they happen: server-sent events, each with a TailEvent as data."""
-    with call.desk.tail.watching(lambda event: _wanted(query, event)) as watcher:
+    who = call.identity
+    with call.desk.tail.watching(lambda event: _wanted(query, event), actor=who.actor, role=who.role) as watcher:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(call.request)
         await response.write(b": watching\n\n")
         try:
-            while True:  # until the other side hangs up, or the server stops
+            # Until the other end hangs up, the server stops, or the log-in is not valid any more.
+            while await call.request[ACCESS].is_still(call.request, who):
                 await response.write(await _next(watcher, plain=call.identity.operates))
         except ConnectionError:
-            return response
+            pass
+        return response
 
 
 OPERATIONS: Final = (tail,)

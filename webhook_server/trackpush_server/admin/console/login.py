@@ -2,18 +2,17 @@
 
 from typing import Final
 
-import structlog
 from aiohttp import web
 
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.templating import page
-from trackpush_server.admin.guard import Access
+from trackpush_server.admin.guard import TOO_MANY_GUESSES, Access
+from trackpush_server.admin.guesses import TooManyGuessesError
 from trackpush_server.admin.identity import Role, address
 from trackpush_server.admin.sessions import COOKIE, LIFETIME
 from trackpush_server.admin.token import AdminToken
 
 HOME: Final = "/console/"
-_log = structlog.get_logger("trackpush.console")
 
 
 class Login:
@@ -27,7 +26,7 @@ class Login:
 
     async def show(self, request: web.Request) -> web.Response:
         """The form."""
-        if self._access.is_open or self._access.sessions.find(request.cookies.get(COOKIE)) is not None:
+        if self._access.is_open or await self._access.by_session(request) is not None:
             return see(where(request.query.get("next")))
         return self._form(request)
 
@@ -38,10 +37,12 @@ class Login:
         form = await request.post()
         after = where(str(form.get("next", "")))
         given = str(form.get("token", "")).strip()
-        who = await self._access.by_token(f"Bearer {given}") if given else None
+        try:
+            who = await self._access.checked(f"Bearer {given}", address(request)) if given else None
+        except TooManyGuessesError:
+            return self._form(request, TOO_MANY_GUESSES, after=after, status=429)
         token = None if who is None else (self._access.operate if who.operates else self._access.view)
         if who is None or token is None:
-            _log.warning("login_refused", address=address(request))
             return self._form(request, "This is not a token of this server.", after=after, status=401)
         response = see(after)
         self.begin(response, actor=who.actor, role=who.role, token=token)

@@ -163,8 +163,7 @@ class Oidc:
         return decoded.claims
 
     def _person(self, claims: Mapping[str, Any]) -> Person:
-        found = claims.get(self._options.claim, ())
-        groups = {found} if isinstance(found, str) else {one for one in found if isinstance(one, str)}
+        groups = _groups(claims.get(self._options.claim))
         actor = str(claims.get("preferred_username") or claims.get("email") or claims["sub"])[:128]
         if groups.intersection(self._options.operate):
             return Person(actor=actor, role="operate")
@@ -208,6 +207,12 @@ class Oidc:
         if not isinstance(found, dict):
             raise OidcError(f"{self.name} answered no object to {method} {urlsplit(url).path}")
         return found
+
+
+def _groups(claim: Any) -> set[str]:
+    """A provider may send one name, a list, null, or anything else."""
+    names = claim if isinstance(claim, list | tuple) else [claim]
+    return {name for name in names if isinstance(name, str)}
 
 
 def challenge(verifier: str) -> str:

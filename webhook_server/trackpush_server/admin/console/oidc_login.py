@@ -5,11 +5,14 @@ back ends at a page of ours that goes on by itself; what has to survive the way 
 """
 
 import time
-from collections import OrderedDict
 from typing import Final
 
+import msgspec
 import structlog
 from aiohttp import web
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
 
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login, where
@@ -17,11 +20,14 @@ from trackpush_server.admin.console.oidc import Oidc, OidcError, Ticket
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.identity import address
 from trackpush_server.admin.sessions import same
+from trackpush_server.log_throttle import LogThrottle
 
 _COOKIE: Final = "trackpush_login"
 _PATH: Final = "/console/oidc/"
 _SECONDS: Final = 600
-_MOST = 1000
+_MOST_USED = 1000
+"""States of log-ins that came back, so that none comes back twice."""
+_ALGORITHM: Final = "HS256"
 _log = structlog.get_logger("trackpush.console")
 
 
@@ -32,7 +38,10 @@ class OidcLogin:
         self._oidc = oidc
         self._login = login
         self._secure = secure
-        self._under_way: OrderedDict[str, tuple[float, Ticket]] = OrderedDict()
+        self._key = OctKey.generate_key(256)
+        """Of this process: a log-in ends where it began."""
+        self._used: dict[str, None] = {}
+        self._throttle = LogThrottle()
 
     async def leave(self, request: web.Request) -> web.Response:
         """To the provider."""
@@ -40,12 +49,15 @@ class OidcLogin:
             ticket, url = await self._oidc.begin(where(request.query.get("next")))
         except OidcError as error:
             return self._refused(request, str(error), status=502)
-        self._under_way[ticket.state] = (time.monotonic(), ticket)
-        while len(self._under_way) > _MOST:
-            self._under_way.popitem(last=False)
         response = see(url)
         response.set_cookie(
-            _COOKIE, ticket.state, path=_PATH, httponly=True, samesite="Lax", secure=self._secure, max_age=_SECONDS
+            _COOKIE,
+            self._sealed(ticket),
+            path=_PATH,
+            httponly=True,
+            samesite="Lax",
+            secure=self._secure,
+            max_age=_SECONDS,
         )
         return response
 
@@ -68,14 +80,28 @@ class OidcLogin:
         _log.info("login", actor=person.actor, role=person.role, address=address(request))
         return response
 
+    def _sealed(self, ticket: Ticket) -> str:
+        """The ticket for its browser to keep. The server keeps none: strangers can begin as many as they like."""
+        claims = {**msgspec.to_builtins(ticket), "exp": int(time.time()) + _SECONDS}
+        return jwt.encode({"alg": _ALGORITHM}, claims, self._key, algorithms=[_ALGORITHM])
+
     def _ticket(self, request: web.Request) -> Ticket | None:
         """Of a log-in that this browser began, once."""
-        state, held = request.query.get("state", ""), request.cookies.get(_COOKIE, "")
-        if not same(state, held):
+        try:
+            decoded = jwt.decode(request.cookies.get(_COOKIE, ""), self._key, algorithms=[_ALGORITHM])
+            jwt.JWTClaimsRegistry(exp={"essential": True}).validate(decoded.claims)
+            ticket = msgspec.convert(decoded.claims, type=Ticket)
+        except (JoseError, ValueError):
             return None
-        begun, ticket = self._under_way.pop(state, (0.0, None))
-        return ticket if ticket is not None and time.monotonic() - begun < _SECONDS else None
+        if ticket.state in self._used or not same(request.query.get("state", ""), ticket.state):
+            return None
+        self._used[ticket.state] = None
+        while len(self._used) > _MOST_USED:
+            del self._used[next(iter(self._used))]
+        return ticket
 
     def _refused(self, request: web.Request, detail: str, *, status: int) -> web.Response:
-        _log.warning("login_refused", address=address(request), reason=detail)
+        held_back = self._throttle.allow("refused")
+        if held_back is not None:
+            _log.warning("login_refused", address=address(request), reason=detail, held_back=held_back)
         return page(request, "wrong.html", {"title": "Not logged in", "detail": detail}, status=status)

@@ -1,0 +1,174 @@
+"""Bounds on the admin port's connections: a time for heads and bodies, and a number that makes room for newcomers.
+
+Descriptors are shared with the public port, so nobody who reaches the admin port may hold them all. kubelet and
+Prometheus must always get through: beyond the bound, the connection that has been idle the longest is closed.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from trackpush_server.admin.api.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_CONNECTIONS = 256
+HEAD_SECONDS = 10.0
+"""For a request's head, from the connect or the head's first byte."""
+BODY_SECONDS = 20.0
+IDLE_SECONDS: Final = 75.0
+"""Between two requests of a connection."""
+
+
+class BoundedConnection(asyncio.Protocol):
+    """Passes everything on to aiohttp's protocol, and closes the connection when a head does not come."""
+
+    def __init__(self, inner: asyncio.Protocol, connections: "BoundedConnections") -> None:
+        self.inner = inner
+        self.busy = False
+        """Whether a request is being answered."""
+        self._connections = connections
+        self._transport: asyncio.BaseTransport | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection if there is room, or room can be made."""
+        self._transport = transport
+        if not self._connections.enter(self):
+            transport.close()
+            return
+        self.inner.connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on; a head that begins has its time."""
+        if not self.busy and self._head_timer is None:
+            self._expect_head()
+        self.inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        return self.inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._end_timer()
+        if self._connections.leave(self):
+            self.inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self.inner.resume_writing()
+
+    def request_begins(self) -> None:
+        """Its head is complete."""
+        self.busy = True
+        self._end_timer()
+
+    def request_ends(self) -> None:
+        """It was answered."""
+        self.busy = False
+        self._connections.touch(self)
+
+    def close(self) -> None:
+        """End it."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _expect_head(self) -> None:
+        self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.close)
+
+    def _end_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class BoundedConnections:
+    """All connections of the admin port; a protocol factory around aiohttp's. The longest idle is first."""
+
+    def __init__(self) -> None:
+        self.factory: Callable[[], asyncio.Protocol] | None = None
+        """aiohttp's, once its application is set up."""
+        self._open: dict[BoundedConnection, None] = {}
+        self._by_inner: dict[object, BoundedConnection] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __call__(self) -> BoundedConnection:
+        """A new connection."""
+        assert self.factory is not None
+        return BoundedConnection(self.factory(), self)
+
+    def enter(self, connection: BoundedConnection) -> bool:
+        """Whether it may stay."""
+        if len(self._open) >= MOST_CONNECTIONS:
+            idle = next((other for other in self._open if not other.busy), None)
+            if idle is None:
+                return False
+            self._forget(idle)
+            idle.close()
+        self._open[connection] = None
+        self._by_inner[connection.inner] = connection
+        return True
+
+    def leave(self, connection: BoundedConnection) -> bool:
+        """It has ended; False if it never entered."""
+        entered = connection.inner in self._by_inner
+        self._forget(connection)
+        self._by_inner.pop(connection.inner, None)
+        return entered
+
+    def touch(self, connection: BoundedConnection) -> None:
+        """It was used just now."""
+        if connection in self._open:
+            del self._open[connection]
+            self._open[connection] = None
+
+    def _forget(self, connection: BoundedConnection) -> None:
+        self._open.pop(connection, None)
+
+    def middleware(self) -> Middleware:
+        """Must be the outermost: tells which connections are busy, and reads bodies within their time."""
+
+        @web.middleware
+        async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            connection = self._by_inner.get(request.protocol)
+            if connection is not None:
+                connection.request_begins()
+            try:
+                refused = await _read_body(request)
+                return refused if refused is not None else await handler(request)
+            finally:
+                if connection is not None:
+                    connection.request_ends()
+
+        return bounded
+
+
+async def _read_body(request: web.Request) -> web.Response | None:
+    """Read the body, which later readers then get from memory; the answer where it can't be read."""
+    if not request.can_read_body:
+        return None
+    if request.content_type == "multipart/form-data":
+        return problem(415, "Send JSON, or a form as application/x-www-form-urlencoded.")
+    try:
+        if request.charset is not None:
+            "a".encode(request.charset)  # also refuses codecs that are not for text
+        async with asyncio.timeout(BODY_SECONDS):
+            await request.read()
+    except (LookupError, UnicodeError):
+        return problem(400, "The charset of this Content-Type is not known. Send UTF-8.")
+    except TimeoutError:
+        return problem(408, "The body did not arrive in time.")
+    except web.RequestPayloadError:
+        return problem(400, "The body did not arrive as its headers announce it.")
+    return None

@@ -1,0 +1,50 @@
+"""Slows down guesses at the admin token. A right token never waits."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from trackpush_server.log_throttle import LogThrottle
+
+SECONDS: Final = 0.2
+"""All wrong guesses together: one in this time, so five per second."""
+MOST_WAITING: Final = 20
+"""Guesses beyond are refused at once."""
+
+_log = structlog.get_logger("trackpush.admin")
+
+
+class TooManyGuessesError(Exception):
+    """Too many wrong tokens are waiting for their answer."""
+
+
+class Guesses:
+    """Of one server. Lives on one event loop."""
+
+    def __init__(self, on_wrong: Callable[[], None] = lambda: None) -> None:
+        """``on_wrong`` counts each wrong guess."""
+        self.on_wrong = on_wrong
+        self._throttle = LogThrottle()
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def wrong(self, address: str) -> None:
+        """Note a wrong token and wait for the turn to say so.
+
+        Raises:
+            TooManyGuessesError: too many wait already.
+        """
+        self.on_wrong()
+        held_back = self._throttle.allow("wrong")
+        if held_back is not None:
+            _log.warning("login_refused", address=address, reason="wrong token", held_back=held_back)
+        if self._waiting >= MOST_WAITING:
+            raise TooManyGuessesError
+        self._waiting += 1
+        try:
+            async with self._turn:
+                await asyncio.sleep(SECONDS)
+        finally:
+            self._waiting -= 1
