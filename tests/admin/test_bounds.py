@@ -112,10 +112,12 @@ async def test_idle_connections_make_room_for_probes(tmp_path: Path, monkeypatch
             await raw.send(LIVEZ)
             assert (await raw.head()).startswith(b"HTTP/1.1 200 ")
             await raw.reader.readline()
+        await held[0].send(LIVEZ)  # the second one is idle the longest now
+        assert (await held[0].head()).startswith(b"HTTP/1.1 200 ")
         probe = await stack.enter_async_context(connect(server.admin_address))
         await probe.send(LIVEZ)
         assert (await probe.head()).startswith(b"HTTP/1.1 200 ")
-        assert await held[0].rest() == b""
+        assert await held[1].rest() == b""
         await held[9].send(LIVEZ)
         assert (await held[9].head()).startswith(b"HTTP/1.1 200 ")
         assert len(server._admin._connections) == 10
