@@ -112,8 +112,9 @@ _PARTS = st.lists(st.text(st.sampled_from("ab0\x1e\x1f\ud800\udfff?"), max_size=
 @settings(max_examples=500, deadline=None)
 @given(_PARTS, _PARTS)
 def test_no_two_different_identities_have_the_same_key(one_: list[str], other: list[str]) -> None:
-    same = update_key("a/b", _identified(*one_)) == update_key("a/b", _identified(*other))
-    assert same is (one_ == other)
+    for others in (other, ["\x1f".join(one_)], [*one_[:1], "\x1f".join(one_[1:])], "\x1f".join(one_).split("\x1f")):
+        same = update_key("a/b", _identified(*one_)) == update_key("a/b", _identified(*others))
+        assert same is (one_ == others)
 
 
 def test_the_parts_of_an_identity_do_not_run_into_each_other() -> None:

@@ -42,7 +42,7 @@ async def test_other_shipments_and_other_accounts_between_do_not_matter(store: S
         assert await opened.put(timeless("S", "A")) == 0
 
 
-async def test_an_update_with_a_time_between_makes_the_same_sentnew_again(store: Store) -> None:
+async def test_an_update_with_a_time_between_makes_the_same_report_new_again(store: Store) -> None:
     async with store.open() as opened:
         dated = update(shipment="S")
         assert await opened.put(timeless("S", "A"), dated, timeless("S", "A")) == 3
