@@ -9,10 +9,13 @@ from collections.abc import Callable, Collection, Mapping
 import msgspec
 
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
+from trackpush_api.kinds.webhook_server import AllowedNamespaces
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.routing import Account, digest_key
 from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.status_names import objection_to_account
+from trackpush_api.suggestions import closest
 from trackpush_api.vocabulary import FORBIDDEN_URL_WORDS, Aggregator
 
 _SHORT_KEY = 8
@@ -32,6 +35,8 @@ class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the PushConfigs of its namespace."""
     owner: Callable[[KeyClaim], str | None]
     """``namespace/name`` of the oldest AggregatorWebhook of the server that claims this key."""
+    names_owners: bool = False
+    """Whether problems are for a reader who may know of all namespaces."""
 
 
 class CompiledAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +63,8 @@ def find_server(webhook: Resource, servers: Collection[str]) -> tuple[str | None
     wanted = server_name(webhook, spec)
     if wanted in servers:
         return wanted, ()
-    message = f"no WebhookServer {wanted} (found: {names}); fix it"
+    near = closest(wanted or "", servers)
+    message = f"no WebhookServer {wanted} (found: {names}); {f'did you mean {near}?' if near else 'fix it'}"
     return None, (webhook.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND),)
 
 
@@ -110,6 +116,10 @@ def _compile(webhook: Resource, spec: AggregatorWebhookSpec, context: AccountCon
         return CompiledAccount(account=None, problems=(refused,))
     problems: list[Problem] = []
     digests = _digests(webhook, spec, context, problems)
+    for index, status in enumerate(spec.statuses or ()):
+        objection = objection_to_account(status, spec.aggregator)
+        if objection is not None:
+            problems.append(webhook.problem(f"spec.statuses[{index}]", objection, Severity.WARNING))
     account = Account(
         name=webhook.full_name,
         aggregator=spec.aggregator,
@@ -129,9 +139,15 @@ def _refusal(webhook: Resource, context: AccountContext) -> Problem | None:
     return webhook.problem(
         "metadata.namespace",
         f"WebhookServer {server.full_name} doesn't serve namespace {webhook.namespace}"
-        f" (allowedNamespaces.from: {server.spec.allowed_namespaces.from_}); allow it there",
+        f" (allowedNamespaces.from: {_allowed(server.spec.allowed_namespaces)}); allow it there",
         reason=Reason.NAMESPACE_NOT_ALLOWED,
     )
+
+
+def _allowed(allowed: AllowedNamespaces) -> str:
+    labels = {} if allowed.selector is None else allowed.selector.match_labels
+    wanted = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return f"{allowed.from_}, of namespaces with the labels {wanted}" if wanted else allowed.from_
 
 
 def _digests(
@@ -145,14 +161,21 @@ def _digests(
         if key is None:
             continue
         digest = digest_key(key)
-        if context.owner((spec.aggregator, digest)) not in (webhook.full_name, None):
-            message = "this key is taken by an older AggregatorWebhook; use another key"
+        owner = context.owner((spec.aggregator, digest))
+        if owner not in (webhook.full_name, None):
+            message = f"this key is taken by {_owner(owner, webhook, context)}; use another key"
             problems.append(webhook.problem(field, message, reason=Reason.KEY_CONFLICT))
             continue
         problems.extend(_hints(webhook, spec, field, key))
         if digest not in digests:
             digests.append(digest)
     return tuple(digests)
+
+
+def _owner(owner: str | None, webhook: Resource, context: AccountContext) -> str:
+    """Who has the key. Another namespace's resource is named only to a reader of all files, not in a status."""
+    is_known = owner is not None and (context.names_owners or owner.startswith(f"{webhook.namespace}/"))
+    return f"AggregatorWebhook {owner}" if is_known else "an older AggregatorWebhook"
 
 
 def _hints(webhook: Resource, spec: AggregatorWebhookSpec, field: str, key: str) -> list[Problem]:
@@ -180,7 +203,9 @@ def _targets(
         return tuple(sorted(f"{namespace}/{name}" for name in present))
     for index, reference in enumerate(spec.push_config_refs):
         if reference.name not in present:
-            message = f"no PushConfig {namespace}/{reference.name}; its pushes wait until it is there"
+            near = closest(reference.name, present)
+            hint = f"; did you mean {near}?" if near else ""
+            message = f"no PushConfig {namespace}/{reference.name}; its pushes wait until it is there{hint}"
             field = f"spec.pushConfigRefs[{index}].name"
             problems.append(webhook.problem(field, message, reason=Reason.PUSH_CONFIG_NOT_FOUND))
     return tuple(dict.fromkeys(f"{namespace}/{reference.name}" for reference in spec.push_config_refs))

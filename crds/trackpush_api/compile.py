@@ -134,6 +134,7 @@ class _Compiler:
                 secrets=self._secrets,
                 push_configs=self._pushes[webhook.namespace],
                 owner=self._keys.get,
+                names_owners=all(one.file is not None for one in (webhook, self._server)),
             )
             compiled = compile_account(webhook, context)
             self._problems.extend(compiled.problems)

@@ -10,6 +10,7 @@ from trackpush_api.authorization import client_credentials, fixed_authorization
 from trackpush_api.certificates import check_certificates
 from trackpush_api.expressions import InvalidExpressionError, compile_expression
 from trackpush_api.headers import objection_to_name, objection_to_size, objection_to_value
+from trackpush_api.kinds.push_config import Filter as FilterSpec
 from trackpush_api.kinds.push_config import Header, PushConfigSpec, Retry
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
@@ -17,6 +18,7 @@ from trackpush_api.quantities import seconds
 from trackpush_api.routing import Destination, Egress, Filter, RateLimit, TlsMaterial
 from trackpush_api.routing import Retry as CompiledRetry
 from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.status_names import objection_to_filter, objections_to_expression
 from trackpush_api.url_checks import rules_of, url_problems
 from trackpush_api.vocabulary import Aggregator, Direction
 
@@ -80,7 +82,10 @@ def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: l
         )
     if spec.delivery.rate_limit is not None and seconds(spec.delivery.rate_limit.per) <= 0:
         problems.append(resource.problem("spec.delivery.rateLimit.per", "must be more than 0", reason=Reason.INVALID))
+    if seconds(spec.delivery.retry.max_age) <= 0:
+        problems.append(resource.problem("spec.delivery.retry.maxAge", "must be more than 0", reason=Reason.INVALID))
     _check_expression(resource, spec.filter.expression, problems)
+    _check_statuses(resource, spec.filter, problems)
 
 
 def _check_expression(resource: Resource, expression: str | None, problems: list[Problem]) -> None:
@@ -90,6 +95,17 @@ def _check_expression(resource: Resource, expression: str | None, problems: list
         compile_expression(expression)
     except InvalidExpressionError as error:
         problems.append(resource.problem("spec.filter.expression", str(error), reason=Reason.INVALID))
+        return
+    objections = objections_to_expression(expression)
+    problems.extend(resource.problem("spec.filter.expression", one, Severity.WARNING) for one in objections)
+
+
+def _check_statuses(resource: Resource, wanted: FilterSpec, problems: list[Problem]) -> None:
+    aggregators = [Aggregator(one) for one in wanted.aggregators or Aggregator]
+    for index, status in enumerate(wanted.statuses or ()):
+        objection = objection_to_filter(status, aggregators)
+        if objection is not None:
+            problems.append(resource.problem(f"spec.filter.statuses[{index}]", objection, Severity.WARNING))
 
 
 def _headers(

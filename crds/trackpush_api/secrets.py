@@ -1,7 +1,7 @@
 """Resolves references to Secrets; each failure becomes a problem that names Secret, key and what was found."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from trackpush_api.headers import MOST_VALUE, objection_to_value
 from trackpush_api.kinds.base import SecretKeySelector, SecretSource
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity
+from trackpush_api.suggestions import closest
 
 Secrets = Mapping[tuple[str, str], Secret]
 _MOST_NAMES = 10
@@ -78,14 +79,16 @@ class Resolver:
         if secret is None:
             return self._fail(
                 f"{field}.name",
-                f'Secret "{reference.name}" is not in namespace "{self._resource.namespace}"; make it or fix the name',
+                f'Secret "{reference.name}" is not in namespace "{self._resource.namespace}";'
+                f" {self._meant(reference.name)}",
                 Reason.SECRET_NOT_FOUND,
             )
         if reference.key not in secret.values:
             found = ", ".join(f'"{key}"' for key in sorted(secret.values)[:_MOST_NAMES]) or "no keys"
             return self._fail(
                 f"{field}.key",
-                f'Secret "{reference.name}" has no key "{reference.key}" (found: {found}); add it or fix the key',
+                f'Secret "{reference.name}" has no key "{reference.key}" (found: {found});'
+                f" {_hint(reference.key, secret.values) or 'add it or fix the key'}",
                 Reason.SECRET_KEY_NOT_FOUND,
             )
         value = secret.values[reference.key]
@@ -130,8 +133,17 @@ class Resolver:
             self._fail(f"{field}.secretKeyRef.key", message, Reason.SECRET_VALUE_INVALID)
             return None
 
+    def _meant(self, name: str) -> str:
+        names = (other for namespace, other in self._secrets if namespace == self._resource.namespace)
+        return _hint(name, names) or "make it or fix the name"
+
     def _fail(self, field: str, message: str, reason: Reason, *, follows: bool = False) -> str | None:
         self.failed = True
         problem = self._resource.problem(field, message, reason=reason)
         self._problems.append(msgspec.structs.replace(problem, follows=follows))
         return None
+
+
+def _hint(text: str, words: Iterable[str]) -> str | None:
+    near = closest(text, words)
+    return None if near is None else f"did you mean {near}?"

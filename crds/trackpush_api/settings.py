@@ -8,6 +8,7 @@ from trackpush_api.accounts import forbidden_word
 from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import Encryption as EncryptionSpec
+from trackpush_api.kubernetes_names import label_problems, objection_to_server_name
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
@@ -48,7 +49,7 @@ def compile_settings(server: Resource, *, secrets: Secrets) -> CompiledSettings:
 
 
 def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets) -> CompiledSettings:
-    problems = [*_forbidden_words(server, spec), *_egress(server, spec), *_hosts(server, spec)]
+    problems = [*_forbidden_words(server, spec), *_egress(server, spec), *_hosts(server, spec), *_names(server, spec)]
     resolver = Resolver(server, secrets, problems)
     storage = _storage(spec, resolver)
     encryption = None if spec.encryption is None else _encryption(spec.encryption, resolver)
@@ -136,6 +137,16 @@ def _egress(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
     except InvalidUrlError as error:
         problems.append(server.problem("spec.egress.proxy", str(error), reason=Reason.INVALID))
     return problems
+
+
+def _names(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
+    """What Kubernetes would refuse when the operator makes the children."""
+    wrong = [("metadata.name", objection_to_server_name(server.name))]
+    selector = spec.allowed_namespaces.selector
+    labels = {} if selector is None else selector.match_labels
+    wrong += label_problems("spec.allowedNamespaces.selector.matchLabels", labels)
+    wrong += label_problems("spec.podTemplate.labels", {} if spec.pod_template is None else spec.pod_template.labels)
+    return [server.problem(field, text, reason=Reason.INVALID) for field, text in wrong if text is not None]
 
 
 def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:

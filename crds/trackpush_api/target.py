@@ -89,7 +89,9 @@ def _port(parts: SplitResult, port: int | None) -> int:
     if port is None:
         return _DEFAULT_PORTS[parts.scheme]
     if port == 0 or port in BAD_PORTS:
-        raise InvalidUrlError(f"port {port} is refused: it is no port of HTTP (Fetch Standard, bad ports)")
+        raise InvalidUrlError(
+            f"port {port} is refused: it is a port of another protocol (Fetch Standard, bad ports); use another"
+        )
     return port
 
 

@@ -18,6 +18,22 @@ Location = tuple[int | str, ...]
 _SHOWN = 64
 _SECRET_FIELDS = frozenset({"value", "expression"})
 """Fields whose text isn't shown: it may be a secret, or is long."""
+_DURATION_FIELDS = frozenset(
+    [
+        "timeout",
+        "maxAge",
+        "initial",
+        "max",
+        "per",
+        "schedule",
+        "headerTimeout",
+        "bodyTimeout",
+        "idleTimeout",
+        "delivered",
+        "dead",
+        "targetQueueAge",
+    ]
+)
 _URL_FIELDS = frozenset({"url", "tokenUrl", "proxy"})
 """Of these the part before the path is shown."""
 
@@ -53,8 +69,9 @@ def _unknown(kind: str, entry: ErrorDetails) -> str:
 
 
 def _text(entry: ErrorDetails) -> str:
-    found = _found(entry)
-    return f'must be a string, found {found}: put it in quotes (a duration also needs its unit: "10s")'
+    names = {str(part) for part in entry["loc"]}
+    hint = f' and give it a unit: "{entry["input"]}s"' if names & _DURATION_FIELDS else ""
+    return f"must be a string, found {_found(entry)}: put it in quotes{hint}"
 
 
 def _pattern(entry: ErrorDetails) -> str:

@@ -69,6 +69,17 @@ def reads(tree: Node, name: str) -> bool:
     return tree == Name(qualified(name)) or any(reads(child, name) for child in _children(tree))
 
 
+def comparisons(tree: Node) -> Iterator[tuple[str, str]]:
+    """Variables, by their short names, and the literal texts that they are compared with (``==``, ``!=``, ``in``)."""
+    if isinstance(tree, Call) and tree.function in {"_==_", "_!=_", "@in"} and len(tree.arguments) == 2:  # noqa: PLR2004  both sides
+        for one, other in (tree.arguments, tree.arguments[::-1]):
+            name = one.name.removeprefix(qualified("")) if isinstance(one, Name) else ""
+            nodes = other.items if isinstance(other, Items) else (other,)
+            yield from ((name, text) for text in map(_literal, nodes) if name and text is not None)
+    for child in _children(tree):
+        yield from comparisons(child)
+
+
 def literals(tree: Node, function: str) -> Iterator[str]:
     """Literal texts that are the last argument of this function."""
     if isinstance(tree, Call) and tree.function == function and tree.arguments:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from trackpush_api.expressions.cost import check_cost, literals, reads
+from trackpush_api.expressions.cost import check_cost, comparisons, literals, reads
 from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError
 from trackpush_api.expressions.tree import read_tree
 from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, Kind, qualified
@@ -54,7 +54,7 @@ _CODE = re.compile(r"[A-Z_]+")
 class Expression:
     """A CEL expression that gives a bool. Immutable, and shared by all that write the same."""
 
-    __slots__ = ("_program", "most_nanoseconds", "reads_raw", "text")
+    __slots__ = ("_program", "comparisons", "most_nanoseconds", "reads_raw", "text")
 
     def __init__(self, text: str) -> None:
         """Compile.
@@ -75,6 +75,8 @@ class Expression:
         """Whether ``raw`` has to be bound."""
         self.most_nanoseconds = check_cost(tree)
         """Upper bound of one evaluation."""
+        self.comparisons = tuple(comparisons(tree))
+        """Variables and the literal texts that they are compared with."""
         for function in _LITERALS:
             for literal in literals(tree, function):
                 _check_literal(function, literal)
@@ -127,6 +129,7 @@ def _explained(message: str) -> str:
             return "is nested more than 32 deep; use fewer parentheses and operators, or `in` instead of many ||"
         return f"{message.splitlines()[0]}; correct it"
     what = found["what"].removesuffix(" [INVALID_ARGUMENT]").replace(f" (in container '{CONTAINER}')", "")
+    what = what.partition(" expecting {")[0]  # a list of all tokens helps nobody
     undeclared = _UNDECLARED.search(what)
     advice = "correct it" if undeclared is None else _alternatives(undeclared["name"])
     return f"line {found['line']}, column {found['column']}: {what}; {advice}"

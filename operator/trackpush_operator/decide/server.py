@@ -1,19 +1,16 @@
 """WebhookServer: snapshot → whether children are made, and the conditions."""
 
-import re
 from typing import Final
 
 import msgspec
 
 from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.kubernetes_names import MOST_SERVER_NAME, objection_to_server_name
 from trackpush_api.problems import Problem, Reason
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, Finding, first, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import PROGRAMMED
 
-MOST_NAME: Final = 50
-"""Characters: the StatefulSet's revision label, ``NAME-`` and a hash, has at most 63."""
-_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _UNDERSCORES: Final = "trackpush.dev/underscores"
 
 
@@ -57,10 +54,10 @@ def makes_children(snapshot: ServerSnapshot) -> bool:
 
 
 def _invalid_name(snapshot: ServerSnapshot) -> Finding | None:
-    if len(snapshot.name) <= MOST_NAME and _NAME.fullmatch(snapshot.name):
+    if objection_to_server_name(snapshot.name) is None:
         return None
     message = (
-        f"metadata.name names a Service, too: at most {MOST_NAME} letters, digits and hyphens, a letter first;"
+        f"metadata.name names a Service, too: at most {MOST_SERVER_NAME} letters, digits and hyphens, a letter first;"
         " make another WebhookServer"
     )
     return Finding("Accepted", "False", Reason.INVALID.value, message)

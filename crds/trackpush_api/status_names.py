@@ -1,0 +1,80 @@
+"""Names of statuses in filters and expressions: one that matches nothing is found, with the name that was meant. Pure.
+
+A misspelt name is a warning and not an error: aggregators add codes, and a filter may name one that is not known yet.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from trackpush_api.expressions import compile_expression
+from trackpush_api.known_codes import CODES, meanings
+from trackpush_api.suggestions import closest
+from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
+
+_MOST_CODES = 3
+_CLOSED: Final[Mapping[str, Sequence[str]]] = {
+    "status.code": tuple(Status),
+    "status.ndrReason": ("", *NdrReason),
+    "shipment.direction": tuple(Direction),
+    "aggregator": tuple(one.slug for one in Aggregator),
+}
+"""Variables of expressions that have no other values than these."""
+
+
+def objection_to_filter(text: str, aggregators: Iterable[Aggregator]) -> str | None:
+    """Why an entry of a PushConfig's ``filter.statuses`` probably matches nothing; None when it may match."""
+    names = list(aggregators)
+    if text in set(Status) or any(meanings(text, one) for one in names):
+        return None
+    near = closest(text, (*Status, *(code for one in names for code in _all_codes(one) if not code.isdigit())))
+    hint = f"did you mean {near}?" if near else "the canonical statuses are in docs/receiving-pushes.md"
+    return f"{text!r} is neither a canonical status nor a known code of {_listed(names)}; {hint}"
+
+
+def objection_to_account(text: str, aggregator: Aggregator) -> str | None:
+    """Why an entry of an AggregatorWebhook's ``statuses`` probably matches nothing; None when it may match."""
+    if meanings(text, aggregator):
+        return None
+    own = f"a code of {aggregator.value}, which this list takes"
+    canonical = closest(text, Status)
+    codes = CODES[aggregator].get(Status(canonical), ()) if canonical else ()
+    if codes:
+        what = "a canonical status" if text == canonical else "not known"
+        meant = ", ".join(repr(code) for code in codes[:_MOST_CODES])
+        return f"{text!r} is {what} and not {own}; did you mean {meant} ({canonical})?"
+    near = closest(text, (code for code in _all_codes(aggregator) if not code.isdigit()))
+    hint = f"did you mean {near}?" if near else "compare it with the panel of the aggregator"
+    return f"{text!r} is not known as {own}; {hint}"
+
+
+def objections_to_expression(text: str) -> Iterator[str]:
+    """What an expression that compiles compares with, and can never be."""
+    for variable, literal in compile_expression(text).comparisons:
+        values = _CLOSED.get(variable)
+        if values is not None and literal not in values:
+            yield f"{variable} is never {literal!r}; {_meant(variable, literal, values)}"
+        elif variable == "status.aggregatorCode" and literal in set(Status) and not _is_code(literal):
+            yield f"status.aggregatorCode holds the aggregator's own code; did you mean status.code == {literal!r}?"
+
+
+def _meant(variable: str, literal: str, values: Sequence[str]) -> str:
+    if variable == "status.code":
+        statuses = dict.fromkeys(status for one in Aggregator for status in meanings(literal, one))
+        if statuses:
+            names = " or ".join(list(statuses)[:_MOST_CODES])
+            return f"it is the aggregator's code: did you mean {names}, or status.aggregatorCode == {literal!r}?"
+    near = closest(literal, values)
+    return f"did you mean {near}?" if near else f"write one of {', '.join(filter(None, values))}"
+
+
+def _is_code(text: str) -> bool:
+    return any(meanings(text, one) for one in Aggregator)
+
+
+def _all_codes(aggregator: Aggregator) -> Iterator[str]:
+    for codes in CODES[aggregator].values():
+        yield from codes
+
+
+def _listed(aggregators: Sequence[Aggregator]) -> str:
+    return " or ".join(one.value for one in aggregators)

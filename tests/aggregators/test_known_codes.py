@@ -1,0 +1,27 @@
+"""The codes that messages suggest are those by which bodies are read."""
+
+from collections import defaultdict
+
+import pytest
+
+from trackpush_api.known_codes import CODES
+from trackpush_api.vocabulary import Aggregator, Status
+from trackpush_server.aggregators.tables import clickpost, shiprocket, shipway
+
+READ: dict[Aggregator, list[tuple[str, Status]]] = {
+    Aggregator.CLICKPOST: [(str(code), row.forward) for code, row in clickpost.STATUSES.items()],
+    Aggregator.SHIPROCKET: [
+        (str(code), status)
+        for table in (shiprocket.ORDER_STATUSES, shiprocket.SHIPMENT_STATUSES)
+        for code, (_, status) in table.items()
+    ],
+    Aggregator.SHIPWAY: [(code, row.status) for code, row in shipway.STATUSES.items()],
+}
+
+
+@pytest.mark.parametrize("aggregator", Aggregator)
+def test_every_code_that_is_read_is_known_by_what_it_means(aggregator: Aggregator) -> None:
+    read: dict[Status, set[str]] = defaultdict(set)
+    for code, status in READ[aggregator]:
+        read[status].add(code)
+    assert {status: set(codes) for status, codes in CODES[aggregator].items()} == read
