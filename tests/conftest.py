@@ -15,6 +15,7 @@ SYNCHRONOUS = [
     "trackpush_server.journal.reader",
     "trackpush_server.journal.sqlite.connection",
     "trackpush_server.journal.sqlite.indexing",
+    "trackpush_server.journal.sqlite.copying",
     "trackpush_server.journal.sqlite.schema",
     "trackpush_server.journal.sqlite.search",
     "trackpush_server.journal.transfer",

@@ -31,12 +31,12 @@ def command() -> None:
 def copy(
     *, from_folder: Path | None, from_dsn_file: Path | None, to_folder: Path | None, to_dsn_file: Path | None
 ) -> None:
-    """Move a journal: --from DIR --to-dsn-file FILE, or --from-dsn-file FILE --to DIR.
+    """Move a journal: --from DIR or --from-dsn-file FILE, --to DIR or --to-dsn-file FILE.
 
     Everything goes with it: updates, pushes with their state, tries and due times, attempts, what repeats are
     recognised by, erasures. Order and push ids stay. No server may run on either; it refuses if one does. All of it
-    is compared in the end, and only then is the old journal put out of use and the new one let go. Cut short, run it
-    again: it goes on.
+    is compared in the end, and only then is the old journal put out of use and the new one let go. If it is cut
+    short, run it again with the same two places: it continues.
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
 
@@ -49,6 +49,9 @@ def copy(
         compared = asyncio.run(move(source, target, _Told()))
     except TransferError as error:
         raise CannotStartError(str(error)) from None
+    if not compared:
+        click.echo("this journal was moved there before; start the server on the new one")
+        return
     _summarize(compared, time.monotonic() - begun)
 
 
@@ -56,26 +59,26 @@ def _source(folder: Path | None, dsn_file: Path | None) -> "Source":
     if (folder is None) == (dsn_file is None):
         raise click.UsageError("name where from: --from DIR, or --from-dsn-file FILE, and not both")
     if folder is not None:
-        from trackpush_server.journal.transfer.sqlite import SqliteSource  # noqa: PLC0415  for a fast start
+        from trackpush_server.journal.sqlite.copying import SqliteSource  # noqa: PLC0415  for a fast start
 
         return SqliteSource(folder)
-    from trackpush_server.journal.transfer.postgres import PostgresSource  # noqa: PLC0415  same
+    from trackpush_server.journal.postgres.copying import PostgresSource  # noqa: PLC0415  same
 
     assert dsn_file is not None
-    return PostgresSource(_dsn(dsn_file))
+    return PostgresSource(_dsn(dsn_file), click.echo)
 
 
 def _target(folder: Path | None, dsn_file: Path | None) -> "Target":
     if (folder is None) == (dsn_file is None):
         raise click.UsageError("name where to: --to-dsn-file FILE, or --to DIR, and not both")
     if folder is not None:
-        from trackpush_server.journal.transfer.sqlite import SqliteTarget  # noqa: PLC0415  same
+        from trackpush_server.journal.sqlite.copying import SqliteTarget  # noqa: PLC0415  same
 
         return SqliteTarget(folder)
-    from trackpush_server.journal.transfer.postgres import PostgresTarget  # noqa: PLC0415  same
+    from trackpush_server.journal.postgres.copying import PostgresTarget  # noqa: PLC0415  same
 
     assert dsn_file is not None
-    return PostgresTarget(_dsn(dsn_file))
+    return PostgresTarget(_dsn(dsn_file), click.echo)
 
 
 def _dsn(file: Path) -> str:

@@ -54,7 +54,7 @@ def test_a_statement_without_a_purpose_or_with_anothers_name_is_told(package: st
 def test_every_file_of_an_adapter_can_be_read_and_every_statement_is_used(adapter: ModuleType) -> None:
     assert adapter.__file__ is not None
     folder = Path(adapter.__file__).parent
-    code = "".join(file.read_text() for file in folder.glob("*.py"))
+    code = "".join(file.read_text() for file in folder.rglob("*.py"))
     files = sorted((folder / "sql").glob("*.sql"))
     assert len(files) >= 7
     for file in files:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +21,12 @@ from support.journal_file import journal_file
 from support.postgres import Server
 from trackpush_cli.main import run
 from trackpush_server.journal.port import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
+from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.sqlite import schema
+from trackpush_server.journal.sqlite.copying import RETIRED, SqliteSource, SqliteTarget
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.transfer.move import Progress, move
-from trackpush_server.journal.transfer.postgres import PostgresSource, PostgresTarget
 from trackpush_server.journal.transfer.records import Rest, Tally, TransferError, UpdateRecord
-from trackpush_server.journal.transfer.sqlite import RETIRED, SqliteSource, SqliteTarget
 
 pytestmark = pytest.mark.slow
 CRM = "acme/crm"
@@ -166,9 +167,11 @@ async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
     tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trackpush_server.journal.transfer.move.PART", 7)
-    await fill(tmp_path / "old", shipments=8)
-    updates, rest = await everything(SqliteSource(tmp_path / "old"))
+    await fill(tmp_path / "first", shipments=8)
+    updates, rest = await everything(SqliteSource(tmp_path / "first"))
     for place in (1, 2, 4):
+        old = tmp_path / str(place)
+        await asyncio.to_thread(shutil.copytree, tmp_path / "first", old)
         name = postgres_server.create_database()
         count = 0
 
@@ -181,10 +184,10 @@ async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
         try:
             dsn = postgres_server.dsn(name)
             with pytest.raises(InterruptedError):
-                await move(SqliteSource(tmp_path / "old"), PostgresTarget(dsn), cut)
+                await move(SqliteSource(old), PostgresTarget(dsn), cut)
             with pytest.raises(TransferError, match="holds an unfinished copy"):
                 await everything(PostgresSource(dsn))
-            await move(SqliteSource(tmp_path / "old"), PostgresTarget(dsn), lambda _: None)
+            await move(SqliteSource(old), PostgresTarget(dsn), lambda _: None)
             assert await everything(PostgresSource(dsn)) == (without_nul(updates), rest)
         finally:
             postgres_server.drop_database(name)
@@ -273,8 +276,7 @@ async def test_it_refuses_while_a_server_has_the_journal_and_what_isnt_empty(
     with pytest.raises(TransferError, match="holds a journal already"):
         await move(SqliteSource(tmp_path / "b"), PostgresTarget(postgres_dsn), lambda _: None)
 
-    monkeypatch.setattr("trackpush_server.journal.transfer.postgres._LEASE_SECONDS", 0.2)
-    postgres_sql("INSERT INTO trackpush.replicas (id, beat, name) VALUES (7, 1, 'main-abc')")
+    postgres_sql("INSERT INTO trackpush.replicas (id, beat, name, lease_seconds) VALUES (7, 1, 'main-abc', 0.2)")
     beating = _beat_while_watched(monkeypatch, postgres_sql)
     with pytest.raises(TransferError, match=r"main-abc \(replica 7\) serves this journal"):
         await move(PostgresSource(postgres_dsn), SqliteTarget(tmp_path / "c"), lambda _: None)
@@ -290,7 +292,7 @@ def _beat_while_watched(monkeypatch: pytest.MonkeyPatch, postgres_sql: Sql) -> l
         if beating:
             await asyncio.to_thread(postgres_sql, "UPDATE trackpush.replicas SET beat = beat + 1")
 
-    monkeypatch.setattr("trackpush_server.journal.transfer.postgres.asyncio.sleep", pause)
+    monkeypatch.setattr("trackpush_server.journal.postgres.copying.database.asyncio.sleep", pause)
     return beating
 
 
@@ -313,8 +315,8 @@ def test_the_command_moves_and_tells_and_takes_no_url_from_its_arguments(
     assert re.search(r"copied \d+ of \d+ updates \(100 %", told)
     assert re.search(r"  updates +\d+ rows   sha256 [0-9a-f]{16}\n", told)
     assert "the old journal is out of use" in told
-    assert run([*arguments, "--to-dsn-file", str(tmp_path / "dsn")]) == 2
-    assert "holds a journal already" in capsys.readouterr().err
+    assert run([*arguments, "--to-dsn-file", str(tmp_path / "dsn")]) == 0
+    assert "was moved there before; start the server on the new one" in capsys.readouterr().out
 
 
 def test_equal_journals_have_equal_digests_and_any_difference_another() -> None:

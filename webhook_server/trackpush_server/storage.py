@@ -149,4 +149,6 @@ class Store:
         )
         # A server that waits for its schema reads and stores nothing: the slots stay with those that run.
         self._leases.may_join = lambda: self.journal.unavailable is None
+        if isinstance(self.journal, PostgresJournal):
+            self._leases.on_held = self.journal.look_again
         return self._leases

@@ -156,6 +156,10 @@ class PostgresJournal:
         """Make new connections with this: another password, say. It is the same database."""
         self._connector.dsn = dsn
 
+    def look_again(self) -> None:
+        """See at once whether this journal can still be used: something else found that it was moved away."""
+        self._writer.look_again()
+
     async def close(self) -> None:
         """Write what is queued, then close."""
         if self._closed or not self._started:

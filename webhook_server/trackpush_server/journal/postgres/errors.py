@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from trackpush_server.journal.postgres.schema import NewerSchemaError
+from trackpush_server.journal.postgres.schema import HeldError, NewerSchemaError
 
 
 class UnusableError(Exception):
@@ -24,6 +24,8 @@ BROKEN: Final = (
 )
 """What a connection that breaks, or a database that refuses, may raise. An internal error of the client comes from a
 connection that the server ended between two statements."""
+_HELD_STATE = "TP001"
+"""SQLSTATE of trackpush.refuse_held_v1, whose message is for people."""
 _UNKNOWN_ENDS = ("08", "57P")
 """SQLSTATEs of a connection that ends, perhaps right after the commit."""
 
@@ -37,6 +39,11 @@ def is_of_a_value(error: BaseException) -> bool:
 def is_certain(error: BaseException) -> bool:
     """Whether the database itself said that it stored nothing."""
     return isinstance(error, asyncpg.PostgresError) and not str(error.sqlstate).startswith(_UNKNOWN_ENDS)
+
+
+def is_held(error: BaseException) -> bool:
+    """Whether no server may use this journal: it was moved away, or a copy into it is not finished."""
+    return isinstance(error, HeldError) or getattr(error, "sqlstate", None) == _HELD_STATE
 
 
 def place(dsn: str) -> str:
@@ -56,6 +63,8 @@ def cause(error: BaseException) -> str:
     if isinstance(error, UnusableError | NewerSchemaError):
         return str(error)
     if isinstance(error, asyncpg.PostgresError):
+        if is_held(error):
+            return str(error.args[0])
         text = f"{error.args[0] if error.args else type(error).__name__} ({error.sqlstate})"
         return next((f"{text}; {advice}" for kind, advice in _ADVICE if isinstance(error, kind)), text)
     return next((advice for kind, advice in _NO_ANSWER if isinstance(error, kind)), _other(error))

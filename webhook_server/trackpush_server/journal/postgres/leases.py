@@ -15,7 +15,7 @@ import structlog
 
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
-from trackpush_server.journal.postgres.errors import BROKEN, cause
+from trackpush_server.journal.postgres.errors import BROKEN, cause, is_held
 from trackpush_server.journal.postgres.lease_table import CHANNEL, LeaseTable
 from trackpush_server.journal.postgres.session import Connector, Session
 
@@ -72,6 +72,8 @@ class Leases:
         self.on_wanted: Callable[[frozenset[int]], None] = _ignore
         self.may_join: Callable[[], bool] = lambda: True
         """Whether this replica could send what it holds: asked before it takes part for the first time."""
+        self.on_held: Callable[[], None] = lambda: None
+        """Called when the database says that no server may use this journal."""
         self._connector = Connector(dsn)
         self._replica = replica
         self._name = name
@@ -348,6 +350,8 @@ class Leases:
     def _fault(self, error: BaseException) -> None:
         self._faults += 1
         self._silence.forget()
+        if self._faults == 1 and is_held(error):
+            self.on_held()
         if self._faults == 1:
             _log.warning("leases_cannot_reach_database", reason=cause(error))
 

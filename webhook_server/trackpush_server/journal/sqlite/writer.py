@@ -341,6 +341,7 @@ class Writer(threading.Thread):
             self._set_reason(explain(self._path, JournalMigratingError(schema.TAKES_LONG)))
             self.opened.set()  # the server starts, and answers 503 meanwhile
         schema.migrate(connection)
+        schema.refuse_moved(connection)
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.execute(f"PRAGMA user_version = {version}")

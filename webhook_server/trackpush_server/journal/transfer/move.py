@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from trackpush_server.journal.transfer.port import Reading, Source, Target
-from trackpush_server.journal.transfer.records import Tally, TransferError, UpdateRecord
+from trackpush_server.journal.transfer.records import Existing, Tally, TransferError, UpdateRecord
 
 PART: Final = 500
 """Updates in one step: bounds memory, as each may hold a megabyte."""
@@ -32,23 +32,57 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def move(source: Source, target: Target, tell: Callable[[Progress], None]) -> tuple[Compared, ...]:
-    """Move everything; what was compared, by table.
+    """Move everything; what was compared, by table. Nothing, where it was moved there before.
 
     Raises:
         TransferError: nothing is lost: the source is as it was, and running it again goes on.
     """
     try:
         reading = await source.open()
-        written = await target.open()
+        existing = await target.open()
+        _refuse_another(source, existing)
+        if source.moved_to is not None and existing is not None and existing.is_finished:
+            return ()
+        written = await target.begin(source.id)
         await _copy(reading, written, target, tell)
         await target.finish(await reading.rest())
         compared = await _compare(reading, written, target, tell)
-        await source.retire()
+        await source.retire(await target.place())
         await target.release()
         return compared
     finally:
         await target.close()
         await source.close()
+
+
+def _refuse_another(source: Source, existing: Existing | None) -> None:
+    """A journal that was moved lives on in one place only; and a target holds one journal's content only.
+
+    Raises:
+        TransferError: this target isn't the one.
+    """
+    moved_to = source.moved_to
+    if moved_to is not None and not _is_there(existing, moved_to.id):
+        where = f" to {moved_to.name} (journal {moved_to.id})" if moved_to.id else ""
+        raise TransferError(
+            f"this journal was moved{where} before; start the server on that one, or name it here to finish the copy"
+        )
+    if existing is None:
+        return
+    if existing.is_finished and moved_to is None:
+        raise TransferError(f"{existing.place.name} holds a journal already; name an empty place")
+    if existing.copied_from not in {None, source.id}:
+        raise TransferError(
+            f"{existing.place.name} holds an unfinished copy of another journal ({existing.copied_from});"
+            " empty it, or name that journal as the source"
+        )
+
+
+def _is_there(existing: Existing | None, journal: str) -> bool:
+    """Whether a target holds this journal. Without an id it must be unfinished: then no server has ever used it."""
+    if existing is None:
+        return False
+    return existing.place.id == journal if journal else not existing.is_finished
 
 
 async def _copy(reading: Reading, written: Reading, target: Target, tell: Callable[[Progress], None]) -> None:
@@ -59,7 +93,7 @@ async def _copy(reading: Reading, written: Reading, target: Target, tell: Callab
         part = await reading.part(after, PART)
         if not part.records:
             return
-        await target.write([target.storable(one) for one in part.records])
+        await target.write([target.storable(record) for record in part.records])
         after, done = part.last_id, done + len(part.records)
 
 
@@ -77,7 +111,7 @@ async def _compare(
     reading: Reading, written: Reading, target: Target, tell: Callable[[Progress], None]
 ) -> tuple[Compared, ...]:
     ours = await _tally(reading, target.storable, partial(_at, tell, "read again"))
-    theirs = await _tally(written, lambda one: one, partial(_at, tell, "compared"))
+    theirs = await _tally(written, lambda record: record, partial(_at, tell, "compared"))
     wrong = [name for name, found in ours.items() if theirs[name] != found]
     if wrong:
         told = ", ".join(f"{name}: {ours[name][0]} rows, copied {theirs[name][0]}" for name in wrong)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from trackpush_server.journal.transfer.records import Rest, UpdateRecord
+from trackpush_server.journal.transfer.records import Existing, JournalPlace, Rest, UpdateRecord
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -38,32 +38,54 @@ class Reading(Protocol):
 class Source(Protocol):
     """A store that is moved away."""
 
+    @property
+    def id(self) -> str:
+        """Of its journal, once open."""
+        ...
+
+    @property
+    def moved_to(self) -> JournalPlace | None:
+        """Where its journal was moved to before, once open; None: it is in use. The id may be empty: not known."""
+        ...
+
     async def open(self) -> Reading:
-        """Keep servers off it, and read.
+        """Stop everything that writes to it until `close`, and read.
 
         Raises:
             TransferError: it can't be read, or a server uses it.
         """
         ...
 
-    async def retire(self) -> None:
-        """No server may use it from now on; it can still be read and opened here."""
+    async def retire(self, to: JournalPlace) -> None:
+        """No server may use it from now on; what was stored until now has been read. It can still be opened here."""
         ...
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Let go of it; unless it was retired, it is as it was."""
         ...
 
 
 class Target(Protocol):
-    """A store that is filled. No server may use it before `release`."""
+    """A store that is filled. No server may use it between `begin` and `release`."""
 
-    async def open(self) -> Reading:
-        """Make it, or go on with what was cut short; reads what was written so far.
+    async def open(self) -> Existing | None:
+        """Find out which journal it holds, if any, and change nothing.
+
+        Raises:
+            TransferError: it can't be read, or another copy uses it.
+        """
+        ...
+
+    async def begin(self, source: str) -> Reading:
+        """Make a journal for the content of ``source``, or go on with it; reads what was written so far.
 
         Raises:
             TransferError: it can't be written, holds something else, or a server uses it.
         """
+        ...
+
+    async def place(self) -> JournalPlace:
+        """Its journal, once begun."""
         ...
 
     async def last_key(self) -> bytes | None:

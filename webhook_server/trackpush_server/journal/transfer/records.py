@@ -14,6 +14,25 @@ class TransferError(Exception):
     """The journal was not moved; the message says why and what to do."""
 
 
+class JournalPlace(msgspec.Struct, frozen=True):
+    """A journal, and where it is."""
+
+    id: str
+    """Drawn when the journal was made; empty: not known, as an older version made it."""
+    name: str
+    """For people: host and database, or a folder."""
+
+
+class Existing(msgspec.Struct, frozen=True):
+    """The journal that a target holds."""
+
+    place: JournalPlace
+    is_finished: bool
+    """Servers may use it; otherwise it is a copy that was cut short."""
+    copied_from: str | None = None
+    """Id of the journal that was, or is being, copied into it."""
+
+
 class PushRecord(msgspec.Struct, frozen=True, array_like=True):
     """One push."""
 

@@ -53,14 +53,19 @@ HELD = 2_000_000_000
 """Number of a change that no version knows: it keeps servers off while, and after, the journal is moved."""
 COPYING = "copying"
 MOVED = "moved"
-_HELD_FOR = {
-    COPYING: "a copy into it isn't done: run trackpush journal copy again, then start the server",
-    MOVED: "its journal was copied to another place, which is served now: correct spec.storage",
-}
+_IS_HELD = "SELECT EXISTS (SELECT FROM trackpush.schema_changes WHERE number = $1)"
+_SAYS_WHY = "SELECT to_regprocedure('trackpush.held_v1()') IS NOT NULL"
+_WHY_HELD = "SELECT trackpush.held_v1()"
+_HELD_BEFORE = "its journal was moved, or a copy into it is not finished: correct spec.storage, or finish the copy"
+"""Where an older version set the mark."""
 
 
 class NewerSchemaError(Exception):
     """A later version of Trackpush has taken away what this one needs."""
+
+
+class HeldError(NewerSchemaError):
+    """The journal was moved away, or a copy into it is not finished: no server may use it."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,17 +103,21 @@ CHANGES: Final = _read()
 """All that this version knows, in order. Read at the import: a running loop must not wait for files."""
 
 
-async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES) -> None:
+async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES, *, held: bool = False) -> None:
     """Bring the database to the newest schema that this version knows, all or nothing; make partitions ahead.
 
     A change never waits long for a lock, as every reader and writer of the table would wait behind it: it gives up and
     is tried again, a few times. Servers that run on the older schema serve on.
 
+    ``held``: also where the journal is kept from servers, for `journal copy`.
+
     Raises:
-        NewerSchemaError: this version is too old for the schema.
+        NewerSchemaError: this version is too old for the schema; HeldError: no server may use this journal.
         asyncpg.LockNotAvailableError: transactions of others held a table during each try; nothing was changed.
         asyncpg.PostgresError: what the database says, such as missing rights; nothing was changed.
     """
+    if not held:
+        await _refuse_held(connection)
     if await _missing(connection, known):
         for left in reversed(range(_TRIES)):
             try:
@@ -134,14 +143,18 @@ async def _apply(connection: Connection, known: tuple[Change, ...]) -> None:
             await connection.execute(_NOTE, change.number, change.name, change.needs)
 
 
+async def _refuse_held(connection: Connection) -> None:
+    if not await connection.fetchval(_KNOWN) or not await connection.fetchval(_IS_HELD, HELD):
+        return
+    says_why = await connection.fetchval(_SAYS_WHY)
+    raise HeldError(await connection.fetchval(_WHY_HELD) if says_why else _HELD_BEFORE)
+
+
 async def _missing(connection: Connection, wanted: tuple[Change, ...]) -> tuple[Change, ...]:
     if not await connection.fetchval(_KNOWN):
         return wanted
     rows = await connection.fetch(_APPLIED)
-    for row in rows:
-        if row["number"] == HELD:
-            raise NewerSchemaError(_HELD_FOR[row["name"]])
-    applied = {row["number"]: row["needs"] for row in rows}
+    applied = {row["number"]: row["needs"] for row in rows if row["number"] != HELD}
     newest, needed = wanted[-1].number, max(applied.values(), default=0)
     if needed > newest:
         raise NewerSchemaError(

@@ -3,7 +3,7 @@
 import re
 from importlib import resources
 
-from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.connection import JournalMovedError, SqliteConnection
 from trackpush_server.journal.sqlite.indexing import store_all_terms
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
@@ -35,6 +35,17 @@ def takes_long(connection: SqliteConnection) -> bool:
     """Whether `migrate` will take seconds or more: it has to index many updates."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     return 0 < version < _TERMS_STORED and connection.execute(_IS_LONG).fetchone() is not None
+
+
+def refuse_moved(connection: SqliteConnection) -> None:
+    """See that this journal is still the one in use.
+
+    Raises:
+        JournalMovedError: `journal copy` moved it; the file was given its name back.
+    """
+    moved_to, place = connection.execute("SELECT moved_to, moved_to_place FROM journal").fetchone()
+    if moved_to is not None:
+        raise JournalMovedError(f"its journal was moved to {place}: set spec.storage to that, or end this server")
 
 
 def migrate(connection: SqliteConnection) -> None:

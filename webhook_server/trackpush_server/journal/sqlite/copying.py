@@ -1,19 +1,25 @@
-"""A journal file as the source or the target of a move. Blocks: it runs in a command, not in a server."""
+"""A journal file as the source or the target of `trackpush journal copy`.
+
+It blocks, as it runs in a command and not in a server.
+"""
 
 import asyncio
 import os
+import socket
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.connection import (
     FILE_NAME,
     SqliteConnection,
     SqliteError,
     explain_read,
+    open_outside_reader,
     open_writer,
 )
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
@@ -24,6 +30,8 @@ from trackpush_server.journal.transfer.records import (
     AttemptRecord,
     AuditRecord,
     ErasureRecord,
+    Existing,
+    JournalPlace,
     PushRecord,
     Rest,
     TransferError,
@@ -33,27 +41,7 @@ from trackpush_server.journal.transfer.records import (
 
 RETIRED: Final = "journal.copied.db"
 PART: Final = "journal.part.db"
-_UPDATE_COLUMNS = (
-    "key, received_at, occurred_at, erased_at, shipment, awb, forward_awb, order_id, status, trace, notification, body"
-)
-_PUSH_COLUMNS = (
-    "state, late, tries, rejections, due_at, ended_at, error, replays, replayed_at, tries_before"  # as in PushRecord
-)
-_READ_UPDATES = f"""
-SELECT u.id, a.name, {_UPDATE_COLUMNS} FROM updates AS u JOIN names AS a ON a.id = u.account_id
-WHERE u.id > ? ORDER BY u.id LIMIT ?
-"""  # noqa: S608  constants
-_READ_PUSHES = f"""
-SELECT p.update_id, c.name, {_PUSH_COLUMNS} FROM pushes AS p JOIN names AS c ON c.id = p.config_id
-WHERE p.update_id BETWEEN ? AND ? ORDER BY p.update_id, c.name
-"""  # noqa: S608  same
-_READ_ATTEMPTS = """
-SELECT t.update_id, c.name, t.number, t.started_at, t.duration_ms, t.http_status, t.error
-FROM attempts AS t JOIN names AS c ON c.id = t.config_id
-WHERE t.update_id BETWEEN ? AND ? ORDER BY t.update_id, c.name, t.number
-"""
-_ERASURE_COLUMNS = "subject, reason, begun_at, ended_at, updates, pushes"
-_AUDIT_COLUMNS = "at, actor, role, action, target, address"
+_SQL: Final = load("trackpush_server.journal.sqlite.sql", "copying")
 
 
 class SqliteReading:
@@ -64,7 +52,7 @@ class SqliteReading:
 
     async def count(self) -> int:
         """See `Reading`."""
-        return int(self._connection.execute("SELECT count(*) FROM updates").fetchone()[0])
+        return int(self._connection.execute(_SQL["count_updates"]).fetchone()[0])
 
     async def position(self, key: bytes) -> int | None:
         """See `Reading`."""
@@ -73,31 +61,33 @@ class SqliteReading:
 
     async def part(self, after: int, limit: int) -> Part:
         """See `Reading`."""
-        rows = self._connection.execute(_READ_UPDATES, (after, limit)).fetchall()
+        rows = self._connection.execute(_SQL["read_updates"], (after, limit)).fetchall()
         if not rows:
             return Part((), after)
         ends = (rows[0][0], rows[-1][0])
         pushes: defaultdict[int, list[PushRecord]] = defaultdict(list)
-        for update_id, config, state, late, *more in self._connection.execute(_READ_PUSHES, ends):
+        for update_id, config, state, late, *more in self._connection.execute(_SQL["read_pushes"], ends):
             pushes[update_id].append(PushRecord(config, state, bool(late), *more))
         attempts: defaultdict[int, list[AttemptRecord]] = defaultdict(list)
-        for update_id, config, number, started_at, duration_ms, *more in self._connection.execute(_READ_ATTEMPTS, ends):
+        for update_id, config, number, started_at, duration_ms, *more in self._connection.execute(
+            _SQL["read_attempts"], ends
+        ):
             attempts[update_id].append(AttemptRecord(config, number, started_at, single(duration_ms), *more))
         names = UpdateRecord.__struct_fields__
         records = tuple(
             UpdateRecord(
-                **dict(zip(names, (key, account, *more), strict=False)),
+                **dict(zip(names, columns, strict=False)),
                 pushes=tuple(pushes[update_id]),
                 attempts=tuple(attempts[update_id]),
             )
-            for update_id, account, key, *more in rows
+            for update_id, *columns in rows
         )
         return Part(records, rows[-1][0])
 
     async def rest(self) -> Rest:
         """See `Reading`."""
-        erasures = self._connection.execute(f"SELECT {_ERASURE_COLUMNS} FROM erasures ORDER BY id")  # noqa: S608  constants
-        audits = self._connection.execute(f"SELECT {_AUDIT_COLUMNS} FROM audits ORDER BY id")  # noqa: S608  same
+        erasures = self._connection.execute(_SQL["read_erasures"])
+        audits = self._connection.execute(_SQL["read_audits"])
         return Rest(
             erasures=tuple(ErasureRecord(*row) for row in erasures),
             audits=tuple(AuditRecord(*row) for row in audits),
@@ -112,23 +102,46 @@ class SqliteSource:
         self._folder = folder
         self._lock = FolderLock(folder / "journal.lock")
         self._connection: SqliteConnection | None = None
+        self._id = ""
+        self._moved_to: JournalPlace | None = None
+
+    @property
+    def id(self) -> str:
+        """See `Source`."""
+        return self._id
+
+    @property
+    def moved_to(self) -> JournalPlace | None:
+        """See `Source`."""
+        return self._moved_to
 
     async def open(self) -> SqliteReading:
         """See `Source`. One that was retired before the target was released is still the source."""
-        path = next((one for one in (self._folder / FILE_NAME, self._folder / RETIRED) if one.exists()), None)
+        paths = (self._folder / FILE_NAME, self._folder / RETIRED)
+        path = next((path for path in paths if path.exists()), None)
         if path is None:
             raise TransferError(f"{self._folder} holds no {FILE_NAME}; name the folder that --data names")
         with _told(path):
             await asyncio.to_thread(self._lock.acquire)
             self._connection = open_writer(path, create=False)
             schema.migrate(self._connection)
+            self._id, _, moved_to, place = self._connection.execute(_SQL["identity"]).fetchone()
+        if path.name == RETIRED or moved_to is not None:
+            self._moved_to = JournalPlace(moved_to or "", place or "")
         return SqliteReading(self._connection)
 
-    async def retire(self) -> None:
+    async def retire(self, to: JournalPlace) -> None:
         """See `Source`. A server started here by mistake begins with an empty journal, and pushes nothing twice."""
         await self._close()
-        if (self._folder / FILE_NAME).exists():
-            _rename(self._folder / FILE_NAME, self._folder / RETIRED)
+        retired = self._folder / RETIRED
+        with _told(retired):
+            if (self._folder / FILE_NAME).exists():
+                _rename(self._folder / FILE_NAME, retired)
+            connection = open_writer(retired, create=False)
+            try:
+                connection.execute(_SQL["moved"], (to.id, to.name))
+            finally:
+                connection.close()
 
     async def close(self) -> None:
         """See `Source`."""
@@ -151,43 +164,71 @@ class SqliteTarget:
         self._last_id = 0
         self._names: dict[str, int] = {}
 
-    async def open(self) -> SqliteReading:
+    async def open(self) -> Existing | None:
+        """See `Target`."""
+        path = next((path for path in (self._folder / FILE_NAME, self._folder / PART) if path.exists()), None)
+        if path is None:
+            if (self._folder / RETIRED).exists():
+                raise TransferError(f"{self._folder} holds a journal that was moved away; name an empty folder")
+            return None
+        with _told(path):
+            connection = open_outside_reader(path)
+            try:
+                journal, copied_from, moved_to, where = _identity(connection)
+            finally:
+                connection.close()
+        if moved_to is not None:
+            raise TransferError(f"the journal in {self._folder} was moved to {where}; name an empty folder")
+        return Existing(self._place(journal), is_finished=path.name == FILE_NAME, copied_from=copied_from)
+
+    async def begin(self, source: str) -> SqliteReading:
         """See `Target`."""
         path = self._folder / PART
-        if (self._folder / FILE_NAME).exists():
-            raise TransferError(f"{self._folder} holds a journal already; name an empty folder")
         with _told(path):
             self._folder.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(self._lock.acquire)
+            if (self._folder / FILE_NAME).exists():
+                raise TransferError(f"{self._folder} holds a journal already; name an empty folder")
             self._opened = open_writer(path, create=True)
             schema.migrate(self._opened)
-        self._last_id = int(self._connection.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0])
-        self._names = {name: number for number, name in self._connection.execute("SELECT id, name FROM names")}
+            self._opened.execute(_SQL["copied_from"], (source,))
+            self._last_id, _ = self._last()
+            self._names = {name: number for number, name in self._connection.execute(_SQL["names"])}
         return SqliteReading(self._connection)
+
+    async def place(self) -> JournalPlace:
+        """See `Target`."""
+        journal, *_ = _identity(self._connection)
+        return self._place(journal)
+
+    def _place(self, journal: str) -> JournalPlace:
+        return JournalPlace(journal, f"the folder {self._folder.absolute()} of {socket.gethostname()}")
 
     async def last_key(self) -> bytes | None:
         """See `Target`."""
-        row = self._connection.execute("SELECT key FROM updates WHERE id = ?", (self._last_id,)).fetchone()
-        return None if row is None else bytes(row[0])
+        return self._last()[1]
+
+    def _last(self) -> tuple[int, bytes | None]:
+        row = self._connection.execute(_SQL["last"]).fetchone()
+        return (0, None) if row is None else (int(row[0]), bytes(row[1]))
 
     async def write(self, records: Sequence[UpdateRecord]) -> None:
         """See `Target`."""
         first = self._last_id + 1
         numbered = list(enumerate(records, first))
         with self._transaction():
-            self._insert("updates", f"id, account_id, {_UPDATE_COLUMNS}", map(self._update_row, numbered))
-            self._insert("pushes", f"update_id, config_id, {_PUSH_COLUMNS}", self._push_rows(numbered))
-            columns = "update_id, config_id, number, started_at, duration_ms, http_status, error"
-            self._insert("attempts", columns, self._attempt_rows(numbered))
+            self._insert("add_update", map(self._update_row, numbered))
+            self._insert("add_push", self._push_rows(numbered))
+            self._insert("add_attempt", self._attempt_rows(numbered))
         self._last_id += len(records)
 
     async def finish(self, rest: Rest) -> None:
         """See `Target`."""
         with self._transaction():
-            self._connection.execute("DELETE FROM erasures")
-            self._connection.execute("DELETE FROM audits")
-            self._insert("erasures", _ERASURE_COLUMNS, map(_fields, rest.erasures))
-            self._insert("audits", _AUDIT_COLUMNS, map(_fields, rest.audits))
+            self._connection.execute(_SQL["empty_erasures"])
+            self._connection.execute(_SQL["empty_audits"])
+            self._insert("add_erasure", map(_fields, rest.erasures))
+            self._insert("add_audit", map(_fields, rest.audits))
             unrecognised.write_sqlite(self._connection, rest.unrecognised)
         with _told(self._folder / PART):
             store_all_terms(self._connection)
@@ -225,9 +266,8 @@ class SqliteTarget:
                 raise
             self._connection.execute("COMMIT")
 
-    def _insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
-        marks = ", ".join("?" * (columns.count(",") + 1))
-        self._connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", list(rows))  # noqa: S608  constants
+    def _insert(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(_SQL[statement], list(rows))
 
     def _update_row(self, numbered: tuple[int, UpdateRecord]) -> Sequence[Any]:
         number, record = numbered
@@ -249,11 +289,16 @@ class SqliteTarget:
     def _name(self, name: str) -> int:
         found = self._names.get(name)
         if found is None:
-            cursor = self._connection.execute(
-                "INSERT INTO names (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id", (name,)
-            )
-            found = self._names[name] = int(cursor.fetchone()[0])
+            found = self._names[name] = int(self._connection.execute(_SQL["add_name"], (name,)).fetchone()[0])
         return found
+
+
+def _identity(connection: SqliteConnection) -> tuple[str, str | None, str | None, str | None]:
+    """The row of ``journal``; an older version made none."""
+    if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'journal'").fetchone()[0]:
+        journal, copied_from, moved_to, where = connection.execute(_SQL["identity"]).fetchone()
+        return journal, copied_from, moved_to, where
+    return "", None, None, None
 
 
 def _fields(record: Any) -> list[Any]:

@@ -1,0 +1,92 @@
+"""Reads a journal in PostgreSQL, update by update with what belongs to it."""
+
+from collections import defaultdict
+
+import asyncpg
+
+from trackpush_server.journal.postgres.copying.database import SQL, explained
+from trackpush_server.journal.transfer import unrecognised
+from trackpush_server.journal.transfer.port import Part
+from trackpush_server.journal.transfer.records import (
+    AttemptRecord,
+    AuditRecord,
+    ErasureRecord,
+    PushRecord,
+    Rest,
+    UpdateRecord,
+    single,
+)
+
+
+class PostgresReading:
+    """Reads over one connection."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def count(self) -> int:
+        """See `Reading`."""
+        with explained():
+            return int(await self._connection.fetchval(SQL["count_updates"]))
+
+    async def position(self, key: bytes) -> int | None:
+        """See `Reading`."""
+        with explained():
+            found: int | None = await self._connection.fetchval(SQL["find_key"], key)
+            return found
+
+    async def part(self, after: int, limit: int) -> Part:
+        """See `Reading`."""
+        with explained():
+            rows = await self._connection.fetch(SQL["read_updates"], after, limit)
+            if not rows:
+                return Part((), after)
+            ends = (rows[0]["id"], rows[-1]["id"])
+            attempts = await self._attempts(*ends)
+            pushes = await self._pushes(*ends, attempts)
+        records = []
+        for row in rows:
+            columns = dict(row)
+            update_id = columns.pop("id")
+            ordered = sorted(attempts[update_id], key=lambda attempt: (attempt.push_config, attempt.number))
+            records.append(UpdateRecord(**columns, pushes=tuple(pushes[update_id]), attempts=tuple(ordered)))
+        return Part(tuple(records), ends[1])
+
+    async def _attempts(self, first: int, last: int) -> defaultdict[int, list[AttemptRecord]]:
+        found: defaultdict[int, list[AttemptRecord]] = defaultdict(list)
+        for row in await self._connection.fetch(SQL["read_attempts"], first, last):
+            columns = dict(row)
+            update_id = columns.pop("update_id")
+            found[update_id].append(AttemptRecord(**{**columns, "duration_ms": single(columns["duration_ms"])}))
+        return found
+
+    async def _pushes(
+        self, first: int, last: int, attempts: defaultdict[int, list[AttemptRecord]]
+    ) -> defaultdict[int, list[PushRecord]]:
+        """Also adds the attempts that the pushes' own rows hold."""
+        found: defaultdict[int, list[PushRecord]] = defaultdict(list)
+        for row in await self._connection.fetch(SQL["read_pushes"], first, last):
+            columns = dict(row)
+            update_id, started_at, duration_ms, http_status = (
+                columns.pop(name) for name in ("update_id", "started_at", "duration_ms", "http_status")
+            )
+            push = PushRecord(**columns)
+            found[update_id].append(push)
+            if started_at is not None:
+                held = AttemptRecord(
+                    push.push_config, push.tries, started_at, single(duration_ms), http_status, push.error
+                )
+                attempts[update_id].append(held)
+        return found
+
+    async def rest(self) -> Rest:
+        """See `Reading`."""
+        with explained():
+            erasures = await self._connection.fetch(SQL["read_erasures"])
+            audits = await self._connection.fetch(SQL["read_audits"])
+            bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
+        return Rest(
+            erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
+            audits=tuple(AuditRecord(**dict(row)) for row in audits),
+            unrecognised=unrecognised.records(bodies),
+        )

@@ -1,0 +1,69 @@
+"""A journal in PostgreSQL that is moved away.
+
+All of the copy is one transaction on the source. It begins with locks that stop every writer, reads, and ends with the
+mark that keeps servers off. So whatever a server of any version answered with 200 was committed before the copy read,
+and what it tries to store afterwards meets the mark. A copy that is killed leaves the source as it was.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from trackpush_server.journal.postgres import schema
+from trackpush_server.journal.postgres.copying.database import SQL, CopyingDatabase, explained
+from trackpush_server.journal.postgres.copying.reading import PostgresReading
+from trackpush_server.journal.transfer.records import JournalPlace, TransferError
+
+
+class PostgresSource:
+    """The journal of a database."""
+
+    def __init__(self, dsn: str, say: Callable[[str], None] = lambda _: None) -> None:
+        self._database = CopyingDatabase(dsn, say)
+        self._transaction: Any = None
+        self._id = ""
+        self._moved_to: JournalPlace | None = None
+
+    @property
+    def id(self) -> str:
+        """See `Source`."""
+        return self._id
+
+    @property
+    def moved_to(self) -> JournalPlace | None:
+        """See `Source`."""
+        return self._moved_to
+
+    async def open(self) -> PostgresReading:
+        """See `Source`."""
+        database = self._database
+        await database.open()
+        with explained():
+            mark = await database.mark()
+            if mark == schema.COPYING:
+                raise TransferError("this database holds an unfinished copy, not a journal; name the other one")
+            await database.migrate()
+            if mark is None:
+                await database.refuse_if_served()
+                self._transaction = database.connection.transaction(isolation="read_committed")
+                await self._transaction.start()
+                await database.fence()
+                mark = await database.mark()  # a copy may have ended while this one waited for the locks
+            found = await database.identity()
+        self._id = found["id"]
+        if mark is not None:
+            self._moved_to = JournalPlace(found["moved_to"] or "", found["moved_to_place"] or "")
+        return PostgresReading(database.connection)
+
+    async def retire(self, to: JournalPlace) -> None:
+        """See `Source`."""
+        with explained():
+            if self._moved_to is None:
+                await self._database.hold(schema.MOVED)
+            await self._database.connection.execute(SQL["moved"], to.id, to.name)
+            if self._transaction is not None:
+                await self._transaction.commit()
+                self._transaction = None
+
+    async def close(self) -> None:
+        """See `Source`."""
+        await self._database.close()

@@ -1,0 +1,213 @@
+"""A new journal in PostgreSQL that is filled from another store.
+
+The adapter's tables are filled as its own function would fill them. What they derive from others (shipments, the
+counter) is made in the end from what was stored.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.postgres import schema
+from trackpush_server.journal.postgres.copying.database import SQL, CopyingDatabase, explained
+from trackpush_server.journal.postgres.copying.reading import PostgresReading
+from trackpush_server.journal.transfer import unrecognised
+from trackpush_server.journal.transfer.records import (
+    AttemptRecord,
+    AuditRecord,
+    ErasureRecord,
+    Existing,
+    JournalPlace,
+    PushRecord,
+    Rest,
+    TransferError,
+    UpdateRecord,
+    without_nul,
+)
+
+_DAY_BITS: Final = 36
+_DAYS_BEFORE: Final = 18262
+"""From 1970-01-01 to 2020-01-01, the first day of ids."""
+_DAY_MS: Final = 86_400_000
+_DELIVERED = 1
+_UPDATE_COLUMNS = ("id", "key", "account_id", *UpdateRecord.__struct_fields__[2:-2])
+_PUSH_COLUMNS = ("config_id", *PushRecord.__struct_fields__[1:])
+_INLINE_COLUMNS = ("started_at", "duration_ms", "http_status")
+_ATTEMPT_COLUMNS = ("config_id", *AttemptRecord.__struct_fields__[1:])
+
+
+class PostgresTarget:
+    """A new journal in a database that holds none."""
+
+    def __init__(self, dsn: str, say: Callable[[str], None] = lambda _: None) -> None:
+        self._database = CopyingDatabase(dsn, say)
+        self._last_id = 0
+        self._today = 0
+        self._days: set[int] = set()
+        self._accounts: dict[str, int] = {}
+        self._configs: dict[str, int] = {}
+
+    async def open(self) -> Existing | None:
+        """See `Target`."""
+        await self._database.open()
+        with explained():
+            mark = await self._database.mark()
+            found = await self._database.identity()
+            if found is None:  # or an older version made it, which knows no ids
+                return None if mark is None else Existing(self._place(""), is_finished=mark != schema.COPYING)
+            if mark == schema.MOVED:
+                raise TransferError(
+                    f"the journal of this database was moved to {found['moved_to_place'] or 'another place'};"
+                    " name another, empty database"
+                )
+            is_empty = not await self._database.connection.fetchval(SQL["last_id"])
+            if mark is None and is_empty and found["copied_from"] is None:
+                return None
+            return Existing(self._place(found["id"]), is_finished=mark is None, copied_from=found["copied_from"])
+
+    async def begin(self, source: str) -> PostgresReading:
+        """See `Target`."""
+        database = self._database
+        connection = database.connection
+        with explained():
+            mark = await database.mark()
+            await database.migrate()
+            if mark is None:
+                await database.refuse_if_served()
+                async with connection.transaction(isolation="read_committed"):
+                    await database.fence()
+                    if await connection.fetchval(SQL["last_id"]):
+                        raise TransferError("this database holds a journal already; name an empty one")
+                    await connection.execute(SQL["begin_copy"], source)
+                    await database.hold(schema.COPYING)
+            state = await connection.fetchrow(SQL["state"])
+            self._last_id, self._today = state["last_id"], state["today"]
+            self._accounts = await self._names("accounts")
+            self._configs = await self._names("push_configs")
+        return PostgresReading(connection)
+
+    async def place(self) -> JournalPlace:
+        """See `Target`."""
+        with explained():
+            return self._place((await self._database.identity())["id"])
+
+    def _place(self, journal: str) -> JournalPlace:
+        return JournalPlace(journal, self._database.place)
+
+    async def last_key(self) -> bytes | None:
+        """See `Target`."""
+        with explained():
+            found: bytes | None = await self._database.connection.fetchval(SQL["key_of"], self._last_id)
+            return found
+
+    async def write(self, records: Sequence[UpdateRecord]) -> None:
+        """See `Target`."""
+        numbered = list(zip(self._numbers(records), records, strict=True))
+        with explained():
+            async with self._database.connection.transaction():
+                for day in sorted({number >> _DAY_BITS for number, _ in numbered} - self._days):
+                    await self._database.connection.execute(SQL["make_partition"], day)
+                    self._days.add(day)
+                await self._learn_names(records)
+                await self._fill("keys", ("key", "update_id"), ((record.key, number) for number, record in numbered))
+                await self._fill("updates", _UPDATE_COLUMNS, map(self._update_row, numbered))
+                columns = ("update_id", "origin", *_PUSH_COLUMNS, *_INLINE_COLUMNS)
+                await self._fill("pushes", columns, self._push_rows(numbered))
+                await self._fill("undelivered", ("update_id", "config_id", "state"), self._undelivered_rows(numbered))
+                await self._fill("attempts", ("update_id", *_ATTEMPT_COLUMNS), self._attempt_rows(numbered))
+        self._last_id = numbered[-1][0]
+
+    async def finish(self, rest: Rest) -> None:
+        """See `Target`."""
+        connection = self._database.connection
+        with explained():
+            async with connection.transaction():
+                await connection.execute(SQL["empty_rest"])
+                await connection.execute(SQL["derive_shipments"])
+                await connection.execute(SQL["set_last_id"], self._last_id)
+                await self._fill("erasures", ErasureRecord.__struct_fields__, map(_fields, rest.erasures))
+                await self._fill("audits", AuditRecord.__struct_fields__, map(_fields, rest.audits))
+                await self._fill("unrecognised", unrecognised.COLUMNS, unrecognised.values(rest.unrecognised))
+            await connection.execute("ANALYZE")
+
+    def storable(self, record: UpdateRecord) -> UpdateRecord:
+        """See `Target`."""
+        cleaned: UpdateRecord = without_nul(record)
+        return cleaned
+
+    async def release(self) -> None:
+        """See `Target`."""
+        with explained():
+            await self._database.connection.execute(SQL["let_go"], schema.HELD)
+
+    async def close(self) -> None:
+        """See `Target`."""
+        await self._database.close()
+
+    def _numbers(self, records: Sequence[UpdateRecord]) -> Iterator[int]:
+        """Ids in order, each within the day of its receipt, or of the one before it: days never go back."""
+        last = self._last_id
+        for record in records:
+            day = min(max(record.received_at // _DAY_MS - _DAYS_BEFORE, 0), self._today)
+            last = max(last, day << _DAY_BITS) + 1
+            yield last
+
+    async def _names(self, table: str) -> dict[str, int]:
+        rows = await self._database.connection.fetch(SQL[table])
+        return {row["name"]: row["id"] for row in rows}
+
+    async def _learn_names(self, records: Sequence[UpdateRecord]) -> None:
+        """Give numbers to names that have none yet."""
+        accounts = {record.account for record in records} - self._accounts.keys()
+        configs = {push.push_config for record in records for push in record.pushes} - self._configs.keys()
+        if accounts:
+            await self._fill("accounts", ("name",), ((name,) for name in sorted(accounts)))
+            self._accounts = await self._names("accounts")
+        if configs:
+            rows = ((name, slot_of(name)) for name in sorted(configs))
+            await self._fill("push_configs", ("name", "slot"), rows)
+            self._configs = await self._names("push_configs")
+
+    async def _fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        await self._database.connection.copy_records_to_table(
+            table, schema_name="trackpush", columns=list(columns), records=list(rows)
+        )
+
+    def _update_row(self, numbered: tuple[int, UpdateRecord]) -> Sequence[Any]:
+        number, record = numbered
+        key, account, *more = _fields(record)
+        return (number, key, self._accounts[account], *more[:-2])
+
+    def _push_rows(self, numbered: Iterable[tuple[int, UpdateRecord]]) -> Iterator[Sequence[Any]]:
+        for number, record in numbered:
+            for push in record.pushes:
+                config, *more = _fields(push)
+                last = _inline(push, record.attempts)
+                inline = (None,) * 3 if last is None else (last.started_at, last.duration_ms, last.http_status)
+                yield (number, 0, self._configs[config], *more, *inline)
+
+    def _undelivered_rows(self, numbered: Iterable[tuple[int, UpdateRecord]]) -> Iterator[Sequence[Any]]:
+        for number, record in numbered:
+            for push in record.pushes:
+                if push.state != _DELIVERED:
+                    yield (number, self._configs[push.push_config], push.state)
+
+    def _attempt_rows(self, numbered: Iterable[tuple[int, UpdateRecord]]) -> Iterator[Sequence[Any]]:
+        for number, record in numbered:
+            inline = {(push.push_config, push.tries) for push in record.pushes if _inline(push, record.attempts)}
+            for attempt in record.attempts:
+                if (attempt.push_config, attempt.number) not in inline:
+                    config, *more = _fields(attempt)
+                    yield (number, self._configs[config], *more)
+
+
+def _inline(push: PushRecord, attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
+    """The attempt that the push's own row holds: the last one, unless the push ended for another reason."""
+    for attempt in attempts:
+        if (attempt.push_config, attempt.number, attempt.error) == (push.push_config, push.tries, push.error):
+            return attempt
+    return None
+
+
+def _fields(record: Any) -> list[Any]:
+    return [getattr(record, name) for name in record.__struct_fields__]
