@@ -81,6 +81,7 @@ def test_old_queues_and_failing_clients_have_their_name_however_many_others_ther
     queues.channels = [
         snapshot("a/first", "closed"),
         replace(snapshot("a/gone", "gone"), since=5_000.0),
+        replace(snapshot("a/first", "closed"), push_config="a/slow", failing_since=6_000.0),
         snapshot("a/waits", "suspended"),
     ]
     queues._labels.of("a/first")
@@ -89,7 +90,8 @@ def test_old_queues_and_failing_clients_have_their_name_however_many_others_ther
     assert 'trackpush_queue_age_seconds{push_config="a/old"} 9000.0' in text
     assert 'trackpush_queue_age_seconds{push_config="_other"} 10.0' in text
     assert 'trackpush_endpoint_failing_timestamp_seconds{push_config="a/gone",state="gone"} 5000.0' in text
-    assert text.count("trackpush_endpoint_failing_timestamp_seconds{") == 1
+    assert 'trackpush_endpoint_failing_timestamp_seconds{push_config="a/slow",state="failing"} 6000.0' in text
+    assert text.count("trackpush_endpoint_failing_timestamp_seconds{") == 2
 
 
 def test_the_age_that_autoscalers_look_at_is_the_oldest_of_what_could_be_sent() -> None:

@@ -37,7 +37,7 @@ def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
     problems = snapshot.problems
     accepted = found_in(problems, "Accepted") or _accepted(snapshot)
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
-    otherwise = Finding(DELIVERING, "True", DELIVERING, "no push to it is failing")
+    otherwise = Finding(DELIVERING, "True", DELIVERING, "no failure since the last delivery")
     delivering = first((_suspended, _failing, _unknown), snapshot, otherwise)
     parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served), delivering)
     return summary(parts), *parts

@@ -135,7 +135,10 @@ class Overview:
 
 
 def _state(channel: ChannelSnapshot | None) -> State:
-    return "missing" if channel is None else _STATES[channel.breaker]
+    if channel is None:
+        return "missing"
+    state = _STATES[channel.breaker]
+    return "failing" if state == "delivering" and channel.failing_since is not None else state
 
 
 def _push_config(

@@ -39,12 +39,30 @@ def _failing(trouble: Trouble) -> Failing:
         name=trouble.push_config,
         reason="EndpointGone" if trouble.gone else "EndpointFailing",
         since=int(trouble.since),
-        message=_gone(trouble) if trouble.gone else _open(trouble),
+        message=_message(trouble),
     )
+
+
+def _message(trouble: Trouble) -> str:
+    if trouble.gone:
+        return _gone(trouble)
+    if trouble.is_hopeless:
+        return _hopeless(trouble)
+    return _open(trouble) if trouble.is_open else _closed(trouble)
 
 
 def _gone(trouble: Trouble) -> str:
     return f"The endpoint answered {trouble.cause}: it is gone for good. Its updates wait until the PushConfig changes."
+
+
+def _hopeless(trouble: Trouble) -> str:
+    return f"Every attempt fails with: {trouble.cause}. No retry can help: the configuration has to change."
+
+
+def _closed(trouble: Trouble) -> str:
+    return (
+        f"Nothing was delivered since then; the last attempt failed with: {trouble.cause}. Its updates are tried again."
+    )
 
 
 def _open(trouble: Trouble) -> str:

@@ -19,4 +19,7 @@ def held_back(snapshot: ChannelSnapshot | None) -> str | None:
     """What pending pushes wait for; None if they are being sent. No snapshot: no such PushConfig is configured."""
     if snapshot is None:
         return NO_CHANNEL
-    return _SENTENCES.get(State(snapshot.breaker))
+    state = State(snapshot.breaker)
+    if state is State.CLOSED and snapshot.failing_since is not None:
+        return _SENTENCES[State.OPEN]
+    return _SENTENCES.get(state)

@@ -465,11 +465,12 @@ class Channel:
             concurrency=self._endpoint.limit,
             spilled=self._window.has_more,
             breaker=self._state.value,
-            reason=self._reason,
+            reason=self._reason or (self._endpoint.cause if self._failing_since() is not None else ""),
             since=self._since,
             next_try_at=None if timer is None else self._hub.wall() + timer.when() - self._loop.time(),
             consecutive_failures=self._endpoint.breaker.failures,
             last_success_at=self._endpoint.breaker.last_success,
+            failing_since=self._failing_since(),
             ready_since=self._ready_since(),
         )
 
@@ -483,15 +484,29 @@ class Channel:
 
     def trouble(self) -> Trouble | None:
         """What is wrong with the endpoint; None while it is taken to be well, or nothing is sent on purpose."""
-        if self._state is not State.OPEN and self._state is not State.GONE:
+        since = self._failing_since()
+        if since is None:
             return None
         return Trouble(
             push_config=self.name,
             gone=self._state is State.GONE,
-            since=self._since,
+            is_open=self._state is State.OPEN,
+            is_hopeless=self._endpoint.is_hopeless,
+            since=since,
             cause=self._endpoint.cause,
             failures=self._endpoint.breaker.failures,
         )
+
+    def _failing_since(self) -> float | None:
+        """Since when to report the endpoint as failing, whatever the schedule of its retries."""
+        if self._state is State.GONE:
+            return self._since
+        failing_since = self._endpoint.failing_since
+        if self._state is State.OPEN:
+            return self._since if failing_since is None else failing_since
+        if self._state is State.CLOSED and self._endpoint.is_failing(self._hub.wall()):
+            return failing_since
+        return None
 
     async def close(self) -> None:
         """Stop timers and reads, close the connections. Attempts under way are cut."""

@@ -178,7 +178,7 @@ class Dispatcher:
         return tuple(one for one in snapshots if one.breaker != State.ELSEWHERE.value)
 
     def troubles(self) -> tuple[Trouble, ...]:
-        """The PushConfigs whose endpoint takes nothing now, by name."""
+        """The PushConfigs to which nothing is delivered now though it should be, by name."""
         found = [trouble for channel in self._channels.values() if (trouble := channel.trouble()) is not None]
         return tuple(sorted(found, key=lambda one: one.push_config))
 

@@ -32,11 +32,15 @@ class PushObserver(Protocol):
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """A PushConfig whose endpoint takes nothing now."""
+    """A PushConfig to which nothing is delivered now, though it should be."""
 
     push_config: str
     gone: bool
-    """It answered 410; otherwise its breaker is open."""
+    """It answered 410."""
+    is_open: bool = True
+    """Whether its breaker is open: one push probes the endpoint, the others wait."""
+    is_hopeless: bool = False
+    """Whether no retry can help, because its configuration is at fault."""
     since: float
     """Seconds since the epoch."""
     cause: str
@@ -64,5 +68,7 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     next_try_at: float | None
     consecutive_failures: int
     last_success_at: float | None
+    failing_since: float | None = None
+    """Since when nothing is delivered though it should be; None while all is well. What `Trouble` says, too."""
     ready_since: float | None = None
     """Since when the next push could have been sent, as far as it is this server that has it wait."""

@@ -134,10 +134,16 @@ def _failing(snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
     """Those that fail now, by name, however many PushConfigs there are; beyond the bound the longest failing ones."""
     family = GaugeMetricFamily(
         "trackpush_endpoint_failing_timestamp_seconds",
-        "Since when the PushConfig's endpoint takes nothing: its breaker is open, or it is gone (410). Else absent.",
+        "Since when the PushConfig gets nothing; state is open (breaker), gone (410) or failing. Else absent.",
         labels=["push_config", "state"],
     )
-    failing = sorted((one for one in snapshots if one.breaker in _FAILING), key=lambda one: one.since)
-    for one in failing[:_MOST_NAMED]:
-        family.add_metric([one.push_config, one.breaker], one.since)
+    failing = [(since, one) for one in snapshots if (since := _failing_since(one)) is not None]
+    for since, one in sorted(failing, key=lambda pair: pair[0])[:_MOST_NAMED]:
+        family.add_metric([one.push_config, one.breaker if one.breaker in _FAILING else "failing"], since)
     return family
+
+
+def _failing_since(snapshot: ChannelSnapshot) -> float | None:
+    if snapshot.failing_since is not None:
+        return snapshot.failing_since
+    return snapshot.since if snapshot.breaker in _FAILING else None
