@@ -16,6 +16,8 @@ SYNCHRONOUS = [
     "trackpush_server.journal.sqlite.connection",
     "trackpush_server.journal.sqlite.indexing",
     "trackpush_server.journal.sqlite.copying",
+    "trackpush_server.journal.sqlite.lock",
+    "trackpush_server.journal.sqlite.note",
     "trackpush_server.journal.sqlite.schema",
     "trackpush_server.journal.sqlite.search",
     "trackpush_server.journal.transfer",

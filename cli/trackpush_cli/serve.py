@@ -54,6 +54,13 @@ class Address(click.ParamType[tuple[str, int]]):
 )
 @console_options
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal; made if missing.")
+@click.option(
+    "--data-volume",
+    is_flag=True,
+    envvar="TRACKPUSH_DATA_VOLUME",
+    show_envvar=True,
+    help="The folder is the root of a volume that this pod alone mounts: accept it although others may write to it.",
+)
 @click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
 @click.option(
@@ -88,6 +95,7 @@ def command(
     admin_view_token_file: Path | None,
     console: ConsoleChoice,
     data: Path,
+    data_volume: bool,
     server: str | None,
     log_format: Literal["console", "json"] | None,
     receivers: int,
@@ -122,6 +130,7 @@ def command(
         admin_view_token_file=admin_view_token_file,
         console=console.options(),
         data=data,
+        data_volume=data_volume,
         server=server,
         log_format=log_format,
         receivers=receivers,

@@ -96,6 +96,7 @@ class Server:
         self._admin = AdminPort(
             options,
             health=self.health,
+            prove=self._store.prove,
             troubles=self._dispatcher.troubles,
             scrape=self._scrape,
             desk=self._desk(),
@@ -125,7 +126,7 @@ class Server:
         Raises:
             CannotStartError: see `run`.
         """
-        self._store.check()
+        await asyncio.to_thread(self._store.check)
         loaded = await self._load()
         if loaded.table is None and not loaded.waits:
             raise CannotStartError("\n".join(loaded.problems))
@@ -177,6 +178,7 @@ class Server:
             journal_unavailable=self._journal.unavailable,
             draining=self._draining,
             accepting=self._receiving.accepting,
+            missing=self._journal.stats.missing,
         )
 
     @property

@@ -21,6 +21,7 @@ from trackpush_server.journal.postgres.leases import Leases
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.journal.sqlite.connection import check_library
+from trackpush_server.journal.sqlite.folder import UnusableFolderError, check, check_kept
 from trackpush_server.journal.sqlite.version import UnsafeSqliteError
 from trackpush_server.options import ServeOptions
 from trackpush_server.telemetry.leases import LeaseTelemetry
@@ -63,11 +64,12 @@ class Store:
         self._leases: Leases | None = None
         self._lease = options.lease
         self._refused: tuple[str, ...] = ()
+        self._data, self._volume = options.data, options.data_volume
         self._replica = secrets.randbelow((1 << 31) - 1) + 1
         self.journal: SqliteJournal | PostgresJournal = (
             PostgresJournal(storage.dsn, replica=self._replica, sealer=sealer)
             if isinstance(storage, Postgres)
-            else SqliteJournal(options.data, sealer=sealer)
+            else SqliteJournal(options.data, sealer=sealer, volume=options.data_volume)
         )
 
     def check(self) -> None:
@@ -80,8 +82,14 @@ class Store:
             return
         try:
             check_library()
-        except UnsafeSqliteError as error:
+            check(self._data, volume=self._volume)
+            check_kept(self._data)
+        except (UnsafeSqliteError, UnusableFolderError) as error:
             raise CannotStartError(str(error)) from None
+
+    async def prove(self) -> str | None:
+        """See that the journal can store; why that is not known, or None. Its `unavailable` says why it can't."""
+        return await self.journal.prove() if isinstance(self.journal, SqliteJournal) else None
 
     def use(self, server: ServerSettings) -> None:
         """Make new connections as this says; existing ones go on.

@@ -59,7 +59,9 @@ def ask(port: AdminPort, name: str | None = None) -> Answer:
 def _answer(port: AdminPort, name: str | None) -> Answer:
     config = port.ask("GET", "/config")
     shown = name or str(config.get("server") or port.name)
-    findings = [_server(shown, "Ready", "NotReady", reason) for reason in port.ask("GET", "/readyz").get("reasons", ())]
+    ready = port.ask("GET", "/readyz")
+    findings = [_server(shown, "Ready", "NotReady", reason) for reason in ready.get("reasons", ())]
+    findings += [_server(shown, "Complete", "JournalIncomplete", text) for text in ready.get("warnings", ())]
     findings += [_server(shown, "Programmed", "BrokenConfig", text) for text in config.get("problems", ())]
     findings += [
         msgspec.structs.replace(_server(shown, "Programmed", "ConfigWarning", text), severity="warning")

@@ -8,6 +8,8 @@ from trackpush_operator.desired.merge import merged
 
 USER: Final = 65532
 DATA: Final = "/var/lib/trackpush"
+_DATA_VOLUME: Final = {"name": "TRACKPUSH_DATA_VOLUME", "value": "1"}
+"""Some volumes can be written by everybody, and a pod can't change it. As an option, an older image would refuse it."""
 _ROUTING: Final = "/etc/trackpush/routing"
 _ADMIN: Final = "/etc/trackpush/admin"
 _ENDPOINTS_SECONDS: Final = 5
@@ -67,6 +69,7 @@ def _container(inputs: Inputs) -> Body:
             *(["--await-settings"] if inputs.spec.storage.postgres is not None else []),
             *([f"--receivers={inputs.spec.receivers}"] if inputs.spec.receivers else []),
         ],
+        **({} if inputs.spec.storage.sqlite is None else {"env": [_DATA_VOLUME]}),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},

@@ -1,6 +1,6 @@
 """The admin port's HTTP: /livez, /readyz, /metrics, /config, /undelivered, /api/v1 and /console."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 from aiohttp import web
@@ -13,7 +13,7 @@ from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.guard import Access, add_headers, guard
-from trackpush_server.admin.health import Health, why_dead, why_unready
+from trackpush_server.admin.health import Health, warnings, why_dead, why_unready
 from trackpush_server.admin.undelivered import undelivered
 from trackpush_server.pusher.observer import Trouble
 
@@ -23,6 +23,7 @@ Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
 def application(
     *,
     health: Callable[[], Health],
+    prove: Callable[[], Awaitable[str | None]],
     troubles: Callable[[], Iterable[Trouble]],
     scrape: Scrape,
     desk: Desk,
@@ -32,13 +33,29 @@ def application(
     connections: BoundedConnections,
     oidc: OidcLogin | None = None,
 ) -> web.Application:
-    """The application. ``scrape`` takes an Accept header and gives the metrics' text and its content type."""
+    """The application.
+
+    Args:
+        health: what is known of the server now.
+        prove: sees that the journal can store; why that is not known, or None.
+        troubles: the endpoints that fail.
+        scrape: takes an Accept header and gives the metrics' text and its content type.
+        desk: what the admin API works on.
+        access: who may do what.
+        login: the console's log-in.
+        static: the console's files.
+        oidc: the log-in by an OpenID provider.
+        connections: bounds those of the admin port.
+    """
 
     async def livez(_: web.Request) -> web.Response:
         return _verdict(why_dead(health()))
 
     async def readyz(_: web.Request) -> web.Response:
-        return _verdict(why_unready(health()))
+        unproven = await prove()
+        found = health()
+        reasons = [*why_unready(found), *([] if unproven is None else [f"the journal can't store: {unproven}"])]
+        return _verdict(reasons, warnings(found))
 
     async def config(_: web.Request) -> web.Response:
         found = desk.report()
@@ -65,8 +82,9 @@ def application(
     return app
 
 
-def _verdict(reasons: list[str]) -> web.Response:
-    return _json({"ok": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+def _verdict(reasons: list[str], warned: Sequence[str] = ()) -> web.Response:
+    told = {"ok": not reasons, "reasons": reasons} | ({"warnings": warned} if warned else {})
+    return _json(told, status=503 if reasons else 200)
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:

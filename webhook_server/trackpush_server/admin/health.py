@@ -15,6 +15,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     accepting: bool = True
     """Somebody takes requests."""
+    missing: str | None = None
+    """What the journal lacks of what was stored before."""
 
 
 def why_dead(health: Health) -> list[str]:
@@ -36,3 +38,8 @@ def why_unready(health: Health) -> list[str]:
     if health.journal_unavailable is not None:
         reasons.append(f"the journal can't store: {health.journal_unavailable}")
     return reasons
+
+
+def warnings(health: Health) -> list[str]:
+    """What somebody has to know although the server is ready."""
+    return [] if health.missing is None else [f"the journal lacks what was stored: {health.missing}"]

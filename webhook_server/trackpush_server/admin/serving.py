@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
@@ -39,6 +39,7 @@ class AdminPort:
         options: ServeOptions,
         *,
         health: Callable[[], Health],
+        prove: Callable[[], Awaitable[str | None]],
         troubles: Callable[[], Iterable[Trouble]],
         scrape: Scrape,
         desk: Desk,
@@ -46,6 +47,7 @@ class AdminPort:
     ) -> None:
         self._options = options
         self._health = health
+        self._prove = prove
         self._troubles = troubles
         self._scrape = scrape
         self._desk = desk
@@ -89,6 +91,7 @@ class AdminPort:
         login = Login(self._access, secure=secure, provider=None if self._oidc is None else self._oidc.name)
         app = application(
             health=self._health,
+            prove=self._prove,
             troubles=self._troubles,
             scrape=self._scrape,
             desk=self._desk,

@@ -283,6 +283,8 @@ class JournalStats(msgspec.Struct):
     queued: int = 0
     """Entries that wait for the next commit, now."""
     last_batch: int = 0
+    missing: str | None = None
+    """What the journal lacked, at this start, of what was stored before."""
 
 
 class Appender(Protocol):

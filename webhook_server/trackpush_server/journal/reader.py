@@ -32,13 +32,9 @@ from trackpush_server.journal.port import AuditRow, JournalUnavailableError, Pus
 from trackpush_server.journal.rows import FoundUpdate, Names, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import inbox, search
-from trackpush_server.journal.sqlite.connection import (
-    FILE_NAME,
-    SqliteConnection,
-    SqliteError,
-    explain_read,
-    open_outside_reader,
-)
+from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_outside_reader
+from trackpush_server.journal.sqlite.explain import explain_read
+from trackpush_server.journal.sqlite.folder import FILE_NAME
 
 
 class JournalReader:

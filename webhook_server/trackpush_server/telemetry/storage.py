@@ -40,6 +40,11 @@ class JournalTelemetry:
         Gauge(
             "trackpush_journal_size_bytes", "What the journal takes on the disk, its log included.", registry=registry
         ).set_function(lambda: journal.size_bytes)
+        Gauge(
+            "trackpush_journal_incomplete",
+            "1 if, at its start, the server found the journal's log missing or cut.",
+            registry=registry,
+        ).set_function(lambda: journal.stats.missing is not None)
         self._deleted = Counter(
             "trackpush_retention_deleted",
             "Rows that the retention deleted, by kind: updates or pushes.",

@@ -35,9 +35,11 @@ from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal,
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
-from trackpush_server.journal.sqlite.connection import FILE_NAME, SqliteConnection
+from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.folder import FILE_NAME
 from trackpush_server.journal.sqlite.lookup import SqliteLookup
 from trackpush_server.journal.sqlite.pages import Pages
+from trackpush_server.journal.sqlite.proof import WriteProof
 from trackpush_server.journal.sqlite.scrub import Scrubber
 from trackpush_server.journal.sqlite.writer import Done, Listener, Writer
 
@@ -52,8 +54,14 @@ _PATIENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 class SqliteJournal:
     """A journal in ``folder/journal.db``. See `trackpush_server.journal.port.Journal`."""
 
-    def __init__(self, folder: Path, *, sealer: Sealer | None = None) -> None:
-        """``sealer`` seals and opens what is stored; without one, everything is stored in clear."""
+    def __init__(self, folder: Path, *, sealer: Sealer | None = None, volume: bool = False) -> None:
+        """Make the journal; `start` opens it.
+
+        Args:
+            folder: where its files are.
+            sealer: seals and opens what is stored; without one, everything is stored in clear.
+            volume: the folder is the root of a volume that this pod alone mounts (`folder.check`).
+        """
         self.stats = JournalStats()
         self.on_commit: Callable[[Sequence[Committed]], None] = _ignore
         self.on_batch: Callable[[float, int], None] = _ignore_two
@@ -66,6 +74,8 @@ class SqliteJournal:
         self._inbox_bytes = 0
         """Of unrecognised bodies that wait for their commit."""
         self._folder = folder
+        self._volume = volume
+        self._proof = WriteProof()
         self._unavailable: str | None = "the journal is not started"
         self._outcomes_waiting = 0
         self._queued_updates = 0
@@ -107,8 +117,10 @@ class SqliteJournal:
     async def start(self) -> None:
         """Open and migrate; when that fails the journal is unavailable and goes on trying."""
         loop = self._loop = asyncio.get_running_loop()
-        listener = Listener(loop, on_done=self._done, on_refused=self._refused, on_state=self._state)
-        self._writer = Writer(self._folder, listener, self._checkpointer.committed, sealer=self._sealer)
+        listener = Listener(
+            loop, on_done=self._done, on_refused=self._refused, on_state=self._state, on_missing=self._missing
+        )
+        self._writer = Writer(self._folder, listener, self._checkpointer, sealer=self._sealer, volume=self._volume)
         self._checkpointer.start()
         self._writer.start()
         await loop.run_in_executor(None, self._writer.opened.wait)
@@ -125,6 +137,15 @@ class SqliteJournal:
         self._writer.stop()  # last: whoever closes last moves the log into the file, and only the writer can
         await self._loop.run_in_executor(None, self._writer.join)
         self._scrubber.close()
+
+    async def prove(self) -> str | None:
+        """Store something, unless a commit has just shown that this works; why that is not known, or None.
+
+        Whether it failed is in `unavailable` afterwards.
+        """
+        if self._unavailable is not None or self._closed:
+            return None
+        return await self._proof.give(lambda: self._call(lambda connection: connection.touch()))
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
         """Store one request's updates; see the port."""
@@ -338,6 +359,7 @@ class SqliteJournal:
         stats.commit_seconds += done.seconds
         stats.rows += done.rows
         stats.last_batch = done.rows
+        self._proof.given()
         self._outcomes_waiting -= done.outcomes
         try:
             if done.committed:
@@ -357,6 +379,9 @@ class SqliteJournal:
             if not entry.done.done():
                 entry.done.set_exception(error)
                 entry.done.exception()  # nobody may wait for it: a client that hung up
+
+    def _missing(self, what: str) -> None:
+        self.stats.missing = what
 
     def _state(self, reason: str | None) -> None:
         if self._closed:

@@ -3,16 +3,21 @@
 A checkpoint copies pages and syncs the file: tens of milliseconds. Inside a commit that would be the tail of every
 latency. So this thread does it with its own connection, in PASSIVE mode, which never blocks the writer, and again
 until little was left to copy. Only the writer can start the log over: it copies that short rest between two commits.
+
+The length of the log is counted in frames. Its file does not tell: it keeps its size when the log starts over.
 """
 
 import contextlib
 import threading
 from pathlib import Path
+from typing import Final
 
-from trackpush_server.journal.sqlite.connection import FILE_NAME, SqliteConnection, SqliteError, open_checkpointer
+from trackpush_server.journal.sqlite.connection import LogFrames, SqliteConnection, SqliteError, open_checkpointer
+from trackpush_server.journal.sqlite.errors import LogDamagedError
+from trackpush_server.journal.sqlite.folder import FILE_NAME
 
-WAL_BYTES = 32 * 1024 * 1024
-"""A log of this size is worth a checkpoint."""
+LOG_BYTES: Final = 32 * 1024 * 1024
+"""As much in the log that is not in the file yet is worth a checkpoint."""
 _EVERY_COMMITS = 32
 _SHORT_FRAMES = 512
 """A rest that the writer copies in a few milliseconds."""
@@ -21,27 +26,41 @@ _MOST_PASSES = 4
 
 
 class Checkpointer(threading.Thread):
-    """The thread. `committed` is called by the writer, `stop` by the loop's side."""
+    """The thread. `committed` and `prove_sound` are called by the writer, `stop` by the loop's side."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(name="trackpush-journal-checkpointer", daemon=True)
         self._path = folder / FILE_NAME
-        self._wal = folder / f"{FILE_NAME}-wal"
         self._wanted = threading.Event()
         self._copied = threading.Event()
         self._stopping = False
         self._commits = 0
+        self._damage: LogDamagedError | None = None
+        self.checkpoints = 0
+        """How many this thread has begun."""
+
+    def prove_sound(self) -> None:
+        """See that no checkpoint has found the log damaged. That lasts until the server is started again.
+
+        Raises:
+            LogDamagedError: one has.
+        """
+        if self._damage is not None:
+            raise self._damage
 
     def committed(self, connection: SqliteConnection) -> None:
         """After each commit, in the writer's thread: ask for a checkpoint when the log is long, end one that is due."""
-        if self._copied.is_set():
-            self._copied.clear()
-            with contextlib.suppress(SqliteError):
-                connection.copy_log()
-            return
-        self._commits += 1
-        if self._commits % _EVERY_COMMITS == 0 and not self._wanted.is_set() and self._log_bytes() > WAL_BYTES:
-            self._wanted.set()
+        with contextlib.suppress(SqliteError):
+            if self._copied.is_set():
+                self._copied.clear()
+                self._note(connection.copy_log())
+                return
+            self._commits += 1
+            if self._commits % _EVERY_COMMITS == 0 and not self._wanted.is_set():
+                frames = connection.log_frames()
+                self._note(frames)
+                if (frames.total - frames.copied) * connection.page_bytes > LOG_BYTES:
+                    self._wanted.set()
 
     def stop(self) -> None:
         """End the thread."""
@@ -64,18 +83,20 @@ class Checkpointer(threading.Thread):
                 return
 
     def _copy(self) -> None:
+        self.checkpoints += 1
         copied = 0
         with contextlib.closing(open_checkpointer(self._path)) as connection:
             for _ in range(_MOST_PASSES):
                 if self._stopping:
                     return
-                frames = connection.copy_log().total
-                if frames - copied < _SHORT_FRAMES:
+                frames = connection.copy_log()
+                self._note(frames)
+                if frames.total - copied < _SHORT_FRAMES:
                     return
-                copied = frames
+                copied = frames.total
 
-    def _log_bytes(self) -> int:
+    def _note(self, frames: LogFrames) -> None:
         try:
-            return self._wal.stat().st_size
-        except OSError:
-            return 0
+            frames.prove_sound()
+        except LogDamagedError as error:
+            self._damage = self._damage or error

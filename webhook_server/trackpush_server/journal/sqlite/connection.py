@@ -1,4 +1,4 @@
-"""The one place that opens the journal's file, and what its errors mean to people.
+"""The one place that opens the journal's file.
 
 apsw brings its own SQLite. Python's sqlite3 module uses the library of the operating system, and those of 2010 to 2026
 can lose commits (`trackpush_server.journal.sqlite.version`). Two SQLite libraries must never have the same file open in
@@ -6,20 +6,18 @@ one process: each gives away the file locks of the other. So an import contract 
 and no module of the server to import sqlite3.
 """
 
-import errno
-import os
-import shutil
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import apsw
 
-from trackpush_server.journal.sqlite.lock import JournalInUseError
+from trackpush_server.journal.sqlite.errors import LogDamagedError, LogInUseError
+from trackpush_server.journal.sqlite.folder import make_private
 from trackpush_server.journal.sqlite.terms import term
 from trackpush_server.journal.sqlite.version import UnsafeSqliteError, why_unsafe
 
-FILE_NAME = "journal.db"
 BUSY_SECONDS = 5.0
 _CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 4 * 1024
@@ -47,32 +45,21 @@ VALUE_ERRORS: Final = (
 Values = Sequence[Any] | Mapping[str, Any]
 
 
-class JournalMovedError(OSError):
-    """The file is not the one that this process opened."""
-
-
-class JournalMigratingError(OSError):
-    """The file is being brought to the schema of this version."""
-
-
-class JournalDamagedError(Exception):
-    """A check of the file found it damaged."""
-
-
-class JournalNotOpenError(OSError):
-    """The file is closed, because it could not be opened again."""
-
-
-class LogInUseError(OSError):
-    """A reader holds the log, so it can't be emptied now."""
-
-
 class LogFrames(NamedTuple):
     """The write-ahead log in frames; a frame is one page."""
 
     total: int
     copied: int
     """How many of them are in the file already."""
+
+    def prove_sound(self) -> None:
+        """See that no more was copied than the log holds.
+
+        Raises:
+            LogDamagedError: SQLite counts pages as copied that were not: see the WAL-reset bug.
+        """
+        if self.copied > self.total:
+            raise LogDamagedError(f"{self.copied} frames of the log count as copied, and it holds {self.total}")
 
 
 class SqliteConnection(apsw.Connection):
@@ -82,6 +69,11 @@ class SqliteConnection(apsw.Connection):
 
         def execute(self, statements: str, bindings: Values | None = None, **options: Any) -> Any:
             """Run statements up to the first row."""
+
+    @functools.cached_property
+    def page_bytes(self) -> int:
+        """The size of a page of this file."""
+        return int(self.execute("PRAGMA page_size").fetchone()[0])
 
     def change(self, sql: str, values: Values = ()) -> int:
         """Run a statement that changes rows; how many it changed."""
@@ -105,6 +97,12 @@ class SqliteConnection(apsw.Connection):
         with other.backup("temp", self, "main") as copying:
             copying.step()
         self.close()
+
+    def touch(self) -> int:
+        """Write a page within the current transaction, without changing a value: shows that a commit works."""
+        version = self.execute("PRAGMA user_version").fetchone()[0]
+        self.execute(f"PRAGMA user_version = {version}")
+        return 1
 
     def log_frames(self) -> LogFrames:
         """Count the frames of the log; copies none."""
@@ -155,6 +153,8 @@ def open_writer(path: Path, *, create: bool) -> SqliteConnection:
         SqliteError: the file can't be opened.
     """
     check_library()
+    if create:
+        make_private(path)
     connection = _connect(_uri(path), _CREATE if create else _READ_WRITE, cached_statements=256)
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -197,6 +197,7 @@ def open_checkpointer(path: Path) -> SqliteConnection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -1024")
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # before its first read it knows of no log
     return connection
 
 
@@ -224,90 +225,3 @@ def error_name(error: BaseException) -> str:
     result = getattr(error, "result", -1)  # apsw's own errors, such as those of bindings, have none
     extended = getattr(error, "extendedresult", -1)
     return str(apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(result, ""))
-
-
-def explain(path: Path, error: BaseException) -> str:
-    """Who, what and what to do, for an error of the journal file."""
-    return f"journal {path}: {_cause(path, error)}; updates are refused with 503 until then"
-
-
-def explain_read(path: Path, error: BaseException) -> str:
-    """The same for one who only reads."""
-    return f"journal {path}: {_cause(path, error)}"
-
-
-def _cause(path: Path, error: BaseException) -> str:
-    code = error_name(error) or _ERRNO_CODES.get(getattr(error, "errno", None) or 0, "")
-    text = f"{error} ({code})" if code else str(error)
-    if isinstance(error, JournalDamagedError):
-        return _DAMAGED.format(text=text)
-    for prefix, advice in _ADVICE.items():
-        if code.startswith(prefix):
-            return advice.format(text=text, free=_free(path), uid=os.getuid())
-    if isinstance(
-        error, JournalInUseError | JournalMigratingError | JournalMovedError | JournalNotOpenError | LogInUseError
-    ):
-        return str(error)
-    return _ADVICE["SQLITE_CANTOPEN"].format(text=text, uid=os.getuid()) if isinstance(error, OSError) else text
-
-
-def is_damage(error: BaseException) -> bool:
-    """Whether the file's content is broken."""
-    return isinstance(error, JournalDamagedError) or error_name(error).startswith(_DAMAGE)
-
-
-def prove_whole(connection: SqliteConnection) -> None:
-    """Check every page: a damaged file often opens well, and would be taken for recovered between two failures.
-
-    Raises:
-        JournalDamagedError: it is still damaged.
-    """
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise JournalDamagedError(" ".join(str(found).split()))
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether the disk has no room."""
-    return error_name(error) == "SQLITE_FULL" or getattr(error, "errno", None) in _NO_ROOM
-
-
-def prove_room(folder: Path) -> None:
-    """Take and give back some disk space: after a full disk, a single free page is no reason to accept updates again.
-
-    Raises:
-        OSError: there is still no room.
-    """
-    probe = folder / "journal.probe"
-    try:
-        with probe.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
-    finally:
-        probe.unlink(missing_ok=True)
-
-
-_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_ROOM_BYTES = 1024 * 1024
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_ERRNO_CODES = {errno.ENOSPC: "SQLITE_FULL", errno.EDQUOT: "SQLITE_FULL", errno.EROFS: "SQLITE_READONLY"}
-_DAMAGED = (
-    "the file is damaged: {text}; stop the server, then restore the file from a backup and remove the -wal and -shm"
-    " files beside it, or move all three away to start an empty one (pushes that are only in it are then not sent)"
-)
-_ADVICE = {
-    "SQLITE_FULL": "the disk is full ({free} bytes free): free space or grow the volume",
-    "SQLITE_READONLY": "it can't be written: {text}; make the file and its folder writable for uid {uid}",
-    "SQLITE_CORRUPT": _DAMAGED,
-    "SQLITE_NOTADB": _DAMAGED,
-    "SQLITE_IOERR": "the disk fails ({free} bytes free): {text}; look at the volume and the kernel's log",
-    "SQLITE_CANTOPEN": "it can't be opened: {text}; see that the folder exists and is writable for uid {uid}",
-    "SQLITE_BUSY": "another process holds it: {text}; end that process",
-    "SQLITE_LOCKED": "another process holds it: {text}; end that process",
-}
-
-
-def _free(path: Path) -> str:
-    try:
-        return str(shutil.disk_usage(path.parent).free)
-    except OSError:
-        return "unknown"

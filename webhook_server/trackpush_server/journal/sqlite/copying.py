@@ -15,13 +15,13 @@ from typing import Any, Final
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.connection import (
-    FILE_NAME,
     SqliteConnection,
     SqliteError,
-    explain_read,
     open_outside_reader,
     open_writer,
 )
+from trackpush_server.journal.sqlite.explain import explain_read
+from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, RETIRED, prepare
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.transfer import unrecognised
@@ -39,8 +39,6 @@ from trackpush_server.journal.transfer.records import (
     single,
 )
 
-RETIRED: Final = "journal.copied.db"
-PART: Final = "journal.part.db"
 _SQL: Final = load("trackpush_server.journal.sqlite.sql", "copying")
 
 
@@ -100,7 +98,7 @@ class SqliteSource:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = FolderLock(folder / "journal.lock")
+        self._lock = FolderLock(folder / LOCK)
         self._connection: SqliteConnection | None = None
         self._id = ""
         self._moved_to: JournalPlace | None = None
@@ -131,11 +129,12 @@ class SqliteSource:
         return SqliteReading(self._connection)
 
     async def retire(self, to: JournalPlace) -> None:
-        """See `Source`. A server started here by mistake begins with an empty journal, and pushes nothing twice."""
+        """See `Source`. A server that is started here by mistake refuses to start."""
         await self._close()
         retired = self._folder / RETIRED
         with _told(retired):
             if (self._folder / FILE_NAME).exists():
+                (self._folder / NOTE).unlink(missing_ok=True)
                 _rename(self._folder / FILE_NAME, retired)
             connection = open_writer(retired, create=False)
             try:
@@ -159,7 +158,7 @@ class SqliteTarget:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = FolderLock(folder / "journal.lock")
+        self._lock = FolderLock(folder / LOCK)
         self._opened: SqliteConnection | None = None
         self._last_id = 0
         self._names: dict[str, int] = {}
@@ -185,7 +184,7 @@ class SqliteTarget:
         """See `Target`."""
         path = self._folder / PART
         with _told(path):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            prepare(self._folder)
             await asyncio.to_thread(self._lock.acquire)
             if (self._folder / FILE_NAME).exists():
                 raise TransferError(f"{self._folder} holds a journal already; name an empty folder")
@@ -241,6 +240,7 @@ class SqliteTarget:
         """See `Target`."""
         self._connection.close()
         self._opened = None
+        (self._folder / NOTE).unlink(missing_ok=True)  # of another journal, which was here before
         _rename(self._folder / PART, self._folder / FILE_NAME)
 
     async def close(self) -> None:

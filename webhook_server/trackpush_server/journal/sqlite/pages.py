@@ -19,13 +19,9 @@ from trackpush_server.journal.port import (
 )
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.connection import (
-    FILE_NAME,
-    SqliteConnection,
-    SqliteError,
-    explain_read,
-    open_reader,
-)
+from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_reader
+from trackpush_server.journal.sqlite.explain import explain_read
+from trackpush_server.journal.sqlite.folder import FILE_NAME
 from trackpush_server.journal.sqlite.search import snapshot
 
 _T = TypeVar("_T")

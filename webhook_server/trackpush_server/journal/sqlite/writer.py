@@ -13,29 +13,23 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import structlog
+
 from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned
-from trackpush_server.journal.sqlite.connection import (
-    FILE_NAME,
-    VALUE_ERRORS,
-    JournalMigratingError,
-    JournalMovedError,
-    JournalNotOpenError,
-    SqliteConnection,
-    SqliteError,
-    explain,
-    explain_read,
-    is_damage,
-    is_full,
-    open_writer,
-    prove_room,
-    prove_whole,
-)
+from trackpush_server.journal.sqlite.checkpointer import Checkpointer
+from trackpush_server.journal.sqlite.connection import VALUE_ERRORS, SqliteConnection, SqliteError, open_writer
+from trackpush_server.journal.sqlite.errors import JournalMigratingError, JournalMovedError, JournalNotOpenError
+from trackpush_server.journal.sqlite.explain import explain, explain_read, is_damage, is_full, prove_room, prove_whole
+from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, check_kept, prepare
 from trackpush_server.journal.sqlite.indexing import Indexing, last_id
 from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.sqlite.log_note import LogNote
 from trackpush_server.journal.sqlite.recovery import unannounced
+
+_log = structlog.get_logger("trackpush.journal")
 
 _OUTCOMES_WAIT_SECONDS = 0.005
 """How long outcomes wait for company. After a crash, pushes with unwritten outcomes are sent again: keep it short."""
@@ -72,11 +66,13 @@ class Listener:
         on_done: Callable[[Done], None],
         on_refused: Callable[[Sequence[Append | Call | Offline], Exception], None],
         on_state: Callable[[str | None], None],
+        on_missing: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._on_done = on_done
         self._on_refused = on_refused
         self._on_state = on_state
+        self._on_missing = on_missing
 
     def done(self, done: Done) -> None:
         """A commit has reached the disk."""
@@ -91,6 +87,10 @@ class Listener:
         """The journal can't be written, or can again."""
         self._call(self._on_state, reason)
 
+    def missing(self, what: str) -> None:
+        """The journal lacks something that an earlier process stored."""
+        self._call(self._on_missing, what)
+
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody is left to tell
             self._loop.call_soon_threadsafe(callback, *arguments)
@@ -100,14 +100,16 @@ class Writer(threading.Thread):
     """The thread. Entries go in with `put`; it ends after `stop`, when all that is queued is written or refused."""
 
     def __init__(
-        self, folder: Path, listener: Listener, on_commit: Callable[[SqliteConnection], None], *, sealer: Sealer
+        self, folder: Path, listener: Listener, checkpointer: Checkpointer, *, sealer: Sealer, volume: bool = False
     ) -> None:
         super().__init__(name="trackpush-journal-writer", daemon=True)
         self._path = folder / FILE_NAME
         self._folder = folder
-        self._lock = FolderLock(folder / "journal.lock")
+        self._volume = volume
+        self._lock = FolderLock(folder / LOCK)
+        self._note = LogNote(folder)
         self._listener = listener
-        self._after_commit = on_commit
+        self._checkpointer = checkpointer
         self._sealer = sealer
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._connection: SqliteConnection | None = None
@@ -121,6 +123,7 @@ class Writer(threading.Thread):
         self._look_at = 0.0
         self._last_error: BaseException | None = None
         self._kept: list[Outcome] = []
+        self._missing_reported = False
         self._stopping = threading.Event()
         self._reason: str | None = "not started"
         self.opened = threading.Event()
@@ -144,20 +147,26 @@ class Writer(threading.Thread):
                 entries = self._take()
                 if entries:
                     self._store(entries)
+                elif not self._stopping.is_set():
+                    self._rest()
                 if self._stopping.is_set() and self._queue.empty():
                     return
         finally:
             self.opened.set()
-            self._close()
+            self._end()
+            self._note.close()
             self._lock.release()
 
     def _take(self) -> list[Entry]:
-        """All that is queued, waiting for the first.
+        """All that is queued, waiting for the first; nothing if none comes for a while.
 
         Outcomes alone have time: nobody waits for them, so for a few milliseconds they wait for a request to share
         its commit. That halves the commits of a server that isn't busy.
         """
-        entry = self._queue.get()
+        try:
+            entry = self._queue.get(timeout=self._note.patience(_LOOK_EVERY))
+        except queue.Empty:
+            return []
         entries: list[Entry] = []
         rows = 0
         patient_until = time.monotonic() + _OUTCOMES_WAIT_SECONDS
@@ -186,7 +195,8 @@ class Writer(threading.Thread):
             self._lost(entries, error)
         else:
             if self._connection is not None:
-                self._after_commit(self._connection)
+                self._checkpointer.committed(self._connection)
+                self._note.committed(self._connection)
             for entry in entries:
                 if isinstance(entry, Offline):
                     self._do_offline(entry)
@@ -197,6 +207,7 @@ class Writer(threading.Thread):
             raise JournalNotOpenError("the journal is not open")
         begun = time.perf_counter()
         self._look(begun)
+        self._checkpointer.prove_sound()
         done = Done()
         connection.execute("BEGIN IMMEDIATE")
         writing = Writing(connection, self._names, self._sealer, self._indexing, self._next_id)
@@ -221,7 +232,7 @@ class Writer(threading.Thread):
             self._empty_log()
             if self._connection is not None:
                 self._indexing.keep(self._connection)
-            self._close()
+            self._end()
             done.calls = [(entry.done, entry.run())]
         except (SqliteError, OSError) as error:
             self._listener.refused([entry], JournalUnavailableError(explain_read(self._path, error)))
@@ -246,6 +257,19 @@ class Writer(threading.Thread):
         self._look_at = now + _LOOK_EVERY
         if _identity(self._path) != self._identity:
             raise JournalMovedError("the file was moved, removed or replaced while it was in use")
+        if self._lock.restore():
+            _log.warning("journal_lock_restored", path=str(self._folder / LOCK), found="it was removed or replaced")
+
+    def _rest(self) -> None:
+        """Nothing is to be stored: note what the log holds, and see that the journal is as it should be."""
+        if self._connection is None:
+            return
+        try:
+            self._note.rest(self._connection)
+            self._look(time.perf_counter())
+            self._checkpointer.prove_sound()
+        except Exception as error:  # noqa: BLE001  whatever it is: the journal must be refused, and the thread live on
+            self._lost([], error)
 
     def _store_one_by_one(self, entries: Sequence[Entry]) -> None:
         """A value in the batch can't be stored: store each entry alone, so that only that one is cleaned."""
@@ -325,7 +349,9 @@ class Writer(threading.Thread):
 
     def _open(self) -> None:
         self._close()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._checkpointer.prove_sound()
+        prepare(self._folder, volume=self._volume)
+        check_kept(self._folder)
         self._lock.acquire()
         if self._last_error is not None and is_full(self._last_error):
             prove_room(self._folder)
@@ -334,7 +360,10 @@ class Writer(threading.Thread):
                 "the file was moved or removed under the running server: put it back, or restart the server to begin"
                 " an empty one",
             )
+        self._note.open()
         connection = self._connection = open_writer(self._path, create=self._announced is None)
+        self._note.opened(connection)
+        self._report_missing()
         if self._last_error is not None and is_damage(self._last_error):
             prove_whole(connection)
         if schema.takes_long(connection):
@@ -343,14 +372,20 @@ class Writer(threading.Thread):
         schema.migrate(connection)
         schema.refuse_moved(connection)
         connection.execute("BEGIN IMMEDIATE")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        connection.execute(f"PRAGMA user_version = {version}")
+        connection.touch()
         connection.execute("COMMIT")  # proves that a commit works, not only an open
+        self._note.rest(connection)
         self._identity = _identity(self._path)
         self._names.load(connection)
         self._indexing.load(connection)
         self._continue_ids(connection)
         self._last_error = None
+
+    def _report_missing(self) -> None:
+        if self._note.missing is not None and not self._missing_reported:
+            self._missing_reported = True
+            _log.error("journal_log_incomplete", path=str(self._path), found=self._note.missing)
+            self._listener.missing(self._note.missing)
 
     def _continue_ids(self, connection: SqliteConnection) -> None:
         """Ids never go back while the process lives, also over a file restored from a backup: others hold them."""
@@ -373,6 +408,12 @@ class Writer(threading.Thread):
                 elif entry is not None:
                     refused.append(entry)
         self._listener.refused(refused, JournalUnavailableError(self._reason or "the journal is not open"))
+
+    def _end(self) -> None:
+        """Close the file in order: what is noted then needs no log."""
+        if self._connection is not None:
+            self._note.end(self._connection)
+        self._close()
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -3,7 +3,8 @@
 import re
 from importlib import resources
 
-from trackpush_server.journal.sqlite.connection import JournalMovedError, SqliteConnection
+from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.errors import JournalMovedError
 from trackpush_server.journal.sqlite.indexing import store_all_terms
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
