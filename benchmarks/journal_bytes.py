@@ -34,18 +34,23 @@ class WrittenBytes(msgspec.Struct, frozen=True, kw_only=True):
     ingest_empty: float
     """With 64 requests at once, on an empty file."""
     ingest_full: float
-    filling: float
+    filling: float | None
+    """Updates a second while the file was filled, 1,000 in a commit; None: the file was there already."""
     file_bytes: float
     """Size of the file for each update in it."""
 
 
-async def measure(rig: Rig, *, rows: int, count: int, revision: str | None = None) -> WrittenBytes:
+async def measure(
+    rig: Rig, *, rows: int, count: int, revision: str | None = None, filled: Path | None = None
+) -> WrittenBytes:
     """Measure this version or an older one, in a process of its own.
+
+    ``filled`` keeps the file of each version, so that the next run need not fill it again.
 
     Raises:
         VoidError: it ended with an error.
     """
-    folder = rig.folder / "journal-bytes"
+    folder = rig.folder / "journal-bytes" if filled is None else filled / (revision or "this")
     async with _version(revision) as root:
         try:
             output = await _run(
@@ -55,7 +60,8 @@ async def measure(rig: Rig, *, rows: int, count: int, revision: str | None = Non
                 path=os.pathsep.join(str(root / package) for package in PACKAGES),
             )
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            for old in folder.glob("*" if filled is None else "empty-*"):
+                await asyncio.to_thread(shutil.rmtree, old, ignore_errors=True)
     return msgspec.convert({**msgspec.json.decode(output), "rows": rows}, WrittenBytes)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
 import msgspec
@@ -157,8 +158,10 @@ class Bench:
         for revision in (*self._options.against, None):
             self._fsync()
             rows = self._options.rows or self._sizes.journal_rows
-            count = self._sizes.journal_updates
-            found = await journal_bytes.measure(self._rig, rows=rows, count=count, revision=revision)
+            count = self._options.updates or self._sizes.journal_updates
+            found = await journal_bytes.measure(
+                self._rig, rows=rows, count=count, revision=revision, filled=self._options.filled
+            )
             name = revision or journal_bytes.THIS
             self.run.bytes[name] = found
             ingest = f"ingest {found.ingest_empty:,.0f} -> {found.ingest_full:,.0f}/s"
@@ -238,11 +241,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (may be repeated)")
     parser.add_argument("--cases", nargs="+", choices=tuple(cases.CASES), default=list(cases.CASES))
     parser.add_argument("--rounds", type=int, help="rounds of all parts but isolation")
-    parser.add_argument("--updates", type=int, help="replicas, growth: updates of each round")
+    parser.add_argument("--updates", type=int, help="replicas, growth, bytes: updates of each round")
     parser.add_argument("--connections", type=int, default=64, help="closed loop: requests under way at any time")
     parser.add_argument("--rate", type=float, default=1000.0, help="open loop: updates a second")
     parser.add_argument("--backlog", type=int, help="how many pushes wait")
     parser.add_argument("--rows", type=int, help="bytes: updates in the file")
+    parser.add_argument("--filled", type=Path, help="bytes: keep the files in this folder, use those of an earlier run")
     parser.add_argument(
         "--against", nargs="+", default=[], metavar="REV", help="bytes: older versions, measured before this"
     )
