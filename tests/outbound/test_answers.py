@@ -27,9 +27,15 @@ class Case(NamedTuple):
 
 _AT_ONCE = "aiohttp forgets the status when what follows it is bad and comes in the same read; the client has answered"
 
+_FRAMED_TWICE = "aiohttp refuses what a proxy must not pass on; to us the head says that the client has the push"
+
 
 def head(*lines: str) -> bytes:
     return "".join(f"{line}\r\n" for line in ("HTTP/1.1 200 OK", *lines, "")).encode()
+
+
+def _framed_twice(*pieces: bytes) -> Case:
+    return Case(pieces, 200, reused=False, oracle=(Failure.PROTOCOL, False), why=_FRAMED_TWICE)
 
 
 CASES = {
@@ -135,8 +141,44 @@ CASES = {
     "two lengths that differ": Case(
         (head("Content-Length: 2", "Content-Length: 3") + b"ok",), Failure.PROTOCOL, reused=False
     ),
-    "length and chunked": Case(
-        (head("Content-Length: 2", "Transfer-Encoding: chunked") + b"0\r\n\r\n",), Failure.PROTOCOL, reused=False
+    "length and chunked": _framed_twice(head("Content-Length: 2", "Transfer-Encoding: chunked") + b"0\r\n\r\n"),
+    "chunked and length": _framed_twice(head("Transfer-Encoding: chunked", "Content-Length: 5") + b"0\r\n"),
+    "chunked and two lengths": _framed_twice(
+        head("Transfer-Encoding: chunked", "Content-Length: 5", "Content-Length: 6") + b"0\r\n\r\n"
+    ),
+    "two equal lengths": _framed_twice(head("Content-Length: 2", "content-length:2") + b"ok"),
+    "a list of equal lengths": _framed_twice(head("Content-Length: 2, 2") + b"ok"),
+    "two equal lengths, no body": _framed_twice(head("Content-Length: 0", "Content-Length: 0")),
+    "two equal lengths, bare line feeds": _framed_twice(
+        b"HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 2\nX: y\n\nok"
+    ),
+    "two equal lengths, byte by byte": _framed_twice(
+        *(bytes([byte]) for byte in head("Content-Length: 2", "Content-Length: 2", "X: y") + b"ok")
+    ),
+    "chunked and length after interim answers": _framed_twice(
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        + head("Transfer-Encoding: chunked", "Content-Length: 5")
+        + b"0\r\n\r\n",
+    ),
+    "identity and length": _framed_twice(head("Transfer-Encoding: identity", "Content-Length: 2") + b"ok"),
+    "two equal lengths of a rejection": Case(
+        (b"HTTP/1.1 422 No\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nno",),
+        422,
+        reused=False,
+        oracle=(Failure.PROTOCOL, False),
+        why=_FRAMED_TWICE,
+    ),
+    "two equal lengths in a head that never ends": Case(
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n",),
+        Failure.RESET,
+        reused=False,
+        then="close",
+        oracle=(Failure.PROTOCOL, False),
+        why=_FRAMED_TWICE,
+    ),
+    "chunked and a length that is no number": Case(
+        (head("Transfer-Encoding: chunked", "Content-Length: two") + b"0\r\n\r\n",), Failure.PROTOCOL, reused=False
     ),
     "length that is no number": Case((head("Content-Length: two") + b"ok",), Failure.PROTOCOL, reused=False),
     "a head of a megabyte": Case(

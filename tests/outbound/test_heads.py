@@ -111,10 +111,20 @@ def test_any_retry_after_is_a_wait_or_nothing(value: str) -> None:
         (b"HTTP/1.1 103 Hints\r\nRetry-After: 1\r\n\r\nHTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", None),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 16\r\n\r\n\r\nRetry-After: 7", None),
         (b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nRetry-After: 7\r\n\r\n", None),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\nno", 7.0),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", None),
         (b"HTTP/1.1 200 OK\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", None),
     ],
-    ids=["503", "any case", "not of an interim answer", "not of the body", "not of trailers", "none", "not of a 200"],
+    ids=[
+        "503",
+        "any case",
+        "not of an interim answer",
+        "not of the body",
+        "not of trailers",
+        "framed twice",
+        "none",
+        "not of a 200",
+    ],
 )
 @pytest.mark.parametrize("cut", [False, True], ids=["at once", "in pieces"])
 async def test_retry_after_of_a_failure_is_told(answer: bytes, seconds: float | None, cut: bool) -> None:  # noqa: FBT001

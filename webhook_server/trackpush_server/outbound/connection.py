@@ -19,6 +19,7 @@ from trackpush_server.outbound.alarms import Alarms
 from trackpush_server.outbound.alerts import alert
 from trackpush_server.outbound.excerpt import MAX_BODY, excerpt
 from trackpush_server.outbound.exchange import Exchange
+from trackpush_server.outbound.framing import complete_head, framed_once, is_about_framing
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.outbound.retry_after import parse_retry_after
 
@@ -75,6 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         "_done",
         "_exchange",
         "_first",
+        "_framed_twice",
         "_head",
         "_idle_since",
         "_keep",
@@ -118,6 +120,7 @@ class Connection(asyncio.BufferedProtocol):
         self._body = b""
         self._retry_after: float | None = None
         self._protocol_error = ""
+        self._framed_twice: Exception | None = None
 
     # ---- for the pool
 
@@ -186,14 +189,33 @@ class Connection(asyncio.BufferedProtocol):
     def _parse(self, data: memoryview) -> None:
         known = self._status
         self._read += len(data)
-        try:
-            self._parser.feed_data(data)
-        except _PARSER_ERRORS as error:
-            self._surplus = True
-            if not self._status:
-                self._protocol_error = self._protocol_error or str(error) or "it can't be parsed"
+        refused: Exception | None = self._framed_twice
+        if refused is None:
+            try:
+                self._parser.feed_data(data)
+            except _PARSER_ERRORS as error:
+                self._surplus = True
+                refused = error
         if not known and (not self._status or self._status >= _MULTIPLE_CHOICES):
             self._head += bytes(data)
+        if refused is not None and not self._status:
+            self._read_refused(refused)
+
+    def _read_refused(self, error: Exception) -> None:
+        """The parser refuses the head: where only its framing is at fault, its status counts once it is complete."""
+        if self._protocol_error:
+            return
+        if not is_about_framing(error):
+            self._protocol_error = str(error) or "it can't be parsed"
+            return
+        head = complete_head(self._head)
+        if head is None:
+            self._framed_twice = error
+            return
+        once = framed_once(head)
+        self._status = 0 if once is None else _HeadReader(once).status
+        if not self._status:
+            self._protocol_error = str(error)
 
     def eof_received(self) -> bool:
         """The other side has ended: so do we."""
@@ -338,10 +360,12 @@ def _parser(handler: object) -> httptools.HttpResponseParser:
 
 
 class _HeadReader:
-    """Finds Retry-After in a head that was parsed before, without headers."""
+    """Finds Retry-After in a head that was parsed before, without headers, and the status."""
 
     def __init__(self, data: bytes) -> None:
         self.value: bytes | None = None
+        self.status = 0
+        """Of the final answer; 0 when there is none in it."""
         self._ended = False
         self._parser = _parser(self)
         with contextlib.suppress(*_PARSER_ERRORS):
@@ -356,6 +380,7 @@ class _HeadReader:
         """Interim answers have headers too, but none that count."""
         if self._parser.get_status_code() >= _OK:
             self._ended = True
+            self.status = self._parser.get_status_code()
         elif not self._ended:
             self.value = None
 
@@ -363,5 +388,6 @@ class _HeadReader:
 def _retry_after(head: bytes) -> float | None:
     if b"retry-after" not in head.lower():
         return None
-    value = _HeadReader(head).value
+    whole = complete_head(head)
+    value = _HeadReader((framed_once(whole) if whole else None) or head).value
     return None if value is None else parse_retry_after(value.decode("latin-1"), time.time())

@@ -1,0 +1,50 @@
+"""Heads whose body is framed twice: with Transfer-Encoding and Content-Length, or with one length several times.
+
+The parser refuses them, as a proxy must: it could pass on bytes that the next one takes for another message. An
+answer to a push is passed on to nobody. Its head says what became of the push, and the connection is not used again.
+Pure.
+"""
+
+import re
+
+_END = re.compile(rb"\r?\n\r?\n")
+_LENGTH = b"content-length"
+_ENCODING = b"transfer-encoding"
+
+
+def is_about_framing(error: Exception) -> bool:
+    """Whether the parser refused the head for its lengths."""
+    return "Content-Length" in str(error)
+
+
+def complete_head(data: bytes) -> bytes | None:
+    """The bytes up to the end of the final answer's head, interim answers included; None if it isn't there yet."""
+    start = 0
+    while (end := _END.search(data, start)) is not None:
+        if not re.match(rb"HTTP/1\.[01] 1\d\d\b", data[start:]):
+            return data[: end.end()]
+        start = end.end()
+    return None
+
+
+def framed_once(head: bytes) -> bytes | None:
+    """The same head with one framing; None where its lengths contradict each other, or are no numbers."""
+    lines = head.split(b"\n")
+    lengths = {part.strip() for line in lines if _name(line) == _LENGTH for part in _value(line).split(b",")}
+    if not all(length.isdigit() for length in lengths):
+        return None
+    is_encoded = any(_name(line) == _ENCODING for line in lines)
+    if len(lengths) > 1 and not is_encoded:
+        return None
+    kept = [line for line in lines if _name(line) != _LENGTH]
+    if not is_encoded:
+        kept[-2:-2] = [b"Content-Length: " + length + b"\r" for length in lengths]
+    return b"\n".join(kept)
+
+
+def _name(line: bytes) -> bytes:
+    return line.partition(b":")[0].strip().lower()
+
+
+def _value(line: bytes) -> bytes:
+    return line.partition(b":")[2]
