@@ -15,7 +15,7 @@ _TERMS_STORED = 7
 
 
 _IS_LONG = "SELECT 1 FROM updates LIMIT 1 OFFSET 20000"
-TAKES_LONG = "it is being converted for this version of Trackpush, about half a minute for each million updates"
+TAKES_LONG = "it is being converted for this version of Trackpush, half a minute or more for each million updates"
 
 
 class NewerSchemaError(Exception):
