@@ -20,9 +20,9 @@ LEFT JOIN LATERAL (
 
 -- name: fetch
 -- Given pushes of a PushConfig, those that are still pending.
-SELECT n.last_id, n.history, p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at,
-    u.notification, u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
-FROM trackpush.counter AS n CROSS JOIN unnest($2::bigint[]) AS w (update_id)
+SELECT (SELECT n.last_id FROM trackpush.counter AS n) AS last_id, (SELECT n.history FROM trackpush.counter AS n) AS history,
+    p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification, u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
+FROM unnest($2::bigint[]) AS w (update_id)
 JOIN trackpush.pushes AS p ON p.update_id = w.update_id
     AND p.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1) AND p.state = 0
 JOIN trackpush.updates AS u ON u.id = w.update_id
