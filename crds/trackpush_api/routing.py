@@ -119,6 +119,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 10_000
     max_connections_per_peer: int = 5_000
     """Of one address."""
+    max_updates_per_body: int = 2_000
     max_concurrent_requests: int = 1024
 
 

@@ -97,6 +97,7 @@ def _settings(
         base_path=spec.base_path,
         limits=Limits(
             max_body_bytes=limits.max_body_bytes,
+            max_updates_per_body=limits.max_updates_per_body,
             header_timeout=seconds(limits.header_timeout),
             body_timeout=seconds(limits.body_timeout),
             idle_timeout=seconds(limits.idle_timeout),

@@ -204,7 +204,7 @@ async def test_a_mistake_of_ours_is_503_with_a_reference_that_the_log_has_too(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("marked-secret")
 
-    monkeypatch.setattr("trackpush_server.receiver.handler.parse", fail)
+    monkeypatch.setattr("trackpush_server.receiver.handler.parse_in_steps", fail)
     async with serving(tmp_path) as server, client.post(url(server), data=ONE, headers=KEY) as answer:
         message = (await answer.json())["message"]
 

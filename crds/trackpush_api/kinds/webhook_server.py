@@ -147,6 +147,9 @@ class Limits(ApiModel):
     """Bounds of the receiver."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=67_108_864)] = Field(1_048_576, description="Largest body.")
+    max_updates_per_body: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        2_000, description="Tracking updates in one body; a body with more gets 413."
+    )
     header_timeout: Duration = Field("10s", description="For a whole request head.")
     body_timeout: Duration = Field("20s", description="For a whole body.")
     idle_timeout: Duration = Field("75s", description="Between two requests of a connection.")

@@ -1,25 +1,32 @@
 """The aggregators: one module each, pure functions from a request body to tracking updates.
 
-What they send, and why it is read this way, stands in the aggregators' reference; section numbers in these modules are
-its own.
+The aggregators' reference says what they send and why it is read this way.
+Section numbers in these modules are those of the reference.
 """
 
+from trackpush_server.aggregators import strangers
 from trackpush_server.aggregators.compose import composable, compose
 from trackpush_server.aggregators.document import decode
-from trackpush_server.aggregators.errors import MalformedBodyError
+from trackpush_server.aggregators.errors import MalformedBodyError, TooManyUpdatesError
 from trackpush_server.aggregators.leftovers import mentions, printable
 from trackpush_server.aggregators.parsed import Leftover, Parsed
-from trackpush_server.aggregators.registry import body_key, parse
+from trackpush_server.aggregators.registry import STEP, body_key, parse, parse_in_steps
+from trackpush_server.aggregators.strangers import Content
 
 __all__ = [
+    "STEP",
+    "Content",
     "Leftover",
     "MalformedBodyError",
     "Parsed",
+    "TooManyUpdatesError",
     "body_key",
     "composable",
     "compose",
     "decode",
     "mentions",
     "parse",
+    "parse_in_steps",
     "printable",
+    "strangers",
 ]

@@ -15,11 +15,12 @@ import msgspec
 from trackpush_server.aggregators import charset
 from trackpush_server.aggregators.errors import MalformedBodyError
 
-_STRICT = msgspec.json.Decoder(float_hook=Decimal)
+MOST_LEVELS = 64
+"""Levels of nesting. Real bodies have fewer than ten; what reads a body later is bounded by this."""
+_LARGEST_EXPONENT = 308
+"""Of numbers: beyond, a double is infinite, and most readers of JSON fail. Such a number becomes its text."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_DEEP = "The body is nested too deeply to be a tracking update"
-_MAX_INT_DIGITS = 4000
-"""Python refuses to convert more than 4,300 digits to an int; longer numbers are kept as Decimal."""
+_DEEP = f"The body is nested more than {MOST_LEVELS} levels deep; no tracking update is"
 _ESCAPE = re.compile(
     r"(?P<keep>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
@@ -36,17 +37,17 @@ class Repaired(msgspec.Struct, frozen=True):
 def decode(body: bytes, content_type: str = "") -> Any:
     """The JSON document of a request body; an empty body is ``null``.
 
-    ``content_type`` is the request's, for its charset. Numbers lose nothing: integers of any size, others as Decimal
-    (text where Decimal can't hold them). Hand the result to `parse` and `body_key` as it is: it is a `Repaired` where
-    the body was not valid JSON in UTF-8.
+    ``content_type`` is the request's, for its charset. Numbers lose nothing: integers become int, others Decimal, and
+    one that no double can hold becomes its text. Hand the result to `parse` and `body_key` as it is: it is a `Repaired`
+    where the body was not valid JSON in UTF-8 with readable numbers.
 
     Raises:
         MalformedBodyError: no JSON even after repair, or nested too deeply.
     """
     if charset.is_utf8(body, content_type):
         try:
-            return _STRICT.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation):
+            return _within_bounds(_STRICT.decode(body), body)
+        except (msgspec.DecodeError, UnicodeDecodeError, _UnreadableNumberError):
             pass
         except RecursionError:
             raise MalformedBodyError(_DEEP) from None
@@ -79,8 +80,8 @@ def _read(text: str) -> Any:
     try:
         body = text.removeprefix("\ufeff").encode()
         try:
-            document = _STRICT.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation):
+            document = _within_bounds(_STRICT.decode(body), body)
+        except (msgspec.DecodeError, UnicodeDecodeError, _UnreadableNumberError):
             document = json.loads(
                 _ESCAPE.sub(_whole, text.removeprefix("\ufeff")),
                 strict=False,
@@ -88,7 +89,7 @@ def _read(text: str) -> Any:
                 parse_float=_decimal,
                 parse_constant=_absent,
             )
-            body = _ENCODER.encode(document)
+            body = _ENCODER.encode(_within_bounds(document, body))
         return Repaired(document, body)
     except json.JSONDecodeError as error:
         raise MalformedBodyError(
@@ -102,14 +103,78 @@ def _whole(match: re.Match[str]) -> str:
     return match[0] if match["keep"] else "\\ufffd"
 
 
-def _integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= _MAX_INT_DIGITS else Decimal(digits)
+class _UnreadableNumberError(ValueError):
+    """A number that no double can hold."""
+
+
+def _within_bounds(document: Any, body: bytes) -> Any:
+    """The document.
+
+    Raises:
+        MalformedBodyError: it has too many levels.
+        _UnreadableNumberError: an integer is too large. Other numbers are looked at while they are decoded.
+    """
+    if body.count(b"[") + body.count(b"{") > MOST_LEVELS and levels(document) > MOST_LEVELS:
+        raise MalformedBodyError(_DEEP)
+    if _LONG_DIGITS.search(body) is not None and _has_huge_integer(document):
+        raise _UnreadableNumberError
+    return document
+
+
+_LONG_DIGITS = re.compile(rb"[0-9]{%d}" % _LARGEST_EXPONENT)
+
+
+def levels(document: Any) -> int:
+    """How deep it is nested, up to one more than is allowed; without recursion."""
+    level, containers = 0, [document] if isinstance(document, dict | list) else []
+    while containers and level <= MOST_LEVELS:
+        level += 1
+        containers = [
+            value
+            for container in containers
+            for value in (container.values() if isinstance(container, dict) else container)
+            if isinstance(value, dict | list)
+        ]
+    return level
+
+
+def _has_huge_integer(document: Any) -> bool:
+    """Of a document whose levels are bounded."""
+    if isinstance(document, int):
+        return not -_HUGE < document < _HUGE
+    values = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return any(map(_has_huge_integer, values))
+
+
+_HUGE = 10**_LARGEST_EXPONENT
+
+
+def _number(digits: str) -> Decimal:
+    """A number with a fraction or an exponent.
+
+    Raises:
+        _UnreadableNumberError: no double can hold it.
+    """
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        raise _UnreadableNumberError from None
+    if abs(number.adjusted()) >= _LARGEST_EXPONENT and number:
+        raise _UnreadableNumberError
+    return number
+
+
+_STRICT = msgspec.json.Decoder(float_hook=_number)
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _LARGEST_EXPONENT else digits
 
 
 def _decimal(digits: str) -> Decimal | str:
     try:
-        return Decimal(digits)
-    except InvalidOperation:
+        return _number(digits)
+    except _UnreadableNumberError:
         return digits
 
 

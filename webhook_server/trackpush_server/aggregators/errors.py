@@ -7,3 +7,11 @@ class MalformedBodyError(ValueError):
     The message says what was found and where, for the aggregator's own log. It never echoes the body, which may hold
     personal data and keys.
     """
+
+
+class TooManyUpdatesError(Exception):
+    """The body reports more updates than one body may; ``most`` says how many that is."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most} updates")
+        self.most = most

@@ -1,6 +1,6 @@
 """All aggregators behind one door: which module reads a document, and what the receiver asks of it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import clickpost, leftovers, shiprocket, shipway
 from trackpush_server.aggregators.batch import reports
 from trackpush_server.aggregators.document import unwrap
+from trackpush_server.aggregators.errors import TooManyUpdatesError
 from trackpush_server.aggregators.parsed import Item, Parsed, Stray
 from trackpush_server.aggregators.redact import Secret, secret
 from trackpush_server.aggregators.times import latest
@@ -21,6 +22,10 @@ _READERS: dict[Aggregator, Callable[[Item, bytes, int], Iterable[TrackingUpdate 
 }
 
 
+STEP = 50
+"""Updates between two turns of the event loop: parsing one takes some tens of microseconds."""
+
+
 def parse(
     aggregator: Aggregator,
     document: Any,
@@ -30,40 +35,73 @@ def parse(
     received_at: int,
     content_type: str = "",
 ) -> Parsed:
+    """See `parse_in_steps`; all at once."""
+    steps = parse_in_steps(aggregator, document, body, key=key, received_at=received_at, content_type=content_type)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            parsed: Parsed = done.value
+            return parsed
+
+
+def parse_in_steps(
+    aggregator: Aggregator,
+    document: Any,
+    body: bytes,
+    *,
+    key: str | None,
+    received_at: int,
+    content_type: str = "",
+    most: int | None = None,
+) -> Generator[None, None, Parsed]:
     """The tracking updates that a body reports, in its order, and what else is in it. An array of objects is a batch.
 
     ``document`` is what `decode` made of ``body``. ``key`` is the key that the request presented: it is redacted
     wherever the aggregator echoes it. ``received_at`` is in milliseconds since the epoch: no time that lies more than a
-    day after it is accepted.
+    day after it is accepted. It yields after every `STEP` updates, so that the caller can let others work.
 
     Raises:
         MalformedBodyError: the JSON is neither an object nor an array of objects.
+        TooManyUpdatesError: there are more updates than ``most``.
     """
     original = body
     document, body = unwrap(document, body)
-    read = _READERS[aggregator]
-    until = latest(received_at)
     updates: list[TrackingUpdate] = []
     rest: list[Stray] = []
-    for item, raw in reports(document, body):
-        empty = True
-        for found in read(item, raw, until):
-            empty = False
-            if isinstance(found, TrackingUpdate):
-                updates.append(found)
-            else:
-                rest.append(found)
-        if empty and not leftovers.is_probe(item):
-            rest.append(Stray(item, raw))
+    for number, found in enumerate(found_in(aggregator, document, body, latest(received_at)), 1):
+        if isinstance(found, TrackingUpdate):
+            updates.append(found)
+        else:
+            rest.append(found)
+        if most is not None and number > most:
+            raise TooManyUpdatesError(most)
+        if number % STEP == 0:
+            yield
     finder = secret(key) if key else None
     if finder is not None:
-        updates = [_without(finder, update) for update in updates]
+        for number, update in enumerate(updates):
+            updates[number] = _without(finder, update)
+            if number % STEP == STEP - 1:
+                yield
     if not updates:
         left = (leftovers.whole(document, body, original, content_type, finder),) if rest else ()
         return Parsed((), identified=False, leftovers=left)
     if isinstance(document, list):
         rest += leftovers.strays(document, body)
     return Parsed(tuple(updates), identified=True, leftovers=tuple(leftovers.each(rest, finder)) if rest else ())
+
+
+def found_in(aggregator: Aggregator, document: Any, body: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
+    """Each update, and each object that holds none and is not a probe."""
+    read = _READERS[aggregator]
+    for item, raw in reports(document, body):
+        empty = True
+        for found in read(item, raw, until):
+            empty = False
+            yield found
+        if empty and not leftovers.is_probe(item):
+            yield Stray(item, raw)
 
 
 def body_key(aggregator: Aggregator, document: Any) -> str | None:

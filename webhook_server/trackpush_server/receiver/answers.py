@@ -169,6 +169,14 @@ def unexpected(reference: str) -> Answer:
 
 
 @lru_cache(maxsize=64)
+def too_many_updates(limit: int) -> Answer:
+    """413: the body reports more than ``limit`` updates."""
+    return _refusal(
+        413, "too_many_updates", f"The body reports more than {limit} updates. Send fewer updates at once.", ends=True
+    )
+
+
+@lru_cache(maxsize=64)
 def too_large(limit: int) -> Answer:
     """413: the body is larger than ``limit`` bytes, as it came or unpacked."""
     return _refusal(

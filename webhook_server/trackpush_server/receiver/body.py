@@ -31,7 +31,7 @@ class DroppedBodyError(Exception):
 
 
 def read_at_once(request: Request, limits: Limits) -> bytes | None:
-    """The body when all of it came together with its head, as nearly all do; None when it has to be awaited.
+    """The body, still packed, when all of it came together with its head, as most do; None when it has to be awaited.
 
     Raises:
         RefusedBodyError: it is too large, or broken.
@@ -43,17 +43,17 @@ def read_at_once(request: Request, limits: Limits) -> bytes | None:
         body = content.read_nowait()
     except _BROKEN:
         raise RefusedBodyError(answers.INCOMPLETE) from None
-    return _unpacked(request, body, limits)
+    _check_size(len(body), limits)
+    return body
 
 
 async def read(request: Request, limits: Limits, share: Share) -> bytes:
-    """The body as it arrives; ``share`` bounds the bodies that are arriving at the same time.
+    """The body, still packed, as it arrives; ``share`` bounds the bodies that are arriving at the same time.
 
     Raises:
         RefusedBodyError: too large, too slow, incomplete, or too many bodies arrive at once.
     """
-    if _announced(request) > limits.max_body_bytes:
-        raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
+    _check_size(_announced(request), limits)
     if _waits_for_continue(request) and request.transport is not None:
         request.transport.write(_CONTINUE)
     body = bytearray()
@@ -62,8 +62,7 @@ async def read(request: Request, limits: Limits, share: Share) -> bytes:
     try:
         async with asyncio.timeout(limits.body_timeout):
             while chunk := await content.readany():
-                if len(body) + len(chunk) > limits.max_body_bytes:
-                    raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
+                _check_size(len(body) + len(chunk), limits)
                 if not arriving.hold(len(chunk)):
                     raise RefusedBodyError(answers.TOO_MANY_BODIES)
                 body += chunk
@@ -75,21 +74,41 @@ async def read(request: Request, limits: Limits, share: Share) -> bytes:
         raise RefusedBodyError(answers.INCOMPLETE) from None
     finally:
         arriving.release()
-    return _unpacked(request, bytes(body), limits)
+    return bytes(body)
 
 
-def _unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
-    if len(body) > limits.max_body_bytes:
+def unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
+    """The body without its Content-Encoding.
+
+    Raises:
+        RefusedBodyError: it is too large, or broken.
+    """
+    found = unpacked_within(request, body, limits.max_body_bytes)
+    if found is None:
         raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
+    return found
+
+
+def unpacked_within(request: Request, body: bytes, most: int) -> bytes | None:
+    """The body without its Content-Encoding; None if that is larger than ``most`` bytes.
+
+    Raises:
+        RefusedBodyError: it is broken.
+    """
     encoding = request.headers.get("Content-Encoding")
-    if not encoding or not body:
-        return body
+    if not encoding:
+        return body if len(body) <= most else None
     try:
-        return unpack(body, encoding, limits.max_body_bytes)
+        return unpack(body, encoding, most)
     except UnpackedTooLargeError:
-        raise RefusedBodyError(answers.too_large(limits.max_body_bytes)) from None
+        return None
     except BrokenEncodingError as error:
         raise RefusedBodyError(answers.malformed(str(error))) from None
+
+
+def _check_size(size: int, limits: Limits) -> None:
+    if size > limits.max_body_bytes:
+        raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
 
 
 def _waits_for_continue(request: Request) -> bool:

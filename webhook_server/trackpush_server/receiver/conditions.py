@@ -125,4 +125,7 @@ def _raw(body: bytes) -> dict[str, Any]:
     """The body, if it is within the bounds that the cost of an expression was reckoned with."""
     if len(body) > RAW_BYTES or body.count(b",") + body.count(b"[") + body.count(b"{") > RAW_VALUES:
         return {}
-    return {_RAW: msgspec.json.decode(body)}
+    try:
+        return {_RAW: msgspec.json.decode(body)}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise EvaluationError(f"the body can't be read as JSON: {type(error).__name__}") from None

@@ -1,26 +1,39 @@
 """One request: route, body, key, updates, commit, answer.
 
-The order matters. The body is parsed before a missing key is refused, because without a key a body without identifiers
-is a probe, and probes need none. With a key it is kept as unrecognised, unless it is one that panels are known to post.
+The order matters. The key is looked for before the body is parsed. Without a known key, only as much of the body is
+read as shows whether it names a shipment: one that names none is a probe, and probes need no key. With a key, such a
+body is kept as unrecognised, unless it is one that panels are known to post.
 The 200 is written only after the journal's future, which resolves after the disk has it; a client that hangs up
 meanwhile changes nothing, as nothing cancels the handler.
 """
 
+import asyncio
 import contextlib
 import functools
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import Leftover, MalformedBodyError, Parsed, body_key, decode, parse
+from trackpush_server.aggregators import (
+    STEP,
+    Content,
+    Leftover,
+    MalformedBodyError,
+    Parsed,
+    TooManyUpdatesError,
+    body_key,
+    decode,
+    parse_in_steps,
+    strangers,
+)
 from trackpush_server.journal.port import Appender, JournalUnavailableError
 from trackpush_server.receiver import answers, http_rules, keys, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Answer
-from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once
-from trackpush_server.receiver.intake import intake, new_unrecognised
+from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once, unpacked, unpacked_within
+from trackpush_server.receiver.intake import Intake, intake, joined, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
@@ -90,66 +103,105 @@ class Receiver:
     async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
         method = request.method
         if method == "POST":
-            match = keys.find(serving.table, route.aggregator, keys.candidates(request.headers, query, route.path_key))
-            body = read_at_once(request, serving.limits)
-            if body is None:
-                share = self._admission.strangers if match is None else self._admission.known
-                body = await read(request, serving.limits, share)
-            return await self._take(serving, route.aggregator, match, request, body) if body else answers.PROBE
+            return await self._post(serving, route, query, request)
         if method in {"GET", "HEAD"}:
             return probes.answer(request.headers)
         return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
 
-    async def _take(
-        self, serving: Serving, aggregator: Aggregator, match: keys.Match | None, request: Request, body: bytes
-    ) -> Answer:
+    async def _post(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
+        """The key is looked for first: without a known one, as little as possible is read."""
+        limits = serving.limits
+        match = keys.find(serving.table, route.aggregator, keys.candidates(request.headers, query, route.path_key))
+        packed = read_at_once(request, limits)
+        if packed is None:
+            packed = await read(request, limits, self._admission.strangers if match is None else self._admission.known)
+        if not packed:
+            return answers.PROBE
+        if match is None:
+            found = self._stranger(serving, route.aggregator, request, packed)
+            if isinstance(found, Answer):
+                return found
+            match = found
+        return await self._take(serving, match, request, unpacked(request, packed, limits))
+
+    def _stranger(
+        self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes
+    ) -> Answer | keys.Match:
+        """The match for a key in the body itself, or the answer to a body without a known key."""
+        received_at = int(self._wall() * 1000)
+        body = unpacked_within(request, packed, strangers.MOST_BYTES)
+        if body is None:
+            large = unpacked(request, packed, serving.limits)
+            match = keys.find(serving.table, aggregator, strangers.keys_in(aggregator, large))
+            return match or self._without_account(serving, aggregator, Content.UPDATES)
+        document = decode(body, request.headers.get("Content-Type", ""))
+        key = body_key(aggregator, document)
+        match = keys.find(serving.table, aggregator, iter((key,))) if key else None
+        if match is not None:
+            return match
+        content = strangers.look(aggregator, document, body, received_at=received_at)
+        return self._without_account(serving, aggregator, content)
+
+    async def _take(self, serving: Serving, match: keys.Match, request: Request, body: bytes) -> Answer:
+        """Store the updates of a body whose account is known."""
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
             return answers.OVERLOADED
+        account = match.account
         received_at = int(self._wall() * 1000)
         content_type = request.headers.get("Content-Type", "")
         try:
-            document = decode(body, content_type)
-            if match is None and (key := body_key(aggregator, document)):
-                match = keys.find(serving.table, aggregator, iter((key,)))
-            parsed = parse(
-                aggregator,
-                document,
+            steps = parse_in_steps(
+                account.aggregator,
+                decode(body, content_type),
                 body,
-                key=None if match is None else match.key,
+                key=match.key,
                 received_at=received_at,
                 content_type=content_type,
+                most=serving.limits.max_updates_per_body,
             )
+            parsed = await _in_turns(steps)
         except MalformedBodyError as error:
-            if match is not None:
-                self._observer.malformed(match.account, str(error))
+            self._observer.malformed(account, str(error))
             raise
-        if match is None:
-            return self._without_account(serving, aggregator, parsed)
-        account, now = match.account, received_at / 1000
+        except TooManyUpdatesError as error:
+            return answers.too_many_updates(error.most)
+        now = received_at / 1000
         if not parsed.updates:
             return (
                 await self._keep(account, parsed.leftovers, now, answers.PROBE) if parsed.leftovers else answers.PROBE
             )
         with self._span(request, account, parsed.updates, now) as trace:
             request.trace = trace
-            selection = serving.selection(account)
-            made = intake(account, selection, parsed.updates, received_at, trace, nonce=_nonce)
+            made = await self._intake(serving, account, parsed.updates, received_at, trace)
             admission.under_way += 1
             try:
                 accepted = await self._journal.append(made.updates)
             finally:
                 admission.under_way -= 1
-        self._observer.stored(aggregator, made, accepted)
+        self._observer.stored(account.aggregator, made, accepted)
         answer = answers.stored(accepted, len(made.updates) - accepted)
         return await self._keep(account, parsed.leftovers, now, answer) if parsed.leftovers else answer
 
-    def _without_account(self, serving: Serving, aggregator: Aggregator, parsed: Parsed) -> Answer:
+    async def _intake(
+        self, serving: Serving, account: Account, updates: Sequence[TrackingUpdate], received_at: int, trace: str | None
+    ) -> Intake:
+        """What the journal stores of these updates; a large batch is made in turns with other requests."""
+        selection = serving.selection(account)
+        parts = []
+        for start in range(0, len(updates), STEP):
+            if start:
+                await asyncio.sleep(0)
+            part = tuple(updates[start : start + STEP])
+            parts.append(intake(account, selection, part, received_at, trace, nonce=_nonce))
+        return parts[0] if len(parts) == 1 else joined(parts)
+
+    def _without_account(self, serving: Serving, aggregator: Aggregator, content: Content) -> Answer:
         """The answer to a body whose key is missing or not known: a body without identifiers is a probe of a panel.
 
         While a part of the routing table is missing, its key may be known all the same: then it is sent back.
         """
-        if not parsed.identified and (serving.complete or not parsed.leftovers):
+        if content is Content.PROBE or (content is Content.UNRECOGNISED and serving.complete):
             return answers.PROBE
         if not serving.complete:
             self._observer.postponed(aggregator)
@@ -185,3 +237,14 @@ class Receiver:
             updates=len(updates),
         )
         return self._tracing.receive(receipt)
+
+
+async def _in_turns(steps: Generator[None, None, Parsed]) -> Parsed:
+    """The result of a generator; the event loop gets a turn at each of its steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            parsed: Parsed = done.value
+            return parsed
+        await asyncio.sleep(0)

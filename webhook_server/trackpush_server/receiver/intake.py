@@ -3,7 +3,7 @@
 Everything that stays the same for all clients of an update is made here, once; a push only adds its id and ``late``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -52,6 +52,16 @@ def intake(
     filtered = len(selection) * len(made) - sum([len(one.pushes) for one in made])
     unknown = sum([update.status is Status.UNKNOWN for update in updates])
     return Intake(made, filtered, unknown, tuple(failures))
+
+
+def joined(parts: Sequence[Intake]) -> Intake:
+    """The parts of one request as a whole."""
+    return Intake(
+        tuple(update for part in parts for update in part.updates),
+        sum(part.filtered for part in parts),
+        sum(part.unknown for part in parts),
+        tuple(failure for part in parts for failure in part.failures),
+    )
 
 
 def new_unrecognised(account: Account, leftover: Leftover, received_at: int) -> NewUnrecognised:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from trackpush_server.admin import masking
+from trackpush_server.aggregators.document import MOST_LEVELS, levels
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
 from trackpush_server.journal.port import PushState
 from trackpush_server.updates import rfc3339
@@ -198,4 +199,11 @@ def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
 
 
 def _decoded(content: bytes) -> Any:
-    return msgspec.json.decode(content) if content else None
+    """The document; its text where it can't be read, as bodies that older versions stored: nothing is hidden."""
+    if not content:
+        return None
+    try:
+        document = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return content.decode("utf-8", "replace")
+    return content.decode("utf-8", "replace") if levels(document) > MOST_LEVELS else document

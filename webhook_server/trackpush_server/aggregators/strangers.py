@@ -1,0 +1,72 @@
+"""What is looked at in a body that came without a known key: as little as says which answer it gets. Pure.
+
+Nobody may make the server parse a large body, or thousands of updates, without a key.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.aggregators.document import unwrap
+from trackpush_server.aggregators.registry import found_in
+from trackpush_server.aggregators.times import latest
+from trackpush_server.updates import TrackingUpdate
+
+MOST_BYTES: Final = 64 * 1024
+"""Of an unpacked body. A larger one is not decoded: no panel posts such a probe."""
+_MOST_OBJECTS: Final = 100
+_MOST_KEYS: Final = 16
+_HASH = re.compile(rb'"hash"\s*:\s*("(?:[^"\\]|\\.){1,1024}")')
+
+
+class Content(Enum):
+    """What a body holds."""
+
+    PROBE = "nothing: a panel tests the URL"
+    UNRECOGNISED = "something, but no shipment"
+    UPDATES = "a shipment, or too much to be a probe"
+
+
+def look(aggregator: Aggregator, document: Any, body: bytes, *, received_at: int) -> Content:
+    """What a body holds; stops at the first update. Arguments as for `parse`. Many objects are never a probe.
+
+    Raises:
+        MalformedBodyError: the JSON is neither an object nor an array of objects.
+    """
+    document, body = unwrap(document, body)
+    if _size(document) > _MOST_OBJECTS:
+        return Content.UPDATES
+    content = Content.PROBE
+    for found in found_in(aggregator, document, body, latest(received_at)):
+        if isinstance(found, TrackingUpdate):
+            return Content.UPDATES
+        content = Content.UNRECOGNISED
+    return content
+
+
+def _size(document: Any) -> int:
+    """Objects that would have to be looked at: of the document, and of a feed in it."""
+    items = document if isinstance(document, list) else [document]
+    feeds = (item.get("status_feed") for item in items[: _MOST_OBJECTS + 1] if isinstance(item, dict))
+    return len(items) + sum(len(feed) for feed in feeds if isinstance(feed, list | dict))
+
+
+def keys_in(aggregator: Aggregator, body: bytes) -> Iterator[str]:
+    """Keys that a large body may hold (Shipway's ``hash``), without decoding it: the first few different ones."""
+    if aggregator is not Aggregator.SHIPWAY:
+        return
+    found: set[bytes] = set()
+    for match in _HASH.finditer(body):
+        if match[1] in found:
+            continue
+        found.add(match[1])
+        try:
+            yield msgspec.json.decode(match[1], type=str).strip()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if len(found) >= _MOST_KEYS:
+            return
