@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from trackpush_cli.console_options import ConsoleChoice, console_options
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CannotStartError, ProblemsFoundError
 from trackpush_cli.moments import Duration
 
 if TYPE_CHECKING:
@@ -61,6 +61,13 @@ class Address(click.ParamType[tuple[str, int]]):
     show_envvar=True,
     help="The folder is the root of a volume that this pod alone mounts: accept it although others may write to it.",
 )
+@click.option(
+    "--wait",
+    is_flag=True,
+    envvar="TRACKPUSH_WAIT",
+    show_envvar=True,
+    help="Wait, unready, while --data can't be used or is in use; without it the exit code is 1.",
+)
 @click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
 @click.option(
@@ -96,6 +103,7 @@ def command(
     console: ConsoleChoice,
     data: Path,
     data_volume: bool,
+    wait: bool,
     server: str | None,
     log_format: Literal["console", "json"] | None,
     receivers: int,
@@ -113,6 +121,7 @@ def command(
 
     from trackpush_server import logs  # noqa: PLC0415  same
     from trackpush_server.errors import CannotStartError as ServerCannotStartError  # noqa: PLC0415  same
+    from trackpush_server.errors import UnusableDataError  # noqa: PLC0415  same
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
@@ -131,6 +140,7 @@ def command(
         console=console.options(),
         data=data,
         data_volume=data_volume,
+        wait=wait,
         server=server,
         log_format=log_format,
         receivers=receivers,
@@ -150,6 +160,8 @@ def command(
     try:
         traced = tracing(os.environ)
         asyncio.run(run())
+    except UnusableDataError as error:
+        raise ProblemsFoundError(str(error)) from None
     except ServerCannotStartError as error:
         raise CannotStartError(str(error)) from None
 

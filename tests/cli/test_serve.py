@@ -109,6 +109,19 @@ def test_a_broken_client_is_named_in_the_log_and_the_others_are_served(tmp_path:
     assert events["routing_parts_refused"]["problems"][0].startswith("broken.yaml:3: invalid YAML")
 
 
+@pytest.mark.parametrize("receivers", [0, 1])
+def test_a_data_folder_that_cannot_be_used_ends_the_start_with_1_and_one_line(tmp_path: Path, receivers: int) -> None:
+    resources = manifests.write(tmp_path / "resources", [ACME])
+    (tmp_path / "data").write_text("a file")
+    arguments = (str(resources), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--log-format", "json")
+    result = subprocess.run(
+        serve(*arguments, "--receivers", str(receivers)), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 1, result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if not line.startswith("{")]
+    assert line.startswith(f"Error: --data {tmp_path / 'data'}: ")
+
+
 def test_an_address_in_use_is_named(tmp_path: Path) -> None:
     resources = manifests.write(tmp_path / "resources", [ACME])
     with socket.create_server(("127.0.0.1", 0)) as taken:

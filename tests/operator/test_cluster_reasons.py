@@ -38,7 +38,7 @@ REACHED: list[tuple[list[Body], str, str, str, str, str]] = [
     ([MAIN, KEYS, objects.push(key="line")], PC, "oms", "ResolvedRefs", "False SecretValueInvalid", "no header may"),
     ([MAIN, KEYS, objects.push(key="line")], PC, "oms", "Programmed", "False NotServed", ""),
     ([MAIN, KEYS, objects.push(url="http://plain.example"), objects.webhook()], PC, "oms", "Accepted", "False Invalid",
-     "use https, or set egress.httpsOnly: false"),
+     "use an https URL, or set egress.httpsOnly: false"),
     ([MAIN, KEYS, objects.push(), objects.webhook()], PC, "oms", "Delivering", "Unknown NoReadyPods", ""),
     ([MAIN, KEYS, objects.push(key="none"), objects.webhook()], PC, "oms", "Delivering", "Unknown NotServed", ""),
     ([objects.server(egress={"allowedCIDRs": ["10.0.0.0/99"]})], WHS, "main", "Accepted", "False Invalid",
@@ -92,9 +92,9 @@ async def test_a_shard_without_room(cluster: Client, namespace: str, start: Star
     for number in range(10_000):
         if shard_name(f"{namespace}/oms-{number}") == shard:
             names.append(f"oms-{number}")
-        if len(names) == 6:
+        if len(names) == 20:
             break
-    large = [{"name": f"X-{number}", "value": "x" * 4000} for number in range(32)]
+    large = [{"name": f"X-{number}", "value": "x" * 4000} for number in range(7)]
     pushes = []
     for name in names:
         body = within(objects.push(name))

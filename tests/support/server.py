@@ -153,7 +153,7 @@ class ServerProcess:
 
     def _command(self) -> list[str]:
         listen = ["--listen", self._listen, "--admin-listen", self._admin_listen]
-        data = ["--data", str(self.data), "--log-format", "json"]
+        data = ["--data", str(self.data), "--wait", "--log-format", "json"]
         resources = [*(["--shards"] if self._shards else []), str(self.resources)]
         return [*self._prefix, *self._program, "serve", *resources, *listen, *data, *self._arguments]
 

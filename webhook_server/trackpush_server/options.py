@@ -56,6 +56,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The journal's folder; made if missing."""
     data_volume: bool = False
     """The folder is the root of a volume that this pod alone mounts: others may be allowed to write to it."""
+    wait: bool = True
+    """Start, unready, while the journal's folder can't be used; False: refuse to start."""
     server: str | None = None
     """``namespace/name`` of the WebhookServer, where the folder holds several."""
     log_format: LogFormat | None = None

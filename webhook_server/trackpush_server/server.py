@@ -22,10 +22,11 @@ from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import Report, Swap, Watcher
-from trackpush_server.errors import CannotStartError
+from trackpush_server.errors import CannotStartError, UnusableDataError
 from trackpush_server.journal.port import Committed, JournalUnavailableError
 from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
@@ -138,6 +139,7 @@ class Server:
             stack.pop_all()
         await self._receiving.start(public)
         await self._journal.start()
+        await self._refuse_unusable_data()
         await self._watcher.start()
         await self._dispatcher.start()
         await self._ownership.start()
@@ -147,6 +149,21 @@ class Server:
         await self._receiving.open()
         self.address = listeners.name(public.getsockname())
         _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
+
+    async def _refuse_unusable_data(self) -> None:
+        """A database that is down may come up; a folder that can't be used is somebody's mistake.
+
+        Raises:
+            UnusableDataError: the folder, unless the options say to wait.
+        """
+        reason = self._journal.unavailable
+        if reason is None or self._options.wait or not isinstance(self._journal, SqliteJournal):
+            return
+        await self._receiving.stop()
+        await self._journal.close()
+        raise UnusableDataError(
+            f"--data {self._options.data}: {reason.rpartition('; updates are refused')[0] or reason}"
+        )
 
     async def stop(self) -> None:
         """Drain and close."""

@@ -38,6 +38,6 @@ def _look(choice: ServerChoice) -> tuple[tuple[ServerState, ...], tuple[Finding,
         found = cluster.look(choice.cluster(), choice)
         return found.servers, found.findings
     port = choice.open()
-    port.ask("GET", "/livez")  # nothing there: exit code 2, not a finding
+    port.ask("GET", "/config")  # nothing there, or a wrong token: exit code 2, not a finding
     answer = servers.ask(port)
     return (answer.state,), answer.findings

@@ -10,6 +10,8 @@ USER: Final = 65532
 DATA: Final = "/var/lib/trackpush"
 _DATA_VOLUME: Final = {"name": "TRACKPUSH_DATA_VOLUME", "value": "1"}
 """Some volumes can be written by everybody, and a pod can't change it. As an option, an older image would refuse it."""
+_WAIT: Final = {"name": "TRACKPUSH_WAIT", "value": "true"}
+"""The pod before may still use the volume. Not an option either, for the same reason."""
 _ROUTING: Final = "/etc/trackpush/routing"
 _ADMIN: Final = "/etc/trackpush/admin"
 _ENDPOINTS_SECONDS: Final = 5
@@ -69,7 +71,7 @@ def _container(inputs: Inputs) -> Body:
             *(["--await-settings"] if inputs.spec.storage.postgres is not None else []),
             *([f"--receivers={inputs.spec.receivers}"] if inputs.spec.receivers else []),
         ],
-        **({} if inputs.spec.storage.sqlite is None else {"env": [_DATA_VOLUME]}),
+        **({} if inputs.spec.storage.sqlite is None else {"env": [_DATA_VOLUME, _WAIT]}),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
