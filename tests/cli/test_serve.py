@@ -119,7 +119,8 @@ def test_a_data_folder_that_cannot_be_used_ends_the_start_with_1_and_one_line(tm
     )
     assert result.returncode == 1, result.stderr
     (line,) = [line for line in result.stderr.splitlines() if not line.startswith("{")]
-    assert line.startswith(f"Error: --data {tmp_path / 'data'}: ")
+    assert line.startswith("Error: ")
+    assert str(tmp_path / "data") in line
 
 
 def test_an_address_in_use_is_named(tmp_path: Path) -> None:

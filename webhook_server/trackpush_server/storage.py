@@ -11,7 +11,7 @@ import structlog
 
 from trackpush_api.routing import Postgres, ServerSettings, Sqlite, Storage
 from trackpush_server.config.source import Source
-from trackpush_server.errors import CannotStartError
+from trackpush_server.errors import CannotStartError, UnusableDataError
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres.balance import Timing
@@ -84,7 +84,9 @@ class Store:
             check_library()
             check(self._data, volume=self._volume)
             check_kept(self._data)
-        except (UnsafeSqliteError, UnusableFolderError) as error:
+        except UnusableFolderError as error:
+            raise UnusableDataError(str(error)) from None
+        except UnsafeSqliteError as error:
             raise CannotStartError(str(error)) from None
 
     async def prove(self) -> str | None:
