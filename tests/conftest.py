@@ -16,6 +16,7 @@ SYNCHRONOUS = [
     "trackpush_server.journal.sqlite.connection",
     "trackpush_server.journal.sqlite.indexing",
     "trackpush_server.journal.sqlite.copying",
+    "trackpush_server.journal.sqlite.folder",
     "trackpush_server.journal.sqlite.lock",
     "trackpush_server.journal.sqlite.note",
     "trackpush_server.journal.sqlite.schema",
