@@ -12,6 +12,8 @@ from trackpush_server.pusher.budget import MOST, WAITING, WINDOW
 SCHEDULES = ((0.05,), (1.0,), (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0), (3600.0,))
 PUSH_STATUSES = (400, 404, 409, 413, 422)
 LONG = 72 * 3600.0
+MOST_HELD = WINDOW + 2 * WAITING + 512
+"""In memory: what could be sent, what waits, what waited and is ready again, and a page of each cursor."""
 
 
 def destination(
@@ -59,7 +61,7 @@ def test_each_acceptable_push_is_delivered_soon_whatever_the_mix_the_order_and_t
         bound = 10.0 + 2 * count * client.latency
         await world.until(lambda: all(mark in client.delivered_at for mark in good), seconds=bound, what="delivered")
         assert all(client.requests[mark] == 1 for mark in good)
-        assert world.most_in_memory <= WINDOW + WAITING + 256
+        assert world.most_in_memory <= MOST_HELD
 
     run(play)
 
@@ -98,7 +100,7 @@ def test_memory_is_bounded_and_rejected_pushes_are_dead_after_their_tries() -> N
         await world.until(lambda: count in client.delivered_at, seconds=8, what="one more")
         await world.until(lambda: not world.journal.pushes, seconds=3600 * 3, what="all ended")
         assert world.ended("dead") == count - good
-        assert world.most_in_memory <= WINDOW + WAITING + 256 < MOST
+        assert world.most_in_memory <= MOST_HELD < MOST
         assert set(client.requests.values()) <= set(range(1, 9))
 
     run(play)
@@ -182,7 +184,7 @@ def test_a_shipment_keeps_its_order_when_its_lane_is_parked() -> None:
         await world.until(lambda: not world.journal.pushes, seconds=600, what="all delivered")
         place = {mark: number for number, mark in enumerate(arrived)}
         assert all(place[mark] < place[count + mark] for mark in range(count)), "no later update overtakes"
-        assert world.most_in_memory <= WINDOW + WAITING + 512
+        assert world.most_in_memory <= MOST_HELD
 
     run(play)
 
@@ -203,5 +205,36 @@ def test_an_outage_with_rejected_pushes_waiting_ends_for_all() -> None:
         await world.until(lambda: world.wall() - begun > 300, seconds=400)
         down = False
         await world.until(lambda: len(client.delivered_at) == 100, seconds=90, what="delivered after the outage")
+
+    run(play)
+
+
+@pytest.mark.parametrize("proven", [False, True])
+def test_a_restart_and_an_outage_with_rejected_pushes_waiting_end_for_all(proven: bool) -> None:  # noqa: FBT001
+    """The server starts while the client is down, with rejected pushes that were tried before and fail now."""
+    down = False
+
+    async def play() -> None:
+        nonlocal down
+        client = Client(lambda mark, _: Answer(status=503 if down else 422 if mark < 2000 else 200))
+        before = World(destination(), client)
+        before.post(*range(2000))
+        await before.until(lambda: len(client.requests) == 2000, seconds=600)
+        if proven:
+            before.post(5000)
+            await before.until(lambda: sum(client.requests.values()) > 4500, seconds=300)
+        await before.dispatcher.stop(grace=1.0)
+        down = True
+        world = World(destination(), client, before.journal)
+        world.post(*range(10_000, 10_020))
+        await world.until(lambda: world.channel.breaker == "open", seconds=30)
+        await world.sleep(60)
+        down = False
+        good = range(10_000, 10_020)
+        await world.until(lambda: all(mark in client.delivered_at for mark in good), seconds=90, what="delivered")
+        begun = world.wall()
+        world.post(20_000)
+        await world.until(lambda: 20_000 in client.delivered_at, seconds=20, what="one more")
+        assert world.wall() - begun < 10
 
     run(play)

@@ -191,13 +191,13 @@ class Channel:
     def _most_at_once(self, head: Push) -> int:
         """How many attempts may be under way.
 
-        An open endpoint that answers, but rejects, is asked about every push that it hasn't seen, one at a time: that
-        it refuses some must not keep others from being tried.
+        An open endpoint that answers, but rejects, is still asked about every push that it hasn't seen: that it refuses
+        some must not keep others from being tried.
         """
         if self._window.needs_rebuild:
             return 0
         if self._state is State.OPEN:
-            return int(self._endpoint.refuses or head.is_last_try)
+            return self._endpoint.most_untried if self._endpoint.refuses else int(head.is_last_try)
         return self._endpoint.limit if self._state is State.CLOSED else 0
 
     def _turn(self, push: Push) -> Turn:
@@ -323,7 +323,7 @@ class Channel:
             self._probing.plan(self._endpoint.probe_delay(answer, self._hub.chance()))
         elif self._state is State.OPEN:
             if answers_again:
-                self._window.look_soon()
+                self._window.resume_untold()
             if not self._in_flight:
                 self._probing.plan(self._endpoint.probe_delay(answer, self._hub.chance()))
 

@@ -50,6 +50,7 @@ class Endpoint:
         self.is_hopeless = False
         """The last failure is one that no retry can end."""
         self._closed_at = 0.0
+        self._refuses_credentials = False
         self._paced_until = 0.0
 
     def acquire(self, now: float, *, is_last_try: bool = False) -> float:
@@ -61,6 +62,14 @@ class Endpoint:
         if wait > 0:
             return wait
         return 0.0 if self.rate is None else self.rate.take(now)
+
+    @property
+    def most_untried(self) -> int:
+        """How many pushes that were never tried may be under way while the endpoint rejects everything.
+
+        One at a time where it refuses our credentials: more would look like an attack.
+        """
+        return 1 if self._refuses_credentials else self.limit
 
     def is_quiet(self, now: float) -> bool:
         """Whether the client asked to be left alone."""
@@ -87,12 +96,13 @@ class Endpoint:
         self._slow_down(answer, now)
         self.cause = policy.cause(answer)
         self.refuses = verdict is Verdict.REJECTED
+        self._refuses_credentials = answer.status in CREDENTIALS
         if blame is Blame.PUSH:
             self.breaker.failed(push.update_id, rejection=True, proven=True)
             return News(proven=True)
         self.is_hopeless = answer.is_permanent or answer.failure is Failure.DENIED
         self.failing_since = wall if self.failing_since is None else self.failing_since
-        if self.refuses and self.breaker.is_open and answer.status in CREDENTIALS:
+        if self._refuses_credentials and self.breaker.is_open:
             self._paced_until = now + _CREDENTIALS_PAUSE
         if verdict is Verdict.GONE:
             return News(gone=True)

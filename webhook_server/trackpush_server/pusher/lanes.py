@@ -92,9 +92,14 @@ class Push:
         self.is_last_try = False
         """Whether its next attempt is the last, at the end of maxAge."""
         self.is_refused = rejections > 0
-        """Whether its last attempt was rejected (4xx): it says nothing about whether others would be accepted."""
+        """Whether its last attempt was rejected (4xx)."""
         self.is_proven = rejections >= _PROVEN
         """Whether its rejections are its own fault: see `breaker`."""
+
+    @property
+    def was_rejected(self) -> bool:
+        """Whether the endpoint ever rejected it: another attempt says little about whether others would be accepted."""
+        return self.rejections > 0
 
     @property
     def begun_at(self) -> int:
@@ -168,9 +173,9 @@ class Lanes:
         return len(self._lanes)
 
     @property
-    def has_ready(self) -> bool:
-        """Whether a head could start now."""
-        return self._next_lane() is not None
+    def ready_again(self) -> int:
+        """Heads that are ready for a retry after a rejection, at most."""
+        return len(self._ready_again)
 
     @property
     def next_head(self) -> Push | None:
@@ -215,7 +220,7 @@ class Lanes:
             return None
         lane = self._lanes[key] = Lane(key)
         lane.pushes.append(push)
-        (self._ready_again if push.is_refused else self._ready).append(lane)
+        (self._ready_again if push.was_rejected else self._ready).append(lane)
         return lane
 
     def start_next(self) -> Lane | None:
@@ -248,7 +253,7 @@ class Lanes:
             return
         self._unblock(lane)
         lane.state = LaneState.READY
-        ready = self._ready_again if lane.head.is_refused else self._ready
+        ready = self._ready_again if lane.head.was_rejected else self._ready
         if first:
             ready.appendleft(lane)
         else:

@@ -13,9 +13,8 @@ from trackpush_server.pusher.lanes import LaneKey
 
 _BEHIND_SOON, _BEHIND_LATEST = 5.0, 60.0
 """Seconds until a push that was left on disk behind its lane is looked at; twice as long each time nothing changed."""
-_PAUSE = 0.5
-_SHARE = 10
-"""A revisit may take this part of the time."""
+_PAUSE, _PAUSE_PER_PAGE, _LONGEST_PAUSE = 0.5, 0.1, 120.0
+"""Seconds between two revisits: at least the first, and so many per page, so that they take a tenth of the time."""
 _SMALLEST = 1 << 16
 _LARGEST = 1 << 24
 _PER_LANE = 16
@@ -68,7 +67,7 @@ class Parked:
         self._lanes = LaneSet(next(self._salts))
         self._next: LaneSet | None = None
         self._ended: set[int] | None = None
-        self._begun_at = 0.0
+        self._pages = 0
         self._pause_until = 0.0
         self._behind_after = _BEHIND_SOON
         self._left_behind = False
@@ -120,10 +119,10 @@ class Parked:
 
     # ---- a revisit
 
-    def begin(self, now: float) -> None:
+    def begin(self) -> None:
         """Begin a revisit."""
         self._next = LaneSet(next(self._salts))
-        self._begun_at = now
+        self._pages = 0
         self.due_at = None
         self.unsure = 0
         self._left_behind = False
@@ -152,7 +151,7 @@ class Parked:
         assert self._next is not None
         self._lanes, self._next = self._next, None
         self.spilled = False
-        self._pause_until = now + max(_PAUSE, _SHARE * (now - self._begun_at))
+        self._pause_until = now + min(max(_PAUSE, self._pages * _PAUSE_PER_PAGE), _LONGEST_PAUSE)
         if self._left_behind:
             self._look_at(now + self._behind_after)
 
@@ -185,6 +184,7 @@ class Parked:
         """A page was looked at: go on after it, unless it was the last."""
         del snapshot  # pushes that are newer are in memory, or were skipped: the next revisit sees them
         self.is_complete |= whole
+        self._pages += 1
         if last_id is not None:
             self.loaded_to = last_id
 

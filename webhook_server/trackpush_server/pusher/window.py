@@ -106,8 +106,8 @@ class Window:
 
     @property
     def _sendable(self) -> int:
-        """Pushes in memory whose lane doesn't wait."""
-        return len(self.lanes) - self.lanes.blocked
+        """Pushes in memory whose lane doesn't wait, and that the endpoint hasn't rejected."""
+        return len(self.lanes) - self.lanes.blocked - self.lanes.ready_again
 
     @property
     def _allowance(self) -> int:
@@ -138,10 +138,12 @@ class Window:
     def _revisit_size(self) -> int:
         if self._owner.state in HELD or self.needs_rebuild:
             return 0
-        most = bounds.WINDOW_WHILE_OPEN if self._owner.state is State.OPEN else bounds.WINDOW - _PAGE
-        if self._hub.budget.is_full:
-            most = bounds.LEAST
-        return _PAGE if self._sendable < most else 0
+        most, most_again = bounds.WINDOW, _PAGE
+        if self._owner.state is State.OPEN:
+            most = most_again = bounds.WINDOW_WHILE_OPEN
+        elif self._hub.budget.is_full:
+            most = most_again = bounds.LEAST
+        return _PAGE if self._sendable < most and self.lanes.ready_again < most_again else 0
 
     # ---- pushes come in
 
@@ -266,7 +268,7 @@ class Window:
         """Park a waiting lane if too many pushes wait in memory, for probes rather one that was rejected."""
         if lane is None or lane.state is not LaneState.WAITING or self.lanes.blocked <= self._allowance:
             return False
-        if not lane.head.is_refused and (other := self._refused_lane()) is not None:
+        if not lane.head.was_rejected and (other := self._refused_lane()) is not None:
             self._park(other)
             return False
         self._park(lane)
@@ -275,7 +277,7 @@ class Window:
     def _refused_lane(self) -> Lane | None:
         if self._owner.state is not State.OPEN:
             return None
-        lanes = (lane for lane in self.lanes if lane.state is LaneState.WAITING and lane.head.is_refused)
+        lanes = (lane for lane in self.lanes if lane.state is LaneState.WAITING and lane.head.was_rejected)
         return next(lanes, None)
 
     def _park(self, lane: Lane) -> None:
@@ -283,7 +285,7 @@ class Window:
         due_at = None if head.due_at == 0 else self._loop.time() + head.due_at / 1000 - self._hub.wall()
         for push in lane.pushes:
             self._parked.ended(push.update_id)  # a page that is being read may show it as it was
-        self._parked.park(lane.key, due_at, is_refused=head.is_refused or head.unreadable)
+        self._parked.park(lane.key, due_at, is_refused=head.was_rejected or head.unreadable)
         self.lanes.let_go(lane)
         self._plan_revisit()
 
@@ -299,6 +301,16 @@ class Window:
         ]
         for lane in sorted(waiting, key=lambda lane: lane.head.update_id):
             self.lanes.resume(lane)
+        self.look_soon()
+
+    def resume_untold(self) -> None:
+        """The endpoint rejects, so it is up again: try what it hasn't rejected, and what is bad by its own schedule."""
+        now = self._hub.wall() * 1000
+        for lane in self.lanes:
+            head = lane.head
+            is_waiting = lane.state is LaneState.WAITING and not head.unreadable and head.due_at <= now
+            if is_waiting and (head.is_proven or not head.was_rejected):
+                self.lanes.resume(lane)
         self.look_soon()
 
     def read_again(self) -> None:
@@ -334,7 +346,7 @@ class Window:
         if delay > 0:
             self._plan_revisit()
             return
-        self._parked.begin(self._loop.time())
+        self._parked.begin()
         self._revisits.read()
 
     def _take_revisited(self, page: Sequence[StoredPush]) -> None:
@@ -391,7 +403,7 @@ class Window:
         """
         lanes = (lane for lane in self.lanes if lane.state is not LaneState.RUNNING and not lane.head.unreadable)
         lane = min(lanes, key=_probe_order, default=None)
-        if lane is not None and lane.head.is_refused and self._backlog.spilled:
+        if lane is not None and lane.head.was_rejected and self._backlog.spilled:
             return None
         return lane
 
@@ -432,8 +444,8 @@ class Window:
 
 
 def _tells_nothing(push: Push) -> bool:
-    return push.unreadable or push.is_refused
+    return push.unreadable or push.was_rejected
 
 
 def _probe_order(lane: Lane) -> tuple[bool, int, int]:
-    return lane.head.is_refused, lane.head.last_attempt_at, lane.head.update_id
+    return lane.head.was_rejected, lane.head.last_attempt_at, lane.head.update_id
