@@ -10,7 +10,7 @@ from trackpush_api.problems import Severity
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.folder import compile_all
-from trackpush_cli.output import counted
+from trackpush_cli.output import counted, say, say_json
 
 
 @click.command("check")
@@ -26,13 +26,13 @@ def command(*, directory: Path, server: str | None, output: str) -> None:
     errors = sum(problem.severity is Severity.ERROR for problem in compiled.problems)
     if output == "json":
         document = {"problems": compiled.problems, "urls": _urls(compiled)}
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        say_json(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     else:
         for problem in compiled.problems:
-            click.echo(str(problem))
+            say(str(problem))
         for name, url in _urls(compiled).items():
-            click.echo(f"{name}: {url}")
-        click.echo(f"{counted(errors, 'error')}, {counted(len(compiled.problems) - errors, 'warning')}")
+            say(f"{name}: {url}")
+        say(f"{counted(errors, 'error')}, {counted(len(compiled.problems) - errors, 'warning')}")
     raise SystemExit(1 if errors else 0)
 
 

@@ -11,6 +11,7 @@ import click
 from click.shell_completion import ShellComplete, get_completion_class
 
 _VARIABLE: Final = "_TRACKPUSH_COMPLETE"
+_write = click.echo  # noqa: TID251  text of our own, without rich: the shell asks at every Tab
 _NO_FILES: Final = 4
 _FILES: Final = 0
 
@@ -21,7 +22,7 @@ def command(*, shell: str) -> None:
     """Write the completion script of a shell: `source <(trackpush completion bash)`."""
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(_group(), {}, "trackpush", _VARIABLE).source())
+    _write(kind(_group(), {}, "trackpush", _VARIABLE).source())
 
 
 def candidates(words: list[str]) -> tuple[list[tuple[str, str]], bool]:
@@ -36,8 +37,8 @@ def kubectl() -> NoReturn:
     """The program `kubectl_complete-trackpush`."""
     named, files = candidates(sys.argv[1:])
     for name, text in named:
-        click.echo(f"{name}\t{text}" if text else name)
-    click.echo(f":{_FILES if files else _NO_FILES}")
+        _write(f"{name}\t{text}" if text else name)
+    _write(f":{_FILES if files else _NO_FILES}")
     sys.exit(0)
 
 

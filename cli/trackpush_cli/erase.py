@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
+from trackpush_api.printable import printable
 from trackpush_cli.admin_port import AdminPort
 from trackpush_cli.errors import CannotStartError
 from trackpush_cli.jobs import follow
 from trackpush_cli.moments import show_moment
-from trackpush_cli.output import output_option, print_data, print_table
+from trackpush_cli.output import output_option, print_data, print_table, say
 from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/erasures"
@@ -48,16 +49,16 @@ def command(
     job = follow(port, _PATH, job, lambda job: f"{job['updates']} updates are erased")
     if output == "table":
         bodies = f" and {job['unrecognised']} unrecognised bodies" if job["unrecognised"] else ""
-        click.echo(f"{job['updates']} updates{bodies} were erased, and nothing of them is left in the journal's files")
+        say(f"{job['updates']} updates{bodies} were erased, and nothing of them is left in the journal's files")
         if job["unreadable"]:
-            click.echo(f"{job['unreadable']} unrecognised bodies could not be searched: their key is missing", err=True)
+            say(f"{job['unreadable']} unrecognised bodies could not be searched: their key is missing", err=True)
     else:
         print_data(job, output)
 
 
 def _confirm(client: str) -> None:
     try:
-        click.confirm(f"Erase everything of client {client}? This can't be undone.", abort=True)
+        click.confirm(f"Erase everything of client {printable(client)}? This can't be undone.", abort=True)
     except click.Abort:
         raise CannotStartError("nothing was erased; --yes erases without asking") from None
 

@@ -4,20 +4,38 @@
 address in use), 130 that it was interrupted.
 """
 
+import io
+
 import click
+
+from trackpush_api.printable import printable
 
 PROBLEMS = 1
 CANNOT_START = 2
 INTERRUPTED = 130
 
 
-class ProblemsFoundError(click.ClickException):
+class _ExpectedError(click.ClickException):
+    """Each argument is a line. What is not printable in one is escaped: parts of it may come from a server."""
+
+    def __init__(self, message: str, *more: str) -> None:
+        super().__init__("\n".join(map(printable, (message, *more))))
+
+
+class ProblemsFoundError(_ExpectedError):
     """The command did its work, and the result is bad: exit code 1. The message says what and what to do."""
 
     exit_code = PROBLEMS
 
 
-class CannotStartError(click.ClickException):
+class CannotStartError(_ExpectedError):
     """The command could not do its work: exit code 2. The message says who, what was found and what to do."""
 
     exit_code = CANNOT_START
+
+
+def show(error: click.ClickException) -> None:
+    """Print it on stderr. Messages of click's own have several lines and repeat what the user typed."""
+    shown = io.StringIO()
+    error.show(shown)
+    click.echo(printable(shown.getvalue(), keep="\n\t"), err=True, nl=False)  # noqa: TID251  without rich: a fast start

@@ -107,8 +107,7 @@ _ANSWERS: dict[int, _Said] = {
 
 
 def readable(body: bytes) -> str:
-    """An answer's body for the terminal: JSON on one line, anything else cut and printable."""
+    """An answer's body for the terminal: JSON on one line, anything else cut."""
     with contextlib.suppress(ValueError):
         return json.dumps(json.loads(body), ensure_ascii=False)
-    text = body[:500].decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else " " for character in text).strip() or "(empty)"
+    return body[:500].decode("utf-8", "backslashreplace").strip() or "(empty)"

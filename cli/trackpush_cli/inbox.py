@@ -1,6 +1,5 @@
 """`trackpush inbox`: bodies that came with a known key and name no shipment. docs/inbox.md."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from trackpush_cli.errors import INTERRUPTED, CannotStartError, ProblemsFoundErr
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.keys import key_file_option
 from trackpush_cli.moments import show_moment
-from trackpush_cli.output import counted, output_option, print_data, print_table
+from trackpush_cli.output import counted, output_option, print_body, print_data, print_table, say
 from trackpush_cli.pushes import data_option, reading
 from trackpush_cli.server_options import ServerChoice, server_options
 
@@ -56,19 +55,23 @@ def list_command(
         print_data({"bodies": [_data(row) for row in page.rows], "before": page.older}, output)
         return
     if not page.rows:
-        click.echo("no unrecognised bodies match", err=True)
+        say("no unrecognised bodies match", err=True)
         return
     print_table(
         ("LAST RECEIVED", "ACCOUNT", "TIMES", "BYTES", "CONTENT TYPE", "ID"), [_cells(row) for row in page.rows]
     )
     if page.older is not None:
-        click.echo(f"there are more: add --before {page.older}", err=True)
+        say(f"there are more: add --before {page.older}", err=True)
 
 
 @command.command("show", epilog="Exit code: 0, 1 when it is not in the inbox, 2 when there is no server or no journal.")
 @click.argument("inbox_id", metavar="ID")
 @data_option
-@click.option("--body", is_flag=True, help="Write the body itself, byte for byte. It may hold personal data.")
+@click.option(
+    "--body",
+    is_flag=True,
+    help="Write the body itself: byte for byte, or on a terminal with escapes. It may hold personal data.",
+)
 @key_file_option
 @server_options
 @output_option
@@ -86,8 +89,7 @@ def show_command(
     if body:
         if entry.unreadable is not None:
             raise CannotStartError(f"{inbox_id}: {entry.unreadable}; with --data, give it with --encryption-key-file")
-        sys.stdout.flush()
-        sys.stdout.buffer.write(entry.body)
+        print_body(entry.body)
     elif output == "table":
         print_table(("FIELD", "VALUE"), [(name, str(value)) for name, value in _data(entry.row).items()])
     else:
@@ -143,12 +145,12 @@ def _show_results(job: dict[str, Any], output: str) -> None:
         print_data(job, output)
         return
     if not job["found"]:
-        click.echo("the inbox holds none of them")
+        say("the inbox holds none of them")
         return
     print_table(
         ("ID", "ACCOUNT", "RESULT"), [(one["id"], one["account"] or "", _result(one)) for one in job["results"]]
     )
-    click.echo(_progress(job))
+    say(_progress(job))
 
 
 def _result(one: dict[str, Any]) -> str:

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from trackpush_api.printable import printable
 from trackpush_cli.admin_port import AdminPort
 from trackpush_cli.errors import ProblemsFoundError
+from trackpush_cli.output import say
 
 Job = dict[str, Any]
 _POLL_SECONDS = 0.2
@@ -29,12 +30,12 @@ def follow(
         ProblemsFoundError: it failed; the message is the server's.
     """
     with _bar(counted=share is not None) as bar:
-        task = bar.add_task(progress(job), total=None)
+        task = bar.add_task(printable(progress(job)), total=None)
         while job["state"] == "running":
             time.sleep(_POLL_SECONDS)
             job = port.ask("GET", f"{path}/{job['id']}")
             done, total = (0, 0) if share is None else share(job)
-            bar.update(task, description=progress(job), completed=done, total=total or None)
+            bar.update(task, description=printable(progress(job)), completed=done, total=total or None)
     if job["state"] == "failed":
         raise ProblemsFoundError(f"{job['id']}: {job['error']}; {progress(job)} before that. Run the command again")
     return job
@@ -42,7 +43,7 @@ def follow(
 
 def cancel(port: AdminPort, path: str, job: Job) -> Job:
     """End it after Ctrl-C."""
-    click.echo("ending the job", err=True)
+    say("ending the job", err=True)
     found: Job = port.ask("DELETE", f"{path}/{job['id']}")
     return found
 
@@ -52,6 +53,6 @@ def _bar(*, counted: bool) -> Progress:
     console = Console(stderr=True)
     parts = (BarColumn(), MofNCompleteColumn()) if counted else ()
     return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), *parts, TimeElapsedColumn(),
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), *parts, TimeElapsedColumn(),
         console=console, transient=True, disable=not console.is_terminal,
     )  # fmt: skip

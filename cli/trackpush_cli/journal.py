@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from trackpush_cli.errors import CannotStartError
+from trackpush_cli.output import say
 
 if TYPE_CHECKING:
     from trackpush_server.journal.transfer.move import Compared, Progress
@@ -50,7 +51,7 @@ def copy(
     except TransferError as error:
         raise CannotStartError(str(error)) from None
     if not compared:
-        click.echo("this journal was moved there before; start the server on the new one")
+        say("this journal was moved there before; start the server on the new one")
         return
     _summarize(compared, time.monotonic() - begun)
 
@@ -65,7 +66,7 @@ def _source(folder: Path | None, dsn_file: Path | None) -> "Source":
     from trackpush_server.journal.postgres.copying import PostgresSource  # noqa: PLC0415  same
 
     assert dsn_file is not None
-    return PostgresSource(_dsn(dsn_file), click.echo)
+    return PostgresSource(_dsn(dsn_file), say)
 
 
 def _target(folder: Path | None, dsn_file: Path | None) -> "Target":
@@ -78,7 +79,7 @@ def _target(folder: Path | None, dsn_file: Path | None) -> "Target":
     from trackpush_server.journal.postgres.copying import PostgresTarget  # noqa: PLC0415  same
 
     assert dsn_file is not None
-    return PostgresTarget(_dsn(dsn_file), click.echo)
+    return PostgresTarget(_dsn(dsn_file), say)
 
 
 def _dsn(file: Path) -> str:
@@ -116,11 +117,11 @@ class _Told:
         begun_at, begun_with = self._begun
         rate = (progress.updates - begun_with) / max(now - begun_at, 0.001)
         share = 100 * progress.updates / max(progress.total, 1)
-        click.echo(f"{progress.step} {progress.updates} of {progress.total} updates ({share:.0f} %, {rate:.0f}/s)")
+        say(f"{progress.step} {progress.updates} of {progress.total} updates ({share:.0f} %, {rate:.0f}/s)")
 
 
 def _summarize(compared: tuple["Compared", ...], seconds: float) -> None:
-    click.echo("both hold the same:")
+    say("both hold the same:")
     for one in compared:
-        click.echo(f"  {one.table:<9} {one.rows:>12} rows   sha256 {one.digest[:_DIGEST_CHARS]}")
-    click.echo(f"moved in {seconds:.1f} s; the old journal is out of use, start the server on the new one")
+        say(f"  {one.table:<9} {one.rows:>12} rows   sha256 {one.digest[:_DIGEST_CHARS]}")
+    say(f"moved in {seconds:.1f} s; the old journal is out of use, start the server on the new one")

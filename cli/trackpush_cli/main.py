@@ -6,6 +6,7 @@ Subcommands are imported when they are run, because the server's and the models'
 
 import difflib
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -13,7 +14,7 @@ from typing import NamedTuple, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from trackpush_cli.errors import INTERRUPTED
+from trackpush_cli.errors import INTERRUPTED, show
 from trackpush_cli.program import program_name
 
 
@@ -94,10 +95,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         return
     from importlib.metadata import version  # noqa: PLC0415  only here, for a fast start
 
+    from trackpush_cli.output import say  # noqa: PLC0415  same
     from trackpush_server.journal.sqlite.connection import library_version  # noqa: PLC0415  same
 
-    click.echo(f"trackpush {version('trackpush')}")
-    click.echo(f"SQLite {library_version()} (apsw {version('apsw')})")
+    say(f"trackpush {version('trackpush')}")
+    say(f"SQLite {library_version()} (apsw {version('apsw')})")
     ctx.exit()
 
 
@@ -115,14 +117,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         result = cli.main(arguments, prog_name=program_name(), standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        from trackpush_cli.output import say  # noqa: PLC0415  only here, for a fast start
+
+        say("interrupted", err=True)
         return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
 def main() -> NoReturn:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a letter that the terminal's encoding lacks ends no command
     sys.exit(run())

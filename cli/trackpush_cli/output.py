@@ -1,12 +1,19 @@
-"""One result, three forms: a table for people, JSON or YAML for programs."""
+"""One result, three forms: a table for people, JSON or YAML for programs.
+
+Everything a command prints goes through here (ruff refuses `click.echo` elsewhere), because much of it comes from
+outside: what is not printable in it is escaped, see `trackpush_api.printable`. Colours of our own are added afterwards.
+"""
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
+
+from trackpush_api.printable import printable, printable_json
 
 FORMATS = ("table", "json", "yaml")
 _PIPED_WIDTH = 10_000
@@ -16,14 +23,38 @@ output_option = click.option(
 )
 
 
+def say(line: str = "", *, err: bool = False) -> None:
+    """Print one line of text; a line break in it is escaped, too."""
+    _echo(printable(line), err=err)
+
+
+def say_json(document: str) -> None:
+    """Print JSON text."""
+    _echo(printable_json(document))
+
+
+def _echo(text: str, *, err: bool = False) -> None:
+    click.echo(text, err=err)  # noqa: TID251  the one place
+
+
 def print_data(data: Any, form: str) -> None:
     """Print plain data (dicts, lists, text, numbers) as ``json`` or ``yaml``."""
     if form == "json":
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        say_json(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    import yaml  # noqa: PLC0415  only where it is asked for
+    from trackpush_cli.yaml_form import yaml_text  # noqa: PLC0415  only where it is asked for
 
-    click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000), nl=False)
+    _echo(yaml_text(data).removesuffix("\n"))
+
+
+def print_body(body: bytes) -> None:
+    """Write a body: byte for byte to a file or a pipe; on a terminal as text, with escapes and its line breaks."""
+    sys.stdout.flush()
+    if not sys.stdout.isatty():
+        sys.stdout.buffer.write(body)
+        return
+    text = body.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    _echo(printable(text, keep="\n\t"))
 
 
 def counted(number: int, thing: str) -> str:
@@ -44,10 +75,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in columns:
         table.add_column(name, overflow="fold", no_wrap=piped)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     if piped:
         console.width = _PIPED_WIDTH
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():
-        click.echo(line.rstrip())
+        _echo(line.rstrip())

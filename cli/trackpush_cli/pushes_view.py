@@ -7,11 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import click
 import msgspec
 
 from trackpush_cli.moments import show_duration, show_moment
-from trackpush_cli.output import print_table, show_answer
+from trackpush_cli.output import print_table, say, say_json, show_answer
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushRow
 from trackpush_server.journal.port import PushState
 from trackpush_server.updates import rfc3339
@@ -64,7 +63,7 @@ def page_data(rows: Sequence[PushRow], cursor: str | None) -> dict[str, Any]:
 def print_pushes(rows: Sequence[PushRow], cursor: str | None) -> None:
     """A page for people."""
     if not rows:
-        click.echo("no pushes match", err=True)
+        say("no pushes match", err=True)
         return
     print_table(
         ("RECEIVED", "SHIPMENT", "STATUS", "PUSH CONFIG", "STATE", "TRIES", "NEXT TRY / ERROR", "ID"),
@@ -83,7 +82,7 @@ def print_pushes(rows: Sequence[PushRow], cursor: str | None) -> None:
         ],
     )
     if cursor is not None:
-        click.echo(f"there are more: add --cursor {cursor}", err=True)
+        say(f"there are more: add --cursor {cursor}", err=True)
 
 
 def _note(row: PushRow) -> str:
@@ -141,14 +140,17 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
     }
     for name, value in lines.items():
         if value:
-            click.echo(f"{name + ':':<20}{value}")
-    click.echo()
+            say(f"{name + ':':<20}{value}")
+    say()
     if detail.attempts:
         print_table(("TRY", "WHEN", "TOOK", "ANSWER"), [_attempt_cells(attempt) for attempt in detail.attempts])
     else:
-        click.echo("not tried yet" if row.state is PushState.PENDING else "never tried")
+        say("not tried yet" if row.state is PushState.PENDING else "never tried")
     if body and not row.erased_at:
-        click.echo(f"\nnotification:\n{_indented(detail.notification)}\n\nbody:\n{_indented(detail.body)}")
+        for name, content in (("notification", detail.notification), ("body", detail.body)):
+            say()
+            say(f"{name}:")
+            say_json(_indented(content))
 
 
 def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:

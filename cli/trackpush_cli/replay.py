@@ -9,7 +9,7 @@ from trackpush_cli.admin_port import AdminPort
 from trackpush_cli.errors import INTERRUPTED, CannotStartError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.moments import Moment
-from trackpush_cli.output import output_option, print_data, print_table
+from trackpush_cli.output import output_option, print_data, print_table, say
 from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/replays"
@@ -99,7 +99,7 @@ def _confirm(counted: dict[str, Any]) -> None:
     if not found:
         return
     for push_config, state, count in _rows(counted):
-        click.echo(f"{push_config}: {count} {state}", err=True)
+        say(f"{push_config}: {count} {state}", err=True)
     try:
         click.confirm(f"Send {_pushes(found)} again, delivered ones included?", abort=True, err=True)
     except click.Abort:
@@ -123,15 +123,15 @@ def _show(job: dict[str, Any], output: str) -> None:
         print_table(("PUSHCONFIG", "STATE", "PUSHES"), rows)
     found = _found(job)
     if not found and not job["pending"]:
-        click.echo("nothing matches (erased pushes and those older than the retention can't be replayed)")
+        say("nothing matches (erased pushes and those older than the retention can't be replayed)")
     elif job["dryRun"]:
-        click.echo("dry run: nothing was sent; leave out --dry-run to send them")
+        say("dry run: nothing was sent; leave out --dry-run to send them")
     elif found:
-        click.echo(f"{job['replayed']} pushes are pending again; `trackpush pushes list` shows what becomes of them")
+        say(f"{job['replayed']} pushes are pending again; `trackpush pushes list` shows what becomes of them")
     for push_config, count in sorted(job["pending"].items()):
-        click.echo(f"{push_config}: {_pending(count)}")
+        say(f"{push_config}: {_pending(count)}")
     for push_config, reason in sorted(job["waiting"].items()):
-        click.echo(f"{push_config}: {reason}")
+        say(f"{push_config}: {reason}")
 
 
 def _rows(job: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ import click
 
 from trackpush_cli.errors import INTERRUPTED, ProblemsFoundError
 from trackpush_cli.jobs import cancel, follow
-from trackpush_cli.output import output_option, print_data
+from trackpush_cli.output import output_option, print_data, say
 from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/reseals"
@@ -32,7 +32,7 @@ def command(*, server: ServerChoice, output: str) -> int:
     if output != "table":
         print_data(job, output)
     else:
-        click.echo(f"{_progress(job)}; nothing of what they replace is left in the journal's files")
+        say(f"{_progress(job)}; nothing of what they replace is left in the journal's files")
     if job["unreadable"]:
         raise ProblemsFoundError(f"{job['unreadable']} updates stay as they are: {'; '.join(job['reasons'])}")
     return INTERRUPTED if job["state"] == "cancelled" else 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from trackpush_cli.output import say
 from trackpush_server.admin.api.openapi import VERSION as API_VERSION
 from trackpush_server.admin.api.served import document
 from trackpush_server.notification_schema import VERSION, breaks, notification_schema
@@ -24,9 +25,9 @@ def command(*, directory: Path, check: bool) -> int:
     found = _read(path)
     broken = breaks(json.loads(found), schema) if found else []
     for line in broken:
-        click.echo(line, err=True)
+        say(line, err=True)
     if broken:
-        click.echo(f"{path}: this breaks clients of version {VERSION}: undo it, or make a new version", err=True)
+        say(f"{path}: this breaks clients of version {VERSION}: undo it, or make a new version", err=True)
         return 1
     api = directory / f"admin-api.v{API_VERSION.partition('.')[0]}.json"
     made = {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n", api: document().decode()}
@@ -36,13 +37,14 @@ def command(*, directory: Path, check: bool) -> int:
             lines = difflib.unified_diff(
                 _read(file).splitlines(), text.splitlines(), str(file), "generated", lineterm=""
             )
-            click.echo("\n".join(lines))
-            click.echo("out of date: run `make schema`", err=True)
+            for line in lines:
+                say(line)
+            say("out of date: run `make schema`", err=True)
         return int(bool(stale))
     directory.mkdir(parents=True, exist_ok=True)
     for file, text in stale.items():
         file.write_text(text, encoding="utf-8")
-        click.echo(f"wrote {file}")
+        say(f"wrote {file}")
     return 0
 
 

@@ -13,6 +13,7 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.errors import CannotStartError, ProblemsFoundError
 from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
+from trackpush_cli.output import say
 from trackpush_cli.posting import Poster, Reply
 from trackpush_cli.target import DEFAULT_PLACE, KeyPlace, Target, target
 
@@ -82,14 +83,14 @@ def _list(aggregator: Aggregator | None) -> None:
     from trackpush_server.aggregators import composable  # noqa: PLC0415  only here, for a fast start
 
     for each in Aggregator if aggregator is None else (aggregator,):
-        click.echo(f"{each.slug}: " + " ".join(sorted(composable(each))))
+        say(f"{each.slug}: " + " ".join(sorted(composable(each))))
 
 
 def _show(reply: Reply) -> None:
     shown = readable(reply.body)
-    click.echo(f"{reply.status} {shown} in {reply.milliseconds:.1f} ms")
+    say(f"{reply.status} {shown} in {reply.milliseconds:.1f} ms")
     if reply.status == _OK and shown == _NOTHING:
-        click.echo(
+        say(
             "nothing was stored: the body names no shipment (a probe), or its AggregatorWebhook leaves it out", err=True
         )
 

@@ -163,7 +163,7 @@ def command(
     except UnusableDataError as error:
         raise ProblemsFoundError(str(error)) from None
     except ServerCannotStartError as error:
-        raise CannotStartError(str(error)) from None
+        raise CannotStartError(*str(error).split("\n")) from None
 
 
 def _source(directory: Path | None, shards: Path | None, server: str | None) -> "Source":

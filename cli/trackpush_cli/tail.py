@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from trackpush_cli.moments import show_duration, show_moment
-from trackpush_cli.output import output_option, print_data, show_answer
+from trackpush_cli.output import output_option, print_data, say, say_json, show_answer
 from trackpush_cli.server_options import ServerChoice, server_options
 
 
@@ -42,16 +42,16 @@ def _events(server: ServerChoice, query: str) -> Iterator[dict[str, Any]]:
         if isinstance(event, dict):
             yield event
         else:
-            click.echo(f"{event} events were left out: they come faster than they can be shown", err=True)
+            say(f"{event} events were left out: they come faster than they can be shown", err=True)
 
 
 def _print(event: dict[str, Any], output: str) -> None:
     if output == "table":
-        click.echo(_line(event))
+        say(_line(event))
     elif output == "json":
-        click.echo(json.dumps(event, ensure_ascii=False))
+        say_json(json.dumps(event, ensure_ascii=False))
     else:
-        click.echo("---")
+        say("---")
         print_data(event, output)
 
 

@@ -19,6 +19,7 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from trackpush_api.printable import printable_event
 from trackpush_api.tracebacks import with_traceback
 
 LogFormat = Literal["console", "json"]
@@ -45,10 +46,10 @@ def configure(log_format: LogFormat | None = None, stream: TextIO | None = None)
     """Set up logging for the process; without a format, console on a terminal and JSON elsewhere."""
     out = stream or sys.stderr
     chosen = log_format or ("console" if out.isatty() else "json")
-    renderer = (
-        structlog.processors.JSONRenderer(default=str)
+    renderers = (
+        (structlog.processors.JSONRenderer(default=str),)
         if chosen == "json"
-        else structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
+        else (printable_event, structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time"))
     )
     structlog.configure(
         processors=[
@@ -56,7 +57,7 @@ def configure(log_format: LogFormat | None = None, stream: TextIO | None = None)
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
             with_traceback,
-            renderer,
+            *renderers,
         ],
         logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,

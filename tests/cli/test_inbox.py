@@ -44,8 +44,8 @@ class Rig(NamedTuple):
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     logs.configure("json", io.StringIO())
     operate, view = tmp_path / "operate", tmp_path / "view"
-    operate.write_text("to-operate")
-    view.write_text("to-view")
+    operate.write_text("token-that-may-operate")
+    view.write_text("token-that-may-view")
     async with (
         serving(tmp_path, admin_token_file=operate, admin_view_token_file=view) as server,
         aiohttp.ClientSession() as session,

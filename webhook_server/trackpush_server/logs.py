@@ -34,6 +34,7 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from trackpush_api.printable import printable_event
 from trackpush_api.tracebacks import with_traceback
 from trackpush_server.log_throttle import LogThrottle
 
@@ -78,7 +79,7 @@ def configure(
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
             with_traceback,
-            _renderer(chosen, colors=out.isatty()),
+            *_renderers(chosen, colors=out.isatty()),
         ],
         logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,
@@ -96,10 +97,10 @@ def _numbered(receiver: int) -> Processor:
     return number
 
 
-def _renderer(chosen: str, *, colors: bool) -> Processor:
+def _renderers(chosen: str, *, colors: bool) -> tuple[Processor, ...]:
     if chosen == "json":
-        return structlog.processors.JSONRenderer(default=str)
-    return structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
+        return (structlog.processors.JSONRenderer(default=str),)
+    return (printable_event, structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time"))
 
 
 class _Lines(structlog.PrintLogger):

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import structlog
 
+from trackpush_api.printable import printable
 from trackpush_api.routing import Sqlite, Storage
 from trackpush_server import listeners, logs
 from trackpush_server.admin.desk import Desk
@@ -130,7 +131,7 @@ class Server:
         await asyncio.to_thread(self._store.check)
         loaded = await self._load()
         if loaded.table is None and not loaded.waits:
-            raise CannotStartError("\n".join(loaded.problems))
+            raise CannotStartError("\n".join(map(printable, loaded.problems)))
         await self._admin.open()
         with contextlib.ExitStack() as stack:
             public = stack.enter_context(listeners.bind(self._options.listen, purpose="--listen"))

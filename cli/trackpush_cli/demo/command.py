@@ -76,7 +76,7 @@ def command(*, once: bool, keep: bool, data: Path | None, rate: float, seed: int
         if kept:
             console.print(f"kept in {folders.root}", markup=False, soft_wrap=True)
         if problems:
-            raise ProblemsFoundError(judge(problems))
+            raise ProblemsFoundError(*judge(problems).split("\n"))
         console.print(judge(problems), markup=False)
     if interrupted and once:
         raise SystemExit(INTERRUPTED)

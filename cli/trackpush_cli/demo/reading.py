@@ -22,7 +22,7 @@ def load_table(folder: Path) -> RoutingTable:
     """
     table, problems = compile_folder(folder, server=None)
     if table is None or problems:
-        raise CannotStartError("\n".join(problems))
+        raise CannotStartError(*problems or ("no WebhookServer can be served",))
     return table
 
 

@@ -59,12 +59,10 @@ class ServerProcess:
             addresses = await asyncio.wait_for(listening, _START_SECONDS)
         except TimeoutError:
             await self.stop()
-            raise CannotStartError(
-                f"the server did not listen within {_START_SECONDS:g} s{self._end_of_log()}"
-            ) from None
+            raise self._failure(f"the server did not listen within {_START_SECONDS:g} s") from None
         except EOFError:
             await self.stop()
-            raise CannotStartError(f"the server ended at once{self._end_of_log()}") from None
+            raise self._failure("the server ended at once") from None
         self.url, self.admin_url = f"http://{addresses['address']}", f"http://{addresses['admin_address']}"
         await self._until_ready()
 
@@ -78,7 +76,7 @@ class ServerProcess:
                             return
                 await asyncio.sleep(0.05)
         await self.stop()
-        raise CannotStartError(f"the server did not become ready{self._end_of_log()}")
+        raise self._failure("the server did not become ready")
 
     @property
     def running(self) -> bool:
@@ -120,6 +118,9 @@ class ServerProcess:
                         listening.set_result(entry)
         if not listening.done():
             listening.set_exception(EOFError())
+
+    def _failure(self, what: str) -> CannotStartError:
+        return CannotStartError(*f"{what}{self._end_of_log()}".split("\n"))
 
     def _end_of_log(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self._log.exists() else []

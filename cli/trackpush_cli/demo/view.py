@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from trackpush_api.printable import printable
 from trackpush_cli.demo.ledger import Arrival, Expectation, Push
 from trackpush_cli.moments import show_duration
 
@@ -71,7 +72,7 @@ class PlainView:
 
     def say(self, text: str) -> None:
         """Print it."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def posted(self, lines: list[Line]) -> None:
         """One line for the post."""
@@ -121,7 +122,7 @@ class LiveView:
 
     def say(self, text: str) -> None:
         """Print above the table."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def posted(self, lines: list[Line]) -> None:
         """Add rows."""
@@ -163,7 +164,7 @@ class LiveView:
         for column in shown:
             table.add_column(column.name, no_wrap=True, overflow="ellipsis")
         for line in rows:
-            table.add_row(*(column.cell(line) for column in shown))
+            table.add_row(*(_shown(column.cell(line)) for column in shown))
         return table
 
     def _footer(self) -> Text:
@@ -179,12 +180,16 @@ class LiveView:
                 f"{name}: " + ", ".join(f"{count} x {status}" for status, count in sorted(answers.items())) + "\n"
             )
         if self._problems:
-            text.append(f"{len(self._problems)} problems, the last: {self._problems[-1]}", style="red")
+            text.append(f"{len(self._problems)} problems, the last: {printable(self._problems[-1])}", style="red")
         return text
 
 
+def _shown(cell: Text | str) -> Text | str:
+    return printable(cell) if isinstance(cell, str) else cell
+
+
 def _pushed_to(line: Line) -> Text | str:
-    return Text(line.note, style="dim") if line.push is None else line.push.expectation.push_config
+    return Text(printable(line.note), style="dim") if line.push is None else line.push.expectation.push_config
 
 
 def _status(line: Line) -> str:
@@ -214,7 +219,7 @@ _COLUMNS = (
     _Column("from", lambda line: line.aggregator, from_width=95),
     _Column("tracking update", lambda line: line.label, from_width=120),
     _Column("shipment", lambda line: line.shipment),
-    _Column("stored", lambda line: Text(line.stored, style="red" if line.refused else "")),
+    _Column("stored", lambda line: Text(printable(line.stored), style="red" if line.refused else "")),
     _Column("pushed to", _pushed_to),
     _Column("status", _status),
     _Column("try", lambda line: str(line.push.tries or "") if line.push else ""),

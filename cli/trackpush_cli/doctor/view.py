@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import click
-
 from trackpush_cli.doctor.outcome import Outcome
-from trackpush_cli.output import counted, print_table
+from trackpush_cli.output import counted, print_table, say
 
 _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 
@@ -17,8 +15,9 @@ def show(found: Sequence[Outcome]) -> None:
     )
     advised = [one for one in found if one.advice is not None]
     if advised:
-        click.echo()
+        say()
         rows = [(_MARKS[one.result], one.subject, one.advice or "") for one in advised]
         print_table(("RESULT", "OF", "WHAT TO DO"), rows)
     counts = {mark: sum(one.result == mark for one in found) for mark in _MARKS}
-    click.echo(f"\n{counts['ok']} ok, {counted(counts['warn'], 'warning')}, {counts['fail']} failed")
+    say()
+    say(f"{counts['ok']} ok, {counted(counts['warn'], 'warning')}, {counts['fail']} failed")

@@ -4,10 +4,8 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-import click
-
 from trackpush_cli.moments import show_duration
-from trackpush_cli.output import print_table
+from trackpush_cli.output import print_table, say
 from trackpush_cli.status.findings import Finding
 from trackpush_cli.status.servers import Queue, ServerState
 
@@ -19,22 +17,22 @@ def show(states: Sequence[ServerState], findings: Sequence[Finding]) -> None:
     if states:
         print_table(("SERVER", "PODS READY", "PENDING", "OLDEST", "DEAD"), [_server(one) for one in states])
     if findings:
-        click.echo()
+        say()
         rows = [(_place(one), one.condition, one.reason, _since(one), one.message) for one in findings[:_MOST_ROWS]]
         print_table(("WRONG", "CONDITION", "REASON", "SINCE", "MESSAGE"), rows)
         _more(len(findings))
     queues = [one for state in states for one in state.queues]
     if queues:
-        click.echo()
+        say()
         print_table(("PUSHCONFIG", "PENDING", "OLDEST", "DEAD"), [_queue(one) for one in queues[:_MOST_ROWS]])
         _more(len(queues))
     if not findings:
-        click.echo("nothing is wrong" if states else "there is no WebhookServer")
+        say("nothing is wrong" if states else "there is no WebhookServer")
 
 
 def _more(count: int) -> None:
     if count > _MOST_ROWS:
-        click.echo(f"and {count - _MOST_ROWS} more: -o json has all")
+        say(f"and {count - _MOST_ROWS} more: -o json has all")
 
 
 def _server(state: ServerState) -> tuple[str, ...]:

@@ -1,0 +1,24 @@
+"""YAML that a terminal shows as it is, and that loads to the same value."""
+
+from typing import Any
+
+import yaml
+
+from trackpush_api.printable import is_shown, printable_yaml
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts every string that is not shown as it is in double quotes: only there YAML knows escapes."""
+
+
+def _represent(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_shown(text) else '"')
+
+
+_Dumper.add_representer(str, _represent)
+
+
+def yaml_text(data: Any) -> str:
+    """One document of plain data, in the order of its fields."""
+    dumped = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return printable_yaml(dumped)

@@ -1,0 +1,68 @@
+r"""Escapes text from outside, so that a terminal shows it and does nothing else.
+
+An AWB or a courier's label may hold escape sequences that change the window's title, hide text or write a link;
+bidirectional controls that reorder what is read; line breaks that forge a row; and characters without a width.
+Everything that `str.isprintable` refuses is escaped (controls, formats, surrogates, private and unassigned characters,
+all line breaks and all spaces but the plain one), and what it accepts although nothing is drawn for it.
+"""
+
+import re
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
+
+_INVISIBLE: Final = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What is printable of Unicode's property Default_Ignorable_Code_Point: fillers, joiners, variation selectors."""
+_SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_BYTE: Final = 0xFF
+_BASIC_PLANE: Final = 0xFFFF
+
+
+def is_shown(text: str) -> bool:
+    """Whether a terminal draws every character of it and obeys none."""
+    return text.isprintable() and (text.isascii() or _INVISIBLE.search(text) is None)
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""The text with ``\n``, ``\x1b``, ``\u202e`` or ``\U000e0001`` for what is not shown; ``keep`` stays as it is."""
+    return _escaped(text, keep, _escape)
+
+
+def printable_json(document: str) -> str:
+    r"""JSON text of the same value, with ``\uXXXX`` for what is not shown; its own line breaks stay."""
+    return _escaped(document, "\n", _json_escape)
+
+
+def printable_yaml(document: str) -> str:
+    """YAML text of the same value, if every string that is not shown stands in double quotes; its line breaks stay."""
+    return _escaped(document, "\n", _escape)
+
+
+def printable_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor of structlog, for lines that people read: structlog writes a text without spaces as it is."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value, keep="\n" if name == "exception" else "")
+    return event
+
+
+def _escaped(text: str, keep: str, escape: Callable[[str], str]) -> str:
+    if is_shown(text):
+        return text
+    return "".join(char if char in keep or is_shown(char) else escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if char in _SHORT:
+        return _SHORT[char]
+    if code <= _BYTE:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= _BASIC_PLANE else f"\\U{code:08x}"
+
+
+def _json_escape(char: str) -> str:
+    """A character outside the basic plane is a pair of surrogates (RFC 8259, section 7)."""
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
