@@ -26,6 +26,12 @@ class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
     allowed: tuple[Network, ...] = ()
     denied: tuple[Network, ...] = ()
 
+    @property
+    def allows_everything(self) -> bool:
+        """Whether no address could be refused, so that a name needs no address to be judged."""
+        open_versions = {network.version for network in self.allowed if network.prefixlen == 0}
+        return not self.denied and open_versions == {4, 6}
+
     def objection_to(self, target: Target) -> str | None:
         """Why no push may go to this target, as far as it can be judged before a name is resolved."""
         if self.https_only and not target.tls:

@@ -72,22 +72,100 @@ async def test_the_proxys_address_is_not_judged_but_the_targets_is() -> None:
         assert proxy.accepted == 0, "not even the name was told to the proxy"
 
 
-async def test_a_name_that_only_the_proxy_can_resolve_is_left_to_it() -> None:
-    asked: list[bytes] = []
+FAR = "far.example.test"
+ANYWHERE = ("0.0.0.0/0", "::/0")
 
-    async def note(peer: Peer) -> None:
-        asked.append(await peer.head())
-        await peer.send(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
-    def fail(host: str) -> list[str]:
-        raise socket.gaierror(socket.EAI_NONAME, f"unknown: {host}")
+class Recorder:
+    """A small proxy that writes down what it is asked for; it refuses the first requests."""
 
-    async with serve(note) as proxy:
+    def __init__(self, refuses: int = 0) -> None:
+        self.asked: list[bytes] = []
+        self._refuses = refuses
+
+    async def __call__(self, peer: Peer) -> None:
+        head = await peer.head()
+        self.asked.append(head.split(b"\r\n")[0])
+        if len(self.asked) <= self._refuses:
+            await peer.send(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+            return
+        port = head.split(b" ")[1].rpartition(b":")[2]
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        await peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_copy(peer.reader, writer), _copy(reader, peer.writer))
+
+
+def unknown(host: str) -> list[str]:
+    raise socket.gaierror(socket.EAI_NONAME, f"unknown: {host}")
+
+
+@pytest.mark.parametrize(("address", "named"), [("127.0.0.1", b"127.0.0.1"), ("::1", b"[::1]")])
+async def test_connect_names_the_address_and_tls_and_host_the_name(address: str, named: bytes) -> None:
+    proxy = Recorder()
+    async with serve(proxy) as front, serve(polite, context=server_context(FAR)) as server:
         answer = await post_once(
-            "https://far.example.test/hook", egress=through(proxy.port), transport=HttpTransport(lookup=fail)
+            f"https://{FAR}:{server.port}/hook",
+            egress=through(front.port, allowed=LOOPBACK.allowed_cidrs),
+            transport=HttpTransport(lookup=lambda _: [address]),
+            tls=TlsMaterial(ca=CA),
         )
-        assert answer.failure is Failure.PROXY
-        assert asked[0].startswith(b"CONNECT far.example.test:443 HTTP/1.1\r\nHost: far.example.test:443\r\n")
+        assert answer.status == 200
+        assert proxy.asked == [b"CONNECT %s:%d HTTP/1.1" % (named, server.port)]
+        assert b"\r\nHost: %s:%d\r\n" % (FAR.encode(), server.port) in server.requests[0]
+
+
+@pytest.mark.parametrize("denied", [(), ("10.0.0.0/8",)])
+async def test_a_name_without_an_address_is_refused_before_the_proxy_hears_of_it(denied: tuple[str, ...]) -> None:
+    allowed = ANYWHERE if denied else LOOPBACK.allowed_cidrs
+    proxy = Recorder()
+    async with serve(proxy) as front:
+        egress = Egress(
+            https_only=False, allowed_cidrs=allowed, denied_cidrs=denied, proxy=f"http://127.0.0.1:{front.port}"
+        )
+        answer = await post_once(f"http://{FAR}/", egress=egress, transport=HttpTransport(lookup=unknown))
+    assert (answer.failure, proxy.asked) == (Failure.DNS, [])
+    assert answer.detail is not None
+    assert "a name that only egress.proxy can resolve is refused" in answer.detail
+
+
+async def test_a_name_without_an_address_is_left_to_the_proxy_where_every_address_is_allowed() -> None:
+    proxy = Recorder(refuses=1)
+    async with serve(proxy) as front:
+        answer = await post_once(
+            f"https://{FAR}/hook",
+            egress=through(front.port, allowed=ANYWHERE),
+            transport=HttpTransport(lookup=unknown),
+        )
+    assert (answer.failure, proxy.asked) == (Failure.PROXY, [b"CONNECT far.example.test:443 HTTP/1.1"])
+
+
+async def test_a_name_that_changes_between_two_look_ups_leads_to_no_other_address() -> None:
+    answers = iter([["10.1.2.3", "127.0.0.1"], ["10.1.2.3"]])
+    proxy = Recorder()
+    async with serve(proxy) as front, serve(polite) as server:
+        answer = await post_once(
+            f"http://{FAR}:{server.port}/",
+            egress=through(front.port),
+            transport=HttpTransport(lookup=lambda _: next(answers)),
+        )
+        assert answer.status == 200
+        assert proxy.asked == [b"CONNECT 127.0.0.1:%d HTTP/1.1" % server.port], "the judged one alone"
+        assert next(answers) == ["10.1.2.3"], "looked up once"
+
+
+async def test_the_next_judged_address_is_tried_when_the_proxy_does_not_reach_the_first() -> None:
+    proxy = Recorder(refuses=1)
+    async with serve(proxy) as front, serve(polite) as server:
+        answer = await post_once(
+            f"http://{FAR}:{server.port}/",
+            egress=through(front.port),
+            transport=HttpTransport(lookup=lambda _: ["::1", "127.0.0.1"]),
+        )
+        assert answer.status == 200
+        assert proxy.asked == [
+            b"CONNECT [::1]:%d HTTP/1.1" % server.port,
+            b"CONNECT 127.0.0.1:%d HTTP/1.1" % server.port,
+        ]
 
 
 def saying(*pieces: bytes) -> Behaviour:

@@ -33,6 +33,10 @@ _NEXT_ADDRESS_AFTER = 0.25
 """Seconds until the next address is tried beside one that doesn't answer (RFC 8305, section 8)."""
 _MOST_ADDRESSES = 8
 _TLS_GOODBYE = 1.0
+_ONLY_THE_PROXY = (
+    "a name that only egress.proxy can resolve is refused, since its address can't be judged, unless"
+    " egress.allowedCIDRs holds 0.0.0.0/0 and ::/0 and egress.deniedCIDRs is empty"
+)
 
 
 class _LastWords(socket.socket):
@@ -107,29 +111,43 @@ class Dialler:
         return sock
 
     async def _tunnel(self, progress: Progress, proxy: Target) -> socket.socket:
-        """Through the proxy, which was chosen by who runs the server: only the target is judged.
+        """Through the proxy, whose own address is not judged: who runs the server chose it.
 
-        A name that only the proxy can resolve is left to it.
+        CONNECT names an address that was judged, so the proxy looks up no name and can't come to another answer.
         """
         progress.stage = f"resolving {self._target.host}"
+        endpoints = await self._judged_endpoints()
+        for number, endpoint in enumerate(endpoints, start=1):
+            progress.stage = f"connecting to proxy {proxy.endpoint}"
+            sock = await self._connect_to_proxy(proxy)
+            progress.stage = f"asking proxy {proxy.endpoint} for a tunnel"
+            try:
+                await open_tunnel(sock, proxy, endpoint)
+            except BaseException as error:
+                sock.close()
+                # The proxy may reach addresses of one IP version only.
+                if not isinstance(error, AttemptError) or number == len(endpoints):
+                    raise
+            else:
+                return sock
+        raise AssertionError  # there is at least one endpoint
+
+    async def _connect_to_proxy(self, proxy: Target) -> socket.socket:
         try:
-            addresses = await self._addresses(self._target)
-        except AttemptError:
-            addresses = []
-        for address in addresses:
-            self._guard.check(address)
-        progress.stage = f"connecting to proxy {proxy.endpoint}"
-        try:
-            sock = await _connect(await self._addresses(proxy), proxy, Failure.PROXY)
+            return await _connect(await self._addresses(proxy), proxy, Failure.PROXY)
         except AttemptError as error:
             raise AttemptError(Failure.PROXY, f"egress.proxy: {error.detail}") from error
-        progress.stage = f"asking proxy {proxy.endpoint} for a tunnel"
+
+    async def _judged_endpoints(self) -> list[str]:
+        """What CONNECT may name. The host's name only where no address would be refused."""
         try:
-            await open_tunnel(sock, proxy, self._target)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+            addresses = await self._addresses(self._target)
+        except AttemptError as error:
+            if self._guard.allows_everything:
+                return [self._target.endpoint]
+            raise AttemptError(error.failure, f"{error.detail}; {_ONLY_THE_PROXY}") from error
+        permitted = self._permitted(addresses)[:_MOST_ADDRESSES]
+        return [_endpoint(address, self._target.port) for address in permitted]
 
     async def _addresses(self, target: Target) -> list[Address]:
         if target.literal is not None:
@@ -179,6 +197,10 @@ async def _connect(addresses: Sequence[Address], target: Target, failure: Failur
         )
     except OSError as error:
         raise AttemptError(failure, f"{target.endpoint}: {_os_reason(error)}") from error
+
+
+def _endpoint(address: Address, port: int) -> str:
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"  # noqa: PLR2004 - IP versions
 
 
 def _addr_info(address: Address, port: int) -> AddrInfoType:

@@ -28,14 +28,14 @@ def parse_proxy(url: str) -> Target:
     return proxy
 
 
-async def open_tunnel(sock: socket.socket, proxy: Target, target: Target) -> None:
-    """Ask the proxy at the other end of a connected socket for a tunnel to the target.
+async def open_tunnel(sock: socket.socket, proxy: Target, endpoint: str) -> None:
+    """Ask the proxy at the other end of a connected socket for a tunnel to ``host:port``.
 
     Raises:
         AttemptError: PROXY, when it refuses or doesn't speak HTTP.
     """
     loop = asyncio.get_running_loop()
-    request = f"CONNECT {target.endpoint} HTTP/1.1\r\nHost: {target.endpoint}\r\n\r\n".encode()
+    request = f"CONNECT {endpoint} HTTP/1.1\r\nHost: {endpoint}\r\n\r\n".encode()
     head = b""
     try:
         await loop.sock_sendall(sock, request)
@@ -50,8 +50,6 @@ async def open_tunnel(sock: socket.socket, proxy: Target, target: Target) -> Non
     if status is None:
         raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} doesn't speak HTTP/1.x")
     if not status[1].startswith(b"2"):
-        raise AttemptError(
-            Failure.PROXY, f"proxy {proxy.endpoint} answered {int(status[1])} to CONNECT {target.endpoint}"
-        )
+        raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} answered {int(status[1])} to CONNECT {endpoint}")
     if end.end() != len(head):
         raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} sent bytes before the tunnel was used")
