@@ -1,0 +1,97 @@
+"""Plain YAML by libyaml: what nearly every file of resources holds.
+
+It gives up, rather than explain, on whatever is broken or unusual: `yaml_reader` then reads the text with PyYAML.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+try:
+    from yaml import CSafeLoader
+except ImportError:  # PyYAML was built without libyaml: everything is read slowly
+    CSafeLoader = None  # type: ignore[assignment,misc]
+
+_TAG: Final = "tag:yaml.org,2002:"
+_STR, _MAP, _SEQ = f"{_TAG}str", f"{_TAG}map", f"{_TAG}seq"
+_SCALARS: Final = frozenset(_TAG + kind for kind in ("null", "bool", "int", "float", "timestamp"))
+_MOST_LEVELS = 200
+"""libyaml's tree is built recursively in C: without a bound, a deeply nested file overflows the stack and kills us."""
+_UNUSUAL: Final = frozenset("\t*\x85\u2028\u2029\ufeff")
+"""Aliases, which are refused, and characters that libyaml and PyYAML take differently.
+
+One difference is left: a ``?`` in an unquoted text within ``{ }`` or ``[ ]``, which PyYAML refuses and
+Kubernetes takes.
+"""
+
+
+class Document(NamedTuple):
+    """One document: its tree, which knows lines, and its value."""
+
+    node: yaml.Node
+    value: Any
+
+
+def read_plain(text: str) -> list[Document] | None:
+    """All documents, or None where any of them is broken or unusual."""
+    if CSafeLoader is None or not _UNUSUAL.isdisjoint(text) or not _is_shallow(text):
+        return None
+    try:
+        loader = CSafeLoader(text)
+        try:
+            documents = []
+            while loader.check_node():
+                node = loader.get_node()
+                assert node is not None
+                documents.append(Document(node, _value(node, loader)))
+            return documents
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether it is nested in few levels; usually the text's shape is enough to tell."""
+    flow = text.count("[") + text.count("{")
+    if flow <= _MOST_LEVELS and max(map(len, text.splitlines()), default=0) <= _MOST_LEVELS:
+        return True  # each block is indented further than the one around it, or is a list at the same place
+    level = 0
+    try:
+        for event in yaml.parse(text, Loader=CSafeLoader):  # not recursive
+            if isinstance(event, yaml.CollectionStartEvent):
+                level += 1
+                if level > _MOST_LEVELS:
+                    return False
+            elif isinstance(event, yaml.CollectionEndEvent):
+                level -= 1
+    except (yaml.YAMLError, ValueError):
+        return False
+    return True
+
+
+def _value(node: yaml.Node, loader: "CSafeLoader") -> Any:
+    """What a node stands for.
+
+    Raises:
+        ValueError: that is for the careful reader to find out.
+    """
+    tag = node.tag
+    if type(node) is yaml.ScalarNode:
+        if tag == _STR:
+            return node.value
+        if tag in _SCALARS:
+            return loader.yaml_constructors[tag](loader, node)
+    elif type(node) is yaml.SequenceNode and tag == _SEQ:
+        return [_value(entry, loader) for entry in node.value]
+    elif type(node) is yaml.MappingNode and tag == _MAP:
+        found = {}
+        texts = set()
+        for key, value in node.value:
+            if type(key) is not yaml.ScalarNode:
+                break
+            found[_value(key, loader)] = _value(value, loader)
+            texts.add(key.value)
+        if len(texts) == len(found) == len(node.value):
+            return found
+    raise ValueError(f"{tag} is unusual here, or a key is there twice")
