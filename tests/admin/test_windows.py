@@ -84,6 +84,26 @@ def test_a_clock_that_steps_back_goes_on_with_the_last_step() -> None:
     assert made.of("acme/oms").summary(7200.0).dead == 2
 
 
+@pytest.mark.parametrize("code", ["8", 8, "DL", "OOD", "RTO_DELIVERED", "UD-1", None, ""])
+def test_masking_leaves_codes_that_are_short_and_look_like_codes(code: object) -> None:
+    assert masking.code(code) == code
+
+
+@pytest.mark.parametrize("code", ["PIICODE Ravi", "Ravi", "9876543210", "A" * 33, "a@b.example", "ரவி", {"a": 1}])
+def test_masking_takes_codes_that_may_be_texts(code: object) -> None:
+    assert masking.code(code) == "•••"
+    assert masking.notification({"status": {"aggregatorCode": code}}) == {"status": {"aggregatorCode": "•••"}}
+
+
+def test_masking_takes_names_of_a_bodys_members_at_any_depth() -> None:
+    deep: object = {"PIIKEYNAME": 1}
+    for _ in range(5000):
+        deep = [deep]
+    for content in ({"PIIKEYNAME Ravi": 1, "list": [{"PIIKEYNAME": {}}]}, deep):
+        assert "PII" not in repr(masking.body(content))
+        assert "PII" not in repr(masking.notification({"raw": content}))
+
+
 def test_masking_leaves_codes_and_times_and_takes_every_free_text() -> None:
     given = {
         "type": "shipment.delivered",
@@ -95,7 +115,7 @@ def test_masking_leaves_codes_and_times_and_takes_every_free_text() -> None:
         "type": "shipment.delivered",
         "shipment": {"awb": "1", "courier": "•••"},
         "status": {"code": "DELIVERED", "remark": "•••", "location": "•••", "ndrReason": None},
-        "raw": {"phone": "•••", "list": [{"name": "•••"}, ""], "none": None},
+        "raw": {"•••1": "•••", "•••2": [{"•••1": "•••"}, ""], "•••3": None},
     }
     assert masking.error("HTTP 422: no Asha here") == "HTTP 422: •••"
     assert masking.error("token: HTTP 401 invalid_client: Asha") == "token: HTTP 401: •••"

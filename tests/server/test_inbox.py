@@ -32,7 +32,7 @@ INPUTS = Path(__file__).parents[1] / "field" / "inputs"
 WRAPPED = (INPUTS / "F03a_clickpost_data_wrapper_SILENT200.json").read_bytes()
 RETURN_EVENT = (INPUTS / "F03b_shiprocket_return_event_other_ids_SILENT200.json").read_bytes()
 UPDATE = b'{"waybill": "8001", "clickpost_status_code": 8, "timestamp": "2026-06-02T13:23:02Z"}'
-OPERATE, VIEW = "token-to-operate", "token-to-view"
+OPERATE, VIEW = "token-that-may-operate", "token-that-may-view"
 
 
 class Rig:

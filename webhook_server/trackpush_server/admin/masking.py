@@ -11,6 +11,10 @@ MASK: Final = "•••"
 _TOLD_BY_ENDPOINT = re.compile(r"(?:token: )?HTTP \d{3}")
 _PLAIN_SHIPMENT = frozenset({"awb", "orderId", "direction", "forwardAwb", "returnReference", "estimatedDelivery"})
 _PLAIN_STATUS = frozenset({"code", "aggregatorCode", "terminal", "ndrReason"})
+_CODES = frozenset({"aggregatorCode", "ndrReason"})
+_CODE = re.compile(r"(?!.*[0-9]{7})(?=.{1,32}\Z)[A-Z0-9]+(?:[_-][A-Z0-9]+)*")
+"""Neither words with small letters or spaces nor a phone number."""
+_DEEPEST = 64
 _PLAIN = frozenset({"id", "type", "aggregator", "occurredAt", "receivedAt", "test", "late"})
 
 
@@ -23,20 +27,41 @@ def error(text: str | None) -> str | None:
 
 
 def notification(content: Any) -> Any:
-    """A canonical notification: the courier's words are masked."""
+    """A canonical notification: the courier's words are masked, codes that may be words, and the body within."""
     if not isinstance(content, dict):
         return body(content)
-    masked = {name: value if name in _PLAIN else body(value) for name, value in content.items()}
+    masked = {name: value if name in _PLAIN else _member(name, value) for name, value in content.items()}
     for part, plain in (("shipment", _PLAIN_SHIPMENT), ("status", _PLAIN_STATUS)):
         if isinstance(content.get(part), dict):
-            masked[part] = {name: value if name in plain else body(value) for name, value in content[part].items()}
+            masked[part] = {name: value if name in plain else _values(value) for name, value in content[part].items()}
+    if isinstance(content.get("status"), dict):
+        masked["status"] |= {name: code(content["status"][name]) for name in _CODES & content["status"].keys()}
     return masked
 
 
+def code(value: Any) -> Any:
+    """An aggregator's code, if it is short and looks like one: ``8``, ``DL``, ``RTO_DELIVERED``. Else it is a text."""
+    return value if value is None or value == "" or _CODE.fullmatch(str(value)) else MASK
+
+
 def body(content: Any) -> Any:
-    """A body: its fields are there, each value is masked. null and empty stay, they tell of nobody."""
+    """A body: only its shape is left. Names of members are masked, since an aggregator may put anything there."""
+    return _values(content, names=False)
+
+
+def _member(name: str, value: Any) -> Any:
+    return body(value) if name == "raw" else _values(value)
+
+
+def _values(content: Any, *, names: bool = True, depth: int = 0) -> Any:
+    """Each value is masked. null and empty stay, they tell of nobody."""
+    if isinstance(content, dict | list) and depth >= _DEEPEST:
+        return MASK
     if isinstance(content, dict):
-        return {name: body(value) for name, value in content.items()}
+        return {
+            name if names else f"{MASK}{number}": _values(value, names=names, depth=depth + 1)
+            for number, (name, value) in enumerate(content.items(), start=1)
+        }
     if isinstance(content, list):
-        return [body(value) for value in content]
+        return [_values(value, names=names, depth=depth + 1) for value in content]
     return content if content is None or content == "" else MASK

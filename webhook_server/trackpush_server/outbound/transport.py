@@ -1,6 +1,7 @@
 """The transport: HTTP/1.1 on asyncio and httptools, one pool of connections per destination. Implements the port."""
 
 import asyncio
+import base64
 import random
 import time
 import weakref
@@ -165,4 +166,17 @@ def secrets_of(destination: Destination) -> tuple[str, ...]:
     values = [value for _, value in destination.headers]
     if destination.oauth2 is not None:
         values += [destination.oauth2.client_id, destination.oauth2.client_secret]
-    return (*values, *(value.partition(" ")[2] for value in values if " " in value))
+    credentials = [value.partition(" ")[2] for value in values if " " in value]
+    basic = [part for value in values if value[:6].lower() == "basic " for part in _basic(value[6:].strip())]
+    return (*values, *credentials, *basic)
+
+
+def _basic(encoded: str) -> tuple[str, ...]:
+    """Other spellings of ``user:password`` in base64, and what is in it (RFC 7617)."""
+    try:
+        pair = base64.b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
+    except ValueError:
+        return ()
+    user, _, password = pair.partition(":")
+    url_safe = encoded.translate(str.maketrans("+/", "-_"))
+    return (encoded.rstrip("="), url_safe.rstrip("="), pair, user, password)

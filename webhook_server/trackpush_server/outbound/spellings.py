@@ -1,0 +1,77 @@
+"""Finds a secret in a text whatever its spelling: percent-encoded, escaped as in JSON or HTML, in another case.
+
+The text is decoded step by step, and each byte of what comes out remembers where in the text it came from.
+So one search covers every mixture of spellings, also one inside another (`%253D`).
+"""
+
+import html
+import re
+from functools import lru_cache
+from typing import Final
+
+_STEPS: Final = 3
+_ENCODED: Final = re.compile(rb"%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\(.)|(&#?\w{2,8};)", re.DOTALL)
+_ESCAPES: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+_Decoded = list[tuple[int, int, int]]
+"""Byte in lower case, and where in the text its spelling begins and ends."""
+
+
+def spans(text: bytes, secret: bytes, *, shortest: int) -> list[tuple[int, int]]:
+    """Where the secret is spelt in the text, and a beginning of it, ``shortest`` or longer, at the end of the text."""
+    forms = _forms(secret)
+    found: list[tuple[int, int]] = []
+    decoded = _read(_fold(text))
+    for _ in range(_STEPS):
+        plain = bytes(byte for byte, _, _ in decoded)
+        places = [place for form in forms for place in _places(plain, form, shortest)]
+        found += [(decoded[start][1], decoded[stop - 1][2]) for start, stop in places]
+        decoded = _decode(decoded)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _forms(secret: bytes) -> frozenset[bytes]:
+    """As it is, and decoded once: it may hold what looks like an escape, which decoding the text changes."""
+    wanted = _read(_fold(secret))
+    return frozenset(bytes(byte for byte, _, _ in form) for form in (wanted, _decode(wanted)))
+
+
+def _fold(text: bytes) -> bytes:
+    """Forms write a space as ``+``."""
+    return text.lower().replace(b"+", b" ")
+
+
+def _read(text: bytes) -> _Decoded:
+    return [(byte, at, at + 1) for at, byte in enumerate(text)]
+
+
+def _places(plain: bytes, wanted: bytes, shortest: int) -> list[tuple[int, int]]:
+    places = [match.span() for match in re.finditer(re.escape(wanted), plain)] if wanted else []
+    for length in range(min(len(wanted) - 1, len(plain)), shortest - 1, -1):
+        if plain.endswith(wanted[:length]):  # the rest of it was cut off
+            return [*places, (len(plain) - length, len(plain))]
+    return places
+
+
+def _decode(decoded: _Decoded) -> _Decoded:
+    plain = bytes(byte for byte, _, _ in decoded)
+    made: _Decoded = []
+    last = 0
+    for match in _ENCODED.finditer(plain):
+        made += decoded[last : match.start()]
+        last = match.end()
+        begin, end = decoded[match.start()][1], decoded[match.end() - 1][2]
+        made += [(byte, begin, end) for byte in _fold(_meaning(match))]
+    return made + decoded[last:]
+
+
+def _meaning(match: re.Match[bytes]) -> bytes:
+    percent, unicode, byte, escaped, entity = match.groups()
+    if percent or byte:
+        return bytes([int(percent or byte, 16)])
+    if unicode:
+        return chr(int(unicode, 16)).encode("utf-8", "replace")
+    if escaped:
+        return _ESCAPES.get(escaped, bytes(escaped))
+    return html.unescape(entity.decode("utf-8", "replace")).encode()
