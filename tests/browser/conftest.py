@@ -24,7 +24,7 @@ from trackpush_server.aggregators import compose
 from trackpush_server.pusher import policy
 from trackpush_server.server import Server
 
-TOKENS: Mapping[str, str] = {"operate": "a-token-to-operate", "view": "a-token-to-view"}
+TOKENS: Mapping[str, str] = {"operate": "a-token-to-operate", "view": "a-token-that-may-view"}
 STORY = ("PICKED_UP", "IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED")
 SHIPMENTS = 16
 REJECTED = (0, 4, 8, 12)
