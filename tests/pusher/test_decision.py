@@ -96,4 +96,4 @@ def test_each_case_has_its_decision(
     ],
 )
 def test_each_head_has_its_turn(what: dict[str, object], now: float, suspended: str, expected: Turn) -> None:
-    assert turn_of(push(**what), retry=RETRY, now=now, suspended=frozenset({suspended})) is expected
+    assert turn_of(push(**what), RETRY, now, frozenset({suspended})) is expected

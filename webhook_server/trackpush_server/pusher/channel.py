@@ -175,20 +175,19 @@ class Channel:
     def pump(self, *, refill: bool = True) -> None:
         """Start what may start now, and read on from disk when there is room."""
         lanes = self._window.lanes
-        while (head := lanes.next_head) is not None and self._in_flight + self._loading < self._most_at_once(head):
+        while (lane := lanes.next_lane()) is not None and self._in_flight + self._loading < self._most_at_once(lane):
             if not self._hub.may_start:
                 self._wake_in(_PAUSE)
                 break
-            turn = self._turn(head)
-            if turn is Turn.SEND and not self._may_send(head):
+            turn = self._turn(lane.head)
+            if turn is Turn.SEND and not self._may_send(lane.head):
                 break
-            lane = lanes.start_next()
-            assert lane is not None
+            lanes.start(lane)
             self._take_turn(lane, turn)
         if refill:
             self._window.refill()
 
-    def _most_at_once(self, head: Push) -> int:
+    def _most_at_once(self, lane: Lane) -> int:
         """How many attempts may be under way.
 
         An open endpoint that answers, but rejects, is still asked about every push that it hasn't seen: that it refuses
@@ -196,13 +195,14 @@ class Channel:
         """
         if self._window.needs_rebuild:
             return 0
+        if self._state is State.CLOSED:
+            return self._endpoint.limit
         if self._state is State.OPEN:
-            return self._endpoint.most_untried if self._endpoint.refuses else int(head.is_last_try)
-        return self._endpoint.limit if self._state is State.CLOSED else 0
+            return self._endpoint.most_untried if self._endpoint.refuses else int(lane.head.is_last_try)
+        return 0
 
     def _turn(self, push: Push) -> Turn:
-        retry, suspended = self._line.destination.retry, self._hub.suspended_accounts
-        return turn_of(push, retry=retry, now=self._hub.wall(), suspended=suspended)
+        return turn_of(push, self._line.destination.retry, self._hub.wall(), self._hub.suspended_accounts)
 
     def _may_send(self, push: Push) -> bool:
         """Take the right to send this push now, its rate token included; where not yet, wake up when it is time."""
@@ -476,10 +476,11 @@ class Channel:
 
     def _ready_since(self) -> float | None:
         """None where it is the client that has pushes wait: its endpoint, its rate limit, its Retry-After."""
-        head = self._window.lanes.next_head
+        lane = self._window.lanes.next_lane()
         waits = self._endpoint.rate is not None or self._endpoint.is_quiet(self._loop.time())
-        if head is None or self._state is not State.CLOSED or waits:
+        if lane is None or self._state is not State.CLOSED or waits:
             return None
+        head = lane.head
         return max(head.begun_at, head.due_at) / 1000
 
     def trouble(self) -> Trouble | None:

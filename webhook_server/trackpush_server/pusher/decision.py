@@ -42,7 +42,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """False where the error could repeat what was erased."""
 
 
-def turn_of(push: Push, *, retry: Retry, now: float, suspended: frozenset[str]) -> Turn:
+def turn_of(push: Push, retry: Retry, now: float, suspended: frozenset[str]) -> Turn:
     """Decide before anything is spent on an attempt: only a push that is sent takes a rate token."""
     if not push.is_last_try and now * 1000 >= policy.expires_at(retry, push.begun_at):
         return Turn.EXPIRE

@@ -58,9 +58,10 @@ class Endpoint:
 
         A last attempt at the end of maxAge doesn't wait for the end of the quiet time, which comes after it.
         """
-        wait = max(0.0 if is_last_try else self.quiet_until - now, self._paced_until - now)
-        if wait > 0:
-            return wait
+        if self.quiet_until or self._paced_until:
+            wait = max(0.0 if is_last_try else self.quiet_until - now, self._paced_until - now)
+            if wait > 0:
+                return wait
         return 0.0 if self.rate is None else self.rate.take(now)
 
     @property

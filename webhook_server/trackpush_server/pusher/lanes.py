@@ -177,15 +177,10 @@ class Lanes:
         """Heads that are ready for a retry after a rejection, at most."""
         return len(self._ready_again)
 
-    @property
-    def next_head(self) -> Push | None:
-        """The push that `start_next` would take; None when there is none."""
-        lane = self._next_lane()
-        return None if lane is None else lane.head
-
-    def _next_lane(self) -> Lane | None:
+    def next_lane(self) -> Lane | None:
+        """The lane that `start_next` would take; None when there is none."""
         first = self._first_of(self._ready)
-        if first is not None and (self._turns % _REJECTED_EVERY or not self._ready_again):
+        if not self._ready_again or (first is not None and self._turns % _REJECTED_EVERY):
             return first
         return self._first_of(self._ready_again) or first
 
@@ -224,19 +219,21 @@ class Lanes:
         return lane
 
     def start_next(self) -> Lane | None:
-        """Take the first ready lane and mark it running; None when there is none."""
-        lane = self._next_lane()
-        if lane is None:
-            return None
-        (self._ready if self._ready and self._ready[0] is lane else self._ready_again).popleft()
-        self._turns += 1
-        lane.state = LaneState.RUNNING
+        """Take the next ready lane and mark it running; None when there is none."""
+        lane = self.next_lane()
+        if lane is not None:
+            self.start(lane)
         return lane
 
     def start(self, lane: Lane) -> None:
-        """Mark a lane running out of turn (a probe)."""
+        """Mark a lane running, the next one or another out of turn (a probe)."""
         self._unblock(lane)
         lane.state = LaneState.RUNNING
+        self._turns += 1
+        for ready in (self._ready, self._ready_again):
+            if ready and ready[0] is lane:
+                ready.popleft()
+                return
 
     def wait(self, lane: Lane) -> None:
         """The head waits for its retry; the lane is blocked until `resume`."""
