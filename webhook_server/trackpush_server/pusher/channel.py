@@ -175,7 +175,7 @@ class Channel:
     def pump(self, *, refill: bool = True) -> None:
         """Start what may start now, and read on from disk when there is room."""
         lanes = self._window.lanes
-        while (lane := lanes.next_lane()) is not None and self._in_flight + self._loading < self._most_at_once(lane):
+        while self._in_flight + self._loading < self._most_at_once() and (lane := lanes.next_lane()) is not None:
             if not self._hub.may_start:
                 self._wake_in(_PAUSE)
                 break
@@ -187,7 +187,7 @@ class Channel:
         if refill:
             self._window.refill()
 
-    def _most_at_once(self, lane: Lane) -> int:
+    def _most_at_once(self) -> int:
         """How many attempts may be under way.
 
         An open endpoint that answers, but rejects, is still asked about every push that it hasn't seen: that it refuses
@@ -197,9 +197,12 @@ class Channel:
             return 0
         if self._state is State.CLOSED:
             return self._endpoint.limit
-        if self._state is State.OPEN:
-            return self._endpoint.most_untried if self._endpoint.refuses else int(lane.head.is_last_try)
-        return 0
+        if self._state is not State.OPEN:
+            return 0
+        if self._endpoint.refuses:
+            return self._endpoint.most_untried
+        lane = self._window.lanes.next_lane()
+        return int(lane is not None and lane.head.is_last_try)
 
     def _turn(self, push: Push) -> Turn:
         return turn_of(push, self._line.destination.retry, self._hub.wall(), self._hub.suspended_accounts)

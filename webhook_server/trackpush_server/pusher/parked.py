@@ -83,9 +83,9 @@ class Parked:
         self.generation = 0
 
     @property
-    def any(self) -> bool:
-        """Whether any lane is parked."""
-        return bool(self._lanes.count or self._next is not None)
+    def is_empty(self) -> bool:
+        """Whether no lane is parked."""
+        return not self._lanes.count and self._next is None
 
     def holds(self, key: LaneKey) -> bool:
         """Whether a push of this lane has to wait on disk."""
@@ -108,7 +108,7 @@ class Parked:
 
     def look_soon(self, now: float) -> None:
         """What waits may be due: the endpoint's state changed."""
-        if self.any:
+        if not self.is_empty:
             self.due_at = now
 
     def wait(self, now: float) -> float | None:

@@ -102,7 +102,7 @@ class Window:
     @property
     def has_more(self) -> bool:
         """Whether pending pushes may be on disk only."""
-        return self._backlog.spilled or self._parked.any
+        return self._backlog.spilled or not self._parked.is_empty
 
     @property
     def _sendable(self) -> int:
@@ -117,13 +117,17 @@ class Window:
         return bounds.LEAST if self._hub.budget.is_full else bounds.WAITING
 
     def _no_room(self) -> bool:
-        if self._owner.state in HELD:
+        state = self._owner.state
+        if state in HELD:
             return True
-        if self._owner.state is State.OPEN:
-            return self._sendable >= bounds.WINDOW_WHILE_OPEN
-        if self._sendable >= bounds.WINDOW or len(self.lanes) >= bounds.MOST:
+        if len(self.lanes) < bounds.LEAST:
+            return False
+        sendable = self._sendable
+        if state is State.OPEN:
+            return sendable >= bounds.WINDOW_WHILE_OPEN
+        if sendable >= bounds.WINDOW or len(self.lanes) >= bounds.MOST:
             return True
-        return self._sendable >= bounds.LEAST and self._hub.budget.is_full
+        return sendable >= bounds.LEAST and self._hub.budget.is_full
 
     def _page_size(self) -> int:
         if self._owner.state in HELD or self.needs_rebuild:
@@ -173,7 +177,7 @@ class Window:
 
     def _skips(self, account: str, shipment: str, update_id: int) -> bool:
         """Whether a push stays on disk, behind its lane."""
-        if not self._parked.any:
+        if self._parked.is_empty:
             return False
         key = self.lanes.key_of(account, shipment, update_id)
         if not self._parked.holds(key):
@@ -421,7 +425,7 @@ class Window:
     def let_go(self) -> None:
         """Keep nothing but what is under way."""
         self._trim(0)
-        if self._parked.any:
+        if not self._parked.is_empty:
             self.rescan()
 
     def rebuild(self, *, ordered: bool) -> None:
