@@ -134,6 +134,11 @@ class ServerProcess:
             return await self._ended()
 
     @property
+    def returncode(self) -> int | None:
+        """The exit code of the process, once it has ended."""
+        return None if self._process is None else self._process.returncode
+
+    @property
     def exited(self) -> bool:
         """Whether the process has ended."""
         return self._process is None or self._process.returncode is not None

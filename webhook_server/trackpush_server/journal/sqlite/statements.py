@@ -1,7 +1,8 @@
 """Statements that carry many rows.
 
 apsw releases the interpreter lock at every step of a statement, and getting it back from a busy event loop takes time.
-So a batch is a few statements with hundreds of rows, never hundreds of statements.
+So a batch is a few statements with hundreds of rows, never hundreds. `executemany` takes a step for each row:
+alone it is faster, beside an event loop it is not (docs/benchmarks.md). carray binds single columns only.
 """
 
 from collections.abc import Iterable, Sequence
