@@ -20,7 +20,10 @@ MOST_BYTES: Final = 64 * 1024
 """Of an unpacked body. A larger one is not decoded: no panel posts such a probe."""
 _MOST_OBJECTS: Final = 100
 _MOST_KEYS: Final = 16
-_HASH = re.compile(rb'"hash"\s*:\s*("(?:[^"\\]|\\.){1,1024}")')
+_MOST_PLACES: Final = 256
+"""Places where the name of the key's member is looked for: a real batch holds one key, many times."""
+_NAME: Final = b'hash"'
+_HASH = re.compile(rb'"hash"\s{0,64}:\s{0,64}("(?:[^"\\]|\\.){1,1024}")')
 
 
 class Content(Enum):
@@ -59,9 +62,13 @@ def keys_in(aggregator: Aggregator, body: bytes) -> Iterator[str]:
     """Keys that a large body may hold (Shipway's ``hash``), without decoding it: the first few different ones."""
     if aggregator is not Aggregator.SHIPWAY:
         return
-    found: set[bytes] = set()
-    for match in _HASH.finditer(body):
-        if match[1] in found:
+    at, found = 0, set[bytes]()
+    for _ in range(_MOST_PLACES):
+        at = body.find(_NAME, at + 1)  # many times faster than the expression on a body without any
+        if at < 0:
+            return
+        match = _HASH.match(body, at - 1)
+        if match is None or match[1] in found:
             continue
         found.add(match[1])
         try:

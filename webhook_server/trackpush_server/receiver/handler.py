@@ -63,6 +63,8 @@ class Receiver:
         self._admission = admission or Admission()
         self._tracing = tracing
         self._wall = wall
+        self._large_bodies_of_strangers = asyncio.Lock()
+        """One after the other, so that all other requests get a turn between two of them."""
 
     @property
     def under_way(self) -> int:
@@ -118,21 +120,23 @@ class Receiver:
         if not packed:
             return answers.PROBE
         if match is None:
-            found = self._stranger(serving, route.aggregator, request, packed)
+            found = await self._stranger(serving, route.aggregator, request, packed)
             if isinstance(found, Answer):
                 return found
             match = found
         return await self._take(serving, match, request, unpacked(request, packed, limits))
 
-    def _stranger(
+    async def _stranger(
         self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes
     ) -> Answer | keys.Match:
         """The match for a key in the body itself, or the answer to a body without a known key."""
         received_at = int(self._wall() * 1000)
         body = unpacked_within(request, packed, strangers.MOST_BYTES)
         if body is None:
-            large = unpacked(request, packed, serving.limits)
-            match = keys.find(serving.table, aggregator, strangers.keys_in(aggregator, large))
+            async with self._large_bodies_of_strangers:
+                large = unpacked(request, packed, serving.limits)
+                match = keys.find(serving.table, aggregator, strangers.keys_in(aggregator, large))
+                await asyncio.sleep(0)
             return match or self._without_account(serving, aggregator, Content.UPDATES)
         document = decode(body, request.headers.get("Content-Type", ""))
         key = body_key(aggregator, document)
