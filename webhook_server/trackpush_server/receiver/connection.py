@@ -26,7 +26,7 @@ _LINGERING = 2.0
 """Seconds to go on reading what a client still sends after its answer, so that it sees the answer."""
 _LINGERING_REFUSED = 256
 """Refused connections that may linger at a time; the rest is closed at once."""
-_TURN = 32
+_TURN = 8
 """Pipelined requests that are answered before the event loop gets a turn."""
 _RTSP = b" RTSP/1.0\r\n"
 """The parser takes this protocol for HTTP/1.0."""
