@@ -171,7 +171,8 @@ def _source(directory: Path | None, shards: Path | None, server: str | None) -> 
         from trackpush_server.config.shards import ShardFolder  # noqa: PLC0415  only here, for a fast start
 
         return ShardFolder(shards, server=server)
+    from trackpush_server.config.notices import Notices  # noqa: PLC0415  same
     from trackpush_server.config.resources import ResourceFolder  # noqa: PLC0415  same
 
     assert directory is not None
-    return ResourceFolder(directory, server=server)
+    return ResourceFolder(directory, server=server, notices=Notices(directory))

@@ -5,7 +5,6 @@ it: updates for it are stored with their pushes, which wait. The operator, which
 change, puts the same parts together by itself: `accounts`, `destinations`, `settings`.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -21,8 +20,9 @@ from trackpush_api.accounts import (
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource
+from trackpush_api.namespaces import Claimed, Inputs, Memory, Part, by_namespace
 from trackpush_api.problems import Problem
-from trackpush_api.routing import Account, Destination, Egress, RoutingTable, ServerSettings
+from trackpush_api.routing import Egress, RoutingTable, ServerSettings
 from trackpush_api.secrets import Secrets
 from trackpush_api.settings import compile_egress, compile_settings
 
@@ -44,16 +44,18 @@ def compile_table(
     server: str | None = None,
     namespace_labels: Labels | None = None,
     last: ServerSettings | None = None,
+    memory: Memory | None = None,
 ) -> Compiled:
     """Compile for the WebhookServer ``server`` (``namespace/name``; may be None when there is exactly one).
 
     ``last``: settings to use where the server's own can't be compiled; without them there is no table then.
+    ``memory``: of earlier calls; what depends on nothing that changed is not compiled again.
     """
     problems: list[Problem] = []
     chosen = _choose_server(resources, server, problems)
     table = None
     if chosen is not None:
-        table = _Compiler(chosen, resources, secrets, namespace_labels or {}, problems).table(last)
+        table = _Compiler(chosen, resources, secrets, namespace_labels or {}, problems).table(last, memory or Memory())
     return Compiled(table=table, problems=tuple(sorted(problems, key=lambda problem: problem.order)))
 
 
@@ -89,63 +91,78 @@ class _Compiler:
         self._secrets = secrets
         self._labels = namespace_labels
         self._problems = problems
-        self._servers = [one.full_name for one in resources if one.kind == "WebhookServer"]
-        self._webhooks = sorted(
-            (one for one in resources if one.kind == "AggregatorWebhook"),
-            key=lambda one: one.order,  # the older keeps a key that two claim
-        )
+        self._servers = tuple(one.full_name for one in resources if one.kind == "WebhookServer")
+        self._inputs = by_namespace(resources, secrets)
         self._keys: dict[KeyClaim, str] = {}
-        self._pushes: dict[str, dict[str, Resource]] = defaultdict(dict)
-        for one in resources:
-            if one.kind == "PushConfig":
-                self._pushes[one.namespace][one.name] = one
 
-    def table(self, last: ServerSettings | None) -> RoutingTable | None:
+    def table(self, last: ServerSettings | None, memory: Memory) -> RoutingTable | None:
         """The table; problems are noted on the way."""
         spec = self._server.spec
         assert isinstance(spec, WebhookServerSpec)
         compiled = compile_settings(self._server, secrets=self._secrets)
         self._problems.extend(compiled.problems)
-        ours = [one for one in self._webhooks if self._is_ours(one)]
-        served = [one for one in ours if serves_namespace(self._server, one.namespace, self._labels_of(one))]
-        for one in served:
-            for claim in claimed_keys(one, self._secrets):
-                self._keys.setdefault(claim, one.full_name)
-        accounts = tuple(sorted(self._accounts(ours), key=lambda one: one.name))
-        destinations = tuple(self._destinations({one.namespace for one in served}, compile_egress(spec)))
+        memory.prepare(self._server, self._servers, self._labels, self._inputs)
+        claims = {name: memory.claims(name, self._claims) for name in self._inputs}
+        by_age = sorted((claim for found in claims.values() for claim in found), key=lambda one: one.order)
+        for claimed in by_age:  # the older keeps a key that two claim
+            self._keys.setdefault(claimed.key, claimed.webhook)
+        egress = compile_egress(spec)
+        parts = []
+        for name, found in claims.items():
+            owners = tuple(self._keys[one.key] for one in found)
+            parts.append(memory.part(name, owners, lambda inputs: self._compile(inputs, egress)))
+            self._problems.extend(parts[-1].problems)
         settings = compiled.settings or last
         if settings is None:  # only now, so that all problems are reported at once
             return None
-        return RoutingTable(server=settings, accounts=accounts, destinations=destinations)
+        return RoutingTable(
+            server=settings,
+            accounts=tuple(sorted((one for part in parts for one in part.accounts), key=lambda one: one.name)),
+            destinations=tuple(sorted((one for part in parts for one in part.destinations), key=lambda one: one.name)),
+        )
 
-    def _is_ours(self, webhook: Resource) -> bool:
-        found, problems = find_server(webhook, self._servers)
-        self._problems.extend(problems)
-        return found == self._server.full_name
+    def _claims(self, inputs: Inputs) -> tuple[Claimed, ...]:
+        if not self._serves(inputs.namespace):
+            return ()
+        return tuple(
+            Claimed(one.order, one.full_name, key)
+            for one in inputs.webhooks
+            if find_server(one, self._servers)[0] == self._server.full_name
+            for key in sorted(claimed_keys(one, inputs.secrets))
+        )
 
-    def _labels_of(self, webhook: Resource) -> Mapping[str, str]:
-        return self._labels.get(webhook.namespace, {})
+    def _serves(self, namespace: str) -> bool:
+        return serves_namespace(self._server, namespace, self._labels.get(namespace, {}))
 
-    def _accounts(self, webhooks: Iterable[Resource]) -> Iterable[Account]:
-        for webhook in webhooks:
+    def _compile(self, inputs: Inputs, egress: Egress) -> Part:
+        """Compile one namespace.
+
+        Its PushConfigs are compiled where an AggregatorWebhook of it is served, whatever else is wrong with that one.
+        """
+        part = Part()
+        is_served = False
+        pushes = {one.name: one for one in inputs.pushes}
+        for webhook in inputs.webhooks:
+            found, problems = find_server(webhook, self._servers)
+            part.problems.extend(problems)
+            if found != self._server.full_name:
+                continue
+            is_served = is_served or self._serves(webhook.namespace)
             context = AccountContext(
                 server=self._server,
-                namespace_labels=self._labels_of(webhook),
-                secrets=self._secrets,
-                push_configs=self._pushes[webhook.namespace],
+                namespace_labels=self._labels.get(webhook.namespace, {}),
+                secrets=inputs.secrets,
+                push_configs=pushes,
                 owner=self._keys.get,
                 names_owners=all(one.file is not None for one in (webhook, self._server)),
             )
-            compiled = compile_account(webhook, context)
-            self._problems.extend(compiled.problems)
-            if compiled.account is not None:
-                yield compiled.account
-
-    def _destinations(self, namespaces: Iterable[str], egress: Egress) -> Iterable[Destination]:
-        """All of each namespace that an AggregatorWebhook is served from, whatever else is wrong with that one."""
-        found = [one for namespace in namespaces for one in self._pushes[namespace].values()]
-        for one in sorted(found, key=lambda one: one.full_name):
-            compiled = compile_destination(one, secrets=self._secrets, egress=egress)
-            self._problems.extend(compiled.problems)
+            account = compile_account(webhook, context)
+            part.problems.extend(account.problems)
+            if account.account is not None:
+                part.accounts.append(account.account)
+        for push in pushes.values() if is_served else ():
+            compiled = compile_destination(push, secrets=inputs.secrets, egress=egress)
+            part.problems.extend(compiled.problems)
             if compiled.destination is not None:
-                yield compiled.destination
+                part.destinations.append(compiled.destination)
+        return part

@@ -23,6 +23,7 @@ from trackpush_api.kubernetes_names import (
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.suggestions import closest, did_you_mean
 from trackpush_api.validation import read_spec
+from trackpush_api.yaml_lines import PackedLines, find_line, pack_lines
 from trackpush_api.yaml_reader import UnreadableYamlError, child, line_of, read_documents
 
 _MOST_PROBLEMS = 200
@@ -46,7 +47,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     order: str = ""
     """creationTimestamp, then place: the older of two is the smaller."""
     file: str | None = None
-    node: yaml.Node | None = None
+    lines: PackedLines | None = None
 
     @property
     def full_name(self) -> str:
@@ -61,7 +62,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @property
     def place(self) -> tuple[str | None, int | None]:
         """File and line of ``spec``."""
-        return self.file, line_of(self.node, "spec")
+        return self.file, find_line(self.lines, "spec")
 
     def problem(
         self, field: str, message: str, severity: Severity = Severity.ERROR, *, reason: Reason | None = None
@@ -74,7 +75,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             message=message,
             reason=reason,
             file=self.file,
-            line=line_of(self.node, field),
+            line=find_line(self.lines, field),
         )
 
 
@@ -266,7 +267,7 @@ class _Reader:
             labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
             order=f"{metadata.get('creationTimestamp') or '9999'} {self._file} {node.start_mark.line:08d}",
             file=self._file,
-            node=node,
+            lines=pack_lines(node),
         )
         for field in sorted(set(map(str, document)) - {"apiVersion", "kind", "metadata", "spec", "status"}):
             message = "is not a field of a resource; did you mean to put it in spec?"

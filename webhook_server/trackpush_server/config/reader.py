@@ -8,6 +8,7 @@ import msgspec
 
 from trackpush_api.manifest import ReadFile, read_file
 from trackpush_api.problems import Problem, Severity
+from trackpush_server.config.notices import Notices
 from trackpush_server.config.walk import FoundFile, read_text, walk
 
 _REVISION_DIGITS = 12
@@ -30,8 +31,11 @@ class FileContent(msgspec.Struct, frozen=True, kw_only=True):
 class FolderReader:
     """Not shared by threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, notices: Notices | None = None) -> None:
+        """Without ``notices``, each look is a walk over the folder."""
         self._folder = folder
+        self._notices = notices
+        self._found: tuple[FoundFile, ...] = ()
         self._salt = os.urandom(16)
         """So that nobody can try passwords against the revision of a file of Secrets."""
         self._contents: dict[str, FileContent] = {}
@@ -42,7 +46,9 @@ class FolderReader:
         Raises:
             OSError: the folder can't be read.
         """
-        return tuple(walk(self._folder))
+        if self._notices is None or self._notices.may_have_changed():
+            self._walk()
+        return self._found
 
     def read(self) -> tuple[FileContent, ...]:
         """All files by name; only the changed ones are read.
@@ -50,9 +56,17 @@ class FolderReader:
         Raises:
             OSError: the folder can't be read.
         """
-        contents = [self._content(found) for found in self.look()]
+        contents = [self._content(found) for found in self._walk()]
         self._contents = {one.found.name: one for one in contents}
         return tuple(contents)
+
+    def _walk(self) -> tuple[FoundFile, ...]:
+        found = tuple(walk(self._folder))
+        if found != self._found:  # the same object as long as nothing changed is quickly compared
+            self._found = found
+        if self._notices is not None:
+            self._notices.looked(self._found)
+        return self._found
 
     def _content(self, found: FoundFile) -> FileContent:
         known = self._contents.get(found.name)

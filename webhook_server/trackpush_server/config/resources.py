@@ -10,9 +10,11 @@ from typing import Final
 
 from trackpush_api.compile import compile_table
 from trackpush_api.manifest import Parsed, Resource, join
+from trackpush_api.namespaces import Memory
 from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
 from trackpush_server.config.keeping import Circumstances, Combined, Served, combine
+from trackpush_server.config.notices import Notices
 from trackpush_server.config.reader import FileContent, FolderReader
 from trackpush_server.config.source import Loaded
 
@@ -24,13 +26,21 @@ _ACCOUNT, _PUSH, _SERVER = "AggregatorWebhook", "PushConfig", "WebhookServer"
 class ResourceFolder:
     """Files below a folder, links followed. Hidden ones (drafts, ``..data``) are no resources."""
 
-    def __init__(self, folder: Path, *, server: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        server: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        notices: Notices | None = None,
+    ) -> None:
         """``server``: ``namespace/name`` of the WebhookServer, where there are several. ``clock`` in seconds."""
         self.name = str(folder)
         self._server = server
         self._clock = clock
-        self._reader = FolderReader(folder)
+        self._reader = FolderReader(folder, notices)
         self._losses = _Losses()
+        self._memory = Memory()
         self._good_server: Resource | None = None
         self._table: RoutingTable | None = None
         self._read_whole: set[str] = set()
@@ -54,6 +64,7 @@ class ResourceFolder:
             parsed.secrets,
             server=self._server,
             last=None if self._table is None else self._table.server,
+            memory=self._memory,
         )
         problems = sorted((*parsed.problems, *compiled.problems), key=lambda problem: problem.order)
         errors = [one for one in problems if one.severity is Severity.ERROR]

@@ -28,6 +28,7 @@ class FoundFile(NamedTuple):
     """Why it is not read, and what to do."""
     is_folder: bool = False
     """Files below it are still found."""
+    is_link: bool = False
 
 
 def walk(folder: Path) -> list[FoundFile]:
@@ -78,19 +79,20 @@ def _walk(path: str, prefix: str) -> Iterator[FoundFile]:
 
 
 def _found(name: str, entry: "os.DirEntry[str]") -> FoundFile:
+    is_link = entry.is_symlink()
     try:
         found = entry.stat()
     except OSError as error:
-        is_dangling = isinstance(error, FileNotFoundError) and entry.is_symlink()
+        is_dangling = isinstance(error, FileNotFoundError) and is_link
         why = "is a link to a file that does not exist" if is_dangling else f"can't be read ({error.strerror})"
-        return FoundFile(name, entry.path, trouble=f"{why}; correct or remove it")
+        return FoundFile(name, entry.path, trouble=f"{why}; correct or remove it", is_link=is_link)
     stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     if not stat.S_ISREG(found.st_mode):
-        return FoundFile(name, entry.path, stamp, f"is {_kind(found.st_mode)}, not a file; remove it")
+        return FoundFile(name, entry.path, stamp, f"is {_kind(found.st_mode)}, not a file; remove it", is_link=is_link)
     if found.st_size > MOST_BYTES:
         trouble = f"has {found.st_size / _MIB:.1f} MiB; at most {MOST_BYTES // _MIB} MiB are read: split it"
-        return FoundFile(name, entry.path, stamp, trouble)
-    return FoundFile(name, entry.path, stamp)
+        return FoundFile(name, entry.path, stamp, trouble, is_link=is_link)
+    return FoundFile(name, entry.path, stamp, is_link=is_link)
 
 
 def _kind(mode: int) -> str:

@@ -1,7 +1,6 @@
 """Watches a source and hands over each new routing table: a changed file takes effect within a second.
 
-Polled, not notified: inotify misses changes on network file systems and needs re-arming when Kubernetes swaps a
-volume's ``..data`` link, while looking at a few hundred files four times a second costs nearly nothing. A change is
+The source is asked four times a second whether it changed; it knows how to answer that cheaply (`notices`). A change is
 taken when two looks in a row saw the same, so that the empty moment of a file that is being saved drops no client.
 """
 

@@ -1,0 +1,120 @@
+"""What was compiled of each namespace, so that a change compiles only the namespaces that it concerns. Pure.
+
+A namespace depends on its own resources and Secrets, on the WebhookServer, and on who owns the keys that it claims.
+Resources and Secrets are compared by identity: a file that did not change keeps its objects.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from trackpush_api.accounts import KeyClaim
+from trackpush_api.manifest import Resource
+from trackpush_api.problems import Problem
+from trackpush_api.routing import Account, Destination
+from trackpush_api.secrets import Secrets
+
+
+class Claimed(NamedTuple):
+    """A key, and the AggregatorWebhook that would be served with it."""
+
+    order: str
+    webhook: str
+    key: KeyClaim
+
+
+class Inputs(msgspec.Struct, kw_only=True):
+    """All that is in one namespace."""
+
+    namespace: str
+    webhooks: list[Resource] = []
+    pushes: list[Resource] = []
+    secrets: Secrets = {}
+
+    def is_same(self, other: "Inputs") -> bool:
+        """Whether both hold the very same objects."""
+        return all(
+            len(mine) == len(others) and all(one is two for one, two in zip(mine, others, strict=True))
+            for mine, others in (
+                (self.webhooks, other.webhooks),
+                (self.pushes, other.pushes),
+                (self.secrets.values(), other.secrets.values()),
+            )
+        )
+
+
+class Part(msgspec.Struct, kw_only=True):
+    """What one namespace gives to a table."""
+
+    accounts: list[Account] = []
+    destinations: list[Destination] = []
+    problems: list[Problem] = []
+
+
+class _Remembered(msgspec.Struct, kw_only=True):
+    inputs: Inputs
+    claims: tuple[Claimed, ...] | None = None
+    owners: tuple[str, ...] = ()
+    part: Part | None = None
+
+
+def by_namespace(resources: Sequence[Resource], secrets: Secrets) -> dict[str, Inputs]:
+    """Everything but WebhookServers, by its namespace."""
+    found: dict[str, Inputs] = {}
+    mine: dict[str, dict[tuple[str, str], object]] = {}
+    for one in resources:
+        if one.kind in {"AggregatorWebhook", "PushConfig"}:
+            inputs = found.get(one.namespace)
+            if inputs is None:
+                mine[one.namespace] = {}
+                inputs = found[one.namespace] = Inputs(namespace=one.namespace, secrets=mine[one.namespace])  # type: ignore[arg-type]
+            (inputs.webhooks if one.kind == "AggregatorWebhook" else inputs.pushes).append(one)
+    for identity, secret in secrets.items():
+        if identity[0] in mine:
+            mine[identity[0]][identity] = secret
+    return found
+
+
+class Memory:
+    """Of the last compilation. Not shared by threads."""
+
+    def __init__(self) -> None:
+        self.compiled = 0
+        """How many namespaces were compiled so far."""
+        self._server: Resource | None = None
+        self._others: tuple[object, ...] = ()
+        self._remembered: dict[str, _Remembered] = {}
+
+    def prepare(
+        self,
+        server: Resource,
+        servers: tuple[str, ...],
+        labels: Mapping[str, Mapping[str, str]],
+        inputs: Mapping[str, Inputs],
+    ) -> None:
+        """Forget whatever depends on something that changed."""
+        others = (servers, {name: dict(of_name) for name, of_name in labels.items()})
+        if server is not self._server or others != self._others:
+            self._remembered.clear()
+            self._server, self._others = server, others
+        known = self._remembered
+        self._remembered = {
+            name: known[name] if name in known and known[name].inputs.is_same(found) else _Remembered(inputs=found)
+            for name, found in inputs.items()
+        }
+
+    def claims(self, namespace: str, find: Callable[[Inputs], tuple[Claimed, ...]]) -> tuple[Claimed, ...]:
+        """The keys that a namespace claims."""
+        known = self._remembered[namespace]
+        if known.claims is None:
+            known.claims = find(known.inputs)
+        return known.claims
+
+    def part(self, namespace: str, owners: tuple[str, ...], compile_it: Callable[[Inputs], Part]) -> Part:
+        """What a namespace gives; ``owners`` of the keys that it claims."""
+        known = self._remembered[namespace]
+        if known.part is None or known.owners != owners:
+            known.part, known.owners = compile_it(known.inputs), owners
+            self.compiled += 1
+        return known.part

@@ -1,0 +1,124 @@
+"""Whether a folder is worth another look: the kernel tells, or it is looked at each time where the kernel can't.
+
+A notice says when to look, never what changed: one too many does no harm. Looking at 10,000 files four times a second
+takes a fifth of a CPU; asking for notices takes nothing.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from watchfiles._rust_notify import RustNotify  # documented as its "Rust backend"
+
+from trackpush_server.config.walk import FoundFile
+
+UNTOLD_SECONDS: Final = 60.0
+"""A look without a notice: the kernel drops notices when too much happens at once."""
+_LOCAL: Final = frozenset(
+    ("bcachefs", "btrfs", "erofs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "rootfs", "tmpfs", "xfs", "zfs")
+)
+"""File systems that only this kernel changes. On those of a network, others change files without a notice."""
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_log = structlog.get_logger("trackpush.config")
+
+
+class Notices:
+    """Of one folder. Blocking, for a few milliseconds; not shared by threads."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._notify: RustNotify | None = None
+        self._place = ""
+        self._identity: object = None
+        self._looked = clock() - UNTOLD_SECONDS
+        self._links: dict[FoundFile, bool] = {}
+        """Whether each link leads out of the folder."""
+        self._targets: object = None
+        self._logged: str | None = None
+
+    def may_have_changed(self) -> bool:
+        """Whether to look; call it before looking."""
+        identity = _identity(self._folder)
+        if identity is None or identity != self._identity:
+            self._identity = identity
+            self._ask()
+            return True
+        if self._notify is None or self._is_told(self._notify):
+            return True
+        return self._clock() - self._looked >= UNTOLD_SECONDS or self._stat_links() != self._targets
+
+    def looked(self, found: Iterable[FoundFile]) -> None:
+        """Take note of what a look found."""
+        self._looked = self._clock()
+        known = self._links
+        self._links = {
+            one: known[one] if one in known else not f"{os.path.realpath(one.path)}/".startswith(f"{self._place}/")
+            for one in found
+            if one.is_link
+        }
+        self._targets = tuple(one.stamp or None for one, is_outside in self._links.items() if is_outside)
+
+    def _ask(self) -> None:
+        """Ask the kernel for notices of the folder that the path leads to now."""
+        self._notify = None
+        self._place = os.path.realpath(self._folder)
+        trouble = why_polled(self._place)
+        if trouble is None:
+            try:
+                self._notify = RustNotify([self._place], False, False, 0, True, True)
+            except (OSError, RuntimeError) as error:
+                trouble = f"{error}; raise fs.inotify.max_user_watches and fs.inotify.max_user_instances"
+        self._tell(trouble)
+
+    def _is_told(self, notify: RustNotify) -> bool:
+        try:
+            return notify.watch(1, 1, 1, None) != "timeout"
+        except RuntimeError as error:  # such as the limit of watches, reached by a new folder
+            self._notify = None
+            self._tell(f"{error}; raise fs.inotify.max_user_watches")
+            return True
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble is not None and trouble != self._logged:
+            _log.warning("resources_polled", folder=str(self._folder), reason=trouble)
+        self._logged = trouble
+
+    def _stat_links(self) -> object:
+        return tuple(_stamp(one.path) for one, is_outside in self._links.items() if is_outside)
+
+
+def why_polled(place: str, mounts: Path = _MOUNTS) -> str | None:
+    """Why the kernel's notices of a folder, given by its real path, are not enough."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return None  # not Linux
+    kinds = {"": "an unknown file system"}
+    for line in lines:
+        fields, _, rest = line.partition(" - ")
+        point = fields.split()[4].replace("\\040", " ").rstrip("/")
+        kinds[point] = rest.split()[0]  # of several at one point the last is on top
+    own = max((point for point in kinds if f"{place}/".startswith(f"{point}/")), key=len)
+    below = [point for point in kinds if point.startswith(f"{place}/")]
+    foreign = next((point for point in (own, *below) if kinds[point] not in _LOCAL), None)
+    return None if foreign is None else f"{foreign or '/'} is {kinds[foreign]}, which may change without a notice"
+
+
+def _identity(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _stamp(path: str) -> object:
+    try:
+        found = os.stat(path)  # noqa: PTH116  there may be many
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
