@@ -6,6 +6,7 @@ import msgspec
 
 from backlog import Findings
 from ceiling import Ceiling
+from folder import FolderCost
 from growth import Cost
 from journal_bytes import THIS, WrittenBytes
 from processes import Spread
@@ -52,6 +53,7 @@ class Run(msgspec.Struct, kw_only=True):
     soak: dict[str, Soaked] = msgspec.field(default_factory=dict)
     """``keeping``: all stays; ``forgetting``: what was delivered goes after seconds."""
     processes: Spread | None = None
+    folder: FolderCost | None = None
     replicas: dict[str, Cost] = msgspec.field(default_factory=dict)
     """By storage and number of replicas."""
     ceiling: dict[int, Ceiling] = msgspec.field(default_factory=dict)
@@ -72,6 +74,7 @@ def lines(run: Run) -> list[Line]:
         *_bytes(run.bytes.get(THIS)),
         *_soak(run.soak),
         *_processes(run.processes),
+        *_folder(run.folder),
         *_replicas(run.replicas),
         *_growth(run.growth),
     ]
@@ -159,6 +162,11 @@ def _soak(found: Mapping[str, Soaked]) -> Iterator[Line]:
     yield Line(name="soak: size of the journal, last third / middle third", value=forgetting.growth, limit=1.1)
     ratio = forgetting.answer_p99 / keeping.answer_p99
     yield Line(name="soak: p99 of the answer, forgetting / keeping all", value=ratio, limit=1.2)
+
+
+def _folder(found: FolderCost | None) -> Iterator[Line]:
+    if found is not None:
+        yield Line(name="folder: CPU to read and compile all / bare libyaml", value=found.ratio, limit=2.0)
 
 
 def _processes(found: Spread | None) -> Iterator[Line]:

@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +18,7 @@ import backlog
 import cases
 import ceiling
 import cores
+import folder
 import growth
 import isolation
 import journal_bytes
@@ -31,7 +32,7 @@ from report import save, show
 from rig import Rig
 from stats import Figures, VoidError, median_figures, quantile
 
-PARTS = ("closed", "steady", "isolation", "backlog", "bytes", "soak", "processes", "replicas", "growth")
+PARTS = ("closed", "steady", "isolation", "backlog", "bytes", "soak", "processes", "folder", "replicas", "growth")
 USUAL = PARTS[:-2]
 """The others take long, and a PostgreSQL: they run when they are named."""
 
@@ -111,7 +112,7 @@ class Bench:
             )
         if "isolation" in only:
             await self._isolation()
-        for name, part in (("backlog", self._backlog), ("bytes", self._bytes), ("soak", self._soak)):
+        for name, part in self._simple_parts():
             if name in only:
                 await part()
         if "processes" in only:
@@ -174,6 +175,17 @@ class Bench:
             found = self.run.soak[name] = await soak.measure(self._rig, drive, forget=forget)
             sizes = f"{found.middle_mib:.0f} -> {found.last_mib:.0f} MiB"
             self._console.print(f"soak/{name:11} {sizes}, answer p99 {found.answer_p99:.2f} ms", highlight=False)
+
+    def _simple_parts(self) -> tuple[tuple[str, Callable[[], Awaitable[None]]], ...]:
+        return (("backlog", self._backlog), ("bytes", self._bytes), ("soak", self._soak), ("folder", self._folder))
+
+    async def _folder(self) -> None:
+        self._fsync()
+        found = self.run.folder = folder.measure(folder.CLIENTS // (10 if self._sizes is QUICK else 1))
+        text = f"bare loop {found.bare:.2f} CPU s, load {found.load:.2f} ({found.ratio:.1f} times)"
+        self._console.print(
+            f"folder/{found.clients:<9} {text}, one changed file {found.change:.3f} CPU s", highlight=False
+        )
 
     async def _processes(self) -> processes.Spread:
         drive = Drive(seconds=self._sizes.seconds)
