@@ -15,7 +15,7 @@ from trackpush_cli.server_options import ServerChoice, server_options
 _PATH = "/api/v1/replays"
 _COUNTED_TO = 1000
 """The server counts pushes that are pending already up to this number."""
-STATES = ("dead", "delivered", "dropped")
+STATES = ("dead", "delivered", "dropped", "filtered")
 
 
 @click.command("replay", epilog="Exit code: 0, also when nothing was found; 1 when the server refused; 2 no server.")
@@ -48,6 +48,7 @@ def command(
     """Send pushes that have ended once more: dead ones, unless --state says otherwise.
 
     They keep their webhook-id, so a client that dedupes by it books nothing twice.
+    --state filtered pushes stored updates that a PushConfig's filter left out and lets through now.
     With --state delivered, the command shows the count and asks before it sends.
     """
     if not (ids or awb or client or push_config):
@@ -128,6 +129,12 @@ def _show(job: dict[str, Any], output: str) -> None:
         say("dry run: nothing was sent; leave out --dry-run to send them")
     elif found:
         say(f"{job['replayed']} pushes are pending again; `trackpush pushes list` shows what becomes of them")
+    if job.get("unreadable"):
+        say(
+            f"{job['unreadable']} updates can't be read, so the filter can't decide on them and they were left out;"
+            " a key of the encryption may be missing",
+            err=True,
+        )
     for push_config, count in sorted(job["pending"].items()):
         say(f"{push_config}: {_pending(count)}")
     for push_config, reason in sorted(job["waiting"].items()):

@@ -218,6 +218,29 @@ async def entries(opened: Opened) -> list[set[int]]:
     return found
 
 
+async def test_a_push_that_was_added_later_is_found_once_wherever_the_terms_of_its_update_are(tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    delivered: set[int] = set()
+    for life in range(1, LIVES + 1):
+        async with sqlite_store(folder).open() as opened:
+            for _ in range(40):
+                left_out = [(await opened.put_one(to=[OMS])).update_id for _ in range(2)]
+                known = [one.update_id for one in opened.committed if one.update_id not in delivered]
+                chosen = {known[0], left_out[-1]}  # the oldest, which may be merged, and the newest, which is not
+                assert await opened.journal.add_pushes(CRM, sorted(chosen), now=NOW) == len(chosen)
+                await opened.record(*(outcome(one, push_config=CRM) for one in sorted(chosen)))
+                delivered |= chosen
+            query = PushQuery(push_config=CRM, state=PushState.DELIVERED, limit=1000)
+            rows = (await opened.journal.lookup.list_pushes(query)).rows
+            assert sorted(int(row.cursor.split(".")[0]) for row in rows) == sorted(delivered)
+            selection = Selection(states=(PushState.DELIVERED,), replayed_before=1 << 60)
+            ended = await opened.journal.ended(CRM, selection, after=0, limit=1000)
+            assert [one.update_id for one in ended] == sorted(delivered)
+            folder = crashed(folder, tmp_path / str(life))
+    with journal_file(folder / "journal.db") as connection:
+        assert connection.execute("SELECT up_to FROM indexed").fetchone()[0] > 0, "no sweep has ended"
+
+
 async def test_retention_leaves_entries_to_the_next_sweep(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open() as opened:
         for number in range(60):

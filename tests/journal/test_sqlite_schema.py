@@ -10,7 +10,17 @@ import pytest
 
 from journal.stores import sqlite_store, update
 from support.journal_file import journal_file
-from trackpush_server.journal.sqlite import SqliteJournal, audit, erase, indexing, replay, retention, schema, search
+from trackpush_server.journal.sqlite import (
+    SqliteJournal,
+    audit,
+    erase,
+    indexing,
+    replay,
+    retention,
+    schema,
+    search,
+    unpushed,
+)
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_writer
 
@@ -158,6 +168,15 @@ PLANS = [
     (erase.BLANK_UPDATES, "updates USING INTEGER PRIMARY KEY (rowid=?)"),
     (erase.BLANK_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=?)"),
     (erase.END_PUSHES, "pushes USING PRIMARY KEY (update_id=?)"),
+    (unpushed.NEXT, _BY_ROWID),
+    (unpushed.NEXT, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (unpushed.BY_AWB, "SEARCH terms USING PRIMARY KEY (term=?)"),
+    (unpushed.BY_AWB, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
+    (unpushed.BY_AWB, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (unpushed.READ, "u USING INTEGER PRIMARY KEY (rowid=?)"),
+    (unpushed.ADD, "u USING INTEGER PRIMARY KEY (rowid=?)"),
+    (unpushed.ADD, _LATER),
+    (unpushed.INDEX, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (search.FROM_ID, "updates USING INTEGER PRIMARY KEY (rowid>?)"),
 ]
 """Of statements with two halves, both: ``terms`` by term, and the updates beyond ``terms`` by their ids."""
@@ -176,6 +195,7 @@ _WALKS = (
     replay.BY_STATE,
     replay.DELIVERED,
     replay.DELIVERED_RECENT,
+    unpushed.NEXT,
 )
 
 

@@ -56,6 +56,8 @@ async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_en
         ("replay", "by_state", f"'{OMS}', 2::smallint, 5, 9, 0, 9, 10", "undelivered_"),
         ("replay", "delivered", f"'{OMS}', 1::smallint, 5, 9, 0, 9, 10", "config_id_update_id_idx"),
         ("replay", "by_awb", f"'{OMS}', 'A', 5, 9, 0, 9", "hashtextextended"),
+        ("unpushed", "next", f"'{OMS}', ARRAY['a/b'], 0, 9, 5, 9, 10", "_id_idx"),
+        ("unpushed", "by_awb", f"'{OMS}', ARRAY['a/b'], 0, 9, 5, 'A'", "hashtextextended"),
         ("erasing", "of_awb", "'A', 5, null::text", "hashtextextended"),
     ],
 )
@@ -185,6 +187,7 @@ _READS = {
     ("replay", "delivered"): "('acme/little', 1::smallint, 0, 9, 0, 9, 10)",
     ("replay", "by_state"): "('acme/little', 2::smallint, 0, 9, 0, 9, 10)",
     ("replay", "expire"): "('acme/little', 0, 100)",
+    ("unpushed", "next"): f"('acme/little', ARRAY['acme/clickpost'], 0, {1 << 62}, 0, {1 << 62}, 10)",
 }
 
 

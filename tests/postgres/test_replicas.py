@@ -169,6 +169,17 @@ async def test_replays_and_erasures_are_told_to_the_others(replicas: tuple[Repli
     assert (other.replayed, other.erased) == ([], [])
 
 
+async def test_a_push_that_one_replica_adds_is_told_to_the_owner_of_its_slot(replicas: tuple[Replica, Replica]) -> None:
+    owner, other = replicas
+    one = await owner.put_one(to=[])
+    assert await other.journal.add_pushes(OMS, [one.update_id], now=NOW) == 1
+    await until(lambda: bool(owner.replayed), seconds=30, what="told of the push")
+    assert owner.replayed == [(OMS, [one.update_id])]
+    assert await owner.pending_ids() == [one.update_id]
+    assert await other.journal.add_pushes(OMS, [one.update_id], now=NOW) == 0
+    assert other.replayed == []
+
+
 async def test_what_was_stored_while_the_listener_was_cut_off_is_told_afterwards(
     replicas: tuple[Replica, Replica], journal_sql: Callable[[str], str]
 ) -> None:

@@ -76,7 +76,7 @@ class Server:
             tracing=tracing,
             wall=self._store.wall,
         )
-        self._replays = Replays(self._journal, self._dispatcher, self._store.wall)
+        self._replays = Replays(self._journal, self._dispatcher, lambda: self._watcher.table, self._store.wall)
         self._erasures = Erasures(self._journal, self._dispatcher, self._store.wall)
         self._reseals = Reseals(self._journal)
         self._retries = InboxRetries(self._journal, lambda: self._watcher.table)

@@ -5,7 +5,7 @@ time and hands them to the journal; the canonical notification is encoded from i
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import msgspec
@@ -59,6 +59,8 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
         return self.occurred_at is None and self.identified_at is None
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _TYPES = {status: f"shipment.{status.lower()}" for status in Status}
 
 
@@ -66,6 +68,18 @@ def rfc3339(milliseconds: int) -> str:
     """UTC with a ``Z``, with milliseconds only where there are any: ``2023-05-23T06:13:52Z``."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{_to_the_second(seconds)}.{rest:03d}Z" if rest else f"{_to_the_second(seconds)}Z"
+
+
+def milliseconds(moment: str) -> int:
+    """The time that `rfc3339` wrote.
+
+    Raises:
+        ValueError: it is not RFC 3339 with a time zone.
+    """
+    parsed = datetime.fromisoformat(moment)
+    if parsed.tzinfo is None:
+        raise ValueError(f"no time zone in {moment[:64]!r}")
+    return (parsed - _EPOCH) // _MILLISECOND
 
 
 @lru_cache(maxsize=4096)

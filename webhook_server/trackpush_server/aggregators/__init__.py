@@ -12,6 +12,7 @@ from trackpush_server.aggregators.leftovers import mentions, printable
 from trackpush_server.aggregators.parsed import Leftover, Parsed
 from trackpush_server.aggregators.registry import STEP, body_key, parse, parse_in_steps
 from trackpush_server.aggregators.strangers import Content
+from trackpush_server.aggregators.taxonomy import filter_codes
 
 __all__ = [
     "STEP",
@@ -24,6 +25,7 @@ __all__ = [
     "composable",
     "compose",
     "decode",
+    "filter_codes",
     "mentions",
     "parse",
     "parse_in_steps",

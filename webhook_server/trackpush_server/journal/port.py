@@ -193,6 +193,31 @@ class Ended(msgspec.Struct, frozen=True):
     received_at: int
 
 
+class Unpushed(msgspec.Struct, frozen=True, kw_only=True):
+    """Which stored updates without a push for a PushConfig. ``None`` accepts all; times of receipt."""
+
+    accounts: tuple[str, ...]
+    """Of these accounts only."""
+    awb: str | None = None
+    """The update's AWB or the AWB of its forward leg."""
+    since: int | None = None
+    """Inclusive."""
+    until: int | None = None
+    """Exclusive."""
+
+
+class StoredUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A tracking update read back from the journal."""
+
+    update_id: int
+    account: str
+    received_at: int
+    notification: bytes
+    body: bytes
+    unreadable: str | None = None
+    """See `StoredPush.unreadable`."""
+
+
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Whose data is erased: a whole client (namespace), or an AWB, of one client or of all."""
 
@@ -201,7 +226,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """One look for updates to erase: their ids, and where to look on (None: there are no more)."""
+    """One look for updates: their ids, and where to continue (None: there are no more)."""
 
     update_ids: tuple[int, ...]
     next_after: int | None
@@ -409,6 +434,24 @@ class Journal(Appender, Protocol):
         """Make ended pushes pending again, late where a newer one of the shipment was delivered; how many it were.
 
         Those that are pending, erased, or were replayed at ``replayed_before`` or later stay as they are.
+        """
+        ...
+
+    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> Found:
+        """Look for updates without a push for this PushConfig, with id > after, in order; looks at ``limit`` at most.
+
+        Never those of erased updates. By AWB, one look finds all.
+        """
+        ...
+
+    async def read_updates(self, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
+        """Those of the given updates that are stored and not erased, in order."""
+        ...
+
+    async def add_pushes(self, push_config: str, update_ids: Sequence[int], *, now: int) -> int:
+        """Add pending pushes to stored updates, as replays: see `replay` for when one is late; how many were added.
+
+        Updates that have a push for this PushConfig, were erased or are not stored any more get none.
         """
         ...
 

@@ -14,11 +14,12 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from trackpush_api.routing import Account, RoutingTable
-from trackpush_server.aggregators import MalformedBodyError, Parsed, decode, parse
+from trackpush_server.aggregators import MalformedBodyError, Parsed
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import MOST_LISTED, InboxEntry, InboxQuery
 from trackpush_server.journal.port import Journal
 from trackpush_server.operations.jobs import Jobs, JobView
+from trackpush_server.operations.parsing import parse_again
 from trackpush_server.receiver.filters import Selection
 from trackpush_server.receiver.intake import intake, new_unrecognised
 from trackpush_server.updates import NONCE_BYTES
@@ -144,7 +145,10 @@ class InboxRetries:
         if entry.unreadable is not None:
             return _nothing(entry, "unreadable", entry.unreadable)
         try:
-            parsed = _parse(account, entry)
+            row = entry.row
+            parsed = parse_again(
+                account.aggregator, entry.body, received_at=row.received_at, content_type=row.content_type
+            )
         except MalformedBodyError as error:
             return _nothing(entry, "malformed", str(error))
         return await self._apply(account, table, entry, parsed)
@@ -189,15 +193,6 @@ def _nothing(entry: InboxEntry, result: Result, reason: str) -> InboxRetried:
 def _nonce(key: bytes, numbers: Iterator[int]) -> bytes:
     """The same for each retry of a body, so that an update without a time is not stored twice after a crash."""
     return hashlib.sha256(key + next(numbers).to_bytes(8, "big")).digest()[:NONCE_BYTES]
-
-
-def _parse(account: Account, entry: InboxEntry) -> Parsed:
-    """With the rules of now; the key was redacted when the body came."""
-    row = entry.row
-    document = decode(entry.body, row.content_type)
-    return parse(
-        account.aggregator, document, entry.body, key=None, received_at=row.received_at, content_type=row.content_type
-    )
 
 
 def describe_retry(request: InboxRetryRequest) -> str:

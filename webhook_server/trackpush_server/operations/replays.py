@@ -1,15 +1,18 @@
-"""Replay: ended pushes are sent once more."""
+"""Replay: ended pushes are sent once more, and updates that a filter left out are pushed after all."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 
+from trackpush_api.routing import RoutingTable
 from trackpush_server.ids import parse_push_id, push_config_tag, push_id
 from trackpush_server.journal.lookup import MOST_ROWS, PushQuery
-from trackpush_server.journal.port import Ended, Journal, PushState, Selection
+from trackpush_server.journal.port import Journal, PushState, Selection
+from trackpush_server.operations.filtered import FilteredUpdates
 from trackpush_server.operations.held_back import held_back
 from trackpush_server.operations.jobs import Jobs, JobView
 from trackpush_server.pusher.observer import ChannelSnapshot
@@ -18,7 +21,9 @@ STEP = 500
 """Pushes per commit: ingest waits for one such commit at most."""
 MOST_IDS = 1000
 
-StateName = Literal["dead", "delivered", "dropped"]
+StateName = Literal["dead", "delivered", "dropped", "filtered"]
+FILTERED: Final = "filtered"
+"""No state of a push: the update was received without one, and passes today's filter."""
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -31,11 +36,18 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     push_config: str | None = None
     """``namespace/name``."""
     states: Annotated[tuple[StateName, ...], msgspec.Meta(min_length=1)] = ("dead",)
+    """``filtered``: updates without a push for a PushConfig that its filter lets through now. Not by ids."""
     since: datetime | None = None
     """Received at or after this time, RFC 3339."""
     until: datetime | None = None
     """Received before it."""
     dry_run: bool = False
+
+    def concerns(self, push_config: str) -> bool:
+        """Whether pushes of this PushConfig may be among them."""
+        if self.push_config not in {None, push_config}:
+            return False
+        return self.client is None or push_config.startswith(f"{self.client}/")
 
 
 class ReplayView(JobView, kw_only=True):
@@ -45,6 +57,8 @@ class ReplayView(JobView, kw_only=True):
     found: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     """By PushConfig and state."""
     replayed: int = 0
+    unreadable: int = 0
+    """Updates that the filter can't be asked about: their notification or body can't be read."""
     pending: dict[str, int] = msgspec.field(default_factory=dict)
     """By PushConfig: pushes of the selection that were pending already, so they need no replay. Counted up to 1,000."""
     waiting: dict[str, str] = msgspec.field(default_factory=dict)
@@ -66,8 +80,15 @@ class Pusher(Protocol):
 class Replays:
     """The replays of one server."""
 
-    def __init__(self, journal: Journal, pusher: Pusher, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        pusher: Pusher,
+        table: Callable[[], RoutingTable | None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._journal = journal
+        self._filtered = FilteredUpdates(journal, table, wall)
         self._pusher = pusher
         self._wall = wall
         self.jobs: Jobs[ReplayView] = Jobs("replay", wall)
@@ -95,6 +116,8 @@ class Replays:
         ids = [parse_push_id(one) for one in request.ids]
         if not ids and request.awb is None and request.client is None and request.push_config is None:
             raise ValueError("name what to replay: ids, awb, client or pushConfig")
+        if ids and FILTERED in request.states:
+            raise ValueError("state filtered: such updates have no push, so no id; name awb, client or pushConfig")
         self.jobs.check()
         return ids
 
@@ -106,16 +129,17 @@ class Replays:
         return view
 
     async def _work(self, view: ReplayView, request: ReplayRequest, ids: list[tuple[bytes, str]]) -> None:
-        for push_config in await self._journal.push_configs():
-            if request.push_config not in {None, push_config}:
-                continue
-            if request.client is not None and not push_config.startswith(f"{request.client}/"):
-                continue
+        for push_config in filter(request.concerns, await self._journal.push_configs()):
             tag = push_config_tag(push_config)
             keys = tuple(key for key, found in ids if found == tag) if ids else None
             if keys != ():
                 await self._count_pending(view, push_config, request, keys)
-                await self._one(view, push_config, _selection(request, view.begun_at, keys))
+                selection = _selection(request, view.begun_at, keys)
+                if selection.states:
+                    await self._one(view, push_config, selection)
+        if FILTERED in request.states:
+            for push_config in filter(request.concerns, sorted(self._filtered.push_configs())):
+                await self._push_filtered(view, push_config, request)
 
     async def _count_pending(
         self, view: ReplayView, push_config: str, request: ReplayRequest, keys: tuple[bytes, ...] | None
@@ -137,11 +161,24 @@ class Replays:
         if pending:
             view.pending[push_config] = pending
 
+    async def _push_filtered(self, view: ReplayView, push_config: str, request: ReplayRequest) -> None:
+        until = _until(request, view.begun_at)
+        since = _milliseconds(request.since)
+        async for page in self._filtered.pages(push_config, awb=request.awb, since=since, until=until):
+            view.unreadable += page.unreadable
+            if page.update_ids:
+                _count(view, push_config, FILTERED, len(page.update_ids))
+                if not view.dry_run:
+                    now = max(int(self._wall() * 1000), view.begun_at)
+                    view.replayed += await self._journal.add_pushes(push_config, page.update_ids, now=now)
+                    self._pusher.rescan(push_config, page.update_ids)
+
     async def _one(self, view: ReplayView, push_config: str, selection: Selection) -> None:
         after = 0
         while True:
             found = await self._journal.ended(push_config, selection, after=after, limit=STEP)
-            self._count(view, push_config, found)
+            for state, number in Counter(one.state for one in found).items():
+                _count(view, push_config, state.name.lower(), number)
             if found and not view.dry_run:
                 ids = [one.update_id for one in found]
                 view.replayed += await self._journal.replay(
@@ -152,21 +189,25 @@ class Replays:
                 return
             after = found[-1].update_id
 
-    def _count(self, view: ReplayView, push_config: str, found: tuple[Ended, ...]) -> None:
-        for one in found:
-            states = view.found.setdefault(push_config, {})
-            states[one.state.name.lower()] = states.get(one.state.name.lower(), 0) + 1
+
+def _count(view: ReplayView, push_config: str, state: str, number: int) -> None:
+    states = view.found.setdefault(push_config, {})
+    states[state] = states.get(state, 0) + number
 
 
 def _selection(request: ReplayRequest, begun_at: int, keys: tuple[bytes, ...] | None) -> Selection:
     return Selection(
-        states=tuple(PushState[one.upper()] for one in request.states),
+        states=tuple(PushState[one.upper()] for one in request.states if one != FILTERED),
         keys=keys,
         awb=request.awb,
         since=_milliseconds(request.since),
-        until=begun_at + 1 if request.until is None else _milliseconds(request.until),
+        until=_until(request, begun_at),
         replayed_before=begun_at,
     )
+
+
+def _until(request: ReplayRequest, begun_at: int) -> int | None:
+    return begun_at + 1 if request.until is None else _milliseconds(request.until)
 
 
 def _milliseconds(moment: datetime | None) -> int | None:

@@ -27,11 +27,13 @@ from trackpush_server.journal.port import (
     Resealed,
     Selection,
     StoredPush,
+    StoredUpdate,
     Subject,
     Trimmed,
+    Unpushed,
     Wanted,
 )
-from trackpush_server.journal.postgres import erasing, inbox, pages, resealing
+from trackpush_server.journal.postgres import erasing, inbox, pages, resealing, unpushed
 from trackpush_server.journal.postgres.batch import Append
 from trackpush_server.journal.postgres.clock import SharedClock
 from trackpush_server.journal.postgres.history import History, LostCommits
@@ -248,6 +250,19 @@ class PostgresJournal:
         await self._flush_for_write()
         values = (push_config, list(update_ids), now, replayed_before, self._number)
         return await self._pool.write(_REPLAY["replay"], *values, news=True)
+
+    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> Found:
+        """Look for updates without a push for this PushConfig."""
+        return await unpushed.find(self._pool, push_config, wanted, after, limit)
+
+    async def read_updates(self, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
+        """Updates with their payloads."""
+        return await unpushed.read(self._pool, self._sealer, update_ids)
+
+    async def add_pushes(self, push_config: str, update_ids: Sequence[int], *, now: int) -> int:
+        """Add pending pushes to stored updates."""
+        await self._flush_for_write()
+        return await unpushed.add(self._pool, push_config, update_ids, now, self._number)
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
         """Store the next updates anew that aren't sealed as they would be now."""

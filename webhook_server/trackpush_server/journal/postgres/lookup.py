@@ -62,7 +62,7 @@ class PostgresLookup:
         cursor = listing.checked(query)
         async with self._snapshot() as session:
             names = await _names(session)
-            where = await _bounds(session, query, cursor)
+            where = await bounds(session, query, cursor)
             return await _listed(session, listing.list_pushes(names, query, where))
 
     async def show(self, push_id: str) -> PushDetail | None:
@@ -178,7 +178,7 @@ async def _attempts(session: Session, push: Found, limit: int) -> tuple[AttemptR
     return tuple(AttemptRow(**row) for row in reversed(rows))
 
 
-async def _bounds(session: Session, query: PushQuery, cursor: Position | None) -> Bounds:
+async def bounds(session: Session, query: PushQuery, cursor: Position | None) -> Bounds:
     """What a time range and a cursor come to: ids grow with the time of receipt."""
     since, until = query.since, query.until
     low = (0 if since is None else await _first_received(session, since - _SLACK), 0)

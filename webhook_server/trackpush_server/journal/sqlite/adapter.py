@@ -26,12 +26,14 @@ from trackpush_server.journal.port import (
     Resealed,
     Selection,
     StoredPush,
+    StoredUpdate,
     Subject,
     Trimmed,
+    Unpushed,
     Wanted,
 )
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal, retention
+from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal, retention, unpushed
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
@@ -255,6 +257,18 @@ class SqliteJournal:
         return await self._call(
             lambda connection: replay.replay(connection, push_config, update_ids, now, replayed_before)
         )
+
+    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> Found:
+        """Look for updates without a push for this PushConfig."""
+        return await self._pages.read(lambda connection: unpushed.find(connection, push_config, wanted, after, limit))
+
+    async def read_updates(self, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
+        """Updates with their payloads."""
+        return await self._pages.read(lambda connection: unpushed.read(connection, self._sealer, update_ids))
+
+    async def add_pushes(self, push_config: str, update_ids: Sequence[int], *, now: int) -> int:
+        """Add pending pushes to stored updates."""
+        return await self._call(lambda connection: unpushed.add(connection, push_config, update_ids, now))
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
         """Store the next updates anew that aren't sealed as they would be now."""

@@ -60,8 +60,14 @@ class Names:
         """The number of a name, made in the current transaction when it is new."""
         found = self._ids.get(name)
         if found is None:
-            found = self._ids[name] = connection.insert(sql.NEW_NAME, (name,))
+            found = self._ids[name] = number_for(connection, name)
         return found
+
+
+def number_for(connection: SqliteConnection, name: str) -> int:
+    """The number of a name, made in the current transaction when it is new."""
+    row = connection.execute(sql.NUMBER_OF, (name,)).fetchone()
+    return connection.insert(sql.NEW_NAME, (name,)) if row is None else int(row[0])
 
 
 class Writing:

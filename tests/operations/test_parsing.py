@@ -1,0 +1,82 @@
+"""A stored update, read again, looks to filters as it did when it was received."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from support.serving import account, table
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.aggregators import composable, compose, decode, parse
+from trackpush_server.journal.port import NewUpdate
+from trackpush_server.operations.parsing import update_again
+from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.intake import intake
+from trackpush_server.updates import TrackingUpdate
+
+RECEIVED_AT = 1_760_000_000_123
+UNSEEN: dict[str, Any] = {"identity": (), "shipment": "", "occurred_at_text": None, "identified_at": None}
+"""Fields that no filter sees."""
+FORMATS = {
+    Aggregator.CLICKPOST: ("all", "selected", "wrapped"),
+    Aggregator.SHIPROCKET: ("webhook",),
+    Aggregator.SHIPWAY: ("panel", "classic"),
+}
+
+
+def stored(aggregator: Aggregator, body: bytes) -> list[tuple[TrackingUpdate, NewUpdate]]:
+    """Each update of a body, and what the journal keeps of it."""
+    updates = parse(aggregator, decode(body, "application/json"), body, key="k", received_at=RECEIVED_AT).updates
+    one = account(aggregator, "k")
+    made = intake(one, Selection(one, table(one)), updates, RECEIVED_AT, nonce=lambda: b"nonce").updates
+    return list(zip(updates, made, strict=True))
+
+
+def seen(update: TrackingUpdate) -> TrackingUpdate:
+    """What filters see of it."""
+    return msgspec.structs.replace(update, **UNSEEN)
+
+
+@pytest.mark.parametrize("aggregator", Aggregator)
+def test_every_status_in_every_format_is_read_again_as_it_was_received(aggregator: Aggregator) -> None:
+    for form in FORMATS[aggregator]:
+        for status in sorted(composable(aggregator)):
+            body = compose(aggregator, status, awb="A1", order_id="O1", occurred_at=RECEIVED_AT, format=form)
+            ((update, kept),) = stored(aggregator, body)
+            assert update.codes
+            assert update_again(kept.notification, kept.body) == (seen(update), RECEIVED_AT), (form, status)
+
+
+def test_each_update_of_a_feed_is_read_again_alone() -> None:
+    items = [
+        {"awbno": f"A{number}", "order_id": f"O{number}", "current_status": code, "current_status_desc": text}
+        for number, (code, text) in enumerate([("DEL", "Delivered"), ("INT", "In Transit"), ("XX", "Never heard of")])
+    ]
+    body = msgspec.json.encode({"hash": "secret", "status_feed": items})
+    found = stored(Aggregator.SHIPWAY, body)
+    assert len(found) == 3
+    for update, kept in found:
+        assert update_again(kept.notification, kept.body) == (seen(update), RECEIVED_AT)
+
+
+def test_where_the_body_is_not_understood_any_more_the_codes_of_the_notification_count() -> None:
+    body = compose(Aggregator.SHIPROCKET, "DELIVERED", awb="A1", order_id="O1", occurred_at=RECEIVED_AT)
+    ((update, kept),) = stored(Aggregator.SHIPROCKET, body)
+    for other in (b"{}", b"7", b"", b"[[1"):
+        again, _ = update_again(kept.notification, other)
+        assert (again.status, again.codes) == (update.status, (update.aggregator_code, update.aggregator_label))
+
+
+@pytest.mark.parametrize("notification", [b"", b"{}", b"[]", b'{"type":1}'])
+def test_a_notification_that_cannot_be_read_is_a_value_error(notification: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        update_again(notification, b"{}")
+
+
+def test_a_notification_with_a_status_of_another_version_is_a_value_error() -> None:
+    body = compose(Aggregator.SHIPROCKET, "DELIVERED", awb="A1", order_id="O1", occurred_at=RECEIVED_AT)
+    ((_, kept),) = stored(Aggregator.SHIPROCKET, body)
+    for old, new in ((b'"DELIVERED"', b'"TELEPORTED"'), (b'"shiprocket"', b'"carrier-pigeon"')):
+        assert old in kept.notification
+        with pytest.raises(ValueError, match=r"TELEPORTED|carrier-pigeon"):
+            update_again(kept.notification.replace(old, new), kept.body)

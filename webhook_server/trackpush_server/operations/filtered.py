@@ -1,0 +1,117 @@
+"""Stored updates that a filter left out and that today's filter lets through: what `replay` calls filtered.
+
+Nothing is stored of why an update has no push for a PushConfig, so this finds all that have none: also those received
+before their AggregatorWebhook named the PushConfig.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from trackpush_api.routing import Account, RoutingTable
+from trackpush_server.aggregators import STEP as PARSED_AT_ONCE
+from trackpush_server.journal.port import Found, Journal, StoredUpdate, Unpushed
+from trackpush_server.operations.parsing import update_again
+from trackpush_server.receiver.filters import Selection
+
+LOOKED_AT: Final = 500
+"""Updates in one look, and so the most that one page names."""
+_MARGIN_MS: Final = 60_000
+"""By so much this stays away from what retention may have deleted."""
+
+
+class FilteredPage(NamedTuple):
+    """What one look came to."""
+
+    update_ids: tuple[int, ...]
+    """Updates to push."""
+    unreadable: int
+    """Updates that can't be judged: their key of the encryption is missing, or another version stored them."""
+
+
+class FilteredUpdates:
+    """Finds them, by the routing table of the moment."""
+
+    def __init__(
+        self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
+    ) -> None:
+        self._journal = journal
+        self._table = table
+        self._wall = wall
+
+    def push_configs(self) -> frozenset[str]:
+        """The PushConfigs that exist and that an AggregatorWebhook names."""
+        table = self._table()
+        if table is None:
+            return frozenset()
+        named = {name for account in table.accounts for name in account.destinations}
+        return frozenset(named & table.destination_by_name.keys())
+
+    async def pages(
+        self, push_config: str, *, awb: str | None, since: int | None, until: int | None
+    ) -> AsyncIterator[FilteredPage]:
+        """What a PushConfig would get now, oldest first. Each look takes the table anew, so a reload counts at once."""
+        after: int | None = 0
+        while after is not None:
+            table = self._table()
+            if table is None or push_config not in table.destination_by_name:
+                return
+            accounts = {account.name: account for account in table.accounts if push_config in account.destinations}
+            oldest = self._oldest(table)
+            wanted = Unpushed(
+                accounts=tuple(accounts), awb=awb, since=oldest if since is None else max(since, oldest), until=until
+            )
+            found: Found = await self._journal.find_unpushed(push_config, wanted, after=after, limit=LOOKED_AT)
+            yield await self._judged(_Judge(table, accounts, push_config), found.update_ids)
+            after = found.next_after
+
+    def _oldest(self, table: RoutingTable) -> int:
+        """Received at this time or later: of older updates, retention may have deleted a push that there was."""
+        kept = min(table.server.retention.delivered, table.server.retention.dead)
+        return int((self._wall() - kept) * 1000) + _MARGIN_MS
+
+    async def _judged(self, judge: "_Judge", update_ids: Sequence[int]) -> FilteredPage:
+        """A few at a time, and never for long without a turn of the event loop: bodies are parsed again."""
+        passing: list[int] = []
+        unreadable = 0
+        for begin in range(0, len(update_ids), PARSED_AT_ONCE):
+            for stored in await self._journal.read_updates(update_ids[begin : begin + PARSED_AT_ONCE]):
+                try:
+                    if judge.passes(stored):
+                        passing.append(stored.update_id)
+                except ValueError:
+                    unreadable += 1
+                await asyncio.sleep(0)
+        return FilteredPage(tuple(passing), unreadable)
+
+
+class _Judge:
+    """Asks today's filters."""
+
+    def __init__(self, table: RoutingTable, accounts: dict[str, Account], push_config: str) -> None:
+        self._table = table
+        self._accounts = accounts
+        self._push_config = push_config
+        self._selections: dict[str, Selection] = {}
+
+    def passes(self, stored: StoredUpdate) -> bool:
+        """Whether the update would get a push for the PushConfig if it came now.
+
+        Raises:
+            ValueError: it can't be read.
+        """
+        if stored.unreadable is not None:
+            raise ValueError(stored.unreadable)
+        update, received_at = update_again(stored.notification, stored.body)
+        pushes = self._selection(stored.account).of(update, received_at, [])
+        return any(push.push_config == self._push_config for push in pushes)
+
+    def _selection(self, account: str) -> Selection:
+        found = self._selections.get(account)
+        if found is None:
+            only = msgspec.structs.replace(self._accounts[account], destinations=(self._push_config,))
+            found = self._selections[account] = Selection(only, self._table)
+        return found

@@ -1,0 +1,76 @@
+"""Parses stored bodies again, with today's rules. The key was redacted before they were stored. Pure."""
+
+from typing import Final
+
+import msgspec
+
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.aggregators import MalformedBodyError, Parsed, decode, filter_codes, parse
+from trackpush_server.canonical import Notification
+from trackpush_server.updates import TrackingUpdate, milliseconds
+
+_NOTIFICATION: Final = msgspec.json.Decoder(Notification)
+_AGGREGATORS: Final = {each.slug: each for each in Aggregator}
+
+
+def parse_again(aggregator: Aggregator, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
+    """What the body of a request reports.
+
+    Raises:
+        MalformedBodyError: it can't be read.
+    """
+    document = decode(body, content_type)
+    return parse(aggregator, document, body, key=None, received_at=received_at, content_type=content_type)
+
+
+def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]:
+    """A stored update as filters saw it when it was received, and the time of receipt (ms) that it names.
+
+    The notification is what the client gets, so status, direction, names and times are taken from it, whatever the
+    tables of statuses say today. It lacks some of the codes that a filter may name; these are read from the body.
+
+    Raises:
+        ValueError: the notification can't be read: another version of the server may have stored it.
+    """
+    try:
+        told = _NOTIFICATION.decode(notification)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+    aggregator = _AGGREGATORS.get(told.aggregator)
+    if aggregator is None:
+        raise ValueError(f"unknown aggregator {told.aggregator[:64]!r}")
+    shipment, status = told.shipment, told.status
+    received_at = milliseconds(told.received_at)
+    given = (status.aggregator_code, status.aggregator_label)
+    update = TrackingUpdate(
+        aggregator=aggregator,
+        identity=(),
+        shipment="",
+        status=status.code,
+        direction=shipment.direction,
+        awb=shipment.awb,
+        courier=shipment.courier,
+        order_id=shipment.order_id,
+        forward_awb=shipment.forward_awb,
+        return_reference=shipment.return_reference,
+        estimated_delivery=shipment.estimated_delivery,
+        aggregator_code=status.aggregator_code,
+        aggregator_label=status.aggregator_label,
+        codes=_codes(aggregator, body, received_at) or filter_codes(status.code, *given),
+        ndr_reason=status.ndr_reason,
+        remark=status.remark,
+        location=status.location,
+        occurred_at=None if told.occurred_at is None else milliseconds(told.occurred_at),
+        test=told.test,
+        body=body,
+    )
+    return update, received_at
+
+
+def _codes(aggregator: Aggregator, body: bytes, received_at: int) -> tuple[str, ...]:
+    """The codes that the body of one update names; none where it is not read as one update any more."""
+    try:
+        found = parse_again(aggregator, body, received_at=received_at).updates
+    except MalformedBodyError:
+        return ()
+    return found[0].codes if len(found) == 1 else ()
