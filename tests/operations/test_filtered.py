@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from io import StringIO
 from pathlib import Path
@@ -11,14 +12,18 @@ import aiohttp
 import pytest
 import yaml
 
+from journal.stores import NOW, outcome, sqlite_store
 from support.command import Result, invoked
 from support.deadline import until
-from support.serving import serving
+from support.serving import account, serving, table
 from support.sink import Sink, open_sink
+from trackpush_api.routing import Destination
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server import logs
 from trackpush_server.aggregators import compose
 from trackpush_server.config.resources import ResourceFolder
+from trackpush_server.journal.port import Keep, PushState, Unpushed
+from trackpush_server.operations.filtered import FilteredPage, FilteredUpdates
 from trackpush_server.server import Server
 
 DAY = 1_750_000_000_000
@@ -34,7 +39,7 @@ def resources(*, oms: str, crm: str, filter_of_oms: dict[str, Any], filter_of_cr
         metadata = {"name": name, "namespace": namespace}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
 
-    account = {
+    webhook = {
         "aggregator": "Shiprocket",
         "serverRef": {"name": "main", "namespace": "trackpush"},
         "keys": [{"secretKeyRef": {"name": "keys", "key": "inbound"}}],
@@ -45,7 +50,7 @@ def resources(*, oms: str, crm: str, filter_of_oms: dict[str, Any], filter_of_cr
     return yaml.safe_dump_all(
         [
             resource("WebhookServer", "main", server, "trackpush"),
-            resource("AggregatorWebhook", "shiprocket", account),
+            resource("AggregatorWebhook", "shiprocket", webhook),
             resource("PushConfig", "oms", {"url": oms, "filter": filter_of_oms}),
             resource("PushConfig", "crm", {"url": crm, "filter": filter_of_crm}),
             {"apiVersion": "v1", "kind": "Secret", **secret},
@@ -223,3 +228,58 @@ async def test_filtered_updates_have_no_ids_to_name_them_by(rig: Rig) -> None:
         "POST", "/api/v1/replays", {"ids": [f"psh_{'0' * 32}-{'0' * 8}"], "states": ["filtered", "dead"]}
     )
     assert "awb, client or pushConfig" in refused["detail"], refused
+
+
+async def test_the_console_offers_it_on_the_page_of_a_shipment(rig: Rig) -> None:
+    await rig.post("DELIVERED", "A1")
+    home = f"http://{rig.server.admin_address}/console"
+
+    async def checked(session: aiohttp.ClientSession) -> tuple[str, dict[str, str]]:
+        """The page that asks, and the fields of the form that led to it."""
+        async with session.get(f"{home}/shipments/A1") as answer:
+            form = (await answer.text()).partition('action="/console/replays/check"')[2].partition("</form>")[0]
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        async with session.post(f"{home}/replays/check", data=fields) as answer:
+            assert answer.status == 200
+            return await answer.text(), fields
+
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        await session.post(f"{home}/login", data={"token": rig.token.read_text().strip()})
+        asked, fields = await checked(session)
+        assert (fields["awb"], fields["client"], fields["states"]) == ("A1", "acme", "filtered")
+        assert "that today's filters let through" in asked.replace("&#39;", "'")
+        await rig.write(filter_of_oms=RIGHT)
+        asked, fields = await checked(session)
+        assert "Send 1 push again?" in asked
+        async with session.post(f"{home}/replays", data={**fields, "total": "1"}) as answer:
+            assert answer.status == 200
+    await until(lambda: awbs(rig.oms) == ["A1"], seconds=20, what="the push")
+
+
+async def test_an_update_whose_delivered_push_retention_deleted_is_not_pushed_again(tmp_path: Path) -> None:
+    days = 86_400_000
+    seconds = (NOW + 31 * days) / 1000  # its delivered push was deleted a day ago, its dead one is kept
+    served = table(
+        account(Aggregator.CLICKPOST, "k", destinations=["acme/oms", "acme/crm"]),
+        destinations=[
+            Destination(name="acme/oms", url="https://a.test"),
+            Destination(name="acme/crm", url="https://a.test"),
+        ],
+    )
+    async with sqlite_store(tmp_path).open() as opened:
+        one = await opened.put_one(to=["acme/oms", "acme/crm"], received_at=NOW)
+        await opened.record(
+            outcome(one.update_id, PushState.DELIVERED, push_config="acme/oms"),
+            outcome(one.update_id, PushState.DEAD, push_config="acme/crm"),
+        )
+        trimmed = await opened.journal.trim(Keep(delivered_since=1 << 60, dead_since=0), after=0, limit=10)
+        assert (trimmed.pushes, trimmed.updates) == (1, 0)
+        wanted = Unpushed(accounts=("acme/clickpost",))
+        found = await opened.journal.find_unpushed("acme/oms", wanted, after=0, limit=10)
+        assert found.update_ids == (one.update_id,), "it has no push now"
+        filtered = FilteredUpdates(opened.journal, lambda: served, lambda: seconds)
+        pages = [page async for page in filtered.pages("acme/oms", awb=None, since=None, until=None)]
+        assert pages == [FilteredPage((), 0)]
+        filtered = FilteredUpdates(opened.journal, lambda: served, lambda: NOW / 1000)
+        pages = [page async for page in filtered.pages("acme/oms", awb=None, since=None, until=None)]
+        assert pages == [FilteredPage((), 1)], "within the retention it is looked at; this one can't be read"
