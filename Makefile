@@ -47,8 +47,8 @@ fuzz: $(READY) ## a million made-up bodies for each aggregator, more than CI tak
 faults: $(READY) kube ## all fault tests, the long ones too (needs root)
 	$(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)
 
-reliability: $(READY) kube ## the same, the burst for a minute; writes what was seen into docs/reliability.md
-	TRACKPUSH_RELIABILITY=1 TRACKPUSH_BURST_SECONDS=60 $(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)
+reliability: $(READY) kube ## the same, the burst for a minute and a hundred kills; writes what was seen into docs/reliability.md
+	TRACKPUSH_RELIABILITY=1 TRACKPUSH_BURST_SECONDS=60 TRACKPUSH_KILLS=100 $(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)
 
 e2e: $(READY) kube ## the operator and the chart on a real node in a network namespace (needs root); prints figures
 	$(BIN)/python tests/kube/rig/build.py coredns traefik >/dev/null

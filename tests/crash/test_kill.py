@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -54,9 +55,30 @@ class SlowClient:
         return 200
 
 
+class Kills(NamedTuple):
+    """What a run with kills came to."""
+
+    accepted: int
+    doubled: int
+    posts_per_second: float
+    """While the server was up."""
+
+
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("receivers", [0, 1])
 @pytest.mark.parametrize("times", [pytest.param(3, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)])
-async def test_every_update_answered_with_200_is_pushed_in_order_over_kills(tmp_path: Path, times: int) -> None:
+async def test_every_update_answered_with_200_is_pushed_in_order_over_kills(
+    tmp_path: Path, times: int, receivers: int
+) -> None:
+    await over_kills(tmp_path, times, receivers)
+
+
+async def over_kills(tmp_path: Path, times: int, receivers: int) -> Kills:
+    """Kill the server so often under load, then compare what was accepted with what the client got.
+
+    Raises:
+        AssertionError: something was lost, sent out of order, or sent twice without a kill that explains it.
+    """
     seed = int(os.environ.get("TRACKPUSH_CRASH_SEED", random.SystemRandom().randrange(2**32)))
     print(f"seed: TRACKPUSH_CRASH_SEED={seed}")  # noqa: T201  pytest shows it when the test fails
     rng = random.Random(seed)  # noqa: S311  moments, not secrets
@@ -64,23 +86,32 @@ async def test_every_update_answered_with_200_is_pushed_in_order_over_kills(tmp_
     async with open_sink(slow_client) as sink:
         client = Client(name="acme", url=sink.url, delivery={"maxConcurrency": CONCURRENCY})
         async with (
-            running(write(tmp_path / "resources", [client]), tmp_path / "data") as server,
+            running(
+                write(tmp_path / "resources", [client]), tmp_path / "data", arguments=[f"--receivers={receivers}"]
+            ) as server,
             open_aggregator(server.url, client) as aggregator,
         ):
             stop = asyncio.Event()
             posting = asyncio.create_task(stream(aggregator, PACE, stop=stop, resend=_every_other))
-            kills = [await _kill_and_start(server, aggregator, rng) for _ in range(times)]
+            kills, up = [], 0.0
+            for _ in range(times):
+                begun = time.monotonic()
+                kills.append(await _kill_and_start(server, aggregator, rng))
+                up += kills[-1] - begun
+            answered = sum(post.status == 200 for post in aggregator.posts)
             stop.set()
             await posting
             await until(
                 lambda: aggregator.accepted <= sink.marks,
-                seconds=20,
+                seconds=20 + times,
                 what=lambda: f"{len(aggregator.accepted - sink.marks)} of {len(aggregator.accepted)} accepted are lost",
             )
             assert await server.terminate() == 0, server.tail()
     _assert_repeats_were_under_way(sink, kills)
     _assert_in_order(sink.arrivals)
     assert not slow_client.overlaps, f"sent while an earlier push of the shipment was under way: {slow_client.overlaps}"
+    doubled = sum(len(found) > 1 for found in sink.by_mark().values())
+    return Kills(len(aggregator.accepted), doubled, answered / up)
 
 
 def _every_other(post: Post) -> bool:

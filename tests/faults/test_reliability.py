@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from faults.report import Row, tell
+from crash.test_kill import over_kills
+from faults.report import WRITES, Row, tell
 from faults.scene import EXTRA, PACE, scene, slow_to_sync
 from faults.shim import Shim
 from support.deadline import until
@@ -21,6 +22,8 @@ from support.sink import open_sink
 
 pytestmark = pytest.mark.slow
 IDLE = 10_000
+KILLS = int(os.environ.get("TRACKPUSH_KILLS") or 10)
+"""A hundred in `make reliability`."""
 BURST_SECONDS = int(os.environ.get("TRACKPUSH_BURST_SECONDS") or 4)
 """A minute in CI and in `make reliability`."""
 
@@ -110,6 +113,28 @@ async def test_a_client_that_answers_one_byte_a_second(tmp_path: Path) -> None:
             accepted=400,
             lost=len(to_good.accepted - sink.marks),
             doubled=sum(len(found) > 1 for found in sink.by_mark().values()),
+        )
+    )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("receivers", [0, 1])
+async def test_kills_under_load(tmp_path: Path, receivers: int) -> None:
+    found = await over_kills(tmp_path, KILLS, receivers)
+    assert found.accepted > KILLS * 40, "hardly anything was accepted: the test proves nothing"
+    if not os.environ.get(WRITES):
+        return  # the page holds the figures of a hundred kills
+    tell(
+        Row(
+            fault=f"`kill -9`, {KILLS} times under load, `--receivers {receivers}`",
+            storage="SQLite",
+            aggregator="no answer to what is under way; 200 again after the start,"
+            f" {found.posts_per_second:,.0f} a second between kills",
+            client="its pushes, in order; a push that was under way at a kill is sent again",
+            accepted=found.accepted,
+            lost=0,
+            doubled=found.doubled,
         )
     )
 
