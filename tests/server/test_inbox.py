@@ -91,9 +91,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 def reads_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules of a later version, which reads updates below ``data``."""
 
-    def updates(item: dict[str, Any], body: bytes) -> Any:
-        found = list(clickpost.updates(item, body))
-        return found or clickpost.updates(dict(members(item.get("data"))), body)
+    def updates(item: dict[str, Any], body: bytes, until: int) -> Any:
+        found = list(clickpost.updates(item, body, until))
+        return found or clickpost.updates(dict(members(item.get("data"))), body, until)
 
     monkeypatch.setitem(registry._READERS, Aggregator.CLICKPOST, updates)
 
