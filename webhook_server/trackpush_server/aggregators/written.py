@@ -66,6 +66,8 @@ _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
 
+_DAY_FIRST = re.compile(r"([0-9]{2}) ([0-9]{2}) ([0-9]{4}) ([0-9]{2}:[0-9]{2}:[0-9]{2})")
+
 
 class Written(NamedTuple):
     """A date or time as it was written."""
@@ -105,8 +107,12 @@ def _read(text: str) -> Written | None:
 
 
 def _iso(text: str) -> Written | None:
-    """The usual form, by the fast way."""
-    if _ISO.fullmatch(text) is None:
+    """The two usual forms, by the fast way: ISO 8601, and Shiprocket's ``23 05 2023 11:43:52``."""
+    day_first = _DAY_FIRST.fullmatch(text)
+    if day_first is not None:
+        day, month, year, clock = day_first.groups()
+        text = f"{year}-{month}-{day}T{clock}"
+    elif _ISO.fullmatch(text) is None:
         return None
     try:
         moment = datetime.fromisoformat(text.upper())
