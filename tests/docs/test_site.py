@@ -20,7 +20,9 @@ from trackpush_api.manifest import parse_manifests
 from trackpush_server.journal.postgres.schema import migrate
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs/kinds").glob("*.md")) + sorted((ROOT / "docs/aggregators").glob("*.md"))
+PAGES = sorted((ROOT / "docs/kinds").glob("*.md")) + [
+    ROOT / "docs/aggregators" / f"{aggregator}.md" for aggregator in ("clickpost", "shiprocket", "shipway")
+]
 _EXAMPLE = re.compile(r"<!-- checked: example -->\n\s*```yaml\n(.*?)```", re.DOTALL)
 _ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 _RUNNABLE = re.compile(r"<!-- (runnable(?: [a-z]+)?) -->\n```sh\n(.*?)```", re.DOTALL)

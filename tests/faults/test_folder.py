@@ -99,7 +99,7 @@ def _moved_away(data: Path) -> None:
         (_moved_away, "`trackpush journal copy` moved this journal away"),
     ],
 )
-async def test_a_place_that_a_journal_must_not_be_kept_in_ends_the_start_with_exit_code_2(
+async def test_a_place_that_a_journal_must_not_be_kept_in_ends_the_start_with_exit_code_1(
     tmp_path: Path, make: Callable[[Path], None], says: str
 ) -> None:
     data = tmp_path / "data"
@@ -108,7 +108,7 @@ async def test_a_place_that_a_journal_must_not_be_kept_in_ends_the_start_with_ex
     with pytest.raises(AssertionError, match="the server ended at once"):
         await server.start()
     assert says in server.tail()
-    assert server.returncode == 2
+    assert server.returncode == 1
     assert not (tmp_path / "data" / "journal.db-wal").exists(), "a journal was begun"
     assert not (tmp_path / "elsewhere.db").exists()
 
