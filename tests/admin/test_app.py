@@ -1,5 +1,6 @@
 """The admin port tells whether the server lives, is ready, and what it serves; the public port tells none of it."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +11,7 @@ from support.serving import HeldSource, serving, table
 from trackpush_api.routing import Destination
 from trackpush_server.admin.health import Health, why_dead, why_unready
 from trackpush_server.journal.sqlite.connection import library_version
+from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.server import Server
 
 WELL = Health(table_loaded=True, journal_alive=True, journal_unavailable=None, draining=False)
@@ -44,12 +46,17 @@ async def test_a_server_that_stores_and_serves_is_live_and_ready(tmp_path: Path)
 
 
 async def test_a_journal_that_can_store_nothing_is_unready_with_its_reason_and_live(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("a file where the folder should be")
-    async with serving(tmp_path) as server:
-        status, text = await get(server, "/readyz")
-        assert (status, (await get(server, "/livez"))[0]) == (503, 200)
-        assert "the journal can't store" in text
-        assert "trackpush_journal_unavailable 1.0" in (await get(server, "/metrics"))[1]
+    (tmp_path / "data").mkdir(mode=0o700)
+    other_server = FolderLock(tmp_path / "data" / "journal.lock")
+    await asyncio.to_thread(other_server.acquire)
+    try:
+        async with serving(tmp_path) as server:
+            status, text = await get(server, "/readyz")
+            assert (status, (await get(server, "/livez"))[0]) == (503, 200)
+            assert "the journal can't store" in text
+            assert "trackpush_journal_unavailable 1.0" in (await get(server, "/metrics"))[1]
+    finally:
+        other_server.release()
 
 
 async def test_config_tells_revision_and_counts_and_no_digest(tmp_path: Path) -> None:
