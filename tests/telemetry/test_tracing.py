@@ -233,22 +233,6 @@ async def test_latencies_lead_to_their_trace_where_the_scraper_takes_openmetrics
     assert exemplar not in plain
 
 
-async def test_a_traceparent_of_the_clients_own_configuration_is_left_alone(
-    tmp_path: Path, collector: Collector
-) -> None:
-    async with open_sink() as sink:
-        client = client_of(sink)
-        async with traced(tmp_path, client, dict(collector.environment)) as server:
-            resources = tmp_path / "resources/resources.yaml"
-            resources.write_text(resources.read_text().replace("name: X-Client-Key", "name: Traceparent"))
-            await until(
-                lambda: server.logged("routing_table_loaded", since=2) is not None, seconds=30, what=server.tail
-            )
-            assert await post(server, client, 1, traceparent=TRACEPARENT) == 200
-            await collector.has("push", 1)
-    assert sink.arrivals[0].headers["traceparent"] == client.header_value
-
-
 def test_the_share_is_drawn_by_us_and_a_no_is_honoured() -> None:
     """OpenTelemetry's own ratio compares the trace's id: whoever chooses ids chooses what we record."""
     for chance, expected in ((0.009, True), (0.011, False)):
