@@ -235,7 +235,7 @@ async def test_a_file_that_is_moved_away_is_noticed_and_used_again_once_it_is_ba
         (tmp_path / FILE).rename(tmp_path / "away")
         with pytest.raises(JournalUnavailableError, match="moved, removed or replaced"):
             await opened.put(update())
-        await until(lambda: "put it back" in str(opened.journal.unavailable), seconds=5, what="the reason")
+        await until(lambda: "put it back" in str(opened.journal.unavailable), seconds=20, what="the reason")
         assert not (tmp_path / FILE).exists(), "an empty journal was begun under a running server"
         (tmp_path / "away").rename(tmp_path / FILE)
         await _until_available(opened)
