@@ -145,7 +145,7 @@ class Rig:
 
     async def until_ended(self, count: int) -> None:
         """Wait until so many pushes have ended and their outcomes are on disk."""
-        await until(lambda: len(self.seen.ends) >= count, seconds=20, what=lambda: f"{len(self.seen.ends)} ended")
+        await until(lambda: len(self.seen.ends) >= count, seconds=60, what=lambda: f"{len(self.seen.ends)} ended")
         await self.journal.flush()
 
     async def pending(self, name: str = "acme/oms") -> int:
