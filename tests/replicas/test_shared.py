@@ -252,6 +252,6 @@ async def test_a_server_keeps_its_storage_until_it_is_started_again(tmp_path: Pa
     source = HeldSource(routing(journal_dsn))
     async with serving(tmp_path, source=source) as server:
         source.loaded = replace(source.loaded, table=table())
-        await until(lambda: bool(server._watcher._problems), seconds=30, what="the refusal")
-        assert "restart it to use SQLite" in server._watcher._problems[0]
-        assert journal_dsn not in str(server._watcher._problems)
+        await until(lambda: bool(server._store.problems), seconds=30, what="the refusal")
+        assert "restart it to use SQLite" in server._store.problems[0]
+        assert journal_dsn not in str(server._store.problems)

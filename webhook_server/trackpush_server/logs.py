@@ -8,7 +8,8 @@ Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``dra
 ``routing_table_loaded`` · ``routing_table_refused`` · ``routing_parts_refused`` · ``routing_table_repaired`` ·
 ``journal_unavailable`` · ``journal_available`` · ``journal_not_safe`` · ``journal_lost_commits`` ·
 ``journal_lock_restored`` · ``journal_log_incomplete`` ·
-``configuration_warnings`` · ``journal_clock_differs`` · ``storage_refused`` · ``journal_housekeeping_failed`` ·
+``configuration_warnings`` · ``resources_polled`` ·
+``journal_clock_differs`` · ``storage_refused`` · ``journal_housekeeping_failed`` ·
 ``journal_news_failed`` · ``journal_news_interrupted`` · ``retention_failed`` · ``retention_caught_up`` ·
 ``replica_registered`` · ``replica_dead`` · ``slots_taken_over`` · ``slots_claimed`` · ``slots_confirmed`` ·
 ``slots_handed_over`` · ``slots_lost`` · ``leases_failed`` · ``leases_cannot_reach_database`` ·
