@@ -144,7 +144,12 @@ def _saw(member: Opened, update_id: int) -> bool:
     return member.journal._history.highest >= update_id  # type: ignore[attr-defined, no-any-return]
 
 
-async def test_outcomes_that_were_lost_are_noticed_though_no_update_was(database: Rollback) -> None:
+@pytest.mark.parametrize("rest", [1.0, 4.0])
+async def test_outcomes_that_were_lost_are_noticed_though_no_update_was(
+    database: Rollback, monkeypatch: pytest.MonkeyPatch, rest: float
+) -> None:
+    """With the longer rest, nothing listens for news while the database is replaced."""
+    monkeypatch.setattr("trackpush_server.journal.postgres.news._AFTER_FAULT", rest)
     async with running(database, FIRST) as member:
         one = await member.put_one()
         await database.keep()

@@ -60,8 +60,9 @@ class Rig:
     async def kept(self) -> list[bytes]:
         """The bodies, newest first."""
         found = (await self.ask("/inbox"))["bodies"]
-        each = [await self.ask(f"/inbox/{one['id']}") for one in found]
-        return [base64.b64decode(one["bodyBase64"]) for one in each]
+        each = [await self.ask(f"/inbox/{listed['id']}") for listed in found]
+        # A body may be deleted between the list and its page.
+        return [base64.b64decode(shown["bodyBase64"]) for shown in each if "bodyBase64" in shown]
 
     async def metric(self, name: str) -> float:
         async with self.session.get(f"http://{self.server.admin_address}/metrics") as answer:

@@ -46,7 +46,8 @@ class News:
         self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore
         self.on_erased: Callable[[frozenset[int]], None] = _ignore
         self.on_other_history: Callable[[], None] = lambda: None
-        """Called when the connection broke, or the database isn't the one that the writer knows."""
+        """Called when the connection broke, when it was made again, or when the database isn't the one that the writer
+        knows."""
 
     async def start(self) -> None:
         """Begin; when it returns, what others do from now on will be told, if the database can be reached."""
@@ -67,6 +68,9 @@ class News:
             session = None
             try:
                 session = await self._connector.connect()
+                if begun.is_set():
+                    # The database may have been replaced while nobody was connected. An idle writer would not notice.
+                    self.on_other_history()
                 await self._listen(session)
                 await self._begin(session)
                 begun.set()
