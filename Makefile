@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
 PROCESSES ?= 4
-IMAGE ?= docker.io/library/trackpush:dev
+IMAGE ?=
 
 .PHONY: long fuzz help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
 
@@ -30,7 +30,7 @@ kube: $(READY) ## build the programs of the test cluster (etcd, API server, kube
 	@command -v go >/dev/null || { echo "the test cluster is built from Go modules: install Go 1.26 or newer, and put it on the PATH" >&2; exit 1; }
 	$(BIN)/python tests/kube/rig/build.py kubebox helm >/dev/null
 
-image: $(READY) ## build the image without a container engine, into dist/trackpush-image.tar (IMAGE=name:tag)
+image: $(READY) ## build the image that the chart pulls into dist/trackpush-image.tar, without a container engine (IMAGE=name:tag for another name)
 	$(BIN)/python images/build.py dist/trackpush-image.tar $(IMAGE)
 
 test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PROCESSES=4 share them)

@@ -1,7 +1,9 @@
 """Builds the project's image without a container engine: this machine's CPython, the pinned packages, the wheel.
 
-`python images/build.py OUT.tar NAME:TAG`. The result is loaded with `ctr -n k8s.io images import`, `podman load` or
-`skopeo copy`. It holds no shell and no package manager. Only for the machine's own architecture and C library.
+`python images/build.py OUT.tar [NAME:TAG]`. Without a name it is the image that the chart pulls.
+The result is loaded with `ctr -n k8s.io images import`, `podman load` or `skopeo copy`.
+It holds no shell and no package manager.
+Only for the machine's own architecture and C library.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import oci
+import yaml
 
 ROOT = Path(__file__).parent.parent
 USER = 65532
@@ -32,6 +35,14 @@ _FILES = {
 }
 _FOLDERS = ("tmp", "proc", "sys", "dev", "run", "var/lib/trackpush")
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def chart_image() -> str:
+    """The image that the chart pulls with its default values: `helm install` finds what `make image` built."""
+    chart = ROOT / "helm/trackpush"
+    values = yaml.safe_load((chart / "values.yaml").read_text())["image"]
+    version = yaml.safe_load((chart / "Chart.yaml").read_text())["appVersion"]
+    return f"{values['repository']}:{values['tag'] or version}"
 
 
 def tree(root: Path) -> None:
@@ -96,7 +107,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("name", help="with a tag, such as docker.io/library/trackpush:dev")
+    parser.add_argument("name", nargs="?", default=chart_image(), help="with a tag; default: %(default)s")
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     config = {

@@ -28,6 +28,17 @@ class Label(click.ParamType[tuple[str, str]]):
 
 @click.command("operator")
 @click.option("--image", required=True, envvar="TRACKPUSH_IMAGE", help="Image of the servers.")
+@click.option(
+    "--image-pull-policy",
+    type=click.Choice(("Always", "IfNotPresent", "Never")),
+    help="Of the servers. Default: as Kubernetes decides by the tag.",
+)
+@click.option(
+    "--image-pull-secret",
+    "image_pull_secrets",
+    multiple=True,
+    help="Secret for the servers' registry, in each WebhookServer's namespace; may be repeated.",
+)
 @click.option("--namespace", "namespaces", multiple=True, help="Watch this one only; may be repeated. Default: all.")
 @click.option(
     "--operator-namespace",
@@ -58,6 +69,8 @@ class Label(click.ParamType[tuple[str, str]]):
 def command(
     *,
     image: str,
+    image_pull_policy: str | None,
+    image_pull_secrets: tuple[str, ...],
     namespaces: tuple[str, ...],
     operator_namespace: str,
     labels: tuple[tuple[str, str], ...],
@@ -86,6 +99,8 @@ def command(
     try:
         options = OperatorOptions(
             image=image,
+            image_pull_policy=image_pull_policy,
+            image_pull_secrets=image_pull_secrets,
             namespaces=namespaces,
             operator_namespace=operator_namespace,
             operator_labels=dict(labels) or dict(DEFAULT_LABELS),

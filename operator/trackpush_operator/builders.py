@@ -30,6 +30,8 @@ def builders(options: OperatorOptions) -> Builders:
             server=server,
             spec=spec,
             image=options.image,
+            image_pull_policy=options.image_pull_policy,
+            image_pull_secrets=options.image_pull_secrets,
             has_service_monitor=SERVICE_MONITORS in served,
             has_http_route=HTTP_ROUTES in served,
             operator_namespace=options.operator_namespace,

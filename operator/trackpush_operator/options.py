@@ -18,6 +18,10 @@ class OperatorOptions:
 
     image: str
     """Of the servers, where a WebhookServer names none."""
+    image_pull_policy: str | None = None
+    """Of the servers' containers; None leaves it to Kubernetes."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets in each WebhookServer's own namespace."""
     namespaces: tuple[str, ...] = ()
     """Watched namespaces; none means all."""
     operator_namespace: str = "trackpush"

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -117,6 +118,21 @@ def test_overrides_are_laid_over_by_name() -> None:
     assert proxy["name"] == "proxy"
     assert "topologySpreadConstraints" not in spec
     assert merged({"a": [1, 2]}, {"a": [3]}) == {"a": [3]}
+
+
+def test_pods_get_the_pull_secrets_and_the_pull_policy_of_the_operator() -> None:
+    plain = inputs("minimal")
+    (private,) = [
+        one["spec"]["template"]["spec"]
+        for one in children(
+            msgspec.structs.replace(plain, image_pull_policy="Always", image_pull_secrets=("one", "two"))
+        )
+        if one["kind"] == "StatefulSet"
+    ]
+    assert private["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    assert private["containers"][0]["imagePullPolicy"] == "Always"
+    assert "imagePullSecrets" not in pod("minimal")["spec"]
+    assert "imagePullPolicy" not in pod("minimal")["spec"]["containers"][0], "Kubernetes decides by the tag"
 
 
 def test_receiving_processes_are_asked_for_and_get_cpu_and_memory_of_their_own() -> None:

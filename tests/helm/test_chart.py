@@ -1,6 +1,8 @@
 """The chart, with values that users really set."""
 
+import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +29,9 @@ USUAL: dict[str, dict[str, Any]] = {
         "crds": {"enabled": False},
     },
 }
+
+READ, WRITE = {"get", "list", "watch"}, {"create", "update", "patch", "delete", "deletecollection"}
+AGGREGATED = {"trackpush-view", "trackpush-edit", "trackpush-admin"}
 
 
 def of(objects: Objects, kind: str) -> Objects:
@@ -96,9 +101,9 @@ def test_prometheus_operator_and_grafana_find_what_is_made_for_them(own_api_serv
     own_api_server.apply(yaml.safe_dump_all([monitor, rule, board]), "--dry-run=server")
 
 
-def test_watching_a_list_of_namespaces_needs_no_cluster_role(render: Render) -> None:
+def test_watching_a_list_of_namespaces_gives_the_operator_no_cluster_role(render: Render) -> None:
     made = render(USUAL["namespaced"])
-    assert not of(made, "ClusterRole")
+    assert {one["metadata"]["name"] for one in of(made, "ClusterRole")} == AGGREGATED
     assert not of(made, "ClusterRoleBinding")
     roles = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in of(made, "Role")}
     assert roles == {("trackpush", "trackpush"), ("acme", "trackpush"), ("trackpush", "trackpush-lease")}
@@ -145,6 +150,54 @@ def test_a_digest_wins_over_a_tag_for_operator_and_servers(render: Render) -> No
     container = operator(render({"image": {"tag": "2", "digest": digest}}))
     assert container["image"] == f"docker.io/library/trackpush@{digest}"
     assert f"--image={container['image']}" in container["args"]
+
+
+def test_the_servers_get_the_pull_policy_and_the_pull_secrets(render: Render) -> None:
+    made = render({"image": {"pullPolicy": "Always", "pullSecrets": ["one", "two"]}})
+    arguments = operator(made)["args"]
+    assert {"--image-pull-policy=Always", "--image-pull-secret=one", "--image-pull-secret=two"} <= set(arguments)
+    assert "--image-pull-policy=IfNotPresent" in operator(render())["args"]
+
+
+def rights(api_server: ApiServer, namespace: str) -> dict[str, set[str]]:
+    """The verbs that a user has in a namespace, by resource of our group."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    done = api_server.kubectl(
+        "create", "-f", "-", "-o", "json", "--as=somebody", "--validate=false", stdin=json.dumps(review)
+    )
+    found: dict[str, set[str]] = {}
+    for rule in json.loads(done.stdout)["status"]["resourceRules"]:
+        for resource in rule["resources"] if "trackpush.dev" in rule["apiGroups"] else ():
+            found.setdefault(resource, set()).update(rule["verbs"])
+    return found
+
+
+@pytest.mark.parametrize("role", ["view", "edit", "admin"])
+def test_a_namespaces_view_edit_and_admin_have_rights_on_the_kinds(
+    api_server: ApiServer, namespace: str, render: Render, role: str
+) -> None:
+    roles = [one for one in of(render(), "ClusterRole") if one["metadata"]["name"] in AGGREGATED]
+    api_server.apply(yaml.safe_dump_all(roles))
+    api_server.kubectl("create", "rolebinding", "somebody", f"--clusterrole={role}", "--user=somebody", "-n", namespace)
+    kinds = ("pushconfigs", "aggregatorwebhooks", "webhookservers")
+    writers = {"view": (), "edit": kinds[:2], "admin": kinds}[role]
+    expected = {kind: READ | (WRITE if kind in writers else set()) for kind in kinds}
+    expected |= {f"{kind}/status": READ for kind in kinds}
+
+    end = time.monotonic() + 60
+    while (found := rights(api_server, namespace)) != expected and time.monotonic() < end:
+        time.sleep(0.2)  # a controller adds up the rules
+    assert found == expected
+    assert not rights(api_server, "kube-system")
+
+
+def test_without_aggregation_no_cluster_role_is_made_beside_the_operators(render: Render) -> None:
+    made = of(render({"rbac": {"aggregate": False}}), "ClusterRole")
+    assert [one["metadata"]["name"] for one in made] == ["trackpush"]
 
 
 def test_a_server_to_begin_with_is_handed_to_the_operator(render: Render) -> None:

@@ -13,16 +13,18 @@ from kube.fixtures import ROOT
 from kube.rig import build
 from kube.rig.node import Node
 
-_IMAGE = "docker.io/library/trackpush:0.1.0"
+_BUILD = re.compile(r"<!-- before a cluster -->\n```sh\n(.*?)```", re.DOTALL)
 _COMMANDS = re.compile(r"<!-- on a cluster -->\n```sh\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="session")
 def node() -> Iterator[Node]:
-    """The node, with the image of this tree."""
+    """The node, with the image that the README's command builds of this tree."""
     image = ROOT / "dist/trackpush-image.tar"
-    command = [sys.executable, str(ROOT / "images/build.py"), str(image), _IMAGE]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (build_image,) = _BUILD.findall((ROOT / "README.md").read_text())
+    command, load = build_image.splitlines()
+    assert load.endswith("images import dist/trackpush-image.tar"), "the node imports the image as this line does"
+    subprocess.run(["bash", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
     made = Node(Path("/var/tmp/trackpush-node"))
     made.stop()  # what a run that was killed left
     made = Node(Path("/var/tmp/trackpush-node"))

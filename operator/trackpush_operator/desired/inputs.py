@@ -21,6 +21,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     spec: WebhookServerSpec
     image: str
     """Of the server, where the spec names none."""
+    image_pull_policy: str | None = None
+    """None leaves it to Kubernetes."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets in the WebhookServer's namespace."""
     has_service_monitor: bool = False
     """Whether the cluster knows ServiceMonitors (Prometheus operator)."""
     has_http_route: bool = False

@@ -40,6 +40,7 @@ def template(inputs: Inputs) -> Body:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **_pull_secrets(inputs),
         "terminationGracePeriodSeconds": _ENDPOINTS_SECONDS + _DRAIN_SECONDS + 15,
         "topologySpreadConstraints": [_spread(server)],
         "containers": [_container(inputs)],
@@ -58,6 +59,7 @@ def _container(inputs: Inputs) -> Body:
     return {
         "name": "server",
         "image": inputs.spec.image or inputs.image,
+        **({} if inputs.image_pull_policy is None else {"imagePullPolicy": inputs.image_pull_policy}),
         "args": [
             "serve",
             f"--shards={_ROUTING}",
@@ -93,6 +95,11 @@ def _container(inputs: Inputs) -> Body:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the only other place that can be written
         ],
     }
+
+
+def _pull_secrets(inputs: Inputs) -> Body:
+    names = inputs.image_pull_secrets
+    return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
 def _resources(receivers: int) -> Body:
