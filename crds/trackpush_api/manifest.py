@@ -45,7 +45,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     spec: ApiModel | None
     labels: dict[str, str] = {}
     order: str = ""
-    """creationTimestamp, then place: the older of two is the smaller."""
+    """Of `age_order`: the older of two is the smaller."""
     file: str | None = None
     lines: PackedLines | None = None
 
@@ -158,6 +158,15 @@ def join(files: Iterable[ReadFile]) -> Parsed:
     return Parsed(resources=tuple(resources), secrets=secrets, problems=tuple(problems))
 
 
+def age_order(created: str, uid: str) -> str:
+    """A text that is smaller for the older of two resources: by creationTimestamp, then by UID.
+
+    The API server's timestamps have whole seconds, and names are chosen by users: a name must not decide who is older.
+    A resource without a timestamp is the youngest; one in a file that has no UID is told apart by its place.
+    """
+    return f"{created or '9999'} {uid}"
+
+
 def with_spec(resource: Resource, spec: Any) -> tuple[Resource, tuple[Problem, ...]]:
     """The resource with its spec checked and taken in; without it, and with all that is wrong, when it is invalid."""
     model, wrong = read_spec(resource.kind, spec)
@@ -265,7 +274,10 @@ class _Reader:
             name=name,
             spec=None,
             labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
-            order=f"{metadata.get('creationTimestamp') or '9999'} {self._file} {node.start_mark.line:08d}",
+            order=age_order(
+                str(metadata.get("creationTimestamp") or ""),
+                str(metadata.get("uid") or f"{self._file} {node.start_mark.line:08d}"),
+            ),
             file=self._file,
             lines=pack_lines(node),
         )

@@ -14,8 +14,11 @@ from trackpush_operator.options import OperatorOptions
 class Builders(NamedTuple):
     """Of one WebhookServer, given as the API server shows it."""
 
-    children: Callable[[Body, WebhookServerSpec, frozenset[Api]], list[Body]]
-    """All but the Secrets, in the order in which they are applied; takes the optional kinds that exist."""
+    children: Callable[[Body, WebhookServerSpec, frozenset[Api], frozenset[str]], list[Body]]
+    """All but the Secrets, in the order in which they are applied.
+
+    Takes the optional kinds that exist, and the hosts that another WebhookServer has.
+    """
     routing_secret: Callable[[Body, str, bytes], Body]
     """Takes the shard's name and content."""
     admin_token_secret: Callable[[Body, str], Body]
@@ -25,7 +28,9 @@ class Builders(NamedTuple):
 def builders(options: OperatorOptions) -> Builders:
     """The real ones."""
 
-    def build(server: Body, spec: WebhookServerSpec, served: frozenset[Api]) -> list[Body]:
+    def build(
+        server: Body, spec: WebhookServerSpec, served: frozenset[Api], withheld_hosts: frozenset[str]
+    ) -> list[Body]:
         inputs = Inputs(
             server=server,
             spec=spec,
@@ -34,6 +39,7 @@ def builders(options: OperatorOptions) -> Builders:
             image_pull_secrets=options.image_pull_secrets,
             has_service_monitor=SERVICE_MONITORS in served,
             has_http_route=HTTP_ROUTES in served,
+            withheld_hosts=withheld_hosts,
             operator_namespace=options.operator_namespace,
             operator_labels=dict(options.operator_labels),
         )

@@ -15,7 +15,8 @@ from trackpush_operator.builders import Builders
 from trackpush_operator.cluster.api import Api, Body, Cluster
 from trackpush_operator.cluster.errors import ConflictError, InvalidError, NotFoundError
 from trackpush_operator.cluster.kinds import CHILDREN, SECRETS, child_api
-from trackpush_operator.decide.server import makes_children
+from trackpush_operator.decide.server import makes_children, withheld_hosts
+from trackpush_operator.exposed import EXPOSURES, without_hosts
 from trackpush_operator.fleet import Place
 from trackpush_operator.gather import server_snapshot
 from trackpush_operator.objects import Child, Item, Key
@@ -47,10 +48,11 @@ class Children:
             return
         snapshot = server_snapshot(self._state, item)
         if snapshot.spec is None or not makes_children(snapshot):
+            await self._leave_hosts(item, frozenset(host for host, _ in snapshot.older_hosts))
             self._state.queues.reports.add(key)
             return
         try:
-            await self._apply(item, snapshot.spec)
+            await self._apply(item, snapshot.spec, withheld_hosts(snapshot))
         except Exception as error:
             progress[key] = str(error)[:500] or type(error).__name__
             raise
@@ -59,8 +61,8 @@ class Children:
         finally:
             self._state.queues.reports.add(key)
 
-    async def _apply(self, item: Item, spec: WebhookServerSpec) -> None:
-        manifests = self._builders.children(as_owner(item), spec, self._state.served)
+    async def _apply(self, item: Item, spec: WebhookServerSpec, withheld: frozenset[str]) -> None:
+        manifests = self._builders.children(as_owner(item), spec, self._state.served, withheld)
         await self._ensure_token(item)
         wanted: set[Place] = set()
         for body in manifests:
@@ -91,6 +93,24 @@ class Children:
         await self._cluster.delete(api, known.namespace, known.name, uid=known.uid, orphan=True)
         self._state.fleet.drop(known.kind, known.namespace, known.name, known.version)
         await restore_owned(self._cluster, self._state.fleet, api, body)
+
+    async def _leave_hosts(self, item: Item, taken: frozenset[str]) -> None:
+        """Its children stay as they are, but it must not be reached under the hosts of other servers."""
+        for child in list(self._state.fleet.children.of(item.key.full_name)):
+            if child.kind not in EXPOSURES or not child.is_owned:
+                continue
+            api = _APIS[child.kind]
+            try:
+                found = await self._cluster.get(api, child.namespace, child.name)
+            except NotFoundError:
+                continue
+            left = without_hosts(found, taken)
+            if left is None:
+                await self._prune(child)
+            elif left != found:
+                patch = {"spec": left["spec"]}  # the operator may patch them, not replace them
+                body = await self._cluster.patch(api, child.namespace, child.name, patch)
+                self._state.fleet.take_child(child.kind, body)
 
     async def _prune(self, child: Child) -> None:
         await self._cluster.delete(_APIS[child.kind], child.namespace, child.name, uid=child.uid)

@@ -7,6 +7,7 @@ from trackpush_operator.decide.programmed import Spread
 from trackpush_operator.decide.push import PushSnapshot, Trouble
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
+from trackpush_operator.hosts import HostPath, claim_of, hosts_of_others, withheld
 from trackpush_operator.objects import Item, Key, resource_of, server_key
 from trackpush_operator.state import State
 
@@ -20,6 +21,7 @@ def webhook_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: 
         problems=verdict.problems,
         server=server,
         server_spec=None if server is None else _server_spec(state, server),
+        withheld=frozenset() if server is None else _withheld(state, server),
         served=verdict.served,
         spreads=_spreads(state, item.key, verdict, was_served=was_served),
     )
@@ -50,7 +52,7 @@ def server_snapshot(state: State, item: Item) -> ServerSnapshot:
         name=key.name,
         spec=spec if isinstance(spec, WebhookServerSpec) else None,
         problems=() if verdict is None else verdict.problems,
-        older_hosts=_older_hosts(state, item),
+        older_hosts=taken_hosts(state, item),
         has_http_routes=HTTP_ROUTES in state.served,
         applied=trouble == "",
         trouble=trouble or "",
@@ -59,6 +61,11 @@ def server_snapshot(state: State, item: Item) -> ServerSnapshot:
         served=spread is not None and spread.served,
         unasked="" if spread is None else spread.trouble,
     )
+
+
+def _withheld(state: State, server: str) -> frozenset[str]:
+    item, spec = state.cache.server(server), _server_spec(state, server)
+    return frozenset() if item is None or spec is None else withheld(spec, taken_hosts(state, item))
 
 
 def _spreads(state: State, key: Key, verdict: Verdict, *, was_served: bool) -> tuple[Spread, ...]:
@@ -78,11 +85,7 @@ def _server_spec(state: State, server: str) -> WebhookServerSpec | None:
     return spec if isinstance(spec, WebhookServerSpec) else None
 
 
-def _older_hosts(state: State, item: Item) -> frozenset[tuple[str, str]]:
-    hosts = set()
-    for name in state.cache.servers:
-        other = state.cache.items[server_key(name)]
-        spec = _server_spec(state, name)
-        if other.order < item.order and spec is not None:
-            hosts |= {(one.host, aggregator) for one in spec.hosts for aggregator in one.aggregators}
-    return frozenset(hosts)
+def taken_hosts(state: State, item: Item) -> frozenset[HostPath]:
+    """What other WebhookServers own of all hosts, as far as this one can't have it."""
+    others = (state.cache.items[server_key(name)] for name in state.cache.servers)
+    return hosts_of_others(claim_of(item), (claim_of(other) for other in others if other.key != item.key))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from trackpush_api.manifest import Resource, Secret, with_spec
+from trackpush_api.manifest import Resource, Secret, age_order, with_spec
 from trackpush_api.problems import Problem
 from trackpush_operator.cluster.api import Body
 from trackpush_operator.cluster.kinds import COMPONENT_LABEL, INSTANCE_LABEL
@@ -78,7 +78,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def order(self) -> str:
         """The older of two is the smaller."""
-        return f"{self.created or '9999'} {self.key.full_name}"
+        return age_order(self.created, self.uid)
 
 
 class Child(NamedTuple):

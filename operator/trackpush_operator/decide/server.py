@@ -10,6 +10,7 @@ from trackpush_api.problems import Problem, Reason
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, Finding, first, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import PROGRAMMED
+from trackpush_operator.hosts import HostPath, withheld
 
 _UNDERSCORES: Final = "trackpush.dev/underscores"
 
@@ -20,8 +21,8 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     spec: WebhookServerSpec | None = None
     problems: tuple[Problem, ...] = ()
-    older_hosts: frozenset[tuple[str, str]] = frozenset()
-    """Host and aggregator that an older WebhookServer has."""
+    older_hosts: frozenset[HostPath] = frozenset()
+    """What older WebhookServers have; for one that is invalid, what all valid ones have."""
     has_http_routes: bool = True
     applied: bool = False
     """The children stand as they should."""
@@ -53,6 +54,11 @@ def makes_children(snapshot: ServerSnapshot) -> bool:
     return snapshot.spec is not None and _invalid_name(snapshot) is None
 
 
+def withheld_hosts(snapshot: ServerSnapshot) -> frozenset[str]:
+    """Its hosts for which no Ingress or HTTPRoute may be made."""
+    return frozenset() if snapshot.spec is None else withheld(snapshot.spec, snapshot.older_hosts)
+
+
 def _invalid_name(snapshot: ServerSnapshot) -> Finding | None:
     if objection_to_server_name(snapshot.name) is None:
         return None
@@ -68,11 +74,11 @@ def _problems(snapshot: ServerSnapshot) -> Finding | None:
 
 
 def _host_conflict(snapshot: ServerSnapshot) -> Finding | None:
-    hosts = [] if snapshot.spec is None else snapshot.spec.hosts
-    taken = sorted({one.host for one in hosts for name in one.aggregators if (one.host, name) in snapshot.older_hosts})
+    taken = sorted(withheld_hosts(snapshot))
     if not taken:
         return None
-    message = f"an older WebhookServer has {', '.join(taken)}; an aggregator's posts can reach only one of them"
+    names = ", ".join(host or "every host (it names none)" for host in taken)
+    message = f"another WebhookServer has {names}, so it is not exposed here; use another host, or remove it there"
     return Finding("Accepted", "False", "HostConflict", message)
 
 

@@ -34,6 +34,8 @@ class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None = None
     """``namespace/name``; None when none is found."""
     server_spec: WebhookServerSpec | None = None
+    withheld: frozenset[str] = frozenset()
+    """Hosts of the server that another WebhookServer has."""
     served: bool = False
     spreads: tuple[Spread, ...] = ()
 
@@ -52,7 +54,8 @@ def url(snapshot: WebhookSnapshot) -> str | None:
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
     if spec is None or aggregator is None or snapshot.server is None:
         return None
-    host = next((one.host for one in spec.hosts if aggregator in one.aggregators), None)
+    hosts = [one.host for one in spec.hosts if aggregator in one.aggregators]
+    host = next((one for one in hosts if one not in snapshot.withheld), None)
     if host is None and spec.hosts:
         return None
     namespace, _, name = snapshot.server.partition("/")
@@ -66,6 +69,9 @@ def setup(snapshot: WebhookSnapshot) -> str | None:
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
     if spec is None or aggregator is None:
         return None
+    taken = [one.host for one in spec.hosts if aggregator in one.aggregators and one.host in snapshot.withheld]
+    if url(snapshot) is None and taken:
+        return f"Another WebhookServer than {snapshot.server} has {', '.join(taken)}; see the conditions of this one."
     if url(snapshot) is None:
         return f"WebhookServer {snapshot.server} has no host for {aggregator.value}; add it to one of its spec.hosts."
     inside = " The WebhookServer has no hosts: this URL works within the cluster only." if not spec.hosts else ""

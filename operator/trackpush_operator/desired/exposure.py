@@ -8,9 +8,13 @@ from trackpush_operator.desired.inputs import Body, Inputs, metadata
 
 
 def exposure(inputs: Inputs) -> Body | None:
-    """The Ingress or the HTTPRoute; None when nobody asked, or the cluster has no Gateway API (a condition says so)."""
+    """The Ingress or the HTTPRoute.
+
+    None when nothing is to be exposed, or the cluster has no Gateway API, or other servers have all of its hosts; a
+    condition says so.
+    """
     expose = inputs.spec.expose
-    if expose is None:
+    if expose is None or not _hosts(inputs):
         return None
     if expose.ingress is not None:
         return ingress(inputs, expose.ingress)
@@ -30,7 +34,7 @@ def ingress(inputs: Inputs, wanted: IngressSpec) -> Body:
     if wanted.class_name is not None:
         spec["ingressClassName"] = wanted.class_name
     if wanted.tls_secret_name is not None:
-        spec["tls"] = [{"secretName": wanted.tls_secret_name, "hosts": [one.host for one in inputs.spec.hosts]}]
+        spec["tls"] = [{"secretName": wanted.tls_secret_name, "hosts": _names(inputs)}]
     meta = metadata(inputs.server, inputs.name)
     if wanted.annotations:
         meta["annotations"] = dict(wanted.annotations)
@@ -51,7 +55,7 @@ def http_route(inputs: Inputs, wanted: HttpRoute) -> Body:
         ],
     }
     if inputs.spec.hosts:
-        spec["hostnames"] = [one.host for one in inputs.spec.hosts]
+        spec["hostnames"] = _names(inputs)
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -61,7 +65,14 @@ def http_route(inputs: Inputs, wanted: HttpRoute) -> Body:
 
 
 def _hosts(inputs: Inputs) -> list[HostRule] | list[None]:
-    return inputs.spec.hosts or [None]
+    """The hosts to expose; ``[None]`` is every host. Never that because all named ones are withheld."""
+    if not inputs.spec.hosts:
+        return [] if "" in inputs.withheld_hosts else [None]
+    return [one for one in inputs.spec.hosts if one.host not in inputs.withheld_hosts]
+
+
+def _names(inputs: Inputs) -> list[str]:
+    return [one.host for one in _hosts(inputs) if one is not None]
 
 
 def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:

@@ -29,6 +29,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the cluster knows ServiceMonitors (Prometheus operator)."""
     has_http_route: bool = False
     """Whether the cluster knows HTTPRoutes (Gateway API)."""
+    withheld_hosts: frozenset[str] = frozenset()
+    """Hosts of the spec that another WebhookServer has: nothing is exposed for them. "" stands for every host."""
     operator_namespace: str = "trackpush"
     operator_labels: dict[str, str] = {}
     """Of the operator's own pods: they may ask the admin port."""

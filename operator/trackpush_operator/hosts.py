@@ -1,0 +1,73 @@
+"""Which WebhookServer owns a host: the oldest valid one that claims it. Pure.
+
+Two servers that are exposed under one host would share its traffic, and each would answer 401 to the other's keys.
+So a host is exposed for its owner only.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.problems import Reason
+from trackpush_api.settings import compile_settings
+from trackpush_api.vocabulary import Aggregator
+from trackpush_operator.objects import Item, resource_of
+
+ANY_HOST: Final = ""
+"""The host of a server that is exposed without naming hosts: every host that nobody else has."""
+HostPath = tuple[str, Aggregator]
+"""A host, and whose posts reach it."""
+
+
+class HostClaim(NamedTuple):
+    """What one WebhookServer claims."""
+
+    namespace: str
+    order: str
+    is_valid: bool
+    hosts: frozenset[HostPath]
+
+
+def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[HostPath]:
+    """What others own of all hosts.
+
+    A server that is invalid owns nothing, so every valid one comes before it. Within a namespace two servers may
+    share a host if each has aggregators of its own. Across namespaces a host is never shared: it has one certificate,
+    and a tenant's must not replace another's.
+    """
+    taken: set[HostPath] = set()
+    for other in others:
+        if not other.is_valid or (mine.is_valid and other.order >= mine.order):
+            continue
+        taken |= other.hosts
+        if other.namespace != mine.namespace:
+            taken |= {(host, aggregator) for host, _ in other.hosts for aggregator in Aggregator}
+    return frozenset(taken)
+
+
+def claim_of(item: Item) -> HostClaim:
+    """What a WebhookServer claims; nothing while its spec can't be read."""
+    is_valid, hosts = _read(item)
+    return HostClaim(namespace=item.key.namespace, order=item.order, is_valid=is_valid, hosts=hosts)
+
+
+@lru_cache(maxsize=512)
+def _read(item: Item) -> tuple[bool, frozenset[HostPath]]:
+    resource, problems = resource_of(item)
+    problems += compile_settings(resource, secrets={}).problems
+    is_valid = not any(one.reason is Reason.INVALID for one in problems)
+    spec = resource.spec
+    return is_valid, _claimed(spec) if isinstance(spec, WebhookServerSpec) else frozenset()
+
+
+def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:
+    if spec.hosts:
+        return frozenset((one.host, name) for one in spec.hosts for name in one.aggregators)
+    is_exposed = spec.expose is not None and (spec.expose.ingress is not None or spec.expose.http_route is not None)
+    return frozenset((ANY_HOST, name) for name in Aggregator) if is_exposed else frozenset()
+
+
+def withheld(spec: WebhookServerSpec, taken: frozenset[HostPath]) -> frozenset[str]:
+    """The hosts of a server that it can't have, because another one owns them."""
+    return frozenset(host for host, _ in _claimed(spec) & taken)

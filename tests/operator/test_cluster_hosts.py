@@ -1,0 +1,116 @@
+"""On a real API server: a WebhookServer can't take a host that another one has."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from support import objects
+from support.objects import Body
+from support.operating import Client
+from trackpush_operator import children
+from trackpush_operator.cluster.kinds import NAMESPACES
+from trackpush_operator.operator import Operator
+
+Start = Callable[..., AbstractAsyncContextManager[Operator]]
+MAIN = [{"host": "saas.increff.com"}, {"host": "saas.nextscm.com"}]
+INGRESS = {"ingress": {"className": "traefik", "tlsSecretName": "tls"}}
+
+
+@pytest.fixture
+async def tenant(cluster: Client, namespace: str) -> AsyncIterator[str]:
+    """A tenant's namespace beside the test's, whose name comes first in the alphabet."""
+    name = f"a-{namespace}"
+    await cluster.create(objects.namespace(name))
+    yield name
+    body = await cluster.get("Namespace", None, name)
+    assert body is not None
+    await cluster.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
+
+
+def server(namespace: str, hosts: list[Body], **spec: object) -> Body:
+    return objects.server("main", namespace, hosts=hosts, expose=INGRESS, **spec)
+
+
+async def exposed(cluster: Client, namespace: str) -> list[str]:
+    """The hosts of the namespace's Ingress."""
+    body = await cluster.get("Ingress", namespace, "main")
+    return [] if body is None else [rule["host"] for rule in body["spec"]["rules"]]
+
+
+async def next_second(cluster: Client, namespace: str) -> None:
+    """Until what is created now has a later timestamp: the API server's have whole seconds."""
+
+    async def stamp() -> str:
+        probe = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "clock", "namespace": namespace}}
+        await cluster.create(probe)
+        body = await cluster.get("ServiceAccount", namespace, "clock")
+        await cluster.delete("ServiceAccount", namespace, "clock")
+        return "" if body is None else str(body["metadata"]["creationTimestamp"])
+
+    first = await stamp()
+
+    async def is_later() -> bool:
+        await asyncio.sleep(0.2)
+        return await stamp() > first
+
+    await cluster.until(is_later, wanted=True)
+
+
+async def test_a_second_server_is_not_exposed_for_a_host_of_an_older_one(
+    cluster: Client, namespace: str, tenant: str, start: Start
+) -> None:
+    await cluster.create(server(namespace, MAIN))
+    await next_second(cluster, namespace)
+    async with start(namespaces=(namespace, tenant)):
+        await cluster.until(lambda: exposed(cluster, namespace), ["saas.increff.com", "saas.nextscm.com"])
+        await cluster.create(server(tenant, [MAIN[0], {"host": "tenant.example"}]))
+        await cluster.until_condition("WebhookServer", tenant, "main", Accepted="False HostConflict")
+        await cluster.until(lambda: exposed(cluster, tenant), ["tenant.example"])
+        assert "saas.increff.com" in await cluster.message("WebhookServer", tenant, "main", "Accepted")
+        await cluster.patch("WebhookServer", tenant, "main", spec={"hosts": [MAIN[0]]})
+        await cluster.until_exists("Ingress", tenant, "main", exists=False)
+        assert await exposed(cluster, namespace) == ["saas.increff.com", "saas.nextscm.com"]
+        await cluster.until_condition("WebhookServer", namespace, "main", Accepted="True Accepted")
+        await cluster.patch("WebhookServer", namespace, "main", spec={"hosts": [MAIN[1]]})
+        await cluster.until(lambda: exposed(cluster, tenant), ["saas.increff.com"])
+        await cluster.until_condition("WebhookServer", tenant, "main", Accepted="True Accepted")
+
+
+async def test_an_invalid_server_owns_no_host_however_old_it_is(
+    cluster: Client, namespace: str, tenant: str, start: Start
+) -> None:
+    await cluster.create(server(tenant, MAIN, egress={"allowedCIDRs": ["10.0.0.0/33"]}))
+    await next_second(cluster, namespace)
+    await cluster.create(server(namespace, MAIN))
+    async with start(namespaces=(namespace, tenant)):
+        await cluster.until_condition("WebhookServer", tenant, "main", Accepted="False Invalid")
+        await cluster.until_condition("WebhookServer", namespace, "main", Accepted="True Accepted")
+        await cluster.until(lambda: exposed(cluster, namespace), ["saas.increff.com", "saas.nextscm.com"])
+        await cluster.until_exists("Ingress", tenant, "main", exists=False)
+
+
+@pytest.mark.parametrize("keeps_children", [False, True], ids=["whose spec is read", "whose children stay as they are"])
+async def test_a_server_that_becomes_invalid_leaves_the_host_that_a_valid_one_wants(
+    cluster: Client,
+    namespace: str,
+    tenant: str,
+    start: Start,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    keeps_children: bool,
+) -> None:
+    await cluster.create(server(tenant, [MAIN[0], {"host": "tenant.example"}]))
+    async with start(namespaces=(namespace, tenant)):
+        await cluster.until(lambda: exposed(cluster, tenant), ["saas.increff.com", "tenant.example"])
+        if keeps_children:  # as for a spec that a newer CustomResourceDefinition would refuse
+            monkeypatch.setattr(
+                children, "makes_children", lambda snapshot: len(snapshot.spec.egress.allowed_cidrs) == 0
+            )
+        await cluster.patch("WebhookServer", tenant, "main", spec={"egress": {"allowedCIDRs": ["10.0.0.0/33"]}})
+        await cluster.until_condition("WebhookServer", tenant, "main", Accepted="False Invalid")
+        assert await exposed(cluster, tenant) == ["saas.increff.com", "tenant.example"], "nobody else wants them"
+        await cluster.create(server(namespace, MAIN))
+        await cluster.until(lambda: exposed(cluster, namespace), ["saas.increff.com", "saas.nextscm.com"])
+        await cluster.until(lambda: exposed(cluster, tenant), ["tenant.example"])
