@@ -63,6 +63,12 @@ class Label(click.ParamType[tuple[str, str]]):
 @click.option(
     "--default-server", type=click.Path(path_type=Path), help="JSON file of a WebhookServer to apply at the start."
 )
+@click.option(
+    "--allow-any-pod-template",
+    "any_pod_template",
+    is_flag=True,
+    help="Accept every field of spec.podTemplate: whoever may write a WebhookServer is then root on a node.",
+)
 @click.option("--kubeconfig", type=click.Path(path_type=Path), envvar="KUBECONFIG", help="Outside of a cluster.")
 @click.option("--context", help="Of the kubeconfig.")
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
@@ -79,6 +85,7 @@ def command(
     identity: str | None,
     health_listen: tuple[str, int],
     default_server: Path | None,
+    any_pod_template: bool,
     kubeconfig: Path | None,
     context: str | None,
     log_format: Literal["console", "json"] | None,
@@ -109,6 +116,7 @@ def command(
             identity=identity or "",
             health_listen=health_listen,
             default_server=None if default_server is None else read_default_server(default_server),
+            any_pod_template=any_pod_template,
             kubeconfig=kubeconfig,
             context=context,
         )

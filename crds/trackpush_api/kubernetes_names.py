@@ -14,6 +14,10 @@ _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 MOST_LABEL: Final = 63
 MOST_SUBDOMAIN: Final = 253
+MOST_ANNOTATIONS: Final = 256 * 1024
+"""Bytes of all keys and values of an object's annotations together."""
+_OTHERS_ANNOTATIONS: Final = 4096
+"""Bytes that are left for the annotations of the operator and of Kubernetes' own controllers."""
 MOST_SERVER_NAME: Final = 50
 """Characters: the StatefulSet's revision label, ``NAME-`` and a hash, has at most 63."""
 _SERVER_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -78,6 +82,19 @@ def label_problems(field: str, labels: Any) -> Iterator[tuple[str, str]]:
                 " a letter or digit at both ends"
             )
             yield f"{field}.{key}", message
+
+
+def annotation_problems(field: str, annotations: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Field and message of the annotations that Kubernetes refuses. Only their size in total is limited."""
+    for key in annotations:
+        prefix, slash, name = key.rpartition("/")
+        is_prefixed = len(prefix) <= MOST_SUBDOMAIN and _SUBDOMAIN.fullmatch(prefix.lower()) is not None
+        if not _is_qualified(name) or (slash and not is_prefixed):
+            yield f"{field}.{key[:_SHOWN]}", "Kubernetes refuses this name of an annotation; write [PREFIX/]NAME"
+    size = sum(len(text.encode()) for pair in annotations.items() for text in pair)
+    most = MOST_ANNOTATIONS - _OTHERS_ANNOTATIONS
+    if size > most:
+        yield field, f"has {size} bytes, names and values together; use at most {most}"
 
 
 def _is_qualified(text: str) -> bool:

@@ -8,7 +8,7 @@ from trackpush_api.accounts import forbidden_word
 from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import Encryption as EncryptionSpec
-from trackpush_api.kubernetes_names import label_problems, objection_to_server_name
+from trackpush_api.kubernetes_names import annotation_problems, label_problems, objection_to_server_name
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
@@ -147,6 +147,11 @@ def _names(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
     labels = {} if selector is None else selector.match_labels
     wrong += label_problems("spec.allowedNamespaces.selector.matchLabels", labels)
     wrong += label_problems("spec.podTemplate.labels", {} if spec.pod_template is None else spec.pod_template.labels)
+    ingress = None if spec.expose is None else spec.expose.ingress
+    if ingress is not None:
+        wrong += annotation_problems("spec.expose.ingress.annotations", ingress.annotations)
+    if spec.pod_template is not None:
+        wrong += annotation_problems("spec.podTemplate.annotations", spec.pod_template.annotations)
     return [server.problem(field, text, reason=Reason.INVALID) for field, text in wrong if text is not None]
 
 

@@ -36,6 +36,8 @@ class OperatorOptions:
     When empty, the host's name and a random part.
     """
     health_listen: tuple[str, int] = ("0.0.0.0", 8082)  # noqa: S104  the kubelet probes the pod's address
+    any_pod_template: bool = False
+    """Accept every field of a WebhookServer's podTemplate: whoever may write one is then root on a node."""
     default_server: Mapping[str, Any] | None = None
     """A WebhookServer to apply at the start."""
     kubeconfig: Path | None = None

@@ -61,9 +61,10 @@ def new_revision() -> str:
 class State:
     """All of it."""
 
-    def __init__(self, metrics: Metrics, clock: Clock | None = None) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock | None = None, *, any_pod_template: bool = False) -> None:
         self.metrics = metrics
         self.clock = clock or Clock()
+        self.any_pod_template = any_pod_template
         self.graves = Graves()
         self.cache = Cache(self.graves)
         self.fleet = Fleet(self.graves)

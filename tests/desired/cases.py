@@ -44,7 +44,11 @@ SPECS: dict[str, dict[str, Any]] = {
                         "resources": {"limits": {"memory": "1Gi"}},
                         "env": [{"name": "TZ", "value": "UTC"}],
                     },
-                    {"name": "proxy", "image": "registry.example/proxy:1"},
+                    {
+                        "name": "proxy",
+                        "image": "registry.example/proxy:1",
+                        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                    },
                 ],
                 "topologySpreadConstraints": None,
             },

@@ -13,6 +13,7 @@ from desired.cases import SPECS, inputs
 from kube.fixtures import ApiServer
 from kube.rig.control_plane import ControlPlane
 from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
+from support.pod_templates import ACCEPTED, Template
 from trackpush_api import shards
 from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.cluster.kinds import child_api
@@ -63,7 +64,6 @@ def test_the_gateway_api_and_the_prometheus_operator_accept_theirs(own_api_serve
 def test_the_restricted_pod_security_standard_admits_the_pods(api_server: ApiServer, namespace: str, case: str) -> None:
     api_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     template = pod(case)
-    template["spec"]["containers"] = [one for one in template["spec"]["containers"] if one["name"] == "server"]
     template["spec"]["volumes"] = [*template["spec"]["volumes"], {"name": "data", "emptyDir": {}}]
     template["spec"]["volumes"] = list({one["name"]: one for one in template["spec"]["volumes"]}.values())
     template["spec"].pop("priorityClassName", None)
@@ -75,6 +75,21 @@ def test_the_restricted_pod_security_standard_admits_the_pods(api_server: ApiSer
         "spec": template["spec"],
     }
     api_server.apply(yaml.safe_dump(body), "--dry-run=server")
+
+
+@pytest.mark.parametrize("override", ACCEPTED.values(), ids=ACCEPTED)
+def test_the_restricted_standard_admits_the_pods_with_every_pod_template_that_the_operator_accepts(
+    api_server: ApiServer, namespace: str, override: Template
+) -> None:
+    api_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    made = {one["kind"]: one for one in children(inputs("minimal", podTemplate=override))}
+    template = made["StatefulSet"]["spec"]["template"]
+    template["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
+    template["spec"] |= {"serviceAccountName": "default", "priorityClassName": ""}
+    metadata = {**template["metadata"], "name": "x", "namespace": namespace}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+    done = api_server.apply(yaml.safe_dump(body), "--dry-run=server", check=False)
+    assert "violates PodSecurity" not in done.stderr
 
 
 @pytest.mark.parametrize("case", SPECS)

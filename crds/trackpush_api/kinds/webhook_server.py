@@ -18,6 +18,7 @@ from trackpush_api.kinds.base import (
     list_map,
     rule,
 )
+from trackpush_api.kubernetes_names import MOST_ANNOTATIONS
 from trackpush_api.vocabulary import Aggregator
 
 _ONE_STORAGE = "set exactly one of sqlite and postgres"
@@ -35,6 +36,9 @@ _POSTGRES = "(has({0}.storage) && has({0}.storage.postgres))"
 """CEL: storage may be left out, which means SQLite."""
 
 LabelMap = Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=32)]
+
+AnnotationMap = Annotated[dict[str, Annotated[str, Field(max_length=MOST_ANNOTATIONS)]], Field(max_length=64)]
+"""Values may be long: several ARNs of certificates, or a template of Vault's agent."""
 
 
 class HostRule(ApiModel):
@@ -69,7 +73,7 @@ class Ingress(ApiModel):
 
     class_name: Name | None = Field(None, description="Ingress class.")
     tls_secret_name: Name | None = Field(None, description="Secret with the certificate.")
-    annotations: LabelMap = Field({}, description="Annotations of the Ingress.")
+    annotations: AnnotationMap = Field({}, description="Annotations of the Ingress.")
 
 
 class Nothing(ApiModel):
@@ -232,7 +236,7 @@ class PodTemplate(ApiModel):
     """Overrides of the server's pods."""
 
     labels: LabelMap = Field({}, description="More labels.")
-    annotations: LabelMap = Field({}, description="More annotations.")
+    annotations: AnnotationMap = Field({}, description="More annotations.")
     spec: dict[str, Any] = Field(
         {},
         description="Fields of a PodSpec, merged over ours.",

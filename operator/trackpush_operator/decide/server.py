@@ -8,11 +8,13 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kubernetes_names import MOST_SERVER_NAME, objection_to_server_name
 from trackpush_api.problems import Problem, Reason
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, Finding, first, summary
+from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.hosts import HostPath, withheld
 
 _UNDERSCORES: Final = "trackpush.dev/underscores"
+_MOST_OBJECTIONS: Final = 5
 
 
 class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +25,8 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     older_hosts: frozenset[HostPath] = frozenset()
     """What older WebhookServers have; for one that is invalid, what all valid ones have."""
+    any_pod_template: bool = False
+    """The operator was started with the option to accept every field of a podTemplate."""
     has_http_routes: bool = True
     applied: bool = False
     """The children stand as they should."""
@@ -42,7 +46,7 @@ def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
     """Ready first, then what it sums up."""
     problems = snapshot.problems
     fine = Finding("Accepted", "True", "Accepted", hints(problems))
-    accepted = first((_invalid_name, _problems, _host_conflict), snapshot, fine)
+    accepted = first((_invalid_name, _problems, _pod_template, _host_conflict), snapshot, fine)
     done = Finding(PROGRAMMED, "True", PROGRAMMED, "every pod is ready and serves the settings")
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, first(_PROGRAMMED, snapshot, done))
@@ -51,7 +55,8 @@ def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
 
 def makes_children(snapshot: ServerSnapshot) -> bool:
     """Whether children are made and changed. Where not, those that there are stay as they are."""
-    return snapshot.spec is not None and _invalid_name(snapshot) is None
+    refused = _invalid_name(snapshot) or _pod_template(snapshot)
+    return snapshot.spec is not None and refused is None
 
 
 def withheld_hosts(snapshot: ServerSnapshot) -> frozenset[str]:
@@ -71,6 +76,18 @@ def _invalid_name(snapshot: ServerSnapshot) -> Finding | None:
 
 def _problems(snapshot: ServerSnapshot) -> Finding | None:
     return found_in(snapshot.problems, "Accepted")
+
+
+def _pod_template(snapshot: ServerSnapshot) -> Finding | None:
+    if snapshot.spec is None or snapshot.any_pod_template:
+        return None
+    found = list(objections(snapshot.spec.pod_template))
+    if not found:
+        return None
+    shown = "; ".join(f"{objection.field} {objection.message}" for objection in found[:_MOST_OBJECTIONS])
+    more = f"; and {len(found) - _MOST_OBJECTIONS} more" if len(found) > _MOST_OBJECTIONS else ""
+    message = f"{shown}{more}. Only the chart's value podTemplate.allowAll, set by an administrator, permits this"
+    return Finding("Accepted", "False", "PodTemplateNotAllowed", message)
 
 
 def _host_conflict(snapshot: ServerSnapshot) -> Finding | None:
