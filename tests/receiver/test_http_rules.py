@@ -35,6 +35,11 @@ async def test_another_protocol_or_version_is_505(tmp_path: Path, version: str) 
     )
 
 
+@pytest.mark.parametrize("line", ["CONNECT  ", "GET  HTTP/1.1"])
+async def test_a_request_line_without_a_target_is_400(tmp_path: Path, line: str) -> None:
+    assert await answer(tmp_path, request(line, "Host: saas.increff.com")) == b"400 Bad Request"
+
+
 async def test_another_protocol_is_noticed_in_a_line_that_comes_in_pieces(tmp_path: Path) -> None:
     whole = request(f"POST {PATH} RTSP/1.0", "Host: saas.increff.com")
     cut = whole.index(b"SP/1.0")

@@ -41,6 +41,8 @@ def target_of(request: Request) -> Target:
 
 def refusal(request: Request, host: str) -> Answer | None:
     """The answer to a head that is refused; None if it is fine."""
+    if not request.target:
+        return answers.BAD_REQUEST
     if request.version not in _VERSIONS:
         return answers.HTTP_VERSION
     if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":

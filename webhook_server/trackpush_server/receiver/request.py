@@ -19,7 +19,7 @@ class Request:
     def __init__(self, message: Any, content: "StreamReader", connection: "Connection") -> None:
         """``message`` is what aiohttp's parser gives; its class differs with and without the C extension."""
         self.method: str = message.method
-        self.target: str = message.path
+        self.target: str = message.path or ""  # the parser gives None for an empty one, which it takes after CONNECT
         """As it stands in the request line."""
         self.version: HttpVersion = message.version
         self.headers: CIMultiDictProxy[str] = message.headers
