@@ -46,34 +46,6 @@ class CompiledAccount(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-def find_server(webhook: Resource, servers: Collection[str]) -> tuple[str | None, tuple[Problem, ...]]:
-    """Which of these WebhookServers (``namespace/name``) the resource names, or leaves as the only one."""
-    spec = webhook.spec
-    if not isinstance(spec, AggregatorWebhookSpec):
-        return None, ()
-    names = ", ".join(sorted(servers)) or "none"
-    if spec.server_ref is None:
-        if len(servers) == 1:
-            return next(iter(servers)), ()
-        if not servers:
-            message, reason = "is missing and there is no WebhookServer; make one", Reason.SERVER_NOT_FOUND
-        else:
-            message, reason = f"is missing and there are several ({names}); set it", Reason.SERVER_AMBIGUOUS
-        return None, (webhook.problem("spec.serverRef", message, reason=reason),)
-    wanted = server_name(webhook, spec)
-    if wanted in servers:
-        return wanted, ()
-    near = closest(wanted or "", servers)
-    message = f"no WebhookServer {wanted} (found: {names}); {f'did you mean {near}?' if near else 'fix it'}"
-    return None, (webhook.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND),)
-
-
-def server_name(webhook: Resource, spec: AggregatorWebhookSpec) -> str | None:
-    """``namespace/name`` in its serverRef; None without one."""
-    reference = spec.server_ref
-    return None if reference is None else f"{reference.namespace or webhook.namespace}/{reference.name}"
-
-
 def serves_namespace(server: Resource, namespace: str, labels: Mapping[str, str]) -> bool:
     """Whether a WebhookServer's allowedNamespaces let this namespace in."""
     if not isinstance(server.spec, WebhookServerSpec):

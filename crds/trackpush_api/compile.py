@@ -14,7 +14,6 @@ from trackpush_api.accounts import (
     KeyClaim,
     claimed_keys,
     compile_account,
-    find_server,
     serves_namespace,
 )
 from trackpush_api.destinations import compile_destination
@@ -24,6 +23,7 @@ from trackpush_api.namespaces import Claimed, Inputs, Memory, Part, by_namespace
 from trackpush_api.problems import Problem
 from trackpush_api.routing import Egress, RoutingTable, ServerSettings
 from trackpush_api.secrets import Secrets
+from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
 
 Labels = Mapping[str, Mapping[str, str]]
@@ -91,7 +91,7 @@ class _Compiler:
         self._secrets = secrets
         self._labels = namespace_labels
         self._problems = problems
-        self._servers = tuple(one.full_name for one in resources if one.kind == "WebhookServer")
+        self._servers = {one.full_name: one for one in resources if one.kind == "WebhookServer"}
         self._inputs = by_namespace(resources, secrets)
         self._keys: dict[KeyClaim, str] = {}
 
@@ -101,7 +101,7 @@ class _Compiler:
         assert isinstance(spec, WebhookServerSpec)
         compiled = compile_settings(self._server, secrets=self._secrets)
         self._problems.extend(compiled.problems)
-        memory.prepare(self._server, self._servers, self._labels, self._inputs)
+        memory.prepare(self._server, self._choices(), self._labels, self._inputs)
         claims = {name: memory.claims(name, self._claims) for name in self._inputs}
         by_age = sorted((claim for found in claims.values() for claim in found), key=lambda one: one.order)
         for claimed in by_age:  # the older keeps a key that two claim
@@ -127,12 +127,25 @@ class _Compiler:
         return tuple(
             Claimed(one.order, one.full_name, key)
             for one in inputs.webhooks
-            if find_server(one, self._servers)[0] == self._server.full_name
+            if self._find_server(one)[0] == self._server.full_name
             for key in sorted(claimed_keys(one, inputs.secrets))
         )
 
     def _serves(self, namespace: str) -> bool:
-        return serves_namespace(self._server, namespace, self._labels.get(namespace, {}))
+        return self._allows(self._server.full_name, namespace)
+
+    def _allows(self, server: str, namespace: str) -> bool:
+        return serves_namespace(self._servers[server], namespace, self._labels.get(namespace, {}))
+
+    def _find_server(self, webhook: Resource) -> Found:
+        return find_server(webhook, self._servers, lambda name: self._allows(name, webhook.namespace))
+
+    def _choices(self) -> tuple[object, ...]:
+        """All that the choice of a server depends on."""
+        specs = ((name, one.spec) for name, one in self._servers.items())
+        return tuple(
+            (name, spec.allowed_namespaces if isinstance(spec, WebhookServerSpec) else None) for name, spec in specs
+        )
 
     def _compile(self, inputs: Inputs, egress: Egress) -> Part:
         """Compile one namespace.
@@ -143,7 +156,7 @@ class _Compiler:
         is_served = False
         pushes = {one.name: one for one in inputs.pushes}
         for webhook in inputs.webhooks:
-            found, problems = find_server(webhook, self._servers)
+            found, problems = self._find_server(webhook)
             part.problems.extend(problems)
             if found != self._server.full_name:
                 continue

@@ -89,7 +89,7 @@ class Memory:
     def prepare(
         self,
         server: Resource,
-        servers: tuple[str, ...],
+        servers: tuple[object, ...],
         labels: Mapping[str, Mapping[str, str]],
         inputs: Mapping[str, Inputs],
     ) -> None:

@@ -15,13 +15,13 @@ from trackpush_api.accounts import (
     KeyClaim,
     claimed_keys,
     compile_account,
-    find_server,
     serves_namespace,
 )
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, unexpected
+from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.url_checks import ANYWHERE
 from trackpush_operator.cache import Cache, Ref
@@ -158,7 +158,7 @@ class Compiler:
     def _decide_webhook(self, item: Item, effects: Effects) -> None:
         key = item.key
         webhook, invalid = resource_of(item)
-        name, lost = find_server(webhook, self._cache.servers)
+        name, lost = self._find_server(key, webhook)
         server = None if name is None else self._server(name)
         if name is not None and server is None:
             self._keep(item, name, invalid)
@@ -187,6 +187,17 @@ class Compiler:
             servers=() if name is None else (name,),
             served=account is not None,
         )
+
+    def _find_server(self, key: Key, webhook: Resource) -> Found:
+        labels = self._cache.labels.get(key.namespace, {})
+        placed = self._placed.get(key, ())
+
+        def allows(name: str) -> bool:
+            server = self._server(name)
+            # what an invalid server allows isn't known; it doesn't lose what it serves to another one by that
+            return name in placed if server is None else serves_namespace(server, key.namespace, labels)
+
+        return find_server(webhook, self._cache.servers, allows, placed)
 
     def _keep(self, item: Item, server: str, invalid: tuple[Problem, ...]) -> None:
         """Its server's spec is invalid: whatever is served of it stays."""

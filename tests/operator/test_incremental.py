@@ -4,12 +4,17 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import objects
 from trackpush_api.compile import compile_table
+from trackpush_api.kinds import AggregatorWebhookSpec
+from trackpush_api.kinds.aggregator_webhook import ServerReference
+from trackpush_api.manifest import Resource
+from trackpush_api.problems import Reason
 from trackpush_api.routing import Account, Destination, Postgres, RoutingTable, ServerSettings
 from trackpush_operator.cache import Cache
 from trackpush_operator.compiling import Compiler
@@ -103,9 +108,21 @@ class World:
             ),
         )
 
+    def _with_server(self, resource: Resource) -> Resource:
+        """An AggregatorWebhook with the server that still serves it, where its choice became ambiguous."""
+        verdict = self.compiler.verdicts.get(Key(Kind(resource.kind), resource.namespace, resource.name))
+        spec = resource.spec
+        if verdict is None or not isinstance(spec, AggregatorWebhookSpec) or not verdict.servers:
+            return resource
+        if not any(one.reason is Reason.SERVER_AMBIGUOUS for one in verdict.problems):
+            return resource
+        namespace, _, name = verdict.servers[0].partition("/")
+        reference = ServerReference(name=name, namespace=namespace)
+        return msgspec.structs.replace(resource, spec=spec.model_copy(update={"server_ref": reference}))
+
     def from_scratch(self, server: str) -> RoutingTable | None:
         """What it should have."""
-        resources = [resource_of(item)[0] for item in self.cache.items.values()]
+        resources = [self._with_server(resource_of(item)[0]) for item in self.cache.items.values()]
         secrets = {
             (namespace, name): secret_of(body)
             for (kind, namespace, name), body in self.bodies.items()
