@@ -198,7 +198,9 @@ async def test_a_server_of_two_must_be_named(
 
 
 async def test_the_older_server_has_a_host(cluster: Client, namespace: str, start: Start, within: Within) -> None:
-    await cluster.create(within(objects.server("main")), within(objects.server("newer")))
+    await cluster.create(within(objects.server("main")))
+    await cluster.next_second(namespace)
+    await cluster.create(within(objects.server("newer")))
     async with start():
         await cluster.until_condition("WebhookServer", namespace, "newer", Accepted="False HostConflict")
         await cluster.until_condition("WebhookServer", namespace, "main", Accepted="True Accepted")

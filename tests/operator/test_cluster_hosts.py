@@ -1,6 +1,5 @@
 """On a real API server: a WebhookServer can't take a host that another one has."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -39,30 +38,11 @@ async def exposed(cluster: Client, namespace: str) -> list[str]:
     return [] if body is None else [rule["host"] for rule in body["spec"]["rules"]]
 
 
-async def next_second(cluster: Client, namespace: str) -> None:
-    """Until what is created now has a later timestamp: the API server's have whole seconds."""
-
-    async def stamp() -> str:
-        probe = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "clock", "namespace": namespace}}
-        await cluster.create(probe)
-        body = await cluster.get("ServiceAccount", namespace, "clock")
-        await cluster.delete("ServiceAccount", namespace, "clock")
-        return "" if body is None else str(body["metadata"]["creationTimestamp"])
-
-    first = await stamp()
-
-    async def is_later() -> bool:
-        await asyncio.sleep(0.2)
-        return await stamp() > first
-
-    await cluster.until(is_later, wanted=True)
-
-
 async def test_a_second_server_is_not_exposed_for_a_host_of_an_older_one(
     cluster: Client, namespace: str, tenant: str, start: Start
 ) -> None:
     await cluster.create(server(namespace, MAIN))
-    await next_second(cluster, namespace)
+    await cluster.next_second(namespace)
     async with start(namespaces=(namespace, tenant)):
         await cluster.until(lambda: exposed(cluster, namespace), ["saas.increff.com", "saas.nextscm.com"])
         await cluster.create(server(tenant, [MAIN[0], {"host": "tenant.example"}]))
@@ -82,7 +62,7 @@ async def test_an_invalid_server_owns_no_host_however_old_it_is(
     cluster: Client, namespace: str, tenant: str, start: Start
 ) -> None:
     await cluster.create(server(tenant, MAIN, egress={"allowedCIDRs": ["10.0.0.0/33"]}))
-    await next_second(cluster, namespace)
+    await cluster.next_second(namespace)
     await cluster.create(server(namespace, MAIN))
     async with start(namespaces=(namespace, tenant)):
         await cluster.until_condition("WebhookServer", tenant, "main", Accepted="False Invalid")

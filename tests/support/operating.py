@@ -125,6 +125,27 @@ class Client:
         """Wait for conditions, each as ``True Reason``."""
         await self.until(lambda: self.conditions(kind, namespace, name), wanted)
 
+    async def next_second(self, namespace: str) -> None:
+        """Wait until what is created now is younger: the API server's timestamps have whole seconds."""
+
+        async def stamp() -> str:
+            probe = {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": "clock", "namespace": namespace},
+            }
+            await self.create(probe)
+            body = await self.get("ServiceAccount", namespace, "clock")
+            await self.delete("ServiceAccount", namespace, "clock")
+            return "" if body is None else str(body["metadata"]["creationTimestamp"])
+
+        first = await stamp()
+
+        async def is_later() -> bool:
+            return await stamp() > first
+
+        await self.until(is_later, wanted=True)
+
     async def until_exists(self, kind: str, namespace: str, name: str, *, exists: bool = True) -> None:
         """Wait for an object, or for its end."""
 
