@@ -6,7 +6,10 @@ from typing import Literal
 import click
 
 from trackpush_cli.errors import CannotStartError
+from trackpush_cli.moments import Duration
 from trackpush_cli.serve import Address
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class Label(click.ParamType[tuple[str, str]]):
@@ -69,8 +72,41 @@ class Label(click.ParamType[tuple[str, str]]):
     is_flag=True,
     help="Accept every field of spec.podTemplate: whoever may write a WebhookServer is then root on a node.",
 )
+@click.option(
+    "--no-fixed-user",
+    is_flag=True,
+    help="Name no user in the servers' pods: the platform assigns one, as OpenShift does.",
+)
+@click.option(
+    "--monitor-label",
+    "monitor_labels",
+    type=Label(),
+    multiple=True,
+    help="Label of the servers' ServiceMonitors; may be repeated.",
+)
+@click.option(
+    "--resync",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="List everything so often, in case a watch missed something.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Requests to the API server under way at once, for each queue.",
+)
 @click.option("--kubeconfig", type=click.Path(path_type=Path), envvar="KUBECONFIG", help="Outside of a cluster.")
 @click.option("--context", help="Of the kubeconfig.")
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS),
+    default="info",
+    show_default=True,
+    help="Write lines of this level and above.",
+)
 @click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
 def command(
     *,
@@ -86,8 +122,13 @@ def command(
     health_listen: tuple[str, int],
     default_server: Path | None,
     any_pod_template: bool,
+    no_fixed_user: bool,
+    monitor_labels: tuple[tuple[str, str], ...],
+    resync: float,
+    workers: int,
     kubeconfig: Path | None,
     context: str | None,
+    log_level: Literal["debug", "info", "warning", "error"],
     log_format: Literal["console", "json"] | None,
 ) -> None:
     """Keep the servers of a cluster running and programmed, as its resources say.
@@ -117,12 +158,16 @@ def command(
             health_listen=health_listen,
             default_server=None if default_server is None else read_default_server(default_server),
             any_pod_template=any_pod_template,
+            fixed_user=not no_fixed_user,
+            monitor_labels=dict(monitor_labels),
+            resync_seconds=resync,
+            workers=workers,
             kubeconfig=kubeconfig,
             context=context,
         )
     except NoDefaultServerError as error:
         raise CannotStartError(str(error)) from None
-    configure(log_format)
+    configure(log_format, level=log_level)
     try:
         kept = asyncio.run(run(options))
     except NoClusterError as error:

@@ -40,6 +40,8 @@ def builders(options: OperatorOptions) -> Builders:
             has_service_monitor=SERVICE_MONITORS in served,
             has_http_route=HTTP_ROUTES in served,
             withheld_hosts=withheld_hosts,
+            fixed_user=options.fixed_user,
+            monitor_labels=dict(options.monitor_labels),
             operator_namespace=options.operator_namespace,
             operator_labels=dict(options.operator_labels),
         )

@@ -23,6 +23,7 @@ from trackpush_api.printable import printable_event
 from trackpush_api.tracebacks import with_traceback
 
 LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 _FORBIDDEN = re.compile(r"body|payload|key|token|secret|hash|password|authorization|header|data", re.IGNORECASE)
 _FRAMES = 6
@@ -42,7 +43,7 @@ def where(error: BaseException) -> str:
     return " < ".join(f"{Path(one.filename).name}:{one.lineno} in {one.name}" for one in reversed(frames))
 
 
-def configure(log_format: LogFormat | None = None, stream: TextIO | None = None) -> None:
+def configure(log_format: LogFormat | None = None, stream: TextIO | None = None, *, level: LogLevel = "info") -> None:
     """Set up logging for the process; without a format, console on a terminal and JSON elsewhere."""
     out = stream or sys.stderr
     chosen = log_format or ("console" if out.isatty() else "json")
@@ -59,6 +60,7 @@ def configure(log_format: LogFormat | None = None, stream: TextIO | None = None)
             with_traceback,
             *renderers,
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: _Lines(out),
         cache_logger_on_first_use=False,
     )

@@ -42,6 +42,10 @@ class OperatorOptions:
     """A WebhookServer to apply at the start."""
     kubeconfig: Path | None = None
     context: str | None = None
+    fixed_user: bool = True
+    """Servers' pods run as a user that the manifests name; not where the platform assigns one (OpenShift)."""
+    monitor_labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the servers' ServiceMonitors."""
     resync_seconds: float = 600.0
     workers: int = 8
     """Requests in flight, for each queue."""

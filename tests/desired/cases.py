@@ -28,6 +28,19 @@ SPECS: dict[str, dict[str, Any]] = {
         "storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}},
         "autoscaling": {"minReplicas": 3, "maxReplicas": 12, "targetQueueAge": "1m30s"},
     },
+    "monitored": {
+        "storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}},
+        "monitoring": {
+            "serviceMonitorLabels": {"release": "prometheus"},
+            "scrapers": [
+                {
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+                    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+                },
+                {"namespaceSelector": {"matchLabels": {"team": "metrics"}}},
+            ],
+        },
+    },
     "receivers": {"receivers": 2},
     "suspended": {"suspend": True},
     "overrides": {
@@ -59,7 +72,7 @@ SPECS: dict[str, dict[str, Any]] = {
 
 def inputs(case: str, **changes: Any) -> Inputs:
     """The inputs of a case; HTTPRoutes and ServiceMonitors are there in the PostgreSQL one."""
-    has_optional = case.startswith("postgres")
+    has_optional = case.startswith("postgres") or case == "monitored"
     return Inputs(
         server={"metadata": {"name": "main", "namespace": "trackpush", "uid": "0f0e0d0c-0000-4000-8000-000000000001"}},
         spec=WebhookServerSpec.model_validate({**SPECS[case], **changes}),

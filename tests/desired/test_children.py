@@ -150,6 +150,30 @@ def test_pods_get_the_pull_secrets_and_the_pull_policy_of_the_operator() -> None
     assert "imagePullPolicy" not in pod("minimal")["spec"]["containers"][0], "Kubernetes decides by the tag"
 
 
+def test_a_prometheus_in_another_namespace_finds_the_service_monitor_and_reaches_the_admin_port() -> None:
+    server = msgspec.structs.replace(inputs("monitored"), monitor_labels={"release": "other", "team": "rms"})
+    made = {one["kind"]: one for one in children(server)}
+    labels = made["ServiceMonitor"]["metadata"]["labels"]
+    assert (labels["release"], labels["team"]) == ("prometheus", "rms"), "the resource's own labels win"
+    assert labels["app.kubernetes.io/managed-by"] == "trackpush-operator"
+    http, admin = made["NetworkPolicy"]["spec"]["ingress"]
+    assert "from" not in http
+    assert admin["from"][2:] == SPECS["monitored"]["monitoring"]["scrapers"]
+    assert len(children(inputs("minimal"))[1]["spec"]["ingress"][1]["from"]) == 2
+
+
+def test_no_user_is_named_where_the_platform_assigns_one(api_server: ApiServer, namespace: str) -> None:
+    server = msgspec.structs.replace(inputs("minimal"), fixed_user=False)
+    (spec,) = [one["spec"]["template"]["spec"] for one in children(server) if one["kind"] == "StatefulSet"]
+    context = spec["securityContext"]
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & context.keys()
+    api_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    spec = {**spec, "volumes": [*spec["volumes"], {"name": "data", "emptyDir": {}}], "serviceAccountName": "default"}
+    metadata = {"name": "x", "namespace": namespace}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    api_server.apply(yaml.safe_dump(body), "--dry-run=server")
+
+
 def test_receiving_processes_are_asked_for_and_get_cpu_and_memory_of_their_own() -> None:
     plain, more = (pod(case)["spec"]["containers"][0] for case in ("minimal", "receivers"))
     assert "--receivers=2" in more["args"]

@@ -19,8 +19,8 @@ CHART = ROOT / "helm/trackpush"
 def template(helm: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """``helm template`` with values."""
 
-    def run(values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
-        command = [str(helm), "template", "trackpush", str(CHART), "-n", "trackpush", "-f", "-"]
+    def run(values: dict[str, Any] | None = None, *flags: str) -> subprocess.CompletedProcess[str]:
+        command = [str(helm), "template", "trackpush", str(CHART), "-n", "trackpush", "-f", "-", *flags]
         given = yaml.safe_dump(values or {})
         return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
 

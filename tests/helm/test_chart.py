@@ -11,14 +11,39 @@ import yaml
 
 from kube.fixtures import ROOT, ApiServer
 from kube.rig.modules import PROMETHEUS, PROMETHEUS_RULES, module_file
+from trackpush_cli.operator import command
 
 Objects = list[dict[str, Any]]
 Render = Callable[..., Objects]
+Template = Callable[..., subprocess.CompletedProcess[str]]
 USUAL: dict[str, dict[str, Any]] = {
     "defaults": {},
     "namespaced": {"watch": {"namespaces": ["trackpush", "acme"]}},
     "server": {"server": {"create": True, "spec": {"allowedNamespaces": {"from": "All"}}}},
     "two": {"replicas": 2, "podLabels": {"team": "rms"}, "podAnnotations": {"a": "b"}, "priorityClassName": "high"},
+    "hardened": {
+        "replicas": 2,
+        "commonLabels": {"team": "rms", "app.kubernetes.io/name": "mine"},
+        "revisionHistoryLimit": 3,
+        "logLevel": "warning",
+        "resync": "5m",
+        "workers": 4,
+        "extraEnv": [{"name": "SSL_CERT_FILE", "value": "/etc/ca/ca.crt"}],
+        "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca", "readOnly": True}],
+        "podSecurityContext": {"runAsUser": 1234, "fsGroup": 1234},
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "service": {"type": "NodePort", "annotations": {"a.example/b": "c"}},
+        "networkPolicy": {
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+            "egress": [{"ports": [{"port": 443}, {"port": 53, "protocol": "UDP"}, {"port": 8081}]}],
+        },
+        "podDisruptionBudget": {"maxUnavailable": "50%"},
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+        ],
+        "tests": {"resources": {"requests": {"cpu": "5m"}}},
+    },
     "placed": {
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"key": "x", "operator": "Exists"}],
@@ -67,6 +92,80 @@ def test_every_container_is_restricted(render: Render, values: dict[str, Any]) -
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_operator_gets_a_network_policy_a_disruption_budget_and_spread_pods_by_default(render: Render) -> None:
+    made = render()
+    (policy,), (budget,) = of(made, "NetworkPolicy"), of(made, "PodDisruptionBudget")
+    (deployment,) = of(made, "Deployment")
+    pod = deployment["spec"]["template"]
+    assert policy["spec"]["ingress"] == [{"ports": [{"port": 8082, "protocol": "TCP"}]}]
+    assert policy["spec"]["policyTypes"] == ["Ingress"], "who limits egress has to know the API server's port"
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"] == deployment["spec"]["selector"]
+    off = {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}}
+    assert not {"NetworkPolicy", "PodDisruptionBudget"} & {one["kind"] for one in render(off)}
+
+
+def test_every_value_of_a_hardened_operator_reaches_its_object(render: Render) -> None:
+    values = USUAL["hardened"]
+    made = render(values)
+    (deployment,), (service,), (policy,) = (of(made, kind) for kind in ("Deployment", "Service", "NetworkPolicy"))
+    (budget,) = of(made, "PodDisruptionBudget")
+    template = deployment["spec"]["template"]
+    container = operator(made)
+    for one in made:
+        assert one["metadata"]["labels"]["team"] == "rms", one["kind"]
+        assert one["metadata"]["labels"]["app.kubernetes.io/name"] == "trackpush", "selectors rely on it"
+    assert template["metadata"]["labels"]["team"] == "rms"
+    assert deployment["spec"]["revisionHistoryLimit"] == 3
+    assert {"--log-level=warning", "--resync=5m", "--workers=4"} <= set(container["args"])
+    assert values["extraEnv"][0] in container["env"]
+    assert values["extraVolumeMounts"][0] in container["volumeMounts"]
+    assert values["extraVolumes"][0] in template["spec"]["volumes"]
+    context = template["spec"]["securityContext"]
+    assert (context["runAsUser"], context["fsGroup"], context["runAsNonRoot"]) == (1234, 1234, True)
+    assert container["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert service["spec"]["type"] == "NodePort"
+    assert service["metadata"]["annotations"] == {"a.example/b": "c"}
+    assert policy["spec"]["ingress"][0]["from"] == values["networkPolicy"]["from"]
+    assert policy["spec"]["egress"] == values["networkPolicy"]["egress"]
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert budget["spec"]["maxUnavailable"] == "50%"
+    assert template["spec"]["topologySpreadConstraints"] == values["topologySpreadConstraints"]
+    (test,) = of(made, "Pod")
+    assert test["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "5m"
+
+
+@pytest.mark.parametrize("values", USUAL.values(), ids=USUAL)
+def test_the_operator_takes_the_arguments_that_it_is_given(render: Render, values: dict[str, Any]) -> None:
+    name, *arguments = operator(render(values))["args"]
+    assert name == "operator"
+    command.make_context(name, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("fixed", "platform", "user"),
+    [("auto", "", 65532), ("auto", "security.openshift.io/v1", None), ("always", "security.openshift.io/v1", 65532),
+     ("never", "", None)],
+)  # fmt: skip
+def test_no_user_is_named_where_the_platform_assigns_one(
+    template: Template, fixed: str, platform: str, user: int | None
+) -> None:
+    flags = ["--api-versions", platform] if platform else []
+    made = [one for one in yaml.safe_load_all(template({"fixedUser": fixed}, *flags).stdout) if one]
+    for spec in pods(made):
+        assert spec["securityContext"].get("runAsUser") == spec["securityContext"].get("runAsGroup") == user
+        assert spec["securityContext"]["runAsNonRoot"] is True
+    assert ("--no-fixed-user" in operator(made)["args"]) is (user is None)
+
+
+def test_the_servers_service_monitors_get_the_labels_of_the_operators(render: Render) -> None:
+    made = render({"metrics": {"serviceMonitor": {"labels": {"release": "prometheus"}}}})
+    assert "--monitor-label=release=prometheus" in operator(made)["args"]
 
 
 def test_nothing_of_monitoring_is_made_unless_asked_for(render: Render) -> None:
@@ -119,6 +218,16 @@ def test_watching_a_list_of_namespaces_gives_the_operator_no_cluster_role(render
         ({"watch": {"namespaces": "acme"}}, "at '/watch/namespaces': got string, want array"),
         ({"image": {"digest": "abc"}}, "at '/image/digest'"),
         ({"logFormat": "xml"}, "at '/logFormat'"),
+        ({"logLevel": "loud"}, "at '/logLevel'"),
+        ({"resync": "soon"}, "at '/resync'"),
+        ({"workers": 0}, "at '/workers'"),
+        ({"resources": {"limit": {}}}, "'limit' not allowed"),
+        ({"tests": {"resources": {"bogus": 1}}}, "'bogus' not allowed"),
+        ({"extraEnv": [{"value": "x"}]}, "at '/extraEnv/0'"),
+        ({"service": {"type": "External"}}, "at '/service/type'"),
+        ({"fixedUser": "no"}, "at '/fixedUser'"),
+        ({"networkPolicy": {"enable": True}}, "'enable' not allowed"),
+        ({"podDisruptionBudget": {"maxUnavailable": "half"}}, "at '/podDisruptionBudget/maxUnavailable'"),
         ({"metrics": {"prometheusRule": {"runbookUrl": "https://a.b/"}}}, "at '/metrics/prometheusRule/runbookUrl'"),
         ({"metrics": {"dashboard": {"labels": {"a": 1}}}}, "at '/metrics/dashboard/labels/a'"),
     ],

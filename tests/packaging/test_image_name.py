@@ -22,7 +22,7 @@ def image_of_the_build() -> str:
 
 
 def test_make_image_builds_the_image_that_the_chart_pulls() -> None:
-    command = [build.program("helm"), "template", "trackpush", ROOT / "helm/trackpush"]
+    command = [str(build.program("helm")), "template", "trackpush", str(ROOT / "helm/trackpush")]
     rendered = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     pulled = {
         container["image"]

@@ -215,6 +215,22 @@ class Selector(ApiModel):
     match_labels: LabelMap = Field(description="All of these labels.")
 
 
+class Scraper(ApiModel):
+    """Pods that may read the metrics, as a NetworkPolicy selects them."""
+
+    namespace_selector: Selector = Field(description="Their namespaces.")
+    pod_selector: Selector | None = Field(None, description="Which pods of these namespaces; all by default.")
+
+
+class Monitoring(ApiModel):
+    """What a Prometheus needs that runs in another namespace."""
+
+    service_monitor_labels: LabelMap = Field({}, description="Labels by which a Prometheus selects the ServiceMonitor.")
+    scrapers: Annotated[list[Scraper], Field(max_length=16, json_schema_extra=ATOMIC)] = Field(
+        [], description="Who may reach the admin port, besides the operator and the server's own namespace."
+    )
+
+
 class AllowedNamespaces(ApiModel):
     """Whose AggregatorWebhooks are served, as in the Gateway API."""
 
@@ -286,6 +302,7 @@ class WebhookServerSpec(ApiModel):
     allowed_namespaces: AllowedNamespaces = Field(
         default_factory=lambda: AllowedNamespaces.model_validate({}), description="Whose resources are served."
     )
+    monitoring: Monitoring | None = Field(None, description="Metrics for a Prometheus in another namespace.")
     pod_template: PodTemplate | None = Field(None, description="Overrides of the pods.")
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(None, description="Image of the server.")
 

@@ -12,11 +12,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
+{{/* The chart's own labels win over commonLabels: selectors rely on them. */}}
 {{- define "trackpush.labels" -}}
-{{ include "trackpush.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- $own := include "trackpush.selector" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version) -}}
+{{- mergeOverwrite (deepCopy .Values.commonLabels) $own | toYaml -}}
+{{- end -}}
+
+{{- define "trackpush.podLabels" -}}
+{{- mergeOverwrite (deepCopy .Values.commonLabels) .Values.podLabels (include "trackpush.selector" . | fromYaml) | toYaml -}}
 {{- end -}}
 
 {{- define "trackpush.account" -}}
@@ -32,16 +38,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{- define "trackpush.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- toYaml .Values.securityContext -}}
+{{- end -}}
+
+{{/* "true" where the platform assigns users, as OpenShift does, and refuses pods that name another one. */}}
+{{- define "trackpush.platformAssignsUsers" -}}
+{{- if or (eq .Values.fixedUser "never") (and (eq .Values.fixedUser "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1")) -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{- define "trackpush.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-seccompProfile: {type: RuntimeDefault}
+{{- if include "trackpush.platformAssignsUsers" . -}}
+{{- omit .Values.podSecurityContext "runAsUser" "runAsGroup" "fsGroup" | toYaml -}}
+{{- else -}}
+{{- toYaml .Values.podSecurityContext -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "trackpush.server" -}}

@@ -25,6 +25,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """None leaves it to Kubernetes."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of Secrets in the WebhookServer's namespace."""
+    fixed_user: bool = True
+    """Whether the pods name the user that they run as; else the platform assigns one (OpenShift)."""
+    monitor_labels: dict[str, str] = {}
+    """Of each ServiceMonitor; those of the spec come on top."""
     has_service_monitor: bool = False
     """Whether the cluster knows ServiceMonitors (Prometheus operator)."""
     has_http_route: bool = False

@@ -9,7 +9,7 @@ _NAMESPACE: Final = "kubernetes.io/metadata.name"
 
 
 def network_policy(inputs: Inputs) -> Body:
-    """The public port for all, the admin port for the operator and for scrapers of the same namespace."""
+    """The public port for all, the admin port for the operator, the same namespace, and the scrapers that are named."""
     operator = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE: inputs.operator_namespace}},
         "podSelector": {"matchLabels": dict(inputs.operator_labels)},
@@ -23,11 +23,17 @@ def network_policy(inputs: Inputs) -> Body:
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]},
-                {"ports": [{"port": ADMIN_PORT, "protocol": "TCP"}], "from": [operator, {"podSelector": {}}]},
+                {"ports": [{"port": ADMIN_PORT, "protocol": "TCP"}], "from": _scrapers(inputs, operator)},
             ],
             "egress": _egress(),
         },
     }
+
+
+def _scrapers(inputs: Inputs, operator: Body) -> list[Body]:
+    named = [] if inputs.spec.monitoring is None else inputs.spec.monitoring.scrapers
+    peers = [one.model_dump(by_alias=True, exclude_none=True) for one in named]
+    return [operator, {"podSelector": {}}, *peers]
 
 
 def _egress() -> list[Body]:
@@ -71,10 +77,12 @@ def service_monitor(inputs: Inputs) -> Body | None:
     """For the Prometheus operator; None where the cluster doesn't know the kind. /metrics needs no token."""
     if not inputs.has_service_monitor:
         return None
+    own = metadata(inputs.server, inputs.name)
+    asked = {} if inputs.spec.monitoring is None else inputs.spec.monitoring.service_monitor_labels
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "ServiceMonitor",
-        "metadata": metadata(inputs.server, inputs.name),
+        "metadata": {**own, "labels": {**inputs.monitor_labels, **asked, **own["labels"]}},
         "spec": {
             "selector": {
                 "matchLabels": {
