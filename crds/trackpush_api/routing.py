@@ -87,6 +87,15 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     suspended: bool = False
 
 
+class GraceKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key whose Secret is missing: posts with it get 503 until its end, then 401."""
+
+    digest: str
+    """SHA-256, lower-case hex."""
+    until: int
+    """Seconds since the epoch."""
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One AggregatorWebhook: a client's account at one aggregator."""
 
@@ -100,6 +109,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     statuses: frozenset[str] | None = None
     """The aggregator's own codes to pass; ``None`` passes all."""
     suspended: bool = False
+    grace: tuple[GraceKey, ...] = ()
+    """Keys that are not accepted at the moment and may come back."""
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +218,11 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Accounts by aggregator and key digest (lower-case hex SHA-256)."""
         return {(account.aggregator, digest): account for account in self.accounts for digest in account.key_digests}
 
+    @cached_property
+    def grace_by_digest(self) -> dict[tuple[Aggregator, str], int]:
+        """The end of each key's grace, in seconds since the epoch, by aggregator and key digest."""
+        return {(account.aggregator, one.digest): one.until for account in self.accounts for one in account.grace}
+
 
 def digest_key(key: str) -> str:
     """The form in which an inbound key stands in the table: lower-case hex SHA-256 of its UTF-8 bytes."""
@@ -219,6 +235,7 @@ __all__ = [
     "Egress",
     "Encryption",
     "Filter",
+    "GraceKey",
     "Host",
     "Limits",
     "OAuth2",

@@ -8,6 +8,9 @@ A table that is new to this process is held: none of its shards may be written b
 it has been decided about once. Else half a table would reach the pods, and clients would be answered with 401.
 """
 
+import time
+from collections.abc import Callable
+
 import msgspec
 
 from trackpush_api.accounts import (
@@ -20,12 +23,14 @@ from trackpush_api.accounts import (
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
-from trackpush_api.problems import Problem, Reason, unexpected
+from trackpush_api.problems import Problem, Reason, Severity, unexpected
+from trackpush_api.routing import Account
 from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.url_checks import ANYWHERE
 from trackpush_operator.cache import Cache, Ref
 from trackpush_operator.claims import Claims
+from trackpush_operator.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
 from trackpush_operator.objects import Item, Key, Kind, resource_of, server_key
 from trackpush_operator.tables import Entry, Id, Sort, Table
 from trackpush_operator.uses import Use, Uses
@@ -55,12 +60,18 @@ class Effects:
         """To be decided anew."""
         self.parts: set[tuple[str, str]] = set()
         """Server and shard, to be written."""
+        self.later: dict[Key, float] = {}
+        """To be decided again after so many seconds."""
 
 
 class Compiler:
     """Keeps tables, claims, uses and verdicts."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(
+        self, cache: Cache, wall: Callable[[], float] = time.time, *, grace_seconds: float = GRACE_SECONDS
+    ) -> None:
+        self._wall = wall
+        self._grace_seconds = grace_seconds
         self.tables: dict[str, Table] = {}
         """By ``namespace/name`` of the server."""
         self.verdicts: dict[Key, Verdict] = {}
@@ -180,12 +191,15 @@ class Compiler:
             )
             compiled = compile_account(webhook, context)
             account, problems = compiled.account, (*problems, *compiled.problems)
+        is_served = account is not None
+        if name is not None and lacks_keys(problems):
+            account, problems = self._in_grace(webhook, name, account, problems, effects)
         self._place(key, {} if account is None or name is None else {name: account}, effects)
         self.verdicts[key] = Verdict(
             generation=item.generation,
             problems=problems,
             servers=() if name is None else (name,),
-            served=account is not None,
+            served=is_served,
         )
 
     def _find_server(self, key: Key, webhook: Resource) -> Found:
@@ -198,6 +212,27 @@ class Compiler:
             return name in placed if server is None else serves_namespace(server, key.namespace, labels)
 
         return find_server(webhook, self._cache.servers, allows, placed)
+
+    def _in_grace(
+        self,
+        webhook: Resource,
+        server: str,
+        account: Account | None,
+        problems: tuple[Problem, ...],
+        effects: Effects,
+    ) -> tuple[Account | None, tuple[Problem, ...]]:
+        """The account with the keys whose Secrets are missing in grace, and a hint that says so."""
+        key, now = Key(Kind.WEBHOOK, webhook.namespace, webhook.name), self._wall()
+        before = self._entry(server, key).get(server)
+        if not isinstance(before, Account):
+            return account, problems
+        account = with_grace(account, before, now=now, seconds=self._grace_seconds)
+        end = first_end(account)
+        if end is None:
+            return account, problems
+        effects.later[key] = max(end - now, 0.0) + 1.0
+        message = "posts with a key that was served before get 503, not 401, for a minute; restore the Secret"
+        return account, (*problems, webhook.problem("spec.keys", message, Severity.WARNING))
 
     def _keep(self, item: Item, server: str, invalid: tuple[Problem, ...]) -> None:
         """Its server's spec is invalid: whatever is served of it stays."""

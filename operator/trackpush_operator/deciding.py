@@ -62,6 +62,8 @@ class Decider:
         effects = compiler.decide(key)
         for again in effects.again:
             queues.decide.add(again)
+        for again, delay in effects.later.items():
+            queues.decide.add(again, delay=delay)
         for part in effects.parts:
             queues.shards.add(part, delay=_DEBOUNCE)
         if key.kind is Kind.SERVER:

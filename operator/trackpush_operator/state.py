@@ -68,7 +68,7 @@ class State:
         self.graves = Graves()
         self.cache = Cache(self.graves)
         self.fleet = Fleet(self.graves)
-        self.compiler = Compiler(self.cache)
+        self.compiler = Compiler(self.cache, lambda: self.clock.wall().timestamp())
         self.readings = Readings(self.fleet)
         self.queues = Queues()
         self.applied: dict[Key, str] = {}

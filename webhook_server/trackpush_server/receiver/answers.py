@@ -163,6 +163,14 @@ INCOMPLETE_TABLE = _later(
 """Instead of 401 while a part of the routing table is missing: after 401 the aggregator may drop the update."""
 
 
+MISSING_KEY = _later(
+    "missing_key",
+    "The key of this request is missing at the moment. Nothing was stored; send it again later.",
+    RETRY_UNAVAILABLE,
+)
+"""Instead of 401 while a key may come back: its Secret was deleted less than a minute ago."""
+
+
 def unexpected(reference: str) -> Answer:
     """503: a mistake of ours. The reference stands in the log; the aggregator keeps the update and tries again."""
     return _later("unexpected", f"The server failed (reference {reference}). Send it again.", RETRY_UNAVAILABLE)

@@ -113,23 +113,29 @@ class Receiver:
     async def _post(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
         """The key is looked for first: without a known one, as little as possible is read."""
         limits = serving.limits
-        match = keys.find(serving.table, route.aggregator, keys.candidates(request.headers, query, route.path_key))
+        presented = keys.candidates(request.headers, query, route.path_key)
+        match = keys.find(serving.table, route.aggregator, presented)
         packed = read_at_once(request, limits)
         if packed is None:
             packed = await read(request, limits, self._admission.strangers if match is None else self._admission.known)
         if not packed:
             return answers.PROBE
         if match is None:
-            found = await self._stranger(serving, route.aggregator, request, packed)
+            again = keys.candidates(request.headers, query, route.path_key)
+            graced = keys.is_in_grace(serving.table, route.aggregator, again, self._wall())
+            found = await self._stranger(serving, route.aggregator, request, packed, graced=graced)
             if isinstance(found, Answer):
                 return found
             match = found
         return await self._take(serving, match, request, unpacked(request, packed, limits))
 
     async def _stranger(
-        self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes
+        self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes, *, graced: bool
     ) -> Answer | keys.Match:
-        """The match for a key in the body itself, or the answer to a body without a known key."""
+        """The match for a key in the body itself, or the answer to a body without a known key.
+
+        ``graced``: its head has a key that is missing at the moment.
+        """
         received_at = int(self._wall() * 1000)
         body = unpacked_within(request, packed, strangers.MOST_BYTES)
         if body is None:
@@ -137,14 +143,18 @@ class Receiver:
                 large = unpacked(request, packed, serving.limits)
                 match = keys.find(serving.table, aggregator, strangers.keys_in(aggregator, large))
                 await asyncio.sleep(0)
-            return match or self._without_account(serving, aggregator, Content.UPDATES)
+                if match is None and serving.table.grace_by_digest:
+                    inside = strangers.keys_in(aggregator, large)
+                    graced = graced or keys.is_in_grace(serving.table, aggregator, inside, received_at / 1000)
+            return match or self._without_account(serving, aggregator, Content.UPDATES, graced=graced)
         document = decode(body, request.headers.get("Content-Type", ""))
         key = body_key(aggregator, document)
         match = keys.find(serving.table, aggregator, iter((key,))) if key else None
         if match is not None:
             return match
+        graced = graced or keys.is_in_grace(serving.table, aggregator, iter((key or "",)), received_at / 1000)
         content = strangers.look(aggregator, document, body, received_at=received_at)
-        return self._without_account(serving, aggregator, content)
+        return self._without_account(serving, aggregator, content, graced=graced)
 
     async def _take(self, serving: Serving, match: keys.Match, request: Request, body: bytes) -> Answer:
         """Store the updates of a body whose account is known."""
@@ -200,13 +210,18 @@ class Receiver:
             parts.append(intake(account, selection, part, received_at, trace, nonce=_nonce))
         return parts[0] if len(parts) == 1 else joined(parts)
 
-    def _without_account(self, serving: Serving, aggregator: Aggregator, content: Content) -> Answer:
+    def _without_account(self, serving: Serving, aggregator: Aggregator, content: Content, *, graced: bool) -> Answer:
         """The answer to a body whose key is missing or not known: a body without identifiers is a probe of a panel.
 
-        While a part of the routing table is missing, its key may be known all the same: then it is sent back.
+        While a part of the routing table is missing, its key may be known all the same: then it is sent back. So is a
+        body whose key is in grace.
         """
-        if content is Content.PROBE or (content is Content.UNRECOGNISED and serving.complete):
+        is_final = serving.complete and not graced
+        if content is Content.PROBE or (content is Content.UNRECOGNISED and is_final):
             return answers.PROBE
+        if graced:
+            self._observer.postponed_for_key(aggregator)
+            return answers.MISSING_KEY
         if not serving.complete:
             self._observer.postponed(aggregator)
             return answers.INCOMPLETE_TABLE

@@ -81,6 +81,12 @@ def lookup(table: RoutingTable, aggregator: Aggregator, key: str) -> Account | N
     return account
 
 
+def is_in_grace(table: RoutingTable, aggregator: Aggregator, presented: Iterator[str], now: float) -> bool:
+    """Whether one of the presented keys is missing at the moment and may come back; ``now`` since the epoch."""
+    ends = table.grace_by_digest
+    return bool(ends) and any(ends.get((aggregator, digest_key(key)), 0) > now for key in presented if key)
+
+
 def _in_query(query: str) -> Iterator[str]:
     try:
         fields = parse_qsl(query, max_num_fields=_MOST_PARAMETERS, errors="surrogateescape")

@@ -40,6 +40,10 @@ class ReceiverObserver(Protocol):
         """A body with updates had no key that is known, but not all keys are known: the routing table is incomplete."""
         ...
 
+    def postponed_for_key(self, aggregator: Aggregator) -> None:
+        """A body with updates had a key whose Secret was deleted less than a minute ago."""
+        ...
+
     def failed(self, reference: str, error: BaseException) -> None:
         """A mistake of ours; the reference was sent to the aggregator."""
         ...

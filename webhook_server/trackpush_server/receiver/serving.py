@@ -20,7 +20,11 @@ class Serving:
         self._selections: dict[str, Selection] = {}
         for one in table.destinations:
             condition(one.filter.expression)
-        _ = table.account_by_digest, table.destination_by_name  # made here, not by the first request
+        _ = (
+            table.account_by_digest,
+            table.destination_by_name,
+            table.grace_by_digest,
+        )  # made here, not by the first request
 
     def selection(self, account: Account) -> Selection:
         """The destinations of an account of this table; made when its first update comes."""

@@ -202,6 +202,17 @@ class IngestTelemetry:
                 held_back=held_back,
             )
 
+    def postponed_for_key(self, aggregator: Aggregator) -> None:
+        """Tell that an update is sent back because its key is missing, now and then."""
+        held_back = self._throttle.allow(f"postponed {aggregator}")
+        if held_back is not None:
+            _log.warning(
+                "request_postponed",
+                aggregator=aggregator.slug,
+                reason="the Secret of its key is missing since less than a minute: restore the Secret",
+                held_back=held_back,
+            )
+
     def failed(self, reference: str, error: BaseException) -> None:
         """Tell where the mistake is; the message of an exception may hold parts of a body, so it is left out."""
         held_back = self._throttle.allow("failed")
