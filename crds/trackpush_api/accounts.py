@@ -1,6 +1,6 @@
 """AggregatorWebhook → account: one resource at a time, in a context that says what it may depend on. Pure.
 
-A key belongs to the oldest AggregatorWebhook of a server that claims it, so the context says who owns a key; whoever
+A key belongs to one AggregatorWebhook of a server, so the context says who owns a key; whoever
 compiles many resources first asks each for its claims (`claimed_keys`).
 """
 
@@ -147,7 +147,7 @@ def _digests(
 def _owner(owner: str | None, webhook: Resource, context: AccountContext) -> str:
     """Who has the key. Another namespace's resource is named only to a reader of all files, not in a status."""
     is_known = owner is not None and (context.names_owners or owner.startswith(f"{webhook.namespace}/"))
-    return f"AggregatorWebhook {owner}" if is_known else "an older AggregatorWebhook"
+    return f"AggregatorWebhook {owner}" if is_known else "another AggregatorWebhook"
 
 
 def _hints(webhook: Resource, spec: AggregatorWebhookSpec, field: str, key: str) -> list[Problem]:

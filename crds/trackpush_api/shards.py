@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from trackpush_api.routing import Account, Destination, RoutingTable, ServerSettings
+from trackpush_api.vocabulary import Aggregator
 
 FORMAT: Final = 1
 SHARDS: Final = 63
@@ -29,6 +30,24 @@ class ShardError(ValueError):
     """A shard that can't be read, or shards that don't belong together; the text says why, without any value."""
 
 
+class ReservedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that nobody else may take for a while."""
+
+    aggregator: Aggregator
+    digest: str
+    """SHA-256, lower-case hex."""
+    until: int
+    """Seconds since the epoch."""
+
+
+class ReservedKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys that an AggregatorWebhook had. For the operator; servers don't use it."""
+
+    name: str
+    """``namespace/name`` of the AggregatorWebhook, which may be gone."""
+    keys: tuple[ReservedKey, ...]
+
+
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """One file of the routing table."""
 
@@ -44,6 +63,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[Account, ...] = ()
     """Sorted by name, as are the destinations."""
     destinations: tuple[Destination, ...] = ()
+    reserved: tuple[ReservedKeys, ...] = ()
 
     def holds_same(self, other: "Shard | None") -> bool:
         """Whether the other's contents are equal, whatever its revision."""
@@ -149,7 +169,11 @@ def _check(shard: Shard) -> None:
         raise ShardError(f"shard {shard.name} has settings out of place, or none")
     if shard.settings is not None and shard.settings.name != shard.server:
         raise ShardError(f"the settings are those of another server than {shard.server}")
-    for kind, part in (("accounts", shard.accounts), ("destinations", shard.destinations)):
+    for kind, part in (
+        ("accounts", shard.accounts),
+        ("destinations", shard.destinations),
+        ("reserved keys", shard.reserved),
+    ):
         names = [one.name for one in part]
         if any(shard_name(name) != shard.name for name in names):
             raise ShardError(f"some {kind} in shard {shard.name} belong in another one")
@@ -173,6 +197,8 @@ __all__ = [
     "SETTINGS",
     "SHARDS",
     "SHARD_NAMES",
+    "ReservedKey",
+    "ReservedKeys",
     "Shard",
     "ShardError",
     "decode",

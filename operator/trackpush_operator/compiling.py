@@ -10,6 +10,7 @@ it has been decided about once. Else half a table would reach the pods, and clie
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,16 +28,17 @@ from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.routing import Account
 from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
+from trackpush_api.shards import ReservedKey, ReservedKeys
 from trackpush_api.url_checks import ANYWHERE
 from trackpush_operator.cache import Cache, Ref
-from trackpush_operator.claims import Claims
+from trackpush_operator.claims import KEY_MEMORY, Claim, Claims
 from trackpush_operator.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
 from trackpush_operator.objects import Item, Key, Kind, resource_of, server_key
 from trackpush_operator.tables import Entry, Id, Sort, Table
 from trackpush_operator.uses import Use, Uses
 
 _SORTS: dict[Kind, Sort] = {Kind.SERVER: "settings", Kind.WEBHOOK: "account", Kind.PUSH: "destination"}
-_KINDS: dict[Sort, Kind] = {sort: kind for kind, sort in _SORTS.items()}
+_KINDS: dict[Sort, Kind] = {sort: kind for kind, sort in _SORTS.items()} | {"reserved": Kind.WEBHOOK}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether there is something of it to serve."""
     used: bool = True
     """For a PushConfig: whether an AggregatorWebhook sends to it."""
+    rivals: tuple["Rival", ...] = ()
+    """For an AggregatorWebhook: who has its keys."""
+    succeeded: tuple["Rival", ...] = ()
+    """Who had its keys until now."""
+
+
+class Rival(NamedTuple):
+    """Who has a key that another one claims."""
+
+    server: str
+    owner: str
+    """``namespace/name`` of the AggregatorWebhook."""
 
 
 class Effects:
@@ -63,12 +77,22 @@ class Effects:
         self.later: dict[Key, float] = {}
         """To be decided again after so many seconds."""
 
+    def wait(self, key: Key, seconds: float) -> None:
+        """Have a resource decided again just after so many seconds, or sooner."""
+        delay = max(seconds, 0.0) + 1.0
+        self.later[key] = min(delay, self.later.get(key, delay))
+
 
 class Compiler:
     """Keeps tables, claims, uses and verdicts."""
 
     def __init__(
-        self, cache: Cache, wall: Callable[[], float] = time.time, *, grace_seconds: float = GRACE_SECONDS
+        self,
+        cache: Cache,
+        wall: Callable[[], float] = time.time,
+        *,
+        grace_seconds: float = GRACE_SECONDS,
+        key_memory: float = KEY_MEMORY,
     ) -> None:
         self._wall = wall
         self._grace_seconds = grace_seconds
@@ -76,7 +100,7 @@ class Compiler:
         """By ``namespace/name`` of the server."""
         self.verdicts: dict[Key, Verdict] = {}
         self.uses = Uses()
-        self._claims = Claims()
+        self._claims = Claims(key_memory)
         self._cache = cache
         self._placed: dict[Key, tuple[str, ...]] = {}
         self._awaited: dict[str, set[Key]] = {}
@@ -85,8 +109,11 @@ class Compiler:
         """Begin with a server's table as it stands in the cluster, held until all of the keys given are decided."""
         self.tables[table.server] = table
         inside = {key_of(what) for what in table.ids()}
-        for key in inside:
-            self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
+        for what in table.ids():
+            key = key_of(what)
+            self._claims.adopt(*_held_keys(table, what))
+            if what[0] != "reserved":
+                self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
         webhooks = self._cache.webhooks_of(table.server)
         pushes = {
             Key(Kind.PUSH, namespace, name)
@@ -108,6 +135,7 @@ class Compiler:
             keys.discard(key)
             if not keys:
                 del self._awaited[server]
+                self._claims.finish(server)
                 released.add(server)
         return released
 
@@ -161,13 +189,14 @@ class Compiler:
 
     def _forget(self, key: Key, effects: Effects) -> None:
         if key.kind is Kind.WEBHOOK:
-            effects.again |= self._claims.replace(key, "", frozenset())
+            self._claim(key, "", frozenset(), effects)
             self._note_use(key, None, effects)
         self._place(key, {}, effects)
         self.verdicts.pop(key, None)
 
     def _decide_webhook(self, item: Item, effects: Effects) -> None:
         key = item.key
+        before = self.verdicts.get(key)
         webhook, invalid = resource_of(item)
         name, lost = self._find_server(key, webhook)
         server = None if name is None else self._server(name)
@@ -178,7 +207,7 @@ class Compiler:
         labels = self._cache.labels.get(key.namespace, {})
         allowed = server is not None and serves_namespace(server, key.namespace, labels)
         claims = claimed_keys(webhook, secrets) if allowed else frozenset()
-        effects.again |= self._claims.replace(key, item.order, frozenset((name or "", claim) for claim in claims))
+        rivals = self._claim(key, item.order, frozenset((name or "", claim) for claim in claims), effects)
         self._note_use(key, Use(name if allowed else None, item.links.push_configs), effects)
         account, problems = None, (*invalid, *lost)
         if server is not None:
@@ -200,7 +229,33 @@ class Compiler:
             problems=problems,
             servers=() if name is None else (name,),
             served=is_served,
+            rivals=rivals,
+            succeeded=() if before is None or rivals else before.rivals or before.succeeded,
         )
+
+    def _claim(self, key: Key, order: str, claims: frozenset[Claim], effects: Effects) -> tuple[Rival, ...]:
+        """Replace what it claims; who has what it claims, too."""
+        is_final = not any(self.is_held(server) for server, _ in claims)
+        now = self._wall()
+        touched = self._claims.replace(key, order, claims, now=now, is_final=is_final)
+        effects.again |= touched.claimants
+        for holder in touched.holders | {key}:
+            self._reserve(holder, now, effects)
+        owners = ((claim[0], self._claims.owner(claim)) for claim in sorted(claims))
+        return tuple(
+            dict.fromkeys(Rival(server, one.full_name) for server, one in owners if one is not None and one != key)
+        )
+
+    def _reserve(self, key: Key, now: float, effects: Effects) -> None:
+        """Note in the tables which keys are reserved for it: that must outlive the operator."""
+        reserved = self._claims.reserved_for(key)
+        what: Id = ("reserved", key.full_name)
+        for table in self.tables.values():
+            mine = sorted((claim, until) for (server, claim), until in reserved.items() if server == table.server)
+            keys = tuple(ReservedKey(aggregator=one[0], digest=one[1], until=round(until)) for one, until in mine)
+            self._put(table, what, ReservedKeys(name=key.full_name, keys=keys) if keys else None, effects)
+        if reserved:
+            effects.wait(key, min(reserved.values()) - now)
 
     def _find_server(self, key: Key, webhook: Resource) -> Found:
         labels = self._cache.labels.get(key.namespace, {})
@@ -230,7 +285,7 @@ class Compiler:
         end = first_end(account)
         if end is None:
             return account, problems
-        effects.later[key] = max(end - now, 0.0) + 1.0
+        effects.wait(key, end - now)
         message = "posts with a key that was served before get 503, not 401, for a minute; restore the Secret"
         return account, (*problems, webhook.problem("spec.keys", message, Severity.WARNING))
 
@@ -315,6 +370,17 @@ class Compiler:
         refs = [(item.key.namespace, name) for name in item.links.secrets]
         found = {ref: self._cache.secrets.get(ref) for ref in refs}
         return {ref: secret for ref, secret in found.items() if secret is not None}
+
+
+def _held_keys(table: Table, what: Id) -> tuple[list[Claim], Key, float | None]:
+    """The keys that an entry says who has."""
+    entry, key = table.part_of(what).entries[what], key_of(what)
+    if isinstance(entry, Account):
+        return [(table.server, (entry.aggregator, digest)) for digest in entry.key_digests], key, None
+    if isinstance(entry, ReservedKeys) and entry.keys:
+        claims: list[Claim] = [(table.server, (one.aggregator, one.digest)) for one in entry.keys]
+        return claims, key, float(min(one.until for one in entry.keys))
+    return [], key, None
 
 
 def id_of(key: Key) -> Id:

@@ -55,7 +55,9 @@ class Operator:
         """Called each time that kopf was started: it takes the process's signals for itself."""
         self._identity = options.identity or f"{socket.gethostname()}_{new_revision()}"
         self.metrics = Metrics()
-        self.state = State(self.metrics, any_pod_template=options.any_pod_template)
+        self.state = State(
+            self.metrics, any_pod_template=options.any_pod_template, key_memory=options.key_memory_seconds
+        )
         self._watches: Watches | None = None
         self._active = False
         self._resynced = time.monotonic()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from trackpush_operator.claims import KEY_MEMORY
+
 DEFAULT_LABELS: Final[Mapping[str, str]] = {
     "app.kubernetes.io/name": "trackpush",
     "app.kubernetes.io/component": "operator",
@@ -47,5 +49,7 @@ class OperatorOptions:
     monitor_labels: Mapping[str, str] = field(default_factory=dict)
     """Of the servers' ServiceMonitors."""
     resync_seconds: float = 600.0
+    key_memory_seconds: float = KEY_MEMORY
+    """For so long a key stays reserved for the namespace that had it."""
     workers: int = 8
     """Requests in flight, for each queue."""

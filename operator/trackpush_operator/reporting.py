@@ -8,6 +8,7 @@ import structlog
 from trackpush_operator.cluster.api import Api, Body, Cluster
 from trackpush_operator.cluster.errors import ClusterError, NotFoundError
 from trackpush_operator.cluster.kinds import EVENTS, MANAGER, PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.contests import contested
 from trackpush_operator.decide import push, server, webhook
 from trackpush_operator.decide.conditions import Condition, Finding, StatusOfResource, merged
 from trackpush_operator.decide.events import Transition, transitions
@@ -50,6 +51,8 @@ class Reporter:
         self._intake.take(key.kind, body)  # so that the same isn't patched again before its event
         for one in transitions(before.conditions, after.conditions, of_server=key.kind is Kind.SERVER):
             await self._tell(item, one)
+            for name, note in contested(item.key, verdict, before.conditions, one):
+                await self._tell_server(name, note)
 
     def _is_unreconciled(self, item: Item) -> bool:
         snapshot = server_snapshot(self._state, item)
@@ -72,6 +75,12 @@ class Reporter:
             found = server.findings(server_snapshot(self._state, item))
         conditions = merged(before.conditions, found, generation=item.generation, now=self._state.clock.stamp())
         return StatusOfResource(observed_generation=item.generation, url=url, setup=setup, conditions=conditions)
+
+    async def _tell_server(self, server: str, transition: Transition) -> None:
+        """An Event in the WebhookServer's namespace: what tenants must not know of each other is for its admin."""
+        item = self._state.cache.server(server)
+        if item is not None:
+            await self._tell(item, transition)
 
     async def _tell(self, item: Item, transition: Transition) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from trackpush_operator.cache import Cache
+from trackpush_operator.claims import KEY_MEMORY
 from trackpush_operator.cluster.api import Api
 from trackpush_operator.compiling import Compiler
 from trackpush_operator.fleet import Fleet
@@ -61,14 +62,21 @@ def new_revision() -> str:
 class State:
     """All of it."""
 
-    def __init__(self, metrics: Metrics, clock: Clock | None = None, *, any_pod_template: bool = False) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        clock: Clock | None = None,
+        *,
+        any_pod_template: bool = False,
+        key_memory: float = KEY_MEMORY,
+    ) -> None:
         self.metrics = metrics
         self.clock = clock or Clock()
         self.any_pod_template = any_pod_template
         self.graves = Graves()
         self.cache = Cache(self.graves)
         self.fleet = Fleet(self.graves)
-        self.compiler = Compiler(self.cache, lambda: self.clock.wall().timestamp())
+        self.compiler = Compiler(self.cache, lambda: self.clock.wall().timestamp(), key_memory=key_memory)
         self.readings = Readings(self.fleet)
         self.queues = Queues()
         self.applied: dict[Key, str] = {}

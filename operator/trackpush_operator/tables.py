@@ -17,10 +17,10 @@ import msgspec
 
 from trackpush_api import shards
 from trackpush_api.routing import Account, Destination, ServerSettings
-from trackpush_api.shards import SETTINGS, Shard
+from trackpush_api.shards import SETTINGS, ReservedKeys, Shard
 
-Sort = Literal["account", "destination", "settings"]
-Entry = Account | Destination | ServerSettings
+Sort = Literal["account", "destination", "settings", "reserved"]
+Entry = Account | Destination | ServerSettings | ReservedKeys
 Id = tuple[Sort, str]
 """What is in a shard: its sort and ``namespace/name``."""
 
@@ -65,6 +65,8 @@ class Part:
             self._store(("account", account.name), account)
         for destination in shard.destinations:
             self._store(("destination", destination.name), destination)
+        for reserved in shard.reserved:
+            self._store(("reserved", reserved.name), reserved)
         if shard.settings is not None:
             self._store(("settings", shard.server), shard.settings)
         self._exists = True
@@ -189,7 +191,8 @@ class Part:
             accounts=(one for one in values if isinstance(one, Account)),
             destinations=(one for one in values if isinstance(one, Destination)),
         )
-        return msgspec.structs.replace(made, settings=settings)
+        reserved = sorted((one for one in values if isinstance(one, ReservedKeys)), key=lambda one: one.name)
+        return msgspec.structs.replace(made, settings=settings, reserved=tuple(reserved))
 
 
 class Table:

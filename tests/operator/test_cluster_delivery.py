@@ -131,7 +131,9 @@ async def _has(cluster: Client, namespace: str, event: tuple[str, str]) -> bool:
 async def test_of_two_that_claim_a_key_the_older_has_it_and_the_newer_gets_it_after_that_ones_end(
     cluster: Client, namespace: str, start: Start, example: list[Body], within: Within
 ) -> None:
-    await cluster.create(*example, within(objects.webhook("zz-newer")))
+    await cluster.create(*example)
+    await cluster.next_second(namespace)
+    await cluster.create(within(objects.webhook("zz-newer")))
     async with start():
         await cluster.until_condition("AggregatorWebhook", namespace, "zz-newer", Accepted="False KeyConflict")
         message = await cluster.message("AggregatorWebhook", namespace, "zz-newer", "Accepted")
