@@ -1,4 +1,4 @@
-"""`trackpush journal copy`: moves a journal from a data folder to a database, or back."""
+"""`trackpush journal`: moves a journal to other storage, backs it up, restores it."""
 
 import time
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from trackpush_cli.errors import CannotStartError
+from trackpush_cli.journal_backup import backup, restore
 from trackpush_cli.output import say
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _DIGEST_CHARS: Final = 16
 
 @click.group("journal")
 def command() -> None:
-    """Look after a journal that no server uses."""
+    """Move, back up and restore a journal."""
 
 
 @command.command("copy")
@@ -54,6 +55,10 @@ def copy(
         say("this journal was moved there before; start the server on the new one")
         return
     _summarize(compared, time.monotonic() - begun)
+
+
+command.add_command(backup)
+command.add_command(restore)
 
 
 def _source(folder: Path | None, dsn_file: Path | None) -> "Source":

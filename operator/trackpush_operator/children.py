@@ -22,8 +22,10 @@ from trackpush_operator.gather import server_snapshot
 from trackpush_operator.objects import Child, Item, Key
 from trackpush_operator.owned import as_owner, restore_owned
 from trackpush_operator.state import State
+from trackpush_operator.volumes import Volumes
 
 _TOKEN_BYTES: Final = 32
+_VOLUME_SECONDS: Final = 10.0
 _STATEFUL: Final = "StatefulSet"
 _APIS: Final = {api.kind: api for api in CHILDREN}
 
@@ -37,6 +39,7 @@ class Children:
         self._builders = builders
         self._applied: dict[Place, tuple[bytes, int]] = {}
         """Digest of the manifest and the child's shape after it was applied."""
+        self._volumes = Volumes(cluster)
 
     async def reconcile(self, key: Key) -> None:
         """Have the children of one server as they should be."""
@@ -44,6 +47,8 @@ class Children:
         progress = self._state.applied
         if item is None:
             progress.pop(key, None)
+            self._state.volumes.pop(key, None)
+            self._volumes.forget(key)
             self._state.readings.forget(key.full_name)
             return
         snapshot = server_snapshot(self._state, item)
@@ -53,6 +58,7 @@ class Children:
             return
         try:
             await self._apply(item, snapshot.spec, withheld_hosts(snapshot))
+            await self._look_at_volume(key, snapshot.spec)
         except Exception as error:
             progress[key] = str(error)[:500] or type(error).__name__
             raise
@@ -60,6 +66,15 @@ class Children:
             progress[key] = ""
         finally:
             self._state.queues.reports.add(key)
+
+    async def _look_at_volume(self, key: Key, spec: WebhookServerSpec) -> None:
+        """A volume that is being grown, or can't grow, is looked at again: no watch tells of it."""
+        trouble = await self._volumes.reconcile(key, spec)
+        if trouble:
+            self._state.volumes[key] = trouble
+            self._state.queues.servers.add(key, delay=_VOLUME_SECONDS)
+        else:
+            self._state.volumes.pop(key, None)
 
     async def _apply(self, item: Item, spec: WebhookServerSpec, withheld: frozenset[str]) -> None:
         manifests = self._builders.children(as_owner(item), spec, self._state.served, withheld)

@@ -57,6 +57,7 @@ def server_snapshot(state: State, item: Item) -> ServerSnapshot:
         has_http_routes=HTTP_ROUTES in state.served,
         applied=trouble == "",
         trouble=trouble or "",
+        volume=state.volumes.get(key, ""),
         written=spread is not None and spread.written,
         ready=len(state.fleet.ready_pods(key.full_name)),
         served=spread is not None and spread.served,

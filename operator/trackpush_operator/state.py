@@ -81,6 +81,8 @@ class State:
         self.queues = Queues()
         self.applied: dict[Key, str] = {}
         """Of each WebhookServer: why its children aren't as they should be; empty when they are."""
+        self.volumes: dict[Key, str] = {}
+        """Of each WebhookServer whose volume isn't as its spec says: why."""
         self.under_way: dict[str, float] = {}
         """Servers that don't serve all that was written, and since when."""
         self.served = frozenset[Api]()

@@ -48,7 +48,7 @@ def test_a_backup_is_taken_and_put_back_as_the_page_says(tmp_path: Path) -> None
         backup = ["bash", "-ec", steps["runnable"]]  # while the journal is open
         subprocess.run(backup, cwd=tmp_path, env=_ENVIRONMENT, check=True)
         journal.execute("INSERT INTO updates VALUES ('later')")
-    subprocess.run(["bash", "-ec", steps["runnable restore"]], cwd=tmp_path, check=True)
+    subprocess.run(["bash", "-ec", steps["runnable restore"]], cwd=tmp_path, env=_ENVIRONMENT, check=True)
 
     with journal_file(tmp_path / "data/journal.db") as restored:
         assert restored.execute("SELECT awb FROM updates").fetchall() == [("1001",)]

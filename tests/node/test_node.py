@@ -29,6 +29,7 @@ RUNBOOK = dict(
     )
 )
 """Steps by number."""
+_BACKUP = re.compile(r"<!-- on a cluster: (\w+) -->\n```sh\n(.*?)```", re.DOTALL)
 Record = dict[str, Any]
 LEASE, BEAT = 10.0, 2.0
 """Seconds: docs/storage.md."""
@@ -349,6 +350,41 @@ def test_the_chart_upgraded_under_load_loses_none(node: Node, shell: Any, client
     assert all(len(ids) == 1 for awb, ids in client.delivered().items() if awb in set(sent)), (
         "a clean end sends nothing twice"
     )
+
+
+def test_a_volume_that_can_not_grow_is_reported_and_the_server_goes_on(node: Node, client: Client) -> None:
+    assert client
+    main = ("-n", "trackpush", "webhookserver/main")
+    for size, wanted in (("20Gi", "VolumeSize"), ("5Gi", "Programmed")):
+        patch = {"spec": {"storage": {"sqlite": {"size": size}}}}
+        node.kubectl("patch", *main, "--type=merge", "-p", json.dumps(patch))
+        reason = """{.status.conditions[?(@.type=="Programmed")].reason}"""
+        node.kubectl("wait", *main, f"--for=jsonpath={reason}={wanted}", "--timeout=90s")
+        if wanted == "VolumeSize":
+            message = node.kubectl("get", *main, "-o", "jsonpath={.status.conditions}").stdout
+            assert "size is 20Gi, and the volume data-main-0 has 5Gi and can't grow" in message
+        (awb,) = awbs(1)
+        assert posted(poster(node, [awb])).keys() == {awb}
+
+
+def test_a_backup_streams_out_of_the_pod_and_is_restored_as_the_page_says(
+    node: Node, shell: Any, client: Client, tmp_path: Path
+) -> None:
+    steps = dict(_BACKUP.findall((ROOT / "docs/backup.md").read_text()))
+    on_machine = {name: text.replace(" journal.db", f" {tmp_path}/journal.db") for name, text in steps.items()}
+    kept, lost, after = awbs(20), awbs(1), awbs(5)
+    assert posted(poster(node, kept)).keys() == set(kept)
+    before = sorted(node.volume_files("data-main-0"))
+    shell.run(on_machine["backup"])
+    assert sorted(node.volume_files("data-main-0")) == before, "something of the backup stayed on the volume"
+    assert posted(poster(node, lost)).keys() == set(lost)
+    print(shell.run(on_machine["restore"]))
+    node.kubectl("-n", "trackpush", "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=90s")
+    assert posted(poster(node, after)).keys() == set(after)
+    until(lambda: set(after) <= client.delivered().keys())
+    stored = {awb: "found" if awb in shell.run(f"kubectl trackpush shipment {awb} || true") else "" for awb in kept[:1]}
+    assert stored == {kept[0]: "found"}
+    assert "journal_log_incomplete" in node.kubectl("-n", "trackpush", "logs", "main-0").stdout
 
 
 def test_the_charts_own_test_passes(shell: Any) -> None:

@@ -17,6 +17,7 @@ from kube.fixtures import ROOT, install_kinds
 from kube.rig.control_plane import ControlPlane
 from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
 from support import objects
+from support.claims import bound_claim
 from support.operating import Client, client, fake_pod, operating, options
 
 ACCOUNT = "system:serviceaccount:trackpush:"
@@ -89,6 +90,7 @@ async def everything(
     """
     parents = {"parentRefs": [{"name": "edge"}]}
     server = objects.server(namespace=namespace, expose={"httpRoute": parents})
+    await bound_claim(admin, namespace, can_grow=True)
     async with fake_pod(f"{namespace}/main") as pod, operating(
         options(kubeconfig, namespace, namespaces=(namespace,) if alone else (), operator_namespace="trackpush",
                 lease_namespace="trackpush", lease_name=lease)
@@ -220,7 +222,7 @@ def clusterwide(helm: Path) -> dict[str, Any]:
     return role
 
 
-RULES = 14
+RULES = 15
 
 
 async def test_without_any_rule_something_that_the_operator_asks_for_is_forbidden(

@@ -107,7 +107,8 @@ class Client:
     async def message(self, kind: str, namespace: str, name: str, condition: str) -> str:
         """A condition's message."""
         body = await self.get(kind, namespace, name) or {}
-        return next((one["message"] for one in body["status"]["conditions"] if one["type"] == condition), "")
+        conditions = (body.get("status") or {}).get("conditions") or []
+        return next((one["message"] for one in conditions if one["type"] == condition), "")
 
     async def until(self, check: Callable[[], Awaitable[Any]], wanted: Any, *, seconds: float = PATIENCE) -> None:
         """Wait until the check gives what is wanted (a dict may give more)."""

@@ -18,6 +18,7 @@ PUSH_CONFIGS: Final = Api(GROUP, VERSION, KINDS["PushConfig"].plural, "PushConfi
 SECRETS: Final = Api("", "v1", "secrets", "Secret")
 NAMESPACES: Final = Api("", "v1", "namespaces", "Namespace", namespaced=False)
 PODS: Final = Api("", "v1", "pods", "Pod")
+VOLUME_CLAIMS: Final = Api("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 LEASES: Final = Api("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS: Final = Api("events.k8s.io", "v1", "events", "Event")
 HTTP_ROUTES: Final = Api("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")

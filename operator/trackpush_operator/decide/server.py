@@ -32,6 +32,8 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The children stand as they should."""
     trouble: str = ""
     """Why they don't, if that is known."""
+    volume: str = ""
+    """What of its volume isn't as the spec says."""
     written: bool = False
     """The settings stand in their Secret."""
     ready: int = 0
@@ -161,4 +163,19 @@ def _unserved(snapshot: ServerSnapshot) -> Finding | None:
     return Finding(PROGRAMMED, "False", PENDING, snapshot.unasked or "not every pod serves the settings yet")
 
 
-_PROGRAMMED = (_not_made, _unresolved, _unexposed, _unapplied, _suspended, _without_pods, _few_pods, _unserved)
+def _other_volume(snapshot: ServerSnapshot) -> Finding | None:
+    """Comes last: the server works, on a volume that isn't as asked."""
+    return Finding(PROGRAMMED, "False", "VolumeSize", snapshot.volume) if snapshot.volume else None
+
+
+_PROGRAMMED = (
+    _not_made,
+    _unresolved,
+    _unexposed,
+    _unapplied,
+    _suspended,
+    _without_pods,
+    _few_pods,
+    _unserved,
+    _other_volume,
+)

@@ -96,6 +96,11 @@ class Node:
         """Import an image into the node's runtime."""
         self._ctr("images", "import", str(image))
 
+    def volume_files(self, claim: str, namespace: str = "trackpush") -> list[str]:
+        """Names of the files of a claim's volume."""
+        volume = self.plane.get("pvc", claim, "-n", namespace)["spec"]["volumeName"]
+        return [file.name for file in (self.folder / "volumes" / volume.removeprefix("volume-")).iterdir()]
+
     def kill_pod(self, namespace: str, name: str) -> None:
         """SIGKILL all processes of a pod's containers, without a word to the kubelet: it starts them again."""
         for one in self.plane.get("pod", name, "-n", namespace)["status"]["containerStatuses"]:

@@ -191,6 +191,11 @@ def open_outside_reader(path: Path) -> SqliteConnection:
     return connection
 
 
+def open_copy(path: Path) -> SqliteConnection:
+    """A reader of a file that nobody writes to; makes no file beside it."""
+    return _connect(f"{_uri(path)}?immutable=1", _READ_ONLY)
+
+
 def open_checkpointer(path: Path) -> SqliteConnection:
     """A connection that only moves the log into the file."""
     connection = _connect(_uri(path), _READ_WRITE)

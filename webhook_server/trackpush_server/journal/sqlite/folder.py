@@ -16,9 +16,11 @@ RETIRED: Final = "journal.copied.db"
 """What `journal copy` makes of a journal once its copy is in use."""
 PART: Final = "journal.part.db"
 """What `journal copy` writes to until the copy is complete."""
+SCRATCH: Final = "journal.backup.db"
+"""What `journal backup` and `journal restore` write while they work; a start of the server removes what they left."""
 LOCK: Final = "journal.lock"
 NOTE: Final = "journal.note"
-_DATABASES: Final = (FILE_NAME, RETIRED, PART)
+_DATABASES: Final = (FILE_NAME, RETIRED, PART, SCRATCH)
 _FILES: Final = (*(f"{name}{suffix}" for name in _DATABASES for suffix in ("", "-wal", "-shm")), LOCK, NOTE)
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _FOLDER_MODE: Final = 0o700
@@ -89,6 +91,12 @@ def prepare(folder: Path, *, volume: bool = False) -> None:
     _tighten(folder, stat.S_IMODE(folder.stat().st_mode), keep=stat.S_ISGID)
     for path, mode in _files(folder):
         _tighten(path, stat.S_IMODE(mode), keep=0)
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove what a backup or a restore that was killed left; a backup under way keeps what it has open."""
+    with contextlib.suppress(OSError):
+        (folder / SCRATCH).unlink(missing_ok=True)
 
 
 def make_private(path: Path) -> None:

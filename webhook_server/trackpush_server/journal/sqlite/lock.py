@@ -44,6 +44,15 @@ class FolderLock:
             raise
         self._folder = folder
 
+    def acquire_file(self) -> None:
+        """Lock the file alone, for what may run beside the holder of the folder.
+
+        Raises:
+            JournalInUseError: another process holds it.
+            OSError: the lock file can't be made.
+        """
+        self._file = self._lock_file()
+
     def restore(self) -> bool:
         """Make the lock file again if somebody has removed or replaced it; whether that was necessary.
 

@@ -28,11 +28,16 @@ class LogNote:
         self._due_at = 0.0
         self.missing: str | None = None
         """What the log lacked when this process began."""
+        self.given = 0
+        """The highest id that any note told of: ids must not go back over a file restored from a backup."""
 
     def open(self) -> None:
         """Before the file is opened, which may remove the log: read what was noted, and which log is there."""
         if self._before is None:
-            self._before = self._file.read(), read_salt(self._log)
+            note = self._file.read()
+            self._before = note, read_salt(self._log)
+            if note is not None:
+                self.given = max(self.given, note.given, note.last_id)
 
     def opened(self, connection: SqliteConnection) -> None:
         """Before anything is written: find out what the log lacks. Only what another process left is judged."""
@@ -56,16 +61,21 @@ class LogNote:
     def rest(self, connection: SqliteConnection) -> None:
         """Note what the journal holds, unless that is known."""
         if self._stale:
-            note = Note(last_id=_last_id(connection), frames=connection.log_frames().total, salt=read_salt(self._log))
-            self._file.write(note)
+            frames, salt = connection.log_frames().total, read_salt(self._log)
+            self._file.write(self._note(connection, frames=frames, salt=salt))
             self._stale = False
             self._due_at = time.monotonic() + _EVERY_SECONDS
 
     def end(self, connection: SqliteConnection) -> None:
         """The file is about to be closed in order, which moves all of the log into it."""
         with contextlib.suppress(SqliteError):
-            self._file.write(Note(last_id=_last_id(connection)))
+            self._file.write(self._note(connection))
         self._stale = True
+
+    def _note(self, connection: SqliteConnection, *, frames: int = 0, salt: Salt | None = None) -> Note:
+        last = _last_id(connection)
+        self.given = max(self.given, last)
+        return Note(last_id=last, frames=frames, salt=salt, given=self.given)
 
     def close(self) -> None:
         """Close the note's file."""

@@ -30,6 +30,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     """The highest id of an update that was stored."""
     frames: int = 0
     salt: Salt | None = None
+    given: int = 0
+    """The highest id that was ever given; higher than `last_id` after an older file was restored."""
 
 
 class LogFound(NamedTuple):

@@ -23,7 +23,7 @@ from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import VALUE_ERRORS, SqliteConnection, SqliteError, open_writer
 from trackpush_server.journal.sqlite.errors import JournalMigratingError, JournalMovedError, JournalNotOpenError
 from trackpush_server.journal.sqlite.explain import explain, explain_read, is_damage, is_full, prove_room, prove_whole
-from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, check_kept, prepare
+from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, check_kept, prepare, remove_scratch
 from trackpush_server.journal.sqlite.indexing import Indexing, last_id
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.log_note import LogNote
@@ -353,6 +353,8 @@ class Writer(threading.Thread):
         prepare(self._folder, volume=self._volume)
         check_kept(self._folder)
         self._lock.acquire()
+        if self._announced is None:
+            remove_scratch(self._folder)
         if self._last_error is not None and is_full(self._last_error):
             prove_room(self._folder)
         if self._announced is not None and not self._path.exists():
@@ -388,8 +390,8 @@ class Writer(threading.Thread):
             self._listener.missing(self._note.missing)
 
     def _continue_ids(self, connection: SqliteConnection) -> None:
-        """Ids never go back while the process lives, also over a file restored from a backup: others hold them."""
-        self._next_id = max(self._next_id, last_id(connection) + 1)
+        """Ids never go back, also over a file restored from a backup: others hold them. A new process has the note."""
+        self._next_id = max(self._next_id, last_id(connection) + 1, self._note.given + 1)
         if self._announced is not None:
             done = Done()
             done.committed = unannounced(connection, self._sealer, self._announced + 1, self._tried_to)

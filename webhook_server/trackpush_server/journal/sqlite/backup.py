@@ -1,0 +1,177 @@
+"""`trackpush journal backup`: a consistent copy of a journal that a server is writing to.
+
+The copy is made by ``VACUUM INTO``, which reads one snapshot, so updates that are stored meanwhile don't make it start
+over, as SQLite's backup functions do for a file that another process changes. It is checked before it is handed over.
+For a stream, the copy is a file in the journal's folder that is unlinked before the first byte is sent.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from trackpush_server.journal.sqlite.connection import (
+    SqliteConnection,
+    SqliteError,
+    open_copy,
+    open_outside_reader,
+)
+from trackpush_server.journal.sqlite.explain import explain_read
+from trackpush_server.journal.sqlite.folder import FILE_NAME, SCRATCH, make_private
+from trackpush_server.journal.sqlite.lock import FolderLock, JournalInUseError
+
+_CHUNK: Final = 1 << 20
+_LOCK: Final = "journal.backup.lock"
+_BY_DUMP: Final = "With storage.postgres the journal is in the database: use pg_dump (docs/backup.md)"
+
+
+class BackupError(Exception):
+    """No backup was made; the message says why and what to do."""
+
+
+class BackedUp(NamedTuple):
+    """What a backup holds."""
+
+    updates: int
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+def back_up_to_file(folder: Path, target: Path) -> BackedUp:
+    """Make a backup in a new file, synced to disk.
+
+    Raises:
+        BackupError: see there. Nothing is left of it.
+    """
+    if target.exists():
+        raise BackupError(f"{target} exists; name a new file, or remove it")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        _copy(folder, part)
+        done = _described(part)
+        _sync(part)
+        part.rename(target)
+        _sync(target.parent)
+    except OSError as error:
+        raise BackupError(f"{target} can't be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return done
+
+
+def back_up_to_stream(folder: Path, out: BinaryIO) -> BackedUp:
+    """Write a backup to a stream. Nothing stays in the folder, also if the process is killed while it sends.
+
+    Raises:
+        BackupError: see there.
+    """
+    with _alone(folder):
+        scratch = folder / SCRATCH
+        try:
+            _copy(folder, scratch)
+            done = _described(scratch)
+            file = scratch.open("rb")
+        finally:
+            scratch.unlink(missing_ok=True)
+        with file:
+            try:
+                shutil.copyfileobj(file, out, _CHUNK)
+                out.flush()
+            except OSError as error:
+                raise BackupError(f"the backup was cut off: {error.strerror or error}; make another one") from None
+    return done
+
+
+def count_updates(connection: SqliteConnection) -> int:
+    """How many updates a journal holds."""
+    return int(connection.execute("SELECT count(*) FROM updates").fetchone()[0])
+
+
+def _copy(folder: Path, target: Path) -> None:
+    journal = folder / FILE_NAME
+    if not journal.is_file():
+        raise BackupError(f"{folder} holds no {FILE_NAME}; name the folder that --data of the server names. {_BY_DUMP}")
+    _prove_room(journal, target)
+    target.unlink(missing_ok=True)
+    try:
+        make_private(target)
+    except OSError as error:
+        raise BackupError(f"{target} can't be written: {error.strerror or error}") from None
+    try:
+        with contextlib.closing(open_outside_reader(journal)) as connection:
+            connection.execute("PRAGMA query_only = OFF")  # VACUUM INTO writes to the other file only
+            connection.execute("VACUUM INTO ?", (str(target),))
+    except SqliteError as error:
+        raise BackupError(explain_read(journal, error)) from None
+
+
+def prove_sound(file: Path, *, indexes: bool = False) -> int:
+    """See that a file is a whole journal, on request also that its indexes agree with its tables.
+
+    Returns:
+        The number of its updates.
+
+    Raises:
+        BackupError: it isn't.
+    """
+    try:
+        with contextlib.closing(open_copy(file)) as copy:
+            pages = int(copy.execute("PRAGMA page_count").fetchone()[0])
+            size, expected = file.stat().st_size, pages * copy.page_bytes
+            if size != expected:
+                raise BackupError(f"the backup has {size} bytes, not {expected}: it was cut off; make another one")
+            found = copy.execute(f"PRAGMA {'integrity_check' if indexes else 'quick_check'}(1)").fetchone()[0]
+            if found != "ok":
+                raise BackupError(f"the backup is damaged ({found}); use another one")
+            return count_updates(copy)
+    except SqliteError as error:
+        raise BackupError(f"this is not a whole backup of a journal ({error}); use another one") from None
+
+
+def _prove_room(journal: Path, target: Path) -> None:
+    needed = sum(file.stat().st_size for file in (journal, journal.with_name(f"{FILE_NAME}-wal")) if file.exists())
+    try:
+        free = shutil.disk_usage(target.parent).free
+    except OSError as error:
+        raise BackupError(f"{target.parent} can't be read: {error.strerror or error}") from None
+    if free < needed:
+        raise BackupError(
+            f"{target.parent} has {free >> 20} MiB free, and the copy may need {needed >> 20} MiB; grow the volume, or"
+            " take a snapshot of it"
+        )
+
+
+def _described(file: Path) -> BackedUp:
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return BackedUp(prove_sound(file), file.stat().st_size, digest)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two backups at once would use one scratch file."""
+    lock = FolderLock(folder / _LOCK)
+    try:
+        lock.acquire_file()
+    except JournalInUseError:
+        raise BackupError("another backup of this journal is under way; wait until it has ended") from None
+    except OSError as error:
+        raise BackupError(f"{folder} can't be written: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        (folder / _LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
