@@ -17,6 +17,7 @@ ALERTS: Final = {
     "TrackpushOperatorNotReconciling": "operator-not-reconciling",
     "TrackpushUnknownKeyFlood": "unknown-key-flood",
     "TrackpushUnrecognisedBodies": "unrecognised-bodies",
+    "TrackpushUpdatesLost": "updates-lost",
 }
 """Each alert, and its page in docs/runbooks."""
 

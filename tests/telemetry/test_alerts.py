@@ -18,6 +18,7 @@ from journal.stores import sqlite_store, update
 from kube.fixtures import ROOT
 from kube.rig.control_plane import ControlPlane
 from kube.rig.processes import free_ports
+from support.deadline import until
 from support.journal_file import journal_file
 from support.load import Aggregator, Pace, open_aggregator, stream
 from support.manifests import Client, write
@@ -31,6 +32,7 @@ from trackpush_operator.lease import LeaseLostError
 from trackpush_operator.operator import Operator
 from trackpush_operator.options import OperatorOptions
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.note import NoteFile
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 _HELD = 0.8
@@ -224,6 +226,23 @@ async def _post_unknown_events(server: ServerProcess, key: str) -> None:
             await asyncio.sleep(0.1)  # the pace of the fault
 
 
+async def a_log_that_is_removed_loses_updates_until_the_next_start(prometheus: Prometheus, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with open_sink() as sink, watched(prometheus, tmp_path, sink, "updates-lost", data) as (server, aggregator):
+        await aggregator.many(range(20))
+        note = NoteFile(data / "journal.note")
+        await until(lambda: getattr(note.read(), "last_id", 0) == 20, seconds=30, what="the note")
+        await server.kill()
+        (data / "journal.db-wal").unlink()
+        await server.start()
+        alert = await prometheus.until_firing("TrackpushUpdatesLost", namespace="updates-lost")
+        assert alert["labels"]["pod"] == "main-0"
+        assert (await aggregator.post(20)).status == 200
+        await server.terminate()
+        await server.start()
+        await prometheus.until_over("TrackpushUpdatesLost", namespace="updates-lost")
+
+
 FAULTS = [
     a_client_that_refuses_is_failing_until_it_accepts,
     pushes_that_wait_for_a_client_that_hangs_make_its_queue_old,
@@ -231,6 +250,7 @@ FAULTS = [
     somebody_who_holds_the_journals_lock_makes_commits_slow,
     requests_with_a_key_that_nobody_has_are_a_flood,
     bodies_that_name_no_shipment_are_told_until_none_comes,
+    a_log_that_is_removed_loses_updates_until_the_next_start,
 ]
 
 
