@@ -19,6 +19,11 @@ def _definition(kind: Kind) -> dict[str, Any]:
     columns = [
         _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         _column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+        *(
+            [_column("Delivering", '.status.conditions[?(@.type=="Delivering")].status')]
+            if kind.name == "PushConfig"
+            else []
+        ),
         *([_column("Aggregator", ".spec.aggregator")] if kind.name == "AggregatorWebhook" else []),
         _column(name, path, "integer" if name == "Replicas" else "string"),
         _column("Age", ".metadata.creationTimestamp", "date"),

@@ -47,5 +47,5 @@ def _tenancy(server: Item) -> tuple[Any, ...]:
     return (
         server.uid,
         valid,
-        *(spec.get(name) for name in ("allowedNamespaces", "egress", "hosts", "basePath", "expose")),
+        *(spec.get(name) for name in ("allowedNamespaces", "egress", "hosts", "basePath", "expose", "suspend")),
     )

@@ -1,5 +1,7 @@
 """State → snapshots: the only place where decisions about statuses get what they depend on."""
 
+import msgspec
+
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
 from trackpush_operator.cluster.kinds import HTTP_ROUTES
 from trackpush_operator.compiling import Verdict, id_of
@@ -22,6 +24,7 @@ def webhook_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: 
         server=server,
         server_spec=None if server is None else _server_spec(state, server),
         withheld=frozenset() if server is None else _withheld(state, server),
+        suspended=isinstance(spec, AggregatorWebhookSpec) and spec.suspend,
         served=verdict.served,
         spreads=_spreads(state, item.key, verdict, was_served=was_served),
     )
@@ -73,7 +76,13 @@ def _withheld(state: State, server: str) -> frozenset[str]:
 def _spreads(state: State, key: Key, verdict: Verdict, *, was_served: bool) -> tuple[Spread, ...]:
     tables = (state.compiler.tables.get(server) for server in verdict.servers)
     now, what, spread = state.clock.monotonic(), id_of(key), state.readings.spread
-    return tuple(spread(table, what, now, was_served=was_served) for table in tables if table is not None)
+    found = (spread(table, what, now, was_served=was_served) for table in tables if table is not None)
+    return tuple(msgspec.structs.replace(one, suspended=_is_suspended(state, one.server)) for one in found)
+
+
+def _is_suspended(state: State, server: str) -> bool:
+    spec = _server_spec(state, server)
+    return spec is not None and spec.suspend
 
 
 def _trouble(state: State, key: Key, verdict: Verdict) -> Trouble | None:

@@ -138,9 +138,9 @@ async def test_a_failing_endpoint_is_told_and_its_end_too(
         }
         pod.failing = [failing]
         operator.state.queues.readback.add(f"{namespace}/main")
-        wanted = {"Delivering": "False EndpointFailing", "Ready": "False EndpointFailing", "Programmed": PROGRAMMED}
+        wanted = {"Delivering": "False EndpointFailing", "Ready": "True Ready", "Programmed": PROGRAMMED}
         await cluster.until_condition("PushConfig", namespace, "oms", **wanted)
-        message = await cluster.message("PushConfig", namespace, "oms", "Ready")
+        message = await cluster.message("PushConfig", namespace, "oms", "Delivering")
         assert message == "since 2026-01-01T00:00:00Z: it is down"
         pod.failing = []
         operator.state.queues.readback.add(f"{namespace}/main")
@@ -162,6 +162,43 @@ async def test_a_suspended_push_config_says_so(
         await ready(cluster, within, pod)
         await cluster.patch("PushConfig", namespace, "oms", spec={"suspend": True})
         await cluster.until_condition("PushConfig", namespace, "oms", Delivering="False Suspended")
+
+        async def served() -> dict[str, str]:
+            await serve(cluster, namespace, pod)
+            return await cluster.conditions("PushConfig", namespace, "oms")
+
+        await cluster.until(served, {"Ready": "True Ready", "Programmed": PROGRAMMED})
+        assert "spec.suspend is true" in await cluster.message("PushConfig", namespace, "oms", "Ready")
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_suspended_server_leaves_its_clients_resources_ready(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    async with start():
+        await until_shards(cluster, namespace)
+        await serve(cluster, namespace, pod)
+        await ready(cluster, within, pod)
+        await cluster.patch("WebhookServer", namespace, "main", spec={"suspend": True})
+        await cluster.until_condition(
+            "WebhookServer", namespace, "main", Programmed="False Suspended", Ready="True Ready"
+        )
+        wanted = {"Programmed": "False ServerSuspended", "Ready": "True Ready"}
+        for kind, name in (("PushConfig", "oms"), ("AggregatorWebhook", "clickpost")):
+            await cluster.until_condition(kind, namespace, name, **wanted)
+            assert await kstatus(cluster, kind, namespace, name) == "Current"
+
+
+async def kstatus(cluster: Client, kind: str, namespace: str, name: str) -> str:
+    """What Flux and ``helm --wait`` make of it, by the rules of sigs.k8s.io/cli-utils (pkg/kstatus)."""
+    body = await cluster.get(kind, namespace, name) or {}
+    status = body["status"]
+    if status["observedGeneration"] != body["metadata"]["generation"]:
+        return "InProgress"
+    conditions = {one["type"]: one["status"] for one in status["conditions"]}
+    if conditions.get("Stalled") == "True":
+        return "Failed"
+    return "InProgress" if conditions.get("Reconciling") == "True" or conditions["Ready"] != "True" else "Current"
 
 
 @pytest.mark.usefixtures("resources")

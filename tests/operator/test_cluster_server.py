@@ -178,7 +178,7 @@ async def test_410_is_a_condition_an_event_and_a_metric_is_resumed_as_documented
 
     loop.sink.behaviour = gone
     await loop.post(1, 2)
-    await loop.shows("PushConfig", "oms", Delivering="False EndpointGone", Ready="False EndpointGone")
+    await loop.shows("PushConfig", "oms", Delivering="False EndpointGone", Ready="True Ready")
     await loop.cluster.until(lambda: has_event(loop, ("Warning", "EndpointGone")), wanted=True, seconds=PATIENCE)
     metric = f'trackpush_breaker_state{{push_config="{loop.namespace}/oms",state="gone"}} 1.0'
     assert metric in (await loop.server.probe("/metrics")).text

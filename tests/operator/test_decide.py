@@ -110,8 +110,44 @@ def test_delivering(change: dict[str, object], expected: tuple[str, str]) -> Non
 def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
     trouble = Trouble(reason="EndpointFailing", since=1767225600, message="answers 500")
     found = push.findings(msgspec.structs.replace(PUSH, trouble=trouble))
-    assert found[0].message == "since 2026-01-01T00:00:00Z: answers 500"
-    assert (found[0].status, found[0].reason) == ("False", "EndpointFailing")
+    (delivering,) = [one for one in found if one.type == "Delivering"]
+    assert delivering.message == "since 2026-01-01T00:00:00Z: answers 500"
+    assert (delivering.status, delivering.reason) == ("False", "EndpointFailing")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trouble": Trouble(reason="EndpointFailing", since=1767225600)},
+        {"trouble": Trouble(reason="EndpointGone", since=1767225600)},
+        {"suspended": True},
+        {"spreads": (Spread(server="t/main", suspended=True, ready=False, served=False),)},
+    ],
+)
+def test_a_push_config_is_ready_whatever_its_clients_endpoint_does_and_while_it_is_suspended(
+    change: dict[str, object],
+) -> None:
+    found = push.findings(msgspec.structs.replace(PUSH, **change))
+    assert shown(found, "Ready") == ("True", "Ready")
+    assert ("suspend" in found[0].message) == ("trouble" not in change)
+    broken = {**change, "problems": (problem(Reason.SECRET_NOT_FOUND),)}
+    assert shown(push.findings(msgspec.structs.replace(PUSH, **broken)), "Ready") == ("False", "SecretNotFound")
+
+
+def test_a_suspended_webhook_is_ready_and_says_that_it_is_suspended() -> None:
+    found = webhook.findings(msgspec.structs.replace(WEBHOOK, suspended=True))
+    assert shown(found, "Ready") == ("True", "Ready")
+    assert "spec.suspend is true" in found[1].message
+
+
+def test_a_suspended_servers_clients_are_told_so_and_stay_ready() -> None:
+    spread = Spread(server="t/main", suspended=True, ready=False, served=False)
+    for found in (
+        webhook.findings(msgspec.structs.replace(WEBHOOK, spreads=(spread,))),
+        push.findings(msgspec.structs.replace(PUSH, spreads=(spread,))),
+    ):
+        assert shown(found, "Programmed") == ("False", "ServerSuspended")
+        assert shown(found, "Ready") == ("True", "Ready")
 
 
 def test_a_push_config_that_nobody_sends_to_is_accepted_and_says_so() -> None:
@@ -138,6 +174,8 @@ def test_a_push_config_that_nobody_sends_to_is_accepted_and_says_so() -> None:
         ({"written": False}, "Programmed", ("False", "Pending")),
         ({"ready": 0}, "Programmed", ("False", "NoReadyPods")),
         ({"ready": 0, "spec": SUSPENDED}, "Programmed", ("False", "Suspended")),
+        ({"ready": 0, "spec": SUSPENDED}, "Ready", ("True", "Ready")),
+        ({"ready": 0}, "Ready", ("False", "NoReadyPods")),
         ({"served": False}, "Programmed", ("False", "Pending")),
     ],
 )

@@ -7,7 +7,7 @@ import msgspec
 
 Body = dict[str, Any]
 _SUMMARY: Final = "Ready"
-_INTENDED: Final = frozenset({"Suspended"})
+_INTENDED: Final = frozenset({"Suspended", "ServerSuspended"})
 """Reasons of what somebody wanted: shown, and no failure."""
 
 

@@ -9,6 +9,10 @@ Status = Literal["True", "False", "Unknown"]
 READY: Final = "Ready"
 PENDING: Final = "Pending"
 NO_READY_PODS: Final = "NoReadyPods"
+SUSPENDED: Final = "Suspended"
+SERVER_SUSPENDED: Final = "ServerSuspended"
+INTENDED: Final = frozenset({SUSPENDED, SERVER_SUSPENDED})
+"""Reasons of what somebody asked for."""
 _MOST_CHARS: Final = 2000
 S = TypeVar("S")
 
@@ -51,12 +55,17 @@ def first(checks: Iterable[Check[S]], snapshot: S, otherwise: Finding) -> Findin
 
 
 def summary(findings: Sequence[Finding]) -> Finding:
-    """``Ready``: the first that is False gives reason and message; then the first that is Unknown."""
+    """``Ready``: the configuration is accepted and in effect; the first that isn't True gives reason and message.
+
+    Tools wait for it after they applied a change (Flux, Argo CD, ``helm --wait``). So it must not depend on a client's
+    endpoint, nor on what somebody suspended on purpose: ``Delivering`` isn't given here, and suspension doesn't count.
+    """
     for status in ("False", "Unknown"):
         for one in findings:
-            if one.status == status and not (one.type == "Delivering" and status == "Unknown"):
+            if one.status == status and one.reason not in INTENDED:
                 return Finding(READY, "False", one.reason, one.message)
-    return Finding(READY, "True", READY, "everything is in place")
+    paused = next((one.message for one in findings if one.reason in INTENDED), None)
+    return Finding(READY, "True", READY, "everything is in place" if paused is None else f"as configured: {paused}")
 
 
 def merged(

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, READY, Condition
+from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, READY, SERVER_SUSPENDED, Condition
 
-_PASSING = frozenset({PENDING, NO_READY_PODS, "NotServed"})
+_PASSING = frozenset({PENDING, NO_READY_PODS, SERVER_SUSPENDED, "NotServed"})
 """Reasons that come and go by themselves, or follow from another condition's; the WebhookServer's own Event tells of
-missing pods.
+missing pods, and of its suspension.
 """
 
 

@@ -6,7 +6,7 @@ served by all stays Programmed for a while (`Spread.grace`) in which pods are mi
 
 import msgspec
 
-from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, Finding
+from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SERVER_SUSPENDED, Finding
 
 PROGRAMMED = "Programmed"
 
@@ -18,6 +18,8 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     """There is no room in its shard."""
     written: bool = True
+    suspended: bool = False
+    """The server has no pods on purpose."""
     ready: bool = True
     """The server has ready pods."""
     served: bool = True
@@ -34,7 +36,7 @@ def programmed(spreads: tuple[Spread, ...], *, served: bool) -> Finding:
     """The condition of a resource that these servers are to have; ``served`` is False where nothing of it is."""
     if not served or not spreads:
         return Finding(PROGRAMMED, "False", "NotServed", "nothing of it is served; see the other conditions")
-    for check in (_refused, _unwritten, _without_pods, _unserved):
+    for check in (_refused, _unwritten, _paused, _without_pods, _unserved):
         for spread in spreads:
             found = check(spread)
             if found is not None:
@@ -53,6 +55,13 @@ def _unwritten(spread: Spread) -> Finding | None:
     if spread.written:
         return None
     return Finding(PROGRAMMED, "False", PENDING, f"{spread.server}'s routing table is being written")
+
+
+def _paused(spread: Spread) -> Finding | None:
+    if not spread.suspended:
+        return None
+    message = f"WebhookServer {spread.server} is suspended: it has no pods, and serves it when that ends"
+    return Finding(PROGRAMMED, "False", SERVER_SUSPENDED, message)
 
 
 def _without_pods(spread: Spread) -> Finding | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from trackpush_api.problems import Problem
-from trackpush_operator.decide.conditions import NO_READY_PODS, Finding, first, summary
+from trackpush_operator.decide.conditions import NO_READY_PODS, SUSPENDED, Finding, first, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import Spread, programmed
 
@@ -33,14 +33,14 @@ class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
-    """Ready first, then what it sums up."""
+    """Ready first, then what it sums up, then Delivering, which says nothing of the configuration."""
     problems = snapshot.problems
     accepted = found_in(problems, "Accepted") or _accepted(snapshot)
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     otherwise = Finding(DELIVERING, "True", DELIVERING, "no failure since the last delivery")
     delivering = first((_suspended, _failing, _unknown), snapshot, otherwise)
-    parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served), delivering)
-    return summary(parts), *parts
+    parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served))
+    return summary((*parts, *([delivering] if snapshot.suspended else []))), *parts, delivering
 
 
 def _accepted(snapshot: PushSnapshot) -> Finding:
@@ -52,7 +52,7 @@ def _accepted(snapshot: PushSnapshot) -> Finding:
 def _suspended(snapshot: PushSnapshot) -> Finding | None:
     if not snapshot.suspended:
         return None
-    return Finding(DELIVERING, "False", "Suspended", "spec.suspend is true: pushes wait, none is lost")
+    return Finding(DELIVERING, "False", SUSPENDED, "spec.suspend is true: pushes wait, none is lost")
 
 
 def _failing(snapshot: PushSnapshot) -> Finding | None:

@@ -7,7 +7,7 @@ import msgspec
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kubernetes_names import MOST_SERVER_NAME, objection_to_server_name
 from trackpush_api.problems import Problem, Reason
-from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, Finding, first, summary
+from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SUSPENDED, Finding, first, summary
 from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import PROGRAMMED
@@ -141,7 +141,7 @@ def _suspended(snapshot: ServerSnapshot) -> Finding | None:
     if snapshot.spec is None or not snapshot.spec.suspend:
         return None
     message = "spec.suspend is true: it has no pods, aggregators get 503, and what is stored stays as it is"
-    return Finding(PROGRAMMED, "False", "Suspended", message)
+    return Finding(PROGRAMMED, "False", SUSPENDED, message)
 
 
 def _without_pods(snapshot: ServerSnapshot) -> Finding | None:

@@ -25,6 +25,9 @@ _SETUP = {
 }
 
 
+_SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
+
+
 class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All that its status depends on."""
 
@@ -37,13 +40,15 @@ class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     withheld: frozenset[str] = frozenset()
     """Hosts of the server that another WebhookServer has."""
     served: bool = False
+    suspended: bool = False
     spreads: tuple[Spread, ...] = ()
 
 
 def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
     """Ready first, then what it sums up."""
     problems = snapshot.problems
-    accepted = found_in(problems, "Accepted") or Finding("Accepted", "True", "Accepted", hints(problems))
+    told = "; ".join(text for text in (_SUSPENDED if snapshot.suspended else "", hints(problems)) if text)
+    accepted = found_in(problems, "Accepted") or Finding("Accepted", "True", "Accepted", told)
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served))
     return summary(parts), *parts
