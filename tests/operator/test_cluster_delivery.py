@@ -120,7 +120,7 @@ async def test_a_missing_secret_is_told_and_taken_once_it_is_made(
         await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="True ResolvedRefs")
         await cluster.until(lambda: _has(cluster, namespace, ("Normal", "ResolvedRefs")), wanted=True)
         await cluster.delete("Secret", namespace, "keys")
-        await cluster.until(lambda: digests(cluster, namespace), None)
+        await cluster.until(lambda: digests(cluster, namespace), ())  # in grace
         await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Programmed="False NotServed")
 
 
