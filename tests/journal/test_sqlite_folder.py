@@ -140,6 +140,16 @@ def test_a_folder_whose_journal_was_moved_away_is_refused(tmp_path: Path) -> Non
     check_kept(tmp_path)
 
 
+async def test_no_empty_journal_is_begun_beside_an_unfinished_copy(tmp_path: Path) -> None:
+    (tmp_path / "journal.part.db").touch()
+    async with sqlite_store(tmp_path).open() as opened:
+        assert "unfinished copy of a journal (journal.part.db)" in str(opened.journal.unavailable)
+        assert "`trackpush journal copy` again" in str(opened.journal.unavailable)
+    assert not (tmp_path / "journal.db").exists()
+    (tmp_path / "journal.db").touch()
+    check_kept(tmp_path)
+
+
 async def test_no_empty_journal_is_begun_beside_one_that_was_moved_away(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open() as opened:
         await opened.put(update())

@@ -60,16 +60,24 @@ def check(folder: Path, *, volume: bool = False) -> None:
 
 
 def check_kept(folder: Path) -> None:
-    """See that the journal of this folder was not moved away. An empty one in its place would hide what was moved.
+    """See that the journal of this folder was not moved away, and that no copy into it is unfinished.
+
+    An empty journal in its place would hide what was moved, or what is still to come.
 
     Raises:
-        UnusableFolderError: it was.
+        UnusableFolderError: it was, or one is.
     """
-    if (folder / RETIRED).exists() and not (folder / FILE_NAME).exists():
+    if (folder / FILE_NAME).exists():
+        return
+    if (folder / PART).exists():
+        raise UnusableFolderError(
+            f"{folder} holds an unfinished copy of a journal ({PART}); run `trackpush journal copy` again, which"
+            " continues it, or remove the file to begin with an empty journal"
+        )
+    if (folder / RETIRED).exists():
         raise UnusableFolderError(
             f"{folder}: `trackpush journal copy` moved this journal away and kept the old file as {RETIRED}; start the"
-            " server on the new storage, or give another --data. To give up the copy instead, end the server that uses"
-            f" it and rename {RETIRED} to {FILE_NAME}: what the copy received since is then lost"
+            " server on the new storage, or give another --data. To go back, copy the new journal into an empty folder"
         )
 
 
