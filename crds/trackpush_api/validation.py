@@ -46,7 +46,7 @@ def read_spec(kind: str, spec: Any) -> tuple[ApiModel | None, tuple[tuple[str, s
         return None, tuple(_problems(kind, error))
     except RecursionError:
         return None, (("spec", "is nested too deeply"),)
-    duplicates = tuple(_duplicates(_schema(kind), spec, "spec"))
+    duplicates = tuple(_duplicates(_unique_lists(kind), spec, "spec"))
     return (None if duplicates else model), duplicates
 
 
@@ -169,6 +169,23 @@ def _duplicates(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[tu
 @cache
 def _schema(kind: str) -> Mapping[str, Any]:
     return structural(KINDS[kind].spec.model_json_schema(by_alias=True))
+
+
+@cache
+def _unique_lists(kind: str) -> Mapping[str, Any]:
+    """The schema without whatever leads to no list of type set or map."""
+    return _pruned(_schema(kind)) or {}
+
+
+def _pruned(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    properties = {name: _pruned(part) for name, part in schema.get("properties", {}).items()}
+    kept: dict[str, Any] = {"properties": {name: part for name, part in properties.items() if part is not None}}
+    items = _pruned(schema.get("items", {})) if "items" in schema else None
+    if items is not None:
+        kept["items"] = items
+    kept |= {name: schema[name] for name in ("x-kubernetes-list-map-keys", "x-kubernetes-list-type") if name in schema}
+    is_needed = kept["properties"] or items is not None or schema.get("x-kubernetes-list-type") in {"set", "map"}
+    return kept if is_needed else None
 
 
 def _model_of(model: Any, part: int | str) -> Any:

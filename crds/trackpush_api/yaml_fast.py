@@ -3,6 +3,8 @@
 It gives up, rather than explain, on whatever is broken or unusual: `yaml_reader` then reads the text with PyYAML.
 """
 
+import operator
+import sys
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -14,6 +16,9 @@ except ImportError:  # PyYAML was built without libyaml: everything is read slow
 
 _TAG: Final = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ = f"{_TAG}str", f"{_TAG}map", f"{_TAG}seq"
+_PLAIN: Final = f"{_TAG}plain"
+"""Of an unquoted scalar without a tag; PyYAML would look for its tag."""
+_RESOLVERS: Final = yaml.SafeLoader.yaml_implicit_resolvers
 _SCALARS: Final = frozenset(_TAG + kind for kind in ("null", "bool", "int", "float", "timestamp"))
 _MOST_LEVELS = 200
 """libyaml's tree is built recursively in C: without a bound, a deeply nested file overflows the stack and kills us."""
@@ -32,12 +37,28 @@ class Document(NamedTuple):
     value: Any
 
 
+class _Loader(CSafeLoader or object):  # type: ignore[misc]
+    """Leaves the tags of plain scalars to `_scalar`, which tells nearly all of them by their first character.
+
+    PyYAML looks each node up three times, in Python, which takes as long as libyaml takes for all the rest.
+    """
+
+    descend_resolver = staticmethod(operator.is_)  # nobody asks for tags by path: they do nothing, in C
+    ascend_resolver = staticmethod(bool)
+
+    def resolve(self, kind: type[yaml.Node], _: str | None, implicit: Any) -> str:
+        """The tag of a node without one; ``implicit`` of a scalar says whether it may be more than a text."""
+        if kind is yaml.ScalarNode:
+            return _PLAIN if implicit[0] else _STR
+        return _MAP if kind is yaml.MappingNode else _SEQ
+
+
 def read_plain(text: str) -> list[Document] | None:
     """All documents, or None where any of them is broken or unusual."""
     if CSafeLoader is None or not _UNUSUAL.isdisjoint(text) or not _is_shallow(text):
         return None
     try:
-        loader = CSafeLoader(text)
+        loader = _Loader(text)
         try:
             documents = []
             while loader.check_node():
@@ -76,22 +97,33 @@ def _value(node: yaml.Node, loader: "CSafeLoader") -> Any:
     Raises:
         ValueError: that is for the careful reader to find out.
     """
-    tag = node.tag
-    if type(node) is yaml.ScalarNode:
-        if tag == _STR:
-            return node.value
-        if tag in _SCALARS:
-            return loader.yaml_constructors[tag](loader, node)
-    elif type(node) is yaml.SequenceNode and tag == _SEQ:
-        return [_value(entry, loader) for entry in node.value]
-    elif type(node) is yaml.MappingNode and tag == _MAP:
+    kind, tag = type(node), node.tag
+    if kind is yaml.ScalarNode:
+        return _scalar(node, loader)
+    if kind is yaml.MappingNode and tag == _MAP:
         found = {}
-        texts = set()
         for key, value in node.value:
-            if type(key) is not yaml.ScalarNode:
-                break
-            found[_value(key, loader)] = _value(value, loader)
-            texts.add(key.value)
-        if len(texts) == len(found) == len(node.value):
+            name = _scalar(key, loader)
+            if type(name) is not str:
+                raise ValueError("a key that is no text is unusual")
+            found[sys.intern(name)] = _value(value, loader)  # the same few names are in every client's file
+        if len(found) == len(node.value):
             return found
-    raise ValueError(f"{tag} is unusual here, or a key is there twice")
+        raise ValueError("a key is there twice")
+    if kind is yaml.SequenceNode and tag == _SEQ:
+        return [_value(entry, loader) for entry in node.value]
+    raise ValueError(f"{tag} is unusual here")
+
+
+def _scalar(node: yaml.Node, loader: "CSafeLoader") -> Any:
+    tag, value = node.tag, node.value
+    if tag is _PLAIN:
+        patterns = _RESOLVERS.get(value[:1])
+        if patterns is None:
+            return value
+        tag = next((found for found, pattern in patterns if pattern.match(value)), _STR)
+    if tag == _STR and type(value) is str:
+        return value
+    if tag in _SCALARS:
+        return loader.yaml_constructors[tag](loader, node)
+    raise ValueError(f"{tag} is unusual here")
