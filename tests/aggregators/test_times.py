@@ -222,6 +222,12 @@ def test_seconds_since_the_epoch_are_utc_everywhere(number: object) -> None:
         "12:30",
         "1" * 64,
         "26 Oct 2024" * 9,
+        "2024-10-26 8:11:-06",
+        "2024-10-26x08:11:06",
+        "2024-10-26T08:-1:06",
+        "2024-W43-6 08:11:06",
+        "26 13 2024 08:11:06",
+        "2024-10-26 08:1\u0661:06",
     ],
 )
 def test_what_names_no_moment_is_not_guessed(written: str) -> None:

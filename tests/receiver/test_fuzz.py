@@ -13,7 +13,7 @@ from support.bodies import body
 from support.serving import serving, table
 from trackpush_api.routing import Limits
 
-ALLOWED = {b"100", b"200", b"400", b"401", b"404", b"405", b"408", b"413"}
+ALLOWED = {b"100", b"200", b"400", b"401", b"404", b"405", b"408", b"413", b"431"}
 ONE = body("shipway", mark=1, shipment=1, second=1)
 KEY = "x-api-key: right-key-of-shipway"
 LIMITS = Limits(header_timeout=0.05, body_timeout=0.05, idle_timeout=0.05)

@@ -61,6 +61,7 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_TO_THE_SECOND = len("2023-05-23T06:13:52")
 _TYPES = {status: f"shipment.{status.lower()}" for status in Status}
 
 
@@ -85,7 +86,7 @@ def milliseconds(moment: str) -> int:
 @lru_cache(maxsize=4096)
 def _to_the_second(seconds: int) -> str:
     """Remembered, since all that is received in one second asks for the same."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:_TO_THE_SECOND]
 
 
 def notification(update: TrackingUpdate, received_at: int) -> Notification:
@@ -158,11 +159,11 @@ def _digest(*parts: str) -> bytes:
     The separator is escaped within a part. Unlike a length before each part, that leaves the keys of all updates as
     earlier versions made them, unless a text holds one of the two control characters.
     """
-    joined = _SEPARATOR.join([_escaped(part) for part in parts])
+    joined = _SEPARATOR.join(parts)
+    if _ESCAPE in joined or joined.count(_SEPARATOR) >= len(parts):
+        joined = _SEPARATOR.join([_escaped(part) for part in parts])
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).digest()
 
 
 def _escaped(part: str) -> str:
-    if _SEPARATOR not in part and _ESCAPE not in part:
-        return part
     return part.replace(_ESCAPE, f"{_ESCAPE}0").replace(_SEPARATOR, f"{_ESCAPE}1")

@@ -10,7 +10,7 @@ from typing import Any
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 from trackpush_server.aggregators import redact, times
-from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
+from trackpush_server.aggregators.parsed import Item, Meaning, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import newest
 from trackpush_server.aggregators.tables import clickpost as tables
 from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
@@ -36,7 +36,7 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
     location = text(scan.get("location"))
     notification = _notification(item, event, additional)
     meaning = _meaning(
-        short(code_text(scan.get("clickpost_status_code"))),
+        short_code(scan.get("clickpost_status_code")),
         short(scan.get("clickpost_status_description")),
         short(notification),
         _ndr_code(additional),
@@ -132,7 +132,7 @@ def _scan(event: Mapping[str, Any], until: int) -> Mapping[str, Any]:
         return latest
     # Which end of the array is the newest is not known [U]; where no time tells, the first is as good as any.
     scans = event.get("scans")
-    found = newest(scans, lambda scan: times.clickpost(text(scan.get("timestamp")), until), newest_first=True)
+    found = newest(scans, "timestamp", lambda given: times.clickpost(given, until), newest_first=True)
     return found.scan or event
 
 

@@ -27,7 +27,7 @@ class Event(NamedTuple):
     def written(self, form: str, *, utc: bool = False) -> str:
         """The time as the aggregator writes it, in IST unless ``utc``."""
         zone = GMT if utc else IST
-        return (datetime.fromtimestamp(self.occurred_at / 1000, UTC) + zone).strftime(form)
+        return datetime.fromtimestamp((self.occurred_at + zone) / 1000, UTC).strftime(form)
 
 
 Way = tuple[Status, Direction]

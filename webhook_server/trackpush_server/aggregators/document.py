@@ -116,12 +116,14 @@ def _within_bounds(document: Any, body: bytes) -> Any:
     """
     if body.count(b"[") + body.count(b"{") > MOST_LEVELS and levels(document) > MOST_LEVELS:
         raise MalformedBodyError(_DEEP)
-    if len(body) > _LARGEST_EXPONENT and _LONG_DIGITS in body.translate(_DIGITS) and _has_huge_integer(document):
+    if _LONG_DIGITS in body[::_PROBE].translate(_DIGITS) and _has_huge_integer(document):
         raise _UnreadableNumberError
     return document
 
 
-_LONG_DIGITS = b"0" * _LARGEST_EXPONENT
+_PROBE = 44
+"""Only each 44th byte is looked at: a number that is too large has seven of those in a row."""
+_LONG_DIGITS = b"0" * (_LARGEST_EXPONENT // _PROBE)
 _DIGITS = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))  # noqa: PLR2004
 """Makes every digit a zero and the rest spaces: a search for text is many times as fast as one for a pattern."""
 

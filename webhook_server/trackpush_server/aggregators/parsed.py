@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
-from trackpush_server.aggregators.values import cut, text
+from trackpush_server.aggregators.values import code, cut, text
 from trackpush_server.canonical import NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
 from trackpush_server.updates import TrackingUpdate
 
@@ -58,6 +58,11 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
 def short(value: Any) -> str | None:
     """The text of a code or label, short enough for a cache's key."""
     return cut(text(value), NAME_LENGTH)
+
+
+def short_code(value: Any) -> str | None:
+    """The same of `values.code`."""
+    return cut(code(value), NAME_LENGTH)
 
 
 def tracking_update(

@@ -107,8 +107,11 @@ def url(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return None if value is None else REDACTED
-    without_user = _USER.sub(f"{REDACTED}@", value)
-    return _PARAMETER.sub(_without_value, _AFTER_NOTIFY.sub(REDACTED, without_user))
+    if "@" in value:
+        value = _USER.sub(f"{REDACTED}@", value)
+    if "/notify/" in value:
+        value = _AFTER_NOTIFY.sub(REDACTED, value)
+    return _PARAMETER.sub(_without_value, value) if "?" in value or "&" in value or "#" in value else value
 
 
 def _without_value(match: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """All aggregators behind one door: which module reads a document, and what the receiver asks of it."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,7 +16,8 @@ from trackpush_server.aggregators.redact import Secret, secret
 from trackpush_server.aggregators.times import latest
 from trackpush_server.updates import TrackingUpdate
 
-_READERS: dict[Aggregator, Callable[[Item, bytes, int], Iterable[TrackingUpdate | Stray]]] = {
+_Reader = Callable[[Item, bytes, int], Iterable[TrackingUpdate | Stray]]
+_READERS: dict[Aggregator, _Reader] = {
     Aggregator.CLICKPOST: clickpost.updates,
     Aggregator.SHIPROCKET: shiprocket.updates,
     Aggregator.SHIPWAY: shipway.updates,
@@ -67,23 +69,18 @@ def parse_in_steps(
     """
     original = body
     document, body = unwrap(document, body)
+    finder = secret(key) if key else None
     updates: list[TrackingUpdate] = []
     rest: list[Stray] = []
     for number, found in enumerate(found_in(aggregator, document, body, latest(received_at)), 1):
         if isinstance(found, TrackingUpdate):
-            updates.append(found)
+            updates.append(found if finder is None else _without(finder, found))
         else:
             rest.append(found)
         if most is not None and number > most:
             raise TooManyUpdatesError(most)
         if number % STEP == 0:
             yield
-    finder = secret(key) if key else None
-    if finder is not None:
-        for number, update in enumerate(updates):
-            updates[number] = _without(finder, update)
-            if number % STEP == STEP - 1:
-                yield
     if not updates:
         left = (leftovers.whole(document, body, original, content_type, finder),) if rest else ()
         return Parsed((), identified=False, leftovers=left)
@@ -95,13 +92,18 @@ def parse_in_steps(
 def found_in(aggregator: Aggregator, document: Any, body: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
     """Each update, and each object that holds none and is not a probe."""
     read = _READERS[aggregator]
-    for item, raw in reports(document, body):
-        empty = True
-        for found in read(item, raw, until):
-            empty = False
-            yield found
-        if empty and not leftovers.is_probe(item):
-            yield Stray(item, raw)
+    if isinstance(document, dict):  # the usual case needs one generator less
+        return _found_in_item(read, document, body, until)
+    return chain.from_iterable(_found_in_item(read, item, raw, until) for item, raw in reports(document, body))
+
+
+def _found_in_item(read: _Reader, item: Item, raw: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
+    empty = True
+    for found in read(item, raw, until):
+        empty = False
+        yield found
+    if empty and not leftovers.is_probe(item):
+        yield Stray(item, raw)
 
 
 def body_key(aggregator: Aggregator, document: Any) -> str | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators import times
-from trackpush_server.aggregators.parsed import Item, Meaning, short, tracking_update
+from trackpush_server.aggregators.parsed import Item, Meaning, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import Scan, newest
 from trackpush_server.aggregators.tables import shiprocket as tables
 from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF, filter_codes, fold, never_forward, turned
@@ -40,15 +40,15 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
         return
     # The history is oldest first (§2.2).
     scan, scan_time, certain = newest(
-        item.get("scans"), lambda scan: times.shiprocket(text(scan.get("date")), until), newest_first=False
+        item.get("scans"), "date", lambda given: times.shiprocket(given, until), newest_first=False
     )
     scan_date = text(scan.get("date"))
     written = text(item.get("current_timestamp"))
     current_time = times.shiprocket(written, until)
     meaning = _meaning(
-        short(code(item.get("current_status_id"))),
+        short_code(item.get("current_status_id")),
         short(item.get("current_status")),
-        short(code(item.get("shipment_status_id"))),
+        short_code(item.get("shipment_status_id")),
         short(item.get("shipment_status")),
         returned=flag(item.get("is_return")) is True,
     )

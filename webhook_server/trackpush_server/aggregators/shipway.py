@@ -15,11 +15,10 @@ from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators import redact, times
 from trackpush_server.aggregators.batch import feed
 from trackpush_server.aggregators.leftovers import strays
-from trackpush_server.aggregators.parsed import Item, Meaning, Stray, short, tracking_update
+from trackpush_server.aggregators.parsed import Item, Meaning, Stray, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import Scan, newest
 from trackpush_server.aggregators.tables import shipway as tables
 from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
-from trackpush_server.aggregators.values import code as code_text
 from trackpush_server.aggregators.values import members, objects, text
 from trackpush_server.updates import TrackingUpdate
 
@@ -64,10 +63,8 @@ def _event(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
     meaning = _read(item, inner)
     scans = item.get("scans") or inner.get("scans")
     # They come newest first (§3.2).
-    scan = newest(scans, lambda scan: times.shipway(text(scan.get("time")), until), newest_first=True).scan
-    written = [each for each in map(text, _times(item, inner, scan)) if each is not None]
-    time = next((each for each in written if times.shipway(each, until) is not None), None)
-    best = written[0] if written else None
+    scan = newest(scans, "time", lambda given: times.shipway(given, until), newest_first=True).scan
+    best, time, occurred_at = _time(item, inner, scan, until)
     returns = meaning.direction is Direction.REVERSE and reverse_awb is not None
     carrier = _first(item, inner, "carrier")
     yield tracking_update(
@@ -85,7 +82,7 @@ def _event(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
         estimated_delivery=_estimate(item, inner),
         remark=text(item.get("scans_current_status")) or text(scan.get("status")) or text(item.get("remarks")),
         location=text(scan.get("location")) or text(item.get("location")),
-        occurred_at=times.shipway(time, until),
+        occurred_at=occurred_at,
         occurred_at_text=time or best,
         test=order_id == _TEST_ORDER or any(map(_is_dummy, (awbno, order_id, carrier, text(item.get("pod"))))),
         body=body,
@@ -128,6 +125,17 @@ def _is_dummy(value: str | None) -> bool:
     return value is not None and value[: len(_DUMMY)].lower() == _DUMMY
 
 
+def _time(item: Item, inner: Mapping[str, Any], scan: Scan, until: int) -> tuple[str | None, str | None, int | None]:
+    """The first text that may be the time, the first that can be read, and what it says; None for what there is not."""
+    best = None
+    for value in _times(item, inner, scan):
+        written = text(value)
+        best = best or written
+        if (moment := times.shipway(written, until)) is not None:
+            return best, written, moment
+    return best, None, None
+
+
 def _times(item: Item, inner: Mapping[str, Any], scan: Scan) -> Iterator[Any]:
     """What may be the time of the update, best first."""
     for name in ("status_time", "scans_current_status_time", "timestamp"):
@@ -153,7 +161,11 @@ def _codes(item: Item, inner: Mapping[str, Any]) -> Iterator[Any]:
 def _read(item: Item, inner: Mapping[str, Any]) -> Meaning:
     """The meaning of the first code that is known, else of the first thing in a code's place."""
     label = short(item.get("current_status_desc")) or short(inner.get("current_status_desc"))
-    codes = [code for value in _codes(item, inner) if (code := short(code_text(value))) is not None]
+    return _meaning_of(label, *[code for value in _codes(item, inner) if (code := short_code(value)) is not None])
+
+
+@lru_cache(maxsize=4096)
+def _meaning_of(label: str | None, *codes: str) -> Meaning:
     turn = next(filter(None, map(turned, (label, *codes))), None)
     for code in codes:
         if code.upper() in tables.STATUSES:
@@ -161,7 +173,6 @@ def _read(item: Item, inner: Mapping[str, Any]) -> Meaning:
     return _uncoded(codes[0] if codes else None, label, turn)
 
 
-@lru_cache(maxsize=4096)
 def _meaning(code: str, label: str | None, turn: Direction | None) -> Meaning:
     row = tables.STATUSES[code.upper()]
     status, direction = never_forward(row.status, FAMILY.get(row.status, Direction.FORWARD), (turn,))
@@ -175,7 +186,6 @@ def _meaning(code: str, label: str | None, turn: Direction | None) -> Meaning:
     )
 
 
-@lru_cache(maxsize=4096)
 def _uncoded(written: str | None, label: str | None, turn: Direction | None) -> Meaning:
     """Without a known code: the exact label where it stands in the code's place or there is no code at all."""
     named = label if written is None else written

@@ -47,7 +47,7 @@ def day(value: Any) -> str | None:
     return None if found is None else found.day.isoformat()
 
 
-def _moment(given: str | None, until: int, *, zone: timedelta = IST, zero_is: timedelta = GMT) -> int | None:
+def _moment(given: str | None, until: int, *, zone: int = IST, zero_is: int = GMT) -> int | None:
     found = None if given is None else written.read(given)
     if found is None:
         return None

@@ -69,6 +69,8 @@ def code(value: Any) -> str | None:
     """A code as text, written in one way: "8" for 8, "8" and "08"."""
     if value is None:
         return None
+    if type(value) is str and value.isalpha():  # the usual case where it is no number
+        return text(value)
     number = integer(value)
     return text(value) if number is None else str(number)
 

@@ -13,6 +13,9 @@ import functools
 import secrets
 import time
 from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
 
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
@@ -43,6 +46,16 @@ from trackpush_server.updates import NONCE_BYTES, TrackingUpdate
 
 _nonce = functools.partial(secrets.token_bytes, NONCE_BYTES)
 _UNTRACED: contextlib.AbstractContextManager[str | None] = contextlib.nullcontext()
+
+
+class _Taken(NamedTuple):
+    """A body whose account is known."""
+
+    match: keys.Match
+    body: bytes
+    """Unpacked."""
+    document: Any = msgspec.UNSET
+    """What `decode` made of it, if its key had to be looked for in it."""
 
 
 class Receiver:
@@ -120,19 +133,17 @@ class Receiver:
             packed = await read(request, limits, self._admission.strangers if match is None else self._admission.known)
         if not packed:
             return answers.PROBE
-        if match is None:
-            again = keys.candidates(request.headers, query, route.path_key)
-            graced = keys.is_in_grace(serving.table, route.aggregator, again, self._wall())
-            found = await self._stranger(serving, route.aggregator, request, packed, graced=graced)
-            if isinstance(found, Answer):
-                return found
-            match = found
-        return await self._take(serving, match, request, unpacked(request, packed, limits))
+        if match is not None:
+            return await self._take(serving, request, _Taken(match, unpacked(request, packed, limits)))
+        again = keys.candidates(request.headers, query, route.path_key)
+        graced = keys.is_in_grace(serving.table, route.aggregator, again, self._wall())
+        found = await self._stranger(serving, route.aggregator, request, packed, graced=graced)
+        return found if isinstance(found, Answer) else await self._take(serving, request, found)
 
     async def _stranger(
         self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes, *, graced: bool
-    ) -> Answer | keys.Match:
-        """The match for a key in the body itself, or the answer to a body without a known key.
+    ) -> Answer | _Taken:
+        """The body, if a key in itself is known, or else the answer to it.
 
         ``graced``: its head has a key that is missing at the moment.
         """
@@ -146,30 +157,32 @@ class Receiver:
                 if match is None and serving.table.grace_by_digest:
                     inside = strangers.keys_in(aggregator, large)
                     graced = graced or keys.is_in_grace(serving.table, aggregator, inside, received_at / 1000)
-            return match or self._without_account(serving, aggregator, Content.UPDATES, graced=graced)
+            if match is not None:
+                return _Taken(match, large)
+            return self._without_account(serving, aggregator, Content.UPDATES, graced=graced)
         document = decode(body, request.headers.get("Content-Type", ""))
         key = body_key(aggregator, document)
         match = keys.find(serving.table, aggregator, iter((key,))) if key else None
         if match is not None:
-            return match
+            return _Taken(match, body, document)
         graced = graced or keys.is_in_grace(serving.table, aggregator, iter((key or "",)), received_at / 1000)
         content = strangers.look(aggregator, document, body, received_at=received_at)
         return self._without_account(serving, aggregator, content, graced=graced)
 
-    async def _take(self, serving: Serving, match: keys.Match, request: Request, body: bytes) -> Answer:
+    async def _take(self, serving: Serving, request: Request, taken: _Taken) -> Answer:
         """Store the updates of a body whose account is known."""
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
             return answers.OVERLOADED
-        account = match.account
+        account = taken.match.account
         received_at = int(self._wall() * 1000)
         content_type = request.headers.get("Content-Type", "")
         try:
             steps = parse_in_steps(
                 account.aggregator,
-                decode(body, content_type),
-                body,
-                key=match.key,
+                decode(taken.body, content_type) if taken.document is msgspec.UNSET else taken.document,
+                taken.body,
+                key=taken.match.key,
                 received_at=received_at,
                 content_type=content_type,
                 most=serving.limits.max_updates_per_body,
