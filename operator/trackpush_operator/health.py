@@ -21,6 +21,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     synced: bool = False
     """All initial lists are in."""
     watches_down: float = 0.0
+    unwatched: tuple[str, ...] = ()
+    """Our own kinds that aren't watched."""
     stalled: dict[str, float] = {}
     """By queue: for how long there was work and none of it came to an end."""
     resynced_ago: float = 0.0
@@ -40,8 +42,11 @@ def why_dead(vitals: Vitals) -> list[str]:
 
 
 def why_unready(vitals: Vitals) -> list[str]:
-    """Reasons why nothing is decided yet."""
-    return ["the first lists aren't in"] if vitals.active and not vitals.synced else []
+    """Reasons why changes have no effect now."""
+    if not vitals.active:
+        return []
+    reasons = [] if vitals.synced else ["the first lists aren't in"]
+    return reasons + [f"{kind} isn't watched: its CustomResourceDefinition is missing" for kind in vitals.unwatched]
 
 
 def application(vitals: Callable[[], Vitals], metrics: Metrics) -> web.Application:

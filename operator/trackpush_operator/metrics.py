@@ -33,6 +33,12 @@ class Metrics:
             "1 while the watches run; 0 from their end until they have run for half a minute again.",
             registry=self.registry,
         )
+        self.kind_watched = Gauge(
+            "trackpush_operator_kind_watched",
+            "1 while one of Trackpush's own kinds is watched; 0 while its CustomResourceDefinition is missing.",
+            ("kind",),
+            registry=self.registry,
+        )
         self.handled = Counter(
             "trackpush_operator_handled",
             "Work done, by queue and result: done or failed.",

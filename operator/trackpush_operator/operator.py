@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -18,6 +19,7 @@ from trackpush_operator.children import Children
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.connection import configuration, kopf_connection
 from trackpush_operator.cluster.errors import ClusterError
+from trackpush_operator.cluster.kinds import OWN
 from trackpush_operator.deciding import Decider
 from trackpush_operator.health import Vitals, application
 from trackpush_operator.intake import Intake
@@ -115,8 +117,10 @@ class Operator:
         state, namespaces = self.state, self._options.namespaces
         intake = Intake(state)
         sync = Sync(cluster, state, intake, namespaces)
-        self.metrics.watching.set_function(lambda: int(watches.down_since is None))
+        self.metrics.watching.set_function(lambda: int(watches.down_since is None and not watches.unwatched))
         self._watches = watches = Watches(sync, intake, self.metrics, lambda: kopf_connection(found), namespaces)
+        for api in OWN:
+            self.metrics.kind_watched.labels(api.kind).set_function(partial(watches.is_watched, api.kind))
         watches.on_start = self.on_watching
         watches.on_list = self._hurry
         routing = Routing(cluster, state, self._builders.routing_secret)
@@ -130,6 +134,7 @@ class Operator:
             if self._options.default_server is not None:
                 await default_server.ensure(cluster, dict(self._options.default_server))
             group.create_task(watches.run())
+            group.create_task(watches.guard())
             group.create_task(watches.compare_lists())
             await self._first_lists(sync, routing)
             self._start(group, "decide", queues.decide, decider.decide)
@@ -250,6 +255,7 @@ class Operator:
         return Vitals(
             active=self._active,
             synced=self.state.complete,
+            unwatched=() if self._watches is None else tuple(sorted(self._watches.unwatched)),
             watches_down=0.0 if down is None else now - down,
             stalled={name: queue.stalled() for name, queue in self.state.queues.by_name().items()},
             resynced_ago=time.monotonic() - self._resynced,

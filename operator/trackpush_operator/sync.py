@@ -32,7 +32,12 @@ class Sync:
         """Find out which optional kinds exist; whether our own do. Changes what `watched` gives."""
         found = await asyncio.gather(*(self._cluster.serves(api) for api in OPTIONAL))
         self._state.served = frozenset(api for api, served in zip(OPTIONAL, found, strict=True) if served)
-        return all(await asyncio.gather(*(self._cluster.serves(api) for api in OWN)))
+        return not await self.missing()
+
+    async def missing(self) -> frozenset[str]:
+        """Names of our own kinds that the API server doesn't serve: their CustomResourceDefinitions are away."""
+        found = await asyncio.gather(*(self._cluster.serves(api) for api in OWN))
+        return frozenset(api.kind for api, served in zip(OWN, found, strict=True) if not served)
 
     def watched(self) -> tuple[Watched, ...]:
         """What is listed and watched."""

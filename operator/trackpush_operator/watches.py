@@ -6,13 +6,14 @@ isn't used: at its end it cancels every task of the loop that was started after 
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import kopf
 import structlog
 
-from trackpush_operator.cluster.api import Body
+from trackpush_operator.cluster.api import Api, Body
 from trackpush_operator.cluster.errors import ClusterError
 from trackpush_operator.handlers import registry, settings
 from trackpush_operator.intake import Intake
@@ -23,6 +24,10 @@ _SETTLED: Final = 30.0
 """Seconds for which the watches have to run to count as running."""
 _QUIET: Final = 1.0
 """Seconds after the last listed object of a kind until that list is taken to be over."""
+_LOOK: Final = 3.0
+"""Seconds between two looks at whether all kinds are still served and watched."""
+_BEGUN: Final = 10.0
+"""Seconds in which kopf finds all kinds and begins to watch them."""
 _PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 Connect = Callable[[], Awaitable[kopf.ConnectionInfo]]
@@ -47,6 +52,10 @@ class Watches:
         """Called when a kind was listed anew: the API server is back."""
         self.down_since: float | None = None
         """Loop time since when no watches have run for long; None while they do."""
+        self._begun = math.inf
+        """Loop time of the last start of kopf; infinite while it doesn't run."""
+        self.unwatched: frozenset[str] = frozenset()
+        """Our own kinds that aren't watched, because the API server doesn't serve them."""
 
     def event(self, kind: str, type_: str | None, body: Body) -> None:
         """Take an event; see `handlers.Sink`."""
@@ -66,11 +75,13 @@ class Watches:
     async def run(self) -> None:
         """Watch for ever."""
         loop = asyncio.get_running_loop()
-        pause = _PAUSE
+        pause, is_first = _PAUSE, True
         while True:
+            await self._until_kinds()
             started = loop.time()
             settled = loop.call_later(_SETTLED, self._settle)
-            error = await self._once()
+            error = await self._once(lists=not is_first)
+            is_first = False
             settled.cancel()
             self.down_since = self.down_since or loop.time()
             self._metrics.restarts.inc()
@@ -81,8 +92,72 @@ class Watches:
     def _settle(self) -> None:
         self.down_since = None
 
-    async def _once(self) -> str:
-        """One run of kopf; why it ended."""
+    async def _until_kinds(self) -> None:
+        """Wait until all of our own kinds are served.
+
+        kopf looks for kinds once, when it starts, and never watches one that is missing then.
+        """
+        while True:
+            try:
+                await self._look()
+                if not self.unwatched:
+                    await self._sync.discover()
+                    return
+                self.down_since = None  # starting the process again would help nobody
+            except ClusterError as error:
+                _log.warning("waiting_for_kinds", reason=str(error))
+            await asyncio.sleep(_PAUSE)
+
+    async def _look(self) -> None:
+        missing = await self._sync.missing()
+        if missing != self.unwatched:
+            _log.warning("kinds_missing", kinds=sorted(missing))
+        self.unwatched = missing
+
+    def is_watched(self, kind: str) -> bool:
+        """Whether one of our own kinds is watched."""
+        return kind not in self.unwatched
+
+    async def guard(self) -> None:
+        """For ever: when one of our own kinds goes, or a watch ends, start all watches anew.
+
+        kopf goes on without a watch that failed, as after a CustomResourceDefinition was replaced, and tells nobody.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK)
+            before = self.unwatched
+            with contextlib.suppress(ClusterError):  # the watches themselves notice that
+                await self._look()
+            if self.unwatched - before or (loop.time() - self._begun > _BEGUN and self._has_ended()):
+                self.restart()
+
+    def _has_ended(self) -> bool:
+        """Whether something isn't watched that should be, by the names of kopf's tasks."""
+        running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
+        return any(name not in running for one in self._sync.watched() for name in self._watchers(one.api))
+
+    def _watchers(self, api: Api) -> list[str]:
+        kind = ".".join(part for part in (api.plural, api.version, api.group) if part)
+        scopes = self._namespaces if api.namespaced and self._namespaces else (None,)
+        return [f"watcher for {kind}@{scope}" for scope in scopes]
+
+    async def _list_all(self) -> None:
+        """List everything: what the watches show from now on says nothing of what was changed while there were none."""
+        while True:
+            try:
+                changes = await self._sync.everything()
+            except ClusterError as error:
+                _log.warning("resync_failed", reason=str(error))
+                await asyncio.sleep(_PAUSE)
+                continue
+            self._metrics.missed.inc(changes)
+            _log.info("listed_again", changes=changes)
+            self.on_list()
+            return
+
+    async def _once(self, *, lists: bool) -> str:
+        """One run of kopf, with a list of everything if it is wanted; why it ended."""
         watched = self._sync.watched()
         self._again.clear()
         tasks = await kopf.spawn_tasks(
@@ -92,16 +167,19 @@ class Watches:
             namespaces=list(self._namespaces),
             standalone=True,
         )
+        self._begun = asyncio.get_running_loop().time()
         self.on_start()
         restart = asyncio.create_task(self._again.wait())
+        listing = [asyncio.create_task(self._list_all())] if lists else []
         try:
             done, _ = await asyncio.wait({*tasks, restart}, return_when=asyncio.FIRST_COMPLETED)
             failures = [one.exception() for one in done if not one.cancelled()]
             return next((type(one).__name__ for one in failures if one is not None), "ended")
         finally:
-            for task in (*tasks, restart):
+            self._begun = math.inf
+            for task in (*tasks, restart, *listing):
                 task.cancel()
-            await asyncio.gather(*tasks, restart, return_exceptions=True)
+            await asyncio.gather(*tasks, restart, *listing, return_exceptions=True)
 
     async def compare_lists(self) -> None:
         """For ever: when kopf listed a kind anew and left out what is known, list it, to learn what was deleted."""

@@ -15,6 +15,7 @@ ALERTS: Final = {
     "TrackpushIngestRefused": "ingest-refused",
     "TrackpushJournalSlow": "journal-slow",
     "TrackpushOperatorNotReconciling": "operator-not-reconciling",
+    "TrackpushKindNotWatched": "kind-not-watched",
     "TrackpushUnknownKeyFlood": "unknown-key-flood",
     "TrackpushUnrecognisedBodies": "unrecognised-bodies",
     "TrackpushUpdatesLost": "updates-lost",

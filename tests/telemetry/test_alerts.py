@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from faults.disk import small_disk
 from faults.outage import post_until_refused
 from journal.stores import sqlite_store, update
-from kube.fixtures import ROOT
+from kube.fixtures import ROOT, install_kinds
 from kube.rig.control_plane import ControlPlane
 from kube.rig.processes import free_ports
 from support.deadline import until
@@ -23,7 +23,7 @@ from support.journal_file import journal_file
 from support.load import Aggregator, Pace, open_aggregator, stream
 from support.manifests import Client, write
 from support.operating import client as cluster_client
-from support.operating import options
+from support.operating import operating, options
 from support.prometheus import Prometheus, hastened
 from support.server import ServerProcess, running
 from support.sink import Arrival, Sink, hang, open_sink
@@ -174,6 +174,26 @@ async def test_an_operator_without_its_api_server_reconciles_nothing_until_it_is
         prometheus.forget(f"127.0.0.1:{port}")
         kept.cancel()
         await asyncio.gather(kept, return_exceptions=True)
+
+
+async def test_a_kind_whose_definition_is_deleted_is_not_watched_until_it_is_back(
+    prometheus: Prometheus, own_api_server: ControlPlane
+) -> None:
+    (port,) = free_ports(1)
+    given = options(own_api_server.kubeconfig, "kinds", health_listen=("127.0.0.1", port), lease_seconds=60.0)
+    async with cluster_client(own_api_server.kubeconfig) as cluster:
+        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kinds"}})
+    prometheus.scrape(f"127.0.0.1:{port}", namespace="kinds", pod="operator-0")
+    try:
+        async with operating(given):
+            delete = ("delete", "crd", "pushconfigs.trackpush.dev", "--timeout=60s")
+            await asyncio.to_thread(own_api_server.kubectl, *delete)
+            alert = await prometheus.until_firing("TrackpushKindNotWatched", namespace="kinds")
+            assert alert["labels"]["kind"] == "PushConfig"
+            await asyncio.to_thread(install_kinds, own_api_server)
+            await prometheus.until_over("TrackpushKindNotWatched", namespace="kinds")
+    finally:
+        prometheus.forget(f"127.0.0.1:{port}")
 
 
 async def _as_the_kubelet_does(given: OperatorOptions) -> None:
