@@ -40,7 +40,8 @@ DEEP = {"flow": "[", "closed flow": "[]", "blocks": "- ", "keys": "? "}
 
 
 def _lines(node: Any) -> Iterator[tuple[str, int]]:
-    yield type(node).__name__, node.start_mark.line if node.value else 0  # where nothing is, "here" is a matter of taste
+    # Where nothing is, "here" is a matter of taste.
+    yield type(node).__name__, node.start_mark.line if node.value else 0
     if isinstance(node, yaml.SequenceNode):
         for entry in node.value:
             yield from _lines(entry)
