@@ -67,6 +67,11 @@ class Label(click.ParamType[tuple[str, str]]):
     "--default-server", type=click.Path(path_type=Path), help="JSON file of a WebhookServer to apply at the start."
 )
 @click.option(
+    "--drop-unwatched",
+    is_flag=True,
+    help="With --namespace: stop serving the clients of other namespaces. Without it they are served as before.",
+)
+@click.option(
     "--allow-any-pod-template",
     "any_pod_template",
     is_flag=True,
@@ -121,6 +126,7 @@ def command(
     identity: str | None,
     health_listen: tuple[str, int],
     default_server: Path | None,
+    drop_unwatched: bool,
     any_pod_template: bool,
     no_fixed_user: bool,
     monitor_labels: tuple[tuple[str, str], ...],
@@ -150,6 +156,7 @@ def command(
             image_pull_policy=image_pull_policy,
             image_pull_secrets=image_pull_secrets,
             namespaces=namespaces,
+            drop_unwatched=drop_unwatched,
             operator_namespace=operator_namespace,
             operator_labels=dict(labels) or dict(DEFAULT_LABELS),
             lease_namespace=lease_namespace or operator_namespace,

@@ -8,7 +8,6 @@ A table that is new to this process is held: none of its shards may be written b
 it has been decided about once. Else half a table would reach the pods, and clients would be answered with 401.
 """
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,6 +33,7 @@ from trackpush_operator.cache import Cache, Ref
 from trackpush_operator.claims import KEY_MEMORY, Claim, Claims
 from trackpush_operator.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
 from trackpush_operator.objects import Item, Key, Kind, resource_of, server_key
+from trackpush_operator.scope import Scope
 from trackpush_operator.tables import Entry, Id, Sort, Table
 from trackpush_operator.uses import Use, Uses
 
@@ -89,11 +89,13 @@ class Compiler:
     def __init__(
         self,
         cache: Cache,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
         *,
         grace_seconds: float = GRACE_SECONDS,
         key_memory: float = KEY_MEMORY,
+        scope: Scope | None = None,
     ) -> None:
+        self._scope = scope or Scope()
         self._wall = wall
         self._grace_seconds = grace_seconds
         self.tables: dict[str, Table] = {}
@@ -108,12 +110,16 @@ class Compiler:
     def adopt(self, table: Table) -> set[Key]:
         """Begin with a server's table as it stands in the cluster, held until all of the keys given are decided."""
         self.tables[table.server] = table
-        inside = {key_of(what) for what in table.ids()}
+        inside = {key_of(what) for what in table.ids() if not self._keeps(key_of(what))}
         for what in table.ids():
             key = key_of(what)
-            self._claims.adopt(*_held_keys(table, what))
+            claims, _, until = _held_keys(table, what)
+            self._claims.adopt(claims, key, until)
             if what[0] != "reserved":
                 self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
+            if what[0] == "account" and self._keeps(key):  # nobody else will claim its keys for it
+                mine = self._claims.claimed_by(key) | frozenset(claims)
+                self._claims.replace(key, "", mine, now=self._wall())
         webhooks = self._cache.webhooks_of(table.server)
         pushes = {
             Key(Kind.PUSH, namespace, name)
@@ -123,6 +129,10 @@ class Compiler:
         keys = {server_key(table.server)} | inside | webhooks | pushes
         self._awaited[table.server] = set(keys)
         return keys
+
+    def _keeps(self, key: Key) -> bool:
+        """Whether what is served of it stays, because the operator doesn't watch it."""
+        return key.kind is not Kind.SERVER and self._scope.keeps(key.namespace)
 
     def is_held(self, server: str) -> bool:
         """Whether nothing of this server's table may be written yet."""
@@ -146,6 +156,8 @@ class Compiler:
         What was served of it before is still served.
         """
         effects = Effects()
+        if self._keeps(key):
+            return effects
         item = self._cache.items.get(key)
         try:
             self._decide(key, item, effects)
@@ -180,12 +192,26 @@ class Compiler:
         table = self.tables.get(key.full_name)
         if compiled.settings is not None and table is not None:  # else what was there stays
             self._put(table, ("settings", key.full_name), compiled.settings, effects)
+        if table is not None:
+            self._dismiss(table, resource, effects)
         self.verdicts[key] = Verdict(
             generation=item.generation,
             problems=(*problems, *compiled.problems),
             servers=(key.full_name,),
             served=compiled.settings is not None,
         )
+
+    def _dismiss(self, table: Table, server: Resource, effects: Effects) -> None:
+        """Take out what isn't watched and what the server serves no longer for sure: labels of others aren't known."""
+        spec = server.spec
+        if not isinstance(spec, WebhookServerSpec) or spec.allowed_namespaces.from_ != "Same":
+            return
+        for what in list(table.ids()):
+            key = key_of(what)
+            if what[0] != "settings" and key.namespace != server.namespace and self._keeps(key):
+                self._put(table, what, None, effects)
+                kept = frozenset(claim for claim in self._claims.claimed_by(key) if claim[0] != table.server)
+                self._claim(key, "", kept, effects)
 
     def _forget(self, key: Key, effects: Effects) -> None:
         if key.kind is Kind.WEBHOOK:

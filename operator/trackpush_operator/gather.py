@@ -1,5 +1,7 @@
 """State → snapshots: the only place where decisions about statuses get what they depend on."""
 
+from functools import partial
+
 import msgspec
 
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
@@ -11,6 +13,7 @@ from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
 from trackpush_operator.hosts import HostPath, claim_of, hosts_of_others, withheld
 from trackpush_operator.objects import Item, Key, resource_of, server_key
+from trackpush_operator.scope import unwatched
 from trackpush_operator.state import State
 
 
@@ -65,6 +68,7 @@ def server_snapshot(state: State, item: Item) -> ServerSnapshot:
         ready=len(state.fleet.ready_pods(key.full_name)),
         served=spread is not None and spread.served,
         unasked="" if spread is None else spread.trouble,
+        unwatched={} if table is None else unwatched(table, state.scope),
     )
 
 
@@ -99,4 +103,5 @@ def _server_spec(state: State, server: str) -> WebhookServerSpec | None:
 def taken_hosts(state: State, item: Item) -> frozenset[HostPath]:
     """What other WebhookServers own of all hosts, as far as this one can't have it."""
     others = (state.cache.items[server_key(name)] for name in state.cache.servers)
-    return hosts_of_others(claim_of(item), (claim_of(other) for other in others if other.key != item.key))
+    claim = partial(claim_of, any_pod_template=state.any_pod_template)
+    return hosts_of_others(claim(item), (claim(other) for other in others if other.key != item.key))

@@ -12,6 +12,7 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Reason
 from trackpush_api.settings import compile_settings
 from trackpush_api.vocabulary import Aggregator
+from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.objects import Item, resource_of
 
 ANY_HOST: Final = ""
@@ -46,19 +47,22 @@ def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[H
     return frozenset(taken)
 
 
-def claim_of(item: Item) -> HostClaim:
-    """What a WebhookServer claims; nothing while its spec can't be read."""
-    is_valid, hosts = _read(item)
+def claim_of(item: Item, *, any_pod_template: bool = False) -> HostClaim:
+    """What a WebhookServer claims; nothing while its spec can't be read, or its podTemplate is refused."""
+    is_valid, hosts = _read(item, any_pod_template=any_pod_template)
     return HostClaim(namespace=item.key.namespace, order=item.order, is_valid=is_valid, hosts=hosts)
 
 
 @lru_cache(maxsize=512)
-def _read(item: Item) -> tuple[bool, frozenset[HostPath]]:
+def _read(item: Item, *, any_pod_template: bool) -> tuple[bool, frozenset[HostPath]]:
     resource, problems = resource_of(item)
     problems += compile_settings(resource, secrets={}).problems
     is_valid = not any(one.reason is Reason.INVALID for one in problems)
     spec = resource.spec
-    return is_valid, _claimed(spec) if isinstance(spec, WebhookServerSpec) else frozenset()
+    if not isinstance(spec, WebhookServerSpec):
+        return False, frozenset()
+    is_allowed = any_pod_template or next(iter(objections(spec.pod_template)), None) is None
+    return is_valid and is_allowed, _claimed(spec)
 
 
 def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:

@@ -31,6 +31,7 @@ from trackpush_operator.options import OperatorOptions
 from trackpush_operator.readback import Readback
 from trackpush_operator.reporting import Reporter
 from trackpush_operator.routing import Routing
+from trackpush_operator.scope import Scope
 from trackpush_operator.state import State, new_revision
 from trackpush_operator.sync import Sync
 from trackpush_operator.watches import Watches
@@ -58,7 +59,10 @@ class Operator:
         self._identity = options.identity or f"{socket.gethostname()}_{new_revision()}"
         self.metrics = Metrics()
         self.state = State(
-            self.metrics, any_pod_template=options.any_pod_template, key_memory=options.key_memory_seconds
+            self.metrics,
+            any_pod_template=options.any_pod_template,
+            key_memory=options.key_memory_seconds,
+            scope=Scope(frozenset(options.namespaces), options.drop_unwatched),
         )
         self._watches: Watches | None = None
         self._active = False

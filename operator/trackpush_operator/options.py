@@ -26,6 +26,8 @@ class OperatorOptions:
     """Names of Secrets in each WebhookServer's own namespace."""
     namespaces: tuple[str, ...] = ()
     """Watched namespaces; none means all."""
+    drop_unwatched: bool = False
+    """Stop serving what routing tables hold of namespaces that aren't watched."""
     operator_namespace: str = "trackpush"
     """Where the operator's own pods run."""
     operator_labels: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_LABELS))

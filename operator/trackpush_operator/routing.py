@@ -21,6 +21,7 @@ from trackpush_operator.compiling import key_of
 from trackpush_operator.intake import ROUTING
 from trackpush_operator.objects import Key, server_key
 from trackpush_operator.owned import apply_owned, as_owner
+from trackpush_operator.scope import unwatched
 from trackpush_operator.state import ShardKey, State, new_revision
 from trackpush_operator.tables import Part, Table
 
@@ -50,6 +51,11 @@ class Routing:
             for body in page.items:
                 self._seed(table, key, body)
                 self._state.fleet.take_child("Secret", body)
+        others = unwatched(table, self._state.scope)
+        if others:
+            _log.warning(
+                "namespaces_not_watched", server=table.server, namespaces=list(others), kept=sum(others.values())
+            )
         for other in self._state.compiler.adopt(table):
             self._state.queues.decide.add(other)
 

@@ -15,6 +15,7 @@ from trackpush_operator.graves import Graves
 from trackpush_operator.metrics import Metrics
 from trackpush_operator.objects import Key
 from trackpush_operator.readings import Readings
+from trackpush_operator.scope import Scope
 from trackpush_operator.workqueue import WorkQueue
 
 ShardKey = tuple[str, str]
@@ -69,14 +70,18 @@ class State:
         *,
         any_pod_template: bool = False,
         key_memory: float = KEY_MEMORY,
+        scope: Scope | None = None,
     ) -> None:
+        self.scope = scope or Scope()
         self.metrics = metrics
         self.clock = clock or Clock()
         self.any_pod_template = any_pod_template
         self.graves = Graves()
         self.cache = Cache(self.graves)
         self.fleet = Fleet(self.graves)
-        self.compiler = Compiler(self.cache, lambda: self.clock.wall().timestamp(), key_memory=key_memory)
+        self.compiler = Compiler(
+            self.cache, lambda: self.clock.wall().timestamp(), key_memory=key_memory, scope=self.scope
+        )
         self.readings = Readings(self.fleet)
         self.queues = Queues()
         self.applied: dict[Key, str] = {}

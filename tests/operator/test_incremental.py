@@ -31,7 +31,7 @@ class World:
 
     def __init__(self) -> None:
         self.cache = Cache(Graves())
-        self.compiler = Compiler(self.cache, grace_seconds=0, key_memory=0)  # nothing that was before counts
+        self.compiler = Compiler(self.cache, lambda: 0.0, grace_seconds=0, key_memory=0)  # without memory
         self.bodies: dict[tuple[str, str, str], Body] = {}
         self.queue: list[Key] = []
 

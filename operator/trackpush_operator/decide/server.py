@@ -13,6 +13,7 @@ from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.hosts import HostPath, withheld
 
+_MOST_NAMESPACES: Final = 5
 _UNDERSCORES: Final = "trackpush.dev/underscores"
 _MOST_OBJECTIONS: Final = 5
 
@@ -42,6 +43,8 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All ready pods were asked, and serve the settings."""
     unasked: str = ""
     """Why a pod can't be asked."""
+    unwatched: dict[str, int] = {}
+    """Entries of namespaces that the operator doesn't watch, by namespace."""
 
 
 def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
@@ -52,7 +55,22 @@ def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
     done = Finding(PROGRAMMED, "True", PROGRAMMED, "every pod is ready and serves the settings")
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, first(_PROGRAMMED, snapshot, done))
-    return summary(parts), *parts
+    return summary(parts), *parts, *_unwatched(snapshot)
+
+
+def _unwatched(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
+    """A condition that is there only while something is wrong. It isn't about this resource, so Ready is without it."""
+    if not snapshot.unwatched:
+        return ()
+    names = list(snapshot.unwatched)
+    shown = ", ".join(names[:_MOST_NAMESPACES])
+    more = f" and {len(names) - _MOST_NAMESPACES} more" if len(names) > _MOST_NAMESPACES else ""
+    message = (
+        f"it serves {sum(snapshot.unwatched.values())} resources of namespaces that the operator doesn't watch"
+        f" ({shown}{more}): they stay as they were, and changes of them have no effect. Add the namespaces to the"
+        " chart's watch.namespaces, or set watch.dropOthers to stop serving them"
+    )
+    return (Finding("Watched", "False", "NamespacesNotWatched", message),)
 
 
 def makes_children(snapshot: ServerSnapshot) -> bool:
