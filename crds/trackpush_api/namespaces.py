@@ -1,7 +1,7 @@
 """What was compiled of each namespace, so that a change compiles only the namespaces that it concerns. Pure.
 
 A namespace depends on its own resources and Secrets, on the WebhookServer, and on who owns the keys that it claims.
-Resources and Secrets are compared by identity: a file that did not change keeps its objects.
+Resources are compared by identity: a file that did not change keeps its objects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,14 +33,11 @@ class Inputs(msgspec.Struct, kw_only=True):
     secrets: Secrets = {}
 
     def is_same(self, other: "Inputs") -> bool:
-        """Whether both hold the very same objects."""
-        return all(
-            len(mine) == len(others) and all(one is two for one, two in zip(mine, others, strict=True))
-            for mine, others in (
-                (self.webhooks, other.webhooks),
-                (self.pushes, other.pushes),
-                (self.secrets.values(), other.secrets.values()),
-            )
+        """Whether both hold the same: resources are equal to themselves only, Secrets by their values."""
+        return (
+            self.webhooks == other.webhooks
+            and self.pushes == other.pushes
+            and dict(self.secrets) == dict(other.secrets)
         )
 
 

@@ -96,7 +96,7 @@ def test_only_the_namespace_of_a_changed_file_is_compiled_again(changed: str) ->
     compile_table(parsed.resources, parsed.secrets, memory=memory)
     before = memory.compiled
     name = "server" if changed == "server" else f"{chance.choice(names)}-{changed}"
-    read[name] = read_file(name, texts[name])
+    read[name] = read_file(name, texts[name].replace("key-of-the-client", "other-key-of-the-client"))
 
     parsed = join(read.values())
     compile_table(parsed.resources, parsed.secrets, memory=memory)

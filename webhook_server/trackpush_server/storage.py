@@ -24,6 +24,7 @@ from trackpush_server.journal.sqlite.connection import check_library
 from trackpush_server.journal.sqlite.folder import UnusableFolderError, check, check_kept
 from trackpush_server.journal.sqlite.version import UnsafeSqliteError
 from trackpush_server.options import ServeOptions
+from trackpush_server.runtime import uncollected
 from trackpush_server.telemetry.leases import LeaseTelemetry
 
 _PAUSE = 0.25
@@ -35,7 +36,8 @@ async def storage_of(source: Source, *, waits: bool = False) -> Storage:
     told = False
     while True:
         try:
-            loaded = await asyncio.to_thread(source.load)
+            with uncollected():
+                loaded = await asyncio.to_thread(source.load)
         except OSError:
             return Sqlite()  # the start tells
         if loaded.table is not None:

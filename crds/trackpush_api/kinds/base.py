@@ -1,6 +1,8 @@
 """What the models of all kinds share: camelCase on the wire, unknown fields refused, Secrets by reference only."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -17,6 +19,14 @@ class ApiModel(BaseModel):
     """Base of all parts of a resource."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, frozen=True, strict=True)
+
+
+Model = TypeVar("Model", bound=ApiModel)
+
+
+def all_defaults(model: type[Model]) -> Callable[[], Model]:
+    """A factory of this model with its defaults: one frozen instance, which all resources share to save memory."""
+    return cache(lambda: model.model_validate({}))
 
 
 def rule(expression: str, message: str) -> dict[str, str]:

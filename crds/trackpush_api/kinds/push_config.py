@@ -5,7 +5,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from trackpush_api.kinds import patterns
-from trackpush_api.kinds.base import ATOMIC, SET, ApiModel, Code, Duration, SecretSource, checked_by, list_map, rule
+from trackpush_api.kinds.base import (
+    ATOMIC,
+    SET,
+    ApiModel,
+    Code,
+    Duration,
+    SecretSource,
+    all_defaults,
+    checked_by,
+    list_map,
+    rule,
+)
 
 HeaderName = Annotated[str, Field(pattern=patterns.HEADER_NAME, min_length=1, max_length=128)]
 
@@ -170,7 +181,7 @@ class Delivery(ApiModel):
     """How pushes are sent."""
 
     timeout: Duration = Field("10s", description="For one whole attempt; at most 2m.")
-    retry: Retry = Field(default_factory=lambda: Retry.model_validate({}), description="When to try again.")
+    retry: Retry = Field(default_factory=all_defaults(Retry), description="When to try again.")
     max_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(16, description="Attempts at once.")
     rate_limit: RateLimit | None = Field(None, description="Bound on attempts over time.")
     ordering: Literal["PerShipment", "None"] = Field(
@@ -191,7 +202,7 @@ class PushConfigSpec(ApiModel):
     auth: Auth | None = Field(None, description="How Trackpush authenticates itself.")
     tls: Tls | None = Field(None, description="Private CA and client certificate.")
     signing: Signing | None = Field(None, description="Standard Webhooks signatures.")
-    payload: Payload = Field(default_factory=lambda: Payload.model_validate({}), description="Form of the body.")
-    filter: Filter = Field(default_factory=lambda: Filter.model_validate({}), description="Which updates.")
-    delivery: Delivery = Field(default_factory=lambda: Delivery.model_validate({}), description="How they are sent.")
+    payload: Payload = Field(default_factory=all_defaults(Payload), description="Form of the body.")
+    filter: Filter = Field(default_factory=all_defaults(Filter), description="Which updates.")
+    delivery: Delivery = Field(default_factory=all_defaults(Delivery), description="How they are sent.")
     suspend: bool = Field(False, description="Pushes wait; none is lost.")

@@ -14,6 +14,7 @@ from trackpush_api.kinds.base import (
     Name,
     SecretKeySelector,
     SecretSource,
+    all_defaults,
     checked_by,
     list_map,
     rule,
@@ -293,14 +294,12 @@ class WebhookServerSpec(ApiModel):
         False,
         description="No pods: nothing is received or pushed, nothing is lost. While it is so the storage may change.",
     )
-    retention: Retention = Field(
-        default_factory=lambda: Retention.model_validate({}), description="How long things are kept."
-    )
+    retention: Retention = Field(default_factory=all_defaults(Retention), description="How long things are kept.")
     encryption: Encryption | None = Field(None, description="Bodies are encrypted in the journal; not by default.")
-    limits: Limits = Field(default_factory=lambda: Limits.model_validate({}), description="Bounds of the receiver.")
-    egress: Egress = Field(default_factory=lambda: Egress.model_validate({}), description="Where pushes may go.")
+    limits: Limits = Field(default_factory=all_defaults(Limits), description="Bounds of the receiver.")
+    egress: Egress = Field(default_factory=all_defaults(Egress), description="Where pushes may go.")
     allowed_namespaces: AllowedNamespaces = Field(
-        default_factory=lambda: AllowedNamespaces.model_validate({}), description="Whose resources are served."
+        default_factory=all_defaults(AllowedNamespaces), description="Whose resources are served."
     )
     monitoring: Monitoring | None = Field(None, description="Metrics for a Prometheus in another namespace.")
     pod_template: PodTemplate | None = Field(None, description="Overrides of the pods.")

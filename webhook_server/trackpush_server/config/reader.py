@@ -56,7 +56,7 @@ class FolderReader:
         Raises:
             OSError: the folder can't be read.
         """
-        contents = [self._content(found) for found in self._walk()]
+        contents = [self._content(found) for found in self.look()]
         self._contents = {one.found.name: one for one in contents}
         return tuple(contents)
 

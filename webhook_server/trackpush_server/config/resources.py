@@ -44,6 +44,8 @@ class ResourceFolder:
         self._good_server: Resource | None = None
         self._table: RoutingTable | None = None
         self._read_whole: set[str] = set()
+        self._last: tuple[object, Loaded] | None = None
+        """What the last reading gave, and all that it depends on."""
 
     def fingerprint(self) -> Hashable:
         """Names, stamps and troubles of all files, and how many lost resources were given up.
@@ -56,6 +58,12 @@ class ResourceFolder:
     def load(self) -> Loaded:
         """Read what changed, and compile; see `Source`."""
         contents = self._reader.read()
+        basis = contents, self._losses.count
+        if self._last is None or self._last[0] != basis:
+            self._last = basis, self._compile(contents)
+        return self._last[1]
+
+    def _compile(self, contents: Sequence[FileContent]) -> Loaded:
         parsed = join(one.read for one in contents)
         present = {(one.kind, one.full_name) for one in parsed.resources}
         held = self._losses.note(parsed.resources, contents, self._clock())
@@ -115,11 +123,12 @@ class _Losses:
 
     def __init__(self) -> None:
         self.warnings: tuple[str, ...] = ()
+        self.count = 0
+        """How many were given up so far."""
         self._files: dict[Served, str] = {}
         """Where each was last."""
         self._since: dict[Served, float] = {}
         self._given_up: set[Served] = set()
-        self._count = 0
 
     def file_of(self, title: Served) -> str | None:
         """Where a resource was last."""
@@ -130,8 +139,8 @@ class _Losses:
         for title, since in self._since.items():
             if now - since >= GRACE and title not in self._given_up:
                 self._given_up.add(title)
-                self._count += 1
-        return self._count
+                self.count += 1
+        return self.count
 
     def note(self, resources: Iterable[Resource], contents: Iterable[FileContent], now: float) -> set[Served]:
         """Take note of what there is; which of the others are still to be served."""

@@ -18,6 +18,8 @@ from trackpush_server.runtime import uncollected
 from trackpush_server.telemetry.routing import RoutingTelemetry
 
 POLL_SECONDS = 0.25
+_SETTLING_SECONDS = 0.1
+"""Between the two looks at a change."""
 
 Swap = Callable[[], Awaitable[None]]
 """Takes a table that was prepared over, on the loop."""
@@ -144,7 +146,7 @@ class Watcher:
         seen = self._taken
         failed = False
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS if seen == self._taken else _SETTLING_SECONDS)
             try:
                 now = await asyncio.to_thread(self._source.fingerprint)
                 if now != self._taken and now == seen:
