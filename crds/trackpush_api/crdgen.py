@@ -4,9 +4,15 @@ from typing import Any
 
 from trackpush_api.kinds import KINDS, Kind
 from trackpush_api.kinds.base import GROUP, VERSION
+from trackpush_api.kinds.patterns import WORDS
 from trackpush_api.structural import structural
 
 _MOST_CONDITIONS = 16
+_SCALE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
 
 
 def definitions() -> dict[str, dict[str, Any]]:
@@ -28,11 +34,11 @@ def _definition(kind: Kind) -> dict[str, Any]:
         _column(name, path, "integer" if name == "Replicas" else "string"),
         _column("Age", ".metadata.creationTimestamp", "date"),
     ]
-    spec = structural(kind.spec.model_json_schema(by_alias=True))
+    spec = with_words(structural(kind.spec.model_json_schema(by_alias=True)))
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": {"app.kubernetes.io/name": "trackpush"}},
         "spec": {
             "group": GROUP,
             "names": {
@@ -50,7 +56,7 @@ def _definition(kind: Kind) -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "additionalPrinterColumns": columns,
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} | ({"scale": dict(_SCALE)} if kind.name == "WebhookServer" else {}),
                     "schema": {
                         "openAPIV3Schema": {
                             "type": "object",
@@ -75,37 +81,86 @@ def _column(name: str, path: str, kind: str = "string") -> dict[str, Any]:
     return {"name": name, "type": kind, "jsonPath": path}
 
 
+def with_words(node: Any) -> Any:
+    """The schema with a CEL rule in place of each pattern: the API server answers with what to write, not a regex."""
+    if isinstance(node, list):
+        return [with_words(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    result = {name: with_words(part) for name, part in node.items() if name != "x-kubernetes-validations"}
+    rules = list(node.get("x-kubernetes-validations", ()))
+    pattern = result.get("pattern")
+    if isinstance(pattern, str) and pattern in WORDS:
+        del result["pattern"]
+        rules.insert(0, {"rule": f'self.matches(r"""{pattern}""")', "message": f"write {WORDS[pattern]}"})
+    if rules:
+        result["x-kubernetes-validations"] = rules
+    return result
+
+
 def _status(kind: Kind) -> dict[str, Any]:
-    text = {"type": "string", "maxLength": 4096}
-    own: dict[str, Any] = {}
-    if kind.name == "AggregatorWebhook":
-        own = {
-            "url": {**text, "description": "URL to paste into the aggregator's panel."},
-            "setup": {**text, "description": "Where and how to paste it."},
-        }
-    condition = {
-        "type": "object",
-        "required": ["type", "status", "reason", "message", "lastTransitionTime"],
-        "properties": {
-            "type": {"type": "string", "maxLength": 316},
-            "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
-            "reason": {"type": "string", "maxLength": 1024},
-            "message": {"type": "string", "maxLength": 32768},
-            "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
-            "lastTransitionTime": {"type": "string", "format": "date-time"},
-        },
-    }
     return {
         "type": "object",
+        "description": "What the operator found; it alone writes this.",
         "properties": {
-            **own,
-            "observedGeneration": {"type": "integer", "format": "int64"},
+            **_OWN.get(kind.name, {}),
+            "observedGeneration": {
+                "type": "integer",
+                "format": "int64",
+                "description": "The metadata.generation that this status is about; an older one is out of date.",
+            },
             "conditions": {
                 "type": "array",
+                "description": "One entry for each type of condition; Ready is the summary.",
                 "maxItems": _MOST_CONDITIONS,
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["type"],
-                "items": condition,
+                "items": _CONDITION,
             },
         },
     }
+
+
+_TEXT = {"type": "string", "maxLength": 4096}
+_COUNT = {"type": "integer", "format": "int32", "minimum": 0}
+_OWN: dict[str, dict[str, Any]] = {
+    "AggregatorWebhook": {
+        "url": {**_TEXT, "description": "URL to paste into the aggregator's panel."},
+        "setup": {**_TEXT, "description": "Where and how to paste it."},
+    },
+    "WebhookServer": {
+        "replicas": {**_COUNT, "description": "Pods that there are, ready or not."},
+        "readyReplicas": {**_COUNT, "description": "Pods that are ready."},
+        "selector": {**_TEXT, "description": "Labels of the pods, for autoscalers."},
+    },
+}
+_CONDITION = {
+    "type": "object",
+    "description": "One thing that is so, is not so, or is unknown.",
+    "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+    "properties": {
+        "type": {"type": "string", "maxLength": 316, "description": "What the condition is about, such as Accepted."},
+        "status": {
+            "type": "string",
+            "enum": ["True", "False", "Unknown"],
+            "description": "Whether it is so; False always needs somebody's attention, or passes by itself.",
+        },
+        "reason": {"type": "string", "maxLength": 1024, "description": "The cause in one word, for programs."},
+        "message": {
+            "type": "string",
+            "maxLength": 32768,
+            "description": "The cause in a sentence, and what to do about it.",
+        },
+        "observedGeneration": {
+            "type": "integer",
+            "format": "int64",
+            "minimum": 0,
+            "description": "The metadata.generation that this condition is about.",
+        },
+        "lastTransitionTime": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Since when the condition has this status.",
+        },
+    },
+}

@@ -8,44 +8,20 @@ from collections.abc import Iterable
 from typing import Final
 
 from trackpush_api.kinds import patterns
+from trackpush_api.kinds.reserved import RESERVED, RESERVED_PREFIX
 
 MOST_VALUE: Final = 8192
 """Bytes of one value: more is refused by common servers (Apache's LimitRequestFieldSize is 8190)."""
 MOST_HEADERS: Final = 32 * 1024
 """Bytes of all headers of a PushConfig; with more, common servers answer 431."""
 
-RESERVED: Final = frozenset(
-    {
-        "accept-encoding",
-        "baggage",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "traceparent",
-        "tracestate",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "webhook-id",
-        "webhook-signature",
-        "webhook-timestamp",
-    },
-)
-"""Headers that frame the message, describe its coding, belong to the connection, or are set for each push."""
-_RESERVED_PREFIX: Final = "trackpush-"
 _NAME: Final = re.compile(patterns.HEADER_NAME)
 _BAD: Final = re.compile(r"[^\t\x20-\x7e]")
 
 
 def is_reserved(name: str) -> bool:
     """Whether Trackpush sets this header itself."""
-    return name.lower() in RESERVED or name.lower().startswith(_RESERVED_PREFIX)
+    return name.lower() in RESERVED or name.lower().startswith(RESERVED_PREFIX)
 
 
 def objection_to_name(name: str) -> str | None:

@@ -77,6 +77,10 @@ class Fleet:
         old = self.pods.drop(place, version) if kind == "Pod" else self.children.drop(place, version)
         return set() if old is None else {server_of(old)}
 
+    def count_pods(self, server: str) -> int:
+        """How many pods of it there are, ready or not."""
+        return sum(1 for _ in self.pods.of(server))
+
     def ready_pods(self, server: str) -> list[Pod]:
         """Those that traffic reaches."""
         return [pod for pod in self.pods.of(server) if pod.ready]

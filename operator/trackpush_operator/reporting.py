@@ -7,7 +7,15 @@ import structlog
 
 from trackpush_operator.cluster.api import Api, Body, Cluster
 from trackpush_operator.cluster.errors import ClusterError, NotFoundError
-from trackpush_operator.cluster.kinds import EVENTS, MANAGER, PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.cluster.kinds import (
+    COMPONENT_LABEL,
+    EVENTS,
+    INSTANCE_LABEL,
+    MANAGER,
+    PUSH_CONFIGS,
+    SERVERS,
+    WEBHOOKS,
+)
 from trackpush_operator.contests import contested
 from trackpush_operator.decide import push, server, webhook
 from trackpush_operator.decide.conditions import Condition, Finding, StatusOfResource, merged
@@ -60,7 +68,8 @@ class Reporter:
 
     def _decide(self, item: Item, before: StatusOfResource) -> StatusOfResource:
         verdict = self._state.compiler.verdicts[item.key]
-        url = setup = None
+        url = setup = selector = None
+        replicas = ready = None
         was = any(
             (one.type, one.status, one.observed_generation) == (PROGRAMMED, "True", item.generation)
             for one in before.conditions
@@ -72,9 +81,20 @@ class Reporter:
         elif item.key.kind is Kind.PUSH:
             found = push.findings(push_snapshot(self._state, item, verdict, was_served=was))
         else:
-            found = server.findings(server_snapshot(self._state, item))
+            of_server = server_snapshot(self._state, item)
+            found = server.findings(of_server)
+            replicas, ready = self._state.fleet.count_pods(item.key.full_name), of_server.ready
+            selector = f"{INSTANCE_LABEL}={item.key.name},{COMPONENT_LABEL}=server"
         conditions = merged(before.conditions, found, generation=item.generation, now=self._state.clock.stamp())
-        return StatusOfResource(observed_generation=item.generation, url=url, setup=setup, conditions=conditions)
+        return StatusOfResource(
+            observed_generation=item.generation,
+            url=url,
+            setup=setup,
+            replicas=replicas,
+            ready_replicas=ready,
+            selector=selector,
+            conditions=conditions,
+        )
 
     async def _tell_server(self, server: str, transition: Transition) -> None:
         """An Event in the WebhookServer's namespace: what tenants must not know of each other is for its admin."""
@@ -126,6 +146,9 @@ def _patch(status: StatusOfResource) -> Body:
             "observedGeneration": status.observed_generation,
             "url": status.url,
             "setup": status.setup,
+            "replicas": status.replicas,
+            "readyReplicas": status.ready_replicas,
+            "selector": status.selector,
             "conditions": msgspec.to_builtins(conditions),
         }
     }

@@ -1,6 +1,8 @@
 """The cluster that the tests run on is a real one, and our kinds are in it."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +20,7 @@ def test_it_tells_its_version_and_has_controllers(api_server: ApiServer) -> None
 @pytest.mark.parametrize(
     ("kind", "short", "columns"),
     [
-        ("pushconfigs", "pc", ["Ready", "Reason", "URL", "Age"]),
+        ("pushconfigs", "pcfg", ["Ready", "Reason", "URL", "Age"]),
         ("aggregatorwebhooks", "aw", ["Ready", "Reason", "URL", "Age"]),
         ("webhookservers", "whs", ["Ready", "Reason", "Age"]),
     ],
@@ -52,3 +54,42 @@ def test_our_kinds_stand_in_no_state_of_repair(api_server: ApiServer) -> None:
     for kind in ("pushconfigs", "aggregatorwebhooks", "webhookservers"):
         status = api_server.get("crd", f"{kind}.trackpush.dev")["status"]
         assert not [one for one in status["conditions"] if one["type"] == "NonStructuralSchema"]
+
+
+def test_no_short_name_is_one_of_kubernetes_itself(api_server: ApiServer) -> None:
+    listed = api_server.kubectl("api-resources", "--no-headers", "-o", "wide").stdout.splitlines()
+    ours = [line.split() for line in listed if "trackpush.dev/" in line]
+    others = {name for line in listed if "trackpush.dev/" not in line for name in line.split()[1].split(",")}
+    short = {name for words in ours for name in words[1].split(",")}
+    assert short == {"pcfg", "aw", "whs"}
+    assert "po" in others
+    assert not short & others
+
+
+@pytest.mark.parametrize("kind", ["pushconfigs", "aggregatorwebhooks", "webhookservers"])
+def test_every_field_of_spec_and_status_is_explained(api_server: ApiServer, kind: str) -> None:
+    (version,) = api_server.get("crd", f"{kind}.trackpush.dev")["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]["properties"]
+
+    def unexplained(node: Any, path: str) -> Iterator[str]:
+        for name, child in node.get("properties", {}).items():
+            if not child.get("description"):
+                yield f"{path}.{name}"
+            yield from unexplained(child, f"{path}.{name}")
+        if isinstance(node.get("items"), dict):
+            yield from unexplained(node["items"], f"{path}[]")
+
+    assert [*unexplained(schema["spec"], "spec"), *unexplained(schema["status"], "status")] == []
+    assert "in a sentence" in api_server.kubectl("explain", f"{kind}.status.conditions.message").stdout
+
+
+def test_a_server_is_scaled_by_kubectl(api_server: ApiServer, namespace: str) -> None:
+    storage = {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
+    metadata = {"name": "main", "namespace": namespace}
+    body = {"apiVersion": "trackpush.dev/v1alpha1", "kind": "WebhookServer", "metadata": metadata}
+    api_server.apply(yaml.safe_dump({**body, "spec": {"storage": storage}}))
+    api_server.kubectl("scale", "whs/main", "-n", namespace, "--replicas=3")
+    assert api_server.get("whs", "main", "-n", namespace)["spec"]["replicas"] == 3
+    api_server.apply(yaml.safe_dump({**body, "metadata": {**metadata, "name": "small"}, "spec": {}}))
+    refused = api_server.kubectl("scale", "whs/small", "-n", namespace, "--replicas=2", check=False)
+    assert "SQLite serves one replica" in refused.stderr

@@ -54,6 +54,13 @@ async def test_programmed_only_when_every_ready_pod_serves_it_and_there_are_enou
         await cluster.pod(objects.pod("two", namespace=namespace, port=pods[1].port, ip="127.0.0.1"))
         wanted = {"WebhookServer": "True Programmed", "PushConfig": "True Programmed"}
         await cluster.until(lambda: serve(*pods), wanted)
+
+        async def counted() -> tuple[int, str]:
+            status = (await cluster.get("WebhookServer", namespace, "main") or {})["status"]
+            return status["readyReplicas"], status["selector"]
+
+        selector = "app.kubernetes.io/instance=main,app.kubernetes.io/component=server"
+        await cluster.until(counted, (2, selector))
         await cluster.secret(namespace, "keys", out="s-2")
         await cluster.until(lambda: serve(pods[0]), {"WebhookServer": "True Programmed", "PushConfig": "False Pending"})
         await cluster.until(lambda: serve(*pods), wanted)

@@ -21,9 +21,9 @@ class Kind(NamedTuple):
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("PushConfig", "pushconfigs", "pc", PushConfigSpec, ("URL", ".spec.url")),
+        Kind("PushConfig", "pushconfigs", "pcfg", PushConfigSpec, ("URL", ".spec.url")),
         Kind("AggregatorWebhook", "aggregatorwebhooks", "aw", AggregatorWebhookSpec, ("URL", ".status.url")),
-        Kind("WebhookServer", "webhookservers", "whs", WebhookServerSpec, ("Replicas", ".spec.replicas")),
+        Kind("WebhookServer", "webhookservers", "whs", WebhookServerSpec, ("Replicas", ".status.replicas")),
     )
 }
 

@@ -34,6 +34,11 @@ def rule(expression: str, message: str) -> dict[str, str]:
     return {"rule": expression, "message": message}
 
 
+def also(*entries: dict[str, str]) -> dict[str, Any]:
+    """Schema extras of a field that the API server checks by these CEL rules, beside its pattern."""
+    return {"x-kubernetes-validations": [dict(entry) for entry in entries]}
+
+
 def checked_by(*entries: dict[str, str]) -> ConfigDict:
     """The configuration of a model that the API server checks by these CEL rules."""
     return ConfigDict(json_schema_extra={"x-kubernetes-validations": [dict(entry) for entry in entries]})
@@ -47,7 +52,11 @@ def list_map(*keys: str) -> dict[str, Any]:
 SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
+MORE_THAN_ZERO = rule("self.matches('[1-9]')", "must be more than 0: write a duration such as 10s")
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+PositiveDuration = Annotated[
+    str, Field(pattern=DURATION_PATTERN, max_length=32, json_schema_extra=also(MORE_THAN_ZERO))
+]
 Name = Annotated[str, Field(pattern=patterns.NAME, min_length=1, max_length=253)]
 Cidr = Annotated[str, Field(pattern=patterns.CIDR, max_length=50)]
 Code = Annotated[str, Field(min_length=1, max_length=64)]

@@ -8,7 +8,12 @@ from trackpush_api.quantities import DURATION_PATTERN
 NAME: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 HOST: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DATA_KEY: Final = r"^[-._a-zA-Z0-9]+$"
-CIDR: Final = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"
+_OCTET: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_GROUPS: Final = r"[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})"
+CIDR: Final = (
+    rf"^({_OCTET}(\.{_OCTET}){{3}}/([0-9]|[12][0-9]|3[0-2])"
+    rf"|({_GROUPS}{{7}}|({_GROUPS}{{0,6}})?::({_GROUPS}{{0,6}})?)/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$"
+)
 URL: Final = r"^https?://[^\s]+$"
 PROXY: Final = r"^http://[^\s/@]+:[0-9]+/?$"
 PATH: Final = r"^(/[A-Za-z0-9._~-]+)+$"
@@ -21,7 +26,7 @@ WORDS: Final[Mapping[str, str]] = {
     NAME: "a name of lower-case letters, digits, - and ., such as acme-keys",
     HOST: "a host name in lower case, without scheme, port and path, such as saas.increff.com",
     DATA_KEY: "a key of a Secret: letters, digits, -, _ and .",
-    CIDR: "an address range, such as 10.0.0.0/8",
+    CIDR: "an address range with its length, such as 10.0.0.0/8 or fd00::/8",
     URL: "a URL that begins with https:// or http://",
     PROXY: "http://HOST:PORT, without user and path",
     PATH: "a path that begins with / and doesn't end with it, such as /rms/in/api",

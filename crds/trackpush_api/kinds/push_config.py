@@ -7,17 +7,37 @@ from pydantic import Field, model_validator
 from trackpush_api.kinds import patterns
 from trackpush_api.kinds.base import (
     ATOMIC,
+    MORE_THAN_ZERO,
     SET,
     ApiModel,
     Code,
     Duration,
+    PositiveDuration,
     SecretSource,
     all_defaults,
+    also,
     checked_by,
     list_map,
     rule,
 )
+from trackpush_api.kinds.reserved import RESERVED, RESERVED_PREFIX
 
+_NOT_RESERVED = rule(
+    f"!(self.lowerAscii() in {sorted(RESERVED)}) && !self.lowerAscii().startsWith('{RESERVED_PREFIX}')",
+    "Trackpush itself sets this header; remove it",
+)
+_NAMED_ONCE = rule(
+    "self.all(h, self.exists_one(g, g.name.lowerAscii() == h.name.lowerAscii()))",
+    "a header is set twice (upper and lower case are the same); remove one",
+)
+_NO_PASSWORD = rule(
+    "!self.matches('^https?://[^/?#]*@')", "write the URL without user and password, and set auth.basic instead"
+)
+_AT_MOST_TWO_MINUTES = rule(
+    "self.contains('d') ? !self.matches('[1-9][0-9.]*d') : !self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')"
+    " || duration(self) <= duration('2m')",
+    "must be at most 2m",
+)
 HeaderName = Annotated[str, Field(pattern=patterns.HEADER_NAME, min_length=1, max_length=128)]
 
 _ONE_VALUE = "set exactly one of value and valueFrom"
@@ -31,7 +51,10 @@ class Header(ApiModel):
 
     model_config = checked_by(rule("has(self.value) != has(self.valueFrom)", _ONE_VALUE))
 
-    name: HeaderName = Field(description="Header name; Host, Content-Length, webhook-id and the like are ours.")
+    name: HeaderName = Field(
+        json_schema_extra=also(_NOT_RESERVED),
+        description="Header name; Host, Content-Length, webhook-id and the like are ours.",
+    )
     value: Annotated[str, Field(max_length=8192, pattern=patterns.HEADER_VALUE)] | None = Field(
         None, description="A value that is no secret."
     )
@@ -60,7 +83,13 @@ class BearerAuth(ApiModel):
 class OAuth2ClientCredentials(ApiModel):
     """A token from the client's authorization server."""
 
-    token_url: str = Field(alias="tokenUrl", pattern=patterns.URL, max_length=2048, description="Where tokens are had.")
+    token_url: str = Field(
+        alias="tokenUrl",
+        pattern=patterns.URL,
+        max_length=2048,
+        description="Where tokens are had.",
+        json_schema_extra=also(_NO_PASSWORD),
+    )
     client_id: SecretSource = Field(description="Client id.")
     client_secret: SecretSource = Field(description="Client secret.")
     scopes: Annotated[list[Code], Field(max_length=32, json_schema_extra=SET)] = Field(
@@ -161,7 +190,7 @@ class Retry(ApiModel):
         None, description="Delays before each further try; the last repeats. Default 5s 30s 2m 10m 30m 2h 6h."
     )
     backoff: Backoff | None = Field(None, description="Growing delays instead of a schedule.")
-    max_age: Duration = Field("72h", description="A push older than this is dead.")
+    max_age: PositiveDuration = Field("72h", description="A push older than this is dead.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -174,13 +203,17 @@ class RateLimit(ApiModel):
     """At most so many pushes in a time."""
 
     requests: Annotated[int, Field(ge=1, le=100_000)] = Field(description="How many.")
-    per: Duration = Field("1s", description="In which time.")
+    per: PositiveDuration = Field("1s", description="In which time.")
 
 
 class Delivery(ApiModel):
     """How pushes are sent."""
 
-    timeout: Duration = Field("10s", description="For one whole attempt; at most 2m.")
+    timeout: Duration = Field(
+        "10s",
+        description="For one whole attempt; at most 2m.",
+        json_schema_extra=also(MORE_THAN_ZERO, _AT_MOST_TWO_MINUTES),
+    )
     retry: Retry = Field(default_factory=all_defaults(Retry), description="When to try again.")
     max_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(16, description="Attempts at once.")
     rate_limit: RateLimit | None = Field(None, description="Bound on attempts over time.")
@@ -195,9 +228,14 @@ class Delivery(ApiModel):
 class PushConfigSpec(ApiModel):
     """One destination of one client."""
 
-    url: str = Field(pattern=patterns.URL, max_length=2048, description="Where pushes are posted.")
-    headers: Annotated[list[Header], Field(max_length=32, json_schema_extra=list_map("name"))] = Field(
-        [], description="Headers of every push."
+    url: str = Field(
+        pattern=patterns.URL,
+        max_length=2048,
+        description="Where pushes are posted.",
+        json_schema_extra=also(_NO_PASSWORD),
+    )
+    headers: Annotated[list[Header], Field(max_length=32, json_schema_extra=list_map("name") | also(_NAMED_ONCE))] = (
+        Field([], description="Headers of every push.")
     )
     auth: Auth | None = Field(None, description="How Trackpush authenticates itself.")
     tls: Tls | None = Field(None, description="Private CA and client certificate.")

@@ -26,7 +26,7 @@ _ONE_STORAGE = "set exactly one of sqlite and postgres"
 _ONE_EXPOSE = "set exactly one of httpRoute, ingress and none"
 _ONE_REPLICA = "SQLite serves one replica: set replicas to 1, or use storage.postgres"
 _NO_SCALING = "SQLite serves one replica: remove autoscaling, or use storage.postgres"
-_MINIMUM = "minReplicas is more than maxReplicas"
+_MINIMUM = "minReplicas is more than maxReplicas: lower it, or raise maxReplicas"
 _STORAGE_STAYS = (
     "storage can't change its kind while the server runs: set suspend: true, copy the journal (trackpush journal copy),"
     " then change it"
