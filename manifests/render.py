@@ -8,6 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+import values_schema  # noqa: E402
+
 from kube.rig import build  # noqa: E402  helm is built with the test cluster's programs
 
 _HEAD = """\
@@ -35,9 +37,12 @@ def main() -> None:
     kinds, copies = ROOT / "crds", ROOT / "helm/trackpush/files/crds"
     stale = [one.name for one in kinds.glob("*.yaml") if one.read_text() != (copies / one.name).read_text()]
     if arguments.check:
+        if values_schema.SCHEMA.read_text() != values_schema.rendered():
+            sys.exit(f"{values_schema.SCHEMA} is not current: run `make manifests`")
         if stale or arguments.file.read_text() != rendered():
             sys.exit(f"{arguments.file} or the chart's copies of the kinds are not current: run `make manifests`")
     else:
+        values_schema.SCHEMA.write_text(values_schema.rendered())
         arguments.file.write_text(rendered())
 
 

@@ -35,13 +35,18 @@ class ServerChoice(NamedTuple):
     context: str | None
     namespace: str | None
     server: str | None
+    as_user: str | None
+    as_groups: tuple[str, ...]
+    as_uid: str | None
 
     @property
     def names_a_cluster(self) -> bool:
         """Whether the cluster is meant, whatever runs on this machine."""
         if self.admin is not None:
             return False
-        return is_plugin() or any((self.kubeconfig, self.context, self.namespace, self.server))
+        return is_plugin() or any(
+            (self.kubeconfig, self.context, self.namespace, self.server, self.as_user, self.as_groups, self.as_uid)
+        )
 
     @property
     def is_in_a_cluster(self) -> bool:
@@ -53,8 +58,10 @@ class ServerChoice(NamedTuple):
     def cluster(self, *, instead: str = "--admin URL names the server") -> "ClusterAccess":
         """The cluster. Raises `CannotStartError` without a usable kubeconfig; ``instead`` is then what to do."""
         from trackpush_cli.cluster.access import ClusterAccess, ClusterFlags  # noqa: PLC0415  slow to import
+        from trackpush_cli.cluster.impersonation import Impersonation  # noqa: PLC0415  same
 
-        return ClusterAccess(ClusterFlags(self.kubeconfig, self.context), instead=instead)
+        acting_as = Impersonation(self.as_user or "", self.as_groups, self.as_uid or "")
+        return ClusterAccess(ClusterFlags(self.kubeconfig, self.context, acting_as), instead=instead)
 
     def open(self) -> AdminPort:
         """The admin port, found; closed when the command ends.
@@ -130,6 +137,9 @@ _OPTIONS: Final = (
     click.option("--kubeconfig", type=click.Path(path_type=Path), help="As in kubectl."),
     click.option("--context", help="As in kubectl."),
     click.option("-n", "--namespace", help="Of the WebhookServer."),
+    click.option("--as", "as_user", metavar="USER", help="As in kubectl: act as this user."),
+    click.option("--as-group", "as_groups", multiple=True, metavar="GROUP", help="As in kubectl; may be repeated."),
+    click.option("--as-uid", metavar="UID", help="As in kubectl."),
     click.option("--server", metavar="NAMESPACE/NAME", help="The WebhookServer, where there are several."),
 )
 

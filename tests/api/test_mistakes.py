@@ -607,9 +607,8 @@ MISTAKES = {
         "[10.0.0.0/8]",
         "[10.0.0.0/99]",
         (
-            "server.yaml:11: WebhookServer trackpush/main spec.egress.allowedCIDRs[0]: '10.0.0.0/99' is no "
-            "CIDR ('10.0.0.0/99' does not appear to be an IPv4 or IPv6 network); write for example "
-            "10.1.0.0/16"
+            "server.yaml:11: WebhookServer trackpush/main spec.egress.allowedCIDRs[0]: found '10.0.0.0/99'; "
+            "write an address range with its length, such as 10.0.0.0/8 or fd00::/8"
         ),
     ),
     "CIDR with host bits": Mistake(
@@ -625,7 +624,7 @@ MISTAKES = {
         "[10.0.0.0]",
         (
             "server.yaml:11: WebhookServer trackpush/main spec.egress.allowedCIDRs[0]: found '10.0.0.0'; "
-            "write an address range, such as 10.0.0.0/8"
+            "write an address range with its length, such as 10.0.0.0/8 or fd00::/8"
         ),
     ),
     "base64": Mistake(

@@ -1,6 +1,7 @@
 """`kubectl trackpush` on a real API server: finds the server, tells of conditions, and says what is missing."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import yaml
 from kube.fixtures import ApiServer
 from support import objects
 from support.command import Result, invoked
+from trackpush_cli.cluster.access import ClusterAccess, ClusterFlags
+from trackpush_cli.cluster.finding import PodPort
+from trackpush_cli.cluster.forward import ForwardedConnection
+from trackpush_cli.cluster.impersonation import Impersonation
 
 Run = Callable[..., Any]
 
@@ -142,3 +147,63 @@ async def test_without_a_kubeconfig_it_says_what_else_there_is(tmp_path: Path) -
 
     assert result.exit_code == 2
     assert "set KUBECONFIG, or pass --kubeconfig and --context" in result.stderr
+
+
+def acting_as(api_server: ApiServer, folder: Path, **fields: Any) -> Path:
+    """The admin's kubeconfig, whose user impersonates somebody."""
+    whole = yaml.safe_load(api_server.kubeconfig.read_text())
+    whole["users"][0]["user"] |= {name.replace("_", "-"): value for name, value in fields.items()}
+    file = folder / "impersonating"
+    file.write_text(yaml.safe_dump(whole))
+    return file
+
+
+async def test_a_kubeconfig_that_impersonates_somebody_gives_his_rights_only(
+    run: Run, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    put(api_server, namespace, objects.server())
+    reader = ("--verb=list,get", "--resource=webhookservers.trackpush.dev,aggregatorwebhooks.trackpush.dev")
+    api_server.kubectl("create", "role", "reader", *reader, "-n", namespace)
+    api_server.kubectl("create", "rolebinding", "readers", "--role=reader", "--group=readers", "-n", namespace)
+    bob = acting_as(api_server, tmp_path, **{"as": "bob"})
+    refused = await run("erase", "--list", "-n", namespace, kubeconfig=bob)
+    assert refused.exit_code == 2
+    assert "you may not list webhookservers: " in refused.stderr
+    assert 'User "bob" cannot' in refused.stderr
+
+    grouped = acting_as(api_server, tmp_path, **{"as": "bob", "as_groups": ["none", "readers"], "as_uid": "7"})
+    found = await run("erase", "--list", "-n", namespace, kubeconfig=grouped)
+    assert "you may not get secrets" in found.stderr, "the server was found, and its token is refused"
+
+
+async def test_flags_impersonate_and_win_over_the_kubeconfig(
+    run: Run, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    put(api_server, namespace, objects.server())
+    bob = acting_as(api_server, tmp_path, **{"as": "bob"})
+    alice = await run("erase", "--list", "-n", namespace, "--as", "alice", "--as-group", "a", kubeconfig=bob)
+    assert 'User "alice" cannot' in alice.stderr
+    masters = await run("erase", "--list", "-n", namespace, "--as", "root", "--as-group", "system:masters")
+    assert "you may not" not in masters.stderr
+    lonely = await run("erase", "--list", "-n", namespace, "--as-group", "a")
+    assert (lonely.exit_code, "pass --as" in lonely.stderr) == (2, True)
+
+
+def test_the_tunnel_to_a_pod_is_opened_as_the_impersonated_user(api_server: ApiServer, namespace: str) -> None:
+    pod = {"name": "x", "namespace": namespace}
+    spec = {"containers": [{"name": "x", "image": "x"}]}
+    account = ("get", "serviceaccount", "default", "-n", namespace)
+    end = time.monotonic() + 60
+    while api_server.kubectl(*account, check=False).returncode and time.monotonic() < end:
+        time.sleep(0.1)
+    api_server.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": spec}))
+    port = PodPort(namespace, "x", 8081)
+    said = {}
+    for name in ("bob", ""):
+        flags = ClusterFlags(api_server.kubeconfig, None, Impersonation(name))
+        connection = ForwardedConnection(ClusterAccess(flags, instead=""), port, timeout=10.0)
+        with pytest.raises(ConnectionError) as refused:
+            connection.connect()
+        said[name] = str(refused.value)
+    assert "you may not port-forward" in said["bob"]
+    assert "you may not" not in said[""], "the admin may, and there is no node"

@@ -24,7 +24,9 @@ _AFTER: Final = re.compile(r"\s(?:[|&;]|\d?>)|\)\s*$")
 _TOP: Final = "benchmarks|cli|crds|docs|helm|images|manifests|operator|site_tools|tests|webhook_server"
 _ENDINGS: Final = "c|css|go|html|js|json|md|py|sql|tpl|yaml"
 
-_OTHERS: Final = frozenset({"--set", "--enable-feature", "server.address", "server.port", "url.scheme"})
+_OTHERS: Final = frozenset(
+    {"--set", "--force-conflicts", "--server-side", "--enable-feature", "server.address", "server.port", "url.scheme"}
+)
 """Of helm, Prometheus and OpenTelemetry."""
 _NO_METRICS: Final = frozenset({"trackpush_api", "trackpush_cli", "trackpush_operator", "trackpush_server"})
 _SCALARS: Final = ("string", "integer", "number", "boolean")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 
 from kube.fixtures import ROOT, ApiServer
 from kube.rig.modules import PROMETHEUS, PROMETHEUS_RULES, module_file
+from kube.test_rules import CREATED, REFUSED
 from trackpush_cli.operator import command
 
 Objects = list[dict[str, Any]]
@@ -343,3 +345,38 @@ def test_every_rule_has_its_line_in_the_docs(render: Render) -> None:
             ]
             told = {verb for line in lines for verb in rule["verbs"] if verb in line.split("|")[1]}
             assert told == set(rule["verbs"]), rule
+
+
+INVALID_SERVERS = [
+    *((bad, message) for kind, message, _, bad in CREATED if kind == "WebhookServer"),
+    *((bad, None) for kind, bad, _ in REFUSED if kind == "WebhookServer"),
+    ({"bogus": 1}, "'bogus' not allowed"),
+    ({"storage": {"sqlite": {"size": "10Gi", "sise": "1"}}}, "'sise' not allowed"),
+    ({"replicas": "two"}, "got string, want integer"),
+    ({"hosts": [{"aggregators": ["Clickpost"]}]}, "missing property 'host'"),
+    ({"hosts": [{"host": "a.example", "aggregators": ["DHL"]}]}, "at '/server/spec/hosts/0/aggregators/0'"),
+    ({"hosts": [{"host": "a.example"}, {"host": "a.example"}]}, "a.example is listed twice"),
+    ({"egress": {"allowedCIDRs": ["10.0.0.0/8", "10.0.0.0/8"]}}, "at '/server/spec/egress/allowedCIDRs'"),
+]
+
+
+@pytest.mark.parametrize(("spec", "words"), INVALID_SERVERS)
+def test_an_invalid_server_fails_the_installation(template: Template, spec: dict[str, Any], words: str | None) -> None:
+    refused = template({"server": {"create": True, "spec": spec}})
+    assert refused.returncode != 0
+    assert "server" in refused.stderr
+    if words is not None and not words.startswith("write "):  # of a text's form the schema tells the pattern
+        assert words in refused.stderr
+
+
+@pytest.mark.parametrize("spec", [good for kind, _, good, _ in CREATED[::4] if kind == "WebhookServer"])
+def test_a_valid_server_is_handed_over(render: Render, spec: dict[str, Any]) -> None:
+    (config,) = of(render({"server": {"create": True, "spec": spec}}), "ConfigMap")
+    assert yaml.safe_load(config["data"]["server.json"])["spec"] == spec
+
+
+def test_the_schema_of_the_servers_spec_is_made_from_the_kind() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "manifests/render.py", "--check", ROOT / "manifests/install.yaml"], check=False
+    )
+    assert done.returncode == 0

@@ -10,6 +10,7 @@ import urllib3
 from kubernetes import config
 from kubernetes.client.exceptions import ApiException
 
+from trackpush_cli.cluster.impersonation import Impersonation, chosen
 from trackpush_cli.errors import CannotStartError
 from trackpush_operator.cluster.api import Api
 
@@ -32,6 +33,7 @@ class ClusterFlags(NamedTuple):
 
     kubeconfig: Path | None = None
     context: str | None = None
+    impersonation: Impersonation = Impersonation()
 
 
 class ClusterAccess:
@@ -59,6 +61,7 @@ class ClusterAccess:
         self.context = named
         self.namespace: str = contexts.get(named, {}).get("namespace") or "default"
         """Of the context, as kubectl takes it without -n."""
+        self.acting_as = chosen(flags.impersonation, flags.kubeconfig, named)
 
     def get(self, api: Api, namespace: str, name: str) -> Body:
         """One object.
@@ -81,7 +84,7 @@ class ClusterAccess:
             if not following:
                 return
 
-    def addressed(self, path: str, query: Sequence[tuple[str, str]] = ()) -> tuple[str, dict[str, str]]:
+    def addressed(self, path: str, query: Sequence[tuple[str, str]] = ()) -> tuple[str, urllib3.HTTPHeaderDict]:
         """The URL of a path, and the headers that say who we are."""
         _, url, headers, _, _ = self.client.param_serialize(
             "GET",
@@ -90,7 +93,10 @@ class ClusterAccess:
             header_params={"Accept": "application/json"},
             auth_settings=["BearerToken"],
         )
-        return url, headers
+        all_headers = urllib3.HTTPHeaderDict(headers)
+        for name, value in self.acting_as.headers():
+            all_headers.add(name, value)
+        return url, all_headers
 
     def _ask(self, api: Api, verb: str, path: str, query: Sequence[tuple[str, str]] = ()) -> Body:
         url, headers = self.addressed(path, query)

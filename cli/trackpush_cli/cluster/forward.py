@@ -5,13 +5,26 @@ client's `CoreV1Api` has a method for it, but importing it costs two seconds: it
 """
 
 import http.client
+import ssl
+from typing import Any, Final
 
-from kubernetes.client.exceptions import ApiException
-from kubernetes.stream.ws_client import portforward_call
+import certifi
+from kubernetes.stream.ws_client import (
+    V4_CHANNEL_PROTOCOL,
+    V5_CHANNEL_PROTOCOL,
+    PortForward,
+    get_websocket_url,
+    websocket_proxycare,
+)
+from urllib3 import HTTPHeaderDict
+from websocket import WebSocket, WebSocketException
 
 from trackpush_cli.cluster.access import ClusterAccess
 from trackpush_cli.cluster.finding import PodPort
 from trackpush_operator.cluster.kinds import PODS
+
+_PROTOCOL: Final = f"{V5_CHANNEL_PROTOCOL},{V4_CHANNEL_PROTOCOL}"
+_NOT_SENT: Final = frozenset({"accept", "content-type", "user-agent"})
 
 
 class ForwardedConnection(http.client.HTTPConnection):
@@ -26,15 +39,37 @@ class ForwardedConnection(http.client.HTTPConnection):
         """Open the tunnel."""
         to = self._to
         url, headers = self._access.addressed(PODS.path(to.namespace, to.pod, "portforward"))
-        ports = [("ports", str(to.port))]
         try:
-            forward = portforward_call(
-                self._access.client.configuration, "GET", url, headers=headers, query_params=ports
-            )
-        except ApiException as error:
-            raise ConnectionError(_refusal(to, str(error.reason))) from None
+            opened = _open(self._access.client.configuration, f"{url}?ports={to.port}", headers)
+        except (WebSocketException, OSError) as error:
+            raise ConnectionError(_refusal(to, str(error))) from None
+        forward = PortForward(opened, [to.port])
         self.sock = forward.socket(to.port)
         self.sock.settimeout(self.timeout)
+
+
+def _open(configuration: Any, url: str, headers: HTTPHeaderDict) -> WebSocket:
+    """As the client's own `create_websocket` does it, with all headers: that one leaves out the impersonated user."""
+    address = get_websocket_url(url, [])
+    secure: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE}
+    if address.startswith("wss://") and configuration.verify_ssl:
+        secure = {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": configuration.ssl_ca_cert or certifi.where()}
+        if configuration.assert_hostname is not None:
+            secure["check_hostname"] = configuration.assert_hostname
+    named = {
+        "certfile": configuration.cert_file,
+        "keyfile": configuration.key_file,
+        "server_hostname": configuration.tls_server_name,
+    }
+    socket = WebSocket(
+        sslopt=secure | {name: value for name, value in named.items() if value}, skip_utf8_validation=False
+    )
+    lines = [f"{name}: {value}" for name, value in headers.iteritems() if name.lower() not in _NOT_SENT]
+    options: dict[str, Any] = {"header": [*lines, f"sec-websocket-protocol: {_PROTOCOL}"]}
+    if configuration.proxy or configuration.proxy_headers:
+        options = websocket_proxycare(options, configuration, address, headers)
+    socket.connect(address, **options)  # type: ignore[no-untyped-call]
+    return socket
 
 
 def _refusal(to: PodPort, reason: str) -> str:

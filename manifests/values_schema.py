@@ -1,0 +1,46 @@
+"""The schema of `server.spec` in the chart's values, made from the kind: a wrong spec fails `helm install`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = ROOT / "helm/trackpush/values.schema.json"
+_KIND = ROOT / "crds/trackpush.dev_webhookservers.yaml"
+_SAME = ("type", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "required", "pattern")
+_MATCHES = ('self.matches(r"""', '""")')
+
+
+def rendered() -> str:
+    """The whole file's content."""
+    schema = json.loads(SCHEMA.read_text())
+    (version,) = yaml.safe_load(_KIND.read_text())["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    fields = schema["properties"]["server"]["properties"]
+    fields["spec"] = strict(spec) | {"description": fields["spec"]["description"]}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def strict(node: dict[str, Any]) -> dict[str, Any]:
+    """A part of the kind's schema as JSON Schema: unknown fields are refused, rules of a text become patterns."""
+    result = {name: node[name] for name in _SAME if name in node}
+    patterns = [
+        rule["rule"].removeprefix(_MATCHES[0]).removesuffix(_MATCHES[1])
+        for rule in node.get("x-kubernetes-validations", ())
+        if rule["rule"].startswith(_MATCHES[0])
+    ]
+    if patterns:
+        (result["pattern"],) = patterns
+    if node.get("x-kubernetes-list-type") == "set":
+        result["uniqueItems"] = True
+    if "items" in node:
+        result["items"] = strict(node["items"])
+    if "additionalProperties" in node:
+        result["additionalProperties"] = strict(node["additionalProperties"])
+    elif node.get("type") == "object" and not node.get("x-kubernetes-preserve-unknown-fields"):
+        result["additionalProperties"] = False
+    if "properties" in node:
+        result["properties"] = {name: strict(part) for name, part in node["properties"].items()}
+    return result
