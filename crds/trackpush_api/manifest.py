@@ -7,7 +7,7 @@ the changed ones again. `join` puts the files together and finds what is defined
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import yaml
@@ -79,12 +79,18 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         )
 
 
+MOST_SECRET_BYTES: Final = 64 * 1024
+"""Names and values of a Secret together, in a cluster, where anybody may write many large ones."""
+
+
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
     """A Secret's values, as text; None for one that is no UTF-8."""
 
     namespace: str
     name: str
     values: dict[str, str | None]
+    too_large: int | None = None
+    """Its size in bytes if that is more than `MOST_SECRET_BYTES`: then it was not read."""
 
 
 class Defined(msgspec.Struct, frozen=True, kw_only=True):

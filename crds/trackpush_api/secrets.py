@@ -10,7 +10,7 @@ from trackpush_api.dsn import why_unusable
 from trackpush_api.encryption import parse_key
 from trackpush_api.headers import MOST_VALUE, objection_to_value
 from trackpush_api.kinds.base import SecretKeySelector, SecretSource
-from trackpush_api.manifest import Resource, Secret
+from trackpush_api.manifest import MOST_SECRET_BYTES, Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.suggestions import closest
 
@@ -82,6 +82,13 @@ class Resolver:
                 f'Secret "{reference.name}" is not in namespace "{self._resource.namespace}";'
                 f" {self._meant(reference.name)}",
                 Reason.SECRET_NOT_FOUND,
+            )
+        if secret.too_large is not None:
+            return self._fail(
+                f"{field}.name",
+                f'Secret "{reference.name}" has {secret.too_large} bytes, and at most {MOST_SECRET_BYTES} are read;'
+                f' move key "{reference.key}" into a Secret of its own',
+                Reason.SECRET_TOO_LARGE,
             )
         if reference.key not in secret.values:
             found = ", ".join(f'"{key}"' for key in sorted(secret.values)[:_MOST_NAMES]) or "no keys"

@@ -32,6 +32,8 @@ class Cache:
         self.secrets: dict[Ref, Secret | None] = {}
         """Those that a resource names and that were read; None where there is none."""
         self._secret_versions: dict[Ref, int] = {}
+        self._seen_versions: dict[Ref, int] = {}
+        """Of named Secrets, as watches and lists showed them, without values."""
         self._named_by: defaultdict[Ref, set[Key]] = defaultdict(set)
         self._servers: set[str] = set()
         self._pushes: defaultdict[str, set[str]] = defaultdict(set)
@@ -106,6 +108,17 @@ class Cache:
         self._unlink(old)
         return old
 
+    def see_secret(self, ref: Ref, version: int) -> bool:
+        """Note which version of a named Secret there is; whether that is newer than what was noted before."""
+        if ref not in self._named_by or version <= self._seen_versions.get(ref, -1):
+            return False
+        self._seen_versions[ref] = version
+        return True
+
+    def is_outdated(self, ref: Ref) -> bool:
+        """Whether a Secret was read, and a newer version of it was seen since."""
+        return ref in self.secrets and self._seen_versions.get(ref, -1) > self._secret_versions.get(ref, -1)
+
     def take_secret(self, body: Body) -> bool:
         """Take in a Secret; False when nobody names it or nothing changed."""
         metadata = body["metadata"]
@@ -162,6 +175,7 @@ class Cache:
         if ref not in self._named_by:
             self.secrets.pop(ref, None)
             self._secret_versions.pop(ref, None)
+            self._seen_versions.pop(ref, None)
 
 
 def _targets(item: Item) -> tuple[str | None, ...]:

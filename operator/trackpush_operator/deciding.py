@@ -54,6 +54,8 @@ class Decider:
                 self._state.cache.drop_secret(ref, version_of(body))
             else:
                 self._state.cache.take_secret(body)
+        if self._state.cache.is_outdated(ref):  # it was made or changed while it was read
+            self._state.queues.secrets.add(ref)
 
     def _decide(self, key: Key) -> None:
         queues, compiler = self._state.queues, self._state.compiler

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import kopf
 import structlog
 
-from trackpush_operator.cluster.api import Body
+from trackpush_operator.cluster.api import PAGE, Body
 from trackpush_operator.cluster.kinds import Watched
 from trackpush_operator.logs import where
 
@@ -32,13 +32,13 @@ class Sink(Protocol):
 
 
 def registry(
-    watched: tuple[Watched, ...], sink: Sink, connect: Callable[[], Awaitable[kopf.ConnectionInfo]]
+    watched: tuple[Watched, ...], sink: Sink, connect: Callable[[], Awaitable[kopf.AiohttpSession]]
 ) -> kopf.OperatorRegistry:
     """The handlers of one run of kopf."""
     made = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=made)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
+    async def login(**_: Any) -> kopf.AiohttpSession:
         return await connect()
 
     for one in watched:
@@ -68,7 +68,7 @@ def settings(watched: tuple[Watched, ...]) -> kopf.OperatorSettings:
     made.watching.client_timeout = _SERVER_TIMEOUT + 30
     made.watching.inactivity_timeout = _INACTIVITY
     made.watching.connect_timeout = 10
-    made.watching.chunk_size = 500
+    made.watching.chunk_size = PAGE
     made.networking.request_timeout = 60
     made.networking.connect_timeout = 10
     made.networking.error_backoffs = (0.2, 0.5, 1, 2, 3)

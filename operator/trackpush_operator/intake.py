@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Collection
 from typing import Final
 
 from trackpush_api import shards
@@ -32,7 +33,7 @@ class Intake:
             self._after_item(*taken)
             return True
         if kind == "Secret":
-            return self._take_secret(body)
+            return self._take_secret(body) if "type" in body else self._note_secret(body)
         if kind == "Namespace":
             return self._take_labels(body["metadata"]["name"], body["metadata"].get("labels") or {})
         if kind == "Pod":
@@ -74,6 +75,29 @@ class Intake:
         for key in after_labels(self._state.cache, namespace):
             self._state.queues.decide.add(key)
         return True
+
+    def _note_secret(self, body: Body) -> bool:
+        """A watch or a list showed the metadata of a Secret: have it read if its values matter."""
+        metadata = body["metadata"]
+        ref, version = (metadata["namespace"], metadata["name"]), version_of(body)
+        is_new = self._state.cache.see_secret(ref, version)
+        is_outdated = self._state.cache.is_outdated(ref)
+        is_changed_child = self._note_child(body, ref, version)
+        if is_outdated or is_changed_child:
+            self._state.queues.secrets.add(ref)
+        return (is_new and is_outdated) or is_changed_child
+
+    def _note_child(self, body: Body, ref: tuple[str, str], version: int) -> bool:
+        """Whether it is a Secret of the operator's own that somebody made or changed."""
+        known = self._state.fleet.children.known.get(("Secret", *ref))
+        if known is not None:
+            return version > known.version
+        is_labelled = (body["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER
+        if not is_labelled or not is_owned_secret(child_of(body, "Secret"), self._state.cache.servers):
+            return False
+        if not self._state.complete:  # tables are read as a whole at the start
+            self._state.fleet.take_child("Secret", body)
+        return self._state.complete
 
     def _take_secret(self, body: Body) -> bool:
         metadata = body["metadata"]
@@ -129,6 +153,15 @@ class Intake:
         for server in servers:
             self._state.queues.readback.add(server)
         return bool(servers)
+
+
+def is_owned_secret(child: Child, servers: Collection[str]) -> bool:
+    """Whether a Secret has the name of one that the operator makes for a WebhookServer that exists.
+
+    Labels alone prove nothing: anybody may label Secrets of any size.
+    """
+    suffixes = ("admin-token", *(f"{ROUTING}-{name}" for name in shards.FILE_NAMES))
+    return server_of(child) in servers and child.name in {f"{child.instance}-{suffix}" for suffix in suffixes}
 
 
 def _data(body: Body) -> bytes:

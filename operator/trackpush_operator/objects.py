@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from trackpush_api.manifest import Resource, Secret, age_order, with_spec
+from trackpush_api.manifest import MOST_SECRET_BYTES, Resource, Secret, age_order, with_spec
 from trackpush_api.problems import Problem
 from trackpush_operator.cluster.api import Body
 from trackpush_operator.cluster.kinds import COMPONENT_LABEL, INSTANCE_LABEL
@@ -135,10 +135,13 @@ def item_of(kind: Kind, body: Body) -> Item:
 
 
 def secret_of(body: Body) -> Secret:
-    """A Secret's values as text; None for one that is none."""
-    metadata = body["metadata"]
-    values = {key: _text(value) for key, value in (body.get("data") or {}).items()}
-    return Secret(namespace=metadata["namespace"], name=metadata["name"], values=values)
+    """A Secret's values as text; None for one that is none. Without values if it is too large to be kept."""
+    metadata, data = body["metadata"], body.get("data") or {}
+    size = sum(len(key) + len(value) * 3 // 4 - value[-2:].count("=") for key, value in data.items())
+    is_too_large = size > MOST_SECRET_BYTES
+    values = {} if is_too_large else {key: _text(value) for key, value in data.items()}
+    too_large = size if is_too_large else None
+    return Secret(namespace=metadata["namespace"], name=metadata["name"], values=values, too_large=too_large)
 
 
 def child_of(body: Body, kind: str) -> Child:

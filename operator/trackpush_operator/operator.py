@@ -17,9 +17,9 @@ from trackpush_operator import default_server
 from trackpush_operator.builders import builders
 from trackpush_operator.children import Children
 from trackpush_operator.cluster.client import KubernetesCluster
-from trackpush_operator.cluster.connection import configuration, kopf_connection
+from trackpush_operator.cluster.connection import configuration, kopf_session
 from trackpush_operator.cluster.errors import ClusterError
-from trackpush_operator.cluster.kinds import OWN
+from trackpush_operator.cluster.kinds import OWN, SECRETS
 from trackpush_operator.deciding import Decider
 from trackpush_operator.health import Vitals, application
 from trackpush_operator.intake import Intake
@@ -32,6 +32,7 @@ from trackpush_operator.readback import Readback
 from trackpush_operator.reporting import Reporter
 from trackpush_operator.routing import Routing
 from trackpush_operator.scope import Scope
+from trackpush_operator.secret_reading import SecretReader
 from trackpush_operator.state import State, new_revision
 from trackpush_operator.sync import Sync
 from trackpush_operator.watches import Watches
@@ -122,7 +123,9 @@ class Operator:
         intake = Intake(state)
         sync = Sync(cluster, state, intake, namespaces)
         self.metrics.watching.set_function(lambda: int(watches.down_since is None and not watches.unwatched))
-        self._watches = watches = Watches(sync, intake, self.metrics, lambda: kopf_connection(found), namespaces)
+        self._watches = watches = Watches(
+            sync, intake, self.metrics, lambda: kopf_session(found, {SECRETS.plural}), namespaces
+        )
         for api in OWN:
             self.metrics.kind_watched.labels(api.kind).set_function(partial(watches.is_watched, api.kind))
         watches.on_start = self.on_watching
@@ -142,6 +145,7 @@ class Operator:
             group.create_task(watches.compare_lists())
             await self._first_lists(sync, routing)
             self._start(group, "decide", queues.decide, decider.decide)
+            self._start(group, "secrets", queues.secrets, SecretReader(cluster, intake).read)
             self._start(group, "servers", queues.servers, children.reconcile)
             self._start(group, "shards", queues.shards, routing.write)
             self._start(group, "readback", queues.readback, readback.ask)

@@ -46,9 +46,13 @@ class Routing:
         """Begin with the table of a WebhookServer that is new to this process as it stands in the cluster."""
         table = Table(key.full_name)
         labels = {MANAGED_BY_LABEL: MANAGER, INSTANCE_LABEL: key.name, COMPONENT_LABEL: ROUTING}
-        selection = Selection(labels=",".join(f"{name}={value}" for name, value in labels.items()))
-        async for page in self._cluster.pages(SECRETS, key.namespace, selection):
-            for body in page.items:
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        present: set[str] = set()
+        async for page in self._cluster.pages(SECRETS, key.namespace, Selection(labels=selector, metadata_only=True)):
+            present |= {body["metadata"]["name"] for body in page.items}
+        for name in sorted(present & {f"{key.name}-{ROUTING}-{name}" for name in shards.FILE_NAMES}):
+            with contextlib.suppress(NotFoundError):
+                body = await self._cluster.get(SECRETS, key.namespace, name)
                 self._seed(table, key, body)
                 self._state.fleet.take_child("Secret", body)
         others = unwatched(table, self._state.scope)

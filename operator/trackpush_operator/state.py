@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from trackpush_operator.cache import Cache
+from trackpush_operator.cache import Cache, Ref
 from trackpush_operator.claims import KEY_MEMORY
 from trackpush_operator.cluster.api import Api
 from trackpush_operator.compiling import Compiler
@@ -34,6 +34,8 @@ class Queues:
         self.servers: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
         self.shards: WorkQueue[ShardKey] = WorkQueue(lambda key: key[0])
         self.reports: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self.secrets: WorkQueue[Ref] = WorkQueue(lambda ref: ref[0])
+        """Secrets that changed: the watch shows no values."""
         self.readback: WorkQueue[str] = WorkQueue(_namespace_of)
         self.touch: WorkQueue[str] = WorkQueue(_namespace_of)
 

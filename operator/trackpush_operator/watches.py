@@ -30,7 +30,7 @@ _BEGUN: Final = 10.0
 """Seconds in which kopf finds all kinds and begins to watch them."""
 _PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
-Connect = Callable[[], Awaitable[kopf.ConnectionInfo]]
+Connect = Callable[[], Awaitable[kopf.AiohttpSession]]
 _log = structlog.get_logger("watches")
 
 

@@ -262,6 +262,49 @@ def test_a_rotated_secret_is_sent_within_ten_seconds(node: Node, client: Client)
     assert took < 10
 
 
+def test_a_key_secret_that_is_deleted_and_made_again_costs_no_aggregator_a_401(node: Node, client: Client) -> None:
+    assert client
+    answer = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {HOST}", "-H", f"webhook_key: {KEY}"]
+    codes: list[str] = []
+
+    def post() -> str:
+        (awb,) = awbs(1)
+        codes.append(node.run(*answer, "-d", json.dumps(body(awb)), INGRESS).stdout)
+        return codes[-1]
+
+    secret = node.plane.get("secret", "keys", "-n", "bazaar")
+    secret["metadata"] = {"name": "keys", "namespace": "bazaar"}
+    node.kubectl("-n", "bazaar", "delete", "secret", "keys")
+    until(lambda: post() == "503")
+    node.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    until(lambda: post() == "200")
+    assert set(codes) == {"200", "503"}
+
+
+def test_a_webhook_server_that_would_make_its_writer_root_on_the_node_is_refused(node: Node, client: Client) -> None:
+    assert client
+    pods = {"spec": {"hostPID": True, "volumes": [{"name": "node", "hostPath": {"path": "/"}}]}}
+    metadata = {"name": "thief", "namespace": "bazaar"}
+    thief = {"apiVersion": "trackpush.dev/v1alpha1", "kind": "WebhookServer", "metadata": metadata}
+    manifest = json.dumps({**thief, "spec": {"podTemplate": pods}})
+    with pytest.raises(AssertionError, match=r"spec.podTemplate.spec.hostPID is not allowed; remove it"):
+        node.kubectl("apply", "-f", "-", stdin=manifest)
+    binding = node.plane.get("validatingadmissionpolicybinding", "trackpush-pod-template")
+    binding["metadata"] = {"name": "trackpush-pod-template", "labels": binding["metadata"]["labels"]}
+    node.kubectl("delete", "validatingadmissionpolicybinding", "trackpush-pod-template")
+    try:
+        until(lambda: node.plane.kubectl("apply", "-f", "-", stdin=manifest, check=False).returncode == 0)
+        node.kubectl("-n", "bazaar", "wait", "--for=condition=Accepted=False", "webhookserver/thief", "--timeout=60s")
+        found = node.plane.get("webhookserver", "thief", "-n", "bazaar")
+        accepted = next(one for one in found["status"]["conditions"] if one["type"] == "Accepted")
+        assert accepted["reason"] == "PodTemplateNotAllowed"
+        assert "spec.podTemplate.spec.hostPID is not allowed; remove it" in accepted["message"]
+        assert node.plane.get("statefulsets", "-n", "bazaar")["items"] == []
+    finally:
+        node.kubectl("-n", "bazaar", "delete", "webhookserver", "thief", "--ignore-not-found")
+        node.kubectl("apply", "-f", "-", stdin=json.dumps(binding))
+
+
 def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, client: Client) -> None:
     client.answer(500)
     sent = awbs(20)

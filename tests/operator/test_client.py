@@ -127,7 +127,7 @@ async def test_a_list_comes_in_pages_of_one_state(server: Both) -> None:
     api, cluster = server
     api.answers = [page(["a"], "next"), page(["b"])]
     assert await names(cluster.pages(SERVERS, None, Selection(labels="x=y", fields="type!=z"))) == ["a", "b"]
-    assert api.asked[0][2] == {"limit": "500", "labelSelector": "x=y", "fieldSelector": "type!=z"}
+    assert api.asked[0][2] == {"limit": "100", "labelSelector": "x=y", "fieldSelector": "type!=z"}
     assert api.asked[1][2]["continue"] == "next"
 
 

@@ -1,9 +1,11 @@
 """The port to the API server. Bodies are dicts as it writes them; nothing else in the operator knows HTTP."""
 
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 Body = dict[str, Any]
+PAGE: Final = 100
+"""Objects of a list that are in memory at once. Each may have annotations of 256 KiB, whoever wrote them."""
 
 
 class Api(NamedTuple):
@@ -37,6 +39,8 @@ class Selection(NamedTuple):
 
     labels: str = ""
     fields: str = ""
+    metadata_only: bool = False
+    """Objects come without anything but their metadata: large ones cost no memory."""
 
 
 class Page(NamedTuple):

@@ -13,7 +13,8 @@ import aiohttp
 import msgspec
 from kubernetes.aio.client import ApiClient, Configuration
 
-from trackpush_operator.cluster.api import Api, Body, Page, Selection
+from trackpush_operator.cluster.api import PAGE, Api, Body, Page, Selection
+from trackpush_operator.cluster.connection import JSON, METADATA_OF_LIST
 from trackpush_operator.cluster.errors import ClusterError, GoneError, NotFoundError, UnavailableError, error_of
 from trackpush_operator.cluster.kinds import MANAGER, SECRETS
 from trackpush_operator.metrics import Metrics
@@ -22,7 +23,6 @@ _MERGE_PATCH: Final = "application/merge-patch+json"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=10)
 _LIST_TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_connect=10)
-_PAGE: Final = 500
 _TOO_MANY: Final = 429
 _PATIENCE: Final = 4
 _LONGEST_WAIT: Final = 20.0
@@ -40,6 +40,7 @@ class _Request(NamedTuple):
     body: Body | None
     content: str
     limits: aiohttp.ClientTimeout
+    accept: str = JSON
 
 
 class KubernetesCluster:
@@ -69,13 +70,16 @@ class KubernetesCluster:
                 return
 
     async def _pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
-        base: Query = [("limit", str(_PAGE))]
+        base: Query = [("limit", str(PAGE))]
         base += [("labelSelector", selection.labels)] if selection.labels else []
         base += [("fieldSelector", selection.fields)] if selection.fields else []
         following = ""
         while True:
             query = [*base, ("continue", following)] if following else base
-            answer = await self._request("GET", api, api.path(namespace), query=query, limits=_LIST_TIMEOUT)
+            accept = METADATA_OF_LIST if selection.metadata_only else JSON
+            answer = await self._request(
+                "GET", api, api.path(namespace), query=query, limits=_LIST_TIMEOUT, accept=accept
+            )
             metadata = answer.get("metadata") or {}
             yield Page(version=_number(metadata.get("resourceVersion")), items=answer.get("items") or [])
             following = metadata.get("continue") or ""
@@ -135,8 +139,9 @@ class KubernetesCluster:
         body: Body | None = None,
         content: str = "application/json",
         limits: aiohttp.ClientTimeout = _TIMEOUT,
+        accept: str = JSON,
     ) -> Body:
-        request = _Request(method, path, query or [], body, content, limits)
+        request = _Request(method, path, query or [], body, content, limits, accept)
         for attempt in range(_PATIENCE):
             try:
                 status, wait, data = await self._once(request)
@@ -157,7 +162,7 @@ class KubernetesCluster:
             request.method,
             request.path,
             query_params=request.query,
-            header_params={"Accept": "application/json", "Content-Type": request.content},
+            header_params={"Accept": request.accept, "Content-Type": request.content},
             auth_settings=["BearerToken"],
         )
         try:

@@ -49,7 +49,7 @@ UNWATCHED_TYPES: Final = (
     "bootstrap.kubernetes.io/token",
 )
 """Types of Secrets that no resource of ours may name: they are for others' eyes only, or large and many."""
-_USABLE_SECRETS: Final = Selection(fields=",".join(f"type!={name}" for name in UNWATCHED_TYPES))
+_USABLE_SECRETS: Final = Selection(fields=",".join(f"type!={name}" for name in UNWATCHED_TYPES), metadata_only=True)
 
 
 class Watched(NamedTuple):

@@ -1,0 +1,27 @@
+"""Reads Secrets that changed. Lists and watches show their metadata only.
+
+A Secret holds up to a mebibyte, and anybody who may write Secrets in a watched namespace may write hundreds of them.
+So only those are read that a resource names, or that the operator made itself, one at a time for each namespace.
+"""
+
+from trackpush_operator.cache import Ref
+from trackpush_operator.cluster.api import Cluster
+from trackpush_operator.cluster.errors import NotFoundError
+from trackpush_operator.cluster.kinds import SECRETS
+from trackpush_operator.intake import Intake
+
+
+class SecretReader:
+    """Handles the keys of `Queues.secrets`."""
+
+    def __init__(self, cluster: Cluster, intake: Intake) -> None:
+        self._cluster = cluster
+        self._intake = intake
+
+    async def read(self, ref: Ref) -> None:
+        """Read one Secret and take it in."""
+        try:
+            body = await self._cluster.get(SECRETS, *ref)
+        except NotFoundError:
+            return  # the watch tells of its end
+        self._intake.take(SECRETS.kind, body)

@@ -1,0 +1,137 @@
+"""On a real API server: of Secrets only those are read that a resource names, and no large one is kept."""
+
+import secrets
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube.rig.control_plane import ControlPlane
+from support import objects
+from support.objects import Body
+from support.operating import Client, OperatorProcess, client
+from trackpush_operator.cluster.api import Api
+from trackpush_operator.cluster.client import KubernetesCluster
+from trackpush_operator.cluster.kinds import SECRETS
+from trackpush_operator.operator import Operator
+
+Start = Callable[..., AbstractAsyncContextManager[Operator]]
+Within = Callable[[Body], Body]
+LABELS = {
+    "app.kubernetes.io/managed-by": "trackpush-operator",
+    "app.kubernetes.io/instance": "main",
+    "app.kubernetes.io/component": "routing",
+}
+MEBIBYTE = 1024 * 1024
+
+
+class Recording(KubernetesCluster):
+    """Notes which Secrets are read as a whole, and whether a list showed values."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.read: set[str] = set()
+
+    async def get(self, api: Api, namespace: str | None, name: str) -> Body:
+        """Note it, and pass it on."""
+        if api is SECRETS:
+            self.read.add(name)
+        return await super().get(api, namespace, name)
+
+
+async def test_only_secrets_that_a_resource_names_are_read(
+    cluster: Client, namespace: str, start: Start, within: Within
+) -> None:
+    used: list[Recording] = []
+
+    def connect(*given: Any) -> KubernetesCluster:
+        used.append(Recording(*given))
+        return used[-1]
+
+    labelled = within(objects.secret("labelled", x="1"))
+    labelled["metadata"]["labels"] = LABELS
+    strangers = [within(objects.secret(f"stranger-{number}", x="1")) for number in range(5)]
+    keys = within(objects.secret("keys", **{"in": "key-of-acme-0001", "out": "s-1"}))
+    resources = [within(body) for body in (objects.server(), objects.push(), objects.webhook())]
+    await cluster.create(*strangers, labelled, keys, *resources)
+    async with start(connect):
+        await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="True ResolvedRefs")
+        await cluster.secret(namespace, "stranger-0", x="2")
+        await cluster.secret(namespace, "labelled", x="2")
+        await cluster.secret(namespace, "keys", **{"in": "key-of-acme-0002"})
+        await cluster.patch("AggregatorWebhook", namespace, "clickpost", spec={"statuses": ["8"]})
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", ResolvedRefs="True ResolvedRefs")
+    read = {name for recording in used for name in recording.read}
+    assert "keys" in read
+    assert {name for name in read if not name.startswith("main-")} == {"keys"}
+
+
+async def test_a_large_secret_is_refused_by_each_resource_that_names_it(
+    cluster: Client, namespace: str, start: Start, within: Within
+) -> None:
+    values = {"in": "key-of-acme-0001", "out": "s-1"}
+    fits = "x" * (64 * 1024 - len("key-of-acme-0001") - len("s-1") - len("inoutmore"))
+    await cluster.create(within(objects.secret("keys", **values, more=fits + "x")))
+    await cluster.create(*(within(body) for body in (objects.server(), objects.push(), objects.webhook())))
+    resources = [("AggregatorWebhook", "clickpost"), ("PushConfig", "oms")]
+    async with start():
+        for kind, name in resources:
+            await cluster.until_condition(kind, namespace, name, ResolvedRefs="False SecretTooLarge")
+            message = await cluster.message(kind, namespace, name, "ResolvedRefs")
+            assert 'Secret "keys" has 65537 bytes, and at most 65536 are read; move key "' in message
+        await cluster.secret(namespace, "keys", more=fits)
+        for kind, name in resources:
+            await cluster.until_condition(kind, namespace, name, ResolvedRefs="True ResolvedRefs")
+        await cluster.secret(namespace, "keys", more="x" * 500_000)
+        await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="False SecretTooLarge")
+
+
+def peak_mebibytes(pid: int) -> float:
+    """The most memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
+MOST_MEBIBYTES = 256
+"""Half of the chart's limit. Without the Secrets the operator has about 100."""
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:Sending a large body")
+async def test_five_hundred_secrets_of_a_mebibyte_dont_fill_the_operators_memory(
+    own_api_server: ControlPlane, tmp_path: Path
+) -> None:
+    """Most of them are strangers, 50 are named by PushConfigs, and some carry the operator's own labels."""
+    namespace = "tenant"
+    own_api_server.kubectl("create", "namespace", namespace)
+    own_api_server.kubectl("create", "namespace", "trackpush")
+    async with client(own_api_server.kubeconfig) as cluster:
+        await cluster.create(objects.server("main", namespace))
+        await cluster.create(objects.secret("keys", namespace, **{"in": "key-of-acme-0001", "out": "s-1"}))
+        await cluster.create(objects.webhook(namespace=namespace))
+        for number in range(500):
+            body = objects.secret(f"large-{number}", namespace, out=secrets.token_hex(MEBIBYTE // 2 - 500))
+            body["metadata"]["labels"] = LABELS if number % 10 == 1 else {}
+            await cluster.create(body)
+            if number % 10 == 0:
+                await cluster.create(objects.push(f"p-{number}", namespace, held_in=f"large-{number}"))
+        process = OperatorProcess(own_api_server.kubeconfig, namespace, log=tmp_path / "log")
+        await process.start()
+        try:
+            for number in range(0, 500, 10):
+                await cluster.until(
+                    lambda name=f"p-{number}": cluster.conditions("PushConfig", namespace, name),
+                    {"ResolvedRefs": "False SecretTooLarge"},
+                    seconds=240,
+                )
+            for number in range(100):  # watches show changes, too
+                await cluster.patch("Secret", namespace, f"large-{number}", metadata={"annotations": {"a": "b"}})
+            await cluster.secret(namespace, "keys", out="s-2")
+            peak = peak_mebibytes(process.pid)
+            assert peak < MOST_MEBIBYTES, f"{peak:.0f} MiB"
+        finally:
+            await process.end(signal.SIGKILL)
