@@ -57,6 +57,15 @@ class Cache:
         """Names of the PushConfigs of a namespace."""
         return self._pushes.get(namespace, frozenset())
 
+    def pushes_without_webhooks(self) -> set[Key]:
+        """PushConfigs of namespaces that have no AggregatorWebhook."""
+        return {
+            Key(Kind.PUSH, namespace, name)
+            for namespace, names in self._pushes.items()
+            if namespace not in self._webhooks
+            for name in names
+        }
+
     def webhooks(self, namespace: str) -> Collection[Key]:
         """The AggregatorWebhooks of a namespace."""
         return self._webhooks.get(namespace, _NOBODY)

@@ -24,11 +24,11 @@ from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
-from trackpush_api.routing import Account
+from trackpush_api.routing import Account, Egress
+from trackpush_api.secrets import Secrets
 from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.shards import ReservedKey, ReservedKeys
-from trackpush_api.url_checks import ANYWHERE
 from trackpush_operator.cache import Cache, Ref
 from trackpush_operator.claims import KEY_MEMORY, Claim, Claims
 from trackpush_operator.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
@@ -343,7 +343,7 @@ class Compiler:
             if compiled.destination is not None:
                 entries[name] = compiled.destination
         if not servers:
-            problems |= dict.fromkeys(compile_destination(resource, secrets=secrets, egress=ANYWHERE).problems)
+            problems |= dict.fromkeys(self._problems_without_server(resource, secrets))
         self._place(key, entries, effects)
         self.verdicts[key] = Verdict(
             generation=item.generation,
@@ -352,6 +352,25 @@ class Compiler:
             served=bool(servers) and len(entries) == len(servers),
             used=self.uses.is_used(key.namespace, key.name),
         )
+
+    def _problems_without_server(self, resource: Resource, secrets: Secrets) -> tuple[Problem, ...]:
+        """What is wrong with a PushConfig that no AggregatorWebhook sends to.
+
+        Its addresses are judged by each server that would serve its namespace, or by the default ranges, so that an
+        address that no push may go to is refused at once. One server that has no objection is enough.
+        """
+        labels = self._cache.labels.get(resource.namespace, {})
+        found = [self._server(name) for name in self._cache.servers]
+        egresses = [
+            compile_egress(server.spec)
+            for server in found
+            if server is not None
+            and isinstance(server.spec, WebhookServerSpec)
+            and serves_namespace(server, resource.namespace, labels)
+        ]
+        rules = [msgspec.structs.replace(egress, https_only=False) for egress in egresses or [Egress()]]
+        tries = [compile_destination(resource, secrets=secrets, egress=egress).problems for egress in rules]
+        return min(tries, key=len)
 
     def _entry(self, server: str, key: Key) -> dict[str, Entry]:
         table = self.tables.get(server)

@@ -98,6 +98,21 @@ async def test_an_endpoint_that_says_it_is_gone_is_told_so_until_its_push_config
             assert await failing(server) == []
 
 
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [("http://10.255.0.1/hook", "10.255.0.1"), ("http://[::ffff:169.254.169.254]/hook", "::ffff:a9fe:a9fe")],
+)
+async def test_a_denied_push_names_what_was_denied_and_the_field_to_set(tmp_path: Path, url: str, address: str) -> None:
+    async with serving(tmp_path, table(destinations=[to(url)])) as server:
+        await post(server, 1)
+        await until(lambda: bool(server._dispatcher.troubles()), seconds=30, what="the denied push")
+        (one,) = await failing(server)
+    assert one["reason"] == "EndpointFailing"
+    assert f"denied: pushes may not go to {address}" in one["message"]
+    assert "add it to egress.allowedCIDRs of the WebhookServer" in one["message"]
+    assert "No retry can help" in one["message"]
+
+
 async def test_a_suspended_push_config_is_not_failing(tmp_path: Path) -> None:
     suspended = replace(to("http://127.0.0.1:1/hook"), suspended=True)
     async with serving(tmp_path, table(destinations=[suspended])) as server:

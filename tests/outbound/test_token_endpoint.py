@@ -101,9 +101,9 @@ async def test_the_guard_judges_the_address_of_the_token_url() -> None:
     assert answer.detail.startswith("tokenUrl: pushes may not go to 10.1.2.3")
     transport = HttpTransport(lookup=lambda _: ["169.254.169.254"])
     answer = await asked_of("https://login.example.test/token", transport=transport)
-    assert policy.cause(answer) == "token: denied"
     assert answer.detail is not None
     assert "169.254.169.254" in answer.detail
+    assert policy.cause(answer) == f"token: {answer.detail}", "a condition names what was denied"
 
 
 async def test_plain_http_to_a_token_url_needs_leave() -> None:

@@ -3,7 +3,7 @@
 from enum import Enum
 
 from trackpush_api.routing import Retry
-from trackpush_server.outbound.port import Answer
+from trackpush_server.outbound.port import Answer, Failure
 
 MAX_RETRY_AFTER = 3600.0
 """A client may ask for at most this many seconds of quiet."""
@@ -79,7 +79,12 @@ def result_label(answer: Answer) -> str:
 
 
 def cause(answer: Answer) -> str:
-    """The class of a failure: ``HTTP 503``, ``timeout`` or ``token: HTTP 503``; nothing of what the endpoint said."""
+    """The class of a failure: ``HTTP 503``, ``timeout`` or ``token: HTTP 503``; nothing of what the endpoint said.
+
+    What the egress guard denies is told in full: which address, why, and which field permits it.
+    """
+    if answer.failure is Failure.DENIED or (answer.failure is Failure.TOKEN and answer.cause == Failure.DENIED.value):
+        return reason(answer)
     head = _head(answer)
     return f"{head}: {answer.cause}" if answer.cause else head
 
