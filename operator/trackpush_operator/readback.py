@@ -29,6 +29,8 @@ _SETTLED: Final = 15.0
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _UNAUTHORIZED: Final = 401
 _NO_TABLE: Final = 503
+NUDGE: Final = 10.0
+"""Seconds between two touches of a pod that lags. The kubelet may have read a stale cache when it was touched."""
 TOKEN_KEY: Final = "token"  # noqa: S105  its name
 
 
@@ -99,6 +101,8 @@ class Readback:
         pause = _SETTLED if settled or not has_pods else min(self._pauses.get(table.server, _SOON), _PENDING_LONGEST)
         self._pauses[table.server] = _SOON if settled else pause * 1.3
         self._state.queues.readback.add(table.server, delay=pause)
+        if not settled and has_pods:
+            self._state.queues.touch.add(table.server, delay=NUDGE)
 
     async def _ask(self, server: str, pod: Pod) -> Reading:
         if pod.address is None:

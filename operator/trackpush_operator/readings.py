@@ -139,6 +139,16 @@ class Readings:
             grace=state.grace,
         )
 
+    def lagging(self, table: Table) -> list[Pod]:
+        """Ready pods that answered, and serve less than what was written."""
+        return [pod for pod in self._fleet.ready_pods(table.server) if self._lags(table, pod)]
+
+    def _lags(self, table: Table, pod: Pod) -> bool:
+        reading = self._of[table.server].get((pod.uid, pod.starts))
+        if reading is None or reading.error:
+            return False
+        return any(part.number_of(reading.files.get(part.name)) < part.newest for part in table.parts.values())
+
     def is_settled(self, table: Table, now: float) -> bool:
         """Whether every ready pod serves all that was written, so that asking seldom is enough."""
         states = (self.state(table.server, part, now) for part in table.parts.values())

@@ -19,7 +19,7 @@ from trackpush_operator.cluster.errors import NotFoundError
 from trackpush_operator.cluster.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS
 from trackpush_operator.compiling import key_of
 from trackpush_operator.intake import ROUTING
-from trackpush_operator.objects import Key, server_key
+from trackpush_operator.objects import Key, Pod, server_key
 from trackpush_operator.owned import apply_owned, as_owner
 from trackpush_operator.scope import unwatched
 from trackpush_operator.state import ShardKey, State, new_revision
@@ -41,6 +41,8 @@ class Routing:
         self._state = state
         self._build = build
         self._touched: dict[str, str] = {}
+        self._written: set[str] = set()
+        """Servers of which something was written since their pods were last touched."""
 
     async def adopt(self, key: Key) -> None:
         """Begin with the table of a WebhookServer that is new to this process as it stands in the cluster."""
@@ -111,21 +113,41 @@ class Routing:
         part.done(attempt)
         self._state.metrics.written.inc()
         self._state.under_way.setdefault(part.server, self._state.clock.monotonic())
+        self._written.add(part.server)
         self._state.queues.touch.add(part.server, delay=_TOUCH_PAUSE)
         self._state.queues.readback.add(part.server)
 
     async def touch(self, server: str) -> None:
-        """Annotate its pods, so that their kubelets refresh the mounted Secrets now and not within a minute."""
+        """Annotate its pods, so that their kubelets refresh the mounted Secrets now and not within a minute.
+
+        All pods after a write, with a value that tells what was written. Later on those that still lag, with another
+        value each time: a kubelet that read a stale cache looks again only when the pod changes.
+        """
         table = self._state.compiler.tables.get(server)
         if table is None:
             return
         text = "\n".join(f"{name} {part.revision}" for name, part in sorted(table.parts.items()))
         value = hashlib.sha256(text.encode()).hexdigest()[:16]
-        for pod in list(self._state.fleet.pods.of(server)):
-            if self._touched.get(pod.uid) != value:
-                patch = {"metadata": {"annotations": {ANNOTATION: value}}}
-                with contextlib.suppress(NotFoundError):  # it ended meanwhile
-                    await self._cluster.patch(PODS, pod.namespace, pod.name, patch)
-                self._touched[pod.uid] = value
+        if server in self._written:
+            self._written.discard(server)  # before anything is waited for: more may be written meanwhile
+            await self._touch_all(server, value)
+        else:
+            for pod in self._state.readings.lagging(table):
+                await self._annotate(pod, f"{value}-{self._state.clock.wall().timestamp():.0f}")
         uids = {pod.uid for pod in self._state.fleet.pods.known.values()}
         self._touched = {uid: text for uid, text in self._touched.items() if uid in uids}
+
+    async def _touch_all(self, server: str, value: str) -> None:
+        try:
+            for pod in list(self._state.fleet.pods.of(server)):
+                if self._touched.get(pod.uid) != value:
+                    await self._annotate(pod, value)
+                    self._touched[pod.uid] = value
+        except BaseException:
+            self._written.add(server)
+            raise
+
+    async def _annotate(self, pod: Pod, value: str) -> None:
+        patch = {"metadata": {"annotations": {ANNOTATION: value}}}
+        with contextlib.suppress(NotFoundError):  # it ended meanwhile
+            await self._cluster.patch(PODS, pod.namespace, pod.name, patch)

@@ -9,7 +9,10 @@ from support import objects
 from support.objects import Body
 from support.operating import Client, FakePod, fake_pod
 from trackpush_api.shards import SETTINGS
+from trackpush_operator import readback
+from trackpush_operator.cluster.kinds import PODS
 from trackpush_operator.operator import Operator
+from trackpush_operator.routing import ANNOTATION
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]
@@ -150,6 +153,32 @@ async def test_a_failing_endpoint_is_told_and_its_end_too(
             return set(await cluster.events(namespace)) & {("Warning", "EndpointFailing"), ("Normal", "Delivering")}
 
         await cluster.until(events, {("Warning", "EndpointFailing"), ("Normal", "Delivering")})
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_pod_that_lags_is_touched_again_until_it_serves_what_was_written(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod, *, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readback, "NUDGE", 1.0)
+
+    async def touch() -> str:
+        found = await cluster.cluster.get(PODS, namespace, "fake-a")
+        return str((found["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
+
+    async with start() as operator:
+        await until_shards(cluster, namespace)
+        await ready(cluster, within, pod)
+        seen: set[str] = set()
+
+        async def touches() -> bool:
+            seen.add(await touch())
+            return len(seen - {""}) >= 3
+
+        await cluster.until(touches, wanted=True, seconds=60)
+        await serve(cluster, namespace, pod)
+        await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
+        await operator.state.queues.touch.until_idle()
+        assert operator.state.readings.lagging(operator.state.compiler.tables[f"{namespace}/main"]) == []
 
 
 @pytest.mark.usefixtures("resources")
