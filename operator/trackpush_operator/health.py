@@ -17,7 +17,9 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """What the probes are judged by. Times in seconds."""
 
     active: bool = False
-    """It has the Lease; one that waits for it is live and ready."""
+    """It has the Lease."""
+    standby: bool = False
+    """It waits for the Lease of another operator, which works."""
     synced: bool = False
     """All initial lists are in."""
     watches_down: float = 0.0
@@ -44,7 +46,7 @@ def why_dead(vitals: Vitals) -> list[str]:
 def why_unready(vitals: Vitals) -> list[str]:
     """Reasons why changes have no effect now."""
     if not vitals.active:
-        return []
+        return [] if vitals.standby else ["it waits for the Lease, and no other operator is known to work"]
     reasons = [] if vitals.synced else ["the first lists aren't in"]
     return reasons + [f"{kind} isn't watched: its CustomResourceDefinition is missing" for kind in vitals.unwatched]
 

@@ -45,6 +45,8 @@ class Lease:
         self._now = now
         self._seen: tuple[str, float] = ("", 0.0)
         """The last renewal of somebody else's, and when it was first seen here: their clock isn't ours."""
+        self.is_renewed = False
+        """Another operator was seen to renew it lately: that one works, and this one may wait."""
 
     async def acquire(self) -> None:
         """Wait until it is ours."""
@@ -135,7 +137,10 @@ class Lease:
         spec = body["spec"]
         mark = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
         now = asyncio.get_running_loop().time()
-        if self._seen[0] != mark:
-            self._seen = (mark, now)
         duration = float(spec.get("leaseDurationSeconds") or self._seconds)
+        if self._seen[0] != mark:
+            self.is_renewed = bool(self._seen[0])
+            self._seen = (mark, now)
+        elif now - self._seen[1] > duration * 2 / 3:  # by then a holder that lives has given up
+            self.is_renewed = False
         return now - self._seen[1] > duration

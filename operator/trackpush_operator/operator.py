@@ -66,6 +66,7 @@ class Operator:
             scope=Scope(frozenset(options.namespaces), options.drop_unwatched),
         )
         self._watches: Watches | None = None
+        self._lease: Lease | None = None
         self._active = False
         self._resynced = time.monotonic()
         self._stop = asyncio.Event()
@@ -92,6 +93,7 @@ class Operator:
                 identity=self._identity,
                 seconds=self._options.lease_seconds,
             )
+            self._lease = lease
             if not await self._unless_stopped(lease.acquire()):
                 return
             self._set_active(active=True)
@@ -262,6 +264,7 @@ class Operator:
         now = asyncio.get_running_loop().time()
         return Vitals(
             active=self._active,
+            standby=self._lease is not None and self._lease.is_renewed,
             synced=self.state.complete,
             unwatched=() if self._watches is None else tuple(sorted(self._watches.unwatched)),
             watches_down=0.0 if down is None else now - down,

@@ -6,9 +6,11 @@ import json
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from kube.rig import build
@@ -267,6 +269,64 @@ async def test_of_two_operators_one_works_and_the_other_takes_over(
             await cluster.secret(namespace, "keys-1", out="by-two")
             await cluster.until(lambda: _header(cluster, namespace, 1), "by-two")
             assert two.state.complete
+
+
+async def readiness(operator: Operator) -> int:
+    """The answer to the kubelet's probe; 0 before there is one."""
+    if operator.health_address is None:
+        return 0
+    host, port = operator.health_address
+    async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}/readyz") as answer:
+        return answer.status
+
+
+async def held_by(cluster: Client, namespace: str, holder: str) -> None:
+    """A Lease whose holder crashed just now."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = {"holderIdentity": holder, "renewTime": now, "acquireTime": now, "leaseDurationSeconds": 6}
+    metadata = {"namespace": namespace, "name": "trackpush-operator"}
+    body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata, "spec": spec}
+    await cluster.cluster.create(LEASES, body)
+
+
+async def test_the_successor_of_a_crashed_operator_is_unready_until_it_works(
+    cluster: Client, namespace: str, start: Start
+) -> None:
+    await held_by(cluster, namespace, "crashed")
+    async with start(identity="successor") as operator:
+        seen: set[tuple[int, bool]] = set()
+
+        async def is_ready() -> bool:
+            found = (await readiness(operator), operator.state.complete)
+            seen.add(found)
+            return found == (200, True)
+
+        await cluster.until(is_ready, wanted=True, seconds=60)
+        assert (503, False) in seen
+        assert (200, False) not in seen
+
+
+async def test_an_operator_whose_earlier_self_holds_the_lease_has_it_at_once(
+    cluster: Client, namespace: str, start: Start
+) -> None:
+    await held_by(cluster, namespace, "a-pod")
+    await cluster.cluster.patch(LEASES, namespace, "trackpush-operator", {"spec": {"leaseDurationSeconds": 3600}})
+    async with start(identity="a-pod", lease_seconds=60.0) as operator:
+
+        async def is_ready() -> bool:
+            return await readiness(operator) == 200
+
+        await cluster.until(is_ready, wanted=True, seconds=60)
+
+
+async def test_a_standby_is_ready_while_it_sees_another_operator_work(cluster: Client, start: Start) -> None:
+    async with start(identity="one", lease_seconds=15.0) as one, start(identity="two", lease_seconds=15.0) as two:
+
+        async def both() -> tuple[int, int, bool, bool]:
+            first, second = sorted((one.state.complete, two.state.complete))
+            return await readiness(one), await readiness(two), first, second
+
+        await cluster.until(both, (200, 200, False, True), seconds=60)
 
 
 async def test_an_operator_whose_lease_was_taken_ends(cluster: Client, namespace: str, api_server: Any) -> None:
