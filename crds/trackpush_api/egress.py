@@ -54,7 +54,7 @@ class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
             return _advise(reason)
         for one in inner:
             if not _holds(self.allowed, one) and (reason := _objection(one)) is not None:
-                return _advise(f"{address} stands for {reason}")
+                return _advise(f"{address}, which stands for {reason}")
         return None
 
 

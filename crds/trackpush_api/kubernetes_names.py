@@ -5,6 +5,8 @@ Source: Kubernetes, "Object Names and IDs" and "Labels and Selectors" (DNS-1123 
 
 import re
 from collections.abc import Iterator
+from datetime import date
+from types import UnionType
 from typing import Any, Final
 
 from trackpush_api.suggestions import did_you_mean
@@ -22,6 +24,15 @@ MOST_SERVER_NAME: Final = 50
 """Characters: the StatefulSet's revision label, ``NAME-`` and a hash, has at most 63."""
 _SERVER_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SHOWN: Final = 64
+_WORDS_OF_TYPES: Final[tuple[tuple[type | UnionType, str], ...]] = (
+    (bool, "true or false"),
+    (int | float, "a number"),
+    (str, "a string"),
+    (bytes, "binary data"),
+    (date, "a date"),
+    (list | tuple | set, "a list"),
+)
+"""The first that fits: a bool is an int, too."""
 _METADATA: Final = (
     "name", "namespace", "labels", "annotations", "creationTimestamp", "deletionGracePeriodSeconds",
     "deletionTimestamp", "finalizers", "generateName", "generation", "managedFields", "ownerReferences",
@@ -114,10 +125,4 @@ def kind_of_value(value: object) -> str:
     """What a YAML value is, in words."""
     if value is None:
         return "nothing"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else "a date"
+    return next((words for types, words in _WORDS_OF_TYPES if isinstance(value, types)), "a mapping")

@@ -132,7 +132,10 @@ def read_file(file: str, text: str) -> ReadFile:
     reader = _Reader(file)
     try:
         for document in read_documents(text):
-            reader.take(document.node, document.value)
+            try:
+                reader.take(document.node, document.value)
+            except Exception as error:  # noqa: BLE001  a fault of ours with one document must not hold up the next
+                reader.problems.append(unexpected(file, error, (file, document.node.start_mark.line + 1)))
     except UnreadableYamlError as error:
         message = f"invalid YAML: {error}; nothing after this line is read"
         reader.problems.append(Problem(message=message, file=file, line=error.line))
@@ -226,21 +229,24 @@ class _Reader:
     def _is_known(self, node: yaml.Node, document: dict[Any, Any]) -> bool:
         """Whether it is a resource that is read; one that was meant to be is an error, any other a warning."""
         kind, version = document.get("kind"), document.get("apiVersion")
-        expected = "v1" if kind == "Secret" else API_VERSION if kind in KINDS else None
+        is_text = isinstance(kind, str)
+        expected = "v1" if kind == "Secret" else API_VERSION if is_text and kind in KINDS else None
         if expected is not None and version == expected:
             return True
         metadata = document.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        title = " ".join(str(one)[:253] for one in (kind, name) if one is not None) or None
+        title = " ".join(one[:253] for one in (kind, name) if isinstance(one, str) and one.strip()) or None
         if expected is not None:
-            found = "is missing" if version is None else f"{str(version)[:64]!r} is unknown"
+            found = "is missing" if version is None else f"{_shown(version)} is unknown"
             self._note(title, "apiVersion", f"{found}; write {expected}", line_of(node, "apiVersion"))
             return False
         near = None if kind is None else closest(str(kind), (*KINDS, "Secret"))
         is_ours = str(version).partition("/")[0] == GROUP or (near or "").casefold() == str(kind).casefold()
         line = line_of(node, "kind")
-        if kind is None:
+        if kind is None or not str(kind).strip():
             self._note(title, "kind", f"is missing{did_you_mean('', (*KINDS, 'Secret'))}", line)
+        elif not is_text:
+            self._note(title, "kind", f"is {kind_of_value(kind)}{did_you_mean('', (*KINDS, 'Secret'))}", line)
         elif is_ours:
             hint = did_you_mean(str(kind), (*KINDS, "Secret"))
             self._note(title, "kind", f"{str(kind)[:64]!r} is not a kind of Trackpush{hint}", line)
@@ -329,6 +335,11 @@ class _Reader:
         self.problems.append(
             Problem(severity=severity, resource=resource, field=field, message=message, file=self._file, line=line)
         )
+
+
+def _shown(value: Any) -> str:
+    """A value in a message: the text, or what it is instead of one."""
+    return repr(value[:64]) if isinstance(value, str) else kind_of_value(value)
 
 
 def _lines(node: yaml.Node | None) -> Iterator[int]:

@@ -3,7 +3,8 @@
 A misspelt name is a warning and not an error: aggregators add codes, and a filter may name one that is not known yet.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from trackpush_api.expressions import compile_expression
@@ -17,6 +18,7 @@ _CLOSED: Final[Mapping[str, Sequence[str]]] = {
     "status.ndrReason": ("", *NdrReason),
     "shipment.direction": tuple(Direction),
     "aggregator": tuple(one.slug for one in Aggregator),
+    "type": tuple(f"shipment.{one.lower()}" for one in Status),
 }
 """Variables of expressions that have no other values than these."""
 
@@ -49,12 +51,28 @@ def objection_to_account(text: str, aggregator: Aggregator) -> str | None:
 
 def objections_to_expression(text: str) -> Iterator[str]:
     """What an expression that compiles compares with, and can never be."""
-    for variable, literal in compile_expression(text).comparisons:
+    compiled = compile_expression(text)
+    for variable, function, literal in compiled.searches:
+        values = _CLOSED.get(variable)
+        if values is not None and function in _SEARCHES and _is_never(function, literal, values):
+            yield f"{variable}.{function}({literal!r}) is never true; the values are {', '.join(filter(None, values))}"
+    for variable, literal in compiled.comparisons:
         values = _CLOSED.get(variable)
         if values is not None and literal not in values:
             yield f"{variable} is never {literal!r}; {_meant(variable, literal, values)}"
         elif variable == "status.aggregatorCode" and literal in set(Status) and not _is_code(literal):
             yield f"status.aggregatorCode holds the aggregator's own code; did you mean status.code == {literal!r}?"
+
+
+def _is_never(function: str, literal: str, values: Sequence[str]) -> bool:
+    return not any(_SEARCHES[function](value, literal) for value in values)
+
+
+_SEARCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "startsWith": str.startswith,
+    "endsWith": str.endswith,
+    "contains": operator.contains,
+}
 
 
 def _meant(variable: str, literal: str, values: Sequence[str]) -> str:

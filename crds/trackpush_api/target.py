@@ -18,6 +18,7 @@ from trackpush_api.ranges import BAD_PORTS
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_NAME = 253
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_IN_BRACKETS = re.compile(r"\[[^\]]*\](?::[0-9]*)?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _SAFE = "%/:@!$&'()*+,;=~-._?"
@@ -105,6 +106,10 @@ def _host(parts: SplitResult) -> tuple[str, IPv4Address | IPv6Address | None]:
     if not host:
         raise InvalidUrlError("the URL has no host: write https://HOST/PATH")
     if "[" in parts.netloc:
+        if _IN_BRACKETS.fullmatch(parts.netloc) is None:
+            raise InvalidUrlError(
+                "the URL has text beside the brackets of its IPv6 address: write https://[ADDRESS]:PORT/PATH"
+            )
         return _ipv6(host)
     name = _ascii(host)
     if _NUMBER.fullmatch(name.rpartition(".")[2]):

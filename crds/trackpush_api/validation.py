@@ -1,5 +1,6 @@
 """A spec checked against its model: each mistake in plain words, with what was found and what to write. Pure."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -34,6 +35,8 @@ _DURATION_FIELDS = frozenset(
         "targetQueueAge",
     ]
 )
+_SPACES = {" ": "a space", "\n": "a line break", "\r": "a line break", "\t": "a tab"}
+_SCHEME = re.compile(r"[^/?#@]{0,32}://")
 _URL_FIELDS = frozenset({"url", "tokenUrl", "proxy"})
 """Of these the part before the path is shown."""
 
@@ -69,8 +72,14 @@ def _unknown(kind: str, entry: ErrorDetails) -> str:
 
 
 def _text(entry: ErrorDetails) -> str:
+    value = entry["input"]
+    if value is None:
+        return "is null; set it or remove it"
+    if isinstance(value, dict | list):
+        return f"must be a string, found {_found(entry)}; write a string"
     names = {str(part) for part in entry["loc"]}
-    hint = f' and give it a unit: "{entry["input"]}s"' if names & _DURATION_FIELDS else ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    hint = f' and give it a unit: "{value}s"' if is_number and names & _DURATION_FIELDS else ""
     return f"must be a string, found {_found(entry)}: put it in quotes{hint}"
 
 
@@ -78,6 +87,8 @@ def _pattern(entry: ErrorDetails) -> str:
     pattern = entry["ctx"]["pattern"]
     if pattern == DURATION_PATTERN and str(entry["input"]).replace(".", "").isdigit():
         return f"found {_found(entry)}, which has no unit; write a duration such as {entry['input']}s"
+    if pattern == patterns.URL and (space := re.search(r"\s", entry["input"])) is not None:
+        return f"holds {_SPACES.get(space[0], 'white space')} as character {space.start() + 1}; remove it, or write %20"
     return f"found {_found(entry)}; write {patterns.WORDS[pattern]}"
 
 
@@ -110,6 +121,7 @@ def _other(entry: ErrorDetails) -> str:
 
 
 _WORDS: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
+    "invalid_key": lambda entry: f"the key is {kind_of_value(entry['input'])}: put it in quotes",
     "missing": lambda _: "is missing; set it",
     "value_error": lambda entry: entry["msg"].removeprefix("Value error, "),
     "string_type": _text,
@@ -143,8 +155,9 @@ def _found(entry: ErrorDetails) -> str:
     if not isinstance(value, str):
         return f"the number {value!r}"[:_SHOWN]
     if field in _URL_FIELDS:
-        scheme, mark, rest = value.rpartition("://")
-        value = scheme + mark + rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+        scheme = _SCHEME.match(value)
+        rest = value[scheme.end() :] if scheme else value.lstrip("/")
+        value = (scheme[0] if scheme else "") + re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
     return repr(value[:_SHOWN])
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from trackpush_api.yaml_scalars import KubernetesLoader
+
 try:
     from yaml import CSafeLoader
 except ImportError:  # PyYAML was built without libyaml: everything is read slowly
@@ -18,7 +20,8 @@ _TAG: Final = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ = f"{_TAG}str", f"{_TAG}map", f"{_TAG}seq"
 _PLAIN: Final = f"{_TAG}plain"
 """Of an unquoted scalar without a tag; PyYAML would look for its tag."""
-_RESOLVERS: Final = yaml.SafeLoader.yaml_implicit_resolvers
+_RESOLVERS: Final = KubernetesLoader.yaml_implicit_resolvers
+_CONSTRUCTORS: Final = KubernetesLoader.yaml_constructors
 _SCALARS: Final = frozenset(_TAG + kind for kind in ("null", "bool", "int", "float", "timestamp"))
 _MOST_LEVELS = 200
 """libyaml's tree is built recursively in C: without a bound, a deeply nested file overflows the stack and kills us."""
@@ -125,5 +128,5 @@ def _scalar(node: yaml.Node, loader: "CSafeLoader") -> Any:
     if tag == _STR and type(value) is str:
         return value
     if tag in _SCALARS:
-        return loader.yaml_constructors[tag](loader, node)
+        return _CONSTRUCTORS[tag](loader, node)
     raise ValueError(f"{tag} is unusual here")

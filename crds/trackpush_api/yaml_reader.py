@@ -12,6 +12,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from trackpush_api.yaml_fast import Document, read_plain
+from trackpush_api.yaml_scalars import KubernetesLoader
 
 Mapping = dict[Any, Any]
 _MOST_SHOWN = 64
@@ -25,7 +26,7 @@ class UnreadableYamlError(Exception):
         self.line = line
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(KubernetesLoader):
     """Without aliases: a few lines of them can stand for gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -111,6 +112,12 @@ _WORDS: Final = (
         r"mapping values are not allowed here",
         "a colon inside a value, or a wrong indentation; put the value in quotes, or align it with its neighbours",
     ),
+    (
+        r"could not determine a constructor for the tag '(?:tag:yaml\.org,2002:)?(?P<what>[^']*)'",
+        "the tag {what}, which Kubernetes does not know; remove it, or put the value in quotes",
+    ),
+    (r"sequence entries are not allowed here", "a value that begins with -; put it in quotes, or begin the list below"),
+    (r"mapping keys are not allowed here", "a value that begins with ?; put it in quotes"),
     (r"could not find expected ':'", "a line without a colon; write KEY: VALUE"),
     (r"found character '(?P<what>.)' that cannot start", "an unquoted {what}; put the value in quotes"),
     (r"found unknown escape character", "a backslash in double quotes that begins no escape; write \\\\ or use '…'"),

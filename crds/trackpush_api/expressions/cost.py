@@ -80,6 +80,16 @@ def comparisons(tree: Node) -> Iterator[tuple[str, str]]:
         yield from comparisons(child)
 
 
+def searches(tree: Node) -> Iterator[tuple[str, str, str]]:
+    """Variables, by their short names, the method that is called on them, and its literal text."""
+    if isinstance(tree, Call) and len(tree.arguments) == 2 and isinstance(tree.arguments[0], Name):  # noqa: PLR2004
+        text = _literal(tree.arguments[1])
+        if text is not None:
+            yield tree.arguments[0].name.removeprefix(qualified("")), tree.function, text
+    for child in _children(tree):
+        yield from searches(child)
+
+
 def literals(tree: Node, function: str) -> Iterator[str]:
     """Literal texts that are the last argument of this function."""
     if isinstance(tree, Call) and tree.function == function and tree.arguments:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from trackpush_api.expressions.cost import check_cost, comparisons, literals, reads
+from trackpush_api.expressions.cost import check_cost, comparisons, literals, reads, searches
 from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError
 from trackpush_api.expressions.tree import read_tree
 from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, Kind, qualified
@@ -40,6 +40,18 @@ _WANTED = {
 }
 _PLACE = re.compile(r"ERROR: <input>:(?P<line>-?\d+):(?P<column>-?\d+): (?P<what>[^\n]*)")
 _UNDECLARED = re.compile(r"undeclared reference to '(?P<name>[^']*)'")
+_FUNCTIONS = (
+    *("all", "bool", "contains", "double", "duration", "endsWith", "exists", "exists_one", "has", "int"),
+    *("matches", "size", "startsWith", "string", "timestamp", "uint"),
+)
+_SYNTAX = (
+    (r"token recognition error at: '= ?'", "one = too few or too many; write == to compare"),
+    (r"token recognition error at: '['\"]", "a quote opens here and is not closed; close it"),
+    (r"input 'and'", "and is no operator of CEL; write &&"),
+    (r"input 'or'", "or is no operator of CEL; write ||"),
+    (r"input 'not'", "not is no operator of CEL; write !"),
+)
+"""What the runtime's messages mean to the author of an expression."""
 _CODES = {
     "NOT_FOUND": "a key is missing; ask with has() before",
     "INVALID_ARGUMENT": "a value has another type or form than the expression takes it for",
@@ -54,7 +66,7 @@ _CODE = re.compile(r"[A-Z_]+")
 class Expression:
     """A CEL expression that gives a bool. Immutable, and shared by all that write the same."""
 
-    __slots__ = ("_program", "comparisons", "most_nanoseconds", "reads_raw", "text")
+    __slots__ = ("_program", "comparisons", "most_nanoseconds", "reads_raw", "searches", "text")
 
     def __init__(self, text: str) -> None:
         """Compile.
@@ -77,6 +89,8 @@ class Expression:
         """Upper bound of one evaluation."""
         self.comparisons = tuple(comparisons(tree))
         """Variables and the literal texts that they are compared with."""
+        self.searches = tuple(searches(tree))
+        """Variables, methods called on them, and the literal texts that these are given."""
         for function in _LITERALS:
             for literal in literals(tree, function):
                 _check_literal(function, literal)
@@ -130,9 +144,28 @@ def _explained(message: str) -> str:
         return f"{message.splitlines()[0]}; correct it"
     what = found["what"].removesuffix(" [INVALID_ARGUMENT]").replace(f" (in container '{CONTAINER}')", "")
     what = what.partition(" expecting {")[0]  # a list of all tokens helps nobody
+    place = f"line {found['line']}, column {found['column']}"
     undeclared = _UNDECLARED.search(what)
-    advice = "correct it" if undeclared is None else _alternatives(undeclared["name"])
-    return f"line {found['line']}, column {found['column']}: {what}; {advice}"
+    if undeclared is not None and _is_called(message, found):
+        return f"{place}: no function is called {undeclared['name']}; {_functions_like(undeclared['name'])}"
+    if undeclared is not None:
+        return f"{place}: {what}; {_alternatives(undeclared['name'])}"
+    for pattern, words in _SYNTAX:
+        if re.search(pattern, what):
+            return f"{place}: {words}"
+    return f"{place}: {what}; correct it"
+
+
+def _is_called(message: str, found: re.Match[str]) -> bool:
+    """Whether the place of an error is the parenthesis of a call: the runtime quotes the line below its message."""
+    quoted = message[found.end() :].lstrip("\n").partition("\n")[0].removeprefix(" | ")
+    column = int(found["column"]) - 1
+    return quoted[column : column + 1] == "("
+
+
+def _functions_like(name: str) -> str:
+    near = difflib.get_close_matches(name, _FUNCTIONS, n=1)
+    return f"did you mean {near[0]}?" if near else f"use {', '.join(_FUNCTIONS)}"
 
 
 def _alternatives(name: str) -> str:
