@@ -36,6 +36,26 @@ _ELSEWHERE = "another replica sends its pushes"
 class Channel:
     """The pushes of one PushConfig."""
 
+    __slots__ = (
+        "_egress",
+        "_endpoint",
+        "_hub",
+        "_in_flight",
+        "_line",
+        "_loading",
+        "_loop",
+        "_payloads",
+        "_probing",
+        "_reason",
+        "_since",
+        "_state",
+        "_wake",
+        "_wake_at",
+        "_window",
+        "name",
+        "slot",
+    )
+
     def __init__(self, hub: Hub, destination: Destination, egress: Egress) -> None:
         self.name = destination.name
         self.slot = slot_of(destination.name)

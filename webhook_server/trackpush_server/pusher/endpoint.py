@@ -33,6 +33,21 @@ class News(NamedTuple):
 class Endpoint:
     """One version of a destination's endpoint: breaker, bound on attempts, rate limit, quiet time and health."""
 
+    __slots__ = (
+        "_closed_at",
+        "_paced_until",
+        "_refuses_credentials",
+        "breaker",
+        "cause",
+        "failing_since",
+        "is_hopeless",
+        "limit",
+        "most",
+        "quiet_until",
+        "rate",
+        "refuses",
+    )
+
     def __init__(self, destination: Destination, now: float) -> None:
         limit = destination.rate_limit
         self.breaker = Breaker()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from trackpush_api.routing import Destination, Egress
 from trackpush_server.ids import push_id
-from trackpush_server.outbound.port import Answer
+from trackpush_server.outbound.port import Answer, Sender
 from trackpush_server.pusher import render
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Push
@@ -15,10 +15,26 @@ from trackpush_server.tracing.port import Attempt, Sending, Tracing
 class Line:
     """Sends pushes to one version of a destination; closes its connections after the last of them when replaced."""
 
+    __slots__ = (
+        "_closing",
+        "_egress",
+        "_keys",
+        "_retired",
+        "_sender",
+        "_tells_trace",
+        "_tracing",
+        "_transport",
+        "destination",
+        "in_flight",
+    )
+
     def __init__(self, hub: Hub, destination: Destination, egress: Egress) -> None:
         self.destination = destination
         self.in_flight = 0
-        self._sender = hub.transport.sender(destination, egress)
+        self._transport = hub.transport
+        self._egress = egress
+        self._sender: Sender | None = None
+        """Made for the first push: with thousands of clients most have none for a while, and it takes 3 KB."""
         self._keys = render.signing_keys(destination.signing)
         self._tracing = hub.tracing
         self._tells_trace = render.TRACE_HEADER not in {name.lower() for name, _ in destination.headers}
@@ -36,6 +52,8 @@ class Line:
         attempt = None if self._tracing is None else self._begin_span(self._tracing, push, identity)
         if attempt is not None and self._tells_trace:
             headers += render.trace_header(attempt.traceparent)
+        if self._sender is None:
+            self._sender = self._transport.sender(self.destination, self._egress)
         answer = self._sender.post(headers, body)
         if attempt is not None:
             answer.add_done_callback(attempt.ended)
@@ -55,24 +73,32 @@ class Line:
     def finished(self) -> None:
         """One attempt has ended."""
         self.in_flight -= 1
-        if self._retired and not self.in_flight and self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._sender.close())
+        if self._retired:
+            self._close_when_idle()
 
     def retire(self) -> None:
         """Another version takes over: close when idle."""
         self._retired = True
-        if not self.in_flight and self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._sender.close())
+        self._close_when_idle()
 
     def cut(self) -> None:
         """End attempts under way at once; nothing is sent over it any more."""
         self._retired = True
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._sender.close())
+        self._begin_to_close()
 
     async def close(self) -> None:
         """Close now."""
-        await (self._closing or self._sender.close())
+        self._begin_to_close()
+        if self._closing is not None:
+            await self._closing
+
+    def _close_when_idle(self) -> None:
+        if not self.in_flight:
+            self._begin_to_close()
+
+    def _begin_to_close(self) -> None:
+        if self._sender is not None and self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._sender.close())
 
     def _body(self, push: Push, identity: str) -> bytes:
         if push.notification is None or push.body is None:

@@ -62,6 +62,23 @@ class Parked:
     It is the cursor of `Pages` for revisits, as `Backlog` is for what was never in memory.
     """
 
+    __slots__ = (
+        "_behind_after",
+        "_ended",
+        "_lanes",
+        "_left_behind",
+        "_next",
+        "_pages",
+        "_pause_until",
+        "_salts",
+        "due_at",
+        "generation",
+        "is_complete",
+        "loaded_to",
+        "spilled",
+        "unsure",
+    )
+
     def __init__(self) -> None:
         self._salts = itertools.count()
         self._lanes = LaneSet(next(self._salts))

@@ -63,6 +63,19 @@ class WindowOwner(Protocol):
 class Window:
     """Of one PushConfig. Lives on one event loop."""
 
+    __slots__ = (
+        "_backlog",
+        "_hub",
+        "_loop",
+        "_owner",
+        "_pages",
+        "_parked",
+        "_revisits",
+        "_timer",
+        "lanes",
+        "needs_rebuild",
+    )
+
     def __init__(self, owner: WindowOwner, hub: Hub, *, ordered: bool) -> None:
         self._owner = owner
         self._hub = hub
