@@ -22,7 +22,7 @@ from trackpush_api.manifest import Resource
 from trackpush_api.namespaces import Claimed, Inputs, Memory, Part, by_namespace
 from trackpush_api.problems import Problem
 from trackpush_api.routing import Egress, RoutingTable, ServerSettings
-from trackpush_api.secrets import Secrets
+from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
 
@@ -128,8 +128,12 @@ class _Compiler:
             Claimed(one.order, one.full_name, key)
             for one in inputs.webhooks
             if self._find_server(one)[0] == self._server.full_name
-            for key in sorted(claimed_keys(one, inputs.secrets))
+            for key in sorted(claimed_keys(one, self._readable(inputs)))
         )
+
+    def _readable(self, inputs: Inputs) -> Secrets:
+        assert isinstance(self._server.spec, WebhookServerSpec)
+        return readable(inputs.secrets, self._server.spec)
 
     def _serves(self, namespace: str) -> bool:
         return self._allows(self._server.full_name, namespace)
@@ -164,7 +168,7 @@ class _Compiler:
             context = AccountContext(
                 server=self._server,
                 namespace_labels=self._labels.get(webhook.namespace, {}),
-                secrets=inputs.secrets,
+                secrets=self._readable(inputs),
                 push_configs=pushes,
                 owner=self._keys.get,
                 names_owners=all(one.file is not None for one in (webhook, self._server)),
@@ -174,7 +178,7 @@ class _Compiler:
             if account.account is not None:
                 part.accounts.append(account.account)
         for push in pushes.values() if is_served else ():
-            compiled = compile_destination(push, secrets=inputs.secrets, egress=egress)
+            compiled = compile_destination(push, secrets=self._readable(inputs), egress=egress)
             part.problems.extend(compiled.problems)
             if compiled.destination is not None:
                 part.destinations.append(compiled.destination)

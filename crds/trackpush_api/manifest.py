@@ -89,6 +89,9 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     name: str
     values: dict[str, str | None]
+    labels: dict[str, str] = {}
+    lacks_label: str | None = None
+    """``name: value`` of a label without which it may not be read."""
     too_large: int | None = None
     """Its size in bytes if that is more than `MOST_SECRET_BYTES`: then it was not read."""
 
@@ -221,7 +224,10 @@ class _Reader:
             self._note(title, field, message, line_of(node, field) or line)
         content: Resource | Secret
         if kind == "Secret":
-            content = Secret(namespace=namespace, name=name, values=self._values(title, node, document))
+            given = metadata.get("labels")
+            labels = {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
+            values = self._values(title, node, document)
+            content = Secret(namespace=namespace, name=name, values=values, labels=labels)
         else:
             content = self._resource(kind, namespace, name, node, document)
         self.defined.append(Defined(identity=(kind, namespace, name), line=line, content=content))

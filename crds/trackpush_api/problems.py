@@ -24,6 +24,7 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a word, no secret
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"  # noqa: S105  a word, no secret
     SECRET_VALUE_INVALID = "SecretValueInvalid"  # noqa: S105  same
+    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105  same
     SECRET_TOO_LARGE = "SecretTooLarge"  # noqa: S105  same
     PUSH_CONFIG_NOT_FOUND = "PushConfigNotFound"
     NO_PUSH_CONFIG = "NoPushConfig"
@@ -39,6 +40,7 @@ _REFERENCES = frozenset(
         Reason.SECRET_NOT_FOUND,
         Reason.SECRET_KEY_NOT_FOUND,
         Reason.SECRET_VALUE_INVALID,
+        Reason.SECRET_NOT_ALLOWED,
         Reason.SECRET_TOO_LARGE,
         Reason.PUSH_CONFIG_NOT_FOUND,
         Reason.NO_PUSH_CONFIG,

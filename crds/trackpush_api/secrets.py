@@ -9,6 +9,7 @@ import msgspec
 from trackpush_api.dsn import why_unusable
 from trackpush_api.encryption import parse_key
 from trackpush_api.headers import MOST_VALUE, objection_to_value
+from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.base import SecretKeySelector, SecretSource
 from trackpush_api.manifest import MOST_SECRET_BYTES, Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity
@@ -18,6 +19,19 @@ Secrets = Mapping[tuple[str, str], Secret]
 _MOST_NAMES = 10
 _PEM_BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----.*?-----END \1-----", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def readable(secrets: Secrets, server: WebhookServerSpec) -> Secrets:
+    """The Secrets as the resources of a server may read them: without values where the required label is missing."""
+    label = server.secrets.required_label
+    if label is None:
+        return secrets
+    return {
+        ref: secret
+        if secret.labels.get(label.name) == label.value
+        else msgspec.structs.replace(secret, values={}, lacks_label=f"{label.name}: {label.value}")
+        for ref, secret in secrets.items()
+    }
 
 
 class Resolver:
@@ -83,13 +97,9 @@ class Resolver:
                 f" {self._meant(reference.name)}",
                 Reason.SECRET_NOT_FOUND,
             )
-        if secret.too_large is not None:
-            return self._fail(
-                f"{field}.name",
-                f'Secret "{reference.name}" has {secret.too_large} bytes, and at most {MOST_SECRET_BYTES} are read;'
-                f' move key "{reference.key}" into a Secret of its own',
-                Reason.SECRET_TOO_LARGE,
-            )
+        refusal = _refusal(secret, reference)
+        if refusal is not None:
+            return self._fail(f"{field}.name", *refusal)
         if reference.key not in secret.values:
             found = ", ".join(f'"{key}"' for key in sorted(secret.values)[:_MOST_NAMES]) or "no keys"
             return self._fail(
@@ -149,6 +159,23 @@ class Resolver:
         problem = self._resource.problem(field, message, reason=reason)
         self._problems.append(msgspec.structs.replace(problem, follows=follows))
         return None
+
+
+def _refusal(secret: Secret, reference: SecretKeySelector) -> tuple[str, Reason] | None:
+    """Why a Secret as a whole is not read."""
+    if secret.lacks_label is not None:
+        message = (
+            f'Secret "{reference.name}" does not carry the label "{secret.lacks_label}", which the WebhookServer'
+            " requires (spec.secrets.requiredLabel); label the Secret, or name another one"
+        )
+        return message, Reason.SECRET_NOT_ALLOWED
+    if secret.too_large is not None:
+        message = (
+            f'Secret "{reference.name}" has {secret.too_large} bytes, and at most {MOST_SECRET_BYTES} are read;'
+            f' move key "{reference.key}" into a Secret of its own'
+        )
+        return message, Reason.SECRET_TOO_LARGE
+    return None
 
 
 def _hint(text: str, words: Iterable[str]) -> str | None:

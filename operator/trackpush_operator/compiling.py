@@ -25,7 +25,7 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.routing import Account, Egress
-from trackpush_api.secrets import Secrets
+from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.shards import ReservedKey, ReservedKeys
@@ -229,7 +229,9 @@ class Compiler:
         if name is not None and server is None:
             self._keep(item, name, invalid)
             return
-        secrets = self._secrets(item)
+        secrets: Secrets = self._secrets(item)
+        if server is not None and isinstance(server.spec, WebhookServerSpec):
+            secrets = readable(secrets, server.spec)
         labels = self._cache.labels.get(key.namespace, {})
         allowed = server is not None and serves_namespace(server, key.namespace, labels)
         claims = claimed_keys(webhook, secrets) if allowed else frozenset()
@@ -338,7 +340,8 @@ class Compiler:
                 entries |= self._entry(name, key)
                 continue
             assert isinstance(server.spec, WebhookServerSpec)
-            compiled = compile_destination(resource, secrets=secrets, egress=compile_egress(server.spec))
+            permitted = readable(secrets, server.spec)
+            compiled = compile_destination(resource, secrets=permitted, egress=compile_egress(server.spec))
             problems |= dict.fromkeys(compiled.problems)
             if compiled.destination is not None:
                 entries[name] = compiled.destination

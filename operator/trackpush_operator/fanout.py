@@ -48,5 +48,8 @@ def _tenancy(server: Item) -> tuple[Any, ...]:
     return (
         server.uid,
         valid,
-        *(spec.get(name) for name in ("allowedNamespaces", "egress", "hosts", "basePath", "expose", "suspend")),
+        *(
+            spec.get(name)
+            for name in ("allowedNamespaces", "egress", "hosts", "basePath", "expose", "suspend", "secrets")
+        ),
     )

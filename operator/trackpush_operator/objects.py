@@ -140,8 +140,13 @@ def secret_of(body: Body) -> Secret:
     size = sum(len(key) + len(value) * 3 // 4 - value[-2:].count("=") for key, value in data.items())
     is_too_large = size > MOST_SECRET_BYTES
     values = {} if is_too_large else {key: _text(value) for key, value in data.items()}
-    too_large = size if is_too_large else None
-    return Secret(namespace=metadata["namespace"], name=metadata["name"], values=values, too_large=too_large)
+    return Secret(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        values=values,
+        labels=metadata.get("labels") or {},
+        too_large=size if is_too_large else None,
+    )
 
 
 def child_of(body: Body, kind: str) -> Child:

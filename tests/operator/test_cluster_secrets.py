@@ -89,6 +89,30 @@ async def test_a_large_secret_is_refused_by_each_resource_that_names_it(
         await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="False SecretTooLarge")
 
 
+async def test_a_secret_without_the_required_label_is_refused_by_each_resource_that_names_it(
+    cluster: Client, namespace: str, start: Start, within: Within
+) -> None:
+    label = {"name": "trackpush.dev/readable", "value": "yes"}
+    server = within(objects.server(secrets={"requiredLabel": label}))
+    keys = within(objects.secret("keys", **{"in": "key-of-acme-0001", "out": "s-1"}))
+    await cluster.create(keys, server, within(objects.push()), within(objects.webhook()))
+    resources = [("AggregatorWebhook", "clickpost"), ("PushConfig", "oms")]
+    async with start():
+        for kind, name in resources:
+            await cluster.until_condition(kind, namespace, name, ResolvedRefs="False SecretNotAllowed")
+            message = await cluster.message(kind, namespace, name, "ResolvedRefs")
+            assert 'Secret "keys" does not carry the label "trackpush.dev/readable: yes"' in message
+            assert "label the Secret, or name another one" in message
+        for value, wanted in (("no", "False SecretNotAllowed"), ("yes", "True ResolvedRefs")):
+            await cluster.patch("Secret", namespace, "keys", metadata={"labels": {label["name"]: value}})
+            for kind, name in resources:
+                await cluster.until_condition(kind, namespace, name, ResolvedRefs=wanted)
+        await cluster.patch("Secret", namespace, "keys", metadata={"labels": {label["name"]: None}})
+        await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="False SecretNotAllowed")
+        await cluster.patch("WebhookServer", namespace, "main", spec={"secrets": None})
+        await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="True ResolvedRefs")
+
+
 def peak_mebibytes(pid: int) -> float:
     """The most memory that a process ever had."""
     status = Path(f"/proc/{pid}/status").read_text()

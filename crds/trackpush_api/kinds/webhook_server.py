@@ -249,6 +249,22 @@ class AllowedNamespaces(ApiModel):
         return self
 
 
+class RequiredLabel(ApiModel):
+    """A label and its value."""
+
+    name: Annotated[str, Field(min_length=1, max_length=317)] = Field(description="Name of the label.")
+    value: Annotated[str, Field(max_length=63)] = Field("true", description="Its value.")
+
+
+class ReadableSecrets(ApiModel):
+    """Which Secrets the served resources may name."""
+
+    required_label: RequiredLabel | None = Field(
+        None,
+        description="Label that a Secret must carry if an AggregatorWebhook or a PushConfig names it; none by default.",
+    )
+
+
 class PodTemplate(ApiModel):
     """Overrides of the server's pods."""
 
@@ -302,6 +318,10 @@ class WebhookServerSpec(ApiModel):
         default_factory=all_defaults(AllowedNamespaces), description="Whose resources are served."
     )
     monitoring: Monitoring | None = Field(None, description="Metrics for a Prometheus in another namespace.")
+    secrets: ReadableSecrets = Field(
+        default_factory=lambda: ReadableSecrets.model_validate({}),
+        description="Which Secrets the served resources may name.",
+    )
     pod_template: PodTemplate | None = Field(None, description="Overrides of the pods.")
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(None, description="Image of the server.")
 
