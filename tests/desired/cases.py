@@ -26,7 +26,7 @@ SPECS: dict[str, dict[str, Any]] = {
     },
     "postgres-autoscaled": {
         "storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}},
-        "autoscaling": {"minReplicas": 3, "maxReplicas": 12, "targetQueueAge": "1m30s"},
+        "autoscaling": {"minReplicas": 3, "maxReplicas": 12, "targetRate": 2000, "targetQueueAge": "1m30s"},
     },
     "monitored": {
         "storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}},

@@ -182,6 +182,39 @@ def test_receiving_processes_are_asked_for_and_get_cpu_and_memory_of_their_own()
     assert more["resources"] == {"requests": {"cpu": "300m", "memory": "256Mi"}, "limits": {"memory": "768Mi"}}
 
 
+def test_autoscaled_pods_request_a_cpu_for_each_process_so_that_the_target_is_a_share_of_a_core() -> None:
+    scaled, plain = pod("postgres-autoscaled"), pod("postgres-http-route")
+    assert scaled["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "1000m"
+    assert plain["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "100m"
+    more = inputs("postgres-autoscaled", receivers=2)
+    (deployment,) = [one for one in children(more) if one["kind"] == "Deployment"]
+    (server,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert server["resources"]["requests"]["cpu"] == "3000m"
+
+
+@pytest.mark.parametrize("source", ["Pods", "External"])
+def test_pods_are_scaled_by_rate_and_queue_age_under_the_names_of_the_adapter(
+    api_server: ApiServer, namespace: str, source: str
+) -> None:
+    names = {"source": source, "rate": "ingest_rate", "queueAge": "age", "matchLabels": {"server": "main"}}
+    scaling = {"maxReplicas": 4, "targetRate": 2000, "targetQueueAge": "30s", "metrics": names}
+    made = {one["kind"]: one for one in children(inputs("postgres-autoscaled", autoscaling=scaling))}
+    scaler = made["HorizontalPodAutoscaler"]
+    cpu, rate, age = scaler["spec"]["metrics"]
+    assert cpu["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
+    kind = source.lower()
+    assert rate[kind]["metric"] == {"name": "ingest_rate", "selector": {"matchLabels": {"server": "main"}}}
+    assert rate[kind]["target"] == {"type": "AverageValue", "averageValue": "2000"}
+    assert age[kind]["metric"]["name"] == "age"
+    wanted = {
+        "Pods": {"type": "AverageValue", "averageValue": "30000m"},
+        "External": {"type": "Value", "value": "30000m"},
+    }
+    assert age[kind]["target"] == wanted[source]
+    scaler["metadata"]["namespace"] = namespace
+    api_server.apply(yaml.safe_dump(scaler), "--dry-run=server")
+
+
 def test_what_is_not_asked_for_or_not_there_is_not_made() -> None:
     assert "Ingress" not in {one["kind"] for one in children(inputs("minimal"))}
     external = {"minReplicas": 2, "maxReplicas": 4, "scaledBy": "Other"}

@@ -28,7 +28,15 @@ _OTHERS: Final = frozenset(
     {"--set", "--force-conflicts", "--server-side", "--enable-feature", "server.address", "server.port", "url.scheme"}
 )
 """Of helm, Prometheus and OpenTelemetry."""
-_NO_METRICS: Final = frozenset({"trackpush_api", "trackpush_cli", "trackpush_operator", "trackpush_server"})
+_NO_METRICS: Final = frozenset(
+    {
+        "trackpush_api",
+        "trackpush_cli",
+        "trackpush_operator",
+        "trackpush_server",
+        "trackpush_ingest_requests_per_second",  # an adapter makes it of trackpush_ingest_requests_total
+    }
+)
 _SCALARS: Final = ("string", "integer", "number", "boolean")
 _CONTEXT: Final = click.Context(cli)
 _MADE: Final = frozenset({"settings.json", "00.json", "62.json", "shard.json", ".cache/bench/TIME.json"})

@@ -167,6 +167,21 @@ class Limits(ApiModel):
     max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(1024, description="Requests at once.")
 
 
+class ScalingMetrics(ApiModel):
+    """Under which names the cluster's metrics API has the server's metrics; it depends on the adapter's rules."""
+
+    source: Literal["Pods", "External"] = Field(
+        "Pods", description="Pods: the custom metrics API, one value for each pod. External: the external metrics API."
+    )
+    rate: Annotated[str, Field(min_length=1, max_length=253)] = Field(
+        "trackpush_ingest_requests_per_second", description="Requests of aggregators in a second."
+    )
+    queue_age: Annotated[str, Field(min_length=1, max_length=253)] = Field(
+        "trackpush_ready_queue_age_seconds", description="Age of the oldest push that could be sent, in seconds."
+    )
+    match_labels: LabelMap = Field({}, description="Labels of the metrics' series, as the adapter takes them.")
+
+
 class Autoscaling(ApiModel):
     """How many pods there are, by load. PostgreSQL only."""
 
@@ -177,12 +192,21 @@ class Autoscaling(ApiModel):
     min_replicas: Annotated[int, Field(ge=1, le=64)] = Field(2, description="At least so many pods.")
     max_replicas: Annotated[int, Field(ge=1, le=64)] = Field(description="At most so many.")
     target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=100)] = Field(
-        70, alias="targetCPUUtilizationPercentage", description="CPU that the pods should use, of what they request."
+        70,
+        alias="targetCPUUtilizationPercentage",
+        description="CPU that the pods should use, of what they request: a whole CPU for each process, unless"
+        " podTemplate says otherwise.",
+    )
+    target_rate: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="Requests in a second that each pod should take. Needs metrics.rate in the metrics API."
     )
     target_queue_age: Duration | None = Field(
         None,
-        description="How long a push that could be sent may wait. Needs the metric"
-        " trackpush_ready_queue_age_seconds in the custom metrics API.",
+        description="How long a push that could be sent may wait. Needs metrics.queueAge in the metrics API.",
+    )
+    metrics: ScalingMetrics = Field(
+        default_factory=all_defaults(ScalingMetrics),
+        description="Names of the metrics for targetRate and targetQueueAge.",
     )
     scaled_by: Literal["HorizontalPodAutoscaler", "Other"] = Field(
         "HorizontalPodAutoscaler", description="Other: no HorizontalPodAutoscaler is made; KEDA, say, has its own."

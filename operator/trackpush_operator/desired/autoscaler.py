@@ -1,13 +1,11 @@
-"""HorizontalPodAutoscaler: more pods when they are busy, or when pushes that could be sent wait too long."""
+"""HorizontalPodAutoscaler: more pods when they are busy, get many requests, or let pushes that could be sent wait."""
 
 from typing import Final
 
-from trackpush_api.kinds.webhook_server import Autoscaling
+from trackpush_api.kinds.webhook_server import Autoscaling, ScalingMetrics
 from trackpush_api.quantities import seconds
 from trackpush_operator.desired.inputs import Body, Inputs, metadata
 
-QUEUE_AGE: Final = "trackpush_ready_queue_age_seconds"
-"""The server's metric. Not of all that is pending: what a failing client keeps waiting, no pod can speed up."""
 _CALM_SECONDS: Final = 300
 """So long the load has to be lower before a pod goes: each that goes hands its clients over."""
 
@@ -32,14 +30,24 @@ def autoscaler(inputs: Inputs) -> Body | None:
 
 
 def _metrics(scaling: Autoscaling) -> list[Body]:
-    """The one that asks for most pods counts."""
+    """The one that asks for most pods counts. CPU is always among them: it needs no metrics adapter."""
     target = {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization_percentage}
-    cpu: Body = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
-    if scaling.target_queue_age is None:
-        return [cpu]
-    age = f"{round(seconds(scaling.target_queue_age) * 1000)}m"
-    queue: Body = {
-        "type": "Pods",
-        "pods": {"metric": {"name": QUEUE_AGE}, "target": {"type": "AverageValue", "averageValue": age}},
-    }
-    return [cpu, queue]
+    found: list[Body] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    if scaling.target_rate is not None:
+        found.append(_metric(scaling.metrics, scaling.metrics.rate, str(scaling.target_rate), is_sum=True))
+    if scaling.target_queue_age is not None:
+        age = f"{round(seconds(scaling.target_queue_age) * 1000)}m"
+        found.append(_metric(scaling.metrics, scaling.metrics.queue_age, age, is_sum=False))
+    return found
+
+
+def _metric(names: ScalingMetrics, name: str, value: str, *, is_sum: bool) -> Body:
+    """Of pods the average counts. An external value that is no sum over pods is compared as it is."""
+    metric: Body = {"name": name}
+    if names.match_labels:
+        metric["selector"] = {"matchLabels": dict(names.match_labels)}
+    average = {"type": "AverageValue", "averageValue": value}
+    if names.source == "Pods":
+        return {"type": "Pods", "pods": {"metric": metric, "target": average}}
+    target = average if is_sum else {"type": "Value", "value": value}
+    return {"type": "External", "external": {"metric": metric, "target": target}}

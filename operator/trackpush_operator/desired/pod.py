@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from trackpush_api import shards
+from trackpush_api.kinds import WebhookServerSpec
 from trackpush_operator.desired.inputs import ADMIN_PORT, HTTP_PORT, Body, Inputs, labels, selector
 from trackpush_operator.desired.merge import merged
 
@@ -19,6 +20,8 @@ _ENDPOINTS_SECONDS: Final = 5
 _DRAIN_SECONDS: Final = 25
 _CPU_MILLIS: Final = 100
 """Requested for each process."""
+_SCALED_CPU_MILLIS: Final = 1000
+"""The same with autoscaling, whose target is a share of it: a process can use a whole CPU, and no more."""
 _MEBIBYTES: Final = (128, 512)
 """Memory of a pod without receiving processes: requested, and its limit."""
 _RECEIVER_MEBIBYTES: Final = (64, 128)
@@ -80,7 +83,7 @@ def _container(inputs: Inputs) -> Body:
         "livenessProbe": _probe("/livez", period=10, failures=6),
         "readinessProbe": _probe("/readyz", period=2, failures=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": _ENDPOINTS_SECONDS}}},
-        "resources": _resources(inputs.spec.receivers),
+        "resources": _resources(inputs.spec),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -100,10 +103,11 @@ def _pull_secrets(inputs: Inputs) -> Body:
     return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
-def _resources(receivers: int) -> Body:
+def _resources(spec: WebhookServerSpec) -> Body:
+    receivers, cpu = spec.receivers, _CPU_MILLIS if spec.autoscaling is None else _SCALED_CPU_MILLIS
     requested, limit = (own + receivers * more for own, more in zip(_MEBIBYTES, _RECEIVER_MEBIBYTES, strict=True))
     return {
-        "requests": {"cpu": f"{_CPU_MILLIS * (1 + receivers)}m", "memory": f"{requested}Mi"},
+        "requests": {"cpu": f"{cpu * (1 + receivers)}m", "memory": f"{requested}Mi"},
         "limits": {"memory": f"{limit}Mi"},
     }
 
