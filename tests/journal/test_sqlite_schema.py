@@ -117,6 +117,8 @@ PLANS = [
     (sql.APPLY_OUTCOMES._sql[128], "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (indexing.ADD_UPDATES, _BY_ROWID),
     (indexing.ADD_PUSHES, _BY_PUSH),
+    (indexing.SIZE, "SEARCH updates"),
+    (indexing.LAST_ID, "SEARCH updates"),
     (indexing.SLICE_END, "recent USING PRIMARY KEY ("),
     (indexing.MERGE, "recent USING PRIMARY KEY ("),
     (indexing.MERGED, "recent USING PRIMARY KEY ("),

@@ -25,9 +25,11 @@ MOST: Final = 320_000
 """The same for a large one: bounds memory (about 20 MiB), what readers look through, and the time to open the file."""
 _UPDATES_PER_ENTRY: Final = 3
 """A sweep writes most pages of the index. So it waits for so many entries: one for each three updates in the file."""
-_PACE: Final = 4
-"""A sweep merges so many entries for each that is added: it ends before the next one is due, whatever is added."""
-_FEWEST_ENTRIES: Final = 512
+_PACE: Final = 2
+"""A sweep merges so many entries for each that is added: it ends before the next one is due, whatever is added.
+
+Not more, so that its cost is spread over many commits."""
+_FEWEST_ENTRIES: Final = 128
 """In one slice."""
 _WINDOW: Final = 200_000
 """Updates in one transaction while a whole file is indexed; each of these writes most pages of the index."""
@@ -49,6 +51,7 @@ REMOVE_RECENT = f"DELETE FROM temp.recent WHERE {_NAMES}"  # noqa: S608  same
 STORE_ERASED = f"INSERT OR IGNORE INTO terms (term, at, update_id) {_SQL['of_erased'].format(which=_AMONG)}"
 LAST_ID = _SQL["last_id"]
 STATE = _SQL["state"]
+SIZE = _SQL["size"]
 TRIMMED = _SQL["trimmed"]
 ID_OF_KEY = _SQL["id_of_key"]
 SLICE_END = _SQL["slice_end"]
@@ -167,7 +170,7 @@ def last_id(connection: SqliteConnection) -> int:
 
 
 def _begin_at(connection: SqliteConnection) -> int:
-    size = int(connection.execute(_SQL["size"]).fetchone()[0])
+    size = int(connection.execute(SIZE).fetchone()[0])
     return min(max(size // _UPDATES_PER_ENTRY, FEWEST), MOST)
 
 
