@@ -1,4 +1,4 @@
-"""kube-score, built once for each version into the cache. Not in `build.py`: a change there builds all programs again."""
+"""kube-score, built once for each version into the cache. Not in `build.py`, a change of which builds everything."""
 
 import fcntl
 import os
