@@ -1,13 +1,15 @@
 """Pushes as a running server tells of them over its admin API, in the journal's own terms. docs/admin-api.md."""
 
 import base64
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from trackpush_cli.admin_port import AdminPort
+from trackpush_cli.admin_port import AdminPort, other_form
 from trackpush_cli.errors import CannotStartError
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
@@ -16,6 +18,21 @@ from trackpush_server.journal.port import PushState
 
 _API: Final = "/api/v1"
 Json = dict[str, Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _of_known_form(read: Callable[Concatenate["AdminLookup", P], R]) -> Callable[Concatenate["AdminLookup", P], R]:
+    """Say in one sentence that an answer has another form, such as a number in place of a list."""
+
+    @wraps(read)
+    def checked(lookup: "AdminLookup", *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return read(lookup, *args, **kwargs)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise other_form(lookup.place, type(error).__name__) from None
+
+    return checked
 
 
 class AdminLookup:
@@ -25,6 +42,7 @@ class AdminLookup:
         self._port = port
         self.place = port.name
 
+    @_of_known_form
     def list_pushes(self, query: PushQuery) -> PushPage:
         """Pushes that match, newest first."""
         asked = {
@@ -42,6 +60,7 @@ class AdminLookup:
         rows = tuple(_row(one) for one in page["pushes"])
         return PushPage(rows, older=page["older"], newer=page["newer"])
 
+    @_of_known_form
     def show(self, push_id: str) -> PushDetail | None:
         """One push whole, or None."""
         found = self._port.find("GET", f"{_API}/pushes/{quote(push_id, safe='')}")
@@ -55,6 +74,7 @@ class AdminLookup:
             unreadable=found.get("unreadable"),
         )
 
+    @_of_known_form
     def list_unrecognised(self, query: InboxQuery) -> InboxPage:
         """Unrecognised bodies that match, newest first."""
         asked = {"account": query.account, "client": query.client, "before": query.before, "limit": query.limit}
@@ -62,6 +82,7 @@ class AdminLookup:
         page = self._port.ask("GET", f"{_API}/inbox?{urlencode(given)}")
         return InboxPage(tuple(_inbox_row(one) for one in page["bodies"]), older=page["before"])
 
+    @_of_known_form
     def show_unrecognised(self, key: bytes) -> InboxEntry | None:
         """One unrecognised body, or None; for the role view it is unreadable."""
         found = self._port.find("GET", f"{_API}/inbox/{inbox_id(key)}")
@@ -73,6 +94,7 @@ class AdminLookup:
         body = b"" if found["bodyBase64"] is None else base64.b64decode(found["bodyBase64"])
         return InboxEntry(row=_inbox_row(found["unrecognised"]), body=body, unreadable=unreadable)
 
+    @_of_known_form
     def shipment(self, awb: str, client: str | None) -> list[Json]:
         """Every update of a shipment in the order received, as the API gives it."""
         updates: list[Json] = []

@@ -21,6 +21,24 @@ _UNAVAILABLE = 503
 _NO_ANSWER = (OSError, http.client.HTTPException)
 
 
+class _Fields(dict[str, Any]):
+    """An object of an answer, whose place names what is missing: no command checks each field by itself."""
+
+    def __init__(self, found: dict[str, Any], place: str) -> None:
+        super().__init__(found)
+        self._place = place
+
+    def __missing__(self, name: str) -> Any:
+        raise other_form(self._place, f"it has no {name}")
+
+
+def other_form(place: str, found: str) -> CannotStartError:
+    """The error for an answer that is not what the admin API describes."""
+    return CannotStartError(
+        f"{place}: the answer can't be read ({found}); is this the admin port of a Trackpush server, of this version?"
+    )
+
+
 class NoAnswerError(CannotStartError):
     """Nothing answers at the admin port."""
 
@@ -90,7 +108,7 @@ class AdminPort:
 
     def _read(self, status: int, content: bytes, path: str) -> Any | None:
         try:
-            found = json.loads(content)
+            found = json.loads(content, object_hook=lambda members: _Fields(members, f"{self.name}{path}"))
         except ValueError:
             found = None
         if status == _UNAUTHORIZED:

@@ -183,6 +183,35 @@ async def test_answers_do_not_say_which_software_gives_them(tmp_path: Path, toke
                 assert "Server" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"rubbish\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", b"400"),
+        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", b""),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", b"400"),
+    ],
+    ids=["no-http", "no-host", "no-colon", "long", "asterisk", "length"],
+)
+async def test_what_is_no_http_gets_no_server_header_no_traceback_and_is_no_fault_of_the_server(
+    tmp_path: Path, tokens: tuple[Path, Path], capsys: pytest.CaptureFixture[str], request_: bytes, status: bytes
+) -> None:
+    async with serving(tmp_path, admin_token_file=tokens[0]) as server:
+        host, _, port = server.admin_address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request_)
+        try:
+            head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).lower()
+        finally:
+            writer.close()
+    assert head.split()[1].startswith(status)
+    assert not head.split()[1].startswith(b"5")
+    assert b"\r\nserver:" not in head
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
 def test_the_role_view_ends_no_session_of_the_role_operate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MOST_OF_A_ROLE", 5)
     monkeypatch.setattr(sessions, "MOST_OF_AN_ACTOR", 3)

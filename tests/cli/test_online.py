@@ -164,3 +164,42 @@ async def test_tail_shows_updates_and_attempts_as_they_happen(rig: Rig, form: st
         assert kinds == {"update", "attempt"}
     else:
         assert "acme/oms" in result.stdout
+
+
+OTHER_FORMS = (
+    *({}, {"pushes": 5}, {"pushes": [{}]}, {"pushes": [5]}, {"pushes": None}, {"bodies": [None]}, {"updates": [{}]}),
+    *({"push": {}}, {"unrecognised": {"id": "x"}, "unreadable": None, "masked": False, "bodyBase64": "?"}),
+)
+
+
+@pytest.mark.parametrize("answer", OTHER_FORMS, ids=json.dumps)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("pushes", "list"),
+        ("pushes", "show", "psh_00000000000000000000000000000001-00000001"),
+        ("shipment", "1900"),
+        ("inbox", "list"),
+        ("replay", "--awb", "1900", "--state", "dead", "--yes"),
+    ],
+    ids=lambda command: command[0],
+)
+async def test_an_answer_of_another_form_is_one_sentence(command: tuple[str, ...], answer: object) -> None:
+    async def answered(_: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answered)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        host, port = runner.addresses[0][:2]
+        found = await invoked(*command, "--admin", f"{host}:{port}")
+    finally:
+        await runner.cleanup()
+
+    assert "Traceback" not in found.stderr
+    assert found.exit_code in {0, 1, 2}
+    assert found.exit_code == 0 or len(found.stderr.strip().splitlines()) == 1, found.stderr

@@ -8,7 +8,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_protocol import RequestHandler
 
 from trackpush_server.admin.api.problems import problem
 
@@ -91,6 +93,30 @@ class BoundedConnection(asyncio.Protocol):
             self._head_timer = None
 
 
+class _Unnamed(web.Response):
+    """An answer without a ``Server`` header, which aiohttp adds at the end."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Server", None)
+
+
+class _Connection(RequestHandler):
+    """aiohttp's, but for the answer to what is no HTTP: no application sees that one, and nobody logs it."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Refuse it, and close the connection."""
+        if isinstance(exc, HttpProcessingError):
+            answer = _Unnamed(status=status, text=f"{status}: this is no valid HTTP/1.1 request.")
+            answer.force_close()
+            return answer
+        return super().handle_error(request, status, exc, message)
+
+
 class BoundedConnections:
     """All connections of the admin port; a protocol factory around aiohttp's. The longest idle is first."""
 
@@ -106,7 +132,9 @@ class BoundedConnections:
     def __call__(self) -> BoundedConnection:
         """A new connection."""
         assert self.factory is not None
-        return BoundedConnection(self.factory(), self)
+        inner = self.factory()
+        inner.__class__ = _Connection  # aiohttp has no setting for the class
+        return BoundedConnection(inner, self)
 
     def enter(self, connection: BoundedConnection) -> bool:
         """Whether it may stay."""
