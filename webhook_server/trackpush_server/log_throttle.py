@@ -17,12 +17,21 @@ class LogThrottle:
 
     def allow(self, kind: str) -> int | None:
         """How many lines of this kind were kept back since the last one; None when this one is too."""
-        if kind not in self._windows and len(self._windows) >= _MOST_KINDS:
-            kind = ""
         now = self._clock()
+        if kind not in self._windows and len(self._windows) >= _MOST_KINDS:
+            self._forget_ended(now)
+            kind = kind if len(self._windows) < _MOST_KINDS else ""
         start, count = self._windows.get(kind, (now, 0))
         if now - start < self._per:
             self._windows[kind] = (start, count + 1)
             return 0 if count < self._most else None
         self._windows[kind] = (now, 1)
         return max(0, count - self._most)
+
+    def _forget_ended(self, now: float) -> None:
+        """Windows that are over and kept nothing back."""
+        self._windows = {
+            kind: (start, count)
+            for kind, (start, count) in self._windows.items()
+            if now - start < self._per or count > self._most
+        }

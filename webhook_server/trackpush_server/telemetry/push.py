@@ -49,6 +49,8 @@ class PushTelemetry:
         self._ended_children: dict[str, Children[Counter]] = {}
         self._seconds_children = Children(labels, self._seconds.labels)
         self._throttle = LogThrottle(most=10, per=10.0)
+        self._changes = LogThrottle(most=10, per=60.0)
+        """A client's server decides how often its state changes."""
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         """Count one try."""
@@ -87,9 +89,11 @@ class PushTelemetry:
             )
 
     def changed(self, push_config: str, state: str, reason: str) -> None:
-        """Tell of an endpoint's new state."""
-        tell = _log.warning if state in _FAILING else _log.info
-        tell("endpoint_state_changed", push_config=push_config, state=state, reason=reason)
+        """Tell of an endpoint's new state; of one that changes all the time, now and then."""
+        held_back = self._changes.allow(push_config)
+        if held_back is not None:
+            tell = _log.warning if state in _FAILING else _log.info
+            tell("endpoint_state_changed", push_config=push_config, state=state, reason=reason, held_back=held_back)
 
     def forget(self, gone: frozenset[str]) -> None:
         """Drop the series of PushConfigs that are gone."""
