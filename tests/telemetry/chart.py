@@ -12,6 +12,7 @@ from kube.fixtures import ROOT
 ALERTS: Final = {
     "TrackpushClientFailing": "client-failing",
     "TrackpushQueueOld": "queue-old",
+    "TrackpushPushesWithoutPushConfig": "pushes-without-push-config",
     "TrackpushIngestRefused": "ingest-refused",
     "TrackpushJournalSlow": "journal-slow",
     "TrackpushOperatorNotReconciling": "operator-not-reconciling",

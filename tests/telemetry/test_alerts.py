@@ -263,6 +263,21 @@ async def a_log_that_is_removed_loses_updates_until_the_next_start(prometheus: P
         await prometheus.until_over("TrackpushUpdatesLost", namespace="updates-lost")
 
 
+async def test_pushes_of_a_namespace_that_is_gone_are_told_until_it_is_restored(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    async with sqlite_store(data).open() as opened:
+        await opened.put(*(update(to=["former/push"]) for _ in range(3)))
+    namespace, alert = "without-push-config", "TrackpushPushesWithoutPushConfig"
+    async with open_sink() as sink, watched(prometheus, tmp_path, sink, namespace, data):
+        found = await prometheus.until_firing(alert, namespace=namespace)
+        assert found["labels"]["push_config"] == "former/push"
+        assert float(found["value"]) == 3
+        write(tmp_path / "resources", [Client(name=name, url=sink.url) for name in ("acme", "former")])
+        await prometheus.until_over(alert, namespace=namespace)
+
+
 FAULTS = [
     a_client_that_refuses_is_failing_until_it_accepts,
     pushes_that_wait_for_a_client_that_hangs_make_its_queue_old,

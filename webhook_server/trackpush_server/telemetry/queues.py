@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _STATES = ("closed", "open", "gone", "suspended", "unconfigured")
 _FAILING = frozenset({"open", "gone"})
+_UNCONFIGURED = "unconfigured"
 _MOST_NAMED = 200
 """Of failing PushConfigs, and of old queues beyond the bound of labels: what somebody has to act on has a name."""
 _OLD = 600.0
@@ -84,6 +85,12 @@ class QueueTelemetry(Collector):
             "trackpush_pending_pushes",
             "Pushes that are stored and have not ended; with several replicas each tells the same.",
             ((one.push_config, one.count) for one in self.pending),
+        )
+        configured = {one.push_config for one in self.channels if one.breaker != _UNCONFIGURED}
+        yield self._sum(
+            "trackpush_pushes_without_push_config",
+            "Pending pushes whose PushConfig does not exist or can't be used; they wait for it.",
+            ((one.push_config, one.count) for one in self.pending if one.push_config not in configured),
         )
         ages: dict[str, float] = defaultdict(float)
         named = 0

@@ -1,0 +1,168 @@
+"""On a real API server, with a tenant's own credentials: each attempt to harm another is refused with a sentence.
+
+The tenant may write the three kinds in its own namespace and nothing else. Another tenant and the platform's
+WebhookServer are in namespaces of their own.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kube.fixtures import ApiServer
+from support import objects
+from support.objects import Body
+from support.operating import Client, client
+from trackpush_operator.cluster.api import Selection
+from trackpush_operator.cluster.errors import ForbiddenError
+from trackpush_operator.cluster.kinds import NAMESPACES, PODS, PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS
+from trackpush_operator.operator import Operator
+
+Start = Callable[..., AbstractAsyncContextManager[Operator]]
+KEY = "key-of-acme-0001"
+LABEL = {"name": "trackpush.dev/readable", "value": "true"}
+HOSTS = [{"host": "saas.increff.com"}]
+INGRESS = {"ingress": {"className": "traefik", "tlsSecretName": "tls"}}
+
+
+@pytest.fixture
+async def rival(cluster: Client, namespace: str) -> AsyncIterator[str]:
+    """The tenant's namespace, with Secrets that an administrator put there."""
+    name = f"rival-{namespace}"
+    await cluster.create(objects.namespace(name))
+    labelled = {"labels": {LABEL["name"]: LABEL["value"]}}
+    keys = objects.secret("keys", name, **{"in": "key-of-rival-0001", "out": "s-2", "acmes": KEY})
+    large = objects.secret("large", name, out="x" * 500_000)
+    for body in (keys, large):
+        body["metadata"] |= labelled
+    await cluster.create(keys, large, objects.secret("registry-password", name, out="s-3"))
+    yield name
+    body = await cluster.get("Namespace", None, name) or {}
+    await cluster.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
+
+
+@pytest.fixture
+async def tenant(api_server: ApiServer, rival: str, tmp_path: Path) -> AsyncIterator[Client]:
+    """Acts with the tenant's own token."""
+    kinds = ["webhookservers", "aggregatorwebhooks", "pushconfigs"]
+    rule = {"apiGroups": ["trackpush.dev"], "resources": kinds, "verbs": ["*"]}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [rule]}
+    binding: dict[str, Any] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "tenant"},
+        "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": rival}],
+    }
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    made = [one | {"metadata": {"name": "tenant", "namespace": rival}} for one in (account, role, binding)]
+    api_server.apply(yaml.safe_dump_all(made))
+    found = yaml.safe_load(api_server.kubeconfig.read_text())
+    token = api_server.kubectl("-n", rival, "create", "token", "tenant").stdout.strip()
+    found["users"][0]["user"] = {"token": token}
+    file = tmp_path / "tenant"
+    file.write_text(yaml.safe_dump(found))
+    async with client(file) as acting:
+        yield acting
+
+
+@pytest.fixture
+async def platform(cluster: Client, namespace: str) -> None:
+    """A WebhookServer and another tenant, served by it."""
+    keys = objects.secret("keys", namespace, **{"in": KEY, "out": "s-1"})
+    keys["metadata"]["labels"] = {LABEL["name"]: LABEL["value"]}
+    server = objects.server("main", namespace, hosts=HOSTS, expose=INGRESS, secrets={"requiredLabel": LABEL})
+    await cluster.create(server, keys, objects.push("oms", namespace))
+    await cluster.create(objects.webhook("clickpost", namespace, serverRef={"name": "main"}))
+    await cluster.next_second(namespace)
+
+
+@pytest.mark.usefixtures("platform")
+async def test_the_tenant_cannot_touch_what_is_not_its_own(tenant: Client, namespace: str, rival: str) -> None:
+    api, mine = tenant.cluster, objects.push("oms", rival)
+    await tenant.create(mine)
+    pod = objects.pod("p", namespace=rival)
+
+    async def listed(kind: Any, where: str | None) -> None:
+        async for _ in api.pages(kind, where, Selection()):
+            pass
+
+    status = {"status": {"conditions": []}}
+    attempts: dict[str, Any] = {
+        "a Secret of its own namespace": api.get(SECRETS, rival, "keys"),
+        "the routing table": api.get(SECRETS, namespace, "main-routing-00"),
+        "all Secrets": listed(SECRETS, None),
+        "pods": api.create(PODS, pod),
+        "another tenant's PushConfig": api.get(PUSH_CONFIGS, namespace, "oms"),
+        "another tenant's pushes": api.patch(
+            PUSH_CONFIGS, namespace, "oms", {"spec": {"url": "https://mine.example/"}}
+        ),
+        "another tenant's key": api.patch(WEBHOOKS, namespace, "clickpost", {"spec": {"suspend": True}}),
+        "the platform's server": api.patch(SERVERS, namespace, "main", {"spec": {"suspend": True}}),
+        "a status": api.patch(PUSH_CONFIGS, rival, "oms", status, subresource="status"),
+        "another tenant's status": api.patch(PUSH_CONFIGS, namespace, "oms", status, subresource="status"),
+    }
+    for attempt, coroutine in attempts.items():
+        with pytest.raises(ForbiddenError) as refused:
+            await coroutine
+        assert "403" in str(refused.value), attempt
+
+
+async def refusals(cluster: Client, rival: str, attempts: list[tuple[Body, str, str, str]]) -> None:
+    """Each of the tenant's resources ends with its condition and a sentence that says what to do."""
+    for body, condition, reason, sentence in attempts:
+        kind, name = body["kind"], body["metadata"]["name"]
+        await cluster.until(
+            lambda k=kind, n=name: cluster.conditions(k, rival, n), {condition: f"False {reason}"}, seconds=60
+        )
+        message = await cluster.message(kind, rival, name, condition)
+        assert sentence in message, (name, message)
+        assert "acme" not in message, "other tenants are not named"
+
+
+@pytest.mark.usefixtures("platform")
+async def test_each_resource_that_would_harm_another_is_refused_with_a_sentence(
+    cluster: Client, tenant: Client, namespace: str, rival: str, start: Start
+) -> None:
+    to = {"serverRef": {"name": "main", "namespace": namespace}}
+    root = {"spec": {"hostPID": True, "volumes": [{"name": "node", "hostPath": {"path": "/"}}]}}
+    attempts = [
+        (objects.server("host", rival, hosts=HOSTS, expose=INGRESS), "Accepted", "HostConflict",
+         "so it is not exposed here; use another host"),
+        (objects.server("root", rival, hosts=[{"host": "rival.example"}], podTemplate=root), "Accepted",
+         "PodTemplateNotAllowed", "spec.podTemplate.spec.hostPID is not allowed; remove it"),
+        (objects.webhook("key", rival, key="acmes", **to), "Accepted", "KeyConflict", "use another key"),
+        (objects.push("password", rival, held_in="registry-password"), "ResolvedRefs", "SecretNotAllowed",
+         "label the Secret, or name another one"),
+        (objects.push("memory", rival, held_in="large"), "ResolvedRefs", "SecretTooLarge", "into a Secret of its own"),
+        (objects.push("metadata", rival, url="https://169.254.169.254/latest"), "Accepted", "Invalid",
+         "pushes may not go to 169.254.169.254"),
+        (objects.push("cluster", rival, url="https://10.96.0.1/api"), "Accepted", "Invalid",
+         "pushes may not go to 10.96.0.1"),
+    ]  # fmt: skip
+    async with start(namespaces=(namespace, rival)):
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Programmed="False NoReadyPods")
+        await tenant.create(objects.webhook("own", rival, **to))
+        await tenant.create(*(body for body, *_ in attempts))
+        await refusals(cluster, rival, attempts)
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Accepted="True Accepted")
+        assert await cluster.get("StatefulSet", rival, "root") is None
+        ingress = await cluster.get("Ingress", namespace, "main")
+        assert ingress is not None, "the platform's server is exposed as before"
+        assert await cluster.get("Ingress", rival, "host") is None
+        shards = await cluster.shards(namespace, "main")
+        accounts = {one.name for shard in shards.values() for one in shard.accounts if one.key_digests}
+        assert f"{namespace}/clickpost" in accounts
+        assert f"{rival}/key" not in accounts
+
+
+async def test_a_tenant_that_a_server_does_not_allow_is_refused(
+    cluster: Client, tenant: Client, namespace: str, rival: str, start: Start
+) -> None:
+    await cluster.create(objects.server("main", namespace, allowedNamespaces={"from": "Same"}))
+    await tenant.create(objects.webhook("own", rival, serverRef={"name": "main", "namespace": namespace}))
+    async with start(namespaces=(namespace, rival)):
+        await cluster.until_condition("AggregatorWebhook", rival, "own", Accepted="False NamespaceNotAllowed")
+        assert "allow it there" in await cluster.message("AggregatorWebhook", rival, "own", "Accepted")
