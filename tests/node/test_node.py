@@ -305,6 +305,38 @@ def test_a_webhook_server_that_would_make_its_writer_root_on_the_node_is_refused
         node.kubectl("apply", "-f", "-", stdin=json.dumps(binding))
 
 
+def test_a_second_server_with_a_host_of_the_first_gets_none_of_its_posts(node: Node, client: Client) -> None:
+    node.kubectl("create", "namespace", "taker")
+    spec = {"hosts": [{"host": HOST}], "expose": {"ingress": {"className": "traefik"}}, "suspend": True}
+    metadata = {"name": "taker", "namespace": "taker"}
+    taker = {"apiVersion": "trackpush.dev/v1alpha1", "kind": "WebhookServer", "metadata": metadata, "spec": spec}
+    try:
+        node.kubectl("apply", "-f", "-", stdin=json.dumps(taker))
+        node.kubectl("-n", "taker", "wait", "--for=condition=Accepted=False", "webhookserver/taker", "--timeout=60s")
+        until(lambda: node.plane.get("services", "-n", "taker")["items"])
+        sent = awbs(20)
+        assert posted(poster(node, sent)).keys() == set(sent)
+        assert node.plane.get("ingresses", "-n", "taker")["items"] == []
+        until(lambda: set(sent) <= client.delivered().keys())
+    finally:
+        node.kubectl("delete", "namespace", "taker", "--wait=false")
+
+
+def test_a_namespace_that_is_forgotten_in_the_watched_ones_keeps_its_keys(
+    node: Node, shell: Any, client: Client
+) -> None:
+    upgrade = "helm upgrade trackpush helm/trackpush -n trackpush --wait"
+    shell.run(f"{upgrade} --set 'watch.namespaces={{trackpush,acme}}'")
+    try:
+        wait = ("-n", "trackpush", "wait", "--for=condition=Watched=False", "webhookserver/main", "--timeout=60s")
+        node.kubectl(*wait)
+        sent = awbs(20)
+        assert posted(poster(node, sent)).keys() == set(sent)
+        until(lambda: set(sent) <= client.delivered().keys())
+    finally:
+        shell.run(upgrade)
+
+
 def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, client: Client) -> None:
     client.answer(500)
     sent = awbs(20)
