@@ -26,7 +26,7 @@ def _of_known_form(read: Callable[Concatenate["AdminLookup", P], R]) -> Callable
     """Say in one sentence that an answer has another form, such as a number in place of a list."""
 
     @wraps(read)
-    def checked(lookup: "AdminLookup", *args: P.args, **kwargs: P.kwargs) -> R:
+    def checked(lookup: "AdminLookup", /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return read(lookup, *args, **kwargs)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
