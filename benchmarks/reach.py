@@ -166,7 +166,11 @@ def _soak(found: Mapping[str, Soaked]) -> Iterator[Line]:
 
 def _folder(found: FolderCost | None) -> Iterator[Line]:
     if found is not None:
-        yield Line(name="folder: CPU to read and compile all / bare libyaml", value=found.ratio, limit=2.0)
+        yield Line(name="folder: CPU of check / bare libyaml", value=found.check / found.bare, limit=2.0)
+        yield Line(name="folder: CPU of a start / bare libyaml", value=found.start / found.bare, limit=2.0)
+        yield Line(name="folder: seconds until a change is live", value=found.change, limit=1.0)
+        yield Line(name="folder: % of a CPU while nothing changes", value=found.idle * 100, limit=1.0)
+        yield Line(name="folder: MiB when ready", value=found.mib, limit=250.0)
 
 
 def _processes(found: Spread | None) -> Iterator[Line]:

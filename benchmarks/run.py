@@ -181,10 +181,15 @@ class Bench:
 
     async def _folder(self) -> None:
         self._fsync()
-        found = self.run.folder = folder.measure(folder.CLIENTS // (10 if self._sizes is QUICK else 1))
-        text = f"bare loop {found.bare:.2f} CPU s, load {found.load:.2f} ({found.ratio:.1f} times)"
+        is_quick = self._sizes is QUICK
+        found = self.run.folder = await folder.measure(
+            folder.CLIENTS // (10 if is_quick else 1), idle_seconds=5.0 if is_quick else 30.0
+        )
+        text = f"CPU s: bare loop {found.bare:.2f}, check {found.check:.2f}, start {found.start:.2f}"
+        change = f"a change live after {found.change:.2f} s ({found.change_cpu:.2f} CPU s)"
+        memory = f"{found.mib:.0f} MiB, {found.later_mib:.0f} MiB after changes"
         self._console.print(
-            f"folder/{found.clients:<9} {text}, one changed file {found.change:.3f} CPU s", highlight=False
+            f"folder/{found.clients:<9} {text}; {change}; idle {found.idle:.2%} of a CPU; {memory}", highlight=False
         )
 
     async def _processes(self) -> processes.Spread:

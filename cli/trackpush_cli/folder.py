@@ -1,5 +1,8 @@
 """A folder of resource files → routing table and problems: `check`, `doctor` and the demo read it as `serve` does."""
 
+import contextlib
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 from trackpush_api.compile import Compiled, compile_table
@@ -34,8 +37,9 @@ def compile_all(folder: Path, *, server: str | None) -> Compiled:
     Raises:
         CannotStartError: see `read_folder`.
     """
-    parsed = read_folder(folder)
-    compiled = compile_table(parsed.resources, parsed.secrets, server=server)
+    with _uncollected():
+        parsed = read_folder(folder)
+        compiled = compile_table(parsed.resources, parsed.secrets, server=server)
     problems = sorted((*parsed.problems, *compiled.problems), key=lambda problem: problem.order)
     return Compiled(table=compiled.table, problems=tuple(problems))
 
@@ -45,3 +49,15 @@ def compile_folder(folder: Path, *, server: str | None) -> tuple[RoutingTable | 
     compiled = compile_all(folder, server=server)
     errors = tuple(str(problem) for problem in compiled.problems if problem.severity is Severity.ERROR)
     return compiled.table, errors
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nothing that is read is garbage, and with thousands of files the collector would look at all of it repeatedly."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
