@@ -113,15 +113,25 @@ def test_what_is_no_json_is_refused_with_a_place_and_never_echoed(body: bytes, s
 
 @pytest.mark.parametrize("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
 @pytest.mark.parametrize(
-    ("body", "said"),
-    [(b"7", "a number"), (b"1.5", "a number"), (b'"s3cr3t"', "a string"), (b"true", "a boolean"),
-     (b'[1, "s3cr3t"]', "array without any object"), (b"[[]]", "array without any object")],
+    "body",
+    [b"7", b"1.5", b'"s3cr3t"', b"true", b'[1, "s3cr3t"]', b'[[{"awb": "1"}]]', b'"{\\"awb\\": \\"1\\"}"',
+     b'[[], [[{"waybill": "1"}]]]', '"Caf\u00e9"'.encode("utf-16"), b'\xef\xbb\xbf"text"'],
 )  # fmt: skip
-def test_json_that_is_no_object_is_refused(aggregator: object, body: bytes, said: str) -> None:
-    with pytest.raises(MalformedBodyError, match=said) as caught:
-        read(aggregator, body)  # type: ignore[arg-type]
+def test_json_without_an_object_is_kept_as_it_came(aggregator: object, body: bytes) -> None:
+    parsed = read(aggregator, body)  # type: ignore[arg-type]
 
-    assert "s3cr3t" not in str(caught.value)
+    assert not parsed.updates
+    assert [(left.body, left.names) for left in parsed.leftovers] == [(body, ())]
+
+
+@pytest.mark.parametrize("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"[null]", b"[[]]", b'""', b"[{}]", b"{}", b'["", []]', b" \r\n"]
+)
+def test_json_that_holds_nothing_is_a_probe(aggregator: object, body: bytes) -> None:
+    parsed = read(aggregator, body)  # type: ignore[arg-type]
+
+    assert (parsed.updates, parsed.leftovers) == ((), ())
 
 
 @pytest.mark.parametrize("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])

@@ -210,3 +210,15 @@ def test_labels_without_a_code_tell_updates_apart(aggregator: Aggregator) -> Non
 
     labels = ["Delivered", "PartialDelivered", "Nobody Knows", "Nobody Knows Either", "Lost", "Aged"]
     assert len({key(label) for label in labels}) == len(labels)
+
+
+@pytest.mark.parametrize("nothing", ["N/A", "n/a", "None", "NIL", "nan", "undefined", "-", "--", " NULL "])
+def test_a_word_for_no_awb_makes_no_shipment_of_all_orders_that_have_none(nothing: str) -> None:
+    first, second = (
+        one(SHIPROCKET, shiprocket(awb=nothing, order_id=order, current_timestamp="2026-06-02 10:00:00"))
+        for order in ("SO-1", "SO-2")
+    )
+
+    assert (first.shipment, second.shipment) == ("order:SO-1", "order:SO-2")
+    assert update_key("a/b", first) != update_key("a/b", second)
+    assert one(SHIPWAY, shipway(awbno=nothing, order_id="SO-1")).shipment == "order:SO-1"

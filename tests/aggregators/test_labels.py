@@ -67,3 +67,42 @@ def test_a_code_of_a_delivery_under_such_a_label_is_no_delivery_to_the_customer(
 def test_a_shiprocket_label_without_an_id_is_read(label: str, status: Status) -> None:
     assert one(SHIPROCKET, shiprocket(current_status=label)).status is status
     assert one(SHIPROCKET, shiprocket(shipment_status=label)).status is status
+
+
+@pytest.mark.parametrize(
+    ("label", "status", "direction"),
+    [
+        ("RTO LOST", Status.LOST, Direction.RTO),
+        ("rto_in_transit", Status.RTO_IN_TRANSIT, Direction.RTO),
+        ("RTO-Delivered", Status.RTO_DELIVERED, Direction.RTO),
+        ("RTO Out For Delivery", Status.RTO_OUT_FOR_DELIVERY, Direction.RTO),
+        ("RTO Initiated", Status.RTO_INITIATED, Direction.RTO),
+        ("RTO Failed", Status.RTO_FAILED, Direction.RTO),
+        ("RTO Cancelled", Status.UNKNOWN, Direction.RTO),
+        ("RTO Picked Up", Status.UNKNOWN, Direction.RTO),
+        ("Return Delivered", Status.RETURN_DELIVERED, Direction.REVERSE),
+        ("RETURN_IN_TRANSIT", Status.RETURN_IN_TRANSIT, Direction.REVERSE),
+        ("return-picked-up", Status.RETURN_PICKED_UP, Direction.REVERSE),
+        ("Return Requested", Status.RETURN_REQUESTED, Direction.REVERSE),
+        ("Return Closed", Status.RETURN_CLOSED, Direction.REVERSE),
+        ("Return Lost", Status.LOST, Direction.REVERSE),
+    ],
+)
+def test_a_label_that_begins_with_rto_or_return_reads_as_what_follows_on_its_way_back(
+    label: str, status: Status, direction: Direction
+) -> None:
+    for update in (
+        one(CLICKPOST, clickpost(clickpost_status_code=None, clickpost_status_description=label)),
+        one(SHIPROCKET, shiprocket(current_status=label)),
+        one(SHIPROCKET, shiprocket(shipment_status=label)),
+        one(SHIPWAY, shipway(current_status=None, current_status_desc=label)),
+    ):
+        assert (update.status, update.direction) == (status, direction), update.aggregator
+
+
+@pytest.mark.parametrize("label", ["PartialRTO-New-Word", "Partial Return Something", "PARTIAL_REACHED_BACK_AT_HUB"])
+def test_partial_before_such_a_label_changes_nothing(label: str) -> None:
+    update = one(CLICKPOST, clickpost(clickpost_status_code=None, clickpost_status_description=label))
+
+    assert update.status is Status.UNKNOWN
+    assert update.direction is not Direction.FORWARD

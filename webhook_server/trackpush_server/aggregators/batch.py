@@ -4,36 +4,22 @@ An update is stored and pushed alone, so each gets what the aggregator would hav
 bytes, put in the feed's envelope where the format has one.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from trackpush_server.aggregators.errors import MalformedBodyError
 from trackpush_server.aggregators.parsed import Item
 from trackpush_server.aggregators.values import index
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_KINDS = {bool: "a boolean", str: "a string"}
 
 
-def reports(document: Any, body: bytes) -> Iterator[tuple[Item, bytes]]:
-    """Each object of the document with its bytes: the document itself, or those of an array.
-
-    Raises:
-        MalformedBodyError: neither an object nor an array of objects. ``null`` and ``[]`` are empty probes.
-    """
+def reports(document: Any, body: bytes) -> list[tuple[Item, bytes]]:
+    """Each object of the document with its bytes: the document itself, or those of an array."""
     if isinstance(document, dict):
-        yield document, body
-    elif isinstance(document, list):
-        found = _array(document, body)
-        if document and not found:
-            raise MalformedBodyError("The body is a JSON array without any object; tracking updates are objects")
-        yield from found
-    elif document is not None:
-        kind = _KINDS.get(type(document), "a number")
-        raise MalformedBodyError(f"The body is {kind}; tracking updates are JSON objects")
+        return [(document, body)]
+    return _array(document, body) if isinstance(document, list) else []
 
 
 def feed(given: Any, raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:

@@ -30,7 +30,7 @@ _OF_PROBES: Final = frozenset({"hash", _FEED})
 
 def is_probe(item: dict[str, Any]) -> bool:
     """Whether an object that names no shipment is what a panel posts to test a URL: nothing, or an empty feed."""
-    return item.keys() <= _OF_PROBES and _is_empty(item.get(_FEED))
+    return item.keys() <= _OF_PROBES and is_empty(item.get(_FEED))
 
 
 def whole(document: Any, body: bytes, original: bytes, content_type: str, finder: Secret | None) -> Leftover:
@@ -103,7 +103,8 @@ def _names(document: Any, finder: Secret | None) -> tuple[str, ...]:
     return cut if len(document) <= _MOST_NAMES else (*cut, f"and {len(document) - _MOST_NAMES} more")
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
+    """Whether a document or a feed holds nothing: null, "", an array of empty values."""
     return not value or (isinstance(value, list) and not any(value))
 
 

@@ -64,7 +64,6 @@ def parse_in_steps(
     day after it is accepted. It yields after every `STEP` updates, so that the caller can let others work.
 
     Raises:
-        MalformedBodyError: the JSON is neither an object nor an array of objects.
         TooManyUpdatesError: there are more updates than ``most``.
     """
     original = body
@@ -94,7 +93,10 @@ def found_in(aggregator: Aggregator, document: Any, body: bytes, until: int) -> 
     read = _READERS[aggregator]
     if isinstance(document, dict):  # the usual case needs one generator less
         return _found_in_item(read, document, body, until)
-    return chain.from_iterable(_found_in_item(read, item, raw, until) for item, raw in reports(document, body))
+    found = reports(document, body)
+    if not found and not leftovers.is_empty(document):
+        return iter((Stray(document, body),))  # JSON in a text, arrays in an array: no object, but not nothing
+    return chain.from_iterable(_found_in_item(read, item, raw, until) for item, raw in found)
 
 
 def _found_in_item(read: _Reader, item: Item, raw: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:

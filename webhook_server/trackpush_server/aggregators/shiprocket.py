@@ -12,7 +12,15 @@ from trackpush_server.aggregators import times
 from trackpush_server.aggregators.parsed import Item, Meaning, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import Scan, newest
 from trackpush_server.aggregators.tables import shiprocket as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF, filter_codes, fold, never_forward, turned
+from trackpush_server.aggregators.taxonomy import (
+    FAMILY,
+    RETURN_OF,
+    filter_codes,
+    fold,
+    never_forward,
+    turned,
+    turned_status,
+)
 from trackpush_server.aggregators.values import code, flag, integer, text
 from trackpush_server.updates import TrackingUpdate
 
@@ -126,14 +134,12 @@ def _reading(
 
 
 def _by_label(label: str | None) -> Status:
-    """The status of a label; "RETURN …" that is in no table reads as its plain form on a return."""
+    """The status of a label; "RTO …" and "RETURN …" that are in no table read as what follows, on its way back."""
     if label is None:
         return Status.UNKNOWN
     folded = fold(label)
     status = tables.LABELS.get(folded)
-    if status is None and folded.startswith(tables.FOLDED_RETURN) and folded != tables.FOLDED_RETURNED:
-        status = tables.LABELS.get(folded.removeprefix(tables.FOLDED_RETURN))
-    return Status.UNKNOWN if status is None else status
+    return status or turned_status(folded, tables.LABELS.get) or Status.UNKNOWN
 
 
 def _clearer(order: Status, shipment: Status) -> Status:

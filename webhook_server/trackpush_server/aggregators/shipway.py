@@ -18,7 +18,7 @@ from trackpush_server.aggregators.leftovers import strays
 from trackpush_server.aggregators.parsed import Item, Meaning, Stray, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import Scan, newest
 from trackpush_server.aggregators.tables import shipway as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
+from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned, turned_status
 from trackpush_server.aggregators.values import members, objects, text
 from trackpush_server.updates import TrackingUpdate
 
@@ -189,7 +189,8 @@ def _meaning(code: str, label: str | None, turn: Direction | None) -> Meaning:
 def _uncoded(written: str | None, label: str | None, turn: Direction | None) -> Meaning:
     """Without a known code: the exact label where it stands in the code's place or there is no code at all."""
     named = label if written is None else written
-    status = Status.UNKNOWN if named is None else tables.LABELS.get(fold(named), Status.UNKNOWN)
+    folded = "" if named is None else fold(named)
+    status = tables.LABELS.get(folded) or turned_status(folded, tables.LABELS.get) or Status.UNKNOWN
     direction = _by_prefix(written) if status is Status.UNKNOWN else FAMILY.get(status, Direction.FORWARD)
     status, direction = never_forward(status, direction, (turn,))
     return Meaning(

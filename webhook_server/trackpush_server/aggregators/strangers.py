@@ -35,11 +35,7 @@ class Content(Enum):
 
 
 def look(aggregator: Aggregator, document: Any, body: bytes, *, received_at: int) -> Content:
-    """What a body holds; stops at the first update. Arguments as for `parse`. Many objects are never a probe.
-
-    Raises:
-        MalformedBodyError: the JSON is neither an object nor an array of objects.
-    """
+    """What a body holds; stops at the first update. Arguments as for `parse`. Many objects are never a probe."""
     document, body = unwrap(document, body)
     if _size(document) > _MOST_OBJECTS:
         return Content.UPDATES

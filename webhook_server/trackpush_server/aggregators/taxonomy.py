@@ -3,7 +3,7 @@
 Source: aggregators' reference §4.2 and the two canonical columns of §1.4 and §2.3.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from trackpush_api.vocabulary import Direction, Status
@@ -73,20 +73,36 @@ def fold(label: str) -> str:
     return "".join(filter(str.isalnum, label)).upper()
 
 
-_BACK = ("RTO", "REACHEDBACK", "RETURNED", "RETURNTO")
-_RETURN = "RETURN"
+_RTO, _RETURN, _PARTIAL = "RTO", "RETURN", "PARTIAL"
+_BACK = (_RTO, "REACHEDBACK", "RETURNED", "RETURNTO")
+_OWN = {fold(status): status for status in FAMILY}
+_LOSSES = {S.LOST: S.LOST, S.DAMAGED: S.DAMAGED}
 
 
 @lru_cache(maxsize=4096)
 def turned(label: str | None) -> Direction | None:
     """The direction that a label begins with: RTO and REACHED BACK are rto, RETURN is reverse, None for all others.
 
-    RETURNED and RETURN TO (origin, seller, shipper) are an RTO in other words.
+    RETURNED and RETURN TO (origin, seller, shipper) are an RTO in other words. PARTIAL before them changes nothing.
     """
-    folded = "" if label is None else fold(label)
+    folded = "" if label is None else fold(label).removeprefix(_PARTIAL)
     if folded.startswith(_BACK):
         return Direction.RTO
     return Direction.REVERSE if folded.startswith(_RETURN) else None
+
+
+def turned_status(folded: str, known: Callable[[str], Status | None]) -> Status | None:
+    """The status of a label that is in no table and begins with RTO or RETURN; ``known`` reads what follows.
+
+    None for a rest that is not known, or that says nothing of a shipment on its way back ("RTO Cancelled").
+    """
+    if folded in _OWN:
+        return _OWN[folded]
+    if folded.startswith(_RTO):
+        rest = known(folded.removeprefix(_RTO))
+        return None if rest is None else (RTO_OF | _LOSSES).get(rest)
+    rest = known(folded.removeprefix(_RETURN)) if folded.startswith(_RETURN) else None
+    return None if rest is None else RETURN_OF.get(rest, rest)
 
 
 def never_forward(status: Status, direction: Direction, labels: Iterable[Direction | None]) -> tuple[Status, Direction]:

@@ -1,7 +1,7 @@
 """What a member of a body means, whatever JSON type the aggregator gave it.
 
 Bodies come from PHP and Python programs that write the same member as a number today and as a string tomorrow, and
-"nothing" in five ways. These functions take any JSON value and never raise.
+"nothing" in many ways. These functions take any JSON value and never raise.
 """
 
 import re
@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-_NOTHING = frozenset({"", "na", "null"})
-"""Aggregators' reference §6, folded to lower case (Shiprocket sends "NA", Clickpost's consumers saw "null")."""
-_LONGEST_NOTHING = 4
+_NOTHING = frozenset({"", "na", "n/a", "null", "none", "nil", "nan", "undefined", "-", "--"})
+"""Folded to lower case: what the aggregators' reference §6 names ("NA", "null"), and what programs in Python and
+JavaScript make of no value. As an AWB such a text would make one shipment of all that have none."""
+_LONGEST_NOTHING = 9
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}(?:\.0*)?")
 _PLACE = re.compile(r"[0-9]{1,9}")
 _LARGEST_CODE = 10**9

@@ -4,6 +4,7 @@ Pure, and of bounded cost: a text longer than `_LONGEST` is not read. Nothing he
 """
 
 import re
+import unicodedata
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
@@ -61,9 +62,11 @@ _FORMS = (
 )
 _ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)\b")
 _NOISE = re.compile(r"\b(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\b[.,]?|\b(?:at|of|on)\b")
-_BRACKET = re.compile(r"\(([^()]*)\)$")
+_BRACKET = re.compile(r"[(\[]([^()\[\]]*)[)\]]$")
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"[0-9]{9,19}(?:\.[0-9]*)?")
+_DOT_NET = re.compile(r"/Date\(([0-9]{9,19})(?:[-+][0-9]{4})?\)/")
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
@@ -133,8 +136,16 @@ def _usual(text: str) -> Written | None:
 
 @lru_cache(maxsize=4096)
 def _read(text: str) -> Written | None:
-    found = _iso(text) or _number(text) or _spelled(text)
+    if not text.isascii():
+        text = _in_ascii(text)
+    found = _usual(text) or _iso(text) or _number(text) or _spelled(text)
     return found if found is not None and _FIRST <= found.local < _END else None
+
+
+def _in_ascii(text: str) -> str:
+    """With ASCII's spaces and dashes and digits of the usual width, and without marks of the direction of writing."""
+    plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
 def _iso(text: str) -> Written | None:
@@ -152,6 +163,8 @@ def _iso(text: str) -> Written | None:
 
 def _number(text: str) -> Written | None:
     """Seconds, milli-, micro- or nanoseconds since the epoch: whichever gives a year that counts."""
+    dot_net = _DOT_NET.fullmatch(text)
+    text = text if dot_net is None else dot_net[1]
     if _NUMBER.fullmatch(text) is None:
         return None
     whole, _, fraction = text.partition(".")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from trackpush_api.vocabulary import NdrReason, Status
-from trackpush_server.aggregators.taxonomy import fold
+from trackpush_server.aggregators.taxonomy import RETURN_OF, fold, turned_status
 
 S = Status
 N = NdrReason
@@ -138,12 +138,20 @@ def by_label(folded: str) -> Row | None:
 
     "Partial…" is a part of a shipment of several pieces: it reads as without the word, and the label tells.
     """
-    found = _LABELS.get(folded)
-    if found is None and folded.startswith(_PARTIAL):
-        whole = folded.removeprefix(_PARTIAL)
-        code = CODES_BY_LABEL.get(whole)
-        found = _LABELS.get(whole) if code is None else STATUSES[code]
-    return found
+    if folded in CODES_BY_LABEL:
+        return None
+    whole = folded.removeprefix(_PARTIAL)
+    status = (
+        None
+        if (found := _row(whole))
+        else turned_status(whole, lambda rest: row.forward if (row := _row(rest)) else None)
+    )
+    return found if status is None else Row(folded, status, RETURN_OF.get(status, status))
+
+
+def _row(folded: str) -> Row | None:
+    code = CODES_BY_LABEL.get(folded)
+    return _LABELS.get(folded) if code is None else STATUSES[code]
 
 
 # Source: CP-SLATE (1-6, 9-12, 14-20) and CP-DOCS/notification-event (all): the event of a "Selected Status" webhook.

@@ -6,7 +6,7 @@ column of §2.3 says exactly that).
 """
 
 from trackpush_api.vocabulary import Status
-from trackpush_server.aggregators.taxonomy import by_label, fold
+from trackpush_server.aggregators.taxonomy import by_label
 
 S = Status
 
@@ -190,6 +190,3 @@ _VARIANTS: tuple[tuple[str, Status], ...] = (
 
 LABELS: dict[str, Status] = by_label((*SHIPMENT_STATUSES.values(), *ORDER_STATUSES.values(), *_VARIANTS))
 """Status by folded label, for bodies whose id is absent or new."""
-
-FOLDED_RETURN = fold("RETURN")
-FOLDED_RETURNED = fold("RETURNED")
