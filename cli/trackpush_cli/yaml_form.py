@@ -16,6 +16,7 @@ def _represent(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent)
+_Dumper.add_multi_representer(dict, _Dumper.represent_dict)  # what an admin port answered is a kind of dict
 
 
 def yaml_text(data: Any) -> str:
