@@ -325,8 +325,8 @@ def test_a_second_server_with_a_host_of_the_first_gets_none_of_its_posts(node: N
 def test_a_namespace_that_is_forgotten_in_the_watched_ones_keeps_its_keys(
     node: Node, shell: Any, client: Client
 ) -> None:
-    upgrade = "helm upgrade trackpush helm/trackpush -n trackpush --wait"
-    shell.run(f"{upgrade} --set 'watch.namespaces={{trackpush,acme}}'")
+    narrowed = "--reuse-values --set 'watch.namespaces={trackpush,acme}'"
+    shell.run(f"helm upgrade trackpush helm/trackpush -n trackpush --wait {narrowed}")
     try:
         wait = ("-n", "trackpush", "wait", "--for=condition=Watched=False", "webhookserver/main", "--timeout=60s")
         node.kubectl(*wait)
@@ -334,7 +334,7 @@ def test_a_namespace_that_is_forgotten_in_the_watched_ones_keeps_its_keys(
         assert posted(poster(node, sent)).keys() == set(sent)
         until(lambda: set(sent) <= client.delivered().keys())
     finally:
-        shell.run(upgrade)
+        shell.run("helm rollback trackpush -n trackpush --wait")
 
 
 def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, client: Client) -> None:
