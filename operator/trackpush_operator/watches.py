@@ -119,7 +119,7 @@ class Watches:
         return kind not in self.unwatched
 
     async def guard(self) -> None:
-        """For ever: when one of our own kinds goes, or a watch ends, start all watches anew.
+        """Run until cancelled: when a kind of Trackpush goes, or a watch ends, start all watches again.
 
         kopf goes on without a watch that failed, as after a CustomResourceDefinition was replaced, and tells nobody.
         """

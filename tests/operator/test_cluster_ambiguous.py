@@ -9,7 +9,6 @@ from support import objects
 from support.objects import Body
 from support.operating import Client
 from trackpush_api.routing import digest_key
-from trackpush_operator.cluster.kinds import NAMESPACES
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -18,12 +17,8 @@ Start = Callable[..., AbstractAsyncContextManager[Operator]]
 @pytest.fixture
 async def other(cluster: Client, namespace: str) -> AsyncIterator[str]:
     """Another tenant's namespace."""
-    name = f"{namespace}-other"
-    await cluster.create(objects.namespace(name))
-    yield name
-    body = await cluster.get("Namespace", None, name)
-    assert body is not None
-    await cluster.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
+    async with cluster.another_namespace(f"{namespace}-other") as name:
+        yield name
 
 
 def tenant(namespace: str) -> list[Body]:

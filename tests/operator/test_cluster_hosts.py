@@ -9,7 +9,6 @@ from support import objects
 from support.objects import Body
 from support.operating import Client
 from trackpush_operator import children
-from trackpush_operator.cluster.kinds import NAMESPACES
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -22,12 +21,8 @@ INGRESS = {"ingress": {"className": "traefik", "tlsSecretName": "tls"}}
 @pytest.fixture
 async def tenant(cluster: Client, namespace: str) -> AsyncIterator[str]:
     """A tenant's namespace beside the test's, whose name comes first in the alphabet."""
-    name = f"a-{namespace}"
-    await cluster.create(objects.namespace(name))
-    yield name
-    body = await cluster.get("Namespace", None, name)
-    assert body is not None
-    await cluster.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
+    async with cluster.another_namespace(f"a-{namespace}") as name:
+        yield name
 
 
 def server(namespace: str, hosts: list[Body], **spec: object) -> Body:

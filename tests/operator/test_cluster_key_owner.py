@@ -8,7 +8,7 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_operator.cluster.kinds import EVENTS, NAMESPACES
+from trackpush_operator.cluster.kinds import EVENTS
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -18,12 +18,8 @@ KEY = "the-same-long-key"
 @pytest.fixture
 async def rival(cluster: Client, namespace: str) -> AsyncIterator[str]:
     """Another tenant's namespace."""
-    name = f"{namespace}-rival"
-    await cluster.create(objects.namespace(name))
-    yield name
-    body = await cluster.get("Namespace", None, name)
-    assert body is not None
-    await cluster.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
+    async with cluster.another_namespace(f"{namespace}-rival") as name:
+        yield name
 
 
 def tenant(namespace: str, server: str) -> list[Body]:

@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_operator.cluster.kinds import NAMESPACES
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -19,12 +18,8 @@ KEY = "key-of-the-forgotten"
 @pytest.fixture
 async def forgotten(cluster: Client, namespace: str) -> AsyncIterator[str]:
     """A tenant's namespace."""
-    name = f"{namespace}-forgotten"
-    await cluster.create(objects.namespace(name))
-    yield name
-    body = await cluster.get("Namespace", None, name)
-    assert body is not None
-    await cluster.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
+    async with cluster.another_namespace(f"{namespace}-forgotten") as name:
+        yield name
 
 
 def tenant(namespace: str, server: str, key: str = KEY) -> list[Body]:

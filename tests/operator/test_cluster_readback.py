@@ -60,6 +60,13 @@ async def until_shards(cluster: Client, namespace: str) -> None:
     await cluster.until(written, {f"{namespace}/clickpost", f"{namespace}/oms", SETTINGS})
 
 
+async def until_served(cluster: Client, namespace: str, within: Within, pod: FakePod) -> None:
+    """Wait for the shards, and have a ready pod that serves all of them."""
+    await until_shards(cluster, namespace)
+    await serve(cluster, namespace, pod)
+    await ready(cluster, within, pod)
+
+
 @pytest.mark.usefixtures("resources")
 async def test_programmed_when_and_only_when_every_ready_pod_serves_it(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
@@ -85,9 +92,7 @@ async def test_a_change_is_pending_until_it_is_served_and_its_neighbours_arent(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     async with start():
-        await until_shards(cluster, namespace)
-        await serve(cluster, namespace, pod)
-        await ready(cluster, within, pod)
+        await until_served(cluster, namespace, within, pod)
         await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
         stale = dict(pod.files)
         await cluster.patch("PushConfig", namespace, "oms", spec={"url": "https://b.example"})
@@ -129,9 +134,7 @@ async def test_a_failing_endpoint_is_told_and_its_end_too(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     async with start() as operator:
-        await until_shards(cluster, namespace)
-        await serve(cluster, namespace, pod)
-        await ready(cluster, within, pod)
+        await until_served(cluster, namespace, within, pod)
         await cluster.until_condition("PushConfig", namespace, "oms", Delivering="True Delivering")
         failing = {
             "name": f"{namespace}/oms",
@@ -186,9 +189,7 @@ async def test_a_suspended_push_config_says_so(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     async with start():
-        await until_shards(cluster, namespace)
-        await serve(cluster, namespace, pod)
-        await ready(cluster, within, pod)
+        await until_served(cluster, namespace, within, pod)
         await cluster.patch("PushConfig", namespace, "oms", spec={"suspend": True})
         await cluster.until_condition("PushConfig", namespace, "oms", Delivering="False Suspended")
 
@@ -205,9 +206,7 @@ async def test_a_suspended_server_leaves_its_clients_resources_ready(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     async with start():
-        await until_shards(cluster, namespace)
-        await serve(cluster, namespace, pod)
-        await ready(cluster, within, pod)
+        await until_served(cluster, namespace, within, pod)
         await cluster.patch("WebhookServer", namespace, "main", spec={"suspend": True})
         await cluster.until_condition(
             "WebhookServer", namespace, "main", Programmed="False Suspended", Ready="True Ready"
@@ -235,9 +234,7 @@ async def test_a_pod_that_restarts_changes_no_status_of_what_was_served(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     async with start() as operator:
-        await until_shards(cluster, namespace)
-        await serve(cluster, namespace, pod)
-        await ready(cluster, within, pod)
+        await until_served(cluster, namespace, within, pod)
         await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
         before = (await cluster.get("PushConfig", namespace, "oms") or {})["metadata"]["resourceVersion"]
         await cluster.pod_status(namespace, "fake-a", {"conditions": [{"type": "Ready", "status": "False"}]})

@@ -25,6 +25,7 @@ LABELS = {
     "app.kubernetes.io/instance": "main",
     "app.kubernetes.io/component": "routing",
 }
+RESOURCES = (("AggregatorWebhook", "clickpost"), ("PushConfig", "oms"))
 MEBIBYTE = 1024 * 1024
 
 
@@ -69,6 +70,13 @@ async def test_only_secrets_that_a_resource_names_are_read(
     assert {name for name in read if not name.startswith("main-")} == {"keys"}
 
 
+async def refusals(cluster: Client, namespace: str, reason: str) -> list[str]:
+    """Wait until both resources are refused for this reason; the messages."""
+    for kind, name in RESOURCES:
+        await cluster.until_condition(kind, namespace, name, ResolvedRefs=f"False {reason}")
+    return [await cluster.message(kind, namespace, name, "ResolvedRefs") for kind, name in RESOURCES]
+
+
 async def test_a_large_secret_is_refused_by_each_resource_that_names_it(
     cluster: Client, namespace: str, start: Start, within: Within
 ) -> None:
@@ -76,14 +84,11 @@ async def test_a_large_secret_is_refused_by_each_resource_that_names_it(
     fits = "x" * (64 * 1024 - len("key-of-acme-0001") - len("s-1") - len("inoutmore"))
     await cluster.create(within(objects.secret("keys", **values, more=fits + "x")))
     await cluster.create(*(within(body) for body in (objects.server(), objects.push(), objects.webhook())))
-    resources = [("AggregatorWebhook", "clickpost"), ("PushConfig", "oms")]
     async with start():
-        for kind, name in resources:
-            await cluster.until_condition(kind, namespace, name, ResolvedRefs="False SecretTooLarge")
-            message = await cluster.message(kind, namespace, name, "ResolvedRefs")
+        for message in await refusals(cluster, namespace, "SecretTooLarge"):
             assert 'Secret "keys" has 65537 bytes, and at most 65536 are read; move key "' in message
         await cluster.secret(namespace, "keys", more=fits)
-        for kind, name in resources:
+        for kind, name in RESOURCES:
             await cluster.until_condition(kind, namespace, name, ResolvedRefs="True ResolvedRefs")
         await cluster.secret(namespace, "keys", more="x" * 500_000)
         await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="False SecretTooLarge")
@@ -96,16 +101,13 @@ async def test_a_secret_without_the_required_label_is_refused_by_each_resource_t
     server = within(objects.server(secrets={"requiredLabel": label}))
     keys = within(objects.secret("keys", **{"in": "key-of-acme-0001", "out": "s-1"}))
     await cluster.create(keys, server, within(objects.push()), within(objects.webhook()))
-    resources = [("AggregatorWebhook", "clickpost"), ("PushConfig", "oms")]
     async with start():
-        for kind, name in resources:
-            await cluster.until_condition(kind, namespace, name, ResolvedRefs="False SecretNotAllowed")
-            message = await cluster.message(kind, namespace, name, "ResolvedRefs")
+        for message in await refusals(cluster, namespace, "SecretNotAllowed"):
             assert 'Secret "keys" does not carry the label "trackpush.dev/readable: yes"' in message
             assert "label the Secret, or name another one" in message
         for value, wanted in (("no", "False SecretNotAllowed"), ("yes", "True ResolvedRefs")):
             await cluster.patch("Secret", namespace, "keys", metadata={"labels": {label["name"]: value}})
-            for kind, name in resources:
+            for kind, name in RESOURCES:
                 await cluster.until_condition(kind, namespace, name, ResolvedRefs=wanted)
         await cluster.patch("Secret", namespace, "keys", metadata={"labels": {label["name"]: None}})
         await cluster.until_condition("PushConfig", namespace, "oms", ResolvedRefs="False SecretNotAllowed")

@@ -18,7 +18,7 @@ from support.objects import Body
 from support.operating import Client, client
 from trackpush_operator.cluster.api import Selection
 from trackpush_operator.cluster.errors import ForbiddenError
-from trackpush_operator.cluster.kinds import NAMESPACES, PODS, PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS
+from trackpush_operator.cluster.kinds import PODS, PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -31,17 +31,14 @@ INGRESS = {"ingress": {"className": "traefik", "tlsSecretName": "tls"}}
 @pytest.fixture
 async def rival(cluster: Client, namespace: str) -> AsyncIterator[str]:
     """The tenant's namespace, with Secrets that an administrator put there."""
-    name = f"rival-{namespace}"
-    await cluster.create(objects.namespace(name))
-    labelled = {"labels": {LABEL["name"]: LABEL["value"]}}
-    keys = objects.secret("keys", name, **{"in": "key-of-rival-0001", "out": "s-2", "acmes": KEY})
-    large = objects.secret("large", name, out="x" * 500_000)
-    for body in (keys, large):
-        body["metadata"] |= labelled
-    await cluster.create(keys, large, objects.secret("registry-password", name, out="s-3"))
-    yield name
-    body = await cluster.get("Namespace", None, name) or {}
-    await cluster.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
+    async with cluster.another_namespace(f"rival-{namespace}") as name:
+        labelled = {"labels": {LABEL["name"]: LABEL["value"]}}
+        keys = objects.secret("keys", name, **{"in": "key-of-rival-0001", "out": "s-2", "acmes": KEY})
+        large = objects.secret("large", name, out="x" * 500_000)
+        for body in (keys, large):
+            body["metadata"] |= labelled
+        await cluster.create(keys, large, objects.secret("registry-password", name, out="s-3"))
+        yield name
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
+from support import objects
 from support.objects import Body
 from trackpush_api import shards
 from trackpush_api.shards import Shard
@@ -39,6 +40,17 @@ class Client:
         """Make objects."""
         for body in bodies:
             await self.cluster.create(_APIS[body["kind"]], body)
+
+    @contextlib.asynccontextmanager
+    async def another_namespace(self, name: str) -> AsyncIterator[str]:
+        """Make a namespace beside the test's; it is deleted afterwards, without waiting for it."""
+        await self.create(objects.namespace(name))
+        try:
+            yield name
+        finally:
+            body = await self.get("Namespace", None, name)
+            assert body is not None
+            await self.cluster.delete(NAMESPACES, "", name, uid=body["metadata"]["uid"])
 
     async def pod(self, body: Body) -> None:
         """Make a pod, with its status, as a kubelet would."""

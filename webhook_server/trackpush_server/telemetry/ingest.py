@@ -193,25 +193,18 @@ class IngestTelemetry:
 
     def postponed(self, aggregator: Aggregator) -> None:
         """Tell that an update is sent back for later, now and then."""
-        held_back = self._throttle.allow(f"postponed {aggregator}")
-        if held_back is not None:
-            _log.warning(
-                "request_postponed",
-                aggregator=aggregator.slug,
-                reason="its key isn't known, and a shard of the routing table could not be read: repair the shard",
-                held_back=held_back,
-            )
+        self._postpone(
+            aggregator, "its key isn't known, and a shard of the routing table could not be read: repair the shard"
+        )
 
     def postponed_for_key(self, aggregator: Aggregator) -> None:
         """Tell that an update is sent back because its key is missing, now and then."""
+        self._postpone(aggregator, "the Secret of its key was deleted less than a minute ago: restore the Secret")
+
+    def _postpone(self, aggregator: Aggregator, reason: str) -> None:
         held_back = self._throttle.allow(f"postponed {aggregator}")
         if held_back is not None:
-            _log.warning(
-                "request_postponed",
-                aggregator=aggregator.slug,
-                reason="the Secret of its key is missing since less than a minute: restore the Secret",
-                held_back=held_back,
-            )
+            _log.warning("request_postponed", aggregator=aggregator.slug, reason=reason, held_back=held_back)
 
     def failed(self, reference: str, error: BaseException) -> None:
         """Tell where the mistake is; the message of an exception may hold parts of a body, so it is left out."""

@@ -7,7 +7,6 @@ For a stream, the copy is a file in the journal's folder that is unlinked before
 
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from trackpush_server.journal.sqlite.connection import (
     open_outside_reader,
 )
 from trackpush_server.journal.sqlite.explain import explain_read
-from trackpush_server.journal.sqlite.folder import FILE_NAME, SCRATCH, make_private
+from trackpush_server.journal.sqlite.folder import FILE_NAME, SCRATCH, make_private, sync
 from trackpush_server.journal.sqlite.lock import FolderLock, JournalInUseError
 
 _CHUNK: Final = 1 << 20
@@ -54,9 +53,9 @@ def back_up_to_file(folder: Path, target: Path) -> BackedUp:
     try:
         _copy(folder, part)
         done = _described(part)
-        _sync(part)
+        sync(part)
         part.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise BackupError(f"{target} can't be written: {error.strerror or error}") from None
     finally:
@@ -167,11 +166,3 @@ def _alone(folder: Path) -> Iterator[None]:
     finally:
         (folder / _LOCK).unlink(missing_ok=True)
         lock.release()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

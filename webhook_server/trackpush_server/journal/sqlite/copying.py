@@ -4,7 +4,6 @@ It blocks, as it runs in a command and not in a server.
 """
 
 import asyncio
-import os
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from trackpush_server.journal.sqlite.connection import (
     open_writer,
 )
 from trackpush_server.journal.sqlite.explain import explain_read
-from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, RETIRED, prepare
+from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, RETIRED, prepare, sync
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.transfer import unrecognised
@@ -308,11 +307,7 @@ def _fields(record: Any) -> list[Any]:
 def _rename(path: Path, to: Path) -> None:
     """On disk when it returns."""
     path.replace(to)
-    descriptor = os.open(to.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(to.parent)
 
 
 @contextmanager

@@ -101,6 +101,19 @@ def prepare(folder: Path, *, volume: bool = False) -> None:
         _tighten(path, stat.S_IMODE(mode), keep=0)
 
 
+def sync(path: Path) -> None:
+    """Return when a file, or a folder with what was renamed in it, is on the disk.
+
+    Raises:
+        OSError: that isn't known.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def remove_scratch(folder: Path) -> None:
     """Remove what a backup or a restore that was killed left; a backup under way keeps what it has open."""
     with contextlib.suppress(OSError):

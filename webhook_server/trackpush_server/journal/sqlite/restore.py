@@ -19,6 +19,7 @@ from trackpush_server.journal.sqlite.folder import (
     UnusableFolderError,
     make_private,
     prepare,
+    sync,
 )
 from trackpush_server.journal.sqlite.lock import FolderLock, JournalInUseError
 from trackpush_server.journal.sqlite.note import Note, NoteFile
@@ -79,9 +80,9 @@ def _restore(folder: Path, source: BinaryIO, *, replace: bool, sha256: str | Non
     last_id = max(_noted(folder), _last_id(journal, open_outside_reader), _last_id(scratch, open_copy))
     for suffix in ("-wal", "-shm"):  # SQLite would take the old file's log for the new one's
         journal.with_name(f"{FILE_NAME}{suffix}").unlink(missing_ok=True)
-    _sync(folder)
+    sync(folder)
     scratch.rename(journal)
-    _sync(folder)
+    sync(folder)
     note = NoteFile(folder / NOTE)
     note.write(Note(last_id=last_id, given=last_id))
     note.close()
@@ -122,11 +123,3 @@ def _last_id(file: Path, reader: Callable[[Path], SqliteConnection]) -> int:
             with contextlib.closing(reader(file)) as connection:
                 return int(connection.execute(_LAST_ID).fetchone()[0])
     return 0
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
