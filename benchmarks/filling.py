@@ -11,7 +11,8 @@ from support.bodies import body
 from support.serving import account
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import decode, parse
-from trackpush_server.journal.port import Journal, NewPush, NewUpdate
+from trackpush_server.journal.model import NewPush, NewUpdate
+from trackpush_server.journal.port import Journal
 from trackpush_server.receiver.intake import intake
 
 WAITING = "waiting/push"

@@ -17,7 +17,8 @@ from pathlib import Path
 import paths  # noqa: F401  makes tests/support importable
 from journal.stores import update
 from support.postgres import Server
-from trackpush_server.journal.port import Committed, Journal, NewUpdate, Outcome, PushState
+from trackpush_server.journal.model import Committed, NewUpdate, Outcome, PushState
+from trackpush_server.journal.port import Journal
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sqlite import SqliteJournal
 

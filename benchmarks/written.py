@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-from trackpush_server.journal.port import Committed, NewPush, NewUpdate, Outcome, PushState
+from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sqlite import SqliteJournal
 
 PER_COMMIT = 20

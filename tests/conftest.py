@@ -12,7 +12,7 @@ pytest_plugins = ["kube.fixtures", "support.postgres_fixtures"]
 SCANNED = ["trackpush_server", "trackpush_operator"]
 SYNCHRONOUS = [
     "trackpush_server.config",
-    "trackpush_server.journal.reader",
+    "trackpush_server.journal.sqlite.file_reader",
     "trackpush_server.journal.sqlite.connection",
     "trackpush_server.journal.sqlite.indexing",
     "trackpush_server.journal.sqlite.copying",

@@ -14,7 +14,7 @@ from trackpush_cli.errors import CannotStartError
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushQuery, PushRow
-from trackpush_server.journal.port import PushState
+from trackpush_server.journal.model import PushState
 
 _API: Final = "/api/v1"
 Json = dict[str, Any]

@@ -57,8 +57,8 @@ def reading(data: Path | None, server: ServerChoice, key_files: tuple[Path, ...]
         lookup = AdminLookup(server.open())
         yield lookup, lookup.place
         return
-    from trackpush_server.journal.port import JournalUnavailableError  # noqa: PLC0415  only here, for a fast start
-    from trackpush_server.journal.reader import JournalReader  # noqa: PLC0415  same
+    from trackpush_server.journal.model import JournalUnavailableError  # noqa: PLC0415  only here, for a fast start
+    from trackpush_server.journal.sqlite.file_reader import JournalReader  # noqa: PLC0415  same
 
     try:
         with JournalReader(data, sealer=sealer(key_files)) as reader:
@@ -107,7 +107,7 @@ def list_command(
     """List pushes, the newest first."""
     from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
     from trackpush_server.journal.lookup import PushQuery  # noqa: PLC0415  same
-    from trackpush_server.journal.port import PushState  # noqa: PLC0415  same
+    from trackpush_server.journal.model import PushState  # noqa: PLC0415  same
 
     query = PushQuery(
         awb=awb,

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 
-from trackpush_server.journal.port import PendingCount
+from trackpush_server.journal.model import PendingCount
 from trackpush_server.log_throttle import LogThrottle
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.labels import MOST_PUSH_CONFIGS, BoundedLabels

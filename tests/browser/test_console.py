@@ -225,7 +225,9 @@ async def test_a_phone_shows_each_page_without_scrolling_sideways(desk: Desk) ->
 async def test_the_keyboard_alone_is_enough(desk: Desk) -> None:
     async with desk.visitor() as page:
         await page.goto("/console/login")
-        await expect(page.locator("#token")).to_be_focused()  # autofocus comes with the first frame, after the load event
+        await expect(
+            page.locator("#token")
+        ).to_be_focused()  # autofocus comes with the first frame, after the load event
         await page.keyboard.type(TOKENS["operate"])
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/console/")

@@ -14,7 +14,7 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.main import cli
 from trackpush_server.aggregators import compose, decode, parse
 from trackpush_server.ids import push_id
-from trackpush_server.journal.port import NewPush, NewUpdate, Outcome, PushState
+from trackpush_server.journal.model import NewPush, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.updates import notification, update_key
 

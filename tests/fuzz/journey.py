@@ -26,7 +26,7 @@ from trackpush_server.aggregators import (
 )
 from trackpush_server.journal.inbox import InboxEntry, InboxRow, NewUnrecognised
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushRow, Timeline, TimelineEntry, TimelinePush
-from trackpush_server.journal.port import NewUpdate, PushState
+from trackpush_server.journal.model import NewUpdate, PushState
 from trackpush_server.pusher import render
 from trackpush_server.receiver.filters import Selection
 from trackpush_server.receiver.intake import intake, new_unrecognised

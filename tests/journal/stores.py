@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from trackpush_api.routing import Encryption
-from trackpush_server.journal.port import Committed, Journal, NewPush, NewUpdate, Outcome, Page, PushState, Wanted
+from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, Page, PushState, Wanted
+from trackpush_server.journal.port import Journal
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from journal.stores import OMS, Store, outcome, page_of, update
-from trackpush_server.journal.port import Committed, JournalUnavailableError, NewPush, PushState
+from trackpush_server.journal.model import Committed, JournalUnavailableError, NewPush, PushState
 
 CRM = "acme/crm"
 

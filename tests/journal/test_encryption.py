@@ -1,7 +1,7 @@
 """Every adapter with encrypted bodies: turned on, rotated, turned off, and with a key that is missing."""
 
 from journal.stores import OMS, Opened, Store, page_of, sealing, update
-from trackpush_server.journal.port import Resealed, StoredPush
+from trackpush_server.journal.model import Resealed, StoredPush
 
 OLD, NEW = b"o" * 32, b"n" * 32
 

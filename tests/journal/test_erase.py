@@ -3,7 +3,7 @@
 import msgspec
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, update
-from trackpush_server.journal.port import Erasure, PushState, Selection, Subject
+from trackpush_server.journal.model import Erasure, PushState, Selection, Subject
 
 
 async def erase(opened: Opened, **subject: str) -> Erasure:

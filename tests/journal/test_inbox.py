@@ -10,7 +10,7 @@ import pytest
 from journal.stores import NOW, Opened, Store, postgres_store, sealing, sqlite_store
 from support.deadline import until
 from trackpush_server.journal.inbox import InboxBounds, InboxQuery, NewUnrecognised, unrecognised_key
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.sqlite.connection import open_reader
 
 OLD, NEW = b"o" * 32, b"n" * 32

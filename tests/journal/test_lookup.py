@@ -8,7 +8,7 @@ from journal.stores import NOW, OMS, Opened, Store, outcome, update
 from trackpush_server.ids import push_id
 from trackpush_server.journal import listing, lookup
 from trackpush_server.journal.lookup import AttemptRow, PushPage, PushQuery, PushRow, QueueCount, ShipmentQuery
-from trackpush_server.journal.port import JournalUnavailableError, NewAudit, NewPush, PushState
+from trackpush_server.journal.model import JournalUnavailableError, NewAudit, NewPush, PushState
 
 CRM = "acme/crm"
 OTHER = "zeta/oms"

@@ -3,7 +3,7 @@
 import asyncio
 
 from journal.stores import NOW, OMS, Store, outcome, page_of, update
-from trackpush_server.journal.port import PendingConfigs, PendingCount, PushState, Wanted
+from trackpush_server.journal.model import PendingConfigs, PendingCount, PushState, Wanted
 
 CRM = "acme/crm"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, update
-from trackpush_server.journal.port import Committed, PushState, Selection, StoredPush
+from trackpush_server.journal.model import Committed, PushState, Selection, StoredPush
 
 CRM = "acme/crm"
 LATER = NOW + 1_000_000

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, update
-from trackpush_server.journal.port import Keep, NewPush, PushState, Trimmed
+from trackpush_server.journal.model import Keep, NewPush, PushState, Trimmed
 
 CRM = "acme/crm"
 

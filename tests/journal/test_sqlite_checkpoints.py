@@ -11,7 +11,7 @@ import pytest
 from journal.stores import Opened, sqlite_store, update
 from support.deadline import until
 from support.journal_file import journal_file
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.sqlite import SqliteJournal, checkpointer
 from trackpush_server.journal.sqlite.connection import PAGE_BYTES, LogFrames, SqliteConnection, open_checkpointer
 from trackpush_server.journal.sqlite.errors import LogDamagedError

@@ -9,7 +9,7 @@ import pytest
 from journal.stores import Opened, outcome, sqlite_store, update
 from journal.test_erase import erase
 from support.journal_file import journal_file
-from trackpush_server.journal.port import PushState
+from trackpush_server.journal.model import PushState
 from trackpush_server.journal.sqlite import adapter, scrub
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 

@@ -14,7 +14,7 @@ from faults.disk import small_disk
 from journal.stores import OMS, Opened, outcome, sqlite_store, update
 from support.deadline import until
 from support.journal_file import back_up, journal_file
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_writer
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from journal.stores import OMS, page_of, sqlite_store, update
-from trackpush_server.journal.port import JournalUnavailableError
-from trackpush_server.journal.reader import JournalReader
+from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.sqlite.file_reader import JournalReader
 from trackpush_server.journal.sqlite.folder import UnusableFolderError, check, check_kept, prepare
 
 FILES = ("journal.db", "journal.db-wal", "journal.db-shm", "journal.lock", "journal.note")

@@ -16,14 +16,7 @@ from journal.test_erase import erase
 from support.deadline import until
 from support.journal_file import journal_file
 from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
-from trackpush_server.journal.port import (
-    Committed,
-    Keep,
-    NewPush,
-    NewUpdate,
-    PushState,
-    Selection,
-)
+from trackpush_server.journal.model import Committed, Keep, NewPush, NewUpdate, PushState, Selection
 from trackpush_server.journal.sqlite import SqliteJournal, indexing, schema
 from trackpush_server.journal.sqlite.connection import open_writer
 from trackpush_server.journal.sqlite.terms import term

@@ -12,7 +12,7 @@ import pytest
 from journal.stores import sqlite_store, update
 from support.deadline import until
 from support.journal_file import journal_file
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.sqlite import SqliteJournal, proof
 from trackpush_server.journal.sqlite.lock import FolderLock, JournalInUseError
 

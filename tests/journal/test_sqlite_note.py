@@ -11,7 +11,7 @@ import pytest
 from journal.stores import sqlite_store, update
 from support.deadline import until
 from support.journal_file import back_up, journal_file
-from trackpush_server.journal.port import Keep
+from trackpush_server.journal.model import Keep
 from trackpush_server.journal.sqlite.note import LogFound, Note, NoteFile, what_is_missing
 
 FILE = "journal.db"

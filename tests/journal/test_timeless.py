@@ -6,7 +6,7 @@ import os
 import random
 
 from journal.stores import OMS, Store, timeless, update
-from trackpush_server.journal.port import NewUpdate, Subject
+from trackpush_server.journal.model import NewUpdate, Subject
 
 STATUSES = ("OUT_FOR_DELIVERY", "DELIVERY_FAILED", "OUT_FOR_DELIVERY", "DELIVERY_FAILED")
 

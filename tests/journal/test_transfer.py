@@ -20,7 +20,7 @@ from journal.test_inbox import unrecognised
 from support.journal_file import journal_file
 from support.postgres import Server
 from trackpush_cli.main import run
-from trackpush_server.journal.port import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
+from trackpush_server.journal.model import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.copying import RETIRED, SqliteSource, SqliteTarget

@@ -13,7 +13,7 @@ from journal.stores import postgres_store, sqlite_store, update
 from journal.test_transfer import everything, fill, without_nul
 from support.deadline import until
 from support.postgres import Server
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres import PostgresJournal, schema
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.sqlite.copying import SqliteSource, SqliteTarget

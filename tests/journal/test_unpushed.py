@@ -3,7 +3,7 @@
 from typing import Any
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, update
-from trackpush_server.journal.port import Found, PushState, Selection, Subject, Unpushed
+from trackpush_server.journal.model import Found, PushState, Selection, Subject, Unpushed
 
 CRM = "acme/crm"
 ACCOUNT = "acme/clickpost"

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from trackpush_server.journal.port import Committed, NewPush, NewUpdate, Outcome, PushState
+from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sqlite import SqliteJournal
 
 _WORKERS = 8

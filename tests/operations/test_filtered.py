@@ -22,7 +22,7 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_server import logs
 from trackpush_server.aggregators import compose
 from trackpush_server.config.resources import ResourceFolder
-from trackpush_server.journal.port import Keep, PushState, Unpushed
+from trackpush_server.journal.model import Keep, PushState, Unpushed
 from trackpush_server.operations.filtered import FilteredPage, FilteredUpdates
 from trackpush_server.server import Server
 

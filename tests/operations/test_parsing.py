@@ -8,7 +8,7 @@ import pytest
 from support.serving import account, table
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import composable, compose, decode, parse
-from trackpush_server.journal.port import NewUpdate
+from trackpush_server.journal.model import NewUpdate
 from trackpush_server.operations.parsing import update_again
 from trackpush_server.receiver.filters import Selection
 from trackpush_server.receiver.intake import intake

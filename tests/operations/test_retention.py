@@ -11,7 +11,7 @@ import pytest
 from journal.stores import Opened, outcome, sqlite_store, update
 from support.deadline import until
 from trackpush_api.routing import Retention
-from trackpush_server.journal.port import JournalUnavailableError, PushState, Trimmed
+from trackpush_server.journal.model import JournalUnavailableError, PushState, Trimmed
 from trackpush_server.operations import retention as module
 from trackpush_server.operations.retention import Retainer
 

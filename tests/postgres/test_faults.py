@@ -10,7 +10,7 @@ from journal.stores import NOW, Opened, outcome, postgres_store, update
 from support.cutting import Cutter, When
 from support.deadline import until
 from support.postgres import PASSWORD, Server
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres import PostgresJournal
 
 

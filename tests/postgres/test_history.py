@@ -11,8 +11,8 @@ from postgres.test_replicas import Replica
 from support.cutting import Cutter
 from support.deadline import until
 from support.postgres import Server
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.port import JournalUnavailableError
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres.history import LostCommits
 

@@ -10,7 +10,7 @@ from journal.stores import postgres_store, update
 from support.deadline import until
 from support.postgres import Server
 from trackpush_server.background import end
-from trackpush_server.journal.port import Wanted
+from trackpush_server.journal.model import Wanted
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres import pool as pools
 from trackpush_server.journal.postgres.pool import Pool

@@ -13,8 +13,8 @@ from journal.stores import NOW, OMS, Opened, outcome, page_of, timeless, update
 from support.deadline import until
 from support.postgres import Server
 from trackpush_server import logs
+from trackpush_server.journal.model import PushState
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.port import PushState
 from trackpush_server.journal.postgres import PostgresJournal, news, writer
 from trackpush_server.journal.postgres.errors import UnusableError
 from trackpush_server.journal.postgres.news import News

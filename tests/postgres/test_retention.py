@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from journal.stores import NOW, OMS, Opened, outcome, postgres_store, update
-from trackpush_server.journal.port import Keep, PushState, Trimmed
+from trackpush_server.journal.model import Keep, PushState, Trimmed
 
 FUTURE = 1 << 60
 LONG_AGO, LATER = 1000, 1001

@@ -11,8 +11,8 @@ import msgspec
 from support.deadline import until
 from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.journal.model import NewPush, NewUpdate, Outcome
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole, slot_of
-from trackpush_server.journal.port import NewPush, NewUpdate, Outcome
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.outbound.transport import HttpTransport

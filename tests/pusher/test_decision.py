@@ -3,7 +3,7 @@
 import pytest
 
 from trackpush_api.routing import Retry
-from trackpush_server.journal.port import PushState
+from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher.decision import Decision, Turn, decide, turn_of
 from trackpush_server.pusher.lanes import Push

@@ -13,7 +13,7 @@ from pusher.rig import QUICK, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, RateLimit, Retry
-from trackpush_server.journal.port import Page, Wanted
+from trackpush_server.journal.model import Page, Wanted
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.pusher import breaker as breaker_module
 from trackpush_server.pusher.budget import Budget

@@ -12,8 +12,8 @@ from pusher.rig import QUICK, Rig, Shared, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, Egress, RateLimit, Retry
+from trackpush_server.journal.model import Committed, Page, StoredPush, Wanted
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.port import Committed, Page, StoredPush, Wanted
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.outbound.port import Answer, Failure
 

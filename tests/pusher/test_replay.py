@@ -10,7 +10,7 @@ from pusher.rig import QUICK, Rig, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, RateLimit
-from trackpush_server.journal.port import PushState, Selection
+from trackpush_server.journal.model import PushState, Selection
 from trackpush_server.pusher import breaker as breaker_module
 
 NAME = "acme/oms"

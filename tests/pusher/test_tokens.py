@@ -12,7 +12,7 @@ from support.deadline import until
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Retry
 from trackpush_server.journal.lookup import PushQuery
-from trackpush_server.journal.reader import JournalReader
+from trackpush_server.journal.sqlite.file_reader import JournalReader
 from trackpush_server.pusher import breaker as breaker_module
 
 NEVER_AGAIN = Retry(schedule=(3600.0,), max_age=72 * 3600.0, jitter=0.0)

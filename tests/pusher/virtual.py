@@ -14,7 +14,7 @@ import msgspec
 from pusher.rig import Seen, update
 from trackpush_api.routing import Account, Destination, Egress, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.journal.port import (
+from trackpush_server.journal.model import (
     Committed,
     NewUpdate,
     Outcome,

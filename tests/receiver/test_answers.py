@@ -16,7 +16,7 @@ from support.deadline import until
 from support.serving import serving, table
 from trackpush_api.routing import Host, Limits
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.server import Server
 
 KEY = {"webhook_key": "right-key-of-clickpost"}

@@ -13,7 +13,7 @@ from support.sink import open_sink
 from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator, Direction
 from trackpush_server.aggregators import decode, parse
-from trackpush_server.journal.port import NewPush
+from trackpush_server.journal.model import NewPush
 from trackpush_server.receiver.filters import Failure, Selection, passes, wants
 from trackpush_server.receiver.intake import intake
 from trackpush_server.updates import TrackingUpdate

@@ -14,7 +14,7 @@ from support.serving import HeldSource, serving, table
 from trackpush_api.routing import Host, Limits
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.server import Server
 
 KEY = "x-api-key: right-key-of-clickpost"

@@ -14,7 +14,7 @@ from trackpush_api.routing import Destination, Filter, Limits, Postgres
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server import listeners
 from trackpush_server.errors import CannotStartError
-from trackpush_server.journal.port import JournalUnavailableError, NewPush, NewUpdate
+from trackpush_server.journal.model import JournalUnavailableError, NewPush, NewUpdate
 from trackpush_server.receiver.serving import Serving
 from trackpush_server.receiving import table as part
 from trackpush_server.receiving import wire

@@ -23,7 +23,7 @@ from trackpush_server.aggregators import clickpost, registry
 from trackpush_server.aggregators.values import members
 from trackpush_server.config.source import Loaded
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.operations.inbox import InboxRetryRequest, InboxRetryView
 from trackpush_server.server import Server
 from trackpush_server.updates import rfc3339

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from trackpush_server.journal.port import JournalUnavailableError, PendingCount
+from trackpush_server.journal.model import JournalUnavailableError, PendingCount
 from trackpush_server.telemetry import pending
 from trackpush_server.telemetry.pending import Pending
 

@@ -24,7 +24,7 @@ from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import Report, Swap, Watcher
 from trackpush_server.errors import CannotStartError, UnusableDataError
-from trackpush_server.journal.port import Committed, JournalUnavailableError
+from trackpush_server.journal.model import Committed, JournalUnavailableError
 from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -212,7 +212,7 @@ class Server:
     def _make_receiving(self) -> Receiving:
         receivers = self._options.receivers
         if not receivers:
-            return InProcess(Reception(journal=self._journal, telemetry=self._telemetry.ingest, tracing=self._tracing))
+            return InProcess(Reception(journal=self._journal, observer=self._telemetry.ingest, tracing=self._tracing))
         return Supervisor(
             receivers=receivers,
             journal=self._journal,

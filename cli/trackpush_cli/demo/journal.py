@@ -4,8 +4,8 @@ from pathlib import Path
 
 from trackpush_cli.demo.ledger import Ledger
 from trackpush_server.journal.lookup import MOST_ROWS, PushQuery, PushRow
-from trackpush_server.journal.port import JournalUnavailableError, PushState
-from trackpush_server.journal.reader import JournalReader
+from trackpush_server.journal.model import JournalUnavailableError, PushState
+from trackpush_server.journal.sqlite.file_reader import JournalReader
 
 
 def journal_problems(data: Path, ledger: Ledger) -> list[str]:

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
 
-from trackpush_server.admin.api.problems import problem
+from trackpush_server.admin.problems import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

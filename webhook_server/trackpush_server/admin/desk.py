@@ -8,7 +8,8 @@ from trackpush_api.routing import RoutingTable
 from trackpush_server.admin.identity import Identity
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.lookup import Lookup
-from trackpush_server.journal.port import Journal, NewAudit
+from trackpush_server.journal.model import NewAudit
+from trackpush_server.journal.port import Journal
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays

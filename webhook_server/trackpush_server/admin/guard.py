@@ -15,9 +15,9 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from trackpush_server.admin.api.problems import problem
 from trackpush_server.admin.guesses import Guesses, TooManyGuessesError
 from trackpush_server.admin.identity import KEY, Identity, address
+from trackpush_server.admin.problems import problem
 from trackpush_server.admin.sessions import COOKIE, Sessions, same
 from trackpush_server.admin.token import AdminToken
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from trackpush_server.journal.lookup import MOST_LOOKED, PushPage, PushQuery, checked_limit, parse_cursor
-from trackpush_server.journal.port import PushState
+from trackpush_server.journal.model import PushState
 from trackpush_server.journal.rows import Found, Names, Position, cursor_text, position, push_row
 
 

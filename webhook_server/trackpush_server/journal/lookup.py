@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
-from trackpush_server.journal.port import AuditRow, PushState
+from trackpush_server.journal.model import AuditRow, PushState
 
 MOST_ROWS = 1000
 """The largest page."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from trackpush_server.ids import push_id
 from trackpush_server.journal.lookup import PushRow, TimelineEntry, TimelinePush
-from trackpush_server.journal.port import PushState
+from trackpush_server.journal.model import PushState
 from trackpush_server.journal.sealing import Sealer
 
 

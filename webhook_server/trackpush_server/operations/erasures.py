@@ -9,7 +9,8 @@ import msgspec
 
 from trackpush_server.aggregators import mentions
 from trackpush_server.journal.inbox import InboxQuery
-from trackpush_server.journal.port import Erasure, Journal, Subject
+from trackpush_server.journal.model import Erasure, Subject
+from trackpush_server.journal.port import Journal
 from trackpush_server.operations.jobs import Jobs, JobView
 
 STEP = 200

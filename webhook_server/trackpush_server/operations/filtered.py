@@ -13,7 +13,8 @@ import msgspec
 
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.aggregators import STEP as PARSED_AT_ONCE
-from trackpush_server.journal.port import Found, Journal, StoredUpdate, Unpushed
+from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
+from trackpush_server.journal.port import Journal
 from trackpush_server.operations.parsing import update_again
 from trackpush_server.receiver.filters import Selection
 

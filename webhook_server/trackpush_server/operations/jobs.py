@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from trackpush_server.background import end
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 
 MOST_RUNNING = 4
 MOST_KEPT = 100

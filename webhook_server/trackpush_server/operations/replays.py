@@ -11,7 +11,8 @@ import msgspec
 from trackpush_api.routing import RoutingTable
 from trackpush_server.ids import parse_push_id, push_config_tag, push_id
 from trackpush_server.journal.lookup import MOST_ROWS, PushQuery
-from trackpush_server.journal.port import Journal, PushState, Selection
+from trackpush_server.journal.model import PushState, Selection
+from trackpush_server.journal.port import Journal
 from trackpush_server.operations.filtered import FilteredUpdates
 from trackpush_server.operations.held_back import held_back
 from trackpush_server.operations.jobs import Jobs, JobView

@@ -14,7 +14,8 @@ import structlog
 
 from trackpush_api.routing import Retention
 from trackpush_server.background import Background
-from trackpush_server.journal.port import Journal, JournalUnavailableError, Keep, Trimmed
+from trackpush_server.journal.model import JournalUnavailableError, Keep, Trimmed
+from trackpush_server.journal.port import Journal
 
 _STEP_SECONDS = 0.002
 """How long one step may keep the writer."""

@@ -12,8 +12,8 @@ from functools import partial
 
 from trackpush_api.routing import Destination, Egress, Retry
 from trackpush_server.ids import push_id
+from trackpush_server.journal.model import Committed, PushState, StoredPush
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.port import Committed, PushState, StoredPush
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher import policy, pushes
 from trackpush_server.pusher.decision import Decision, Turn, decide, turn_of

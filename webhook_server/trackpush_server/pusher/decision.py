@@ -9,7 +9,7 @@ from enum import Enum
 import msgspec
 
 from trackpush_api.routing import Retry
-from trackpush_server.journal.port import PushState
+from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher import policy
 from trackpush_server.pusher.lanes import Push

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trackpush_api.routing import RoutingTable
+from trackpush_server.journal.model import Committed, PushState
 from trackpush_server.journal.ownership import Ownership, Sole
-from trackpush_server.journal.port import Committed, Journal, PushState
+from trackpush_server.journal.port import Journal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.change import Change, change

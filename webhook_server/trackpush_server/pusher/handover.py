@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from trackpush_server.background import end
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ownership import Ownership
-from trackpush_server.journal.port import Journal, JournalUnavailableError
+from trackpush_server.journal.port import Journal
 
 
 class Busy(Protocol):

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from trackpush_server.journal.port import Outcome
+from trackpush_server.journal.model import Outcome
 
 
 class PushObserver(Protocol):

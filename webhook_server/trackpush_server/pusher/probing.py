@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from trackpush_server.background import end
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.pusher.hub import Hub
 
 _EXPIRE_AT_ONCE = 1000

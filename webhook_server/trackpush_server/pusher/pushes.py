@@ -1,6 +1,6 @@
 """Pushes as the journal has them, pushes in memory, and what an attempt came to, each made of the other. Pure."""
 
-from trackpush_server.journal.port import Committed, Outcome, PushState, StoredPush
+from trackpush_server.journal.model import Committed, Outcome, PushState, StoredPush
 from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher.lanes import Push
 

@@ -10,7 +10,8 @@ import asyncio
 import msgspec
 
 from trackpush_server.background import end
-from trackpush_server.journal.port import Journal, Page, Wanted
+from trackpush_server.journal.model import Page, Wanted
+from trackpush_server.journal.port import Journal
 
 _MANY = 16
 """So many begin at once that a look over all PushConfigs costs less than a page of each."""

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from trackpush_api.routing import Retry
-from trackpush_server.journal.port import Committed, StoredPush
+from trackpush_server.journal.model import Committed, StoredPush
 from trackpush_server.pusher import budget as bounds
 from trackpush_server.pusher import policy, pushes
 from trackpush_server.pusher.backlog import Backlog

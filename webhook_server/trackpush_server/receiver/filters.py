@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from trackpush_api.expressions import EvaluationError
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
-from trackpush_server.journal.port import NewPush
+from trackpush_server.journal.model import NewPush
 from trackpush_server.receiver.conditions import Condition, View, condition
 from trackpush_server.updates import TrackingUpdate
 

@@ -31,7 +31,8 @@ from trackpush_server.aggregators import (
     parse_in_steps,
     strangers,
 )
-from trackpush_server.journal.port import Appender, JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.port import Appender
 from trackpush_server.receiver import answers, http_rules, keys, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Answer

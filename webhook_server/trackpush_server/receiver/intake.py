@@ -11,7 +11,7 @@ from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Status
 from trackpush_server.aggregators import Leftover
 from trackpush_server.journal.inbox import NewUnrecognised
-from trackpush_server.journal.port import NewUpdate
+from trackpush_server.journal.model import NewUpdate
 from trackpush_server.receiver.filters import Failure, Selection
 from trackpush_server.updates import TrackingUpdate, notification, occurrence_key, update_key
 

@@ -47,3 +47,11 @@ class ReceiverObserver(Protocol):
     def failed(self, reference: str, error: BaseException) -> None:
         """A mistake of ours; the reference was sent to the aggregator."""
         ...
+
+    def connection_refused(self) -> None:
+        """A connection was closed at once: the limit of connections is reached."""
+        ...
+
+    def bad_request(self) -> None:
+        """A connection sent something that is not HTTP."""
+        ...

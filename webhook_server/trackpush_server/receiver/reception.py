@@ -9,8 +9,8 @@ from trackpush_server.journal.port import Appender
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.connection import Connections
 from trackpush_server.receiver.handler import Receiver
+from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.serving import Serving
-from trackpush_server.telemetry.ingest import IngestTelemetry
 from trackpush_server.tracing.port import Tracing
 
 REQUEST_GRACE = 5.0
@@ -24,16 +24,16 @@ class Reception:
         self,
         *,
         journal: Appender,
-        telemetry: IngestTelemetry,
+        observer: ReceiverObserver,
         admission: Admission | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        self.receiver = Receiver(journal=journal, observer=telemetry, admission=admission, tracing=tracing)
+        self.receiver = Receiver(journal=journal, observer=observer, admission=admission, tracing=tracing)
         self._connections = Connections(
             self.receiver.handle,
             limits=self._limits,
-            on_refused=telemetry.connection_refused,
-            on_bad_request=telemetry.bad_request,
+            on_refused=observer.connection_refused,
+            on_bad_request=observer.bad_request,
         )
         self._listening: asyncio.Server | None = None
 

@@ -1,6 +1,6 @@
 """One parsed request: the few things that the receiver needs of it, without aiohttp's general request object."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -8,7 +8,17 @@ if TYPE_CHECKING:
     from aiohttp import HttpVersion, StreamReader
     from multidict import CIMultiDictProxy
 
-    from trackpush_server.receiver.connection import Connection
+
+class RequestConnection(Protocol):
+    """The connection that a request came through."""
+
+    peer: str
+    """Address of the other end: the sender, or the proxy in between."""
+
+    @property
+    def transport(self) -> "asyncio.Transport | None":
+        """None once the client is gone."""
+        ...
 
 
 class Request:
@@ -16,7 +26,7 @@ class Request:
 
     __slots__ = ("_connection", "content", "headers", "keep_alive", "method", "target", "trace", "version")
 
-    def __init__(self, message: Any, content: "StreamReader", connection: "Connection") -> None:
+    def __init__(self, message: Any, content: "StreamReader", connection: RequestConnection) -> None:
         """``message`` is what aiohttp's parser gives; its class differs with and without the C extension."""
         self.method: str = message.method
         self.target: str = message.path or ""  # the parser gives None for an empty one, which it takes after CONNECT

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from trackpush_server.journal.inbox import NewUnrecognised
-from trackpush_server.journal.port import Appender, JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.port import Appender
 from trackpush_server.receiving import wire
 
 

@@ -53,7 +53,7 @@ class ReceivingProcess:
         self._tracing = tracing
         self._reception = Reception(
             journal=self._journal,
-            telemetry=self._telemetry,
+            observer=self._telemetry,
             admission=Admission(ARRIVING_BYTES // receivers, STRANGERS_BYTES // receivers),
             tracing=tracing,
         )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from trackpush_server.journal.inbox import NewUnrecognised
-from trackpush_server.journal.port import JournalUnavailableError, NewUpdate
+from trackpush_server.journal.model import JournalUnavailableError, NewUpdate
 from trackpush_server.receiving import wire
 
 MOST_WAITING_BYTES = 32 * 1024 * 1024

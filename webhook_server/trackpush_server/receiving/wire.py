@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from trackpush_server.journal.inbox import NewUnrecognised
-from trackpush_server.journal.port import NewUpdate
+from trackpush_server.journal.model import NewUpdate
 from trackpush_server.telemetry.summed import Samples
 
 HEAD: Final = struct.Struct("=IB")

@@ -16,7 +16,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from trackpush_server.journal.port import Committed, Journal
+from trackpush_server.journal.model import Committed
+from trackpush_server.journal.port import Journal
 from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.ingest import IngestTelemetry

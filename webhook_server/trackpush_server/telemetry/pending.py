@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 from trackpush_server.background import end
-from trackpush_server.journal.port import Journal, JournalUnavailableError, PendingCount
+from trackpush_server.journal.model import JournalUnavailableError, PendingCount
+from trackpush_server.journal.port import Journal
 
 GOOD_SECONDS = 5.0
 """For how long counts are good, at least."""

@@ -13,7 +13,7 @@ from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.labels import OTHER, BoundedLabels
 
 if TYPE_CHECKING:
-    from trackpush_server.journal.port import PendingCount
+    from trackpush_server.journal.model import PendingCount
 
 _STATES = ("closed", "open", "gone", "suspended", "unconfigured")
 _FAILING = frozenset({"open", "gone"})

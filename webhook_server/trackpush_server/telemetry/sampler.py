@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from trackpush_server.background import Background
 from trackpush_server.journal.lookup import Lookup, QueueCount
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.telemetry.windows import Windows
 
 EVERY_SECONDS = 15.0

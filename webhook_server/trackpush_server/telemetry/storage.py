@@ -3,7 +3,8 @@
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from trackpush_server.journal.port import Journal, Trimmed
+from trackpush_server.journal.model import Trimmed
+from trackpush_server.journal.port import Journal
 from trackpush_server.log_throttle import LogThrottle
 
 _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from trackpush_server.ids import push_id
-from trackpush_server.journal.port import Committed, Outcome
+from trackpush_server.journal.model import Committed, Outcome
 
 MOST_OF_A_ROLE = 20
 """Watchers of one role: the role view leaves places to the role operate."""

@@ -3,7 +3,7 @@
 Implements `trackpush_server.pusher.observer.PushObserver`.
 """
 
-from trackpush_server.journal.port import Outcome
+from trackpush_server.journal.model import Outcome
 from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.tail import Tail
 from trackpush_server.telemetry.windows import Windows

@@ -6,10 +6,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from trackpush_server.admin.api.operation import Call, operation
-from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.identity import Identity, address
-from trackpush_server.journal.port import Erasure
+from trackpush_server.admin.problems import ProblemError
+from trackpush_server.journal.model import Erasure
 from trackpush_server.operations.erasures import ErasureRequest, ErasureView
 from trackpush_server.operations.erasures import describe as describe_erasure
 from trackpush_server.operations.jobs import Jobs, JobView

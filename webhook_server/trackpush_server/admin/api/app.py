@@ -6,9 +6,9 @@ from aiohttp import web
 
 from trackpush_server.admin.api.endpoint import Handler, endpoint
 from trackpush_server.admin.api.openapi import BASE
-from trackpush_server.admin.api.problems import problem
 from trackpush_server.admin.api.served import OPERATIONS, document
 from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.problems import problem
 
 
 def add_routes(app: web.Application, desk: Desk) -> None:

@@ -7,10 +7,10 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.api.operation import Call, Operation
-from trackpush_server.admin.api.problems import ProblemError, problem
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.identity import identity
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.admin.problems import ProblemError, problem
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.operations.jobs import TooManyJobsError
 from trackpush_server.telemetry.tail import TooManyWatchersError
 

@@ -9,10 +9,10 @@ from msgspec import Meta
 from trackpush_server.admin import masking
 from trackpush_server.admin.api.acting import ended, known
 from trackpush_server.admin.api.operation import Call, operation
-from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.api.reading import Limit, Name, Params, Text
 from trackpush_server.admin.api.shapes import Time
 from trackpush_server.admin.identity import address
+from trackpush_server.admin.problems import ProblemError
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxQuery, InboxRow
 from trackpush_server.operations.inbox import InboxRetryRequest, InboxRetryView, describe_retry

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from trackpush_server.admin.api.operation import Operation
-from trackpush_server.admin.api.problems import Problem
+from trackpush_server.admin.problems import Problem
 
 VERSION: Final = "1.0.0"
 BASE: Final = "/api/v1"

@@ -10,11 +10,11 @@ from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
 from trackpush_server.admin.api import shapes
 from trackpush_server.admin.api.operation import Call, operation
-from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.clients import ClientHealth, Overview, PushConfigHealth, State
 from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal.lookup import MOST_ROWS, PushQuery, ShipmentQuery
-from trackpush_server.journal.port import PushState
+from trackpush_server.journal.model import PushState
 from trackpush_server.telemetry.windows import Point
 from trackpush_server.updates import rfc3339
 

@@ -6,7 +6,6 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
@@ -16,7 +15,8 @@ from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import NOTICE, ConsoleNotice, environment, page
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.loaded import notice
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.admin.problems import ProblemError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.operations.jobs import TooManyJobsError
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -8,13 +8,13 @@ from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
 from trackpush_server.admin.api import reading, shapes
 from trackpush_server.admin.api.live import TailParams
-from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.clients import State
 from trackpush_server.admin.console import charts
 from trackpush_server.admin.console.forms import asked
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.problems import ProblemError
 from trackpush_server.ids import parse_push_id
 from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
 

@@ -6,12 +6,12 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.api import acting, reading, shapes
-from trackpush_server.admin.api.problems import ProblemError
 from trackpush_server.admin.console.forms import asked, posted
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.identity import address, identity
+from trackpush_server.admin.problems import ProblemError
 from trackpush_server.operations.replays import ReplayRequest
 
 COUNT_SECONDS: Final = 5.0

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
-from trackpush_server.journal.port import (
+from trackpush_server.journal.model import (
     MOST_AUDITS,
     Committed,
     Ended,

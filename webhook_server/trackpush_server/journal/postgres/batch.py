@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trackpush_server.journal.port import Committed, NewUpdate, Outcome
+from trackpush_server.journal.model import Committed, NewUpdate, Outcome
 from trackpush_server.journal.postgres.names import Names
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from trackpush_server.journal.port import Found, JournalUnavailableError, Subject
+from trackpush_server.journal.model import Found, JournalUnavailableError, Subject
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 

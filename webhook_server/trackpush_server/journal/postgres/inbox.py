@@ -24,7 +24,7 @@ from trackpush_server.journal.inbox import (
     page,
     sealed,
 )
-from trackpush_server.journal.port import JournalUnavailableError, Resealed
+from trackpush_server.journal.model import JournalUnavailableError, Resealed
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import PREFIX_BYTES, Sealer, UnreadableError

@@ -26,7 +26,7 @@ from trackpush_server.journal.lookup import (
     TimelinePush,
     checked_limit,
 )
-from trackpush_server.journal.port import AuditRow, PushState
+from trackpush_server.journal.model import AuditRow, PushState
 from trackpush_server.journal.postgres import inbox
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session

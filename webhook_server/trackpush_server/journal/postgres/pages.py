@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from trackpush_server.journal.port import (
+from trackpush_server.journal.model import (
     Ended,
     Erasure,
     JournalUnavailableError,

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres.errors import BROKEN, cause, is_certain, place
 from trackpush_server.journal.postgres.session import EACH_SESSION, Connector, Session
 from trackpush_server.journal.queries import load

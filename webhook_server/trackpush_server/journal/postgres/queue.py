@@ -5,7 +5,7 @@ import contextlib
 from collections import deque
 from collections.abc import Sequence
 
-from trackpush_server.journal.port import NewUpdate, Outcome
+from trackpush_server.journal.model import NewUpdate, Outcome
 from trackpush_server.journal.postgres.batch import Append, Ended, Entry
 
 OUTCOMES_WAIT_SECONDS = 0.005

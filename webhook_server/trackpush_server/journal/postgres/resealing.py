@@ -5,7 +5,7 @@ Found by their first bytes; opened and sealed with their rows locked, since an u
 
 import time
 
-from trackpush_server.journal.port import Resealed
+from trackpush_server.journal.model import Resealed
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES, Sealer

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from trackpush_server.journal.port import Keep, Trimmed
+from trackpush_server.journal.model import Keep, Trimmed
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.queries import load

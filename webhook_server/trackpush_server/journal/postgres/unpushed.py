@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from trackpush_server.journal.lookup import PushQuery
+from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.port import Found, StoredUpdate, Unpushed
 from trackpush_server.journal.postgres.lookup import bounds
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trackpush_server.journal.port import Committed, JournalUnavailableError
+from trackpush_server.journal.model import Committed, JournalUnavailableError
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.batch import Append, Batch, Entry, cleaned
 from trackpush_server.journal.postgres.errors import cause, explain, is_certain, is_of_a_value

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from trackpush_server.journal.inbox import InboxBounds, KeptBodies, NewUnrecognised
-from trackpush_server.journal.port import (
+from trackpush_server.journal.model import (
     Committed,
     Ended,
     Erasure,

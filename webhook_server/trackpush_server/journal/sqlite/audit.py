@@ -1,6 +1,6 @@
 """The audit log's rows."""
 
-from trackpush_server.journal.port import MOST_AUDITS, NewAudit
+from trackpush_server.journal.model import MOST_AUDITS, NewAudit
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 

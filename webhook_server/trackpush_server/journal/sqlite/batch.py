@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from trackpush_server.journal.port import Committed, NewUpdate, Outcome, PushState
+from trackpush_server.journal.model import Committed, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection

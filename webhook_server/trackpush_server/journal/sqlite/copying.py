@@ -227,7 +227,8 @@ class SqliteTarget:
             self._connection.execute(_SQL["empty_audits"])
             self._insert("add_erasure", map(_fields, rest.erasures))
             self._insert("add_audit", map(_fields, rest.audits))
-            unrecognised.write_sqlite(self._connection, rest.unrecognised)
+            self._connection.execute(_SQL["empty_unrecognised"])
+            self._insert("add_unrecognised", unrecognised.values(rest.unrecognised))
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from trackpush_server.journal.port import Erasure, Found, Subject
+from trackpush_server.journal.model import Erasure, Found, Subject
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import remove_terms, store_erased

@@ -23,7 +23,7 @@ from trackpush_server.journal.inbox import (
     page,
     sealed,
 )
-from trackpush_server.journal.port import Resealed
+from trackpush_server.journal.model import Resealed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import PREFIX_BYTES, Sealer, UnreadableError
 from trackpush_server.journal.sqlite.connection import SqliteConnection

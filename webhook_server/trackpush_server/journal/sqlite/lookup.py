@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.lookup import PushDetail, PushPage, PushQuery, QueueCount, ShipmentQuery, Timeline
-from trackpush_server.journal.port import AuditRow, JournalUnavailableError
+from trackpush_server.journal.model import AuditRow, JournalUnavailableError
 from trackpush_server.journal.sealing import Sealer
-
-if TYPE_CHECKING:
-    from trackpush_server.journal.reader import JournalReader
+from trackpush_server.journal.sqlite.file_reader import JournalReader
 
 _T = TypeVar("_T")
 
@@ -66,17 +64,14 @@ class SqliteLookup:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._drop)
             self._executor.shutdown(wait=False)
 
-    async def _read(self, read: Callable[["JournalReader"], _T]) -> _T:
+    async def _read(self, read: Callable[[JournalReader], _T]) -> _T:
         if self._closed:
             raise JournalUnavailableError("the journal is closed")
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, read)
 
-    def _run(self, read: Callable[["JournalReader"], _T]) -> _T:
+    def _run(self, read: Callable[[JournalReader], _T]) -> _T:
         try:
             if self._reader is None:
-                # Here, as the reader imports this package: whoever imports the reader first would find it half made.
-                from trackpush_server.journal.reader import JournalReader  # noqa: PLC0415
-
                 self._reader = JournalReader(self._folder, sealer=self._sealer)
             return read(self._reader)
         except JournalUnavailableError:

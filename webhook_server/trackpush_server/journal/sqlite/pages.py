@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trackpush_server.journal.port import (
+from trackpush_server.journal.model import (
     JournalUnavailableError,
     Page,
     PendingConfigs,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 
 _VALID_SECONDS: Final = 5.0
 """A commit proves it for so long: probes come every second or two, and each write is a sync of the disk."""

@@ -5,7 +5,7 @@ it back. Its request was refused, so the aggregator posts again and is told "dup
 before the next restart, if it were not announced now.
 """
 
-from trackpush_server.journal.port import Committed, NewPush, NewUpdate, PushState
+from trackpush_server.journal.model import Committed, NewPush, NewUpdate, PushState
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection

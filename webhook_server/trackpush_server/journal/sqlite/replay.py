@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trackpush_server.journal.port import Ended, PushState, Selection
+from trackpush_server.journal.model import Ended, PushState, Selection
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection

@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from trackpush_server.journal.port import Resealed
+from trackpush_server.journal.model import Resealed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES, Sealer
 from trackpush_server.journal.sqlite.connection import SqliteConnection

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trackpush_server.journal.port import Keep, Trimmed
+from trackpush_server.journal.model import Keep, Trimmed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import TRIMMED

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from trackpush_server.journal.listing import Bounds, Walk
-from trackpush_server.journal.port import AuditRow, PushState
+from trackpush_server.journal.model import AuditRow, PushState
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.rows import Found, FoundUpdate, Names, Position
 from trackpush_server.journal.sqlite.connection import SqliteConnection

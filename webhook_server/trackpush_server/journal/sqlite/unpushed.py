@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trackpush_server.journal.port import Found, StoredUpdate, Unpushed
+from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite.batch import number_for

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from trackpush_server.journal.port import Committed, JournalUnavailableError, Outcome
+from trackpush_server.journal.model import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned

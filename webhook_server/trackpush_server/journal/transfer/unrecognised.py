@@ -5,13 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from trackpush_server.journal.sqlite.connection import SqliteConnection
-
 COLUMNS: Final = (
     "key", "account", "aggregator", "received_at", "last_at", "times", "size", "content_type", "body",
 )  # fmt: skip
 READ: Final = f"SELECT {', '.join(COLUMNS)} FROM {{table}} ORDER BY id"  # noqa: S608  constants
-_WRITE = f"INSERT INTO unrecognised ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  same
 
 
 class UnrecognisedRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -37,9 +34,3 @@ def records(rows: Iterable[Sequence[Any]]) -> tuple[UnrecognisedRecord, ...]:
 def values(found: Iterable[UnrecognisedRecord]) -> list[tuple[Any, ...]]:
     """The columns of each record."""
     return [tuple(getattr(one, name) for name in COLUMNS) for one in found]
-
-
-def write_sqlite(connection: SqliteConnection, found: Iterable[UnrecognisedRecord]) -> None:
-    """Replace what the file holds. The counts by account follow by trigger."""
-    connection.execute("DELETE FROM unrecognised")
-    connection.executemany(_WRITE, values(found))

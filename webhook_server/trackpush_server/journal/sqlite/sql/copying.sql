@@ -82,3 +82,12 @@ DELETE FROM erasures;
 -- name: empty_audits
 -- The same.
 DELETE FROM audits;
+
+-- name: empty_unrecognised
+-- The same. The counts by account follow by trigger.
+DELETE FROM unrecognised;
+
+-- name: add_unrecognised
+-- As in `UnrecognisedRecord`.
+INSERT INTO unrecognised (key, account, aggregator, received_at, last_at, times, size, content_type, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);

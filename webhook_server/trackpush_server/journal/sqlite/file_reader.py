@@ -28,7 +28,7 @@ from trackpush_server.journal.lookup import (
     TimelinePush,
     checked_limit,
 )
-from trackpush_server.journal.port import AuditRow, JournalUnavailableError, PushState
+from trackpush_server.journal.model import AuditRow, JournalUnavailableError, PushState
 from trackpush_server.journal.rows import FoundUpdate, Names, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import inbox, search
