@@ -60,6 +60,7 @@ check: $(READY) kube ## format, lint, types, import contracts, generated files u
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python site_tools/words.py
+	$(BIN)/python site_tools/names.py
 	$(BIN)/trackpush crds --check crds
 	$(BIN)/trackpush schema --check docs/schemas
 	$(BIN)/python manifests/render.py --check manifests/install.yaml

@@ -41,7 +41,9 @@ async def measure(rig: Rig, *, writers: int, updates: int) -> Ceiling:
         cpu, wal = database.cpu_seconds(), int(database.sql("SELECT pg_current_wal_lsn() - '0/0'").partition(".")[0])
         each = updates // writers
         found = await asyncio.gather(*(_write(where.dsn, each, number * each) for number in range(writers)))
-        seconds = max(one["ended"] for one in found) - min(one["ended"] - one["seconds"] for one in found)
+        seconds = max(writer["ended"] for writer in found) - min(
+            writer["ended"] - writer["seconds"] for writer in found
+        )
         cpu = database.cpu_seconds() - cpu
         wal = int(database.sql("SELECT pg_current_wal_lsn() - '0/0'").partition(".")[0]) - wal
         size = int(database.sql(f"SELECT pg_database_size('{name}')"))

@@ -56,11 +56,11 @@ def main() -> None:
         table.add_column(heading)
     view = View(update, RECEIVED)
     for text in EXPRESSIONS:
-        one = Expression(text)
+        expression = Expression(text)
         compiling = microseconds(lambda text=text: Expression(text), 20)  # type: ignore[misc]
-        variables = view.variables(raw=one.reads_raw)
-        took = microseconds(lambda one=one, variables=variables: one.holds(variables))  # type: ignore[misc]
-        cells = (compiling, took, took / plain, took / whole, one.most_nanoseconds / 1000)
+        variables = view.variables(raw=expression.reads_raw)
+        took = microseconds(lambda expression=expression, variables=variables: expression.holds(variables))  # type: ignore[misc]
+        cells = (compiling, took, took / plain, took / whole, expression.most_nanoseconds / 1000)
         table.add_row(text, *(f"{cell:,.2f}" for cell in cells))
     Console(width=150).print(table)
 

@@ -57,7 +57,7 @@ class Meter:
 
     def _cpu(self) -> float:
         own = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        return self._server.cpu_seconds() + sum(one.ru_utime + one.ru_stime for one in own)
+        return self._server.cpu_seconds() + sum(usage.ru_utime + usage.ru_stime for usage in own)
 
 
 async def store(folder: Path, count: int) -> None:
@@ -105,13 +105,13 @@ def measure(server: Server, folder: Path, count: int) -> None:
         lambda: asyncio.run(move(PostgresSource(dsn), SqliteTarget(folder / "new"), lambda _: None)),
     )
     copied = meter.run("SQLite's own backup", lambda: back_up(folder / "new" / FILE, folder / "copy.db"))
-    for name, one, other in (
+    for name, numerator, other in (
         ("SQLite → PostgreSQL / stored in SQLite", there, stored),
         ("SQLite → PostgreSQL / pg_dump | psql", there, dumped),
         ("PostgreSQL → SQLite / stored in SQLite", back, stored),
         ("PostgreSQL → SQLite / SQLite's own backup", back, copied),
     ):
-        cpu, seconds = one.cpu_seconds / other.cpu_seconds, one.seconds / other.seconds
+        cpu, seconds = numerator.cpu_seconds / other.cpu_seconds, numerator.seconds / other.seconds
         print(f"{name}: {cpu:.2f} times the CPU, {seconds:.2f} times the time")
 
 

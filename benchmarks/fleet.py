@@ -100,10 +100,14 @@ def routing(clients: Iterable[Client], where: Place) -> RoutingTable:
     served = list(clients)
     made = table(
         *[
-            account(Aggregator.CLICKPOST, one.key, name=f"{one.name}/clickpost", destinations=[one.push_config])
-            for one in served
+            account(
+                Aggregator.CLICKPOST, client.key, name=f"{client.name}/clickpost", destinations=[client.push_config]
+            )
+            for client in served
         ],
-        destinations=[Destination(name=one.push_config, url=one.url, suspended=one.suspended) for one in served],
+        destinations=[
+            Destination(name=client.push_config, url=client.url, suspended=client.suspended) for client in served
+        ],
     )
     return msgspec.structs.replace(made, server=msgspec.structs.replace(made.server, storage=where.storage))
 

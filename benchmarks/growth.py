@@ -68,7 +68,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 def middle(rounds: list[Cost]) -> Cost:
     """The median of each figure."""
     return msgspec.convert(
-        {name: median(getattr(one, name) for one in rounds) for name in Cost.__struct_fields__}, Cost
+        {name: median(getattr(measured, name) for measured in rounds) for name in Cost.__struct_fields__}, Cost
     )
 
 

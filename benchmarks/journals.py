@@ -51,11 +51,11 @@ async def load(journal: Journal, updates: Sequence[NewUpdate]) -> float:
     """Store all of them and their outcomes; the seconds."""
 
     def record(committed: Sequence[Committed]) -> None:
-        for one in committed:
-            for push in one.update.pushes:
+        for commit in committed:
+            for push in commit.update.pushes:
                 journal.record(
                     Outcome(
-                        update_id=one.update_id,
+                        update_id=commit.update_id,
                         push_config=push.push_config,
                         state=PushState.DELIVERED,
                         tries=1,
@@ -66,8 +66,8 @@ async def load(journal: Journal, updates: Sequence[NewUpdate]) -> float:
                 )
 
     async def request(mine: Sequence[NewUpdate]) -> None:
-        for one in mine:
-            await journal.append([one])
+        for fresh in mine:
+            await journal.append([fresh])
 
     journal.on_commit = record
     begun = time.perf_counter()

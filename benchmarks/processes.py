@@ -55,7 +55,7 @@ class Spread(msgspec.Struct, kw_only=True):
 def middle(rounds: Sequence[Split]) -> Split:
     """The median of each figure."""
     names = Split.__struct_fields__
-    return msgspec.convert({name: median(getattr(one, name) for one in rounds) for name in names}, Split)
+    return msgspec.convert({name: median(getattr(measured, name) for measured in rounds) for name in names}, Split)
 
 
 async def measure(rig: Rig, drive: Drive, *, receivers: int, small: bool) -> Split:

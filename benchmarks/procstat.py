@@ -47,7 +47,7 @@ def usage(pid: int) -> Usage:
         FileNotFoundError: the process has ended.
     """
     pids = _descendants(pid)
-    memory = [_mib(one) for one in pids]
+    memory = [_mib(pid) for pid in pids]
     return Usage(
         cpu_seconds=sum(map(_cpu_seconds, pids)),
         peak_mib=sum(peak for peak, _ in memory),
@@ -57,10 +57,10 @@ def usage(pid: int) -> Usage:
 
 def by_process(pid: int) -> dict[int, float]:
     """CPU seconds (user and system) of a process and of each of its descendants, so far."""
-    return {one: _cpu_seconds(one, children=False) for one in _descendants(pid)}
+    return {process: _cpu_seconds(process, children=False) for process in _descendants(pid)}
 
 
 def reset_peak(pid: int) -> None:
     """Start the peaks anew from what is resident now (proc(5), clear_refs)."""
-    for one in _descendants(pid):
-        (_PROC / str(one) / "clear_refs").write_text("5")
+    for process in _descendants(pid):
+        (_PROC / str(process) / "clear_refs").write_text("5")

@@ -51,23 +51,23 @@ def _cases(title: str, figures: Mapping[str, Figures]) -> Table:
         "peak MiB",
     ):
         table.add_column(heading, justify="right")
-    for name, one in figures.items():
+    for name, figure in figures.items():
         table.add_row(
             _TITLES[name],
-            _number(one.throughput, 0),
+            _number(figure.throughput, 0),
             *map(
                 _number,
                 (
-                    one.answer_p50,
-                    one.answer_p99,
-                    one.answer_max,
-                    one.push_p50,
-                    one.push_p99,
-                    one.whole_p99,
-                    one.cpu_per_10k,
+                    figure.answer_p50,
+                    figure.answer_p99,
+                    figure.answer_max,
+                    figure.push_p50,
+                    figure.push_p99,
+                    figure.whole_p99,
+                    figure.cpu_per_10k,
                 ),
             ),
-            _number(one.peak_mib, 0),
+            _number(figure.peak_mib, 0),
         )
     return table
 
@@ -98,9 +98,18 @@ def _bytes(found: Mapping[str, WrittenBytes]) -> Table:
         "",
     ):
         table.add_column(heading, justify="right")
-    for name, one in found.items():
-        cells = (one.bytes, one.disk_bytes, one.file_bytes, one.rate, one.ingest_empty, one.ingest_full)
-        table.add_row(name, *(_number(cell, 0) for cell in cells), _number(one.ingest_full / one.ingest_empty))
+    for name, measured in found.items():
+        cells = (
+            measured.bytes,
+            measured.disk_bytes,
+            measured.file_bytes,
+            measured.rate,
+            measured.ingest_empty,
+            measured.ingest_full,
+        )
+        table.add_row(
+            name, *(_number(cell, 0) for cell in cells), _number(measured.ingest_full / measured.ingest_empty)
+        )
     return table
 
 
@@ -108,8 +117,8 @@ def _soak(found: Mapping[str, Soaked]) -> Table:
     table = Table(title="Soak", title_justify="left")
     for heading in ("delivered ones are", "MiB, middle third", "last third", "answer p50 ms", "p99", "CPU s/10k"):
         table.add_column(heading)
-    for name, one in found.items():
-        cells = (one.middle_mib, one.last_mib, one.answer_p50, one.answer_p99, one.cpu_per_10k)
+    for name, measured in found.items():
+        cells = (measured.middle_mib, measured.last_mib, measured.answer_p50, measured.answer_p99, measured.cpu_per_10k)
         table.add_row("forgotten after 5 s" if name == "forgetting" else "kept", *map(_number, cells))
     return table
 
@@ -126,9 +135,9 @@ def _processes(found: Spread) -> Table:
     ):
         table.add_column(heading, justify="right")
     for title, splits in (("", found.together), (f" ({SMALL:g} CPU each)", found.small)):
-        for receivers, one in splits.items():
-            cpu = map(_number, (one.main, one.receiver, one.total))
-            table.add_row(f"{receivers}{title}", _number(one.throughput, 0), *cpu, _number(10_000 / one.busiest, 0))
+        for receivers, split in splits.items():
+            cpu = map(_number, (split.main, split.receiver, split.total))
+            table.add_row(f"{receivers}{title}", _number(split.throughput, 0), *cpu, _number(10_000 / split.busiest, 0))
     return table
 
 
@@ -137,9 +146,9 @@ def _costs(title: str, found: Mapping[str, Cost]) -> Table:
     table.add_column("")
     for heading in ("pushes/s", "servers, CPU s/10k", "database", "both", "CPU hours per million"):
         table.add_column(heading, justify="right")
-    for name, one in found.items():
-        cells = map(_number, (one.servers, one.database, one.total, one.per_million))
-        table.add_row(name, _number(one.throughput, 0), *cells)
+    for name, measured in found.items():
+        cells = map(_number, (measured.servers, measured.database, measured.total, measured.per_million))
+        table.add_row(name, _number(measured.throughput, 0), *cells)
     return table
 
 
@@ -147,9 +156,9 @@ def _ceiling(found: Mapping[int, Ceiling]) -> Table:
     table = Table(title="One PostgreSQL, storing only", title_justify="left")
     for heading in ("writers", "updates/s", "database, CPU s/10k", "log, bytes each", "disk, bytes each"):
         table.add_column(heading, justify="right")
-    for writers, one in found.items():
-        sizes = (_number(one.wal_bytes, 0), _number(one.disk_bytes, 0))
-        table.add_row(str(writers), _number(one.rate, 0), _number(one.database), *sizes)
+    for writers, measured in found.items():
+        sizes = (_number(measured.wal_bytes, 0), _number(measured.disk_bytes, 0))
+        table.add_row(str(writers), _number(measured.rate, 0), _number(measured.database), *sizes)
     return table
 
 

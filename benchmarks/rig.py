@@ -132,8 +132,8 @@ class Rig(NamedTuple):
         paths.CACHE.mkdir(parents=True, exist_ok=True)
         out, progress = paths.CACHE / "pushes.log", paths.CACHE / "pushes.count"
         arguments = ["--out", str(out), "--progress", str(progress)]
-        arguments += [part for one in endpoints for part in ("--endpoint", one)]
-        arguments += [part for one in ports for part in ("--port", str(one))]
+        arguments += [part for endpoint in endpoints for part in ("--endpoint", endpoint)]
+        arguments += [part for port in ports for part in ("--port", str(port))]
         process = await self._tool("sink.py", *arguments)
         try:
             bound = (await _line(process))["ports"]
@@ -148,8 +148,8 @@ class Rig(NamedTuple):
         paths.CACHE.mkdir(parents=True, exist_ok=True)
         out = paths.CACHE / "posts.log"
         arguments = ["--out", str(out), "--aggregator", self.aggregator]
-        for one in [port] if isinstance(port, int) else port:
-            arguments += ["--port", str(one)]
+        for number in [port] if isinstance(port, int) else port:
+            arguments += ["--port", str(number)]
         arguments += [part for client in clients for part in ("--key", client.key)]
         for name, value in settings.items():
             arguments += [f"--{name.replace('_', '-')}", str(value)]

@@ -62,7 +62,7 @@ def tenant(number: int) -> list[tuple[str, Body]]:
 
 async def fill(api: Api, clients: int) -> None:
     """Make everything."""
-    names = ["trackpush", *(f"tenants-{one}" for one in range(-(-clients // PER_NAMESPACE)))]
+    names = ["trackpush", *(f"tenants-{number}" for number in range(-(-clients // PER_NAMESPACE)))]
     for name in names:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         await api.request("POST", "/api/v1/namespaces", body)
@@ -119,7 +119,7 @@ class Operator:
                 families = text_string_to_metric_families(await answer.text())
         except aiohttp.ClientConnectionError:
             return []
-        return [(one.name, one.labels, one.value) for family in families for one in family.samples]
+        return [(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]
 
     async def requests(self) -> Counter[tuple[str, str]]:
         """Requests to the API server until now, by method and kind."""
@@ -163,7 +163,7 @@ async def decided(api: Api) -> None:
     for kind in KINDS:
         async for item in api.items(f"{GROUP}/{kind}"):
             conditions = item.get("status", {}).get("conditions", [])
-            if not any(one["type"] == "Accepted" and one["status"] == "True" for one in conditions):
+            if not any(condition["type"] == "Accepted" and condition["status"] == "True" for condition in conditions):
                 raise RuntimeError(f"{kind} {item['metadata']['name']} was not decided: {conditions}")
 
 
@@ -229,7 +229,7 @@ async def measure(plane: ControlPlane, clients: int, idle: float, folder: Path) 
             idle_requests = (await operator.requests()) - before
         finally:
             operator.stop()
-    base = median(one["seconds"] for one in bare)
+    base = median(measured["seconds"] for measured in bare)
     return {
         "clients": clients,
         "bare_seconds": base,
@@ -239,9 +239,9 @@ async def measure(plane: ControlPlane, clients: int, idle: float, folder: Path) 
         "change_ms": median(whole) * 1000,
         "change to shard": median(whole) / median(patches),
         "shards_per_change": max(shards),
-        "bare_mib": median(one["mib"] for one in bare),
+        "bare_mib": median(measured["mib"] for measured in bare),
         "operator_mib": memory.mib,
-        "memory": memory.mib / median(one["mib"] for one in bare),
+        "memory": memory.mib / median(measured["mib"] for measured in bare),
         "operator_cpu_seconds": memory.cpu_seconds,
         "idle_requests_per_hour": {" ".join(key): round(value * 3600 / idle) for key, value in idle_requests.items()},
     }

@@ -111,7 +111,7 @@ def median_figures(rounds: Sequence[Figures]) -> Figures:
     """The median of each figure."""
 
     def middle(name: str) -> float | None:
-        values = [getattr(one, name) for one in rounds]
+        values = [getattr(measured, name) for measured in rounds]
         return None if None in values else median(values)
 
     return msgspec.convert({name: middle(name) for name in Figures.__struct_fields__}, Figures)

@@ -161,15 +161,15 @@ class Session:
 
     def record(self, committed: Sequence[Committed]) -> None:
         """Each push was delivered at the first attempt; its outcome goes with the next commit."""
-        for one in committed:
-            for push in one.update.pushes:
+        for commit in committed:
+            for push in commit.update.pushes:
                 self.journal.record(
                     Outcome(
-                        update_id=one.update_id,
+                        update_id=commit.update_id,
                         push_config=push.push_config,
                         state=PushState.DELIVERED,
                         tries=1,
-                        started_at=one.update.received_at,
+                        started_at=commit.update.received_at,
                         duration_ms=3.5,
                         http_status=200,
                     )
@@ -188,8 +188,8 @@ class Session:
         """Many requests at once, of one update each, whose pushes wait; the seconds."""
 
         async def request(mine: Sequence[NewUpdate]) -> None:
-            for one in mine:
-                await self.journal.append([one])
+            for update in mine:
+                await self.journal.append([update])
 
         stored: list[Committed] = []
         self.journal.on_commit = stored.extend

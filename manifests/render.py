@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only say whether it is current")
     arguments = parser.parse_args()
     kinds, copies = ROOT / "crds", ROOT / "helm/trackpush/files/crds"
-    stale = [one.name for one in kinds.glob("*.yaml") if one.read_text() != (copies / one.name).read_text()]
+    stale = [path.name for path in kinds.glob("*.yaml") if path.read_text() != (copies / path.name).read_text()]
     if arguments.check:
         if values_schema.SCHEMA.read_text() != values_schema.rendered():
             sys.exit(f"{values_schema.SCHEMA} is not current: run `make manifests`")

@@ -41,7 +41,7 @@ def table(crd: Schema) -> str:
     """The Markdown table of one kind's spec."""
     (version,) = crd["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    rows = [f"| {' | '.join(_cells(one))} |\n" for one in fields(spec)]
+    rows = [f"| {' | '.join(_cells(field))} |\n" for field in fields(spec)]
     return "| field | type | default | is |\n|---|---|---|---|\n" + "".join(rows)
 
 
@@ -55,7 +55,7 @@ def _cells(field: Field) -> tuple[str, ...]:
 def _type(schema: Schema) -> str:
     values = schema.get("enum")
     if values is not None and len(values) <= _MOST_VALUES:
-        return ", ".join(f"`{one}`" for one in values)
+        return ", ".join(f"`{value}`" for value in values)
     kind = str(schema.get("type", "any"))
     if kind == "array":
         most = f", at most {schema['maxItems']}" if "maxItems" in schema else ""

@@ -57,7 +57,7 @@ class AdminLookup:
         }
         given = {name: value for name, value in asked.items() if value is not None}
         page = self._port.ask("GET", f"{_API}/pushes?{urlencode(given)}")
-        rows = tuple(_row(one) for one in page["pushes"])
+        rows = tuple(_row(push) for push in page["pushes"])
         return PushPage(rows, older=page["older"], newer=page["newer"])
 
     @_of_known_form
@@ -68,7 +68,7 @@ class AdminLookup:
             return None
         return PushDetail(
             push=_row(found["push"]),
-            attempts=tuple(_attempt(one) for one in found["attempts"]),
+            attempts=tuple(_attempt(attempt) for attempt in found["attempts"]),
             notification=msgspec.json.encode(found["notification"]),
             body=msgspec.json.encode(found["body"]),
             unreadable=found.get("unreadable"),
@@ -80,7 +80,7 @@ class AdminLookup:
         asked = {"account": query.account, "client": query.client, "before": query.before, "limit": query.limit}
         given = {name: value for name, value in asked.items() if value is not None}
         page = self._port.ask("GET", f"{_API}/inbox?{urlencode(given)}")
-        return InboxPage(tuple(_inbox_row(one) for one in page["bodies"]), older=page["before"])
+        return InboxPage(tuple(_inbox_row(body) for body in page["bodies"]), older=page["before"])
 
     @_of_known_form
     def show_unrecognised(self, key: bytes) -> InboxEntry | None:
@@ -118,50 +118,50 @@ def _iso(moment: int | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(moment / 1000).astimezone().isoformat()
 
 
-def _row(one: Json) -> PushRow:
+def _row(push: Json) -> PushRow:
     return PushRow(
-        push_id=one["id"],
-        push_config=one["pushConfig"],
-        account=one["account"],
-        shipment=one["shipment"],
-        awb=one["awb"],
-        forward_awb=one["forwardAwb"],
-        order_id=one["orderId"],
-        status=one["status"],
-        state=PushState[one["state"].upper()],
-        late=one["late"],
-        tries=one["tries"],
+        push_id=push["id"],
+        push_config=push["pushConfig"],
+        account=push["account"],
+        shipment=push["shipment"],
+        awb=push["awb"],
+        forward_awb=push["forwardAwb"],
+        order_id=push["orderId"],
+        status=push["status"],
+        state=PushState[push["state"].upper()],
+        late=push["late"],
+        tries=push["tries"],
         rejections=0,
-        due_at=milliseconds(one["nextTryAt"]) or 0,
-        received_at=milliseconds(one["receivedAt"]) or 0,
-        occurred_at=milliseconds(one["occurredAt"]),
-        ended_at=milliseconds(one["endedAt"]),
-        error=one["error"],
-        replays=one["replays"],
-        erased_at=milliseconds(one["erasedAt"]),
+        due_at=milliseconds(push["nextTryAt"]) or 0,
+        received_at=milliseconds(push["receivedAt"]) or 0,
+        occurred_at=milliseconds(push["occurredAt"]),
+        ended_at=milliseconds(push["endedAt"]),
+        error=push["error"],
+        replays=push["replays"],
+        erased_at=milliseconds(push["erasedAt"]),
         cursor="",
     )
 
 
-def _inbox_row(one: Json) -> InboxRow:
+def _inbox_row(body: Json) -> InboxRow:
     return InboxRow(
         id=0,
-        key=parse_inbox_id(one["id"]),
-        account=one["account"],
-        aggregator=one["aggregator"],
-        received_at=milliseconds(one["receivedAt"]) or 0,
-        last_at=milliseconds(one["lastReceivedAt"]) or 0,
-        times=one["times"],
-        size=one["bytes"],
-        content_type=one["contentType"],
+        key=parse_inbox_id(body["id"]),
+        account=body["account"],
+        aggregator=body["aggregator"],
+        received_at=milliseconds(body["receivedAt"]) or 0,
+        last_at=milliseconds(body["lastReceivedAt"]) or 0,
+        times=body["times"],
+        size=body["bytes"],
+        content_type=body["contentType"],
     )
 
 
-def _attempt(one: Json) -> AttemptRow:
+def _attempt(attempt: Json) -> AttemptRow:
     return AttemptRow(
-        number=one["number"],
-        started_at=milliseconds(one["startedAt"]) or 0,
-        duration_ms=one["durationMs"],
-        http_status=one["httpStatus"],
-        error=one["error"],
+        number=attempt["number"],
+        started_at=milliseconds(attempt["startedAt"]) or 0,
+        duration_ms=attempt["durationMs"],
+        http_status=attempt["httpStatus"],
+        error=attempt["error"],
     )

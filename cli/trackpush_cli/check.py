@@ -38,11 +38,11 @@ def command(*, directory: Path, server: str | None, output: str) -> None:
 
 def _urls(compiled: Compiled) -> dict[str, str]:
     table = compiled.table
-    return {} if table is None else {one.name: _url(table, one) for one in table.accounts}
+    return {} if table is None else {account.name: _url(table, account) for account in table.accounts}
 
 
 def _url(table: RoutingTable, account: Account) -> str:
     """The URL to paste; for Shipway with the place of the key, never the key."""
-    host = next((one.host for one in table.server.hosts if account.aggregator in one.aggregators), "HOST")
+    host = next((host.host for host in table.server.hosts if account.aggregator in host.aggregators), "HOST")
     url = f"https://{host}{table.server.base_path}/{account.aggregator.path_segment}/notify"
     return f"{url}?key=<its key>" if account.aggregator is Aggregator.SHIPWAY else url

@@ -29,8 +29,8 @@ def candidates(words: list[str]) -> tuple[list[tuple[str, str]], bool]:
     """Names and help for the last word, and whether files fit there, too."""
     *before, prefix = words or [""]
     found = ShellComplete(_group(), {}, "trackpush", _VARIABLE).get_completions(before, prefix)
-    named = [(one.value, one.help or "") for one in found if one.type == "plain"]
-    return named, any(one.type != "plain" for one in found)
+    named = [(completion.value, completion.help or "") for completion in found if completion.type == "plain"]
+    return named, any(completion.type != "plain" for completion in found)
 
 
 def kubectl() -> NoReturn:

@@ -70,13 +70,13 @@ def _list(port: AdminPort, output: str) -> None:
         return
     rows = [
         (
-            show_moment(one["begunAt"]),
-            "not completed" if one["endedAt"] is None else show_moment(one["endedAt"]),
-            one["subject"],
-            str(one["updates"]),
-            str(one["pushes"]),
-            one["reason"],
+            show_moment(erasure["begunAt"]),
+            "not completed" if erasure["endedAt"] is None else show_moment(erasure["endedAt"]),
+            erasure["subject"],
+            str(erasure["updates"]),
+            str(erasure["pushes"]),
+            erasure["reason"],
         )
-        for one in found
+        for erasure in found
     ]
     print_table(("BEGUN", "DONE", "SUBJECT", "UPDATES", "PUSHES", "REASON"), rows)

@@ -24,7 +24,7 @@ def read_folder(folder: Path) -> Parsed:
     except OSError as error:
         message = f"{folder}: {error.strerror}; name a folder that holds the resources (*.yaml)"
         raise CannotStartError(message) from None
-    parsed = join(one.read for one in contents)
+    parsed = join(content.read for content in contents)
     if contents:
         return parsed
     empty = Problem(message=f"{folder} holds no *.yaml; put the resources there")

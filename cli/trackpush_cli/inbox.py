@@ -121,8 +121,8 @@ def retry_command(
     """
     if sum([bool(ids), account is not None or client is not None, everything]) != 1:
         raise click.UsageError("name what to retry: one or more IDs, --account or --client, or --all")
-    for one in ids:
-        _key(one)
+    for identifier in ids:
+        _key(identifier)
     port = server.open()
     job = port.ask("POST", _RETRIES, {"ids": list(ids), "account": account, "client": client, "all": everything})
     try:
@@ -148,17 +148,18 @@ def _show_results(job: dict[str, Any], output: str) -> None:
         say("the inbox holds none of them")
         return
     print_table(
-        ("ID", "ACCOUNT", "RESULT"), [(one["id"], one["account"] or "", _result(one)) for one in job["results"]]
+        ("ID", "ACCOUNT", "RESULT"),
+        [(result["id"], result["account"] or "", _result(result)) for result in job["results"]],
     )
     say(_progress(job))
 
 
-def _result(one: dict[str, Any]) -> str:
-    if one["result"] != "recognised":
-        return f"{one['result']}: {one['reason']}"
-    parts = [f"{counted(one['accepted'], 'update')} stored"]
-    parts += [f"{one['duplicates']} known before"] if one["duplicates"] else []
-    parts += [f"{counted(one['kept'], 'part')} still unrecognised"] if one["kept"] else []
+def _result(result: dict[str, Any]) -> str:
+    if result["result"] != "recognised":
+        return f"{result['result']}: {result['reason']}"
+    parts = [f"{counted(result['accepted'], 'update')} stored"]
+    parts += [f"{result['duplicates']} known before"] if result["duplicates"] else []
+    parts += [f"{counted(result['kept'], 'part')} still unrecognised"] if result["kept"] else []
     return f"recognised: {', '.join(parts)}"
 
 

@@ -127,6 +127,6 @@ class _Told:
 
 def _summarize(compared: tuple["Compared", ...], seconds: float) -> None:
     say("both hold the same:")
-    for one in compared:
-        say(f"  {one.table:<9} {one.rows:>12} rows   sha256 {one.digest[:_DIGEST_CHARS]}")
+    for table in compared:
+        say(f"  {table.table:<9} {table.rows:>12} rows   sha256 {table.digest[:_DIGEST_CHARS]}")
     say(f"moved in {seconds:.1f} s; the old journal is out of use, start the server on the new one")

@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names and summaries, without importing what they are of."""
         named = [CompletionItem(name, help=entry.summary) for name, entry in COMMANDS.items()]
-        found = [one for one in named if one.value.startswith(incomplete)]
+        found = [completion for completion in named if completion.value.startswith(incomplete)]
         return found if found and not incomplete.startswith("-") else super().shell_complete(ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -40,11 +40,11 @@ def _rows(update: dict[str, Any]) -> list[tuple[str, ...]]:
     head = (update["receivedAt"], "(erased)" if update["erasedAt"] else update["status"], update["account"])
     if not update["pushes"]:
         return [(*head, "none", "", "", "no PushConfig wants it: see its filter, and the statuses of the account", "")]
-    return [(*head, *_push(one)) for one in update["pushes"]]
+    return [(*head, *_push(push)) for push in update["pushes"]]
 
 
-def _push(one: dict[str, Any]) -> tuple[str, ...]:
-    push, attempts = one["push"], one["attempts"]
+def _push(entry: dict[str, Any]) -> tuple[str, ...]:
+    push, attempts = entry["push"], entry["attempts"]
     answer = show_answer(attempts[-1]["httpStatus"], attempts[-1]["error"]) if attempts else push["error"] or ""
     if push["state"] == "pending" and push["nextTryAt"]:
         answer += f", next try {push['nextTryAt']}"

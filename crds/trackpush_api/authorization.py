@@ -52,9 +52,9 @@ def client_credentials(
 
 def _check(resource: Resource, given: OAuth2ClientCredentials, egress: Egress, problems: list[Problem]) -> None:
     problems.extend(
-        one
-        for one in url_problems(resource, f"{_FIELD}.tokenUrl", given.token_url, rules_of(egress))
-        if one.severity is Severity.ERROR
+        problem
+        for problem in url_problems(resource, f"{_FIELD}.tokenUrl", given.token_url, rules_of(egress))
+        if problem.severity is Severity.ERROR
     )
     if "#" in given.token_url:
         message = "has a fragment (#…), which no token URL may have (RFC 6749, section 3.2); remove it"

@@ -65,7 +65,7 @@ def _pair(certificate: str, private_key: str) -> list[tuple[str, str]]:
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     own = key.public_key().public_bytes(*form)
     try:
-        chain = [one.public_key().public_bytes(*form) for one in load_pem_x509_certificates(certificate.encode())]
+        chain = [cert.public_key().public_bytes(*form) for cert in load_pem_x509_certificates(certificate.encode())]
     except (ValueError, UnsupportedAlgorithm):
         return []  # OpenSSL is more lenient, and has the last word
     if own == chain[0]:

@@ -60,12 +60,12 @@ def compile_table(
 
 
 def _choose_server(resources: Iterable[Resource], server: str | None, problems: list[Problem]) -> Resource | None:
-    servers = [one for one in resources if one.kind == "WebhookServer"]
-    names = ", ".join(one.full_name for one in servers) or "none"
+    servers = [resource for resource in resources if resource.kind == "WebhookServer"]
+    names = ", ".join(server.full_name for server in servers) or "none"
     if server is not None:
-        for one in servers:
-            if one.full_name == server:
-                return one if one.spec is not None else None
+        for candidate in servers:
+            if candidate.full_name == server:
+                return candidate if candidate.spec is not None else None
         problems.append(Problem(message=f"no WebhookServer {server} (found: {names}); fix --server or add it"))
     elif len(servers) == 1:
         return servers[0] if servers[0].spec is not None else None
@@ -91,7 +91,7 @@ class _Compiler:
         self._secrets = secrets
         self._labels = namespace_labels
         self._problems = problems
-        self._servers = {one.full_name: one for one in resources if one.kind == "WebhookServer"}
+        self._servers = {resource.full_name: resource for resource in resources if resource.kind == "WebhookServer"}
         self._inputs = by_namespace(resources, secrets)
         self._keys: dict[KeyClaim, str] = {}
 
@@ -103,13 +103,13 @@ class _Compiler:
         self._problems.extend(compiled.problems)
         memory.prepare(self._server, self._choices(), self._labels, self._inputs)
         claims = {name: memory.claims(name, self._claims) for name in self._inputs}
-        by_age = sorted((claim for found in claims.values() for claim in found), key=lambda one: one.order)
+        by_age = sorted((claim for found in claims.values() for claim in found), key=lambda claim: claim.order)
         for claimed in by_age:  # the older keeps a key that two claim
             self._keys.setdefault(claimed.key, claimed.webhook)
         egress = compile_egress(spec)
         parts = []
         for name, found in claims.items():
-            owners = tuple(self._keys[one.key] for one in found)
+            owners = tuple(self._keys[claim.key] for claim in found)
             parts.append(memory.part(name, owners, lambda inputs: self._compile(inputs, egress)))
             self._problems.extend(parts[-1].problems)
         settings = compiled.settings or last
@@ -117,18 +117,24 @@ class _Compiler:
             return None
         return RoutingTable(
             server=settings,
-            accounts=tuple(sorted((one for part in parts for one in part.accounts), key=lambda one: one.name)),
-            destinations=tuple(sorted((one for part in parts for one in part.destinations), key=lambda one: one.name)),
+            accounts=tuple(
+                sorted((account for part in parts for account in part.accounts), key=lambda entry: entry.name)
+            ),
+            destinations=tuple(
+                sorted(
+                    (destination for part in parts for destination in part.destinations), key=lambda entry: entry.name
+                )
+            ),
         )
 
     def _claims(self, inputs: Inputs) -> tuple[Claimed, ...]:
         if not self._serves(inputs.namespace):
             return ()
         return tuple(
-            Claimed(one.order, one.full_name, key)
-            for one in inputs.webhooks
-            if self._find_server(one)[0] == self._server.full_name
-            for key in sorted(claimed_keys(one, self._readable(inputs)))
+            Claimed(webhook.order, webhook.full_name, key)
+            for webhook in inputs.webhooks
+            if self._find_server(webhook)[0] == self._server.full_name
+            for key in sorted(claimed_keys(webhook, self._readable(inputs)))
         )
 
     def _readable(self, inputs: Inputs) -> Secrets:
@@ -146,7 +152,7 @@ class _Compiler:
 
     def _choices(self) -> tuple[object, ...]:
         """All that the choice of a server depends on."""
-        specs = ((name, one.spec) for name, one in self._servers.items())
+        specs = ((name, server.spec) for name, server in self._servers.items())
         return tuple(
             (name, spec.allowed_namespaces if isinstance(spec, WebhookServerSpec) else None) for name, spec in specs
         )
@@ -158,7 +164,7 @@ class _Compiler:
         """
         part = Part()
         is_served = False
-        pushes = {one.name: one for one in inputs.pushes}
+        pushes = {push.name: push for push in inputs.pushes}
         for webhook in inputs.webhooks:
             found, problems = self._find_server(webhook)
             part.problems.extend(problems)
@@ -171,7 +177,7 @@ class _Compiler:
                 secrets=self._readable(inputs),
                 push_configs=pushes,
                 owner=self._keys.get,
-                names_owners=all(one.file is not None for one in (webhook, self._server)),
+                names_owners=all(resource.file is not None for resource in (webhook, self._server)),
             )
             account = compile_account(webhook, context)
             part.problems.extend(account.problems)

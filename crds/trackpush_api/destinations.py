@@ -70,7 +70,7 @@ def _compile(resource: Resource, spec: PushConfigSpec, secrets: Secrets, egress:
     )
     check_certificates(resource, compiled.tls, problems)
     _check(resource, spec, egress, problems)
-    broken = any(one.severity is Severity.ERROR for one in problems)
+    broken = any(problem.severity is Severity.ERROR for problem in problems)
     return CompiledDestination(destination=None if broken else compiled, problems=tuple(problems))
 
 
@@ -97,11 +97,11 @@ def _check_expression(resource: Resource, expression: str | None, problems: list
         problems.append(resource.problem("spec.filter.expression", str(error), reason=Reason.INVALID))
         return
     objections = objections_to_expression(expression)
-    problems.extend(resource.problem("spec.filter.expression", one, Severity.WARNING) for one in objections)
+    problems.extend(resource.problem("spec.filter.expression", objection, Severity.WARNING) for objection in objections)
 
 
 def _check_statuses(resource: Resource, wanted: FilterSpec, problems: list[Problem]) -> None:
-    aggregators = [Aggregator(one) for one in wanted.aggregators or Aggregator]
+    aggregators = [Aggregator(aggregator) for aggregator in wanted.aggregators or Aggregator]
     for index, status in enumerate(wanted.statuses or ()):
         objection = objection_to_filter(status, aggregators)
         if objection is not None:
@@ -189,8 +189,10 @@ def _filter(spec: PushConfigSpec) -> Filter:
         statuses=None if wanted.statuses is None else frozenset(wanted.statuses),
         directions=None
         if wanted.directions is None
-        else frozenset(Direction(one.lower()) for one in wanted.directions),
-        aggregators=None if wanted.aggregators is None else frozenset(Aggregator(one) for one in wanted.aggregators),
+        else frozenset(Direction(direction.lower()) for direction in wanted.directions),
+        aggregators=None
+        if wanted.aggregators is None
+        else frozenset(Aggregator(aggregator) for aggregator in wanted.aggregators),
         expression=wanted.expression,
     )
 
@@ -198,7 +200,7 @@ def _filter(spec: PushConfigSpec) -> Filter:
 def _retry(retry: Retry) -> CompiledRetry:
     max_age = seconds(retry.max_age)
     if retry.schedule is not None:
-        return CompiledRetry(schedule=tuple(seconds(one) for one in retry.schedule), max_age=max_age)
+        return CompiledRetry(schedule=tuple(seconds(delay) for delay in retry.schedule), max_age=max_age)
     if retry.backoff is None:
         return CompiledRetry(max_age=max_age)
     most = seconds(retry.backoff.max)

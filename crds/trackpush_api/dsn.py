@@ -49,7 +49,7 @@ def why_unusable(dsn: str) -> str | None:
     except ValueError:
         return f"can't be read as a URL; write {FORM}, and {_ENCODED}"
     wrong = (check(url, parameters) for check in _CHECKS)
-    return next((one for one in wrong if one is not None), None)
+    return next((complaint for complaint in wrong if complaint is not None), None)
 
 
 _Parameters = Mapping[str, list[str]]
@@ -70,7 +70,7 @@ def _hosts(url: SplitResult, parameters: _Parameters) -> str | None:
     hosts = url.netloc.rpartition("@")[2] or "".join(parameters.get("host", ()))
     if not all(hosts.split(",")):
         return f"names no host; write {FORM}"
-    ports = [one.rpartition("]")[2].partition(":")[2] for one in hosts.split(",")]
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts.split(",")]
     if any(port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536) for port in ports):  # noqa: PLR2004  TCP's own limit
         return f"has a port that is no number from 1 to 65535; write {FORM}, and {_ENCODED}"
     return None

@@ -46,14 +46,14 @@ class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
     def objection(self, address: Address) -> str | None:
         """Why no push may go to this address, or None when it may."""
         inner = embedded(address)
-        for one in (address, *inner):
-            if _holds(self.denied, one):
-                return f"{_spell(address, one)} is in egress.deniedCIDRs of the WebhookServer"
+        for candidate in (address, *inner):
+            if _holds(self.denied, candidate):
+                return f"{_spell(address, candidate)} is in egress.deniedCIDRs of the WebhookServer"
         reason = None if _holds(self.allowed, address) else _objection(address)
         if reason is not None:
             return _advise(reason)
-        for one in inner:
-            if not _holds(self.allowed, one) and (reason := _objection(one)) is not None:
+        for candidate in inner:
+            if not _holds(self.allowed, candidate) and (reason := _objection(candidate)) is not None:
                 return _advise(f"{address}, which stands for {reason}")
         return None
 

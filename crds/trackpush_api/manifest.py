@@ -114,7 +114,7 @@ class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_whole(self) -> bool:
         """Whether all of the file was understood: what it doesn't hold was removed on purpose."""
-        return bool(self.defined) and all(one.severity is not Severity.ERROR for one in self.problems)
+        return bool(self.defined) and all(problem.severity is not Severity.ERROR for problem in self.problems)
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,18 +155,18 @@ def join(files: Iterable[ReadFile]) -> Parsed:
     places: dict[Identity, str] = {}
     for read in files:
         problems.extend(read.problems)
-        for one in read.defined:
-            kind, namespace, name = one.identity
-            first = places.setdefault(one.identity, f"{read.file}:{one.line}")
-            if first != f"{read.file}:{one.line}":
+        for resource in read.defined:
+            kind, namespace, name = resource.identity
+            first = places.setdefault(resource.identity, f"{read.file}:{resource.line}")
+            if first != f"{read.file}:{resource.line}":
                 message = f"is defined twice, first at {first}; remove one"
                 problems.append(
-                    Problem(resource=f"{kind} {namespace}/{name}", message=message, file=read.file, line=one.line)
+                    Problem(resource=f"{kind} {namespace}/{name}", message=message, file=read.file, line=resource.line)
                 )
-            elif isinstance(one.content, Secret):
-                secrets[namespace, name] = one.content
+            elif isinstance(resource.content, Secret):
+                secrets[namespace, name] = resource.content
             else:
-                resources.append(one.content)
+                resources.append(resource.content)
     return Parsed(resources=tuple(resources), secrets=secrets, problems=tuple(problems))
 
 
@@ -241,7 +241,7 @@ class _Reader:
             return True
         metadata = document.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        title = " ".join(one[:253] for one in (kind, name) if isinstance(one, str) and one.strip()) or None
+        title = " ".join(part[:253] for part in (kind, name) if isinstance(part, str) and part.strip()) or None
         if expected is not None:
             found = "is missing" if version is None else f"{_shown(version)} is unknown"
             self._note(title, "apiVersion", f"{found}; write {expected}", line_of(node, "apiVersion"))

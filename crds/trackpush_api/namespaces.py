@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from trackpush_api.accounts import KeyClaim
-from trackpush_api.manifest import Resource
+from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem
 from trackpush_api.routing import Account, Destination
 from trackpush_api.secrets import Secrets
@@ -59,14 +59,14 @@ class _Remembered(msgspec.Struct, kw_only=True):
 def by_namespace(resources: Sequence[Resource], secrets: Secrets) -> dict[str, Inputs]:
     """Everything but WebhookServers, by its namespace."""
     found: dict[str, Inputs] = {}
-    mine: dict[str, dict[tuple[str, str], object]] = {}
-    for one in resources:
-        if one.kind in {"AggregatorWebhook", "PushConfig"}:
-            inputs = found.get(one.namespace)
+    mine: dict[str, dict[tuple[str, str], Secret]] = {}
+    for resource in resources:
+        if resource.kind in {"AggregatorWebhook", "PushConfig"}:
+            inputs = found.get(resource.namespace)
             if inputs is None:
-                mine[one.namespace] = {}
-                inputs = found[one.namespace] = Inputs(namespace=one.namespace, secrets=mine[one.namespace])  # type: ignore[arg-type]
-            (inputs.webhooks if one.kind == "AggregatorWebhook" else inputs.pushes).append(one)
+                own = mine[resource.namespace] = {}
+                inputs = found[resource.namespace] = Inputs(namespace=resource.namespace, secrets=own)
+            (inputs.webhooks if resource.kind == "AggregatorWebhook" else inputs.pushes).append(resource)
     for identity, secret in secrets.items():
         if identity[0] in mine:
             mine[identity[0]][identity] = secret

@@ -221,7 +221,7 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def grace_by_digest(self) -> dict[tuple[Aggregator, str], int]:
         """The end of each key's grace, in seconds since the epoch, by aggregator and key digest."""
-        return {(account.aggregator, one.digest): one.until for account in self.accounts for one in account.grace}
+        return {(account.aggregator, key.digest): key.until for account in self.accounts for key in account.grace}
 
 
 def digest_key(key: str) -> str:

@@ -93,7 +93,7 @@ def _settings(
     limits = spec.limits
     return ServerSettings(
         name=server.full_name,
-        hosts=tuple(Host(host=one.host, aggregators=frozenset(one.aggregators)) for one in spec.hosts),
+        hosts=tuple(Host(host=host.host, aggregators=frozenset(host.aggregators)) for host in spec.hosts),
         base_path=spec.base_path,
         limits=Limits(
             max_body_bytes=limits.max_body_bytes,

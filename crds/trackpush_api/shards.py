@@ -121,8 +121,8 @@ def make(server: str, name: str, *, accounts: Iterable[Account], destinations: I
     return Shard(
         server=server,
         name=name,
-        accounts=tuple(sorted(accounts, key=lambda one: one.name)),
-        destinations=tuple(sorted(destinations, key=lambda one: one.name)),
+        accounts=tuple(sorted(accounts, key=lambda entry: entry.name)),
+        destinations=tuple(sorted(destinations, key=lambda entry: entry.name)),
     )
 
 
@@ -140,14 +140,16 @@ def join(shards: Iterable[Shard]) -> RoutingTable:
     settings = by_name[SETTINGS].settings if SETTINGS in by_name else None
     if settings is None:
         raise ShardError("there are no settings")
-    strangers = sorted({one.server for one in by_name.values()} - {settings.name})
+    strangers = sorted({shard.server for shard in by_name.values()} - {settings.name})
     if strangers:
         raise ShardError(f"shards of {', '.join(strangers)} among those of {settings.name}")
     parts = by_name.values()
     return RoutingTable(
         server=settings,
-        accounts=tuple(sorted((one for part in parts for one in part.accounts), key=lambda one: one.name)),
-        destinations=tuple(sorted((one for part in parts for one in part.destinations), key=lambda one: one.name)),
+        accounts=tuple(sorted((account for part in parts for account in part.accounts), key=lambda entry: entry.name)),
+        destinations=tuple(
+            sorted((destination for part in parts for destination in part.destinations), key=lambda entry: entry.name)
+        ),
     )
 
 
@@ -174,7 +176,7 @@ def _check(shard: Shard) -> None:
         ("destinations", shard.destinations),
         ("reserved keys", shard.reserved),
     ):
-        names = [one.name for one in part]
+        names = [entry.name for entry in part]
         if any(shard_name(name) != shard.name for name in names):
             raise ShardError(f"some {kind} in shard {shard.name} belong in another one")
         if len(set(names)) != len(names):

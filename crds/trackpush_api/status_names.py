@@ -17,8 +17,8 @@ _CLOSED: Final[Mapping[str, Sequence[str]]] = {
     "status.code": tuple(Status),
     "status.ndrReason": ("", *NdrReason),
     "shipment.direction": tuple(Direction),
-    "aggregator": tuple(one.slug for one in Aggregator),
-    "type": tuple(f"shipment.{one.lower()}" for one in Status),
+    "aggregator": tuple(aggregator.slug for aggregator in Aggregator),
+    "type": tuple(f"shipment.{status.lower()}" for status in Status),
 }
 """Variables of expressions that have no other values than these."""
 
@@ -26,9 +26,9 @@ _CLOSED: Final[Mapping[str, Sequence[str]]] = {
 def objection_to_filter(text: str, aggregators: Iterable[Aggregator]) -> str | None:
     """Why an entry of a PushConfig's ``filter.statuses`` probably matches nothing; None when it may match."""
     names = list(aggregators)
-    if text in set(Status) or any(meanings(text, one) for one in names):
+    if text in set(Status) or any(meanings(text, name) for name in names):
         return None
-    near = closest(text, (*Status, *(code for one in names for code in _all_codes(one) if not code.isdigit())))
+    near = closest(text, (*Status, *(code for name in names for code in _all_codes(name) if not code.isdigit())))
     hint = f"did you mean {near}?" if near else "the canonical statuses are in docs/receiving-pushes.md"
     return f"{text!r} is neither a canonical status nor a known code of {_listed(names)}; {hint}"
 
@@ -77,7 +77,7 @@ _SEARCHES: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 def _meant(variable: str, literal: str, values: Sequence[str]) -> str:
     if variable == "status.code":
-        statuses = dict.fromkeys(status for one in Aggregator for status in meanings(literal, one))
+        statuses = dict.fromkeys(status for aggregator in Aggregator for status in meanings(literal, aggregator))
         if statuses:
             names = " or ".join(list(statuses)[:_MOST_CODES])
             return f"it is the aggregator's code: did you mean {names}, or status.aggregatorCode == {literal!r}?"
@@ -86,7 +86,7 @@ def _meant(variable: str, literal: str, values: Sequence[str]) -> str:
 
 
 def _is_code(text: str) -> bool:
-    return any(meanings(text, one) for one in Aggregator)
+    return any(meanings(text, aggregator) for aggregator in Aggregator)
 
 
 def _all_codes(aggregator: Aggregator) -> Iterator[str]:
@@ -95,4 +95,4 @@ def _all_codes(aggregator: Aggregator) -> Iterator[str]:
 
 
 def _listed(aggregators: Sequence[Aggregator]) -> str:
-    return " or ".join(one.value for one in aggregators)
+    return " or ".join(aggregator.value for aggregator in aggregators)

@@ -39,6 +39,6 @@ def _flatten(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
         target = definitions[node["$ref"].rpartition("/")[2]]
         return _flatten({**target, **beside}, definitions)
     if "anyOf" in node:
-        (choice,) = [one for one in node["anyOf"] if one.get("type") != "null"]
+        (choice,) = [option for option in node["anyOf"] if option.get("type") != "null"]
         return _flatten({**choice, **beside}, definitions)
     return node

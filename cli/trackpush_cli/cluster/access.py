@@ -57,7 +57,9 @@ class ClusterAccess:
         # One try: a wrong address should be told of at once, not after three time-outs.
         self.client.rest_client.pool_manager.connection_pool_kw["retries"] = urllib3.Retry(0)
         named = flags.context or active["name"]
-        contexts = {one["name"]: one["context"] for one in config.list_kube_config_contexts(config_file=file)[0]}
+        contexts = {
+            context["name"]: context["context"] for context in config.list_kube_config_contexts(config_file=file)[0]
+        }
         self.context = named
         self.namespace: str = contexts.get(named, {}).get("namespace") or "default"
         """Of the context, as kubectl takes it without -n."""
@@ -78,7 +80,7 @@ class ClusterAccess:
         following = ""
         while True:
             query = [("limit", str(_PAGE)), ("labelSelector", labels), ("continue", following)]
-            page = self._ask(api, "list", api.path(namespace), [one for one in query if one[1]])
+            page = self._ask(api, "list", api.path(namespace), [pair for pair in query if pair[1]])
             yield from page.get("items") or ()
             following = (page.get("metadata") or {}).get("continue") or ""
             if not following:

@@ -33,7 +33,9 @@ def find_server(access: ClusterAccess, *, namespace: str | None, server: str | N
         where = given if slash else namespace or access.namespace
         body = access.get(SERVERS, where, name if slash else given)
         return where, str(body["metadata"]["name"])
-    found = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in visible_servers(access, namespace)]
+    found = [
+        (server["metadata"]["namespace"], server["metadata"]["name"]) for server in visible_servers(access, namespace)
+    ]
     if len(found) == 1:
         return found[0]
     place = "in any namespace" if namespace is None else f"in namespace {namespace}"
@@ -58,8 +60,8 @@ def visible_servers(access: ClusterAccess, namespace: str | None) -> list[Body]:
 def server_pods(access: ClusterAccess, namespace: str, name: str) -> list[PodPort]:
     """All pods of a server that run, those that are ready first."""
     labels = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={name}"
-    pods = [_pod_port(one) for one in access.all(PODS, namespace, labels=labels) if _runs(one)]
-    return sorted(pods, key=lambda one: not one.is_ready)
+    pods = [_pod_port(pod) for pod in access.all(PODS, namespace, labels=labels) if _runs(pod)]
+    return sorted(pods, key=lambda pod: not pod.is_ready)
 
 
 def admin_token(access: ClusterAccess, namespace: str, name: str) -> str:
@@ -96,7 +98,7 @@ def _runs(pod: Body) -> bool:
 
 def _pod_port(pod: Body) -> PodPort:
     conditions = (pod.get("status") or {}).get("conditions") or []
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
     return PodPort(pod["metadata"]["namespace"], pod["metadata"]["name"], _port(pod["spec"]["containers"]), ready)
 
 

@@ -67,5 +67,5 @@ def _of_kubeconfig(file: Path | None, context: str) -> Impersonation:
 
 
 def _entry(entries: Any, name: Any, field: str) -> Mapping[str, Any]:
-    plain = (one.value if isinstance(one, ConfigNode) else one for one in entries or ())
-    return next((one.get(field) or {} for one in plain if one.get("name") == name), {})
+    plain = (entry.value if isinstance(entry, ConfigNode) else entry for entry in entries or ())
+    return next((entry.get(field) or {} for entry in plain if entry.get("name") == name), {})

@@ -42,6 +42,6 @@ def _signature_faults(secrets: tuple[str, ...], headers: Mapping[str, str], body
         return [f"webhook-timestamp {timestamp!r} is not within {_TOLERANCE_SECONDS} s of now"]
     given = headers.get("webhook-signature", "").split()
     wanted = [signature_of(secret, headers.get("webhook-id", ""), timestamp, body) for secret in secrets]
-    if not any(hmac.compare_digest(one, other) for one in given for other in wanted):
+    if not any(hmac.compare_digest(signature, other) for signature in given for other in wanted):
         return ["webhook-signature does not match the body"]
     return []

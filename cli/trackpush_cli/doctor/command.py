@@ -35,7 +35,7 @@ def command(*, directory: Path | None, url: str | None, connect: str | None, ser
         view.show(found)
     else:
         print_data({"checks": msgspec.to_builtins(found)}, output)
-    return PROBLEMS if any(one.result == "fail" for one in found) else 0
+    return PROBLEMS if any(outcome.result == "fail" for outcome in found) else 0
 
 
 def _examine(
@@ -65,14 +65,14 @@ def _outside(subject: Subject, url: str | None, via: tuple[str, int] | None) -> 
         message = "spec.hosts is empty: only the Service's own name is served"
         yield warn("dns", subject.server.title, message, "add the host that aggregators post to, or give --url")
     broken = set()
-    for way in dict.fromkeys(receiver.way_to(one, via) for _, one in urls):
+    for way in dict.fromkeys(receiver.way_to(address, via) for _, address in urls):
         for outcome in hosts.examine(way):
             yield outcome
             if outcome.result == "fail":
                 broken.add(way)
-    for aggregator, one in urls:
-        if receiver.way_to(one, via) not in broken:
-            yield from receiver.examine(aggregator, one, via, max_body=subject.spec.limits.max_body_bytes)
+    for aggregator, address in urls:
+        if receiver.way_to(address, via) not in broken:
+            yield from receiver.examine(aggregator, address, via, max_body=subject.spec.limits.max_body_bytes)
 
 
 def _inside(subject: Subject, *, from_elsewhere: bool) -> Iterator[Outcome]:
@@ -83,7 +83,7 @@ def _inside(subject: Subject, *, from_elsewhere: bool) -> Iterator[Outcome]:
 
 async def _destinations(subject: Subject, *, from_elsewhere: bool) -> list[Outcome]:
     assert subject.table is not None
-    return [one async for one in destinations.examine(subject.table, from_elsewhere=from_elsewhere)]
+    return [outcome async for outcome in destinations.examine(subject.table, from_elsewhere=from_elsewhere)]
 
 
 def _instead(subject: Subject, url: str) -> Iterator[tuple[str, str]]:

@@ -60,8 +60,8 @@ async def examine(table: RoutingTable, *, from_elsewhere: bool) -> AsyncIterator
             except AttemptError as error:
                 return _refused(endpoint, error, from_elsewhere=from_elsewhere)
 
-    endpoints = [one for destination in table.destinations for one in _endpoints(destination)]
-    for pending in [asyncio.create_task(check(one)) for one in endpoints]:
+    endpoints = [endpoint for destination in table.destinations for endpoint in _endpoints(destination)]
+    for pending in [asyncio.create_task(check(endpoint)) for endpoint in endpoints]:
         yield await pending
     for destination in table.destinations:
         if destination.tls is not None and destination.tls.certificate is not None:

@@ -51,7 +51,7 @@ def _dns(way: Way) -> Outcome:
         return fail("dns", way.host, f"the name has no address ({error.strerror})", advice)
     addresses = sorted({str(entry[4][0]) for entry in entries})
     shown = ", ".join(addresses)
-    if not any(ip_address(one.partition("%")[0]).is_global for one in addresses):
+    if not any(ip_address(address.partition("%")[0]).is_global for address in addresses):
         advice = "name a public address, unless this is seen from within the network (split DNS)"
         return warn("dns", way.host, f"{shown}: aggregators on the internet can't reach that", advice)
     return ok("dns", way.host, shown)

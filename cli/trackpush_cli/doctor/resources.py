@@ -17,21 +17,21 @@ def examine(subject: Subject) -> Iterator[Outcome]:
     if subject.unread_secrets is not None:
         yield warn(_SECRETS, "all", f"can't be read: {subject.unread_secrets}", "run it as somebody who may read them")
     for resource in subject.resources:
-        found = [one for one in subject.problems if one.resource == resource.title]
-        told = [one for one in found if subject.unread_secrets is None or one.condition != "ResolvedRefs"]
-        yield from (_outcome(one) for one in told if not _is_word(one))
+        found = [problem for problem in subject.problems if problem.resource == resource.title]
+        told = [problem for problem in found if subject.unread_secrets is None or problem.condition != "ResolvedRefs"]
+        yield from (_outcome(problem) for problem in told if not _is_word(problem))
         if not found and resource.spec is not None:
             count = sum(1 for _ in sources(resource.spec))
             keys = f", its values of Secrets are there ({count})" if count else ""
             yield ok(_RESOURCES, resource.title, f"valid{keys}")
-    for one in subject.problems:
-        if one.resource is None:
-            yield _outcome(one)
+    for problem in subject.problems:
+        if problem.resource is None:
+            yield _outcome(problem)
 
 
 def _words(subject: Subject) -> Iterator[Outcome]:
-    found = [one for one in subject.problems if _is_word(one)]
-    yield from (_outcome(one, _WORDS) for one in found)
+    found = [problem for problem in subject.problems if _is_word(problem)]
+    yield from (_outcome(problem, _WORDS) for problem in found)
     if not found:
         for aggregator, url in subject.urls():
             if aggregator == "Shiprocket":

@@ -17,13 +17,18 @@ def examine(port: AdminPort, name: str) -> Iterator[Outcome]:
 
 def of_state(states: Iterable[ServerState], findings: Sequence[Finding]) -> Iterator[Outcome]:
     """What `trackpush status` found, as outcomes."""
-    wrong = {one.name for one in findings}
+    wrong = {finding.name for finding in findings}
     for state in states:
         if state.answered and state.name not in wrong:
             yield ok("server", state.name, "answers, is ready, and serves what it was given")
-    for one in findings:
-        make = warn if one.severity == "warning" else fail
+    for finding in findings:
+        make = warn if finding.severity == "warning" else fail
         advice = (
-            "see docs/failing-endpoints.md" if one.condition == "Delivering" else "see docs/operator.md, conditions"
+            "see docs/failing-endpoints.md" if finding.condition == "Delivering" else "see docs/operator.md, conditions"
         )
-        yield make("server", f"{one.kind} {one.name}", f"{one.condition} {one.reason}: {one.message}", advice)
+        yield make(
+            "server",
+            f"{finding.kind} {finding.name}",
+            f"{finding.condition} {finding.reason}: {finding.message}",
+            advice,
+        )

@@ -70,7 +70,7 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> Subject:
     namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
     bodies: list[Body] = [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind, "apiVersion": API_VERSION}]
     for api in (WEBHOOKS, PUSH_CONFIGS):
-        bodies += [{**one, "kind": api.kind, "apiVersion": API_VERSION} for one in access.all(api)]
+        bodies += [{**body, "kind": api.kind, "apiVersion": API_VERSION} for body in access.all(api)]
     parsed = parse_manifests({"cluster": _yaml(bodies)})
     unread = None
     secrets: list[Body] = []
@@ -88,19 +88,19 @@ def _yaml(bodies: "Sequence[Body]") -> str:
     """JSON is YAML; without the parts that aren't read."""
     kept = ("apiVersion", "kind", "spec", "data")
     slim = [
-        {name: one[name] for name in kept if name in one}
-        | {"metadata": {key: one["metadata"].get(key) for key in ("namespace", "name", "creationTimestamp")}}
-        for one in bodies
+        {name: body[name] for name in kept if name in body}
+        | {"metadata": {key: body["metadata"].get(key) for key in ("namespace", "name", "creationTimestamp")}}
+        for body in bodies
     ]
-    return "\n---\n".join(msgspec.json.encode(one).decode() for one in slim)
+    return "\n---\n".join(msgspec.json.encode(body).decode() for body in slim)
 
 
 def _named_secrets(resources: Sequence[Resource]) -> set[tuple[str, str]]:
     return {
-        (one.namespace, source.secret_key_ref.name)
-        for one in resources
-        if isinstance(one.spec, AggregatorWebhookSpec | PushConfigSpec)
-        for source in sources(one.spec)
+        (resource.namespace, source.secret_key_ref.name)
+        for resource in resources
+        if isinstance(resource.spec, AggregatorWebhookSpec | PushConfigSpec)
+        for source in sources(resource.spec)
     }
 
 
@@ -109,8 +109,8 @@ def sources(model: object) -> Iterator[SecretSource]:
     if isinstance(model, SecretSource):
         yield model
     elif isinstance(model, list | tuple):
-        for one in model:
-            yield from sources(one)
+        for item in model:
+            yield from sources(item)
     elif isinstance(model, ApiModel):
         for name in type(model).model_fields:
             yield from sources(getattr(model, name))
@@ -119,10 +119,10 @@ def sources(model: object) -> Iterator[SecretSource]:
 def _subject(parsed: Parsed, server: str | None, unread: str | None = None) -> Subject:
     compiled = compile_table(parsed.resources, parsed.secrets, server=server)
     problems = (*parsed.problems, *compiled.problems)
-    servers = [one for one in parsed.resources if one.kind == "WebhookServer"]
-    chosen = [one for one in servers if server is None or one.full_name == server]
+    servers = [resource for resource in parsed.resources if resource.kind == "WebhookServer"]
+    chosen = [candidate for candidate in servers if server is None or candidate.full_name == server]
     if len(chosen) != 1 or not isinstance(chosen[0].spec, WebhookServerSpec):
-        errors = [str(one) for one in problems if one.severity is Severity.ERROR]
+        errors = [str(problem) for problem in problems if problem.severity is Severity.ERROR]
         raise CannotStartError("; ".join(errors[:3]) or "no WebhookServer to examine")
     return Subject(
         server=chosen[0],

@@ -11,13 +11,14 @@ _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 def show(found: Sequence[Outcome]) -> None:
     """A line a check; under the table what to do, and how many failed."""
     print_table(
-        ("RESULT", "CHECK", "OF", "FOUND"), [(_MARKS[one.result], one.check, one.subject, one.message) for one in found]
+        ("RESULT", "CHECK", "OF", "FOUND"),
+        [(_MARKS[outcome.result], outcome.check, outcome.subject, outcome.message) for outcome in found],
     )
-    advised = [one for one in found if one.advice is not None]
+    advised = [outcome for outcome in found if outcome.advice is not None]
     if advised:
         say()
-        rows = [(_MARKS[one.result], one.subject, one.advice or "") for one in advised]
+        rows = [(_MARKS[outcome.result], outcome.subject, outcome.advice or "") for outcome in advised]
         print_table(("RESULT", "OF", "WHAT TO DO"), rows)
-    counts = {mark: sum(one.result == mark for one in found) for mark in _MARKS}
+    counts = {mark: sum(outcome.result == mark for outcome in found) for mark in _MARKS}
     say()
     say(f"{counts['ok']} ok, {counted(counts['warn'], 'warning')}, {counts['fail']} failed")

@@ -31,14 +31,21 @@ def look(access: ClusterAccess, choice: ServerChoice) -> ClusterState:
     resources = _resources(access, choice.namespace)
     bodies = list(_servers(access, choice, resources))
     answers = [_ask(access, choice, body) for body in bodies]
-    kinds = {"WebhookServer": bodies, "Other": [one for one in resources if one["kind"] != "WebhookServer"]}
-    found = [*of_resources(one for group in kinds.values() for one in group)]
-    told = {(one.name, one.condition) for one in found}
-    shown = {f"{one['metadata']['namespace']}/" for one in resources} if choice.namespace else None
+    kinds = {
+        "WebhookServer": bodies,
+        "Other": [resource for resource in resources if resource["kind"] != "WebhookServer"],
+    }
+    found = [*of_resources(body for group in kinds.values() for body in group)]
+    told = {(finding.name, finding.condition) for finding in found}
+    shown = {f"{resource['metadata']['namespace']}/" for resource in resources} if choice.namespace else None
     for answer in answers:
-        fresh = [one for one in answer.findings if (one.name, one.condition) not in told]
-        found += [one for one in fresh if shown is None or one.kind == "WebhookServer" or _within(one.name, shown)]
-    return ClusterState(tuple(one.state for one in answers), tuple(found))
+        fresh = [finding for finding in answer.findings if (finding.name, finding.condition) not in told]
+        found += [
+            finding
+            for finding in fresh
+            if shown is None or finding.kind == "WebhookServer" or _within(finding.name, shown)
+        ]
+    return ClusterState(tuple(answer.state for answer in answers), tuple(found))
 
 
 def _within(name: str, prefixes: Iterable[str]) -> bool:
@@ -55,7 +62,7 @@ def _resources(access: ClusterAccess, namespace: str | None) -> list[Body]:
             if namespace is not None:
                 raise
             items = list(access.all(api, access.namespace))
-        found += [{**one, "kind": api.kind} for one in items]
+        found += [{**item, "kind": api.kind} for item in items]
     return found
 
 
@@ -64,12 +71,12 @@ def _servers(access: ClusterAccess, choice: ServerChoice, resources: list[Body])
     if choice.server is not None:
         namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
         return [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind}]
-    found = {_name(one): one for one in resources if one["kind"] == SERVERS.kind}
-    for one in resources:
-        reference = (one.get("spec") or {}).get("serverRef") if one["kind"] == WEBHOOKS.kind else None
+    found = {_name(resource): resource for resource in resources if resource["kind"] == SERVERS.kind}
+    for resource in resources:
+        reference = (resource.get("spec") or {}).get("serverRef") if resource["kind"] == WEBHOOKS.kind else None
         if reference is None:
             continue
-        namespace = reference.get("namespace") or one["metadata"]["namespace"]
+        namespace = reference.get("namespace") or resource["metadata"]["namespace"]
         if f"{namespace}/{reference['name']}" in found:
             continue
         try:
@@ -99,7 +106,7 @@ def _ask(access: ClusterAccess, choice: ServerChoice, server: Body) -> Answer:
         answer = servers.ask(port, shown)
     finally:
         port.close()
-    counted = msgspec.structs.replace(answer.state, pods=len(pods), ready_pods=sum(one.is_ready for one in pods))
+    counted = msgspec.structs.replace(answer.state, pods=len(pods), ready_pods=sum(pod.is_ready for pod in pods))
     return Answer(counted, answer.findings)
 
 

@@ -20,7 +20,7 @@ def command(*, server: ServerChoice, output: str) -> int:
     In a cluster, of everything that you may see; with -n of one namespace and the servers that it uses.
     """
     states, findings = _look(server)
-    failed = any(one.severity == "error" for one in findings)
+    failed = any(finding.severity == "error" for finding in findings)
     if output == "table":
         view.show(states, findings)
     else:

@@ -28,8 +28,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def of_resources(bodies: Iterable[Body]) -> list[Finding]:
     """All findings, those of servers first, errors before warnings."""
     order = {"WebhookServer": 0, "AggregatorWebhook": 1, "PushConfig": 2}
-    found = [one for body in bodies for one in of_resource(body)]
-    return sorted(found, key=lambda one: (one.severity, order.get(one.kind, 3), one.name, one.condition))
+    found = [finding for body in bodies for finding in of_resource(body)]
+    return sorted(
+        found, key=lambda finding: (finding.severity, order.get(finding.kind, 3), finding.name, finding.condition)
+    )
 
 
 def of_resource(body: Body) -> Iterator[Finding]:
@@ -39,18 +41,18 @@ def of_resource(body: Body) -> Iterator[Finding]:
         message = "it has no status: is the operator running, and does it watch this namespace?"
         yield _finding(body, {"type": _SUMMARY, "reason": "NotSeen", "message": message})
         return
-    bad = [one for one in conditions if one["status"] != "True" and one["type"] != _SUMMARY]
-    summary = [one for one in conditions if one["status"] != "True" and one["type"] == _SUMMARY]
-    yield from (_finding(body, one) for one in _told_once(bad) or summary)
+    bad = [condition for condition in conditions if condition["status"] != "True" and condition["type"] != _SUMMARY]
+    summary = [condition for condition in conditions if condition["status"] != "True" and condition["type"] == _SUMMARY]
+    yield from (_finding(body, condition) for condition in _told_once(bad) or summary)
     generation = body["metadata"].get("generation", 0)
-    if any(one.get("observedGeneration", generation) < generation for one in conditions):
+    if any(condition.get("observedGeneration", generation) < generation for condition in conditions):
         message = "the operator hasn't judged the newest change yet; if this stays, look at its log"
         yield _finding(body, {"type": _SUMMARY, "reason": "Outdated", "message": message}, is_minor=True)
 
 
 def _told_once(conditions: list[Body]) -> list[Body]:
     """What isn't accepted isn't served either: the consequence is left out."""
-    causes = [one for one in conditions if one["reason"] not in {"NotServed", "NoReadyPods"}]
+    causes = [condition for condition in conditions if condition["reason"] not in {"NotServed", "NoReadyPods"}]
     return causes or conditions[:1]
 
 

@@ -67,34 +67,34 @@ def _answer(port: AdminPort, name: str | None) -> Answer:
         msgspec.structs.replace(_server(shown, "Programmed", "ConfigWarning", text), severity="warning")
         for text in config.get("warnings", ())
     ]
-    findings += [_endpoint(one) for one in port.ask("GET", "/undelivered")["pushConfigs"]]
+    findings += [_endpoint(endpoint) for endpoint in port.ask("GET", "/undelivered")["pushConfigs"]]
     findings += unrecognised(port)
     rows = tuple(_push_configs(port))
-    findings += [_gone(one) for one in rows if one["state"] == "missing" and one["pending"]]
+    findings += [_gone(row) for row in rows if row["state"] == "missing" and row["pending"]]
     state = ServerState(name=shown, clients=config.get("push_configs"), queues=_queues(rows))
     return Answer(state, tuple(findings))
 
 
 def _queues(push_configs: Iterable[dict[str, Any]]) -> tuple[Queue, ...]:
     """PushConfigs with something pending or dead, the longest wait first."""
-    rows = [_queue(one) for one in push_configs]
-    waiting = [one for one in rows if one.pending or one.dead]
-    return tuple(sorted(waiting, key=lambda one: (-(one.oldest_seconds or 0), -one.dead, one.push_config)))
+    rows = [_queue(push_config) for push_config in push_configs]
+    waiting = [row for row in rows if row.pending or row.dead]
+    return tuple(sorted(waiting, key=lambda queue: (-(queue.oldest_seconds or 0), -queue.dead, queue.push_config)))
 
 
 def unrecognised(port: AdminPort) -> Iterator[Finding]:
     """Accounts with bodies in the inbox; none from an older server."""
     page = port.find("GET", "/api/v1/inbox?limit=1") or {}
-    for one in page.get("accounts", ()):
-        bodies = "1 body names" if one["bodies"] == 1 else f"{one['bodies']} bodies name"
+    for account in page.get("accounts", ()):
+        bodies = "1 body names" if account["bodies"] == 1 else f"{account['bodies']} bodies name"
         yield Finding(
             severity="warning",
             kind="AggregatorWebhook",
-            name=one["account"],
+            name=account["account"],
             condition="Recognised",
             reason="Unrecognised",
-            since=one["oldestReceivedAt"],
-            message=f"{bodies} no shipment: trackpush inbox list --account {one['account']}",
+            since=account["oldestReceivedAt"],
+            message=f"{bodies} no shipment: trackpush inbox list --account {account['account']}",
         )
 
 
@@ -110,34 +110,34 @@ def _push_configs(port: AdminPort) -> Iterator[dict[str, Any]]:
             return
 
 
-def _queue(one: dict[str, Any]) -> Queue:
+def _queue(push_config: dict[str, Any]) -> Queue:
     return Queue(
-        push_config=one["name"],
-        pending=one["pending"],
-        oldest_seconds=one["queueAgeSeconds"] if one["pending"] else None,
-        dead=one["dead"],
+        push_config=push_config["name"],
+        pending=push_config["pending"],
+        oldest_seconds=push_config["queueAgeSeconds"] if push_config["pending"] else None,
+        dead=push_config["dead"],
     )
 
 
-def _gone(one: dict[str, Any]) -> Finding:
+def _gone(row: dict[str, Any]) -> Finding:
     message = (
-        f"no PushConfig of this name is configured, and {one['pending']} pushes wait for it; restore it, or remove"
+        f"no PushConfig of this name is configured, and {row['pending']} pushes wait for it; restore it, or remove"
         " what is stored with: trackpush erase"
     )
-    return Finding(kind="PushConfig", name=one["name"], condition="Accepted", reason="Missing", message=message)
+    return Finding(kind="PushConfig", name=row["name"], condition="Accepted", reason="Missing", message=message)
 
 
 def _server(name: str, condition: str, reason: str, message: str) -> Finding:
     return Finding(kind="WebhookServer", name=name, condition=condition, reason=reason, message=message)
 
 
-def _endpoint(one: dict[str, Any]) -> Finding:
-    since = datetime.fromtimestamp(one["since"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _endpoint(endpoint: dict[str, Any]) -> Finding:
+    since = datetime.fromtimestamp(endpoint["since"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Finding(
         kind="PushConfig",
-        name=one["name"],
+        name=endpoint["name"],
         condition="Delivering",
-        reason=one["reason"],
+        reason=endpoint["reason"],
         since=since,
-        message=one["message"],
+        message=endpoint["message"],
     )

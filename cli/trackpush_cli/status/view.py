@@ -15,16 +15,19 @@ _MOST_ROWS = 20
 def show(states: Sequence[ServerState], findings: Sequence[Finding]) -> None:
     """Servers, then what is wrong, then what waits."""
     if states:
-        print_table(("SERVER", "PODS READY", "PENDING", "OLDEST", "DEAD"), [_server(one) for one in states])
+        print_table(("SERVER", "PODS READY", "PENDING", "OLDEST", "DEAD"), [_server(state) for state in states])
     if findings:
         say()
-        rows = [(_place(one), one.condition, one.reason, _since(one), one.message) for one in findings[:_MOST_ROWS]]
+        rows = [
+            (_place(finding), finding.condition, finding.reason, _since(finding), finding.message)
+            for finding in findings[:_MOST_ROWS]
+        ]
         print_table(("WRONG", "CONDITION", "REASON", "SINCE", "MESSAGE"), rows)
         _more(len(findings))
-    queues = [one for state in states for one in state.queues]
+    queues = [queue for state in states for queue in state.queues]
     if queues:
         say()
-        print_table(("PUSHCONFIG", "PENDING", "OLDEST", "DEAD"), [_queue(one) for one in queues[:_MOST_ROWS]])
+        print_table(("PUSHCONFIG", "PENDING", "OLDEST", "DEAD"), [_queue(queue) for queue in queues[:_MOST_ROWS]])
         _more(len(queues))
     if not findings:
         say("nothing is wrong" if states else "there is no WebhookServer")
@@ -39,21 +42,21 @@ def _server(state: ServerState) -> tuple[str, ...]:
     pods = "" if state.pods is None else f"{state.ready_pods} of {state.pods}"
     if not state.answered:
         return (state.name, pods, "?", "?", "?")
-    pending, dead = sum(one.pending for one in state.queues), sum(one.dead for one in state.queues)
-    ages = [one.oldest_seconds for one in state.queues if one.oldest_seconds is not None]
+    pending, dead = sum(queue.pending for queue in state.queues), sum(queue.dead for queue in state.queues)
+    ages = [queue.oldest_seconds for queue in state.queues if queue.oldest_seconds is not None]
     return (state.name, pods, str(pending), show_duration(max(ages)) if ages else "", str(dead))
 
 
-def _queue(one: Queue) -> tuple[str, ...]:
-    oldest = "" if one.oldest_seconds is None else show_duration(one.oldest_seconds)
-    return (one.push_config, str(one.pending), oldest, str(one.dead))
+def _queue(queue: Queue) -> tuple[str, ...]:
+    oldest = "" if queue.oldest_seconds is None else show_duration(queue.oldest_seconds)
+    return (queue.push_config, str(queue.pending), oldest, str(queue.dead))
 
 
-def _place(one: Finding) -> str:
-    return f"{one.kind} {one.name}"
+def _place(finding: Finding) -> str:
+    return f"{finding.kind} {finding.name}"
 
 
-def _since(one: Finding) -> str:
-    if one.since is None:
+def _since(finding: Finding) -> str:
+    if finding.since is None:
         return ""
-    return show_duration(max(0.0, time.time() - datetime.fromisoformat(one.since).timestamp())) + " ago"
+    return show_duration(max(0.0, time.time() - datetime.fromisoformat(finding.since).timestamp())) + " ago"

@@ -72,8 +72,8 @@ def reads(tree: Node, name: str) -> bool:
 def comparisons(tree: Node) -> Iterator[tuple[str, str]]:
     """Variables, by their short names, and the literal texts that they are compared with (``==``, ``!=``, ``in``)."""
     if isinstance(tree, Call) and tree.function in {"_==_", "_!=_", "@in"} and len(tree.arguments) == 2:  # noqa: PLR2004  both sides
-        for one, other in (tree.arguments, tree.arguments[::-1]):
-            name = one.name.removeprefix(qualified("")) if isinstance(one, Name) else ""
+        for operand, other in (tree.arguments, tree.arguments[::-1]):
+            name = operand.name.removeprefix(qualified("")) if isinstance(operand, Name) else ""
             nodes = other.items if isinstance(other, Items) else (other,)
             yield from ((name, text) for text in map(_literal, nodes) if name and text is not None)
     for child in _children(tree):
