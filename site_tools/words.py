@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORDS: Final = re.compile(
-    r"\b(?:(?:is|are|was|were|be|been|being) told|stands?(?! for\b)|stood|anew|for ever|that there (?:is|are|was|were)|of ours"
-    r"|who asks?|goes on|go on|went on|going on|(?:is|are) had|none the worse|what is no"
+    r"\b(?:(?:is|are|was|were|be|been|being) told|stands?(?! for\b)|stood|anew|for ever|that there (?:is|are|was|were)"
+    r"|of ours|who asks?|goes on|go on|went on|going on|(?:is|are) had|none the worse|what is no"
     r"|(?<!there )(?:is|are|was|were) no(?! (?:longer|more than|less than)\b))\b",
     re.IGNORECASE,
 )
