@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from trackpush_api.aggregators import profile
 from trackpush_api.compile import Compiled
 from trackpush_api.problems import Severity
 from trackpush_api.routing import Account, RoutingTable
-from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.folder import compile_all
 from trackpush_cli.output import counted, say, say_json
 
@@ -42,7 +42,7 @@ def _urls(compiled: Compiled) -> dict[str, str]:
 
 
 def _url(table: RoutingTable, account: Account) -> str:
-    """The URL to paste; for Shipway with the place of the key, never the key."""
+    """The URL to paste; with the place of the key, never the key, if the URL contains it."""
     host = next((host.host for host in table.server.hosts if account.aggregator in host.aggregators), "HOST")
-    url = f"https://{host}{table.server.base_path}/{account.aggregator.path_segment}/notify"
-    return f"{url}?key=<its key>" if account.aggregator is Aggregator.SHIPWAY else url
+    url = f"https://{host}{table.server.base_path}/{profile(account.aggregator).path_segment}/notify"
+    return f"{url}?key=<its key>" if profile(account.aggregator).key_in_url else url

@@ -7,8 +7,9 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 
+from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
-from trackpush_cli.target import KEY_HEADER, KeyPlace, Target
+from trackpush_cli.target import KeyPlace, Target
 
 _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
     (
@@ -61,7 +62,7 @@ _Said = Callable[[Mapping[str, str], str, str, Aggregator, KeyPlace | None], str
 def _unauthorized(_: Mapping[str, str], _host: str, _path: str, aggregator: Aggregator, place: KeyPlace | None) -> str:
     if place is None:
         return f"no key was sent; give the client's key for {aggregator} with --key, --key-file or TRACKPUSH_KEY"
-    header = f" {KEY_HEADER[aggregator]}" if place is KeyPlace.HEADER else ""
+    header = f" {profile(aggregator).key_headers[0]}" if place is KeyPlace.HEADER else ""
     return (
         f"no AggregatorWebhook with aggregator: {aggregator} has this key (sent in: {place}{header}); compare it "
         "with the Secret that spec.keys names, and see that `trackpush check DIR` accepts that resource"

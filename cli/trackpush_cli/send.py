@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import click
 
+from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.errors import CannotStartError, ProblemsFoundError
 from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import say
 from trackpush_cli.posting import Poster, Reply
-from trackpush_cli.target import DEFAULT_PLACE, KeyPlace, Target, target
+from trackpush_cli.target import KeyPlace, Target, target, usual_place
 
 _OK = 200
 _NOTHING = '{"accepted": 0, "duplicates": 0}'
@@ -54,13 +55,13 @@ def _bodies(aggregator: Aggregator, facts: Facts, count: int) -> list[bytes]:
     return bodies
 
 
-def _with_hash(body: bytes, key: str) -> bytes:
+def _with_key(member: str, body: bytes, key: str) -> bytes:
     content = json.loads(body)
     if not isinstance(content, dict):
         raise CannotStartError(
-            "--key-in body sets Shipway's `hash`, but the body is no JSON object; use --key-in query"
+            f"--key-in body sets the member `{member}`, but the body is not a JSON object; use --key-in query"
         )
-    return json.dumps(content | {"hash": key}, ensure_ascii=False).encode()
+    return json.dumps(content | {member: key}, ensure_ascii=False).encode()
 
 
 def _key(key: str | None, key_file: Path | None) -> str | None:
@@ -116,7 +117,9 @@ class _AggregatorName(click.ParamType[Aggregator]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Aggregator:
         if isinstance(value, Aggregator):
             return value
-        found = {name: each for each in Aggregator for name in (each.slug, each.path_segment)}.get(str(value).lower())
+        found = {name: each for each in Aggregator for name in (each.slug, profile(each).path_segment)}.get(
+            str(value).lower()
+        )
         if found is None:
             self.fail(f"{value!r} is no aggregator; one of {', '.join(each.slug for each in Aggregator)}", param, ctx)
         return found
@@ -169,13 +172,14 @@ def command(
         raise click.UsageError(
             "--url and --aggregator are needed, e.g. --url http://127.0.0.1:8080 --aggregator clickpost"
         )
-    place = DEFAULT_PLACE[aggregator] if key_in is None else KeyPlace(key_in)
-    if place is KeyPlace.BODY and aggregator is not Aggregator.SHIPWAY:
-        raise click.UsageError("--key-in body is Shipway's `hash`; the other aggregators' bodies carry no key")
+    place = usual_place(aggregator) if key_in is None else KeyPlace(key_in)
+    member = profile(aggregator).key_member
+    if place is KeyPlace.BODY and member is None:
+        raise click.UsageError(f"--key-in body: bodies of {aggregator.value} contain no key; use another --key-in")
     secret = _key(key, key_file)
     bodies = [_read(file)] * count if file else _bodies(aggregator, Facts(status.upper(), awb, order, time), count)
-    if secret is not None and place is KeyPlace.BODY:
-        bodies = [_with_hash(body, secret) for body in bodies]
+    if secret is not None and place is KeyPlace.BODY and member is not None:
+        bodies = [_with_key(member, body, secret) for body in bodies]
     where = target(url, aggregator, secret, place)
     last = _post(where, bodies, timeout=timeout)[-1]
     if last.status != _OK:

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.errors import CannotStartError
 
@@ -14,22 +15,17 @@ class KeyPlace(StrEnum):
     """Where a request carries the key."""
 
     HEADER = "header"
-    """``webhook_key`` for Clickpost, ``x-api-key`` for the others."""
+    """The header in which the aggregator sends it."""
     AUTHORIZATION = "authorization"
     QUERY = "query"
     PATH = "path"
     BODY = "body"
-    """Shipway's ``hash``."""
+    """A member of the body, for aggregators that have one: Shipway's ``hash``."""
 
 
-DEFAULT_PLACE = {
-    Aggregator.CLICKPOST: KeyPlace.HEADER,
-    Aggregator.SHIPROCKET: KeyPlace.HEADER,
-    Aggregator.SHIPWAY: KeyPlace.QUERY,
-}
-"""Where the aggregators themselves put it. Shipway sends no header: it is given a URL that carries the key."""
-
-KEY_HEADER = {Aggregator.CLICKPOST: "webhook_key", Aggregator.SHIPROCKET: "x-api-key", Aggregator.SHIPWAY: "x-api-key"}
+def usual_place(aggregator: Aggregator) -> KeyPlace:
+    """Where the aggregator itself puts the key."""
+    return KeyPlace.QUERY if profile(aggregator).key_in_url else KeyPlace.HEADER
 
 
 class Target(NamedTuple):
@@ -66,12 +62,12 @@ def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -
         raise CannotStartError(
             f"--url {url!r} is no http:// or https:// URL; expected something like http://127.0.0.1:8080"
         )
-    path = parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{aggregator.path_segment}/notify"
+    path = parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{profile(aggregator).path_segment}/notify"
     query = parse_qsl(parts.query, keep_blank_values=True)
     headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trackpush-send"}
     if key is not None:
         if place is KeyPlace.HEADER:
-            headers[KEY_HEADER[aggregator]] = key
+            headers[profile(aggregator).key_headers[0]] = key
         elif place is KeyPlace.AUTHORIZATION:
             headers["Authorization"] = key
         elif place is KeyPlace.QUERY:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
+from trackpush_api.aggregators import profile
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.kinds.webhook_server import AllowedNamespaces
 from trackpush_api.manifest import Resource
@@ -16,7 +17,7 @@ from trackpush_api.routing import Account, digest_key
 from trackpush_api.secrets import Resolver, Secrets
 from trackpush_api.status_names import objection_to_account
 from trackpush_api.suggestions import closest
-from trackpush_api.vocabulary import FORBIDDEN_URL_WORDS, Aggregator
+from trackpush_api.vocabulary import Aggregator
 
 _SHORT_KEY = 8
 KeyClaim = tuple[Aggregator, str]
@@ -155,9 +156,10 @@ def _hints(webhook: Resource, spec: AggregatorWebhookSpec, field: str, key: str)
     if len(key) < _SHORT_KEY:
         message = "this key is short and can be guessed; use 16 characters or more"
         hints.append(webhook.problem(field, message, Severity.WARNING))
-    word = forbidden_word(key)
-    if spec.aggregator is Aggregator.SHIPROCKET and word is not None:
-        message = f"this key holds {word!r}, so Shiprocket's panel refuses it in a URL; put it into the token field"
+    word = profile(spec.aggregator).refused_word(key)
+    if word is not None:
+        name = spec.aggregator.value
+        message = f"this key holds {word!r}, so {name}'s panel refuses it in a URL; put it into the token field"
         hints.append(webhook.problem(field, message, Severity.WARNING))
     return hints
 
@@ -181,8 +183,3 @@ def _targets(
             field = f"spec.pushConfigRefs[{index}].name"
             problems.append(webhook.problem(field, message, reason=Reason.PUSH_CONFIG_NOT_FOUND))
     return tuple(dict.fromkeys(f"{namespace}/{reference.name}" for reference in spec.push_config_refs))
-
-
-def forbidden_word(text: str) -> str | None:
-    """The first word in it that Shiprocket's panel refuses in a URL."""
-    return next((word for word in FORBIDDEN_URL_WORDS if word in text.lower()), None)

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import msgspec
 
-from trackpush_api.accounts import forbidden_word
+from trackpush_api.aggregators import profile
 from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import Encryption as EncryptionSpec
@@ -25,7 +25,6 @@ from trackpush_api.routing import (
 )
 from trackpush_api.secrets import Resolver, Secrets
 from trackpush_api.target import InvalidUrlError, read_url
-from trackpush_api.vocabulary import Aggregator
 
 
 class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,9 +168,11 @@ def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
 def _forbidden_words(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
     problems = []
     for index, host in enumerate(spec.hosts):
-        url = f"https://{host.host}{spec.base_path}/{Aggregator.SHIPROCKET.path_segment}/notify"
-        word = forbidden_word(url)
-        if Aggregator.SHIPROCKET in host.aggregators and word is not None:
-            message = f"Shiprocket's panel refuses {url}: it holds {word!r}; use another host or path for it"
-            problems.append(server.problem(f"spec.hosts[{index}].host", message, reason=Reason.FORBIDDEN_WORD))
+        for facts in map(profile, host.aggregators):
+            url = f"https://{host.host}{spec.base_path}/{facts.path_segment}/notify"
+            word = facts.refused_word(url)
+            if word is not None:
+                name = facts.aggregator.value
+                message = f"{name}'s panel refuses {url}: it holds {word!r}; use another host or path for it"
+                problems.append(server.problem(f"spec.hosts[{index}].host", message, reason=Reason.FORBIDDEN_WORD))
     return problems

@@ -7,8 +7,8 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from trackpush_api.aggregators import meanings, profile
 from trackpush_api.expressions import compile_expression
-from trackpush_api.known_codes import CODES, meanings
 from trackpush_api.suggestions import closest
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 
@@ -39,7 +39,7 @@ def objection_to_account(text: str, aggregator: Aggregator) -> str | None:
         return None
     own = f"a code of {aggregator.value}, which this list takes"
     canonical = closest(text, Status)
-    codes = CODES[aggregator].get(Status(canonical), ()) if canonical else ()
+    codes = profile(aggregator).codes.get(Status(canonical), ()) if canonical else ()
     if codes:
         what = "a canonical status" if text == canonical else "not known"
         meant = ", ".join(repr(code) for code in codes[:_MOST_CODES])
@@ -90,7 +90,7 @@ def _is_code(text: str) -> bool:
 
 
 def _all_codes(aggregator: Aggregator) -> Iterator[str]:
-    for codes in CODES[aggregator].values():
+    for codes in profile(aggregator).codes.values():
         yield from codes
 
 

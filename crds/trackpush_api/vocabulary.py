@@ -14,24 +14,9 @@ class Aggregator(StrEnum):
     SHIPWAY = "Shipway"
 
     @property
-    def path_segment(self) -> str:
-        """The segment of the URL. Shiprocket's panel refuses URLs that contain its own name, hence ``st``."""
-        return _PATH_SEGMENTS[self]
-
-    @property
     def slug(self) -> str:
         """The lower-case name in notifications and metric labels."""
         return self.value.lower()
-
-
-_PATH_SEGMENTS = {
-    Aggregator.CLICKPOST: "clickpost",
-    Aggregator.SHIPROCKET: "st",
-    Aggregator.SHIPWAY: "shipway",
-}
-
-FORBIDDEN_URL_WORDS = ("shiprocket", "kartrocket", "sr", "kr")
-"""Substrings that Shiprocket's panel refuses anywhere in a webhook URL (its published collection, "Webhooks")."""
 
 
 class Direction(StrEnum):

@@ -15,6 +15,7 @@ from kube.rig.control_plane import ControlPlane
 from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
 from support.pod_templates import ACCEPTED, Template
 from trackpush_api import shards
+from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.cluster.kinds import child_api
 from trackpush_operator.desired import children
@@ -239,5 +240,7 @@ def test_secrets_hold_their_content() -> None:
 def test_the_paths_that_are_exposed_are_those_to_paste(case: str) -> None:
     exposed = (GOLDEN / f"{case}.yaml").read_text()
     for aggregator in Aggregator:
-        assert re.search(rf"(path|value): /rms/in/api/{aggregator.path_segment}$", exposed, re.MULTILINE), aggregator
+        assert re.search(rf"(path|value): /rms/in/api/{profile(aggregator).path_segment}$", exposed, re.MULTILINE), (
+            aggregator
+        )
     assert "/shiprocket" not in exposed, "its panel refuses URLs that contain its name"

@@ -13,6 +13,7 @@ from aggregators.bodies import SAMPLES
 from support.deadline import until
 from support.serving import account, serving, table
 from support.sink import Arrival, open_sink
+from trackpush_api.aggregators import profile
 from trackpush_api.routing import Destination
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import decode, parse
@@ -84,7 +85,7 @@ async def _post(address: str, posts: Sequence[Post]) -> int:
     accepted = 0
     async with aiohttp.ClientSession() as session:
         for aggregator, body in posts:
-            url = f"http://{address}/rms/in/api/{aggregator.path_segment}/notify"
+            url = f"http://{address}/rms/in/api/{profile(aggregator).path_segment}/notify"
             async with session.post(url, data=body, headers={"x-api-key": key(aggregator)}) as answer:
                 assert answer.status == 200, body
                 accepted += (await answer.json()).get("accepted", 0)

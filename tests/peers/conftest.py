@@ -15,6 +15,7 @@ from support.bodies import body
 from support.deadline import until
 from support.serving import HeldSource, account, serving, table
 from support.sink import Arrival, Behaviour, Sink, accept, open_sink
+from trackpush_api.aggregators import profile
 from trackpush_api.routing import Account, Destination, Retention, Retry, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded
@@ -61,7 +62,7 @@ class Place:
         aggregator: Aggregator = Aggregator.CLICKPOST,
     ) -> list[Any]:
         """One update per mark; the answers."""
-        url, answers = f"http://{self.server.address}/rms/in/api/{aggregator.path_segment}/notify", []
+        url, answers = f"http://{self.server.address}/rms/in/api/{profile(aggregator).path_segment}/notify", []
         async with aiohttp.ClientSession() as session:
             for number, mark in enumerate(marks):
                 content = body(aggregator.slug, mark=mark, shipment=shipment or mark, second=second + number)

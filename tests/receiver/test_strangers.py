@@ -62,7 +62,8 @@ async def test_many_objects_without_a_key_are_no_probe(
 async def test_without_a_key_parsing_ends_at_the_first_update(
     tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trackpush_server.aggregators import clickpost, registry  # noqa: PLC0415
+    from trackpush_server.aggregators import registry  # noqa: PLC0415
+    from trackpush_server.aggregators.clickpost import parser as clickpost  # noqa: PLC0415
 
     read: list[bytes] = []
 

@@ -19,7 +19,8 @@ from support.serving import HeldSource, account, serving, table
 from support.sink import open_sink
 from trackpush_api.routing import Destination, Encryption, Retention, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import clickpost, registry
+from trackpush_server.aggregators import registry
+from trackpush_server.aggregators.clickpost import parser as clickpost
 from trackpush_server.aggregators.values import members
 from trackpush_server.config.source import Loaded
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised

@@ -11,7 +11,7 @@ from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.ledger import Ledger, Push
 from trackpush_cli.demo.story import Posting
 from trackpush_cli.demo.view import Line, View
-from trackpush_cli.target import DEFAULT_PLACE, KeyPlace, target
+from trackpush_cli.target import KeyPlace, target, usual_place
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _OK = 200
@@ -72,7 +72,7 @@ class AggregatorSide:
         self._view.posted([line])
 
     def _place(self, posting: Posting) -> KeyPlace:
-        return DEFAULT_PLACE[posting.account.aggregator]
+        return usual_place(posting.account.aggregator)
 
     async def _request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         try:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.doctor import destinations, hosts, library, receiver, resources, view
 from trackpush_cli.doctor import server as running
@@ -93,7 +94,7 @@ def _instead(subject: Subject, url: str) -> Iterator[tuple[str, str]]:
     for aggregator in Aggregator:
         yield (
             aggregator.value,
-            f"{parts.scheme}://{parts.netloc}{subject.spec.base_path}/{aggregator.path_segment}/notify",
+            f"{parts.scheme}://{parts.netloc}{subject.spec.base_path}/{profile(aggregator).path_segment}/notify",
         )
 
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from trackpush_api.aggregators import KEY_HEADERS
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.doctor.hosts import SECONDS, Way
 from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
@@ -17,7 +18,7 @@ from trackpush_server.aggregators import compose
 from trackpush_server.receiver.probes import DOCTOR
 
 Headers = Mapping[str, str]
-_KEY_HEADERS: Final = ("webhook_key", "x-api-key", "anx-api-key", "Authorization")
+_KEY_HEADERS: Final = (*KEY_HEADERS, "Authorization")
 _AGENT: Final = "trackpush-doctor"
 _MOST_ANSWER: Final = 64 * 1024
 _SPARE: Final = 4096

@@ -21,6 +21,7 @@ from trackpush_api.kinds.base import (
     rule,
 )
 from trackpush_api.kinds.reserved import RESERVED, RESERVED_PREFIX
+from trackpush_api.vocabulary import Aggregator
 
 _NOT_RESERVED = rule(
     f"!(self.lowerAscii() in {sorted(RESERVED)}) && !self.lowerAscii().startsWith('{RESERVED_PREFIX}')",
@@ -163,8 +164,8 @@ class Filter(ApiModel):
     ) = Field(None, description="Which way the goods move.")
     aggregators: (
         Annotated[
-            list[Literal["Clickpost", "Shiprocket", "Shipway"]],
-            Field(min_length=1, max_length=3, json_schema_extra=SET),
+            list[Aggregator],
+            Field(min_length=1, max_length=len(Aggregator), json_schema_extra=SET),
         ]
         | None
     ) = Field(None, description="Whose updates.")

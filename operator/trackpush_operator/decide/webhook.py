@@ -2,28 +2,13 @@
 
 import msgspec
 
+from trackpush_api.aggregators import profile
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Problem
 from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.decide.conditions import Finding, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import Spread, programmed
-
-_SETUP = {
-    Aggregator.CLICKPOST: (
-        "In Clickpost's panel: Settings, tab Notification, section Webhooks: Selected status. Choose the statuses,"
-        " enter the URL, and put the key that the page generates into the Secret."
-    ),
-    Aggregator.SHIPROCKET: (
-        "In Shiprocket's panel: Settings, API, Webhooks. Enter the URL, and the key from the Secret into the token"
-        " field."
-    ),
-    Aggregator.SHIPWAY: (
-        "Replace <key> in the URL with the key from the Secret and send the URL to Shipway's team, who configure it"
-        " at their end."
-    ),
-}
-
 
 _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
 
@@ -65,8 +50,8 @@ def url(snapshot: WebhookSnapshot) -> str | None:
         return None
     namespace, _, name = snapshot.server.partition("/")
     base = f"{_scheme(spec)}://{host}" if host is not None else f"http://{name}.{namespace}.svc"
-    place = "/<key>" if aggregator is Aggregator.SHIPWAY else ""
-    return f"{base}{spec.base_path}/{aggregator.path_segment}/notify{place}"
+    place = "/<key>" if profile(aggregator).key_in_url else ""
+    return f"{base}{spec.base_path}/{profile(aggregator).path_segment}/notify{place}"
 
 
 def setup(snapshot: WebhookSnapshot) -> str | None:
@@ -80,7 +65,7 @@ def setup(snapshot: WebhookSnapshot) -> str | None:
     if url(snapshot) is None:
         return f"WebhookServer {snapshot.server} has no host for {aggregator.value}; add it to one of its spec.hosts."
     inside = " The WebhookServer has no hosts: this URL works within the cluster only." if not spec.hosts else ""
-    return _SETUP[aggregator] + inside
+    return profile(aggregator).setup + inside
 
 
 def _scheme(spec: WebhookServerSpec) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from trackpush_api.aggregators import profile
 from trackpush_api.kinds.webhook_server import HostRule, HttpRoute
 from trackpush_api.kinds.webhook_server import Ingress as IngressSpec
 from trackpush_operator.desired.inputs import Body, Inputs, metadata
@@ -80,7 +81,7 @@ def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
     if host is None:
         yield inputs.spec.base_path
         return
-    yield from (f"{inputs.spec.base_path}/{one.path_segment}" for one in host.aggregators)
+    yield from (f"{inputs.spec.base_path}/{profile(one).path_segment}" for one in host.aggregators)
 
 
 def _ingress_path(inputs: Inputs, path: str) -> Body:

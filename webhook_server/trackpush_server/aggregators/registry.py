@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import clickpost, leftovers, shiprocket, shipway
+from trackpush_server.aggregators import leftovers
 from trackpush_server.aggregators.batch import reports
+from trackpush_server.aggregators.clickpost import parser as clickpost
 from trackpush_server.aggregators.document import unwrap
 from trackpush_server.aggregators.errors import TooManyUpdatesError
 from trackpush_server.aggregators.parsed import Item, Parsed, Stray
 from trackpush_server.aggregators.redact import Secret, secret
+from trackpush_server.aggregators.shiprocket import parser as shiprocket
+from trackpush_server.aggregators.shipway import parser as shipway
 from trackpush_server.aggregators.times import latest
 from trackpush_server.updates import TrackingUpdate
 
@@ -22,6 +25,8 @@ _READERS: dict[Aggregator, _Reader] = {
     Aggregator.SHIPROCKET: shiprocket.updates,
     Aggregator.SHIPWAY: shipway.updates,
 }
+_KEYS: dict[Aggregator, Callable[[Item], str | None]] = {Aggregator.SHIPWAY: shipway.body_key}
+"""How to find the key in an object, for aggregators whose profile has a ``key_member``."""
 
 
 STEP = 50
@@ -109,12 +114,13 @@ def _found_in_item(read: _Reader, item: Item, raw: bytes, until: int) -> Iterato
 
 
 def body_key(aggregator: Aggregator, document: Any) -> str | None:
-    """The key that stands in the body itself: Shipway's ``hash`` (§3.1), None for the others."""
-    if aggregator is not Aggregator.SHIPWAY:
+    """The key in the body itself; None if this aggregator's bodies contain none."""
+    find = _KEYS.get(aggregator)
+    if find is None:
         return None
     document, _ = unwrap(document, b"")
     items = document if isinstance(document, list) else (document,)
-    return next((found for item in items if isinstance(item, dict) and (found := shipway.body_key(item))), None)
+    return next((key for item in items if isinstance(item, dict) and (key := find(item))), None)
 
 
 def _without(finder: Secret, update: TrackingUpdate) -> TrackingUpdate:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators.document import unwrap
 from trackpush_server.aggregators.registry import found_in
@@ -22,8 +23,13 @@ _MOST_OBJECTS: Final = 100
 _MOST_KEYS: Final = 16
 _MOST_PLACES: Final = 256
 """Places where the name of the key's member is looked for: a real batch holds one key, many times."""
-_NAME: Final = b'hash"'
-_HASH = re.compile(rb'"hash"\s{0,64}:\s{0,64}("(?:[^"\\]|\\.){1,1024}")')
+_VALUE = rb'"\s{0,64}:\s{0,64}("(?:[^"\\]|\\.){1,1024}")'
+_KEY_MEMBERS: Final = {
+    aggregator: (f'{member}"'.encode(), re.compile(b'"' + re.escape(member.encode()) + _VALUE))
+    for aggregator, profile in PROFILES.items()
+    if (member := profile.key_member) is not None
+}
+"""Of the aggregators that send the key in the body: the end of the member's name, and the member with its text."""
 
 
 class Content(Enum):
@@ -55,21 +61,22 @@ def _size(document: Any) -> int:
 
 
 def keys_in(aggregator: Aggregator, body: bytes) -> Iterator[str]:
-    """Keys that a large body may hold (Shipway's ``hash``), without decoding it: the first few different ones."""
-    if aggregator is not Aggregator.SHIPWAY:
+    """Keys that a large body may contain, without decoding it: the first few different ones."""
+    if aggregator not in _KEY_MEMBERS:
         return
-    at, found = 0, set[bytes]()
+    name, member = _KEY_MEMBERS[aggregator]
+    at, seen = 0, set[bytes]()
     for _ in range(_MOST_PLACES):
-        at = body.find(_NAME, at + 1)  # many times faster than the expression on a body without any
+        at = body.find(name, at + 1)  # many times faster than the expression on a body without any
         if at < 0:
             return
-        match = _HASH.match(body, at - 1)
-        if match is None or match[1] in found:
+        match = member.match(body, at - 1)
+        if match is None or match[1] in seen:
             continue
-        found.add(match[1])
+        seen.add(match[1])
         try:
             yield msgspec.json.decode(match[1], type=str).strip()
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-        if len(found) >= _MOST_KEYS:
+        if len(seen) >= _MOST_KEYS:
             return

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from trackpush_api.aggregators import KEY_HEADERS, PROFILES
 from trackpush_api.vocabulary import Aggregator
 
 RETRY_BUSY = 5
@@ -17,7 +18,7 @@ RETRY_UNAVAILABLE = 30
 """Seconds in Retry-After while nothing can be stored: somebody has to act."""
 
 _ALLOW = "GET, HEAD, OPTIONS, POST"
-_PLACES = "a header webhook_key, webhook-key, x-api-key, anx-api-key or Authorization, ?key=, or /notify/KEY"
+_PLACES = f"a header {', '.join(KEY_HEADERS)} or Authorization, ?key=, or /notify/KEY"
 
 
 class Answer:
@@ -76,11 +77,16 @@ PROBE = stored(0, 0)
 
 OPTIONS = Answer(200, PROBE.content, (("Allow", _ALLOW),))
 
+_URLS = ", ".join(
+    f".../{facts.path_segment}/notify" + ("" if facts.path_segment == aggregator.slug else f" for {aggregator.value}")
+    for aggregator, facts in PROFILES.items()
+)
+
 NOT_FOUND = _refusal(
     404,
     "not_found",
     "Nothing is served at this host and path. Post to the URL that the status of the client's AggregatorWebhook shows:"
-    " https://HOST/rms/in/api/clickpost/notify, .../st/notify for Shiprocket, .../shipway/notify.",
+    f" https://HOST/rms/in/api/{_URLS.removeprefix('.../')}.",
 )
 
 WRONG_METHOD = _refusal(
@@ -93,9 +99,9 @@ _UNAUTHORIZED = {
         "unauthorized",
         f"No client of {aggregator.value} has the key of this request, or it has none. Put the key of the client's"
         f" AggregatorWebhook into {_PLACES}"
-        + (", or send Shipway's hash in the body." if aggregator is Aggregator.SHIPWAY else "."),
+        + (f", or send {aggregator.value}'s {facts.key_member} in the body." if facts.key_member else "."),
     )
-    for aggregator in Aggregator
+    for aggregator, facts in PROFILES.items()
 }
 
 

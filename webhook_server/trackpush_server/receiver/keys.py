@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote
 
+from trackpush_api.aggregators import KEY_HEADERS
 from trackpush_api.routing import Account, RoutingTable, digest_key
 from trackpush_api.vocabulary import Aggregator
 
-_HEADERS = ("webhook_key", "webhook-key", "x-api-key", "anx-api-key")
 _AUTHORIZATION = "Authorization"
 _BEARER = "bearer "
 _PARAMETERS = frozenset({"key", "token"})
 _MOST_PARAMETERS = 64
-HEADER_NAMES = (*_HEADERS, _AUTHORIZATION)
+HEADER_NAMES = (*KEY_HEADERS, _AUTHORIZATION)
 """All headers that may carry a key, in the order in which they are looked at."""
 
 
@@ -46,7 +46,7 @@ def candidates(headers: Headers, query: str, path_key: str | None) -> Iterator[s
 
     ``query`` is the raw query string, ``path_key`` the raw segment after ``/notify/``.
     """
-    for name in _HEADERS:
+    for name in KEY_HEADERS:
         if name in headers:
             yield from headers.getall(name, ())
     if _AUTHORIZATION in headers:

@@ -6,6 +6,7 @@ All clients share the URLs, so this says nothing about who may post: that is the
 import ipaddress
 from typing import NamedTuple
 
+from trackpush_api.aggregators import profile
 from trackpush_api.routing import Host, ServerSettings
 from trackpush_api.vocabulary import Aggregator
 
@@ -31,7 +32,9 @@ class Routes:
 
     def __init__(self, settings: ServerSettings) -> None:
         base = "/" + settings.base_path.strip("/") if settings.base_path.strip("/") else ""
-        self._exact = {f"{base}/{aggregator.path_segment}/{_NOTIFY}": Route(aggregator) for aggregator in Aggregator}
+        self._exact = {
+            f"{base}/{profile(aggregator).path_segment}/{_NOTIFY}": Route(aggregator) for aggregator in Aggregator
+        }
         self._by_segments = {_folded(_segments(path)): route.aggregator for path, route in self._exact.items()}
         self._depth = len(_segments(base)) + 2
         self._by_host = _by_host(settings.hosts)

@@ -4,9 +4,11 @@ from collections import defaultdict
 
 import pytest
 
-from trackpush_api.known_codes import CODES
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.vocabulary import Aggregator, Status
-from trackpush_server.aggregators.tables import clickpost, shiprocket, shipway
+from trackpush_server.aggregators.clickpost import codes as clickpost
+from trackpush_server.aggregators.shiprocket import codes as shiprocket
+from trackpush_server.aggregators.shipway import codes as shipway
 
 READ: dict[Aggregator, list[tuple[str, Status]]] = {
     Aggregator.CLICKPOST: [(str(code), row.forward) for code, row in clickpost.STATUSES.items()],
@@ -24,4 +26,4 @@ def test_every_code_that_is_read_is_known_by_what_it_means(aggregator: Aggregato
     read: dict[Status, set[str]] = defaultdict(set)
     for code, status in READ[aggregator]:
         read[status].add(code)
-    assert {status: set(codes) for status, codes in CODES[aggregator].items()} == read
+    assert {status: set(codes) for status, codes in PROFILES[aggregator].codes.items()} == read

@@ -10,9 +10,9 @@ from typing import Any
 
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
 from trackpush_server.aggregators import redact, times
+from trackpush_server.aggregators.clickpost import codes as tables
 from trackpush_server.aggregators.parsed import Item, Meaning, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import newest
-from trackpush_server.aggregators.tables import clickpost as tables
 from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
 from trackpush_server.aggregators.values import code as code_text
 from trackpush_server.aggregators.values import flag, integer, members, text

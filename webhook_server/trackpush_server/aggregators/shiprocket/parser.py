@@ -11,7 +11,7 @@ from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.aggregators import times
 from trackpush_server.aggregators.parsed import Item, Meaning, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import Scan, newest
-from trackpush_server.aggregators.tables import shiprocket as tables
+from trackpush_server.aggregators.shiprocket import codes as tables
 from trackpush_server.aggregators.taxonomy import (
     FAMILY,
     RETURN_OF,

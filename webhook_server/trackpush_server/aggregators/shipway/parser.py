@@ -17,7 +17,7 @@ from trackpush_server.aggregators.batch import feed
 from trackpush_server.aggregators.leftovers import strays
 from trackpush_server.aggregators.parsed import Item, Meaning, Stray, short, short_code, tracking_update
 from trackpush_server.aggregators.scans import Scan, newest
-from trackpush_server.aggregators.tables import shipway as tables
+from trackpush_server.aggregators.shipway import codes as tables
 from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned, turned_status
 from trackpush_server.aggregators.values import members, objects, text
 from trackpush_server.updates import TrackingUpdate

@@ -1,0 +1,25 @@
+"""The aggregators' profiles: one module for each aggregator."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from trackpush_api.aggregators import clickpost, shiprocket, shipway
+from trackpush_api.aggregators.profile import AggregatorProfile
+from trackpush_api.vocabulary import Aggregator, Status
+
+PROFILES: Final[Mapping[Aggregator, AggregatorProfile]] = {
+    module.PROFILE.aggregator: module.PROFILE for module in (clickpost, shiprocket, shipway)
+}
+
+KEY_HEADERS: Final = tuple(dict.fromkeys(name for each in PROFILES.values() for name in each.key_headers))
+"""Headers in which keys arrive. Each is read for every aggregator: people mix them up when they fill in a panel."""
+
+
+def profile(aggregator: Aggregator) -> AggregatorProfile:
+    """The profile of one aggregator."""
+    return PROFILES[aggregator]
+
+
+def meanings(code: str, aggregator: Aggregator) -> tuple[Status, ...]:
+    """What a code may mean: nothing if it is unknown, several if an aggregator has two sets of numbers."""
+    return tuple(status for status, known in PROFILES[aggregator].codes.items() if code in known)

@@ -1,0 +1,4 @@
+"""Shiprocket: docs/aggregators/shiprocket.md says what it sends.
+
+Section numbers in this package are those of docs/aggregators/reference.md.
+"""
