@@ -83,7 +83,7 @@ crds: $(READY) ## generate crds/*.yaml from the models
 schema: $(READY) ## generate docs/schemas/*.json: the notification, and the admin API's description
 	$(BIN)/trackpush schema docs/schemas
 
-screenshots: $(READY) ## take the pictures of the console in docs/images anew
+screenshots: $(READY) ## take the screenshots of the console in docs/images
 	TRACKPUSH_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
 
 manifests: $(READY) kube ## render manifests/install.yaml from the chart, with the kinds in it

@@ -47,7 +47,7 @@ class AdminPort:
     """One server's admin port, over one connection that is opened when it is needed."""
 
     def __init__(self, connection: http.client.HTTPConnection, *, name: str, token: str | None, advice: str) -> None:
-        """``name`` stands in messages, ``advice`` tells what to do when there is no answer."""
+        """``name`` appears in messages; ``advice`` says what to do when there is no answer."""
         self.name = name
         self._connection = connection
         self._advice = advice
@@ -63,7 +63,7 @@ class AdminPort:
         found = self.find(method, path, request)
         if found is None:
             raise CannotStartError(
-                f"{self.name}{path}: 404; this is no admin port of a Trackpush server, or of an older one"
+                f"{self.name}{path}: 404; this is not the admin port of a Trackpush server, or the server is older"
             )
         return found
 
@@ -91,7 +91,7 @@ class AdminPort:
             self.close()
 
     def close(self) -> None:
-        """Close the connection; the next question opens it anew."""
+        """Close the connection; the next request opens a new one."""
         self._connection.close()
 
     def _exchange(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
@@ -116,7 +116,7 @@ class AdminPort:
         if status == _NOT_FOUND:
             return None
         if not isinstance(found, dict):
-            raise CannotStartError(f"{self.name}{path}: {status}; this is no admin port of a Trackpush server")
+            raise CannotStartError(f"{self.name}{path}: {status}; this is not the admin port of a Trackpush server")
         if status >= _REFUSED and not (status == _UNAVAILABLE and "reasons" in found):
             raise ProblemsFoundError(f"{self.name}: {_told(found, status)}")
         return found

@@ -45,7 +45,7 @@ def explain(
 ) -> str:
     """What an answer other than 200 means.
 
-    ``headers`` have lower-case names; ``place`` is where the key stood, None when none was sent.
+    ``headers`` have lower-case names; ``place`` is where the key was found, None when none was sent.
     """
     if 300 <= status < 400:  # noqa: PLR2004  HTTP's own class
         return f"{status}: redirects to {headers.get('location', 'nowhere')}; give that address as --url"
@@ -81,7 +81,7 @@ def _bad_method(_: Mapping[str, str], _host: str, path: str, *_rest: object) -> 
 
 
 def _bad_body(*_: object) -> str:
-    return "the body is no JSON that the server could read; look at --file"
+    return "the server cannot read the body as JSON; check --file"
 
 
 def _too_large(*_: object) -> str:

@@ -49,7 +49,7 @@ def cancel(port: AdminPort, path: str, job: Job) -> Job:
 
 
 def _bar(*, counted: bool) -> Progress:
-    """On stderr, so that the result can be piped; nothing of it where stderr is no terminal."""
+    """Progress, on stderr so that the result can be piped; silent if stderr is not a terminal."""
     console = Console(stderr=True)
     parts = (BarColumn(), MofNCompleteColumn()) if counted else ()
     return Progress(

@@ -23,7 +23,7 @@ def sealer(key_files: tuple[Path, ...]) -> "Sealer":
     """Opens what any of the keys sealed.
 
     Raises:
-        CannotStartError: a file can't be read, or a line of it is no key.
+        CannotStartError: a file can't be read, or one of its lines is not a key.
     """
     import os  # noqa: PLC0415  only here, for a fast start
 

@@ -39,7 +39,7 @@ COMMANDS = {
     "shipment": Entry("trackpush_cli.shipment", "Show the story of one shipment: updates, pushes, answers."),
     "replay": Entry("trackpush_cli.replay", "Send pushes that have ended once more."),
     "erase": Entry("trackpush_cli.erase", "Erase what is stored about a shipment or a client."),
-    "reseal": Entry("trackpush_cli.reseal", "Store bodies anew under the first key of the encryption."),
+    "reseal": Entry("trackpush_cli.reseal", "Encrypt stored bodies with the first key."),
     "journal": Entry("trackpush_cli.journal", "Move a journal between SQLite and PostgreSQL."),
     "demo": Entry("trackpush_cli.demo.command", "Show it all at work: three clients, all aggregators, a live table."),
     "completion": Entry("trackpush_cli.completion", "Write the completion script of a shell."),

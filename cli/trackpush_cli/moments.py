@@ -23,7 +23,7 @@ def parse_duration(text: str) -> float:
         seconds += float(match[1]) * _SECONDS[match[2]]
         position = match.end()
     if position != len(text) or not text:
-        raise ValueError(f"{text!r} is no duration; write 500ms, 25s, 2h, 7d or 1h30m")
+        raise ValueError(f"{text!r} is not a duration; write 500ms, 25s, 2h, 7d or 1h30m")
     return seconds
 
 
@@ -42,7 +42,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time; write 2h (ago), 2026-01-31 or 2026-01-31T10:00:00Z") from None
+        raise ValueError(f"{text!r} is not a time; write 2h (ago), 2026-01-31 or 2026-01-31T10:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -25,7 +25,7 @@ class Label(click.ParamType[tuple[str, str]]):
             return value
         key, equals, text = value.partition("=")
         if not key or not equals:
-            self.fail(f"{value!r} is no label; write app.kubernetes.io/name=trackpush", param, ctx)
+            self.fail(f"{value!r} is not a label; write app.kubernetes.io/name=trackpush", param, ctx)
         return key, text
 
 
@@ -139,7 +139,7 @@ def command(
 ) -> None:
     """Keep the servers of a cluster running and programmed, as its resources say.
 
-    SIGTERM or Ctrl-C ends it and gives the Lease back; servers go on without it.
+    SIGTERM or Ctrl-C stops it and releases the Lease. Servers keep running without it.
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
 

@@ -87,7 +87,7 @@ def command() -> None:
 @click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
-@click.option("--cursor", help="Go on where the last page ended.")
+@click.option("--cursor", help="Continue after the last page: its cursor.")
 @server_options
 @output_option
 def list_command(

@@ -56,7 +56,7 @@ def row_data(row: PushRow) -> dict[str, Any]:
 
 
 def page_data(rows: Sequence[PushRow], cursor: str | None) -> dict[str, Any]:
-    """A page for programs; ``cursor`` goes on after it, null when there is no more."""
+    """A page for programs; ``cursor`` is for the next page, null on the last one."""
     return {"pushes": [row_data(row) for row in rows], "cursor": cursor}
 
 

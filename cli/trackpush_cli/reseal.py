@@ -1,4 +1,4 @@
-"""`trackpush reseal`: stores bodies anew that aren't sealed with the first key. docs/encryption.md."""
+"""`trackpush reseal`: encrypts stored bodies with the first key. docs/encryption.md."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _PATH = "/api/v1/reseals"
 @server_options
 @output_option
 def command(*, server: ServerChoice, output: str) -> int:
-    """Store bodies anew that are in clear or under an old key, as spec.encryption of the WebhookServer says now.
+    """Encrypt bodies that are stored in clear or under an old key, as spec.encryption of the WebhookServer says now.
 
     It works in small steps while the server serves, and may be run again at any time.
     """
@@ -39,4 +39,4 @@ def command(*, server: ServerChoice, output: str) -> int:
 
 
 def _progress(job: dict[str, Any]) -> str:
-    return f"{job['resealed']} of {job['looked']} updates are stored anew"
+    return f"{job['resealed']} of {job['looked']} updates were encrypted again"

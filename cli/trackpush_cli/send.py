@@ -121,7 +121,9 @@ class _AggregatorName(click.ParamType[Aggregator]):
             str(value).lower()
         )
         if found is None:
-            self.fail(f"{value!r} is no aggregator; one of {', '.join(each.slug for each in Aggregator)}", param, ctx)
+            self.fail(
+                f"{value!r} is not an aggregator; use one of {', '.join(each.slug for each in Aggregator)}", param, ctx
+            )
         return found
 
 

@@ -26,7 +26,7 @@ class Address(click.ParamType[tuple[str, int]]):
             return value
         host, colon, port = value.rpartition(":")
         if not colon or not host or not port.isdigit() or int(port) > 65535 or (":" in host) != host.startswith("["):  # noqa: PLR2004  TCP's own limit
-            self.fail(f"{value!r} is no address; write 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080", param, ctx)
+            self.fail(f"{value!r} is not an address; write 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080", param, ctx)
         return host.strip("[]"), int(port)
 
 

@@ -1,4 +1,4 @@
-"""Where an aggregator's request goes, and where in it the key stands."""
+"""The URL of an aggregator's request, and the place of the key in it."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class Target(NamedTuple):
     host: str
     port: int | None
     path: str
-    """Path and query, as they stand in the request line."""
+    """Path and query, as in the request line."""
     headers: dict[str, str]
 
     @property
@@ -60,7 +60,7 @@ def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -
         raise CannotStartError(f"--url {url!r}: {error}; expected something like http://127.0.0.1:8080") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CannotStartError(
-            f"--url {url!r} is no http:// or https:// URL; expected something like http://127.0.0.1:8080"
+            f"--url {url!r} is not an http:// or https:// URL; expected something like http://127.0.0.1:8080"
         )
     path = parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{profile(aggregator).path_segment}/notify"
     query = parse_qsl(parts.query, keep_blank_values=True)

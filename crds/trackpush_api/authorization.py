@@ -61,5 +61,7 @@ def _check(resource: Resource, given: OAuth2ClientCredentials, egress: Egress, p
         problems.append(resource.problem(f"{_FIELD}.tokenUrl", message, reason=Reason.INVALID))
     for index, scope in enumerate(given.scopes):
         if not _SCOPE.fullmatch(scope):
-            message = "is no scope: printable ASCII without spaces, quotes and backslashes; write one scope per entry"
+            message = (
+                "is not a scope: printable ASCII without spaces, quotes and backslashes; write one scope per entry"
+            )
             problems.append(resource.problem(f"{_FIELD}.scopes[{index}]", message, reason=Reason.INVALID))

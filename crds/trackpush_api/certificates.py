@@ -11,9 +11,10 @@ from trackpush_api.problems import Problem, Reason
 from trackpush_api.routing import TlsMaterial
 
 _CERTIFICATE = "-----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----"
-_NO_CERTIFICATE = f"the Secret's value is no certificate in PEM; it must hold {_CERTIFICATE}"
+_NO_CERTIFICATE = f"the Secret's value is not a certificate in PEM; it must contain {_CERTIFICATE}"
 _NO_KEY = (
-    "the Secret's value is no private key in PEM; it must hold -----BEGIN PRIVATE KEY----- … (openssl pkey writes it)"
+    "the Secret's value is not a private key in PEM; it must contain -----BEGIN PRIVATE KEY----- …"
+    " (openssl pkey writes it)"
 )
 _ENCRYPTED = (
     "the private key is encrypted; put it into the Secret without a passphrase (openssl pkey -in KEY -out PLAIN), the"

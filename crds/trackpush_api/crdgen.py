@@ -129,7 +129,7 @@ _OWN: dict[str, dict[str, Any]] = {
         "setup": {**_TEXT, "description": "Where and how to paste it."},
     },
     "WebhookServer": {
-        "replicas": {**_COUNT, "description": "Pods that there are, ready or not."},
+        "replicas": {**_COUNT, "description": "Number of pods, ready or not."},
         "readyReplicas": {**_COUNT, "description": "Pods that are ready."},
         "selector": {**_TEXT, "description": "Labels of the pods, for autoscalers."},
     },

@@ -175,7 +175,7 @@ def _signing(resource: Resource, spec: PushConfigSpec, resolver: Resolver, probl
             problems.append(
                 resource.problem(
                     field,
-                    "the Secret's value is no signing secret: whsec_ and base64 of 24 to 64 bytes",
+                    "the Secret's value is not a signing secret: whsec_ and base64 of 24 to 64 bytes",
                     reason=Reason.SECRET_VALUE_INVALID,
                 )
             )

@@ -1,7 +1,7 @@
 """Connection strings of PostgreSQL: whether the server can use one, as far as its text tells. Pure.
 
 The driver (asyncpg) reads the same URLs as libpq, but passes every parameter that it doesn't know on to the database,
-which then refuses the connection. So those are told here, where somebody looks. No text of here quotes a value.
+which then refuses the connection. So check them here, where the user sees the error. No message quotes a value.
 """
 
 from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ _Parameters = Mapping[str, list[str]]
 
 
 def _scheme(url: SplitResult, _: _Parameters) -> str | None:
-    return None if url.scheme in {"postgresql", "postgres"} else f"is no PostgreSQL URL; write {FORM}"
+    return None if url.scheme in {"postgresql", "postgres"} else f"is not a PostgreSQL URL; write {FORM}"
 
 
 def _characters(url: SplitResult, _: _Parameters) -> str | None:
@@ -72,7 +72,7 @@ def _hosts(url: SplitResult, parameters: _Parameters) -> str | None:
         return f"names no host; write {FORM}"
     ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts.split(",")]
     if any(port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536) for port in ports):  # noqa: PLR2004  TCP's own limit
-        return f"has a port that is no number from 1 to 65535; write {FORM}, and {_ENCODED}"
+        return f"has a port that is not a number from 1 to 65535; write {FORM}, and {_ENCODED}"
     return None
 
 

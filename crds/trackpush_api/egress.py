@@ -103,4 +103,4 @@ def read_network(text: str) -> Network:
     try:
         return ip_network(text, strict=False)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no CIDR ({error}); write for example 10.1.0.0/16") from error
+        raise ValueError(f"{text!r} is not a CIDR ({error}); write for example 10.1.0.0/16") from error

@@ -17,7 +17,7 @@ def parse_key(text: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"is no base64; {_HOW}") from None
+        raise ValueError(f"is not base64; {_HOW}") from None
     if len(key) != KEY_BYTES:
         raise ValueError(f"has {len(key)} bytes where a key has {KEY_BYTES}; {_HOW}")
     return key

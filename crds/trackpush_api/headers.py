@@ -27,7 +27,7 @@ def is_reserved(name: str) -> bool:
 def objection_to_name(name: str) -> str | None:
     """Why a PushConfig may not set a header of this name; None when it may."""
     if _NAME.fullmatch(name) is None:
-        return f"{name[:64]!r} is no header name: write letters, digits and -, such as X-Api-Key"
+        return f"{name[:64]!r} is not a header name: write letters, digits and -, such as X-Api-Key"
     if is_reserved(name):
         return f"the header {name} is set by Trackpush itself; remove it"
     return None

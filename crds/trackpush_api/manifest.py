@@ -84,7 +84,7 @@ MOST_SECRET_BYTES: Final = 64 * 1024
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A Secret's values, as text; None for one that is no UTF-8."""
+    """A Secret's values as text; None for a value that is not UTF-8."""
 
     namespace: str
     name: str
@@ -137,12 +137,12 @@ def read_file(file: str, text: str) -> ReadFile:
         for document in read_documents(text):
             try:
                 reader.take(document.node, document.value)
-            except Exception as error:  # noqa: BLE001  a fault of ours with one document must not hold up the next
+            except Exception as error:  # noqa: BLE001  a bug that one document triggers must not block the next
                 reader.problems.append(unexpected(file, error, (file, document.node.start_mark.line + 1)))
     except UnreadableYamlError as error:
         message = f"invalid YAML: {error}; nothing after this line is read"
         reader.problems.append(Problem(message=message, file=file, line=error.line))
-    except Exception as error:  # noqa: BLE001  a fault of ours with this file must not hold up the others
+    except Exception as error:  # noqa: BLE001  a bug that one file triggers must not block the others
         reader.problems.append(unexpected(file, error, (file, None)))
     return ReadFile(file=file, defined=tuple(reader.defined), problems=tuple(reader.problems[:_MOST_PROBLEMS]))
 
@@ -174,7 +174,7 @@ def age_order(created: str, uid: str) -> str:
     """A text that is smaller for the older of two resources: by creationTimestamp, then by UID.
 
     The API server's timestamps have whole seconds, and names are chosen by users: a name must not decide who is older.
-    A resource without a timestamp is the youngest; one in a file that has no UID is told apart by its place.
+    A resource without a timestamp is the youngest; one from a file has no UID and is identified by its place.
     """
     return f"{created or '9999'} {uid}"
 
@@ -354,7 +354,7 @@ def _lines(node: yaml.Node | None) -> Iterator[int]:
 
 
 def _value(key: Any, value: Any, *, is_encoded: bool) -> str | None:
-    """The text of a Secret's value; None for bytes that are no text, which only matters to who refers to it.
+    """The text of a Secret's value; None for bytes that are not text: only a resource that refers to it reports that.
 
     Raises:
         ValueError: Kubernetes refuses it; the message never shows it.

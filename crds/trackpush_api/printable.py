@@ -35,7 +35,7 @@ def printable_json(document: str) -> str:
 
 
 def printable_yaml(document: str) -> str:
-    """YAML text of the same value, if every string that is not shown stands in double quotes; its line breaks stay."""
+    """YAML text of the same value, if every string that is not printable is in double quotes; line breaks stay."""
     return _escaped(document, "\n", _escape)
 
 

@@ -13,7 +13,7 @@ class Severity(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition of a resource isn't True. These words stand in statuses; people's scripts wait for them."""
+    """Why a condition of a resource isn't True. These words appear in statuses, and users' scripts wait for them."""
 
     SERVER_NOT_FOUND = "ServerNotFound"
     SERVER_AMBIGUOUS = "ServerAmbiguous"

@@ -17,7 +17,7 @@ def seconds(text: str) -> float:
         ValueError: it doesn't.
     """
     if re.fullmatch(DURATION_PATTERN, text) is None:
-        raise ValueError(f"{text!r} is no duration; write a number and a unit, as 500ms, 10s, 1m30s, 72h or 30d")
+        raise ValueError(f"{text!r} is not a duration; write a number and a unit, as 500ms, 10s, 1m30s, 72h or 30d")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
@@ -37,5 +37,5 @@ def size_bytes(text: str) -> Decimal:
     """
     found = _SIZE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no size; write a number and a unit, such as 10Gi")
+        raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 10Gi")
     return Decimal(found[1]) * _FACTORS.get(found[2] or "", Decimal(1))

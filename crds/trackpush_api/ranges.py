@@ -12,7 +12,7 @@ _LOW_32 = 0xFFFF_FFFF
 
 
 class Range(NamedTuple):
-    """Addresses that are no client's: what they are, and who says so."""
+    """Addresses that cannot be a client's: what they are, and the source."""
 
     network: IPv4Network | IPv6Network
     what: str
@@ -20,7 +20,7 @@ class Range(NamedTuple):
     unwrap: Callable[[IPv6Address], tuple[IPv4Address, ...]] | None = None
     """Set for a way to write IPv4 in IPv6: the addresses inside are judged, whether or not the range is allowed."""
     closed: bool = False
-    """The range itself is denied as well: no public endpoint stands there, whatever is inside."""
+    """The range itself is denied as well: it contains no public endpoint."""
 
 
 def _low(address: IPv6Address) -> tuple[IPv4Address, ...]:

@@ -2,7 +2,7 @@
 
 `compile()` makes it, the server only reads it. It carries secret values (header values, signing secrets, client
 keys, the database's connection string, the journal's keys), so it is never logged and only ever stored in Secrets or
-kept in memory. Inbound keys stand in it as SHA-256 only.
+kept in memory. It contains only the SHA-256 of inbound keys.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class TlsMaterial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OAuth2(msgspec.Struct, frozen=True, kw_only=True):
-    """OAuth 2.0 client credentials (RFC 6749, section 4.4): with what a destination's tokens are had."""
+    """OAuth 2.0 client credentials (RFC 6749, section 4.4), for the tokens of a destination."""
 
     token_url: str
     client_id: str
@@ -72,7 +72,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     """All headers of the client, in order, among them the Authorization of basic and bearer auth."""
     oauth2: OAuth2 | None = None
-    """Where pushes get their Authorization from, when it is no fixed one."""
+    """Where pushes get their Authorization from, if it is not a fixed value."""
     tls: TlsMaterial | None = None
     signing: tuple[str, ...] = ()
     """Standard Webhooks secrets (``whsec_…``), first one first in the header; empty sends no signature."""
@@ -225,7 +225,7 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def digest_key(key: str) -> str:
-    """The form in which an inbound key stands in the table: lower-case hex SHA-256 of its UTF-8 bytes."""
+    """An inbound key's form in the table: lower-case hex SHA-256 of its UTF-8 bytes."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 

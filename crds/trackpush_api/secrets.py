@@ -123,7 +123,7 @@ class Resolver:
         return value
 
     def header_value(self, source: SecretSource, field: str) -> str | None:
-        """A value that may stand in a header: printable, one line."""
+        """A value that is valid in a header: printable, one line."""
         value = self.value(source, field)
         wrong = None if value is None else objection_to_value(value)
         return (

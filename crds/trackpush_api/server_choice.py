@@ -16,7 +16,7 @@ def find_server(
     """Which of these WebhookServers (``namespace/name``) the resource names, or leaves as the only one.
 
     Without a ``serverRef`` only the servers that allow its namespace count: nobody may make another tenant's choice
-    ambiguous. While it is ambiguous all the same, the server that serves the resource now (``served_by``) goes on with
+    ambiguous. While it is ambiguous nevertheless, the server that serves the resource now (``served_by``) stays with
     it, and the problem says so.
     """
     spec = webhook.spec

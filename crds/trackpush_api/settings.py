@@ -30,7 +30,7 @@ from trackpush_api.target import InvalidUrlError, read_url
 class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings and all problems. None when the spec is invalid, or the journal's place or a key of it isn't known.
 
-    Then what a server has stays: one that was told half of it could open another journal, or store in clear.
+    Then the server keeps its settings: with half of the new ones it could open another journal, or store in clear.
     """
 
     settings: ServerSettings | None

@@ -1,6 +1,6 @@
 """The routing table in shards: the contract between the operator, which writes them, and the servers, which mount them.
 
-A resource's shard depends on its name alone and for ever, so one changed resource rewrites one shard. Shards carry
+A resource's shard depends on its name alone and never changes, so one changed resource rewrites one shard. Shards carry
 client credentials (see `routing`): no error told here quotes a value. Pure.
 """
 
@@ -85,7 +85,7 @@ def decode(data: bytes) -> Shard:
     """Read a shard and check that everything in it belongs there.
 
     Raises:
-        ShardError: it is no shard that this version can read.
+        ShardError: this version cannot read the shard.
     """
     try:
         head = _HEAD.decode(data)
@@ -135,7 +135,7 @@ def join(shards: Iterable[Shard]) -> RoutingTable:
     by_name: dict[str, Shard] = {}
     for shard in shards:
         if shard.name in by_name:
-            raise ShardError(f"shard {shard.name} stands twice")
+            raise ShardError(f"duplicate shard {shard.name}")
         by_name[shard.name] = shard
     settings = by_name[SETTINGS].settings if SETTINGS in by_name else None
     if settings is None:

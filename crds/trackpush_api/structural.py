@@ -33,7 +33,7 @@ def _convert(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _flatten(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Resolve ``$ref`` and ``X or null``, keeping what stands beside them (description, default)."""
+    """Resolve ``$ref`` and ``X or null``, keeping their siblings (description, default)."""
     beside = {name: value for name, value in node.items() if name not in ("$ref", "anyOf")}
     if "$ref" in node:
         target = definitions[node["$ref"].rpartition("/")[2]]

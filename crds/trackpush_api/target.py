@@ -116,7 +116,7 @@ def _host(parts: SplitResult) -> tuple[str, IPv4Address | IPv6Address | None]:
         return _ipv4(name)
     if len(name) > _MAX_NAME or not all(_LABEL.fullmatch(label) for label in name.split(".")):
         raise InvalidUrlError(
-            f"the URL's host {name[:80]!r} is no host name: labels of letters, digits, - and _, separated by dots"
+            f"the URL's host {name[:80]!r} is not a host name: labels of letters, digits, - and _, separated by dots"
         )
     return name, None
 
@@ -129,7 +129,9 @@ def _ascii(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii").lower().removesuffix(".")
     except idna.IDNAError as error:
-        raise InvalidUrlError(f"the URL's host {host[:80]!r} is no internationalised host name (IDNA 2008)") from error
+        raise InvalidUrlError(
+            f"the URL's host {host[:80]!r} is not an internationalised host name (IDNA 2008)"
+        ) from error
 
 
 def _ipv4(host: str) -> tuple[str, IPv4Address]:
@@ -137,7 +139,7 @@ def _ipv4(host: str) -> tuple[str, IPv4Address]:
         return host, IPv4Address(host)
     except ValueError as error:
         raise InvalidUrlError(
-            f"the URL's host {host[:80]!r} is no canonical IPv4 address: write four decimal numbers"
+            f"the URL's host {host[:80]!r} is not a canonical IPv4 address: write four decimal numbers"
         ) from error
 
 
@@ -145,7 +147,7 @@ def _ipv6(host: str) -> tuple[str, IPv6Address]:
     try:
         address = IPv6Address(host)
     except ValueError as error:
-        raise InvalidUrlError(f"the URL's host [{host[:80]}] is no IPv6 address") from error
+        raise InvalidUrlError(f"the URL's host [{host[:80]}] is not an IPv6 address") from error
     if address.scope_id is not None:
         raise InvalidUrlError(f"the URL's host [{host[:80]}] names a zone: only a plain IPv6 address is taken")
     return str(address), address

@@ -84,7 +84,7 @@ def without_values(error: BaseException) -> str:
         return error.strerror  # without the file's name
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  a text that can't be made is no reason to lose the traceback
+    except Exception:  # noqa: BLE001  if the message can't be made, keep the traceback
         return HIDDEN
     return _cut(next(iter(text.splitlines()), "")[:_MOST_TEXT])
 

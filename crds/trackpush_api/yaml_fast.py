@@ -108,7 +108,7 @@ def _value(node: yaml.Node, loader: "CSafeLoader") -> Any:
         for key, value in node.value:
             name = _scalar(key, loader)
             if type(name) is not str:
-                raise ValueError("a key that is no text is unusual")
+                raise ValueError("a key that is not text is unusual")
             found[sys.intern(name)] = _value(value, loader)  # the same few names are in every client's file
         if len(found) == len(node.value):
             return found

@@ -96,7 +96,7 @@ class Cache:
     # what comes in
 
     def take_item(self, kind: Kind, body: Body) -> tuple[Item | None, Item] | None:
-        """Take in a resource of ours: what was known before and what is now, or None when it is older news."""
+        """Record the state of one of our kinds' objects; return before and after, or None if the state is stale."""
         item = item_of(kind, body)
         old = self.items.get(item.key)
         if (old is not None and old.version >= item.version) or self._graves.hold(item.key, item.version):
@@ -134,7 +134,7 @@ class Cache:
         return self._set_secret((metadata["namespace"], metadata["name"]), version_of(body), secret_of(body))
 
     def drop_secret(self, ref: Ref, version: int) -> bool:
-        """Take in that there is none; False when nobody cares, or it is older news."""
+        """Record a deletion; False if unreferenced or stale."""
         return self._set_secret(ref, version, None)
 
     def _set_secret(self, ref: Ref, version: int, secret: Secret | None) -> bool:

@@ -71,7 +71,7 @@ class Effects:
 
     def __init__(self) -> None:
         self.again: set[Key] = set()
-        """To be decided anew."""
+        """Keys to decide again."""
         self.parts: set[tuple[str, str]] = set()
         """Server and shard, to be written."""
         self.later: dict[Key, float] = {}
@@ -108,7 +108,7 @@ class Compiler:
         self._awaited: dict[str, set[Key]] = {}
 
     def adopt(self, table: Table) -> set[Key]:
-        """Begin with a server's table as it stands in the cluster, held until all of the keys given are decided."""
+        """Begin with a server's table from the cluster, held back until all of the keys given are decided."""
         self.tables[table.server] = table
         inside = {key_of(what) for what in table.ids() if not self._keeps(key_of(what))}
         for what in table.ids():

@@ -19,7 +19,7 @@ _log = structlog.get_logger("operator")
 
 
 class NoDefaultServerError(Exception):
-    """The file can't be read or is no WebhookServer; the text says what to do."""
+    """The file can't be read or is not a WebhookServer; the message says what to do."""
 
 
 def read(file: Path) -> Body:
@@ -33,7 +33,7 @@ def read(file: Path) -> Body:
     except (OSError, msgspec.DecodeError) as error:
         raise NoDefaultServerError(f"--default-server {file}: {error}; name a JSON file of a WebhookServer") from None
     if not isinstance(body, dict) or {name: body.get(name) for name in _WANTED} != _WANTED:
-        raise NoDefaultServerError(f"--default-server {file}: this is no WebhookServer of {SERVERS.api_version}")
+        raise NoDefaultServerError(f"--default-server {file}: this is not a WebhookServer of {SERVERS.api_version}")
     return body
 
 

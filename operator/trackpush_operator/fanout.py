@@ -9,7 +9,7 @@ from trackpush_operator.objects import Item, Key, Kind, resource_of, server_key
 
 
 def after_item(cache: Cache, old: Item | None, new: Item | None) -> set[Key]:
-    """A resource of ours was made, changed or deleted; the cache knows the new state."""
+    """An object of our three kinds was created, changed or deleted; the cache has the new state."""
     item = new or old
     assert item is not None
     if old is not None and new is not None and (old.uid, old.spec, old.created) == (new.uid, new.spec, new.created):

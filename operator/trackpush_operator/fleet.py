@@ -48,7 +48,7 @@ class _Owned(Generic[_T]):
 
 
 class Fleet:
-    """What runs, or is to run, for the servers. Servers are told by ``namespace/name``."""
+    """What runs, or is to run, for the servers, by ``namespace/name``."""
 
     def __init__(self, graves: Graves) -> None:
         self.children: _Owned[Child] = _Owned(graves)

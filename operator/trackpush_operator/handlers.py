@@ -2,7 +2,7 @@
 
 Facts about kopf 1.45 that shape this: its other handlers (create, update, resume, daemons, timers) and its finalizers
 and progress write to every object, so there are none; exceptions in ``on.event`` are swallowed, so the handler tells
-of them itself; after a reconnect it lists anew and shows what is there, but never what was deleted meanwhile, so such
+of them itself; after a reconnect it lists again and reports existing objects, never those deleted meanwhile, so such
 a burst of listed objects is watched for what it lacks (`relists`).
 """
 

@@ -32,10 +32,10 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def why_dead(vitals: Vitals) -> list[str]:
-    """Reasons to start the process anew; none while all is well."""
+    """Reasons to restart the process; empty if healthy."""
     if not vitals.active:
         return []
-    reasons = [f"queue {name} stands still" for name, seconds in vitals.stalled.items() if seconds > _STALLED]
+    reasons = [f"queue {name} makes no progress" for name, seconds in vitals.stalled.items() if seconds > _STALLED]
     if vitals.watches_down > _WATCHES_DOWN:
         reasons.append("nothing is watched")
     if vitals.resynced_ago > 3 * vitals.resync_seconds:

@@ -129,7 +129,7 @@ class Intake:
             self._state.queues.decide.add(key)
 
     def _repair(self, child: Child, body: Body | None) -> None:
-        """A Secret of ours was changed or deleted by somebody else."""
+        """Somebody else changed or deleted a Secret that the operator owns."""
         server = server_of(child)
         if child.component != ROUTING:
             self._rebuild({server})

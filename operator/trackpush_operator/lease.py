@@ -64,7 +64,7 @@ class Lease:
             await asyncio.sleep(self._seconds / 10 * random.uniform(0.8, 1.2))  # noqa: S311  spreads load
 
     async def hold(self) -> None:
-        """Renew for ever.
+        """Renew until cancelled.
 
         Raises:
             LeaseLostError: it can't be renewed, or isn't ours any more.

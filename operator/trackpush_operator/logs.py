@@ -83,7 +83,7 @@ class _Lines(structlog.PrintLogger):
 
 
 class _Bridge(logging.Handler):
-    """Libraries' warnings as lines of ours: which and where; their text may hold what an object held."""
+    """Log libraries' warnings by category and place only: their text can contain an object's values."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None

@@ -73,7 +73,7 @@ class Metrics:
             registry=self.registry,
         )
         self.restarts = Counter(
-            "trackpush_operator_watch_restarts", "Times that all watches were started anew.", registry=self.registry
+            "trackpush_operator_watch_restarts", "Number of restarts of all watches.", registry=self.registry
         )
         self.missed = Counter(
             "trackpush_operator_missed_changes",

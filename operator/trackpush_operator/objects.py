@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """One resource of ours: what the queues hold."""
+    """Key of an object of our three kinds: what the queues hold."""
 
     kind: Kind
     namespace: str
@@ -62,7 +62,7 @@ class Links(NamedTuple):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A resource of ours."""
+    """An object of our three kinds."""
 
     key: Key
     uid: str
@@ -113,7 +113,7 @@ class Pod(NamedTuple):
 
 
 def version_of(body: Body) -> int:
-    """The resource version, which has an order in every API server that there is (official since 1.35)."""
+    """The resource version. It is ordered in every API server (officially since 1.35)."""
     text = body["metadata"].get("resourceVersion", "")
     return int(text) if text.isdigit() else 0
 

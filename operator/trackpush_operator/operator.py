@@ -191,7 +191,7 @@ class Operator:
             await asyncio.sleep(_KINDS_PAUSE)
 
     async def _first_lists(self, sync: Sync, routing: Routing) -> None:
-        """Learn everything, then what stands in the routing Secrets. Until then nothing is decided."""
+        """List everything, then read the routing Secrets. Until then nothing is decided."""
         while not self.state.complete:
             try:
                 await sync.everything()
@@ -205,7 +205,7 @@ class Operator:
         _log.info("synced", resources=len(self.state.cache.items), servers=len(self.state.cache.servers))
 
     async def _first_answers(self) -> None:
-        """Let the pods answer once before statuses are touched: after a restart most say what stands there already."""
+        """Let the pods answer once before statuses are touched: after a restart most statuses are right already."""
         for server in self.state.cache.servers:
             self.state.queues.readback.add(server)
         with contextlib.suppress(TimeoutError):

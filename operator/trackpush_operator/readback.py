@@ -25,7 +25,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=5, sock_connect=3)
 _SOON: Final = 0.2
 _PENDING_LONGEST: Final = 2.0
 _SETTLED: Final = 15.0
-"""Seconds between two questions. With the settled one, a failing endpoint is told of well within a minute."""
+"""Seconds between two questions. With the settled one, a failing endpoint is reported well within a minute."""
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _UNAUTHORIZED: Final = 401
 _NO_TABLE: Final = 503
@@ -126,7 +126,7 @@ class Readback:
             url = f"http://{address}{path}"
             async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
                 if answer.status == _UNAUTHORIZED and not is_last:
-                    self._tokens.pop(server, None)  # it was made anew; the next try reads it
+                    self._tokens.pop(server, None)  # it was created again; the next try reads it
                     continue
                 if answer.status not in (200, _NO_TABLE):
                     raise _BadAnswerError(f"{path} answered {answer.status}")

@@ -27,7 +27,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(NamedTuple):
-    """How the pods of a server stand to one shard."""
+    """How many pods of a server have loaded one shard."""
 
     ready: bool
     asked: bool
@@ -72,7 +72,7 @@ class Readings:
         return reading is not None and not reading.error
 
     def state(self, server: str, part: Part, now: float) -> State:
-        """How its ready pods stand to a shard now."""
+        """How many of its ready pods have loaded a shard now."""
         ready = self._fleet.ready_pods(server)
         readings = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
         answers = [one for one in readings if one is not None and not one.error]

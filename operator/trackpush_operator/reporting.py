@@ -1,4 +1,4 @@
-"""Statuses and Events: gather → decide → patch, where anything differs from what stands there."""
+"""Statuses and Events: gather → decide → patch, if anything differs from the present status."""
 
 from typing import Final
 

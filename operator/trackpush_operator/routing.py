@@ -1,4 +1,4 @@
-"""Routing tables → Secrets: adopts what stands there, writes changed shards only, has the pods look at once.
+"""Routing tables → Secrets: adopts existing ones, writes changed shards only, makes the pods look at once.
 
 The most dangerous thing that an operator can do is to write a table of which it knows half: clients are answered with
 401 then. So a table is held (`Compiler.is_held`) until every resource that could be in it was decided about.
@@ -45,7 +45,7 @@ class Routing:
         """Servers of which something was written since their pods were last touched."""
 
     async def adopt(self, key: Key) -> None:
-        """Begin with the table of a WebhookServer that is new to this process as it stands in the cluster."""
+        """Read the table of a WebhookServer that is new to this process from the cluster."""
         table = Table(key.full_name)
         labels = {MANAGED_BY_LABEL: MANAGER, INSTANCE_LABEL: key.name, COMPONENT_LABEL: ROUTING}
         selector = ",".join(f"{name}={value}" for name, value in labels.items())

@@ -20,7 +20,7 @@ _OWN_KINDS: Final = frozenset(api.kind for api in OWN)
 
 
 class Sync:
-    """Lists, and takes in what they say, what is no longer there included."""
+    """Lists all objects and records them, deletions included."""
 
     def __init__(self, cluster: Cluster, state: State, intake: Intake, namespaces: tuple[str, ...]) -> None:
         self._cluster = cluster
@@ -74,7 +74,7 @@ class Sync:
             for body in page.items:
                 changes += self._intake.take(kind, body)
                 seen.add((body["metadata"].get("namespace", ""), body["metadata"]["name"]))
-            await asyncio.sleep(0)  # leases and probes go on between pages
+            await asyncio.sleep(0)  # let the lease and the probes run between pages
         for namespace, name in self._known(kind, scope) - seen:
             changes += self._intake.drop(kind, namespace, name, version)
         return changes

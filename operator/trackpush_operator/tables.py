@@ -4,7 +4,7 @@ A shard's contents are numbered: each change raises the number that is wanted, e
 revision that a pod can report stands for one. So it is known of every single resource whether what pods serve holds
 it, without another resource's change in the same shard making it doubtful.
 
-A table begins as what stands in the cluster (`Table.seed`), and a resource's entry changes only by a decision about
+A table begins with the cluster's content (`Table.seed`), and a resource's entry changes only by a decision about
 that very resource. So an operator that starts, or that can't decide something, takes nothing away from anybody.
 """
 
@@ -60,7 +60,7 @@ class Part:
         self._order: deque[str] = deque()
 
     def seed(self, shard: Shard) -> None:
-        """Begin with what stands in the cluster."""
+        """Begin with the cluster's content."""
         for account in shard.accounts:
             self._store(("account", account.name), account)
         for destination in shard.destinations:
@@ -74,7 +74,7 @@ class Part:
         self._remember(shard.revision, 0)
 
     def is_intact(self, data: bytes) -> bool:
-        """Whether this, as it stands in the cluster, is what was last written or seeded."""
+        """Whether this, read from the cluster, is what was last written or seeded."""
         try:
             shard = shards.decode(data)
         except shards.ShardError:
@@ -83,7 +83,7 @@ class Part:
         return shard.revision == self.revision and _digest(bare) == self._digest
 
     def spoil(self) -> None:
-        """What stands in the cluster isn't what was written, or can't be read: write it anew whatever it is."""
+        """The cluster's content differs from what was written, or can't be read: write it again in any case."""
         self._exists = True
         self._digest = None
         self._wanted = self._started + 1
@@ -113,7 +113,7 @@ class Part:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing in it, and nothing stands in the cluster."""
+        """Whether both the table and the cluster's content are empty."""
         return not self.entries and not self._exists
 
     @property
@@ -132,7 +132,7 @@ class Part:
         return self._numbers.get(self.revision, self._written)
 
     def begin(self, revision: Callable[[], str]) -> Attempt | None:
-        """What to write now; None when what stands in the cluster is right already."""
+        """What to write now; None when the cluster's content is right already."""
         self._started += 1
         number = self._wanted = self._started
         contents = self._contents()
@@ -154,7 +154,7 @@ class Part:
 
     @property
     def written(self) -> int:
-        """The number of what stands in the cluster."""
+        """The revision of the cluster's content."""
         return self._written
 
     def changed_since(self, number: int) -> list[Id]:
@@ -166,7 +166,7 @@ class Part:
         return self._needs.get(what, 0)
 
     def is_written(self, what: Id) -> bool:
-        """Whether what stands in the cluster holds the entry as it should be."""
+        """Whether the cluster's content has the entry as it should be."""
         return self._written >= self.need(what)
 
     def number_of(self, revision: str | None) -> int:

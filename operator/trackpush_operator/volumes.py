@@ -1,6 +1,6 @@
 """The volume of a server on SQLite: grown when the spec asks for more, where its storage class allows that.
 
-A StatefulSet's claims can't be changed, and a StatefulSet that is made again takes over the claim that there is. So the
+A StatefulSet's claims can't be changed, and a StatefulSet that is created again takes over the existing claim. So the
 claim itself is looked at, until it is as the spec says.
 """
 

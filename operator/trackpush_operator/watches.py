@@ -1,6 +1,6 @@
 """Keeps kopf's watches running, and notices what they leave out.
 
-kopf's tasks run beside ours, in one loop; when one of them ends, all are ended and started anew. `kopf.operator` itself
+kopf's tasks run beside ours, in one loop; when one of them ends, all are ended and restarted. `kopf.operator` itself
 isn't used: at its end it cancels every task of the loop that was started after it, ours too.
 """
 
@@ -49,7 +49,7 @@ class Watches:
         self._again = asyncio.Event()
         self.on_start: Callable[[], None] = lambda: None
         self.on_list: Callable[[], None] = lambda: None
-        """Called when a kind was listed anew: the API server is back."""
+        """Called when a kind was listed again: the API server is back."""
         self.down_since: float | None = None
         """Loop time since when no watches have run for long; None while they do."""
         self._begun = math.inf
@@ -69,11 +69,11 @@ class Watches:
             self._lists.setdefault(kind, _List()).saw(body)
 
     def restart(self) -> None:
-        """End all watches and start them anew: with other kinds, or because they are blind."""
+        """Restart all watches: with other kinds, or because they receive nothing."""
         self._again.set()
 
     async def run(self) -> None:
-        """Watch for ever."""
+        """Watch until cancelled."""
         loop = asyncio.get_running_loop()
         pause, is_first = _PAUSE, True
         while True:
@@ -121,7 +121,7 @@ class Watches:
     async def guard(self) -> None:
         """Run until cancelled: when a kind of Trackpush goes, or a watch ends, start all watches again.
 
-        kopf goes on without a watch that failed, as after a CustomResourceDefinition was replaced, and tells nobody.
+        If a watch fails, for example after a CustomResourceDefinition was replaced, kopf continues without it silently.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -182,7 +182,7 @@ class Watches:
             await asyncio.gather(*tasks, restart, *listing, return_exceptions=True)
 
     async def compare_lists(self) -> None:
-        """For ever: when kopf listed a kind anew and left out what is known, list it, to learn what was deleted."""
+        """Loop: when kopf listed a kind again and a known object is missing, list the kind to learn of deletions."""
         while True:
             await asyncio.sleep(_QUIET / 2)
             now = asyncio.get_running_loop().time()

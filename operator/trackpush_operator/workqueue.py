@@ -100,7 +100,7 @@ class WorkQueue(Generic[K]):
         while self._later:
             due, _, key = self._later[0]
             if self._due.get(key) != due:
-                heapq.heappop(self._later)  # added sooner, or anew
+                heapq.heappop(self._later)  # added sooner, or again
                 continue
             if due > now:
                 return due - now
@@ -162,7 +162,7 @@ class WorkQueue(Generic[K]):
 async def work(
     queue: WorkQueue[K], handle: Callable[[K], Awaitable[None]], failed: Callable[[K, Exception], None]
 ) -> None:
-    """Work for ever; several may work on one queue. ``failed`` tells of what went wrong, and mustn't raise."""
+    """Work until cancelled; several workers may share one queue. ``failed`` reports failures and must not raise."""
     while True:
         key = await queue.take()
         try:

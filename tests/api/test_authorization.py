@@ -91,7 +91,7 @@ def test_fixed_credentials_are_a_header_and_need_no_token(auth: str, value: str)
     [
         ("tokenUrl: https", "tokenUrl: http", Reason.INVALID, "tokenUrl: plain http is refused"),
         ("oauth2/token\n", "oauth2/token#part\n", Reason.INVALID, "tokenUrl: has a fragment"),
-        ('"push"', '"push track"', Reason.INVALID, "scopes[0]: is no scope"),
+        ('"push"', '"push track"', Reason.INVALID, "scopes[0]: is not a scope"),
         ("key: id}", "key: idd}", Reason.SECRET_KEY_NOT_FOUND, 'Secret "keys" has no key "idd"'),
         ("name: keys, key: secret", "name: kezs, key: secret", Reason.SECRET_NOT_FOUND, 'Secret "kezs" is not in'),
         ('"s3cret+"', '""', Reason.SECRET_VALUE_INVALID, 'key "secret" of Secret "keys" is empty'),

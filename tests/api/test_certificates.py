@@ -42,11 +42,11 @@ def test_what_belongs_together_is_taken() -> None:
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({"ca": "nonsense"}, "spec.tls.ca", "is no certificate in PEM"),
-        ({"ca": KEY}, "spec.tls.ca", "is no certificate in PEM"),
-        ({"certificate": "nonsense", "private_key": KEY}, "spec.tls.certificate", "is no certificate in PEM"),
-        ({"certificate": CHAIN, "private_key": "nonsense"}, "spec.tls.privateKey", "is no private key in PEM"),
-        ({"certificate": CHAIN, "private_key": CHAIN}, "spec.tls.privateKey", "is no private key in PEM"),
+        ({"ca": "nonsense"}, "spec.tls.ca", "is not a certificate in PEM"),
+        ({"ca": KEY}, "spec.tls.ca", "is not a certificate in PEM"),
+        ({"certificate": "nonsense", "private_key": KEY}, "spec.tls.certificate", "is not a certificate in PEM"),
+        ({"certificate": CHAIN, "private_key": "nonsense"}, "spec.tls.privateKey", "is not a private key in PEM"),
+        ({"certificate": CHAIN, "private_key": CHAIN}, "spec.tls.privateKey", "is not a private key in PEM"),
         ({"certificate": CHAIN, "private_key": ENCRYPTED}, "spec.tls.privateKey", "put it into the Secret without a"),
         ({"certificate": CHAIN, "private_key": OTHER_KEY}, "spec.tls.privateKey", "is not the key of spec.tls.cert"),
         ({"certificate": CA + CHAIN, "private_key": KEY}, "spec.tls.certificate", "own certificate must come first"),

@@ -124,7 +124,7 @@ def test_the_samples_are_clean() -> None:
         ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),
         ("basePath: /rms/in/api", "basePath: /rms/sr/api", "Shiprocket's panel refuses"),
         ("allowedCIDRs: []", "allowedCIDRs: ['1:2:3:4:5::6:7:8:9/64']",
-         "spec.egress.allowedCIDRs[0]: '1:2:3:4:5::6:7:8:9/64' is no CIDR"),
+         "spec.egress.allowedCIDRs[0]: '1:2:3:4:5::6:7:8:9/64' is not a CIDR"),
         ("basePath: /rms/in/api", "autoscaling: {maxReplicas: 4}", "SQLite serves one replica: remove autoscaling"),
         ("basePath: /rms/in/api", "autoscaling: {maxReplicas: 1}", "minReplicas is more than maxReplicas"),
         ("basePath: /rms/in/api", "replicas: 2", "SQLite serves one replica: set replicas to 1"),

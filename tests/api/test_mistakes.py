@@ -683,7 +683,7 @@ MISTAKES = {
         "signing: whsec_",
         "signing: secret_",
         (
-            "acme.yaml:23: PushConfig acme/oms spec.signing.secrets[0]: the Secret's value is no signing "
+            "acme.yaml:23: PushConfig acme/oms spec.signing.secrets[0]: the Secret's value is not a signing "
             "secret: whsec_ and base64 of 24 to 64 bytes"
         ),
     ),
@@ -691,8 +691,8 @@ MISTAKES = {
         "-----BEGIN CERTIFICATE-----",
         "-----BEGIN CERTIFICAT-----",
         (
-            "acme.yaml:25: PushConfig acme/oms spec.tls.ca: the Secret's value is no certificate in PEM; it "
-            "must hold -----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----"
+            "acme.yaml:25: PushConfig acme/oms spec.tls.ca: the Secret's value is not a certificate in PEM; it "
+            "must contain -----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----"
         ),
     ),
     "number in stringData": Mistake(

@@ -129,7 +129,7 @@ def test_a_field_of_a_later_version_is_ignored() -> None:
     ("parts", "expected"),
     [
         (lambda whole: whole[1:], "no settings"),
-        (lambda whole: [*whole, whole[1]], "stands twice"),
+        (lambda whole: [*whole, whole[1]], "duplicate shard"),
         (lambda whole: [*whole, Shard(server="t/other", name="62")], "shards of t/other"),
     ],
 )

@@ -18,5 +18,5 @@ def test_a_size_is_read_as_kubernetes_reads_it(text: str, expected: int) -> None
 
 @pytest.mark.parametrize("text", ["", "Gi", "ten", "10GB", "-1Gi x"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="is not a size"):
         size_bytes(text)

@@ -51,7 +51,7 @@ def test_a_changed_password_is_another_revision_and_no_log_of_the_settings_shows
          'Secret "db" has no key "dsn" (found: "url"); add it or fix the key'),
         ("DSN", "", "key", "SecretValueInvalid", 'key "dsn" of Secret "db" is empty; set it'),
         ("DSN", "mysql://u:s3cret@h/d", "key", "SecretValueInvalid",
-         'key "dsn" of Secret "db" is no PostgreSQL URL; write postgresql://USER:PASSWORD@HOST:5432/DATABASE'),
+         'key "dsn" of Secret "db" is not a PostgreSQL URL; write postgresql://USER:PASSWORD@HOST:5432/DATABASE'),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_the_secret_is_told_and_there_is_no_table(
@@ -81,7 +81,7 @@ def test_urls_that_the_driver_can_use(dsn: str) -> None:
 @pytest.mark.parametrize(
     ("dsn", "told"),
     [
-        ("host=h dbname=d", "is no PostgreSQL URL"),
+        ("host=h dbname=d", "is not a PostgreSQL URL"),
         ("postgresql:///d", "names no host"),
         ("postgresql://u:p@h,/d", "names no host"),
         ("postgresql://u:p@w@h/d", "percent-encoded"),
@@ -89,7 +89,7 @@ def test_urls_that_the_driver_can_use(dsn: str) -> None:
         ("postgresql://u:p/w@h/d", "percent-encoded"),
         ("postgresql://u:p w@h/d", "percent-encoded"),
         ("postgresql://[h/d", "can't be read as a URL"),
-        ("postgresql://h:99999/d", "a port that is no number from 1 to 65535"),
+        ("postgresql://h:99999/d", "a port that is not a number from 1 to 65535"),
         ("postgresql://h/d?connect_timeout=3&channel_binding=require", "remove channel_binding, connect_timeout"),
         ("postgresql://h/d?sslmode=on", "write one of disable, allow, prefer, require, verify-ca, verify-full"),
         ("postgresql://h/d?target_session_attrs=standby", "write one of any, primary, read-write"),

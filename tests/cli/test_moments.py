@@ -18,7 +18,7 @@ def test_a_duration_is_read(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "h", "5 s", "5s!", "-5s", "s5"])
 def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
 
@@ -37,7 +37,7 @@ def test_a_moment_is_read(text: str, moment: datetime) -> None:
 
 
 def test_a_text_that_is_no_moment_says_what_may_be_written() -> None:
-    with pytest.raises(ValueError, match=r"'yesterday' is no time; write 2h"):
+    with pytest.raises(ValueError, match=r"'yesterday' is not a time; write 2h"):
         parse_moment("yesterday", NOW)
 
 

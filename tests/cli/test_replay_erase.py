@@ -184,7 +184,7 @@ async def test_a_wrong_token_or_address_says_what_to_do(rig: Rig, tmp_path: Path
     (tmp_path / "other").write_text("another-token")
     other = await refused("--admin", rig.server.admin_address, "--token-file", str(tmp_path / "other"))
     assert "it refuses this token; compare it with the server's --admin-token-file" in other
-    assert "this is no admin port of a Trackpush server" in await refused("--admin", rig.server.address)
+    assert "this is not the admin port of a Trackpush server" in await refused("--admin", rig.server.address)
     assert "no answer (ConnectionRefusedError" in await refused("--admin", "127.0.0.1:1")
     assert "--token-file" in await refused("--token-file", str(tmp_path / "none"))
     assert "give http://HOST:PORT" in await refused("--admin", "ftp://x")

@@ -192,12 +192,12 @@ def test_a_url_that_is_none_is_refused(url: str, body: str) -> None:
         ((), "--url and --aggregator are needed"),
         (
             ("--url", "http://x", "--aggregator", "fedex"),
-            "'fedex' is no aggregator; one of clickpost, shiprocket, shipway",
+            "'fedex' is not an aggregator; use one of clickpost, shiprocket, shipway",
         ),
         (("--url", "http://x", "--aggregator", "clickpost", "--key-in", "body"), "contain no key"),
         (("--url", "http://x", "--aggregator", "clickpost", "--file", "/nowhere"), "--file /nowhere: No such file"),
         (("--url", "http://x", "--aggregator", "clickpost", "--key-file", "/nowhere"), "--key-file /nowhere"),
-        (("--url", "http://x", "--aggregator", "clickpost", "--time", "soon"), "'soon' is no time"),
+        (("--url", "http://x", "--aggregator", "clickpost", "--time", "soon"), "'soon' is not a time"),
         (("--url", "http://x", "--aggregator", "clickpost", "--status", "EATEN"), "EATEN"),
     ],
 )

@@ -140,7 +140,7 @@ def _change_a_format(schema: dict[str, Any]) -> None:
     [
         (_remove_a_field, "notification.shipment.courier: is gone"),
         (_make_optional, "notification.test: is not always there any more"),
-        (_remove_a_code, "notification.status.code: LOST can't be told any more"),
+        (_remove_a_code, "notification.status.code: LOST can no longer be derived"),
         (_remove_null, "notification.occurredAt: anyOf was"),
         (_allow_null, "notification.shipment.direction: may be null"),
         (_allow_more, "notification.status.remark: may be longer than 2048 characters"),

@@ -307,7 +307,7 @@ def test_the_command_moves_and_tells_and_takes_no_url_from_its_arguments(
     assert run([*arguments, "--to-dsn-file", str(tmp_path / "wrong")]) == 2
     told = capsys.readouterr().err
     assert "name where to" in told
-    assert "is no PostgreSQL URL" in told
+    assert "is not a PostgreSQL URL" in told
     assert "s3cret" not in told
 
     assert run([*arguments, "--to-dsn-file", str(tmp_path / "dsn")]) == 0

@@ -143,7 +143,7 @@ def test_a_denied_network_holds_in_every_form_of_its_addresses() -> None:
 
 
 def test_a_cidr_that_is_none_is_named() -> None:
-    with pytest.raises(ValueError, match=r"egress\.allowedCIDRs: '10\.0\.0\.0/99' is no CIDR"):
+    with pytest.raises(ValueError, match=r"egress\.allowedCIDRs: '10\.0\.0\.0/99' is not a CIDR"):
         guard_for(Egress(allowed_cidrs=("10.0.0.0/99",)))
 
 

@@ -1,4 +1,4 @@
-"""Work that goes on beside everything else, from the start of a server to its end."""
+"""Background tasks that run from the start of a server to its end."""
 
 import asyncio
 from abc import ABC, abstractmethod

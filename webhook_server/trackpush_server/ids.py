@@ -32,7 +32,7 @@ def parse_push_id(text: str) -> tuple[bytes, str]:
     """The update's key and the PushConfig's tag.
 
     Raises:
-        ValueError: the text is no push id.
+        ValueError: the text is not a push id.
     """
     match = _PUSH_ID.fullmatch(text)
     if match is None:

@@ -20,7 +20,7 @@ Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``dra
 ``filter_expression_failed`` · ``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` ·
 ``token_renewal_failed`` · ``admin_token_refused`` · ``login`` · ``login_refused`` · ``traces_not_exported`` ·
 ``library_warning`` · ``task_failed``.
-Where ``held_back`` stands, that many lines like it were left out before this one.
+``held_back`` is the number of similar lines that were suppressed before this one.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ def configure(
 ) -> None:
     """Set up logging for the process; without a format, console on a terminal and JSON elsewhere.
 
-    ``receiver`` is the number of a receiving process; it stands in each of its lines.
+    ``receiver`` is the number of a receiving process; each of its lines contains it.
     """
     out = stream or sys.stderr
     chosen = log_format or ("console" if out.isatty() else "json")

@@ -64,7 +64,7 @@ def _breaks(old: Schema, new: Schema, path: str) -> Iterator[str]:
             yield f"{path}: {word} was {old.get(word)!r} and is {new.get(word)!r}"
     gone = [value for value in old.get("enum", []) if value not in new.get("enum", [])]
     if gone:
-        yield f"{path}: {', '.join(map(str, gone))} can't be told any more"
+        yield f"{path}: {', '.join(map(str, gone))} can no longer be derived"
     if "enum" in old and None in new.get("enum", []) and None not in old["enum"]:
         yield f"{path}: may be null"
     if new.get("maxLength", _ENDLESS) > old.get("maxLength", _ENDLESS):

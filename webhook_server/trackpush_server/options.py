@@ -1,4 +1,4 @@
-"""What a start of the server is told: the command line's options, without the command line."""
+"""Server options."""
 
 from pathlib import Path
 

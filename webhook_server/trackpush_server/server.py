@@ -1,6 +1,6 @@
 """Puts the boxes together: starts them in order, and drains them in order.
 
-Start: routing table and sockets first, because they can refuse; then the journal, the dispatcher (which goes on with
+Start: routing table and sockets first, because they can refuse; then the journal, the dispatcher (which continues with
 what is pending), the admin port, and last the public port. End, on SIGTERM or SIGINT: unready, no new connections,
 requests under way are answered, attempts under way end or are cut after the grace, outcomes reach the disk. A second
 signal ends at once, which is as safe as a kill: nothing that was answered with 200 is only in memory.

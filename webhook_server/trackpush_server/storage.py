@@ -75,7 +75,7 @@ class Store:
         )
 
     def check(self) -> None:
-        """See that a server may start on this storage; a fault that may pass by itself is no reason not to.
+        """Check that a server may start on this storage; a transient fault does not prevent the start.
 
         Raises:
             CannotStartError: it may not; the message says what to do.
@@ -96,10 +96,10 @@ class Store:
         return await self.journal.prove() if isinstance(self.journal, SqliteJournal) else None
 
     def use(self, server: ServerSettings) -> None:
-        """Make new connections as this says; existing ones go on.
+        """Use these settings for new connections; existing ones stay.
 
         A running server keeps its journal: another one would not know what was answered with 200. So another place is
-        refused and named among the `problems`, and this server goes on with what it has.
+        refused and listed in `problems`, and this server keeps its settings.
         """
         storage = server.storage
         why_not = self._why_not(storage)

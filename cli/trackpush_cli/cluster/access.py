@@ -54,7 +54,7 @@ class ClusterAccess:
                 f"no cluster: {str(error).strip().rstrip('.')}; set KUBECONFIG, or pass --kubeconfig and --context."
                 f" Without a cluster: {instead}"
             ) from None
-        # One try: a wrong address should be told of at once, not after three time-outs.
+        # One try: report a wrong address at once, not after three timeouts.
         self.client.rest_client.pool_manager.connection_pool_kw["retries"] = urllib3.Retry(0)
         named = flags.context or active["name"]
         contexts = {

@@ -99,6 +99,6 @@ def _read(destination: Destination, webhook_id: str, body: bytes) -> tuple[str |
     try:
         notification = msgspec.json.decode(body, type=_Canonical)
     except msgspec.MsgspecError as error:
-        return None, None, (f"the body is no canonical notification: {error}",)
+        return None, None, (f"the body is not a canonical notification: {error}",)
     wrong = () if notification.id == webhook_id else (f"webhook-id {webhook_id!r} is not the body's id",)
     return notification.status.code, notification.late, wrong

@@ -13,7 +13,7 @@ import msgspec
 from trackpush_server.ids import without_occurrence
 
 KEPT = 5000
-"""So many ended pushes are remembered, as a demo may go on for days. A double that comes later counts as foreign."""
+"""Number of ended pushes to remember: a demo can run for days. A later duplicate counts as foreign."""
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Reads resources and bodies with the project's own parts, for the sides of the demo that stand beside the server."""
+"""Reads resources and bodies with the project's own parts, for the demo's aggregators and clients."""
 
 import time
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Clients' endpoints: name, egress rules, TCP and TLS, by the very code that connects for pushes. Nothing is sent.
 
-Seen from this machine, which may stand elsewhere than the server: what can't be reached from here is a warning where
+Seen from this machine, which can be in another network than the server: an unreachable endpoint is a warning if
 the server is in a cluster, whose own opinion is the condition Delivering. What the egress rules refuse is refused
 anywhere.
 """

@@ -102,7 +102,7 @@ def _probe(url: str, what: str, reply: _Reply) -> Outcome:
     if reply.status in _UNAVAILABLE:
         advice = "see whether the server's pods are ready: trackpush status"
         return fail("probe", url, f"{what} is answered {reply.status} by {_who(reply)}", advice)
-    advice = "see what stands in front of the server: log-in pages, bot protection and methods that are not allowed"
+    advice = "check what is in front of the server: log-in pages, bot protection, methods that are not allowed"
     return fail("probe", url, f"{what} is answered {reply.status} by {_who(reply)}", advice)
 
 

@@ -47,9 +47,9 @@ _FUNCTIONS = (
 _SYNTAX = (
     (r"token recognition error at: '= ?'", "one = too few or too many; write == to compare"),
     (r"token recognition error at: '['\"]", "a quote opens here and is not closed; close it"),
-    (r"input 'and'", "and is no operator of CEL; write &&"),
-    (r"input 'or'", "or is no operator of CEL; write ||"),
-    (r"input 'not'", "not is no operator of CEL; write !"),
+    (r"input 'and'", "and is not an operator of CEL; write &&"),
+    (r"input 'or'", "or is not an operator of CEL; write ||"),
+    (r"input 'not'", "not is not an operator of CEL; write !"),
 )
 """What the runtime's messages mean to the author of an expression."""
 _CODES = {
@@ -99,7 +99,7 @@ class Expression:
         """Whether it is true for these variables, by their qualified names.
 
         Raises:
-            EvaluationError: it has no answer, or one that is no bool.
+            EvaluationError: the expression has no result, or one that is not a bool.
         """
         try:
             answer = self._program.eval(data=variables)

@@ -13,7 +13,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class Constant(NamedTuple):
-    """A literal; ``text`` is None for what is no string."""
+    """A literal; ``text`` is None if it is not a string."""
 
     text: str | None
     size: int
@@ -58,7 +58,7 @@ class Loop(NamedTuple):
     over: "Node"
     start: "Node"
     steps: tuple["Node", ...]
-    """Evaluated for each value: whether to go on, and the step."""
+    """Evaluated for each value: whether to continue, and the step."""
     result: "Node"
 
 

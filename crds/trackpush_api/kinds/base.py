@@ -45,7 +45,7 @@ def checked_by(*entries: dict[str, str]) -> ConfigDict:
 
 
 def list_map(*keys: str) -> dict[str, Any]:
-    """Schema extras of a list whose entries are told apart by these fields."""
+    """Schema extras of a list whose entries have these fields as their key."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
@@ -70,6 +70,6 @@ class SecretKeySelector(ApiModel):
 
 
 class SecretSource(ApiModel):
-    """A value that stands in a Secret."""
+    """A value from a Secret."""
 
     secret_key_ref: SecretKeySelector = Field(description="The Secret and the key that hold the value.")

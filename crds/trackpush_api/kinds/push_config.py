@@ -57,7 +57,7 @@ class Header(ApiModel):
         description="Header name; Host, Content-Length, webhook-id and the like are ours.",
     )
     value: Annotated[str, Field(max_length=8192, pattern=patterns.HEADER_VALUE)] | None = Field(
-        None, description="A value that is no secret."
+        None, description="A value that is not secret."
     )
     value_from: SecretSource | None = Field(None, description="The value from a Secret.")
 
@@ -88,7 +88,7 @@ class OAuth2ClientCredentials(ApiModel):
         alias="tokenUrl",
         pattern=patterns.URL,
         max_length=2048,
-        description="Where tokens are had.",
+        description="OAuth 2.0 token endpoint.",
         json_schema_extra=also(_NO_PASSWORD),
     )
     client_id: SecretSource = Field(description="Client id.")

@@ -1,6 +1,6 @@
 """The port over ``kubernetes.aio``: paths and bodies are ours, connections, TLS and credentials are the library's.
 
-Too many requests (429) are waited for as the server says, a few times; what else fails is told to the caller, who has
+On 429 the client waits as the server says, a few times. Other failures are the caller's, who has
 a queue with back-off and knows better what to do first.
 """
 
@@ -58,7 +58,7 @@ class KubernetesCluster:
         await self._client.close()
 
     async def pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
-        """See `Cluster`. A list whose continue token expires begins anew: a page may come twice, none is left out."""
+        """See `Cluster`. A list whose continue token expires starts again: a page can come twice, none is left out."""
         for attempt in range(_LIST_ATTEMPTS):
             try:
                 async for page in self._pages(api, namespace, selection):
@@ -185,7 +185,7 @@ def _decode(data: bytes, method: str, path: str) -> Body:
     try:
         answer = msgspec.json.decode(data)
     except msgspec.DecodeError as error:
-        raise UnavailableError(f"{method} {path}: the answer is no JSON") from error
+        raise UnavailableError(f"{method} {path}: the answer is not JSON") from error
     return answer if isinstance(answer, dict) else {}
 
 

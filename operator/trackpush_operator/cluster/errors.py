@@ -21,7 +21,7 @@ class ConflictError(ClusterError):
 
 
 class GoneError(ClusterError):
-    """The resource version or the continue token is too old (410): list anew."""
+    """The resource version or the continue token is too old (410): list again."""
 
 
 class ForbiddenError(ClusterError):

@@ -48,7 +48,7 @@ UNWATCHED_TYPES: Final = (
     "kubernetes.io/service-account-token",
     "bootstrap.kubernetes.io/token",
 )
-"""Types of Secrets that no resource of ours may name: they are for others' eyes only, or large and many."""
+"""Types of Secrets that resources may not name: they belong to other programs, or are large and many."""
 _USABLE_SECRETS: Final = Selection(fields=",".join(f"type!={name}" for name in UNWATCHED_TYPES), metadata_only=True)
 
 
@@ -72,8 +72,8 @@ def watched(served: frozenset[Api], *, everywhere: bool) -> tuple[Watched, ...]:
 
 
 def child_api(body: dict[str, object]) -> Api:
-    """The kind of a child's manifest; it must be one of ours."""
+    """The kind of a child's manifest; it must be in CHILDREN."""
     for api in (*CHILDREN, SECRETS):
         if (api.api_version, api.kind) == (body["apiVersion"], body["kind"]):
             return api
-    raise KeyError(f"{body['apiVersion']} {body['kind']} is no kind of child; add it to CHILDREN")
+    raise KeyError(f"{body['apiVersion']} {body['kind']} is not a kind of child; add it to CHILDREN")

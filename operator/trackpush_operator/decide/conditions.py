@@ -1,4 +1,4 @@
-"""Conditions: what a check found, merged with what stood in the status before."""
+"""Conditions: the result of a check, merged with the previous status."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeVar
@@ -27,7 +27,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A condition as it stands in a status."""
+    """A condition in the form of a status."""
 
     type: str
     status: Status

@@ -30,13 +30,13 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The operator was started with the option to accept every field of a podTemplate."""
     has_http_routes: bool = True
     applied: bool = False
-    """The children stand as they should."""
+    """The children are as desired."""
     trouble: str = ""
     """Why they don't, if that is known."""
     volume: str = ""
     """What of its volume isn't as the spec says."""
     written: bool = False
-    """The settings stand in their Secret."""
+    """The settings are in their Secret."""
     ready: int = 0
     """Ready pods."""
     served: bool = False
@@ -74,7 +74,7 @@ def _unwatched(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
 
 
 def makes_children(snapshot: ServerSnapshot) -> bool:
-    """Whether children are made and changed. Where not, those that there are stay as they are."""
+    """Whether to reconcile children; if not, leave existing ones alone."""
     refused = _invalid_name(snapshot) or _pod_template(snapshot)
     return snapshot.spec is not None and refused is None
 

@@ -42,7 +42,7 @@ def _metrics(scaling: Autoscaling) -> list[Body]:
 
 
 def _metric(names: ScalingMetrics, name: str, value: str, *, is_sum: bool) -> Body:
-    """Of pods the average counts. An external value that is no sum over pods is compared as it is."""
+    """Of pods the average counts. An external value that is not a sum over pods is compared as it is."""
     metric: Body = {"name": name}
     if names.match_labels:
         metric["selector"] = {"matchLabels": dict(names.match_labels)}

@@ -16,7 +16,7 @@ _WAIT: Final = {"name": "TRACKPUSH_WAIT", "value": "true"}
 _ROUTING: Final = "/etc/trackpush/routing"
 _ADMIN: Final = "/etc/trackpush/admin"
 _ENDPOINTS_SECONDS: Final = 5
-"""So long a pod that is to end goes on taking requests: until every proxy has heard that it ends."""
+"""preStop delay in seconds: the endpoint must be removed from all proxies first."""
 _DRAIN_SECONDS: Final = 25
 _CPU_MILLIS: Final = 100
 """Requested for each process."""

@@ -1,4 +1,4 @@
-"""The two Services: one for aggregators, one, headless, for who asks the admin port of each pod."""
+"""The two Services: one for aggregators; one, headless, for clients of each pod's admin port."""
 
 from trackpush_operator.desired.inputs import ADMIN_PORT, Body, Inputs, metadata, selector
 

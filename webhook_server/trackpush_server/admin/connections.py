@@ -102,7 +102,7 @@ class _Unnamed(web.Response):
 
 
 class _Connection(RequestHandler):
-    """aiohttp's, but for the answer to what is no HTTP: no application sees that one, and nobody logs it."""
+    """aiohttp's handler, except for the answer to invalid HTTP: no application sees it, and nothing logs it."""
 
     __slots__ = ()
 
@@ -111,7 +111,7 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Refuse it, and close the connection."""
         if isinstance(exc, HttpProcessingError):
-            answer = _Unnamed(status=status, text=f"{status}: this is no valid HTTP/1.1 request.")
+            answer = _Unnamed(status=status, text=f"{status}: this is not a valid HTTP/1.1 request.")
             answer.force_close()
             return answer
         return super().handle_error(request, status, exc, message)

@@ -1,8 +1,8 @@
-"""Lets requests through to the admin port, or not: who asks, what came from another site, and headers for browsers.
+"""Guards the admin port: authentication, cross-site requests, and security headers for browsers.
 
 A change needs, besides the role, proof that our own page or a program sent it: a bearer token (no browser adds one by
 itself), or the session's CSRF token. On loopback without tokens everybody on the machine may operate; a page from
-elsewhere in their browser may not, and no name that resolves to loopback may stand in for it (DNS rebinding).
+elsewhere in their browser may not, and no other name that resolves to loopback is accepted (DNS rebinding).
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Access:
         return self.operate is None and self.view is None and not self.oidc
 
     async def is_still(self, request: web.Request, who: Identity) -> bool:
-        """Whether a long answer may go on: the session or the token of its request is still valid."""
+        """Whether a long response may continue: the session or the token of its request is still valid."""
         if who.via == "token":
             return await self.by_token(request.headers.get("Authorization", "")) is not None
         return who.via == "local" or await self.by_session(request) is not None
@@ -74,7 +74,7 @@ class Access:
         return None
 
     async def who(self, request: web.Request) -> Identity | None:
-        """Who asks."""
+        """The caller."""
         if self.is_open:
             return self._local if _is_local(request) else None
         authorization = request.headers.get("Authorization")
@@ -108,7 +108,7 @@ ACCESS: Final = web.RequestKey("access", Access)
 
 
 def guard(access: Access) -> Middleware:
-    """The middleware; handlers behind it find who asks with `identity`."""
+    """The middleware; handlers behind it get the caller from `identity`."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Who asks, and what they may: view or operate."""
+"""The caller, and their role: viewer or operator."""
 
 from typing import Final, Literal
 
@@ -9,7 +9,7 @@ Role = Literal["view", "operate"]
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """One who asks."""
+    """A caller."""
 
     actor: str
     """A name or subject from the log-in, ``token``, ``view token`` or ``local``."""

@@ -1,4 +1,4 @@
-"""What configuration is loaded, without any secret: of a URL only scheme and host, of headers only that there are some.
+"""The loaded configuration, without secrets: only scheme and host of a URL, only the presence of headers.
 
 Pure. A path or a query of a URL may be a secret, a header's name may tell of one.
 """
@@ -48,7 +48,7 @@ class LoadedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is served, and a page of its resources, by name; ``after`` goes on behind both."""
+    """What is served, and a page of its resources, by name, after the one named ``after``."""
 
     server: str | None
     revision: str | None

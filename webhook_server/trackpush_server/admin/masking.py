@@ -1,6 +1,6 @@
 """What the role view doesn't get to see: all that may tell of a person. Pure.
 
-Free texts and bodies are masked as a whole, by where they stand and not by how they look: a pattern that knows phone
+Free texts and bodies are masked as a whole, by their field and not by a pattern: a pattern that knows phone
 numbers would still show names. What is left is what the pipeline itself has made: codes, times, AWBs, counts.
 """
 

@@ -24,7 +24,7 @@ from trackpush_server.options import ServeOptions
 from trackpush_server.pusher.observer import Trouble
 
 _LONGEST_LINE = 64 * 1024
-"""Bytes of a request line: what is too long is told as a problem, by whoever reads the parameter."""
+"""Bytes of a request line; the code that reads a parameter reports one that is too long."""
 _NOT_PRIVATE = (
     "--admin-listen {}: other machines reach it; add --admin-token-file PATH, or listen on 127.0.0.1, as without the"
     " option"

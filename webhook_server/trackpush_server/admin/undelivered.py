@@ -1,6 +1,6 @@
 """/undelivered: which PushConfigs deliver nothing now. The operator makes ``Delivering`` of it. Pure.
 
-Nothing that an endpoint said, and no URL, stands in it: a status is read by more people than a Secret.
+It contains no answer of an endpoint and no URL: more people may read a status than a Secret.
 """
 
 from collections.abc import Iterable
@@ -68,5 +68,5 @@ def _closed(trouble: Trouble) -> str:
 def _open(trouble: Trouble) -> str:
     return (
         f"The last {trouble.failures} attempts failed, the latest with: {trouble.cause}. Its updates wait; one is tried"
-        " about once a minute, and all go on when it is delivered."
+        " about once a minute, and all continue when it is delivered."
     )

@@ -20,7 +20,7 @@ _NO_CHARSETS = frozenset(
     {"aliases", "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
     | {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "charmap", "mbcs", "oem"}
 )
-"""Codecs of Python that are no charset of a text: transformations, and two whose time is quadratic."""
+"""Python codecs that are not charsets: transformations, and two that take quadratic time."""
 _CODECS: Final = frozenset(module.name for module in pkgutil.iter_modules(_codec_folder)) - _NO_CHARSETS
 _CHARSETS: Final = {name: name for name in _CODECS} | {
     alias: name for alias, name in aliases.items() if name in _CODECS

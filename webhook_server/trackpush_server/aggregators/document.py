@@ -28,7 +28,7 @@ _ESCAPE = re.compile(
 
 
 class Repaired(msgspec.Struct, frozen=True):
-    """A document that was no valid JSON as it came, and the valid JSON that stands for it."""
+    """A document that arrived as invalid JSON, and its valid replacement."""
 
     document: Any
     body: bytes
@@ -93,7 +93,7 @@ def _read(text: str) -> Any:
         return Repaired(document, body)
     except json.JSONDecodeError as error:
         raise MalformedBodyError(
-            f"The body is no JSON: {error.msg.rstrip(': ')} at line {error.lineno}, column {error.colno}"
+            f"The body is not JSON: {error.msg.rstrip(': ')} at line {error.lineno}, column {error.colno}"
         ) from None
     except RecursionError:
         raise MalformedBodyError(_DEEP) from None

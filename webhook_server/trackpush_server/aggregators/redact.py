@@ -21,7 +21,7 @@ _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
 _LONG_ENOUGH = 8
-"""A shorter key is only taken for the key where it stands alone: "k-1" is no part of "SKU-k-17"."""
+"""A shorter key is redacted only as a whole word: "k-1" is not redacted in "SKU-k-17"."""
 _LONGEST_PATTERN = 1024
 _USER = re.compile(r"(?<=//)[^/@?#]*@")
 _AFTER_NOTIFY = re.compile(r"(?<=/notify/)[^?#]+")
@@ -41,7 +41,7 @@ class Secret:
         self._needle = key.encode("utf-8", "replace")
         # A key of unreserved characters looks the same in a URL, and in JSON unless written in \u escapes.
         self._plain = _UNRESERVED.fullmatch(key) is not None
-        # Cutting the bytes out is safe where they can stand in strings only: no number holds such a letter.
+        # Cutting the bytes out is safe if they can occur in strings only: no number contains such a letter.
         self._cuttable = self._plain and len(key) >= _LONG_ENOUGH and re.search("[A-DF-Za-df-z_~]", key) is not None
         self._escaped = b"\\" + self._needle
 
@@ -103,7 +103,7 @@ def change(body: bytes, changes: Changes) -> bytes:
 def url(value: Any) -> Any:
     """A URL without user, parameters' values, fragment and what follows ``/notify/``; nothing else of it is secret.
 
-    What is no text is redacted whole; None and "" stay.
+    A value that is not a string is redacted as a whole; None and "" stay.
     """
     if not isinstance(value, str):
         return None if value is None else REDACTED

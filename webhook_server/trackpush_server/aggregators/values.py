@@ -23,7 +23,7 @@ _EMPTY: Mapping[str, Any] = {}
 
 
 def text(value: Any) -> str | None:
-    """The text of a string or a number, without surrounding space; None for nothing and for what is no text.
+    """The text of a string or a number, without surrounding space; None if missing or of another type.
 
     Numbers keep every digit. NUL and halves of surrogate pairs, which databases and JSON refuse, are replaced.
     """
@@ -58,7 +58,7 @@ def _digits(value: int) -> str | None:
 
 def integer(value: Any) -> int | None:
     """The whole number that a code is, given as 8, "8", " 8 " or 8.0; None for anything else or beyond 10^9."""
-    if type(value) is int:  # not isinstance: true is no 1
+    if type(value) is int:  # not isinstance: true is not 1
         return value if -_LARGEST_CODE < value < _LARGEST_CODE else None
     written = text(value)
     if written is None or _INTEGER.fullmatch(written) is None:
@@ -70,7 +70,7 @@ def code(value: Any) -> str | None:
     """A code as text, written in one way: "8" for 8, "8" and "08"."""
     if value is None:
         return None
-    if type(value) is str and value.isalpha():  # the usual case where it is no number
+    if type(value) is str and value.isalpha():  # the usual case of a value that is not a number
         return text(value)
     number = integer(value)
     return text(value) if number is None else str(number)

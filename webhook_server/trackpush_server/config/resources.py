@@ -24,7 +24,7 @@ _ACCOUNT, _PUSH, _SERVER = "AggregatorWebhook", "PushConfig", "WebhookServer"
 
 
 class ResourceFolder:
-    """Files below a folder, links followed. Hidden ones (drafts, ``..data``) are no resources."""
+    """Files below a folder, links followed. Hidden ones (drafts, ``..data``) are ignored."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """One file of a routing table in shards: its last good version, and what is wrong with the present one.
 
-A projected volume is written anew as a whole with each change, so that every file looks changed. What a file holds
+A projected volume is replaced as a whole with each change, so that every file looks changed. What a file holds
 decides: only other bytes than those of the last good version are decoded.
 """
 

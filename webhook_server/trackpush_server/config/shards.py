@@ -24,7 +24,7 @@ class ShardFolder:
     """``settings.json`` and ``00.json`` … ``62.json``, each of them optional."""
 
     def __init__(self, folder: Path, *, server: str | None = None) -> None:
-        """``server`` is the ``namespace/name`` to serve; None takes the first that the settings name, for ever."""
+        """``server`` is the ``namespace/name`` to serve; None takes the first that the settings name, and keeps it."""
         self.name = str(folder)
         self._folder = folder
         self._server = server

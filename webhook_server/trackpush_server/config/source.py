@@ -16,7 +16,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     table: RoutingTable | None
-    """The same object as long as nothing changed: that is how a new table is told from the old one."""
+    """The same object as long as nothing changed: so a new table is another object than the old one."""
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     """What is served and is probably not meant so."""

@@ -1,6 +1,6 @@
 """The one walk over a folder of resources: `trackpush check` and `trackpush serve` see the same files.
 
-Nothing that somebody may have put there can stop or hang it: what is no readable file is found with its trouble.
+Nothing in the folder can stop or hang it: an unreadable file is returned with its problem.
 """
 
 import os
@@ -47,13 +47,13 @@ def read_text(found: FoundFile) -> str:
     """The text of a file that has no trouble.
 
     Raises:
-        OSError: it can't be read, or is no file any more.
+        OSError: it can't be read, or is not a file any more.
         UnicodeDecodeError: it is not UTF-8.
     """
     descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hang it
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is no file any more")
+            raise OSError("it is not a file any more")
         return _read_all(descriptor).decode("utf-8-sig")
     finally:
         os.close(descriptor)

@@ -155,7 +155,7 @@ class Watcher:
                         self._taken = now
                         await self._take(reading)
                 seen, failed = now, failed and now != self._taken
-            except Exception as error:  # noqa: BLE001  the last good table stays, and watching goes on
+            except Exception as error:  # noqa: BLE001  keep the last good table, continue to watch
                 if failed:  # once is a file that was replaced between two system calls
                     self._tell((f"{self._source.name}: can't be read: {error}; make it readable",))
                 self._taken, seen, failed = None, None, True  # load again as soon as it can be read

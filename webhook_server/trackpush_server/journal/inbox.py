@@ -90,7 +90,7 @@ class InboxQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboxPage(msgspec.Struct, frozen=True):
-    """Kept bodies, newest first; ``older`` goes on, None when there are no more."""
+    """Kept bodies, newest first; ``older`` is the cursor of the next page, None on the last page."""
 
     rows: tuple[InboxRow, ...]
     older: int | None = None

@@ -57,7 +57,7 @@ def checked(query: PushQuery) -> Position | None:
     """The query's cursor.
 
     Raises:
-        ValueError: it is none of ours, or the limit is out of bounds.
+        ValueError: the cursor is invalid, or the limit is out of bounds.
     """
     checked_limit(query.limit)
     cursor = parse_cursor(query.cursor)

@@ -76,7 +76,7 @@ class PushRow(msgspec.Struct, frozen=True, kw_only=True):
     erased_at: int | None = None
     """When what it told of a person was erased: its shipment, AWBs, order and bodies are empty."""
     cursor: str
-    """Goes on after this row."""
+    """The page starts after this row."""
 
 
 class PushPage(msgspec.Struct, frozen=True):
@@ -84,8 +84,8 @@ class PushPage(msgspec.Struct, frozen=True):
 
     rows: tuple[PushRow, ...]
     older: str | None = None
-    """Goes on with older ones; None when there are none. A page may be short, even empty, and have one: so many rows
-    were looked at, and the next look goes on from there."""
+    """Cursor of the older ones; None when there are none. A page can be short, even empty, and have one: so many rows
+    were read, and the next search continues there."""
     newer: str | None = None
     """Goes back to newer ones (with ``newer=True``); None on the first page."""
 
@@ -152,7 +152,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """Updates in the order received; ``after`` goes on behind the last one, None when there are no more."""
+    """Updates in the order received; ``after`` is the cursor of the next page, None on the last page."""
 
     entries: tuple[TimelineEntry, ...]
     after: int | None = None
@@ -178,7 +178,7 @@ class Lookup(Protocol):
         """Pushes that match, newest first, at most ``query.limit``.
 
         Raises:
-            ValueError: the cursor is not one of ours, or the limit is out of bounds.
+            ValueError: the cursor is invalid, or the limit is out of bounds.
         """
         ...
 
@@ -186,7 +186,7 @@ class Lookup(Protocol):
         """One push whole, or None when the journal has none of this id.
 
         Raises:
-            ValueError: the text is no push id.
+            ValueError: the text is not a push id.
         """
         ...
 
@@ -242,7 +242,7 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
     """A cursor's update id and PushConfig number.
 
     Raises:
-        ValueError: it is none of ours.
+        ValueError: the cursor is invalid.
     """
     if text is None:
         return None

@@ -134,7 +134,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float = 0.0
     http_status: int | None = None
     error: str | None = None
-    """One short line: why it failed. Never a header value, never a body of ours."""
+    """One short line: why it failed. Never a header value, never a body that was sent."""
     attempted: bool = True
     """False when the push ended without an attempt (expired while it waited): no attempt row is written."""
 
@@ -267,7 +267,7 @@ class Trimmed(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     """For which the store was busy with it."""
     next_after: int | None = None
-    """Where to go on; None when everything that is old enough was looked at. Look again from the same place then: what
+    """Where to continue; None when everything that is old enough was read. Then read again from the same place: what
     was received last of that may have ended too late to go already."""
 
 
@@ -281,7 +281,7 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     """For which the store was busy with it."""
     next_after: int | None = None
-    """Where to go on; None when there are no more."""
+    """Where to continue; None at the end."""
 
 
 class JournalStats(msgspec.Struct):

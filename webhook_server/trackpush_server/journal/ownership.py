@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 SLOTS: Final = 128
-"""Slots that replicas share; a PushConfig is in one of them for ever."""
+"""Number of slots that replicas share; a PushConfig never changes its slot."""
 
 
 def slot_of(push_config: str) -> int:

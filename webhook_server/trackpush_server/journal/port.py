@@ -98,7 +98,7 @@ class Journal(Appender, Protocol):
         ...
 
     async def start(self) -> None:
-        """Open and migrate. A store that can't be opened leaves the journal unavailable; it goes on trying."""
+        """Open and migrate. A store that can't be opened leaves the journal unavailable; it keeps trying."""
         ...
 
     async def close(self) -> None:
@@ -152,7 +152,7 @@ class Journal(Appender, Protocol):
     async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[Ended, ...]:
         """The next ended pushes that match, with update_id > after, in order; never those of erased updates.
 
-        Fewer than ``limit`` mean that there are no more.
+        Fewer than ``limit`` are the last ones.
         """
         ...
 
@@ -182,7 +182,7 @@ class Journal(Appender, Protocol):
         ...
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
-        """Look at the next ``limit`` updates with id > ``after``; store anew what isn't sealed as it would be now."""
+        """Read the next ``limit`` updates with id > ``after``; encrypt those not sealed as they would be now."""
         ...
 
     async def forget_unrecognised(self, keys: Sequence[bytes]) -> int:

@@ -13,7 +13,7 @@ def load(package: str, file: str) -> dict[str, str]:
     """The statements of a file of this package, by name, without their comments.
 
     Raises:
-        ValueError: a name stands twice, or nothing says what a statement is for.
+        ValueError: a duplicate name, or a statement without a comment that says its purpose.
     """
     text = resources.files(package).joinpath(f"{file}.sql").read_text(encoding="utf-8")
     _, *parts = _HEAD.split(text)
@@ -23,6 +23,6 @@ def load(package: str, file: str) -> dict[str, str]:
         if purpose is None:
             raise ValueError(f"{file}.sql: nothing says what {name} is for")
         if name in found:
-            raise ValueError(f"{file}.sql: {name} stands twice")
+            raise ValueError(f"{file}.sql: duplicate name {name}")
         found[name] = part[purpose.end() :].strip().removesuffix(";")
     return found

@@ -63,7 +63,7 @@ Position = tuple[int, int]
 
 
 def position(found: Found) -> Position:
-    """Where it stands."""
+    """Its state."""
     return found.update_id, found.config_id
 
 

@@ -1,7 +1,7 @@
 """Encryption of bodies at rest: AES-256-GCM, a fresh nonce for each value. docs/encryption.md. Pure: chance comes in.
 
 A sealed value is a mark, 8 bytes that name its key, 12 bytes of nonce, then ciphertext and tag. What isn't sealed is
-JSON (or empty, when it was erased), which never begins with the mark: so both may stand in one journal, and encryption
+JSON (or empty, when it was erased), which never begins with the mark: so both can be in one journal, and encryption
 can be turned on, rotated and turned off while a server runs. The update's key and the column are authenticated with
 the value, so that nobody who writes to the store can hand one client's body to another.
 """
@@ -105,7 +105,7 @@ class Sealer:
             return Payload(b"", b"", str(error))
 
     def is_current(self, value: bytes) -> bool:
-        """Whether a stored value (its first `PREFIX_BYTES` do) stands as it would be stored now."""
+        """Whether a stored value (its first `PREFIX_BYTES` suffice) is sealed as it would be now."""
         if not value:
             return True
         prefix = self._ring.prefix

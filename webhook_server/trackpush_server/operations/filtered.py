@@ -54,7 +54,7 @@ class FilteredUpdates:
     async def pages(
         self, push_config: str, *, awb: str | None, since: int | None, until: int | None
     ) -> AsyncIterator[FilteredPage]:
-        """What a PushConfig would get now, oldest first. Each look takes the table anew, so a reload counts at once."""
+        """What a PushConfig would get now, oldest first. Each page uses the current table, so reloads count at once."""
         after: int | None = 0
         while after is not None:
             table = self._table()
@@ -70,7 +70,7 @@ class FilteredUpdates:
             after = found.next_after
 
     def _oldest(self, table: RoutingTable) -> int:
-        """Received at this time or later: of older updates, retention may have deleted a push that there was."""
+        """Received at this time or later: retention may have deleted the pushes of older updates."""
         kept = min(table.server.retention.delivered, table.server.retention.dead)
         return int((self._wall() - kept) * 1000) + _MARGIN_MS
 

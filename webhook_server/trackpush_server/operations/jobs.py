@@ -102,7 +102,7 @@ class Jobs(Generic[View]):
             raise
         except JournalUnavailableError as error:
             view.state, view.error = "failed", str(error)
-        except Exception as error:  # noqa: BLE001  it is told; the other jobs go on
+        except Exception as error:  # noqa: BLE001  it is logged; the other jobs continue
             view.state, view.error = "failed", f"internal error: {type(error).__name__}"
             _log.exception(f"{self._kind}_failed", job=view.id)
         finally:

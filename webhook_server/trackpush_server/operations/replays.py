@@ -98,7 +98,7 @@ class Replays:
         """Begin.
 
         Raises:
-            ValueError: the request selects nothing, or holds what is no push id; the message is for people.
+            ValueError: the request selects nothing, or contains an invalid push id; the message is for people.
             TooManyJobsError: enough is under way.
         """
         ids = self.check(request)

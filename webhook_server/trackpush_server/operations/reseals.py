@@ -1,4 +1,4 @@
-"""Reseal: bodies that are stored in clear, or under another key than the first, are stored anew. docs/encryption.md."""
+"""Encrypts bodies again that are stored in clear, or under another key than the first. docs/encryption.md."""
 
 import asyncio
 import time

@@ -30,7 +30,7 @@ _INBOX_LIMIT = 100
 _WHOLE_ROUND = 600.0
 _AFTER_FAULT = 10.0
 _LARGE = 100_000
-"""A round that deletes more is told of."""
+"""A round that deletes more is logged."""
 
 _log = structlog.get_logger("trackpush.retention")
 
@@ -72,7 +72,7 @@ class Retainer(Background):
                 pause = await self._step()
             except JournalUnavailableError:
                 pause = _AFTER_FAULT
-            except Exception:  # noqa: BLE001  it is told; nothing may end retention but the end of the server
+            except Exception:  # noqa: BLE001  it is logged; retention ends only with the server
                 _log.exception("retention_failed", next_in=_AFTER_FAULT)
                 pause = _AFTER_FAULT
             self._changed.clear()

@@ -1,6 +1,6 @@
 """Alarms: one timer of the event loop for the deadlines of all connections.
 
-A timer for each would be made anew with each push of a client that has few, and with ten thousand clients each finds
+With a timer for each, every push of a client that has few would create one, and with ten thousand clients each finds
 its place among ten thousand others. Here alarms share steps of time, so setting, moving and taking one back are a few
 look-ups, however many there are.
 """

@@ -287,7 +287,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def _rest(self, now: float) -> None:
-        """Wait for the next exchange, until the alarm finds that there was none for too long."""
+        """Wait for the next exchange, until the idle alarm fires."""
         self._idle_since = now
         if self._wakes_at == math.inf:
             self._wake_at(now + IDLE)

@@ -49,7 +49,7 @@ class _LastWords(socket.socket):
     _is_over = False
 
     def send(self, data: "Buffer", flags: int = 0, /) -> int:
-        """Send. The first failure is told as a write that has to wait."""
+        """Send. The first failure is reported by the next write that has to wait."""
         try:
             return super().send(data, flags)
         except ConnectionError as error:

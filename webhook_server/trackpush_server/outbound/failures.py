@@ -4,7 +4,7 @@ from trackpush_server.outbound.port import Failure
 
 
 class AttemptError(Exception):
-    """An attempt can't go on. ``detail`` is one short line for people, without any value of the client's headers.
+    """An attempt has failed. ``detail`` is one short line for people, without any value of the client's headers.
 
     ``is_permanent``: the configuration is at fault, so that no retry can help.
     """

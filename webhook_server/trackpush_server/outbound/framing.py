@@ -28,7 +28,7 @@ def complete_head(data: bytes) -> bytes | None:
 
 
 def framed_once(head: bytes) -> bytes | None:
-    """The same head with one framing; None where its lengths contradict each other, or are no numbers."""
+    """The same head with one framing; None if its lengths contradict each other, or are not numbers."""
     lines = head.split(b"\n")
     lengths = {part.strip() for line in lines if _name(line) == _LENGTH for part in _value(line).split(b",")}
     if not all(length.isdigit() for length in lengths):

@@ -143,7 +143,7 @@ class Pool:
         except asyncio.CancelledError:
             exchange.fail(Failure.RESET, _CLOSED, self._loop.time())
             raise
-        except Exception as error:  # noqa: BLE001 - the future never fails: a fault of ours is an answer, too
+        except Exception as error:  # noqa: BLE001 - the future never fails: a bug becomes an answer, too
             exchange.fail(Failure.CONNECT, f"internal error: {type(error).__name__}", self._loop.time())
 
     def _dialled(self, task: asyncio.Task[None]) -> None:

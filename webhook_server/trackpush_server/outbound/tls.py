@@ -37,7 +37,7 @@ def _verifying(ca: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cadata=ca)
     except (ssl.SSLError, ValueError) as error:
-        detail = f"spec.tls: the CA is no PEM certificate ({_reason(error)})"
+        detail = f"spec.tls: the CA is not a PEM certificate ({_reason(error)})"
         raise AttemptError(Failure.TLS, detail, is_permanent=True) from error
 
 

@@ -97,7 +97,7 @@ class HttpTransport:
         """A sender for this version of a destination.
 
         Never raises: a destination that can't be sent to (its URL, a header, the egress settings) has every attempt
-        refused with the reason, and the others are none the worse for it.
+        refused with the reason; other destinations are unaffected.
         """
         try:
             return self._sender(destination, egress)

@@ -6,7 +6,7 @@ show what a commit is about to hand over, and a commit may land after a page was
 (the highest id it could have seen), and the channel stops spilling only when nothing was handed over beyond it.
 
 With several replicas a third stream is only told of: what the others stored. Where this process is alone, the commits
-handed over are all there are; otherwise only a page can tell that there is nothing else below an id.
+handed over are all there are; otherwise only a page can show that nothing else is below an id.
 """
 
 from collections.abc import Iterable

@@ -156,7 +156,7 @@ class Endpoint:
         previous = push.previous_attempt_at / 1000 if push.is_refused else 0.0
         blame = self.breaker.blame(push.update_id, answer.status, previous_attempt=previous, proven=push.is_proven)
         push.is_refused = True
-        push.rejections = max(push.rejections, 1)  # the first says that there was one, and counts when it is proven
+        push.rejections = max(push.rejections, 1)  # at least one was rejected; it counts once it is proven
         if blame is Blame.PUSH:
             push.rejections += 1
             push.is_proven = True

@@ -12,7 +12,7 @@ from trackpush_server.journal.port import Journal
 
 
 class Flusher:
-    """One at most of flush under way; those who ask meanwhile share the next."""
+    """Runs at most one flush at a time; callers that arrive meanwhile share the next."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -1,7 +1,7 @@
 """Hands slots over to other replicas: each as soon as nothing is under way for it and its outcomes are on disk.
 
 A slot that is lost or gained meanwhile is no longer handed over: another's release would take it from channels that
-have begun anew.
+have started again.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class HandOvers:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def forget(self, slots: frozenset[int]) -> None:
-        """These are lost, or gained anew."""
+        """These are lost, or acquired again."""
         self._leaving -= slots
 
     def attempt_ended(self) -> None:

@@ -1,6 +1,6 @@
 """Lanes: the ordered lines of pushes of one PushConfig. Pure data structure, no time, no I/O.
 
-A lane is one (account, shipment). Its head is ready, running or waiting for its retry; the others stand behind it.
+A lane is one (account, shipment). Its head is ready, running or waiting for its retry; the others wait behind it.
 Lanes never wait for each other. What is in memory is a window of what the journal holds as pending.
 """
 
@@ -86,7 +86,7 @@ class Push:
         self.last_attempt_at = 0
         self.previous_attempt_at = 0
         self.unreadable = False
-        """Its payload couldn't be opened when it was read last, which was told."""
+        """Its payload couldn't be decrypted at the last read; this was reported."""
         self.erased = False
         """Erased while its attempt was under way: there will be no other."""
         self.is_last_try = False
@@ -257,7 +257,7 @@ class Lanes:
             ready.append(lane)
 
     def end_head(self, lane: Lane) -> bool:
-        """The head has ended: drop it. True when another push stands behind it (the lane stays running)."""
+        """The head has ended: drop it. True when another push is behind it (the lane stays running)."""
         self._unblock(lane)
         lane.state = LaneState.RUNNING
         self._forget(lane.pushes.popleft())

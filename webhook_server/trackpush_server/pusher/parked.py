@@ -198,7 +198,7 @@ class Parked:
         return self._ended is not None and update_id in self._ended
 
     def took(self, *, last_id: int | None, whole: bool, snapshot: int) -> None:
-        """A page was looked at: go on after it, unless it was the last."""
+        """A page was read: continue after it, unless it was the last."""
         del snapshot  # pushes that are newer are in memory, or were skipped: the next revisit sees them
         self.is_complete |= whole
         self._pages += 1

@@ -28,7 +28,7 @@ class Payloads:
     ) -> None:
         """``came`` gets each lane with its head as it is on disk, None when it isn't pending there any more.
 
-        ``fault`` gets each lane whose head can't be read now; ``after`` is called when all were told.
+        ``fault`` gets each lane whose head can't be read now; ``after`` is called after the last one.
         """
         self._journal = journal
         self._push_config = push_config

@@ -25,7 +25,7 @@ class Verdict(Enum):
     FAILED = "failed"
     """The endpoint can't take any push now: no answer, 3xx, 5xx, 408, 425, 429."""
     GONE = "gone"
-    """The endpoint says that it is no more (410)."""
+    """The endpoint says that it is gone (410)."""
 
 
 def judge(answer: Answer) -> Verdict:
@@ -81,7 +81,7 @@ def result_label(answer: Answer) -> str:
 def cause(answer: Answer) -> str:
     """The class of a failure: ``HTTP 503``, ``timeout`` or ``token: HTTP 503``; nothing of what the endpoint said.
 
-    What the egress guard denies is told in full: which address, why, and which field permits it.
+    A refusal by the egress guard is shown in full: which address, why, and which field permits it.
     """
     if answer.failure is Failure.DENIED or (answer.failure is Failure.TOKEN and answer.cause == Failure.DENIED.value):
         return reason(answer)

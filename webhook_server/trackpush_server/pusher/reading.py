@@ -1,4 +1,4 @@
-"""Reads of pending pushes for all channels: those who ask at the same time share flushes and statements.
+"""Reads of pending pushes for all channels: concurrent callers share flushes and statements.
 
 Two crowds come here. Channels that begin (at the server's start, or when their slot is gained) look at the disk before
 they take anything from memory, and with thousands of PushConfigs hardly one has a backlog: one look tells which.
@@ -35,7 +35,7 @@ class _Asked(msgspec.Struct, frozen=True, eq=False):
 
 
 class Reading:
-    """One round of reads at most under way; those who ask meanwhile share the next. Lives on one event loop."""
+    """Runs at most one round of reads at a time; callers that arrive meanwhile share the next. For one event loop."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -58,7 +58,7 @@ class Reading:
         return await asked.done
 
     async def stop(self) -> None:
-        """Give up: those who ask are on their way out, too."""
+        """Cancel pending reads; callers are shutting down."""
         await end(self._task)
 
     async def _run(self) -> None:
@@ -67,7 +67,7 @@ class Reading:
                 asked, self._waiting = self._waiting, []
                 try:
                     await self._round(asked)
-                except Exception as error:  # noqa: BLE001  whatever it is, it is theirs who ask
+                except Exception as error:  # noqa: BLE001  any failure belongs to the callers
                     for one in asked:
                         if not one.done.done():
                             one.done.set_exception(error)

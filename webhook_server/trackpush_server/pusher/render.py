@@ -43,7 +43,7 @@ def replay_header(replays: int) -> bytes:
 
 
 def trace_header(traceparent: str) -> bytes:
-    """The header line by which the client's server goes on with the trace (W3C Trace Context)."""
+    """The header line by which the client's server continues the trace (W3C Trace Context)."""
     return b"%b: %b\r\n" % (TRACE_HEADER.encode(), traceparent.encode("ascii"))
 
 

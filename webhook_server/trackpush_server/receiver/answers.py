@@ -115,7 +115,7 @@ def malformed(message: str) -> Answer:
     return _refusal(400, "malformed_body", message)
 
 
-BAD_REQUEST = _refusal(400, "bad_request", "This is no valid HTTP/1.1 request.", ends=True)
+BAD_REQUEST = _refusal(400, "bad_request", "This is not a valid HTTP/1.1 request.", ends=True)
 
 BAD_HOST = _refusal(
     400, "bad_host", "The Host header or the URL in the request line is not NAME, NAME:PORT or [IPv6].", ends=True
@@ -178,7 +178,7 @@ MISSING_KEY = _later(
 
 
 def unexpected(reference: str) -> Answer:
-    """503: a mistake of ours. The reference stands in the log; the aggregator keeps the update and tries again."""
+    """503: a bug. The reference is in the log; the aggregator keeps the update and tries again."""
     return _later("unexpected", f"The server failed (reference {reference}). Send it again.", RETRY_UNAVAILABLE)
 
 

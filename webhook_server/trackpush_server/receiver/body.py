@@ -117,5 +117,5 @@ def _waits_for_continue(request: Request) -> bool:
 
 
 def _announced(request: Request) -> int:
-    """The parser has refused what is no number."""
+    """The parser has refused a value that is not a number."""
     return int(request.headers.get("Content-Length", "0"))

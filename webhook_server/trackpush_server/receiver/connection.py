@@ -23,7 +23,7 @@ from trackpush_server.receiver.answers import Answer
 from trackpush_server.receiver.request import Request
 
 _LINGERING = 2.0
-"""Seconds to go on reading what a client still sends after its answer, so that it sees the answer."""
+"""Seconds to keep reading what a client still sends after its answer, so that it sees the answer."""
 _LINGERING_REFUSED = 256
 """Refused connections that may linger at a time; the rest is closed at once."""
 _TURN = 8
@@ -92,7 +92,7 @@ class Connection(RequestHandler):
         """Address of the other end."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or say that there are too many."""
+        """Accept the connection, or refuse it if there are too many."""
         address = transport.get_extra_info("peername")
         self.peer = str(address[0]) if address else ""
         if not self._connections.admit(self.peer, self._limits):
@@ -211,7 +211,7 @@ class Connection(RequestHandler):
             self._waiter = None
 
     def _consumed(self) -> None:
-        """A pipelined request left the queue: go on reading when there is room again."""
+        """A pipelined request left the queue: read again when there is room."""
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
@@ -268,7 +268,7 @@ class Connections(web.Server):
         on_refused: Callable[[], None],
         on_bad_request: Callable[[], None],
     ) -> None:
-        """``limits`` is asked for each new connection; ``on_refused`` is told of each connection too many."""
+        """``limits`` is asked for each new connection; ``on_refused`` is called for each connection too many."""
         super().__init__(cast("Any", handle))
         self.handle = handle
         self._limits = limits

@@ -1,7 +1,7 @@
 """Finds the key in a request, in the places that the README names. Pure.
 
-Panels put the key in different places and proxies add headers of their own, so a place that holds something else is
-no reason to refuse: all places are tried in order, and the first key that the routing table knows wins. A caller can
+Panels put the key in different places and proxies add their own headers, so a place with another value does
+not cause a refusal: all places are tried in order, and the first key that the routing table knows wins. A caller can
 only present more keys that way, not learn more: every answer without a match is the same.
 """
 
@@ -42,7 +42,7 @@ class Match(NamedTuple):
 
 
 def candidates(headers: Headers, query: str, path_key: str | None) -> Iterator[str]:
-    """Everything that may be the key, in order, except what stands in the body.
+    """Everything that may be the key, in order, except the body's fields.
 
     ``query`` is the raw query string, ``path_key`` the raw segment after ``/notify/``.
     """

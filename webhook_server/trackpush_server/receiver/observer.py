@@ -45,7 +45,7 @@ class ReceiverObserver(Protocol):
         ...
 
     def failed(self, reference: str, error: BaseException) -> None:
-        """A mistake of ours; the reference was sent to the aggregator."""
+        """A bug; the reference was sent to the aggregator."""
         ...
 
     def connection_refused(self) -> None:

@@ -1,6 +1,6 @@
 """Probes: a GET shows a panel that the URL is there, and `trackpush doctor` which headers a proxy lets through.
 
-Only names of headers are told, of the very request: nothing that the caller doesn't know, and nothing about keys.
+Only names of this request's headers are shown: nothing that the caller doesn't know, and nothing about keys.
 """
 
 from typing import Final

@@ -30,7 +30,7 @@ class Request:
         """``message`` is what aiohttp's parser gives; its class differs with and without the C extension."""
         self.method: str = message.method
         self.target: str = message.path or ""  # the parser gives None for an empty one, which it takes after CONNECT
-        """As it stands in the request line."""
+        """As in the request line."""
         self.version: HttpVersion = message.version
         self.headers: CIMultiDictProxy[str] = message.headers
         self.keep_alive: bool = not message.should_close

@@ -45,9 +45,7 @@ class Desk:
             self._answer(number, await self._journal.keep(bodies))
         except JournalUnavailableError:
             self._answer(number, self._refusal())
-        except (
-            BaseException
-        ):  # a mistake of ours, which the loop's handler reports: the request gets its 503 all the same
+        except BaseException:  # a bug, which the loop's handler reports: the request still gets its 503
             self._answer(number, self._refusal())
             raise
 

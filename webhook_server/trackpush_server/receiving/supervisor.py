@@ -50,7 +50,7 @@ class Supervisor:
         log_format: LogFormat | None,
     ) -> None:
         self.connections = 0
-        """None of its own; those of the processes stand in `samples`, with what they count."""
+        """None of its own; those of the processes are in `samples`, with their counters."""
         self.under_way = 0
         self._receivers = receivers
         self._journal = journal
@@ -197,7 +197,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(_TABLE):
                 await child.until_taken(number)
-        except TimeoutError:  # it would answer by an old table for ever
+        except TimeoutError:  # it would use an old table from now on
             self._telemetry.hangs(child.index, f"did not take the routing table within {_TABLE:g} s")
             child.kill()
 

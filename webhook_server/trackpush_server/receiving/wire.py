@@ -17,7 +17,7 @@ from trackpush_server.telemetry.summed import Samples
 
 HEAD: Final = struct.Struct("=IB")
 MOST_BYTES: Final = 1 << 28
-"""Of one payload. More is no frame of ours."""
+"""Of one payload. A larger frame is invalid."""
 
 OVERLOADED: Final = -1
 """In place of a count: nothing was stored, the queue is full."""
@@ -49,7 +49,7 @@ class Kind(IntEnum):
 
 
 class WireError(Exception):
-    """The other end sent what is no frame."""
+    """The other end sent an invalid frame."""
 
 
 Appends = list[tuple[int, tuple[NewUpdate, ...]]]
@@ -130,7 +130,7 @@ class Frames:
         """The frames that are complete with these bytes: kind and payload.
 
         Raises:
-            WireError: these are no frames.
+            WireError: the bytes are not frames.
         """
         self._parts.append(data)
         self._held += len(data)

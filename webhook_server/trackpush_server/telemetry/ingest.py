@@ -222,7 +222,7 @@ class IngestTelemetry:
             _log.warning("connection_refused", reason="limits.maxConnections is reached", held_back=held_back)
 
     def bad_request(self) -> None:
-        """Something that is no HTTP."""
+        """Invalid HTTP."""
         self.answered(None, answers.BAD_REQUEST, 0.0)
 
 

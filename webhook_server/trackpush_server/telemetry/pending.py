@@ -13,7 +13,7 @@ GOOD_SECONDS = 5.0
 SHARE = 0.1
 """Of the time that may be spent on counting: ten million pushes take the disk some seconds."""
 WAIT_SECONDS = 2.0
-"""For how long a scrape waits. Counting goes on then, for the next one."""
+"""Seconds that a scrape waits. Counting then continues for the next one."""
 
 
 class Pending:

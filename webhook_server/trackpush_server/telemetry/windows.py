@@ -1,6 +1,6 @@
 """What happened lately, for people: the last hour in steps, of the whole server and of each PushConfig.
 
-/metrics counts for ever and needs a Prometheus beside it to be read; a support person at 2 a.m. may have none. Only
+/metrics counts from the start and needs a Prometheus to be read; a support person at 2 a.m. may have none. Only
 steps in which something happened are kept, and only so many of them, so that memory is bounded.
 """
 
@@ -218,7 +218,7 @@ class Windows:
     def _of_server(self, now: float) -> Step:
         number = int(now) // SERVER_SECONDS
         steps = self._server
-        if steps[-1].number < number:  # a clock that steps back goes on with the last step
+        if steps[-1].number < number:  # after the clock steps back, stay in the last step
             steps.append(Step(number))
             while steps[0].number <= number - SPAN_SECONDS // SERVER_SECONDS:
                 steps.popleft()

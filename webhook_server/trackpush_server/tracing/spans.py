@@ -149,7 +149,7 @@ class OpenTelemetry:
 
 
 class Unrecorded:
-    """An attempt of a trace that isn't recorded: the client is told so."""
+    """An attempt of a trace that isn't recorded: the header says so to the client."""
 
     __slots__ = ("traceparent",)
 
@@ -157,7 +157,7 @@ class Unrecorded:
         self.traceparent = traceparent
 
     def ended(self, answer: asyncio.Future[Answer]) -> None:
-        """Nothing is told."""
+        """Does nothing."""
 
 
 class Recorded:
@@ -199,7 +199,7 @@ def _traceparent(of: SpanContext) -> str:
 
 
 def _unrecorded(parent: SpanContext | None) -> str:
-    """For a trace that goes on, or begins, without being recorded."""
+    """For a trace that continues or begins unrecorded."""
     trace_id = random.getrandbits(128) if parent is None else parent.trace_id
     return f"00-{format_trace_id(trace_id)}-{format_span_id(random.getrandbits(64))}-00"
 

@@ -84,7 +84,7 @@ async def get_erasure(call: Call) -> ErasureView:
 
 @operation("POST", "/reseals", status=202, errors=(429,))
 async def start_reseal(call: Call, body: ResealRequest) -> ResealView:
-    """Store anew what is in clear, or sealed with another key than the first."""
+    """Encrypt again what is in clear, or sealed with another key than the first."""
     call.desk.reseals.jobs.check()
     await call.desk.audit(call.identity, "reseal.start", "", address(call.request))
     return call.desk.reseals.start(body)
@@ -119,7 +119,7 @@ async def replay(desk: Desk, who: Identity, request: ReplayRequest, came_from: s
     """Begin a replay: written down first, unless it only counts.
 
     Raises:
-        ValueError: the request selects nothing, or holds what is no push id.
+        ValueError: the request selects nothing, or contains an invalid push id.
         TooManyJobsError: enough is under way.
         JournalUnavailableError: it can't be written down.
     """

@@ -60,7 +60,7 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     bodies: tuple[Unrecognised, ...]
     before: int | None
-    """Goes on behind the last one; null when there are no more."""
+    """Cursor of the next page; null on the last page."""
     accounts: tuple[UnrecognisedAccount, ...]
 
 

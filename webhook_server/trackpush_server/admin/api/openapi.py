@@ -15,7 +15,7 @@ BASE: Final = "/api/v1"
 _ALWAYS: Final = (400, 401, 403, 503)
 _NAME = re.compile(r"\{(\w+)\}")
 _ABOUT = (
-    "What the admin port of a Trackpush server tells and does. Pages go on by cursor. Errors are RFC 9457 problems. Of"
+    "The admin API of a Trackpush server. Lists are paged by cursor. Errors are RFC 9457 problems. Of"
     " the two roles, view sees no bodies and no free texts, and only operate may change anything."
 )
 

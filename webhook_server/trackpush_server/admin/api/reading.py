@@ -28,7 +28,7 @@ PUSH_ID: Final = r"^psh_[0-9a-f]{32}-[0-9a-f]{8}$"
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """What stands behind the ``?``."""
+    """The query string, without the ``?``."""
 
 
 class PushesParams(Params, frozen=True, kw_only=True):
@@ -97,14 +97,14 @@ class AuditsParams(Params, frozen=True, kw_only=True):
 
 
 class Clients(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of clients, by name; ``after`` goes on."""
+    """A page of clients, by name, after the client ``after``."""
 
     clients: tuple[ClientHealth, ...]
     after: str | None
 
 
 class PushConfigs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of PushConfigs, by name; ``after`` goes on."""
+    """A page of PushConfigs, by name, after the PushConfig ``after``."""
 
     push_configs: tuple[PushConfigHealth, ...]
     after: str | None
@@ -130,7 +130,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Audits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of the audit log, newest first; ``before`` goes on."""
+    """A page of the audit log, newest first, before the entry ``before``."""
 
     audits: tuple[Audit, ...]
     before: int | None

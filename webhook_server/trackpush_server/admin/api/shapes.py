@@ -51,7 +51,7 @@ class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     pushes: tuple[Push, ...]
     older: str | None
-    """Cursor of the next page; null when there is none. A short page may have one: the search goes on there."""
+    """Cursor of the next page; null on the last page. A short page can have one: the search continues there."""
     newer: str | None
     """Cursor of the page before, with ``newer=true``."""
 
@@ -107,7 +107,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     updates: tuple[ShipmentUpdate, ...]
     after: int | None
-    """Goes on behind the last one; null when there are no more."""
+    """Cursor of the next page; null on the last page."""
 
 
 def time(milliseconds: int | None) -> str | None:

@@ -1,6 +1,6 @@
 """Line charts as SVG, made here: no script, no style of its own, readable in light and dark. Pure.
 
-Lines are told apart by class (`app.css`), by a legend, and by a table that screen readers get instead.
+Lines differ by class (`app.css`), by a legend, and by a table that screen readers get instead.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 class Hover(msgspec.Struct, frozen=True):
-    """What a pointer over a step is told."""
+    """Tooltip of a step."""
 
     x: float
     width: float

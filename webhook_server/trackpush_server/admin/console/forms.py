@@ -17,7 +17,7 @@ _LISTS = frozenset({"ids", "states"})
 
 
 def asked(request: web.Request, kind: type[_T], **fixed: Any) -> _T:
-    """What stands behind the ``?``.
+    """The query string, without the ``?``.
 
     Raises:
         msgspec.ValidationError: a field's value can't be; the message names it.

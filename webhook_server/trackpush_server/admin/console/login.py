@@ -77,6 +77,6 @@ class Login:
 
 
 def where(given: str | None) -> str:
-    """Where to go on after a log-in: a page of the console, whatever was asked."""
+    """Where to redirect after a log-in: always to a page of the console."""
     inside = given is not None and given.startswith(HOME) and "\\" not in given and given.isprintable()
     return given if given is not None and inside else HOME

@@ -47,7 +47,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
     verifier: str
     after: str
-    """Where to go on."""
+    """Where to redirect."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +153,7 @@ class Oidc:
             try:
                 decoded = jwt.decode(token, await self._key_set(provider), algorithms=ALGORITHMS)
             except (JoseError, ValueError):  # the provider may have changed its keys
-                decoded = jwt.decode(token, await self._key_set(provider, anew=True), algorithms=ALGORITHMS)
+                decoded = jwt.decode(token, await self._key_set(provider, refresh=True), algorithms=ALGORITHMS)
             registry.validate(decoded.claims)
         except (JoseError, ValueError) as error:
             raise OidcError(f"the ID token of {self.name} is not valid: {type(error).__name__}") from None
@@ -177,15 +177,15 @@ class Oidc:
             try:
                 found = msgspec.convert(await self._ask("GET", url), type=_Provider)
             except msgspec.ValidationError as error:
-                raise OidcError(f"{self.name} is no OpenID provider: {error}") from None
+                raise OidcError(f"{self.name} is not an OpenID provider: {error}") from None
             if found.issuer.rstrip("/") != self._options.issuer.rstrip("/"):
                 raise OidcError(f"{self.name} says that it is another issuer; correct --oidc-issuer")
             self._provider, self._read_at = found, time.monotonic()
         return self._provider
 
-    async def _key_set(self, provider: _Provider, *, anew: bool = False) -> KeySet:
+    async def _key_set(self, provider: _Provider, *, refresh: bool = False) -> KeySet:
         age = time.monotonic() - self._keys_at
-        if self._keys is None or age > _FRESH_SECONDS or (anew and age > 1):
+        if self._keys is None or age > _FRESH_SECONDS or (refresh and age > 1):
             self._keys = KeySet.import_key_set(await self._ask("GET", provider.jwks_uri))  # type: ignore[arg-type]
             self._keys_at = time.monotonic()
         return self._keys

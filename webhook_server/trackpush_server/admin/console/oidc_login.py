@@ -1,7 +1,7 @@
 """Log-in at an OpenID provider: there and back again.
 
 The session's cookie is SameSite=Strict, which a browser doesn't send on its way back from another site. So the way
-back ends at a page of ours that goes on by itself; what has to survive the way is in a short-lived Lax cookie.
+back ends at our own page, which redirects by script; the state is in a short-lived Lax cookie.
 """
 
 import time

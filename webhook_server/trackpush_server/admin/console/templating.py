@@ -27,7 +27,7 @@ NAVIGATION: Final = (
 
 
 class ConsoleNotice(msgspec.Struct, frozen=True):
-    """What stands at the top of every page."""
+    """Header of every page."""
 
     text: Callable[[], str]
     """One sentence, empty where there is nothing to say."""
@@ -37,7 +37,7 @@ NOTICE: Final = web.AppKey("notice", ConsoleNotice)
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _THOUSAND = 1000
 NOTHING: Final = "\N{EN DASH}"
-"""Where a number or a time would stand."""
+"""Placeholder for a missing number or time."""
 
 
 @lru_cache(maxsize=1)
@@ -90,7 +90,7 @@ def moment(at: str | float | None) -> str:
 
 
 def answer(tried: Attempt) -> str:
-    """What the client said to an attempt, without the status code, which stands beside it."""
+    """The client's answer to an attempt, without the status code, which is in its own column."""
     if tried.error is None:
         return "accepted"
     return tried.error.removeprefix(f"HTTP {tried.http_status}").removeprefix(": ")

@@ -107,7 +107,7 @@ CODES_BY_LABEL: dict[str, int] = _CODES | {fold(label): code for label, code in 
 """Code by folded description, for bodies without a code."""
 
 # Labels that come without a code and have none (CP-LIVE, CP-TS, integrators); the readings are inferred [I]. What a
-# hyperlocal rider does, and that there is no tracking, change nothing.
+# hyperlocal rider does, and missing tracking, change nothing.
 _LABELS: dict[str, Row] = {
     fold(name): Row(name, forward, reverse)
     for name, forward, reverse in (

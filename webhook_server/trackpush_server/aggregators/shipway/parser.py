@@ -187,7 +187,7 @@ def _meaning(code: str, label: str | None, turn: Direction | None) -> Meaning:
 
 
 def _uncoded(written: str | None, label: str | None, turn: Direction | None) -> Meaning:
-    """Without a known code: the exact label where it stands in the code's place or there is no code at all."""
+    """Without a known code: the exact label, if it is in the code's place or there is no code at all."""
     named = label if written is None else written
     folded = "" if named is None else fold(named)
     status = tables.LABELS.get(folded) or turned_status(folded, tables.LABELS.get) or Status.UNKNOWN

@@ -60,7 +60,7 @@ _T = TypeVar("_T")
 class PostgresJournal:
     """A journal in a database. See `trackpush_server.journal.port.Journal`.
 
-    ``replica`` is this process's number where several share the database, as it stands in ``trackpush.replicas``:
+    ``replica`` is this process's number in ``trackpush.replicas`` if several share the database:
     then outcomes count only while the slot of their PushConfig is owned by it. Without, this process is the only one.
     ``sealer`` seals and opens what is stored; without one, everything is stored in clear.
     """
@@ -142,7 +142,7 @@ class PostgresJournal:
         return self._writer.alive
 
     async def start(self) -> None:
-        """Connect and migrate; when that fails the journal is unavailable and goes on trying."""
+        """Connect and migrate; when that fails the journal is unavailable and keeps trying."""
         self._started = True
         self._writer.start()
         await self._writer.tried.wait()
@@ -265,7 +265,7 @@ class PostgresJournal:
         return await unpushed.add(self._pool, push_config, update_ids, now, self._number)
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
-        """Store the next updates anew that aren't sealed as they would be now."""
+        """Encrypt the next updates that aren't sealed as they would be now."""
         return await resealing.reseal(self._pool, self._sealer, after, limit)
 
     async def forget_unrecognised(self, keys: Sequence[bytes]) -> int:

@@ -31,7 +31,7 @@ _UNKNOWN_ENDS = ("08", "57P")
 
 
 def is_of_a_value(error: BaseException) -> bool:
-    """Whether a value is to blame, not the database: nothing was stored, and the connection goes on."""
+    """Whether a value caused the error, not the database: nothing was stored, and the connection stays usable."""
     server = asyncpg.DataError | asyncpg.IntegrityConstraintViolationError | asyncpg.ProgramLimitExceededError
     return isinstance(error, server | ValueError | OverflowError | TypeError)
 

@@ -38,7 +38,7 @@ class Housekeeping(Background):
                 await self.see_to_it()
             except JournalUnavailableError:
                 pass  # told by the writer
-            except Exception:  # noqa: BLE001  it is told; nothing may end this but the end of the server
+            except Exception:  # noqa: BLE001  it is logged; the loop ends only with the server
                 _log.exception("journal_housekeeping_failed")
             await asyncio.sleep(_EVERY)
 

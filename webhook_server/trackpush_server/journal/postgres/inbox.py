@@ -71,7 +71,7 @@ class InboxWriter:
             batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
             try:
                 kept = await self._store([one for entry in batch for one in entry.bodies], bounds)
-            except Exception as error:  # noqa: BLE001  every request of the batch is told
+            except Exception as error:  # noqa: BLE001  every request of the batch gets the error
                 told = error if isinstance(error, JournalUnavailableError) else JournalUnavailableError(str(error))
                 for entry in batch:
                     if not entry.done.done():

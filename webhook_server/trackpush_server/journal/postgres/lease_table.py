@@ -7,7 +7,7 @@ from trackpush_server.journal.postgres.balance import Replica, Slot
 from trackpush_server.journal.postgres.session import Session
 
 CHANNEL: Final = "trackpush_slots"
-"""Told when somebody joins or drains and when slots become free: nobody waits for a beat to share anew."""
+"""Channel for joins, drains and released slots: replicas rebalance without waiting for a heartbeat."""
 
 _REGISTER = """
 WITH joined AS (
@@ -73,7 +73,7 @@ class LeaseTable:
         return bool(await self._session.fetch(_REMOVE, dead.id, dead.beat))
 
     async def claim(self, most: int) -> tuple[Slot, ...]:
-        """Take free slots. What was appended before has been committed; of what is appended later we are told."""
+        """Take free slots. Earlier appends are committed; of later ones the channel reports."""
         return tuple(Slot(*row) for row in await self._session.fetch(_CLAIM, self._replica, most))
 
     async def release(self, epochs: Mapping[int, int]) -> None:

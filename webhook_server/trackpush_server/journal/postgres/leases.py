@@ -47,7 +47,7 @@ class LeaseObserver(Protocol):
 
 
 def steady() -> float:
-    """Seconds of a clock that never steps and goes on while the machine sleeps."""
+    """Seconds of a clock that never steps and advances while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -80,7 +80,7 @@ class Leases:
         self._observer = observer
         self._own_timing = timing
         self._timing = timing
-        """What counts beside the replicas that there are: see `shared_timing`."""
+        """What counts beside the live replicas: see `shared_timing`."""
         self._clock = clock
         self._held: dict[int, int] = {}
         """Epochs by slot."""
@@ -123,7 +123,7 @@ class Leases:
         epochs: dict[int, int] = {}
         try:
             async with self._table() as table:
-                # In its turn: a round that runs meanwhile would find what is ours and not held, and hold it anew.
+                # In its turn: a concurrent round would find this replica's slots that it doesn't hold, and take them.
                 epochs = {slot: self._held.pop(slot) for slot in slots & self._leaving if slot in self._held}
                 self._leaving -= slots
                 if not epochs:
@@ -275,7 +275,7 @@ class Leases:
     # ---- what is held
 
     def _renew(self, sent_at: float) -> None:
-        """A beat arrived. What ran out before it did was sent by nobody since, as nobody else had it; begin it anew."""
+        """Extend the lease. If it had expired and nobody took it over, drop and re-acquire."""
         if self._held and self._clock() >= self._deadline:
             self._lose(frozenset(self._held), "no beat reached the database in time")
         self._deadline = sent_at + self._timing.stop

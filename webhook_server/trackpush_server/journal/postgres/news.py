@@ -50,7 +50,7 @@ class News:
         knows."""
 
     async def start(self) -> None:
-        """Begin; when it returns, what others do from now on will be told, if the database can be reached."""
+        """Start. After it returns, changes by others are reported, if the database can be reached."""
         begun = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(begun))
         await begun.wait()
@@ -77,7 +77,7 @@ class News:
                 await self._look_on(session)
             except BROKEN as error:
                 _log.debug("journal_news_interrupted", cause=cause(error))
-            except Exception:  # noqa: BLE001  it is told; nothing may end this but the end of the server
+            except Exception:  # noqa: BLE001  it is logged; the loop ends only with the server
                 _log.exception("journal_news_failed")
             finally:
                 begun.set()
@@ -95,7 +95,7 @@ class News:
         self._woken.set()
 
     async def _begin(self, session: Session) -> None:
-        """After a break it goes on where it was."""
+        """After an interruption it continues where it was."""
         if self._seen is None:
             row = await session.row(_SQL["start"])
             self._check(row)

@@ -110,7 +110,7 @@ class Pool:
         return JournalUnavailableError(f"journal in PostgreSQL at {place(self._connector.dsn)}: {cause(error)}")
 
     def renew(self) -> None:
-        """Use no connection again that there is: it may be to a database that was replaced."""
+        """Discard all existing connections: the database may have been replaced."""
         self._round += 1
         idle, self._idle = self._idle, []
         for session, _ in idle:

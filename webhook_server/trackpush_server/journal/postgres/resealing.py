@@ -1,4 +1,4 @@
-"""Finds updates that aren't sealed as they would be now, and stores them anew. docs/encryption.md.
+"""Finds updates that aren't sealed as they would be now, and encrypts them again. docs/encryption.md.
 
 Found by their first bytes; opened and sealed with their rows locked, since an update may have been erased in between.
 """

@@ -2,7 +2,7 @@
 
 Behind a transaction pooler (PgBouncer) each transaction may meet another connection of the database. So there nothing
 may be left behind in one: no prepared statement, no setting, no LISTEN. That a pooler is between is seen at connecting:
-the process id that was told at the start isn't the one of the backend that answers.
+the process id from the start isn't that of the backend that answers.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """A transaction where the statements can't be told to be one otherwise: behind a pooler."""
+        """An explicit transaction, where statements would not share one otherwise: behind a pooler."""
         if not self.pooled:
             yield
             return

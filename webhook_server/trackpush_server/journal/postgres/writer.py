@@ -163,7 +163,7 @@ class Writer:
         return session
 
     def _lost(self, session: Session | None, error: Exception) -> None:
-        """The database can't be reached, or doesn't store. A connection that broke is no outage: it is made anew."""
+        """The database can't be reached, or doesn't store. A broken connection is not an outage: it is opened again."""
         if session is not None:
             session.terminate()
             self._names.forget()

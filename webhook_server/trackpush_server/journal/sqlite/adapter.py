@@ -117,7 +117,7 @@ class SqliteJournal:
         return self._writer is not None and self._writer.is_alive()
 
     async def start(self) -> None:
-        """Open and migrate; when that fails the journal is unavailable and goes on trying."""
+        """Open and migrate; when that fails the journal is unavailable and keeps trying."""
         loop = self._loop = asyncio.get_running_loop()
         listener = Listener(
             loop, on_done=self._done, on_refused=self._refused, on_state=self._state, on_missing=self._missing
@@ -271,7 +271,7 @@ class SqliteJournal:
         return await self._call(lambda connection: unpushed.add(connection, push_config, update_ids, now))
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
-        """Store the next updates anew that aren't sealed as they would be now."""
+        """Encrypt the next updates that aren't sealed as they would be now."""
         looked = await self._pages.read(lambda connection: reseal.look(connection, self._sealer, after, limit))
         if not looked.update_ids:
             return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)

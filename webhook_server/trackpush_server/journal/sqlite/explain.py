@@ -66,7 +66,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def prove_room(folder: Path) -> None:
-    """Take and give back some disk space: after a full disk, a single free page is no reason to accept updates again.
+    """Allocate and release some disk space: after a full disk, one free page is not enough to accept updates again.
 
     Raises:
         OSError: there is still no room.
@@ -100,7 +100,8 @@ _DAMAGED = (
 )
 _LOG_DAMAGED = (
     "its log may have lost commits: {text}; stop the server and copy the folder, then restore a backup, or start the"
-    " server again to go on with what is there and have the aggregators send the rest again (docs/disaster-recovery.md)"
+    " server again: it continues with the remaining data, and the aggregators send the rest again"
+    " (docs/disaster-recovery.md)"
 )
 _ADVICE = {
     "SQLITE_FULL": "the disk is full ({free} bytes free): free space or grow the volume",

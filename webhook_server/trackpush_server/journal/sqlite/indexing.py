@@ -181,7 +181,7 @@ def store_terms(connection: SqliteConnection, first: int, last: int) -> None:
 
 
 def store_all_terms(connection: SqliteConnection) -> None:
-    """Store the terms of all updates, some of them in each transaction; goes on where an earlier run ended."""
+    """Store the terms of all updates, some of them in each transaction; continues where an earlier run ended."""
     after = up_to_of(connection)
     while (last := connection.execute(_SQL["window_end"], (after, _WINDOW)).fetchone()[0]) is not None:
         connection.execute("BEGIN IMMEDIATE")

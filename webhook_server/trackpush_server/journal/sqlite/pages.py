@@ -38,7 +38,7 @@ class Pages:
         self._closed = False
 
     def reopen(self) -> None:
-        """Open the file anew for the next read: it may have been replaced."""
+        """Reopen the file for the next read: it may have been replaced."""
         if not self._closed:
             self._executor.submit(self._drop)
 

@@ -1,7 +1,7 @@
 """What a failed commit left behind.
 
 An error of COMMIT doesn't tell whether the commit took place: the log may hold it, and opening the file again brings
-it back. Its request was refused, so the aggregator posts again and is told "duplicate". Nobody would push the update
+it back. Its request was refused, so the aggregator posts again and gets "duplicate". Nobody would push the update
 before the next restart, if it were not announced now.
 """
 

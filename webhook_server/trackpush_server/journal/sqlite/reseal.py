@@ -1,4 +1,4 @@
-"""Finds updates that aren't sealed as they would be now, and stores them anew. docs/encryption.md.
+"""Finds updates that aren't sealed as they would be now, and encrypts them again. docs/encryption.md.
 
 Found by the reader by their first bytes; opened and sealed by the writer, within its transaction, since an update may
 have been erased in between.
@@ -20,7 +20,7 @@ REPLACE = _SQL["replace"]
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """How many were looked at, which of them are to be sealed anew, and where to look on."""
+    """How many were read, which of them must be sealed again, and where to continue."""
 
     count: int
     update_ids: tuple[int, ...]
@@ -37,7 +37,7 @@ def look(connection: SqliteConnection, sealer: Sealer, after: int, limit: int) -
 def reseal(connection: SqliteConnection, sealer: Sealer, looked: Looked) -> Resealed:
     """Within the writer's transaction."""
     begun = time.perf_counter()
-    anew: list[tuple[bytes, bytes, int]] = []
+    resealed: list[tuple[bytes, bytes, int]] = []
     unreadable = []
     for update_id, key, notification, body in connection.execute(
         PAYLOADS, (msgspec.json.encode(looked.update_ids).decode(),)
@@ -47,11 +47,11 @@ def reseal(connection: SqliteConnection, sealer: Sealer, looked: Looked) -> Rese
             unreadable.append(payload.unreadable)
             continue
         sealed = sealer.seal(payload.notification, key=key, column=NOTIFICATION)
-        anew.append((sealed, sealer.seal(payload.body, key=key, column=BODY), update_id))
-    connection.executemany(REPLACE, anew)
+        resealed.append((sealed, sealer.seal(payload.body, key=key, column=BODY), update_id))
+    connection.executemany(REPLACE, resealed)
     return Resealed(
         looked=looked.count,
-        resealed=len(anew),
+        resealed=len(resealed),
         unreadable=tuple(unreadable),
         seconds=time.perf_counter() - begun,
         next_after=looked.next_after,

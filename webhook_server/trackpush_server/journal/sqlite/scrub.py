@@ -32,7 +32,7 @@ class Scrubber:
         self._file: int | None = None
 
     def step(self, first: int) -> int:
-        """Zero the middles of the next pages; the page to go on with (from 0), 0 after the last.
+        """Zero the middles of the next pages; returns the page to continue with (from 0), 0 after the last.
 
         Raises:
             OSError: the disk.

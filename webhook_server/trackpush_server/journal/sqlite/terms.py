@@ -23,7 +23,7 @@ def term(kind: Any, value: Any) -> int:
     Keys of about the same time have numbers close to each other, so they are merged into few pages.
 
     Raises:
-        TypeError: the value is no key.
+        TypeError: the value is not a key.
         UnicodeEncodeError: the text is not valid Unicode.
     """
     if kind == "key":

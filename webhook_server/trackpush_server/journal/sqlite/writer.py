@@ -2,7 +2,7 @@
 
 Group commit without a timer: while one commit waits for the disk, requests queue up; the next commit takes them all.
 After each commit the event loop is called once. An error rolls back, fails the requests of that batch, keeps the
-outcomes, and the thread goes on trying to open the file again until it works.
+outcomes, and the thread keeps trying to open the file until it works.
 """
 
 import asyncio

@@ -35,7 +35,7 @@ async def move(source: Source, target: Target, tell: Callable[[Progress], None])
     """Move everything; what was compared, by table. Nothing, where it was moved there before.
 
     Raises:
-        TransferError: nothing is lost: the source is as it was, and running it again goes on.
+        TransferError: nothing is lost: the source is unchanged, and another run continues.
     """
     try:
         reading = await source.open()

@@ -77,7 +77,7 @@ class Target(Protocol):
         ...
 
     async def begin(self, source: str) -> Reading:
-        """Make a journal for the content of ``source``, or go on with it; reads what was written so far.
+        """Create a journal for the content of ``source``, or continue it; reads what was written so far.
 
         Raises:
             TransferError: it can't be written, holds something else, or a server uses it.

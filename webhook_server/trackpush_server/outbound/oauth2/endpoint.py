@@ -71,7 +71,7 @@ class TokenEndpoint:
             return token_failure("timeout", f"time-out of {self._timeout:g} s while {progress.stage}")
         except aiohttp.ClientError as error:
             return token_failure(Failure.PROTOCOL.value, f"{self._endpoint}: {type(error).__name__}")
-        except Exception as error:  # noqa: BLE001 - a fault of ours is an answer, too: the future of a push never fails
+        except Exception as error:  # noqa: BLE001 - a bug becomes an answer, too: the future of a push never fails
             return token_failure("internal error", type(error).__name__)
 
     async def _ask_either_way(self, progress: _Progress) -> Grant | Answer:

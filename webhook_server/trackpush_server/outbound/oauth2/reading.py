@@ -1,6 +1,6 @@
 """What a token endpoint answered, read strictly (RFC 6749, sections 5.1 and 5.2). Pure.
 
-Nothing of a successful answer is ever shown: wherever the token stands in it, it must not reach a log.
+Nothing of a successful answer is ever shown: it contains the token, which must not reach a log.
 """
 
 import re
@@ -32,7 +32,7 @@ _ERRORS = frozenset(
 def token_failure(
     cause: str, detail: str = "", *, retry_after: float | None = None, is_permanent: bool = False
 ) -> Answer:
-    """The answer of a push for which there is no token. ``cause`` is in words of ours, ``detail`` the rest."""
+    """The answer of a push for which there is no token. ``cause`` is our own text, ``detail`` the endpoint's."""
     text = f"{cause}: {detail}" if detail else cause
     return Answer(failure=Failure.TOKEN, cause=cause, detail=text, retry_after=retry_after, is_permanent=is_permanent)
 
@@ -41,7 +41,7 @@ def read_grant(content: bytes) -> Grant | Answer:
     """The token in a successful answer, or why there is none in it."""
     answer = _object(content)
     if answer is None:
-        return _invalid("it is no JSON object")
+        return _invalid("it is not a JSON object")
     token, kind = answer.get("access_token"), answer.get("token_type")
     if not isinstance(token, str) or not token:
         return _invalid("it has no access_token")

@@ -18,7 +18,7 @@ class AuthorizingSender:
     """Sends through another sender to one destination; see `port.Sender`."""
 
     def __init__(self, sender: Sender, source: TokenSource, pool: Pool) -> None:
-        """``pool`` is the sender's: it is told of the tokens that no excerpt may show."""
+        """``pool`` is the sender's: it gets the tokens, which no excerpt may show."""
         self._sender = sender
         self._source = source
         self._pool = pool

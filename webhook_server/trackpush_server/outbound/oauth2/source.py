@@ -102,7 +102,7 @@ class TokenSource:
         return token
 
     def _tell(self, answer: Answer) -> None:
-        """A failure that no push sees, as the old token still serves, is told here."""
+        """Logs a failure that no push sees because the old token is still valid."""
         left = 0.0 if self._token is None else self._token.expires - self._clock()
         if left > 0:
             _log.warning(

@@ -49,7 +49,7 @@ function watch(table) {
     paused = !paused;
     missed = 0;
     button.setAttribute("aria-pressed", String(paused));
-    button.textContent = paused ? "Go on" : "Pause";
+    button.textContent = paused ? "Continue" : "Pause";
     told();
   });
 }

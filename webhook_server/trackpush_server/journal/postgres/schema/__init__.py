@@ -2,7 +2,7 @@
 
 Two server versions run on one schema while an upgrade rolls: a change only adds (expand), and what an older server
 calls is taken away (contract) no sooner than by a change that says so. Its first line, ``-- needs: N``, is the number
-of the change that a server must know to run on it. Functions carry a version in their name; a newer one stands beside
+of the change that a server must know to run on it. Functions have a version in their name; a newer one is added beside
 the older.
 """
 

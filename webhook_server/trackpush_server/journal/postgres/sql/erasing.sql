@@ -10,7 +10,7 @@ WHERE u.id IN (
 ORDER BY u.id;
 
 -- name: next_ids
--- A stretch of all updates: a client's aren't indexed, and an erasure of a client is no daily thing.
+-- A range of all updates: there is no index by client, and erasures of a client are rare.
 SELECT u.id, u.erased_at IS NULL AND starts_with(a.name, $3 || '/') AS wanted
 FROM (SELECT id, account_id, erased_at FROM trackpush.updates WHERE id > $1 ORDER BY id LIMIT $2) AS u
 JOIN trackpush.accounts AS a ON a.id = u.account_id ORDER BY u.id;

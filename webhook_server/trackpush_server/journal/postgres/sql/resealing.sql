@@ -9,6 +9,6 @@ SELECT u.id, u.key, u.notification, u.body
 FROM trackpush.updates AS u WHERE u.id = ANY ($1::bigint[]) ORDER BY u.id FOR UPDATE;
 
 -- name: replace
--- Store them anew.
+-- Store them encrypted again.
 UPDATE trackpush.updates AS u SET notification = n.notification, body = n.body
 FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS n (id, notification, body) WHERE u.id = n.id;

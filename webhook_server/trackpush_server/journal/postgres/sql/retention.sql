@@ -13,7 +13,7 @@ FROM trackpush.updates AS u WHERE u.id > $1 ORDER BY u.id LIMIT $2;
 
 -- name: mark_late
 -- A dead push is late when it is replayed after a newer one of its shipment was delivered. Dead ones are kept for longer: before the
--- newer one goes, they are told.
+-- newer one is deleted, they are reported.
 WITH going AS MATERIALIZED (
     SELECT p.config_id, e.shipment, e.account_id, e.occurred_at
     FROM unnest($1::bigint[]) AS w (id)

@@ -13,7 +13,7 @@ ORDER BY u.id;
 SELECT id, account_id, erased_at FROM updates WHERE id = ?;
 
 -- name: next_ids
--- A stretch of all updates: a client's aren't indexed, and an erasure of a client is no daily thing.
+-- A range of all updates: there is no index by client, and erasures of a client are rare.
 SELECT id, account_id, erased_at FROM updates WHERE id > ? ORDER BY id LIMIT ?;
 
 -- name: accounts

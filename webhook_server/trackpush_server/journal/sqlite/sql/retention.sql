@@ -9,7 +9,7 @@ FROM updates AS u WHERE u.id > :after ORDER BY u.id LIMIT :limit;
 
 -- name: mark_late
 -- A dead push is late when it is replayed after a newer one of its shipment was delivered (`replay.REPLAY`). Dead ones
--- are kept for longer: before the newer one goes, they are told.
+-- are kept for longer: before the newer one is deleted, they are reported.
 UPDATE pushes SET late = 1
 WHERE +state = 2 AND late = 0 AND (update_id, config_id) IN (
     WITH n AS MATERIALIZED (

@@ -20,7 +20,7 @@ UPDATE pushes SET state = o.state, tries = o.tries, rejections = o.rejections, d
 FROM o WHERE pushes.update_id = o.update_id AND pushes.config_id = o.config_id;
 
 -- name: insert_attempts
--- What attempts came to; one that is told twice is the same.
+-- Outcomes of attempts; recording one twice changes nothing.
 INSERT OR REPLACE INTO attempts (update_id, config_id, number, started_at, duration_ms, http_status, error)
 VALUES {rows};
 
