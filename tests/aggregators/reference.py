@@ -1,4 +1,4 @@
-"""The expected readings of every code, read from the reference's own tables (reference.md beside this module)."""
+"""The expected readings of every code, read from the reference's own tables (docs/aggregators/reference.md)."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from trackpush_api.vocabulary import NdrReason, Status
 
-_TEXT = (Path(__file__).parent / "reference.md").read_text()
+_TEXT = (Path(__file__).parents[2] / "docs/aggregators/reference.md").read_text()
 _STATUS = re.compile(rf"\b(?:{'|'.join(sorted(Status, key=len, reverse=True))})\b")
 
 
