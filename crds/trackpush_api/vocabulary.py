@@ -1,6 +1,6 @@
 """The closed sets of words that resources, notifications, metrics and the console share.
 
-Source: shared DESIGN.md §1 and §4; the canonical taxonomy of the aggregators' reference, §4.2.
+Statuses: docs/aggregators/reference.md, §4.2.
 """
 
 from enum import StrEnum

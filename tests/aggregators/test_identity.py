@@ -1,4 +1,4 @@
-"""What makes an update the same one again, and what does not (aggregators' reference §4.3)."""
+"""What makes an update the same one again, and what does not (docs/aggregators/reference.md, §4.3)."""
 
 import pytest
 from hypothesis import given, settings

@@ -30,7 +30,7 @@ TWO = "2024-02-27 23:59:57\n2024-02-27 23:59:57"
 
 def found_in(dates: list[Any], *, newest_first: bool) -> Newest:
     scans = [{"date": date, "place": place} for place, date in enumerate(dates)]
-    return newest(scans, "date", lambda text: times.shiprocket(text, UNTIL), newest_first=newest_first)
+    return newest(scans, "date", lambda text: times.moment(text, UNTIL), newest_first=newest_first)
 
 
 @given(moments=st.lists(MOMENTS, min_size=1, max_size=6), newest_first=st.booleans())

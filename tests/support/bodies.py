@@ -2,7 +2,7 @@
 
 A load client needs to know which push came from which post, whatever the payload's format is, so every body carries a
 *mark* (``mark-0000000042``) in a free-text field that both the canonical form and the raw body keep. Fields and times
-follow the aggregators' reference §1.2, §2.2 and §3.2; AWBs, orders and places are invented.
+follow docs/aggregators/reference.md, §1.2, §2.2 and §3.2; AWBs, orders and places are invented.
 """
 
 from datetime import UTC, datetime, timedelta

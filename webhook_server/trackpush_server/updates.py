@@ -24,7 +24,7 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
     aggregator: Aggregator
     identity: tuple[str, ...]
-    """The aggregator's own identity of this update, for deduplication (aggregators' reference §4.3), as text."""
+    """What makes two reports the same update; docs/aggregators/times.md lists the parts for each aggregator."""
     shipment: str
     """Names the shipment within the account: the AWB, or ``return:…``/``order:…`` where there is none."""
     status: Status

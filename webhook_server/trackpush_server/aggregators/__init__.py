@@ -1,7 +1,7 @@
-"""The aggregators: one module each, pure functions from a request body to tracking updates.
+"""The aggregators: a folder each, with pure functions from a request body to tracking updates.
 
-The aggregators' reference says what they send and why it is read this way.
-Section numbers in these modules are those of the reference.
+docs/aggregators/reference.md says what they send; section numbers in these modules are its own.
+docs/add-an-aggregator.md is the checklist for another one.
 """
 
 from trackpush_server.aggregators import strangers

@@ -1,7 +1,7 @@
 r"""Secrets out of bodies before anything is stored, logged or pushed.
 
 Aggregators echo the client's key: Shipway in ``hash`` and in the URL it calls back, Clickpost in its wrapper's
-``internal`` (aggregators' reference §6). The client's own endpoints have no use for it. All else stays byte for byte:
+``internal`` (§6). The client's own endpoints have no use for it. All else stays byte for byte:
 an AWB written as 19041424751540.0 or a price as 1.10 leaves as it came.
 """
 

@@ -1,6 +1,6 @@
 """What canonical statuses say about direction, and how a forward status reads on a return.
 
-Source: aggregators' reference §4.2 and the two canonical columns of §1.4 and §2.3.
+Source: §4.2 and the two canonical columns of §1.4 and §2.3.
 """
 
 from collections.abc import Callable, Iterable

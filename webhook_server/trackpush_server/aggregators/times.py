@@ -1,6 +1,6 @@
 """Event times: from what each aggregator writes to milliseconds since the epoch.
 
-Sources: aggregators' reference §1.3, §2.2 and §3.2. A time that can't be read is None, never an error. Neither is one
+Sources: §1.3, §2.2 and §3.2. A time that can't be read is None, never an error. Neither is one
 later than ``latest`` accepted: it is wrong, and would mark every later update of its shipment as late.
 """
 
@@ -21,23 +21,16 @@ def latest(received_at: int) -> int:
     return received_at + _TRUSTED_MILLISECONDS
 
 
-def clickpost(given: str | None, until: int, *, utc: bool = False) -> int | None:
-    """A Clickpost time. Scans are in IST although they say UTC (§1.3); return requests (``utc``) are in UTC.
+def moment(given: str | None, until: int, *, zone: int = IST, zero_is: int = GMT) -> int | None:
+    """A time in any spelling that `written` reads; milliseconds since the epoch.
 
-    An offset other than zero is believed.
+    ``zone`` is the offset of a time that names none, in milliseconds, and ``zero_is`` what an offset of zero means.
     """
-    zone = GMT if utc else IST
-    return _moment(given, until, zero_is=zone, zone=zone)
-
-
-def shiprocket(given: str | None, until: int) -> int | None:
-    """A Shiprocket time, ``23 05 2023 11:43:52`` or ``2023-05-19 11:59:16``: IST unless it names its zone."""
-    return _moment(given, until)
-
-
-def shipway(given: str | None, until: int) -> int | None:
-    """A Shipway time: IST unless it names its zone, as the ISO form of §3.2 does."""
-    return _moment(given, until)
+    found = None if given is None else written.read(given)
+    if found is None:
+        return None
+    milliseconds = found.utc(zone, zero_is=zero_is)
+    return milliseconds if milliseconds <= until else None
 
 
 def day(value: Any) -> str | None:
@@ -45,11 +38,3 @@ def day(value: Any) -> str | None:
     given = text(value)
     found = None if given is None else written.read(given)
     return None if found is None else found.day.isoformat()
-
-
-def _moment(given: str | None, until: int, *, zone: int = IST, zero_is: int = GMT) -> int | None:
-    found = None if given is None else written.read(given)
-    if found is None:
-        return None
-    moment = found.utc(zone, zero_is=zero_is)
-    return moment if moment <= until else None

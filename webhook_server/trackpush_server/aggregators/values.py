@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 _NOTHING = frozenset({"", "na", "n/a", "null", "none", "nil", "nan", "undefined", "-", "--"})
-"""Folded to lower case: what the aggregators' reference §6 names ("NA", "null"), and what programs in Python and
+"""Folded to lower case: what §6 names ("NA", "null"), and what programs in Python and
 JavaScript make of no value. As an AWB such a text would make one shipment of all that have none."""
 _LONGEST_NOTHING = 9
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}(?:\.0*)?")

@@ -1,4 +1,4 @@
-"""Clickpost: one event a request, in the shapes of the aggregators' reference §1.2.
+"""Clickpost: one event a request, in the shapes of §1.2.
 
 The outer object is the scan that fired; ``additional.latest_status`` is the state now and decides nothing here (§1.1).
 Return requests (101, 102, …) have no waybill: the references of the forward shipment or of the return name them.
@@ -16,6 +16,7 @@ from trackpush_server.aggregators.scans import newest
 from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
 from trackpush_server.aggregators.values import code as code_text
 from trackpush_server.aggregators.values import flag, integer, members, text
+from trackpush_server.aggregators.written import GMT, IST
 from trackpush_server.updates import TrackingUpdate
 
 _TEST_WAYBILL = "XYZABC"
@@ -63,11 +64,17 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
         estimated_delivery=times.day(additional.get("courier_partner_edd")),
         remark=text(scan.get("remark")),
         location=location,
-        occurred_at=times.clickpost(time, until, utc=meaning.code in tables.RETURN_PLUGIN_CODES),
+        occurred_at=_time(time, until, utc=meaning.code in tables.RETURN_PLUGIN_CODES),
         occurred_at_text=time,
         test=waybill == _TEST_WAYBILL,
         body=_redacted(item, body),
     )
+
+
+def _time(given: str | None, until: int, *, utc: bool = False) -> int | None:
+    """Scans are in India's time although they say UTC (§1.3); return requests (``utc``) are in UTC."""
+    zone = GMT if utc else IST
+    return times.moment(given, until, zone=zone, zero_is=zone)
 
 
 def _redacted(item: Item, body: bytes) -> bytes:
@@ -132,7 +139,7 @@ def _scan(event: Mapping[str, Any], until: int) -> Mapping[str, Any]:
         return latest
     # Which end of the array is the newest is not known [U]; where no time tells, the first is as good as any.
     scans = event.get("scans")
-    found = newest(scans, "timestamp", lambda given: times.clickpost(given, until), newest_first=True)
+    found = newest(scans, "timestamp", lambda given: _time(given, until), newest_first=True)
     return found.scan or event
 
 

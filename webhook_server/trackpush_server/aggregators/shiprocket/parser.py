@@ -1,4 +1,4 @@
-"""Shiprocket: one object with the whole scan history (aggregators' reference §2.2).
+"""Shiprocket: one object with the whole scan history (§2.2).
 
 Two id spaces say the status, ``current_status_id`` (order) and ``shipment_status_id``; the scans' ``sr-status`` never
 decides, for couriers report late and some scans have none.
@@ -48,11 +48,11 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
         return
     # The history is oldest first (§2.2).
     scan, scan_time, certain = newest(
-        item.get("scans"), "date", lambda given: times.shiprocket(given, until), newest_first=False
+        item.get("scans"), "date", lambda given: times.moment(given, until), newest_first=False
     )
     scan_date = text(scan.get("date"))
     written = text(item.get("current_timestamp"))
-    current_time = times.shiprocket(written, until)
+    current_time = times.moment(written, until)
     meaning = _meaning(
         short_code(item.get("current_status_id")),
         short(item.get("current_status")),

@@ -1,4 +1,4 @@
-"""Shipway: a feed of items ("classic") or one flat event with ``api_input`` ("panel"), aggregators' reference §3.
+"""Shipway: a feed of items ("classic") or one flat event with ``api_input`` ("panel"), §3.
 
 The code alone decides status and direction. A ``reverse_tracking_number`` decides nothing: Shipway's own sample has
 one on a forward delivery.
@@ -63,7 +63,7 @@ def _event(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
     meaning = _read(item, inner)
     scans = item.get("scans") or inner.get("scans")
     # They come newest first (§3.2).
-    scan = newest(scans, "time", lambda given: times.shipway(given, until), newest_first=True).scan
+    scan = newest(scans, "time", lambda given: times.moment(given, until), newest_first=True).scan
     best, time, occurred_at = _time(item, inner, scan, until)
     returns = meaning.direction is Direction.REVERSE and reverse_awb is not None
     carrier = _first(item, inner, "carrier")
@@ -131,7 +131,7 @@ def _time(item: Item, inner: Mapping[str, Any], scan: Scan, until: int) -> tuple
     for value in _times(item, inner, scan):
         written = text(value)
         best = best or written
-        if (moment := times.shipway(written, until)) is not None:
+        if (moment := times.moment(written, until)) is not None:
             return best, written, moment
     return best, None, None
 
