@@ -11,7 +11,7 @@ FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgre
 PROCESSES ?= 4
 IMAGE ?=
 
-.PHONY: long fuzz help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots manifests bench bench-operator clean lock
+.PHONY: long fuzz help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -65,6 +65,7 @@ check: $(READY) kube ## format, lint, types, import contracts, generated files u
 	$(BIN)/trackpush schema --check docs/schemas
 	$(BIN)/python manifests/render.py --check manifests/install.yaml
 	$(BIN)/python site_tools/fields.py --check
+	$(BIN)/python site_tools/version.py --check
 	$(MKDOCS) --site-dir .cache/site
 
 docs: $(READY) ## build the site from docs/ into dist/site, offline; a broken link fails
@@ -72,6 +73,9 @@ docs: $(READY) ## build the site from docs/ into dist/site, offline; a broken li
 
 docs-fields: $(READY) ## generate the tables of fields in docs/kinds from the kinds
 	$(BIN)/python site_tools/fields.py
+
+version: $(READY) ## write pyproject's version wherever it is named; V=0.2.0 begins a release: RELEASING.md
+	$(BIN)/python site_tools/version.py $(V)
 
 fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix-only .

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import apsw
 import pytest
@@ -20,7 +21,7 @@ def test_the_version_is_the_distributions_with_that_of_its_sqlite_library() -> N
     result = trackpush("--version")
 
     sqlite = f"SQLite {apsw.sqlite_lib_version()} (apsw {apsw.apsw_version()})"
-    assert (result.returncode, result.stdout) == (0, f"trackpush 0.1.0\n{sqlite}\n")
+    assert (result.returncode, result.stdout) == (0, f"trackpush {version('trackpush')}\n{sqlite}\n")
 
 
 def test_the_help_lists_every_subcommand_without_importing_one() -> None:

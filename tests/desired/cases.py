@@ -76,7 +76,7 @@ def inputs(case: str, **changes: Any) -> Inputs:
     return Inputs(
         server={"metadata": {"name": "main", "namespace": "trackpush", "uid": "0f0e0d0c-0000-4000-8000-000000000001"}},
         spec=WebhookServerSpec.model_validate({**SPECS[case], **changes}),
-        image="docker.io/library/trackpush:0.1.0",
+        image="docker.io/library/trackpush:1.2.3",
         has_service_monitor=has_optional,
         has_http_route=has_optional,
         operator_namespace="trackpush-system",
