@@ -93,7 +93,7 @@ class Dispatcher:
             channel = channels.get(destination.name)
             if channel is None:
                 channel = channels[destination.name] = Channel(hub, destination, change.egress)
-                channel.pump()
+                channel.start_ready()
             else:
                 channel.configure(destination, change.egress)
             yield
@@ -186,7 +186,7 @@ class Dispatcher:
     async def start(self) -> None:
         """Begin: what is pending on disk is sent at once, where it is sent from here."""
         for channel in self._channels.values():
-            channel.pump()
+            channel.start_ready()
 
     async def stop(self, grace: float) -> None:
         """Start nothing more, hand over, give attempts under way ``grace`` seconds to end, then cut them."""

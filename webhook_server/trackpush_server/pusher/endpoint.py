@@ -20,14 +20,19 @@ _CREDENTIALS_PAUSE = 0.2
 
 
 class News(NamedTuple):
-    """What one failed attempt says of the endpoint."""
+    """What one answer says about the endpoint."""
 
+    delivered: bool = False
+    closed: bool = False
+    """The breaker closed: the endpoint is back."""
     opened: bool = False
-    """The breaker opened by it."""
+    """The breaker opened."""
     gone: bool = False
     """It answered 410."""
     proven: bool = False
     """The push is to blame, and not the endpoint."""
+    answers_again: bool = False
+    """It rejects, and did not before: it is up again."""
 
 
 class Endpoint:
@@ -91,8 +96,8 @@ class Endpoint:
         """Whether the client asked to be left alone."""
         return now < self.quiet_until
 
-    def delivered(self, wall: float) -> bool:
-        """Note a delivery; True when this closes the breaker."""
+    def delivered(self, wall: float) -> News:
+        """Note a delivery."""
         self.failing_since = None
         self.refuses = self.is_hopeless = False
         self._paced_until = 0.0
@@ -101,7 +106,7 @@ class Endpoint:
         if closes:
             self._closed_at = wall
             self.limit = 1  # the endpoint was down: do not send everything at once
-        return closes
+        return News(delivered=True, closed=closes)
 
     def failed(self, push: Push, answer: Answer, *, now: float, wall: float, current: bool) -> News:
         """Note a failed attempt and whose fault it is; ``current``: of this version, not of the one before."""
@@ -111,18 +116,20 @@ class Endpoint:
             return News(proven=blame is Blame.PUSH)
         self._slow_down(answer, now)
         self.cause = policy.cause(answer)
+        answers_again = verdict is Verdict.REJECTED and not self.refuses
         self.refuses = verdict is Verdict.REJECTED
         self._refuses_credentials = answer.status in CREDENTIALS
         if blame is Blame.PUSH:
             self.breaker.failed(push.update_id, rejection=True, proven=True)
-            return News(proven=True)
+            return News(proven=True, answers_again=answers_again)
         self.is_hopeless = answer.is_permanent or answer.failure is Failure.DENIED
         self.failing_since = wall if self.failing_since is None else self.failing_since
         if self._refuses_credentials and self.breaker.is_open:
             self._paced_until = now + _CREDENTIALS_PAUSE
         if verdict is Verdict.GONE:
             return News(gone=True)
-        return News(opened=self.breaker.failed(push.update_id, rejection=self.refuses))
+        opened = self.breaker.failed(push.update_id, rejection=self.refuses)
+        return News(opened=opened, answers_again=answers_again)
 
     def read_back(self, push: Push, retry: Retry, wall: float) -> None:
         """A push was read from disk: take over what its earlier attempts say."""

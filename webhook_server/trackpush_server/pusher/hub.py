@@ -13,6 +13,10 @@ from trackpush_server.pusher.observer import PushObserver
 from trackpush_server.pusher.reading import Reading
 from trackpush_server.tracing.port import Tracing
 
+PAUSE = 0.2
+"""Seconds until to look again whether attempts may start."""
+RELOAD_AFTER_FAULT = 1.0
+"""Seconds until to read again what the journal couldn't give."""
 MOST_UNWRITTEN_OUTCOMES = 1000
 """With more outcomes than this not on disk, no new attempt starts: after a crash each would be sent again."""
 

@@ -1,6 +1,8 @@
-"""What a channel takes its endpoint to be."""
+"""What a channel takes its endpoint to be, since when, and why."""
 
 from enum import Enum
+
+from trackpush_server.pusher.hub import Hub
 
 
 class State(Enum):
@@ -23,3 +25,28 @@ HELD = frozenset({State.GONE, State.SUSPENDED, State.UNCONFIGURED, State.ELSEWHE
 """States in which nothing is sent and nothing is kept in memory."""
 RETRYING = frozenset({State.CLOSED, State.ELSEWHERE})
 """States in which a push that failed is due by its own schedule, not when its endpoint is well again."""
+
+
+class Status:
+    """The state of one channel."""
+
+    __slots__ = ("_hub", "_push_config", "reason", "since", "state")
+
+    def __init__(self, hub: Hub, push_config: str, state: State, reason: str) -> None:
+        self._hub = hub
+        self._push_config = push_config
+        self.state = state
+        self.reason = reason
+        """Empty while it is closed."""
+        self.since = 0.0
+        """Seconds since the epoch; 0 is from the start."""
+
+    def enter(self, state: State, reason: str) -> None:
+        """Change to this state, and report it."""
+        if state is self.state:
+            return
+        is_reported_elsewhere = State.ELSEWHERE in {state, self.state}  # once for all slots that are handed over
+        self.state, self.reason = state, "" if state is State.CLOSED else reason
+        self.since = self._hub.wall()
+        if not is_reported_elsewhere:
+            self._hub.observer.changed(self._push_config, state.value, reason)

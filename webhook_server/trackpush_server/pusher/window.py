@@ -17,10 +17,11 @@ from trackpush_server.pusher import budget as bounds
 from trackpush_server.pusher import policy, pushes
 from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.endpoint import Endpoint
-from trackpush_server.pusher.hub import Hub
+from trackpush_server.pusher.hub import PAUSE, RELOAD_AFTER_FAULT, Hub
 from trackpush_server.pusher.lanes import Lane, Lanes, LaneState, Push
 from trackpush_server.pusher.pages import Pages
 from trackpush_server.pusher.parked import Parked
+from trackpush_server.pusher.payloads import Payloads
 from trackpush_server.pusher.state import HELD, State
 
 _PAGE = 256
@@ -44,11 +45,8 @@ class WindowOwner(Protocol):
         """How its pushes are tried again."""
         ...
 
-    def pump(self, *, refill: bool = True) -> None:
+    def start_ready(self, *, refill: bool = True) -> None:
         """Start what may start."""
-
-    def due(self, lane: Lane, push: Push) -> None:
-        """The wait of a head is over."""
 
     def plan_probe(self, delay: float) -> None:
         """There may be another push to probe with."""
@@ -56,8 +54,11 @@ class WindowOwner(Protocol):
     def record_unreadable(self, lane: Lane, reason: str) -> None:
         """The payload of a head can't be opened."""
 
-    def wake_after_fault(self) -> None:
-        """The disk couldn't be read."""
+    def payload_loaded(self, lane: Lane) -> None:
+        """The payload of a running head was read back."""
+
+    def wake_in(self, seconds: float) -> None:
+        """Look again after so many seconds, or earlier."""
 
 
 class Window:
@@ -70,9 +71,11 @@ class Window:
         "_owner",
         "_pages",
         "_parked",
+        "_payloads",
         "_revisits",
         "_timer",
         "lanes",
+        "loading",
         "needs_rebuild",
     )
 
@@ -85,6 +88,11 @@ class Window:
         """Whether the lanes are to be made again as soon as no attempt is under way."""
         self._backlog = Backlog(alone=hub.ownership.alone)
         self._parked = Parked()
+        self.loading = 0
+        """Heads whose payload is being read back; each is as good as an attempt under way."""
+        self._payloads = Payloads(
+            hub.journal, owner.name, came=self._payload_came, fault=self._payload_missing, after=owner.start_ready
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._pages = Pages(
             hub,
@@ -93,7 +101,7 @@ class Window:
             room=self._page_size,
             take=self._take_page,
             taken=self._page_taken,
-            fault=owner.wake_after_fault,
+            fault=self._wake_after_fault,
         )
         self._revisits = Pages(
             hub,
@@ -102,7 +110,7 @@ class Window:
             room=self._revisit_size,
             take=self._take_revisited,
             taken=self._revisit_taken,
-            fault=owner.wake_after_fault,
+            fault=self._wake_after_fault,
         )
 
     # ---- how much
@@ -237,7 +245,7 @@ class Window:
 
     def _page_taken(self) -> None:
         self._owner.plan_probe(0.0)
-        self._owner.pump(refill=False)
+        self._owner.start_ready(refill=False)
 
     def _take(self, stored: StoredPush) -> None:
         push = pushes.stored(stored)
@@ -268,6 +276,39 @@ class Window:
         is_unproven = stored.rejections == 1
         return is_unproven or not self._owner.endpoint.refuses
 
+    def _wake_after_fault(self) -> None:
+        self._owner.wake_in(RELOAD_AFTER_FAULT)
+
+    # ---- payloads that were let go
+
+    def load(self, lane: Lane) -> None:
+        """Read back the payload of the head of a lane that is marked running."""
+        self.loading += 1
+        self._payloads.fetch(self.lanes, lane)
+
+    def _payload_came(self, lanes: Lanes, lane: Lane, stored: StoredPush | None) -> None:
+        if lanes is not self.lanes:
+            lanes.end_head(lane)
+            return
+        self.loading -= 1
+        if stored is None:  # erased meanwhile
+            if lanes.end_head(lane):
+                lanes.resume(lane)
+        elif stored.unreadable is not None:
+            self._owner.record_unreadable(lane, stored.unreadable)
+            self.wait(lane, None)
+            self._owner.plan_probe(PAUSE)
+        else:
+            lanes.load(lane.head, stored.notification, stored.body)
+            self._owner.payload_loaded(lane)
+
+    def _payload_missing(self, lanes: Lanes, lane: Lane) -> None:
+        if lanes is self.lanes:
+            self.loading -= 1
+            self.wait(lane, RELOAD_AFTER_FAULT)
+        else:
+            lanes.end_head(lane)
+
     # ---- waiting
 
     def wait(self, lane: Lane, delay: float | None) -> None:
@@ -279,7 +320,13 @@ class Window:
         if self._hub.budget.is_tight and push.body is not None:
             self.lanes.unload(push)
         if delay is not None:
-            self._loop.call_later(delay, self._owner.due, lane, push)
+            self._loop.call_later(delay, self._due, lane, push)
+
+    def _due(self, lane: Lane, push: Push) -> None:
+        is_its_wait = lane.state is LaneState.WAITING and lane.pushes and lane.head is push
+        if is_its_wait and self._owner.state not in HELD:
+            self.lanes.resume(lane, first=push.is_last_try)
+            self._owner.start_ready()
 
     def _park_if_crowded(self, lane: Lane | None) -> bool:
         """Park a waiting lane if too many pushes wait in memory, for probes rather one that was rejected."""
@@ -446,6 +493,7 @@ class Window:
         self.lanes.trim(0)
         self.lanes = Lanes(ordered=ordered, budget=self._hub.budget)
         self.needs_rebuild = False
+        self.loading = 0
         self.rescan()
 
     def _trim(self, keep: int) -> None:
@@ -457,7 +505,7 @@ class Window:
         """Stop timers and reads."""
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.gather(self._pages.close(), self._revisits.close())
+        await asyncio.gather(self._pages.close(), self._revisits.close(), self._payloads.close())
 
 
 def _tells_nothing(push: Push) -> bool:

@@ -1,0 +1,191 @@
+"""Attempts: sends the head of a lane, and turns the answer into the push's next state and its outcome in the journal.
+
+What an answer says about the endpoint goes to the channel (`follow`), whatever becomes of the push.
+"""
+
+import asyncio
+from functools import partial
+from typing import Protocol
+
+from trackpush_api.routing import Destination, Egress
+from trackpush_server.ids import push_id
+from trackpush_server.journal.model import PushState
+from trackpush_server.outbound.port import Answer, Failure
+from trackpush_server.pusher import policy, pushes
+from trackpush_server.pusher.decision import decide
+from trackpush_server.pusher.endpoint import Endpoint, News
+from trackpush_server.pusher.hub import Hub
+from trackpush_server.pusher.lanes import Lane, Lanes
+from trackpush_server.pusher.line import Line
+from trackpush_server.pusher.policy import Verdict
+from trackpush_server.pusher.state import HELD, RETRYING, State
+from trackpush_server.pusher.window import Window
+
+
+class AttemptsOwner(Protocol):
+    """What attempts need of their channel."""
+
+    name: str
+    endpoint: Endpoint
+
+    @property
+    def state(self) -> State:
+        """What the endpoint is taken to be."""
+        ...
+
+    def lose(self) -> None:
+        """Another replica may send these pushes by now."""
+
+    def follow(self, answer: Answer, news: News) -> None:
+        """An answer changes what is known of the endpoint."""
+
+    def attempt_ended(self) -> None:
+        """One attempt less is under way."""
+
+    def start_ready(self) -> None:
+        """Start what may start."""
+
+
+class Attempts:
+    """The attempts of one PushConfig. Lives on one event loop."""
+
+    __slots__ = ("_egress", "_hub", "_line", "_loop", "_owner", "_window", "in_flight")
+
+    def __init__(
+        self, owner: AttemptsOwner, hub: Hub, window: Window, destination: Destination, egress: Egress
+    ) -> None:
+        self._owner = owner
+        self._hub = hub
+        self._window = window
+        self._egress = egress
+        self._line = Line(hub, destination, egress)
+        self._loop = asyncio.get_running_loop()
+        self.in_flight = 0
+        """Attempts under way, those of earlier versions included."""
+
+    @property
+    def destination(self) -> Destination:
+        """The version that is sent to."""
+        return self._line.destination
+
+    def is_current(self, destination: Destination, egress: Egress) -> bool:
+        """Whether this is the version that is sent to already."""
+        return destination == self._line.destination and egress == self._egress
+
+    def renew(self, destination: Destination, egress: Egress) -> None:
+        """Send to this version from now on; attempts under way end with the old one."""
+        self._line.retire()
+        self._egress = egress
+        self._line = Line(self._hub, destination, egress)
+
+    def cut(self) -> None:
+        """End attempts under way at once."""
+        self._line.cut()
+        self._line = Line(self._hub, self._line.destination, self._egress)
+
+    async def close(self) -> None:
+        """Close the connections; attempts under way are cut."""
+        await self._line.close()
+
+    # ---- one attempt
+
+    def send(self, lane: Lane) -> None:
+        """Send the head of a lane, which is marked running."""
+        push, line, now = lane.head, self._line, self._hub.wall()
+        self.in_flight += 1
+        self._hub.in_flight += 1
+        push.previous_attempt_at, push.last_attempt_at = push.last_attempt_at, int(now * 1000)
+        line.send(push, now, partial(self._answered, self._window.lanes, lane, line))
+
+    def _answered(self, lanes: Lanes, lane: Lane, line: Line, future: asyncio.Future[Answer]) -> None:
+        answer = future.result()
+        self.in_flight -= 1
+        self._hub.attempt_ended()
+        line.finished()
+        if answer.failure is Failure.FENCED and lanes is self._window.lanes:
+            self._owner.lose()  # the timer of the lease is late, too: the process was paused
+        if lanes is self._window.lanes:
+            self._settle(lane, answer, current=line is self._line)
+        else:
+            self._settle_late(lanes, lane, answer)
+        self._owner.attempt_ended()
+
+    def _settle_late(self, lanes: Lanes, lane: Lane, answer: Answer) -> None:
+        """It was cut, which says nothing of the endpoint; but that a push was delivered is true, whoever sent it."""
+        lane.head.tries += 1
+        if policy.judge(answer) is Verdict.DELIVERED and not lanes.is_void:
+            self.record(lane, PushState.DELIVERED, answer)
+            self._window.ended(lane.head.update_id)
+        lanes.end_head(lane)
+
+    def _settle(self, lane: Lane, answer: Answer, *, current: bool) -> None:
+        push, endpoint = lane.head, self._owner.endpoint
+        push.tries += 1
+        self._hub.observer.attempted(self._owner.name, policy.result_label(answer), answer.duration, push.trace)
+        wall = self._hub.wall()
+        if policy.judge(answer) is Verdict.DELIVERED:
+            self.end(lane, PushState.DELIVERED, answer)
+            news = endpoint.delivered(wall)
+        else:
+            news = endpoint.failed(push, answer, now=self._loop.time(), wall=wall, current=current)
+            self._settle_failed(lane, answer, news, wall)
+        self._owner.follow(answer, news)
+
+    def _settle_failed(self, lane: Lane, answer: Answer, news: News, wall: float) -> None:
+        push, state = lane.head, self._owner.state
+        is_endpoints_fault = self._owner.endpoint.breaker.is_open and not news.proven
+        decision = decide(
+            push,
+            answer,
+            retry=self.destination.retry,
+            now=wall,
+            chance=self._hub.chance(),
+            waits_for_endpoint=news.gone or is_endpoints_fault or (state in HELD and state not in RETRYING),
+        )
+        error = self._error(answer) if decision.quotes_answer else None
+        if decision.state is not PushState.PENDING:
+            self.end(lane, decision.state, answer, error)
+            return
+        push.is_last_try = decision.is_last_try
+        push.due_at = 0 if decision.retry_in is None else int((wall + decision.retry_in) * 1000)
+        self.record(lane, PushState.PENDING, answer, error)
+        self._window.wait(lane, decision.retry_in)
+
+    def _error(self, answer: Answer) -> str:
+        return policy.reason(answer) if self._hub.quotes else policy.loggable(answer)
+
+    # ---- outcomes
+
+    def end(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
+        """The head of a lane has ended. The next one starts when this outcome is on disk."""
+        push = lane.head
+        self.record(lane, state, answer, error)
+        self._window.ended(push.update_id)
+        age = self._hub.wall() - push.received_at / 1000
+        self._hub.observer.ended(self._owner.name, state.name.lower(), age, push.trace)
+        if len(lane.pushes) > 1:
+            self._hub.flusher.after_flush(partial(self._next_in_lane, self._window.lanes, lane))
+        else:
+            self._window.lanes.end_head(lane)
+
+    def _next_in_lane(self, lanes: Lanes, lane: Lane) -> None:
+        if lanes.end_head(lane):
+            lanes.resume(lane)
+        self._owner.start_ready()
+
+    def record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
+        """Write down what the last attempt came to; without an answer, why there was none."""
+        push, name = lane.head, self._owner.name
+        outcome = pushes.outcome(push, name, state, answer, error)
+        self._hub.journal.record(outcome)
+        self._hub.observer.recorded(push.key, push.shipment, outcome)
+        if error is not None:
+            next_in = max(push.due_at / 1000 - self._hub.wall(), 0.0) if state is PushState.PENDING else None
+            reason = error if answer is None else policy.loggable(answer)
+            self._hub.observer.failed(name, push_id(push.key, name), tries=push.tries, reason=reason, next_in=next_in)
+
+    def record_unreadable(self, lane: Lane, reason: str) -> None:
+        """The payload of a head can't be opened: write down why, once."""
+        if not lane.head.unreadable:
+            lane.head.unreadable = True
+            self.record(lane, PushState.PENDING, None, reason)

@@ -1,0 +1,75 @@
+"""What is reported of one channel: a snapshot for metrics and console, and a failing endpoint. Pure."""
+
+from trackpush_server.pusher.endpoint import Endpoint
+from trackpush_server.pusher.lanes import Lane
+from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
+from trackpush_server.pusher.state import State, Status
+from trackpush_server.pusher.window import Window
+
+
+def snapshot(
+    name: str,
+    status: Status,
+    endpoint: Endpoint,
+    window: Window,
+    *,
+    in_flight: int,
+    next_try_in: float | None,
+    now: float,
+    wall: float,
+) -> ChannelSnapshot:
+    """The channel as /metrics and the console show it. ``now`` is steady, ``wall`` in seconds since the epoch."""
+    since = failing_since(status, endpoint, wall)
+    return ChannelSnapshot(
+        push_config=name,
+        in_memory=len(window.lanes),
+        in_flight=in_flight,
+        lanes=window.lanes.count,
+        concurrency=endpoint.limit,
+        spilled=window.has_more,
+        breaker=status.state.value,
+        reason=status.reason or (endpoint.cause if since is not None else ""),
+        since=status.since,
+        next_try_at=None if next_try_in is None else wall + next_try_in,
+        consecutive_failures=endpoint.breaker.failures,
+        last_success_at=endpoint.breaker.last_success,
+        failing_since=since,
+        ready_since=_ready_since(status, endpoint, window.lanes.next_lane(), now),
+    )
+
+
+def trouble(name: str, status: Status, endpoint: Endpoint, wall: float) -> Trouble | None:
+    """What is wrong with the endpoint; None while it is taken to be well, or nothing is sent on purpose."""
+    since = failing_since(status, endpoint, wall)
+    if since is None:
+        return None
+    return Trouble(
+        push_config=name,
+        gone=status.state is State.GONE,
+        is_open=status.state is State.OPEN,
+        is_hopeless=endpoint.is_hopeless,
+        since=since,
+        cause=endpoint.cause,
+        failures=endpoint.breaker.failures,
+    )
+
+
+def failing_since(status: Status, endpoint: Endpoint, wall: float) -> float | None:
+    """Since when to report the endpoint as failing, whatever the schedule of its retries."""
+    match status.state:
+        case State.GONE:
+            return status.since
+        case State.OPEN:
+            return status.since if endpoint.failing_since is None else endpoint.failing_since
+        case State.CLOSED if endpoint.is_failing(wall):
+            return endpoint.failing_since
+        case _:
+            return None
+
+
+def _ready_since(status: Status, endpoint: Endpoint, lane: Lane | None, now: float) -> float | None:
+    """None where the client has pushes wait: by its endpoint, its rate limit or its Retry-After."""
+    is_clients_wait = endpoint.rate is not None or endpoint.is_quiet(now)
+    if lane is None or status.state is not State.CLOSED or is_clients_wait:
+        return None
+    return max(lane.head.begun_at, lane.head.due_at) / 1000

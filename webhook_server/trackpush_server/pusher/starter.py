@@ -1,0 +1,114 @@
+"""The starter: takes ready lanes in turn and starts their heads, as many at once as the endpoint may get now."""
+
+import asyncio
+from typing import Protocol
+
+from trackpush_api.routing import Retry
+from trackpush_server.journal.model import PushState
+from trackpush_server.pusher.attempts import Attempts
+from trackpush_server.pusher.decision import Turn, turn_of
+from trackpush_server.pusher.endpoint import Endpoint
+from trackpush_server.pusher.hub import PAUSE, Hub
+from trackpush_server.pusher.lanes import Lane
+from trackpush_server.pusher.state import State
+from trackpush_server.pusher.wake_up import WakeUp
+from trackpush_server.pusher.window import Window
+
+
+class StarterOwner(Protocol):
+    """What the starter needs of its channel."""
+
+    endpoint: Endpoint
+
+    @property
+    def state(self) -> State:
+        """What the endpoint is taken to be."""
+        ...
+
+    @property
+    def retry(self) -> Retry:
+        """How its pushes are tried again."""
+        ...
+
+
+class Starter:
+    """Of one PushConfig. Lives on one event loop."""
+
+    __slots__ = ("_attempts", "_hub", "_loop", "_owner", "_window", "wake_up")
+
+    def __init__(self, owner: StarterOwner, hub: Hub, window: Window, attempts: Attempts) -> None:
+        self._owner = owner
+        self._hub = hub
+        self._window = window
+        self._attempts = attempts
+        self._loop = asyncio.get_running_loop()
+        self.wake_up = WakeUp(self.start_ready)
+        """Fires when something may start that may not start now."""
+
+    def start_ready(self, *, refill: bool = True) -> None:
+        """Start what may start now, and read on from disk when there is room."""
+        window, attempts = self._window, self._attempts
+        while attempts.in_flight + window.loading < self._most_at_once():
+            lane = window.lanes.next_lane()
+            if lane is None:
+                break
+            if not self._hub.may_start:
+                self.wake_in(PAUSE)
+                break
+            turn = self._turn(lane)
+            # The token is the last thing to take: only a push that is sent may use one up.
+            if turn is Turn.SEND and not self._may_send(lane):
+                break
+            window.lanes.start(lane)
+            self._do(turn, lane)
+        if refill:
+            window.refill()
+
+    def start(self, lane: Lane) -> None:
+        """Start a lane that is marked running, out of turn and whatever the bounds: a probe."""
+        self._do(self._turn(lane), lane)
+
+    def wake_in(self, seconds: float) -> None:
+        """Look again after so many seconds, or earlier."""
+        if not self._hub.stopping:
+            self.wake_up.plan(seconds)
+
+    def _most_at_once(self) -> int:
+        """How many attempts may be under way.
+
+        An open endpoint that answers, but rejects, is still asked about every push that it hasn't seen: that it refuses
+        some must not keep others from being tried.
+        """
+        state, endpoint = self._owner.state, self._owner.endpoint
+        if self._window.needs_rebuild:
+            return 0
+        if state is State.CLOSED:
+            return endpoint.limit
+        if state is not State.OPEN:
+            return 0
+        if endpoint.refuses:
+            return endpoint.most_untried
+        lane = self._window.lanes.next_lane()
+        return int(lane is not None and lane.head.is_last_try)
+
+    def _turn(self, lane: Lane) -> Turn:
+        return turn_of(lane.head, self._owner.retry, self._hub.wall(), self._hub.suspended_accounts)
+
+    def _may_send(self, lane: Lane) -> bool:
+        """Take the right to send now, its rate token included; where not yet, wake up when it is time."""
+        wait = self._owner.endpoint.acquire(self._loop.time(), is_last_try=lane.head.is_last_try)
+        if wait:
+            self.wake_in(wait)
+        return not wait
+
+    def _do(self, turn: Turn, lane: Lane) -> None:
+        match turn:
+            case Turn.EXPIRE:
+                self._attempts.end(lane, PushState.DEAD, None, "older than its maxAge when its turn came")
+            case Turn.HOLD:
+                self._window.lanes.wait(lane)
+                self._window.lanes.drop_account(lane.head.account)
+            case Turn.LOAD:
+                self._window.load(lane)
+            case Turn.SEND:
+                self._attempts.send(lane)
