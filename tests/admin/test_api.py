@@ -98,7 +98,7 @@ async def test_pushes_are_found_by_awb_order_client_status_state_and_time_and_pa
     assert (await client.get("/pushes?until=2020-01-01T00:00:00Z"))["pushes"] == []
     first = await client.get("/pushes?state=delivered&limit=2")
     second = await client.get(f"/pushes?state=delivered&limit=2&cursor={first['older']}")
-    assert [one["id"] for one in first["pushes"] + second["pushes"]] == [one["id"] for one in delivered]
+    assert [push["id"] for push in first["pushes"] + second["pushes"]] == [push["id"] for push in delivered]
     back = await client.get(f"/pushes?state=delivered&limit=2&newer=true&cursor={second['newer']}")
     assert back["pushes"] == first["pushes"]
 
@@ -112,21 +112,21 @@ async def test_a_shipment_tells_each_update_push_and_attempt(client: Client) -> 
     assert (update["account"], update["status"]) == ("acme/clickpost", "IN_TRANSIT")
     broken, delivered = update["pushes"]
     assert (broken["push"]["pushConfig"], delivered["push"]["pushConfig"]) == ("acme/broken", "acme/push")
-    assert [one["httpStatus"] for one in delivered["attempts"]] == [200]
+    assert [attempt["httpStatus"] for attempt in delivered["attempts"]] == [200]
     assert PERSON in json.dumps(update["notification"])
 
 
 @EITHER_STORAGE
 async def test_the_role_view_sees_codes_and_no_person(client: Client) -> None:
     await client.post(1)
-    push = next(one for one in await client.pushes(2) if one["pushConfig"] == "acme/broken")
+    push = next(push for push in await client.pushes(2) if push["pushConfig"] == "acme/broken")
     async with asyncio.timeout(30):
         while not (await client.get(f"/pushes/{push['id']}"))["attempts"]:
             pass
     paths = ["/pushes", f"/pushes/{push['id']}", f"/shipments/{push['awb']}", "/push-configs", "/clients", "/config"]
     for path in paths:
         seen = json.dumps(await client.get(path, VIEW))
-        assert not [one for one in ("Rahul", "9876543210", "Anita") if one in seen], path
+        assert not [value for value in ("Rahul", "9876543210", "Anita") if value in seen], path
     whole, masked = await client.get(f"/pushes/{push['id']}"), await client.get(f"/pushes/{push['id']}", VIEW)
     assert PERSON in json.dumps(whole["body"])
     assert whole["attempts"][0]["error"] == "HTTP 500: no customer Anita Rao"
@@ -158,7 +158,7 @@ async def test_health_tells_what_fails_since_when_and_when_it_is_tried_next(clie
     assert broken["nextTryAt"] is not None
     assert broken["lastHour"]["successRate"] == 0
     found = await client.get("/push-configs?client=acme")
-    assert [(one["name"], one["state"]) for one in found["pushConfigs"]] == [
+    assert [(push_config["name"], push_config["state"]) for push_config in found["pushConfigs"]] == [
         ("acme/broken", "failing"),
         ("acme/push", "delivering"),
     ]
@@ -190,15 +190,15 @@ async def test_the_live_tail_sends_updates_and_attempts_as_they_happen(client: C
         await client.post(1)
         events: list[dict[str, Any]] = []
         async with asyncio.timeout(30):
-            while {one["kind"] for one in events} != {"update", "attempt"} or not any(
-                one["httpStatus"] == 500 for one in events
+            while {event["kind"] for event in events} != {"update", "attempt"} or not any(
+                event["httpStatus"] == 500 for event in events
             ):
                 line = await answer.content.readline()
                 if line.startswith(b"data: "):
                     events.append(json.loads(line[6:]))
-    (update,) = (one for one in events if one["kind"] == "update")
+    (update,) = (event for event in events if event["kind"] == "update")
     assert update["pushes"] == ["acme/broken", "acme/push"] or update["pushes"] == ["acme/push", "acme/broken"]
-    failed = next(one for one in events if one["httpStatus"] == 500)
+    failed = next(event for event in events if event["httpStatus"] == 500)
     assert (failed["pushConfig"], failed["error"]) == ("acme/broken", "HTTP 500: •••")
 
 
@@ -206,14 +206,14 @@ async def test_the_configuration_is_told_without_secrets(client: Client) -> None
     found = await client.get("/config")
     text = json.dumps(found)
     assert (found["server"], found["accountsTotal"], found["pushConfigsTotal"]) == ("trackpush/main", 1, 2)
-    assert [one["name"] for one in found["pushConfigs"]] == ["acme/broken", "acme/push"]
+    assert [push_config["name"] for push_config in found["pushConfigs"]] == ["acme/broken", "acme/push"]
     assert found["pushConfigs"][1]["auth"] == "headers"
     for secret in ("secret", "X-Key", "hooks/shipments", OPERATE):
         assert secret not in text
     page = await client.get("/config?limit=1")
-    assert [one["name"] for one in page["pushConfigs"]] == ["acme/broken"]
+    assert [push_config["name"] for push_config in page["pushConfigs"]] == ["acme/broken"]
     rest = await client.get(f"/config?after={page['after']}")
-    assert [one["name"] for one in rest["accounts"] + rest["pushConfigs"]] == ["acme/clickpost", "acme/push"]
+    assert [entry["name"] for entry in rest["accounts"] + rest["pushConfigs"]] == ["acme/clickpost", "acme/push"]
 
 
 @EITHER_STORAGE

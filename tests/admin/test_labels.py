@@ -100,8 +100,8 @@ def test_the_age_that_autoscalers_look_at_is_the_oldest_of_what_could_be_sent() 
     assert "trackpush_ready_queue_age_seconds 0.0" in generate_latest(registry).decode()
     since = (None, 990.0, 940.5, 1001.0)
     queues.channels = [
-        replace(snapshot("a/b", "closed"), push_config=f"a/{number}", ready_since=one)
-        for number, one in enumerate(since)
+        replace(snapshot("a/b", "closed"), push_config=f"a/{number}", ready_since=ready)
+        for number, ready in enumerate(since)
     ]
     assert "trackpush_ready_queue_age_seconds 59.5" in generate_latest(registry).decode()
 

@@ -84,9 +84,11 @@ async def test_a_dry_run_counts_and_sends_nothing_a_replay_sends_what_was_counte
         done = await ended(server, REPLAYS, {"client": "acme", "states": ["delivered"]})
         assert (done["state"], done["replayed"]) == ("done", 3)
         await arrived(sink, 7)
-        again = [one for one in sink.arrivals if "trackpush-replay" in one.headers]
-        assert {one.mark for one in again} == {1, 2, 3}
-        assert {one.webhook_id for one in again} == {one.webhook_id for one in sink.arrivals if one.mark in {1, 2, 3}}
+        again = [arrival for arrival in sink.arrivals if "trackpush-replay" in arrival.headers]
+        assert {arrival.mark for arrival in again} == {1, 2, 3}
+        assert {arrival.webhook_id for arrival in again} == {
+            arrival.webhook_id for arrival in sink.arrivals if arrival.mark in {1, 2, 3}
+        }
         _, listed = await ask(server, "GET", REPLAYS)
         assert listed["replays"][0]["id"] == done["id"]
 
@@ -96,14 +98,14 @@ async def test_a_replay_by_id_or_awb_sends_that_one_alone(tmp_path: Path, storag
     async with open_sink() as sink, serving(tmp_path, given(sink, storage)) as server:
         await post(server, 1, 2)
         await delivered(server, 2)
-        first, second = sorted(sink.arrivals, key=lambda one: one.mark or 0)
+        first, second = sorted(sink.arrivals, key=lambda arrival: arrival.mark or 0)
         await ended(server, REPLAYS, {"ids": [first.webhook_id], "states": ["delivered"]})
         await arrived(sink, 3)
         awb = msgspec.json.decode(second.body)["shipment"]["awb"]
         await delivered(server, 1, awb=awb)
         await ended(server, REPLAYS, {"awb": awb, "states": ["delivered"]})
         await arrived(sink, 4)
-        assert [one.mark for one in sink.arrivals[2:]] == [1, 2]
+        assert [arrival.mark for arrival in sink.arrivals[2:]] == [1, 2]
 
 
 @EITHER_STORAGE
@@ -124,7 +126,7 @@ async def test_a_replay_of_a_time_range_takes_what_was_received_within_it_alone(
             assert found == ({"acme/push": {"delivered": count}} if count else {}), limits
         await ended(server, REPLAYS, {**wanted, "dryRun": False, "until": between.isoformat()})
         await arrived(sink, 7)
-        assert sorted(one.mark or 0 for one in sink.arrivals[5:]) == [1, 2]
+        assert sorted(arrival.mark or 0 for arrival in sink.arrivals[5:]) == [1, 2]
 
 
 async def test_a_replay_tells_how_far_it_is_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +196,9 @@ async def test_an_erased_awb_is_in_no_file_and_its_record_tells_when_and_why_but
     async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
         await post(server, 1, 2)
         await delivered(server, 2)
-        awb = next(msgspec.json.decode(one.body)["shipment"]["awb"] for one in sink.arrivals if one.mark == 1)
+        awb = next(
+            msgspec.json.decode(arrival.body)["shipment"]["awb"] for arrival in sink.arrivals if arrival.mark == 1
+        )
         assert files_with(tmp_path, awb)
         done = await ended(server, ERASURES, {"awb": awb, "reason": "request 4711"})
         assert (done["state"], done["updates"]) == ("done", 1)
@@ -217,9 +221,11 @@ async def test_a_client_is_erased_and_no_other(tmp_path: Path) -> None:
         await delivered(server, 2)
         assert (await ended(server, ERASURES, {"client": "acme"}))["updates"] == 2
         await arrived(sink, 3)
-        other = next(msgspec.json.decode(one.body)["shipment"]["awb"] for one in sink.arrivals if one.mark == 3)
+        other = next(
+            msgspec.json.decode(arrival.body)["shipment"]["awb"] for arrival in sink.arrivals if arrival.mark == 3
+        )
         assert files_with(tmp_path, other)
 
 
 def files_with(folder: Path, text: str) -> list[str]:
-    return [one.name for one in (folder / "data").iterdir() if text.encode() in one.read_bytes()]
+    return [path.name for path in (folder / "data").iterdir() if text.encode() in path.read_bytes()]

@@ -54,7 +54,7 @@ def test_a_session_ends_by_hand_when_its_token_changes_and_when_there_are_too_ma
     valid[0] = False
     assert kept.find(bound) is None
     many = [kept.begin(str(number), "view") for number in range(3)]
-    assert [kept.find(one) is not None for one in many] == [False, True, True]
+    assert [kept.find(session) is not None for session in many] == [False, True, True]
 
 
 OUR_KEY, THEIR_KEY = RSAKey.generate_key(2048, {"kid": "1"}), RSAKey.generate_key(2048, {"kid": "1"})

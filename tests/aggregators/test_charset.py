@@ -112,9 +112,9 @@ def test_unknown_names_are_not_looked_up_in_python() -> None:
 def test_any_bytes_are_some_text_and_no_two_in_one_charset_are_the_same_text(content_type: str) -> None:
     @settings(max_examples=300, deadline=None)
     @given(st.binary(max_size=6), st.binary(max_size=6))
-    def check(one: bytes, other: bytes) -> None:
-        first, second = next(texts(one, content_type)), next(texts(other, content_type))
-        alike = one == other or {_as(one, first), _as(other, second)} != {None}
+    def check(body: bytes, other: bytes) -> None:
+        first, second = next(texts(body, content_type)), next(texts(other, content_type))
+        alike = body == other or {_as(body, first), _as(other, second)} != {None}
         assert (first == second) <= alike
 
     check()

@@ -55,9 +55,9 @@ def found(text: str) -> tuple[Destination | None, list[tuple[Reason | None, str]
     """The one destination, and all errors."""
     parsed = parse_manifests({"r.yaml": text})
     compiled = compile_table(parsed.resources, parsed.secrets)
-    problems = [one for one in (*parsed.problems, *compiled.problems) if one.severity is Severity.ERROR]
+    problems = [problem for problem in (*parsed.problems, *compiled.problems) if problem.severity is Severity.ERROR]
     destinations = compiled.table.destinations if compiled.table else ()
-    return next(iter(destinations), None), [(one.reason, str(one)) for one in problems]
+    return next(iter(destinations), None), [(problem.reason, str(problem)) for problem in problems]
 
 
 def test_client_credentials_are_compiled_and_send_no_header_of_their_own() -> None:
@@ -106,7 +106,7 @@ def test_each_mistake_with_client_credentials_keeps_the_push_config_from_being_s
     assert old in WHOLE
     destination, problems = found(WHOLE.replace(old, new))
     assert destination is None
-    assert [one for one, _ in problems] == [reason]
+    assert [problem for problem, _ in problems] == [reason]
     assert message in problems[0][1]
     assert "s3c" not in problems[0][1]
 

@@ -12,7 +12,7 @@ from trackpush_api.routing import TlsMaterial
 AUTHORITY = trustme.CA()
 ISSUED, ANOTHER = AUTHORITY.issue_cert("client.test"), AUTHORITY.issue_cert("another.test")
 CA = AUTHORITY.cert_pem.bytes().decode()
-CHAIN = "".join(one.bytes().decode() for one in ISSUED.cert_chain_pems)
+CHAIN = "".join(cert.bytes().decode() for cert in ISSUED.cert_chain_pems)
 KEY = ISSUED.private_key_pem.bytes().decode()
 OTHER_KEY = ANOTHER.private_key_pem.bytes().decode()
 ENCRYPTED = (
@@ -29,7 +29,7 @@ def told(**fields: str) -> list[str]:
     """Field and message of each problem."""
     problems = list[Problem]()
     check_certificates(OMS, TlsMaterial(**fields), problems)
-    return [str(one) for one in problems]
+    return [str(problem) for problem in problems]
 
 
 def test_what_belongs_together_is_taken() -> None:

@@ -68,7 +68,7 @@ def compiled(text: str) -> Compiled:
 
 
 def errors(text: str) -> list[str]:
-    return [str(one) for one in compiled(text).problems if one.severity is Severity.ERROR]
+    return [str(problem) for problem in compiled(text).problems if problem.severity is Severity.ERROR]
 
 
 def changed(old: str, new: str) -> str:
@@ -94,7 +94,7 @@ def test_the_samples_are_clean() -> None:
     found = compile_all(Path(__file__).parents[2] / "manifests" / "samples", server=None)
     assert found.problems == ()
     assert found.table is not None
-    assert {one.aggregator for one in found.table.accounts} == set(Aggregator)
+    assert {account.aggregator for account in found.table.accounts} == set(Aggregator)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_samples_are_clean() -> None:
 )  # fmt: skip
 def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str) -> None:
     found = errors(changed(old, new))
-    assert any(expected in one for one in found), found
+    assert any(expected in message for message in found), found
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str)
     ],
 )  # fmt: skip
 def test_each_mistake_has_the_reason_that_its_condition_shows(old: str, new: str, condition: str, reason: str) -> None:
-    found = [(one.condition, one.reason) for one in compiled(changed(old, new)).problems]
+    found = [(problem.condition, problem.reason) for problem in compiled(changed(old, new)).problems]
     assert (condition, reason) in found
 
 
 def test_a_hint_concerns_no_condition() -> None:
-    (hint,) = [one for one in compiled(DESIGN).problems if "is short" in one.message]
+    (hint,) = [problem for problem in compiled(DESIGN).problems if "is short" in problem.message]
     assert hint.condition is None
 
 
@@ -185,7 +185,7 @@ def test_a_broken_push_config_keeps_its_place_in_the_account_so_that_its_pushes_
 def test_destinations_stay_when_an_accounts_keys_are_gone_so_that_what_is_stored_is_still_pushed() -> None:
     table = compiled(changed('clickpost: "k-1"', 'clickpost: ""')).table
     assert table is not None
-    assert (table.accounts, [one.name for one in table.destinations]) == ((), ["acme/oms"])
+    assert (table.accounts, [destination.name for destination in table.destinations]) == ((), ["acme/oms"])
 
 
 def test_one_missing_key_of_two_leaves_the_other_at_work() -> None:
@@ -219,11 +219,11 @@ data: {k: ay0x}
 def test_a_key_that_two_claim_stays_with_the_older_and_who_reads_all_files_is_told_whose_it_is() -> None:
     result = compiled(DESIGN + SECOND)
     assert result.table is not None
-    assert [one.name for one in result.table.accounts] == ["rival/clickpost"]
-    (error,) = [str(one) for one in result.problems if one.severity is Severity.ERROR]
+    assert [account.name for account in result.table.accounts] == ["rival/clickpost"]
+    (error,) = [str(problem) for problem in result.problems if problem.severity is Severity.ERROR]
     assert "AggregatorWebhook acme/clickpost" in error
     assert "this key is taken by AggregatorWebhook rival/clickpost; use another key" in error
-    assert ("Accepted", "KeyConflict") in [(one.condition, one.reason) for one in result.problems]
+    assert ("Accepted", "KeyConflict") in [(problem.condition, problem.reason) for problem in result.problems]
 
 
 def test_basic_and_bearer_become_an_authorization_header() -> None:
@@ -257,19 +257,21 @@ def test_no_problem_tells_a_secret_value() -> None:
 
 def test_several_servers_need_a_name() -> None:
     text = DESIGN + "\n---\n" + DESIGN.split("---", maxsplit=1)[0].replace("name: main", "name: other")
-    assert any("several WebhookServers" in one for one in errors(text))
+    assert any("several WebhookServers" in error for error in errors(text))
     parsed = parse_manifests({"r.yaml": text})
     assert compile_table(parsed.resources, parsed.secrets, server="trackpush/main").table is not None
 
 
 def test_aliases_are_refused_before_they_expand() -> None:
     bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
-    assert any("aliases" in one for one in errors(bomb))
+    assert any("aliases" in error for error in errors(bomb))
 
 
 def test_a_file_that_is_no_utf8_and_a_missing_folder_are_problems(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
-    assert [str(one) for one in read_folder(tmp_path).problems] == ["x.yaml: is not text in UTF-8; save it as UTF-8"]
+    assert [str(problem) for problem in read_folder(tmp_path).problems] == [
+        "x.yaml: is not text in UTF-8; save it as UTF-8"
+    ]
     with pytest.raises(CannotStartError, match="gone: No such file or directory; name a folder that holds the resour"):
         compile_all(tmp_path / "gone", server=None)
 
@@ -330,8 +332,8 @@ def test_an_exception_while_a_resource_is_compiled_is_one_problem_of_this_resour
     secret.values["oms"] = 7  # type: ignore[assignment]  whatever a fault of ours may leave there
     result = compile_table(parsed.resources, parsed.secrets)
     assert result.table is not None
-    assert [one.name for one in result.table.accounts] == ["rival/clickpost"]
-    told = [str(one) for one in result.problems if "can't be compiled" in one.message]
+    assert [account.name for account in result.table.accounts] == ["rival/clickpost"]
+    told = [str(problem) for problem in result.problems if "can't be compiled" in problem.message]
     assert len(told) == 1
     assert told[0].startswith(
         "r.yaml:27: PushConfig acme/oms spec: can't be compiled (AttributeError), which is a fault"

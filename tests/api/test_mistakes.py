@@ -97,7 +97,7 @@ class Mistake(NamedTuple):
 def problems(files: Mapping[str, str]) -> list[str]:
     parsed = parse_manifests(files)
     found = compile_table(parsed.resources, parsed.secrets)
-    return [str(one) for one in sorted((*parsed.problems, *found.problems), key=lambda problem: problem.order)]
+    return [str(problem) for problem in sorted((*parsed.problems, *found.problems), key=lambda problem: problem.order)]
 
 
 def edited(old: str, new: str) -> dict[str, str]:
@@ -835,7 +835,7 @@ def test_two_clients_with_one_key_are_both_named() -> None:
 
 
 def test_no_message_has_words_of_a_library() -> None:
-    told = "\n".join(one for mistake in MISTAKES.values() for one in problems(edited(mistake.old, mistake.new)))
+    told = "\n".join(problem for mistake in MISTAKES.values() for problem in problems(edited(mistake.old, mistake.new)))
     for words in (
         "Input should",
         "after validation",

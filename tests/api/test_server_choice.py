@@ -56,8 +56,8 @@ def test_only_servers_that_allow_the_namespace_count_and_what_is_served_stays(
 ) -> None:
     name, problems = find_server(webhook(), servers.split(), allowing.split().__contains__, served_by.split())
     assert name == expected
-    assert [str(one.reason) for one in problems] == ([] if reason is None else [reason])
-    assert told in "".join(one.message for one in problems)
+    assert [str(problem.reason) for problem in problems] == ([] if reason is None else [reason])
+    assert told in "".join(problem.message for problem in problems)
 
 
 def test_a_tenant_is_told_of_no_server_that_does_not_serve_it() -> None:
@@ -70,5 +70,5 @@ def test_in_a_folder_a_server_of_another_namespace_makes_nothing_ambiguous() -> 
     parsed = parse_manifests({"a.yaml": both})
     compiled = compile_table(parsed.resources, parsed.secrets, server="trackpush/main")
     assert compiled.table is not None
-    assert [one.name for one in compiled.table.accounts] == ["acme/clickpost"]
+    assert [account.name for account in compiled.table.accounts] == ["acme/clickpost"]
     assert compiled.problems == ()

@@ -31,22 +31,22 @@ _destinations = st.builds(
 def _sorted_tables(accounts: list[Account], destinations: list[Destination]) -> RoutingTable:
     return RoutingTable(
         server=ServerSettings(name="t/main", hosts=(Host(host="a.example", aggregators=frozenset(Aggregator)),)),
-        accounts=tuple(sorted(accounts, key=lambda one: one.name)),
-        destinations=tuple(sorted(destinations, key=lambda one: one.name)),
+        accounts=tuple(sorted(accounts, key=lambda entry: entry.name)),
+        destinations=tuple(sorted(destinations, key=lambda entry: entry.name)),
     )
 
 
 _tables = st.builds(
     _sorted_tables,
-    st.lists(_accounts, max_size=8, unique_by=lambda one: one.name),
-    st.lists(_destinations, max_size=8, unique_by=lambda one: one.name),
+    st.lists(_accounts, max_size=8, unique_by=lambda entry: entry.name),
+    st.lists(_destinations, max_size=8, unique_by=lambda entry: entry.name),
 )
 
 
 @given(_tables)
 @settings(max_examples=60, deadline=None)
 def test_a_table_comes_back_whole_from_its_shards(table: RoutingTable) -> None:
-    files = [shards.encode(one) for one in shards.split(table).values()]
+    files = [shards.encode(part) for part in shards.split(table).values()]
     assert shards.join(map(shards.decode, files)) == table
 
 
@@ -57,7 +57,7 @@ def test_a_change_of_one_resource_changes_its_shard_only(table: RoutingTable, ra
     before = shards.split(table)
     for account in table.accounts:
         changed = msgspec.structs.replace(account, suspended=not account.suspended)
-        others = [one for one in table.accounts if one is not account]
+        others = [other for other in table.accounts if other is not account]
         after = shards.split(_sorted_tables([*others, changed], list(table.destinations)))
         differ = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
         assert differ == {shards.shard_name(account.name)}

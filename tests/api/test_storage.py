@@ -58,7 +58,7 @@ def test_what_is_wrong_with_the_secret_is_told_and_there_is_no_table(
     old: str, new: str, field: str, reason: str, told: str
 ) -> None:
     found = compiled(SERVER.replace(old, new, 1))
-    (problem,) = [one for one in found.problems if one.severity is Severity.ERROR]
+    (problem,) = [problem for problem in found.problems if problem.severity is Severity.ERROR]
     assert problem.field == f"spec.storage.postgres.dsnSecretRef.{field}"
     assert (problem.condition, problem.reason, problem.message) == ("ResolvedRefs", reason, told)
     assert found.table is None

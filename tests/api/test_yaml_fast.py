@@ -52,7 +52,7 @@ def _lines(node: Any) -> Iterator[tuple[str, int]]:
 
 
 def _carefully(text: str) -> list[tuple[str, list[tuple[str, int]]]]:
-    return [(repr(one.value), list(_lines(one.node))) for one in yaml_reader._read_carefully(text)]
+    return [(repr(document.value), list(_lines(document.node))) for document in yaml_reader._read_carefully(text)]
 
 
 def test_the_samples_are_read_by_libyaml() -> None:
@@ -72,7 +72,7 @@ def test_whatever_libyaml_reads_is_read_with_the_same_values_and_lines_by_pyyaml
             text = text[:place] + chance.choice(PIECES) + text[place + chance.choice((0, 0, 1, 5)) :]
         plain = read_plain(text)
         if plain is not None:
-            assert [(repr(one.value), list(_lines(one.node))) for one in plain] == _carefully(text)
+            assert [(repr(document.value), list(_lines(document.node))) for document in plain] == _carefully(text)
 
 
 @pytest.mark.parametrize("shape", DEEP)
@@ -94,7 +94,7 @@ def test_without_libyaml_everything_is_read_too(monkeypatch: pytest.MonkeyPatch)
     slow = parse_manifests({"a.yaml": text})
 
     assert read_plain(text) is None
-    assert [(one.title, one.spec, one.place) for one in slow.resources] == [
-        (one.title, one.spec, one.place) for one in fast.resources
+    assert [(resource.title, resource.spec, resource.place) for resource in slow.resources] == [
+        (resource.title, resource.spec, resource.place) for resource in fast.resources
     ]
     assert slow.secrets == fast.secrets

@@ -68,7 +68,7 @@ async def test_the_open_loop_counts_latency_from_when_each_request_was_due(rig: 
     times = answer_times(posts)
     assert max(times) >= 390
     # 80 requests fell due during the stall, evenly; a client that waits for its answers would report one slow request.
-    assert sum(1 for one in times if one > 50) >= 60
+    assert sum(1 for seconds in times if seconds > 50) >= 60
 
 
 async def test_every_request_has_its_own_shipment_and_mark(rig: Rig) -> None:

@@ -126,7 +126,7 @@ def awb(number: int) -> str:
 
 def _with_person(content: Any) -> Any:
     if isinstance(content, list):
-        return [_with_person(one) for one in content]
+        return [_with_person(item) for item in content]
     if isinstance(content, dict):
         return {name: PERSON if name == "remark" else _with_person(value) for name, value in content.items()}
     return content

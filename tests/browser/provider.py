@@ -5,6 +5,6 @@ import sys
 
 from oidc_provider_mock import User, run_server_in_thread
 
-with run_server_in_thread(require_nonce=True, user_claims=[User(**one) for one in json.loads(sys.argv[1])]) as server:
+with run_server_in_thread(require_nonce=True, user_claims=[User(**user) for user in json.loads(sys.argv[1])]) as server:
     print(server.server_port, flush=True)  # noqa: T201  for whoever started it
     sys.stdin.read()

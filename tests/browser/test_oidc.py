@@ -123,9 +123,11 @@ async def test_a_way_back_that_was_not_begun_in_this_browser_or_comes_twice_is_r
 ) -> None:
     async with console(tmp_path, issuer, chromium) as page:
         came: list[str] = []
-        page.on("request", lambda one: came.append(one.url) if "/console/oidc/callback" in one.url else None)
+        page.on(
+            "request", lambda request: came.append(request.url) if "/console/oidc/callback" in request.url else None
+        )
         sent: list[str] = []
-        page.on("request", lambda one: sent.append(one.url) if "/oauth2/authorize" in one.url else None)
+        page.on("request", lambda request: sent.append(request.url) if "/oauth2/authorize" in request.url else None)
         await enter(page, "olga")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Clients", timeout=30_000)
         query = parse_qs(urlsplit(sent[0]).query)

@@ -32,7 +32,7 @@ def run(api_server: ApiServer) -> Run:
 
 def put(api_server: ApiServer, namespace: str, *bodies: dict[str, Any]) -> None:
     """Make objects in a namespace."""
-    moved = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in bodies]
+    moved = [{**body, "metadata": {**body["metadata"], "namespace": namespace}} for body in bodies]
     api_server.apply(yaml.safe_dump_all(moved))
 
 
@@ -66,7 +66,7 @@ async def test_status_tells_conditions_of_all_kinds_and_servers_without_a_pod(
     result = await run("status", "-n", namespace, "-o", "json")
     shown = await run("status", "-n", namespace)
 
-    found = {(one["kind"], one["reason"]) for one in result.json["findings"]}
+    found = {(finding["kind"], finding["reason"]) for finding in result.json["findings"]}
     assert (result.exit_code, found) == (1, {("WebhookServer", "NoReadyPods"), ("AggregatorWebhook", "KeyConflict")})
     assert result.json["servers"][0]["pods"] == 0
     assert "told by the test: KeyConflict" in shown.stdout
@@ -133,8 +133,8 @@ async def test_doctor_examines_what_the_cluster_holds(run: Run, api_server: ApiS
 
     result = await run("doctor", "-n", namespace, "--connect", "127.0.0.1:1", "-o", "json")
 
-    failed = {(one["check"], one["subject"]) for one in result.json["checks"] if one["result"] == "fail"}
-    fine_ones = {one["subject"] for one in result.json["checks"] if one["result"] == "ok"}
+    failed = {(check["check"], check["subject"]) for check in result.json["checks"] if check["result"] == "fail"}
+    fine_ones = {check["subject"] for check in result.json["checks"] if check["result"] == "ok"}
     assert result.exit_code == 1
     assert ("secrets", f"AggregatorWebhook {namespace}/clickpost") in failed
     assert ("resources", f"PushConfig {namespace}/oms") in failed  # a private address can never be pushed to

@@ -49,7 +49,7 @@ class Rig(NamedTuple):
 
 def of(checks: Iterable[Check], check: str, result: str | None = None) -> list[Check]:
     """Those of one kind."""
-    return [one for one in checks if one["check"] == check and result in (None, one["result"])]
+    return [row for row in checks if row["check"] == check and result in (None, row["result"])]
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +81,7 @@ async def test_a_server_in_order_fails_no_check_and_nothing_is_stored_by_them(ri
     failed = [check for check in checks if check["result"] == "fail"]
     assert failed == []
     assert code == 0
-    names = {one["check"] for one in checks if one["result"] == "ok"}
+    names = {row["check"] for row in checks if row["result"] == "ok"}
     assert names == {
         "tcp",
         "probe",
@@ -197,12 +197,12 @@ async def test_secrets_urls_and_endpoints_that_are_wrong_are_told_each(tmp_path:
 
     result = await invoked("doctor", str(folder), "-o", "json")
 
-    failed = {(one["check"], one["subject"]) for one in result.json["checks"] if one["result"] == "fail"}
+    failed = {(check["check"], check["subject"]) for check in result.json["checks"] if check["result"] == "fail"}
     assert ("url-words", "WebhookServer trackpush/main") in failed
     assert ("secrets", "PushConfig chai/push") in failed
     assert ("endpoint", "PushConfig acme/push") in failed
     assert ("resources", "PushConfig bazaar/push") in failed
-    assert all(one["advice"] for one in result.json["checks"] if one["result"] != "ok")
+    assert all(check["advice"] for check in result.json["checks"] if check["result"] != "ok")
 
 
 async def test_people_get_a_table_and_what_to_do(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def test_what_is_no_id_and_what_is_not_there_are_told(rig: Rig) -> None:
 
 async def test_status_names_the_account_as_a_warning(rig: Rig) -> None:
     result = await rig.run("status", "-o", "json")
-    (finding,) = [one for one in result.json["findings"] if one["reason"] == "Unrecognised"]
+    (finding,) = [finding for finding in result.json["findings"] if finding["reason"] == "Unrecognised"]
     assert (finding["severity"], finding["name"]) == ("warning", "acme/clickpost")
     assert finding["message"] == "1 body names no shipment: trackpush inbox list --account acme/clickpost"
     assert json.loads(result.stdout)["ok"] is True

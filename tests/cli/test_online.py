@@ -103,7 +103,7 @@ async def test_filters_and_pages_work_over_the_api(rig: Rig) -> None:
     rest = await rig.run("pushes", "list", "--push-config", "acme/oms", "--cursor", first.json["cursor"], "-o", "json")
     wrong = await rig.run("pushes", "list", "--cursor", "nonsense")
 
-    assert [one["awb"] for one in mine.json["pushes"]] == [awb(1), awb(1)]
+    assert [push["awb"] for push in mine.json["pushes"]] == [awb(1), awb(1)]
     assert len(first.json["pushes"] + rest.json["pushes"]) == 4
     assert (wrong.exit_code, "not a cursor" in wrong.stderr) == (1, True)
 
@@ -139,7 +139,7 @@ async def test_status_tells_what_waits_and_which_endpoint_fails(rig: Rig) -> Non
     assert queue["pushConfig"] == "acme/wms"
     assert queue["pending"] >= 4
     assert queue["oldestSeconds"] > 0
-    assert [one["reason"] for one in result.json["findings"]] == ["EndpointFailing"]
+    assert [finding["reason"] for finding in result.json["findings"]] == ["EndpointFailing"]
     assert "PUSHCONFIG" in shown
 
 

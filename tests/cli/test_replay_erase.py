@@ -46,7 +46,7 @@ class Rig(NamedTuple):
 
     def awb(self, mark: int) -> str:
         """Of a delivered push."""
-        arrival = next(one for one in self.sink.arrivals if one.mark == mark)
+        arrival = next(arrival for arrival in self.sink.arrivals if arrival.mark == mark)
         return str(msgspec.json.decode(arrival.body)["shipment"]["awb"])
 
 
@@ -86,7 +86,7 @@ async def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(rig: Rig) -> 
 
 
 async def test_a_replay_sends_again_and_pushes_show_tells_of_it(rig: Rig) -> None:
-    first = next(one for one in rig.sink.arrivals if one.mark == 1)
+    first = next(arrival for arrival in rig.sink.arrivals if arrival.mark == 1)
     result = await rig.run("replay", "--id", first.webhook_id, "--state", "delivered", "--yes", "-o", "json")
     assert json.loads(result.stdout)["replayed"] == 1
     await until(lambda: len(rig.sink.arrivals) == 4, seconds=10, what="the replay has come")
@@ -139,7 +139,7 @@ async def test_by_default_only_dead_pushes_are_replayed(rig: Rig) -> None:
 
 
 async def test_an_erased_shipment_is_gone_for_the_command_line_too(rig: Rig) -> None:
-    awb, push = rig.awb(2), next(one.webhook_id for one in rig.sink.arrivals if one.mark == 2)
+    awb, push = rig.awb(2), next(arrival.webhook_id for arrival in rig.sink.arrivals if arrival.mark == 2)
     result = await rig.run("erase", "--awb", awb, "--reason", "request 4711")
     assert result.stdout == "1 updates were erased, and nothing of them is left in the journal's files\n"
     shown = await trackpush("pushes", "show", push, "--body", "--data", str(rig.data))

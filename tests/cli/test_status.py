@@ -54,7 +54,7 @@ async def test_an_endpoint_that_fails_is_told(failing: tuple[Server, Sink]) -> N
 
     assert "PushConfig acme/push  Delivering  EndpointFailing" in shown
     assert (data["ok"], data["servers"][0]["name"]) == (False, "trackpush/main")
-    assert [one["reason"] for one in data["findings"]] == ["EndpointFailing"]
+    assert [finding["reason"] for finding in data["findings"]] == ["EndpointFailing"]
 
 
 async def test_a_server_in_order_is_one_line_and_exit_code_0(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ async def test_no_server_is_exit_code_2_and_says_what_to_do() -> None:
 
 
 def resource(*conditions: dict[str, Any], kind: str = "PushConfig", generation: int = 1) -> dict[str, Any]:
-    status = [{"observedGeneration": 1, "message": "", **one} for one in conditions]
+    status = [{"observedGeneration": 1, "message": "", **condition} for condition in conditions]
     metadata = {"namespace": "acme", "name": "oms", "generation": generation}
     return {"kind": kind, "metadata": metadata, "status": {"conditions": status}}
 
@@ -155,4 +155,4 @@ SUSPENDED = {"type": "Delivering", "status": "False", "reason": "Suspended"}
 def test_causes_are_told_not_what_follows_from_them(
     body_of_it: dict[str, Any], wanted: list[tuple[str, str, str]]
 ) -> None:
-    assert [(one.severity, one.condition, one.reason) for one in of_resources([body_of_it])] == wanted
+    assert [(finding.severity, finding.condition, finding.reason) for finding in of_resources([body_of_it])] == wanted

@@ -27,7 +27,7 @@ _FOREIGN = ("HTTPRoute", "ServiceMonitor")
 
 
 def pod(case: str) -> dict[str, Any]:
-    made = {one["kind"]: one for one in children(inputs(case))}
+    made = {child["kind"]: child for child in children(inputs(case))}
     return (made.get("StatefulSet") or made["Deployment"])["spec"]["template"]  # type: ignore[no-any-return]
 
 
@@ -43,9 +43,9 @@ def test_children_are_as_in_the_golden_file(case: str) -> None:
 
 @pytest.mark.parametrize("case", SPECS)
 def test_kubernetes_accepts_them(api_server: ApiServer, namespace: str, case: str) -> None:
-    built_in = [one for one in children(inputs(case)) if one["kind"] not in _FOREIGN]
-    for one in built_in:
-        one["metadata"]["namespace"] = namespace
+    built_in = [child for child in children(inputs(case)) if child["kind"] not in _FOREIGN]
+    for body in built_in:
+        body["metadata"]["namespace"] = namespace
     api_server.apply(yaml.safe_dump_all(built_in), "--dry-run=server")
 
 
@@ -54,10 +54,10 @@ def test_the_gateway_api_and_the_prometheus_operator_accept_theirs(own_api_serve
     for module, path in (GATEWAY, PROMETHEUS):
         own_api_server.kubectl("apply", "--server-side", "-f", str(module_file(module, path)))
     own_api_server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    theirs = [one for one in children(inputs("postgres-http-route")) if one["kind"] in _FOREIGN]
+    theirs = [child for child in children(inputs("postgres-http-route")) if child["kind"] in _FOREIGN]
     assert len(theirs) == 2
-    for one in theirs:
-        one["metadata"]["namespace"] = "default"
+    for body in theirs:
+        body["metadata"]["namespace"] = "default"
     own_api_server.apply(yaml.safe_dump_all(theirs), "--dry-run=server")
 
 
@@ -66,7 +66,7 @@ def test_the_restricted_pod_security_standard_admits_the_pods(api_server: ApiSer
     api_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     template = pod(case)
     template["spec"]["volumes"] = [*template["spec"]["volumes"], {"name": "data", "emptyDir": {}}]
-    template["spec"]["volumes"] = list({one["name"]: one for one in template["spec"]["volumes"]}.values())
+    template["spec"]["volumes"] = list({volume["name"]: volume for volume in template["spec"]["volumes"]}.values())
     template["spec"].pop("priorityClassName", None)
     template["spec"]["serviceAccountName"] = "default"
     body = {
@@ -83,7 +83,7 @@ def test_the_restricted_standard_admits_the_pods_with_every_pod_template_that_th
     api_server: ApiServer, namespace: str, override: Template
 ) -> None:
     api_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    made = {one["kind"]: one for one in children(inputs("minimal", podTemplate=override))}
+    made = {child["kind"]: child for child in children(inputs("minimal", podTemplate=override))}
     template = made["StatefulSet"]["spec"]["template"]
     template["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
     template["spec"] |= {"serviceAccountName": "default", "priorityClassName": ""}
@@ -95,33 +95,33 @@ def test_the_restricted_standard_admits_the_pods_with_every_pod_template_that_th
 
 @pytest.mark.parametrize("case", SPECS)
 def test_every_child_is_of_a_kind_that_the_operator_watches_and_belongs_to_the_server(case: str) -> None:
-    for one in children(inputs(case)):
-        child_api(one)
-        (owner,) = one["metadata"]["ownerReferences"]
+    for child in children(inputs(case)):
+        child_api(child)
+        (owner,) = child["metadata"]["ownerReferences"]
         assert owner["uid"] == "0f0e0d0c-0000-4000-8000-000000000001"
         assert owner["blockOwnerDeletion"] is False
-        assert one["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "trackpush-operator"
+        assert child["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "trackpush-operator"
 
 
 def test_pods_get_no_token_and_mount_every_shard_there_may_ever_be() -> None:
     spec = pod("minimal")["spec"]
     assert spec["automountServiceAccountToken"] is False
-    (routing,) = [one["projected"]["sources"] for one in spec["volumes"] if one["name"] == "routing"]
+    (routing,) = [volume["projected"]["sources"] for volume in spec["volumes"] if volume["name"] == "routing"]
     assert len(routing) == 64
-    assert {one["secret"]["name"] for one in routing} == {f"main-routing-{name}" for name in shards.FILE_NAMES}
-    assert all(one["secret"]["optional"] for one in routing)
+    assert {source["secret"]["name"] for source in routing} == {f"main-routing-{name}" for name in shards.FILE_NAMES}
+    assert all(source["secret"]["optional"] for source in routing)
 
 
 def test_pods_carry_the_labels_by_which_the_operator_watches_them_whatever_is_overridden() -> None:
     case = inputs("overrides", podTemplate={"labels": {"app.kubernetes.io/managed-by": "me"}})
-    (template,) = [one["spec"]["template"] for one in children(case) if one["kind"] == "StatefulSet"]
+    (template,) = [child["spec"]["template"] for child in children(case) if child["kind"] == "StatefulSet"]
     assert template["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "trackpush-operator"
 
 
 def test_draining_fits_into_the_grace_period() -> None:
     spec = pod("minimal")["spec"]
     (server,) = spec["containers"]
-    (grace,) = [one for one in server["args"] if one.startswith("--drain-grace=")]
+    (grace,) = [arg for arg in server["args"] if arg.startswith("--drain-grace=")]
     seconds = int(grace.removeprefix("--drain-grace=").removesuffix("s"))
     assert server["lifecycle"]["preStop"]["sleep"]["seconds"] + seconds < spec["terminationGracePeriodSeconds"]
 
@@ -139,11 +139,11 @@ def test_overrides_are_laid_over_by_name() -> None:
 def test_pods_get_the_pull_secrets_and_the_pull_policy_of_the_operator() -> None:
     plain = inputs("minimal")
     (private,) = [
-        one["spec"]["template"]["spec"]
-        for one in children(
+        child["spec"]["template"]["spec"]
+        for child in children(
             msgspec.structs.replace(plain, image_pull_policy="Always", image_pull_secrets=("one", "two"))
         )
-        if one["kind"] == "StatefulSet"
+        if child["kind"] == "StatefulSet"
     ]
     assert private["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
     assert private["containers"][0]["imagePullPolicy"] == "Always"
@@ -153,7 +153,7 @@ def test_pods_get_the_pull_secrets_and_the_pull_policy_of_the_operator() -> None
 
 def test_a_prometheus_in_another_namespace_finds_the_service_monitor_and_reaches_the_admin_port() -> None:
     server = msgspec.structs.replace(inputs("monitored"), monitor_labels={"release": "other", "team": "rms"})
-    made = {one["kind"]: one for one in children(server)}
+    made = {child["kind"]: child for child in children(server)}
     labels = made["ServiceMonitor"]["metadata"]["labels"]
     assert (labels["release"], labels["team"]) == ("prometheus", "rms"), "the resource's own labels win"
     assert labels["app.kubernetes.io/managed-by"] == "trackpush-operator"
@@ -165,7 +165,7 @@ def test_a_prometheus_in_another_namespace_finds_the_service_monitor_and_reaches
 
 def test_no_user_is_named_where_the_platform_assigns_one(api_server: ApiServer, namespace: str) -> None:
     server = msgspec.structs.replace(inputs("minimal"), fixed_user=False)
-    (spec,) = [one["spec"]["template"]["spec"] for one in children(server) if one["kind"] == "StatefulSet"]
+    (spec,) = [child["spec"]["template"]["spec"] for child in children(server) if child["kind"] == "StatefulSet"]
     context = spec["securityContext"]
     assert not {"runAsUser", "runAsGroup", "fsGroup"} & context.keys()
     api_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -178,7 +178,7 @@ def test_no_user_is_named_where_the_platform_assigns_one(api_server: ApiServer, 
 def test_receiving_processes_are_asked_for_and_get_cpu_and_memory_of_their_own() -> None:
     plain, more = (pod(case)["spec"]["containers"][0] for case in ("minimal", "receivers"))
     assert "--receivers=2" in more["args"]
-    assert not [one for one in plain["args"] if "receivers" in one], "a pod that needs no restart gets none"
+    assert not [arg for arg in plain["args"] if "receivers" in arg], "a pod that needs no restart gets none"
     assert plain["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
     assert more["resources"] == {"requests": {"cpu": "300m", "memory": "256Mi"}, "limits": {"memory": "768Mi"}}
 
@@ -188,7 +188,7 @@ def test_autoscaled_pods_request_a_cpu_for_each_process_so_that_the_target_is_a_
     assert scaled["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "1000m"
     assert plain["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "100m"
     more = inputs("postgres-autoscaled", receivers=2)
-    (deployment,) = [one for one in children(more) if one["kind"] == "Deployment"]
+    (deployment,) = [child for child in children(more) if child["kind"] == "Deployment"]
     (server,) = deployment["spec"]["template"]["spec"]["containers"]
     assert server["resources"]["requests"]["cpu"] == "3000m"
 
@@ -199,7 +199,7 @@ def test_pods_are_scaled_by_rate_and_queue_age_under_the_names_of_the_adapter(
 ) -> None:
     names = {"source": source, "rate": "ingest_rate", "queueAge": "age", "matchLabels": {"server": "main"}}
     scaling = {"maxReplicas": 4, "targetRate": 2000, "targetQueueAge": "30s", "metrics": names}
-    made = {one["kind"]: one for one in children(inputs("postgres-autoscaled", autoscaling=scaling))}
+    made = {child["kind"]: child for child in children(inputs("postgres-autoscaled", autoscaling=scaling))}
     scaler = made["HorizontalPodAutoscaler"]
     cpu, rate, age = scaler["spec"]["metrics"]
     assert cpu["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
@@ -217,14 +217,14 @@ def test_pods_are_scaled_by_rate_and_queue_age_under_the_names_of_the_adapter(
 
 
 def test_what_is_not_asked_for_or_not_there_is_not_made() -> None:
-    assert "Ingress" not in {one["kind"] for one in children(inputs("minimal"))}
+    assert "Ingress" not in {child["kind"] for child in children(inputs("minimal"))}
     external = {"minReplicas": 2, "maxReplicas": 4, "scaledBy": "Other"}
     for changes in ({"suspend": True}, {"autoscaling": external}):
-        made = {one["kind"]: one for one in children(inputs("postgres-autoscaled", **changes))}
+        made = {child["kind"]: child for child in children(inputs("postgres-autoscaled", **changes))}
         assert "HorizontalPodAutoscaler" not in made
         assert made["Deployment"]["spec"].get("replicas") == (0 if "suspend" in changes else None)
     lacking = inputs("postgres-http-route")
-    kinds = {one["kind"] for one in children(type(lacking)(server=lacking.server, spec=lacking.spec, image="x"))}
+    kinds = {child["kind"] for child in children(type(lacking)(server=lacking.server, spec=lacking.spec, image="x"))}
     assert kinds.isdisjoint(_FOREIGN)
 
 

@@ -17,7 +17,7 @@ ISSUED = AUTHORITY.issue_cert("trackpush.test")
 AUTH = {"token": "t-1", "user": "trackpush", "password": "s-1"}
 TLS = {
     "ca.crt": AUTHORITY.cert_pem.bytes().decode(),
-    "tls.crt": "".join(one.bytes().decode() for one in ISSUED.cert_chain_pems),
+    "tls.crt": "".join(cert.bytes().decode() for cert in ISSUED.cert_chain_pems),
     "tls.key": ISSUED.private_key_pem.bytes().decode(),
 }
 GIVEN = """
@@ -53,7 +53,7 @@ def test_an_example_of_the_page_compiles(name: str) -> None:
     ]
     parsed = parse_manifests({"r.yaml": GIVEN + "---\n" + yaml.safe_dump_all([push, *secrets])})
     compiled = compile_table(parsed.resources, parsed.secrets)
-    errors = [str(one) for one in (*parsed.problems, *compiled.problems) if one.severity is Severity.ERROR]
+    errors = [str(problem) for problem in (*parsed.problems, *compiled.problems) if problem.severity is Severity.ERROR]
     assert errors == []
     assert compiled.table is not None
     assert len(compiled.table.destinations) == 1

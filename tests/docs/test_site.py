@@ -105,7 +105,7 @@ def test_the_site_is_built_without_anything_from_elsewhere_and_a_broken_link_fai
     loads = re.compile(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//')
     pages = list((tree / "dist/site").rglob("*.html"))
     assert len(pages) > 20
-    assert [one.name for one in pages if loads.search(one.read_text(encoding="utf-8"))] == []
+    assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
 
 
 def build(tree: Path) -> "subprocess.CompletedProcess[str]":
@@ -117,7 +117,7 @@ def build(tree: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_every_page_is_in_the_navigation() -> None:
     named = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
-    there = [str(one.relative_to(ROOT / "docs")) for one in (ROOT / "docs").rglob("*.md")]
+    there = [str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")]
 
     assert sorted(named) == sorted(there)
 

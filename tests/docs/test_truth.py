@@ -54,7 +54,7 @@ class Named(NamedTuple):
 
 def found_wrong(wrong: Iterable[tuple[str, ...]]) -> None:
     """Fail, and tell all."""
-    told = sorted(" | ".join(one) for one in wrong)
+    told = sorted(" | ".join(row) for row in wrong)
     assert not told, "\n" + "\n".join(told)
 
 
@@ -111,19 +111,20 @@ def test_every_command_line_is_one_that_the_program_takes() -> None:
     calls = list(commands())
 
     assert len(calls) > 50
-    found_wrong((one.page, one.text, why) for one in calls if (why := trouble(one)))
+    found_wrong((call.page, call.text, why) for call in calls if (why := trouble(call)))
 
 
 def below(group: click.Group) -> list[click.Command]:
     """Its subcommands."""
-    return [one for name in group.list_commands(_CONTEXT) if (one := group.get_command(_CONTEXT, name)) is not None]
+    found = (group.get_command(_CONTEXT, name) for name in group.list_commands(_CONTEXT))
+    return [command for command in found if command is not None]
 
 
 def options(command: click.Command) -> set[str]:
     """All of a command and of those below it."""
     found = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     if isinstance(command, click.Group):
-        found |= {name for one in below(command) for name in options(one)}
+        found |= {name for subcommand in below(command) for name in options(subcommand)}
     return found
 
 
@@ -139,17 +140,19 @@ def test_every_option_of_a_usage_is_one_of_its_command() -> None:
     named = list(synopses())
 
     assert len(named) > 60
-    found_wrong((name, one) for name, one in named if one not in options(cli.get_command(_CONTEXT, name) or cli))
+    found_wrong(
+        (name, option) for name, option in named if option not in options(cli.get_command(_CONTEXT, name) or cli)
+    )
 
 
 def test_every_option_that_a_sentence_names_is_somebodys() -> None:
     benchmarks = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "benchmarks").glob("*.py"))
     known = options(cli) | _OTHERS | set(re.findall(r'"(--[a-z-]+)"', benchmarks))
     named = {
-        (one.page, option)
-        for one in spans()
-        for option in re.findall(r"^(--[a-z][\w-]*)", one.text)
-        if one.text[0] == "-"
+        (span.page, option)
+        for span in spans()
+        for option in re.findall(r"^(--[a-z][\w-]*)", span.text)
+        if span.text[0] == "-"
     }
 
     assert len(named) > 30
@@ -167,7 +170,7 @@ def test_every_metric_is_one_of_the_page_of_metrics() -> None:
 
     def known(name: str, star: str) -> bool:
         plain = re.sub(r"_(bucket|sum|count)$", "", name)
-        return any(one.startswith(name) for one in told) if star else bool({name, plain} & told)
+        return any(metric.startswith(name) for metric in told) if star else bool({name, plain} & told)
 
     assert len(named) > 60
     found_wrong((page, name) for page, name, star in named if not known(name, star))
@@ -193,9 +196,9 @@ def test_every_path_of_the_repository_exists() -> None:
         return any(pattern.fullmatch(path) for path in known)
 
     named = {
-        (one.page, one.text)
-        for one in spans()
-        if looks.match(one.text) and one.text not in _MADE and one.text[0] != "/"
+        (span.page, span.text)
+        for span in spans()
+        if looks.match(span.text) and span.text not in _MADE and span.text[0] != "/"
     }
     assert len(named) > 60
     found_wrong((page, text) for page, text in named if not exists(text))
@@ -204,9 +207,9 @@ def test_every_path_of_the_repository_exists() -> None:
 def test_every_target_of_make_exists() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
-        (one.page, target)
-        for one in (*spans(), *shell_lines())
-        for target in re.findall(r"^make ([a-z0-9-]+)", one.text)
+        (span.page, target)
+        for span in (*spans(), *shell_lines())
+        for target in re.findall(r"^make ([a-z0-9-]+)", span.text)
     }
 
     assert len(named) > 10
@@ -217,7 +220,7 @@ def variables(command: click.Command) -> set[str]:
     """That stand for options of a command and of those below it."""
     found = {str(parameter.envvar) for parameter in command.params if parameter.envvar}
     if isinstance(command, click.Group):
-        found |= {name for one in below(command) for name in variables(one)}
+        found |= {name for subcommand in below(command) for name in variables(subcommand)}
     return found
 
 
@@ -253,25 +256,25 @@ def resolved(schema: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_field_of_kinds_notifications_and_the_charts_values_exists() -> None:
-    kinds = [one["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for one in definitions().values()]
+    kinds = [definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for definition in definitions().values()]
     values = json.loads((ROOT / "helm/trackpush/values.schema.json").read_text())
     notification = json.loads((ROOT / "docs/schemas/notification.v1.json").read_text())
-    schemas = [*kinds, *(one["properties"]["spec"] for one in kinds), values, notification]
+    schemas = [*kinds, *(kind["properties"]["spec"] for kind in kinds), values, notification]
     types = {f"shipment.{status.lower()}" for status in Status}
-    first = {name for one in schemas for name in one["properties"]}
+    first = {name for schema in schemas for name in schema["properties"]}
     named = {
-        (one.page, re.sub(r"\[\w*\]", "", path))
-        for one in spans()
-        for path in re.findall(r"^([a-zA-Z]+(?:\.[a-zA-Z]+(?:\[\w*\])?)+)(?=$|[:= ])", one.text)
+        (span.page, re.sub(r"\[\w*\]", "", path))
+        for span in spans()
+        for path in re.findall(r"^([a-zA-Z]+(?:\.[a-zA-Z]+(?:\[\w*\])?)+)(?=$|[:= ])", span.text)
         if path.partition(".")[0] in first
         and path not in _OTHERS | types
         and not path.endswith((".py", ".md", ".yaml"))
     }
-    wrong = [(page, path) for page, path in named if not any(is_field(path, one, one) for one in schemas)]
+    wrong = [(page, path) for page, path in named if not any(is_field(path, schema, schema) for schema in schemas)]
     named_values = {
-        (one.page, path)
-        for one in (*spans(), *shell_lines())
-        for setting in re.findall(r"--set(?:-string|-json)? (\S+)", one.text)
+        (span.page, path)
+        for span in (*spans(), *shell_lines())
+        for setting in re.findall(r"--set(?:-string|-json)? (\S+)", span.text)
         for path in re.findall(r"(?:^|,)([a-zA-Z.]+)=", setting)
     }
     wrong += [(page, path) for page, path in named_values if not is_field(path, values, values)]

@@ -49,11 +49,11 @@ def tell(row: Row) -> None:
     before, rows, after = _parts(text)
     key = f"| {row.fault} | {row.storage} |"
     if os.environ.get(WRITES):
-        kept = [one for one in rows if not one.startswith(key)]
+        kept = [row for row in rows if not row.startswith(key)]
         order = sorted([*kept, row.line()])
         PAGE.write_text(before + "".join(order) + after, encoding="utf-8")
         return
-    (told,) = [one for one in rows if one.startswith(key)] or [""]
+    (told,) = [row for row in rows if row.startswith(key)] or [""]
     assert without_figures(told) == without_figures(row.line()), "docs/reliability.md differs; run make reliability"
 
 

@@ -88,10 +88,12 @@ class Scene:
     def _row(self, fault: str, storage: str, aggregator: str, client: str) -> Row:
         arrivals = self.sink.by_mark()
         shipments: dict[int, list[int]] = defaultdict(list)
-        for mark in dict.fromkeys(one.mark for one in self.sink.arrivals if one.mark is not None and one.mark < EXTRA):
+        for mark in dict.fromkeys(
+            arrival.mark for arrival in self.sink.arrivals if arrival.mark is not None and arrival.mark < EXTRA
+        ):
             shipments[mark % PACE.shipments].append(mark)
         assert all(marks == sorted(marks) for marks in shipments.values()), "a shipment was pushed out of order"
-        assert all(len({one.webhook_id for one in found}) == 1 for found in arrivals.values())
+        assert all(len({arrival.webhook_id for arrival in found}) == 1 for found in arrivals.values())
         return Row(
             fault=fault,
             storage=storage,

@@ -69,11 +69,13 @@ async def test_after_a_failover_that_lost_commits_everything_accepted_is_pushed_
         )
         pending = "SELECT count(*) FROM trackpush.undelivered WHERE state = 0"
         await until(lambda: standby.sql(pending, database=database) == "0", seconds=30, what="nothing is pending")
-        told = [line for one in replicas for line in one.server.log if line.get("event") == "journal_lost_commits"]
+        told = [
+            line for replica in replicas for line in replica.server.log if line.get("event") == "journal_lost_commits"
+        ]
         assert any(line["updates"] for line in told), "nobody told what was lost"
-        metrics = [(await one.server.probe("/metrics")).text for one in replicas]
+        metrics = [(await replica.server.probe("/metrics")).text for replica in replicas]
         assert any("trackpush_journal_losses_total 1.0" in text for text in metrics)
-        first = dict.fromkeys(one.mark for one in sink.arrivals if one.mark in afterwards)
+        first = dict.fromkeys(arrival.mark for arrival in sink.arrivals if arrival.mark in afterwards)
         shipments: dict[int, list[int]] = defaultdict(list)
         for mark in first:
             assert mark is not None

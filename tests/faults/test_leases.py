@@ -103,11 +103,11 @@ class _Posting:
         return self._accepted()
 
     def _accepted(self) -> int:
-        return sum(len(one.accepted) for one in self._aggregators)
+        return sum(len(aggregator.accepted) for aggregator in self._aggregators)
 
 
 def _arrived(sink: Sink) -> set[str]:
-    return {one.webhook_id for one in sink.arrivals}
+    return {arrival.webhook_id for arrival in sink.arrivals}
 
 
 async def _both_hold_slots(*servers: ServerProcess) -> None:

@@ -66,7 +66,9 @@ async def test_a_server_goes_on_with_a_moved_journal_nothing_lost_twice_or_out_o
     again = [mark for mark in healthy if after[mark]]
     assert len(again) <= 64, "more than what was under way when it was killed was sent again"
     assert all(len(found) <= 1 for found in after.values()), "sent twice from the new journal"
-    assert all(len({one.webhook_id for one in found}) == 1 for found in sink.by_mark().values()), "another push id"
+    assert all(len({arrival.webhook_id for arrival in found}) == 1 for found in sink.by_mark().values()), (
+        "another push id"
+    )
     order: dict[int, list[int]] = defaultdict(list)
     for mark in dict.fromkeys(_delivered(sink)):
         order[mark % SHIPMENTS].append(mark)
@@ -169,7 +171,7 @@ async def _marks(source: SqliteSource | PostgresSource) -> set[int]:
 def _delivered(sink: Sink) -> list[int]:
     """Marks by their last arrival: that one was answered with 200."""
     last = {arrival.mark: number for number, arrival in enumerate(sink.arrivals) if arrival.mark is not None}
-    return [mark for mark, _ in sorted(last.items(), key=lambda one: one[1])]
+    return [mark for mark, _ in sorted(last.items(), key=lambda pair: pair[1])]
 
 
 async def _post(aggregator: Aggregator, steps: range) -> None:

@@ -152,7 +152,7 @@ async def test_ten_thousand_idle_connections(tmp_path: Path) -> None:
             await stage.more(80)
             slowest = max(post.seconds for post in stage.aggregator.posts[before:])
             beyond = await asyncio.to_thread(_connect, held, place, 200)
-            refused = await asyncio.to_thread(lambda: sum(_is_refused(one) for one in beyond))
+            refused = await asyncio.to_thread(lambda: sum(_is_refused(connection) for connection in beyond))
             assert refused >= 100, "nothing bounds the connections"
         await stage.end()
         assert stage.statuses == {200}
@@ -169,10 +169,10 @@ def _connect(held: contextlib.ExitStack, place: tuple[str, int], count: int) -> 
     return [held.enter_context(socket.create_connection(place, timeout=30)) for _ in range(count)]
 
 
-def _is_refused(one: socket.socket) -> bool:
-    one.settimeout(0.02)
+def _is_refused(connection: socket.socket) -> bool:
+    connection.settimeout(0.02)
     with contextlib.suppress(TimeoutError, ConnectionError):
-        return one.recv(64).startswith((b"HTTP/1.1 503", b""))
+        return connection.recv(64).startswith((b"HTTP/1.1 503", b""))
     return False
 
 

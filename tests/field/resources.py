@@ -28,4 +28,4 @@ def compiled(*names: str, with_server: bool = True) -> Compiled:
 
 def errors(found: Compiled) -> list[str]:
     """The errors, a line each."""
-    return [str(one) for one in found.problems if one.severity is Severity.ERROR]
+    return [str(problem) for problem in found.problems if problem.severity is Severity.ERROR]

@@ -26,7 +26,11 @@ def test_f07_a_comment_in_any_language_around_a_certificate_is_ignored() -> None
 
 async def test_f08_check_refuses_exactly_the_urls_that_the_sender_refuses() -> None:
     found = compiled(URLS, with_server=False)
-    refused = {one.resource for one in found.problems if one.condition == "Accepted" and one.field == "spec.url"}
+    refused = {
+        problem.resource
+        for problem in found.problems
+        if problem.condition == "Accepted" and problem.field == "spec.url"
+    }
     transport = HttpTransport()
     try:
         for resource in parse_manifests({URLS: (INPUTS / URLS).read_text(encoding="utf-8")}).resources:
@@ -52,7 +56,7 @@ async def test_f08_check_refuses_exactly_the_urls_that_the_sender_refuses() -> N
     ],
 )
 def test_f08b_headers_that_no_request_can_carry_are_refused(says: str) -> None:
-    assert any(says in one for one in errors(compiled("F08b_header_control_byte.yaml")))
+    assert any(says in error for error in errors(compiled("F08b_header_control_byte.yaml")))
 
 
 def test_f09_a_secret_value_that_yaml_reads_as_a_number_is_refused_and_never_becomes_another_key() -> None:
@@ -68,9 +72,10 @@ def test_f09_a_secret_value_that_yaml_reads_as_a_number_is_refused_and_never_bec
 def test_f15_a_pattern_that_re2_refuses_and_a_reserved_header_are_named() -> None:
     told = errors(compiled("F15_bad_regex_and_replay_header.yaml"))
     assert any(
-        "spec.filter.expression: matches('('): the text is not a regular expression of RE2" in one for one in told
+        "spec.filter.expression: matches('('): the text is not a regular expression of RE2" in message
+        for message in told
     )
-    assert any("the header trackpush-replay is set by Trackpush itself" in one for one in told)
+    assert any("the header trackpush-replay is set by Trackpush itself" in message for message in told)
 
 
 def test_f16_a_token_without_a_type_is_a_bearer_token() -> None:

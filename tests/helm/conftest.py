@@ -34,6 +34,6 @@ def render(template: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
     def run(values: dict[str, Any] | None = None) -> Objects:
         done = template(values)
         assert done.returncode == 0, done.stderr
-        return [one for one in yaml.safe_load_all(done.stdout) if one]
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
 
     return run

@@ -62,13 +62,13 @@ AGGREGATED = {"trackpush-view", "trackpush-edit", "trackpush-admin"}
 
 
 def of(objects: Objects, kind: str) -> Objects:
-    return [one for one in objects if one["kind"] == kind]
+    return [body for body in objects if body["kind"] == kind]
 
 
 def pods(objects: Objects) -> Iterator[dict[str, Any]]:
-    for one in objects:
-        if one["kind"] in {"Deployment", "Pod"}:
-            yield one["spec"]["template"]["spec"] if one["kind"] == "Deployment" else one["spec"]
+    for body in objects:
+        if body["kind"] in {"Deployment", "Pod"}:
+            yield body["spec"]["template"]["spec"] if body["kind"] == "Deployment" else body["spec"]
 
 
 def operator(objects: Objects) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_the_operator_gets_a_network_policy_a_disruption_budget_and_spread_pods_
     (spread,) = pod["spec"]["topologySpreadConstraints"]
     assert spread["labelSelector"] == deployment["spec"]["selector"]
     off = {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}}
-    assert not {"NetworkPolicy", "PodDisruptionBudget"} & {one["kind"] for one in render(off)}
+    assert not {"NetworkPolicy", "PodDisruptionBudget"} & {body["kind"] for body in render(off)}
 
 
 def test_every_value_of_a_hardened_operator_reaches_its_object(render: Render) -> None:
@@ -119,9 +119,9 @@ def test_every_value_of_a_hardened_operator_reaches_its_object(render: Render) -
     (budget,) = of(made, "PodDisruptionBudget")
     template = deployment["spec"]["template"]
     container = operator(made)
-    for one in made:
-        assert one["metadata"]["labels"]["team"] == "rms", one["kind"]
-        assert one["metadata"]["labels"]["app.kubernetes.io/name"] == "trackpush", "selectors rely on it"
+    for body in made:
+        assert body["metadata"]["labels"]["team"] == "rms", body["kind"]
+        assert body["metadata"]["labels"]["app.kubernetes.io/name"] == "trackpush", "selectors rely on it"
     assert template["metadata"]["labels"]["team"] == "rms"
     assert deployment["spec"]["revisionHistoryLimit"] == 3
     assert {"--log-level=warning", "--resync=5m", "--workers=4"} <= set(container["args"])
@@ -158,7 +158,7 @@ def test_no_user_is_named_where_the_platform_assigns_one(
     template: Template, fixed: str, platform: str, user: int | None
 ) -> None:
     flags = ["--api-versions", platform] if platform else []
-    made = [one for one in yaml.safe_load_all(template({"fixedUser": fixed}, *flags).stdout) if one]
+    made = [document for document in yaml.safe_load_all(template({"fixedUser": fixed}, *flags).stdout) if document]
     for spec in pods(made):
         assert spec["securityContext"].get("runAsUser") == spec["securityContext"].get("runAsGroup") == user
         assert spec["securityContext"]["runAsNonRoot"] is True
@@ -171,7 +171,7 @@ def test_the_servers_service_monitors_get_the_labels_of_the_operators(render: Re
 
 
 def test_nothing_of_monitoring_is_made_unless_asked_for(render: Render) -> None:
-    kinds = {one["kind"] for one in render()}
+    kinds = {body["kind"] for body in render()}
     assert not kinds & {"ServiceMonitor", "PrometheusRule", "ConfigMap"}
 
 
@@ -190,10 +190,10 @@ def test_prometheus_operator_and_grafana_find_what_is_made_for_them(own_api_serv
     assert monitor["metadata"]["labels"]["release"] == rule["metadata"]["labels"]["release"] == "prometheus"
     assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert board["metadata"]["annotations"] == {"grafana_folder": "Logistics"}
-    notes = [one["annotations"] for group in rule["spec"]["groups"] for one in group["rules"]]
+    notes = [rule["annotations"] for group in rule["spec"]["groups"] for rule in group["rules"]]
     pages = {page.stem for page in (ROOT / "docs/runbooks").glob("*.md")}
-    assert {one["runbook_url"] for one in notes} <= {f"https://wiki.example/{page}.html" for page in pages}
-    assert not any("runbook" in one for one in notes)
+    assert {note["runbook_url"] for note in notes} <= {f"https://wiki.example/{page}.html" for page in pages}
+    assert not any("runbook" in note for note in notes)
 
     for kinds in (PROMETHEUS, PROMETHEUS_RULES):
         own_api_server.kubectl("apply", "--server-side", "-f", str(module_file(*kinds)))
@@ -204,9 +204,9 @@ def test_prometheus_operator_and_grafana_find_what_is_made_for_them(own_api_serv
 
 def test_watching_a_list_of_namespaces_gives_the_operator_no_cluster_role(render: Render) -> None:
     made = render(USUAL["namespaced"])
-    assert {one["metadata"]["name"] for one in of(made, "ClusterRole")} == AGGREGATED
+    assert {role["metadata"]["name"] for role in of(made, "ClusterRole")} == AGGREGATED
     assert not of(made, "ClusterRoleBinding")
-    roles = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in of(made, "Role")}
+    roles = {(role["metadata"]["namespace"], role["metadata"]["name"]) for role in of(made, "Role")}
     assert roles == {("trackpush", "trackpush"), ("acme", "trackpush"), ("trackpush", "trackpush-lease")}
     assert {"--namespace=trackpush", "--namespace=acme"} <= set(operator(made)["args"])
 
@@ -245,9 +245,9 @@ def test_a_wrong_value_is_refused_by_name(
 def test_the_kinds_are_kept_unless_somebody_says_otherwise(render: Render) -> None:
     kept = of(render(), "CustomResourceDefinition")
     assert len(kept) == 3
-    assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in kept)
+    assert all(body["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for body in kept)
     dropped = of(render({"crds": {"keep": False}}), "CustomResourceDefinition")
-    assert all("annotations" not in one["metadata"] for one in dropped)
+    assert all("annotations" not in body["metadata"] for body in dropped)
     assert not of(render({"crds": {"enabled": False}}), "CustomResourceDefinition")
 
 
@@ -291,7 +291,7 @@ def rights(api_server: ApiServer, namespace: str) -> dict[str, set[str]]:
 def test_a_namespaces_view_edit_and_admin_have_rights_on_the_kinds(
     api_server: ApiServer, namespace: str, render: Render, role: str
 ) -> None:
-    roles = [one for one in of(render(), "ClusterRole") if one["metadata"]["name"] in AGGREGATED]
+    roles = [role for role in of(render(), "ClusterRole") if role["metadata"]["name"] in AGGREGATED]
     api_server.apply(yaml.safe_dump_all(roles))
     api_server.kubectl("create", "rolebinding", "somebody", f"--clusterrole={role}", "--user=somebody", "-n", namespace)
     kinds = ("pushconfigs", "aggregatorwebhooks", "webhookservers")
@@ -308,7 +308,7 @@ def test_a_namespaces_view_edit_and_admin_have_rights_on_the_kinds(
 
 def test_without_aggregation_no_cluster_role_is_made_beside_the_operators(render: Render) -> None:
     made = of(render({"rbac": {"aggregate": False}}), "ClusterRole")
-    assert [one["metadata"]["name"] for one in made] == ["trackpush"]
+    assert [body["metadata"]["name"] for body in made] == ["trackpush"]
 
 
 def test_a_server_to_begin_with_is_handed_to_the_operator(render: Render) -> None:
@@ -317,7 +317,7 @@ def test_a_server_to_begin_with_is_handed_to_the_operator(render: Render) -> Non
     body = yaml.safe_load(config["data"]["server.json"])
     assert body["metadata"] == {"name": "main", "namespace": "trackpush"}
     assert body["spec"] == {"allowedNamespaces": {"from": "All"}}
-    assert any(one.startswith("--default-server=") for one in operator(made)["args"])
+    assert any(arg.startswith("--default-server=") for arg in operator(made)["args"])
     assert not of(made, "WebhookServer"), "Helm can't install a kind and a resource of it in one go"
 
 
@@ -329,9 +329,11 @@ def test_the_role_of_the_lease_names_the_lease_that_the_operator_is_told_of(rend
 
 
 def test_install_yaml_is_what_the_chart_makes(render: Render) -> None:
-    checked_in = [one for one in yaml.safe_load_all((ROOT / "manifests/install.yaml").read_text()) if one]
+    checked_in = [
+        document for document in yaml.safe_load_all((ROOT / "manifests/install.yaml").read_text()) if document
+    ]
     assert checked_in[0]["kind"] == "Namespace"
-    assert checked_in[1:] == [one for one in render() if one["kind"] != "Pod"]
+    assert checked_in[1:] == [body for body in render() if body["kind"] != "Pod"]
 
 
 def test_every_rule_has_its_line_in_the_docs(render: Render) -> None:

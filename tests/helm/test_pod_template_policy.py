@@ -84,7 +84,7 @@ def test_the_policy_is_on_by_default_and_gone_where_every_field_is_allowed(rende
     assert policies(render({"podTemplate": {"admissionPolicy": False}})) == []
     made = render({"podTemplate": {"allowAll": True}})
     assert policies(made) == []
-    (operator,) = [one for one in made if one["kind"] == "Deployment"]
+    (operator,) = [body for body in made if body["kind"] == "Deployment"]
     assert "--allow-any-pod-template" in operator["spec"]["template"]["spec"]["containers"][0]["args"]
-    (operator,) = [one for one in render() if one["kind"] == "Deployment"]
+    (operator,) = [body for body in render() if body["kind"] == "Deployment"]
     assert "--allow-any-pod-template" not in operator["spec"]["template"]["spec"]["containers"][0]["args"]

@@ -55,7 +55,7 @@ class Opened:
     @property
     def committed(self) -> list[Committed]:
         """All that was announced, in order."""
-        return [one for commit in self.commits for one in commit]
+        return [entry for commit in self.commits for entry in commit]
 
     async def put(self, *updates: NewUpdate) -> int:
         """Append as one request, and wait."""
@@ -69,8 +69,8 @@ class Opened:
 
     async def record(self, *outcomes: Outcome) -> None:
         """Hand outcomes over and wait until they are on disk."""
-        for one in outcomes:
-            self.journal.record(one)
+        for outcome in outcomes:
+            self.journal.record(outcome)
         await asyncio.wait_for(self.journal.flush(), 10)
 
     async def pending_ids(self, push_config: str = OMS, *, after: int = 0, limit: int = 1000) -> list[int]:
@@ -97,7 +97,7 @@ def postgres_store(dsn: str, *, sealer: Sealer | None = None) -> Store:
 def update(*, to: Sequence[str | NewPush] = (OMS,), **fields: object) -> NewUpdate:
     """A new update, each with a key and a shipment of its own unless given."""
     number = next(_NUMBERS)
-    pushes = tuple(NewPush(one) if isinstance(one, str) else one for one in to)
+    pushes = tuple(NewPush(target) if isinstance(target, str) else target for target in to)
     base = NewUpdate(
         key=number.to_bytes(16, "big"),
         account="acme/clickpost",

@@ -101,9 +101,9 @@ async def test_no_append_has_resolved_when_its_commit_is_announced(store: Store)
         futures: dict[bytes, asyncio.Future[int]] = {}
         resolved: list[bool] = []
         opened.journal.on_commit = lambda committed: resolved.extend(
-            futures[one.update.key].done() for one in committed
+            futures[commit.update.key].done() for commit in committed
         )
-        futures |= {one.key: opened.journal.append([one]) for one in (update() for _ in range(50))}
+        futures |= {fresh.key: opened.journal.append([fresh]) for fresh in (update() for _ in range(50))}
         await asyncio.gather(*futures.values())
         assert resolved == [False] * 50
 
@@ -161,7 +161,7 @@ async def test_one_request_that_cannot_be_stored_takes_no_other_with_it(store: S
     async with store.open() as opened:
         bad = update(received_at=object())
         before = await opened.put_one()
-        futures = [opened.journal.append([one]) for one in (update(), bad, update())]
+        futures = [opened.journal.append([fresh]) for fresh in (update(), bad, update())]
         opened.journal.record(outcome(before.update_id))
         results = await asyncio.gather(*futures, return_exceptions=True)
         assert results[0] == results[2] == 1
@@ -169,7 +169,7 @@ async def test_one_request_that_cannot_be_stored_takes_no_other_with_it(store: S
         await opened.journal.flush()
         assert opened.journal.outcomes_waiting == 0
         assert opened.journal.unavailable is None
-        assert await opened.pending_ids() == [one.update_id for one in opened.committed[1:]]
+        assert await opened.pending_ids() == [commit.update_id for commit in opened.committed[1:]]
 
 
 async def test_text_that_is_no_unicode_and_numbers_beyond_64_bits_never_refuse_an_update(store: Store) -> None:
@@ -267,7 +267,7 @@ async def test_another_shipment_or_another_account_makes_no_update_late(store: S
 async def test_lateness_counts_within_one_request(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(*(update(shipment="S", occurred_at=time) for time in (200, 100, 300, 250)))
-        assert [bool(one.late) for one in opened.committed] == [False, True, False, True]
+        assert [bool(commit.late) for commit in opened.committed] == [False, True, False, True]
 
 
 async def test_lateness_is_per_push_config(store: Store) -> None:

@@ -49,7 +49,10 @@ async def test_a_push_whose_key_is_missing_is_told_and_the_others_are_read(store
         assert "is not among spec.encryption.keys" in first.unreadable
         assert (second.update_id, second.body, second.unreadable) == (kept.update_id, kept.update.body, None)
         fetched = await opened.journal.fetch(OMS, [lost.update_id, kept.update_id])
-        assert [fetched[one].unreadable is None for one in (lost.update_id, kept.update_id)] == [False, True]
+        assert [fetched[update_id].unreadable is None for update_id in (lost.update_id, kept.update_id)] == [
+            False,
+            True,
+        ]
     async with store.open(sealer=sealing(NEW, OLD)) as opened:
         assert await bodies(opened) == [lost.update.body, kept.update.body]
 

@@ -17,7 +17,7 @@ async def erase(opened: Opened, **subject: str) -> Erasure:
             await journal.erase(number, found.update_ids, now=NOW)
         after = found.next_after
     await journal.end_erasure(number, now=NOW + 1)
-    (record,) = (one for one in await journal.erasures(limit=10) if one.id == number)
+    (record,) = (erasure for erasure in await journal.erasures(limit=10) if erasure.id == number)
     return record
 
 
@@ -87,5 +87,5 @@ async def test_erasures_are_listed_newest_first(store: Store) -> None:
         for number in range(3):
             await opened.journal.begin_erasure(f"client c{number}", "", now=NOW + number)
     async with store.open() as opened:
-        assert [one.subject for one in await opened.journal.erasures(limit=2)] == ["client c2", "client c1"]
-        assert [one.ended_at for one in await opened.journal.erasures(limit=2)] == [None, None]
+        assert [erasure.subject for erasure in await opened.journal.erasures(limit=2)] == ["client c2", "client c1"]
+        assert [erasure.ended_at for erasure in await opened.journal.erasures(limit=2)] == [None, None]

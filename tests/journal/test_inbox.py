@@ -87,9 +87,9 @@ async def test_when_too_much_is_kept_in_all_the_account_with_the_most_gives_its_
         opened.journal.inbox_bounds = bounds
         await opened.journal.keep(numbered("quiet/clickpost", 2))
         for account in ("flood/one", "flood/two"):
-            for one in numbered(account, 12):
-                await opened.journal.keep([one])
-        counts = {one.account: one.entries for one in await opened.journal.lookup.count_unrecognised()}
+            for body in numbered(account, 12):
+                await opened.journal.keep([body])
+        counts = {count.account: count.entries for count in await opened.journal.lookup.count_unrecognised()}
     assert counts == {"quiet/clickpost": 2, "flood/one": 4, "flood/two": 4}
 
 
@@ -143,7 +143,7 @@ async def test_a_list_goes_on_page_by_page_and_by_client(store: Store) -> None:
         rest = await opened.journal.lookup.list_unrecognised(InboxQuery(client="acme", limit=2, before=first.older))
         counts = await opened.journal.lookup.count_unrecognised()
     assert [len(first.rows), len(rest.rows), rest.older] == [2, 1, None]
-    assert [(one.account, one.entries, one.bytes, one.oldest_received_at) for one in counts] == [
+    assert [(count.account, count.entries, count.bytes, count.oldest_received_at) for count in counts] == [
         ("acme-2/clickpost", 1, 10, NOW),
         ("acme/clickpost", 3, 30, NOW),
     ]
@@ -153,7 +153,7 @@ async def test_bodies_are_forgotten_by_key_and_counted_no_longer(store: Store) -
     async with store.open() as opened:
         bodies = numbered("acme/clickpost", 3)
         await opened.journal.keep(bodies)
-        keys = [unrecognised_key(one) for one in bodies]
+        keys = [unrecognised_key(body) for body in bodies]
         assert await opened.journal.forget_unrecognised([keys[0], b"unknown key, 16 "]) == 1
         assert await opened.journal.forget_unrecognised(keys) == 2
         assert await opened.journal.lookup.count_unrecognised() == ()

@@ -40,10 +40,10 @@ async def story(opened: Opened) -> Opened:
         ),
     )
     states = list(PushState)
-    for one in opened.committed:
-        state = states[one.update_id % 4]
+    for commit in opened.committed:
+        state = states[commit.update_id % 4]
         if state is not PushState.PENDING:
-            opened.journal.record(outcome(one.update_id, state))
+            opened.journal.record(outcome(commit.update_id, state))
     await opened.journal.flush()
     return opened
 
@@ -105,7 +105,7 @@ FILTERS: dict[str, tuple[dict[str, object], Callable[[PushRow], bool]]] = {
 async def test_a_list_holds_what_matches_newest_first(story: Opened, name: str) -> None:
     query, matches = FILTERS[name]
     everything = (await listed(story)).rows
-    assert len(everything) == sum(len(one.update.pushes) for one in story.committed)
+    assert len(everything) == sum(len(commit.update.pushes) for commit in story.committed)
     expected = [row for row in everything if matches(row)]
     page = await listed(story, **query)
     assert [row.push_id for row in page.rows] == [row.push_id for row in expected]
@@ -221,7 +221,7 @@ async def test_a_timeline_tells_each_update_with_its_pushes_and_their_attempts(o
     )
     await opened.journal.replay(OMS, [first.update_id], now=NOW, replayed_before=NOW)
     timeline = await opened.journal.lookup.timeline(ShipmentQuery(shipment="S"))
-    assert [one.update_id for one in timeline.entries] == [one.update_id for one in (first, second, returned)]
+    assert [entry.update_id for entry in timeline.entries] == [entry.update_id for entry in (first, second, returned)]
     assert timeline.after is None
     one, two, three = timeline.entries
     assert [push.push.push_config for push in one.pushes] == [CRM, OMS]
@@ -245,7 +245,7 @@ async def test_a_timeline_is_paged_and_can_be_one_clients(opened: Opened) -> Non
     after: int | None = 0
     while after is not None:
         page = await opened.journal.lookup.timeline(ShipmentQuery(shipment="S", client="acme", after=after, limit=2))
-        found += [one.update_id for one in page.entries]
+        found += [entry.update_id for entry in page.entries]
         after = page.after
     assert found == ids[::2]
 
@@ -265,7 +265,7 @@ async def test_counts_tell_what_waits_since_when_and_what_is_dead(opened: Opened
     updates = [await opened.put_one(received_at=NOW + number, to=[OMS, CRM]) for number in range(4)]
     await opened.record(
         outcome(updates[0].update_id, PushState.DEAD),
-        *(outcome(one.update_id, PushState.DELIVERED, push_config=CRM) for one in updates),
+        *(outcome(update.update_id, PushState.DELIVERED, push_config=CRM) for update in updates),
     )
     assert await opened.journal.lookup.counts() == (
         QueueCount(push_config=CRM, pending=0, dead=0, oldest_received_at=None),
@@ -286,8 +286,8 @@ async def test_the_audit_log_is_kept_and_read_newest_first(store: Store) -> None
         for number in range(3)
     ]
     async with store.open() as opened:
-        for one in entries:
-            await opened.journal.audit(one)
+        for entry in entries:
+            await opened.journal.audit(entry)
     async with store.open() as opened:
         rows = await opened.journal.lookup.audits(before=None, limit=2)
         assert [row.at for row in rows] == [NOW + 2, NOW + 1]

@@ -84,7 +84,7 @@ async def test_a_flush_waits_for_appends_and_outcomes_handed_over_before(store: 
 async def test_pages_go_through_all_pending_pushes_in_order(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(*(update() for _ in range(25)), *(update(to=[CRM]) for _ in range(5)))
-        expected = [one.update_id for one in opened.committed if one.update.pushes[0].push_config == OMS]
+        expected = [commit.update_id for commit in opened.committed if commit.update.pushes[0].push_config == OMS]
         seen: list[int] = []
         while ids := await opened.pending_ids(after=seen[-1] if seen else 0, limit=7):
             seen += ids
@@ -96,7 +96,7 @@ async def test_pages_of_several_push_configs_are_of_one_snapshot_and_each_within
 ) -> None:
     async with store.open() as opened:
         await opened.put(*(update(to=[OMS, CRM] if number % 2 else [CRM]) for number in range(20)))
-        ids = [one.update_id for one in opened.committed]
+        ids = [commit.update_id for commit in opened.committed]
         wanted = [Wanted(CRM, ids[3], 5), Wanted("who/ever", 0, 5), Wanted(OMS, 0, 100), Wanted(CRM, 0, 2)]
         pages = await opened.journal.pending(wanted)
         assert [[push.update_id for push in page.pushes] for page in pages] == [ids[4:9], [], ids[1::2], ids[:2]]
@@ -124,9 +124,12 @@ async def test_push_configs_with_anything_pending_are_told_up_to_the_snapshot(st
         assert await opened.journal.pending_configs() == PendingConfigs(frozenset(), 0)
         await opened.put(*(update(to=[name, OMS]) for name in names for _ in range(3)))
         ends = [
-            (one, name) for one in opened.committed for name in names[::2] if one.update.pushes[0].push_config == name
+            (commit, name)
+            for commit in opened.committed
+            for name in names[::2]
+            if commit.update.pushes[0].push_config == name
         ]
-        await opened.record(*(outcome(one.update_id, push_config=name) for one, name in ends))
+        await opened.record(*(outcome(ended.update_id, push_config=name) for ended, name in ends))
         last = await opened.put_one(to=[])
         found = await opened.journal.pending_configs()
         assert found == PendingConfigs(frozenset({OMS, *names[1::2]}), last.update_id)
@@ -147,7 +150,7 @@ async def test_a_push_that_failed_or_is_replayed_has_its_push_config_pending_and
 async def test_fetch_gives_those_that_are_still_pending(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(*(update() for _ in range(300)))
-        ids = [one.update_id for one in opened.committed]
+        ids = [commit.update_id for commit in opened.committed]
         await opened.record(outcome(ids[1]))
         found = await opened.journal.fetch(OMS, [*ids, 999_999])
         assert sorted(found) == [ids[0], *ids[2:]]
@@ -159,7 +162,7 @@ async def test_fetch_gives_those_that_are_still_pending(store: Store) -> None:
 async def test_expiring_ends_old_pending_pushes_of_one_push_config(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(*(update(received_at=NOW + number, to=[OMS, CRM]) for number in range(10)))
-        ids = [one.update_id for one in opened.committed]
+        ids = [commit.update_id for commit in opened.committed]
         assert await opened.journal.expire(OMS, received_before=NOW + 6, limit=4) == 4
         assert await opened.journal.expire(OMS, received_before=NOW + 6, limit=100) == 2
         assert await opened.journal.expire(OMS, received_before=NOW + 6, limit=100) == 0

@@ -12,7 +12,7 @@ LATER = NOW + 1_000_000
 async def ended(opened: Opened, push_config: str = OMS, *, after: int = 0, limit: int = 100, **given: Any) -> list[int]:
     """Ids of what is found."""
     selection = Selection(**{"replayed_before": LATER, **given})
-    return [one.update_id for one in await opened.journal.ended(push_config, selection, after=after, limit=limit)]
+    return [push.update_id for push in await opened.journal.ended(push_config, selection, after=after, limit=limit)]
 
 
 async def replay(opened: Opened, *update_ids: int, now: int = LATER) -> int:
@@ -39,8 +39,8 @@ async def one_pending(opened: Opened) -> StoredPush:
 async def test_what_ended_is_found_by_state_oldest_first_and_in_pages(store: Store) -> None:
     async with store.open() as opened:
         dead, delivered, pending, more = (
-            one.update_id
-            for one in await put(opened, PushState.DEAD, PushState.DELIVERED, PushState.PENDING, PushState.DEAD)
+            entry.update_id
+            for entry in await put(opened, PushState.DEAD, PushState.DELIVERED, PushState.PENDING, PushState.DEAD)
         )
         assert await ended(opened) == [dead, more]
         assert await ended(opened, states=(PushState.DEAD, PushState.DELIVERED)) == [dead, delivered, more]

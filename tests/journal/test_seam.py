@@ -55,8 +55,8 @@ async def _drain(store: Store, before: int, bursts: list[tuple[int, int]], limit
                 await asyncio.sleep(0)
         await asyncio.gather(*appends)
         pages, snapshot = await reading
-        from_memory = [one.update_id for one in opened.committed if one.update_id > snapshot]
-        assert pages + from_memory == [one.update_id for one in opened.committed]
+        from_memory = [commit.update_id for commit in opened.committed if commit.update_id > snapshot]
+        assert pages + from_memory == [commit.update_id for commit in opened.committed]
 
 
 async def _read_until_short(opened: Opened, limit: int) -> tuple[list[int], int]:

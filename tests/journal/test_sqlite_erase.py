@@ -36,18 +36,18 @@ async def fill(opened: Opened, rng: random.Random, rounds: int) -> None:
             batch.append(update(body=body, notification=notification, awb=awb, shipment=awb, trace=trace))
         before = len(opened.committed)
         await opened.put(*batch)
-        for one in opened.committed[before:]:
-            error = MARK.decode() if one.update.awb == "awb-of-the-marked" else None
+        for commit in opened.committed[before:]:
+            error = MARK.decode() if commit.update.awb == "awb-of-the-marked" else None
             for tries in range(1, rng.randrange(1, 4)):
-                opened.journal.record(outcome(one.update_id, PushState.PENDING, tries=tries, error=error))
+                opened.journal.record(outcome(commit.update_id, PushState.PENDING, tries=tries, error=error))
             if rng.random() < 0.7:
-                opened.journal.record(outcome(one.update_id, PushState.DELIVERED, tries=5))
+                opened.journal.record(outcome(commit.update_id, PushState.DELIVERED, tries=5))
         await opened.journal.flush()
 
 
 async def forget_some(opened: Opened, rng: random.Random) -> None:
     """What retention does: rows go, pages are merged."""
-    ids = ",".join(str(one.update_id) for one in opened.committed if rng.random() < 0.5)
+    ids = ",".join(str(commit.update_id) for commit in opened.committed if rng.random() < 0.5)
 
     def run(connection: SqliteConnection) -> int:
         for table, column in (("attempts", "update_id"), ("pushes", "update_id"), ("updates", "id")):
@@ -69,7 +69,11 @@ async def test_no_byte_of_what_was_erased_is_left_in_any_file(tmp_path: Path, se
         await erase(opened, awb="awb-of-the-marked")
         assert files_with(tmp_path, MARK) == {}
         assert files_with(tmp_path, b"awb-of-the-marked") == {}
-        assert 0 < sum(one.count for one in await opened.journal.pending_counts()) < sum(one.count for one in before)
+        assert (
+            0
+            < sum(count.count for count in await opened.journal.pending_counts())
+            < sum(count.count for count in before)
+        )
     with journal_file(tmp_path / "journal.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 

@@ -38,7 +38,7 @@ async def _until_available(opened: Opened, *, available: bool = True) -> None:
 async def _assert_complete(opened: Opened, ended: int = 0) -> None:
     """What was acknowledged, and only that, was announced and is on disk."""
     await opened.journal.flush()
-    ids = [one.update_id for one in opened.committed]
+    ids = [commit.update_id for commit in opened.committed]
     assert await opened.pending_ids(limit=100_000) == ids[ended:]
 
 
@@ -62,7 +62,7 @@ async def test_a_full_disk_refuses_with_a_reason_and_works_again_by_itself_once_
             assert await opened.put(update()) == 1
             assert opened.journal.outcomes_waiting == 0
             await _assert_complete(opened, ended=1)
-            expected = [one.update_id for one in opened.committed][1:]
+            expected = [commit.update_id for commit in opened.committed][1:]
             assert opened.states[-2:] == [opened.states[-2], None]
         async with sqlite_store(data).open() as opened:
             assert await opened.pending_ids(limit=100_000) == expected
@@ -125,7 +125,7 @@ async def test_a_read_only_file_system_is_told_and_used_once_it_is_writable(tmp_
 async def _filled(data: Path, count: int = 2000) -> list[int]:
     async with sqlite_store(data).open() as opened:
         await opened.put(*(update(body=b"y" * 500) for _ in range(count)))
-        return [one.update_id for one in opened.committed]
+        return [commit.update_id for commit in opened.committed]
 
 
 async def test_a_damaged_header_is_told_left_alone_and_a_restored_file_is_used(tmp_path: Path) -> None:

@@ -66,40 +66,40 @@ class Model:
         return {
             push.push_config
             for push in new.pushes
-            for one in self.stored
-            if one.update_id < update_id
-            and one.update_id not in self.trimmed
-            and one.update.shipment == new.shipment
-            and one.update.shipment not in self.erased
-            and one.update.occurred_at is not None
+            for commit in self.stored
+            if commit.update_id < update_id
+            and commit.update_id not in self.trimmed
+            and commit.update.shipment == new.shipment
+            and commit.update.shipment not in self.erased
+            and commit.update.occurred_at is not None
             and new.occurred_at is not None
-            and one.update.occurred_at > new.occurred_at
-            and push.push_config in {other.push_config for other in one.update.pushes}
-            and push.push_config not in one.dropped
+            and commit.update.occurred_at > new.occurred_at
+            and push.push_config in {other.push_config for other in commit.update.pushes}
+            and push.push_config not in commit.dropped
         }
 
     def kept(self) -> Iterator[Committed]:
         """Updates that nothing has removed."""
-        return (one for one in self.stored if one.update_id not in self.trimmed)
+        return (commit for commit in self.stored if commit.update_id not in self.trimmed)
 
 
 async def put(opened: Opened, model: Model, count: int) -> None:
     """One request; its answer and what was announced are right."""
     batch = [model.made() for _ in range(count)]
-    known = {one.update.key for one in model.kept()}
-    expected = {one.key for one in batch} - known
+    known = {commit.update.key for commit in model.kept()}
+    expected = {update.key for update in batch} - known
     before = len(opened.committed)
     assert await opened.put(*batch) == len(expected)
-    for one in opened.committed[before:]:
-        assert set(one.late) == model.late_for(one.update, one.update_id), (one, "late")
-        model.stored.append(one)
+    for commit in opened.committed[before:]:
+        assert set(commit.late) == model.late_for(commit.update, commit.update_id), (commit, "late")
+        model.stored.append(commit)
 
 
 async def check(opened: Opened, model: Model) -> None:
     """Every search finds exactly what it should."""
     lookup = opened.journal.lookup
     rows = (await lookup.list_pushes(PushQuery(limit=1000))).rows
-    visible = {(one.update.key, push.push_config) for one in model.kept() for push in one.update.pushes}
+    visible = {(commit.update.key, push.push_config) for commit in model.kept() for push in commit.update.pushes}
     assert len(rows) == len(visible)
     for query, matches in (
         *((PushQuery(awb=awb, limit=1000), ("awb", awb)) for awb in (f"A{number}" for number in range(12))),
@@ -124,12 +124,12 @@ async def check(opened: Opened, model: Model) -> None:
         ]
         assert [row.push_id for row in (await lookup.list_pushes(query)).rows] == wanted, matches
     for awb in (f"A{number}" for number in range(12)):
-        found = [one.update_id for one in (await lookup.timeline(ShipmentQuery(shipment=awb, limit=1000))).entries]
+        found = [entry.update_id for entry in (await lookup.timeline(ShipmentQuery(shipment=awb, limit=1000))).entries]
         assert found == [
-            one.update_id
-            for one in model.kept()
-            if awb in {one.update.shipment, one.update.awb, one.update.forward_awb} - model.erased
-            and not (model.erased & {one.update.shipment, one.update.awb, one.update.forward_awb})
+            commit.update_id
+            for commit in model.kept()
+            if awb in {commit.update.shipment, commit.update.awb, commit.update.forward_awb} - model.erased
+            and not (model.erased & {commit.update.shipment, commit.update.awb, commit.update.forward_awb})
         ]
     for row in model.drawn.sample(rows, min(len(rows), 5)):
         detail = await lookup.show(row.push_id)
@@ -137,7 +137,7 @@ async def check(opened: Opened, model: Model) -> None:
         assert detail.push == row
     selection = Selection(states=(PushState.DELIVERED, PushState.DEAD), replayed_before=1 << 60)
     ended = await opened.journal.ended(CRM, selection, after=0, limit=1000)
-    assert [(one.update_id, one.state) for one in ended] == sorted(
+    assert [(push.update_id, push.state) for push in ended] == sorted(
         (int(row.cursor.split(".")[0]), row.state)
         for row in rows
         if row.push_config == CRM and row.state in selection.states and row.erased_at is None
@@ -147,11 +147,11 @@ async def check(opened: Opened, model: Model) -> None:
 
 async def deliver(opened: Opened, model: Model) -> None:
     """Some pushes end."""
-    for one in model.drawn.sample(opened.committed, min(len(opened.committed), 10)):
-        for push in one.update.pushes:
-            if push.push_config not in one.dropped and one.update_id not in model.trimmed:
+    for commit in model.drawn.sample(opened.committed, min(len(opened.committed), 10)):
+        for push in commit.update.pushes:
+            if push.push_config not in commit.dropped and commit.update_id not in model.trimmed:
                 state = model.drawn.choice((PushState.DELIVERED, PushState.DEAD))
-                opened.journal.record(outcome(one.update_id, state, push_config=push.push_config))
+                opened.journal.record(outcome(commit.update_id, state, push_config=push.push_config))
     await opened.journal.flush()
 
 
@@ -194,7 +194,7 @@ async def test_what_was_erased_is_found_by_nobody_wherever_its_terms_were(tmp_pa
             assert not any(found & terms for found in await entries(opened))
             assert not (await opened.journal.lookup.list_pushes(PushQuery(awb=awb))).rows
             assert not (await opened.journal.lookup.timeline(ShipmentQuery(shipment=awb))).entries
-            erased = [one.update for one in model.stored if awb in {one.update.awb, one.update.shipment}]
+            erased = [commit.update for commit in model.stored if awb in {commit.update.awb, commit.update.shipment}]
             assert await opened.put(*erased) == 0, "a repeat of an erased update is still known"
 
 
@@ -218,17 +218,17 @@ async def test_a_push_that_was_added_later_is_found_once_wherever_the_terms_of_i
         async with sqlite_store(folder).open() as opened:
             for _ in range(40):
                 left_out = [(await opened.put_one(to=[OMS])).update_id for _ in range(2)]
-                known = [one.update_id for one in opened.committed if one.update_id not in delivered]
+                known = [commit.update_id for commit in opened.committed if commit.update_id not in delivered]
                 chosen = {known[0], left_out[-1]}  # the oldest, which may be merged, and the newest, which is not
                 assert await opened.journal.add_pushes(CRM, sorted(chosen), now=NOW) == len(chosen)
-                await opened.record(*(outcome(one, push_config=CRM) for one in sorted(chosen)))
+                await opened.record(*(outcome(update_id, push_config=CRM) for update_id in sorted(chosen)))
                 delivered |= chosen
             query = PushQuery(push_config=CRM, state=PushState.DELIVERED, limit=1000)
             rows = (await opened.journal.lookup.list_pushes(query)).rows
             assert sorted(int(row.cursor.split(".")[0]) for row in rows) == sorted(delivered)
             selection = Selection(states=(PushState.DELIVERED,), replayed_before=1 << 60)
             ended = await opened.journal.ended(CRM, selection, after=0, limit=1000)
-            assert [one.update_id for one in ended] == sorted(delivered)
+            assert [push.update_id for push in ended] == sorted(delivered)
             folder = crashed(folder, tmp_path / str(life))
     with journal_file(folder / "journal.db") as connection:
         assert connection.execute("SELECT up_to FROM indexed").fetchone()[0] > 0, "no sweep has ended"
@@ -248,7 +248,7 @@ async def test_retention_leaves_entries_to_the_next_sweep(tmp_path: Path) -> Non
         assert await opened.put(first) == 1, "forgotten, so no repeat"
         for number in range(200):
             await opened.put_one(shipment=f"S{number % 4 + 1}", occurred_at=NOW - 1000 + number)
-        assert not any(one.late for one in opened.committed[-200:]), "what made them late is forgotten"
+        assert not any(commit.late for commit in opened.committed[-200:]), "what made them late is forgotten"
     with journal_file(tmp_path / "journal.db") as connection:
         left = connection.execute("SELECT count(*) FROM terms WHERE update_id <= ?", (before,)).fetchone()[0]
     assert left == 0
@@ -294,7 +294,7 @@ async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, mon
         (row,) = (await opened.journal.lookup.list_pushes(PushQuery(status="DELIVERED"))).rows
         assert row.shipment == "S"
         assert [
-            one.shipment for one in (await opened.journal.lookup.timeline(ShipmentQuery(shipment="T"))).entries
+            entry.shipment for entry in (await opened.journal.lookup.timeline(ShipmentQuery(shipment="T"))).entries
         ] == ["T"]
 
 
@@ -327,9 +327,9 @@ def old_journal(path: Path, updates: Sequence[NewUpdate]) -> None:
             "INSERT INTO updates (id, key, account_id, received_at, occurred_at, shipment, awb, order_id, status,"
             " notification, body) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (number, one.key, one.received_at, one.occurred_at, one.shipment, one.awb, one.order_id, one.status,
-                 one.notification, one.body)
-                for number, one in enumerate(updates, 1)
+                (number, update.key, update.received_at, update.occurred_at, update.shipment, update.awb,
+                 update.order_id, update.status, update.notification, update.body)
+                for number, update in enumerate(updates, 1)
             ],
         )  # fmt: skip
         connection.execute("INSERT INTO pushes (update_id, config_id, state) SELECT id, 2, id % 3 FROM updates")

@@ -128,19 +128,28 @@ PLANS = [
     (indexing.REMOVE_RECENT, "recent USING PRIMARY KEY (term=? AND at=? AND update_id=?)"),
     (indexing.ID_OF_KEY, "terms USING PRIMARY KEY (term=?)"),
     (indexing.ID_OF_KEY, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
-    *((one, "p USING PRIMARY KEY (") for one in search.ALL),
-    *((one, f"{_UNDELIVERED} AND update_id>? AND update_id<?)") for one in search.BY_STATE),
-    *((one, _BY_TERM) for one in (*search.DELIVERED, *search.BY_STATUS, *search.BY_ORDER)),
-    *((one, "SEARCH t USING PRIMARY KEY (term=?)") for one in search.BY_AWB),
-    *((one, _BY_ROWID) for one in (*search.BY_STATUS_RECENT, *search.BY_ORDER_RECENT, *search.BY_AWB_RECENT)),
-    *((one, _BY_PUSH) for one in search.DELIVERED_RECENT),
+    *((statement, "p USING PRIMARY KEY (") for statement in search.ALL),
+    *((statement, f"{_UNDELIVERED} AND update_id>? AND update_id<?)") for statement in search.BY_STATE),
+    *((statement, _BY_TERM) for statement in (*search.DELIVERED, *search.BY_STATUS, *search.BY_ORDER)),
+    *((statement, "SEARCH t USING PRIMARY KEY (term=?)") for statement in search.BY_AWB),
+    *(
+        (statement, _BY_ROWID)
+        for statement in (*search.BY_STATUS_RECENT, *search.BY_ORDER_RECENT, *search.BY_AWB_RECENT)
+    ),
+    *((statement, _BY_PUSH) for statement in search.DELIVERED_RECENT),
     (search.TIMELINE, "SEARCH terms USING PRIMARY KEY (term=?)"),
     (search.TIMELINE, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     (search.PUSHES_OF, "p USING PRIMARY KEY (update_id=?)"),
     (search.LATEST_ATTEMPTS, "attempts USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (search.COUNT, "pushes USING COVERING INDEX pushes_undelivered (state=? AND config_id=?)"),
-    *((one, "SEARCH t USING PRIMARY KEY (term=? AND at=?)") for one in (search.PUSH_CONFIGS, replay.PUSH_CONFIGS)),
-    *((one, "SEARCH pushes USING PRIMARY KEY (update_id>?)") for one in (search.PUSH_CONFIGS, replay.PUSH_CONFIGS)),
+    *(
+        (statement, "SEARCH t USING PRIMARY KEY (term=? AND at=?)")
+        for statement in (search.PUSH_CONFIGS, replay.PUSH_CONFIGS)
+    ),
+    *(
+        (statement, "SEARCH pushes USING PRIMARY KEY (update_id>?)")
+        for statement in (search.PUSH_CONFIGS, replay.PUSH_CONFIGS)
+    ),
     (search.AUDITS, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
     (audit.TRIM, "audits USING INTEGER PRIMARY KEY (rowid<?)"),
     (search.BY_KEY, "SEARCH t USING PRIMARY KEY (term=?)"),

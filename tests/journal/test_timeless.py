@@ -16,14 +16,14 @@ async def test_a_status_that_comes_back_is_new_and_the_same_one_twice_in_a_row_i
         assert [await opened.put(timeless("S", status)) for status in STATUSES] == [1, 1, 1, 1]
         assert await opened.put(timeless("S", STATUSES[-1])) == 0
         assert len(await opened.pending_ids()) == 4
-        assert [one.update.status for one in opened.committed] == list(STATUSES)
+        assert [commit.update.status for commit in opened.committed] == list(STATUSES)
 
 
 async def test_within_one_request_each_is_compared_with_the_one_before_it(store: Store) -> None:
     async with store.open() as opened:
         assert await opened.put(*(timeless("S", status) for status in "AABBABBBA")) == 5
         assert await opened.put(*(timeless("S", status) for status in "AAB")) == 1
-        assert "".join(one.update.status for one in opened.committed) == "ABABAB"
+        assert "".join(commit.update.status for commit in opened.committed) == "ABABAB"
         assert len(await opened.pending_ids()) == 6
 
 
@@ -63,7 +63,7 @@ async def test_lateness_is_told_of_the_right_update_of_a_batch_with_repeats(stor
     async with store.open() as opened:
         await opened.put(timeless("S", "A"), update(shipment="T", occurred_at=200))
         await opened.put(timeless("S", "A"), timeless("S", "B"), update(shipment="T", occurred_at=100))
-        assert [(one.update.shipment, one.late) for one in opened.committed[2:]] == [("S", ()), ("T", (OMS,))]
+        assert [(commit.update.shipment, commit.late) for commit in opened.committed[2:]] == [("S", ()), ("T", (OMS,))]
 
 
 async def test_of_many_at_once_one_is_stored(store: Store) -> None:

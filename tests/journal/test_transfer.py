@@ -49,8 +49,8 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
         )
         await opened.put(update(received_at=NOW - 400 * DAY))  # a clock that went back
         dead = [
-            one.update_id
-            for one in await opened.journal.ended(OMS, Selection(replayed_before=NOW + 900_000), after=0, limit=3)
+            push.update_id
+            for push in await opened.journal.ended(OMS, Selection(replayed_before=NOW + 900_000), after=0, limit=3)
         ]
         await opened.journal.replay(OMS, dead, now=NOW + 900_000, replayed_before=NOW + 900_000)
         erasure = await opened.journal.begin_erasure("awb sha256:x", "asked for", now=NOW)
@@ -107,7 +107,10 @@ async def pending(folder: Path) -> dict[str, list[StoredPush]]:
 
 
 def without_nul(records: list[UpdateRecord]) -> list[UpdateRecord]:
-    return [msgspec.structs.replace(one, awb=_clean(one.awb), shipment=_clean(one.shipment) or "") for one in records]
+    return [
+        msgspec.structs.replace(record, awb=_clean(record.awb), shipment=_clean(record.shipment) or "")
+        for record in records
+    ]
 
 
 def _clean(text: str | None) -> str | None:
@@ -118,18 +121,18 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
     await fill(tmp_path / "old")
     waiting = await pending(tmp_path / "old")
     updates, rest = await everything(SqliteSource(tmp_path / "old"))
-    states = {push.state for one in updates for push in one.pushes}
+    states = {push.state for update in updates for push in update.pushes}
     assert states == {0, 1, 2, 3}
-    assert any(push.replays for one in updates for push in one.pushes)
-    assert any(one.erased_at for one in updates)
+    assert any(push.replays for update in updates for push in update.pushes)
+    assert any(update.erased_at for update in updates)
     told: list[Progress] = []
 
     compared = await move(SqliteSource(tmp_path / "old"), PostgresTarget(postgres_dsn), told.append)
 
-    assert {one.table: one.rows for one in compared} == {
+    assert {table.table: table.rows for table in compared} == {
         "updates": len(updates),
-        "pushes": sum(len(one.pushes) for one in updates),
-        "attempts": sum(len(one.attempts) for one in updates),
+        "pushes": sum(len(update.pushes) for update in updates),
+        "attempts": sum(len(update.attempts) for update in updates),
         "erasures": 1,
         "audits": 1,
         "unrecognised": 3,

@@ -79,7 +79,7 @@ async def test_an_added_push_is_pending_and_counts_as_replayed_once(store: Store
         await opened.record(outcome(left_out, PushState.DEAD, tries=1))
         assert await found(opened) == []
         selection = Selection(replayed_before=LATER + 1)
-        assert [one.update_id for one in await opened.journal.ended(OMS, selection, after=0, limit=9)] == [left_out]
+        assert [push.update_id for push in await opened.journal.ended(OMS, selection, after=0, limit=9)] == [left_out]
         assert await opened.journal.push_configs() == (OMS,)
 
 
@@ -110,7 +110,7 @@ async def test_an_added_push_is_late_after_a_newer_one_was_delivered_there(store
         (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
         assert push.late
         there = (await page_of(opened.journal, CRM, after=0, limit=10)).pushes
-        assert [(one.update_id, one.late) for one in there] == [(old, False), (newer, False)]
+        assert [(entry.update_id, entry.late) for entry in there] == [(old, False), (newer, False)]
 
 
 async def test_an_added_push_expires_from_its_replay_on(store: Store) -> None:
@@ -129,7 +129,7 @@ async def test_an_erased_update_is_neither_found_nor_read_nor_pushed(store: Stor
         await journal.erase(erasure, ids, now=LATER)
         assert await found(opened) == [kept]
         assert await found(opened, awb="A1") == []
-        assert [one.update_id for one in await journal.read_updates([gone, kept])] == [kept]
+        assert [update.update_id for update in await journal.read_updates([gone, kept])] == [kept]
         assert await add(opened, gone) == 0
 
 

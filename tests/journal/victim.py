@@ -15,9 +15,9 @@ async def main(folder: Path, first: int) -> None:
     journal = SqliteJournal(folder)
 
     def deliver(committed: list[Committed]) -> None:
-        for one in committed:
-            if one.update_id % 2:
-                done = Outcome(update_id=one.update_id, push_config="acme/oms", state=PushState.DELIVERED, tries=1)
+        for commit in committed:
+            if commit.update_id % 2:
+                done = Outcome(update_id=commit.update_id, push_config="acme/oms", state=PushState.DELIVERED, tries=1)
                 journal.record(done)
 
     journal.on_commit = deliver  # type: ignore[assignment]

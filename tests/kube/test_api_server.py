@@ -41,11 +41,11 @@ def test_a_kind_has_short_name_category_columns_and_status(
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
 def test_the_samples_are_accepted(api_server: ApiServer, namespace: str, file: Path) -> None:
-    documents = [one for one in yaml.safe_load_all(file.read_text()) if one]
-    for one in documents:
-        if "namespace" in one["metadata"]:
-            one["metadata"]["namespace"] = namespace
-    objects = [one for one in documents if one["kind"] != "Namespace"]
+    documents = [document for document in yaml.safe_load_all(file.read_text()) if document]
+    for document in documents:
+        if "namespace" in document["metadata"]:
+            document["metadata"]["namespace"] = namespace
+    objects = [document for document in documents if document["kind"] != "Namespace"]
     api_server.apply(yaml.safe_dump_all(objects), "--dry-run=server")
 
 
@@ -53,7 +53,7 @@ def test_our_kinds_stand_in_no_state_of_repair(api_server: ApiServer) -> None:
     """A schema that is not structural is served, but neither pruned nor defaulted."""
     for kind in ("pushconfigs", "aggregatorwebhooks", "webhookservers"):
         status = api_server.get("crd", f"{kind}.trackpush.dev")["status"]
-        assert not [one for one in status["conditions"] if one["type"] == "NonStructuralSchema"]
+        assert not [condition for condition in status["conditions"] if condition["type"] == "NonStructuralSchema"]
 
 
 def test_no_short_name_is_one_of_kubernetes_itself(api_server: ApiServer) -> None:

@@ -66,11 +66,11 @@ class Client:
     def pushes(self) -> "dict[str, list[Push]]":
         """What was answered with 200 in the order in which it came, by AWB."""
         found: dict[str, list[Push]] = {}
-        for one in self.records():
-            if one["status"] == 200:
-                headers = {name.lower(): value for name, value in one["headers"].items()}
-                push = Push(headers["webhook-id"], one["body"]["occurredAt"], late=one["body"]["late"])
-                found.setdefault(one["body"]["shipment"]["awb"], []).append(push)
+        for record in self.records():
+            if record["status"] == 200:
+                headers = {name.lower(): value for name, value in record["headers"].items()}
+                push = Push(headers["webhook-id"], record["body"]["occurredAt"], late=record["body"]["late"])
+                found.setdefault(record["body"]["shipment"]["awb"], []).append(push)
         return found
 
     def has_all(self, accepted: Counter[str]) -> bool:
@@ -232,7 +232,7 @@ def test_a_real_post_through_the_ingress_arrives_with_the_clients_header(node: N
     (awb,) = awbs(1)
     assert posted(poster(node, [awb])).keys() == {awb}
     until(lambda: awb in client.delivered())
-    (record,) = [one for one in client.records() if one["body"]["shipment"]["awb"] == awb]
+    (record,) = [record for record in client.records() if record["body"]["shipment"]["awb"] == awb]
     assert record["headers"]["X-Key"] == "header-1"
     assert record["body"]["status"]["code"] == "DELIVERED"
 
@@ -253,7 +253,7 @@ def test_a_rotated_secret_is_sent_within_ten_seconds(node: Node, client: Client)
         (awb,) = awbs(1)
         posted(poster(node, [awb]))
         until(lambda: awb in client.delivered())
-        (record,) = [one for one in client.records() if one["body"]["shipment"]["awb"] == awb]
+        (record,) = [record for record in client.records() if record["body"]["shipment"]["awb"] == awb]
         return bool(record["headers"]["X-Key"] == "header-2")
 
     until(is_sent, seconds=10)
@@ -296,7 +296,7 @@ def test_a_webhook_server_that_would_make_its_writer_root_on_the_node_is_refused
         until(lambda: node.plane.kubectl("apply", "-f", "-", stdin=manifest, check=False).returncode == 0)
         node.kubectl("-n", "bazaar", "wait", "--for=condition=Accepted=False", "webhookserver/thief", "--timeout=60s")
         found = node.plane.get("webhookserver", "thief", "-n", "bazaar")
-        accepted = next(one for one in found["status"]["conditions"] if one["type"] == "Accepted")
+        accepted = next(condition for condition in found["status"]["conditions"] if condition["type"] == "Accepted")
         assert accepted["reason"] == "PodTemplateNotAllowed"
         assert "spec.podTemplate.spec.hostPID is not allowed; remove it" in accepted["message"]
         assert node.plane.get("statefulsets", "-n", "bazaar")["items"] == []
@@ -343,7 +343,7 @@ def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, 
     posted(poster(node, sent))
     node.kubectl("-n", "bazaar", "wait", "--for=condition=Delivering=False", "pushconfig/oms", "--timeout=60s")
     found = node.plane.get("pushconfig", "oms", "-n", "bazaar")["status"]["conditions"]
-    (delivering,) = [one for one in found if one["type"] == "Delivering"]
+    (delivering,) = [condition for condition in found if condition["type"] == "Delivering"]
     assert delivering["reason"] == "EndpointFailing"
     client.answer(200)
     until(lambda: set(sent) <= client.delivered().keys(), seconds=120)
@@ -380,10 +380,10 @@ def test_doctor_probes_the_server_through_the_ingress_and_reads_its_secrets(shel
     def nothing_fails() -> bool:
         """The pod was killed by a test before: the ingress learns of the new one a little later."""
         checks[:] = json.loads(shell.run(script))["checks"]
-        return not any(one["result"] == "fail" for one in checks)
+        return not any(check["result"] == "fail" for check in checks)
 
     until(nothing_fails, seconds=60)
-    assert {one["check"] for one in checks if one["result"] == "ok"} >= {
+    assert {check["check"] for check in checks if check["result"] == "ok"} >= {
         "tcp", "probe", "headers", "wrong-key", "body-size", "server", "url-words", "resources",
     }  # fmt: skip
 
@@ -505,7 +505,7 @@ def test_two_pods_on_postgresql_roll_under_load_without_loss_doubles_or_disorder
     node: Node, client: Client, database: Database, how: str
 ) -> None:
     assert database
-    old = {one["metadata"]["uid"] for one in server_pods(node)}
+    old = {pod["metadata"]["uid"] for pod in server_pods(node)}
     load = under_load(node, client)
     if how == "restart":
         node.kubectl("-n", "trackpush", "rollout", "restart", "deployment/main")
@@ -514,7 +514,7 @@ def test_two_pods_on_postgresql_roll_under_load_without_loss_doubles_or_disorder
         node.kubectl("-n", "trackpush", "patch", "webhookserver", "main", "--type=merge", "-p", json.dumps(patch))
         until(lambda: "--receivers=1" in node.kubectl("-n", "trackpush", "get", "deployment/main", "-o", "yaml").stdout)
     node.kubectl("-n", "trackpush", "rollout", "status", "deployment/main", "--timeout=240s")
-    until(lambda: old.isdisjoint(one["metadata"]["uid"] for one in server_pods(node)), seconds=120)
+    until(lambda: old.isdisjoint(pod["metadata"]["uid"] for pod in server_pods(node)), seconds=120)
     node.kubectl("-n", "trackpush", "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
     accepted = stopped(load)
     if how == "receivers":

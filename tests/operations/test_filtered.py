@@ -197,7 +197,11 @@ async def test_what_was_left_out_comes_late_after_a_newer_one_and_in_order_other
     await until(lambda: len(rig.oms.arrivals) == 4, seconds=20, what="all that was left out")
     told = [json.loads(arrival.body) for arrival in rig.oms.arrivals]
     of = {
-        awb: [(one["status"]["code"], one["late"]) for one in told if one["shipment"]["awb"] == awb]
+        awb: [
+            (notification["status"]["code"], notification["late"])
+            for notification in told
+            if notification["shipment"]["awb"] == awb
+        ]
         for awb in ("A1", "B1")
     }
     assert of == {

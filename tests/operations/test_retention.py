@@ -50,7 +50,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
     """3,000 delivered updates and one pending."""
     async with sqlite_store(tmp_path).open() as opened:
         await opened.put(*(update() for _ in range(3000)))
-        await opened.record(*(outcome(one.update_id) for one in opened.committed))
+        await opened.record(*(outcome(commit.update_id) for commit in opened.committed))
         await opened.put(update())
         yield opened
 

@@ -120,7 +120,7 @@ def page(names: list[str], following: str = "") -> tuple[int, dict[str, object],
 
 
 async def names(pages: AsyncIterator[Page]) -> list[str]:
-    return [body["metadata"]["name"] async for one in pages for body in one.items]
+    return [body["metadata"]["name"] async for page in pages for body in page.items]
 
 
 async def test_a_list_comes_in_pages_of_one_state(server: Both) -> None:

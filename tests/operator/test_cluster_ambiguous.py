@@ -29,13 +29,13 @@ def tenant(namespace: str) -> list[Body]:
 async def served(cluster: Client, namespace: str, server: str = "main") -> set[str]:
     """Names of what a server's Secrets hold."""
     found = await cluster.shards(namespace, server)
-    return {one.name for shard in found.values() for one in (*shard.accounts, *shard.destinations)}
+    return {entry.name for shard in found.values() for entry in (*shard.accounts, *shard.destinations)}
 
 
 async def digests(cluster: Client, namespace: str) -> set[str]:
     """Digests of the keys that are served."""
     found = (await cluster.shards(namespace, "main")).values()
-    return {digest for shard in found for one in shard.accounts for digest in one.key_digests}
+    return {digest for shard in found for account in shard.accounts for digest in account.key_digests}
 
 
 async def test_a_server_for_its_own_namespace_concerns_nobody_else(

@@ -33,7 +33,11 @@ async def header(cluster: Client, namespace: str, push: str = "oms") -> str | No
     """The header's value as the pods would see it."""
     shards = await cluster.shards(namespace, "main")
     shard = shards.get(shard_name(f"{namespace}/{push}"))
-    found = [one for one in (shard.destinations if shard else ()) if one.name == f"{namespace}/{push}"]
+    found = [
+        destination
+        for destination in (shard.destinations if shard else ())
+        if destination.name == f"{namespace}/{push}"
+    ]
     return found[0].headers[0][1] if found else None
 
 
@@ -46,7 +50,7 @@ async def digests(cluster: Client, namespace: str, webhook: str = "clickpost") -
     """The digests of an account's keys as the pods would see them."""
     shards = await cluster.shards(namespace, "main")
     shard = shards.get(shard_name(f"{namespace}/{webhook}"))
-    found = [one for one in (shard.accounts if shard else ()) if one.name == f"{namespace}/{webhook}"]
+    found = [account for account in (shard.accounts if shard else ()) if account.name == f"{namespace}/{webhook}"]
     return found[0].key_digests if found else None
 
 
@@ -295,6 +299,8 @@ async def test_another_namespaces_resources_are_served_only_if_the_server_allows
 
         async def is_served() -> bool:
             shards = await cluster.shards(namespace, "main")
-            return f"{other}/oms" in [one.name for shard in shards.values() for one in shard.destinations]
+            return f"{other}/oms" in [
+                destination.name for shard in shards.values() for destination in shard.destinations
+            ]
 
         await cluster.until(is_served, wanted=True)

@@ -19,7 +19,11 @@ async def account(cluster: Client, namespace: str) -> Account | None:
     """What the servers would read of the AggregatorWebhook."""
     shards = await cluster.shards(namespace, "main")
     shard = shards.get(shard_name(f"{namespace}/clickpost"))
-    return next((one for one in shard.accounts if one.name == f"{namespace}/clickpost"), None) if shard else None
+    return (
+        next((account for account in shard.accounts if account.name == f"{namespace}/clickpost"), None)
+        if shard
+        else None
+    )
 
 
 async def test_a_deleted_key_secret_gives_a_grace_that_a_restart_of_the_operator_keeps(

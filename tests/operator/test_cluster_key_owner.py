@@ -34,13 +34,15 @@ def webhook(namespace: str, server: str, name: str = "clickpost") -> Body:
 async def owners(cluster: Client, namespace: str) -> set[str]:
     """Names of the accounts with a key."""
     found = (await cluster.shards(namespace, "main")).values()
-    return {one.name for shard in found for one in shard.accounts if one.key_digests}
+    return {account.name for shard in found for account in shard.accounts if account.key_digests}
 
 
 async def notes(cluster: Client, namespace: str, reason: str) -> list[str]:
     """Of the Events about the WebhookServer."""
     found = await cluster.objects(EVENTS, namespace)
-    return [one["note"] for one in found if (one["reason"], one["regarding"]["kind"]) == (reason, "WebhookServer")]
+    return [
+        event["note"] for event in found if (event["reason"], event["regarding"]["kind"]) == (reason, "WebhookServer")
+    ]
 
 
 @pytest.mark.parametrize("how", ["deleted", "without its Secret"])

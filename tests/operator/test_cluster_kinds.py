@@ -37,7 +37,7 @@ async def create(cluster: Client) -> None:
 async def served(cluster: Client) -> set[str]:
     """Names of what the Secrets hold."""
     found = await cluster.shards(NAMESPACE, "main")
-    return {one.name for shard in found.values() for one in (*shard.accounts, *shard.destinations)}
+    return {entry.name for shard in found.values() for entry in (*shard.accounts, *shard.destinations)}
 
 
 async def readiness(operator: Operator) -> tuple[int, str]:
@@ -51,7 +51,7 @@ async def readiness(operator: Operator) -> tuple[int, str]:
 async def watched(operator: Operator) -> dict[str, float]:
     """The metric, by kind."""
     found = operator.metrics.kind_watched.collect()
-    return {one.labels["kind"]: one.value for metric in found for one in metric.samples}
+    return {sample.labels["kind"]: sample.value for metric in found for sample in metric.samples}
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ async def test_after_the_kinds_went_and_came_back_everything_is_reconciled_withi
 
         async def url() -> set[str]:
             found: Any = await cluster.shards(NAMESPACE, "main")
-            return {one.url for shard in found.values() for one in shard.destinations}
+            return {destination.url for shard in found.values() for destination in shard.destinations}
 
         await cluster.until(url, {"https://other.example/hook"}, seconds=60)
 

@@ -31,7 +31,7 @@ def tenant(namespace: str, server: str, key: str = KEY) -> list[Body]:
 async def served(cluster: Client, namespace: str) -> set[str]:
     """Names of what the Secrets hold."""
     found = (await cluster.shards(namespace, "main")).values()
-    return {one.name for shard in found for one in (*shard.accounts, *shard.destinations)}
+    return {entry.name for shard in found for entry in (*shard.accounts, *shard.destinations)}
 
 
 async def settled(cluster: Client, operator: Operator, namespace: str) -> None:
@@ -72,7 +72,7 @@ async def test_entries_of_a_namespace_that_is_not_watched_stay_and_a_log_line_an
             await cluster.secret(namespace, "keys", out="s-2")
             await settled(cluster, operator, namespace)
             assert await served(cluster, namespace) == all_of_it
-    (line,) = [one for one in lines if one["event"] == "namespaces_not_watched"]
+    (line,) = [line for line in lines if line["event"] == "namespaces_not_watched"]
     assert (line["namespaces"], line["kept"], line["log_level"]) == ([forgotten], 2, "warning")
     async with start(namespaces=(namespace, forgotten)):
 

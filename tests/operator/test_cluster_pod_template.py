@@ -44,7 +44,7 @@ async def test_the_option_lets_every_field_through(
         found = await cluster.get("StatefulSet", namespace, "main")
         assert found is not None
         assert {"path": "/", "type": ""} in [
-            one.get("hostPath") for one in found["spec"]["template"]["spec"]["volumes"]
+            volume.get("hostPath") for volume in found["spec"]["template"]["spec"]["volumes"]
         ]
 
 

@@ -54,7 +54,7 @@ async def until_shards(cluster: Client, namespace: str) -> None:
 
     async def written() -> set[str]:
         shards = (await cluster.shards(namespace, "main")).values()  # two names may share one
-        entries = {one.name for shard in shards for one in (*shard.accounts, *shard.destinations)}
+        entries = {entry.name for shard in shards for entry in (*shard.accounts, *shard.destinations)}
         return entries | {SETTINGS for shard in shards if shard.settings is not None}
 
     await cluster.until(written, {f"{namespace}/clickpost", f"{namespace}/oms", SETTINGS})
@@ -118,7 +118,7 @@ async def test_the_pods_are_asked_with_the_servers_token_and_touched_after_a_wri
         await serve(cluster, namespace, pod)
         await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
         token = (await cluster.get("Secret", namespace, "main-admin-token") or {})["data"]["token"]
-        assert all(one.startswith("Bearer ") and len(one) > 32 for one in pod.tokens)
+        assert all(token.startswith("Bearer ") and len(token) > 32 for token in pod.tokens)
         assert token
         before = await annotation()
         await cluster.secret(namespace, "keys", out="s-2")
@@ -223,7 +223,7 @@ async def kstatus(cluster: Client, kind: str, namespace: str, name: str) -> str:
     status = body["status"]
     if status["observedGeneration"] != body["metadata"]["generation"]:
         return "InProgress"
-    conditions = {one["type"]: one["status"] for one in status["conditions"]}
+    conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}
     if conditions.get("Stalled") == "True":
         return "Failed"
     return "InProgress" if conditions.get("Reconciling") == "True" or conditions["Ready"] != "True" else "Current"

@@ -66,7 +66,7 @@ async def test_a_reason_is_reached_and_says_what_to_do(
         assert told in await cluster.message(kind, namespace, name, condition)
         found = await cluster.get(kind, namespace, name)
         assert found is not None
-        (one,) = [one for one in found["status"]["conditions"] if one["type"] == condition]
+        (one,) = [entry for entry in found["status"]["conditions"] if entry["type"] == condition]
         assert one["observedGeneration"] == found["metadata"]["generation"]
 
 
@@ -80,7 +80,7 @@ async def test_an_endpoint_that_is_gone(cluster: Client, namespace: str, start: 
         ]
 
         async def serve() -> dict[str, Any]:
-            pod.files = {name: one.revision for name, one in (await cluster.shards(namespace, "main")).items()}
+            pod.files = {name: shard.revision for name, shard in (await cluster.shards(namespace, "main")).items()}
             operator.state.queues.readback.add(f"{namespace}/main")
             return await cluster.conditions("PushConfig", namespace, "oms")
 
@@ -105,7 +105,7 @@ async def test_a_shard_without_room(cluster: Client, namespace: str, start: Star
 
         async def full() -> int:
             found = [await cluster.conditions("PushConfig", namespace, name) for name in names]
-            return sum(one.get("Programmed") == "False ShardFull" for one in found)
+            return sum(conditions.get("Programmed") == "False ShardFull" for conditions in found)
 
         await cluster.until(full, 2, seconds=60)
 

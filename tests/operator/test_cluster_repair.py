@@ -32,7 +32,7 @@ async def server(cluster: Client, within: Within) -> None:
 async def ports(cluster: Client, namespace: str) -> list[int]:
     """The public Service's ports."""
     body = await cluster.get("Service", namespace, "main") or {"spec": {"ports": []}}
-    return [one["port"] for one in body["spec"]["ports"]]
+    return [port["port"] for port in body["spec"]["ports"]]
 
 
 async def uid(cluster: Client, kind: str, namespace: str, name: str) -> str:
@@ -91,7 +91,7 @@ async def test_a_damaged_shard_is_written_anew(cluster: Client, namespace: str, 
             shard = (await cluster.shards(namespace, "main"))[name]
         except (KeyError, shards.ShardError):
             return []
-        return [one.name for one in shard.destinations]
+        return [destination.name for destination in shard.destinations]
 
     async with start():
         await cluster.until(held, [f"{namespace}/oms"])
@@ -147,7 +147,7 @@ async def test_an_object_of_somebody_elses_is_never_overwritten(
 async def _is_told(cluster: Client, namespace: str) -> bool:
     body = await cluster.get("WebhookServer", namespace, "main") or {}
     conditions = (body.get("status") or {}).get("conditions") or []
-    return any("isn't this WebhookServer's" in one["message"] for one in conditions)
+    return any("isn't this WebhookServer's" in condition["message"] for condition in conditions)
 
 
 @pytest.mark.usefixtures("server")

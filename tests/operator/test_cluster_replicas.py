@@ -34,13 +34,13 @@ async def test_programmed_only_when_every_ready_pod_serves_it_and_there_are_enou
     cluster: Client, namespace: str, start: Start, within: Within
 ) -> None:
     server = objects.server(storage=_STORAGE, replicas=2)
-    await cluster.create(*(within(one) for one in (server, DATABASE, KEYS, objects.push(), objects.webhook())))
+    await cluster.create(*(within(body) for body in (server, DATABASE, KEYS, objects.push(), objects.webhook())))
     async with start() as operator, AsyncExitStack() as stack:
         pods = [await stack.enter_async_context(fake_pod(f"{namespace}/main")) for _ in range(2)]
 
         async def serve(*serving: Any) -> dict[str, str | None]:
             for pod in serving:
-                pod.files = {name: one.revision for name, one in (await cluster.shards(namespace, "main")).items()}
+                pod.files = {name: shard.revision for name, shard in (await cluster.shards(namespace, "main")).items()}
             operator.state.queues.readback.add(f"{namespace}/main")
             return {
                 kind: (await cluster.conditions(kind, namespace, name)).get("Programmed")

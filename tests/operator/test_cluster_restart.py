@@ -48,7 +48,7 @@ def tenants(namespace: str) -> list[Body]:
 async def accounts(cluster: Client, namespace: str) -> set[str]:
     """Names of the accounts that stand in the Secrets."""
     shards = await cluster.shards(namespace, "main")
-    return {one.name.partition("/")[2] for shard in shards.values() for one in shard.accounts}
+    return {account.name.partition("/")[2] for shard in shards.values() for account in shard.accounts}
 
 
 ALL = {f"clickpost-{number}" for number in range(TENANTS)}
@@ -119,14 +119,14 @@ async def test_a_restart_writes_no_shard_and_no_status(cluster: Client, start: S
     async with start(connect) as operator:
         await cluster.until(lambda: _is_done(operator), wanted=True)
         (made,) = connect.made
-        assert [one for one in made.applied if one.startswith("Secret")] == []
+        assert [name for name in made.applied if name.startswith("Secret")] == []
         assert made.patched == []
 
 
 async def _is_done(operator: Operator) -> bool:
     queues = operator.state.queues
     depths = (queues.decide, queues.servers, queues.shards, queues.reports)
-    is_idle = all(one.is_idle for one in depths)
+    is_idle = all(depth.is_idle for depth in depths)
     return is_idle and operator.state.complete and bool(operator.state.applied)
 
 
@@ -149,14 +149,14 @@ async def test_nothing_is_written_before_all_lists_are_in_however_often_they_bre
         made.broken = False
         await cluster.until(lambda: _is_done(operator), wanted=True)
         await cluster.until(lambda: _header(cluster, namespace, 1), "changed-meanwhile")
-        secrets = {one for one in made.applied if one.startswith("Secret")}
+        secrets = {name for name in made.applied if name.startswith("Secret")}
         assert secrets == {f"Secret main-routing-{shard_name(f'{namespace}/oms-1')}"}
         assert await accounts(cluster, namespace) == ALL
 
 
 async def _header(cluster: Client, namespace: str, number: int) -> str:
     shard = (await cluster.shards(namespace, "main"))[shard_name(f"{namespace}/oms-{number}")]
-    (found,) = [one for one in shard.destinations if one.name == f"{namespace}/oms-{number}"]
+    (found,) = [destination for destination in shard.destinations if destination.name == f"{namespace}/oms-{number}"]
     return found.headers[0][1]
 
 
@@ -196,14 +196,16 @@ async def test_an_operator_that_is_killed_in_the_middle_and_started_again_takes_
     finally:
         watching.terminate()
         output, _ = await reading
-    versions = [shards.decode(base64.b64decode(one["data"][shards.FILE])) for one in _documents(output.decode())]
+    versions = [
+        shards.decode(base64.b64decode(document["data"][shards.FILE])) for document in _documents(output.decode())
+    ]
     assert len(versions) > len(before), "no change was seen"
     assert [shard.name for shard in versions if _names(shard) != before[shard.name]] == []
     assert await accounts(cluster, namespace) == ALL
 
 
 def _names(shard: Shard) -> set[str]:
-    return {one.name for one in shard.accounts}
+    return {account.name for account in shard.accounts}
 
 
 def _documents(text: str) -> Iterator[Any]:
@@ -335,7 +337,7 @@ async def test_an_operator_whose_lease_was_taken_ends(cluster: Client, namespace
     name = "trackpush-operator"
 
     async def is_held() -> bool:
-        return any(one["metadata"]["name"] == name for one in await cluster.objects(LEASES, namespace))
+        return any(lease["metadata"]["name"] == name for lease in await cluster.objects(LEASES, namespace))
 
     await cluster.until(is_held, wanted=True)
     thief = {"holderIdentity": "thief", "renewTime": "2099-01-01T00:00:00.000000Z", "leaseDurationSeconds": 3600}

@@ -134,11 +134,11 @@ async def test_filter_auth_and_signing_reach_the_running_server_and_so_do_change
     assert signed_by(first, OLD)
 
     await loop.cluster.secret(loop.namespace, "keys", token="t-2")
-    await loop.sent_with(range(100, 1000), lambda one: one.headers["authorization"] == "Bearer t-2")
+    await loop.sent_with(range(100, 1000), lambda arrival: arrival.headers["authorization"] == "Bearer t-2")
     await loop.push_config(signing={"secrets": refs("new", "old")})
-    await loop.sent_with(range(1000, 2000), lambda one: signed_by(one, NEW, OLD))
+    await loop.sent_with(range(1000, 2000), lambda arrival: signed_by(arrival, NEW, OLD))
     await loop.push_config(signing={"secrets": refs("new")})
-    await loop.sent_with(range(2000, 3000), lambda one: signed_by(one, NEW))
+    await loop.sent_with(range(2000, 3000), lambda arrival: signed_by(arrival, NEW))
 
     await loop.push_config(filter={"expression": "status.code == 'DELIVERED'"})
     await loop.shows("PushConfig", "oms", Programmed="True Programmed")
@@ -162,7 +162,7 @@ async def test_what_came_while_suspended_on_either_level_is_sent_after_over_a_ki
         await loop.server.kill()
         await loop.server.start()
         await loop.post(first + 2)
-        assert [one.mark for one in loop.sink.arrivals if (one.mark or 0) >= first] == []
+        assert [arrival.mark for arrival in loop.sink.arrivals if (arrival.mark or 0) >= first] == []
         await loop.cluster.patch(kind, loop.namespace, name, spec={"suspend": False})
         await loop.arrived(first, first + 1, first + 2)
     assert len(loop.sink.arrivals) == 6

@@ -39,7 +39,7 @@ class Running:
 
         async def condition() -> tuple[str | None, bool]:
             shards = await self._cluster.shards(self._namespace, "main")
-            self._pod.files = {name: one.revision for name, one in shards.items()}
+            self._pod.files = {name: shard.revision for name, shard in shards.items()}
             self._operator.state.queues.readback.add(f"{self._namespace}/main")
             self._operator.state.queues.servers.add(Key(Kind.SERVER, self._namespace, "main"))
             found = (await self._cluster.conditions("WebhookServer", self._namespace, "main")).get("Programmed")

@@ -37,7 +37,7 @@ def problem(reason: Reason | None, severity: Severity = Severity.ERROR) -> Probl
 
 
 def shown(found: tuple[Finding, ...], type_: str) -> tuple[str, str]:
-    (one,) = [one for one in found if one.type == type_]
+    (one,) = [condition for condition in found if condition.type == type_]
     return one.status, one.reason
 
 
@@ -110,7 +110,7 @@ def test_delivering(change: dict[str, object], expected: tuple[str, str]) -> Non
 def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
     trouble = Trouble(reason="EndpointFailing", since=1767225600, message="answers 500")
     found = push.findings(msgspec.structs.replace(PUSH, trouble=trouble))
-    (delivering,) = [one for one in found if one.type == "Delivering"]
+    (delivering,) = [condition for condition in found if condition.type == "Delivering"]
     assert delivering.message == "since 2026-01-01T00:00:00Z: answers 500"
     assert (delivering.status, delivering.reason) == ("False", "EndpointFailing")
 
@@ -284,7 +284,7 @@ def condition(status: str, reason: str, type_: str = "Programmed") -> Condition:
 def test_events_tell_of_transitions_that_somebody_should_see(
     before: list[Condition], after: Condition, expected: list[str]
 ) -> None:
-    found = [f"{one.type} {one.reason}" for one in transitions(before, [after], of_server=False)]
+    found = [f"{transition.type} {transition.reason}" for transition in transitions(before, [after], of_server=False)]
     assert found == expected
 
 

@@ -81,7 +81,7 @@ def test_a_host_is_withheld_as_a_whole_and_others_stay() -> None:
     assert claim_of(mine).hosts >= shop()
     snapshot = ServerSnapshot(name="main", spec=spec_of(mine), older_hosts=taken(mine, older))
     assert server.withheld_hosts(snapshot) == {"shop.example"}
-    (found,) = [one for one in server.findings(snapshot) if one.type == "Accepted"]
+    (found,) = [finding for finding in server.findings(snapshot) if finding.type == "Accepted"]
     assert (found.status, found.reason) == ("False", "HostConflict")
     assert "shop.example, so it is not exposed here; use another host" in found.message
 
@@ -124,7 +124,7 @@ def test_a_route_names_the_hosts_that_are_left() -> None:
     assert made is not None
     assert made["spec"]["hostnames"] == ["saas.nextscm.com"]
     (rule,) = made["spec"]["rules"]
-    assert [one["path"]["value"] for one in rule["matches"]] == ["/rms/in/api/shipway"]
+    assert [path_match["path"]["value"] for path_match in rule["matches"]] == ["/rms/in/api/shipway"]
 
 
 def test_a_server_without_hosts_is_not_exposed_for_every_host_if_another_one_is() -> None:

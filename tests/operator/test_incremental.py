@@ -96,15 +96,17 @@ class World:
     def incremental(self, server: str) -> RoutingTable | None:
         """What the operator has."""
         table = self.compiler.tables.get(server)
-        entries = [] if table is None else [one for part in table.parts.values() for one in part.entries.values()]
-        found = [one for one in entries if isinstance(one, ServerSettings)]
+        entries = [] if table is None else [entry for part in table.parts.values() for entry in part.entries.values()]
+        found = [entry for entry in entries if isinstance(entry, ServerSettings)]
         if not found:
             return None
         return RoutingTable(
             server=found[0],
-            accounts=tuple(sorted((one for one in entries if isinstance(one, Account)), key=lambda one: one.name)),
+            accounts=tuple(
+                sorted((entry for entry in entries if isinstance(entry, Account)), key=lambda entry: entry.name)
+            ),
             destinations=tuple(
-                sorted((one for one in entries if isinstance(one, Destination)), key=lambda one: one.name)
+                sorted((entry for entry in entries if isinstance(entry, Destination)), key=lambda entry: entry.name)
             ),
         )
 
@@ -114,7 +116,7 @@ class World:
         spec = resource.spec
         if verdict is None or not isinstance(spec, AggregatorWebhookSpec) or not verdict.servers:
             return resource
-        if not any(one.reason is Reason.SERVER_AMBIGUOUS for one in verdict.problems):
+        if not any(problem.reason is Reason.SERVER_AMBIGUOUS for problem in verdict.problems):
             return resource
         namespace, _, name = verdict.servers[0].partition("/")
         reference = ServerReference(name=name, namespace=namespace)
@@ -169,7 +171,7 @@ def changes(draw: st.DrawFn) -> Callable[[World], None]:
         return lambda world: world.put(body)
     if kind == "webhook":
         refs, target = draw(REFS), draw(st.just("main") | st.none() | SERVERS)
-        spec: Body = {} if refs is None else {"pushConfigRefs": [{"name": one} for one in refs]}
+        spec: Body = {} if refs is None else {"pushConfigRefs": [{"name": ref} for ref in refs]}
         spec |= {} if target is None else {"serverRef": {"name": target, "namespace": "trackpush"}}
         body = objects.webhook(name, where, key=draw(st.sampled_from(["in", "in", "gone"])), **spec)
         return lambda world: world.put(body)
@@ -245,7 +247,7 @@ def test_a_resource_whose_compiling_raises_gets_a_verdict_on_its_present_generat
     key = Key(Kind.PUSH, "acme", "a")
     verdict = world.compiler.verdicts[key]
     assert verdict.generation == world.cache.items[key].generation
-    assert [(one.condition, one.message.partition(",")[0]) for one in verdict.problems] == [
+    assert [(problem.condition, problem.message.partition(",")[0]) for problem in verdict.problems] == [
         ("Accepted", "can't be compiled (TypeError)")
     ]
     assert verdict.served, "what was served of it before still is"

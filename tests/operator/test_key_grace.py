@@ -63,7 +63,7 @@ class Operated:
 
     @property
     def grace(self) -> dict[str, int]:
-        return {} if self.account is None else {one.digest: one.until for one in self.account.grace}
+        return {} if self.account is None else {key.digest: key.until for key in self.account.grace}
 
     @property
     def keys(self) -> tuple[str, ...]:

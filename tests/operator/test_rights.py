@@ -48,7 +48,7 @@ def rendered(helm: Path, release: str = "trackpush", **values: Any) -> list[dict
     values = {"rbac": {"aggregate": False}, **values}  # rights of people, not of the operator
     done = subprocess.run(command, input=yaml.safe_dump(values), check=True, capture_output=True, text=True)
     kinds = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
-    return [one for one in yaml.safe_load_all(done.stdout) if one and one["kind"] in kinds]
+    return [document for document in yaml.safe_load_all(done.stdout) if document and document["kind"] in kinds]
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def everything(
         await admin.pod(objects.pod("by-hand", namespace=namespace, ip="127.0.0.1", port=pod.port))
 
         async def is_served() -> bool:
-            pod.files = {name: one.revision for name, one in (await admin.shards(namespace, "main")).items()}
+            pod.files = {name: shard.revision for name, shard in (await admin.shards(namespace, "main")).items()}
             found = await admin.conditions("AggregatorWebhook", namespace, "clickpost")
             return found.get("Programmed") == "True Programmed"
 
@@ -200,7 +200,7 @@ async def test_roles_alone_are_enough_for_a_list_of_namespaces_and_all_of_them_a
     objects_ = rendered(helm, "trackpush-alone", watch={"namespaces": ["alone"]})
     plane.apply(yaml.safe_dump_all(objects_))
     kubeconfig = _as_account(plane, "trackpush-alone", tmp_path)
-    assert not [one for one in objects_ if one["kind"] == "ClusterRole" and _holds_data(one)]
+    assert not [role for role in objects_ if role["kind"] == "ClusterRole" and _holds_data(role)]
     rules = [rule for role in objects_ if role["kind"] in {"ClusterRole", "Role"} for rule in role["rules"]]
     seen = {"alone", "trackpush"}
 
@@ -218,7 +218,7 @@ def _holds_data(role: Rule) -> bool:
 
 def clusterwide(helm: Path) -> dict[str, Any]:
     """The ClusterRole."""
-    (role,) = [one for one in rendered(helm) if one["kind"] == "ClusterRole"]
+    (role,) = [role for role in rendered(helm) if role["kind"] == "ClusterRole"]
     return role
 
 
@@ -233,7 +233,7 @@ async def test_without_any_rule_something_that_the_operator_asks_for_is_forbidde
     role = clusterwide(helm)
     assert len(role["rules"]) == RULES
     users = range(RULES + 1)  # the last of whom lacks none
-    plane.apply(yaml.safe_dump_all(one for number in users for one in _lacking(role, number)))
+    plane.apply(yaml.safe_dump_all(missing for number in users for missing in _lacking(role, number)))
 
     async def forbidden(number: int, rules: list[Rule]) -> set[tuple[str, str, str]]:
         return await asyncio.to_thread(_refused, plane, f"lacking-{number}", parts(rules))

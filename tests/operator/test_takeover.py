@@ -62,9 +62,9 @@ def test_a_subresource_stays_its_controllers() -> None:
 def test_a_number_of_replicas_that_is_named_no_more_becomes_the_autoscalers_and_not_one(others: tuple[Entry]) -> None:
     ours = {"manager": "trackpush-operator", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
     body = {"apiVersion": "apps/v1", "kind": "Deployment"}
-    body["metadata"] = {"managedFields": [ours, *(edit(one) for one in others)]}
+    body["metadata"] = {"managedFields": [ours, *(edit(other) for other in others)]}
     found = taken_over(body, wanted={"kind": "Deployment", "spec": {}})
     assert found is not None
-    owners = [one for one in found if "f:replicas" in one["fieldsV1"].get("f:spec", {})]
-    assert [(one["operation"], one["subresource"]) for one in owners] == [("Update", "scale")]
+    owners = [entry for entry in found if "f:replicas" in entry["fieldsV1"].get("f:spec", {})]
+    assert [(owner["operation"], owner["subresource"]) for owner in owners] == [("Update", "scale")]
     assert taken_over({**body, "metadata": {"managedFields": found}}, wanted={"kind": "Deployment", "spec": {}}) is None

@@ -54,7 +54,7 @@ async def tenant(api_server: ApiServer, rival: str, tmp_path: Path) -> AsyncIter
         "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": rival}],
     }
     account = {"apiVersion": "v1", "kind": "ServiceAccount"}
-    made = [one | {"metadata": {"name": "tenant", "namespace": rival}} for one in (account, role, binding)]
+    made = [body | {"metadata": {"name": "tenant", "namespace": rival}} for body in (account, role, binding)]
     api_server.apply(yaml.safe_dump_all(made))
     found = yaml.safe_load(api_server.kubeconfig.read_text())
     token = api_server.kubectl("-n", rival, "create", "token", "tenant").stdout.strip()
@@ -150,7 +150,7 @@ async def test_each_resource_that_would_harm_another_is_refused_with_a_sentence(
         assert ingress is not None, "the platform's server is exposed as before"
         assert await cluster.get("Ingress", rival, "host") is None
         shards = await cluster.shards(namespace, "main")
-        accounts = {one.name for shard in shards.values() for one in shard.accounts if one.key_digests}
+        accounts = {account.name for shard in shards.values() for account in shard.accounts if account.key_digests}
         assert f"{namespace}/clickpost" in accounts
         assert f"{rival}/key" not in accounts
 

@@ -66,16 +66,16 @@ async def test_who_is_woken_may_set_the_next_alarm_and_take_back_anothers() -> N
         def wake(self) -> None:
             if not self.woken.done():
                 super().wake()
-                for one in pair:
-                    alarms.take_back(step, one)
+                for sleeper in pair:
+                    alarms.take_back(step, sleeper)
                 alarms.set(now + 3 * STEP, last)
 
     pair += [First(), First()]
     last = Sleeper()
-    steps = {alarms.set(now, one) for one in pair}
+    steps = {alarms.set(now, sleeper) for sleeper in pair}
     (step,) = steps
     await last.woken
-    assert sum(one.woken.done() for one in pair) == 1, "whichever came first took back the other's"
+    assert sum(sleeper.woken.done() for sleeper in pair) == 1, "whichever came first took back the other's"
 
 
 async def test_one_that_fails_keeps_nobody_else_asleep() -> None:

@@ -34,7 +34,7 @@ async def test_a_push_arrives_with_the_destinations_headers_its_own_and_the_body
         line, *lines = head.split(b"\r\n")
         assert line == b"POST /hook/a%20b?q=1&r=%C3%A4 HTTP/1.1"
         assert body == BODY
-        named = {name.lower(): value for name, _, value in (one.partition(b": ") for one in lines)}
+        named = {name.lower(): value for name, _, value in (line.partition(b": ") for line in lines)}
         assert (
             named.items()
             >= {

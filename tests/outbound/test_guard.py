@@ -60,7 +60,7 @@ ALLOWED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [one for group in DENIED.values() for one in group])
+@pytest.mark.parametrize("address", [address for group in DENIED.values() for address in group])
 def test_no_push_goes_to_an_address_that_is_no_clients(address: str) -> None:
     reason = STRICT.objection(ip_address(address))
     assert reason is not None

@@ -193,7 +193,9 @@ async def test_a_server_that_takes_the_secret_in_one_place_only_is_asked_there_f
         for _ in range(2):
             assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
             clock.now += 3600
-        assert [one.way for one in authority.asked] == (["basic"] * 2 if ways == "basic" else ["basic", "post", "post"])
+        assert [request.way for request in authority.asked] == (
+            ["basic"] * 2 if ways == "basic" else ["basic", "post", "post"]
+        )
         authority.ways = {"basic"}
         assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
 
@@ -203,7 +205,7 @@ async def test_a_wrong_secret_is_told_with_the_code_of_the_rfc() -> None:
         authority.secret = "another"
         answer = await failed(authority)
         assert policy.cause(answer) == policy.reason(answer) == "token: HTTP 401 invalid_client"
-        assert [one.way for one in authority.asked] == ["basic", "post"]
+        assert [request.way for request in authority.asked] == ["basic", "post"]
 
 
 @pytest.mark.parametrize(

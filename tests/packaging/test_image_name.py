@@ -26,9 +26,11 @@ def test_make_image_builds_the_image_that_the_chart_pulls() -> None:
     rendered = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     pulled = {
         container["image"]
-        for one in yaml.safe_load_all(rendered)
-        if one and one["kind"] in {"Deployment", "Pod"}
-        for container in (one["spec"]["template"]["spec"] if one["kind"] == "Deployment" else one["spec"])["containers"]
+        for document in yaml.safe_load_all(rendered)
+        if document and document["kind"] in {"Deployment", "Pod"}
+        for container in (
+            document["spec"]["template"]["spec"] if document["kind"] == "Deployment" else document["spec"]
+        )["containers"]
     }
     planned = subprocess.run(["make", "-n", "image"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
 

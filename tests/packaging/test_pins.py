@@ -15,7 +15,10 @@ def test_every_pinned_package_takes_the_oldest_python_that_is_promised() -> None
     promised = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     oldest = promised.removeprefix(">=") + ".0"
     pinned = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
-    installed = {canonicalize_name(one.name): one.metadata["Requires-Python"] for one in metadata.distributions()}
+    installed = {
+        canonicalize_name(distribution.name): distribution.metadata["Requires-Python"]
+        for distribution in metadata.distributions()
+    }
     needs = {name: installed.get(canonicalize_name(name)) for name in pinned}
 
     assert len(needs) > 100

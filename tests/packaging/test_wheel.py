@@ -87,7 +87,7 @@ def test_the_image_holds_every_file_of_the_packages_and_no_other(tmp_path: Path)
     python = root / "usr/local/bin/python3"
     site = Path(run(python, "-I", "-c", "import trackpush_cli; print(trackpush_cli.__path__[0])").strip()).parent
     assert site.is_relative_to(root)
-    assert of_ours([str(one.relative_to(site)) for one in site.rglob("*") if one.is_file()]) == in_tree()
+    assert of_ours([str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()]) == in_tree()
 
 
 @pytest.mark.long

@@ -75,7 +75,7 @@ class Place:
         found: list[Arrival] = []
 
         def enough() -> bool:
-            found[:] = [one for one in self.sink.arrivals if of(one)]
+            found[:] = [arrival for arrival in self.sink.arrivals if of(arrival)]
             return len(found) >= count
 
         await until(enough, seconds=30, what=lambda: f"{len(found)} of {count} arrived")

@@ -55,9 +55,9 @@ async def test_needs_nothing(place: Open) -> None:
 
 @pytest.mark.parametrize("aggregator", list(Aggregator))
 async def test_inbound_verification_per_aggregator(place: Open, aggregator: Aggregator) -> None:
-    of_all = [account(one, f"key-of-{one.slug}") for one in Aggregator]
+    of_all = [account(aggregator, f"key-of-{aggregator.slug}") for aggregator in Aggregator]
     async with place(None, *of_all) as here:
-        for wrong in ("wrong", *(f"key-of-{one.slug}" for one in Aggregator if one is not aggregator)):
+        for wrong in ("wrong", *(f"key-of-{other.slug}" for other in Aggregator if other is not aggregator)):
             assert [status for status, _ in await here.post(1, key=wrong, aggregator=aggregator)] == [401]
         assert [status for status, _ in await here.post(1, key=f"key-of-{aggregator.slug}", aggregator=aggregator)] == [
             200
@@ -74,7 +74,7 @@ async def test_many_clients_keys_on_one_url(place: Open) -> None:
         await here.post(1, key="key-acme")
         await here.post(2, key="key-zeta")  # its PushConfig isn't there yet: it waits
         await here.post(3, key="key-acme")
-        assert {one.mark for one in await here.arrived(2)} == {1, 3}
+        assert {arrival.mark for arrival in await here.arrived(2)} == {1, 3}
 
 
 async def test_durable_before_the_answer(place: Open) -> None:
@@ -163,13 +163,13 @@ async def test_order_per_key_shipment(place: Open) -> None:
         return 500 if (arrival.mark or 0) % 3 == 0 and counts(arrival) == 1 else 200
 
     def counts(arrival: Arrival) -> int:
-        return sum(one.webhook_id == arrival.webhook_id for one in here.sink.arrivals)
+        return sum(other.webhook_id == arrival.webhook_id for other in here.sink.arrivals)
 
     async with place(at_random, retry=Retry(schedule=(0.01,), jitter=0.0)) as here:
         await asyncio.gather(here.post(*range(1, 10), shipment=1), here.post(*range(11, 20), shipment=2))
         await here.arrived(18 + 6)
         for shipment in (range(1, 10), range(11, 20)):
-            last = [one.mark for one in here.sink.arrivals if one.mark in shipment]
+            last = [arrival.mark for arrival in here.sink.arrivals if arrival.mark in shipment]
             assert sorted(last) == last
 
 
@@ -191,8 +191,8 @@ async def test_bulk_and_time_range_replay(place: Open) -> None:
             }:
                 pass
         await here.job("/api/v1/replays", request)
-        again = await here.arrived(5, of=lambda one: one.headers.get("trackpush-replay") == "1")
-        assert len({one.webhook_id for one in here.sink.arrivals}) == 5
+        again = await here.arrived(5, of=lambda arrival: arrival.headers.get("trackpush-replay") == "1")
+        assert len({arrival.webhook_id for arrival in here.sink.arrivals}) == 5
         assert len(again) == 5
 
 
@@ -202,7 +202,7 @@ async def test_dedupe_of_inbound_by_the_aggregators_identity(place: Open) -> Non
         (repeat,) = await here.post(1)
         assert (first[1], repeat[1]) == ({"accepted": 1, "duplicates": 0}, {"accepted": 0, "duplicates": 1})
         await here.post(2)
-        assert [one.mark for one in await here.arrived(2)] == [1, 2]
+        assert [arrival.mark for arrival in await here.arrived(2)] == [1, 2]
 
 
 async def test_signing_and_rotation_overlap(place: Open) -> None:
@@ -221,7 +221,7 @@ async def test_signing_and_rotation_overlap(place: Open) -> None:
 async def test_oauth2_out(place: Open) -> None:
     async with open_authority() as authority, place(oauth2=authority.credentials) as here:
         await here.post(1, 2)
-        assert {one.headers["authorization"] for one in await here.arrived(2)} == {"Bearer token-1-of-acme"}
+        assert {arrival.headers["authorization"] for arrival in await here.arrived(2)} == {"Bearer token-1-of-acme"}
         assert len(authority.asked) == 1
 
 
@@ -260,7 +260,7 @@ async def test_filters_on_content_statuses_direction_cel(place: Open) -> None:
         await here.post(3)
         await here.configure(filter=Filter(expression="raw.clickpost_status_code == 5"))
         await here.post(4)
-        assert [one.mark for one in await here.arrived(2)] == [2, 4]
+        assert [arrival.mark for arrival in await here.arrived(2)] == [2, 4]
 
 
 async def test_retention_erase_redaction(place: Open) -> None:
@@ -270,8 +270,8 @@ async def test_retention_erase_redaction(place: Open) -> None:
         awb = msgspec.json.decode(arrivals[0].body)["shipment"]["awb"]
         assert (await here.job("/api/v1/erasures", {"awb": awb}))["updates"] == 1
         files = [file.read_bytes() for file in (here.folder / "data").iterdir()]
-        assert not any(awb.encode() in one for one in files)
-        assert not any(b'"webhook_key"' in one.body for one in arrivals)
+        assert not any(awb.encode() in content for content in files)
+        assert not any(b'"webhook_key"' in arrival.body for arrival in arrivals)
         await here.keep(Retention(delivered=0.1, dead=0.1))
         async with asyncio.timeout(20):
             while (await here.job("/api/v1/replays", DELIVERED))["found"]:

@@ -12,7 +12,7 @@ ME, B, C = 1, 2, 3
 
 
 def replicas(*ids: int, draining: int | None = None) -> tuple[Replica, ...]:
-    return tuple(Replica(one, 7, f"pod-{one}", draining=one == draining) for one in ids)
+    return tuple(Replica(identifier, 7, f"pod-{identifier}", draining=identifier == draining) for identifier in ids)
 
 
 def slots(owners: Mapping[int, range]) -> tuple[Slot, ...]:
@@ -21,7 +21,7 @@ def slots(owners: Mapping[int, range]) -> tuple[Slot, ...]:
 
 
 def some(*numbers: int | range) -> frozenset[int]:
-    return frozenset(one for part in numbers for one in (part if isinstance(part, range) else (part,)))
+    return frozenset(slot for part in numbers for slot in (part if isinstance(part, range) else (part,)))
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_one_that_drains_claims_nothing_and_gives_everything_away() -> None:
 def test_any_number_of_replicas_comes_to_shares_that_differ_by_little_and_leave_nothing_over() -> None:
     for count in range(1, 12):
         everybody = replicas(*range(1, count + 1))
-        owned: dict[int, set[int]] = {one.id: set() for one in everybody}
+        owned: dict[int, set[int]] = {replica.id: set() for replica in everybody}
         owned[1] = set(range(SLOTS))
         for _ in range(3):
-            for one, mine_now in owned.items():
+            for replica, mine_now in owned.items():
                 table = tuple(
                     Slot(s, next((o for o, mine in owned.items() if s in mine), None), 1) for s in range(SLOTS)
                 )
-                plan = decide(one, everybody, table, held=frozenset(mine_now), leaving=frozenset())
+                plan = decide(replica, everybody, table, held=frozenset(mine_now), leaving=frozenset())
                 free = [slot.slot for slot in table if slot.owner is None]
                 mine_now.update(free[: plan.claim])
                 mine_now.difference_update(plan.hand_over)
@@ -141,7 +141,7 @@ def test_a_replica_is_judged_by_the_lease_that_it_published_and_without_one_by_t
     found = {}
     for now in (100.0, 102.0, 104.0, 108.0, 110.0, 114.0, 118.0, 122.0):
         silence.read(everybody, now)
-        found[now] = [one.id for one in everybody if silence.has_outlived_its_lease(one.id)]
+        found[now] = [replica.id for replica in everybody if silence.has_outlived_its_lease(replica.id)]
     assert found == {
         100.0: [],
         102.0: [],
@@ -159,7 +159,7 @@ def test_a_replica_is_judged_by_the_lease_that_it_published_and_without_one_by_t
 
 def test_owners_stop_by_the_smallest_lease_and_take_an_older_versions_for_the_default() -> None:
     def smallest(own: float, *others: float | None) -> float:
-        return shared_timing(Timing(lease=own), [Replica(1, 7, "one", lease=one) for one in others]).lease
+        return shared_timing(Timing(lease=own), [Replica(1, 7, "one", lease=lease) for lease in others]).lease
 
     assert smallest(10.0) == 10.0
     assert smallest(60.0, 60.0, 20.0) == 20.0

@@ -28,7 +28,7 @@ async def test_an_append_whose_answer_is_lost_is_stored_and_announced_once(
                 assert await asyncio.wait_for(opened.journal.append([one]), 30) == 1
                 assert await opened.put(one) == 0
             assert cutter.cuts == 5
-            ids = [one.update_id for one in opened.committed]
+            ids = [commit.update_id for commit in opened.committed]
             assert ids == sorted(set(ids)) == await opened.pending_ids()
             assert opened.journal.unavailable is None
             assert opened.states == [None], "a connection that broke is no outage"
@@ -71,10 +71,10 @@ async def test_a_database_that_ends_under_load_loses_nothing_and_doubles_nothing
         loads = [asyncio.create_task(_load(opened, accepted, ending)) for _ in range(8)]
         await asyncio.wait_for(asyncio.gather(ending, *loads), 100)
         await asyncio.wait_for(opened.journal.flush(), 30)
-        announced = [one.update.key for one in opened.committed]
+        announced = [commit.update.key for commit in opened.committed]
         assert len(announced) == len(set(announced))
         assert accepted <= set(announced)
-        assert [one.update_id for one in opened.committed] == await opened.pending_ids(limit=100_000)
+        assert [commit.update_id for commit in opened.committed] == await opened.pending_ids(limit=100_000)
         assert opened.states[0] is None
         assert any(state is not None for state in opened.states), "nobody was told"
 

@@ -175,8 +175,10 @@ async def test_no_outcome_reaches_an_update_that_got_the_id_of_a_lost_one(databa
         await until(lambda: bool(member.lost), seconds=30, what="noticed")
         await until(lambda: member.journal.outcomes_waiting == 0, seconds=30, what="outcomes are stored or dropped")
         await asyncio.wait_for(member.journal.flush(), 30)
-        ids = [int(one) for one in database.direct("SELECT id FROM trackpush.updates ORDER BY 1").split()]
-        pending = [int(one) for one in database.direct("SELECT update_id FROM trackpush.undelivered").split()]
+        ids = [int(identifier) for identifier in database.direct("SELECT id FROM trackpush.updates ORDER BY 1").split()]
+        pending = [
+            int(identifier) for identifier in database.direct("SELECT update_id FROM trackpush.undelivered").split()
+        ]
         assert lost.update_id in ids, "the id was not given again: the test proves nothing"
         assert lost.update_id in pending, "the outcome of a lost update was stored on another"
         assert kept.update_id not in pending, "the outcome of an update that is still there was dropped"

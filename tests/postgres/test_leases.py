@@ -148,7 +148,7 @@ async def test_one_replica_takes_everything_and_the_next_ones_get_equal_shares(m
     assert not first.sends & second.sends | second.sends & third.sends | first.sends & third.sends
     assert first.tally.handed >= 128 - 43
     assert third.tally.taken == 0, "handed over, not taken over"
-    assert sorted(one.tally.held for one in members.all) == [42, 43, 43]
+    assert sorted(member.tally.held for member in members.all) == [42, 43, 43]
     assert await sql("SELECT min(epoch), max(epoch) >= 2 FROM trackpush.slots") == "1|t", "changes of hands"
 
 
@@ -198,7 +198,7 @@ async def test_one_that_begins_to_drain_in_the_middle_of_a_round_is_followed_at_
 
     async def slots(table: LeaseTable) -> tuple[Slot, ...]:
         found = await looks(table)
-        if table._replica == first.leases._replica and any(one.owner is None for one in found):
+        if table._replica == first.leases._replica and any(slot.owner is None for slot in found):
             seen_free.set()
         return found
 
@@ -240,28 +240,30 @@ async def test_clocks_that_step_on_either_side_change_nothing(
     await until_held(first, second, shares=[64, 64])
     for step in (-86_400.0, 86_400.0):
         monkeypatch.setattr(time, "time", lambda step=step: real() + step)
-        beats = [one.leases._beat for one in members.all]
+        beats = [member.leases._beat for member in members.all]
         await until(
-            lambda beats=beats: all(one.leases._beat > beat + 3 for one, beat in zip(members.all, beats, strict=True)),
+            lambda beats=beats: all(
+                member.leases._beat > beat + 3 for member, beat in zip(members.all, beats, strict=True)
+            ),
             seconds=30,
             what="some beats",
         )
-        assert [len(one.sends) for one in members.all] == [64, 64]
-    assert [one.tally.gone for one in members.all] == [0, 0]
+        assert [len(member.sends) for member in members.all] == [64, 64]
+    assert [member.tally.gone for member in members.all] == [0, 0]
 
 
 async def test_replicas_with_different_leases_share_and_none_takes_another_for_dead(members: Members) -> None:
     """By the quick one's lease the patient one, which beats every two minutes, would be dead after three seconds."""
     quick, patient = await members.join(), await members.join(PATIENT)
     await until_held(quick, patient, shares=[64, 64])
-    beats = [one.leases._beat for one in members.all]
+    beats = [member.leases._beat for member in members.all]
     enough = [beat + int(3 * TIMING.lease / TIMING.beat) for beat in beats]
     await until(
-        lambda: all(one.leases._beat > beat for one, beat in zip(members.all, enough, strict=True)),
+        lambda: all(member.leases._beat > beat for member, beat in zip(members.all, enough, strict=True)),
         seconds=60,
         what="both beat as the smaller lease wants it",
     )
-    assert [one.tally.gone for one in members.all] == [0, 0]
+    assert [member.tally.gone for member in members.all] == [0, 0]
     assert patient.leases._deadline - steady() <= TIMING.stop, "it stops by the smaller lease, too"
     assert not quick.sends & patient.sends
     await quick.leases.stop()

@@ -42,8 +42,8 @@ async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_en
     assert scans[f"pushes_{today}"][1] > 0, "the counters were not read"
     assert {name: found for name, found in scans.items() if found[0]} == {}, "read from end to end"
     days = {name: (name.rpartition("_")[2], found) for name, found in scans.items() if "_2" in name}
-    assert {one for one, _ in days.values()} > {today}, "there are no other days"
-    looked = {name for name, (one, found) in days.items() if one != today and found != (0, 0)}
+    assert {date for date, _ in days.values()} > {today}, "there are no other days"
+    looked = {name for name, (date, found) in days.items() if date != today and found != (0, 0)}
     assert {name for name in looked if days[name][0] > today} == set(), "looked into a day to come"
     assert bool(looked) is late, f"only what is late asks whether earlier days know its shipment: {looked}"
 

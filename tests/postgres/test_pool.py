@@ -52,7 +52,7 @@ async def test_what_people_ask_for_may_take_long_and_no_page_of_pushes_waits_for
                 assert (await journal.pending_configs()).push_configs == {"acme/oms"}
                 (push,) = page.pushes
                 assert list(await journal.fetch("acme/oms", [push.update_id])) == [push.update_id]
-            assert not any(one.done() for one in slow)
+            assert not any(task.done() for task in slow)
         finally:
-            for one in slow:
-                await end(one)
+            for task in slow:
+                await end(task)

@@ -95,7 +95,7 @@ async def test_the_owner_is_told_what_others_store_and_not_what_it_stores_itself
 async def test_ids_are_dense_and_in_commit_order_over_all_replicas(replicas: tuple[Replica, Replica]) -> None:
     appends = [replica.journal.append([update(), update()]) for _ in range(200) for replica in replicas]
     assert await asyncio.gather(*appends) == [2] * 400
-    each = [[one.update_id for one in replica.committed] for replica in replicas]
+    each = [[commit.update_id for commit in replica.committed] for replica in replicas]
     assert each == [sorted(ids) for ids in each]
     together = sorted(each[0] + each[1])
     assert together == list(range(together[0], together[0] + 800))
@@ -111,7 +111,7 @@ async def test_an_update_tells_the_highest_pending_one_of_its_shipment_that_anot
     third = await owner.put_one(shipment="S")
     assert third.behind == second.update_id
     assert (await owner.put_one(shipment="T")).behind == 0
-    await owner.record(*(outcome(one.update_id) for one in (first, second)))
+    await owner.record(*(outcome(entry.update_id) for entry in (first, second)))
     assert (await owner.put_one(shipment="S")).behind == 0
     assert (await other.put_one(shipment="S")).behind == third.update_id + 2
 

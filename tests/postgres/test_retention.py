@@ -58,10 +58,10 @@ async def test_a_day_of_which_nothing_is_kept_is_dropped_whole_and_one_with_a_pe
     first = update()
     async with on_day(postgres_dsn, postgres_sql, LONG_AGO) as opened:
         await opened.put(first, *(update() for _ in range(7)))
-        await opened.record(*(outcome(one.update_id) for one in opened.committed))
+        await opened.record(*(outcome(commit.update_id) for commit in opened.committed))
     async with on_day(postgres_dsn, postgres_sql, LATER) as opened:
         waits, *ended = [await opened.put_one() for _ in range(4)]
-        await opened.record(*(outcome(one.update_id, PushState.DEAD) for one in ended))
+        await opened.record(*(outcome(push.update_id, PushState.DEAD) for push in ended))
     async with postgres_store(postgres_dsn).open() as opened:
         today = await opened.put_one()
         assert await trim(opened, dead=0) == Trimmed(updates=8, pushes=8)

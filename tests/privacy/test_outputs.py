@@ -40,9 +40,9 @@ STATUSES = (500, 400, 410, 302, 429, 200)
 def marked(value: Any) -> Any:
     """The body with people in it, everywhere."""
     if isinstance(value, list):
-        return [marked(one) for one in value]
+        return [marked(item) for item in value]
     if isinstance(value, dict):
-        found = {name: marked(one) for name, one in value.items()}
+        found = {name: marked(item) for name, item in value.items()}
         return PERSON | found | PERSON if found else found  # first: only the beginning of an answer is kept
     return value
 
@@ -50,7 +50,7 @@ def marked(value: Any) -> Any:
 def bodies() -> Iterator[tuple[str, bytes]]:
     """Every sample, marked."""
     for slug in SLUGS:
-        for file in sorted((SAMPLES / slug).iterdir(), key=lambda one: one.name):
+        for file in sorted((SAMPLES / slug).iterdir(), key=lambda command: command.name):
             yield slug, json.dumps(marked(json.loads(file.read_bytes()))).encode()
 
 
@@ -108,7 +108,7 @@ async def test_no_personal_data_in_any_output(tmp_path: Path) -> None:
         async with running(resources, tmp_path / "data") as server, aiohttp.ClientSession() as session:
             stored = 0
             for slug, body in bodies():
-                for client in (one for one in clients if one.aggregator == slug):
+                for client in (client for client in clients if client.aggregator == slug):
                     where = f"{server.url}/rms/in/api/{SLUGS[slug]}/notify?key={client.key}"
                     async with session.post(where, data=body) as answer:
                         assert answer.status == 200
@@ -127,7 +127,7 @@ async def test_no_personal_data_in_any_output(tmp_path: Path) -> None:
             shown = await outputs(server)
             await server.terminate()
         shown["log at the end"] = "\n".join(json.dumps(line) for line in server.log)
-        assert any(MARK.encode() in one.body for one in sinks[200].arrivals), "the client gets all of it"
+        assert any(MARK.encode() in arrival.body for arrival in sinks[200].arrivals), "the client gets all of it"
         told = {name: _around(text) for name, text in shown.items() if MARK in text.lower()}
         assert told == {}
         assert "9876543210" not in "".join(shown.values())

@@ -137,7 +137,7 @@ class Rig:
 
     def channel(self, name: str = "acme/oms") -> ChannelSnapshot:
         """The snapshot of one channel."""
-        return next(one for one in self.dispatcher.snapshot() if one.push_config == name)
+        return next(snapshot for snapshot in self.dispatcher.snapshot() if snapshot.push_config == name)
 
     async def until_breaker(self, state: str, name: str = "acme/oms") -> None:
         """Wait until a channel is in this state."""
@@ -152,7 +152,7 @@ class Rig:
         """How many pushes are pending on disk."""
         await self.journal.flush()
         counts = await self.journal.pending_counts()
-        return sum(one.count for one in counts if one.push_config == name)
+        return sum(count.count for count in counts if count.push_config == name)
 
 
 def update(mark: int, shipment: str | None, to: Sequence[str]) -> NewUpdate:

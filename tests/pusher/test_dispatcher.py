@@ -45,12 +45,12 @@ async def test_pushes_of_one_shipment_go_one_after_the_other_in_the_order_receiv
         under_way["most"] = max(under_way["most"], under_way["now"])
         await asyncio.sleep(0.005)
         under_way["now"] -= 1
-        return 200 if len([one for one in sink.arrivals if one.mark == arrival.mark]) > 1 else 503
+        return 200 if len([other for other in sink.arrivals if other.mark == arrival.mark]) > 1 else 503
 
     async with open_sink(slowly) as sink, open_rig(tmp_path, to(sink)) as rig:
         await rig.post(*range(12), shipment="one")
         await rig.until_ended(12)
-        delivered = [one.mark for one in sink.arrivals]
+        delivered = [arrival.mark for arrival in sink.arrivals]
         assert sorted(delivered) == delivered, "the head ends before the next starts, failures included"
         assert under_way["most"] == 1
 
@@ -216,7 +216,7 @@ async def test_a_suspended_push_config_keeps_its_pushes_and_sends_them_after(tmp
         assert rig.channel().in_memory == 0
         rig.apply(to(sink))
         await rig.until_ended(30)
-        assert sorted(one.mark or 0 for one in sink.arrivals) == list(range(30))
+        assert sorted(arrival.mark or 0 for arrival in sink.arrivals) == list(range(30))
 
 
 async def test_a_suspended_account_keeps_its_pushes_and_sends_them_after(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ async def test_pushes_to_a_push_config_that_is_not_there_wait_for_it(tmp_path: P
         assert await rig.pending() == 1
         rig.apply(to(sink))
         await rig.until_ended(3)
-        assert [one.mark for one in sink.arrivals].count(3) == 1
+        assert [arrival.mark for arrival in sink.arrivals].count(3) == 1
 
 
 async def test_a_changed_destination_takes_over_without_losing_or_doubling(tmp_path: Path) -> None:
@@ -251,8 +251,8 @@ async def test_a_changed_destination_takes_over_without_losing_or_doubling(tmp_p
             if mark == 100:
                 rig.apply(to(new, headers=(("X-Key", "2"),)))
         await rig.until_ended(200)
-        assert sorted(one.mark or 0 for one in [*old.arrivals, *new.arrivals]) == list(range(200))
-        assert {one.headers.get("x-key") for one in new.arrivals} == {"2"}
+        assert sorted(arrival.mark or 0 for arrival in [*old.arrivals, *new.arrivals]) == list(range(200))
+        assert {arrival.headers.get("x-key") for arrival in new.arrivals} == {"2"}
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -263,7 +263,7 @@ async def test_ordering_can_be_changed_under_load(tmp_path: Path, ordered: bool)
             if mark == 50:
                 rig.apply(to(sink, ordered=ordered))
         await rig.until_ended(100)
-        assert sorted(one.mark or 0 for one in sink.arrivals) == list(range(100))
+        assert sorted(arrival.mark or 0 for arrival in sink.arrivals) == list(range(100))
 
 
 async def test_a_backlog_beyond_memory_is_read_back_in_order_and_once(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ async def test_a_backlog_beyond_memory_is_read_back_in_order_and_once(tmp_path: 
         for start in range(0, 3000, 100):
             await rig.post(*range(start, start + 100), shipment=f"s{start // 100 % 7}")
         await rig.until_ended(3000)
-        marks = [one.mark or 0 for one in sink.arrivals]
+        marks = [arrival.mark or 0 for arrival in sink.arrivals]
         assert sorted(marks) == list(range(3000))
         for shipment in range(7):
             of_shipment = [mark for mark in marks if mark // 100 % 7 == shipment]
@@ -280,7 +280,9 @@ async def test_a_backlog_beyond_memory_is_read_back_in_order_and_once(tmp_path: 
 
 async def test_payloads_let_go_while_waiting_are_read_again(tmp_path: Path) -> None:
     async def flaky(arrival: Arrival) -> int:
-        return 500 if sum(one.mark == arrival.mark for one in sink.arrivals) == 1 and (arrival.mark or 0) % 2 else 200
+        return (
+            500 if sum(other.mark == arrival.mark for other in sink.arrivals) == 1 and (arrival.mark or 0) % 2 else 200
+        )
 
     async with open_sink(flaky) as sink, open_rig(tmp_path, to(sink), budget=Budget(max_bytes=2)) as rig:
         await rig.post(*range(60))
@@ -291,7 +293,7 @@ async def test_payloads_let_go_while_waiting_are_read_again(tmp_path: Path) -> N
 
 async def test_a_payload_that_is_read_again_costs_no_second_token(tmp_path: Path) -> None:
     async def flaky(arrival: Arrival) -> int:
-        return 400 if sum(one.mark == arrival.mark for one in sink.arrivals) == 1 else 200
+        return 400 if sum(other.mark == arrival.mark for other in sink.arrivals) == 1 else 200
 
     limit = RateLimit(requests=40, per=3600.0)  # a burst of 4, the next one after 90 s
     budget = Budget(max_bytes=2)
@@ -308,8 +310,10 @@ async def test_after_a_restart_what_was_pending_is_sent_at_once(tmp_path: Path) 
     async with open_sink() as sink, open_rig(tmp_path, to(sink)) as rig:
         await rig.until_ended(20)
         assert sink.marks == set(range(20))
-        ids = {one.mark: one.webhook_id for one in sink.arrivals}
-        assert all(ids[one.mark] == one.webhook_id for one in stuck.arrivals), "the same push has the same id"
+        ids = {arrival.mark: arrival.webhook_id for arrival in sink.arrivals}
+        assert all(ids[arrival.mark] == arrival.webhook_id for arrival in stuck.arrivals), (
+            "the same push has the same id"
+        )
 
 
 MANY = [f"acme/p-{number}" for number in range(200)]
@@ -322,7 +326,7 @@ async def test_of_many_push_configs_only_those_with_a_backlog_read_it(
     pending = SqliteJournal.pending
 
     async def counted(journal: SqliteJournal, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
-        reads.extend(one.push_config for one in wanted)
+        reads.extend(request.push_config for request in wanted)
         return await pending(journal, wanted)
 
     async with open_rig(tmp_path) as rig:
@@ -330,7 +334,11 @@ async def test_of_many_push_configs_only_those_with_a_backlog_read_it(
     monkeypatch.setattr(SqliteJournal, "pending", counted)
     async with open_sink() as sink, open_rig(tmp_path, *(to(sink, name=name) for name in MANY)) as rig:
         await rig.until_ended(1)
-        await until(lambda: not any(one.spilled for one in rig.dispatcher.snapshot()), seconds=5, what="all have begun")
+        await until(
+            lambda: not any(snapshot.spilled for snapshot in rig.dispatcher.snapshot()),
+            seconds=5,
+            what="all have begun",
+        )
         assert set(reads) == {"acme/p-7"}
         await rig.post(2, to=MANY)
         await rig.until_ended(1 + len(MANY))
@@ -347,7 +355,7 @@ async def test_what_comes_while_many_push_configs_begin_neither_overtakes_nor_is
         for mark, name in enumerate(MANY, 1000):
             await rig.post(mark, shipment=name, to=[name])
         await rig.until_ended(len(MANY[::3]) + len(MANY))
-    came = [one.mark for one in sink.arrivals if one.mark is not None]
+    came = [arrival.mark for arrival in sink.arrivals if arrival.mark is not None]
     assert sorted(came) == [*range(len(MANY[::3])), *range(1000, 1000 + len(MANY))]
     assert all(came.index(mark) < came.index(1000 + 3 * mark) for mark in range(len(MANY[::3])))
 
@@ -370,7 +378,7 @@ async def test_retry_times_survive_a_restart(tmp_path: Path) -> None:
 
 async def test_the_rate_limit_holds_across_retries(tmp_path: Path) -> None:
     async def flaky(arrival: Arrival) -> int:
-        return 400 if sum(one.mark == arrival.mark for one in sink.arrivals) == 1 else 200
+        return 400 if sum(other.mark == arrival.mark for other in sink.arrivals) == 1 else 200
 
     limit = RateLimit(requests=50, per=1.0)
     async with open_sink(flaky) as sink, open_rig(tmp_path, to(sink, rate_limit=limit, retry=QUICK)) as rig:
@@ -378,7 +386,7 @@ async def test_the_rate_limit_holds_across_retries(tmp_path: Path) -> None:
         await rig.until_ended(4)
         await rig.post(*range(10, 30))
         await rig.until_ended(24)
-        times = sorted(one.at for one in sink.arrivals)
+        times = sorted(arrival.at for arrival in sink.arrivals)
         for first, last in zip(times, times[25:], strict=False):
             assert last - first > 0.3, "25 attempts take more than 0.3 s at 50 a second and a burst of 5"
 
@@ -398,11 +406,13 @@ async def test_after_an_outage_it_drains_at_the_rate_and_each_lane_in_order(tmp_
         healthy.set()
         await rig.until_ended(24)
         drained = sink.arrivals[before:]
-        times = [one.at for one in drained]
+        times = [attempt.at for attempt in drained]
         for first, last in zip(times, times[12:], strict=False):
             assert last - first > 0.3, "13 attempts take more than 0.3 s at 20 a second and a burst of 2"
         for lane in range(4):
-            marks = [one.mark for one in drained if one.mark is not None and one.mark // 3 * 3 % 4 == lane]
+            marks = [
+                attempt.mark for attempt in drained if attempt.mark is not None and attempt.mark // 3 * 3 % 4 == lane
+            ]
             assert sorted(marks) == marks, "oldest first"
 
 

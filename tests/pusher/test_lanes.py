@@ -107,10 +107,10 @@ def test_lanes_keep_order_counts_and_budget_under_any_sequence(seed: int, steps:
                 lanes.trim(chance.randrange(5))
             case "drop":
                 lanes.drop_account("a/x")
-        held = [one for lane in lanes for one in lane.pushes]
+        held = [push for lane in lanes for push in lane.pushes]
         assert len(lanes) == len(held) == budget.pushes
-        assert budget.payload_bytes == sum(one.size for one in held)
-        blocked = [one for lane in lanes if lane.state.value == "waiting" for one in lane.pushes]
+        assert budget.payload_bytes == sum(push.size for push in held)
+        blocked = [push for lane in lanes if lane.state.value == "waiting" for push in lane.pushes]
         assert lanes.blocked == len(blocked)
 
 

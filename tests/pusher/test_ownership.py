@@ -47,7 +47,7 @@ async def post_behind(rig: Rig, behind: int, mark: int, shipment: str | None = N
     """Store one here whose shipment has an earlier push that another replica stored."""
 
     def accept(committed: Sequence[Committed]) -> None:
-        rig.dispatcher.accept([msgspec.structs.replace(one, behind=behind) for one in committed])
+        rig.dispatcher.accept([msgspec.structs.replace(commit, behind=behind) for commit in committed])
 
     rig.journal.on_commit = accept
     await rig.post(mark, shipment=shipment)
@@ -191,7 +191,7 @@ async def test_what_others_stored_for_several_push_configs_is_read_by_one_statem
     pending = SqliteJournal.pending
 
     async def counted(journal: SqliteJournal, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
-        statements.append([one.push_config for one in wanted])
+        statements.append([request.push_config for request in wanted])
         return await pending(journal, wanted)
 
     async with (

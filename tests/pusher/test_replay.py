@@ -30,7 +30,7 @@ async def replay(rig: Rig, now: int = 1 << 60) -> list[int]:
     """All that has ended."""
     await rig.journal.flush()
     found = await rig.journal.ended(NAME, Selection(states=ALL, replayed_before=now), after=0, limit=1000)
-    ids = [one.update_id for one in found]
+    ids = [push.update_id for push in found]
     await rig.journal.replay(NAME, ids, now=now, replayed_before=now)
     rig.dispatcher.rescan(NAME, ids)
     return ids
@@ -44,8 +44,8 @@ async def test_a_replay_has_the_same_id_and_says_that_it_is_one(tmp_path: Path) 
         await rig.until_ended(2)
         await replay(rig, now=(1 << 60) + 1)
         await rig.until_ended(3)
-        assert len({one.webhook_id for one in sink.arrivals}) == 1
-        assert [one.headers.get("trackpush-replay") for one in sink.arrivals] == [None, "1", "2"]
+        assert len({arrival.webhook_id for arrival in sink.arrivals}) == 1
+        assert [arrival.headers.get("trackpush-replay") for arrival in sink.arrivals] == [None, "1", "2"]
         assert await rig.pending() == 0
 
 
@@ -65,9 +65,13 @@ async def test_a_dead_push_gets_all_its_tries_again(tmp_path: Path) -> None:
         ended = len(rig.seen.ends)
         healthy.set()
         await replay(rig, now=1 << 60)
-        await until(lambda: sum(one.mark == 1 for one in sink.arrivals) == 7, seconds=10, what=lambda: "six and one")
+        await until(
+            lambda: sum(arrival.mark == 1 for arrival in sink.arrivals) == 7, seconds=10, what=lambda: "six and one"
+        )
         await rig.until_ended(ended + 1)
-        assert [one.headers.get("trackpush-replay") for one in sink.arrivals if one.mark == 1] == [None] * 6 + ["1"]
+        assert [arrival.headers.get("trackpush-replay") for arrival in sink.arrivals if arrival.mark == 1] == [
+            None
+        ] * 6 + ["1"]
 
 
 async def test_a_shipments_replays_go_in_the_order_received_and_before_what_came_later(tmp_path: Path) -> None:
@@ -89,7 +93,7 @@ async def test_a_shipments_replays_go_in_the_order_received_and_before_what_came
         await until(lambda: rig.channel().in_memory == 8, seconds=10, what=lambda: repr(rig.channel()))
         open_again.set()
         await rig.until_ended(13)
-        assert [one.mark for one in sink.arrivals[6:]] == [0, 1, 2, 3, 4, 6, 7]
+        assert [arrival.mark for arrival in sink.arrivals[6:]] == [0, 1, 2, 3, 4, 6, 7]
 
 
 async def test_replays_keep_to_the_rate_limit(tmp_path: Path) -> None:
@@ -120,6 +124,6 @@ async def test_what_is_erased_is_not_sent_any_more_but_for_what_is_under_way(tmp
         answer.set()
         await rig.until_ended(1)
         await until(lambda: rig.channel().in_memory == 0, seconds=10, what=lambda: repr(rig.channel()))
-        assert [one.mark for one in sink.arrivals] == [1]
+        assert [arrival.mark for arrival in sink.arrivals] == [1]
         assert rig.seen.ends == [(NAME, "dropped")]
         assert await rig.pending() == 0

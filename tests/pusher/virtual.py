@@ -74,22 +74,22 @@ class MemoryJournal:
     def append(self, updates: Sequence[NewUpdate]) -> None:
         """Store and hand over."""
         first = len(self.states) + 1
-        committed = [Committed(first + place, one) for place, one in enumerate(updates)]
-        for one in committed:
-            self.states[one.update_id] = PushState.PENDING
-            self.pushes[one.update_id] = StoredPush(
-                update_id=one.update_id,
+        committed = [Committed(first + place, update) for place, update in enumerate(updates)]
+        for commit in committed:
+            self.states[commit.update_id] = PushState.PENDING
+            self.pushes[commit.update_id] = StoredPush(
+                update_id=commit.update_id,
                 push_config=OMS,
-                key=one.update.key,
-                account=one.update.account,
-                shipment=one.update.shipment,
-                received_at=one.update.received_at,
+                key=commit.update.key,
+                account=commit.update.account,
+                shipment=commit.update.shipment,
+                received_at=commit.update.received_at,
                 late=False,
                 tries=0,
                 rejections=0,
                 due_at=0,
-                notification=one.update.notification,
-                body=one.update.body,
+                notification=commit.update.notification,
+                body=commit.update.body,
             )
         self.on_commit(committed)
 
@@ -113,7 +113,7 @@ class MemoryJournal:
     async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         """Pages, in order of id."""
         await asyncio.sleep(0.002)
-        return tuple(self._page(one) for one in wanted)
+        return tuple(self._page(request) for request in wanted)
 
     def _page(self, wanted: Wanted) -> Page:
         rows: list[StoredPush] = []
@@ -134,7 +134,7 @@ class MemoryJournal:
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
         """Give up the oldest."""
         del push_config
-        old = [one.update_id for one in self.pushes.values() if one.received_at < received_before][:limit]
+        old = [push.update_id for push in self.pushes.values() if push.received_at < received_before][:limit]
         for update_id in old:
             self.states[update_id] = PushState.DEAD
             del self.pushes[update_id]
@@ -221,7 +221,7 @@ class World:
         """Store one update per mark, each a shipment of its own unless named, received ``age`` seconds ago."""
         received_at = int((self.wall() - age) * 1000)
         updates = [update(mark, shipment, [OMS]) for mark in marks]
-        self.journal.append([msgspec.structs.replace(one, received_at=received_at) for one in updates])
+        self.journal.append([msgspec.structs.replace(update, received_at=received_at) for update in updates])
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""

@@ -68,7 +68,7 @@ def test_a_destination_that_the_table_does_not_hold_gets_its_push_and_the_others
     assert made.updates[0].received_at == 1_000
 
 
-def chosen(expression: str, one: TrackingUpdate) -> tuple[bool, list[Failure]]:
+def chosen(expression: str, update: TrackingUpdate) -> tuple[bool, list[Failure]]:
     """Whether a destination with this expression gets the update, and what failed."""
     wanted = Filter(expression=expression)
     given = table(
@@ -76,7 +76,7 @@ def chosen(expression: str, one: TrackingUpdate) -> tuple[bool, list[Failure]]:
         destinations=[Destination(name="acme/a", url="http://a", filter=wanted)],
     )
     failures: list[Failure] = []
-    pushes = Selection(given.accounts[0], given).of(one, 1_700_000_000_000, failures)
+    pushes = Selection(given.accounts[0], given).of(update, 1_700_000_000_000, failures)
     return bool(pushes), failures
 
 

@@ -169,7 +169,7 @@ async def test_what_waits_for_the_main_process_is_bounded_in_bytes() -> None:
     for _, done in pair.journal.asked:
         done.set_result(1)
     await pair.pass_back()
-    assert all(one.done() for one in held)
+    assert all(future.done() for future in held)
     assert pair.remote._waiting_bytes == 0
     pair.remote.append([update(34)])
 
@@ -197,8 +197,8 @@ def test_the_part_of_a_table_decides_as_the_whole_and_holds_nothing_of_how_to_pu
     assert (packed.number, packed.complete) == (4, False)
     assert found.accounts == whole.accounts
     assert found.account_by_digest.keys() == whole.account_by_digest.keys()
-    assert [(one.name, one.filter, one.drop_late) for one in found.destinations] == [
-        (one.name, one.filter, one.drop_late) for one in whole.destinations
+    assert [(destination.name, destination.filter, destination.drop_late) for destination in found.destinations] == [
+        (destination.name, destination.filter, destination.drop_late) for destination in whole.destinations
     ]
     assert (found.server.limits.max_connections, found.server.limits.max_concurrent_requests) == (3, 2)
     assert found.server.limits.max_connections_per_peer == 2

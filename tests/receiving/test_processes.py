@@ -62,7 +62,7 @@ def assert_in_order(arrivals: Sequence[Arrival]) -> None:
     for mark in dict.fromkeys(arrival.mark for arrival in arrivals if arrival.mark is not None):
         shipments[mark % PACE.shipments].append(mark)
     assert all(marks == sorted(marks) for marks in shipments.values())
-    assert not [one for one in arrivals if b'"late":true' in one.body], "in order, but pushed as late"
+    assert not [arrival for arrival in arrivals if b'"late":true' in arrival.body], "in order, but pushed as late"
 
 
 async def more_accepted(aggregator: Aggregator, count: int) -> None:
@@ -143,7 +143,7 @@ async def test_no_200_is_false_and_no_order_lost_when_processes_are_killed_at_on
             await posting
             await all_arrive(aggregator, sink)
             assert await server.terminate() == 0, server.tail()
-    assert all(len({one.webhook_id for one in found}) == 1 for found in sink.by_mark().values())
+    assert all(len({arrival.webhook_id for arrival in found}) == 1 for found in sink.by_mark().values())
     assert_in_order(sink.arrivals)
 
 
@@ -213,11 +213,11 @@ def receivers_of(server: Server) -> Supervisor:
 async def replaced(server: Server, count: int) -> None:
     """Kill all receiving processes of a server and wait until others take requests."""
     receivers = receivers_of(server)
-    before = {one.pid for one in receivers._running()}
-    for one in receivers._running():
-        one.kill()
+    before = {receiver.pid for receiver in receivers._running()}
+    for receiver in receivers._running():
+        receiver.kill()
     await until(
-        lambda: receivers.count == count and before.isdisjoint({one.pid for one in receivers._running()}),
+        lambda: receivers.count == count and before.isdisjoint({receiver.pid for receiver in receivers._running()}),
         seconds=PATIENCE,
         what="new processes",
     )

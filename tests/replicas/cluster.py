@@ -45,7 +45,7 @@ class Replica:
     async def start(self) -> None:
         """Start a process with the next mark."""
         mark = f"{self.name}.{len(self.incarnations) + 1}"
-        clients = [msgspec.structs.replace(one, secrets={"outbound": mark}) for one in self._clients]
+        clients = [msgspec.structs.replace(client, secrets={"outbound": mark}) for client in self._clients]
         reference = {"dsnSecretRef": {"name": "db", "key": "dsn"}}
         folder = write(self._folder / "resources", clients, {"storage": {"postgres": reference}})
         secret = {
@@ -179,8 +179,8 @@ class Watcher:
     def owned(self, push_config: str, pid: int, since: float, until: float) -> bool:
         """Whether a process was seen to own it at some time between; nothing seen excludes nothing."""
         history = self.history.get(push_config, [])
-        spans = zip(history, [one.since for one in history[1:]] + [float("inf")], strict=True)
-        return any(one.pid == pid and one.since <= until and end >= since for one, end in spans)
+        spans = zip(history, [entry.since for entry in history[1:]] + [float("inf")], strict=True)
+        return any(span.pid == pid and span.since <= until and end >= since for span, end in spans)
 
 
 def by_mark(replicas: Sequence[Replica]) -> dict[str, int]:

@@ -113,8 +113,8 @@ async def test_nothing_is_lost_overtaken_or_sent_by_two_whatever_happens_to_repl
     async with open_sink(client) as sink, contextlib.AsyncExitStack() as stack:
         delivery = {"retry": {"schedule": ["100ms", "500ms"]}, "timeout": f"{TIMEOUT:g}s"}
         clients = [
-            Client(name=f"client-{number}", url=sink.url, aggregator=one, delivery=delivery)
-            for number, one in enumerate(AGGREGATORS)
+            Client(name=f"client-{number}", url=sink.url, aggregator=aggregator, delivery=delivery)
+            for number, aggregator in enumerate(AGGREGATORS)
         ]
         arguments = ("--lease", f"{LEASE:g}s", "--drain-grace", "10s")
         replicas = [Replica(tmp_path, name, dsn, clients, arguments) for name in "abc"[:REPLICAS]]
@@ -136,7 +136,8 @@ async def test_nothing_is_lost_overtaken_or_sent_by_two_whatever_happens_to_repl
             seconds=60,
             what=lambda: (
                 f"{len(feed.accepted.keys() - sink.marks)} of {len(feed.accepted)} accepted are lost: "
-                f"{sorted(feed.accepted.keys() - sink.marks)[:10]}\n" + "\n".join(one.server.tail() for one in replicas)
+                f"{sorted(feed.accepted.keys() - sink.marks)[:10]}\n"
+                + "\n".join(replica.server.tail() for replica in replicas)
             ),
         )
         for replica in replicas:
@@ -144,7 +145,7 @@ async def test_nothing_is_lost_overtaken_or_sent_by_two_whatever_happens_to_repl
         watching.cancel()
     print(  # noqa: T201
         f"{len(feed.accepted)} updates in {feed.tries} posts, {len(sink.arrivals)} arrivals, faults: "
-        + ", ".join(f"{one.who} {one.what} {one.ended_at - one.begun_at:.1f} s" for one in chaos.faults)
+        + ", ".join(f"{fault.who} {fault.what} {fault.ended_at - fault.begun_at:.1f} s" for fault in chaos.faults)
     )
     assert len(feed.accepted) > 200, "the load hardly got through: the test proves nothing"
     _assert_ids(sink)
@@ -154,36 +155,37 @@ async def test_nothing_is_lost_overtaken_or_sent_by_two_whatever_happens_to_repl
 
 
 def _assert_ids(sink: Sink) -> None:
-    ids = {mark: {one.webhook_id for one in arrivals} for mark, arrivals in sink.by_mark().items()}
+    ids = {mark: {arrival.webhook_id for arrival in arrivals} for mark, arrivals in sink.by_mark().items()}
     assert all(len(found) == 1 for found in ids.values()), "an update was pushed under several ids"
     assert len({next(iter(found)) for found in ids.values()}) == len(ids), "two updates share an id"
 
 
 def _assert_order(sink: Sink) -> None:
     shipments: dict[int, list[int]] = defaultdict(list)
-    for mark in dict.fromkeys(one.mark for one in sink.arrivals if one.mark is not None):
+    for mark in dict.fromkeys(arrival.mark for arrival in sink.arrivals if arrival.mark is not None):
         shipments[mark % SHIPMENTS].append(mark)
     for shipment, marks in shipments.items():
         wrong = [pair for pair in itertools.pairwise(marks) if pair[0] > pair[1]]
         assert not wrong, f"shipment {shipment} was pushed out of order: {wrong}\n{_story(sink, wrong[0])}"
-    late = [one.mark for one in sink.arrivals if b'"late":true' in one.body]
+    late = [arrival.mark for arrival in sink.arrivals if b'"late":true' in arrival.body]
     assert not late, f"pushed as late although in order: {late[:10]}"
 
 
 def _assert_owners(sink: Sink, replicas: Sequence[Replica], watcher: Watcher) -> None:
     """Whatever arrives comes from a process that owned its slot a moment ago."""
     pids = by_mark(replicas)
-    for one in sink.arrivals:
-        assert one.mark is not None
-        push_config = f"client-{one.mark % SHIPMENTS % len(AGGREGATORS)}/push"
-        pid = pids[one.headers[HEADER]]
+    for arrival in sink.arrivals:
+        assert arrival.mark is not None
+        push_config = f"client-{arrival.mark % SHIPMENTS % len(AGGREGATORS)}/push"
+        pid = pids[arrival.headers[HEADER]]
         blind = any(
-            gap.begun_at <= one.at and gap.ended_at >= one.at - SINK_LAG and gap.ended_at - gap.begun_at > 1
+            gap.begun_at <= arrival.at and gap.ended_at >= arrival.at - SINK_LAG and gap.ended_at - gap.begun_at > 1
             for gap in watcher.blind
         )
-        assert blind or watcher.owned(push_config, pid, one.at - SINK_LAG, one.at + SINK_LAG), (
-            f"update {one.mark} came at {one.at:.3f} from {one.headers[HEADER]} ({pid}), which had not {push_config}:"
-            f" {[(round(o.since, 3), o.pid) for o in watcher.history[push_config]]}\n{_story(sink, (one.mark,))}"
+        assert blind or watcher.owned(push_config, pid, arrival.at - SINK_LAG, arrival.at + SINK_LAG), (
+            f"update {arrival.mark} came at {arrival.at:.3f} from {arrival.headers[HEADER]} ({pid}),"
+            f" which had not {push_config}:"
+            f" {[(round(o.since, 3), o.pid) for o in watcher.history[push_config]]}\n{_story(sink, (arrival.mark,))}"
         )
 
 
@@ -199,8 +201,8 @@ def _assert_repeats(sink: Sink, client: MoodyClient, faults: Sequence[Fault]) ->
             sender = arrivals[min(index, len(arrivals) - 1)].headers[HEADER].partition(".")[0]
             again = arrivals[index + 1].at
             explained = again - arrivals[index].at >= TIMEOUT or any(
-                one.who in {sender, "database"} and one.begun_at <= again and one.ended_at >= answered_at - LEASE
-                for one in faults
+                fault.who in {sender, "database"} and fault.begun_at <= again and fault.ended_at >= answered_at - LEASE
+                for fault in faults
             )
             assert explained, f"update {mark} was sent again without a reason\n{_story(sink, (mark,))}"
     print(f"{repeated} sent again after an answer that may have been lost")  # noqa: T201
@@ -221,5 +223,7 @@ def _losses(replicas: Sequence[Replica]) -> list[Fault]:
 def _story(sink: Sink, marks: Sequence[int]) -> str:
     """What arrived of these, for the message of a failed test."""
     return "\n".join(
-        f"{one.at:.3f} {one.mark} from {one.headers[HEADER]}" for one in sink.arrivals if one.mark in marks
+        f"{arrival.at:.3f} {arrival.mark} from {arrival.headers[HEADER]}"
+        for arrival in sink.arrivals
+        if arrival.mark in marks
     )

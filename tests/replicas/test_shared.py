@@ -36,18 +36,18 @@ class Pair:
 
     def owner(self, name: str) -> Server:
         """Who sends it."""
-        return next(one for one in self.servers if one._ownership.holds(name))
+        return next(server for server in self.servers if server._ownership.holds(name))
 
     def other(self, name: str) -> Server:
         """Who doesn't."""
-        return next(one for one in self.servers if not one._ownership.holds(name))
+        return next(server for server in self.servers if not server._ownership.holds(name))
 
     async def until_shared(self) -> None:
         """Wait until each PushConfig is sent by one, and each of both sends some."""
         await until(
             lambda: (
-                all(sum(one._ownership.holds(name) for one in self.servers) == 1 for name in self._names)
-                and all(any(one._ownership.holds(name) for name in self._names) for one in self.servers)
+                all(sum(server._ownership.holds(name) for server in self.servers) == 1 for name in self._names)
+                and all(any(server._ownership.holds(name) for name in self._names) for server in self.servers)
             ),
             seconds=30,
             what="the slots are shared",
@@ -55,7 +55,7 @@ class Pair:
 
 
 def routing(dsn: str, *destinations: Destination) -> RoutingTable:
-    names = [one.name for one in destinations]
+    names = [destination.name for destination in destinations]
     accounts = [account(Aggregator.CLICKPOST, "the-key", destinations=names)]
     return table(*accounts, destinations=destinations, storage=Postgres(dsn=dsn))
 
@@ -65,7 +65,7 @@ async def two(folder: Path, dsn: str, *destinations: Destination) -> AsyncIterat
     """Two servers that share the slots already."""
     given = routing(dsn, *destinations)
     async with serving(folder / "a", given, lease=5.0) as first, serving(folder / "b", given, lease=5.0) as second:
-        pair = Pair([first, second], [one.name for one in destinations])
+        pair = Pair([first, second], [destination.name for destination in destinations])
         await pair.until_shared()
         yield pair
 
@@ -101,10 +101,10 @@ async def test_what_any_replica_receives_arrives_once_and_in_order(tmp_path: Pat
         for mark in range(40):
             await post(pair.servers[mark % 2], mark, shipment=7)
         await until(lambda: len(sink.arrivals) >= 240, seconds=30, what=lambda: f"{len(sink.arrivals)} of 240")
-        assert Counter(one.mark for one in sink.arrivals) == dict.fromkeys(range(40), 6)
+        assert Counter(arrival.mark for arrival in sink.arrivals) == dict.fromkeys(range(40), 6)
         by_config: dict[str, list[int | None]] = {}
-        for one in sink.arrivals:
-            by_config.setdefault(one.webhook_id.rpartition("-")[2], []).append(one.mark)
+        for arrival in sink.arrivals:
+            by_config.setdefault(arrival.webhook_id.rpartition("-")[2], []).append(arrival.mark)
         assert set(map(tuple, by_config.values())) == {tuple(range(40))}
 
 
@@ -120,8 +120,8 @@ async def test_each_replica_tells_only_of_what_it_sends_and_is_ready_whatever_th
         told: list[list[str]] = []
 
         async def all_fail() -> bool:
-            texts = [json.loads(await get(one, "/undelivered"))["pushConfigs"] for one in pair.servers]
-            told[:] = [[one["name"] for one in text] for text in texts]
+            texts = [json.loads(await get(server, "/undelivered"))["pushConfigs"] for server in pair.servers]
+            told[:] = [[push_config["name"] for push_config in text] for text in texts]
             return sum(map(len, told)) >= 6
 
         deadline = time.monotonic() + 30
@@ -129,8 +129,10 @@ async def test_each_replica_tells_only_of_what_it_sends_and_is_ready_whatever_th
             assert time.monotonic() < deadline, f"told: {told}"
             await asyncio.sleep(0.05)
         for server, names in zip(pair.servers, told, strict=True):
-            assert names == sorted(one.name for one in several(sink) if server._ownership.holds(one.name))
-            assert [one.push_config for one in server._dispatcher.snapshot()] == names
+            assert names == sorted(
+                destination.name for destination in several(sink) if server._ownership.holds(destination.name)
+            )
+            assert [snapshot.push_config for snapshot in server._dispatcher.snapshot()] == names
             metrics = await get(server, "/metrics")
             assert metrics.count('trackpush_breaker_state{push_config="acme/push-') == 5 * len(names)
             assert "trackpush_slots_held 64.0" in metrics
@@ -145,17 +147,19 @@ async def test_a_rate_limit_holds_for_all_replicas_together_and_gives_a_tenth_at
         destinations = several(sink)
         name = destinations[0].name
         destinations[0] = replace(destinations[0], rate_limit=limit)
-        given = routing(journal_dsn, destinations[0], *(replace(one, suspended=True) for one in destinations[1:]))
+        given = routing(
+            journal_dsn, destinations[0], *(replace(destination, suspended=True) for destination in destinations[1:])
+        )
         async with contextlib.AsyncExitStack() as stack:
-            servers = [await stack.enter_async_context(serving(tmp_path / one, given, lease=5.0)) for one in "ab"]
-            pair = Pair(servers, [one.name for one in destinations])
+            servers = [await stack.enter_async_context(serving(tmp_path / name, given, lease=5.0)) for name in "ab"]
+            pair = Pair(servers, [destination.name for destination in destinations])
             await pair.until_shared()
             for number, server in enumerate(servers):
                 await post(server, *range(100 * number, 100 * number + 40))
             await until(lambda: len(sink.arrivals) >= 30, seconds=30, what="some arrived")
             pair.owner(name)._ownership.drain()
             await until(lambda: len(sink.arrivals) >= 80, seconds=30, what=lambda: f"{len(sink.arrivals)} of 80")
-        times = [one.at for one in sink.arrivals]
+        times = [arrival.at for arrival in sink.arrivals]
         burst = 2
         for first, last in itertools.combinations(range(len(times)), 2):
             allowed = limit.requests * (times[last] - times[first] + 0.25) + 2 * burst + 1
@@ -180,14 +184,16 @@ async def test_a_failing_endpoint_is_probed_by_one_replica_alone(
     never_again = Retry(schedule=(3600.0,), max_age=72 * 3600.0, jitter=0.0)
     async with open_sink(down) as sink:
         destinations = several(sink, retry=never_again)
-        destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
+        destinations[1:] = [replace(destination, suspended=True) for destination in destinations[1:]]
         async with two(tmp_path, journal_dsn, *destinations) as pair:
             owner = pair.owner(destinations[0].name)
             for number, server in enumerate(pair.servers):
                 await post(server, *range(100 * number, 100 * number + 20))
             await until(lambda: len(owner._dispatcher.troubles()) == 1, seconds=30, what="the breaker is open")
             await until(
-                lambda: all(one.in_flight == 0 for one in owner._dispatcher.snapshot()), seconds=30, what="a pause"
+                lambda: all(snapshot.in_flight == 0 for snapshot in owner._dispatcher.snapshot()),
+                seconds=30,
+                what="a pause",
             )
             opened.set()
             before = len(sink.arrivals)
@@ -202,7 +208,7 @@ async def test_a_token_is_asked_for_once_by_whoever_sends(tmp_path: Path, journa
         destinations = several(sink)
         name = destinations[0].name
         destinations[0] = replace(destinations[0], oauth2=authority.credentials)
-        destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
+        destinations[1:] = [replace(destination, suspended=True) for destination in destinations[1:]]
         async with two(tmp_path, journal_dsn, *destinations) as pair:
             for number, server in enumerate(pair.servers):
                 await post(server, *range(100 * number, 100 * number + 10))
@@ -221,7 +227,7 @@ async def test_a_replay_or_an_erasure_asked_of_one_replica_reaches_the_one_that_
 ) -> None:
     async with open_sink() as sink:
         destinations = several(sink)
-        destinations[1:] = [replace(one, suspended=True) for one in destinations[1:]]
+        destinations[1:] = [replace(destination, suspended=True) for destination in destinations[1:]]
         async with two(tmp_path, journal_dsn, *destinations) as pair:
             name = destinations[0].name
             owner, other = pair.owner(name), pair.other(name)
@@ -242,7 +248,10 @@ async def test_a_replay_or_an_erasure_asked_of_one_replica_reaches_the_one_that_
                 ) as answer:
                     assert answer.status == 202, await answer.text()
             await until(
-                lambda: [one.in_memory for one in owner._dispatcher.snapshot() if one.push_config == name] == [1],
+                lambda: (
+                    [snapshot.in_memory for snapshot in owner._dispatcher.snapshot() if snapshot.push_config == name]
+                    == [1]
+                ),
                 seconds=30,
                 what=lambda: f"one is forgotten: {owner._dispatcher.snapshot()}",
             )

@@ -133,7 +133,9 @@ async def test_oauth2_over_tls_with_a_private_ca_and_a_secret_that_is_changed_wh
                 write(folder, [msgspec.structs.replace(client, secrets=secrets)])
 
                 def taken() -> set[int | None]:
-                    return {one.mark for one in sink.arrivals if authority.takes(one.headers["authorization"])}
+                    return {
+                        arrival.mark for arrival in sink.arrivals if authority.takes(arrival.headers["authorization"])
+                    }
 
                 await until(lambda: taken() == set(range(20, 30)), seconds=10, what="all, with the new secret")
                 assert "acme/push" not in await troubles(server)

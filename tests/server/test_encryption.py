@@ -36,7 +36,7 @@ REFS = {"keys": [{"secretKeyRef": {"name": "own", "key": "one"}}]}
 
 
 def files_with(folder: Path, text: bytes) -> list[str]:
-    return [one.name for one in sorted(folder.iterdir()) if text in one.read_bytes()]
+    return [path.name for path in sorted(folder.iterdir()) if text in path.read_bytes()]
 
 
 def resources(folder: Path, client: Client, *, encrypted: bool, key: bytes = NEW) -> Path:
@@ -77,7 +77,7 @@ async def test_no_file_holds_a_body_after_load_and_kill_and_all_is_pushed_after(
             await until(lambda: sink.marks == set(range(MANY)), seconds=60, what=lambda: f"{len(sink.marks)} arrived")
             assert await server.terminate() == 0, server.tail()
             assert bool(files_with(data, PLACE)) is not encrypted
-    assert all(PLACE in one.body for one in sink.arrivals), "the client gets all of it"
+    assert all(PLACE in arrival.body for arrival in sink.arrivals), "the client gets all of it"
     text = base64.b64encode(NEW).decode()
     assert not any(text in str(line) for line in server.log)
 
@@ -113,7 +113,9 @@ class Rig(NamedTuple):
         """Take these keys, and wait until they are taken."""
         encryption = Encryption(keys=keys, decrypt_only=decrypt_only) if keys else None
         settings = msgspec.structs.replace(self.base.server, encryption=encryption)
-        destinations = [msgspec.structs.replace(one, suspended=suspended) for one in self.base.destinations]
+        destinations = [
+            msgspec.structs.replace(destination, suspended=suspended) for destination in self.base.destinations
+        ]
         changed = msgspec.structs.replace(self.base, server=settings, destinations=tuple(destinations))
         self.source.loaded = Loaded(table=changed)
 
@@ -147,9 +149,9 @@ class Rig(NamedTuple):
     async def arrived(self, *marks: int) -> None:
         """Wait until exactly these have come, in any order."""
         await until(
-            lambda: sorted(one.mark or 0 for one in self.sink.arrivals) == sorted(marks),
+            lambda: sorted(arrival.mark or 0 for arrival in self.sink.arrivals) == sorted(marks),
             seconds=30,
-            what=lambda: str([one.mark for one in self.sink.arrivals]),
+            what=lambda: str([arrival.mark for arrival in self.sink.arrivals]),
         )
 
     async def reseal(self) -> dict[str, Any]:
@@ -183,7 +185,7 @@ async def test_encryption_is_turned_on_over_a_full_journal_and_a_reseal_leaves_n
     await rig.arrived(*range(1, 80))
     await rig.job("/api/v1/replays", {"client": "acme", "states": ["delivered"]})
     await until(lambda: len(rig.sink.arrivals) == 158, seconds=30, what="what was sealed anew")
-    assert all(PLACE in one.body for one in rig.sink.arrivals)
+    assert all(PLACE in arrival.body for arrival in rig.sink.arrivals)
 
 
 async def test_a_key_is_rotated_with_overlap_and_the_old_one_is_needed_no_more_after_a_reseal(rig: Rig) -> None:
@@ -221,7 +223,7 @@ async def test_a_push_whose_key_is_gone_waits_and_says_so_while_other_shipments_
     await eventually(lambda: told(rig.data, reason, 3))
     await rig.use(NEW, OLD)
     await rig.arrived(1, 2, 3, 4, 5, 6, 7, 8)
-    of_seven = [one.mark for one in rig.sink.arrivals if one.mark in {2, 5, 7}]
+    of_seven = [arrival.mark for arrival in rig.sink.arrivals if arrival.mark in {2, 5, 7}]
     assert of_seven == [2, 5, 7], "in order, though the first one had to wait"
 
 
@@ -231,7 +233,7 @@ async def told(data: Path, reason: str, count: int) -> bool:
     def look() -> int:
         with JournalReader(data) as reader:
             rows = reader.list_pushes(PushQuery(state=PushState.PENDING)).rows
-        return sum(one.error == reason for one in rows)
+        return sum(row.error == reason for row in rows)
 
     return await asyncio.to_thread(look) == count
 
@@ -244,4 +246,4 @@ async def test_encryption_is_left_in_clear_steps(rig: Rig) -> None:
     assert (await rig.reseal())["resealed"] == 2
     await rig.use()
     await rig.arrived(1, 2, 3)
-    assert all(PLACE in one.body for one in rig.sink.arrivals)
+    assert all(PLACE in arrival.body for arrival in rig.sink.arrivals)

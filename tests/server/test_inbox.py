@@ -114,8 +114,8 @@ async def test_a_body_that_names_no_shipment_is_kept_before_its_200_and_is_there
         rig = Rig(server, session)
         assert await rig.kept() == [RETURN_EVENT, WRAPPED]
         found = await rig.ask("/inbox")
-        assert [one["account"] for one in found["bodies"]] == ["acme/shiprocket", "acme/clickpost"]
-        assert [(one["account"], one["bodies"]) for one in found["accounts"]] == [
+        assert [body["account"] for body in found["bodies"]] == ["acme/shiprocket", "acme/clickpost"]
+        assert [(account["account"], account["bodies"]) for account in found["accounts"]] == [
             ("acme/clickpost", 1),
             ("acme/shiprocket", 1),
         ]
@@ -287,7 +287,7 @@ async def test_a_flood_of_one_client_drops_its_own_bodies_and_is_told(
         rig = Rig(server, session)
         await rig.post(RETURN_EVENT, "st")
         await asyncio.gather(*(rig.post(b'{"n": %d}' % number) for number in range(40)))
-        counts = {one["account"]: one["bodies"] for one in (await rig.ask("/inbox"))["accounts"]}
+        counts = {account["account"]: account["bodies"] for account in (await rig.ask("/inbox"))["accounts"]}
         assert counts == {"acme/clickpost": 5, "acme/shiprocket": 1}
         async with session.get(f"http://{server.admin_address}/metrics") as answer:
             assert "trackpush_inbox_dropped_total 35.0" in await answer.text()
@@ -314,7 +314,7 @@ async def test_a_retry_pushes_what_is_recognised_now_and_empties_the_inbox(
             )  # only now: the current one counts
             await until(lambda: bool(_destinations(server)), seconds=30, what="the new table")
             view = await rig.retry(all=True)
-            assert [(one.id, one.result, one.accepted) for one in view.results] == [
+            assert [(result.id, result.result, result.accepted) for result in view.results] == [
                 (wrapped["id"], "recognised", 1),
                 (unknown["id"], "still unrecognised", 0),
             ]
@@ -324,7 +324,7 @@ async def test_a_retry_pushes_what_is_recognised_now_and_empties_the_inbox(
             assert (push["shipment"]["awb"], push["status"]["code"]) == ("7020", "DELIVERED")
             assert push["receivedAt"] == wrapped["receivedAt"]
             again = await rig.retry(ids=(wrapped["id"],))
-            assert [one.result for one in again.results] == ["gone"]
+            assert [result.result for result in again.results] == ["gone"]
 
 
 @pytest.mark.usefixtures("reads_wrapped")
@@ -363,7 +363,7 @@ async def test_a_retry_that_was_cut_between_storing_and_deleting_stores_nothing_
             before.setitem(registry._READERS, Aggregator.CLICKPOST, clickpost.updates)
             await rig.post(WRAPPED)
             await rig.post(timeless)
-        for path in [f"/inbox/{one['id']}" for one in (await rig.ask("/inbox"))["bodies"]]:
+        for path in [f"/inbox/{body['id']}" for body in (await rig.ask("/inbox"))["bodies"]]:
             with monkeypatch.context() as cut:
                 cut.setattr(server._journal, "forget_unrecognised", killed)
                 view = server._retries.start(InboxRetryRequest(ids=(path.rpartition("/")[2],)))
@@ -426,11 +426,11 @@ async def test_the_role_view_sees_the_shape_of_a_body_and_no_value(
         rig = Rig(server, session)
         await rig.post(WRAPPED)
         await rig.post(b'{"name": "Rahul \xe9"}')
-        for one in (await rig.ask("/inbox", token=VIEW))["bodies"]:
-            seen = await rig.ask(f"/inbox/{one['id']}", token=VIEW)
+        for body in (await rig.ask("/inbox", token=VIEW))["bodies"]:
+            seen = await rig.ask(f"/inbox/{body['id']}", token=VIEW)
             assert (seen["masked"], seen["bodyBase64"]) == (True, None)
             assert not {"7020", "Rahul"} & set(json.dumps(seen).replace('"', " ").split())
-            plain = await rig.ask(f"/inbox/{one['id']}")
+            plain = await rig.ask(f"/inbox/{body['id']}")
             assert (plain["masked"], plain["body"] is not None) == (False, True)
 
 

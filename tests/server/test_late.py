@@ -19,16 +19,16 @@ async def test_a_late_update_is_marked_or_dropped_and_counted_per_shipment_also_
             Client(name="drops", url=dropping.url, delivery={"lateUpdates": "Drop"}),
         ]
         server = await stack.enter_async_context(running(write(tmp_path / "resources", clients), tmp_path / "data"))
-        posting = [await stack.enter_async_context(open_aggregator(server.url, one)) for one in clients]
-        for one in posting:
-            await one.post(1, shipment=1, second=100)
+        posting = [await stack.enter_async_context(open_aggregator(server.url, client)) for client in clients]
+        for aggregator in posting:
+            await aggregator.post(1, shipment=1, second=100)
         await until(lambda: marking.marks == dropping.marks == {1}, seconds=30, what="the newer one")
         await server.kill()
         await server.start()
-        for one in posting:
-            await one.post(2, shipment=1, second=50)
-            await one.post(3, shipment=2, second=50)
-            await one.post(4, shipment=1, second=150)
+        for aggregator in posting:
+            await aggregator.post(2, shipment=1, second=50)
+            await aggregator.post(3, shipment=2, second=50)
+            await aggregator.post(4, shipment=1, second=150)
         await until(lambda: marking.marks == {1, 2, 3, 4}, seconds=30, what=lambda: str(marking.marks))
         await until(lambda: dropping.marks == {1, 3, 4}, seconds=30, what=lambda: str(dropping.marks))
         late = {mark: json.loads(found[0].body)["late"] for mark, found in marking.by_mark().items()}

@@ -130,7 +130,7 @@ def test_a_limit_of_the_kernel_is_logged_once_and_the_folder_is_polled(
         answers = [asked.may_have_changed() for _ in range(5)]
 
     assert answers == [True] * 5
-    assert [one["event"] for one in logs] == ["resources_polled"]
+    assert [log["event"] for log in logs] == ["resources_polled"]
     assert "fs.inotify.max_user_watches" in logs[0]["reason"]
 
 
@@ -148,7 +148,7 @@ def test_a_limit_that_is_reached_later_is_logged_and_the_folder_is_polled(
         answers = [asked.may_have_changed() for _ in range(5)]
 
     assert answers == [True] * 5
-    assert [one["event"] for one in logs] == ["resources_polled"]
+    assert [log["event"] for log in logs] == ["resources_polled"]
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,12 @@ def folder(tmp_path: Path) -> Path:
 
 def urls(loaded: Loaded) -> dict[str, str]:
     assert loaded.table is not None
-    return {one.name: one.url for one in loaded.table.destinations}
+    return {destination.name: destination.url for destination in loaded.table.destinations}
 
 
 def keys(loaded: Loaded) -> set[str]:
     assert loaded.table is not None
-    return {digest for one in loaded.table.accounts for digest in one.key_digests}
+    return {digest for account in loaded.table.accounts for digest in account.key_digests}
 
 
 ACME, ZEN = digest_key("key-of-acme-clickpost"), digest_key("key-of-zen-clickpost")
@@ -187,8 +187,8 @@ def test_what_is_no_readable_file_is_reported_by_check_and_serve_and_holds_up_no
 
     loaded = source.load()
     assert urls(loaded) == {"acme/oms": "http://127.0.0.1:8001/hook", "zen/oms": "http://127.0.0.1:8002/new"}
-    assert any(one.startswith(says) for one in (*loaded.problems, *loaded.warnings)), loaded
-    assert any(str(one).startswith(says) for one in compile_all(folder, server=None).problems)
+    assert any(problem.startswith(says) for problem in (*loaded.problems, *loaded.warnings)), loaded
+    assert any(str(problem).startswith(says) for problem in compile_all(folder, server=None).problems)
     assert source.fingerprint() == source.fingerprint()
 
 
@@ -268,13 +268,13 @@ def test_a_client_that_is_lost_is_served_until_it_has_been_lost_for_a_few_second
 
     held = source.load()
     assert urls(held)["acme/oms"] == "http://127.0.0.1:8001/hook"
-    assert any("acme.yaml: warning: PushConfig acme/oms: is gone; after 5 s" in one for one in held.warnings)
+    assert any("acme.yaml: warning: PushConfig acme/oms: is gone; after 5 s" in warning for warning in held.warnings)
     before = source.fingerprint()
     clock.now += GRACE
     assert source.fingerprint() != before, "the watcher has to look again"
     given_up = source.load()
     assert "acme/oms" not in urls(given_up)
-    assert not any("is gone" in one for one in given_up.warnings)
+    assert not any("is gone" in warning for warning in given_up.warnings)
     assert urls(given_up)["zen/oms"]
     file.write_text(client("acme"))
     assert keys(source.load()) >= {ACME, ZEN}
@@ -329,7 +329,7 @@ def test_a_key_of_a_broken_client_that_another_takes_over_belongs_to_the_other(f
     (folder / "zen.yaml").write_text(client("zen", key="key-of-acme-clickpost"))
     loaded = source.load()
     assert loaded.table is not None
-    assert [one.name for one in loaded.table.accounts if ACME in one.key_digests] == ["zen/clickpost"]
+    assert [account.name for account in loaded.table.accounts if ACME in account.key_digests] == ["zen/clickpost"]
 
 
 @pytest.mark.parametrize("what", ["syntax", "spec", "number"])
@@ -395,7 +395,7 @@ async def test_a_file_that_is_empty_while_it_is_saved_drops_nobody(folder: Path)
         assert isinstance(report, Report)
         assert report.problems == ()
         assert list(report.files) == ["acme.yaml", "server.yaml", "zen.yaml"]
-        assert all(len(one.destinations) == 2 for one in taken)
+        assert all(len(table.destinations) == 2 for table in taken)
 
 
 async def test_a_lost_file_is_given_up_without_another_change(folder: Path) -> None:

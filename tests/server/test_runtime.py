@@ -23,11 +23,11 @@ def test_what_is_made_in_the_block_is_left_out_of_later_collections_if_it_is_muc
     few = gc.get_freeze_count()
     with uncollected():
         assert not gc.isenabled()
-        little = [[one] for one in range(100)]
+        little = [[number] for number in range(100)]
     assert gc.isenabled()
     assert gc.get_freeze_count() <= few
     with uncollected():
-        much = [[one] for one in range(50_000)]
+        much = [[number] for number in range(50_000)]
     assert gc.get_freeze_count() > few + len(much) // 2 > few + len(little)
 
 

@@ -53,11 +53,11 @@ class Collector:
     def of(self, name: str, **attributes: Any) -> list[SpanSeen]:
         """Spans with this name and these attributes (dots as ``__``)."""
         wanted = {key.replace("__", "."): value for key, value in attributes.items()}
-        return [one for one in self.spans if one.name == name and wanted.items() <= one.attributes.items()]
+        return [span for span in self.spans if span.name == name and wanted.items() <= span.attributes.items()]
 
     async def has(self, name: str, count: int, **attributes: Any) -> list[SpanSeen]:
         """Wait for so many of them."""
-        names = lambda: str([(one.name, one.attributes) for one in self.spans])  # noqa: E731  said when it fails
+        names = lambda: str([(span.name, span.attributes) for span in self.spans])  # noqa: E731  said when it fails
         await until(lambda: len(self.of(name, **attributes)) >= count, seconds=60, what=names)
         return self.of(name, **attributes)
 
@@ -86,7 +86,7 @@ def _span(span: dict[str, Any], resource: dict[str, Any]) -> SpanSeen:
 
 
 def _attributes(holder: dict[str, Any]) -> dict[str, Any]:
-    return {one["key"]: _value(one["value"]) for one in holder.get("attributes", ())}
+    return {attribute["key"]: _value(attribute["value"]) for attribute in holder.get("attributes", ())}
 
 
 def _value(value: dict[str, Any]) -> Any:

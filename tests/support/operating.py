@@ -99,7 +99,7 @@ class Client:
 
     async def events(self, namespace: str) -> list[tuple[str, str]]:
         """Type and reason of all Events."""
-        return [(one["type"], one["reason"]) for one in await self.objects(EVENTS, namespace)]
+        return [(event["type"], event["reason"]) for event in await self.objects(EVENTS, namespace)]
 
     async def shards(self, namespace: str, server: str) -> dict[str, Shard]:
         """What the pods would mount."""
@@ -113,14 +113,14 @@ class Client:
         body = await self.get(kind, namespace, name) or {}
         generation = (body.get("metadata") or {}).get("generation")
         conditions = (body.get("status") or {}).get("conditions") or []
-        current = [one for one in conditions if one["observedGeneration"] == generation]
-        return {one["type"]: f"{one['status']} {one['reason']}" for one in current}
+        current = [condition for condition in conditions if condition["observedGeneration"] == generation]
+        return {condition["type"]: f"{condition['status']} {condition['reason']}" for condition in current}
 
     async def message(self, kind: str, namespace: str, name: str, condition: str) -> str:
         """A condition's message."""
         body = await self.get(kind, namespace, name) or {}
         conditions = (body.get("status") or {}).get("conditions") or []
-        return next((one["message"] for one in conditions if one["type"] == condition), "")
+        return next((entry["message"] for entry in conditions if entry["type"] == condition), "")
 
     async def until(self, check: Callable[[], Awaitable[Any]], wanted: Any, *, seconds: float = PATIENCE) -> None:
         """Wait until the check gives what is wanted (a dict may give more)."""

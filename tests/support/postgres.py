@@ -101,7 +101,7 @@ class Server:
         if not made:
             self.create()
         options = {**self.settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}
-        flags = [one for name, value in options.items() for one in ("-c", f"{name}={value}")]
+        flags = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._inside, *unprivileged(), str(self._bin / "postgres"), "-D", str(self.data), *flags],

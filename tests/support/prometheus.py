@@ -57,7 +57,7 @@ class Prometheus:
 
     def forget(self, address: str) -> None:
         """Scrape it no longer."""
-        self._targets = [one for one in self._targets if address not in one["targets"]]
+        self._targets = [target for target in self._targets if address not in target["targets"]]
         self._write_targets()
 
     async def get(self, path: str, **parameters: str) -> Any:
@@ -75,7 +75,7 @@ class Prometheus:
         except (aiohttp.ClientError, ValueError):
             return []  # it is starting
         wanted = {"alertname": alert, **labels}.items()
-        return [one for one in found if one["state"] == "firing" and wanted <= one["labels"].items()]
+        return [alert for alert in found if alert["state"] == "firing" and wanted <= alert["labels"].items()]
 
     async def until_firing(self, alert: str, *, seconds: float = 90.0, **labels: str) -> dict[str, Any]:
         """Wait until it fires; the alert."""

@@ -77,7 +77,7 @@ def table(
             egress=Egress(https_only=False, allowed_cidrs=("127.0.0.0/8",)),
             storage=storage,
         ),
-        accounts=accounts or tuple(account(one, f"right-key-of-{one.slug}") for one in Aggregator),
+        accounts=accounts or tuple(account(aggregator, f"right-key-of-{aggregator.slug}") for aggregator in Aggregator),
         destinations=tuple(destinations),
     )
 

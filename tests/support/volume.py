@@ -41,7 +41,7 @@ class Volume:
 def written(table: RoutingTable, revision: str = "1") -> dict[str, bytes]:
     """The files of a table; the revision of shard 17 is ``17-<revision>``."""
     return {
-        name: shards.encode(replace(one, revision=f"{name}-{revision}")) for name, one in shards.split(table).items()
+        name: shards.encode(replace(part, revision=f"{name}-{revision}")) for name, part in shards.split(table).items()
     }
 
 

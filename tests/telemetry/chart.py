@@ -39,11 +39,11 @@ def dashboard(helm: Path) -> dict[str, Any]:
 def expressions(board: dict[str, Any]) -> list[str]:
     """All that the dashboard's panels and variables ask Prometheus for."""
     asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
-    return asked + [one["definition"] for one in board["templating"]["list"] if one["type"] == "query"]
+    return asked + [variable["definition"] for variable in board["templating"]["list"] if variable["type"] == "query"]
 
 
 def _made(helm: Path, values: dict[str, Any], kind: str) -> dict[str, Any]:
     command = [str(helm), "template", "trackpush", str(ROOT / "helm/trackpush"), "-n", "trackpush", "-f", "-"]
     done = subprocess.run(command, input=yaml.safe_dump(values), capture_output=True, text=True, check=True, timeout=60)
-    (made,) = (one for one in yaml.safe_load_all(done.stdout) if one and one["kind"] == kind)
+    (made,) = (document for document in yaml.safe_load_all(done.stdout) if document and document["kind"] == kind)
     return dict(made)

@@ -308,10 +308,12 @@ async def test_prometheus_answers_all_that_dashboard_and_pages_ask_for(
         async with asyncio.timeout(60):
             while not (await prometheus.get("query", query=requests))["result"]:
                 await aggregator.post(len(aggregator.posts))
-        asked = [one for one in expressions(dashboard(helm)) if not one.startswith("label_values")]
+        asked = [expression for expression in expressions(dashboard(helm)) if not expression.startswith("label_values")]
         asked += [line for page in ALERTS.values() for line in _promql(page)]
-        answers = {one: await prometheus.get("query", query=_without_variables(one)) for one in asked}
-        shown = [one for one, answer in answers.items() if answer["result"]]
+        answers = {
+            expression: await prometheus.get("query", query=_without_variables(expression)) for expression in asked
+        }
+        shown = [expression for expression, answer in answers.items() if answer["result"]]
         assert len(shown) > len(answers) / 2, "of a server alone: more than half has values"
 
 

@@ -70,8 +70,8 @@ def documented(section: str) -> dict[str, tuple[str, frozenset[str], str]]:
 
 def assert_documented(text: str, section: str) -> None:
     told = documented(section)
-    families = [one for one in text_string_to_metric_families(text) if not one.name.startswith(_COMMON)]
-    names = {f"{one.name}_total" if one.type == "counter" else one.name: one for one in families}
+    families = [family for family in text_string_to_metric_families(text) if not family.name.startswith(_COMMON)]
+    names = {f"{family.name}_total" if family.type == "counter" else family.name: family for family in families}
     assert sorted(names) == sorted(told)
     for name, family in names.items():
         kind, labels, meaning = told[name]

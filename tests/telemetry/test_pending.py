@@ -33,7 +33,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 
 def counted(backlog: Pending) -> list[int]:
-    return [one.count for one in backlog.counts]
+    return [count.count for count in backlog.counts]
 
 
 async def settled(backlog: Pending) -> None:

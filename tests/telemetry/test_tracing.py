@@ -82,14 +82,14 @@ async def test_a_trace_goes_from_the_aggregator_through_a_restart_to_each_attemp
     (receipt,) = collector.of("receive")
     assert (receipt.trace_id, receipt.parent_id, receipt.kind, receipt.failed) == (TRACE, PARENT, "server", False)
     pushes = collector.of("push")
-    assert {one.trace_id for one in pushes} == {TRACE}
-    assert {one.parent_id for one in pushes} == {receipt.span_id}
-    assert {one.kind for one in pushes} == {"client"}
-    assert [one.failed for one in pushes] == [one.attributes["http.response.status_code"] == 503 for one in pushes]
+    assert {push.trace_id for push in pushes} == {TRACE}
+    assert {push.parent_id for push in pushes} == {receipt.span_id}
+    assert {push.kind for push in pushes} == {"client"}
+    assert [push.failed for push in pushes] == [push.attributes["http.response.status_code"] == 503 for push in pushes]
     assert delivered.attributes["trackpush.push_config"] == "acme/push"
     assert delivered.attributes["http.request.resend_count"] >= 1
     told = {arrival.headers["traceparent"] for arrival in sink.arrivals}
-    assert {f"00-{TRACE}-{one.span_id}-01" for one in pushes} <= told
+    assert {f"00-{TRACE}-{push.span_id}-01" for push in pushes} <= told
     assert receipt.resource["service.name"] == "trackpush"
 
 
@@ -117,7 +117,7 @@ async def test_requests_without_a_known_key_make_no_spans(tmp_path: Path, collec
             assert await post(server, client, 2) == 200
             await collector.has("push", 1)
             assert await server.terminate() == 0
-    assert [one.name for one in collector.spans if one.trace_id == TRACE] == []
+    assert [span.name for span in collector.spans if span.trace_id == TRACE] == []
 
 
 async def test_a_sampled_flag_of_the_aggregator_makes_no_more_traces_than_the_share(
@@ -145,7 +145,7 @@ async def test_a_trace_that_the_aggregator_does_not_record_is_not_recorded_here(
             assert await post(server, client, 2, traceparent="nonsense") == 200
             await until(lambda: sink.marks == {1, 2}, seconds=30, what="the pushes")
             assert await server.terminate() == 0
-    assert TRACE not in {one.trace_id for one in collector.spans}
+    assert TRACE not in {span.trace_id for span in collector.spans}
     assert len(collector.of("receive")) == 1, "what is no traceparent begins a trace of ours"
 
 

@@ -92,7 +92,7 @@ class ControlPlane:
         """What a user's requests came to, until now."""
         lines = (self.folder / "audit.log").read_text().splitlines()
         events = [json.loads(line) for line in lines if user in line]
-        return [one for one in events if one["user"]["username"] == user]
+        return [event for event in events if event["user"]["username"] == user]
 
     def start_api_server(self) -> None:
         """Start the API server (again) on the same port and data."""

@@ -51,8 +51,8 @@ class Identities:
         parts = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
         if group is not None:
             parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group))
-        others: list[x509.GeneralName] = [x509.DNSName(one) for one in names]
-        others += [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
+        others: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+        others += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         builder = _builder(x509.Name(parts), self._ca.subject, key.public_key()).add_extension(
             x509.ExtendedKeyUsage(_USES), critical=False
         )

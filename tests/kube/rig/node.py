@@ -103,8 +103,8 @@ class Node:
 
     def kill_pod(self, namespace: str, name: str) -> None:
         """SIGKILL all processes of a pod's containers, without a word to the kubelet: it starts them again."""
-        for one in self.plane.get("pod", name, "-n", namespace)["status"]["containerStatuses"]:
-            self._ctr("tasks", "kill", "--all", "-s", "KILL", one["containerID"].rpartition("/")[2])
+        for status in self.plane.get("pod", name, "-n", namespace)["status"]["containerStatuses"]:
+            self._ctr("tasks", "kill", "--all", "-s", "KILL", status["containerID"].rpartition("/")[2])
 
     def run(self, *command: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the node's network, with ``KUBECONFIG`` set."""
@@ -202,9 +202,9 @@ class Node:
 
     def _unmount(self) -> None:
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        ours = sorted((one for one in mounts if one.startswith(f"{self.folder}/")), reverse=True)
-        for one in ours:
-            subprocess.run(["umount", "-l", one], check=False, capture_output=True)
+        ours = sorted((mount for mount in mounts if mount.startswith(f"{self.folder}/")), reverse=True)
+        for path in ours:
+            subprocess.run(["umount", "-l", path], check=False, capture_output=True)
 
 
 def _run(*command: str) -> None:
