@@ -11,7 +11,7 @@ FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgre
 PROCESSES ?= 4
 IMAGE ?=
 
-.PHONY: long fuzz help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
+.PHONY: long help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -38,11 +38,8 @@ test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PRO
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=10 --ignore=tests/node \
 		-m "not long" $(ARGS)
 
-long: $(READY) kube ## the tests that take a minute each: chaos, alerts, clients in four languages, two versions on one schema
+long: $(READY) kube ## the tests that take a minute each, and a million fuzzed bodies for each aggregator (TRACKPUSH_FUZZ=100000 fewer)
 	$(BIN)/python -m pytest --durations=10 --timeout=600 -m long --ignore=tests/node $(addprefix --ignore=,$(FAULTS))
-
-fuzz: $(READY) ## a million made-up bodies for each aggregator, more than CI takes the time for (TRACKPUSH_SEED=7 again)
-	TRACKPUSH_FUZZ=1000000 $(BIN)/python -m pytest --timeout=3600 -m long tests/fuzz
 
 faults: $(READY) kube ## all fault tests, the long ones too (needs root)
 	$(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)

@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+from functools import lru_cache
 from itertools import pairwise
+from typing import TypeVar
 
 import msgspec
 
@@ -22,6 +24,7 @@ from trackpush_api.status_names import objection_to_filter, objections_to_expres
 from trackpush_api.url_checks import rules_of, url_problems
 from trackpush_api.vocabulary import Aggregator, Direction
 
+T = TypeVar("T", Filter, CompiledRetry)
 _MOST_TIMEOUT = 120.0
 _SIGNING_BYTES = (24, 64)
 _MOST_STEPS = 32
@@ -59,9 +62,9 @@ def _compile(resource: Resource, spec: PushConfigSpec, secrets: Secrets, egress:
         tls=_tls(spec, resolver),
         signing=_signing(resource, spec, resolver, problems),
         payload_format=spec.payload.format,
-        filter=_filter(spec),
+        filter=_same(_filter(spec)),
         timeout=seconds(spec.delivery.timeout),
-        retry=_retry(spec.delivery.retry),
+        retry=_same(_retry(spec.delivery.retry)),
         max_concurrency=spec.delivery.max_concurrency,
         rate_limit=_rate(spec),
         ordered=spec.delivery.ordering == "PerShipment",
@@ -207,6 +210,12 @@ def _retry(retry: Retry) -> CompiledRetry:
     steps = [min(seconds(retry.backoff.initial) * float(retry.backoff.factor) ** n, most) for n in range(_MOST_STEPS)]
     schedule = [steps[0], *(later for earlier, later in pairwise(steps) if later != earlier)]
     return CompiledRetry(schedule=tuple(schedule), max_age=max_age)
+
+
+@lru_cache(maxsize=1024)
+def _same(part: T) -> T:
+    """One object for equal parts, to save memory: most destinations have the same filter and retries."""
+    return part
 
 
 def _rate(spec: PushConfigSpec) -> RateLimit | None:

@@ -6,7 +6,9 @@ the changed ones again. `join` puts the files together and finds what is defined
 
 import base64
 import binascii
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +34,8 @@ _MOST_SECRET_BYTES = 1024 * 1024
 _DATA_KEY_CHARACTERS = frozenset("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _MOST_DATA_KEY = 253
 
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
+"""One object: an empty dictionary for each of thousands of resources would take memory."""
 Identity = tuple[str, str, str]
 """Kind, namespace, name."""
 
@@ -43,7 +47,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     namespace: str
     name: str
     spec: ApiModel | None
-    labels: dict[str, str] = {}
+    labels: Mapping[str, str] = NO_LABELS
     order: str = ""
     """Of `age_order`: the older of two is the smaller."""
     file: str | None = None
@@ -89,7 +93,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     name: str
     values: dict[str, str | None]
-    labels: dict[str, str] = {}
+    labels: Mapping[str, str] = NO_LABELS
     lacks_label: str | None = None
     """``name: value`` of a label without which it may not be read."""
     too_large: int | None = None
@@ -99,9 +103,15 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 class Defined(msgspec.Struct, frozen=True, kw_only=True):
     """One resource or Secret of a file."""
 
-    identity: Identity
     line: int
     content: Resource | Secret
+
+    @property
+    def identity(self) -> Identity:
+        """What only one resource or Secret of a folder may have."""
+        content = self.content
+        kind = content.kind if isinstance(content, Resource) else "Secret"
+        return kind, content.namespace, content.name
 
 
 class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,9 +166,10 @@ def join(files: Iterable[ReadFile]) -> Parsed:
     for read in files:
         problems.extend(read.problems)
         for resource in read.defined:
-            kind, namespace, name = resource.identity
-            first = places.setdefault(resource.identity, f"{read.file}:{resource.line}")
-            if first != f"{read.file}:{resource.line}":
+            identity = kind, namespace, name = resource.identity
+            place = f"{read.file}:{resource.line}"
+            first = places.setdefault(identity, place)
+            if first != place:
                 message = f"is defined twice, first at {first}; remove one"
                 problems.append(
                     Problem(resource=f"{kind} {namespace}/{name}", message=message, file=read.file, line=resource.line)
@@ -224,13 +235,11 @@ class _Reader:
             self._note(title, field, message, line_of(node, field) or line)
         content: Resource | Secret
         if kind == "Secret":
-            given = metadata.get("labels")
-            labels = {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
             values = self._values(title, node, document)
-            content = Secret(namespace=namespace, name=name, values=values, labels=labels)
+            content = Secret(namespace=namespace, name=name, values=values, labels=_labels(metadata))
         else:
             content = self._resource(kind, namespace, name, node, document)
-        self.defined.append(Defined(identity=(kind, namespace, name), line=line, content=content))
+        self.defined.append(Defined(line=line, content=content))
 
     def _is_known(self, node: yaml.Node, document: dict[Any, Any]) -> bool:
         """Whether it is a resource that is read; one that was meant to be is an error, any other a warning."""
@@ -281,17 +290,16 @@ class _Reader:
         for field, wrong in (("namespace", objection_to_namespace(namespace)), ("name", objection_to_name(name))):
             if wrong is not None:
                 self._note(title, f"metadata.{field}", wrong, line_of(node, f"metadata.{field}"))
-        return namespace, name
+        return sys.intern(namespace), sys.intern(name)  # each is in many resources
 
     def _resource(self, kind: str, namespace: str, name: str, node: yaml.Node, document: dict[Any, Any]) -> Resource:
         metadata = document["metadata"]
-        labels = metadata.get("labels")
         resource = Resource(
             kind=kind,
             namespace=namespace,
             name=name,
             spec=None,
-            labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+            labels=_labels(metadata),
             order=age_order(
                 str(metadata.get("creationTimestamp") or ""),
                 str(metadata.get("uid") or f"{self._file} {node.start_mark.line:08d}"),
@@ -341,6 +349,11 @@ class _Reader:
         self.problems.append(
             Problem(severity=severity, resource=resource, field=field, message=message, file=self._file, line=line)
         )
+
+
+def _labels(metadata: Mapping[Any, Any]) -> Mapping[str, str]:
+    given = metadata.get("labels")
+    return {str(key): str(value) for key, value in given.items()} if given and isinstance(given, dict) else NO_LABELS
 
 
 def _shown(value: Any) -> str:

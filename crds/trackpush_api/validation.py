@@ -1,5 +1,6 @@
 """A spec checked against its model: each mistake in plain words, with what was found and what to write. Pure."""
 
+import marshal
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -12,6 +13,7 @@ from trackpush_api.kinds import KINDS, patterns
 from trackpush_api.kinds.base import ApiModel
 from trackpush_api.kubernetes_names import kind_of_value
 from trackpush_api.quantities import DURATION_PATTERN
+from trackpush_api.sharing import share_parts
 from trackpush_api.structural import structural
 from trackpush_api.suggestions import did_you_mean
 
@@ -39,10 +41,29 @@ _SPACES = {" ": "a space", "\n": "a line break", "\r": "a line break", "\t": "a 
 _SCHEME = re.compile(r"[^/?#@]{0,32}://")
 _URL_FIELDS = frozenset({"url", "tokenUrl", "proxy"})
 """Of these the part before the path is shown."""
+_VALID: Final[dict[tuple[str, bytes], ApiModel]] = {}
+"""Valid specs: in resources made from one template many are equal, and then they are one object."""
+_MOST_VALID: Final = 1024
 
 
 def read_spec(kind: str, spec: Any) -> tuple[ApiModel | None, tuple[tuple[str, str], ...]]:
     """The spec as its model, or None, and field and message of all that is wrong with it."""
+    try:
+        written = kind, marshal.dumps(spec, 2)  # unlike JSON, it tells all types apart
+    except ValueError:  # a timestamp of YAML, or too many levels
+        return _validated(kind, spec)
+    known = _VALID.get(written)
+    if known is not None:
+        return known, ()
+    model, problems = _validated(kind, spec)
+    if model is not None:
+        if len(_VALID) >= _MOST_VALID:
+            _VALID.clear()
+        _VALID[written] = model
+    return model, problems
+
+
+def _validated(kind: str, spec: Any) -> tuple[ApiModel | None, tuple[tuple[str, str], ...]]:
     try:
         model = KINDS[kind].spec.model_validate(spec)
     except ValidationError as error:
@@ -50,7 +71,7 @@ def read_spec(kind: str, spec: Any) -> tuple[ApiModel | None, tuple[tuple[str, s
     except RecursionError:
         return None, (("spec", "is nested too deeply"),)
     duplicates = tuple(_duplicates(_unique_lists(kind), spec, "spec"))
-    return (None if duplicates else model), duplicates
+    return (None if duplicates else share_parts(model)), duplicates
 
 
 def _problems(kind: str, error: ValidationError) -> Iterator[tuple[str, str]]:

@@ -192,8 +192,10 @@ async def test_answers_do_not_say_which_software_gives_them(tmp_path: Path, toke
         (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
         (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", b""),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", b"400"),
+        (b"CONNECT \r\n\r\n", b"400"),
+        (b"GET /config HTTP/1.1\r\nHost: [::1\r\n\r\n", b""),
     ],
-    ids=["no-http", "no-host", "no-colon", "long", "asterisk", "length"],
+    ids=["no-http", "no-host", "no-colon", "long", "asterisk", "length", "connect", "bracket"],
 )
 async def test_what_is_no_http_gets_no_server_header_no_traceback_and_is_no_fault_of_the_server(
     tmp_path: Path, tokens: tuple[Path, Path], capsys: pytest.CaptureFixture[str], request_: bytes, status: bytes
@@ -210,6 +212,49 @@ async def test_what_is_no_http_gets_no_server_header_no_traceback_and_is_no_faul
     assert not head.split()[1].startswith(b"5")
     assert b"\r\nserver:" not in head
     assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("host", [b"[::1", b"a:b:c"])
+async def test_a_host_that_cannot_be_read_is_no_local_one(tmp_path: Path, host: bytes) -> None:
+    async with serving(tmp_path) as server, connect(server.admin_address) as raw:
+        await raw.send(b"GET /config HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+        assert (await raw.head()).startswith(b"HTTP/1.1 403 ")
+
+
+async def test_a_body_that_is_not_in_its_content_coding_is_400(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, connect(server.admin_address) as raw:
+        head = b"POST /api/v1/replays HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        await raw.send(head + b"Content-Encoding: deflate\r\nContent-Length: 2\r\n\r\n{}")
+        assert (await raw.head()).split()[1] == b"400"
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (LIVEZ, b"HTTP/1.1 200 "),
+        (b"POST /console/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 20\r\n\r\ntoken=", b"HTTP/1.1 400 "),
+        (LIVEZ[:20], b""),
+        (b"", b""),
+    ],
+    ids=["whole", "half-a-body", "half-a-head", "nothing"],
+)
+async def test_a_half_closed_connection_gets_its_answer_and_ends(
+    tmp_path: Path, request_: bytes, answer: bytes
+) -> None:
+    async with serving(tmp_path) as server, connect(server.admin_address) as raw:
+        await raw.send(request_)
+        raw.writer.write_eof()
+        found = await raw.rest()
+        assert found.startswith(answer)
+        assert bool(found) is bool(answer)
+
+
+async def test_a_half_closed_live_tail_ends(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, connect(server.admin_address) as raw:
+        await raw.send(b"GET /api/v1/tail HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await raw.head()
+        raw.writer.write_eof()
+        assert b"watching" in await raw.rest()
 
 
 def test_the_role_view_ends_no_session_of_the_role_operate(monkeypatch: pytest.MonkeyPatch) -> None:

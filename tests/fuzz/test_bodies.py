@@ -1,7 +1,7 @@
 """Whatever body comes with a key, a server takes it or refuses it, and can push and show whatever it took.
 
-`make fuzz` tries a million bodies for each aggregator, `make long` a hundred thousand. Inputs that failed once are in
-the folder `corpus` and are always tried.
+`make long` tries a million bodies for each aggregator, and CI a hundred thousand (``TRACKPUSH_FUZZ``). Inputs that
+failed once are in the folder `corpus` and are always tried.
 """
 
 import os
@@ -16,7 +16,7 @@ from fuzz.journey import Journey
 from fuzz.mutation import Bodies
 from trackpush_api.vocabulary import Aggregator
 
-MANY = int(os.environ.get("TRACKPUSH_FUZZ") or 100_000)
+MANY = int(os.environ.get("TRACKPUSH_FUZZ") or 1_000_000)
 FEW = 1000
 LEAST_SHARE = 0.3
 """Of bodies that hold updates: fuzzing that is nearly always refused shows little."""

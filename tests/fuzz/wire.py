@@ -20,15 +20,20 @@ CONNECTIONS: Final = 64
 """That stay open; the updates of so many requests share a commit."""
 THREADS: Final = 8
 """That open a connection for each request: blocking sockets take half the CPU time of asyncio's streams."""
+_USUAL: Final = b"POST /rms/in/api/st/notify"
+_ADMIN_TARGETS: Final = (
+    *(b"GET /livez", b"GET /metrics", b"GET /config", b"GET /console/", b"GET /api/v1/pushes?limit=1"),
+    *(b"POST /console/login", b"POST /api/v1/replays"),
+)
 _SECONDS: Final = 60.0
-_STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+_STATUS: Final = re.compile(rb"HTTP/\d\.\d (\d{3}) ")
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 _ALLOWED_5XX: Final = {501, 505}
 """They answer what a head asks for and the server does not have: 501 a transfer coding, 505 a version."""
 
 
 class Report(NamedTuple):
-    """How often each status was answered, and requests whose answer was a 5xx that no request may cause."""
+    """How often each status was answered, and requests without an answer or with a 5xx that no request may cause."""
 
     statuses: Counter[int]
     failures: list[bytes]
@@ -36,7 +41,7 @@ class Report(NamedTuple):
     def add(self, request: bytes, statuses: list[int]) -> None:
         """Count the answers to one request."""
         self.statuses.update(statuses)
-        if any(status >= 500 and status not in _ALLOWED_5XX for status in statuses):
+        if not statuses or any(status >= 500 and status not in _ALLOWED_5XX for status in statuses):
             self.failures.append(request)
 
 
@@ -54,18 +59,23 @@ async def send_heads(port: int, seed: int, count: int) -> Report:
     return await _on_connections_of_their_own(port, islice(heads(seed), count))
 
 
+async def send_admin_heads(port: int, seed: int, count: int) -> Report:
+    """The same to an admin port."""
+    return await _on_connections_of_their_own(port, islice(heads(seed, _ADMIN_TARGETS), count))
+
+
 async def send_kept(port: int, requests: Sequence[bytes]) -> Report:
     """Send whole requests, each on a connection of its own."""
     return await _on_connections_of_their_own(port, iter(requests))
 
 
-def heads(seed: int) -> Iterator[bytes]:
-    """An endless supply of requests whose head was mutated."""
+def heads(seed: int, usual: Sequence[bytes] = (_USUAL,)) -> Iterator[bytes]:
+    """An endless supply of requests whose head was mutated; ``usual`` are their methods and paths before."""
     rng = random.Random(f"heads {seed}")  # noqa: S311  repeatable, not secret
     content = body("shiprocket", mark=1, shipment=1, second=1)
     while True:
         lines = [
-            b"POST /rms/in/api/st/notify HTTP/1.1",
+            rng.choice(usual) + b" HTTP/1.1",
             b"Host: 127.0.0.1",
             b"x-api-key: " + KEY.encode(),
             b"Content-Type: application/json",

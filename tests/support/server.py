@@ -71,6 +71,11 @@ class ServerProcess:
         return int(self._listen.rpartition(":")[2])
 
     @property
+    def admin_port(self) -> int:
+        """The admin port's number."""
+        return int(self._admin_listen.rpartition(":")[2])
+
+    @property
     def pid(self) -> int:
         """Of the running process."""
         assert self._process is not None, "the server was not started"

@@ -11,14 +11,14 @@ from trackpush_api.vocabulary import Aggregator
 class ServerReference(ApiModel):
     """The WebhookServer that serves this account."""
 
-    name: Name = Field(description="Name.")
-    namespace: Name | None = Field(None, description="Namespace. Default: the resource's own.")
+    name: Name = Field(description="Its name.")
+    namespace: Name | None = Field(None, description="Its namespace; the resource's own by default.")
 
 
 class PushConfigReference(ApiModel):
     """A PushConfig of the same namespace."""
 
-    name: Name = Field(description="Name.")
+    name: Name = Field(description="Its name.")
 
 
 class AggregatorWebhookSpec(ApiModel):
@@ -31,15 +31,17 @@ class AggregatorWebhookSpec(ApiModel):
         )
     )
 
-    aggregator: Annotated[Aggregator, Field(strict=False)] = Field(description="The aggregator.")
-    server_ref: ServerReference | None = Field(None, description="The WebhookServer. Optional if there is only one.")
+    aggregator: Annotated[Aggregator, Field(strict=False)] = Field(description="Which aggregator.")
+    server_ref: ServerReference | None = Field(
+        None, description="The WebhookServer; may be left out where there is only one."
+    )
     keys: Annotated[list[SecretSource], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
-        description="Keys that identify the client. Several are valid at the same time, for rotation."
+        description="Keys that identify the client; several at once while rotating."
     )
     push_config_refs: (
         Annotated[list[PushConfigReference], Field(max_length=32, json_schema_extra=list_map("name"))] | None
-    ) = Field(None, description="PushConfigs that get the updates. Default: all in the namespace.")
+    ) = Field(None, description="Where updates go; all PushConfigs of the namespace when absent.")
     statuses: Annotated[list[Code], Field(min_length=1, max_length=100, json_schema_extra=SET)] | None = Field(
-        None, description="The aggregator's own status codes to push. Default: all."
+        None, description="The aggregator's own codes to pass; all by default."
     )
-    suspend: bool = Field(False, description="Store updates; their pushes wait.")
+    suspend: bool = Field(False, description="Updates are stored, their pushes wait.")

@@ -72,6 +72,7 @@ def application(
 
     app = web.Application(middlewares=[connections.middleware(), guard(access)])
     app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(connections.note_streams)
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/config", config)

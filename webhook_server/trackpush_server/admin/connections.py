@@ -7,7 +7,7 @@ Prometheus must always get through: beyond the bound, the connection that has be
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
@@ -23,6 +23,12 @@ HEAD_SECONDS = 10.0
 BODY_SECONDS = 20.0
 IDLE_SECONDS: Final = 75.0
 """Between two requests of a connection."""
+_TURNS: Final = 10
+_WHY_NOT: Final = "{}: this is not a valid HTTP/1.1 request."
+_NOT_HTTP: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
+    b"Connection: close\r\n\r\n%s"
+) % (len(_WHY_NOT.format(400)), _WHY_NOT.format(400).encode())
 
 
 class BoundedConnection(asyncio.Protocol):
@@ -32,7 +38,13 @@ class BoundedConnection(asyncio.Protocol):
         self.inner = inner
         self.busy = False
         """Whether a request is being answered."""
+        self.streams = False
+        """Whether this answer is a stream of events, which ends with the connection."""
         self._connections = connections
+        self.at_end = False
+        """Whether the other side sends nothing more. It may still read."""
+        self._content: StreamReader | None = None
+        """The body of the request that is being answered."""
         self._transport: asyncio.BaseTransport | None = None
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -51,9 +63,13 @@ class BoundedConnection(asyncio.Protocol):
             self._expect_head()
         self.inner.data_received(data)
 
-    def eof_received(self) -> bool | None:
-        """Pass it on."""
-        return self.inner.eof_received()
+    def eof_received(self) -> bool:
+        """Keep the connection for the answers to what has come; a live tail has no end to wait for."""
+        self.inner.eof_received()
+        self.at_end = True
+        self._end_body()
+        self._close_unless_busy(_TURNS)
+        return not self.streams
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
@@ -69,20 +85,39 @@ class BoundedConnection(asyncio.Protocol):
         """Pass it on."""
         self.inner.resume_writing()
 
-    def request_begins(self) -> None:
-        """Its head is complete."""
+    def request_begins(self, content: StreamReader) -> None:
+        """Its head is complete; ``content`` is its body, which may still be arriving."""
         self.busy = True
+        self._content = content
         self._end_timer()
+        if self.at_end:
+            self._end_body()
 
     def request_ends(self) -> None:
         """It was answered."""
         self.busy = False
+        self._content = None
         self._connections.touch(self)
 
     def close(self) -> None:
         """End it."""
         if self._transport is not None:
             self._transport.close()
+
+    def _end_body(self) -> None:
+        """Nothing of the body will come any more."""
+        if self._content is not None and not self._content.is_eof():
+            self._content.set_exception(web.RequestPayloadError("the connection ended within the body"))
+            self._content.feed_eof()  # so that aiohttp doesn't wait for the rest after the answer
+
+    def _close_unless_busy(self, turns: int) -> None:
+        """Close it in a few turns of the loop: aiohttp begins with a whole request that long after its last byte."""
+        if self.busy:
+            return
+        if turns:
+            asyncio.get_running_loop().call_soon(self._close_unless_busy, turns - 1)
+        else:
+            self.close()
 
     def _expect_head(self) -> None:
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.close)
@@ -106,12 +141,25 @@ class _Connection(RequestHandler):
 
     __slots__ = ()
 
+    async def start(self) -> None:
+        """Answer the requests of the connection.
+
+        aiohttp makes its request object outside all of its own error handling, and that fails for a head such as
+        ``CONNECT`` without a target, whose URL is None.
+        """
+        try:
+            await super().start()
+        except Exception:  # noqa: BLE001  whatever it is, no request came of the head
+            if self.transport is not None:
+                self.transport.write(_NOT_HTTP)
+                self.transport.close()
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """Refuse it, and close the connection."""
         if isinstance(exc, HttpProcessingError):
-            answer = _Unnamed(status=status, text=f"{status}: this is not a valid HTTP/1.1 request.")
+            answer = _Unnamed(status=status, text=_WHY_NOT.format(status))
             answer.force_close()
             return answer
         return super().handle_error(request, status, exc, message)
@@ -171,20 +219,29 @@ class BoundedConnections:
         async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
             connection = self._by_inner.get(request.protocol)
             if connection is not None:
-                connection.request_begins()
+                connection.request_begins(request.content)
             try:
                 refused = await _read_body(request)
-                return refused if refused is not None else await handler(request)
+                answer = refused if refused is not None else await handler(request)
+                if connection is not None and connection.at_end:
+                    answer.force_close()
+                return answer
             finally:
                 if connection is not None:
                     connection.request_ends()
 
         return bounded
 
+    async def note_streams(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """Note which connections stream events: for aiohttp's ``on_response_prepare``."""
+        connection = self._by_inner.get(request.protocol)
+        if connection is not None and answer.content_type == "text/event-stream":
+            connection.streams = True
+
 
 async def _read_body(request: web.Request) -> web.Response | None:
     """Read the body, which later readers then get from memory; the answer where it can't be read."""
-    if not request.can_read_body:
+    if not request.body_exists:
         return None
     if request.content_type == "multipart/form-data":
         return problem(415, "Send JSON, or a form as application/x-www-form-urlencoded.")

@@ -148,13 +148,20 @@ async def _is_ours(request: web.Request, who: Identity) -> bool:
         return True
     if site not in {None, "same-origin", "none"}:
         return False
-    if origin not in {None, "null"} and urlsplit(origin or "").netloc.lower() != request.host.lower():
+    if origin not in {None, "null"} and not _is_same_host(origin or "", request.host):
         return False
     given = request.headers.get(CSRF_HEADER)
     if given is None and request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         field_ = (await request.post()).get(CSRF_FIELD)
         given = field_ if isinstance(field_, str) else None
     return given is not None and same(given, who.csrf)
+
+
+def _is_same_host(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # an unclosed bracket
+        return False
 
 
 def _stranger(request: web.Request, access: Access) -> web.StreamResponse:
@@ -171,7 +178,10 @@ def _stranger(request: web.Request, access: Access) -> web.StreamResponse:
 
 
 def _is_local(request: web.Request) -> bool:
-    host = urlsplit(f"//{request.host}").hostname or ""
+    try:
+        host = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:  # an unclosed bracket
+        return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

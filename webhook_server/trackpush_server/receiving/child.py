@@ -56,7 +56,7 @@ class Child:
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), bound.fileno()),
                 )
-            except BaseException:  # a cancelled start, too
+            except OSError:
                 ours.close()
                 raise
         ours.setblocking(False)

@@ -36,56 +36,56 @@ class IngestTelemetry:
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._requests = Counter(
             "trackpush_ingest_requests",
-            "Aggregators' requests, by answer.",
+            "Requests of aggregators, by answer.",
             ["aggregator", "code"],
             registry=registry,
         )
         self._refused = Counter(
             "trackpush_ingest_refused",
-            "Aggregators' requests whose updates could not be stored, by the error in the answer.",
+            "Requests of aggregators that stored nothing although they should have, by the error in the answer.",
             ["aggregator", "reason"],
             registry=registry,
         )
         seconds = Histogram(
             "trackpush_ingest_request_duration_seconds",
-            "Time from a request's head to its answer, including the commit.",
+            "From a request's head to its answer, the commit included.",
             ["aggregator"],
             buckets=_SECONDS,
             registry=registry,
         )
         updates = Counter(
             "trackpush_updates",
-            "Tracking updates, by result: stored (accepted) or already stored (duplicate).",
+            "Tracking updates: stored (accepted), or known before (duplicate).",
             ["aggregator", "result"],
             registry=registry,
         )
         unknown = Counter(
             "trackpush_updates_unknown_status",
-            "Tracking updates with an unknown status code; they are stored and pushed as UNKNOWN.",
+            "Tracking updates with a status that isn't known; they are stored and pushed as UNKNOWN.",
             ["aggregator"],
             registry=registry,
         )
         unrecognised = Counter(
             "trackpush_ingest_unrecognised",
-            "Unrecognised bodies (known key, no shipment); they are kept in the inbox.",
+            "Bodies that came with a known key and name no shipment; they are kept in the inbox.",
             ["aggregator"],
             registry=registry,
         )
         malformed = Counter(
             "trackpush_ingest_malformed",
-            "Bodies with a known key that were answered with 400.",
+            "Bodies that came with a known key and were answered with 400.",
             ["aggregator"],
             registry=registry,
         )
         filtered = Counter(
             "trackpush_pushes_filtered",
-            "Updates that a PushConfig's filter dropped, so that no push was created.",
+            "Pushes that were not made, since the filter of their PushConfig doesn't want the update.",
             ["aggregator"],
             registry=registry,
         )
         self._expression_errors = Counter(
             "trackpush_filter_expression_errors",
-            "Tracking updates for which a PushConfig's filter.expression failed; they are pushed.",
+            "Tracking updates for which a PushConfig's filter.expression had no answer; they are pushed.",
             ["push_config"],
             registry=registry,
         )
@@ -94,7 +94,7 @@ class IngestTelemetry:
         self._labels = labels
         self._connections_refused = Counter(
             "trackpush_ingest_connections_refused",
-            "Aggregators' connections that were closed at once because of limits.maxConnections.",
+            "Connections of aggregators that were closed at once, since limits.maxConnections was reached.",
             registry=registry,
         )
         self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)

@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
+from trackpush_server.journal.model import Committed
 from trackpush_server.journal.port import Journal
 from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.pusher.observer import ChannelSnapshot
@@ -70,14 +71,14 @@ class Telemetry:
         """What the dispatcher tells."""
         self.wrong_tokens = Counter(
             "trackpush_admin_wrong_tokens",
-            "Wrong tokens presented at the admin port.",
+            "Wrong tokens that somebody presented at the admin port.",
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         Gauge(
             "trackpush_build_info",
-            "1 for the running version.",
+            "1 for the version that runs.",
             ["version", "python", "sqlite_version"],
             registry=self.registry,
         ).labels(version("trackpush"), platform.python_version(), library_version()).set(1)
@@ -89,6 +90,11 @@ class Telemetry:
         self.ingest.forget(gone)
         self.push.forget(gone)
         self.windows.retain(names)
+
+    def committed(self, committed: Sequence[Committed]) -> None:
+        """New updates are on disk."""
+        self.windows.received(len(committed))
+        self.tail.committed(committed)
 
     async def scrape(
         self, channels: Sequence[ChannelSnapshot], gauges: Gauges, accept: str, *, elsewhere: Sequence[Samples] = ()

@@ -20,20 +20,20 @@ class PushTelemetry:
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._attempts = Counter(
             "trackpush_push_attempts",
-            "Attempts of pushes, by status class or failure.",
+            "HTTP tries of pushes, by class of the answer's status or by failure.",
             ["push_config", "result"],
             registry=registry,
         )
         self._seconds = Histogram(
             "trackpush_push_attempt_duration_seconds",
-            "Duration of one attempt, including the connection setup.",
+            "One HTTP try of a push, connecting included.",
             ["push_config"],
             buckets=_ATTEMPT_SECONDS,
             registry=registry,
         )
         latency = Histogram(
             "trackpush_push_latency_seconds",
-            "Time from the receipt of a tracking update to the delivery of its push.",
+            "From the receipt of a tracking update to the delivery of its push.",
             buckets=_LATENCY_SECONDS,
             registry=registry,
         )
