@@ -148,6 +148,7 @@ def main() -> None:
     descriptor = listener.fileno()
     sink = subprocess.Popen([sys.executable, __file__, "--sink", str(descriptor)], pass_fds=[descriptor])
     try:
+        measure(theirs, url, options.concurrency, options.concurrency)  # the sink may take seconds to start
         rounds = [
             (
                 measure(ours, url, options.posts, options.concurrency),
