@@ -51,6 +51,13 @@ class Label(click.ParamType[tuple[str, str]]):
     help="Where the operator itself runs.",
 )
 @click.option(
+    "--shared-namespace",
+    "shared_namespaces",
+    multiple=True,
+    help="Its WebhookServers serve AggregatorWebhooks of other namespaces without serverRef, too; may be repeated."
+    " Default: --operator-namespace.",
+)
+@click.option(
     "--operator-label", "labels", type=Label(), multiple=True, help="Label of the operator's own pods; may be repeated."
 )
 @click.option("--lease-namespace", help="Of the Lease that one active operator holds. Default: --operator-namespace.")
@@ -120,6 +127,7 @@ def command(
     image_pull_secrets: tuple[str, ...],
     namespaces: tuple[str, ...],
     operator_namespace: str,
+    shared_namespaces: tuple[str, ...],
     labels: tuple[tuple[str, str], ...],
     lease_namespace: str | None,
     lease_name: str,
@@ -158,6 +166,7 @@ def command(
             namespaces=namespaces,
             drop_unwatched=drop_unwatched,
             operator_namespace=operator_namespace,
+            shared_namespaces=shared_namespaces,
             operator_labels=dict(labels) or dict(DEFAULT_LABELS),
             lease_namespace=lease_namespace or operator_namespace,
             lease_name=lease_name,

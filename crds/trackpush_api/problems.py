@@ -17,6 +17,7 @@ class Reason(StrEnum):
 
     SERVER_NOT_FOUND = "ServerNotFound"
     SERVER_AMBIGUOUS = "ServerAmbiguous"
+    SERVER_NOT_WATCHED = "ServerNotWatched"
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
     KEY_CONFLICT = "KeyConflict"
     INVALID = "Invalid"

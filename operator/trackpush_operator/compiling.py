@@ -21,12 +21,12 @@ from trackpush_api.accounts import (
     serves_namespace,
 )
 from trackpush_api.destinations import compile_destination
-from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.routing import Account, Egress
 from trackpush_api.secrets import Secrets, readable
-from trackpush_api.server_choice import Found, find_server
+from trackpush_api.server_choice import Found, find_server, server_name
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.shards import ReservedKey, ReservedKeys
 from trackpush_operator.cache import Cache, Ref
@@ -294,7 +294,22 @@ class Compiler:
             # what an invalid server allows isn't known; it doesn't lose what it serves to another one by that
             return name in placed if server is None else serves_namespace(server, key.namespace, labels)
 
-        return find_server(webhook, self._cache.servers, allows, placed)
+        unseen = self._unwatched_server(webhook)
+        if unseen is not None:
+            return None, (unseen,)
+        return find_server(webhook, self._cache.servers, allows, placed, shared=self._scope.shared)
+
+    def _unwatched_server(self, webhook: Resource) -> Problem | None:
+        """The resource names a server of a namespace that isn't watched, so nothing is known of that server."""
+        spec = webhook.spec
+        wanted = server_name(webhook, spec) if isinstance(spec, AggregatorWebhookSpec) else None
+        if wanted is None or self._scope.watches(wanted.partition("/")[0]):
+            return None
+        message = (
+            f"the operator doesn't watch the namespace of WebhookServer {wanted}: what that serves stays as it is, and"
+            " changes of this resource have no effect; have the operator watch it (watch.namespaces of the chart)"
+        )
+        return webhook.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_WATCHED)
 
     def _in_grace(
         self,

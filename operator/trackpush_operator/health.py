@@ -23,6 +23,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     synced: bool = False
     """All initial lists are in."""
     watches_down: float = 0.0
+    watching: bool = True
+    """Watches run; between two runs none do."""
     unwatched: tuple[str, ...] = ()
     """Our own kinds that aren't watched."""
     stalled: dict[str, float] = {}
@@ -48,6 +50,8 @@ def why_unready(vitals: Vitals) -> list[str]:
     if not vitals.active:
         return [] if vitals.standby else ["it waits for the Lease, and no other operator is known to work"]
     reasons = [] if vitals.synced else ["the first lists aren't in"]
+    if not vitals.watching and not vitals.unwatched:
+        reasons.append("nothing is watched: the watches are started again within 30 s")
     return reasons + [f"{kind} isn't watched: its CustomResourceDefinition is missing" for kind in vitals.unwatched]
 
 

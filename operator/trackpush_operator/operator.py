@@ -63,7 +63,11 @@ class Operator:
             self.metrics,
             any_pod_template=options.any_pod_template,
             key_memory=options.key_memory_seconds,
-            scope=Scope(frozenset(options.namespaces), options.drop_unwatched),
+            scope=Scope(
+                frozenset(options.namespaces),
+                options.drop_unwatched,
+                frozenset(options.shared_namespaces or (options.operator_namespace,)),
+            ),
         )
         self._watches: Watches | None = None
         self._lease: Lease | None = None
@@ -266,6 +270,7 @@ class Operator:
             active=self._active,
             standby=self._lease is not None and self._lease.is_renewed,
             synced=self.state.complete,
+            watching=self._watches is None or self._watches.is_running,
             unwatched=() if self._watches is None else tuple(sorted(self._watches.unwatched)),
             watches_down=0.0 if down is None else now - down,
             stalled={name: queue.stalled() for name, queue in self.state.queues.by_name().items()},

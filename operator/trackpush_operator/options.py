@@ -28,6 +28,8 @@ class OperatorOptions:
     """Watched namespaces; none means all."""
     drop_unwatched: bool = False
     """Stop serving what routing tables hold of namespaces that aren't watched."""
+    shared_namespaces: tuple[str, ...] = ()
+    """Namespaces whose WebhookServers other namespaces get without a serverRef; none means the operator's own."""
     operator_namespace: str = "trackpush"
     """Where the operator's own pods run."""
     operator_labels: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_LABELS))

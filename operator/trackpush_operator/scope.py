@@ -13,6 +13,12 @@ class Scope(NamedTuple):
     """Watched namespaces; none means all."""
     drops_others: bool = False
     """Take entries of other namespaces out of the routing tables."""
+    shared: frozenset[str] | None = None
+    """Namespaces whose WebhookServers also serve resources of other namespaces without ``serverRef``; None: all."""
+
+    def watches(self, namespace: str) -> bool:
+        """Whether resources of this namespace are seen."""
+        return not self.namespaces or namespace in self.namespaces
 
     def keeps(self, namespace: str) -> bool:
         """Whether entries of this namespace stay as they are, because nothing is known of their resources.
@@ -20,7 +26,7 @@ class Scope(NamedTuple):
         A namespace that is missing from ``watch.namespaces`` may have been forgotten. Its resources can't be read, so
         they look as if they were deleted; but then aggregators would get 401 for keys that are still in use.
         """
-        return bool(self.namespaces) and not self.drops_others and namespace not in self.namespaces
+        return not self.drops_others and not self.watches(namespace)
 
 
 def unwatched(table: Table, scope: Scope) -> dict[str, int]:

@@ -114,9 +114,14 @@ class Watches:
             _log.warning("kinds_missing", kinds=sorted(missing))
         self.unwatched = missing
 
+    @property
+    def is_running(self) -> bool:
+        """Whether kopf runs; between two runs nothing is watched."""
+        return math.isfinite(self._begun)
+
     def is_watched(self, kind: str) -> bool:
         """Whether one of our own kinds is watched."""
-        return kind not in self.unwatched
+        return self.is_running and kind not in self.unwatched
 
     async def guard(self) -> None:
         """Run until cancelled: when a kind of Trackpush goes, or a watch ends, start all watches again.

@@ -60,6 +60,31 @@ def test_only_servers_that_allow_the_namespace_count_and_what_is_served_stays(
     assert told in "".join(problem.message for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("servers", "allowing", "served_by", "expected", "reason", "told"),
+    [
+        ("t/main x/y", "t/main x/y", "", "t/main", None, ""),
+        ("t/main acme/own", "t/main acme/own", "", "acme/own", None, ""),
+        ("x/y acme/own", "x/y acme/own", "", "acme/own", None, ""),
+        ("t/main acme/own", "t/main acme/own", "t/main", "t/main", "ServerAmbiguous", "(acme/own, t/main)"),
+        ("t/main t/other x/y", "t/main t/other x/y", "", None, "ServerAmbiguous", "(t/main, t/other)"),
+        ("x/y", "x/y", "", None, "ServerNotFound", "no WebhookServer in namespace acme or t; set it, to choose x/y"),
+        ("x/y", "x/y", "x/y", "x/y", "ServerNotFound", "to choose x/y; until then x/y serves it as before"),
+        ("t/main x/y", "x/y", "", "t/main", None, ""),
+        ("x/y", "", "", None, "NamespaceNotAllowed", "no WebhookServer serves namespace acme"),
+    ],
+)  # fmt: skip
+def test_a_server_of_neither_the_own_nor_a_shared_namespace_is_chosen_by_name_only(
+    servers: str, allowing: str, served_by: str, *, expected: str | None, reason: str | None, told: str
+) -> None:
+    name, problems = find_server(
+        webhook(), servers.split(), allowing.split().__contains__, served_by.split(), shared=["t"]
+    )
+    assert name == expected
+    assert [str(one.reason) for one in problems] == ([] if reason is None else [reason])
+    assert told in "".join(one.message for one in problems)
+
+
 def test_a_tenant_is_told_of_no_server_that_does_not_serve_it() -> None:
     _, problems = find_server(webhook(), ["t/main", "x/y", "secret/one"], ["t/main", "x/y"].__contains__)
     assert "secret" not in problems[0].message

@@ -244,19 +244,25 @@ def test_a_wrong_key_is_refused_and_another_clients_host_is_not_served(node: Nod
     assert node.run(*answer, "-H", "Host: saas.nextscm.example", "-H", f"webhook_key: {KEY}").stdout == "404"
 
 
-def test_a_rotated_secret_is_sent_within_ten_seconds(node: Node, client: Client) -> None:
-    begun = time.monotonic()
-    data = {"stringData": {"oms": "header-2"}}
+def set_header(node: Node, value: str) -> None:
+    """Change the Secret that the client's header comes from."""
+    data = {"stringData": {"oms": value}}
     node.kubectl("-n", "bazaar", "patch", "secret", "keys", "--type=merge", "-p", json.dumps(data))
 
-    def is_sent() -> bool:
-        (awb,) = awbs(1)
-        posted(poster(node, [awb]))
-        until(lambda: awb in client.delivered())
-        (record,) = [record for record in client.records() if record["body"]["shipment"]["awb"] == awb]
-        return bool(record["headers"]["X-Key"] == "header-2")
 
-    until(is_sent, seconds=10)
+def sent_header(node: Node, client: Client) -> str:
+    """The header of a push that is sent now."""
+    (awb,) = awbs(1)
+    posted(poster(node, [awb]))
+    until(lambda: awb in client.delivered())
+    (record,) = [record for record in client.records() if record["body"]["shipment"]["awb"] == awb]
+    return str(record["headers"]["X-Key"])
+
+
+def test_a_rotated_secret_is_sent_within_ten_seconds(node: Node, client: Client) -> None:
+    begun = time.monotonic()
+    set_header(node, "header-2")
+    until(lambda: sent_header(node, client) == "header-2", seconds=10)
     took = time.monotonic() - begun
     print(f"a rotated Secret was sent after {took:.1f} s")
     assert took < 10
@@ -335,6 +341,60 @@ def test_a_namespace_that_is_forgotten_in_the_watched_ones_keeps_its_keys(
         until(lambda: set(sent) <= client.delivered().keys())
     finally:
         shell.run("helm rollback trackpush -n trackpush --wait")
+
+
+def test_kinds_that_were_deleted_and_come_back_are_watched_again(node: Node, client: Client) -> None:
+    operator = ("-n", "trackpush", "wait", "pod", "-l", "app.kubernetes.io/component=operator", "--timeout=90s")
+    kind, resources = node.plane.get("crd", "pushconfigs.trackpush.dev"), node.plane.get("pushconfigs", "-A")
+    for made in (kind, *resources["items"]):
+        made.pop("status", None)
+        kept = ("name", "namespace", "labels", "annotations")
+        made["metadata"] = {name: made["metadata"][name] for name in kept if name in made["metadata"]}
+    node.kubectl("delete", "crd", "pushconfigs.trackpush.dev", "--timeout=90s")
+    try:
+        node.kubectl(*operator, "--for=condition=Ready=False")
+        sent = awbs(5)
+        assert posted(poster(node, sent)).keys() == set(sent)
+    finally:
+        node.kubectl("create", "-f", "-", stdin=json.dumps(kind))
+        node.kubectl("wait", "--for=condition=Established", "crd/pushconfigs.trackpush.dev", "--timeout=90s")
+        node.kubectl("create", "-f", "-", stdin=json.dumps(resources))
+    node.kubectl(*operator, "--for=condition=Ready")
+    begun = time.monotonic()
+    node.kubectl("-n", "bazaar", "wait", "--for=condition=Ready", "pushconfig/oms", "--timeout=90s")
+    print(f"a PushConfig was in effect {time.monotonic() - begun:.1f} s after the operator was ready again")
+    until(lambda: set(sent) <= client.delivered().keys(), seconds=90)
+
+
+def routing_annotation(node: Node) -> str:
+    """What the operator last wrote to the server's pod, so that its kubelet looks at the Secrets."""
+    annotations = node.plane.get("pod", "main-0", "-n", "trackpush")["metadata"].get("annotations") or {}
+    return str(annotations.get("trackpush.dev/routing", ""))
+
+
+def test_a_pod_whose_kubelet_has_a_stale_cache_is_touched_again_until_it_serves_a_changed_secret(
+    node: Node, client: Client
+) -> None:
+    wait = ("-n", "trackpush", "wait", "--for=condition=Ready", "pod/main-0", "--timeout=90s")
+    with node.through_proxy():
+        node.kubectl(*wait)
+        set_header(node, "header-3")  # the kubelet watches the Secrets again once this arrives
+        until(lambda: sent_header(node, client) == "header-3", seconds=150)
+        node.hold_secrets(held=True)
+        before, seen = routing_annotation(node), set[str]()
+        set_header(node, "header-4")
+
+        def touches() -> int:
+            seen.add(routing_annotation(node))
+            return len(seen - {before})
+
+        until(lambda: touches() >= 3, seconds=90)
+        assert sent_header(node, client) == "header-3", "the kubelet's cache is stale"
+        begun = time.monotonic()
+        node.hold_secrets(held=False)
+        until(lambda: sent_header(node, client) == "header-4", seconds=90)
+        print(f"with its cache up to date again the kubelet showed the Secret after {time.monotonic() - begun:.1f} s")
+    node.kubectl(*wait)
 
 
 def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, client: Client) -> None:

@@ -52,29 +52,57 @@ async def test_a_server_for_its_own_namespace_concerns_nobody_else(
         await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Accepted="True Accepted")
 
 
+async def test_a_server_of_another_namespace_that_allows_all_gets_no_resource_that_does_not_name_it(
+    cluster: Client, namespace: str, other: str, start: Start
+) -> None:
+    await cluster.create(objects.server("grab", other, hosts=[]))
+    async with cluster.another_namespace(f"{namespace}-third") as third:
+        await cluster.create(*tenant(third))
+        place = ("AggregatorWebhook", third, "clickpost")
+        async with start(namespaces=(namespace, other, third)):
+            await cluster.until_condition(*place, Accepted="False ServerNotFound", Programmed="False NotServed")
+            message = await cluster.message(*place, "Accepted")
+            assert f"no WebhookServer in namespace {third} or {namespace}; set it, to choose {other}/grab" in message
+            assert await served(cluster, other, "grab") == set()
+            await cluster.create(objects.server(namespace=namespace, hosts=[]))
+            await cluster.until(lambda: served(cluster, namespace), {f"{third}/clickpost", f"{third}/oms"})
+            await cluster.until_condition(*place, Accepted="True Accepted")
+            assert await served(cluster, other, "grab") == set()
+
+
+async def test_a_namespace_with_a_server_of_its_own_gets_that_one(
+    cluster: Client, namespace: str, other: str, start: Start
+) -> None:
+    await cluster.create(objects.server(namespace=namespace, hosts=[]), objects.server("own", other, hosts=[]))
+    await cluster.create(*tenant(other), *tenant(namespace))
+    async with start(namespaces=(namespace, other)):
+        await cluster.until(lambda: served(cluster, other, "own"), {f"{other}/clickpost", f"{other}/oms"})
+        await cluster.until(lambda: served(cluster, namespace), {f"{namespace}/clickpost", f"{namespace}/oms"})
+
+
 async def test_what_is_served_stays_while_the_choice_is_ambiguous_also_through_a_restart(
     cluster: Client, namespace: str, other: str, start: Start
 ) -> None:
-    await cluster.create(objects.server(namespace=namespace, hosts=[]), *tenant(namespace))
-    all_of_it = {f"{namespace}/clickpost", f"{namespace}/oms"}
-    place = ("AggregatorWebhook", namespace, "clickpost")
+    await cluster.create(objects.server(namespace=namespace, hosts=[]), *tenant(namespace), *tenant(other))
+    theirs, mine = {f"{other}/clickpost", f"{other}/oms"}, {f"{namespace}/clickpost", f"{namespace}/oms"}
+    place = ("AggregatorWebhook", other, "clickpost")
     async with start(namespaces=(namespace, other)):
-        await cluster.until(lambda: served(cluster, namespace), all_of_it)
-        await cluster.create(objects.server("rival", other, hosts=[]), *tenant(other))
+        await cluster.until(lambda: served(cluster, namespace), theirs | mine)
+        await cluster.create(objects.server("rival", other, hosts=[]))
         await cluster.until_condition(*place, Accepted="False ServerAmbiguous", Programmed="False NoReadyPods")
         assert f"until then {namespace}/main serves it as before" in await cluster.message(*place, "Accepted")
-        assert await served(cluster, namespace) == all_of_it
-        new = ("AggregatorWebhook", other, "clickpost")
-        await cluster.until_condition(*new, Accepted="False ServerAmbiguous", Programmed="False NotServed")
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Accepted="True Accepted")
+        assert await served(cluster, namespace) == theirs | mine
     async with start(namespaces=(namespace, other)) as operator:
         await cluster.until(lambda: _is_complete(operator), wanted=True)
-        assert await served(cluster, namespace) == all_of_it
-        await cluster.secret(namespace, "keys", **{"in": "another-key-of-it"})
-        await cluster.until(lambda: digests(cluster, namespace), {digest_key("another-key-of-it")})
-        assert await served(cluster, namespace) == all_of_it
+        assert await served(cluster, namespace) == theirs | mine
+        await cluster.secret(other, "keys", **{"in": "another-key-of-it"})
+        wanted = {digest_key("another-key-of-it"), digest_key(f"key-of-{namespace}")}
+        await cluster.until(lambda: digests(cluster, namespace), wanted)
         assert await served(cluster, other, "rival") == set()
-        await cluster.patch("WebhookServer", other, "rival", spec={"allowedNamespaces": {"from": "Same"}})
+        await cluster.delete("WebhookServer", other, "rival")
         await cluster.until_condition(*place, Accepted="True Accepted")
+        assert await served(cluster, namespace) == theirs | mine
 
 
 async def _is_complete(operator: Operator) -> bool:

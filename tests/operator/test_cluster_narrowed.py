@@ -98,3 +98,14 @@ async def test_they_go_when_the_server_allows_its_own_namespace_only(
         assert await served(cluster, namespace) == all_of_it
         await cluster.patch("WebhookServer", namespace, "main", spec={"allowedNamespaces": {"from": "Same"}})
         await cluster.until(lambda: served(cluster, namespace), {f"{namespace}/clickpost", f"{namespace}/oms"})
+
+
+async def test_a_resource_whose_server_is_in_a_namespace_that_is_not_watched_says_so(
+    cluster: Client, namespace: str, forgotten: str, start: Start, all_of_it: set[str]
+) -> None:
+    async with start(namespaces=(forgotten,)):
+        place = ("AggregatorWebhook", forgotten, "clickpost")
+        await cluster.until_condition(*place, Accepted="False ServerNotWatched")
+        message = await cluster.message(*place, "Accepted")
+        assert f"doesn't watch the namespace of WebhookServer {namespace}/main: what that serves stays" in message
+        assert await served(cluster, namespace) == all_of_it

@@ -4,6 +4,7 @@ The tenant may write the three kinds in its own namespace and nothing else. Anot
 WebhookServer are in namespaces of their own.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -16,9 +17,8 @@ from kube.fixtures import ApiServer
 from support import objects
 from support.objects import Body
 from support.operating import Client, client
-from trackpush_operator.cluster.api import Selection
-from trackpush_operator.cluster.errors import ForbiddenError
-from trackpush_operator.cluster.kinds import PODS, PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS
+from trackpush_operator.cluster.errors import ForbiddenError, InvalidError
+from trackpush_operator.cluster.kinds import PODS, PUSH_CONFIGS, SERVERS, WEBHOOKS
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -42,8 +42,8 @@ async def rival(cluster: Client, namespace: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def tenant(api_server: ApiServer, rival: str, tmp_path: Path) -> AsyncIterator[Client]:
-    """Acts with the tenant's own token."""
+def tenant_file(api_server: ApiServer, rival: str, tmp_path: Path) -> Path:
+    """A kubeconfig with the tenant's own token."""
     kinds = ["webhookservers", "aggregatorwebhooks", "pushconfigs"]
     rule = {"apiGroups": ["trackpush.dev"], "resources": kinds, "verbs": ["*"]}
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [rule]}
@@ -61,7 +61,13 @@ async def tenant(api_server: ApiServer, rival: str, tmp_path: Path) -> AsyncIter
     found["users"][0]["user"] = {"token": token}
     file = tmp_path / "tenant"
     file.write_text(yaml.safe_dump(found))
-    async with client(file) as acting:
+    return file
+
+
+@pytest.fixture
+async def tenant(tenant_file: Path) -> AsyncIterator[Client]:
+    """Acts with the tenant's own token."""
+    async with client(tenant_file) as acting:
         yield acting
 
 
@@ -77,34 +83,55 @@ async def platform(cluster: Client, namespace: str) -> None:
 
 
 @pytest.mark.usefixtures("platform")
-async def test_the_tenant_cannot_touch_what_is_not_its_own(tenant: Client, namespace: str, rival: str) -> None:
-    api, mine = tenant.cluster, objects.push("oms", rival)
-    await tenant.create(mine)
-    pod = objects.pod("p", namespace=rival)
-
-    async def listed(kind: Any, where: str | None) -> None:
-        async for _ in api.pages(kind, where, Selection()):
-            pass
-
-    status = {"status": {"conditions": []}}
-    attempts: dict[str, Any] = {
-        "a Secret of its own namespace": api.get(SECRETS, rival, "keys"),
-        "the routing table": api.get(SECRETS, namespace, "main-routing-00"),
-        "all Secrets": listed(SECRETS, None),
-        "pods": api.create(PODS, pod),
-        "another tenant's PushConfig": api.get(PUSH_CONFIGS, namespace, "oms"),
-        "another tenant's pushes": api.patch(
-            PUSH_CONFIGS, namespace, "oms", {"spec": {"url": "https://mine.example/"}}
-        ),
-        "another tenant's key": api.patch(WEBHOOKS, namespace, "clickpost", {"spec": {"suspend": True}}),
-        "the platform's server": api.patch(SERVERS, namespace, "main", {"spec": {"suspend": True}}),
-        "a status": api.patch(PUSH_CONFIGS, rival, "oms", status, subresource="status"),
-        "another tenant's status": api.patch(PUSH_CONFIGS, namespace, "oms", status, subresource="status"),
-    }
-    for attempt, coroutine in attempts.items():
-        with pytest.raises(ForbiddenError) as refused:
+async def test_the_tenant_cannot_touch_what_is_not_its_own(
+    tenant: Client, tenant_file: Path, api_server: ApiServer, namespace: str, rival: str
+) -> None:
+    await tenant.create(objects.push("oms", rival))
+    api = tenant.cluster
+    url, suspend, status = {"url": "https://mine.example/"}, {"suspend": True}, {"status": {"conditions": []}}
+    refused: dict[str, tuple[Any, str]] = {
+        "make a pod": (api.create(PODS, objects.pod("p", namespace=rival)), 'create resource "pods"'),
+        "take another tenant's pushes": (
+            api.patch(PUSH_CONFIGS, namespace, "oms", {"spec": url}), 'patch resource "pushconfigs"'),
+        "stop another tenant's key": (
+            api.patch(WEBHOOKS, namespace, "clickpost", {"spec": suspend}), 'patch resource "aggregatorwebhooks"'),
+        "stop the platform's server": (
+            api.patch(SERVERS, namespace, "main", {"spec": suspend}), 'patch resource "webhookservers"'),
+        "write its own status": (
+            api.patch(PUSH_CONFIGS, rival, "oms", status, subresource="status"), 'patch resource "pushconfigs/status"'),
+        "write another tenant's status": (
+            api.patch(PUSH_CONFIGS, namespace, "oms", status, subresource="status"),
+            'patch resource "pushconfigs/status"'),
+    }  # fmt: skip
+    for what, (coroutine, sentence) in refused.items():
+        with pytest.raises(ForbiddenError) as error:
             await coroutine
-        assert "403" in str(refused.value), attempt
+        assert f"cannot {sentence}" in str(error.value), what
+
+    def read(*arguments: str) -> str:
+        done = api_server.kubectl(f"--kubeconfig={tenant_file}", "get", *arguments, check=False)
+        return "" if done.returncode == 0 else done.stderr
+
+    hidden = {
+        "a Secret of its own namespace": ("secret", "keys", "-n", rival),
+        "the routing table": ("secret", "main-routing-00", "-n", namespace),
+        "the admin token": ("secret", "main-admin-token", "-n", namespace),
+        "all Secrets": ("secrets", "-A"),
+        "another tenant's PushConfig": ("pushconfig", "oms", "-n", namespace),
+    }
+    for what, arguments in hidden.items():
+        told = await asyncio.to_thread(read, *arguments)
+        assert "is forbidden" in told, (what, told)
+        assert "cannot" in told, (what, told)
+
+
+@pytest.mark.usefixtures("platform")
+async def test_the_tenant_cannot_name_what_is_in_another_namespace(tenant: Client, namespace: str, rival: str) -> None:
+    push = objects.push("theirs", rival, held_in=f"{namespace}/keys")
+    webhook = objects.webhook("theirs", rival, pushConfigRefs=[{"name": f"{namespace}/oms"}])
+    for body in (push, webhook):
+        with pytest.raises(InvalidError, match=r"\.name"):
+            await tenant.create(body)
 
 
 async def refusals(cluster: Client, rival: str, attempts: list[tuple[Body, str, str, str]]) -> None:
@@ -153,6 +180,26 @@ async def test_each_resource_that_would_harm_another_is_refused_with_a_sentence(
         accounts = {account.name for shard in shards.values() for account in shard.accounts if account.key_digests}
         assert f"{namespace}/clickpost" in accounts
         assert f"{rival}/key" not in accounts
+
+
+@pytest.mark.usefixtures("platform")
+async def test_a_server_of_the_tenant_gets_nobody_elses_updates_and_puts_nobody_out_of_service(
+    cluster: Client, tenant: Client, namespace: str, rival: str, start: Start
+) -> None:
+    await tenant.create(objects.server("grab", rival, hosts=[{"host": "rival.example"}]))
+    async with cluster.another_namespace(f"{namespace}-later") as later:
+        labels = {"labels": {LABEL["name"]: LABEL["value"]}}
+        keys = objects.secret("keys", later, **{"in": "key-of-later-0001", "out": "s-4"})
+        keys["metadata"] |= labels
+        await cluster.create(keys, objects.push("oms", later), objects.webhook("clickpost", later))
+        async with start(namespaces=(namespace, rival, later)):
+            await cluster.until_condition("AggregatorWebhook", later, "clickpost", Accepted="True Accepted")
+            await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Accepted="True Accepted")
+            found = await cluster.shards(namespace, "main")
+            accounts = {account.name for shard in found.values() for account in shard.accounts}
+            assert accounts == {f"{namespace}/clickpost", f"{later}/clickpost"}
+            theirs = await cluster.shards(rival, "grab")
+            assert [account.name for shard in theirs.values() for account in shard.accounts] == []
 
 
 async def test_a_tenant_that_a_server_does_not_allow_is_refused(

@@ -33,7 +33,9 @@ class AggregatorWebhookSpec(ApiModel):
 
     aggregator: Annotated[Aggregator, Field(strict=False)] = Field(description="Which aggregator.")
     server_ref: ServerReference | None = Field(
-        None, description="The WebhookServer; may be left out where there is only one."
+        None,
+        description="The WebhookServer. By default the one of the same namespace, else the one of the operator's"
+        " namespace.",
     )
     keys: Annotated[list[SecretSource], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
         description="Keys that identify the client; several at once while rotating."

@@ -5,14 +5,18 @@ lower OOM score), its cgroups may be version 1, a ClusterIP needs some route bef
 API server must not advertise a loopback address.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from kube.rig import build
 from kube.rig.control_plane import SERVICES, ControlPlane
+from kube.rig.processes import free_ports
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "images"))
 import oci
@@ -69,7 +73,7 @@ class Node:
         for name, package in (("pause", None), ("coredns", "coredns"), ("traefik", "traefik")):
             self.load(self._system_image(name, package))
         self.plane.start()
-        self._start_kubelet()
+        self._start_kubelet(self.plane.url)
         self._start_proxy()
         for file in ("coredns.yaml", "storage.yaml", "traefik.yaml"):
             self.plane.apply((_HERE / file).read_text())
@@ -105,6 +109,29 @@ class Node:
         """SIGKILL all processes of a pod's containers, without a word to the kubelet: it starts them again."""
         for status in self.plane.get("pod", name, "-n", namespace)["status"]["containerStatuses"]:
             self._ctr("tasks", "kill", "--all", "-s", "KILL", status["containerID"].rpartition("/")[2])
+
+    @contextlib.contextmanager
+    def through_proxy(self) -> Iterator[None]:
+        """Have the kubelet reach the API server through a proxy that `hold_secrets` controls."""
+        (port,) = free_ports(1, address=ADDRESS, inside=self.inside)
+        keys, host = self.plane.identities, self.plane.url.removeprefix("https://")
+        certificate, key = keys.certificate("kubelet-proxy", "kubelet-proxy", addresses=[ADDRESS])
+        script = Path(__file__).parent / "held_watches.py"
+        self.processes.start(
+            "kubelet-proxy", sys.executable, script, ADDRESS, str(port), *host.split(":"), keys.ca, certificate, key
+        )
+        listening = ["bash", "-c", f"</dev/tcp/{ADDRESS}/{port}"]
+        self.processes.wait_for(lambda: not self.run(*listening, check=False).returncode, name="kubelet-proxy")
+        self._restart_kubelet(f"https://{ADDRESS}:{port}")
+        try:
+            yield
+        finally:
+            self._restart_kubelet(self.plane.url)
+            self.processes.stop("kubelet-proxy")
+
+    def hold_secrets(self, *, held: bool) -> None:
+        """Keep changes of Secrets from the kubelet, or let them through."""
+        os.kill(self.processes.pid("kubelet-proxy"), signal.SIGUSR1 if held else signal.SIGUSR2)
 
     def run(self, *command: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the node's network, with ``KUBECONFIG`` set."""
@@ -163,9 +190,14 @@ class Node:
         part.rename(out)
         return out
 
-    def _start_kubelet(self) -> None:
+    def _restart_kubelet(self, url: str) -> None:
+        """Start it again with another address of the API server; pods go on."""
+        self.processes.stop("kubelet")
+        self._start_kubelet(url)
+
+    def _start_kubelet(self, url: str) -> None:
         keys = self.plane.identities
-        keys.kubeconfig(self.folder / "kubelet.conf", self.plane.url, "system:node:node")
+        keys.kubeconfig(self.folder / "kubelet.conf", url, "system:node:node")
         (self.folder / "resolv.conf").write_text("")
         settings = (_HERE / "kubelet.yaml").read_text()
         for name, value in (("FOLDER", str(self.folder)), ("CLIENT_CA", str(keys.ca)), ("CLUSTER_DNS", _DNS)):
