@@ -28,7 +28,7 @@ from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 
 
-class Place:
+class RoundJournal:
     """Where a journal is kept for one round."""
 
     def __init__(self, folder: Path, database: Database | None) -> None:
@@ -54,7 +54,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(folder: Path, storage: str) -> Iterator[Place]:
+def place(folder: Path, storage: str) -> Iterator[RoundJournal]:
     """A fresh one, on the same disk for both kinds."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -63,7 +63,7 @@ def place(folder: Path, storage: str) -> Iterator[Place]:
     try:
         if database is not None:
             database.start()
-        yield Place(folder, database)
+        yield RoundJournal(folder, database)
     finally:
         if database is not None:
             database.remove()
@@ -80,7 +80,7 @@ class Cpu(msgspec.Struct, frozen=True):
 class Fleet:
     """The running servers."""
 
-    def __init__(self, servers: Sequence[ServerProcess], where: Place) -> None:
+    def __init__(self, servers: Sequence[ServerProcess], where: RoundJournal) -> None:
         self.servers = servers
         self._where = where
 
@@ -95,7 +95,7 @@ class Fleet:
         return Cpu(servers, self._where.cpu_seconds())
 
 
-def routing(clients: Iterable[Client], where: Place) -> RoutingTable:
+def routing(clients: Iterable[Client], where: RoundJournal) -> RoutingTable:
     """The clients' table; their endpoints are theirs, their PushConfigs suspended where they are."""
     served = list(clients)
     made = table(
@@ -113,7 +113,7 @@ def routing(clients: Iterable[Client], where: Place) -> RoutingTable:
 
 
 @contextlib.asynccontextmanager
-async def running(where: Place, served: RoutingTable, *, replicas: int = 1) -> AsyncIterator[Fleet]:
+async def running(where: RoundJournal, served: RoutingTable, *, replicas: int = 1) -> AsyncIterator[Fleet]:
     """This many servers."""
     volume = Volume(where.folder / "routing")
     volume.swap(written(served))

@@ -103,7 +103,7 @@ class Claims:
             self._hold(claim, after)
             if before == after:
                 continue
-            both = {one.key for one in (before, after) if one is not None}
+            both = {claim.key for claim in (before, after) if claim is not None}
             holders |= both
             if before is None or after is None or before.key != after.key:
                 claimants |= both
@@ -114,7 +114,7 @@ class Claims:
         oldest = Holder(claimants[0].key, None, is_final) if claimants else None
         if before is None or not before.is_final or not self._memory:
             return oldest
-        keys = [one.key for one in claimants]
+        keys = [claimant.key for claimant in claimants]
         if before.key in keys:
             return before._replace(until=None)
         for key in keys:

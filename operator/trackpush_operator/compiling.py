@@ -123,7 +123,7 @@ class Compiler:
         webhooks = self._cache.webhooks_of(table.server)
         pushes = {
             Key(Kind.PUSH, namespace, name)
-            for namespace in {one.namespace for one in webhooks}
+            for namespace in {webhook.namespace for webhook in webhooks}
             for name in self._cache.push_configs(namespace)
         }
         keys = {server_key(table.server)} | inside | webhooks | pushes
@@ -271,7 +271,9 @@ class Compiler:
             self._reserve(holder, now, effects)
         owners = ((claim[0], self._claims.owner(claim)) for claim in sorted(claims))
         return tuple(
-            dict.fromkeys(Rival(server, one.full_name) for server, one in owners if one is not None and one != key)
+            dict.fromkeys(
+                Rival(server, owner.full_name) for server, owner in owners if owner is not None and owner != key
+            )
         )
 
     def _reserve(self, key: Key, now: float, effects: Effects) -> None:
@@ -280,7 +282,7 @@ class Compiler:
         what: Id = ("reserved", key.full_name)
         for table in self.tables.values():
             mine = sorted((claim, until) for (server, claim), until in reserved.items() if server == table.server)
-            keys = tuple(ReservedKey(aggregator=one[0], digest=one[1], until=round(until)) for one, until in mine)
+            keys = tuple(ReservedKey(aggregator=key[0], digest=key[1], until=round(until)) for key, until in mine)
             self._put(table, what, ReservedKeys(name=key.full_name, keys=keys) if keys else None, effects)
         if reserved:
             effects.wait(key, min(reserved.values()) - now)
@@ -417,7 +419,7 @@ class Compiler:
         waiting = part.refused - {what}
         if part.put(what, entry):
             effects.parts.add((table.server, part.name))
-            effects.again |= {key_of(one) for one in waiting}  # there may be room now
+            effects.again |= {key_of(item) for item in waiting}  # there may be room now
 
     def _server(self, name: str) -> Resource | None:
         """A WebhookServer whose spec is valid."""
@@ -441,8 +443,8 @@ def _held_keys(table: Table, what: Id) -> tuple[list[Claim], Key, float | None]:
     if isinstance(entry, Account):
         return [(table.server, (entry.aggregator, digest)) for digest in entry.key_digests], key, None
     if isinstance(entry, ReservedKeys) and entry.keys:
-        claims: list[Claim] = [(table.server, (one.aggregator, one.digest)) for one in entry.keys]
-        return claims, key, float(min(one.until for one in entry.keys))
+        claims: list[Claim] = [(table.server, (key.aggregator, key.digest)) for key in entry.keys]
+        return claims, key, float(min(key.until for key in entry.keys))
     return [], key, None
 
 

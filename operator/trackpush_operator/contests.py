@@ -23,7 +23,7 @@ def contested(
                 "find out who should have it, and exchange the key"
             )
             yield rival.server, Transition("Warning", Reason.KEY_CONFLICT.value, note)
-    elif transition.reason == "Accepted" and any(one.reason == Reason.KEY_CONFLICT for one in before):
+    elif transition.reason == "Accepted" and any(condition.reason == Reason.KEY_CONFLICT for condition in before):
         for rival in verdict.succeeded:
             note = f"AggregatorWebhook {key.full_name} has the key now that AggregatorWebhook {rival.owner} had"
             yield rival.server, Transition("Warning", "KeyTakenOver", note)

@@ -32,7 +32,7 @@ def _ingress(spec: dict[str, Any], taken: Collection[str]) -> dict[str, Any] | N
     if not rules:
         return None
     tls = [
-        {**one, "hosts": [host for host in one.get("hosts") or [] if host not in taken]}
-        for one in spec.get("tls") or []
+        {**entry, "hosts": [host for host in entry.get("hosts") or [] if host not in taken]}
+        for entry in spec.get("tls") or []
     ]
     return {**spec, "rules": rules} | ({"tls": tls} if tls else {})

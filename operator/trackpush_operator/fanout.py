@@ -36,7 +36,7 @@ def _after_server(cache: Cache, old: Item | None, new: Item | None) -> set[Key]:
     webhooks = cache.webhooks_of(item.key.full_name)
     keys |= webhooks
     keys |= cache.pushes_without_webhooks()  # their addresses are judged by every server's egress
-    for namespace in {one.namespace for one in webhooks}:
+    for namespace in {webhook.namespace for webhook in webhooks}:
         keys |= {Key(Kind.PUSH, namespace, name) for name in cache.push_configs(namespace)}
     return keys
 

@@ -59,7 +59,7 @@ class Fleet:
         taken = self.children.take(child_of(body, kind))
         if taken is None or (taken[0] is not None and taken[0].shape == taken[1].shape):
             return set()
-        return {server_of(one) for one in taken if one is not None}
+        return {server_of(entry) for entry in taken if entry is not None}
 
     def take_pod(self, body: Body) -> set[str]:
         """Take in a pod; the servers for which something that matters changed."""
@@ -69,7 +69,7 @@ class Fleet:
         old, new = taken
         if old is not None and old._replace(version=new.version) == new:
             return set()
-        return {server_of(one) for one in taken if one is not None}
+        return {server_of(entry) for entry in taken if entry is not None}
 
     def drop(self, kind: str, namespace: str, name: str, version: int) -> set[str]:
         """Take in a deletion; the server that it was of."""
@@ -86,10 +86,10 @@ class Fleet:
         return [pod for pod in self.pods.of(server) if pod.ready]
 
 
-def _place(one: Child | Pod) -> Place:
-    return ("Pod" if isinstance(one, Pod) else one.kind, one.namespace, one.name)
+def _place(item: Child | Pod) -> Place:
+    return ("Pod" if isinstance(item, Pod) else item.kind, item.namespace, item.name)
 
 
-def server_of(one: Child | Pod) -> str:
+def server_of(item: Child | Pod) -> str:
     """``namespace/name`` of the server that its labels name."""
-    return f"{one.namespace}/{one.instance}"
+    return f"{item.namespace}/{item.instance}"

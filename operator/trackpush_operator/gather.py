@@ -81,7 +81,7 @@ def _spreads(state: State, key: Key, verdict: Verdict, *, was_served: bool) -> t
     tables = (state.compiler.tables.get(server) for server in verdict.servers)
     now, what, spread = state.clock.monotonic(), id_of(key), state.readings.spread
     found = (spread(table, what, now, was_served=was_served) for table in tables if table is not None)
-    return tuple(msgspec.structs.replace(one, suspended=_is_suspended(state, one.server)) for one in found)
+    return tuple(msgspec.structs.replace(rollout, suspended=_is_suspended(state, rollout.server)) for rollout in found)
 
 
 def _is_suspended(state: State, server: str) -> bool:
@@ -91,7 +91,7 @@ def _is_suspended(state: State, server: str) -> bool:
 
 def _trouble(state: State, key: Key, verdict: Verdict) -> Trouble | None:
     found = (state.readings.trouble(server, key.full_name) for server in verdict.servers)
-    return next((one for one in found if one is not None), None)
+    return next((trouble for trouble in found if trouble is not None), None)
 
 
 def _server_spec(state: State, server: str) -> WebhookServerSpec | None:

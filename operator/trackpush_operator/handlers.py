@@ -41,8 +41,8 @@ def registry(
     async def login(**_: Any) -> kopf.AiohttpSession:
         return await connect()
 
-    for one in watched:
-        kopf.on.event(one.api.group, one.api.version, one.api.plural, registry=made)(_handler(one.api.kind, sink))
+    for kind in watched:
+        kopf.on.event(kind.api.group, kind.api.version, kind.api.plural, registry=made)(_handler(kind.api.kind, sink))
     return made
 
 
@@ -73,12 +73,12 @@ def settings(watched: tuple[Watched, ...]) -> kopf.OperatorSettings:
     made.networking.connect_timeout = 10
     made.networking.error_backoffs = (0.2, 0.5, 1, 2, 3)
     made.queueing.idle_timeout = 0.2
-    for one in watched:
-        place = (one.api.group, one.api.version, one.api.plural)
-        if one.selection.labels:
-            made.watching.label_selectors[place] = one.selection.labels
-        if one.selection.fields:
-            made.watching.field_selectors[place] = one.selection.fields
+    for kind in watched:
+        place = (kind.api.group, kind.api.version, kind.api.plural)
+        if kind.selection.labels:
+            made.watching.label_selectors[place] = kind.selection.labels
+        if kind.selection.fields:
+            made.watching.field_selectors[place] = kind.selection.fields
     return made
 
 

@@ -57,7 +57,7 @@ def claim_of(item: Item, *, any_pod_template: bool = False) -> HostClaim:
 def _read(item: Item, *, any_pod_template: bool) -> tuple[bool, frozenset[HostPath]]:
     resource, problems = resource_of(item)
     problems += compile_settings(resource, secrets={}).problems
-    is_valid = not any(one.reason is Reason.INVALID for one in problems)
+    is_valid = not any(problem.reason is Reason.INVALID for problem in problems)
     spec = resource.spec
     if not isinstance(spec, WebhookServerSpec):
         return False, frozenset()
@@ -67,7 +67,7 @@ def _read(item: Item, *, any_pod_template: bool) -> tuple[bool, frozenset[HostPa
 
 def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:
     if spec.hosts:
-        return frozenset((one.host, name) for one in spec.hosts for name in one.aggregators)
+        return frozenset((host.host, name) for host in spec.hosts for name in host.aggregators)
     is_exposed = spec.expose is not None and (spec.expose.ingress is not None or spec.expose.http_route is not None)
     return frozenset((ANY_HOST, name) for name in Aggregator) if is_exposed else frozenset()
 

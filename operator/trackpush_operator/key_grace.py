@@ -23,10 +23,10 @@ GRACE_SECONDS: Final = 60.0
 def lacks_keys(problems: Iterable[Problem]) -> bool:
     """Whether an AggregatorWebhook names keys that its Secrets don't hold at the moment."""
     return any(
-        one.severity is Severity.ERROR
-        and one.condition == "ResolvedRefs"
-        and (one.field or "").startswith("spec.keys[")
-        for one in problems
+        problem.severity is Severity.ERROR
+        and problem.condition == "ResolvedRefs"
+        and (problem.field or "").startswith("spec.keys[")
+        for problem in problems
     )
 
 
@@ -38,9 +38,9 @@ def with_grace(account: Account | None, before: Account | None, *, now: float, s
     if before is None or (account is not None and account.aggregator is not before.aggregator):
         return account
     served = frozenset(() if account is None else account.key_digests)
-    ends = dict.fromkeys(before.key_digests, int(now + seconds)) | {one.digest: one.until for one in before.grace}
+    ends = dict.fromkeys(before.key_digests, int(now + seconds)) | {key.digest: key.until for key in before.grace}
     kept = tuple(GraceKey(digest=digest, until=ends[digest]) for digest in sorted(ends.keys() - served))
-    lasting = tuple(one for one in kept if one.until > now)
+    lasting = tuple(key for key in kept if key.until > now)
     if not lasting:
         return account
     return msgspec.structs.replace(account or before, key_digests=tuple(served), grace=lasting)
@@ -48,4 +48,4 @@ def with_grace(account: Account | None, before: Account | None, *, now: float, s
 
 def first_end(account: Account | None) -> float | None:
     """When the first grace of an account is over, in seconds since the epoch."""
-    return min((one.until for one in account.grace), default=None) if account is not None else None
+    return min((key.until for key in account.grace), default=None) if account is not None else None

@@ -41,7 +41,7 @@ def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def where(error: BaseException) -> str:
     """The last places of a traceback, without any value."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    return " < ".join(f"{Path(one.filename).name}:{one.lineno} in {one.name}" for one in reversed(frames))
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
 
 
 def configure(log_format: LogFormat | None = None, stream: TextIO | None = None, *, level: LogLevel = "info") -> None:

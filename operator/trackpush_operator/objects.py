@@ -161,7 +161,7 @@ def child_of(body: Body, kind: str) -> Child:
         version=version_of(body),
         instance=labels.get(INSTANCE_LABEL, ""),
         component=labels.get(COMPONENT_LABEL, ""),
-        is_owned=any(one.get("kind") == Kind.SERVER for one in metadata.get("ownerReferences") or []),
+        is_owned=any(reference.get("kind") == Kind.SERVER for reference in metadata.get("ownerReferences") or []),
         shape=_shape(body),
     )
 
@@ -169,8 +169,8 @@ def child_of(body: Body, kind: str) -> Child:
 def pod_of(body: Body) -> Pod:
     """Slim a pod; one that is being deleted isn't ready."""
     metadata, status = body["metadata"], body.get("status") or {}
-    conditions = {one.get("type"): one.get("status") for one in status.get("conditions") or []}
-    starts = sum(one.get("restartCount", 0) for one in status.get("containerStatuses") or [])
+    conditions = {condition.get("type"): condition.get("status") for condition in status.get("conditions") or []}
+    starts = sum(container_status.get("restartCount", 0) for container_status in status.get("containerStatuses") or [])
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -209,7 +209,7 @@ def _shape(body: Body) -> int:
 
 def _admin_address(spec: dict[str, Any], address: str | None) -> str | None:
     ports = [port for container in spec.get("containers") or [] for port in container.get("ports") or []]
-    port = next((one.get("containerPort") for one in ports if one.get("name") == ADMIN_PORT_NAME), None)
+    port = next((port.get("containerPort") for port in ports if port.get("name") == ADMIN_PORT_NAME), None)
     if not address or port is None:
         return None
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
@@ -223,7 +223,7 @@ def _links(kind: Kind, namespace: str, spec: Any) -> Links:
     return Links(
         secrets=secrets,
         server=None if reference is None else f"{reference.get('namespace') or namespace}/{reference.get('name')}",
-        push_configs=None if targets is None else tuple(str(one.get("name")) for one in targets),
+        push_configs=None if targets is None else tuple(str(target.get("name")) for target in targets),
     )
 
 

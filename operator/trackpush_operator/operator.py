@@ -120,8 +120,8 @@ class Operator:
             await task
             return True
         finally:
-            for one in (task, stop):
-                one.cancel()
+            for waiter in (task, stop):
+                waiter.cancel()
             await asyncio.gather(task, stop, return_exceptions=True)
 
     async def _work(self, cluster: KubernetesCluster, found: Configuration, lease: Lease) -> None:

@@ -58,8 +58,8 @@ async def _existing(cluster: Cluster, api: Api, body: Body) -> Body | None:
     except NotFoundError:
         return None
     labels, wanted = found["metadata"].get("labels") or {}, metadata["labels"]
-    owners = {one.get("uid") for one in found["metadata"].get("ownerReferences") or []}
-    ours = {one["uid"] for one in metadata["ownerReferences"]}
+    owners = {reference.get("uid") for reference in found["metadata"].get("ownerReferences") or []}
+    ours = {reference["uid"] for reference in metadata["ownerReferences"]}
     is_labelled = labels.get(MANAGED_BY_LABEL) == MANAGER and labels.get(INSTANCE_LABEL) == wanted[INSTANCE_LABEL]
     if not is_labelled and not owners & ours:
         raise ForeignError(

@@ -167,6 +167,7 @@ def _reading(server: str, config: bytes, undelivered: bytes) -> Reading:
         raise _BadAnswerError("another server answers at its address")
     failing: Any = msgspec.json.decode(undelivered, type=_Undelivered)
     troubles = {
-        one.name: Trouble(reason=one.reason, since=one.since, message=one.message) for one in failing.push_configs
+        push_config.name: Trouble(reason=push_config.reason, since=push_config.since, message=push_config.message)
+        for push_config in failing.push_configs
     }
     return Reading(files=found.files, troubles=troubles)

@@ -75,8 +75,8 @@ class Readings:
         """How many of its ready pods have loaded a shard now."""
         ready = self._fleet.ready_pods(server)
         readings = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
-        answers = [one for one in readings if one is not None and not one.error]
-        numbers = [part.number_of(one.files.get(part.name)) for one in answers]
+        answers = [reading for reading in readings if reading is not None and not reading.error]
+        numbers = [part.number_of(answer.files.get(part.name)) for answer in answers]
         since = self._unsure.get(server)
         sure = bool(ready) and len(answers) == len(ready)
         return State(
@@ -154,5 +154,6 @@ class Readings:
         states = (self.state(table.server, part, now) for part in table.parts.values())
         written = all(not part.is_behind for part in table.parts.values())
         return written and all(
-            one.asked and one.number >= part.newest for one, part in zip(states, table.parts.values(), strict=True)
+            state.asked and state.number >= part.newest
+            for state, part in zip(states, table.parts.values(), strict=True)
         )

@@ -57,9 +57,9 @@ class Reporter:
         except NotFoundError:
             return
         self._intake.take(key.kind, body)  # so that the same isn't patched again before its event
-        for one in transitions(before.conditions, after.conditions, of_server=key.kind is Kind.SERVER):
-            await self._tell(item, one)
-            for name, note in contested(item.key, verdict, before.conditions, one):
+        for transition in transitions(before.conditions, after.conditions, of_server=key.kind is Kind.SERVER):
+            await self._tell(item, transition)
+            for name, note in contested(item.key, verdict, before.conditions, transition):
                 await self._tell_server(name, note)
 
     def _is_unreconciled(self, item: Item) -> bool:
@@ -71,8 +71,8 @@ class Reporter:
         url = setup = selector = None
         replicas = ready = None
         was = any(
-            (one.type, one.status, one.observed_generation) == (PROGRAMMED, "True", item.generation)
-            for one in before.conditions
+            (condition.type, condition.status, condition.observed_generation) == (PROGRAMMED, "True", item.generation)
+            for condition in before.conditions
         )
         if item.key.kind is Kind.WEBHOOK:
             snapshot = webhook_snapshot(self._state, item, verdict, was_served=was)

@@ -51,25 +51,25 @@ class Sync:
         """
         changes = 0
         with self._state.graves.remembered():
-            for one in self.watched():
-                changes += await self.kind(one)
+            for watched in self.watched():
+                changes += await self.kind(watched)
             if self._namespaces:
                 changes += await self._labels()
         self._state.complete = True
         return changes
 
-    async def kind(self, one: Watched) -> int:
+    async def kind(self, watched: Watched) -> int:
         """List one kind, wherever it is watched."""
-        scopes: Iterable[str | None] = self._namespaces if one.api.namespaced and self._namespaces else (None,)
+        scopes: Iterable[str | None] = self._namespaces if watched.api.namespaced and self._namespaces else (None,)
         changes = 0
         with self._state.graves.remembered():
             for scope in scopes:
-                changes += await self._scope(one, scope)
+                changes += await self._scope(watched, scope)
         return changes
 
-    async def _scope(self, one: Watched, scope: str | None) -> int:
-        kind, seen, changes, version = one.api.kind, set[Place](), 0, 0
-        async for page in self._cluster.pages(one.api, scope, one.selection):
+    async def _scope(self, watched: Watched, scope: str | None) -> int:
+        kind, seen, changes, version = watched.api.kind, set[Place](), 0, 0
+        async for page in self._cluster.pages(watched.api, scope, watched.selection):
             version = page.version
             for body in page.items:
                 changes += self._intake.take(kind, body)

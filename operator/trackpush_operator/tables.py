@@ -184,14 +184,14 @@ class Part:
 
     def _contents(self) -> Shard:
         values = self.entries.values()
-        settings = next((one for one in values if isinstance(one, ServerSettings)), None)
+        settings = next((value for value in values if isinstance(value, ServerSettings)), None)
         made = shards.make(
             self.server,
             self.name,
-            accounts=(one for one in values if isinstance(one, Account)),
-            destinations=(one for one in values if isinstance(one, Destination)),
+            accounts=(value for value in values if isinstance(value, Account)),
+            destinations=(value for value in values if isinstance(value, Destination)),
         )
-        reserved = sorted((one for one in values if isinstance(one, ReservedKeys)), key=lambda one: one.name)
+        reserved = sorted((value for value in values if isinstance(value, ReservedKeys)), key=lambda entry: entry.name)
         return msgspec.structs.replace(made, settings=settings, reserved=tuple(reserved))
 
 

@@ -25,7 +25,7 @@ def taken_over(body: Body, *, wanted: Body) -> list[Body] | None:
     found = _with_others(body, entries)
     if not _leaves_replicas(wanted):
         return found
-    handed = [_without_replicas(one) for one in found or entries]
+    handed = [_without_replicas(entry) for entry in found or entries]
     return found if handed == (found or entries) else [*handed, _replicas_of_an_autoscaler(body)]
 
 
@@ -55,13 +55,13 @@ def _replicas_of_an_autoscaler(body: Body) -> Body:
 
 
 def _with_others(body: Body, entries: list[Body]) -> list[Body] | None:
-    others = [one for one in entries if _is_foreign(one) and _parts(one)]
+    others = [entry for entry in entries if _is_foreign(entry) and _parts(entry)]
     if not others:
         return None
-    ours = next((one for one in entries if _is_ours(one)), None)
+    ours = next((entry for entry in entries if _is_ours(entry)), None)
     fields: Fields = {} if ours is None else ours.get("fieldsV1") or {}
-    for one in others:
-        fields = _union(fields, _parts(one))
+    for other in others:
+        fields = _union(fields, _parts(other))
     made = {
         "manager": MANAGER,
         "operation": "Apply",
@@ -70,8 +70,8 @@ def _with_others(body: Body, entries: list[Body]) -> list[Body] | None:
         "fieldsV1": fields,
         "time": entries[0].get("time"),
     }
-    rest = [_without(one) if one in others else one for one in entries if one is not ours]
-    return [made, *(one for one in rest if one.get("fieldsV1"))]
+    rest = [_without(entry) if entry in others else entry for entry in entries if entry is not ours]
+    return [made, *(entry for entry in rest if entry.get("fieldsV1"))]
 
 
 def _is_ours(entry: Body) -> bool:
@@ -111,9 +111,9 @@ def _without_template_annotations(parts: Fields) -> Fields:
     return rest | ({"f:spec": kept} if kept else {})
 
 
-def _union(one: Fields, other: Fields) -> Fields:
+def _union(fields: Fields, other: Fields) -> Fields:
     """Of two sets of fields as ``fieldsV1`` writes them: nested mappings."""
-    result = dict(one)
+    result = dict(fields)
     for name, part in other.items():
         known = result.get(name)
         result[name] = _union(known, part) if isinstance(known, dict) and isinstance(part, dict) else part

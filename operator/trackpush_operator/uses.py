@@ -50,8 +50,8 @@ class Uses:
             if use is not None:
                 self._of[key] = use
             return Change(all=False, names=frozenset())
-        servers = {one.server for one in (old, use) if one is not None and one.server is not None}
-        names = {name for one in (old, use) if one is not None for name in _names(one)}
+        servers = {known.server for known in (old, use) if known is not None and known.server is not None}
+        names = {name for known in (old, use) if known is not None for name in _names(known)}
         before = self._present(namespace, servers, names)
         if old is not None:
             self._count(namespace, old, -1)
@@ -70,7 +70,9 @@ class Uses:
         self, namespace: str, servers: set[str], names: set[str | None]
     ) -> tuple[frozenset[str | None], frozenset[str | None]]:
         known, named = self._servers.get(namespace, ()), self._named.get(namespace, ())
-        return frozenset(one for one in servers if one in known), frozenset(one for one in names if one in named)
+        return frozenset(server for server in servers if server in known), frozenset(
+            name for name in names if name in named
+        )
 
     def _count(self, namespace: str, use: Use, step: int) -> None:
         if use.server is not None:

@@ -95,7 +95,7 @@ def size_trouble(claim: Body, wanted: Sqlite) -> str:
     capacity = (status.get("capacity") or {}).get("storage")
     if capacity is None or size_bytes(capacity) >= size_bytes(wanted.size):
         return ""  # it is not bound yet, or done
-    found = [one.get("message") for one in status.get("conditions") or [] if one.get("message")]
+    found = [condition.get("message") for condition in status.get("conditions") or [] if condition.get("message")]
     more = f": {'; '.join(found)}" if found else ""
     return f"the volume {name} is being grown from {capacity} to {wanted.size}{more}"
 

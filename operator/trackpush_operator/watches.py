@@ -140,7 +140,7 @@ class Watches:
     def _has_ended(self) -> bool:
         """Whether something isn't watched that should be, by the names of kopf's tasks."""
         running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
-        return any(name not in running for one in self._sync.watched() for name in self._watchers(one.api))
+        return any(name not in running for watched in self._sync.watched() for name in self._watchers(watched.api))
 
     def _watchers(self, api: Api) -> list[str]:
         kind = ".".join(part for part in (api.plural, api.version, api.group) if part)
@@ -178,8 +178,8 @@ class Watches:
         listing = [asyncio.create_task(self._list_all())] if lists else []
         try:
             done, _ = await asyncio.wait({*tasks, restart}, return_when=asyncio.FIRST_COMPLETED)
-            failures = [one.exception() for one in done if not one.cancelled()]
-            return next((type(one).__name__ for one in failures if one is not None), "ended")
+            failures = [task.exception() for task in done if not task.cancelled()]
+            return next((type(failure).__name__ for failure in failures if failure is not None), "ended")
         finally:
             self._begun = math.inf
             for task in (*tasks, restart, *listing):
@@ -200,7 +200,7 @@ class Watches:
     async def _compare(self, kind: str, listed: "_List") -> None:
         if not self._sync.lacks(kind, listed.places):
             return
-        watched = next(one for one in self._sync.watched() if one.api.kind == kind)
+        watched = next(watched for watched in self._sync.watched() if watched.api.kind == kind)
         with contextlib.suppress(ClusterError):  # the next resync finds it
             self._metrics.missed.inc(await self._sync.kind(watched))
 

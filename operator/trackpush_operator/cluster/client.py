@@ -127,7 +127,7 @@ class KubernetesCluster:
             answer = await self._request("GET", api, api.prefix)
         except NotFoundError:
             return False
-        return any(one.get("name") == api.plural for one in answer.get("resources") or [])
+        return any(resource.get("name") == api.plural for resource in answer.get("resources") or [])
 
     async def _request(
         self,

@@ -64,10 +64,10 @@ def summary(findings: Sequence[Finding]) -> Finding:
     endpoint, nor on what somebody suspended on purpose: ``Delivering`` isn't given here, and suspension doesn't count.
     """
     for status in ("False", "Unknown"):
-        for one in findings:
-            if one.status == status and one.reason not in INTENDED:
-                return Finding(READY, "False", one.reason, one.message)
-    paused = next((one.message for one in findings if one.reason in INTENDED), None)
+        for finding in findings:
+            if finding.status == status and finding.reason not in INTENDED:
+                return Finding(READY, "False", finding.reason, finding.message)
+    paused = next((finding.message for finding in findings if finding.reason in INTENDED), None)
     return Finding(READY, "True", READY, "everything is in place" if paused is None else f"as configured: {paused}")
 
 
@@ -75,7 +75,7 @@ def merged(
     previous: Iterable[Condition], findings: Iterable[Finding], *, generation: int, now: str
 ) -> tuple[Condition, ...]:
     """The conditions; a time of transition stays while the status of the condition does."""
-    before = {one.type: one for one in previous}
+    before = {condition.type: condition for condition in previous}
     result = []
     for found in findings:
         old = before.get(found.type)

@@ -23,13 +23,19 @@ class Transition(NamedTuple):
 def transitions(before: Iterable[Condition], after: Iterable[Condition], *, of_server: bool) -> Iterator[Transition]:
     """An Event for each condition that became bad, changed its reason, or became good again."""
     passing = frozenset({PENDING}) if of_server else _PASSING
-    known = {one.type: one for one in before}
-    for one in after:
-        old = known.get(one.type)
-        if one.type == READY or (old is not None and (old.status, old.reason) == (one.status, one.reason)):
+    known = {condition.type: condition for condition in before}
+    for condition in after:
+        old = known.get(condition.type)
+        if condition.type == READY or (
+            old is not None and (old.status, old.reason) == (condition.status, condition.reason)
+        ):
             continue
         was_bad = old is not None and old.status == "False" and old.reason not in passing
-        if one.status == "False" and one.reason not in passing:
-            yield Transition("Warning", one.reason, f"{one.type}: {one.message}")
-        elif one.status == "True" and was_bad:
-            yield Transition("Normal", one.reason, f"{one.type} again: {one.message}" if one.message else one.type)
+        if condition.status == "False" and condition.reason not in passing:
+            yield Transition("Warning", condition.reason, f"{condition.type}: {condition.message}")
+        elif condition.status == "True" and was_bad:
+            yield Transition(
+                "Normal",
+                condition.reason,
+                f"{condition.type} again: {condition.message}" if condition.message else condition.type,
+            )

@@ -10,7 +10,7 @@ _MOST = 5
 
 def found_in(problems: Sequence[Problem], condition: str) -> Finding | None:
     """False with the first problem's reason and all problems' texts, where this condition suffers from any."""
-    mine = [one for one in problems if one.condition == condition]
+    mine = [problem for problem in problems if problem.condition == condition]
     if not mine:
         return None
     assert mine[0].reason is not None
@@ -19,10 +19,14 @@ def found_in(problems: Sequence[Problem], condition: str) -> Finding | None:
 
 def hints(problems: Sequence[Problem]) -> str:
     """What isn't wrong, but worth telling."""
-    return _texts([one for one in problems if one.condition is None and one.severity is Severity.WARNING])
+    return _texts(
+        [problem for problem in problems if problem.condition is None and problem.severity is Severity.WARNING]
+    )
 
 
 def _texts(problems: Sequence[Problem]) -> str:
     more = len(problems) - _MOST
-    texts = [f"{one.field}: {one.message}" if one.field else one.message for one in problems[:_MOST]]
+    texts = [
+        f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in problems[:_MOST]
+    ]
     return "; ".join([*texts, *([f"and {more} more"] if more > 0 else [])])

@@ -65,7 +65,7 @@ def _failing(snapshot: PushSnapshot) -> Finding | None:
 
 
 def _unknown(snapshot: PushSnapshot) -> Finding | None:
-    if snapshot.served and any(one.ready or (one.grace and one.confirmed) for one in snapshot.spreads):
+    if snapshot.served and any(spread.ready or (spread.grace and spread.confirmed) for spread in snapshot.spreads):
         return None
     if not snapshot.served:
         return Finding(DELIVERING, "Unknown", "NotServed", "it is not served")

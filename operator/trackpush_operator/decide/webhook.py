@@ -44,8 +44,8 @@ def url(snapshot: WebhookSnapshot) -> str | None:
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
     if spec is None or aggregator is None or snapshot.server is None:
         return None
-    hosts = [one.host for one in spec.hosts if aggregator in one.aggregators]
-    host = next((one for one in hosts if one not in snapshot.withheld), None)
+    hosts = [host.host for host in spec.hosts if aggregator in host.aggregators]
+    host = next((host for host in hosts if host not in snapshot.withheld), None)
     if host is None and spec.hosts:
         return None
     namespace, _, name = snapshot.server.partition("/")
@@ -59,7 +59,7 @@ def setup(snapshot: WebhookSnapshot) -> str | None:
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
     if spec is None or aggregator is None:
         return None
-    taken = [one.host for one in spec.hosts if aggregator in one.aggregators and one.host in snapshot.withheld]
+    taken = [host.host for host in spec.hosts if aggregator in host.aggregators and host.host in snapshot.withheld]
     if url(snapshot) is None and taken:
         return f"Another WebhookServer than {snapshot.server} has {', '.join(taken)}; see the conditions of this one."
     if url(snapshot) is None:

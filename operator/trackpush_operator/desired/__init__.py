@@ -23,7 +23,7 @@ _BUILDERS = (
 def children(inputs: Inputs) -> list[Body]:
     """All children but the Secrets, in the order in which they are applied: what pods need comes first."""
     made = (build(inputs) for build in _BUILDERS)
-    return [one for one in made if one is not None]
+    return [body for body in made if body is not None]
 
 
 __all__ = ["Body", "Inputs", "children"]

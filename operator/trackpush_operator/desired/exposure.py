@@ -44,7 +44,7 @@ def ingress(inputs: Inputs, wanted: IngressSpec) -> Body:
 
 def http_route(inputs: Inputs, wanted: HttpRoute) -> Body:
     """One rule with all paths of all hosts; the server itself refuses an aggregator on the wrong host."""
-    parents = [one.model_dump(by_alias=True, exclude_none=True) for one in wanted.parent_refs]
+    parents = [parent_ref.model_dump(by_alias=True, exclude_none=True) for parent_ref in wanted.parent_refs]
     paths = sorted({path for host in _hosts(inputs) for path in _paths(inputs, host)})
     spec: Body = {
         "parentRefs": parents,
@@ -69,11 +69,11 @@ def _hosts(inputs: Inputs) -> list[HostRule] | list[None]:
     """The hosts to expose; ``[None]`` is every host. Never that because all named ones are withheld."""
     if not inputs.spec.hosts:
         return [] if "" in inputs.withheld_hosts else [None]
-    return [one for one in inputs.spec.hosts if one.host not in inputs.withheld_hosts]
+    return [host for host in inputs.spec.hosts if host.host not in inputs.withheld_hosts]
 
 
 def _names(inputs: Inputs) -> list[str]:
-    return [one.host for one in _hosts(inputs) if one is not None]
+    return [host.host for host in _hosts(inputs) if host is not None]
 
 
 def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
     if host is None:
         yield inputs.spec.base_path
         return
-    yield from (f"{inputs.spec.base_path}/{profile(one).path_segment}" for one in host.aggregators)
+    yield from (f"{inputs.spec.base_path}/{profile(aggregator).path_segment}" for aggregator in host.aggregators)
 
 
 def _ingress_path(inputs: Inputs, path: str) -> Body:

@@ -10,11 +10,11 @@ def merged(ours: Any, theirs: Any) -> Any:
         laid = {name: merged(ours.get(name), value) for name, value in theirs.items() if value is not None}
         return kept | laid
     if isinstance(ours, list) and isinstance(theirs, list) and _are_named(ours) and _are_named(theirs):
-        by_name = {one["name"]: one for one in theirs}
-        changed = [merged(one, by_name.pop(one["name"], {})) for one in ours]
+        by_name = {item["name"]: item for item in theirs}
+        changed = [merged(item, by_name.pop(item["name"], {})) for item in ours]
         return changed + list(by_name.values())
     return theirs
 
 
 def _are_named(things: list[Any]) -> bool:
-    return all(isinstance(one, dict) and "name" in one for one in things)
+    return all(isinstance(item, dict) and "name" in item for item in things)

@@ -32,7 +32,7 @@ def network_policy(inputs: Inputs) -> Body:
 
 def _scrapers(inputs: Inputs, operator: Body) -> list[Body]:
     named = [] if inputs.spec.monitoring is None else inputs.spec.monitoring.scrapers
-    peers = [one.model_dump(by_alias=True, exclude_none=True) for one in named]
+    peers = [peer.model_dump(by_alias=True, exclude_none=True) for peer in named]
     return [operator, {"podSelector": {}}, *peers]
 
 

@@ -75,7 +75,7 @@ class Overview:
         table: RoutingTable | None,
         now: float,
     ) -> None:
-        self._channels = {one.push_config: one for one in channels}
+        self._channels = {channel.push_config: channel for channel in channels}
         self._counts = counts
         self._windows = windows
         self._now = now
@@ -83,7 +83,9 @@ class Overview:
         self._by_client: dict[str, list[str]] = {}
         for name in self._names:
             self._by_client.setdefault(name.partition("/")[0], []).append(name)
-        self._accounts = Counter(one.name.partition("/")[0] for one in (() if table is None else table.accounts))
+        self._accounts = Counter(
+            account.name.partition("/")[0] for account in (() if table is None else table.accounts)
+        )
 
     def push_configs(
         self, *, client: str | None = None, state: State | None = None, after: str = "", limit: int
@@ -116,21 +118,23 @@ class Overview:
         return _state(self._channels.get(name))
 
     def _worst(self, client: str) -> State:
-        return min((self._state(one) for one in self._by_client.get(client, [])), key=_WORST.index, default="missing")
+        return min(
+            (self._state(channel) for channel in self._by_client.get(client, [])), key=_WORST.index, default="missing"
+        )
 
     def _client(self, name: str) -> ClientHealth:
-        own = [self.push_config(one) for one in self._by_client.get(name, [])]
+        own = [self.push_config(channel) for channel in self._by_client.get(name, [])]
         return ClientHealth(
             name=name,
             state=self._worst(name),
             push_configs=len(own),
             accounts=self._accounts[name],
-            pending=sum(one.pending for one in own),
-            dead=sum(one.dead for one in own),
-            queue_age_seconds=max((one.queue_age_seconds for one in own), default=0.0),
-            attempts=sum(one.last_hour.attempts for one in own),
-            failed=sum(one.last_hour.failed for one in own),
-            delivered=sum(one.last_hour.delivered for one in own),
+            pending=sum(health.pending for health in own),
+            dead=sum(health.dead for health in own),
+            queue_age_seconds=max((health.queue_age_seconds for health in own), default=0.0),
+            attempts=sum(health.last_hour.attempts for health in own),
+            failed=sum(health.last_hour.failed for health in own),
+            delivered=sum(health.last_hour.delivered for health in own),
         )
 
 

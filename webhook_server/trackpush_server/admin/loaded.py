@@ -91,8 +91,8 @@ def configuration(
     ends = [page[-1].name for page in (destinations, accounts) if len(page) == limit]
     end = min(ends, default=None)
     if end is not None:
-        destinations = [one for one in destinations if one.name <= end]
-        accounts = [one for one in accounts if one.name <= end]
+        destinations = [destination for destination in destinations if destination.name <= end]
+        accounts = [account for account in accounts if account.name <= end]
     return Configuration(
         server=None if told is None else told.server,
         revision=None if told is None else told.revision,
@@ -101,13 +101,13 @@ def configuration(
         accounts_total=0 if told is None else told.accounts,
         push_configs_total=0 if told is None else told.push_configs,
         complete=told is not None and told.complete,
-        hosts=() if table is None else tuple(one.host for one in table.server.hosts),
+        hosts=() if table is None else tuple(host.host for host in table.server.hosts),
         base_path=None if table is None else table.server.base_path,
         problems=report.problems if isinstance(report, Report) else report,
         warnings=() if told is None else told.warnings,
         kept=() if told is None else told.kept,
-        push_configs=tuple(_push_config(one) for one in destinations),
-        accounts=tuple(_account(one) for one in accounts),
+        push_configs=tuple(_push_config(destination) for destination in destinations),
+        accounts=tuple(_account(account) for account in accounts),
         after=end,
     )
 
@@ -122,43 +122,43 @@ def notice(report: Report | tuple[str, ...]) -> str:
 
 
 def _page(found: Sequence[_T], client: str | None, after: str, limit: int) -> list[_T]:
-    start = bisect_right(found, after, key=lambda one: one.name)
+    start = bisect_right(found, after, key=lambda entry: entry.name)
     page: list[_T] = []
-    for one in found[start:]:
-        if client is None or one.name.startswith(f"{client}/"):
-            page.append(one)
+    for entry in found[start:]:
+        if client is None or entry.name.startswith(f"{client}/"):
+            page.append(entry)
             if len(page) == limit:
                 break
     return page
 
 
-def _push_config(one: Destination) -> LoadedPushConfig:
-    parts = urlsplit(one.url)
-    rate = one.rate_limit
+def _push_config(destination: Destination) -> LoadedPushConfig:
+    parts = urlsplit(destination.url)
+    rate = destination.rate_limit
     return LoadedPushConfig(
-        name=one.name,
+        name=destination.name,
         endpoint=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-        auth="oauth2" if one.oauth2 is not None else "headers" if one.headers else "none",
-        signed=bool(one.signing),
-        client_certificate=one.tls is not None and one.tls.certificate is not None,
-        payload_format=one.payload_format,
-        filtered=one.filter != type(one.filter)(),
-        timeout=one.timeout,
-        max_age=one.retry.max_age,
-        max_concurrency=one.max_concurrency,
+        auth="oauth2" if destination.oauth2 is not None else "headers" if destination.headers else "none",
+        signed=bool(destination.signing),
+        client_certificate=destination.tls is not None and destination.tls.certificate is not None,
+        payload_format=destination.payload_format,
+        filtered=destination.filter != type(destination.filter)(),
+        timeout=destination.timeout,
+        max_age=destination.retry.max_age,
+        max_concurrency=destination.max_concurrency,
         rate_limit=None if rate is None else f"{rate.requests} in {rate.per:g} s",
-        ordered=one.ordered,
-        drop_late=one.drop_late,
-        suspended=one.suspended,
+        ordered=destination.ordered,
+        drop_late=destination.drop_late,
+        suspended=destination.suspended,
     )
 
 
-def _account(one: Account) -> LoadedAccount:
+def _account(account: Account) -> LoadedAccount:
     return LoadedAccount(
-        name=one.name,
-        aggregator=one.aggregator.value,
-        keys=len(one.key_digests),
-        push_configs=one.destinations,
-        filtered=one.statuses is not None,
-        suspended=one.suspended,
+        name=account.name,
+        aggregator=account.aggregator.value,
+        keys=len(account.key_digests),
+        push_configs=account.destinations,
+        filtered=account.statuses is not None,
+        suspended=account.suspended,
     )

@@ -31,7 +31,7 @@ class Undelivered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def undelivered(troubles: Iterable[Trouble]) -> Undelivered:
     """Only what fails now; a PushConfig that is suspended or recovered isn't in it."""
-    return Undelivered(push_configs=tuple(_failing(one) for one in troubles))
+    return Undelivered(push_configs=tuple(_failing(trouble) for trouble in troubles))
 
 
 def _failing(trouble: Trouble) -> Failing:

@@ -95,7 +95,7 @@ def _cleaned(body: bytes, finder: Secret | None) -> bytes:
 def _names(document: Any, finder: Secret | None) -> tuple[str, ...]:
     """Of the top-level members: of the object, or of an array's first object."""
     if isinstance(document, list):
-        document = next((one for one in document if isinstance(one, dict)), None)
+        document = next((part for part in document if isinstance(part, dict)), None)
     if not isinstance(document, dict):
         return ()
     found = [(name if finder is None else finder.clean(name) or "") for name in list(document)[:_MOST_NAMES]]

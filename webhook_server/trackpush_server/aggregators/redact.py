@@ -141,7 +141,7 @@ def _changed(raw: bytes, rules: Mapping[str, Callable[[Any], Any]], parent: str,
     if begins == b"[":
         elements = list(map(bytes, _ELEMENTS.decode(raw)))
         made = [_changed(element, rules, "", deep - 1) for element in elements]
-        return raw if made == elements else msgspec.json.encode([msgspec.Raw(one) for one in made])
+        return raw if made == elements else msgspec.json.encode([msgspec.Raw(raw) for raw in made])
     members: dict[str, Any] = _MEMBERS.decode(raw)
     changed: dict[str, Any] = {}
     for name, value in members.items():

@@ -42,14 +42,16 @@ def combine(new: RoutingTable, old: RoutingTable | None, now: Circumstances) -> 
     if old is None:
         return Combined(table=new)
     broken = _broken(now.problems)
-    claimed = {(one.aggregator, digest) for one in new.accounts for digest in one.key_digests}
-    accounts = {one.name: one for one in new.accounts}
-    destinations = {one.name: one for one in new.destinations}
+    claimed = {(account.aggregator, digest) for account in new.accounts for digest in account.key_digests}
+    accounts = {account.name: account for account in new.accounts}
+    destinations = {destination.name: destination for destination in new.destinations}
     kept: list[Served] = []
     for account in old.accounts:
         title = ("AggregatorWebhook", account.name)
         if account.name not in accounts and _is_kept(title, now, broken):
-            digests = tuple(one for one in account.key_digests if (account.aggregator, one) not in claimed)
+            digests = tuple(
+                key_digest for key_digest in account.key_digests if (account.aggregator, key_digest) not in claimed
+            )
             if digests:
                 accounts[account.name] = msgspec.structs.replace(account, key_digests=digests)
                 kept.append(title)
@@ -75,10 +77,10 @@ def _broken(problems: Iterable[Problem]) -> set[Served]:
     """Resources with an error, unless it says that they are not to be served."""
     broken: set[Served] = set()
     decided: set[Served] = set()
-    for one in problems:
-        if one.resource is not None and one.severity is Severity.ERROR:
-            kind, _, name = one.resource.partition(" ")
-            (decided if one.reason in _DECISIONS else broken).add((kind, name))
+    for problem in problems:
+        if problem.resource is not None and problem.severity is Severity.ERROR:
+            kind, _, name = problem.resource.partition(" ")
+            (decided if problem.reason in _DECISIONS else broken).add((kind, name))
     return broken - decided
 
 

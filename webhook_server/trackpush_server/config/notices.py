@@ -56,11 +56,11 @@ class Notices:
         self._looked = self._clock()
         known = self._links
         self._links = {
-            one: known[one] if one in known else not f"{os.path.realpath(one.path)}/".startswith(f"{self._place}/")
-            for one in found
-            if one.is_link
+            file: known[file] if file in known else not f"{os.path.realpath(file.path)}/".startswith(f"{self._place}/")
+            for file in found
+            if file.is_link
         }
-        self._targets = tuple(one.stamp or None for one, is_outside in self._links.items() if is_outside)
+        self._targets = tuple(link.stamp or None for link, is_outside in self._links.items() if is_outside)
 
     def _ask(self) -> None:
         """Ask the kernel for notices of the folder that the path leads to now."""
@@ -88,7 +88,7 @@ class Notices:
         self._logged = trouble
 
     def _stat_links(self) -> object:
-        return tuple(_stamp(one.path) for one, is_outside in self._links.items() if is_outside)
+        return tuple(_stamp(link.path) for link, is_outside in self._links.items() if is_outside)
 
 
 def why_polled(place: str, mounts: Path = _MOUNTS) -> str | None:

@@ -25,7 +25,7 @@ class FileContent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_whole(self) -> bool:
         """Whether all of it was understood: what it doesn't hold was removed on purpose."""
-        return not any(one.severity is Severity.ERROR for one in self.read.problems)
+        return not any(problem.severity is Severity.ERROR for problem in self.read.problems)
 
 
 class FolderReader:
@@ -57,7 +57,7 @@ class FolderReader:
             OSError: the folder can't be read.
         """
         contents = [self._content(found) for found in self.look()]
-        self._contents = {one.found.name: one for one in contents}
+        self._contents = {content.found.name: content for content in contents}
         return tuple(contents)
 
     def _walk(self) -> tuple[FoundFile, ...]:

@@ -64,8 +64,8 @@ class ResourceFolder:
         return self._last[1]
 
     def _compile(self, contents: Sequence[FileContent]) -> Loaded:
-        parsed = join(one.read for one in contents)
-        present = {(one.kind, one.full_name) for one in parsed.resources}
+        parsed = join(content.read for content in contents)
+        present = {(resource.kind, resource.full_name) for resource in parsed.resources}
         held = self._losses.note(parsed.resources, contents, self._clock())
         compiled = compile_table(
             self._with_server(parsed, held),
@@ -75,7 +75,7 @@ class ResourceFolder:
             memory=self._memory,
         )
         problems = sorted((*parsed.problems, *compiled.problems), key=lambda problem: problem.order)
-        errors = [one for one in problems if one.severity is Severity.ERROR]
+        errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         if compiled.table is None:
             return Loaded(table=None, problems=tuple(map(str, errors)), warnings=_warnings(problems))
         now = Circumstances(present=present, problems=errors, held=held)
@@ -84,11 +84,11 @@ class ResourceFolder:
         assert self._table is not None
         return Loaded(
             table=self._table,
-            problems=tuple(_with_consequence(one, combined, self._losses) for one in errors),
+            problems=tuple(_with_consequence(error, combined, self._losses) for error in errors),
             warnings=(*_warnings(problems), *self._losses.warnings),
             kept=tuple(f"{kind} {name}" for kind, name in combined.kept),
             complete=self._is_complete(contents, errors, combined),
-            revisions={one.found.name: one.revision for one in contents if one.revision},
+            revisions={content.found.name: content.revision for content in contents if content.revision},
         )
 
     def _take(self, table: RoutingTable) -> None:
@@ -99,23 +99,29 @@ class ResourceFolder:
     def _with_server(self, parsed: Parsed, held: set[Served]) -> Sequence[Resource]:
         """All resources; in place of a WebhookServer that is broken or held, its last good version."""
         last = self._good_server
-        servers = {one.full_name: one for one in parsed.resources if one.kind == _SERVER}
-        others = [one for one in parsed.resources if one.kind != _SERVER]
+        servers = {resource.full_name: resource for resource in parsed.resources if resource.kind == _SERVER}
+        others = [resource for resource in parsed.resources if resource.kind != _SERVER]
         if last is not None:
             found = servers.get(last.full_name)
             if (found is None and (_SERVER, last.full_name) in held) or (found is not None and found.spec is None):
                 servers[last.full_name] = last
-        good = [one for one in servers.values() if one.spec is not None and self._server in {None, one.full_name}]
+        good = [
+            server
+            for server in servers.values()
+            if server.spec is not None and self._server in {None, server.full_name}
+        ]
         if len(good) == 1:
             (self._good_server,) = good
         return [*servers.values(), *others]
 
     def _is_complete(self, contents: Iterable[FileContent], errors: Iterable[Problem], combined: Combined) -> bool:
         """Whether every key is known: not while a file, or an account, was never read as a whole."""
-        self._read_whole |= {one.found.name for one in contents if one.is_whole}
-        accounts = {one.name for one in combined.table.accounts}
-        unknown = [one for one in errors if _is_unknown_account(one, accounts)]
-        return not unknown and all(one.found.name in self._read_whole for one in contents if not one.found.is_folder)
+        self._read_whole |= {content.found.name for content in contents if content.is_whole}
+        accounts = {account.name for account in combined.table.accounts}
+        unknown = [error for error in errors if _is_unknown_account(error, accounts)]
+        return not unknown and all(
+            content.found.name in self._read_whole for content in contents if not content.found.is_folder
+        )
 
 
 class _Losses:
@@ -144,17 +150,17 @@ class _Losses:
 
     def note(self, resources: Iterable[Resource], contents: Iterable[FileContent], now: float) -> set[Served]:
         """Take note of what there is; which of the others are still to be served."""
-        present = {(one.kind, one.full_name): one.file or "" for one in resources}
+        present = {(resource.kind, resource.full_name): resource.file or "" for resource in resources}
         self._files |= present
         self._since = {title: since for title, since in self._since.items() if title not in present}
         self._given_up -= present.keys()
-        broken = [one.found for one in contents if not one.is_whole]
+        broken = [content.found for content in contents if not content.is_whole]
         held: set[Served] = set()
         warnings: list[str] = []
         for title, file in list(self._files.items()):
             if title in present:
                 continue
-            if any(one.name == file or (one.is_folder and file.startswith(f"{one.name}/")) for one in broken):
+            if any(entry.name == file or (entry.is_folder and file.startswith(f"{entry.name}/")) for entry in broken):
                 self._since.pop(title, None)  # the time counts from when the file is whole or gone
                 self._given_up.discard(title)
                 held.add(title)
@@ -171,7 +177,7 @@ class _Losses:
 
 
 def _warnings(problems: Iterable[Problem]) -> tuple[str, ...]:
-    return tuple(str(one) for one in problems if one.severity is Severity.WARNING)
+    return tuple(str(problem) for problem in problems if problem.severity is Severity.WARNING)
 
 
 def _is_unknown_account(problem: Problem, served: set[str]) -> bool:
@@ -186,7 +192,7 @@ def _with_consequence(problem: Problem, combined: Combined, losses: _Losses) -> 
         return f"{problem} (until then it is served as it was before)"
     if kind == _PUSH and name not in combined.table.destination_by_name:
         return f"{problem} (until then its pushes wait)"
-    if kind == _ACCOUNT and all(one.name != name for one in combined.table.accounts):
+    if kind == _ACCOUNT and all(account.name != name for account in combined.table.accounts):
         return f"{problem} (until then it is not served)"
     if problem.file is not None and any(losses.file_of(title) == problem.file for title in combined.kept):
         return f"{problem} (until then what the file defined is served as it was before)"

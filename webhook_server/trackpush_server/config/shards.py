@@ -80,5 +80,5 @@ class ShardFolder:
 
 def _revision(parts: Iterable[Shard]) -> str:
     """Of the whole table: the same on every server that serves the same versions of all shards."""
-    text = "\n".join(f"{one.name} {one.revision}" for one in parts)
+    text = "\n".join(f"{part.name} {part.revision}" for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:_REVISION_DIGITS]

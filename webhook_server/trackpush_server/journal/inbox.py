@@ -105,19 +105,23 @@ class InboxCount(msgspec.Struct, frozen=True, kw_only=True):
     oldest_received_at: int
 
 
-def unrecognised_key(one: NewUnrecognised) -> bytes:
+def unrecognised_key(unrecognised: NewUnrecognised) -> bytes:
     """16 bytes of SHA-256 over account, content type and body: the same body of an account is kept once."""
     digest = hashlib.sha256()
-    for part in (one.account.encode(), one.content_type.encode("utf-8", "replace"), one.body):
+    for part in (
+        unrecognised.account.encode(),
+        unrecognised.content_type.encode("utf-8", "replace"),
+        unrecognised.body,
+    ):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.digest()[:_KEY_BYTES]
 
 
-def sealed(sealer: Sealer, one: NewUnrecognised) -> tuple[bytes, bytes]:
+def sealed(sealer: Sealer, unrecognised: NewUnrecognised) -> tuple[bytes, bytes]:
     """Its key, and its body as it is stored."""
-    key = unrecognised_key(one)
-    return key, sealer.seal(one.body, key=key, column=COLUMN)
+    key = unrecognised_key(unrecognised)
+    return key, sealer.seal(unrecognised.body, key=key, column=COLUMN)
 
 
 def opened(sealer: Sealer, row: InboxRow, stored: bytes) -> InboxEntry:

@@ -125,7 +125,7 @@ def _look(wanted: _Wanted, query: PushQuery, where: Bounds) -> Generator[Walk, l
     found = [(yield from _walk(Walk("status", where, MOST_LOOKED, query.status), wanted))]
     if by_config and found[0].frontier is not None:
         found.append((yield from _by_state(wanted, where, limit, MOST_LOOKED)))
-    return max(found, key=lambda one: _reach(one, where, limit))
+    return max(found, key=lambda walked: _reach(walked, where, limit))
 
 
 def _walk(walk: Walk, wanted: _Wanted) -> Generator[Walk, list[Found], _Looked]:
@@ -156,7 +156,7 @@ def _by_state(wanted: _Wanted, where: Bounds, limit: int, most: int) -> Generato
 
 
 def _nearest(positions: Iterable[Position | None], where: Bounds) -> Position | None:
-    known = [one for one in positions if one is not None]
+    known = [position for position in positions if position is not None]
     if not known:
         return None
     return min(known) if where.newer else max(known)

@@ -100,7 +100,7 @@ class InboxRetries:
             ValueError: see `start`.
             TooManyJobsError: see `start`.
         """
-        keys = [parse_inbox_id(one) for one in request.ids]
+        keys = [parse_inbox_id(identifier) for identifier in request.ids]
         chosen = [bool(keys), request.account is not None or request.client is not None, request.all]
         if sum(chosen) != 1:
             raise ValueError("name what to retry: ids, account or client, or all")
@@ -138,7 +138,7 @@ class InboxRetries:
             return InboxRetried(id=inbox_id(key), account=None, result="gone", reason="it is not in the inbox")
         table = self._table()
         accounts = () if table is None else table.accounts
-        account = next((one for one in accounts if one.name == entry.row.account), None)
+        account = next((account for account in accounts if account.name == entry.row.account), None)
         if table is None or account is None:
             reason = f"AggregatorWebhook {entry.row.account} is not in the configuration that is served"
             return _nothing(entry, "no account", reason)
@@ -170,9 +170,9 @@ class InboxRetries:
         now = int(self._wall() * 1000)
         nonce = partial(_nonce, entry.row.key, itertools.count())
         made = intake(account, selection, parsed.updates, received_at, nonce=nonce).updates
-        updates = [msgspec.structs.replace(one, received_at=now) for one in made]
+        updates = [msgspec.structs.replace(update, received_at=now) for update in made]
         accepted = await self._journal.append(updates)
-        left = [new_unrecognised(account, one, received_at) for one in parsed.leftovers]
+        left = [new_unrecognised(account, leftover, received_at) for leftover in parsed.leftovers]
         if left:
             await self._journal.keep(left)
         await self._journal.forget_unrecognised([entry.row.key])

@@ -56,7 +56,7 @@ class Jobs(Generic[View]):
         """
         self.check()
         self._views[view.id] = view
-        for old in [one for one in self._views if one not in self._tasks][: max(len(self._views) - MOST_KEPT, 0)]:
+        for old in [view for view in self._views if view not in self._tasks][: max(len(self._views) - MOST_KEPT, 0)]:
             del self._views[old]
         self._tasks[view.id] = asyncio.get_running_loop().create_task(self._run(view, work))
 

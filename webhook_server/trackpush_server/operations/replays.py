@@ -114,7 +114,7 @@ class Replays:
             ValueError: see `start`.
             TooManyJobsError: see `start`.
         """
-        ids = [parse_push_id(one) for one in request.ids]
+        ids = [parse_push_id(identifier) for identifier in request.ids]
         if not ids and request.awb is None and request.client is None and request.push_config is None:
             raise ValueError("name what to replay: ids, awb, client or pushConfig")
         if ids and FILTERED in request.states:
@@ -178,10 +178,10 @@ class Replays:
         after = 0
         while True:
             found = await self._journal.ended(push_config, selection, after=after, limit=STEP)
-            for state, number in Counter(one.state for one in found).items():
+            for state, number in Counter(push.state for push in found).items():
                 _count(view, push_config, state.name.lower(), number)
             if found and not view.dry_run:
-                ids = [one.update_id for one in found]
+                ids = [push.update_id for push in found]
                 view.replayed += await self._journal.replay(
                     push_config, ids, now=max(int(self._wall() * 1000), view.begun_at), replayed_before=view.begun_at
                 )
@@ -198,7 +198,7 @@ def _count(view: ReplayView, push_config: str, state: str, number: int) -> None:
 
 def _selection(request: ReplayRequest, begun_at: int, keys: tuple[bytes, ...] | None) -> Selection:
     return Selection(
-        states=tuple(PushState[one.upper()] for one in request.states if one != FILTERED),
+        states=tuple(PushState[state.upper()] for state in request.states if state != FILTERED),
         keys=keys,
         awb=request.awb,
         since=_milliseconds(request.since),

@@ -52,8 +52,8 @@ class Selection:
         known = table.destination_by_name
         self._choices = tuple(_choice(name, known.get(name)) for name in _names(account))
         self._all = (
-            tuple(one.push for one in self._choices)
-            if account.statuses is None and all(one.filter == Filter() for one in self._choices)
+            tuple(choice.push for choice in self._choices)
+            if account.statuses is None and all(choice.filter == Filter() for choice in self._choices)
             else None
         )
 
@@ -70,9 +70,9 @@ class Selection:
         view = View(update, received_at)
         return tuple(
             [
-                one.push
-                for one in self._choices
-                if wants(one.filter, update) and (one.condition is None or _holds(one, view, failures))
+                choice.push
+                for choice in self._choices
+                if wants(choice.filter, update) and (choice.condition is None or _holds(choice, view, failures))
             ]
         )
 

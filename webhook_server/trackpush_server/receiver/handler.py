@@ -250,7 +250,7 @@ class Receiver:
         """
         self._admission.under_way += 1
         try:
-            await self._journal.keep([new_unrecognised(account, one, int(now * 1000)) for one in leftovers])
+            await self._journal.keep([new_unrecognised(account, leftover, int(now * 1000)) for leftover in leftovers])
         finally:
             self._admission.under_way -= 1
         self._observer.unrecognised(account, leftovers)

@@ -49,7 +49,7 @@ def intake(
             for update in updates
         ]
     )
-    filtered = len(selection) * len(made) - sum([len(one.pushes) for one in made])
+    filtered = len(selection) * len(made) - sum([len(update.pushes) for update in made])
     unknown = sum([update.status is Status.UNKNOWN for update in updates])
     return Intake(made, filtered, unknown, tuple(failures))
 

@@ -18,8 +18,8 @@ class Serving:
         self.limits = table.server.limits
         self.routes = Routes(table.server)
         self._selections: dict[str, Selection] = {}
-        for one in table.destinations:
-            condition(one.filter.expression)
+        for destination in table.destinations:
+            condition(destination.filter.expression)
         _ = (
             table.account_by_digest,
             table.destination_by_name,

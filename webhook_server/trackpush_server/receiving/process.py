@@ -64,7 +64,7 @@ class ReceivingProcess:
     async def run(self, link: socket.socket) -> None:
         """Serve until the main process says so, or is gone."""
         await asyncio.get_running_loop().create_connection(lambda: self._link, sock=link)
-        tasks = [asyncio.create_task(one()) for one in (self._obey, self._count, self._lost.wait)]
+        tasks = [asyncio.create_task(work()) for work in (self._obey, self._count, self._lost.wait)]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if self._lost.is_set():
             with contextlib.suppress(TimeoutError):

@@ -41,7 +41,7 @@ class RemoteJournal:
         Raises:
             JournalUnavailableError: at once, when too much waits for an answer, or the main process is gone.
         """
-        size = sum([len(one.body) + len(one.notification) + _PER_UPDATE_BYTES for one in updates])
+        size = sum([len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in updates])
         done = self._wait(size)
         if not self._batch:
             self._loop.call_soon(self._flush)
@@ -53,7 +53,7 @@ class RemoteJournal:
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
         """Hand one request's unrecognised bodies over, and wait for the answer; fails as `append` does."""
-        done = self._wait(sum([len(one.body) + _PER_UPDATE_BYTES for one in bodies]))
+        done = self._wait(sum([len(body.body) + _PER_UPDATE_BYTES for body in bodies]))
         self._send(wire.keep(self._number, tuple(bodies)))
         return await done
 

@@ -37,7 +37,8 @@ def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) ->
         name=whole.name, hosts=whole.hosts, base_path=whole.base_path, limits=share(whole.limits, receivers)
     )
     destinations = [
-        Destination(name=one.name, url="", filter=one.filter, drop_late=one.drop_late) for one in table.destinations
+        Destination(name=destination.name, url="", filter=destination.filter, drop_late=destination.drop_late)
+        for destination in table.destinations
     ]
     packed = Packed(number, complete, _encode(server), list(_pack(table.accounts)), list(_pack(destinations)))
     return wire.frame(wire.Kind.TABLE, _encode(packed))

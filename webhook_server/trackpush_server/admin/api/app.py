@@ -14,8 +14,8 @@ from trackpush_server.admin.problems import problem
 def add_routes(app: web.Application, desk: Desk) -> None:
     """Add them to the admin port."""
     methods: dict[str, dict[str, Handler]] = {}
-    for one in OPERATIONS:
-        methods.setdefault(f"{BASE}{one.path}", {})[one.method] = endpoint(one, desk)
+    for operation in OPERATIONS:
+        methods.setdefault(f"{BASE}{operation.path}", {})[operation.method] = endpoint(operation, desk)
     for path, handlers in methods.items():
         for method, handler in handlers.items():
             app.router.add_route(method, path, handler)

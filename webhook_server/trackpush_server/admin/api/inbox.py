@@ -94,12 +94,12 @@ async def list_inbox(call: Call, query: InboxParams) -> Inbox:
         before=page.older,
         accounts=tuple(
             UnrecognisedAccount(
-                account=one.account,
-                bodies=one.entries,
-                bytes=one.bytes,
-                oldest_received_at=rfc3339(one.oldest_received_at),
+                account=count.account,
+                bodies=count.entries,
+                bytes=count.bytes,
+                oldest_received_at=rfc3339(count.oldest_received_at),
             )
-            for one in counts
+            for count in counts
         ),
     )
 

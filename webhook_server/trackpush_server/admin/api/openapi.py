@@ -26,9 +26,11 @@ def description(operations: Sequence[Operation]) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(types, schemas, strict=True))
     paths: dict[str, Any] = {}
-    for one in operations:
-        paths.setdefault(f"{BASE}{one.path}", {})[one.method.lower()] = _operation(one, schema_of, components)
-    used = {one.query.__name__ for one in operations if one.query is not None}
+    for operation in operations:
+        paths.setdefault(f"{BASE}{operation.path}", {})[operation.method.lower()] = _operation(
+            operation, schema_of, components
+        )
+    used = {operation.query.__name__ for operation in operations if operation.query is not None}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -60,62 +62,66 @@ def description(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def _types(operations: Iterable[Operation]) -> list[Any]:
     found: list[Any] = [Problem]
-    for one in operations:
-        for kind in (one.answer, one.query, one.body):
+    for operation in operations:
+        for kind in (operation.answer, operation.query, operation.body):
             if kind is not None and kind not in found:
                 found.append(kind)
     return found
 
 
-def _operation(one: Operation, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
+def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "operationId": one.name,
-        "summary": one.summary,
-        "x-role": one.role,
-        "parameters": [*_path_parameters(one), *_query_parameters(one, components)],
-        "responses": _responses(one, schema_of),
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "x-role": operation.role,
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation, components)],
+        "responses": _responses(operation, schema_of),
     }
-    if one.body is not None:
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema_of[one.body]}}}
+    if operation.body is not None:
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema_of[operation.body]}}}
     return made
 
 
-def _responses(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
-    content = {one.content_type: {} if one.content_type == "text/event-stream" else {"schema": schema_of[one.answer]}}
+def _responses(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    content = {
+        operation.content_type: {}
+        if operation.content_type == "text/event-stream"
+        else {"schema": schema_of[operation.answer]}
+    }
     problem = {"application/problem+json": {"schema": schema_of[Problem]}}
     return {
-        str(one.status): {"description": one.summary, "content": content},
+        str(operation.status): {"description": operation.summary, "content": content},
         **{
             str(status): {"description": HTTPStatus(status).phrase, "content": problem}
-            for status in sorted({*_ALWAYS, *one.errors})
+            for status in sorted({*_ALWAYS, *operation.errors})
         },
     }
 
 
-def _path_parameters(one: Operation) -> list[dict[str, Any]]:
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
             "schema": {"type": "string", "minLength": 1}
-            | ({"pattern": one.path_patterns[name]} if name in one.path_patterns else {}),
+            | ({"pattern": operation.path_patterns[name]} if name in operation.path_patterns else {}),
         }
-        for name in _NAME.findall(one.path)
+        for name in _NAME.findall(operation.path)
     ]
 
 
-def _query_parameters(one: Operation, components: dict[str, Any]) -> list[dict[str, Any]]:
-    if one.query is None:
+def _query_parameters(operation: Operation, components: dict[str, Any]) -> list[dict[str, Any]]:
+    if operation.query is None:
         return []
-    properties = components[one.query.__name__]["properties"]
+    properties = components[operation.query.__name__]["properties"]
     return [{"name": name, "in": "query", "schema": _without_null(schema)} for name, schema in properties.items()]
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """A parameter is absent, never null."""
     schema = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
-    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if not options:
         return schema
     rest = {key: value for key, value in schema.items() if key != "anyOf"}

@@ -161,7 +161,7 @@ def push_whole(detail: PushDetail, *, plain: bool) -> PushWhole:
     notification, body = _decoded(detail.notification), _decoded(detail.body)
     return PushWhole(
         push=push(detail.push, plain=plain),
-        attempts=tuple(attempt(one, plain=plain) for one in detail.attempts),
+        attempts=tuple(attempt(entry, plain=plain) for entry in detail.attempts),
         notification=notification if plain else masking.notification(notification),
         body=body if plain else masking.body(body),
         masked=not plain,
@@ -171,7 +171,7 @@ def push_whole(detail: PushDetail, *, plain: bool) -> PushWhole:
 
 def shipment(timeline: Timeline, *, plain: bool) -> Shipment:
     """A shipment's story."""
-    return Shipment(updates=tuple(_update(one, plain=plain) for one in timeline.entries), after=timeline.after)
+    return Shipment(updates=tuple(_update(entry, plain=plain) for entry in timeline.entries), after=timeline.after)
 
 
 def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
@@ -190,10 +190,10 @@ def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
         notification=notification if plain else masking.notification(notification),
         pushes=tuple(
             ShipmentPush(
-                push=push(one.push, plain=plain),
-                attempts=tuple(attempt(tried, plain=plain) for tried in one.attempts),
+                push=push(pushed.push, plain=plain),
+                attempts=tuple(attempt(tried, plain=plain) for tried in pushed.attempts),
             )
-            for one in entry.pushes
+            for pushed in entry.pushes
         ),
     )
 

@@ -39,7 +39,7 @@ def _rest(points: tuple[Point, ...]) -> tuple[Chart, ...]:
     return (
         chart(name="latency", title="Time of an attempt", starts=starts, lines=latency, show=duration),
         chart(name="age", title="Age of the oldest pending push", starts=starts, lines=age, show=duration),
-        chart(name="pending", title="Pending pushes", starts=starts, lines=waiting, show=lambda one: f"{one:,.4g}"),
+        chart(name="pending", title="Pending pushes", starts=starts, lines=waiting, show=lambda value: f"{value:,.4g}"),
     )
 
 

@@ -34,7 +34,7 @@ class Pages:
         context = {
             "found": found,
             "query": request.query,
-            "statuses": [one.value for one in Status],
+            "statuses": [status.value for status in Status],
             "states": list(shapes.STATES.values()),
             "older": link(request, cursor=found.older, newer=None),
             "newer": link(request, cursor=found.newer, newer="true"),
@@ -104,7 +104,7 @@ class Pages:
         if not found and not query.after:
             raise ProblemError(404, f"No PushConfig of a client {name[:256]} is known here.")
         more = found[-1].name if len(found) == query.limit else None
-        drawn = [(one, charts.of_push_config(self._desk, one.name)) for one in found]
+        drawn = [(push_config, charts.of_push_config(self._desk, push_config.name)) for push_config in found]
         context = {"name": name, "found": drawn, "more": link(request, after=more)}
         return page(request, "client.html", context, active="clients")
 

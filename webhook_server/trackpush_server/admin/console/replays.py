@@ -91,5 +91,5 @@ def _fields(wanted: ReplayRequest) -> list[tuple[str, str]]:
     given: dict[str, Any] = msgspec.to_builtins(wanted, builtin_types=())
     for name, value in given.items():
         if name != "dryRun" and value is not None:
-            fields += [(name, str(one)) for one in (value if isinstance(value, list | tuple) else [value])]
+            fields += [(name, str(entry)) for entry in (value if isinstance(value, list | tuple) else [value])]
     return fields

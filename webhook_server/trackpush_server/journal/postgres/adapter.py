@@ -322,7 +322,7 @@ class PostgresJournal:
         ahead = round(self.clock.ahead * 1000)
         if not ahead:
             return updates
-        return [msgspec.structs.replace(one, received_at=one.received_at - ahead) for one in updates]
+        return [msgspec.structs.replace(update, received_at=update.received_at - ahead) for update in updates]
 
     async def _known(self, read: Awaitable[_T]) -> _T:
         """A read of what the writer knows; one of another history has the writer look."""
@@ -349,7 +349,7 @@ class PostgresJournal:
             return  # refused before its answer came
         self._queued_updates += sign * len(entry.updates)
         self._queued_bytes += sign * sum(
-            len(one.body) + len(one.notification) + _PER_UPDATE_BYTES for one in entry.updates
+            len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in entry.updates
         )
         self.stats.queued = self._queued_updates
 

@@ -60,7 +60,7 @@ def shared_timing(own: Timing, replicas: Iterable[Replica]) -> Timing:
     taken for the default.
     """
     unknown = Timing().lease
-    return Timing(lease=min([own.lease, *(one.lease_or(unknown) for one in replicas)]))
+    return Timing(lease=min([own.lease, *(replica.lease_or(unknown) for replica in replicas)]))
 
 
 class Silence:
@@ -93,10 +93,12 @@ class Silence:
             self._since.clear()
         self._read_at = now
         before, self._since = self._since, {}
-        for one in replicas:
-            beat, since = before.get(one.id, (one.beat, now))
-            self._since[one.id] = (one.beat, since if beat == one.beat else now)
-        self._ends = {one.id: self._since[one.id][1] + one.lease_or(self._timing.lease) for one in replicas}
+        for replica in replicas:
+            beat, since = before.get(replica.id, (replica.beat, now))
+            self._since[replica.id] = (replica.beat, since if beat == replica.beat else now)
+        self._ends = {
+            replica.id: self._since[replica.id][1] + replica.lease_or(self._timing.lease) for replica in replicas
+        }
         return {replica: now - since for replica, (_, since) in self._since.items()}
 
     def next_end(self) -> float:
@@ -125,13 +127,13 @@ def decide(
     leaving: frozenset[int],
 ) -> Plan:
     """For ``replica``: towards an equal share for all that take part. ``leaving`` are being handed over already."""
-    ours = frozenset(one.slot for one in slots if one.owner == replica)
+    ours = frozenset(slot.slot for slot in slots if slot.owner == replica)
     lost, found = held - ours, ours - held
-    takers = [one.id for one in replicas if not one.draining]
+    takers = [replica.id for replica in replicas if not replica.draining]
     if replica not in takers:
         return Plan(lost=lost, hand_over=ours - leaving)
     share = math.ceil(SLOTS / len(takers))
-    free = sum(1 for one in slots if one.owner is None)
+    free = sum(1 for slot in slots if slot.owner is None)
     staying = sorted(ours - leaving)
     return Plan(
         lost=lost,

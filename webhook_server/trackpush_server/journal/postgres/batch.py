@@ -127,18 +127,18 @@ def _clean(value: Any) -> Any:
 def _updates(updates: Sequence[NewUpdate], names: Names, sealer: Sealer) -> tuple[list[Any], ...]:
     accounts, seal = names.accounts, sealer.seal
     return (
-        [one.key for one in updates],
-        [accounts[one.account] for one in updates],
-        [one.received_at for one in updates],
-        [one.occurred_at for one in updates],
-        [one.shipment for one in updates],
-        [one.awb for one in updates],
-        [one.forward_awb for one in updates],
-        [one.order_id for one in updates],
-        [one.status for one in updates],
-        [one.trace for one in updates],
-        [seal(one.notification, key=one.key, column=NOTIFICATION) for one in updates],
-        [seal(one.body, key=one.key, column=BODY) for one in updates],
+        [update.key for update in updates],
+        [accounts[update.account] for update in updates],
+        [update.received_at for update in updates],
+        [update.occurred_at for update in updates],
+        [update.shipment for update in updates],
+        [update.awb for update in updates],
+        [update.forward_awb for update in updates],
+        [update.order_id for update in updates],
+        [update.status for update in updates],
+        [update.trace for update in updates],
+        [seal(update.notification, key=update.key, column=NOTIFICATION) for update in updates],
+        [seal(update.body, key=update.key, column=BODY) for update in updates],
     )
 
 
@@ -156,31 +156,31 @@ def _outcomes(outcomes: Sequence[Outcome], names: Names) -> tuple[list[Any], ...
     configs = names.push_configs
     last: dict[tuple[int, int], Outcome] = {}
     before: list[tuple[int, Outcome]] = []
-    for one in outcomes:
-        place = one.update_id, configs[one.push_config]
+    for outcome in outcomes:
+        place = outcome.update_id, configs[outcome.push_config]
         replaced = last.get(place)
         if replaced is not None and replaced.attempted:
             before.append((place[1], replaced))
-        last[place] = one
+        last[place] = outcome
     ends = last.values()
     return (
-        [one.update_id for one in ends],
+        [ended.update_id for ended in ends],
         [config for _, config in last],
-        [int(one.state) for one in ends],
-        [one.tries for one in ends],
-        [one.rejections for one in ends],
-        [one.due_at for one in ends],
-        [one.started_at if one.attempted else None for one in ends],
-        [one.duration_ms if one.attempted else None for one in ends],
-        [one.http_status if one.attempted else None for one in ends],
-        [one.error for one in ends],
-        [one.update_id for _, one in before],
+        [int(ended.state) for ended in ends],
+        [ended.tries for ended in ends],
+        [ended.rejections for ended in ends],
+        [ended.due_at for ended in ends],
+        [ended.started_at if ended.attempted else None for ended in ends],
+        [ended.duration_ms if ended.attempted else None for ended in ends],
+        [ended.http_status if ended.attempted else None for ended in ends],
+        [ended.error for ended in ends],
+        [outcome.update_id for _, outcome in before],
         [config for config, _ in before],
-        [one.tries for _, one in before],
-        [one.started_at for _, one in before],
-        [one.duration_ms for _, one in before],
-        [one.http_status for _, one in before],
-        [one.error for _, one in before],
+        [outcome.tries for _, outcome in before],
+        [outcome.started_at for _, outcome in before],
+        [outcome.duration_ms for _, outcome in before],
+        [outcome.http_status for _, outcome in before],
+        [outcome.error for _, outcome in before],
     )
 
 

@@ -55,7 +55,7 @@ class InboxWriter:
         """See `Journal.keep`; a body that waits beside those of others is counted as dropped to the first of them."""
         if self._bytes >= MOST_WAITING_BYTES:
             raise JournalUnavailableError(f"overloaded: {self._bytes} bytes of unrecognised bodies wait")
-        size = sum([len(one.body) + _PER_BODY_BYTES for one in bodies])
+        size = sum([len(body.body) + _PER_BODY_BYTES for body in bodies])
         entry = _Waiting(tuple(bodies), asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._bytes += size
@@ -70,7 +70,7 @@ class InboxWriter:
         while self._waiting:
             batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
             try:
-                kept = await self._store([one for entry in batch for one in entry.bodies], bounds)
+                kept = await self._store([body for entry in batch for body in entry.bodies], bounds)
             except Exception as error:  # noqa: BLE001  every request of the batch gets the error
                 told = error if isinstance(error, JournalUnavailableError) else JournalUnavailableError(str(error))
                 for entry in batch:
@@ -88,14 +88,14 @@ class InboxWriter:
     async def _store(
         self, bodies: Sequence[NewUnrecognised], bounds: InboxBounds
     ) -> tuple[Sequence[bool], dict[str, int]]:
-        stored = [sealed(self._sealer, one) for one in bodies]
+        stored = [sealed(self._sealer, body) for body in bodies]
         columns = (
             [key for key, _ in stored],
-            [one.account for one in bodies],
-            [one.aggregator for one in bodies],
-            [one.received_at for one in bodies],
-            [len(one.body) for one in bodies],
-            [one.content_type for one in bodies],
+            [body.account for body in bodies],
+            [body.aggregator for body in bodies],
+            [body.received_at for body in bodies],
+            [len(body.body) for body in bodies],
+            [body.content_type for body in bodies],
             [body for _, body in stored],
         )
         limits = (bounds.of_account, bounds.bytes_of_account, bounds.in_all, bounds.bytes_in_all)

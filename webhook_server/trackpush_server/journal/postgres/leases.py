@@ -230,7 +230,7 @@ class Leases:
         if plan.lost:
             self._lose(plan.lost, "they are another replica's")
         if plan.found and self._gains_from <= self._clock() < self._deadline:
-            self._gain({one.slot: one.epoch for one in slots if one.slot in plan.found})
+            self._gain({slot.slot: slot.epoch for slot in slots if slot.slot in plan.found})
             _log.info("slots_confirmed", slots=len(plan.found), replica=self._name)
         if plan.hand_over:
             self._want(plan.hand_over & frozenset(self._held))
@@ -238,16 +238,16 @@ class Leases:
     def _claimed(self, claimed: tuple[Slot, ...], owners: dict[int, Replica]) -> None:
         if not claimed:
             return
-        self._gain({one.slot: one.epoch for one in claimed})
-        former = {one.slot: owners[one.slot] for one in claimed if one.slot in owners}
-        dead = [one for one in former.values() if one.id in self._dead]
+        self._gain({slot.slot: slot.epoch for slot in claimed})
+        former = {slot.slot: owners[slot.slot] for slot in claimed if slot.slot in owners}
+        dead = [replica for replica in former.values() if replica.id in self._dead]
         self._observer.taken_over(len(dead))
         tell = _log.warning if dead else _log.info
         tell(
             "slots_taken_over" if dead else "slots_claimed",
             slots=len(claimed),
             replica=self._name,
-            former_owners=sorted({one.name for one in former.values()}),
+            former_owners=sorted({replica.name for replica in former.values()}),
             held=len(self._held),
         )
 
@@ -257,20 +257,22 @@ class Leases:
         """Both tables after the replicas that are silent for too long were removed."""
         before, self._silent = self._silent, self._silence.read(replicas, self._clock())
         silent = self._silent
-        self._dead |= {one for one in before.keys() - silent.keys() if before[one] >= self._timing.lease / 2}
+        self._dead |= {
+            replica for replica in before.keys() - silent.keys() if before[replica] >= self._timing.lease / 2
+        }
         removed = set()
-        for one in replicas:
-            if one.id == self._replica or not self._silence.has_outlived_its_lease(one.id):
+        for replica in replicas:
+            if replica.id == self._replica or not self._silence.has_outlived_its_lease(replica.id):
                 continue
-            if await table.remove(one):
-                removed.add(one.id)
-                self._dead.add(one.id)
-                freed = sum(1 for slot in slots if slot.owner == one.id)
-                _log.warning("replica_dead", dead=one.name, silent_for=round(silent[one.id], 1), slots=freed)
+            if await table.remove(replica):
+                removed.add(replica.id)
+                self._dead.add(replica.id)
+                freed = sum(1 for slot in slots if slot.owner == replica.id)
+                _log.warning("replica_dead", dead=replica.name, silent_for=round(silent[replica.id], 1), slots=freed)
         if not removed:
             return replicas, slots
         self._owners |= _owners(replicas, slots, {})
-        return tuple(one for one in replicas if one.id not in removed), await table.slots()
+        return tuple(replica for replica in replicas if replica.id not in removed), await table.slots()
 
     # ---- what is held
 
@@ -363,8 +365,8 @@ class Leases:
 
 def _owners(replicas: tuple[Replica, ...], slots: tuple[Slot, ...], before: dict[int, Replica]) -> dict[int, Replica]:
     """Who owns each slot, or did when it was last seen owned."""
-    by_id = {one.id: one for one in replicas}
-    return before | {one.slot: by_id[one.owner] for one in slots if one.owner is not None and one.owner in by_id}
+    by_id = {replica.id: replica for replica in replicas}
+    return before | {slot.slot: by_id[slot.owner] for slot in slots if slot.owner is not None and slot.owner in by_id}
 
 
 def _ignore(_: frozenset[int]) -> None:

@@ -87,9 +87,9 @@ class PostgresLookup:
             rows = await session.fetch(_SQL["timeline"], query.shipment, query.after, limit + 1)
             found = [FoundUpdate(*(row[field] for field in FoundUpdate._fields)) for row in rows]
             entries = [
-                await self._entry(session, names, one)
-                for one in found[:limit]
-                if query.client is None or names.accounts[one.account_id].startswith(f"{query.client}/")
+                await self._entry(session, names, row)
+                for row in found[:limit]
+                if query.client is None or names.accounts[row.account_id].startswith(f"{query.client}/")
             ]
         return Timeline(tuple(entries), found[limit - 1].id if len(found) > limit else None)
 
@@ -128,8 +128,8 @@ class PostgresLookup:
 
     async def _entry(self, session: Session, names: Names, found: FoundUpdate) -> TimelineEntry:
         pushes = [_found(row) for row in await session.fetch(_SQL["pushes_of"], [found.id])]
-        pushes.sort(key=lambda one: names.push_configs[one.config_id])
-        seen = [TimelinePush(push_row(names, one), await _attempts(session, one, MOST_ATTEMPTS)) for one in pushes]
+        pushes.sort(key=lambda push: names.push_configs[push.config_id])
+        seen = [TimelinePush(push_row(names, push), await _attempts(session, push, MOST_ATTEMPTS)) for push in pushes]
         return timeline_entry(names, found, tuple(seen), sealer=self._sealer)
 
     @contextlib.asynccontextmanager

@@ -33,7 +33,11 @@ class OtherHistoryError(JournalUnavailableError):
 
 async def pending(pool: Pool, history: History, sealer: Sealer, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
     """See `Journal.pending`."""
-    columns = ([one.push_config for one in wanted], [one.after for one in wanted], [one.limit for one in wanted])
+    columns = (
+        [request.push_config for request in wanted],
+        [request.after for request in wanted],
+        [request.limit for request in wanted],
+    )
     found: list[list[StoredPush]] = [[] for _ in wanted]
     rows = await pool.fetch(_SQL["pending"], *columns)
     _check(history, rows)
@@ -97,7 +101,7 @@ async def ended(pool: Pool, push_config: str, selection: Selection, after: int, 
                 query = _REPLAY["delivered" if state is PushState.DELIVERED else "by_state"]
                 rows += await pool.fetch(query, push_config, int(state), *bounds, limit)
     found = (Ended(row["update_id"], PushState(row["state"]), row["received_at"]) for row in rows)
-    wanted = sorted((one for one in found if one.state in selection.states), key=lambda one: one.update_id)
+    wanted = sorted((row for row in found if row.state in selection.states), key=lambda row: row.update_id)
     return tuple(wanted[:limit])
 
 

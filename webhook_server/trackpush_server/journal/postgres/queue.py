@@ -147,7 +147,9 @@ class Queue:
             entries.append(entry)
             rows += len(entry.updates) if isinstance(entry, Append) else 1
             size += (
-                sum(len(one.body) + len(one.notification) for one in entry.updates) if isinstance(entry, Append) else 0
+                sum(len(update.body) + len(update.notification) for update in entry.updates)
+                if isinstance(entry, Append)
+                else 0
             )
         self._under_way.update(entry.number for entry in entries)
         if not self._entries and not self._stopping:
@@ -164,7 +166,7 @@ class Queue:
         for number, future in self._flushes:
             if number < oldest and not future.done():
                 future.set_result(None)
-        self._flushes = [one for one in self._flushes if not one[1].done()]
+        self._flushes = [flush for flush in self._flushes if not flush[1].done()]
 
 
 def is_of_later(entry: Entry, after: int) -> bool:

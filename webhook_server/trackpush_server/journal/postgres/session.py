@@ -43,8 +43,8 @@ another.
 The isolation is set because a role or database may have another default: under ``repeatable read`` each append that
 waited for the counter's lock would fail (40001).
 """
-EACH_SESSION = "; ".join(f"SET {one}" for one in _SETTINGS)
-_EACH_TRANSACTION = "; ".join(f"SET LOCAL {one}" for one in _SETTINGS)
+EACH_SESSION = "; ".join(f"SET {setting}" for setting in _SETTINGS)
+_EACH_TRANSACTION = "; ".join(f"SET LOCAL {setting}" for setting in _SETTINGS)
 _ABOUT = """
 SELECT pg_backend_pid() AS pid, current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('fsync') AS fsync, pg_is_in_recovery() AS standby,

@@ -168,7 +168,7 @@ class SqliteJournal:
             raise JournalUnavailableError(self._unavailable)
         if self._inbox_bytes >= MOST_QUEUED_UNRECOGNISED_BYTES:
             raise JournalUnavailableError(f"overloaded: {self._inbox_bytes} bytes of unrecognised bodies wait")
-        size = sum([len(one.body) + _PER_UPDATE_BYTES for one in bodies])
+        size = sum([len(body.body) + _PER_UPDATE_BYTES for body in bodies])
         kept: list[KeptBodies] = []
 
         def run(connection: SqliteConnection) -> int:
@@ -363,7 +363,7 @@ class SqliteJournal:
     def _count(self, entry: Append, sign: int) -> None:
         self._queued_updates += sign * len(entry.updates)
         self._queued_bytes += sign * sum(
-            len(one.body) + len(one.notification) + _PER_UPDATE_BYTES for one in entry.updates
+            len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in entry.updates
         )
         self.stats.queued = self._queued_updates
 

@@ -179,21 +179,29 @@ class Writing:
         number, connection = self._names.number, self._connection
         states: dict[tuple[int, int], sql.Row] = {}
         attempts: list[sql.Row] = []
-        for one in outcomes:
-            config = number(connection, one.push_config)
-            states[one.update_id, config] = (
-                one.update_id,
+        for outcome in outcomes:
+            config = number(connection, outcome.push_config)
+            states[outcome.update_id, config] = (
+                outcome.update_id,
                 config,
-                int(one.state),
-                one.tries,
-                one.rejections,
-                one.due_at,
-                None if one.state is PushState.PENDING else now,
-                one.error,
+                int(outcome.state),
+                outcome.tries,
+                outcome.rejections,
+                outcome.due_at,
+                None if outcome.state is PushState.PENDING else now,
+                outcome.error,
             )
-            if one.attempted:
+            if outcome.attempted:
                 attempts.append(
-                    (one.update_id, config, one.tries, one.started_at, one.duration_ms, one.http_status, one.error),
+                    (
+                        outcome.update_id,
+                        config,
+                        outcome.tries,
+                        outcome.started_at,
+                        outcome.duration_ms,
+                        outcome.http_status,
+                        outcome.error,
+                    ),
                 )
         sql.APPLY_OUTCOMES.run(connection, list(states.values()))
         sql.INSERT_ATTEMPTS.run(connection, attempts)

@@ -31,7 +31,7 @@ def find(connection: SqliteConnection, subject: Subject, after: int, limit: int)
         accounts = {row[0] for row in connection.execute(ACCOUNTS, {"client": subject.client})}
     if subject.awb is not None:
         ids = [row[0] for row in connection.execute(OF_AWB, {"awb": subject.awb}) if row[0] > after]
-        rows = [connection.execute(ONE, (one,)).fetchone() for one in ids]
+        rows = [connection.execute(ONE, (update_id,)).fetchone() for update_id in ids]
         return Found(_wanted(rows, accounts), None)
     rows = connection.execute(NEXT_IDS, (after, limit)).fetchall()
     return Found(_wanted(rows, accounts), rows[-1][0] if len(rows) == limit else None)

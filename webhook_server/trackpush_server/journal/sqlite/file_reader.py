@@ -81,9 +81,9 @@ class JournalReader:
             names = search.names(connection)
             found = search.timeline(connection, query.shipment, query.after, limit + 1)
             entries = tuple(
-                self._entry(connection, names, one)
-                for one in found[:limit]
-                if query.client is None or names.accounts[one.account_id].startswith(f"{query.client}/")
+                self._entry(connection, names, row)
+                for row in found[:limit]
+                if query.client is None or names.accounts[row.account_id].startswith(f"{query.client}/")
             )
         return Timeline(entries, found[limit - 1].id if len(found) > limit else None)
 
@@ -125,7 +125,7 @@ class JournalReader:
         pushes = tuple(
             TimelinePush(push_row(names, push), _attempts(search.latest_attempts(connection, push, MOST_ATTEMPTS)))
             for push in sorted(
-                search.pushes_of(connection, found.id), key=lambda one: names.push_configs[one.config_id]
+                search.pushes_of(connection, found.id), key=lambda push: names.push_configs[push.config_id]
             )
         )
         return timeline_entry(names, found, pushes, sealer=self._sealer)
@@ -168,4 +168,4 @@ def _listed(connection: SqliteConnection, walking: listing.Walking) -> PushPage:
 
 
 def _attempts(found: Iterable[search.FoundAttempt]) -> tuple[AttemptRow, ...]:
-    return tuple(AttemptRow(**one._asdict()) for one in found)
+    return tuple(AttemptRow(**row._asdict()) for row in found)

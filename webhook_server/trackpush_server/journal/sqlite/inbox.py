@@ -46,20 +46,20 @@ def keep(
 ) -> KeptBodies:
     """See `Journal.keep`."""
     new = 0
-    for one in bodies:
-        key, body = sealed(sealer, one)
+    for unrecognised in bodies:
+        key, body = sealed(sealer, unrecognised)
         values = {
             "key": key,
-            "account": one.account,
-            "aggregator": one.aggregator,
-            "received_at": one.received_at,
-            "size": len(one.body),
-            "content_type": one.content_type,
+            "account": unrecognised.account,
+            "aggregator": unrecognised.aggregator,
+            "received_at": unrecognised.received_at,
+            "size": len(unrecognised.body),
+            "content_type": unrecognised.content_type,
             "body": body,
         }
         new += connection.execute(_SQL["keep"], values).fetchall()[0][0]
     dropped: dict[str, int] = {}
-    for account in {one.account for one in bodies}:
+    for account in {unrecognised.account for unrecognised in bodies}:
         _drop_beyond(connection, account, bounds, dropped)
     _drop_largest(connection, bounds, dropped)
     return KeptBodies(new, dropped)

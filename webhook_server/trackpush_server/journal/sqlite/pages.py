@@ -49,12 +49,12 @@ class Pages:
             with snapshot(connection):
                 highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
                 found = [
-                    connection.execute(sql.PENDING, (one.push_config, one.after, one.limit)).fetchall()
-                    for one in wanted
+                    connection.execute(sql.PENDING, (request.push_config, request.after, request.limit)).fetchall()
+                    for request in wanted
                 ]
             return tuple(
-                Page(tuple(self._stored(one.push_config, row) for row in rows), highest)
-                for one, rows in zip(wanted, found, strict=True)
+                Page(tuple(self._stored(request.push_config, row) for row in rows), highest)
+                for request, rows in zip(wanted, found, strict=True)
             )
 
         return await self.read(read)

@@ -123,10 +123,10 @@ class Tally:
 
     def updates(self, records: Iterable[UpdateRecord]) -> None:
         """Take these in."""
-        for one in records:
-            self._add("updates", [msgspec.structs.replace(one, pushes=(), attempts=())])
-            self._add("pushes", [(one.key, push) for push in one.pushes])
-            self._add("attempts", [(one.key, attempt) for attempt in one.attempts])
+        for record in records:
+            self._add("updates", [msgspec.structs.replace(record, pushes=(), attempts=())])
+            self._add("pushes", [(record.key, push) for push in record.pushes])
+            self._add("attempts", [(record.key, attempt) for attempt in record.attempts])
 
     def rest(self, rest: Rest) -> None:
         """Take these in."""
@@ -135,8 +135,8 @@ class Tally:
         self._add("unrecognised", rest.unrecognised)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
-        for one in records:
-            self._digests[table].update(msgspec.msgpack.encode(one))
+        for record in records:
+            self._digests[table].update(msgspec.msgpack.encode(record))
             self._counts[table] += 1
 
     def result(self) -> dict[str, tuple[int, str]]:
@@ -154,7 +154,7 @@ def without_nul(record: Any) -> Any:
     if isinstance(record, str):
         return record.replace("\0", "?")
     if isinstance(record, tuple):
-        return tuple(without_nul(one) for one in record)
+        return tuple(without_nul(value) for value in record)
     if isinstance(record, msgspec.Struct):
         changed = {name: without_nul(getattr(record, name)) for name in record.__struct_fields__}
         return msgspec.structs.replace(record, **changed)

@@ -33,4 +33,4 @@ def records(rows: Iterable[Sequence[Any]]) -> tuple[UnrecognisedRecord, ...]:
 
 def values(found: Iterable[UnrecognisedRecord]) -> list[tuple[Any, ...]]:
     """The columns of each record."""
-    return [tuple(getattr(one, name) for name in COLUMNS) for one in found]
+    return [tuple(getattr(row, name) for name in COLUMNS) for row in found]

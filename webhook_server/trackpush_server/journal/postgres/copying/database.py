@@ -67,7 +67,7 @@ class CopyingDatabase:
         """Raise when a replica lives. A dead one may have left its row: each beat is watched for the longest lease."""
         before = await self._beats()
         if before:
-            seconds = _PATIENCE * max(one.lease_or(Timing().lease) for one in before.values())
+            seconds = _PATIENCE * max(replica.lease_or(Timing().lease) for replica in before.values())
             names = ", ".join(sorted(map(_who, before.values())))
             self._say(f"waiting up to {seconds:.0f} s to see that {names} no longer runs")
             end = asyncio.get_running_loop().time() + seconds
@@ -96,7 +96,9 @@ class CopyingDatabase:
         return {row["id"]: Replica(row["id"], row["beat"], row["name"], lease=row["lease_seconds"]) for row in rows}
 
     def _refuse_living(self, before: Mapping[int, Replica], now: Mapping[int, Replica]) -> None:
-        alive = [one for one in now.values() if one.id not in before or before[one.id].beat != one.beat]
+        alive = [
+            replica for replica in now.values() if replica.id not in before or before[replica.id].beat != replica.beat
+        ]
         if alive:
             raise TransferError(
                 f"{', '.join(sorted(map(_who, alive)))} serves this journal; end it (spec.suspend: true), then copy"
