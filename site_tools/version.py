@@ -18,7 +18,7 @@ _IMAGE: Final = r"(?<=/trackpush:)"
 _UNRELEASED: Final = "## [Unreleased]\n"
 
 
-class Place(NamedTuple):
+class VersionPlace(NamedTuple):
     """A file that names the version, and what comes right before it there."""
 
     file: str
@@ -26,14 +26,14 @@ class Place(NamedTuple):
 
 
 PLACES: Final = (
-    Place("helm/trackpush/Chart.yaml", r"(?<=^version: )"),
-    Place("helm/trackpush/Chart.yaml", r"(?<=^appVersion: )"),
-    Place("README.md", _IMAGE),
-    Place("images/Dockerfile", _IMAGE),
-    Place("manifests/kubernetes/journal-copy.yaml", _IMAGE),
-    Place("manifests/kubernetes/journal-pod.yaml", _IMAGE),
-    Place("tests/node/bazaar.yaml", _IMAGE),
-    Place("docs/receiving-pushes.md", r"(?<=Trackpush/)"),
+    VersionPlace("helm/trackpush/Chart.yaml", r"(?<=^version: )"),
+    VersionPlace("helm/trackpush/Chart.yaml", r"(?<=^appVersion: )"),
+    VersionPlace("README.md", _IMAGE),
+    VersionPlace("images/Dockerfile", _IMAGE),
+    VersionPlace("manifests/kubernetes/journal-copy.yaml", _IMAGE),
+    VersionPlace("manifests/kubernetes/journal-pod.yaml", _IMAGE),
+    VersionPlace("tests/node/bazaar.yaml", _IMAGE),
+    VersionPlace("docs/receiving-pushes.md", r"(?<=Trackpush/)"),
 )
 """manifests/install.yaml is rendered from the chart; the program reads its version from the installed package."""
 

@@ -31,7 +31,7 @@ def test_every_place_names_the_version_of_pyproject() -> None:
 
 
 @pytest.mark.parametrize("place", version.PLACES)
-def test_a_place_with_another_version_is_named_and_written_right(tree: Path, place: version.Place) -> None:
+def test_a_place_with_another_version_is_named_and_written_right(tree: Path, place: version.VersionPlace) -> None:
     file = tree / place.file
     file.write_text(version.rewritten(file.read_text(), place.before, "9.9.9"))
     assert version.different(tree, version.current(tree)) == [place.file]
