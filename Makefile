@@ -9,9 +9,11 @@ READY := $(VENV)/.ready
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
 PROCESSES ?= 4
+UNIT := not (cluster or postgres or browser or root or download or process or slow or long)
+T ?=
 IMAGE ?=
 
-.PHONY: long help run kube image test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
+.PHONY: long help run kube image unit coverage test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -33,10 +35,17 @@ kube: $(READY) ## build the programs of the test cluster (etcd, API server, kube
 image: $(READY) ## build the image that the chart pulls into dist/trackpush-image.tar, without a container engine (IMAGE=name:tag for another name)
 	$(BIN)/python images/build.py dist/trackpush-image.tar $(IMAGE)
 
+unit: $(READY) ## the tests that need nothing but Python, in a minute (T=tests/pusher for some, in seconds; ARGS="-k name")
+	$(BIN)/python -m pytest $(if $(T),$(T),-n 2 --dist loadfile --ignore=tests/node) -m "$(UNIT)" $(ARGS)
+
 test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PROCESSES=4 share them)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=10 --ignore=tests/node \
 		-m "not long" $(ARGS)
+
+coverage: $(READY) kube ## make test, and the lines that no test has run (make unit ARGS=--cov for the unit tests alone)
+	PYTHONPATH=tests $(BIN)/python tests/support/collector.py
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --ignore=tests/node -m "not long" --cov $(ARGS)
 
 long: $(READY) kube ## the tests that take a minute each, and a million fuzzed bodies for each aggregator (TRACKPUSH_FUZZ=100000 fewer)
 	$(BIN)/python -m pytest --durations=10 --timeout=600 -m long --ignore=tests/node $(addprefix --ignore=,$(FAULTS))

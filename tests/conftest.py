@@ -7,7 +7,7 @@ from blockbuster import BlockBuster, BlockBusterFunction, blockbuster_ctx
 
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
-pytest_plugins = ["kube.fixtures", "support.postgres_fixtures"]
+pytest_plugins = ["support.tiers", "support.leaks", "kube.fixtures", "support.postgres_fixtures"]
 
 SCANNED = ["trackpush_server", "trackpush_operator"]
 SYNCHRONOUS = [

@@ -23,6 +23,7 @@ def test_the_operator_folder_never_shadows_the_standard_library() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
+@pytest.mark.slow
 def test_the_tree_has_no_finding_beyond_the_exempt_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,7 @@ def holds(update: TrackingUpdate, aggregator: Aggregator) -> None:
     assert not any(KEY in text for text in texts(stored))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aggregator", Aggregator)
 def test_any_body_gives_updates_a_probe_or_a_refusal(aggregator: Aggregator) -> None:
     outcomes = set()
@@ -127,6 +128,7 @@ def _without_secrets(value: Any) -> Any:
     return [_without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aggregator", Aggregator)
 def test_a_valid_single_body_without_secrets_leaves_as_it_came(aggregator: Aggregator) -> None:
     stored = []

@@ -294,6 +294,7 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     kind=st.sampled_from(["PushConfig", "AggregatorWebhook", "WebhookServer", "Secret", "List"]),

@@ -75,6 +75,7 @@ def test_whatever_libyaml_reads_is_read_with_the_same_values_and_lines_by_pyyaml
             assert [(repr(document.value), list(_lines(document.node))) for document in plain] == _carefully(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", DEEP)
 @pytest.mark.parametrize("levels", [250, 5_000, 100_000])
 def test_a_deeply_nested_file_is_refused_and_ends_nothing(shape: str, levels: int) -> None:

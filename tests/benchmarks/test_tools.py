@@ -105,6 +105,7 @@ async def test_several_servers_get_the_connections_in_turn(rig: Rig) -> None:
     assert Counter(endpoint for endpoint, _ in connections) == {0: 2, 1: 2}
 
 
+@pytest.mark.usefixtures("root")
 def test_a_small_core_bounds_a_process() -> None:
     if not cores.can_be_sized():
         pytest.skip("needs root and the cpu controller of cgroup v1")

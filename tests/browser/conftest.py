@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, Page, StorageState
 
-from browser.rig import browser
+from browser.rig import CHROMIUM, browser, install
 from support.serving import account, serving, table
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Postgres, Retry, Sqlite, Storage
@@ -145,8 +145,19 @@ async def down(arrival: Arrival) -> web.Response:
     return web.Response(status=503, text="maintenance until six")
 
 
+@pytest.fixture(scope="session")
+def chromium_program() -> str:
+    """Chromium's path; installed when it is missing."""
+    install()
+    return CHROMIUM
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+async def desk(
+    chromium_program: str,  # noqa: ARG001  marks the test
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Desk]:
     """The client acme with two PushConfigs, one of which fails; sixteen shipments, four rejected, and one more.
 
     Its parameter, if there is one, is the storage: sqlite or postgres.

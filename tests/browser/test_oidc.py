@@ -43,7 +43,7 @@ def issuer() -> Iterator[str]:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium(chromium_program: str) -> AsyncIterator[Browser]:  # noqa: ARG001  marks the test
     async with browser() as started:
         yield started
 

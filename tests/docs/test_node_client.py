@@ -33,6 +33,7 @@ ENOUGH = PACE.rate * SECONDS / 2
 """Updates: on a machine that is busy with other things they take longer."""
 TROUBLE = 0.15
 RETRIES = {"retry": {"schedule": ["50ms", "100ms", "200ms", "500ms"]}}
+pytestmark = pytest.mark.usefixtures("downloads")
 
 
 @pytest.mark.parametrize(

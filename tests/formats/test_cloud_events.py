@@ -74,6 +74,7 @@ def _holds(arrival: Arrival) -> None:
     assert time.isoformat().replace("+00:00", "Z").startswith((data["occurredAt"] or data["receivedAt"])[:19])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aggregator", Aggregator)
 def test_whatever_an_aggregator_sends_is_a_cloud_event(aggregator: Aggregator) -> None:
     seen = []

@@ -52,6 +52,7 @@ def test_each_sample_is_valid_late_or_not(case: dict[str, Any]) -> None:
         VALIDATOR.validate(json.loads(canonical(update, late=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aggregator", Aggregator)
 def test_whatever_an_aggregator_sends_is_pushed_as_the_schema_says(aggregator: Aggregator) -> None:
     seen = []

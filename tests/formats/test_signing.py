@@ -32,7 +32,7 @@ class Push(NamedTuple):
 
 
 @pytest.fixture
-def verifier(tmp_path: Path) -> Path:
+def verifier(downloads: None, tmp_path: Path) -> Path:  # noqa: ARG001  marks the test
     """The program that verifies, with the reference library beside it."""
     return project(tmp_path / "verifier", CLIENT / "verify.mjs") / "verify.mjs"
 

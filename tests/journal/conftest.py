@@ -7,7 +7,7 @@ import pytest
 from journal.stores import Store, postgres_store, sealing, sqlite_store
 
 
-@pytest.fixture(params=["postgres", "sqlite", "sqlite-encrypted"])
+@pytest.fixture(params=[pytest.param("postgres", marks=pytest.mark.postgres), "sqlite", "sqlite-encrypted"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """Encrypted, nothing else may change."""
     if request.param == "postgres":

@@ -26,6 +26,7 @@ async def test_the_reader_works_after_the_server_ended_and_cannot_write(tmp_path
             reader._connection.execute("DELETE FROM pushes")
 
 
+@pytest.mark.usefixtures("root")
 async def test_the_reader_works_on_a_read_only_file_system(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size="8m") as disk:
         async with sqlite_store(disk.path / "data #1?").open() as opened:

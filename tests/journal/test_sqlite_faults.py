@@ -42,6 +42,7 @@ async def _assert_complete(opened: Opened, ended: int = 0) -> None:
     assert await opened.pending_ids(limit=100_000) == ids[ended:]
 
 
+@pytest.mark.usefixtures("root")
 async def test_a_full_disk_refuses_with_a_reason_and_works_again_by_itself_once_there_is_room(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size="8m") as disk:
         data = disk.path / "data"
@@ -68,6 +69,7 @@ async def test_a_full_disk_refuses_with_a_reason_and_works_again_by_itself_once_
             assert await opened.pending_ids(limit=100_000) == expected
 
 
+@pytest.mark.usefixtures("root")
 async def test_a_full_disk_with_room_for_a_page_is_still_full(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size="8m") as disk:
         async with sqlite_store(disk.path / "data").open() as opened:
@@ -108,6 +110,7 @@ async def test_a_write_that_the_kernel_fails_loses_nothing(tmp_path: Path) -> No
         await _assert_complete(opened)
 
 
+@pytest.mark.usefixtures("root")
 async def test_a_read_only_file_system_is_told_and_used_once_it_is_writable(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size="8m") as disk:
         disk.read_only(on=True)

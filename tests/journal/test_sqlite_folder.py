@@ -61,7 +61,7 @@ def test_a_folder_that_everybody_may_write_to_is_refused_unless_it_is_the_pods_o
     assert _mode(tmp_path) == 0o700
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+@pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("mode", [0o2770, 0o2775, 0o770])
 def test_a_volume_of_root_that_the_pods_group_may_write_to_is_used_as_it_is(tmp_path: Path, mode: int) -> None:
     """As Kubernetes mounts it with fsGroup: the server may not change the folder, and its files are private."""

@@ -2,21 +2,21 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kube.given import GivenCluster
-from kube.rig import build
 from kube.rig.control_plane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
 ApiServer = ControlPlane | GivenCluster
+GoProgram = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+def api_server(go_program: GoProgram, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:  # noqa: ARG001  marks the test
     """An API server with controllers, and with the CustomResourceDefinitions of crds/."""
     given = os.environ.get("TRACKPUSH_TEST_KUBECONFIG")
     if given:
@@ -34,7 +34,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def own_api_server(tmp_path: Path) -> Iterator[ControlPlane]:
+def own_api_server(go_program: GoProgram, tmp_path: Path) -> Iterator[ControlPlane]:  # noqa: ARG001  marks the test
     """An API server for one test, which may stop it and start it again."""
     plane = ControlPlane(tmp_path / "state")
     try:
@@ -55,9 +55,9 @@ def namespace(api_server: ApiServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def helm() -> Path:
+def helm(go_program: GoProgram) -> Path:
     """The helm program."""
-    return build.program("helm")
+    return go_program("helm")
 
 
 def install_kinds(cluster: ApiServer) -> None:

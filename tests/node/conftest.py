@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kube.fixtures import ROOT
+from kube.fixtures import ROOT, GoProgram
 from kube.rig import build
 from kube.rig.node import Node
 
@@ -18,7 +18,7 @@ _COMMANDS = re.compile(r"<!-- on a cluster -->\n```sh\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="session")
-def node() -> Iterator[Node]:
+def node(root: None, go_program: GoProgram, downloads: None) -> Iterator[Node]:  # noqa: ARG001  marks the test
     """The node, with the image that the README's command builds of this tree."""
     image = ROOT / "dist/trackpush-image.tar"
     (build_image,) = _BUILD.findall((ROOT / "README.md").read_text())

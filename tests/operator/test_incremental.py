@@ -193,6 +193,7 @@ def changes(draw: st.DrawFn) -> Callable[[World], None]:
     return lambda world: world.delete(gone, where, name)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(changes(), min_size=1, max_size=25))
 def test_any_sequence_of_changes_gives_the_table_that_compiling_anew_gives(

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import yaml
 
-from kube.rig import build
-
 ROOT = Path(__file__).parents[2]
 PLACES = ("manifests", "tests/node", "README.md", "images/Dockerfile")
 
@@ -21,8 +19,8 @@ def image_of_the_build() -> str:
     return str(name)
 
 
-def test_make_image_builds_the_image_that_the_chart_pulls() -> None:
-    command = [str(build.program("helm")), "template", "trackpush", str(ROOT / "helm/trackpush")]
+def test_make_image_builds_the_image_that_the_chart_pulls(helm: Path) -> None:
+    command = [str(helm), "template", "trackpush", str(ROOT / "helm/trackpush")]
     rendered = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     pulled = {
         container["image"]

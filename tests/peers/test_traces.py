@@ -12,6 +12,7 @@ from support.sink import open_sink
 
 
 @pytest.mark.timeout(BUILD_SECONDS)
+@pytest.mark.usefixtures("go_program")
 async def test_metrics_traces(tmp_path: Path) -> None:
     async with collecting(tmp_path / "collector") as collector, open_sink() as sink:
         client = Client(name="acme", url=sink.url)

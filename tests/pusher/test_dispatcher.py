@@ -266,6 +266,7 @@ async def test_ordering_can_be_changed_under_load(tmp_path: Path, ordered: bool)
         assert sorted(arrival.mark or 0 for arrival in sink.arrivals) == list(range(100))
 
 
+@pytest.mark.slow
 async def test_a_backlog_beyond_memory_is_read_back_in_order_and_once(tmp_path: Path) -> None:
     async with open_sink() as sink, open_rig(tmp_path, to(sink), budget=Budget(max_pushes=40)) as rig:
         for start in range(0, 3000, 100):

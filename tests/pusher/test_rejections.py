@@ -83,6 +83,7 @@ def test_a_good_push_is_delivered_in_the_same_time_however_many_rejected_ones_wa
     run(play)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_and_rejected_pushes_are_dead_after_their_tries() -> None:
     """A tenth of the orders is rejected for good, and the first 2,000."""
     count = 6_000

@@ -24,6 +24,7 @@ async def picky(arrival: Arrival) -> int:
     return 422 if arrival.mark is not None and is_bad(arrival.mark) else 200
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_new_good_pushes_are_delivered_while_thousands_wait_also_after_client_and_server_restarted(
     tmp_path: Path,

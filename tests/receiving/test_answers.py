@@ -17,6 +17,7 @@ from trackpush_server.config.source import Loaded
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.server import Server
 
+pytestmark = pytest.mark.slow
 KEY = "x-api-key: right-key-of-clickpost"
 LIMITS = Limits(max_body_bytes=4096, body_timeout=0.3)
 HOSTS = [Host(host="saas.nextscm.com", aggregators=frozenset({Aggregator.SHIPWAY}))]

@@ -2,21 +2,30 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from support.pooler import Pooler
-from support.postgres import Server
+from support.postgres import Server, programs
 from trackpush_api.routing import Postgres, Sqlite, Storage
 from trackpush_server.journal.postgres.schema import migrate
 
-EITHER_STORAGE = pytest.mark.parametrize("storage", ["sqlite", "postgres"], indirect=True)
+EITHER_STORAGE = pytest.mark.parametrize(
+    "storage", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 """Runs a test, whose fixtures use `storage`, once with each."""
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
+def postgres_programs() -> Path:
+    """The folder of PostgreSQL's programs."""
+    return programs()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_programs: Path) -> Iterator[Server]:  # noqa: ARG001  marks the test
     """A server that all tests share; nobody stops it."""
     server = Server()
     try:
@@ -38,7 +47,7 @@ def postgres_pooler(postgres_server: Server) -> Iterator[Pooler]:
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[Server]:
+def own_postgres(postgres_programs: Path) -> Iterator[Server]:  # noqa: ARG001  marks the test
     """A server for one test, which may stop, kill and start it."""
     server = Server()
     try:

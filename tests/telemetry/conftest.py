@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from support.debian import program
-
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def promtool() -> Promtool:
+def promtool(debian_program: Callable[[str, str], Path]) -> Promtool:
     """Runs promtool with arguments, and text to read."""
-    tool = program("prometheus", "usr/bin/promtool")
+    tool = debian_program("prometheus", "usr/bin/promtool")
 
     def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [str(tool), *map(str, arguments)]

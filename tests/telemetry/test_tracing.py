@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from kube.fixtures import GoProgram
 from support.bodies import FORMATS, awb, body
 from support.collector import BUILD_SECONDS, Collector, collecting, environment
 from support.deadline import until
@@ -29,7 +30,7 @@ QUICK = {"retry": {"schedule": ["50ms"]}, "timeout": "5s"}
 
 
 @pytest.fixture
-async def collector(tmp_path: Path) -> AsyncIterator[Collector]:
+async def collector(go_program: GoProgram, tmp_path: Path) -> AsyncIterator[Collector]:  # noqa: ARG001  marks the test
     async with collecting(tmp_path / "collector") as running:
         yield running
 
