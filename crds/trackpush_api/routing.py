@@ -63,6 +63,14 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     per: float = 1.0
 
 
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """The namespace object that a resource belongs to: another one may get the same name later."""
+
+    uid: str
+    takes_over: str | None = None
+    """UID of a former namespace of the same name whose pushes this one is to get: an administrator said so."""
+
+
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """One PushConfig, with every secret value resolved. Times in seconds."""
 
@@ -85,6 +93,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool = True
     drop_late: bool = False
     suspended: bool = False
+    tenant: Tenant | None = None
+    """None where nothing tells one namespace from a later one of its name: in a folder of files."""
 
 
 class GraceKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +121,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     suspended: bool = False
     grace: tuple[GraceKey, ...] = ()
     """Keys that are not accepted at the moment and may come back."""
+    tenant: Tenant | None = None
+    """As in `Destination`."""
+    generation: str = ""
+    """Set by the server, for a client whose name belonged to another namespace before: part of its updates' keys."""
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +218,18 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     destinations: tuple[Destination, ...] = ()
 
     @cached_property
+    def tenants(self) -> dict[str, tuple[Tenant, ...]]:
+        """The namespaces' identities, by name. Several of one name: some parts of the table are older than others."""
+        found: dict[str, dict[Tenant, None]] = {}
+        named = [(entry.name, entry.tenant) for entry in self.accounts] + [
+            (entry.name, entry.tenant) for entry in self.destinations
+        ]
+        for name, tenant in named:
+            if tenant is not None:
+                found.setdefault(namespace_of(name), {})[tenant] = None
+        return {namespace: tuple(tenants) for namespace, tenants in found.items()}
+
+    @cached_property
     def revision(self) -> str:
         """16 hex digits that change when, and only when, anything in the table changes."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
@@ -222,6 +248,11 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def grace_by_digest(self) -> dict[tuple[Aggregator, str], int]:
         """The end of each key's grace, in seconds since the epoch, by aggregator and key digest."""
         return {(account.aggregator, key.digest): key.until for account in self.accounts for key in account.grace}
+
+
+def namespace_of(name: str) -> str:
+    """The namespace in ``namespace/name``: the client."""
+    return name.partition("/")[0]
 
 
 def digest_key(key: str) -> str:
@@ -248,6 +279,8 @@ __all__ = [
     "Sqlite",
     "Status",
     "Storage",
+    "Tenant",
     "TlsMaterial",
     "digest_key",
+    "namespace_of",
 ]

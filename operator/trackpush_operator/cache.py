@@ -12,8 +12,10 @@ from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 from trackpush_api.manifest import Secret
+from trackpush_api.routing import Tenant
 from trackpush_operator.cluster.api import Body
 from trackpush_operator.graves import Graves
+from trackpush_operator.homes import Homes
 from trackpush_operator.objects import Item, Key, Kind, item_of, secret_of, version_of
 
 Ref = tuple[str, str]
@@ -29,6 +31,7 @@ class Cache:
         self.items: dict[Key, Item] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
         """Labels of namespaces."""
+        self.homes = Homes()
         self.secrets: dict[Ref, Secret | None] = {}
         """Those that a resource names and that were read; None where there is none."""
         self._secret_versions: dict[Ref, int] = {}
@@ -93,6 +96,15 @@ class Cache:
         refs = [(key.namespace, name) for name in item.links.secrets] if item is not None else []
         return [ref for ref in refs if ref not in self.secrets]
 
+    def tenant(self, item: Item) -> Tenant | None:
+        """The namespace object that a resource is in."""
+        return self.homes.tenant(item.key.namespace, item.uid)
+
+    def is_homeless(self, key: Key) -> bool:
+        """Whether it isn't known yet which namespace object it is in."""
+        item = self.items.get(key)
+        return item is not None and self.homes.is_waiting(key.namespace, item.uid)
+
     # what comes in
 
     def take_item(self, kind: Kind, body: Body) -> tuple[Item | None, Item] | None:
@@ -104,6 +116,10 @@ class Cache:
         self.items[item.key] = item
         if old is not None:
             self._unlink(old)
+            if old.uid != item.uid:
+                self.homes.forget(old.key.namespace, old.uid)
+        if kind is not Kind.SERVER:
+            self.homes.see(item.key.namespace, item.uid)
         self._link(item)
         return old, item
 
@@ -115,6 +131,7 @@ class Cache:
             return None
         del self.items[key]
         self._unlink(old)
+        self.homes.forget(key.namespace, old.uid)
         return old
 
     def see_secret(self, ref: Ref, version: int) -> bool:

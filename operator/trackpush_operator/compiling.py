@@ -24,7 +24,7 @@ from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
-from trackpush_api.routing import Account, Egress
+from trackpush_api.routing import Account, Destination, Egress, Tenant
 from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server, server_name
 from trackpush_api.settings import compile_egress, compile_settings
@@ -251,6 +251,8 @@ class Compiler:
         is_served = account is not None
         if name is not None and lacks_keys(problems):
             account, problems = self._in_grace(webhook, name, account, problems, effects)
+        if account is not None:
+            account = msgspec.structs.replace(account, tenant=self._cache.tenant(item))
         self._place(key, {} if account is None or name is None else {name: account}, effects)
         self.verdicts[key] = Verdict(
             generation=item.generation,
@@ -351,17 +353,20 @@ class Compiler:
         problems: dict[Problem, None] = dict.fromkeys(invalid)
         entries: dict[str, Entry] = {}
         servers = self.uses.servers(key.namespace)
+        tenant = self._cache.tenant(item)
         for name in servers:
             server = self._server(name)
             if server is None:  # what was there stays
-                entries |= self._entry(name, key)
+                entries |= {
+                    place: entry for place, entry in self._entry(name, key).items() if _is_same_tenant(entry, tenant)
+                }
                 continue
             assert isinstance(server.spec, WebhookServerSpec)
             permitted = readable(secrets, server.spec)
             compiled = compile_destination(resource, secrets=permitted, egress=compile_egress(server.spec))
             problems |= dict.fromkeys(compiled.problems)
             if compiled.destination is not None:
-                entries[name] = compiled.destination
+                entries[name] = msgspec.structs.replace(compiled.destination, tenant=tenant)
         if not servers:
             problems |= dict.fromkeys(self._problems_without_server(resource, secrets))
         self._place(key, entries, effects)
@@ -458,3 +463,9 @@ def key_of(what: Id) -> Key:
     sort, full_name = what
     namespace, _, name = full_name.partition("/")
     return Key(_KINDS[sort], namespace, name)
+
+
+def _is_same_tenant(entry: Entry, tenant: Tenant | None) -> bool:
+    """Whether an entry of the table may stay for a resource of this tenant."""
+    before = entry.tenant if isinstance(entry, Account | Destination) else None
+    return before is None or tenant is None or before.uid == tenant.uid

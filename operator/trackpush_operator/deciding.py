@@ -2,14 +2,18 @@
 
 import asyncio
 
+import structlog
+
 from trackpush_operator.cache import Ref
-from trackpush_operator.cluster.api import Cluster
-from trackpush_operator.cluster.errors import NotFoundError
-from trackpush_operator.cluster.kinds import SECRETS, UNWATCHED_TYPES
+from trackpush_operator.cluster.api import Body, Cluster, Selection
+from trackpush_operator.cluster.errors import ForbiddenError, NotFoundError
+from trackpush_operator.cluster.kinds import NAMESPACES, SECRETS, UNWATCHED_TYPES
+from trackpush_operator.homes import namespace_object
 from trackpush_operator.objects import Key, Kind, version_of
 from trackpush_operator.routing import Routing
 from trackpush_operator.state import State
 
+_log = structlog.get_logger("deciding")
 _BREATH = 20
 _DEBOUNCE = 0.005
 """Seconds for which a changed shard waits for more of the same change."""
@@ -40,9 +44,36 @@ class Decider:
     async def _prepare(self, key: Key) -> None:
         for ref in self._state.cache.unread_secrets(key):
             await self._fetch(ref)
+        if self._state.cache.is_homeless(key):
+            await self._look_at_namespace(key.namespace)
         is_new_server = key.kind is Kind.SERVER and key.full_name not in self._state.compiler.tables
         if is_new_server and key in self._state.cache.items:
             await self._routing.adopt(key)
+
+    async def _look_at_namespace(self, name: str) -> None:
+        """Find out in which namespace object a resource is that was seen before.
+
+        Raises:
+            NotFoundError: there is none, so the resource is gone, too: the watch is about to tell.
+        """
+        begun = self._state.cache.homes.now()
+        try:
+            body = await self._namespace(name)
+        except ForbiddenError:
+            _log.warning("namespace_not_readable", namespace=name, what="its clients are not bound to its UID")
+            self._state.cache.homes.looked(name, "", begun)
+            return
+        self._state.cache.homes.take(name, namespace_object(body))
+        self._state.cache.homes.looked(name, body["metadata"].get("uid", ""), begun)
+
+    async def _namespace(self, name: str) -> Body:
+        if self._state.scope.namespaces:
+            return await self._cluster.get(NAMESPACES, None, name)
+        selection = Selection(fields=f"metadata.name={name}")  # a list needs no right beyond that of the watch
+        async for page in self._cluster.pages(NAMESPACES, None, selection):
+            for body in page.items:
+                return body
+        raise NotFoundError(f"no Namespace {name}")
 
     async def _fetch(self, ref: Ref) -> None:
         try:

@@ -27,6 +27,11 @@ def after_labels(cache: Cache, namespace: str) -> set[Key]:
     return set(cache.webhooks(namespace))
 
 
+def after_tenant(cache: Cache, namespace: str) -> set[Key]:
+    """The annotation of a namespace changed, or another object has its name."""
+    return after_labels(cache, namespace) | {Key(Kind.PUSH, namespace, name) for name in cache.push_configs(namespace)}
+
+
 def _after_server(cache: Cache, old: Item | None, new: Item | None) -> set[Key]:
     item = new or old
     assert item is not None

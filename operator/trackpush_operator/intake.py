@@ -8,8 +8,9 @@ from typing import Final
 from trackpush_api import shards
 from trackpush_operator.cluster.api import Body
 from trackpush_operator.cluster.kinds import MANAGED_BY_LABEL, MANAGER
-from trackpush_operator.fanout import after_item, after_labels
+from trackpush_operator.fanout import after_item, after_labels, after_tenant
 from trackpush_operator.fleet import server_of
+from trackpush_operator.homes import namespace_object
 from trackpush_operator.objects import Child, Item, Key, Kind, child_of, server_key, version_of
 from trackpush_operator.state import State
 
@@ -35,7 +36,7 @@ class Intake:
         if kind == "Secret":
             return self._take_secret(body) if "type" in body else self._note_secret(body)
         if kind == "Namespace":
-            return self._take_labels(body["metadata"]["name"], body["metadata"].get("labels") or {})
+            return self._take_namespace(body["metadata"]["name"], body)
         if kind == "Pod":
             return self._wake(self._state.fleet.take_pod(body))
         return self._rebuild(self._state.fleet.take_child(kind, body))
@@ -51,7 +52,7 @@ class Intake:
         if kind == "Secret":
             return self._drop_secret(namespace, name, version)
         if kind == "Namespace":
-            return self._take_labels(name, None)
+            return self._take_namespace(name, None)
         servers = self._state.fleet.drop(kind, namespace, name, version)
         return self._wake(servers) if kind == "Pod" else self._rebuild(servers)
 
@@ -63,6 +64,14 @@ class Intake:
     def _after_item(self, old: Item | None, new: Item | None) -> None:
         for key in after_item(self._state.cache, old, new):
             self._state.queues.decide.add(key)
+
+    def _take_namespace(self, namespace: str, body: Body | None) -> bool:
+        labels = None if body is None else body["metadata"].get("labels") or {}
+        is_changed = self._state.cache.homes.take(namespace, None if body is None else namespace_object(body))
+        if is_changed:
+            for key in after_tenant(self._state.cache, namespace):
+                self._state.queues.decide.add(key)
+        return self._take_labels(namespace, labels) or is_changed
 
     def _take_labels(self, namespace: str, labels: dict[str, str] | None) -> bool:
         known = self._state.cache.labels

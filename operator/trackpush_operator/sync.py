@@ -69,10 +69,13 @@ class Sync:
 
     async def _scope(self, watched: Watched, scope: str | None) -> int:
         kind, seen, changes, version = watched.api.kind, set[Place](), 0, 0
+        begun = self._state.cache.homes.now()
         async for page in self._cluster.pages(watched.api, scope, watched.selection):
             version = page.version
             for body in page.items:
                 changes += self._intake.take(kind, body)
+                if watched.api == NAMESPACES:
+                    self._state.cache.homes.looked(body["metadata"]["name"], body["metadata"].get("uid", ""), begun)
                 seen.add((body["metadata"].get("namespace", ""), body["metadata"]["name"]))
             await asyncio.sleep(0)  # let the lease and the probes run between pages
         for namespace, name in self._known(kind, scope) - seen:
@@ -80,14 +83,16 @@ class Sync:
         return changes
 
     async def _labels(self) -> int:
-        """Labels of the namespaces, where they can't be watched, one by one, as far as that is allowed."""
+        """The namespaces' own metadata, where they can't be watched, one by one, as far as that is allowed."""
         changes = 0
         for name in self._namespaces:
+            begun = self._state.cache.homes.now()
             try:
                 body = await self._cluster.get(NAMESPACES, None, name)
             except (ForbiddenError, NotFoundError):
                 continue
             changes += self._intake.take("Namespace", body)
+            self._state.cache.homes.looked(name, body["metadata"].get("uid", ""), begun)
         return changes
 
     def lacks(self, kind: str, seen: set[Place]) -> bool:

@@ -16,9 +16,16 @@ from trackpush_server.journal.sqlite.connection import open_reader
 OLD, NEW = b"o" * 32, b"n" * 32
 
 
-def unrecognised(body: bytes = b'{"data":{}}', account: str = "acme/clickpost", at: int = NOW) -> NewUnrecognised:
+def unrecognised(
+    body: bytes = b'{"data":{}}', account: str = "acme/clickpost", at: int = NOW, generation: str = ""
+) -> NewUnrecognised:
     return NewUnrecognised(
-        account=account, aggregator="clickpost", received_at=at, content_type="application/json", body=body
+        account=account,
+        aggregator="clickpost",
+        received_at=at,
+        content_type="application/json",
+        body=body,
+        generation=generation,
     )
 
 

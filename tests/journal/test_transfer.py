@@ -19,6 +19,7 @@ from journal.stores import NOW, OMS, Opened, outcome, page_of, sqlite_store, upd
 from journal.test_inbox import unrecognised
 from support.journal_file import journal_file
 from support.postgres import Server
+from trackpush_api.routing import Tenant
 from trackpush_cli.main import run
 from trackpush_server.journal.model import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
@@ -62,6 +63,8 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
         )
         for body in (b"one", b"\xff\x00 two", b"three", b"one"):
             await opened.journal.keep([unrecognised(body)])
+        for uid in ("u-1", "u-2"):
+            await opened.journal.bind({"gone": (Tenant(uid=uid),)})
 
 
 async def _one(opened: Opened, chance: random.Random, shipment: str, received_at: int) -> None:
@@ -136,6 +139,7 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "erasures": 1,
         "audits": 1,
         "unrecognised": 3,
+        "tenants": 2,
     }
     assert told[-1] == Progress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

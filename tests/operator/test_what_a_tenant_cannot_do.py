@@ -18,7 +18,8 @@ from support import objects
 from support.objects import Body
 from support.operating import Client, client
 from trackpush_operator.cluster.errors import ForbiddenError, InvalidError
-from trackpush_operator.cluster.kinds import PODS, PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.cluster.kinds import NAMESPACES, PODS, PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.homes import TAKES_OVER
 from trackpush_operator.operator import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
@@ -97,6 +98,9 @@ async def test_the_tenant_cannot_touch_what_is_not_its_own(
             api.patch(WEBHOOKS, namespace, "clickpost", {"spec": suspend}), 'patch resource "aggregatorwebhooks"'),
         "stop the platform's server": (
             api.patch(SERVERS, namespace, "main", {"spec": suspend}), 'patch resource "webhookservers"'),
+        "take over the pushes of a former namespace": (
+            api.patch(NAMESPACES, "", rival, {"metadata": {"annotations": {TAKES_OVER: "6f1c"}}}),
+            'patch resource "namespaces"'),
         "write its own status": (
             api.patch(PUSH_CONFIGS, rival, "oms", status, subresource="status"), 'patch resource "pushconfigs/status"'),
         "write another tenant's status": (

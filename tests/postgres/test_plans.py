@@ -51,7 +51,7 @@ async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_en
 @pytest.mark.parametrize(
     ("file", "name", "values", "index"),
     [
-        ("reading", "pending", f"ARRAY['{OMS}', 'a/b'], ARRAY[5, 7], ARRAY[10, 10]", "undelivered_"),
+        ("reading", "pending", f"ARRAY['{OMS}', 'a/b'], ARRAY[5, 7], ARRAY[10, 10], ARRAY['u', NULL]", "undelivered_"),
         ("reading", "pending_configs", "", "undelivered_"),
         ("replay", "by_state", f"'{OMS}', 2::smallint, 5, 9, 0, 9, 10", "undelivered_"),
         ("replay", "delivered", f"'{OMS}', 1::smallint, 5, 9, 0, 9, 10", "config_id_update_id_idx"),
@@ -109,7 +109,7 @@ async def test_a_page_of_a_push_config_with_little_costs_little_behind_the_backl
         journal_sql,
         f"{EACH_SESSION}; ANALYZE; SET plan_cache_mode = force_generic_plan; PREPARE one AS {statement};"
         " EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, FORMAT JSON)"
-        " EXECUTE one (ARRAY['acme/little'], ARRAY[0], ARRAY[100])",
+        " EXECUTE one (ARRAY['acme/little'], ARRAY[0], ARRAY[100], ARRAY['u'])",
     )
     ((whole,),) = [json.loads(plan)]
     read = [node for node in _nodes(whole["Plan"]) if node.get("Relation Name", "").startswith(_LARGE)]
@@ -178,7 +178,10 @@ BEGIN
 END $$
 """
 _READS = {
-    ("reading", "pending"): "(ARRAY['acme/much', 'acme/little', 'acme/none'], ARRAY[0, 0, 0], ARRAY[5, 100, 100])",
+    (
+        "reading",
+        "pending",
+    ): "(ARRAY['acme/much', 'acme/little', 'acme/none'], ARRAY[0, 0, 0], ARRAY[5, 100, 100], ARRAY['u', NULL, 'u'])",
     ("reading", "pending_configs"): "",
     ("reading", "push_configs"): "",
     ("looking", "counts"): "(100)",
@@ -203,7 +206,7 @@ async def test_what_is_asked_by_id_looks_into_its_day_only(journal_sql: Callable
     plan = await asyncio.to_thread(
         journal_sql,
         f"{EACH_SESSION}; PREPARE one AS {fetch}; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF)"
-        f" EXECUTE one ('{OMS}', ARRAY[(trackpush.day_v1()::bigint << 36) + 1])",
+        f" EXECUTE one ('{OMS}', ARRAY[(trackpush.day_v1()::bigint << 36) + 1], 'u')",
     )
     scans = [line for line in plan.splitlines() if " on pushes_" in line]
     assert len(scans) > 1

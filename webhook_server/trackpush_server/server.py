@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
 
 from trackpush_api.printable import printable
-from trackpush_api.routing import Sqlite, Storage
+from trackpush_api.routing import RoutingTable, Sqlite, Storage, Tenant
 from trackpush_server import listeners, logs
 from trackpush_server.admin.desk import Desk
 from trackpush_server.admin.health import Health
@@ -42,11 +42,14 @@ from trackpush_server.receiving.supervisor import Supervisor
 from trackpush_server.storage import Store
 from trackpush_server.telemetry.metrics import Telemetry
 from trackpush_server.telemetry.receivers import ReceiversTelemetry
+from trackpush_server.tenancy import Tenancy
 from trackpush_server.tracing.port import Tracing
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _INTERRUPTED = 130
 _FLUSH_GRACE = 5.0
+_BIND_SECONDS = 10.0
+_BIND_AGAIN = 1.0
 _SQLITE = Sqlite()
 _log = structlog.get_logger("trackpush.server")
 
@@ -76,10 +79,13 @@ class Server:
             tracing=tracing,
             wall=self._store.wall,
         )
-        self._replays = Replays(self._journal, self._dispatcher, lambda: self._watcher.table, self._store.wall)
+        self._tenancy = Tenancy(self._journal)
+        self._table: RoutingTable | None = None
+        """What is served, without clients that are held back."""
+        self._replays = Replays(self._journal, self._dispatcher, lambda: self._table, self._store.wall)
         self._erasures = Erasures(self._journal, self._dispatcher, self._store.wall)
         self._reseals = Reseals(self._journal)
-        self._retries = InboxRetries(self._journal, lambda: self._watcher.table)
+        self._retries = InboxRetries(self._journal, lambda: self._table)
         self._retainer = Retainer(self._journal, self._telemetry.journal, self._store.wall)
         self._receiving = self._make_receiving()
         self._watcher = Watcher(
@@ -245,7 +251,7 @@ class Server:
             sampler=self._telemetry.sampler,
             tail=self._telemetry.tail,
             channels=self._dispatcher.snapshot,
-            table=lambda: self._watcher.table,
+            table=lambda: self._table,
             report=self._report,
         )
 
@@ -263,12 +269,52 @@ class Server:
     def _lost_commits(self, lost: LostCommits) -> None:
         self._telemetry.journal.lost_commits(lost.updates, lost.outcomes)
         self._dispatcher.void()
+        self._tenancy.forget()
+        self._watcher.refresh()
 
     async def _scrape(self, accept: str) -> tuple[bytes, str]:
         elsewhere = self._receiving.samples()
         return await self._telemetry.scrape(self._dispatcher.snapshot(), self, accept, elsewhere=elsewhere)
 
     def _prepare(self, loaded: Loaded) -> Swap:
+        """In a thread: of a new table, what may be served now, and after that the rest."""
+        assert loaded.table is not None
+        whole = loaded.table
+        divided = self._tenancy.divide(whole)
+        swap = self._prepare_table(msgspec.structs.replace(loaded, table=divided.table))
+
+        async def swap_and_bind() -> None:
+            await swap()
+            if divided.unbound and await self._bind(divided.unbound):
+                rest = msgspec.structs.replace(loaded, table=self._tenancy.divide(whole).table)
+                await (await asyncio.to_thread(self._prepare_table, rest))()
+
+        return swap_and_bind
+
+    async def _bind(self, unbound: Mapping[str, tuple[Tenant, ...]]) -> bool:
+        """Bind the journal to namespaces of which nothing is served; where that fails, it is tried again soon."""
+        if self._journal.unavailable is not None:
+            self._refresh_later()
+            return False
+        try:
+            async with asyncio.timeout(_BIND_SECONDS):
+                changes = await self._tenancy.bind(unbound)
+        except (JournalUnavailableError, TimeoutError):
+            self._refresh_later()
+            return False
+        self._dispatcher.tenants_changed(replaced=changes.replaced, took_over=changes.took_over)
+        return True
+
+    def _refresh_later(self) -> None:
+        def refresh() -> None:
+            if self._journal.unavailable is None:
+                self._watcher.refresh()
+            elif not self._draining:
+                self._refresh_later()
+
+        asyncio.get_running_loop().call_later(_BIND_AGAIN, refresh)
+
+    def _prepare_table(self, loaded: Loaded) -> Swap:
         """In a thread: make everything of a new table that takes long. The swap is between two requests."""
         table = loaded.table
         assert table is not None
@@ -281,6 +327,7 @@ class Server:
                 self._dispatcher.keys_changed(quotes=table.server.encryption is None)
             await take()
             await self._dispatcher.take(change)
+            self._table = table
             self._retainer.configure(table.server.retention)
             self._telemetry.retain(table.destination_by_name)
 

@@ -63,11 +63,12 @@ def watched(served: frozenset[Api], *, everywhere: bool) -> tuple[Watched, ...]:
     """All that is watched where these optional kinds exist; ``everywhere`` or in a list of namespaces."""
     children = tuple(Watched(api, _MANAGED) for api in CHILDREN if api not in OPTIONAL or api in served)
     return (
-        *((Watched(NAMESPACES),) if everywhere else ()),  # cluster-scoped: a Role can't allow it
         *(Watched(api) for api in OWN),
         Watched(SECRETS, _USABLE_SECRETS),
         *children,
         Watched(PODS, _MANAGED),
+        # Cluster-scoped: a Role can't allow it. After our own kinds: the list tells in which namespace object each is.
+        *((Watched(NAMESPACES),) if everywhere else ()),
     )
 
 

@@ -83,6 +83,7 @@ class Watcher:
         self._problems: tuple[str, ...] = ()
         self._warnings: tuple[str, ...] = ()
         self._taken: Hashable = None
+        self._again = False
         self._task: asyncio.Task[None] | None = None
 
     async def load(self) -> Loaded:
@@ -100,6 +101,10 @@ class Watcher:
         await self._take(self._first)
         self._first = _Reading(Loaded(table=None))
         self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    def refresh(self) -> None:
+        """Prepare the current table again and take it over, soon."""
+        self._again = True
 
     async def stop(self) -> None:
         """Stop watching."""
@@ -148,6 +153,9 @@ class Watcher:
         while True:
             await asyncio.sleep(POLL_SECONDS if seen == self._taken else _SETTLING_SECONDS)
             try:
+                if self._again and self._loaded.table is not None:
+                    self._again = False
+                    await self._take(_Reading(self._loaded, await asyncio.to_thread(self._prepare, self._loaded)))
                 now = await asyncio.to_thread(self._source.fingerprint)
                 if now != self._taken and now == seen:
                     reading = await asyncio.to_thread(self._read)

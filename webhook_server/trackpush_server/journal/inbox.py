@@ -40,6 +40,8 @@ class NewUnrecognised(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     """As the header said; empty without one."""
     body: bytes
     """With secrets redacted, otherwise as it came."""
+    generation: str = ""
+    """`trackpush_api.routing.Account.generation`: a body of a former namespace is not a repeat."""
 
 
 class KeptBodies(NamedTuple):
@@ -109,13 +111,18 @@ def unrecognised_key(unrecognised: NewUnrecognised) -> bytes:
     """16 bytes of SHA-256 over account, content type and body: the same body of an account is kept once."""
     digest = hashlib.sha256()
     for part in (
-        unrecognised.account.encode(),
+        _identity(unrecognised),
         unrecognised.content_type.encode("utf-8", "replace"),
         unrecognised.body,
     ):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.digest()[:_KEY_BYTES]
+
+
+def _identity(unrecognised: NewUnrecognised) -> bytes:
+    account, generation = unrecognised.account, unrecognised.generation
+    return (f"{account}@{generation}" if generation else account).encode()
 
 
 def sealed(sealer: Sealer, unrecognised: NewUnrecognised) -> tuple[bytes, bytes]:

@@ -284,6 +284,17 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
     """Where to continue; None at the end."""
 
 
+class BoundClient(msgspec.Struct, frozen=True):
+    """The namespace object that a client's names in the journal belong to."""
+
+    uid: str
+    generation: str = ""
+    """Empty for the first namespace of its name; else part of the keys of its updates, so that none of them is taken
+    for a repeat of an update of a former namespace."""
+    took_over: str | None = None
+    """The UID of a former namespace whose pushes it got."""
+
+
 class JournalStats(msgspec.Struct):
     """Running figures, read by /metrics. Counters only grow."""
 

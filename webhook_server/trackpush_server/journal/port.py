@@ -9,12 +9,14 @@ up meanwhile.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from trackpush_api.routing import Tenant
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import (
+    BoundClient,
     Committed,
     Ended,
     Erasure,
@@ -136,6 +138,14 @@ class Journal(Appender, Protocol):
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig that has one."""
+        ...
+
+    async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
+        """Bind clients to these namespace objects, by name; see `trackpush_server.journal.tenants`.
+
+        What belongs to a former namespace of the same name gets the client name ``NAME@UID``: it is found and listed
+        under that name, and no longer under the namespace's.
+        """
         ...
 
     async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from trackpush_api.routing import RoutingTable
+from trackpush_api.routing import RoutingTable, namespace_of
 from trackpush_server.journal.model import Committed, PushState
 from trackpush_server.journal.ownership import Ownership, Sole
 from trackpush_server.journal.port import Journal
@@ -139,6 +139,19 @@ class Dispatcher:
         """The journal lost commits, so ids may be given again: forget everything that is known by id."""
         for channel in self._channels.values():
             channel.void()
+
+    def tenants_changed(self, *, replaced: frozenset[str], took_over: frozenset[str]) -> None:
+        """The journal bound clients to other namespace objects, so pending pushes on disk are others than in memory.
+
+        Of a ``replaced`` client no late answer counts: its pushes are called otherwise now.
+        """
+        for channel in self._channels.values():
+            namespace = namespace_of(channel.name)
+            if namespace in replaced:
+                channel.void()
+                channel.gain()
+            elif namespace in took_over:
+                channel.rescan()
 
     def hand_over(self, slots: frozenset[int]) -> None:
         """Start nothing more for these slots; each is released when what is under way has ended and is on disk."""

@@ -174,7 +174,8 @@ MISSING_KEY = _later(
     "The key of this request is missing at the moment. Nothing was stored; send it again later.",
     RETRY_UNAVAILABLE,
 )
-"""Instead of 401 while a key may come back: its Secret was deleted less than a minute ago."""
+"""Instead of 401 while a key may come back: its Secret was deleted less than a minute ago, or its client is held back
+(`trackpush_server.tenancy`)."""
 
 
 def unexpected(reference: str) -> Answer:

@@ -42,6 +42,7 @@ from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
 from trackpush_server.receiver.serving import Serving
+from trackpush_server.tenancy import is_replaced
 from trackpush_server.tracing.port import Receipt, Tracing
 from trackpush_server.updates import NONCE_BYTES, TrackingUpdate
 
@@ -197,11 +198,15 @@ class Receiver:
         now = received_at / 1000
         if not parsed.updates:
             return (
-                await self._keep(account, parsed.leftovers, now, answers.PROBE) if parsed.leftovers else answers.PROBE
+                await self._keep(serving, account, parsed.leftovers, now, answers.PROBE)
+                if parsed.leftovers
+                else answers.PROBE
             )
         with self._span(request, account, parsed.updates, now) as trace:
             request.trace = trace
             made = await self._intake(serving, account, parsed.updates, received_at, trace)
+            if self._is_replaced(serving, account):
+                return answers.MISSING_KEY
             admission.under_way += 1
             try:
                 accepted = await self._journal.append(made.updates)
@@ -209,7 +214,7 @@ class Receiver:
                 admission.under_way -= 1
         self._observer.stored(account.aggregator, made, accepted)
         answer = answers.stored(accepted, len(made.updates) - accepted)
-        return await self._keep(account, parsed.leftovers, now, answer) if parsed.leftovers else answer
+        return await self._keep(serving, account, parsed.leftovers, now, answer) if parsed.leftovers else answer
 
     async def _intake(
         self, serving: Serving, account: Account, updates: Sequence[TrackingUpdate], received_at: int, trace: str | None
@@ -242,12 +247,21 @@ class Receiver:
         self._observer.unauthorized(aggregator)
         return answers.unauthorized(aggregator)
 
-    async def _keep(self, account: Account, leftovers: Sequence[Leftover], now: float, answer: Answer) -> Answer:
+    def _is_replaced(self, serving: Serving, account: Account) -> bool:
+        """Whether its namespace was created again during the request: the journal is bound to the new one."""
+        now = self.serving
+        return now is not serving and now is not None and is_replaced(account, now.table)
+
+    async def _keep(
+        self, serving: Serving, account: Account, leftovers: Sequence[Leftover], now: float, answer: Answer
+    ) -> Answer:
         """Keep what names no shipment.
 
         It comes after the updates of the same request. When it fails, the aggregator posts all of it again: the
         updates are duplicates then, and a body that was kept is kept once.
         """
+        if self._is_replaced(serving, account):
+            return answers.MISSING_KEY
         self._admission.under_way += 1
         try:
             await self._journal.keep([new_unrecognised(account, leftover, int(now * 1000)) for leftover in leftovers])

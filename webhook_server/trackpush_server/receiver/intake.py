@@ -45,7 +45,7 @@ def intake(
     failures: list[Failure] = []
     made = tuple(
         [
-            _new_update(account.name, selection, update, received_at, trace=trace, failures=failures, nonce=nonce)
+            _new_update(account, selection, update, received_at, trace=trace, failures=failures, nonce=nonce)
             for update in updates
         ]
     )
@@ -72,11 +72,12 @@ def new_unrecognised(account: Account, leftover: Leftover, received_at: int) -> 
         received_at=received_at,
         content_type=leftover.content_type,
         body=leftover.body,
+        generation=account.generation,
     )
 
 
 def _new_update(
-    account: str,
+    account: Account,
     selection: Selection,
     update: TrackingUpdate,
     received_at: int,
@@ -86,11 +87,12 @@ def _new_update(
     nonce: Callable[[], bytes],
 ) -> NewUpdate:
     timeless = update.timeless
+    identity = f"{account.name}@{account.generation}" if account.generation else account.name
     return NewUpdate(
-        key=occurrence_key(account, update, received_at=received_at, nonce=nonce())
+        key=occurrence_key(identity, update, received_at=received_at, nonce=nonce())
         if timeless
-        else update_key(account, update),
-        account=account,
+        else update_key(identity, update),
+        account=account.name,
         received_at=received_at,
         occurred_at=update.occurred_at,
         shipment=update.shipment,

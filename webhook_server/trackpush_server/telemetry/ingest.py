@@ -199,7 +199,11 @@ class IngestTelemetry:
 
     def postponed_for_key(self, aggregator: Aggregator) -> None:
         """Tell that an update is sent back because its key is missing, now and then."""
-        self._postpone(aggregator, "the Secret of its key was deleted less than a minute ago: restore the Secret")
+        reason = (
+            "its key is held back: its Secret was deleted less than a minute ago (restore it), or its namespace was"
+            " created again and the journal is not bound to it yet"
+        )
+        self._postpone(aggregator, reason)
 
     def _postpone(self, aggregator: Aggregator, reason: str) -> None:
         held_back = self._throttle.allow(f"postponed {aggregator}")

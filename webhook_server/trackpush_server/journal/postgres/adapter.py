@@ -3,14 +3,16 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from trackpush_api.routing import Tenant, namespace_of
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.model import (
     MOST_AUDITS,
+    BoundClient,
     Committed,
     Ended,
     Erasure,
@@ -33,7 +35,7 @@ from trackpush_server.journal.model import (
     Unpushed,
     Wanted,
 )
-from trackpush_server.journal.postgres import erasing, inbox, pages, resealing, unpushed
+from trackpush_server.journal.postgres import erasing, inbox, pages, resealing, tenants, unpushed
 from trackpush_server.journal.postgres.batch import Append
 from trackpush_server.journal.postgres.clock import SharedClock
 from trackpush_server.journal.postgres.history import History, LostCommits
@@ -100,10 +102,11 @@ class PostgresJournal:
         self._queue = Queue()
         fenced = replica is not None
         self._history = History()
+        self._names = Names()
         self._writer = Writer(
             connector,
             self._queue,
-            Names(),
+            self._names,
             self._sealer,
             history=self._history,
             replica=self._number,
@@ -214,11 +217,15 @@ class PostgresJournal:
 
     async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         """Pages of pending pushes."""
-        return await self._known(pages.pending(self._dispatch, self._history, self._sealer, wanted))
+        uids = self._names.uids
+        return await self._known(pages.pending(self._dispatch, self._history, self._sealer, wanted, uids))
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """Those of the given pushes that are still pending."""
-        return await self._known(pages.fetch(self._dispatch, self._history, self._sealer, push_config, update_ids))
+        uid = self._names.uids.get(namespace_of(push_config))
+        return await self._known(
+            pages.fetch(self._dispatch, self._history, self._sealer, push_config, update_ids, uid=uid)
+        )
 
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
         """Mark old pending pushes as dead."""
@@ -232,6 +239,15 @@ class PostgresJournal:
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig."""
         return await pages.pending_counts(self._pool)
+
+    async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
+        """Bind clients to namespace objects."""
+        await self._flush_for_write()
+        found = await tenants.bind(self._pool, wanted, self._names.uids)
+        self._names.uids.update((namespace, client.uid) for namespace, client in found.bound.items())
+        if found.renamed:
+            self._names.forget()
+        return found.bound
 
     async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
         """Delete what is kept no longer."""

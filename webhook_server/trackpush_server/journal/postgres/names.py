@@ -1,12 +1,14 @@
 """Numbers for names; known ones are remembered until the connection breaks, as the database may be another then."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.tenants import stored_names
 
 _SQL = load(f"{__package__}.sql", "writing")
+_BOUND = load(f"{__package__}.sql", "tenants")["current"]
 _TRIES = 3
 """Another replica may make a name between our look and our insert; the next look finds it."""
 
@@ -15,6 +17,8 @@ class Names:
     """Of one server."""
 
     def __init__(self) -> None:
+        self.uids: dict[str, str] = {}
+        """By namespace, the UID by which this server knows a client."""
         self.accounts: dict[str, int] = {}
         self.push_configs: dict[str, int] = {}
         self.push_config_by_id: dict[int, str] = {}
@@ -28,12 +32,23 @@ class Names:
         for _ in range(_TRIES):
             unknown = [name for name in accounts if name not in self.accounts]
             if unknown:
-                rows = await session.fetch(_SQL["accounts"], unknown)
-                self.accounts.update((row["name"], row["id"]) for row in rows)
+                stored = await self._stored(session, unknown)
+                rows = await session.fetch(_SQL["accounts"], list(stored.values()))
+                numbers = {row["name"]: row["id"] for row in rows}
+                self.accounts.update((name, numbers[stored[name]]) for name in unknown if stored[name] in numbers)
             new = [name for name in push_configs if name not in self.push_configs]
             if new:
-                rows = await session.fetch(_SQL["push_configs"], new, [slot_of(name) for name in new])
-                self.push_configs.update((row["name"], row["id"]) for row in rows)
-                self.push_config_by_id.update((row["id"], row["name"]) for row in rows)
+                stored = await self._stored(session, new)
+                rows = await session.fetch(_SQL["push_configs"], list(stored.values()), [slot_of(name) for name in new])
+                numbers = {row["name"]: row["id"] for row in rows}
+                found = [(name, numbers[stored[name]]) for name in new if stored[name] in numbers]
+                self.push_configs.update(found)
+                self.push_config_by_id.update((number, name) for name, number in found)
             if not unknown and not new:
                 return
+
+    async def _stored(self, session: Session, names: Sequence[str]) -> dict[str, str]:
+        """What each name is called in the journal, which may have bound its client to a newer namespace already."""
+        known = sorted({name.partition("/")[0] for name in names} & self.uids.keys())
+        rows = await session.fetch(_BOUND, known) if known else []
+        return stored_names(names, self.uids, {row["namespace"]: row["uid"] for row in rows})

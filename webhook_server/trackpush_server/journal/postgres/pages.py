@@ -1,9 +1,10 @@
 """Reads for the dispatcher: pages of pending pushes, payloads, counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+from trackpush_api.routing import namespace_of
 from trackpush_server.journal.model import (
     Ended,
     Erasure,
@@ -31,12 +32,18 @@ class OtherHistoryError(JournalUnavailableError):
     """The database isn't the one that the writer knows, or no longer."""
 
 
-async def pending(pool: Pool, history: History, sealer: Sealer, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
-    """See `Journal.pending`."""
+async def pending(
+    pool: Pool, history: History, sealer: Sealer, wanted: Sequence[Wanted], uids: Mapping[str, str]
+) -> tuple[Page, ...]:
+    """See `Journal.pending`.
+
+    ``uids``: by which namespace objects this server knows its clients. What belongs to another one is not found.
+    """
     columns = (
         [request.push_config for request in wanted],
         [request.after for request in wanted],
         [request.limit for request in wanted],
+        [uids.get(namespace_of(request.push_config)) for request in wanted],
     )
     found: list[list[StoredPush]] = [[] for _ in wanted]
     rows = await pool.fetch(_SQL["pending"], *columns)
@@ -49,10 +56,10 @@ async def pending(pool: Pool, history: History, sealer: Sealer, wanted: Sequence
 
 
 async def fetch(
-    pool: Pool, history: History, sealer: Sealer, push_config: str, update_ids: Sequence[int]
+    pool: Pool, history: History, sealer: Sealer, push_config: str, update_ids: Sequence[int], *, uid: str | None
 ) -> dict[int, StoredPush]:
-    """See `Journal.fetch`."""
-    rows = await pool.fetch(_SQL["fetch"], push_config, list(update_ids))
+    """See `Journal.fetch`; ``uid`` as in `pending`."""
+    rows = await pool.fetch(_SQL["fetch"], push_config, list(update_ids), uid)
     _check(history, rows)
     return {row["update_id"]: _stored(sealer, push_config, row) for row in rows}
 

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from trackpush_api.routing import Tenant
 from trackpush_server.journal.inbox import InboxBounds, KeptBodies, NewUnrecognised
 from trackpush_server.journal.model import (
+    BoundClient,
     Committed,
     Ended,
     Erasure,
@@ -33,7 +35,7 @@ from trackpush_server.journal.model import (
     Wanted,
 )
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal, retention, unpushed
+from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal, retention, tenants, unpushed
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.batch import Append, Call, Offline
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
@@ -229,6 +231,18 @@ class SqliteJournal:
     async def pending_counts(self) -> tuple[PendingCount, ...]:
         """The backlog of each PushConfig."""
         return await self._pages.pending_counts()
+
+    async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
+        """Bind clients to namespace objects."""
+        found: dict[str, BoundClient] = {}
+
+        def run(connection: SqliteConnection) -> int:
+            found.clear()
+            found.update(tenants.bind(connection, wanted))
+            return len(found)
+
+        await self._hand_over(Call(run, self._future(), renames=True))
+        return found
 
     async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
         """Delete what is kept no longer."""

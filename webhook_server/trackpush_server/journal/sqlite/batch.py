@@ -27,6 +27,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
 
     run: Callable[[SqliteConnection], int]
     done: asyncio.Future[int]
+    renames: bool = False
+    """It gives names to other numbers."""
 
 
 class Offline(msgspec.Struct, frozen=True, eq=False):

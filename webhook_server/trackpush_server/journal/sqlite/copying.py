@@ -23,6 +23,7 @@ from trackpush_server.journal.sqlite.explain import explain_read
 from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, RETIRED, prepare, sync
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
 from trackpush_server.journal.transfer import unrecognised
 from trackpush_server.journal.transfer.port import Part
 from trackpush_server.journal.transfer.records import (
@@ -33,6 +34,7 @@ from trackpush_server.journal.transfer.records import (
     JournalPlace,
     PushRecord,
     Rest,
+    TenantRecord,
     TransferError,
     UpdateRecord,
     single,
@@ -89,6 +91,10 @@ class SqliteReading:
             erasures=tuple(ErasureRecord(*row) for row in erasures),
             audits=tuple(AuditRecord(*row) for row in audits),
             unrecognised=unrecognised.records(self._connection.execute(unrecognised.READ.format(table="unrecognised"))),
+            tenants=tuple(
+                TenantRecord(namespace, uid, generation, bool(current))
+                for namespace, uid, generation, current in self._connection.execute(TENANTS["of_copy"])
+            ),
         )
 
 
@@ -229,6 +235,8 @@ class SqliteTarget:
             self._insert("add_audit", map(_fields, rest.audits))
             self._connection.execute(_SQL["empty_unrecognised"])
             self._insert("add_unrecognised", unrecognised.values(rest.unrecognised))
+            self._connection.execute(TENANTS["empty"])
+            self._connection.executemany(TENANTS["add"], [_fields(entry) for entry in rest.tenants])
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 

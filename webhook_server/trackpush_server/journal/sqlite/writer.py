@@ -216,6 +216,8 @@ class Writer(threading.Thread):
         writing.apply(outcomes)
         done.calls = [(call.done, call.run(connection)) for call in calls]
         connection.execute("COMMIT")
+        if any(call.renames for call in calls):
+            self._names.load(connection)
         self._indexing.committed()
         self._next_id = writing.next_id
         self._announced = self._next_id - 1

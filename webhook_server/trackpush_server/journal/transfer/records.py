@@ -104,12 +104,22 @@ class AuditRecord(msgspec.Struct, frozen=True, array_like=True):
     address: str
 
 
+class TenantRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A namespace object that a client's names belong to, or belonged to."""
+
+    namespace: str
+    uid: str
+    generation: str
+    current: bool
+
+
 class Rest(msgspec.Struct, frozen=True, kw_only=True):
     """What belongs to no update, in the order written."""
 
     erasures: tuple[ErasureRecord, ...] = ()
     audits: tuple[AuditRecord, ...] = ()
     unrecognised: tuple[UnrecognisedRecord, ...] = ()
+    tenants: tuple[TenantRecord, ...] = ()
 
 
 class Tally:
@@ -117,7 +127,8 @@ class Tally:
 
     def __init__(self) -> None:
         self._digests = {
-            name: hashlib.sha256() for name in ("updates", "pushes", "attempts", "erasures", "audits", "unrecognised")
+            name: hashlib.sha256()
+            for name in ("updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants")
         }
         self._counts = dict.fromkeys(self._digests, 0)
 
@@ -133,6 +144,7 @@ class Tally:
         self._add("erasures", rest.erasures)
         self._add("audits", rest.audits)
         self._add("unrecognised", rest.unrecognised)
+        self._add("tenants", rest.tenants)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for record in records:

@@ -5,6 +5,7 @@ from collections import defaultdict
 import asyncpg
 
 from trackpush_server.journal.postgres.copying.database import SQL, explained
+from trackpush_server.journal.postgres.tenants import SQL as TENANTS
 from trackpush_server.journal.transfer import unrecognised
 from trackpush_server.journal.transfer.port import Part
 from trackpush_server.journal.transfer.records import (
@@ -13,6 +14,7 @@ from trackpush_server.journal.transfer.records import (
     ErasureRecord,
     PushRecord,
     Rest,
+    TenantRecord,
     UpdateRecord,
     single,
 )
@@ -84,9 +86,11 @@ class PostgresReading:
         with explained():
             erasures = await self._connection.fetch(SQL["read_erasures"])
             audits = await self._connection.fetch(SQL["read_audits"])
+            tenants = await self._connection.fetch(TENANTS["of_copy"])
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
         return Rest(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
             audits=tuple(AuditRecord(**dict(row)) for row in audits),
             unrecognised=unrecognised.records(bodies),
+            tenants=tuple(TenantRecord(**dict(row)) for row in tenants),
         )

@@ -20,6 +20,7 @@ from trackpush_server.journal.transfer.records import (
     JournalPlace,
     PushRecord,
     Rest,
+    TenantRecord,
     TransferError,
     UpdateRecord,
     without_nul,
@@ -128,6 +129,7 @@ class PostgresTarget:
                 await self._fill("erasures", ErasureRecord.__struct_fields__, map(_fields, rest.erasures))
                 await self._fill("audits", AuditRecord.__struct_fields__, map(_fields, rest.audits))
                 await self._fill("unrecognised", unrecognised.COLUMNS, unrecognised.values(rest.unrecognised))
+                await self._fill("tenants", TenantRecord.__struct_fields__, map(_fields, rest.tenants))
             await connection.execute("ANALYZE")
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:

@@ -1,9 +1,10 @@
 -- name: pending
 -- The next pages of pending pushes, each of a PushConfig after an id, and the highest id that this look could have seen: all of one
--- snapshot, one row at least for each page.
+-- snapshot, one row at least for each page. Nothing of a client that another replica has bound to a newer namespace: this one still has
+-- the former one's URL.
 SELECT n.last_id, n.history, w.place, p.*
 FROM trackpush.counter AS n
-CROSS JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (name, after, most, place)
+CROSS JOIN unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[]) WITH ORDINALITY AS w (name, after, most, uid, place)
 LEFT JOIN LATERAL (
     SELECT p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification,
         u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
@@ -11,6 +12,10 @@ LEFT JOIN LATERAL (
         SELECT e.update_id, e.config_id FROM trackpush.undelivered AS e
         WHERE e.state = 0 AND e.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = w.name)
             AND e.update_id > w.after
+            AND NOT EXISTS (
+                SELECT FROM trackpush.tenants AS t
+                WHERE t.namespace = split_part(w.name, '/', 1) AND t.current AND t.uid <> w.uid
+            )
         ORDER BY e.update_id LIMIT w.most
     ) AS e
     JOIN trackpush.pushes AS p ON p.update_id = e.update_id AND p.config_id = e.config_id
@@ -19,14 +24,17 @@ LEFT JOIN LATERAL (
 ) AS p ON true;
 
 -- name: fetch
--- Given pushes of a PushConfig, those that are still pending.
+-- Given pushes of a PushConfig, those that are still pending. None of a newer namespace, as in pending.
 SELECT (SELECT n.last_id FROM trackpush.counter AS n) AS last_id, (SELECT n.history FROM trackpush.counter AS n) AS history,
     p.update_id, u.key, a.name AS account, u.shipment, u.received_at, p.late, p.tries, p.rejections, p.due_at, u.notification, u.body, p.replays, coalesce(p.replayed_at, 0) AS replayed_at, p.tries_before, u.trace
 FROM unnest($2::bigint[]) AS w (update_id)
 JOIN trackpush.pushes AS p ON p.update_id = w.update_id
     AND p.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1) AND p.state = 0
 JOIN trackpush.updates AS u ON u.id = w.update_id
-JOIN trackpush.accounts AS a ON a.id = u.account_id;
+JOIN trackpush.accounts AS a ON a.id = u.account_id
+WHERE NOT EXISTS (
+    SELECT FROM trackpush.tenants AS t WHERE t.namespace = split_part($1, '/', 1) AND t.current AND t.uid <> $3
+);
 
 -- name: pending_configs
 -- The PushConfigs that have anything pending: from one to the next along the index, whatever the number of pushes between; and the

@@ -1,0 +1,123 @@
+"""Serves a client only after the journal is bound to its namespace object.
+
+A namespace that was deleted and created again is another tenant with the same name. So an account or a destination of
+an unbound namespace is held back: its keys are answered with 503, and nothing is pushed to it. Then the journal puts
+aside what belongs to the former namespace (`trackpush_server.journal.tenants`), and only then the new one is served.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+
+from trackpush_api.routing import Account, GraceKey, RoutingTable, Tenant, namespace_of
+from trackpush_server.journal.model import BoundClient
+from trackpush_server.journal.port import Journal
+
+_LATER: Final = 1 << 53
+_log = structlog.get_logger("trackpush.tenancy")
+
+
+class Divided(NamedTuple):
+    """A routing table as it may be served now."""
+
+    table: RoutingTable
+    """The same object where nothing is held back."""
+    unbound: dict[str, tuple[Tenant, ...]]
+    """Namespaces that the journal has to be bound to."""
+
+
+class Changes(NamedTuple):
+    """What binding changed, by namespace."""
+
+    replaced: frozenset[str]
+    """Another namespace object has the name now."""
+    took_over: frozenset[str]
+    """They got pushes of a former one."""
+
+
+class Tenancy:
+    """The namespaces that this process knows the journal to be bound to."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._bound: dict[str, BoundClient] = {}
+
+    def divide(self, table: RoutingTable) -> Divided:
+        """What of a table may be served; may be called in a thread."""
+        return divide(table, self._bound)
+
+    async def bind(self, unbound: Mapping[str, tuple[Tenant, ...]]) -> Changes:
+        """Bind the journal. Nothing of these namespaces may be served, and nothing more may be stored for them.
+
+        Raises:
+            JournalUnavailableError: it can't be written; nothing was changed.
+        """
+        await self._journal.flush()  # what was received under the former namespace is stored under its name
+        found = await self._journal.bind(unbound)
+        before = {namespace: self._bound.get(namespace) for namespace in found}
+        self._bound = self._bound | found
+        replaced = {name for name, old in before.items() if old is not None and old.uid != found[name].uid}
+        took_over = {name for name, entry in found.items() if entry.took_over is not None}
+        for name in replaced:
+            _log.warning("namespace_replaced", client=name, found=found[name].uid, before=_uid(before[name]))
+        for name in took_over:
+            _log.info("namespace_took_over", client=name, uid=found[name].uid, former=found[name].took_over)
+        return Changes(frozenset(replaced), frozenset(took_over - replaced))
+
+    def forget(self) -> None:
+        """The journal may have lost what it was bound to: bind all again."""
+        self._bound = {}
+
+
+def divide(table: RoutingTable, bound: Mapping[str, BoundClient]) -> Divided:
+    """What of a table may be served while the journal is bound to these. Pure."""
+    serves: dict[str, BoundClient | None] = {}
+    unbound = {}
+    is_whole = True
+    for namespace, tenants in table.tenants.items():
+        mine = bound.get(namespace)
+        current = next((entry for entry in tenants if mine is not None and entry.uid == mine.uid), None)
+        serves[namespace] = None if current is None else mine
+        is_whole = (
+            is_whole and mine is not None and not mine.generation and all(entry.uid == mine.uid for entry in tenants)
+        )
+        if mine is None or current is None or current.takes_over not in {None, current.uid, mine.took_over}:
+            unbound[namespace] = tenants
+    if is_whole:
+        return Divided(table, unbound)
+    served = msgspec.structs.replace(
+        table,
+        accounts=tuple(_account(entry, serves) for entry in table.accounts),
+        destinations=tuple(entry for entry in table.destinations if _is_served(entry.name, entry.tenant, serves)),
+    )
+    return Divided(served, unbound)
+
+
+def is_replaced(account: Account, table: RoutingTable) -> bool:
+    """Whether a newer table has the account's namespace as another object: then its updates must not be stored."""
+    if account.tenant is None:
+        return False
+    now = table.tenants.get(namespace_of(account.name), ())
+    return bool(now) and account.tenant.uid not in {entry.uid for entry in now}
+
+
+def _is_served(name: str, tenant: Tenant | None, serves: Mapping[str, BoundClient | None]) -> bool:
+    if tenant is None:
+        return True
+    bound = serves[namespace_of(name)]
+    return bound is not None and bound.uid == tenant.uid
+
+
+def _account(account: Account, serves: Mapping[str, BoundClient | None]) -> Account:
+    if _is_served(account.name, account.tenant, serves):
+        bound = serves.get(namespace_of(account.name))
+        generation = "" if bound is None else bound.generation
+        return account if not generation else msgspec.structs.replace(account, generation=generation)
+    later = tuple(GraceKey(digest=digest, until=_LATER) for digest in account.key_digests)
+    return msgspec.structs.replace(account, key_digests=(), grace=(*account.grace, *later))
+
+
+def _uid(bound: BoundClient | None) -> str | None:
+    return None if bound is None else bound.uid
