@@ -79,6 +79,12 @@ class Label(click.ParamType[tuple[str, str]]):
     help="With --namespace: stop serving the clients of other namespaces. Without it they are served as before.",
 )
 @click.option(
+    "--allow-any-annotation",
+    "any_annotation",
+    is_flag=True,
+    help="Accept every annotation in spec.expose.ingress, also those that change a shared ingress controller.",
+)
+@click.option(
     "--allow-any-pod-template",
     "any_pod_template",
     is_flag=True,
@@ -135,6 +141,7 @@ def command(
     health_listen: tuple[str, int],
     default_server: Path | None,
     drop_unwatched: bool,
+    any_annotation: bool,
     any_pod_template: bool,
     no_fixed_user: bool,
     monitor_labels: tuple[tuple[str, str], ...],
@@ -173,6 +180,7 @@ def command(
             identity=identity or "",
             health_listen=health_listen,
             default_server=None if default_server is None else read_default_server(default_server),
+            any_annotation=any_annotation,
             any_pod_template=any_pod_template,
             fixed_user=not no_fixed_user,
             monitor_labels=dict(monitor_labels),

@@ -59,6 +59,7 @@ def server_snapshot(state: State, item: Item) -> ServerSnapshot:
         spec=spec if isinstance(spec, WebhookServerSpec) else None,
         problems=() if verdict is None else verdict.problems,
         older_hosts=taken_hosts(state, item),
+        any_annotation=state.any_annotation,
         any_pod_template=state.any_pod_template,
         has_http_routes=HTTP_ROUTES in state.served,
         applied=trouble == "",

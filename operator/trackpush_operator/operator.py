@@ -61,6 +61,7 @@ class Operator:
         self.metrics = Metrics()
         self.state = State(
             self.metrics,
+            any_annotation=options.any_annotation,
             any_pod_template=options.any_pod_template,
             key_memory=options.key_memory_seconds,
             scope=Scope(

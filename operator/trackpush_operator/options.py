@@ -42,6 +42,8 @@ class OperatorOptions:
     When empty, the host's name and a random part.
     """
     health_listen: tuple[str, int] = ("0.0.0.0", 8082)  # noqa: S104  the kubelet probes the pod's address
+    any_annotation: bool = False
+    """Accept every annotation of an Ingress: whoever may write a WebhookServer may then change a shared controller."""
     any_pod_template: bool = False
     """Accept every field of a WebhookServer's podTemplate: whoever may write one is then root on a node."""
     default_server: Mapping[str, Any] | None = None

@@ -70,6 +70,7 @@ class State:
         metrics: Metrics,
         clock: Clock | None = None,
         *,
+        any_annotation: bool = False,
         any_pod_template: bool = False,
         key_memory: float = KEY_MEMORY,
         scope: Scope | None = None,
@@ -77,6 +78,7 @@ class State:
         self.scope = scope or Scope()
         self.metrics = metrics
         self.clock = clock or Clock()
+        self.any_annotation = any_annotation
         self.any_pod_template = any_pod_template
         self.graves = Graves()
         self.cache = Cache(self.graves)

@@ -156,11 +156,14 @@ async def test_each_resource_that_would_harm_another_is_refused_with_a_sentence(
 ) -> None:
     to = {"serverRef": {"name": "main", "namespace": namespace}}
     root = {"spec": {"hostPID": True, "volumes": [{"name": "node", "hostPath": {"path": "/"}}]}}
+    alias = {"ingress": {"annotations": {"nginx.ingress.kubernetes.io/server-alias": HOSTS[0]["host"]}}}
     attempts = [
         (objects.server("host", rival, hosts=HOSTS, expose=INGRESS), "Accepted", "HostConflict",
          "so it is not exposed here; use another host"),
         (objects.server("root", rival, hosts=[{"host": "rival.example"}], podTemplate=root), "Accepted",
          "PodTemplateNotAllowed", "spec.podTemplate.spec.hostPID is not allowed; remove it"),
+        (objects.server("alias", rival, hosts=[{"host": "alias.example"}], expose=alias), "Accepted",
+         "AnnotationNotAllowed", "annotations may not hold nginx.ingress.kubernetes.io/server-alias"),
         (objects.webhook("key", rival, key="acmes", **to), "Accepted", "KeyConflict", "use another key"),
         (objects.push("password", rival, held_in="registry-password"), "ResolvedRefs", "SecretNotAllowed",
          "label the Secret, or name another one"),
@@ -180,6 +183,7 @@ async def test_each_resource_that_would_harm_another_is_refused_with_a_sentence(
         ingress = await cluster.get("Ingress", namespace, "main")
         assert ingress is not None, "the platform's server is exposed as before"
         assert await cluster.get("Ingress", rival, "host") is None
+        assert await cluster.get("Ingress", rival, "alias") is None
         shards = await cluster.shards(namespace, "main")
         accounts = {account.name for shard in shards.values() for account in shard.accounts if account.key_digests}
         assert f"{namespace}/clickpost" in accounts

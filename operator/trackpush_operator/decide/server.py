@@ -7,6 +7,7 @@ import msgspec
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kubernetes_names import MOST_SERVER_NAME, objection_to_server_name
 from trackpush_api.problems import Problem, Reason
+from trackpush_operator.decide.annotations import refused_annotations
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SUSPENDED, Finding, first, summary
 from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.decide.problems import found_in, hints
@@ -26,6 +27,8 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     older_hosts: frozenset[HostPath] = frozenset()
     """What older WebhookServers have; for one that is invalid, what all valid ones have."""
+    any_annotation: bool = False
+    """The operator was started with the option to accept every annotation of an Ingress."""
     any_pod_template: bool = False
     """The operator was started with the option to accept every field of a podTemplate."""
     has_http_routes: bool = True
@@ -51,7 +54,7 @@ def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
     """Ready first, then what it sums up."""
     problems = snapshot.problems
     fine = Finding("Accepted", "True", "Accepted", hints(problems))
-    accepted = first((_invalid_name, _problems, _pod_template, _host_conflict), snapshot, fine)
+    accepted = first((_invalid_name, _problems, _pod_template, _annotations, _host_conflict), snapshot, fine)
     done = Finding(PROGRAMMED, "True", PROGRAMMED, "every pod is ready and serves the settings")
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, first(_PROGRAMMED, snapshot, done))
@@ -75,7 +78,7 @@ def _unwatched(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
 
 def makes_children(snapshot: ServerSnapshot) -> bool:
     """Whether to reconcile children; if not, leave existing ones alone."""
-    refused = _invalid_name(snapshot) or _pod_template(snapshot)
+    refused = _invalid_name(snapshot) or _pod_template(snapshot) or _annotations(snapshot)
     return snapshot.spec is not None and refused is None
 
 
@@ -108,6 +111,21 @@ def _pod_template(snapshot: ServerSnapshot) -> Finding | None:
     more = f"; and {len(found) - _MOST_OBJECTIONS} more" if len(found) > _MOST_OBJECTIONS else ""
     message = f"{shown}{more}. Only the chart's value podTemplate.allowAll, set by an administrator, permits this"
     return Finding("Accepted", "False", "PodTemplateNotAllowed", message)
+
+
+def _annotations(snapshot: ServerSnapshot) -> Finding | None:
+    if snapshot.spec is None or snapshot.any_annotation:
+        return None
+    names = list(refused_annotations(snapshot.spec.expose))
+    if not names:
+        return None
+    shown = ", ".join(names[:_MOST_OBJECTIONS]) + (" and more" if len(names) > _MOST_OBJECTIONS else "")
+    message = (
+        f"spec.expose.ingress.annotations may not hold {shown}: they change an ingress controller that others use, or"
+        " take other hosts; remove them. Only the chart's value ingress.allowAllAnnotations, set by an administrator,"
+        " permits this"
+    )
+    return Finding("Accepted", "False", "AnnotationNotAllowed", message)
 
 
 def _host_conflict(snapshot: ServerSnapshot) -> Finding | None:
