@@ -81,8 +81,8 @@ def test_a_server_of_neither_the_own_nor_a_shared_namespace_is_chosen_by_name_on
         webhook(), servers.split(), allowing.split().__contains__, served_by.split(), shared=["t"]
     )
     assert name == expected
-    assert [str(one.reason) for one in problems] == ([] if reason is None else [reason])
-    assert told in "".join(one.message for one in problems)
+    assert [str(problem.reason) for problem in problems] == ([] if reason is None else [reason])
+    assert told in "".join(problem.message for problem in problems)
 
 
 def test_a_tenant_is_told_of_no_server_that_does_not_serve_it() -> None:
