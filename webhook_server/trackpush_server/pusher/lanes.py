@@ -148,8 +148,9 @@ class Lanes:
         self._budget = budget
         self._lanes: dict[LaneKey, Lane] = {}
         self._present: set[int] = set()
-        self._ready: deque[Lane] = deque()
-        self._ready_again: deque[Lane] = deque()
+        # Made at the first use: an empty deque takes 760 bytes, and most of many PushConfigs have nothing to send.
+        self._ready: deque[Lane] | None = None
+        self._ready_again: deque[Lane] | None = None
         """Those whose head was rejected before: retries of such must not hold up pushes that may be accepted."""
         self._turns = 0
         self.blocked = 0
@@ -175,7 +176,7 @@ class Lanes:
     @property
     def ready_again(self) -> int:
         """Heads that are ready for a retry after a rejection, at most."""
-        return len(self._ready_again)
+        return len(self._ready_again or ())
 
     def next_lane(self) -> Lane | None:
         """The lane that `start_next` would take; None when there is none."""
@@ -184,13 +185,21 @@ class Lanes:
             return first
         return self._first_of(self._ready_again) or first
 
-    def _first_of(self, ready: deque[Lane]) -> Lane | None:
+    def _first_of(self, ready: deque[Lane] | None) -> Lane | None:
         while ready:
             lane = ready[0]
             if lane.state is LaneState.READY and self._lanes.get(lane.key) is lane:
                 return lane
             ready.popleft()
         return None
+
+    def _queue_of(self, head: Push) -> deque[Lane]:
+        """The ready lanes among which a lane with this head belongs."""
+        if head.was_rejected:
+            self._ready_again = deque() if self._ready_again is None else self._ready_again
+            return self._ready_again
+        self._ready = deque() if self._ready is None else self._ready
+        return self._ready
 
     def key_of(self, account: str, shipment: str, update_id: int) -> LaneKey:
         """The lane that a push belongs to."""
@@ -215,7 +224,7 @@ class Lanes:
             return None
         lane = self._lanes[key] = Lane(key)
         lane.pushes.append(push)
-        (self._ready_again if push.was_rejected else self._ready).append(lane)
+        self._queue_of(push).append(lane)
         return lane
 
     def start_next(self) -> Lane | None:
@@ -250,7 +259,7 @@ class Lanes:
             return
         self._unblock(lane)
         lane.state = LaneState.READY
-        ready = self._ready_again if lane.head.was_rejected else self._ready
+        ready = self._queue_of(lane.head)
         if first:
             ready.appendleft(lane)
         else:
