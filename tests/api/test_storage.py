@@ -90,6 +90,7 @@ def test_urls_that_the_driver_can_use(dsn: str) -> None:
         ("postgresql://u:p w@h/d", "percent-encoded"),
         ("postgresql://[h/d", "can't be read as a URL"),
         ("postgresql://h:99999/d", "a port that is not a number from 1 to 65535"),
+        ("postgresql://h:0/d", "a port that is not a number from 1 to 65535"),
         ("postgresql://h/d?connect_timeout=3&channel_binding=require", "remove channel_binding, connect_timeout"),
         ("postgresql://h/d?sslmode=on", "write one of disable, allow, prefer, require, verify-ca, verify-full"),
         ("postgresql://h/d?target_session_attrs=standby", "write one of any, primary, read-write"),

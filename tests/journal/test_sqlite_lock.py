@@ -70,7 +70,7 @@ async def test_an_idle_journal_that_cannot_be_written_is_found_by_the_proof(tmp_
         await until(lambda: opened.journal.unavailable is None, seconds=10, what="the journal")
 
 
-async def test_a_recent_commit_is_proof_enough_and_probes_share_a_write(tmp_path: Path, monkeypatch: Any) -> None:
+async def test_a_recent_commit_is_proof_enough(tmp_path: Path, monkeypatch: Any) -> None:
     async with sqlite_store(tmp_path).open() as opened:
         assert isinstance(opened.journal, SqliteJournal)
         await opened.put(update())
@@ -78,8 +78,28 @@ async def test_a_recent_commit_is_proof_enough_and_probes_share_a_write(tmp_path
         assert await opened.journal.prove() is None
         assert opened.journal.stats.commits == commits
         monkeypatch.setattr(proof, "_VALID_SECONDS", 0.0)
-        await asyncio.gather(*(opened.journal.prove() for _ in range(20)))
+        assert await opened.journal.prove() is None
         assert opened.journal.stats.commits == commits + 1
+
+
+async def test_probes_at_the_same_time_share_a_write() -> None:
+    proving = proof.WriteProof()
+    writes: list[asyncio.Future[int]] = []
+
+    def write() -> asyncio.Future[int]:
+        writes.append(asyncio.get_running_loop().create_future())
+        return writes[-1]
+
+    probes = [asyncio.create_task(proving.give(write)) for _ in range(20)]
+    await until(lambda: bool(writes), seconds=10, what="a write")
+    await asyncio.sleep(0)  # the other probes have begun, too
+    writes[0].set_result(1)
+    assert await asyncio.gather(*probes) == [None] * 20
+    assert len(writes) == 1
+    again = asyncio.create_task(proving.give(write))
+    await until(lambda: len(writes) == 2, seconds=10, what="another write after the first has ended")
+    writes[1].set_result(1)
+    assert await again is None
 
 
 async def test_a_write_that_does_not_end_is_told(tmp_path: Path, monkeypatch: Any) -> None:
