@@ -52,6 +52,12 @@ async def test_what_an_older_version_left_open_to_others_is_made_private(tmp_pat
         assert len((await page_of(opened.journal, OMS, after=0, limit=10)).pushes) == 1
 
 
+def test_a_folder_that_is_made_private_keeps_its_set_group_id_bit(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2755)
+    prepare(tmp_path)
+    assert _mode(tmp_path) == 0o2700
+
+
 def test_a_folder_that_everybody_may_write_to_is_refused_unless_it_is_the_pods_own_volume(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(UnusableFolderError, match=r"can be written by every user .*mode 0777.*chmod 700"):

@@ -292,6 +292,20 @@ def test_a_file_that_comes_back_within_the_time_loses_nothing_and_the_time_begin
         assert keys(source.load()) == {ACME, ZEN}
 
 
+def test_changes_of_others_do_not_prolong_the_time_of_a_lost_client(folder: Path) -> None:
+    source = ResourceFolder(folder, clock=(clock := Clock()))
+    source.load()
+    (folder / "acme.yaml").unlink()
+    assert "acme/oms" in urls(source.load())
+    for number in range(round(GRACE)):
+        clock.now += 1
+        source.fingerprint()
+        (folder / "zen.yaml").write_text(client("zen", url=f"http://127.0.0.1:8002/{number}"))
+        found = urls(source.load())
+        assert found["zen/oms"] == f"http://127.0.0.1:8002/{number}"
+    assert "acme/oms" not in found
+
+
 def test_a_resource_that_moves_to_another_file_is_served_from_there_at_once(folder: Path) -> None:
     source = ResourceFolder(folder)
     source.load()
