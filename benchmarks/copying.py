@@ -29,7 +29,7 @@ from trackpush_server.journal.transfer.move import move
 FILE = "journal.db"
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
+class CopyCost(msgspec.Struct, frozen=True, kw_only=True):
     """What one way took."""
 
     seconds: float
@@ -37,18 +37,18 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Of this process, of programs that it ran, and of the database."""
 
 
-class Meter:
+class CopyMeter:
     """Runs one way after the other."""
 
     def __init__(self, server: Server, updates: int) -> None:
         self._server = server
         self._updates = updates
 
-    def run(self, name: str, do: Callable[[], object]) -> Cost:
+    def run(self, name: str, do: Callable[[], object]) -> CopyCost:
         """Do it and print what it took."""
         cpu, begun = self._cpu(), time.perf_counter()
         do()
-        cost = Cost(seconds=time.perf_counter() - begun, cpu_seconds=self._cpu() - cpu)
+        cost = CopyCost(seconds=time.perf_counter() - begun, cpu_seconds=self._cpu() - cpu)
         per = 10_000 / self._updates
         print(
             f"{name:32}{self._updates / cost.seconds:>9,.0f} updates/s{cost.cpu_seconds * per:>8.2f} CPU s per 10,000"
@@ -91,7 +91,7 @@ def back_up(file: Path, to: Path) -> None:
 
 def measure(server: Server, folder: Path, count: int) -> None:
     """All ways, and their ratios."""
-    meter = Meter(server, count)
+    meter = CopyMeter(server, count)
     database, loaded = server.create_database(), server.create_database()
     dsn = server.dsn(database)
     stored = meter.run("stored in SQLite, without HTTP", lambda: asyncio.run(store(folder / "old", count)))

@@ -77,7 +77,7 @@ class Cpu(msgspec.Struct, frozen=True):
     database: float
 
 
-class Fleet:
+class BenchmarkFleet:
     """The running servers."""
 
     def __init__(self, servers: Sequence[ServerProcess], where: RoundJournal) -> None:
@@ -113,14 +113,14 @@ def routing(clients: Iterable[Client], where: RoundJournal) -> RoutingTable:
 
 
 @contextlib.asynccontextmanager
-async def running(where: RoundJournal, served: RoutingTable, *, replicas: int = 1) -> AsyncIterator[Fleet]:
+async def running(where: RoundJournal, served: RoutingTable, *, replicas: int = 1) -> AsyncIterator[BenchmarkFleet]:
     """This many servers."""
     volume = Volume(where.folder / "routing")
     volume.swap(written(served))
     servers = [ServerProcess(volume.root, where.folder / f"data-{index}", shards=True) for index in range(replicas)]
     try:
         await asyncio.gather(*(server.start() for server in servers))
-        yield Fleet(servers, where)
+        yield BenchmarkFleet(servers, where)
     finally:
         for server in servers:
             await server.close()

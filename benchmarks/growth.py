@@ -13,7 +13,7 @@ import msgspec
 
 from cases import FIRST
 from filling import WAITING, fill
-from fleet import Fleet, place, routing, running
+from fleet import BenchmarkFleet, place, routing, running
 from rig import Rig, SinkProcess
 from stats import check_accepted, check_exactly_once, delivered_per_second
 from support.manifests import Client
@@ -84,7 +84,7 @@ async def measure(rig: Rig, shape: Shape) -> Cost:
                 return await _drive(rig, shape, clients, fleet, sink)
 
 
-async def _drive(rig: Rig, shape: Shape, clients: list[Client], fleet: Fleet, sink: SinkProcess) -> Cost:
+async def _drive(rig: Rig, shape: Shape, clients: list[Client], fleet: BenchmarkFleet, sink: SinkProcess) -> Cost:
     padding = max(0, shape.body_kib * _KIB - _BODY) if shape.body_kib > 1 else 0
     settings: dict[str, float] = {"connections": CONNECTIONS, "padding": padding, "seconds": 3600}
     first = max(_TURNS * shape.tenants, shape.updates // 5, shape.warm_up)

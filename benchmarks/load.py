@@ -28,7 +28,7 @@ _SEND_BUFFER = 256 * 1024
 """Room for one whole request of the largest kind."""
 
 
-class Connection:
+class PostingConnection:
     """One keep-alive connection and the row of the request under way (-1: none)."""
 
     __slots__ = ("buffer", "row", "sock")
@@ -66,8 +66,8 @@ class Load:
         self._make = make
         self._first = first
         self._epoll = select.epoll()
-        self._connections: dict[int, Connection] = {}
-        self._idle: deque[Connection] = deque()
+        self._connections: dict[int, PostingConnection] = {}
+        self._idle: deque[PostingConnection] = deque()
         self._outstanding = 0
 
     def connect(self, count: int) -> None:
@@ -110,7 +110,7 @@ class Load:
         while self._outstanding and time.monotonic() < end:
             self._collect(0.1)
 
-    def _send(self, connection: Connection, intended: int) -> None:
+    def _send(self, connection: PostingConnection, intended: int) -> None:
         log = self.log
         connection.row = len(log.intended)
         log.intended.append(intended)
@@ -135,7 +135,7 @@ class Load:
         for descriptor, _ in self._epoll.poll(0):
             self._receive(connections[descriptor])
 
-    def _receive(self, connection: Connection) -> None:
+    def _receive(self, connection: PostingConnection) -> None:
         try:
             data = connection.sock.recv(_READ)
         except BlockingIOError:
@@ -159,7 +159,7 @@ class Load:
         self._outstanding -= 1
         self._idle.append(connection)
 
-    def _broken(self, connection: Connection) -> None:
+    def _broken(self, connection: PostingConnection) -> None:
         if connection.row >= 0:
             self.log.answered[connection.row] = time.monotonic_ns()
             self._outstanding -= 1
@@ -170,7 +170,7 @@ class Load:
         self._open()
 
     def _open(self) -> None:
-        connection = Connection(("127.0.0.1", next(self._ports)))
+        connection = PostingConnection(("127.0.0.1", next(self._ports)))
         self._connections[connection.sock.fileno()] = connection
         self._epoll.register(connection.sock, select.EPOLLIN)
         self._idle.append(connection)

@@ -16,7 +16,7 @@ from ceiling import Ceiling
 from growth import Cost
 from journal_bytes import WrittenBytes
 from processes import SMALL, Spread
-from reach import Line, Run, lines
+from reach import Goal, Run, lines
 from soak import Soaked
 from stats import Figures
 
@@ -162,7 +162,7 @@ def _ceiling(found: Mapping[int, Ceiling]) -> Table:
     return table
 
 
-def _reach(reached: list[Line]) -> Table:
+def _reach(reached: list[Goal]) -> Table:
     table = Table(title="Reach", title_justify="left")
     for heading in ("what", "measured", "limit", "", ""):
         table.add_column(heading)

@@ -27,7 +27,7 @@ from kube.fixtures import install_kinds
 from kube.rig.control_plane import ControlPlane
 from kube.rig.processes import free_ports
 from procstat import usage
-from scale_api import GROUP, Api, Body
+from scale_api import GROUP, BareApi, Body
 from scale_bare import KINDS
 
 IN_FLIGHT = 8
@@ -60,7 +60,7 @@ def tenant(number: int) -> list[tuple[str, Body]]:
     return made
 
 
-async def fill(api: Api, clients: int) -> None:
+async def fill(api: BareApi, clients: int) -> None:
     """Make everything."""
     names = ["trackpush", *(f"tenants-{number}" for number in range(-(-clients // PER_NAMESPACE)))]
     for name in names:
@@ -81,7 +81,7 @@ async def fill(api: Api, clients: int) -> None:
             group.create_task(make(number))
 
 
-async def clear(api: Api) -> None:
+async def clear(api: BareApi) -> None:
     """Statuses as they were before the bare loop."""
     gate = asyncio.Semaphore(32)
 
@@ -97,7 +97,7 @@ async def clear(api: Api) -> None:
                 group.create_task(reset(kind, item))
 
 
-class Operator:
+class OperatorProcess:
     """`trackpush operator` as its own process."""
 
     def __init__(self, kubeconfig: Path, log: Path) -> None:
@@ -145,7 +145,7 @@ class Operator:
         self._process.wait(timeout=30)
 
 
-async def cold_start(operator: Operator, statuses: int) -> float:
+async def cold_start(operator: OperatorProcess, statuses: int) -> float:
     """Seconds until every status is written and nothing waits.
 
     By its own metrics, so that nobody else asks the API server meanwhile; `decided` sees whether it is true.
@@ -158,7 +158,7 @@ async def cold_start(operator: Operator, statuses: int) -> float:
     raise RuntimeError(operator.log.read_text()[-3000:])
 
 
-async def decided(api: Api) -> None:
+async def decided(api: BareApi) -> None:
     """See that every status is the operator's; raises when one isn't."""
     for kind in KINDS:
         async for item in api.items(f"{GROUP}/{kind}"):
@@ -167,7 +167,7 @@ async def decided(api: Api) -> None:
                 raise RuntimeError(f"{kind} {item['metadata']['name']} was not decided: {conditions}")
 
 
-async def changes(api: Api, clients: int) -> tuple[list[float], list[float], list[int]]:
+async def changes(api: BareApi, clients: int) -> tuple[list[float], list[float], list[int]]:
     """Seconds of a bare patch, seconds from a patch to its written shard, and how many shards were written for each."""
     selector = "labelSelector=app.kubernetes.io/component%3Drouting"
     path = f"/api/v1/namespaces/trackpush/secrets?{selector}"
@@ -201,7 +201,7 @@ async def changes(api: Api, clients: int) -> tuple[list[float], list[float], lis
 
 async def measure(plane: ControlPlane, clients: int, idle: float, folder: Path) -> dict[str, Any]:
     """All of it, in one run."""
-    async with Api(plane.kubeconfig) as api:
+    async with BareApi(plane.kubeconfig) as api:
         await fill(api, clients)
         print(f"{clients} clients are there", flush=True)
         bare = []
@@ -216,7 +216,7 @@ async def measure(plane: ControlPlane, clients: int, idle: float, folder: Path) 
             bare.append(json.loads(done.stdout))
             await clear(api)
         print(f"bare loop: {bare}", flush=True)
-        operator = Operator(plane.kubeconfig, folder / "operator.log")
+        operator = OperatorProcess(plane.kubeconfig, folder / "operator.log")
         try:
             cold = await cold_start(operator, 2 * clients + 1)
             await decided(api)

@@ -32,7 +32,7 @@ LISTS = (
 _PAGE = 500
 
 
-class Api:
+class BareApi:
     """Requests as the kubeconfig's user. An async context manager."""
 
     def __init__(self, kubeconfig: Path) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from procstat import usage
-from scale_api import GROUP, LISTS, Api, Body
+from scale_api import GROUP, LISTS, BareApi, Body
 
 KINDS = ("webhookservers", "aggregatorwebhooks", "pushconfigs")
 STAMP = "2026-11-23T00:00:00Z"
@@ -32,7 +32,7 @@ def status(item: Body) -> Body:
 async def run(kubeconfig: Path, in_flight: int) -> None:
     """List, then patch."""
     begun = time.perf_counter()
-    async with Api(kubeconfig) as api:
+    async with BareApi(kubeconfig) as api:
         held: dict[str, list[Body]] = {}
         for path in LISTS:
             held[path] = [item async for item in api.items(path)]

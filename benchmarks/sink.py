@@ -26,7 +26,7 @@ _FAIL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 COUNTER = struct.Struct("=q")
 
 
-class Endpoint:
+class SinkEndpoint:
     """One port and how it behaves: ``ok``, ``hang``, ``dead`` (refuses), ``slow:MILLISECONDS``, ``fail:FIRST_N``."""
 
     def __init__(self, index: int, text: str, port: int) -> None:
@@ -61,12 +61,12 @@ class Endpoint:
         return None
 
 
-class Connection:
+class SinkConnection:
     """One accepted connection."""
 
     __slots__ = ("buffer", "endpoint", "number", "sock")
 
-    def __init__(self, sock: socket.socket, endpoint: Endpoint, number: int) -> None:
+    def __init__(self, sock: socket.socket, endpoint: SinkEndpoint, number: int) -> None:
         self.sock = sock
         self.endpoint = endpoint
         self.number = number
@@ -99,16 +99,16 @@ def webhook_id(data: bytes) -> int:
 class Sink:
     """The loop over all endpoints."""
 
-    def __init__(self, endpoints: list[Endpoint], progress: mmap.mmap) -> None:
+    def __init__(self, endpoints: list[SinkEndpoint], progress: mmap.mmap) -> None:
         self.log = PushLog()
         self.stopped = False
         self.accepted = 0
         """Requests answered with 200."""
         self._endpoints = {endpoint.sock.fileno(): endpoint for endpoint in endpoints if endpoint.kind != "dead"}
         self._progress = progress
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, SinkConnection] = {}
         self._accepted = 0
-        self._delayed: list[tuple[float, int, Connection]] = []
+        self._delayed: list[tuple[float, int, SinkConnection]] = []
         self._epoll = select.epoll()
         for descriptor in self._endpoints:
             self._epoll.register(descriptor, select.EPOLLIN)
@@ -136,15 +136,15 @@ class Sink:
                 connection.sock.send(_OK)
                 self.accepted += 1
 
-    def _accept(self, endpoint: Endpoint) -> None:
+    def _accept(self, endpoint: SinkEndpoint) -> None:
         sock, _ = endpoint.sock.accept()
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._accepted += 1
-        self._connections[sock.fileno()] = Connection(sock, endpoint, self._accepted)
+        self._connections[sock.fileno()] = SinkConnection(sock, endpoint, self._accepted)
         self._epoll.register(sock, select.EPOLLIN)
 
-    def _receive(self, connection: Connection) -> None:
+    def _receive(self, connection: SinkConnection) -> None:
         try:
             data = connection.sock.recv(_READ)
         except BlockingIOError:
@@ -161,7 +161,7 @@ class Sink:
             data = data[end:]
         connection.buffer = data
 
-    def _note(self, connection: Connection, request: bytes) -> None:
+    def _note(self, connection: SinkConnection, request: bytes) -> None:
         log = self.log
         endpoint = connection.endpoint
         log.arrived.append(time.monotonic_ns())
@@ -177,7 +177,7 @@ class Sink:
         elif endpoint.kind == "slow":
             heapq.heappush(self._delayed, (time.monotonic() + endpoint.delay, len(log.arrived), connection))
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: SinkConnection) -> None:
         self._epoll.unregister(connection.sock)
         del self._connections[connection.sock.fileno()]
         connection.sock.close()
@@ -194,7 +194,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     ports = options.port + [0] * (len(options.endpoint) - len(options.port))
-    endpoints = [Endpoint(index, text, ports[index]) for index, text in enumerate(options.endpoint)]
+    endpoints = [SinkEndpoint(index, text, ports[index]) for index, text in enumerate(options.endpoint)]
     options.progress.write_bytes(COUNTER.pack(0))
     with options.progress.open("r+b") as file:
         sink = Sink(endpoints, mmap.mmap(file.fileno(), COUNTER.size))

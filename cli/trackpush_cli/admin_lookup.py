@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from trackpush_cli.admin_port import AdminPort, other_form
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.admin_port import AdminClient, other_form
+from trackpush_cli.errors import CommandError
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushQuery, PushRow
@@ -36,9 +36,9 @@ def _of_known_form(read: Callable[Concatenate["AdminLookup", P], R]) -> Callable
 
 
 class AdminLookup:
-    """Reads through one server's admin port. Methods raise what `AdminPort.ask` does."""
+    """Reads through one server's admin port. Methods raise what `AdminClient.ask` does."""
 
-    def __init__(self, port: AdminPort) -> None:
+    def __init__(self, port: AdminClient) -> None:
         self._port = port
         self.place = port.name
 
@@ -103,7 +103,7 @@ class AdminLookup:
             asked = {"after": after} | ({} if client is None else {"client": client})
             page = self._port.find("GET", f"{_API}/shipments/{quote(awb, safe='')}?{urlencode(asked)}")
             if page is None:
-                raise CannotStartError(f"{self.place}: it has no admin API; the server is older than this program")
+                raise CommandError(f"{self.place}: it has no admin API; the server is older than this program")
             updates += page["updates"]
             after = page["after"]
         return updates

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.errors import CommandError, ProblemsFoundError
 
 TIMEOUT: Final = 30.0
 _MAX_ANSWER = 16 * 1024 * 1024
@@ -32,18 +32,18 @@ class _Fields(dict[str, Any]):
         raise other_form(self._place, f"it has no {name}")
 
 
-def other_form(place: str, found: str) -> CannotStartError:
+def other_form(place: str, found: str) -> CommandError:
     """The error for an answer that is not what the admin API describes."""
-    return CannotStartError(
+    return CommandError(
         f"{place}: the answer can't be read ({found}); is this the admin port of a Trackpush server, of this version?"
     )
 
 
-class NoAnswerError(CannotStartError):
+class NoAnswerError(CommandError):
     """Nothing answers at the admin port."""
 
 
-class AdminPort:
+class AdminClient:
     """One server's admin port, over one connection that is opened when it is needed."""
 
     def __init__(self, connection: http.client.HTTPConnection, *, name: str, token: str | None, advice: str) -> None:
@@ -62,7 +62,7 @@ class AdminPort:
         """
         found = self.find(method, path, request)
         if found is None:
-            raise CannotStartError(
+            raise CommandError(
                 f"{self.name}{path}: 404; this is not the admin port of a Trackpush server, or the server is older"
             )
         return found
@@ -81,7 +81,7 @@ class AdminPort:
             answer = self._connection.getresponse()
             if answer.status != http.client.OK:
                 self._read(answer.status, answer.read(_MAX_ANSWER), path)
-                raise CannotStartError(f"{self.name}{path}: {answer.status}")
+                raise CommandError(f"{self.name}{path}: {answer.status}")
             if self._connection.sock is not None:
                 self._connection.sock.settimeout(None)
             yield from _events(answer)
@@ -112,17 +112,17 @@ class AdminPort:
         except ValueError:
             found = None
         if status == _UNAUTHORIZED:
-            raise CannotStartError(f"{self.name}: {_MISTAKEN if self._headers else _UNKNOWN}")
+            raise CommandError(f"{self.name}: {_MISTAKEN if self._headers else _UNKNOWN}")
         if status == _NOT_FOUND:
             return None
         if not isinstance(found, dict):
-            raise CannotStartError(f"{self.name}{path}: {status}; this is not the admin port of a Trackpush server")
+            raise CommandError(f"{self.name}{path}: {status}; this is not the admin port of a Trackpush server")
         if status >= _REFUSED and not (status == _UNAVAILABLE and "reasons" in found):
             raise ProblemsFoundError(f"{self.name}: {_told(found, status)}")
         return found
 
 
-def direct(url: str, token_file: Path | None) -> AdminPort:
+def direct(url: str, token_file: Path | None) -> AdminClient:
     """The admin port at a URL.
 
     Raises:
@@ -130,9 +130,9 @@ def direct(url: str, token_file: Path | None) -> AdminPort:
     """
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise CannotStartError(f"--admin {url}: give http://HOST:PORT")
+        raise CommandError(f"--admin {url}: give http://HOST:PORT")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return AdminPort(
+    return AdminClient(
         kind(parts.hostname, parts.port, timeout=TIMEOUT),
         name=f"{parts.scheme}://{parts.netloc}",
         token=None if token_file is None else read_token(token_file),
@@ -149,7 +149,7 @@ def read_token(file: Path) -> str:
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotStartError(f"--token-file {file}: {getattr(error, 'strerror', None) or error}") from None
+        raise CommandError(f"--token-file {file}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _told(found: dict[str, Any], status: int) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from trackpush_api.printable import printable
-from trackpush_cli.admin_port import AdminPort
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.admin_port import AdminClient
+from trackpush_cli.errors import CommandError
 from trackpush_cli.jobs import follow
 from trackpush_cli.moments import show_moment
 from trackpush_cli.output import output_option, print_data, print_table, say
@@ -60,10 +60,10 @@ def _confirm(client: str) -> None:
     try:
         click.confirm(f"Erase everything of client {printable(client)}? This can't be undone.", abort=True)
     except click.Abort:
-        raise CannotStartError("nothing was erased; --yes erases without asking") from None
+        raise CommandError("nothing was erased; --yes erases without asking") from None
 
 
-def _list(port: AdminPort, output: str) -> None:
+def _list(port: AdminClient, output: str) -> None:
     found: list[dict[str, Any]] = port.ask("GET", _PATH)["erasures"]
     if output != "table":
         print_data(found, output)

@@ -28,7 +28,7 @@ class ProblemsFoundError(_ExpectedError):
     exit_code = PROBLEMS
 
 
-class CannotStartError(_ExpectedError):
+class CommandError(_ExpectedError):
     """The command could not do its work: exit code 2. The message says who, what was found and what to do."""
 
     exit_code = CANNOT_START

@@ -9,7 +9,7 @@ from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.manifest import Parsed, join
 from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_server.config.reader import FolderReader
 
 
@@ -23,7 +23,7 @@ def read_folder(folder: Path) -> Parsed:
         contents = FolderReader(folder).read()
     except OSError as error:
         message = f"{folder}: {error.strerror}; name a folder that holds the resources (*.yaml)"
-        raise CannotStartError(message) from None
+        raise CommandError(message) from None
     parsed = join(content.read for content in contents)
     if contents:
         return parsed

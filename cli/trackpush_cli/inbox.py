@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trackpush_cli.errors import INTERRUPTED, CannotStartError, ProblemsFoundError
+from trackpush_cli.errors import INTERRUPTED, CommandError, ProblemsFoundError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.keys import key_file_option
 from trackpush_cli.moments import show_moment
@@ -88,7 +88,7 @@ def show_command(
         )
     if body:
         if entry.unreadable is not None:
-            raise CannotStartError(f"{inbox_id}: {entry.unreadable}; with --data, give it with --encryption-key-file")
+            raise CommandError(f"{inbox_id}: {entry.unreadable}; with --data, give it with --encryption-key-file")
         print_body(entry.body)
     elif output == "table":
         print_table(("FIELD", "VALUE"), [(name, str(value)) for name, value in _data(entry.row).items()])

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from trackpush_api.printable import printable
-from trackpush_cli.admin_port import AdminPort
+from trackpush_cli.admin_port import AdminClient
 from trackpush_cli.errors import ProblemsFoundError
 from trackpush_cli.output import say
 
@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.2
 
 
 def follow(
-    port: AdminPort,
+    port: AdminClient,
     path: str,
     job: Job,
     progress: Callable[[Job], str],
@@ -41,7 +41,7 @@ def follow(
     return job
 
 
-def cancel(port: AdminPort, path: str, job: Job) -> Job:
+def cancel(port: AdminClient, path: str, job: Job) -> Job:
     """End it after Ctrl-C."""
     say("ending the job", err=True)
     found: Job = port.ask("DELETE", f"{path}/{job['id']}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.journal_backup import backup, restore
 from trackpush_cli.output import say
 
@@ -50,7 +50,7 @@ def copy(
     try:
         compared = asyncio.run(move(source, target, _Told()))
     except TransferError as error:
-        raise CannotStartError(str(error)) from None
+        raise CommandError(str(error)) from None
     if not compared:
         say("this journal was moved there before; start the server on the new one")
         return
@@ -94,12 +94,10 @@ def _dsn(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotStartError(
-            f"{file}: can't be read ({type(error).__name__}); mount the Secret's key there"
-        ) from None
+        raise CommandError(f"{file}: can't be read ({type(error).__name__}); mount the Secret's key there") from None
     wrong = why_unusable(text)
     if wrong is not None:
-        raise CannotStartError(f"{file} {wrong}")
+        raise CommandError(f"{file} {wrong}")
     return text
 
 

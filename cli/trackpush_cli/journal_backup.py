@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 
 import click
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.output import say
 
 _IN_A_POD: Final = Path("/var/lib/trackpush")
@@ -37,12 +37,12 @@ def backup(*, data: Path, target: str) -> None:
     try:
         if target == "-":
             if sys.stdout.isatty():
-                raise CannotStartError("standard output is a terminal; name a file: --to FILE, or --to - > FILE")
+                raise CommandError("standard output is a terminal; name a file: --to FILE, or --to - > FILE")
             done = backups.back_up_to_stream(data, sys.stdout.buffer)
         else:
             done = backups.back_up_to_file(data, Path(target))
     except backups.BackupError as error:
-        raise CannotStartError(str(error)) from None
+        raise CommandError(str(error)) from None
     say(f"backed up {done.updates} updates, {done.size} bytes, sha256 {done.sha256}", err=True)
 
 
@@ -70,7 +70,7 @@ def restore(*, data: Path, source: str, replace: bool, sha256: str | None, data_
         with _opened(source) as content:
             done = put(data, content, replace=replace, volume=data_volume, sha256=sha256)
     except BackupError as error:
-        raise CannotStartError(str(error)) from None
+        raise CommandError(str(error)) from None
     say(f"restored {done.updates} updates; new ones get ids above {done.last_id}; start the server")
 
 
@@ -82,6 +82,6 @@ def _opened(source: str) -> Iterator[BinaryIO]:
     try:
         file = Path(source).open("rb")  # noqa: SIM115  closed below
     except OSError as error:
-        raise CannotStartError(f"{source} can't be read: {error.strerror or error}") from None
+        raise CommandError(f"{source} can't be read: {error.strerror or error}") from None
     with contextlib.closing(file):
         yield file

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from trackpush_server.journal.sealing import Sealer
@@ -36,10 +36,10 @@ def sealer(key_files: tuple[Path, ...]) -> "Sealer":
         try:
             lines = path.read_text(encoding="ascii").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise CannotStartError(f"--encryption-key-file {path}: can't be read: {error}") from None
+            raise CommandError(f"--encryption-key-file {path}: can't be read: {error}") from None
         for number, line in enumerate(lines, 1):
             try:
                 keys += [parse_key(line)] if line.strip() else []
             except ValueError as error:
-                raise CannotStartError(f"--encryption-key-file {path}:{number}: {error}") from None
+                raise CommandError(f"--encryption-key-file {path}:{number}: {error}") from None
     return Sealer(os.urandom, Encryption(keys=tuple(keys)) if keys else None)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.moments import Duration
 from trackpush_cli.serve import Address
 
@@ -190,11 +190,11 @@ def command(
             context=context,
         )
     except NoDefaultServerError as error:
-        raise CannotStartError(str(error)) from None
+        raise CommandError(str(error)) from None
     configure(log_format, level=log_level)
     try:
         kept = asyncio.run(run(options))
     except NoClusterError as error:
-        raise CannotStartError(str(error)) from None
+        raise CommandError(str(error)) from None
     if not kept:
         raise SystemExit(1)

@@ -7,7 +7,7 @@ import http.client
 import time
 from typing import NamedTuple, Self
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.explain import no_answer
 from trackpush_cli.target import Target
 
@@ -51,7 +51,7 @@ class Poster:
             response = self._connection.getresponse()
             content = response.read(_MAX_ANSWER)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise CannotStartError(no_answer(error, self._target, self._timeout)) from None
+            raise CommandError(no_answer(error, self._target, self._timeout)) from None
         elapsed = (time.perf_counter() - started) * 1000
         if response.will_close or not response.isclosed():
             self._connection.close()

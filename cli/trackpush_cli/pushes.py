@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.keys import key_file_option, sealer
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import output_option, print_data
@@ -64,7 +64,7 @@ def reading(data: Path | None, server: ServerChoice, key_files: tuple[Path, ...]
         with JournalReader(data, sealer=sealer(key_files)) as reader:
             yield reader, str(data)
     except JournalUnavailableError as error:
-        raise CannotStartError(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def _milliseconds(moment: datetime | None) -> int | None:
@@ -161,7 +161,7 @@ def show_command(
             f"push {push_id}: not in the journal of {place}; it may be older than the retention, or in another one"
         )
     if body and detail.unreadable is not None:
-        raise CannotStartError(f"push {push_id}: {detail.unreadable}; here, give it with --encryption-key-file")
+        raise CommandError(f"push {push_id}: {detail.unreadable}; here, give it with --encryption-key-file")
     if output == "table":
         view.print_detail(detail, body=body)
     else:

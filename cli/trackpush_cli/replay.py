@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from trackpush_cli.admin_port import AdminPort
-from trackpush_cli.errors import INTERRUPTED, CannotStartError
+from trackpush_cli.admin_port import AdminClient
+from trackpush_cli.errors import INTERRUPTED, CommandError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import output_option, print_data, print_table, say
@@ -82,7 +82,7 @@ class _CancelledJobError(Exception):
         self.job = job
 
 
-def _run(port: AdminPort, request: dict[str, Any]) -> dict[str, Any]:
+def _run(port: AdminClient, request: dict[str, Any]) -> dict[str, Any]:
     job = port.ask("POST", _PATH, request)
     try:
         return follow(port, _PATH, job, _progress, share=lambda job: (job["replayed"], _found(job)))
@@ -104,7 +104,7 @@ def _confirm(counted: dict[str, Any]) -> None:
     try:
         click.confirm(f"Send {_pushes(found)} again, delivered ones included?", abort=True, err=True)
     except click.Abort:
-        raise CannotStartError("nothing was sent; --yes sends without asking") from None
+        raise CommandError("nothing was sent; --yes sends without asking") from None
 
 
 def _progress(job: dict[str, Any]) -> str:

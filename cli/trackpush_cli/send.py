@@ -11,7 +11,7 @@ import click
 
 from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
-from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import say
@@ -51,14 +51,14 @@ def _bodies(aggregator: Aggregator, facts: Facts, count: int) -> list[bytes]:
                 )
             )
         except ValueError as error:
-            raise CannotStartError(str(error)) from None
+            raise CommandError(str(error)) from None
     return bodies
 
 
 def _with_key(member: str, body: bytes, key: str) -> bytes:
     content = json.loads(body)
     if not isinstance(content, dict):
-        raise CannotStartError(
+        raise CommandError(
             f"--key-in body sets the member `{member}`, but the body is not a JSON object; use --key-in query"
         )
     return json.dumps(content | {member: key}, ensure_ascii=False).encode()
@@ -70,14 +70,14 @@ def _key(key: str | None, key_file: Path | None) -> str | None:
     try:
         return key_file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotStartError(f"--key-file {key_file}: {error}") from None
+        raise CommandError(f"--key-file {key_file}: {error}") from None
 
 
 def _read(file: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise CannotStartError(f"--file {file}: {error.strerror}") from None
+        raise CommandError(f"--file {file}: {error.strerror}") from None
 
 
 def _list(aggregator: Aggregator | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from trackpush_cli.console_options import ConsoleChoice, console_options
-from trackpush_cli.errors import CannotStartError, ProblemsFoundError
+from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.moments import Duration
 
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ def command(
     import os  # noqa: PLC0415  same
 
     from trackpush_server import logs  # noqa: PLC0415  same
-    from trackpush_server.errors import CannotStartError as ServerCannotStartError  # noqa: PLC0415  same
-    from trackpush_server.errors import UnusableDataError  # noqa: PLC0415  same
+    from trackpush_server.errors import CannotStartError, UnusableDataError  # noqa: PLC0415  same
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
@@ -162,8 +161,8 @@ def command(
         asyncio.run(run())
     except UnusableDataError as error:
         raise ProblemsFoundError(str(error)) from None
-    except ServerCannotStartError as error:
-        raise CannotStartError(*str(error).split("\n")) from None
+    except CannotStartError as error:
+        raise CommandError(*str(error).split("\n")) from None
 
 
 def _source(directory: Path | None, shards: Path | None, server: str | None) -> "Source":

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from trackpush_cli.admin_port import TIMEOUT, AdminPort, direct, read_token
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.admin_port import TIMEOUT, AdminClient, direct, read_token
+from trackpush_cli.errors import CommandError
 from trackpush_cli.program import is_plugin
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ class ServerChoice(NamedTuple):
         return self.admin is None and not _listens_here() and _has_kubeconfig()
 
     def cluster(self, *, instead: str = "--admin URL names the server") -> "ClusterAccess":
-        """The cluster. Raises `CannotStartError` without a usable kubeconfig; ``instead`` is then what to do."""
+        """The cluster. Raises `CommandError` without a usable kubeconfig; ``instead`` is then what to do."""
         from trackpush_cli.cluster.access import ClusterAccess, ClusterFlags  # noqa: PLC0415  slow to import
         from trackpush_cli.cluster.impersonation import Impersonation  # noqa: PLC0415  same
 
         acting_as = Impersonation(self.as_user or "", self.as_groups, self.as_uid or "")
         return ClusterAccess(ClusterFlags(self.kubeconfig, self.context, acting_as), instead=instead)
 
-    def open(self) -> AdminPort:
+    def open(self) -> AdminClient:
         """The admin port, found; closed when the command ends.
 
         Raises:
@@ -77,7 +77,7 @@ class ServerChoice(NamedTuple):
         return port
 
 
-def forwarded(access: "ClusterAccess", choice: ServerChoice) -> AdminPort:
+def forwarded(access: "ClusterAccess", choice: ServerChoice) -> AdminClient:
     """The admin port of a pod of the chosen server that is ready, or else of one that runs, through port-forward.
 
     Raises:
@@ -89,18 +89,18 @@ def forwarded(access: "ClusterAccess", choice: ServerChoice) -> AdminPort:
     token = read_token(choice.token_file) if choice.token_file else finding.admin_token(access, namespace, name)
     pods = finding.server_pods(access, namespace, name)
     if not pods:
-        raise CannotStartError(
+        raise CommandError(
             f"WebhookServer {namespace}/{name} has no pod that runs;"
             f" kubectl -n {namespace} get pods -l app.kubernetes.io/instance={name}"
         )
     return port_to(access, pods[0], f"{namespace}/{name}", token)
 
 
-def port_to(access: "ClusterAccess", pod: "PodPort", name: str, token: str) -> AdminPort:
+def port_to(access: "ClusterAccess", pod: "PodPort", name: str, token: str) -> AdminClient:
     """The admin port of one pod of the server ``name``."""
     from trackpush_cli.cluster.forward import ForwardedConnection  # noqa: PLC0415  slow to import
 
-    return AdminPort(
+    return AdminClient(
         ForwardedConnection(access, pod, timeout=TIMEOUT),
         name=f"WebhookServer {name} (pod {pod.pod})",
         token=token,

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 
 DEFAULT_BASE_PATH = "/rms/in/api"
 
@@ -57,9 +57,9 @@ def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise CannotStartError(f"--url {url!r}: {error}; expected something like http://127.0.0.1:8080") from None
+        raise CommandError(f"--url {url!r}: {error}; expected something like http://127.0.0.1:8080") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise CannotStartError(
+        raise CommandError(
             f"--url {url!r} is not an http:// or https:// URL; expected something like http://127.0.0.1:8080"
         )
     path = parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{profile(aggregator).path_segment}/notify"

@@ -19,7 +19,7 @@ from trackpush_api.accounts import (
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource
-from trackpush_api.namespaces import Claimed, Inputs, Memory, Part, by_namespace
+from trackpush_api.namespaces import Claimed, Memory, NamespaceInputs, Part, by_namespace
 from trackpush_api.problems import Problem
 from trackpush_api.routing import Egress, RoutingTable, ServerSettings
 from trackpush_api.secrets import Secrets, readable
@@ -127,7 +127,7 @@ class _Compiler:
             ),
         )
 
-    def _claims(self, inputs: Inputs) -> tuple[Claimed, ...]:
+    def _claims(self, inputs: NamespaceInputs) -> tuple[Claimed, ...]:
         if not self._serves(inputs.namespace):
             return ()
         return tuple(
@@ -137,7 +137,7 @@ class _Compiler:
             for key in sorted(claimed_keys(webhook, self._readable(inputs)))
         )
 
-    def _readable(self, inputs: Inputs) -> Secrets:
+    def _readable(self, inputs: NamespaceInputs) -> Secrets:
         assert isinstance(self._server.spec, WebhookServerSpec)
         return readable(inputs.secrets, self._server.spec)
 
@@ -157,7 +157,7 @@ class _Compiler:
             (name, spec.allowed_namespaces if isinstance(spec, WebhookServerSpec) else None) for name, spec in specs
         )
 
-    def _compile(self, inputs: Inputs, egress: Egress) -> Part:
+    def _compile(self, inputs: NamespaceInputs, egress: Egress) -> Part:
         """Compile one namespace.
 
         Its PushConfigs are compiled where an AggregatorWebhook of it is served, whatever else is wrong with that one.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trackpush_api.kinds import KINDS, Kind
+from trackpush_api.kinds import KINDS, KindDefinition
 from trackpush_api.kinds.base import GROUP, VERSION
 from trackpush_api.kinds.patterns import WORDS
 from trackpush_api.structural import structural
@@ -20,7 +20,7 @@ def definitions() -> dict[str, dict[str, Any]]:
     return {f"{GROUP}_{kind.plural}.yaml": _definition(kind) for kind in KINDS.values()}
 
 
-def _definition(kind: Kind) -> dict[str, Any]:
+def _definition(kind: KindDefinition) -> dict[str, Any]:
     name, path = kind.column
     columns = [
         _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
@@ -98,7 +98,7 @@ def with_words(node: Any) -> Any:
     return result
 
 
-def _status(kind: Kind) -> dict[str, Any]:
+def _status(kind: KindDefinition) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "What the operator found; it alone writes this.",

@@ -12,19 +12,17 @@ from trackpush_api.authorization import client_credentials, fixed_authorization
 from trackpush_api.certificates import check_certificates
 from trackpush_api.expressions import InvalidExpressionError, compile_expression
 from trackpush_api.headers import objection_to_name, objection_to_size, objection_to_value
-from trackpush_api.kinds.push_config import Filter as FilterSpec
-from trackpush_api.kinds.push_config import Header, PushConfigSpec, Retry
+from trackpush_api.kinds.push_config import FilterSpec, Header, PushConfigSpec, RetrySpec
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
-from trackpush_api.routing import Destination, Egress, Filter, RateLimit, TlsMaterial
-from trackpush_api.routing import Retry as CompiledRetry
+from trackpush_api.routing import Destination, Egress, Filter, RateLimit, Retry, TlsMaterial
 from trackpush_api.secrets import Resolver, Secrets
 from trackpush_api.status_names import objection_to_filter, objections_to_expression
 from trackpush_api.url_checks import rules_of, url_problems
 from trackpush_api.vocabulary import Aggregator, Direction
 
-T = TypeVar("T", Filter, CompiledRetry)
+T = TypeVar("T", Filter, Retry)
 _MOST_TIMEOUT = 120.0
 _SIGNING_BYTES = (24, 64)
 _MOST_STEPS = 32
@@ -200,16 +198,16 @@ def _filter(spec: PushConfigSpec) -> Filter:
     )
 
 
-def _retry(retry: Retry) -> CompiledRetry:
+def _retry(retry: RetrySpec) -> Retry:
     max_age = seconds(retry.max_age)
     if retry.schedule is not None:
-        return CompiledRetry(schedule=tuple(seconds(delay) for delay in retry.schedule), max_age=max_age)
+        return Retry(schedule=tuple(seconds(delay) for delay in retry.schedule), max_age=max_age)
     if retry.backoff is None:
-        return CompiledRetry(max_age=max_age)
+        return Retry(max_age=max_age)
     most = seconds(retry.backoff.max)
     steps = [min(seconds(retry.backoff.initial) * float(retry.backoff.factor) ** n, most) for n in range(_MOST_STEPS)]
     schedule = [steps[0], *(later for earlier, later in pairwise(steps) if later != earlier)]
-    return CompiledRetry(schedule=tuple(schedule), max_age=max_age)
+    return Retry(schedule=tuple(schedule), max_age=max_age)
 
 
 @lru_cache(maxsize=1024)

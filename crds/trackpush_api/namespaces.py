@@ -24,7 +24,7 @@ class Claimed(NamedTuple):
     key: KeyClaim
 
 
-class Inputs(msgspec.Struct, kw_only=True):
+class NamespaceInputs(msgspec.Struct, kw_only=True):
     """All that is in one namespace."""
 
     namespace: str
@@ -32,7 +32,7 @@ class Inputs(msgspec.Struct, kw_only=True):
     pushes: list[Resource] = []
     secrets: Secrets = {}
 
-    def is_same(self, other: "Inputs") -> bool:
+    def is_same(self, other: "NamespaceInputs") -> bool:
         """Whether both hold the same: resources are equal to themselves only, Secrets by their values."""
         return (
             self.webhooks == other.webhooks
@@ -50,22 +50,22 @@ class Part(msgspec.Struct, kw_only=True):
 
 
 class _Remembered(msgspec.Struct, kw_only=True):
-    inputs: Inputs
+    inputs: NamespaceInputs
     claims: tuple[Claimed, ...] | None = None
     owners: tuple[str, ...] = ()
     part: Part | None = None
 
 
-def by_namespace(resources: Sequence[Resource], secrets: Secrets) -> dict[str, Inputs]:
+def by_namespace(resources: Sequence[Resource], secrets: Secrets) -> dict[str, NamespaceInputs]:
     """Everything but WebhookServers, by its namespace."""
-    found: dict[str, Inputs] = {}
+    found: dict[str, NamespaceInputs] = {}
     mine: dict[str, dict[tuple[str, str], Secret]] = {}
     for resource in resources:
         if resource.kind in {"AggregatorWebhook", "PushConfig"}:
             inputs = found.get(resource.namespace)
             if inputs is None:
                 own = mine[resource.namespace] = {}
-                inputs = found[resource.namespace] = Inputs(namespace=resource.namespace, secrets=own)
+                inputs = found[resource.namespace] = NamespaceInputs(namespace=resource.namespace, secrets=own)
             (inputs.webhooks if resource.kind == "AggregatorWebhook" else inputs.pushes).append(resource)
     for identity, secret in secrets.items():
         if identity[0] in mine:
@@ -88,7 +88,7 @@ class Memory:
         server: Resource,
         servers: tuple[object, ...],
         labels: Mapping[str, Mapping[str, str]],
-        inputs: Mapping[str, Inputs],
+        inputs: Mapping[str, NamespaceInputs],
     ) -> None:
         """Forget whatever depends on something that changed."""
         others = (servers, {name: dict(of_name) for name, of_name in labels.items()})
@@ -101,14 +101,14 @@ class Memory:
             for name, found in inputs.items()
         }
 
-    def claims(self, namespace: str, find: Callable[[Inputs], tuple[Claimed, ...]]) -> tuple[Claimed, ...]:
+    def claims(self, namespace: str, find: Callable[[NamespaceInputs], tuple[Claimed, ...]]) -> tuple[Claimed, ...]:
         """The keys that a namespace claims."""
         known = self._remembered[namespace]
         if known.claims is None:
             known.claims = find(known.inputs)
         return known.claims
 
-    def part(self, namespace: str, owners: tuple[str, ...], compile_it: Callable[[Inputs], Part]) -> Part:
+    def part(self, namespace: str, owners: tuple[str, ...], compile_it: Callable[[NamespaceInputs], Part]) -> Part:
         """What a namespace gives; ``owners`` of the keys that it claims."""
         known = self._remembered[namespace]
         if known.part is None or known.owners != owners:

@@ -7,7 +7,7 @@ import msgspec
 from trackpush_api.aggregators import profile
 from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
-from trackpush_api.kinds.webhook_server import Encryption as EncryptionSpec
+from trackpush_api.kinds.webhook_server import EncryptionSpec
 from trackpush_api.kubernetes_names import annotation_problems, label_problems, objection_to_server_name
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected

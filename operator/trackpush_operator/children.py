@@ -30,7 +30,7 @@ _STATEFUL: Final = "StatefulSet"
 _APIS: Final = {api.kind: api for api in CHILDREN}
 
 
-class Children:
+class ChildReconciler:
     """Handles the keys of `Queues.servers`."""
 
     def __init__(self, cluster: Cluster, state: State, builders: Builders) -> None:

@@ -19,7 +19,7 @@ ROUTING: Final = "routing"
 _KINDS: Final = frozenset(Kind)
 
 
-class Intake:
+class EventRouter:
     """Takes in objects, whatever their kind."""
 
     def __init__(self, state: State) -> None:

@@ -15,14 +15,14 @@ from kubernetes.aio.client import Configuration
 
 from trackpush_operator import default_server
 from trackpush_operator.builders import builders
-from trackpush_operator.children import Children
+from trackpush_operator.children import ChildReconciler
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.connection import configuration, kopf_session
 from trackpush_operator.cluster.errors import ClusterError
 from trackpush_operator.cluster.kinds import OWN, SECRETS
 from trackpush_operator.deciding import Decider
 from trackpush_operator.health import Vitals, application
-from trackpush_operator.intake import Intake
+from trackpush_operator.intake import EventRouter
 from trackpush_operator.lease import Lease, LeaseLostError
 from trackpush_operator.logs import where
 from trackpush_operator.metrics import Metrics
@@ -127,7 +127,7 @@ class Operator:
 
     async def _work(self, cluster: KubernetesCluster, found: Configuration, lease: Lease) -> None:
         state, namespaces = self.state, self._options.namespaces
-        intake = Intake(state)
+        intake = EventRouter(state)
         sync = Sync(cluster, state, intake, namespaces)
         self.metrics.watching.set_function(lambda: int(watches.down_since is None and not watches.unwatched))
         self._watches = watches = Watches(
@@ -139,7 +139,7 @@ class Operator:
         watches.on_list = self._hurry
         routing = Routing(cluster, state, self._builders.routing_secret)
         decider = Decider(cluster, state, routing)
-        children = Children(cluster, state, self._builders)
+        children = ChildReconciler(cluster, state, self._builders)
         reporter = Reporter(cluster, state, intake, self._identity)
         queues = state.queues
         async with Readback(cluster, state) as readback, asyncio.TaskGroup() as group:

@@ -8,13 +8,13 @@ from trackpush_operator.cache import Ref
 from trackpush_operator.cluster.api import Cluster
 from trackpush_operator.cluster.errors import NotFoundError
 from trackpush_operator.cluster.kinds import SECRETS
-from trackpush_operator.intake import Intake
+from trackpush_operator.intake import EventRouter
 
 
 class SecretReader:
     """Handles the keys of `Queues.secrets`."""
 
-    def __init__(self, cluster: Cluster, intake: Intake) -> None:
+    def __init__(self, cluster: Cluster, intake: EventRouter) -> None:
         self._cluster = cluster
         self._intake = intake
 

@@ -11,7 +11,7 @@ from typing import Final
 from trackpush_operator.cluster.api import Cluster
 from trackpush_operator.cluster.errors import ForbiddenError, NotFoundError
 from trackpush_operator.cluster.kinds import NAMESPACES, OPTIONAL, OWN, SECRETS, Watched, watched
-from trackpush_operator.intake import Intake
+from trackpush_operator.intake import EventRouter
 from trackpush_operator.objects import Kind
 from trackpush_operator.state import State
 
@@ -22,7 +22,7 @@ _OWN_KINDS: Final = frozenset(api.kind for api in OWN)
 class Sync:
     """Lists all objects and records them, deletions included."""
 
-    def __init__(self, cluster: Cluster, state: State, intake: Intake, namespaces: tuple[str, ...]) -> None:
+    def __init__(self, cluster: Cluster, state: State, intake: EventRouter, namespaces: tuple[str, ...]) -> None:
         self._cluster = cluster
         self._state = state
         self._intake = intake

@@ -30,7 +30,7 @@ _REMEMBERED: Final = 32
 """Revisions of a shard that a pod may still serve and be understood."""
 
 
-class Attempt(NamedTuple):
+class ShardWrite(NamedTuple):
     """One write of a shard."""
 
     number: int
@@ -131,7 +131,7 @@ class Part:
         """The number of what was last written."""
         return self._numbers.get(self.revision, self._written)
 
-    def begin(self, revision: Callable[[], str]) -> Attempt | None:
+    def begin(self, revision: Callable[[], str]) -> ShardWrite | None:
         """What to write now; None when the cluster's content is right already."""
         self._started += 1
         number = self._wanted = self._started
@@ -143,9 +143,9 @@ class Part:
                 self._numbers[self.revision] = number
             return None
         shard = msgspec.structs.replace(contents, revision=revision())
-        return Attempt(number, shard, shards.encode(shard), digest)
+        return ShardWrite(number, shard, shards.encode(shard), digest)
 
-    def done(self, attempt: Attempt) -> None:
+    def done(self, attempt: ShardWrite) -> None:
         """The write was answered with success."""
         self._exists = True
         self._digest = attempt.digest

@@ -19,7 +19,7 @@ class Use(NamedTuple):
     """Names; None means all."""
 
 
-class Change(NamedTuple):
+class AffectedPushConfigs(NamedTuple):
     """Which PushConfigs of the namespace are concerned."""
 
     all: bool
@@ -43,13 +43,13 @@ class Uses:
         named = self._named.get(namespace, Counter())
         return None in named or push_config in named
 
-    def replace(self, key: Key, use: Use | None) -> Change:
+    def replace(self, key: Key, use: Use | None) -> AffectedPushConfigs:
         """Replace what one uses."""
         namespace, old = key.namespace, self._of.pop(key, None)
         if old == use:
             if use is not None:
                 self._of[key] = use
-            return Change(all=False, names=frozenset())
+            return AffectedPushConfigs(all=False, names=frozenset())
         servers = {known.server for known in (old, use) if known is not None and known.server is not None}
         names = {name for known in (old, use) if known is not None for name in _names(known)}
         before = self._present(namespace, servers, names)
@@ -61,7 +61,7 @@ class Uses:
         changed_servers, changed_names = (
             was ^ now for was, now in zip(before, self._present(namespace, servers, names), strict=True)
         )
-        return Change(
+        return AffectedPushConfigs(
             all=bool(changed_servers) or None in changed_names,
             names=frozenset(name for name in changed_names if name is not None),
         )

@@ -5,7 +5,7 @@ claim itself is looked at, until it is as the spec says.
 """
 
 from trackpush_api.kinds import WebhookServerSpec
-from trackpush_api.kinds.webhook_server import Sqlite
+from trackpush_api.kinds.webhook_server import SqliteSpec
 from trackpush_api.quantities import size_bytes
 from trackpush_operator.cluster.api import Body, Cluster
 from trackpush_operator.cluster.errors import ForbiddenError, InvalidError, NotFoundError
@@ -41,7 +41,7 @@ class Volumes:
             self._right[key] = wanted
         return trouble
 
-    async def _look(self, namespace: str, name: str, wanted: Sqlite) -> str:
+    async def _look(self, namespace: str, name: str, wanted: SqliteSpec) -> str:
         try:
             claim = await self._cluster.get(VOLUME_CLAIMS, namespace, name)
         except NotFoundError:
@@ -65,14 +65,14 @@ def requested(claim: Body) -> str:
     return str(claim["spec"]["resources"]["requests"]["storage"])
 
 
-def is_large_enough(claim: Body, wanted: Sqlite) -> bool:
+def is_large_enough(claim: Body, wanted: SqliteSpec) -> bool:
     """A volume may be larger than its claim asks for."""
     capacity = ((claim.get("status") or {}).get("capacity") or {}).get("storage")
     asks_for_less = size_bytes(requested(claim)) < size_bytes(wanted.size)
     return asks_for_less and capacity is not None and size_bytes(capacity) >= size_bytes(wanted.size)
 
 
-def class_trouble(claim: Body, wanted: Sqlite) -> str:
+def class_trouble(claim: Body, wanted: SqliteSpec) -> str:
     """That the volume is of another storage class than the spec names; empty when it isn't."""
     name, found = claim["metadata"]["name"], claim["spec"].get("storageClassName")
     if wanted.storage_class_name in (None, found):
@@ -83,7 +83,7 @@ def class_trouble(claim: Body, wanted: Sqlite) -> str:
     )
 
 
-def size_trouble(claim: Body, wanted: Sqlite) -> str:
+def size_trouble(claim: Body, wanted: SqliteSpec) -> str:
     """That the volume has another size than the spec says; empty when it hasn't."""
     name, asked = claim["metadata"]["name"], requested(claim)
     if size_bytes(asked) > size_bytes(wanted.size):
@@ -100,7 +100,7 @@ def size_trouble(claim: Body, wanted: Sqlite) -> str:
     return f"the volume {name} is being grown from {capacity} to {wanted.size}{more}"
 
 
-def refused(claim: Body, wanted: Sqlite, answer: str) -> str:
+def refused(claim: Body, wanted: SqliteSpec, answer: str) -> str:
     """That the API server lets the volume not grow."""
     name, asked, kind = claim["metadata"]["name"], requested(claim), claim["spec"].get("storageClassName")
     return (

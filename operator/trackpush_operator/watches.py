@@ -16,7 +16,7 @@ import structlog
 from trackpush_operator.cluster.api import Api, Body
 from trackpush_operator.cluster.errors import ClusterError
 from trackpush_operator.handlers import registry, settings
-from trackpush_operator.intake import Intake
+from trackpush_operator.intake import EventRouter
 from trackpush_operator.metrics import Metrics
 from trackpush_operator.sync import Sync
 
@@ -38,7 +38,7 @@ class Watches:
     """Runs kopf, and takes its events."""
 
     def __init__(
-        self, sync: Sync, intake: Intake, metrics: Metrics, connect: Connect, namespaces: tuple[str, ...]
+        self, sync: Sync, intake: EventRouter, metrics: Metrics, connect: Connect, namespaces: tuple[str, ...]
     ) -> None:
         self._sync = sync
         self._intake = intake

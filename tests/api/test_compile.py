@@ -14,7 +14,7 @@ from trackpush_api.problems import Severity
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import digest_key
 from trackpush_api.vocabulary import Aggregator, Direction
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.folder import compile_all, read_folder
 
 DESIGN = """
@@ -272,7 +272,7 @@ def test_a_file_that_is_no_utf8_and_a_missing_folder_are_problems(tmp_path: Path
     assert [str(problem) for problem in read_folder(tmp_path).problems] == [
         "x.yaml: is not text in UTF-8; save it as UTF-8"
     ]
-    with pytest.raises(CannotStartError, match="gone: No such file or directory; name a folder that holds the resour"):
+    with pytest.raises(CommandError, match="gone: No such file or directory; name a folder that holds the resour"):
         compile_all(tmp_path / "gone", server=None)
 
 

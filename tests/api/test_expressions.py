@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 
 from trackpush_api.expressions import EvaluationError, Expression, InvalidExpressionError, compile_expression
 from trackpush_api.expressions.tree import UnreadableTreeError, read_tree
-from trackpush_api.expressions.variables import VARIABLES, Kind, qualified
+from trackpush_api.expressions.variables import VARIABLES, ValueKind, qualified
 
 NOW = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
-USUAL: dict[Kind, Any] = {Kind.TEXT: "", Kind.BOOL: False, Kind.TIMESTAMP: NOW, Kind.DYNAMIC: {}}
+USUAL: dict[ValueKind, Any] = {
+    ValueKind.TEXT: "",
+    ValueKind.BOOL: False,
+    ValueKind.TIMESTAMP: NOW,
+    ValueKind.DYNAMIC: {},
+}
 
 
 def seen(**values: Any) -> dict[str, Any]:

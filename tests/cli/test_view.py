@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from trackpush_cli.demo.ledger import Arrival, Expectation, Ledger, Push
-from trackpush_cli.demo.view import Line, LiveView, PlainView, View, make_view
+from trackpush_cli.demo.view import ClientLine, LiveView, PlainView, View, make_view
 
 
 def console(*, width: int = 140, terminal: bool) -> Console:
@@ -34,8 +34,8 @@ def posted(ledger: Ledger, number: int) -> Push:
     return push
 
 
-def line(push: Push | None, *, note: str = "") -> Line:
-    return Line(
+def line(push: Push | None, *, note: str = "") -> ClientLine:
+    return ClientLine(
         clock="20:00:00",
         aggregator="clickpost",
         label="03_delivered",

@@ -17,7 +17,7 @@ from trackpush_server.journal.model import PushState
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres import PostgresJournal, news, writer
 from trackpush_server.journal.postgres.errors import UnusableError
-from trackpush_server.journal.postgres.news import News
+from trackpush_server.journal.postgres.news import ChangeFeed
 from trackpush_server.journal.postgres.session import Session
 
 OWNER, OTHER = 1, 2
@@ -205,14 +205,14 @@ async def test_news_goes_on_after_a_connection_breaks_in_whatever_way_and_calls_
         UnusableError("it is a standby"),
     ]
     expected = len(faults)
-    look = News._look
+    look = ChangeFeed._look
 
-    async def broken(self: News, session: Session) -> bool:
+    async def broken(self: ChangeFeed, session: Session) -> bool:
         if faults:
             raise faults.pop()
         return await look(self, session)
 
-    monkeypatch.setattr(News, "_look", broken)
+    monkeypatch.setattr(ChangeFeed, "_look", broken)
     monkeypatch.setattr(news, "_AFTER_FAULT", 0.01)
     await until(lambda: not faults, seconds=30, what=f"{expected} faults")
     one = await other.put_one()

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from postgres.test_retention import CLOCK
-from trackpush_server.journal.postgres.schema import CHANGES, Change, NewerSchemaError, migrate, parse
+from trackpush_server.journal.postgres.schema import CHANGES, NewerSchemaError, SchemaChange, migrate, parse
 
 NEXT = CHANGES[-1].number + 1
 
@@ -23,7 +23,7 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def migrate_to(dsn: str, *known: Change) -> None:
+async def migrate_to(dsn: str, *known: SchemaChange) -> None:
     """As a server that knows these changes on top of ours."""
     async with connected(dsn) as connection:
         await migrate(connection, (*CHANGES, *known))
@@ -41,7 +41,7 @@ async def test_four_servers_that_start_at_once_make_one_schema(postgres_dsn: str
 async def test_an_older_server_runs_on_a_newer_schema_until_a_change_takes_away_what_it_needs(
     postgres_dsn: str,
 ) -> None:
-    expand = Change(
+    expand = SchemaChange(
         number=NEXT,
         name="expand",
         needs=1,
@@ -54,7 +54,7 @@ async def test_an_older_server_runs_on_a_newer_schema_until_a_change_takes_away_
     async with connected(postgres_dsn) as connection:
         functions = await connection.fetch("SELECT proname FROM pg_proc WHERE proname LIKE 'append_v%' ORDER BY 1")
         assert [row[0] for row in functions] == ["append_v1", "append_v2"]
-    contract = Change(number=NEXT + 1, name="contract", needs=NEXT, script="SELECT 1;")
+    contract = SchemaChange(number=NEXT + 1, name="contract", needs=NEXT, script="SELECT 1;")
     await migrate_to(postgres_dsn, expand, contract)
     with pytest.raises(NewerSchemaError, match="run a later version"):
         await migrate_to(postgres_dsn)
@@ -62,8 +62,8 @@ async def test_an_older_server_runs_on_a_newer_schema_until_a_change_takes_away_
 
 
 async def test_a_change_that_fails_leaves_the_schema_as_it_was(postgres_dsn: str) -> None:
-    good = Change(number=NEXT, name="good", needs=1, script="CREATE TABLE trackpush.half ();")
-    bad = Change(number=NEXT + 1, name="bad", needs=1, script="CREATE TABLE trackpush.other (); SELECT 1/0;")
+    good = SchemaChange(number=NEXT, name="good", needs=1, script="CREATE TABLE trackpush.half ();")
+    bad = SchemaChange(number=NEXT + 1, name="bad", needs=1, script="CREATE TABLE trackpush.other (); SELECT 1/0;")
     with pytest.raises(asyncpg.DivisionByZeroError):
         await migrate_to(postgres_dsn, good, bad)
     async with connected(postgres_dsn) as connection:

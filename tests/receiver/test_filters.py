@@ -14,7 +14,7 @@ from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator, Direction
 from trackpush_server.aggregators import decode, parse
 from trackpush_server.journal.model import NewPush
-from trackpush_server.receiver.filters import Failure, Selection, passes, wants
+from trackpush_server.receiver.filters import FilterFailure, Selection, passes, wants
 from trackpush_server.receiver.intake import intake
 from trackpush_server.updates import TrackingUpdate
 
@@ -68,14 +68,14 @@ def test_a_destination_that_the_table_does_not_hold_gets_its_push_and_the_others
     assert made.updates[0].received_at == 1_000
 
 
-def chosen(expression: str, update: TrackingUpdate) -> tuple[bool, list[Failure]]:
+def chosen(expression: str, update: TrackingUpdate) -> tuple[bool, list[FilterFailure]]:
     """Whether a destination with this expression gets the update, and what failed."""
     wanted = Filter(expression=expression)
     given = table(
         account(Aggregator.CLICKPOST, "k", destinations=["acme/a"]),
         destinations=[Destination(name="acme/a", url="http://a", filter=wanted)],
     )
-    failures: list[Failure] = []
+    failures: list[FilterFailure] = []
     pushes = Selection(given.accounts[0], given).of(update, 1_700_000_000_000, failures)
     return bool(pushes), failures
 
@@ -106,7 +106,7 @@ def test_an_expression_and_the_other_parts_have_to_agree() -> None:
 
 def test_an_expression_without_an_answer_loses_nothing_and_says_so_without_the_update() -> None:
     assert chosen("raw.nothing == 5", update()) == (
-        True, [Failure("acme/a", "a key is missing; ask with has() before")]
+        True, [FilterFailure("acme/a", "a key is missing; ask with has() before")]
     )  # fmt: skip
     unknown = replace(update(), occurred_at=None)
     result, failures = chosen("occurredAt < receivedAt", unknown)

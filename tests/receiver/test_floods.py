@@ -21,7 +21,7 @@ from support.serving import account, reception, serving, table
 from trackpush_api.routing import Limits
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server import logs
-from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.request import Request
 from trackpush_server.server import Server
 
@@ -62,7 +62,7 @@ async def test_requests_whose_sender_is_gone_are_not_handled_and_write_no_lines(
         connections = reception(server)._connections
         handle, in_vain = connections.handle, 0
 
-        async def counted(request: Request) -> Answer:
+        async def counted(request: Request) -> Response:
             nonlocal in_vain
             in_vain += request.transport is None or request.transport.is_closing()
             return await handle(request)
@@ -85,7 +85,7 @@ async def test_a_long_pipeline_gives_others_a_turn_every_few_requests(
         handle, loop = connections.handle, asyncio.get_running_loop()
         in_this_turn = most_in_a_turn = 0
 
-        async def counted(request: Request) -> Answer:
+        async def counted(request: Request) -> Response:
             nonlocal in_this_turn, most_in_a_turn
             if not in_this_turn:
                 loop.call_soon(next_turn)

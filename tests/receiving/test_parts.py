@@ -18,7 +18,7 @@ from trackpush_server.journal.model import JournalUnavailableError, NewPush, New
 from trackpush_server.receiver.serving import Serving
 from trackpush_server.receiving import table as part
 from trackpush_server.receiving import wire
-from trackpush_server.receiving.desk import Desk
+from trackpush_server.receiving.desk import AppendRelay
 from trackpush_server.receiving.remote import RemoteJournal
 from trackpush_server.telemetry import summed
 from trackpush_server.telemetry.summed import Summed
@@ -43,12 +43,12 @@ def update(number: int = 1, body: bytes = b"{}") -> NewUpdate:
 
 @given(st.lists(st.binary(max_size=40), max_size=8), st.lists(st.integers(0, 300), max_size=12))
 def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(payloads: list[bytes], cuts: list[int]) -> None:
-    stream = b"".join(wire.frame(wire.Kind.APPEND, payload) for payload in payloads)
+    stream = b"".join(wire.frame(wire.FrameKind.APPEND, payload) for payload in payloads)
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     frames = wire.Frames()
     found = [frame for start, end in itertools.pairwise(edges) for frame in frames.feed(stream[start:end])]
 
-    assert found == [(wire.Kind.APPEND, payload) for payload in payloads]
+    assert found == [(wire.FrameKind.APPEND, payload) for payload in payloads]
 
 
 def test_what_is_no_frame_is_refused() -> None:
@@ -60,7 +60,7 @@ def test_an_update_is_the_same_after_its_way() -> None:
     requests: wire.Appends = [(7, (update(1), update(2, b"\xff\x00")))]
     [(kind, payload)] = wire.Frames().feed(wire.appends(requests))
 
-    assert (kind, wire.read_appends(payload)) == (wire.Kind.APPEND, requests)
+    assert (kind, wire.read_appends(payload)) == (wire.FrameKind.APPEND, requests)
 
 
 class Stub:
@@ -86,7 +86,7 @@ class Pair:
         self.frames: list[bytes] = []
         self.remote = RemoteJournal(self.frames.append)
         self.answers: list[bytes] = []
-        self.desk = Desk(self.journal, self.answers.append)
+        self.desk = AppendRelay(self.journal, self.answers.append)
 
     async def pass_on(self) -> None:
         await asyncio.sleep(0)

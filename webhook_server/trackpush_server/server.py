@@ -18,7 +18,7 @@ import structlog
 from trackpush_api.printable import printable
 from trackpush_api.routing import RoutingTable, Sqlite, Storage, Tenant
 from trackpush_server import listeners, logs
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
@@ -240,8 +240,8 @@ class Server:
         except OSError as error:
             raise CannotStartError(f"{self._options.folder}: {error.strerror}; name a folder of resources") from None
 
-    def _desk(self) -> Desk:
-        return Desk(
+    def _desk(self) -> AdminServices:
+        return AdminServices(
             journal=self._journal,
             replays=self._replays,
             erasures=self._erasures,

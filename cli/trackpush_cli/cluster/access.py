@@ -11,7 +11,7 @@ from kubernetes import config
 from kubernetes.client.exceptions import ApiException
 
 from trackpush_cli.cluster.impersonation import Impersonation, chosen
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_operator.cluster.api import Api
 
 Body = dict[str, Any]
@@ -20,11 +20,11 @@ _TIMEOUT: Final = (10.0, 60.0)
 """Seconds to connect, and to wait for bytes."""
 
 
-class ForbiddenError(CannotStartError):
+class AccessDeniedError(CommandError):
     """The user may not do it; the message says what to ask for."""
 
 
-class MissingError(CannotStartError):
+class MissingError(CommandError):
     """There is no such object, or the kind isn't installed."""
 
 
@@ -50,7 +50,7 @@ class ClusterAccess:
             self.client = config.new_client_from_config(config_file=file, context=flags.context)
             _, active = config.list_kube_config_contexts(config_file=file)
         except (config.ConfigException, OSError) as error:
-            raise CannotStartError(
+            raise CommandError(
                 f"no cluster: {str(error).strip().rstrip('.')}; set KUBECONFIG, or pass --kubeconfig and --context."
                 f" Without a cluster: {instead}"
             ) from None
@@ -106,7 +106,7 @@ class ClusterAccess:
             answer = self.client.call_api("GET", url, headers, _request_timeout=_TIMEOUT)
             data = answer.read()
         except (urllib3.exceptions.HTTPError, OSError, ApiException) as error:
-            raise CannotStartError(
+            raise CommandError(
                 f"{self.client.configuration.host}: the API server doesn't answer ({type(error).__name__});"
                 f" does `kubectl --context {self.context} get namespaces` work?"
             ) from None
@@ -116,13 +116,15 @@ class ClusterAccess:
         raise _refusal(answer.status, api, verb, path, data)
 
 
-def _refusal(status: int, api: Api, verb: str, path: str, data: bytes) -> CannotStartError:
+def _refusal(status: int, api: Api, verb: str, path: str, data: bytes) -> CommandError:
     told = _message(data)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return ForbiddenError(f"you may not {verb} {api.plural}: {told}; ask for a role that allows it (docs/cli.md)")
+        return AccessDeniedError(
+            f"you may not {verb} {api.plural}: {told}; ask for a role that allows it (docs/cli.md)"
+        )
     if status == HTTPStatus.NOT_FOUND:
         return MissingError(f"{path}: {told}; is Trackpush installed in this cluster?")
-    return CannotStartError(f"{path}: {status} {told}")
+    return CommandError(f"{path}: {status} {told}")
 
 
 def _message(data: bytes) -> str:

@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from trackpush_cli.cluster.access import Body, ClusterAccess, ForbiddenError, MissingError
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.cluster.access import AccessDeniedError, Body, ClusterAccess, MissingError
+from trackpush_cli.errors import CommandError
 from trackpush_operator.cluster.kinds import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS, SERVERS
 
 _ADMIN_PORT: Final = 8081
@@ -40,18 +40,16 @@ def find_server(access: ClusterAccess, *, namespace: str | None, server: str | N
         return found[0]
     place = "in any namespace" if namespace is None else f"in namespace {namespace}"
     if not found:
-        raise CannotStartError(
-            f"no WebhookServer {place} of context {access.context}; docs/cli.md tells how to name one"
-        )
+        raise CommandError(f"no WebhookServer {place} of context {access.context}; docs/cli.md tells how to name one")
     names = ", ".join(f"{space}/{name}" for space, name in found[:_MOST_NAMES])
-    raise CannotStartError(f"several WebhookServers {place} ({names}); name one with --server NAMESPACE/NAME")
+    raise CommandError(f"several WebhookServers {place} ({names}); name one with --server NAMESPACE/NAME")
 
 
 def visible_servers(access: ClusterAccess, namespace: str | None) -> list[Body]:
     """Those that the user may see: everywhere, or where that is forbidden, in the context's namespace."""
     try:
         return list(access.all(SERVERS, namespace))
-    except ForbiddenError:
+    except AccessDeniedError:
         if namespace is not None:
             raise
         return list(access.all(SERVERS, access.namespace))
@@ -75,8 +73,8 @@ def admin_token(access: ClusterAccess, namespace: str, name: str) -> str:
     try:
         body = access.get(SECRETS, namespace, secret)
         token = base64.b64decode(str((body.get("data") or {}).get("token", "")), validate=True).decode().strip()
-    except ForbiddenError as error:
-        raise ForbiddenError(
+    except AccessDeniedError as error:
+        raise AccessDeniedError(
             f"you may not read Secret {namespace}/{secret}, which holds the admin port's token ({error.message});"
             f" ask for get on this Secret, or pass the token with --token-file"
         ) from None
@@ -85,7 +83,7 @@ def admin_token(access: ClusterAccess, namespace: str, name: str) -> str:
     except (binascii.Error, UnicodeDecodeError):
         token = ""
     if not token:
-        raise CannotStartError(
+        raise CommandError(
             f"Secret {namespace}/{secret} has no token; the operator makes it:"
             f" kubectl -n {namespace} describe webhookserver {name}"
         )

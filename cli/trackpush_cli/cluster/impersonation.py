@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, ConfigNode, KubeConfigMerger
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 
 
 class Impersonation(NamedTuple):
@@ -46,9 +46,7 @@ def chosen(flags: Impersonation, file: Path | None, context: str) -> Impersonati
         extra=flags.extra or named.extra,
     )
     if any(found[1:]) and not found.user:
-        raise CannotStartError(
-            "groups or a UID are impersonated without a user: pass --as, or set `as` in the kubeconfig"
-        )
+        raise CommandError("groups or a UID are impersonated without a user: pass --as, or set `as` in the kubeconfig")
     return found
 
 

@@ -10,7 +10,7 @@ import msgspec
 from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.ledger import Ledger, Push
 from trackpush_cli.demo.story import Posting
-from trackpush_cli.demo.view import Line, View
+from trackpush_cli.demo.view import ClientLine, View
 from trackpush_cli.target import KeyPlace, target, usual_place
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -113,8 +113,10 @@ def _note(posting: Posting, duplicates: int) -> str:
     return "duplicate: no push" if duplicates else "filtered: no push"
 
 
-def _lines(posting: Posting, clock: str, stored: str, note: str, pushes: list[Push], *, refused: bool) -> list[Line]:
-    first = Line(
+def _lines(
+    posting: Posting, clock: str, stored: str, note: str, pushes: list[Push], *, refused: bool
+) -> list[ClientLine]:
+    first = ClientLine(
         clock=clock,
         aggregator=posting.account.aggregator.slug,
         label=posting.label,
@@ -126,4 +128,7 @@ def _lines(posting: Posting, clock: str, stored: str, note: str, pushes: list[Pu
         first.note = note
         return [first]
     first.push = pushes[0]
-    return [first, *(Line(clock="", aggregator="", label="", shipment="", stored="", push=push) for push in pushes[1:])]
+    return [
+        first,
+        *(ClientLine(clock="", aggregator="", label="", shipment="", stored="", push=push) for push in pushes[1:]),
+    ]

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from trackpush_cli.demo.run import Demo, Folders, Options, judge
-from trackpush_cli.errors import INTERRUPTED, CannotStartError, ProblemsFoundError
+from trackpush_cli.errors import INTERRUPTED, CommandError, ProblemsFoundError
 
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,9 +26,9 @@ def _folders(data: Path | None, *, keep: bool) -> Iterator[Folders]:
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CannotStartError(f"--data {root}: {error.strerror}") from None
+            raise CommandError(f"--data {root}: {error.strerror}") from None
         if any(root.iterdir()):
-            raise CannotStartError(
+            raise CommandError(
                 f"--data {root} is not empty: give a new folder, the demo writes resources and a journal there"
             )
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from trackpush_api.routing import RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.demo.story import Bodies
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.folder import compile_folder
 from trackpush_server.aggregators import composable, compose, decode, parse
 from trackpush_server.updates import TrackingUpdate
@@ -22,7 +22,7 @@ def load_table(folder: Path) -> RoutingTable:
     """
     table, problems = compile_folder(folder, server=None)
     if table is None or problems:
-        raise CannotStartError(*problems or ("no WebhookServer can be served",))
+        raise CommandError(*problems or ("no WebhookServer can be served",))
     return table
 
 

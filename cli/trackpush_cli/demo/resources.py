@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from trackpush_cli.demo.endpoint import path_of
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 
 RETRY_SCHEDULE = ["1s", "2s"]
 """For the client that fails first: recovers within seconds."""
@@ -29,7 +29,7 @@ def sample_manifests() -> Path:
     for folder in (package / "samples", package.parents[1] / "manifests" / "samples"):
         if any(folder.glob("*.yaml")):
             return folder
-    raise CannotStartError(f"the sample resources are missing from {package}: install trackpush again")
+    raise CommandError(f"the sample resources are missing from {package}: install trackpush again")
 
 
 def name_of(resource: Resource) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
@@ -119,8 +119,8 @@ class ServerProcess:
         if not listening.done():
             listening.set_exception(EOFError())
 
-    def _failure(self, what: str) -> CannotStartError:
-        return CannotStartError(*f"{what}{self._end_of_log()}".split("\n"))
+    def _failure(self, what: str) -> CommandError:
+        return CommandError(*f"{what}{self._end_of_log()}".split("\n"))
 
     def _end_of_log(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self._log.exists() else []

@@ -19,7 +19,7 @@ from trackpush_cli.demo.ledger import Arrival, Expectation, Push
 from trackpush_cli.moments import show_duration
 
 
-class Line(msgspec.Struct):
+class ClientLine(msgspec.Struct):
     """One row: a posted body, and one push that came of it (or why none did)."""
 
     clock: str
@@ -40,7 +40,7 @@ class View(Protocol):
         """Tell one line of text."""
         ...
 
-    def posted(self, lines: list[Line]) -> None:
+    def posted(self, lines: list[ClientLine]) -> None:
         """A post was answered; its rows are complete but for their pushes."""
         ...
 
@@ -74,7 +74,7 @@ class PlainView:
         """Print it."""
         self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    def posted(self, lines: list[Line]) -> None:
+    def posted(self, lines: list[ClientLine]) -> None:
         """One line for the post."""
         for line in lines[:1]:
             note = f" ({line.note})" if line.note else ""
@@ -115,7 +115,7 @@ class LiveView:
         self._console = console
         self._counts = counts
         self._problems = problems
-        self._rows: deque[Line] = deque(maxlen=500)
+        self._rows: deque[ClientLine] = deque(maxlen=500)
         self._clients: dict[str, Counter[str]] = {}
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
         self._started = False
@@ -124,7 +124,7 @@ class LiveView:
         """Print above the table."""
         self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    def posted(self, lines: list[Line]) -> None:
+    def posted(self, lines: list[ClientLine]) -> None:
         """Add rows."""
         if not self._started:
             self._live.start()
@@ -137,7 +137,7 @@ class LiveView:
         client[str(arrival.answered)] += 1
         if push is None:
             self._rows.append(
-                Line(
+                ClientLine(
                     clock=time.strftime("%H:%M:%S"),
                     aggregator="",
                     label="posted by you",
@@ -158,7 +158,7 @@ class LiveView:
         room = max(self._console.height - 6 - len(self._clients), 3)
         return Group(self._table(list(self._rows)[-room:]), self._footer())
 
-    def _table(self, rows: list[Line]) -> Table:
+    def _table(self, rows: list[ClientLine]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
         shown = [column for column in _COLUMNS if self._console.width >= column.from_width]
         for column in shown:
@@ -188,15 +188,15 @@ def _shown(cell: Text | str) -> Text | str:
     return printable(cell) if isinstance(cell, str) else cell
 
 
-def _pushed_to(line: Line) -> Text | str:
+def _pushed_to(line: ClientLine) -> Text | str:
     return Text(printable(line.note), style="dim") if line.push is None else line.push.expectation.push_config
 
 
-def _status(line: Line) -> str:
+def _status(line: ClientLine) -> str:
     return "" if line.push is None else _status_words(line.push.expectation)
 
 
-def _took(line: Line) -> Text:
+def _took(line: ClientLine) -> Text:
     push = line.push
     if push is None:
         return Text()
@@ -209,7 +209,7 @@ def _took(line: Line) -> Text:
 
 class _Column(NamedTuple):
     name: str
-    cell: Callable[[Line], Text | str]
+    cell: Callable[[ClientLine], Text | str]
     from_width: int = 0
     """The terminal's width in columns from which on there is room for it."""
 

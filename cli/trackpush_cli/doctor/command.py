@@ -14,7 +14,7 @@ from trackpush_cli.doctor import destinations, hosts, library, receiver, resourc
 from trackpush_cli.doctor import server as running
 from trackpush_cli.doctor.outcome import Outcome, warn
 from trackpush_cli.doctor.subject import Subject, of_cluster, of_folder
-from trackpush_cli.errors import PROBLEMS, CannotStartError
+from trackpush_cli.errors import PROBLEMS, CommandError
 from trackpush_cli.output import output_option, print_data
 from trackpush_cli.program import program_name
 from trackpush_cli.server_options import ServerChoice, server_options
@@ -90,7 +90,7 @@ async def _destinations(subject: Subject, *, from_elsewhere: bool) -> list[Outco
 def _instead(subject: Subject, url: str) -> Iterator[tuple[str, str]]:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise CannotStartError(f"--url {url}: give http://HOST:PORT or https://HOST")
+        raise CommandError(f"--url {url}: give http://HOST:PORT or https://HOST")
     for aggregator in Aggregator:
         yield (
             aggregator.value,
@@ -103,5 +103,5 @@ def _address(text: str | None) -> tuple[str, int] | None:
         return None
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
-        raise CannotStartError(f"--connect {text}: give ADDRESS:PORT, such as 203.0.113.7:443")
+        raise CommandError(f"--connect {text}: give ADDRESS:PORT, such as 203.0.113.7:443")
     return host.strip("[]"), int(port)

@@ -12,7 +12,7 @@ from trackpush_api.kinds.base import API_VERSION, ApiModel, SecretSource
 from trackpush_api.manifest import Parsed, Resource, parse_manifests
 from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.folder import read_folder
 from trackpush_cli.server_options import ServerChoice
 from trackpush_operator.decide.webhook import WebhookSnapshot, url
@@ -64,7 +64,7 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> Subject:
         CannotStartError: they can't be read.
     """
     from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
-    from trackpush_cli.cluster.access import ForbiddenError  # noqa: PLC0415  same
+    from trackpush_cli.cluster.access import AccessDeniedError  # noqa: PLC0415  same
     from trackpush_operator.cluster.kinds import PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS  # noqa: PLC0415  same
 
     namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
@@ -77,9 +77,9 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> Subject:
     for space, secret in sorted(_named_secrets(parsed.resources)):
         try:
             secrets.append({**access.get(SECRETS, space, secret), "kind": "Secret", "apiVersion": "v1"})
-        except ForbiddenError as error:
+        except AccessDeniedError as error:
             unread = error.message
-        except CannotStartError:
+        except CommandError:
             continue  # missing: compile() tells, with the resource that names it
     return _subject(parse_manifests({"cluster": _yaml([*bodies, *secrets])}), f"{namespace}/{name}", unread)
 
@@ -123,7 +123,7 @@ def _subject(parsed: Parsed, server: str | None, unread: str | None = None) -> S
     chosen = [candidate for candidate in servers if server is None or candidate.full_name == server]
     if len(chosen) != 1 or not isinstance(chosen[0].spec, WebhookServerSpec):
         errors = [str(problem) for problem in problems if problem.severity is Severity.ERROR]
-        raise CannotStartError("; ".join(errors[:3]) or "no WebhookServer to examine")
+        raise CommandError("; ".join(errors[:3]) or "no WebhookServer to examine")
     return Subject(
         server=chosen[0],
         resources=parsed.resources,

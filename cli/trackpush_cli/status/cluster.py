@@ -6,12 +6,12 @@ import msgspec
 
 from trackpush_cli.admin_port import read_token
 from trackpush_cli.cluster import finding
-from trackpush_cli.cluster.access import Body, ClusterAccess, ForbiddenError
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.cluster.access import AccessDeniedError, Body, ClusterAccess
+from trackpush_cli.errors import CommandError
 from trackpush_cli.server_options import ServerChoice, port_to
 from trackpush_cli.status import servers
-from trackpush_cli.status.findings import Finding, of_resources
-from trackpush_cli.status.servers import Answer, ServerState
+from trackpush_cli.status.findings import StatusFinding, of_resources
+from trackpush_cli.status.servers import ServerReport, ServerState
 from trackpush_operator.cluster.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
 
 
@@ -19,7 +19,7 @@ class ClusterState(msgspec.Struct, frozen=True):
     """All that was found."""
 
     servers: tuple[ServerState, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[StatusFinding, ...]
 
 
 def look(access: ClusterAccess, choice: ServerChoice) -> ClusterState:
@@ -58,7 +58,7 @@ def _resources(access: ClusterAccess, namespace: str | None) -> list[Body]:
     for api in (SERVERS, WEBHOOKS, PUSH_CONFIGS):
         try:
             items = list(access.all(api, namespace))
-        except ForbiddenError:
+        except AccessDeniedError:
             if namespace is not None:
                 raise
             items = list(access.all(api, access.namespace))
@@ -81,33 +81,33 @@ def _servers(access: ClusterAccess, choice: ServerChoice, resources: list[Body])
             continue
         try:
             body = access.get(SERVERS, namespace, reference["name"])
-        except CannotStartError:
+        except CommandError:
             continue  # the resource's own condition tells
         found[f"{namespace}/{reference['name']}"] = {**body, "kind": SERVERS.kind}
     return found.values()
 
 
-def _ask(access: ClusterAccess, choice: ServerChoice, server: Body) -> Answer:
+def _ask(access: ClusterAccess, choice: ServerChoice, server: Body) -> ServerReport:
     namespace, name = server["metadata"]["namespace"], server["metadata"]["name"]
     shown = f"{namespace}/{name}"
     try:
         pods = finding.server_pods(access, namespace, name)
         if not pods:
-            return Answer(ServerState(name=shown, pods=0, ready_pods=0, answered=False))
+            return ServerReport(ServerState(name=shown, pods=0, ready_pods=0, answered=False))
         token = read_token(choice.token_file) if choice.token_file else finding.admin_token(access, namespace, name)
-    except CannotStartError as error:
-        told = Finding(
+    except CommandError as error:
+        told = StatusFinding(
             severity="warning", kind=SERVERS.kind, name=shown, condition="Answering", reason="NotAsked",
             message=error.message,
         )  # fmt: skip
-        return Answer(ServerState(name=shown, answered=False), (told,))
+        return ServerReport(ServerState(name=shown, answered=False), (told,))
     port = port_to(access, pods[0], shown, token)
     try:
         answer = servers.ask(port, shown)
     finally:
         port.close()
     counted = msgspec.structs.replace(answer.state, pods=len(pods), ready_pods=sum(pod.is_ready for pod in pods))
-    return Answer(counted, answer.findings)
+    return ServerReport(counted, answer.findings)
 
 
 def _name(body: Body) -> str:

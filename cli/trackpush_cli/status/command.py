@@ -7,7 +7,7 @@ from trackpush_cli.errors import PROBLEMS
 from trackpush_cli.output import output_option, print_data
 from trackpush_cli.server_options import ServerChoice, server_options
 from trackpush_cli.status import servers, view
-from trackpush_cli.status.findings import Finding
+from trackpush_cli.status.findings import StatusFinding
 from trackpush_cli.status.servers import ServerState
 
 
@@ -31,7 +31,7 @@ def command(*, server: ServerChoice, output: str) -> int:
     return PROBLEMS if failed else 0
 
 
-def _look(choice: ServerChoice) -> tuple[tuple[ServerState, ...], tuple[Finding, ...]]:
+def _look(choice: ServerChoice) -> tuple[tuple[ServerState, ...], tuple[StatusFinding, ...]]:
     if choice.is_in_a_cluster:
         from trackpush_cli.status import cluster  # noqa: PLC0415  slow to import
 

@@ -11,7 +11,7 @@ _INTENDED: Final = frozenset({"Suspended", "ServerSuspended"})
 """Reasons of what somebody wanted: shown, and no failure."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class StatusFinding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One thing that is wrong, or worth a look."""
 
     severity: Literal["error", "warning"] = "error"
@@ -25,7 +25,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     message: str
 
 
-def of_resources(bodies: Iterable[Body]) -> list[Finding]:
+def of_resources(bodies: Iterable[Body]) -> list[StatusFinding]:
     """All findings, those of servers first, errors before warnings."""
     order = {"WebhookServer": 0, "AggregatorWebhook": 1, "PushConfig": 2}
     found = [finding for body in bodies for finding in of_resource(body)]
@@ -34,7 +34,7 @@ def of_resources(bodies: Iterable[Body]) -> list[Finding]:
     )
 
 
-def of_resource(body: Body) -> Iterator[Finding]:
+def of_resource(body: Body) -> Iterator[StatusFinding]:
     """Each condition that isn't True; `Ready` only where no other tells why."""
     conditions = (body.get("status") or {}).get("conditions") or []
     if not conditions:
@@ -56,10 +56,10 @@ def _told_once(conditions: list[Body]) -> list[Body]:
     return causes or conditions[:1]
 
 
-def _finding(body: Body, condition: Body, *, is_minor: bool = False) -> Finding:
+def _finding(body: Body, condition: Body, *, is_minor: bool = False) -> StatusFinding:
     metadata = body["metadata"]
     minor = is_minor or condition["reason"] in _INTENDED
-    return Finding(
+    return StatusFinding(
         severity="warning" if minor else "error",
         kind=str(body["kind"]),
         name=f"{metadata['namespace']}/{metadata['name']}",

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from trackpush_cli.admin_port import AdminPort
-from trackpush_cli.errors import CannotStartError, ProblemsFoundError
-from trackpush_cli.status.findings import Finding
+from trackpush_cli.admin_port import AdminClient
+from trackpush_cli.errors import CommandError, ProblemsFoundError
+from trackpush_cli.status.findings import StatusFinding
 
 _PAGE: Final = 1000
 
@@ -37,26 +37,26 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     queues: tuple[Queue, ...] = ()
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ServerReport(msgspec.Struct, frozen=True):
     """A server and what is wrong with it or with the endpoints that it pushes to."""
 
     state: ServerState
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[StatusFinding, ...] = ()
 
 
-def ask(port: AdminPort, name: str | None = None) -> Answer:
+def ask(port: AdminClient, name: str | None = None) -> ServerReport:
     """Ask one pod (or the server on this machine)."""
     try:
         return _answer(port, name)
-    except (CannotStartError, ProblemsFoundError) as error:
+    except (CommandError, ProblemsFoundError) as error:
         shown = name or port.name
-        finding = Finding(
+        finding = StatusFinding(
             kind="WebhookServer", name=shown, condition="Answering", reason="NoAnswer", message=error.message
         )
-        return Answer(ServerState(name=shown, answered=False), (finding,))
+        return ServerReport(ServerState(name=shown, answered=False), (finding,))
 
 
-def _answer(port: AdminPort, name: str | None) -> Answer:
+def _answer(port: AdminClient, name: str | None) -> ServerReport:
     config = port.ask("GET", "/config")
     shown = name or str(config.get("server") or port.name)
     ready = port.ask("GET", "/readyz")
@@ -72,7 +72,7 @@ def _answer(port: AdminPort, name: str | None) -> Answer:
     rows = tuple(_push_configs(port))
     findings += [_gone(row) for row in rows if row["state"] == "missing" and row["pending"]]
     state = ServerState(name=shown, clients=config.get("push_configs"), queues=_queues(rows))
-    return Answer(state, tuple(findings))
+    return ServerReport(state, tuple(findings))
 
 
 def _queues(push_configs: Iterable[dict[str, Any]]) -> tuple[Queue, ...]:
@@ -82,12 +82,12 @@ def _queues(push_configs: Iterable[dict[str, Any]]) -> tuple[Queue, ...]:
     return tuple(sorted(waiting, key=lambda queue: (-(queue.oldest_seconds or 0), -queue.dead, queue.push_config)))
 
 
-def unrecognised(port: AdminPort) -> Iterator[Finding]:
+def unrecognised(port: AdminClient) -> Iterator[StatusFinding]:
     """Accounts with bodies in the inbox; none from an older server."""
     page = port.find("GET", "/api/v1/inbox?limit=1") or {}
     for account in page.get("accounts", ()):
         bodies = "1 body names" if account["bodies"] == 1 else f"{account['bodies']} bodies name"
-        yield Finding(
+        yield StatusFinding(
             severity="warning",
             kind="AggregatorWebhook",
             name=account["account"],
@@ -98,7 +98,7 @@ def unrecognised(port: AdminPort) -> Iterator[Finding]:
         )
 
 
-def _push_configs(port: AdminPort) -> Iterator[dict[str, Any]]:
+def _push_configs(port: AdminClient) -> Iterator[dict[str, Any]]:
     after = ""
     while True:
         page = port.find("GET", f"/api/v1/push-configs?limit={_PAGE}&after={quote(after, safe='')}")
@@ -119,21 +119,21 @@ def _queue(push_config: dict[str, Any]) -> Queue:
     )
 
 
-def _gone(row: dict[str, Any]) -> Finding:
+def _gone(row: dict[str, Any]) -> StatusFinding:
     message = (
         f"no PushConfig of this name is configured, and {row['pending']} pushes wait for it; restore it, or remove"
         " what is stored with: trackpush erase"
     )
-    return Finding(kind="PushConfig", name=row["name"], condition="Accepted", reason="Missing", message=message)
+    return StatusFinding(kind="PushConfig", name=row["name"], condition="Accepted", reason="Missing", message=message)
 
 
-def _server(name: str, condition: str, reason: str, message: str) -> Finding:
-    return Finding(kind="WebhookServer", name=name, condition=condition, reason=reason, message=message)
+def _server(name: str, condition: str, reason: str, message: str) -> StatusFinding:
+    return StatusFinding(kind="WebhookServer", name=name, condition=condition, reason=reason, message=message)
 
 
-def _endpoint(endpoint: dict[str, Any]) -> Finding:
+def _endpoint(endpoint: dict[str, Any]) -> StatusFinding:
     since = datetime.fromtimestamp(endpoint["since"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Finding(
+    return StatusFinding(
         kind="PushConfig",
         name=endpoint["name"],
         condition="Delivering",

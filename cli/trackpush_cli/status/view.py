@@ -6,13 +6,13 @@ from datetime import datetime
 
 from trackpush_cli.moments import show_duration
 from trackpush_cli.output import print_table, say
-from trackpush_cli.status.findings import Finding
+from trackpush_cli.status.findings import StatusFinding
 from trackpush_cli.status.servers import Queue, ServerState
 
 _MOST_ROWS = 20
 
 
-def show(states: Sequence[ServerState], findings: Sequence[Finding]) -> None:
+def show(states: Sequence[ServerState], findings: Sequence[StatusFinding]) -> None:
     """Servers, then what is wrong, then what waits."""
     if states:
         print_table(("SERVER", "PODS READY", "PENDING", "OLDEST", "DEAD"), [_server(state) for state in states])
@@ -52,11 +52,11 @@ def _queue(queue: Queue) -> tuple[str, ...]:
     return (queue.push_config, str(queue.pending), oldest, str(queue.dead))
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: StatusFinding) -> str:
     return f"{finding.kind} {finding.name}"
 
 
-def _since(finding: Finding) -> str:
+def _since(finding: StatusFinding) -> str:
     if finding.since is None:
         return ""
     return show_duration(max(0.0, time.time() - datetime.fromisoformat(finding.since).timestamp())) + " ago"

@@ -11,15 +11,15 @@ from cel_expr_python import cel
 from trackpush_api.expressions.cost import check_cost, comparisons, literals, reads, searches
 from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError
 from trackpush_api.expressions.tree import read_tree
-from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, Kind, qualified
+from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, ValueKind, qualified
 
 _REMEMBERED = 20_000
 """Expressions of one process; each takes a few kilobytes."""
 _TYPES = {
-    Kind.TEXT: cel.Type.STRING,
-    Kind.BOOL: cel.Type.BOOL,
-    Kind.TIMESTAMP: cel.Type.TIMESTAMP,
-    Kind.DYNAMIC: cel.Type.DYN,
+    ValueKind.TEXT: cel.Type.STRING,
+    ValueKind.BOOL: cel.Type.BOOL,
+    ValueKind.TIMESTAMP: cel.Type.TIMESTAMP,
+    ValueKind.DYNAMIC: cel.Type.DYN,
 }
 _ENVIRONMENT = cel.NewEnv(
     variables={qualified(name): _TYPES[variable.kind] for name, variable in VARIABLES.items()}, container=CONTAINER

@@ -21,7 +21,7 @@ RAW_VALUES = 1000
 """Most values in it, as its commas and opening brackets count them."""
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """Types of variables. DYNAMIC is anything that JSON knows."""
 
     TEXT = "string"
@@ -33,20 +33,20 @@ class Kind(Enum):
 class Variable(NamedTuple):
     """Its type, and the most bytes that its value takes."""
 
-    kind: Kind
+    kind: ValueKind
     size: int = 8
 
 
-_NAME = Variable(Kind.TEXT, NAME_BYTES)
-_WORD = Variable(Kind.TEXT, 64)
+_NAME = Variable(ValueKind.TEXT, NAME_BYTES)
+_WORD = Variable(ValueKind.TEXT, 64)
 
 VARIABLES = {
     "type": _WORD,
     "aggregator": _WORD,
-    "occurredAt": Variable(Kind.TIMESTAMP),
-    "occurredAtKnown": Variable(Kind.BOOL),
-    "receivedAt": Variable(Kind.TIMESTAMP),
-    "test": Variable(Kind.BOOL),
+    "occurredAt": Variable(ValueKind.TIMESTAMP),
+    "occurredAtKnown": Variable(ValueKind.BOOL),
+    "receivedAt": Variable(ValueKind.TIMESTAMP),
+    "test": Variable(ValueKind.BOOL),
     "shipment.awb": _NAME,
     "shipment.courier": _NAME,
     "shipment.orderId": _NAME,
@@ -57,11 +57,11 @@ VARIABLES = {
     "status.code": _WORD,
     "status.aggregatorCode": _NAME,
     "status.aggregatorLabel": _NAME,
-    "status.terminal": Variable(Kind.BOOL),
+    "status.terminal": Variable(ValueKind.BOOL),
     "status.ndrReason": _WORD,
-    "status.remark": Variable(Kind.TEXT, REMARK_BYTES),
+    "status.remark": Variable(ValueKind.TEXT, REMARK_BYTES),
     "status.location": _NAME,
-    RAW: Variable(Kind.DYNAMIC, RAW_BYTES),
+    RAW: Variable(ValueKind.DYNAMIC, RAW_BYTES),
 }
 
 

@@ -8,7 +8,7 @@ from trackpush_api.kinds.push_config import PushConfigSpec
 from trackpush_api.kinds.webhook_server import WebhookServerSpec
 
 
-class Kind(NamedTuple):
+class KindDefinition(NamedTuple):
     """A kind: names, model of ``spec``, and the printer column of its own."""
 
     name: str
@@ -21,10 +21,10 @@ class Kind(NamedTuple):
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("PushConfig", "pushconfigs", "pcfg", PushConfigSpec, ("URL", ".spec.url")),
-        Kind("AggregatorWebhook", "aggregatorwebhooks", "aw", AggregatorWebhookSpec, ("URL", ".status.url")),
-        Kind("WebhookServer", "webhookservers", "whs", WebhookServerSpec, ("Replicas", ".status.replicas")),
+        KindDefinition("PushConfig", "pushconfigs", "pcfg", PushConfigSpec, ("URL", ".spec.url")),
+        KindDefinition("AggregatorWebhook", "aggregatorwebhooks", "aw", AggregatorWebhookSpec, ("URL", ".status.url")),
+        KindDefinition("WebhookServer", "webhookservers", "whs", WebhookServerSpec, ("Replicas", ".status.replicas")),
     )
 }
 
-__all__ = ["KINDS", "AggregatorWebhookSpec", "Kind", "PushConfigSpec", "WebhookServerSpec"]
+__all__ = ["KINDS", "AggregatorWebhookSpec", "KindDefinition", "PushConfigSpec", "WebhookServerSpec"]

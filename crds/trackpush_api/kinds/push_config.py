@@ -144,7 +144,7 @@ class Signing(ApiModel):
     )
 
 
-class Payload(ApiModel):
+class PayloadSpec(ApiModel):
     """What the body of a push looks like."""
 
     format: Literal["Canonical", "Raw", "CloudEvents"] = Field(
@@ -152,7 +152,7 @@ class Payload(ApiModel):
     )
 
 
-class Filter(ApiModel):
+class FilterSpec(ApiModel):
     """Which tracking updates are pushed; all by default."""
 
     statuses: Annotated[list[Code], Field(min_length=1, max_length=100, json_schema_extra=SET)] | None = Field(
@@ -182,7 +182,7 @@ class Backoff(ApiModel):
     max: Duration = Field("6h", description="No delay is longer.")
 
 
-class Retry(ApiModel):
+class RetrySpec(ApiModel):
     """When a push is tried again."""
 
     model_config = checked_by(rule("!(has(self.schedule) && has(self.backoff))", _RETRY))
@@ -200,7 +200,7 @@ class Retry(ApiModel):
         return self
 
 
-class RateLimit(ApiModel):
+class RateLimitSpec(ApiModel):
     """At most so many pushes in a time."""
 
     requests: Annotated[int, Field(ge=1, le=100_000)] = Field(description="How many.")
@@ -215,9 +215,9 @@ class Delivery(ApiModel):
         description="For one whole attempt; at most 2m.",
         json_schema_extra=also(MORE_THAN_ZERO, _AT_MOST_TWO_MINUTES),
     )
-    retry: Retry = Field(default_factory=all_defaults(Retry), description="When to try again.")
+    retry: RetrySpec = Field(default_factory=all_defaults(RetrySpec), description="When to try again.")
     max_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(16, description="Attempts at once.")
-    rate_limit: RateLimit | None = Field(None, description="Bound on attempts over time.")
+    rate_limit: RateLimitSpec | None = Field(None, description="Bound on attempts over time.")
     ordering: Literal["PerShipment", "None"] = Field(
         "PerShipment", description="PerShipment: one after the other for each shipment."
     )
@@ -241,7 +241,7 @@ class PushConfigSpec(ApiModel):
     auth: Auth | None = Field(None, description="How Trackpush authenticates itself.")
     tls: Tls | None = Field(None, description="Private CA and client certificate.")
     signing: Signing | None = Field(None, description="Standard Webhooks signatures.")
-    payload: Payload = Field(default_factory=all_defaults(Payload), description="Form of the body.")
-    filter: Filter = Field(default_factory=all_defaults(Filter), description="Which updates.")
+    payload: PayloadSpec = Field(default_factory=all_defaults(PayloadSpec), description="Form of the body.")
+    filter: FilterSpec = Field(default_factory=all_defaults(FilterSpec), description="Which updates.")
     delivery: Delivery = Field(default_factory=all_defaults(Delivery), description="How they are sent.")
     suspend: bool = Field(False, description="Pushes wait; none is lost.")

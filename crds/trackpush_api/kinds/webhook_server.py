@@ -99,14 +99,14 @@ class Expose(ApiModel):
         return self
 
 
-class Sqlite(ApiModel):
+class SqliteSpec(ApiModel):
     """The embedded journal."""
 
     size: Annotated[str, Field(pattern=patterns.SIZE, max_length=20)] = Field("10Gi", description="Size of the volume.")
     storage_class_name: Name | None = Field(None, description="Storage class of the volume.")
 
 
-class Postgres(ApiModel):
+class PostgresSpec(ApiModel):
     """A journal in PostgreSQL."""
 
     dsn_secret_ref: SecretKeySelector = Field(description="Secret with the connection string.")
@@ -117,8 +117,8 @@ class Storage(ApiModel):
 
     model_config = checked_by(rule("has(self.sqlite) != has(self.postgres)", _ONE_STORAGE))
 
-    sqlite: Sqlite | None = Field(None, description="A file on a volume; one replica.")
-    postgres: Postgres | None = Field(None, description="A database; any number of replicas.")
+    sqlite: SqliteSpec | None = Field(None, description="A file on a volume; one replica.")
+    postgres: PostgresSpec | None = Field(None, description="A database; any number of replicas.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -127,7 +127,7 @@ class Storage(ApiModel):
         return self
 
 
-class Retention(ApiModel):
+class RetentionSpec(ApiModel):
     """How long ended pushes and unrecognised bodies are kept."""
 
     delivered: Duration = Field("30d", description="Delivered and dropped ones, and the memory of duplicates.")
@@ -137,7 +137,7 @@ class Retention(ApiModel):
     )
 
 
-class Encryption(ApiModel):
+class EncryptionSpec(ApiModel):
     """Encryption of bodies in the journal."""
 
     keys: Annotated[list[SecretSource], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
@@ -148,7 +148,7 @@ class Encryption(ApiModel):
     )
 
 
-class Limits(ApiModel):
+class LimitsSpec(ApiModel):
     """Bounds of the receiver."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=67_108_864)] = Field(1_048_576, description="Largest body.")
@@ -219,7 +219,7 @@ class Autoscaling(ApiModel):
         return self
 
 
-class Egress(ApiModel):
+class EgressSpec(ApiModel):
     """Where pushes may go."""
 
     https_only: bool = Field(True, description="Refuse http URLs.")
@@ -334,10 +334,12 @@ class WebhookServerSpec(ApiModel):
         False,
         description="No pods: nothing is received or pushed, nothing is lost. While it is so the storage may change.",
     )
-    retention: Retention = Field(default_factory=all_defaults(Retention), description="How long things are kept.")
-    encryption: Encryption | None = Field(None, description="Bodies are encrypted in the journal; not by default.")
-    limits: Limits = Field(default_factory=all_defaults(Limits), description="Bounds of the receiver.")
-    egress: Egress = Field(default_factory=all_defaults(Egress), description="Where pushes may go.")
+    retention: RetentionSpec = Field(
+        default_factory=all_defaults(RetentionSpec), description="How long things are kept."
+    )
+    encryption: EncryptionSpec | None = Field(None, description="Bodies are encrypted in the journal; not by default.")
+    limits: LimitsSpec = Field(default_factory=all_defaults(LimitsSpec), description="Bounds of the receiver.")
+    egress: EgressSpec = Field(default_factory=all_defaults(EgressSpec), description="Where pushes may go.")
     allowed_namespaces: AllowedNamespaces = Field(
         default_factory=all_defaults(AllowedNamespaces), description="Whose resources are served."
     )

@@ -1,6 +1,6 @@
 """What runs the pods: a StatefulSet on a volume for SQLite, a Deployment for PostgreSQL."""
 
-from trackpush_api.kinds.webhook_server import Sqlite
+from trackpush_api.kinds.webhook_server import SqliteSpec
 from trackpush_operator.desired.inputs import Body, Inputs, metadata, selector
 from trackpush_operator.desired.pod import template
 
@@ -11,7 +11,7 @@ def workload(inputs: Inputs) -> Body:
     return deployment(inputs) if sqlite is None else stateful_set(inputs, sqlite)
 
 
-def stateful_set(inputs: Inputs, sqlite: Sqlite) -> Body:
+def stateful_set(inputs: Inputs, sqlite: SqliteSpec) -> Body:
     """One pod and its volume. The volume stays when the server goes: it holds updates that were answered with 200."""
     return {
         "apiVersion": "apps/v1",
@@ -46,7 +46,7 @@ def deployment(inputs: Inputs) -> Body:
     }
 
 
-def _claim(sqlite: Sqlite) -> Body:
+def _claim(sqlite: SqliteSpec) -> Body:
     spec: Body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": sqlite.size}}}
     if sqlite.storage_class_name is not None:
         spec["storageClassName"] = sqlite.storage_class_name

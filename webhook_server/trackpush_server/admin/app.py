@@ -11,7 +11,7 @@ from trackpush_server.admin.console import app as console_app
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.static import Static
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.guard import Access, add_headers, guard
 from trackpush_server.admin.health import Health, warnings, why_dead, why_unready
 from trackpush_server.admin.undelivered import undelivered
@@ -26,7 +26,7 @@ def application(
     prove: Callable[[], Awaitable[str | None]],
     troubles: Callable[[], Iterable[Trouble]],
     scrape: Scrape,
-    desk: Desk,
+    desk: AdminServices,
     access: Access,
     login: Login,
     static: Static,

@@ -21,7 +21,7 @@ from trackpush_server.telemetry.windows import Windows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class AdminServices:
     """One server's."""
 
     journal: Journal

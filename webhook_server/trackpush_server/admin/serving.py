@@ -14,7 +14,7 @@ from trackpush_server.admin.console.oidc import Oidc, open_oidc
 from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import environment
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.guard import Access
 from trackpush_server.admin.guesses import Guesses
 from trackpush_server.admin.health import Health
@@ -42,7 +42,7 @@ class AdminPort:
         prove: Callable[[], Awaitable[str | None]],
         troubles: Callable[[], Iterable[Trouble]],
         scrape: Scrape,
-        desk: Desk,
+        desk: AdminServices,
         on_wrong_token: Callable[[], None],
     ) -> None:
         self._options = options

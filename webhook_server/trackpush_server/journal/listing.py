@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from trackpush_server.journal.lookup import MOST_LOOKED, PushPage, PushQuery, checked_limit, parse_cursor
 from trackpush_server.journal.model import PushState
-from trackpush_server.journal.rows import Found, Names, Position, cursor_text, position, push_row
+from trackpush_server.journal.rows import FoundPush, Names, Position, cursor_text, position, push_row
 
 
 class Bounds(NamedTuple):
@@ -42,14 +42,14 @@ class Walk(NamedTuple):
         return low[0] + (self.config <= low[1]), high[0] - (self.config >= high[1])
 
 
-Walking = Generator[Walk, list[Found], PushPage]
+Walking = Generator[Walk, list[FoundPush], PushPage]
 """Yields walks, is sent their rows, and returns the page: without I/O, so that every adapter lists alike."""
 
 
 class _Looked(NamedTuple):
     """What walks found, in walking order, and how far they looked; None: to the end."""
 
-    rows: list[Found]
+    rows: list[FoundPush]
     frontier: Position | None
 
 
@@ -101,7 +101,7 @@ class _Wanted:
         self._status = query.status
         self._order_id = query.order_id
 
-    def __call__(self, row: Found) -> bool:
+    def __call__(self, row: FoundPush) -> bool:
         return (
             row.config_id in self._configs
             and row.state in self.states
@@ -111,7 +111,7 @@ class _Wanted:
         )
 
 
-def _look(wanted: _Wanted, query: PushQuery, where: Bounds) -> Generator[Walk, list[Found], _Looked]:
+def _look(wanted: _Wanted, query: PushQuery, where: Bounds) -> Generator[Walk, list[FoundPush], _Looked]:
     limit = query.limit
     if query.awb is not None:
         return (yield from _walk(Walk("awb", where, MOST_LOOKED, query.awb), wanted))
@@ -128,7 +128,7 @@ def _look(wanted: _Wanted, query: PushQuery, where: Bounds) -> Generator[Walk, l
     return max(found, key=lambda walked: _reach(walked, where, limit))
 
 
-def _walk(walk: Walk, wanted: _Wanted) -> Generator[Walk, list[Found], _Looked]:
+def _walk(walk: Walk, wanted: _Wanted) -> Generator[Walk, list[FoundPush], _Looked]:
     rows = yield walk
     return _Looked([row for row in rows if wanted(row)], position(rows[-1]) if len(rows) == walk.limit else None)
 
@@ -140,9 +140,9 @@ def _reach(looked: _Looked, where: Bounds, limit: int) -> tuple[bool, Position]:
     return done, frontier if where.newer else (-frontier[0], -frontier[1])
 
 
-def _by_state(wanted: _Wanted, where: Bounds, limit: int, most: int) -> Generator[Walk, list[Found], _Looked]:
+def _by_state(wanted: _Wanted, where: Bounds, limit: int, most: int) -> Generator[Walk, list[FoundPush], _Looked]:
     """Walk each PushConfig and state, and merge. What is behind a full page isn't looked at any more."""
-    rows: list[Found] = []
+    rows: list[FoundPush] = []
     frontier: Position | None = None
     for config in wanted.configs:
         for state in wanted.states:
@@ -168,11 +168,11 @@ def _narrowed(where: Bounds, last: Position) -> Bounds:
     return where._replace(high=(update_id, config + 1)) if where.newer else where._replace(low=(update_id, config - 1))
 
 
-def _within(row: Found, frontier: Position | None, where: Bounds) -> bool:
+def _within(row: FoundPush, frontier: Position | None, where: Bounds) -> bool:
     if frontier is None:
         return True
     return position(row) <= frontier if where.newer else position(row) >= frontier
 
 
-def _ordered(rows: Sequence[Found], where: Bounds) -> list[Found]:
+def _ordered(rows: Sequence[FoundPush], where: Bounds) -> list[FoundPush]:
     return sorted(rows, key=position, reverse=not where.newer)

@@ -9,7 +9,7 @@ from trackpush_server.journal.model import PushState
 from trackpush_server.journal.sealing import Sealer
 
 
-class Found(NamedTuple):
+class FoundPush(NamedTuple):
     """A push with its update, as stored; names as numbers."""
 
     update_id: int
@@ -62,7 +62,7 @@ Position = tuple[int, int]
 """Of a push in the order received: its update's id, and the number of its PushConfig."""
 
 
-def position(found: Found) -> Position:
+def position(found: FoundPush) -> Position:
     """Its state."""
     return found.update_id, found.config_id
 
@@ -72,7 +72,7 @@ def cursor_text(of: Position) -> str:
     return f"{of[0]}.{of[1]}"
 
 
-def push_row(names: Names, found: Found) -> PushRow:
+def push_row(names: Names, found: FoundPush) -> PushRow:
     """One push."""
     push_config = names.push_configs[found.config_id]
     return PushRow(

@@ -21,7 +21,7 @@ _ALLOW = "GET, HEAD, OPTIONS, POST"
 _PLACES = f"a header {', '.join(KEY_HEADERS)} or Authorization, ?key=, or /notify/KEY"
 
 
-class Answer:
+class Response:
     """An answer whose bytes are ready; shared by all requests that get it. `Connection` writes it.
 
     ``ends`` closes the connection after it, for requests whose body was not read to its end.
@@ -55,27 +55,27 @@ class Answer:
 
 def _refusal(
     status: int, error: str, message: str, headers: tuple[tuple[str, str], ...] = (), *, ends: bool = False
-) -> Answer:
+) -> Response:
     body = msgspec.json.encode({"error": error, "message": message})
-    return Answer(status, body, headers, ends=ends, refusal=error)
+    return Response(status, body, headers, ends=ends, refusal=error)
 
 
 @lru_cache(maxsize=1024)
-def stored(accepted: int, duplicates: int) -> Answer:
+def stored(accepted: int, duplicates: int) -> Response:
     """200: everything is on disk."""
-    return Answer(200, b'{"accepted": %d, "duplicates": %d}' % (accepted, duplicates))
+    return Response(200, b'{"accepted": %d, "duplicates": %d}' % (accepted, duplicates))
 
 
 @lru_cache(maxsize=64)
-def also_unrecognised(answer: Answer, count: int) -> Answer:
+def also_unrecognised(answer: Response, count: int) -> Response:
     """The answer of `stored`, with the number of bodies that were kept as unrecognised."""
-    return Answer(200, answer.content[:-1] + b', "unrecognised": %d}' % count)
+    return Response(200, answer.content[:-1] + b', "unrecognised": %d}' % count)
 
 
 PROBE = stored(0, 0)
 """200 and nothing stored: the panels refuse to save a URL that answers anything else."""
 
-OPTIONS = Answer(200, PROBE.content, (("Allow", _ALLOW),))
+OPTIONS = Response(200, PROBE.content, (("Allow", _ALLOW),))
 
 _URLS = ", ".join(
     f".../{facts.path_segment}/notify" + ("" if facts.path_segment == aggregator.slug else f" for {aggregator.value}")
@@ -105,12 +105,12 @@ _UNAUTHORIZED = {
 }
 
 
-def unauthorized(aggregator: Aggregator) -> Answer:
+def unauthorized(aggregator: Aggregator) -> Response:
     """401: the body reports updates, but no key in the request is known. The same for a wrong key and for none."""
     return _UNAUTHORIZED[aggregator]
 
 
-def malformed(message: str) -> Answer:
+def malformed(message: str) -> Response:
     """400: the body is nothing that reports updates."""
     return _refusal(400, "malformed_body", message)
 
@@ -143,7 +143,7 @@ SLOW_BODY = _refusal(
 )
 
 
-def _later(error: str, message: str, seconds: int, *, ends: bool = False) -> Answer:
+def _later(error: str, message: str, seconds: int, *, ends: bool = False) -> Response:
     return _refusal(503, error, message, (("Retry-After", str(seconds)),), ends=ends)
 
 
@@ -178,13 +178,13 @@ MISSING_KEY = _later(
 (`trackpush_server.tenancy`)."""
 
 
-def unexpected(reference: str) -> Answer:
+def unexpected(reference: str) -> Response:
     """503: a bug. The reference is in the log; the aggregator keeps the update and tries again."""
     return _later("unexpected", f"The server failed (reference {reference}). Send it again.", RETRY_UNAVAILABLE)
 
 
 @lru_cache(maxsize=64)
-def too_many_updates(limit: int) -> Answer:
+def too_many_updates(limit: int) -> Response:
     """413: the body reports more than ``limit`` updates."""
     return _refusal(
         413, "too_many_updates", f"The body reports more than {limit} updates. Send fewer updates at once.", ends=True
@@ -192,7 +192,7 @@ def too_many_updates(limit: int) -> Answer:
 
 
 @lru_cache(maxsize=64)
-def too_large(limit: int) -> Answer:
+def too_large(limit: int) -> Response:
     """413: the body is larger than ``limit`` bytes, as it came or unpacked."""
     return _refusal(
         413, "body_too_large", f"The body is larger than {limit} bytes. Send fewer updates at once.", ends=True

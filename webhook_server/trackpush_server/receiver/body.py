@@ -9,7 +9,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from trackpush_api.routing import Limits
 from trackpush_server.receiver import answers
 from trackpush_server.receiver.admission import Share
-from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.compression import BrokenEncodingError, UnpackedTooLargeError, unpack
 from trackpush_server.receiver.request import Request
 
@@ -21,7 +21,7 @@ _BROKEN = (web.RequestPayloadError, web.PayloadAccessError, aiohttp.ClientError,
 class RefusedBodyError(Exception):
     """The body can't be taken; ``answer`` says why."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         super().__init__(answer.code)
         self.answer = answer
 

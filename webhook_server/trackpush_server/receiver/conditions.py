@@ -48,7 +48,7 @@ class View:
         return self._with_raw
 
 
-class Condition(Protocol):
+class FilterCondition(Protocol):
     """Decides on an update."""
 
     def holds(self, view: View) -> bool:
@@ -60,7 +60,7 @@ class Condition(Protocol):
         ...
 
 
-class Compiled:
+class CompiledCondition:
     """An expression of the routing table."""
 
     def __init__(self, text: str) -> None:
@@ -79,12 +79,12 @@ class Broken:
         raise EvaluationError("this version of the server can't compile the expression")
 
 
-def condition(text: str | None) -> Condition | None:
+def condition(text: str | None) -> FilterCondition | None:
     """What an expression asks; compiled once per process."""
     if text is None:
         return None
     try:
-        return Compiled(text)
+        return CompiledCondition(text)
     except InvalidExpressionError:
         return Broken()
 

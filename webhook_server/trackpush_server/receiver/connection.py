@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from trackpush_api.routing import Limits
 from trackpush_server.receiver import answers
-from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.request import Request
 
 _LINGERING = 2.0
@@ -34,7 +34,7 @@ _RTSP = b" RTSP/1.0\r\n"
 _TOO_MANY_HEADERS = "Too many headers"
 """In the parser's message; it has no exception of its own for that."""
 
-Handle = Callable[[Request], Awaitable[Answer]]
+Handle = Callable[[Request], Awaitable[Response]]
 
 
 class _Date:
@@ -55,7 +55,7 @@ class _Date:
 _DATE = _Date()
 
 
-class Connection(RequestHandler):
+class ReceiverConnection(RequestHandler):
     """One connection. A head must be complete within its time-out, from the connect or from the head's first byte."""
 
     __slots__ = (
@@ -242,7 +242,7 @@ class Connection(RequestHandler):
             keep = False
         return keep
 
-    def _write(self, answer: Answer, connection: bytes, *, body: bool = True) -> None:
+    def _write(self, answer: Response, connection: bytes, *, body: bool = True) -> None:
         if self.transport is None or self.transport.is_closing():
             return
         self.transport.write(_encode(answer, connection, body=body))
@@ -308,17 +308,17 @@ class Connections(web.Server):
     def __bool__(self) -> bool:
         return True
 
-    def __call__(self) -> Connection:
+    def __call__(self) -> ReceiverConnection:
         """A new connection."""
-        return Connection(self, self._loop, self._limits())
+        return ReceiverConnection(self, self._loop, self._limits())
 
 
-def _bad_head(error: _ErrInfo) -> Answer:
+def _bad_head(error: _ErrInfo) -> Response:
     """The answer to a head that the parser refuses."""
     too_large = isinstance(error.exc, LineTooLong) or _TOO_MANY_HEADERS in error.message
     return answers.HEAD_TOO_LARGE if too_large else answers.BAD_REQUEST
 
 
-def _encode(answer: Answer, connection: bytes, *, body: bool = True) -> bytes:
+def _encode(answer: Response, connection: bytes, *, body: bool = True) -> bytes:
     head = answer.head + _DATE.line() + connection + b"\r\n"
     return head + answer.content if body else head

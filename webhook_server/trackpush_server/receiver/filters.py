@@ -9,7 +9,7 @@ from typing import NamedTuple
 from trackpush_api.expressions import EvaluationError
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
 from trackpush_server.journal.model import NewPush
-from trackpush_server.receiver.conditions import Condition, View, condition
+from trackpush_server.receiver.conditions import FilterCondition, View, condition
 from trackpush_server.updates import TrackingUpdate
 
 
@@ -28,7 +28,7 @@ def wants(wanted: Filter, update: TrackingUpdate) -> bool:
     return statuses is None or update.status in statuses or not statuses.isdisjoint(update.codes)
 
 
-class Failure(NamedTuple):
+class FilterFailure(NamedTuple):
     """An expression that had no answer for an update."""
 
     push_config: str
@@ -41,7 +41,7 @@ class Choice(NamedTuple):
 
     push: NewPush
     filter: Filter
-    condition: Condition | None
+    condition: FilterCondition | None
 
 
 class Selection:
@@ -61,7 +61,7 @@ class Selection:
         """How many destinations there are before any filter."""
         return len(self._choices)
 
-    def of(self, update: TrackingUpdate, received_at: int, failures: list[Failure]) -> tuple[NewPush, ...]:
+    def of(self, update: TrackingUpdate, received_at: int, failures: list[FilterFailure]) -> tuple[NewPush, ...]:
         """The pushes that this update gets. An expression without an answer makes its push, and a failure."""
         if self._all is not None:
             return self._all
@@ -84,12 +84,12 @@ def _choice(name: str, destination: Destination | None) -> Choice:
     return Choice(NewPush(name, destination.drop_late), wanted, condition(wanted.expression))
 
 
-def _holds(choice: Choice, view: View, failures: list[Failure]) -> bool:
+def _holds(choice: Choice, view: View, failures: list[FilterFailure]) -> bool:
     assert choice.condition is not None
     try:
         return choice.condition.holds(view)
     except EvaluationError as error:
-        failures.append(Failure(choice.push.push_config, str(error)))
+        failures.append(FilterFailure(choice.push.push_config, str(error)))
         return True
 
 

@@ -35,7 +35,7 @@ from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.port import Appender
 from trackpush_server.receiver import answers, http_rules, keys, probes
 from trackpush_server.receiver.admission import Admission
-from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once, unpacked, unpacked_within
 from trackpush_server.receiver.intake import Intake, intake, joined, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
@@ -90,7 +90,7 @@ class Receiver:
         """Serve this table from the next request on."""
         self.serving = serving
 
-    async def handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request) -> Response:
         """Answer one request. Never raises, but for cancellation."""
         started = time.perf_counter()
         route: Route | None = None
@@ -117,7 +117,7 @@ class Receiver:
         self._observer.answered(route and route.aggregator, answer, time.perf_counter() - started, request.trace)
         return answer
 
-    async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
+    async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Response:
         method = request.method
         if method == "POST":
             return await self._post(serving, route, query, request)
@@ -125,7 +125,7 @@ class Receiver:
             return probes.answer(request.headers)
         return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
 
-    async def _post(self, serving: Serving, route: Route, query: str, request: Request) -> Answer:
+    async def _post(self, serving: Serving, route: Route, query: str, request: Request) -> Response:
         """The key is looked for first: without a known one, as little as possible is read."""
         limits = serving.limits
         presented = keys.candidates(request.headers, query, route.path_key)
@@ -140,11 +140,11 @@ class Receiver:
         again = keys.candidates(request.headers, query, route.path_key)
         graced = keys.is_in_grace(serving.table, route.aggregator, again, self._wall())
         found = await self._stranger(serving, route.aggregator, request, packed, graced=graced)
-        return found if isinstance(found, Answer) else await self._take(serving, request, found)
+        return found if isinstance(found, Response) else await self._take(serving, request, found)
 
     async def _stranger(
         self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes, *, graced: bool
-    ) -> Answer | _Taken:
+    ) -> Response | _Taken:
         """The body, if a key in itself is known, or else the answer to it.
 
         ``graced``: its head has a key that is missing at the moment.
@@ -171,7 +171,7 @@ class Receiver:
         content = strangers.look(aggregator, document, body, received_at=received_at)
         return self._without_account(serving, aggregator, content, graced=graced)
 
-    async def _take(self, serving: Serving, request: Request, taken: _Taken) -> Answer:
+    async def _take(self, serving: Serving, request: Request, taken: _Taken) -> Response:
         """Store the updates of a body whose account is known."""
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
@@ -229,7 +229,7 @@ class Receiver:
             parts.append(intake(account, selection, part, received_at, trace, nonce=_nonce))
         return parts[0] if len(parts) == 1 else joined(parts)
 
-    def _without_account(self, serving: Serving, aggregator: Aggregator, content: Content, *, graced: bool) -> Answer:
+    def _without_account(self, serving: Serving, aggregator: Aggregator, content: Content, *, graced: bool) -> Response:
         """The answer to a body whose key is missing or not known: a body without identifiers is a probe of a panel.
 
         While a part of the routing table is missing, its key may be known all the same: then it is sent back. So is a
@@ -253,8 +253,8 @@ class Receiver:
         return now is not serving and now is not None and is_replaced(account, now.table)
 
     async def _keep(
-        self, serving: Serving, account: Account, leftovers: Sequence[Leftover], now: float, answer: Answer
-    ) -> Answer:
+        self, serving: Serving, account: Account, leftovers: Sequence[Leftover], now: float, answer: Response
+    ) -> Response:
         """Keep what names no shipment.
 
         It comes after the updates of the same request. When it fails, the aggregator posts all of it again: the

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from aiohttp import HttpVersion10, HttpVersion11
 
 from trackpush_server.receiver import answers
-from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import is_valid_host
 
@@ -39,7 +39,7 @@ def target_of(request: Request) -> Target:
     return Target(host, path, query.partition("#")[0])
 
 
-def refusal(request: Request, host: str) -> Answer | None:
+def refusal(request: Request, host: str) -> Response | None:
     """The answer to a head that is refused; None if it is fine."""
     if not request.target:
         return answers.BAD_REQUEST

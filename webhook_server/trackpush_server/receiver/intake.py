@@ -12,7 +12,7 @@ from trackpush_api.vocabulary import Status
 from trackpush_server.aggregators import Leftover
 from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import NewUpdate
-from trackpush_server.receiver.filters import Failure, Selection
+from trackpush_server.receiver.filters import FilterFailure, Selection
 from trackpush_server.updates import TrackingUpdate, notification, occurrence_key, update_key
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -24,7 +24,7 @@ class Intake(msgspec.Struct, frozen=True):
     updates: tuple[NewUpdate, ...]
     filtered: int
     unknown: int
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FilterFailure, ...] = ()
     """Expressions that had no answer; their pushes are made."""
 
 
@@ -42,7 +42,7 @@ def intake(
     ``nonce`` gives `trackpush_server.updates.NONCE_BYTES` random bytes; it is called for updates without a time.
     An update that no destination wants is stored without pushes: it shows that it came.
     """
-    failures: list[Failure] = []
+    failures: list[FilterFailure] = []
     made = tuple(
         [
             _new_update(account, selection, update, received_at, trace=trace, failures=failures, nonce=nonce)
@@ -83,7 +83,7 @@ def _new_update(
     received_at: int,
     *,
     trace: str | None,
-    failures: list[Failure],
+    failures: list[FilterFailure],
     nonce: Callable[[], bytes],
 ) -> NewUpdate:
     timeless = update.timeless

@@ -6,14 +6,16 @@ from typing import Protocol
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import Leftover
-from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.intake import Intake
 
 
 class ReceiverObserver(Protocol):
     """Called on the event loop, on the hot path; must be cheap and never raise."""
 
-    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float, trace: str | None = None) -> None:
+    def answered(
+        self, aggregator: Aggregator | None, answer: Response, seconds: float, trace: str | None = None
+    ) -> None:
         """A request was answered; None where no aggregator is known (404 and broken requests).
 
         ``trace`` as in `NewUpdate.trace`.

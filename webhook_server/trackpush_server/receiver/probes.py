@@ -8,15 +8,15 @@ from typing import Final
 import msgspec
 
 from trackpush_server.receiver import answers, keys
-from trackpush_server.receiver.answers import Answer
+from trackpush_server.receiver.answers import Response
 
 DOCTOR: Final = "Trackpush-Doctor"
 """Asks for it; without an underscore, so that it passes where ``webhook_key`` does not."""
 
 
-def answer(headers: keys.Headers) -> Answer:
+def answer(headers: keys.Headers) -> Response:
     """200, nothing stored; with `DOCTOR`, also which of the headers that may carry a key have arrived."""
     if DOCTOR not in headers:
         return answers.PROBE
     arrived = [name for name in keys.HEADER_NAMES if name in headers]
-    return Answer(200, msgspec.json.encode({"accepted": 0, "duplicates": 0, "arrived": arrived}))
+    return Response(200, msgspec.json.encode({"accepted": 0, "duplicates": 0, "arrived": arrived}))

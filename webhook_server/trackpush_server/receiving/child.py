@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trackpush_server.journal.port import Appender
 from trackpush_server.logs import LogFormat
 from trackpush_server.receiving import wire
-from trackpush_server.receiving.desk import Desk
+from trackpush_server.receiving.desk import AppendRelay
 from trackpush_server.receiving.link import Link
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MODULE = "trackpush_server.receiving.process"
 
 
-class Child:
+class WorkerHandle:
     """`start` it, `wait` for its end."""
 
     def __init__(self, *, index: int, receivers: int, journal: Appender, log_format: LogFormat | None) -> None:
@@ -33,7 +33,7 @@ class Child:
         self._receivers = receivers
         self._log_format = log_format
         self._link = Link(on_frame=self._on_frame, on_lost=self.accepting.clear)
-        self._desk = Desk(journal, self._link.send)
+        self._desk = AppendRelay(journal, self._link.send)
         self._news = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -77,11 +77,11 @@ class Child:
 
     def open(self) -> None:
         """Have it listen, after the tables that were handed over before; `accepting` tells when it does."""
-        self._link.send(wire.frame(wire.Kind.OPEN))
+        self._link.send(wire.frame(wire.FrameKind.OPEN))
 
     def drain(self) -> None:
         """Have it answer what is under way and end."""
-        self._link.send(wire.frame(wire.Kind.DRAIN))
+        self._link.send(wire.frame(wire.FrameKind.DRAIN))
 
     def kill(self) -> None:
         """End it at once."""
@@ -105,16 +105,16 @@ class Child:
 
     def _on_frame(self, kind: int, payload: bytes) -> None:
         self.silent = 0
-        if kind == wire.Kind.APPEND:
+        if kind == wire.FrameKind.APPEND:
             self._desk.take(payload)
-        elif kind == wire.Kind.KEEP:
+        elif kind == wire.FrameKind.KEEP:
             self._desk.take_unrecognised(payload)
-        elif kind == wire.Kind.COUNTS:
+        elif kind == wire.FrameKind.COUNTS:
             self.samples = wire.read_counts(payload)
-        elif kind == wire.Kind.TAKEN:
+        elif kind == wire.FrameKind.TAKEN:
             self.taken = wire.read_taken(payload)
             self._news.set()
-        elif kind == wire.Kind.ACCEPTING:
+        elif kind == wire.FrameKind.ACCEPTING:
             self.accepting.set()
         else:
             raise wire.WireError(f"a report of kind {kind}")

@@ -14,7 +14,7 @@ from trackpush_server.journal.port import Appender
 from trackpush_server.receiving import wire
 
 
-class Desk:
+class AppendRelay:
     """Takes the appends of one receiving process."""
 
     def __init__(self, journal: Appender, send: Callable[[bytes], None]) -> None:

@@ -83,7 +83,7 @@ class ReceivingProcess:
                 await self._lost.wait()
 
     def _on_frame(self, kind: int, payload: bytes) -> None:
-        if kind == wire.Kind.ANSWER:
+        if kind == wire.FrameKind.ANSWER:
             self._journal.answered(payload)
         else:
             self._orders.append((kind, payload))
@@ -100,12 +100,12 @@ class ReceivingProcess:
             self._ordered.clear()
             while self._orders:
                 kind, payload = self._orders.popleft()
-                if kind == wire.Kind.TABLE:
+                if kind == wire.FrameKind.TABLE:
                     await self._take(payload)
-                elif kind == wire.Kind.OPEN:
+                elif kind == wire.FrameKind.OPEN:
                     await self._reception.listen(self._listening)
-                    self._link.send(wire.frame(wire.Kind.ACCEPTING))
-                elif kind == wire.Kind.DRAIN:
+                    self._link.send(wire.frame(wire.FrameKind.ACCEPTING))
+                elif kind == wire.FrameKind.DRAIN:
                     await self._reception.stop()
                     self._report()
                     return

@@ -16,7 +16,7 @@ from trackpush_server.journal.port import Appender
 from trackpush_server.logs import LogFormat
 from trackpush_server.receiver.reception import REQUEST_GRACE
 from trackpush_server.receiving import table
-from trackpush_server.receiving.child import Child
+from trackpush_server.receiving.child import WorkerHandle
 from trackpush_server.receiving.port import Take
 from trackpush_server.telemetry import summed
 from trackpush_server.telemetry.ingest import GAUGES
@@ -56,7 +56,7 @@ class Supervisor:
         self._journal = journal
         self._telemetry = telemetry
         self._log_format = log_format
-        self._children: list[Child | None] = [None] * receivers
+        self._children: list[WorkerHandle | None] = [None] * receivers
         self._keepers: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[str] | None = None
@@ -148,7 +148,7 @@ class Supervisor:
         if self._reserved is not None:
             self._reserved.close()
 
-    def _running(self) -> list[Child]:
+    def _running(self) -> list[WorkerHandle]:
         return [child for child in self._children if child is not None]
 
     async def _keep(self, index: int) -> None:
@@ -174,7 +174,7 @@ class Supervisor:
 
     async def _run(self, index: int) -> int:
         assert self._reserved is not None
-        child = Child(index=index, receivers=self._receivers, journal=self._journal, log_format=self._log_format)
+        child = WorkerHandle(index=index, receivers=self._receivers, journal=self._journal, log_format=self._log_format)
         child.silent = -int(_START)
         await child.start(listeners.share(self._reserved))
         self._telemetry.started(index, child.pid)
@@ -192,7 +192,7 @@ class Supervisor:
             child.kill()
             summed.add(self._ended, summed.without(child.samples, GAUGES))
 
-    async def _hand_over(self, child: Child, packed: bytes, number: int) -> None:
+    async def _hand_over(self, child: WorkerHandle, packed: bytes, number: int) -> None:
         child.serve(packed)
         try:
             async with asyncio.timeout(_TABLE):

@@ -41,7 +41,7 @@ def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) ->
         for destination in table.destinations
     ]
     packed = Packed(number, complete, _encode(server), list(_pack(table.accounts)), list(_pack(destinations)))
-    return wire.frame(wire.Kind.TABLE, _encode(packed))
+    return wire.frame(wire.FrameKind.TABLE, _encode(packed))
 
 
 def unpack(payload: bytes) -> tuple[Packed, RoutingTable]:

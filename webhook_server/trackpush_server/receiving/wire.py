@@ -25,7 +25,7 @@ UNAVAILABLE: Final = -2
 """In place of a count: nothing was stored, nor can be for now."""
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """The kinds of frames."""
 
     APPEND = 1
@@ -63,14 +63,14 @@ _keeping: msgspec.msgpack.Decoder[Keeping] = msgspec.msgpack.Decoder(Keeping)
 _counts = msgspec.msgpack.Decoder(Samples)
 
 
-def frame(kind: Kind, payload: bytes = b"") -> bytes:
+def frame(kind: FrameKind, payload: bytes = b"") -> bytes:
     """The bytes of one frame."""
     return HEAD.pack(len(payload), kind) + payload
 
 
 def appends(requests: Appends) -> bytes:
     """A frame with these requests."""
-    return frame(Kind.APPEND, _encode(requests))
+    return frame(FrameKind.APPEND, _encode(requests))
 
 
 def read_appends(payload: bytes) -> Appends:
@@ -80,7 +80,7 @@ def read_appends(payload: bytes) -> Appends:
 
 def keep(number: int, bodies: tuple[NewUnrecognised, ...]) -> bytes:
     """A frame with a request's unrecognised bodies."""
-    return frame(Kind.KEEP, _encode((number, bodies)))
+    return frame(FrameKind.KEEP, _encode((number, bodies)))
 
 
 def read_keep(payload: bytes) -> Keeping:
@@ -90,7 +90,7 @@ def read_keep(payload: bytes) -> Keeping:
 
 def answers(counts: Sequence[tuple[int, int]]) -> bytes:
     """A frame with these answers."""
-    return frame(Kind.ANSWER, _encode(counts))
+    return frame(FrameKind.ANSWER, _encode(counts))
 
 
 def read_answers(payload: bytes) -> Answers:
@@ -100,7 +100,7 @@ def read_answers(payload: bytes) -> Answers:
 
 def counts(samples: Samples) -> bytes:
     """A frame with these samples."""
-    return frame(Kind.COUNTS, _encode(samples))
+    return frame(FrameKind.COUNTS, _encode(samples))
 
 
 def read_counts(payload: bytes) -> Samples:
@@ -110,7 +110,7 @@ def read_counts(payload: bytes) -> Samples:
 
 def taken(number: int) -> bytes:
     """A frame that says that this table is served."""
-    return frame(Kind.TAKEN, number.to_bytes(8, "big"))
+    return frame(FrameKind.TAKEN, number.to_bytes(8, "big"))
 
 
 def read_taken(payload: bytes) -> int:

@@ -12,8 +12,8 @@ from trackpush_server.aggregators import Leftover
 from trackpush_server.log_throttle import LogThrottle
 from trackpush_server.logs import where
 from trackpush_server.receiver import answers
-from trackpush_server.receiver.answers import Answer
-from trackpush_server.receiver.filters import Failure
+from trackpush_server.receiver.answers import Response
+from trackpush_server.receiver.filters import FilterFailure
 from trackpush_server.receiver.intake import Intake
 from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels
@@ -112,7 +112,9 @@ class IngestTelemetry:
         self._throttle = LogThrottle()
         self._once_a_minute = LogThrottle(most=1, per=60.0)
 
-    def answered(self, aggregator: Aggregator | None, answer: Answer, seconds: float, trace: str | None = None) -> None:
+    def answered(
+        self, aggregator: Aggregator | None, answer: Response, seconds: float, trace: str | None = None
+    ) -> None:
         """Count one request."""
         child = self._answers.get((aggregator, answer.code))
         if child is None:
@@ -137,7 +139,7 @@ class IngestTelemetry:
         for failure in intake.failures:
             self._expression_failed(failure)
 
-    def _expression_failed(self, failure: Failure) -> None:
+    def _expression_failed(self, failure: FilterFailure) -> None:
         self._expression_errors.labels(self._labels.of(failure.push_config)).inc()
         held_back = self._once_a_minute.allow(failure.push_config)
         if held_back is not None:

@@ -5,8 +5,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from trackpush_server.admin.api.operation import Call, operation
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.api.operation import ApiCall, operation
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.identity import Identity, address
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal.model import Erasure
@@ -38,32 +38,32 @@ class ResealList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @operation("POST", "/replays", status=202, errors=(429,))
-async def start_replay(call: Call, body: ReplayRequest) -> ReplayView:
+async def start_replay(call: ApiCall, body: ReplayRequest) -> ReplayView:
     """Send ended pushes once more, or count them (dryRun)."""
     return await replay(call.desk, call.identity, body, address(call.request))
 
 
 @operation("GET", "/replays")
-async def list_replays(call: Call) -> ReplayList:
+async def list_replays(call: ApiCall) -> ReplayList:
     """Replays that the process remembers."""
     replays = call.desk.replays
     return ReplayList(replays=tuple(replays.refresh(view) for view in replays.jobs.all()))
 
 
 @operation("GET", "/replays/{id}", errors=(410,))
-async def get_replay(call: Call) -> ReplayView:
+async def get_replay(call: ApiCall) -> ReplayView:
     """How far a replay is."""
     return call.desk.replays.refresh(known(call.desk.replays.jobs, call.path["id"]))
 
 
 @operation("DELETE", "/replays/{id}", errors=(410,))
-async def end_replay(call: Call) -> ReplayView:
+async def end_replay(call: ApiCall) -> ReplayView:
     """End a replay; what it did stays."""
     return call.desk.replays.refresh(await ended(call.desk.replays.jobs, "replay.end", call))
 
 
 @operation("POST", "/erasures", status=202, errors=(429,))
-async def start_erasure(call: Call, body: ErasureRequest) -> ErasureView:
+async def start_erasure(call: ApiCall, body: ErasureRequest) -> ErasureView:
     """Erase what updates tell of people."""
     call.desk.erasures.check(body)
     await call.desk.audit(call.identity, "erasure.start", describe_erasure(body), address(call.request))
@@ -71,19 +71,19 @@ async def start_erasure(call: Call, body: ErasureRequest) -> ErasureView:
 
 
 @operation("GET", "/erasures")
-async def list_erasures(call: Call) -> ErasureList:
+async def list_erasures(call: ApiCall) -> ErasureList:
     """Records of erasures."""
     return ErasureList(erasures=await call.desk.erasures.records())
 
 
 @operation("GET", "/erasures/{id}", errors=(410,))
-async def get_erasure(call: Call) -> ErasureView:
+async def get_erasure(call: ApiCall) -> ErasureView:
     """How far an erasure is."""
     return known(call.desk.erasures.jobs, call.path["id"])
 
 
 @operation("POST", "/reseals", status=202, errors=(429,))
-async def start_reseal(call: Call, body: ResealRequest) -> ResealView:
+async def start_reseal(call: ApiCall, body: ResealRequest) -> ResealView:
     """Encrypt again what is in clear, or sealed with another key than the first."""
     call.desk.reseals.jobs.check()
     await call.desk.audit(call.identity, "reseal.start", "", address(call.request))
@@ -91,19 +91,19 @@ async def start_reseal(call: Call, body: ResealRequest) -> ResealView:
 
 
 @operation("GET", "/reseals")
-async def list_reseals(call: Call) -> ResealList:
+async def list_reseals(call: ApiCall) -> ResealList:
     """Reseals that the process remembers."""
     return ResealList(reseals=call.desk.reseals.jobs.all())
 
 
 @operation("GET", "/reseals/{id}", errors=(410,))
-async def get_reseal(call: Call) -> ResealView:
+async def get_reseal(call: ApiCall) -> ResealView:
     """How far a reseal is."""
     return known(call.desk.reseals.jobs, call.path["id"])
 
 
 @operation("DELETE", "/reseals/{id}", errors=(410,))
-async def end_reseal(call: Call) -> ResealView:
+async def end_reseal(call: ApiCall) -> ResealView:
     """End a reseal; what it did stays."""
     return await ended(call.desk.reseals.jobs, "reseal.end", call)
 
@@ -115,7 +115,7 @@ OPERATIONS: Final = (
 )
 
 
-async def replay(desk: Desk, who: Identity, request: ReplayRequest, came_from: str) -> ReplayView:
+async def replay(desk: AdminServices, who: Identity, request: ReplayRequest, came_from: str) -> ReplayView:
     """Begin a replay: written down first, unless it only counts.
 
     Raises:
@@ -143,7 +143,7 @@ def describe_replay(request: ReplayRequest) -> str:
     return ", ".join(parts)
 
 
-async def ended(jobs: Jobs[_V], action: str, call: Call) -> _V:
+async def ended(jobs: Jobs[_V], action: str, call: ApiCall) -> _V:
     """End a job, after it is written into the audit log."""
     job = call.path["id"]
     known(jobs, job)

@@ -7,11 +7,11 @@ from aiohttp import web
 from trackpush_server.admin.api.endpoint import Handler, endpoint
 from trackpush_server.admin.api.openapi import BASE
 from trackpush_server.admin.api.served import OPERATIONS, document
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.problems import problem
 
 
-def add_routes(app: web.Application, desk: Desk) -> None:
+def add_routes(app: web.Application, desk: AdminServices) -> None:
     """Add them to the admin port."""
     methods: dict[str, dict[str, Handler]] = {}
     for operation in OPERATIONS:

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from trackpush_server.admin.api.operation import Call, Operation
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.api.operation import ApiCall, Operation
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.identity import identity
 from trackpush_server.admin.problems import ProblemError, problem
 from trackpush_server.journal.model import JournalUnavailableError
@@ -17,7 +17,7 @@ from trackpush_server.telemetry.tail import TooManyWatchersError
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def endpoint(operation: Operation, desk: Desk) -> Handler:
+def endpoint(operation: Operation, desk: AdminServices) -> Handler:
     """The handler of an operation."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -35,14 +35,16 @@ def endpoint(operation: Operation, desk: Desk) -> Handler:
     return handle
 
 
-async def _served(operation: Operation, desk: Desk, request: web.Request) -> web.StreamResponse:
+async def _served(operation: Operation, desk: AdminServices, request: web.Request) -> web.StreamResponse:
     who = identity(request)
     if operation.role == "operate" and not who.operates:
         raise ProblemError(403, f"{operation.method} {request.path} needs the role operate; {who.actor} has view")
     takes = _query(operation, request)
     if operation.body is not None:
         takes["body"] = msgspec.json.decode(await request.read(), type=operation.body)
-    answer = await operation.handler(Call(desk=desk, identity=who, request=request, path=request.match_info), **takes)
+    answer = await operation.handler(
+        ApiCall(desk=desk, identity=who, request=request, path=request.match_info), **takes
+    )
     if isinstance(answer, web.StreamResponse):
         return answer
     return web.Response(

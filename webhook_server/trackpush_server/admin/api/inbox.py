@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from trackpush_server.admin import masking
 from trackpush_server.admin.api.acting import ended, known
-from trackpush_server.admin.api.operation import Call, operation
+from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.api.reading import Limit, Name, Params, Text
 from trackpush_server.admin.api.shapes import Time
 from trackpush_server.admin.identity import address
@@ -84,7 +84,7 @@ class InboxRetryList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @operation("GET", "/inbox")
-async def list_inbox(call: Call, query: InboxParams) -> Inbox:
+async def list_inbox(call: ApiCall, query: InboxParams) -> Inbox:
     """Bodies that came with a known key and name no shipment, newest first."""
     asked = InboxQuery(account=query.account, client=query.client, before=query.before, limit=query.limit)
     page = await call.desk.lookup.list_unrecognised(asked)
@@ -105,7 +105,7 @@ async def list_inbox(call: Call, query: InboxParams) -> Inbox:
 
 
 @operation("POST", "/inbox/retries", status=202, errors=(429,))
-async def start_inbox_retry(call: Call, body: InboxRetryRequest) -> InboxRetryView:
+async def start_inbox_retry(call: ApiCall, body: InboxRetryRequest) -> InboxRetryView:
     """Parse unrecognised bodies again, with the rules and the configuration of now."""
     retries = call.desk.inbox
     retries.check(body)
@@ -114,25 +114,25 @@ async def start_inbox_retry(call: Call, body: InboxRetryRequest) -> InboxRetryVi
 
 
 @operation("GET", "/inbox/retries")
-async def list_inbox_retries(call: Call) -> InboxRetryList:
+async def list_inbox_retries(call: ApiCall) -> InboxRetryList:
     """Retries that the process remembers."""
     return InboxRetryList(retries=call.desk.inbox.jobs.all())
 
 
 @operation("GET", "/inbox/retries/{id}", errors=(410,))
-async def get_inbox_retry(call: Call) -> InboxRetryView:
+async def get_inbox_retry(call: ApiCall) -> InboxRetryView:
     """How far a retry is."""
     return known(call.desk.inbox.jobs, call.path["id"])
 
 
 @operation("DELETE", "/inbox/retries/{id}", errors=(410,))
-async def end_inbox_retry(call: Call) -> InboxRetryView:
+async def end_inbox_retry(call: ApiCall) -> InboxRetryView:
     """End a retry; what it did stays."""
     return await ended(call.desk.inbox.jobs, "inbox.end", call)
 
 
 @operation("GET", "/inbox/{id}", errors=(404,), path_patterns={"id": _ID})
-async def get_unrecognised(call: Call) -> UnrecognisedWhole:
+async def get_unrecognised(call: ApiCall) -> UnrecognisedWhole:
     """One unrecognised body."""
     entry = await call.desk.lookup.show_unrecognised(parse_inbox_id(call.path["id"]))
     if entry is None:

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin import masking
-from trackpush_server.admin.api.operation import Call, operation
+from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.api.reading import Name, Params, Text
 from trackpush_server.admin.guard import ACCESS
 from trackpush_server.telemetry.tail import TailEvent, Watcher
@@ -24,7 +24,7 @@ class TailParams(Params, frozen=True, kw_only=True):
 
 
 @operation("GET", "/tail", answer=TailEvent, errors=(429,), content_type="text/event-stream")
-async def tail(call: Call, query: TailParams) -> web.StreamResponse:
+async def tail(call: ApiCall, query: TailParams) -> web.StreamResponse:
     """Updates and attempts as they happen: server-sent events, each with a TailEvent as data."""
     who = call.identity
     with call.desk.tail.watching(lambda event: _wanted(query, event), actor=who.actor, role=who.role) as watcher:

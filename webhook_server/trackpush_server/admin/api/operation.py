@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.identity import Identity, Role
 
 Method = Literal["GET", "POST", "DELETE"]
@@ -16,10 +16,10 @@ Handler = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class ApiCall:
     """One request, read and checked."""
 
-    desk: Desk
+    desk: AdminServices
     identity: Identity
     request: web.Request
     path: Mapping[str, str]

@@ -9,9 +9,9 @@ from msgspec import Meta
 from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
 from trackpush_server.admin.api import shapes
-from trackpush_server.admin.api.operation import Call, operation
+from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.clients import ClientHealth, Overview, PushConfigHealth, State
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal.lookup import MOST_ROWS, PushQuery, ShipmentQuery
 from trackpush_server.journal.model import PushState
@@ -137,13 +137,13 @@ class Audits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 @operation("GET", "/pushes")
-async def list_pushes(call: Call, query: PushesParams) -> shapes.Pushes:
+async def list_pushes(call: ApiCall, query: PushesParams) -> shapes.Pushes:
     """Pushes that match, newest first."""
     return shapes.pushes(await call.desk.lookup.list_pushes(push_query(query)), plain=call.identity.operates)
 
 
 @operation("GET", "/pushes/{id}", errors=(404,), path_patterns={"id": PUSH_ID})
-async def get_push(call: Call) -> shapes.PushWhole:
+async def get_push(call: ApiCall) -> shapes.PushWhole:
     """One push with its attempts and bodies."""
     detail = await call.desk.lookup.show(call.path["id"])
     if detail is None:
@@ -152,21 +152,21 @@ async def get_push(call: Call) -> shapes.PushWhole:
 
 
 @operation("GET", "/shipments/{shipment}")
-async def get_shipment(call: Call, query: ShipmentParams) -> shapes.Shipment:
+async def get_shipment(call: ApiCall, query: ShipmentParams) -> shapes.Shipment:
     """A shipment's story: every update, push and attempt; by AWB, forward AWB or shipment."""
     asked = ShipmentQuery(shipment=call.path["shipment"], client=query.client, after=query.after, limit=query.limit)
     return shapes.shipment(await call.desk.lookup.timeline(asked), plain=call.identity.operates)
 
 
 @operation("GET", "/clients")
-async def list_clients(call: Call, query: ClientsParams) -> Clients:
+async def list_clients(call: ApiCall, query: ClientsParams) -> Clients:
     """Clients and how they are."""
     found = (await overview(call.desk)).clients(state=query.state, after=query.after, limit=query.limit)
     return Clients(clients=found, after=found[-1].name if len(found) == query.limit else None)
 
 
 @operation("GET", "/push-configs")
-async def list_push_configs(call: Call, query: PushConfigsParams) -> PushConfigs:
+async def list_push_configs(call: ApiCall, query: PushConfigsParams) -> PushConfigs:
     """PushConfigs: success rate, latency, queue age, breaker, next try."""
     found = (await overview(call.desk)).push_configs(
         client=query.client, state=query.state, after=query.after, limit=query.limit
@@ -175,7 +175,7 @@ async def list_push_configs(call: Call, query: PushConfigsParams) -> PushConfigs
 
 
 @operation("GET", "/push-configs/{namespace}/{name}", errors=(404,))
-async def get_push_config(call: Call) -> PushConfigHealth:
+async def get_push_config(call: ApiCall) -> PushConfigHealth:
     """One PushConfig."""
     name = f"{call.path['namespace']}/{call.path['name']}"
     known = await overview(call.desk)
@@ -185,7 +185,7 @@ async def get_push_config(call: Call) -> PushConfigHealth:
 
 
 @operation("GET", "/series")
-async def get_series(call: Call, query: SeriesParams) -> Series:
+async def get_series(call: ApiCall, query: SeriesParams) -> Series:
     """Rates, latency and queue age of the last hour."""
     name = query.push_config
     ring = call.desk.windows.server if name is None else call.desk.windows.of(name)
@@ -193,7 +193,7 @@ async def get_series(call: Call, query: SeriesParams) -> Series:
 
 
 @operation("GET", "/config")
-async def get_config(call: Call, query: ConfigParams) -> loaded.Configuration:
+async def get_config(call: ApiCall, query: ConfigParams) -> loaded.Configuration:
     """What configuration is loaded, without secrets."""
     return loaded.configuration(
         call.desk.report(), call.desk.table(), client=query.client, after=query.after, limit=query.limit
@@ -201,7 +201,7 @@ async def get_config(call: Call, query: ConfigParams) -> loaded.Configuration:
 
 
 @operation("GET", "/audits")
-async def list_audits(call: Call, query: AuditsParams) -> Audits:
+async def list_audits(call: ApiCall, query: AuditsParams) -> Audits:
     """The audit log, newest first."""
     rows = await call.desk.lookup.audits(before=query.before, limit=query.limit)
     return Audits(
@@ -228,7 +228,7 @@ OPERATIONS: Final = (
 )
 
 
-async def overview(desk: Desk) -> Overview:
+async def overview(desk: AdminServices) -> Overview:
     """How everything is now."""
     return Overview(
         channels=desk.channels(),

@@ -13,7 +13,7 @@ from trackpush_server.admin.console.pages import Pages
 from trackpush_server.admin.console.replays import Replaying
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import NOTICE, ConsoleNotice, environment, page
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.loaded import notice
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal.model import JournalUnavailableError
@@ -22,7 +22,9 @@ from trackpush_server.operations.jobs import TooManyJobsError
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_routes(app: web.Application, desk: Desk, login: Login, static: Static, oidc: OidcLogin | None = None) -> None:
+def add_routes(
+    app: web.Application, desk: AdminServices, login: Login, static: Static, oidc: OidcLogin | None = None
+) -> None:
     """Add them to the admin port."""
     environment()
     app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))

@@ -17,7 +17,7 @@ _TICKS = 4
 _TIMES = 6
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class ChartLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line: values by step; None is a gap."""
 
     name: str
@@ -51,7 +51,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     left: int
     right: int
     bottom: int
-    lines: tuple[tuple[Line, str], ...]
+    lines: tuple[tuple[ChartLine, str], ...]
     """Each with the path that draws it."""
     rows: tuple[Tick, ...]
     columns: tuple[Tick, ...]
@@ -61,7 +61,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chart(
-    *, name: str, title: str, starts: Sequence[int], lines: Sequence[Line], show: Callable[[float], str]
+    *, name: str, title: str, starts: Sequence[int], lines: Sequence[ChartLine], show: Callable[[float], str]
 ) -> Chart:
     """A chart of lines over time; ``starts`` are the steps' beginnings, seconds since the epoch."""
     top = _nice(max((value for line in lines for value in line.values if value is not None), default=0.0))
@@ -108,7 +108,7 @@ def _path(values: Sequence[float | None], x: Callable[[int], float], y: Callable
     return "".join(parts)
 
 
-def _told(start: int, number: int, lines: Sequence[Line], show: Callable[[float], str]) -> str:
+def _told(start: int, number: int, lines: Sequence[ChartLine], show: Callable[[float], str]) -> str:
     values = ((line.name, line.values[number]) for line in lines)
     return _clock(start) + "".join(f"\n{name}: {NOTHING if value is None else show(value)}" for name, value in values)
 

@@ -1,40 +1,40 @@
 """The charts of the server and of a PushConfig: what happened in the last hour."""
 
-from trackpush_server.admin.console.chart import Chart, Line, chart
+from trackpush_server.admin.console.chart import Chart, ChartLine, chart
 from trackpush_server.admin.console.templating import duration
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.telemetry.windows import Point
 
 
-def of_server(desk: Desk) -> tuple[Chart, ...]:
+def of_server(desk: AdminServices) -> tuple[Chart, ...]:
     """Rates, latency, queue age and backlog of the whole server."""
     points = desk.windows.server.points(desk.wall())
-    received = Line(name="received", style="c", values=tuple(point.received for point in points))
+    received = ChartLine(name="received", style="c", values=tuple(point.received for point in points))
     return (_rates(points, received), *_rest(points))
 
 
-def of_push_config(desk: Desk, name: str) -> tuple[Chart, ...]:
+def of_push_config(desk: AdminServices, name: str) -> tuple[Chart, ...]:
     """The same of one PushConfig."""
     points = desk.windows.of(name).points(desk.wall())
     return (_rates(points), *_rest(points))
 
 
-def _rates(points: tuple[Point, ...], *more: Line) -> Chart:
+def _rates(points: tuple[Point, ...], *more: ChartLine) -> Chart:
     lines = (
         *more,
-        Line(name="delivered", style="a", values=tuple(point.delivered for point in points)),
-        Line(name="failed attempts", style="b", values=tuple(point.failed for point in points)),
+        ChartLine(name="delivered", style="a", values=tuple(point.delivered for point in points)),
+        ChartLine(name="failed attempts", style="b", values=tuple(point.failed for point in points)),
     )
     return chart(name="rate", title="Rate, per second", starts=_starts(points), lines=lines, show=_rate)
 
 
 def _rest(points: tuple[Point, ...]) -> tuple[Chart, ...]:
     latency = (
-        Line(name="median", style="a", values=tuple(point.p50 for point in points)),
-        Line(name="99th percentile", style="b", values=tuple(point.p99 for point in points)),
+        ChartLine(name="median", style="a", values=tuple(point.p50 for point in points)),
+        ChartLine(name="99th percentile", style="b", values=tuple(point.p99 for point in points)),
     )
-    age = (Line(name="queue age", style="b", values=tuple(point.queue_age for point in points)),)
-    waiting = (Line(name="pending pushes", style="c", values=tuple(float(point.pending) for point in points)),)
+    age = (ChartLine(name="queue age", style="b", values=tuple(point.queue_age for point in points)),)
+    waiting = (ChartLine(name="pending pushes", style="c", values=tuple(float(point.pending) for point in points)),)
     starts = _starts(points)
     return (
         chart(name="latency", title="Time of an attempt", starts=starts, lines=latency, show=duration),

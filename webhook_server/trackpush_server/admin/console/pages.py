@@ -13,7 +13,7 @@ from trackpush_server.admin.console import charts
 from trackpush_server.admin.console.forms import asked
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.ids import parse_push_id
 from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
@@ -24,7 +24,7 @@ _STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delive
 class Pages:
     """The handlers."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: AdminServices) -> None:
         self._desk = desk
 
     async def search(self, request: web.Request) -> web.Response:

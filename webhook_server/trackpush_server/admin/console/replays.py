@@ -9,7 +9,7 @@ from trackpush_server.admin.api import acting, reading, shapes
 from trackpush_server.admin.console.forms import asked, posted
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
-from trackpush_server.admin.desk import Desk
+from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.identity import address, identity
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.operations.replays import ReplayRequest
@@ -21,7 +21,7 @@ COUNT_SECONDS: Final = 5.0
 class Replaying:
     """The handlers."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: AdminServices) -> None:
         self._desk = desk
 
     async def dead(self, request: web.Request) -> web.Response:

@@ -36,16 +36,16 @@ from trackpush_server.journal.model import (
     Wanted,
 )
 from trackpush_server.journal.postgres import erasing, inbox, pages, resealing, tenants, unpushed
-from trackpush_server.journal.postgres.batch import Append
+from trackpush_server.journal.postgres.batch import PostgresAppend
 from trackpush_server.journal.postgres.clock import SharedClock
 from trackpush_server.journal.postgres.history import History, LostCommits
 from trackpush_server.journal.postgres.housekeeping import Housekeeping
 from trackpush_server.journal.postgres.lookup import PostgresLookup
-from trackpush_server.journal.postgres.names import Names
-from trackpush_server.journal.postgres.news import News
+from trackpush_server.journal.postgres.names import NameIds
+from trackpush_server.journal.postgres.news import ChangeFeed
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.queue import Queue
-from trackpush_server.journal.postgres.retention import Retention
+from trackpush_server.journal.postgres.retention import PartitionRetention
 from trackpush_server.journal.postgres.session import Connector
 from trackpush_server.journal.postgres.writer import Stored, Writer
 from trackpush_server.journal.queries import load
@@ -97,12 +97,12 @@ class PostgresJournal:
         self._lookup = PostgresLookup(self._pool, self._sealer)
         self._inbox_pool = Pool(connector, most=1)
         self._inbox = inbox.InboxWriter(self._inbox_pool, self._sealer)
-        self._retention = Retention(self._pool)
+        self._retention = PartitionRetention(self._pool)
         self._housekeeping = Housekeeping(self._pool, self._number, self.clock)
         self._queue = Queue()
         fenced = replica is not None
         self._history = History()
-        self._names = Names()
+        self._names = NameIds()
         self._writer = Writer(
             connector,
             self._queue,
@@ -117,7 +117,7 @@ class PostgresJournal:
         self._writer.on_refused = self._refused
         self._writer.on_given_up = self._given_up
         self._writer.on_state = self._state
-        self._news = News(connector, self._number, self._history) if fenced else None
+        self._news = ChangeFeed(connector, self._number, self._history) if fenced else None
 
     @property
     def lookup(self) -> PostgresLookup:
@@ -356,7 +356,7 @@ class PostgresJournal:
             self._news.restart()
         self.on_lost_commits(lost)
 
-    def _count(self, entry: Append, sign: int) -> None:
+    def _count(self, entry: PostgresAppend, sign: int) -> None:
         if sign > 0:
             self._counted.add(entry.number)
         elif entry.number in self._counted:
@@ -389,7 +389,7 @@ class PostgresJournal:
                 append.done.set_result(count)
         self.on_batch(stored.seconds, rows)
 
-    def _refused(self, appends: Sequence[Append], error: Exception) -> None:
+    def _refused(self, appends: Sequence[PostgresAppend], error: Exception) -> None:
         for append in appends:
             self._count(append, -1)
             if not append.done.done():

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from trackpush_server.journal.model import Committed, NewUpdate, Outcome
-from trackpush_server.journal.postgres.names import Names
+from trackpush_server.journal.postgres.names import NameIds
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 
 _MOST = (1 << 63) - 1
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
 
-class Append(msgspec.Struct, frozen=True, eq=False):
+class PostgresAppend(msgspec.Struct, frozen=True, eq=False):
     """One request's updates, all or none."""
 
     updates: tuple[NewUpdate, ...]
@@ -23,14 +23,14 @@ class Append(msgspec.Struct, frozen=True, eq=False):
     """Grows with each entry."""
 
 
-class Ended(msgspec.Struct, frozen=True, eq=False):
+class OutcomeEntry(msgspec.Struct, frozen=True, eq=False):
     """One outcome."""
 
     outcome: Outcome
     number: int
 
 
-Entry = Append | Ended
+Entry = PostgresAppend | OutcomeEntry
 
 
 class Batch:
@@ -38,8 +38,8 @@ class Batch:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
-        self.appends = [entry for entry in entries if isinstance(entry, Append)]
-        self.outcomes = [entry.outcome for entry in entries if isinstance(entry, Ended)]
+        self.appends = [entry for entry in entries if isinstance(entry, PostgresAppend)]
+        self.outcomes = [entry.outcome for entry in entries if isinstance(entry, OutcomeEntry)]
         self.updates: list[NewUpdate] = []
         """Without repeats, in order."""
         self._owners: list[int] = []
@@ -70,7 +70,7 @@ class Batch:
         found = [update.timeless for update in self.updates]
         return found if True in found else None
 
-    def columns(self, names: Names, sealer: Sealer) -> tuple[list[Any], ...]:
+    def columns(self, names: NameIds, sealer: Sealer) -> tuple[list[Any], ...]:
         """The arrays of `append_v1`, in its order."""
         self._push_configs = names.push_config_by_id
         return (*_updates(self.updates, names, sealer), *_pushes(self.updates, names), *_outcomes(self.outcomes, names))
@@ -105,9 +105,9 @@ class Batch:
 
 def cleaned(entry: Entry) -> Entry:
     """The entry with values that PostgreSQL takes: JSON from outside may hold more."""
-    if isinstance(entry, Append):
-        return Append(tuple(_storable(update) for update in entry.updates), entry.done, entry.number)
-    return Ended(_storable(entry.outcome), entry.number)
+    if isinstance(entry, PostgresAppend):
+        return PostgresAppend(tuple(_storable(update) for update in entry.updates), entry.done, entry.number)
+    return OutcomeEntry(_storable(entry.outcome), entry.number)
 
 
 def _storable(record: _Record) -> _Record:
@@ -124,7 +124,7 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _updates(updates: Sequence[NewUpdate], names: Names, sealer: Sealer) -> tuple[list[Any], ...]:
+def _updates(updates: Sequence[NewUpdate], names: NameIds, sealer: Sealer) -> tuple[list[Any], ...]:
     accounts, seal = names.accounts, sealer.seal
     return (
         [update.key for update in updates],
@@ -142,7 +142,7 @@ def _updates(updates: Sequence[NewUpdate], names: Names, sealer: Sealer) -> tupl
     )
 
 
-def _pushes(updates: Sequence[NewUpdate], names: Names) -> tuple[list[Any], ...]:
+def _pushes(updates: Sequence[NewUpdate], names: NameIds) -> tuple[list[Any], ...]:
     configs = names.push_configs
     rows = [(number, push) for number, update in enumerate(updates, 1) for push in update.pushes]
     return (
@@ -152,7 +152,7 @@ def _pushes(updates: Sequence[NewUpdate], names: Names) -> tuple[list[Any], ...]
     )
 
 
-def _outcomes(outcomes: Sequence[Outcome], names: Names) -> tuple[list[Any], ...]:
+def _outcomes(outcomes: Sequence[Outcome], names: NameIds) -> tuple[list[Any], ...]:
     configs = names.push_configs
     last: dict[tuple[int, int], Outcome] = {}
     before: list[tuple[int, Outcome]] = []

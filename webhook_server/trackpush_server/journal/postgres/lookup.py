@@ -31,7 +31,7 @@ from trackpush_server.journal.postgres import inbox
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.queries import load
-from trackpush_server.journal.rows import Found, FoundUpdate, Names, Position, push_row, timeline_entry
+from trackpush_server.journal.rows import FoundPush, FoundUpdate, Names, Position, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
 
 _LAST = (1 << 62) - 1
@@ -43,7 +43,7 @@ _UPDATE_FIELDS = frozenset(
         "erased_at",
     }
 )  # fmt: skip
-_COLUMNS = ", ".join(f"{'u' if field in _UPDATE_FIELDS else 'p'}.{field}" for field in Found._fields)
+_COLUMNS = ", ".join(f"{'u' if field in _UPDATE_FIELDS else 'p'}.{field}" for field in FoundPush._fields)
 _SQL = {name: text.replace("{columns}", _COLUMNS) for name, text in load(f"{__package__}.sql", "looking").items()}
 _WALKS = {"receipt": "receipt", "status": "receipt", "awb": "awb", "order": "order"}
 _WAYS = ("DESC", "ASC")
@@ -159,7 +159,7 @@ async def _listed(session: Session, walking: Walking) -> PushPage:
         return cast("PushPage", end.value)
 
 
-async def _walked(session: Session, walk: Walk) -> list[Found]:
+async def _walked(session: Session, walk: Walk) -> list[FoundPush]:
     where = walk.where
     if walk.by == "state":
         name = "delivered" if walk.state == PushState.DELIVERED else "undelivered"
@@ -173,7 +173,7 @@ async def _walked(session: Session, walk: Walk) -> list[Found]:
     return [_found(row) for row in rows]
 
 
-async def _attempts(session: Session, push: Found, limit: int) -> tuple[AttemptRow, ...]:
+async def _attempts(session: Session, push: FoundPush, limit: int) -> tuple[AttemptRow, ...]:
     rows = await session.fetch(_SQL["attempts"], push.update_id, push.config_id, limit)
     return tuple(AttemptRow(**row) for row in reversed(rows))
 
@@ -202,5 +202,5 @@ async def _first_received(session: Session, moment: int) -> int:
     return low
 
 
-def _found(row: Any) -> Found:
-    return Found(*(row[field] for field in Found._fields))
+def _found(row: Any) -> FoundPush:
+    return FoundPush(*(row[field] for field in FoundPush._fields))

@@ -13,7 +13,7 @@ _TRIES = 3
 """Another replica may make a name between our look and our insert; the next look finds it."""
 
 
-class Names:
+class NameIds:
     """Of one server."""
 
     def __init__(self) -> None:

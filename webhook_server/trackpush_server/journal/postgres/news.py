@@ -31,7 +31,7 @@ _EVERYBODY = "trackpush"
 _log = structlog.get_logger("trackpush.journal")
 
 
-class News:
+class ChangeFeed:
     """Of one replica. Set the callbacks, `start`, and `stop` in the end."""
 
     def __init__(self, connector: Connector, replica: int, history: History) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from trackpush_server.journal.model import NewUpdate, Outcome
-from trackpush_server.journal.postgres.batch import Append, Ended, Entry
+from trackpush_server.journal.postgres.batch import Entry, OutcomeEntry, PostgresAppend
 
 OUTCOMES_WAIT_SECONDS = 0.005
 """How long outcomes wait for company. After a crash, pushes with unwritten outcomes are sent again: keep it short."""
@@ -31,10 +31,10 @@ class Queue:
         self._stopping = False
         self._woken = False
 
-    def append(self, updates: Sequence[NewUpdate], done: asyncio.Future[int]) -> Append:
+    def append(self, updates: Sequence[NewUpdate], done: asyncio.Future[int]) -> PostgresAppend:
         """Queue one request's updates."""
         self._number += 1
-        entry = Append(tuple(updates), done, self._number)
+        entry = PostgresAppend(tuple(updates), done, self._number)
         self._put(entry)
         self._urgent.set()
         return entry
@@ -42,7 +42,7 @@ class Queue:
     def record(self, outcome: Outcome) -> None:
         """Queue an outcome."""
         self._number += 1
-        self._put(Ended(outcome, self._number))
+        self._put(OutcomeEntry(outcome, self._number))
 
     def put_back(self, entries: Sequence[Entry]) -> None:
         """These were taken and are to be stored before all others."""
@@ -98,10 +98,10 @@ class Queue:
         self._urgent.set()
         await future
 
-    def drop_appends(self) -> list[Append]:
+    def drop_appends(self) -> list[PostgresAppend]:
         """Take out all requests: they are refused."""
-        found = [entry for entry in self._entries if isinstance(entry, Append)]
-        self._entries = deque(entry for entry in self._entries if isinstance(entry, Ended))
+        found = [entry for entry in self._entries if isinstance(entry, PostgresAppend)]
+        self._entries = deque(entry for entry in self._entries if isinstance(entry, OutcomeEntry))
         self._look_for_flushed()
         return found
 
@@ -145,10 +145,10 @@ class Queue:
         while self._entries and rows < MOST_ROWS and size < MOST_BYTES:
             entry = self._entries.popleft()
             entries.append(entry)
-            rows += len(entry.updates) if isinstance(entry, Append) else 1
+            rows += len(entry.updates) if isinstance(entry, PostgresAppend) else 1
             size += (
                 sum(len(update.body) + len(update.notification) for update in entry.updates)
-                if isinstance(entry, Append)
+                if isinstance(entry, PostgresAppend)
                 else 0
             )
         self._under_way.update(entry.number for entry in entries)
@@ -171,4 +171,4 @@ class Queue:
 
 def is_of_later(entry: Entry, after: int) -> bool:
     """Whether it is the outcome of an update with a later id."""
-    return isinstance(entry, Ended) and entry.outcome.update_id > after
+    return isinstance(entry, OutcomeEntry) and entry.outcome.update_id > after

@@ -26,7 +26,7 @@ _LOCK_WAIT = "SET LOCAL lock_timeout = '100ms'"
 """A drop waits for those who read the table, and whoever comes then waits for it: not for long. It is tried again."""
 
 
-class Retention:
+class PartitionRetention:
     """Of one server."""
 
     def __init__(self, pool: Pool) -> None:

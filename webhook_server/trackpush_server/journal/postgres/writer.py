@@ -16,10 +16,10 @@ from typing import Any
 
 from trackpush_server.journal.model import Committed, JournalUnavailableError
 from trackpush_server.journal.postgres import schema
-from trackpush_server.journal.postgres.batch import Append, Batch, Entry, cleaned
+from trackpush_server.journal.postgres.batch import Batch, Entry, PostgresAppend, cleaned
 from trackpush_server.journal.postgres.errors import cause, explain, is_certain, is_of_a_value
 from trackpush_server.journal.postgres.history import History, LostCommits
-from trackpush_server.journal.postgres.names import Names
+from trackpush_server.journal.postgres.names import NameIds
 from trackpush_server.journal.postgres.queue import Queue, is_of_later
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
@@ -65,7 +65,7 @@ class Writer:
         self,
         connector: Connector,
         queue: Queue,
-        names: Names,
+        names: NameIds,
         sealer: Sealer,
         *,
         history: History,
@@ -92,7 +92,7 @@ class Writer:
         self.tried = asyncio.Event()
         """Set after the first try to connect, whether it worked or not."""
         self.on_stored: Callable[[Stored], None] = _ignore
-        self.on_refused: Callable[[Sequence[Append], Exception], None] = _ignore_two
+        self.on_refused: Callable[[Sequence[PostgresAppend], Exception], None] = _ignore_two
         self.on_given_up: Callable[[int], None] = _ignore
         """So many outcomes can't be stored, ever."""
         self.on_state: Callable[[str | None], None] = _ignore
@@ -226,7 +226,7 @@ class Writer:
 
     def _refuse_for_good(self, entry: Entry, reason: Exception) -> None:
         self._queue.done([entry])
-        if isinstance(entry, Append):
+        if isinstance(entry, PostgresAppend):
             self.on_refused([entry], reason)
         else:
             self.on_given_up(1)

@@ -37,7 +37,7 @@ from trackpush_server.journal.model import (
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal, retention, tenants, unpushed
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.batch import Append, Call, Offline
+from trackpush_server.journal.sqlite.batch import Offline, SqliteAppend, WriterCall
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.folder import FILE_NAME
@@ -159,7 +159,7 @@ class SqliteJournal:
             raise JournalUnavailableError(
                 f"overloaded: {self._queued_updates} updates ({self._queued_bytes} bytes) wait for the disk",
             )
-        entry = Append(tuple(updates), self._loop.create_future())
+        entry = SqliteAppend(tuple(updates), self._loop.create_future())
         self._count(entry, 1)
         self._writer.put(entry)
         return entry.done
@@ -241,7 +241,7 @@ class SqliteJournal:
             found.update(tenants.bind(connection, wanted))
             return len(found)
 
-        await self._hand_over(Call(run, self._future(), renames=True))
+        await self._hand_over(WriterCall(run, self._future(), renames=True))
         return found
 
     async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
@@ -363,18 +363,18 @@ class SqliteJournal:
         raise AssertionError("unreachable")
 
     def _call(self, run: Callable[[SqliteConnection], int]) -> asyncio.Future[int]:
-        return self._hand_over(Call(run, self._future()))
+        return self._hand_over(WriterCall(run, self._future()))
 
     def _future(self) -> asyncio.Future[int]:
         return asyncio.get_running_loop().create_future()
 
-    def _hand_over(self, entry: Call | Offline) -> asyncio.Future[int]:
+    def _hand_over(self, entry: WriterCall | Offline) -> asyncio.Future[int]:
         if self._writer is None or self._closed:
             raise JournalUnavailableError("the journal is not open")
         self._writer.put(entry)
         return entry.done
 
-    def _count(self, entry: Append, sign: int) -> None:
+    def _count(self, entry: SqliteAppend, sign: int) -> None:
         self._queued_updates += sign * len(entry.updates)
         self._queued_bytes += sign * sum(
             len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in entry.updates
@@ -400,9 +400,9 @@ class SqliteJournal:
                 _resolve(future, result)
         self.on_batch(done.seconds, done.rows)
 
-    def _refused(self, entries: Sequence[Append | Call | Offline], error: Exception) -> None:
+    def _refused(self, entries: Sequence[SqliteAppend | WriterCall | Offline], error: Exception) -> None:
         for entry in entries:
-            if isinstance(entry, Append):
+            if isinstance(entry, SqliteAppend):
                 self._count(entry, -1)
             if not entry.done.done():
                 entry.done.set_exception(error)

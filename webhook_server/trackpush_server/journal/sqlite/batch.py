@@ -15,14 +15,14 @@ from trackpush_server.journal.sqlite.storable import storable
 from trackpush_server.journal.sqlite.terms import term
 
 
-class Append(msgspec.Struct, frozen=True, eq=False):
+class SqliteAppend(msgspec.Struct, frozen=True, eq=False):
     """One request's updates, all or none."""
 
     updates: tuple[NewUpdate, ...]
     done: asyncio.Future[int]
 
 
-class Call(msgspec.Struct, frozen=True, eq=False):
+class WriterCall(msgspec.Struct, frozen=True, eq=False):
     """Something else to do within the commit; its result goes to the future."""
 
     run: Callable[[SqliteConnection], int]
@@ -38,17 +38,17 @@ class Offline(msgspec.Struct, frozen=True, eq=False):
     done: asyncio.Future[int]
 
 
-Entry = Append | Outcome | Call | Offline
+Entry = SqliteAppend | Outcome | WriterCall | Offline
 
 
 def cleaned(entry: Entry) -> Entry:
     """The entry with values that SQLite takes."""
-    if isinstance(entry, Append):
-        return Append(tuple(storable(update) for update in entry.updates), entry.done)
+    if isinstance(entry, SqliteAppend):
+        return SqliteAppend(tuple(storable(update) for update in entry.updates), entry.done)
     return storable(entry) if isinstance(entry, Outcome) else entry
 
 
-class Names:
+class NameNumbers:
     """Numbers for names; known ones are remembered. Used by the writer thread only."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Writing:
     """One transaction's work: called between BEGIN and COMMIT, by the writer thread."""
 
     def __init__(
-        self, connection: SqliteConnection, names: Names, sealer: Sealer, indexing: Indexing, next_id: int
+        self, connection: SqliteConnection, names: NameNumbers, sealer: Sealer, indexing: Indexing, next_id: int
     ) -> None:
         self._connection = connection
         self._names = names
@@ -84,7 +84,7 @@ class Writing:
         self._indexing = indexing
         self.next_id = next_id
 
-    def append(self, appends: Sequence[Append]) -> tuple[list[Committed], list[int]]:
+    def append(self, appends: Sequence[SqliteAppend]) -> tuple[list[Committed], list[int]]:
         """Insert new updates with their pushes; what is new, and per append how many of its updates were."""
         updates = [update for append in appends for update in append.updates]
         if not updates:
@@ -213,7 +213,7 @@ def _number(item: tuple[bytes, int]) -> int:
     return item[1]
 
 
-def _count_new(appends: Sequence[Append], first: int, new: Collection[int]) -> list[int]:
+def _count_new(appends: Sequence[SqliteAppend], first: int, new: Collection[int]) -> list[int]:
     counts = []
     at = first
     for append in appends:

@@ -323,5 +323,5 @@ def _rename(path: Path, to: Path) -> None:
 def _told(path: Path) -> Any:
     try:
         yield
-    except (SqliteError, OSError, schema.NewerSchemaError) as error:
+    except (SqliteError, OSError, schema.NewerFileError) as error:
         raise TransferError(explain_read(path, error)) from None

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from trackpush_server.journal.listing import Bounds, Walk
 from trackpush_server.journal.model import AuditRow, PushState
 from trackpush_server.journal.queries import load
-from trackpush_server.journal.rows import Found, FoundUpdate, Names, Position
+from trackpush_server.journal.rows import FoundPush, FoundUpdate, Names, Position
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import up_to_of
 from trackpush_server.journal.sqlite.statements import LAST_ID, NAMES, OLDEST_PENDING
@@ -27,7 +27,7 @@ _LAST = (1 << 63) - 1
 class FoundWhole(NamedTuple):
     """A push with its update's payloads."""
 
-    row: Found
+    row: FoundPush
     notification: bytes
     body: bytes
 
@@ -124,7 +124,7 @@ def _first_received(connection: SqliteConnection, moment: int) -> int:
     return low
 
 
-def walk(connection: SqliteConnection, step: Walk) -> list[Found]:
+def walk(connection: SqliteConnection, step: Walk) -> list[FoundPush]:
     """The rows of one walk."""
     where, limit, newer = step.where, step.limit, step.where.newer
     between = (*where.low, *where.high, where.since, where.until)
@@ -150,7 +150,7 @@ def walk(connection: SqliteConnection, step: Walk) -> list[Found]:
 
 def _walk_both(
     connection: SqliteConnection, indexed: str, recent: str, values: tuple[Any, ...], *, newer: bool
-) -> list[Found]:
+) -> list[FoundPush]:
     """Rows of updates that are in ``terms``, and of the updates beyond; the last of ``values`` is the limit."""
     *_, limit = values
     up_to = up_to_of(connection)
@@ -159,8 +159,8 @@ def _walk_both(
     return rows if len(rows) == limit else rows + _rows(connection, second, (*values[:-1], limit - len(rows), up_to))
 
 
-def _rows(connection: SqliteConnection, statement: str, values: tuple[Any, ...]) -> list[Found]:
-    return [Found(*row) for row in connection.execute(statement, values)]
+def _rows(connection: SqliteConnection, statement: str, values: tuple[Any, ...]) -> list[FoundPush]:
+    return [FoundPush(*row) for row in connection.execute(statement, values)]
 
 
 def timeline(connection: SqliteConnection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:
@@ -168,12 +168,12 @@ def timeline(connection: SqliteConnection, shipment: str, after: int, limit: int
     return [FoundUpdate(*row) for row in connection.execute(TIMELINE, (shipment, after, limit))]
 
 
-def pushes_of(connection: SqliteConnection, update_id: int) -> list[Found]:
+def pushes_of(connection: SqliteConnection, update_id: int) -> list[FoundPush]:
     """All pushes of one update."""
-    return [Found(*row) for row in connection.execute(PUSHES_OF, (update_id,))]
+    return [FoundPush(*row) for row in connection.execute(PUSHES_OF, (update_id,))]
 
 
-def latest_attempts(connection: SqliteConnection, push: Found, limit: int) -> list[FoundAttempt]:
+def latest_attempts(connection: SqliteConnection, push: FoundPush, limit: int) -> list[FoundAttempt]:
     """The latest attempts of one push, in order."""
     rows = connection.execute(LATEST_ATTEMPTS, (push.update_id, push.config_id, limit)).fetchall()
     return [FoundAttempt(*row) for row in reversed(rows)]
@@ -206,11 +206,11 @@ def audits(connection: SqliteConnection, before: int | None, limit: int) -> tupl
 
 def by_key(connection: SqliteConnection, key: bytes) -> list[FoundWhole]:
     """All pushes of one update."""
-    width = len(Found._fields)
+    width = len(FoundPush._fields)
     rows: list[tuple[Any, ...]] = connection.execute(BY_KEY, (key,)).fetchall()
-    return [FoundWhole(Found(*row[:width]), row[width], row[width + 1]) for row in rows]
+    return [FoundWhole(FoundPush(*row[:width]), row[width], row[width + 1]) for row in rows]
 
 
-def attempts(connection: SqliteConnection, push: Found) -> list[FoundAttempt]:
+def attempts(connection: SqliteConnection, push: FoundPush) -> list[FoundAttempt]:
     """All attempts of one push, in order."""
     return [FoundAttempt(*row) for row in connection.execute(ATTEMPTS, (push.update_id, push.config_id))]

@@ -18,7 +18,15 @@ import structlog
 from trackpush_server.journal.model import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
-from trackpush_server.journal.sqlite.batch import Append, Call, Entry, Names, Offline, Writing, cleaned
+from trackpush_server.journal.sqlite.batch import (
+    Entry,
+    NameNumbers,
+    Offline,
+    SqliteAppend,
+    WriterCall,
+    Writing,
+    cleaned,
+)
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import VALUE_ERRORS, SqliteConnection, SqliteError, open_writer
 from trackpush_server.journal.sqlite.errors import JournalMigratingError, JournalMovedError, JournalNotOpenError
@@ -49,7 +57,7 @@ class Done:
 
     def __init__(self) -> None:
         self.committed: list[Committed] = []
-        self.appends: list[tuple[Append, int]] = []
+        self.appends: list[tuple[SqliteAppend, int]] = []
         self.calls: list[tuple[asyncio.Future[int], int]] = []
         self.outcomes = 0
         self.rows = 0
@@ -64,7 +72,7 @@ class Listener:
         loop: asyncio.AbstractEventLoop,
         *,
         on_done: Callable[[Done], None],
-        on_refused: Callable[[Sequence[Append | Call | Offline], Exception], None],
+        on_refused: Callable[[Sequence[SqliteAppend | WriterCall | Offline], Exception], None],
         on_state: Callable[[str | None], None],
         on_missing: Callable[[str], None],
     ) -> None:
@@ -78,7 +86,7 @@ class Listener:
         """A commit has reached the disk."""
         self._call(self._on_done, done)
 
-    def refused(self, entries: Sequence[Append | Call | Offline], error: Exception) -> None:
+    def refused(self, entries: Sequence[SqliteAppend | WriterCall | Offline], error: Exception) -> None:
         """These were not stored."""
         if entries:
             self._call(self._on_refused, entries, error)
@@ -113,7 +121,7 @@ class Writer(threading.Thread):
         self._sealer = sealer
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._connection: SqliteConnection | None = None
-        self._names = Names()
+        self._names = NameNumbers()
         self._indexing = Indexing()
         self._next_id = 1
         self._announced: int | None = None
@@ -175,7 +183,7 @@ class Writer(threading.Thread):
             while True:
                 if entry is not None:
                     entries.append(entry)
-                    rows += len(entry.updates) if isinstance(entry, Append) else 1
+                    rows += len(entry.updates) if isinstance(entry, SqliteAppend) else 1
                 if rows >= _MOST_ROWS:
                     break
                 patient = patient and isinstance(entry, Outcome)
@@ -201,7 +209,9 @@ class Writer(threading.Thread):
                 if isinstance(entry, Offline):
                     self._do_offline(entry)
 
-    def _commit(self, appends: Sequence[Append], calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+    def _commit(
+        self, appends: Sequence[SqliteAppend], calls: Sequence[WriterCall], outcomes: Sequence[Outcome]
+    ) -> None:
         connection = self._connection
         if connection is None:
             raise JournalNotOpenError("the journal is not open")
@@ -309,7 +319,7 @@ class Writer(threading.Thread):
         self._fail([entry for entry in entries if not isinstance(entry, Outcome)], error)
         self._open_with_retries()
 
-    def _fail(self, entries: Sequence[Append | Call | Offline], error: BaseException) -> None:
+    def _fail(self, entries: Sequence[SqliteAppend | WriterCall | Offline], error: BaseException) -> None:
         self._rolled_back()
         reason = explain(self._path, error)
         self._set_reason(reason)
@@ -403,7 +413,7 @@ class Writer(threading.Thread):
 
     def _refuse_queued(self) -> None:
         """Requests that slipped into the queue meanwhile are refused; outcomes are kept."""
-        refused: list[Append | Call | Offline] = []
+        refused: list[SqliteAppend | WriterCall | Offline] = []
         with contextlib.suppress(queue.Empty):
             while True:
                 entry = self._queue.get_nowait()
@@ -426,10 +436,10 @@ class Writer(threading.Thread):
             self._connection = None
 
 
-def _sorted(entries: Sequence[Entry]) -> tuple[list[Append], list[Call], list[Outcome]]:
+def _sorted(entries: Sequence[Entry]) -> tuple[list[SqliteAppend], list[WriterCall], list[Outcome]]:
     return (
-        [entry for entry in entries if isinstance(entry, Append)],
-        [entry for entry in entries if isinstance(entry, Call)],
+        [entry for entry in entries if isinstance(entry, SqliteAppend)],
+        [entry for entry in entries if isinstance(entry, WriterCall)],
         [entry for entry in entries if isinstance(entry, Outcome)],
     )
 

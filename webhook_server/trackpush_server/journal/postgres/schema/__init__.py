@@ -68,7 +68,7 @@ class HeldError(NewerSchemaError):
     """The journal was moved away, or a copy into it is not finished: no server may use it."""
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class SchemaChange(msgspec.Struct, frozen=True, kw_only=True):
     """One change of the schema."""
 
     number: int
@@ -78,7 +78,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     script: str
 
 
-def parse(number: int, name: str, script: str) -> Change:
+def parse(number: int, name: str, script: str) -> SchemaChange:
     """A change from its file.
 
     Raises:
@@ -87,10 +87,10 @@ def parse(number: int, name: str, script: str) -> Change:
     needs = _NEEDS.match(script)
     if needs is None:
         raise ValueError(f"{number:04}_{name}.sql: its first line must be -- needs: N")
-    return Change(number=number, name=name, needs=int(needs[1]), script=script)
+    return SchemaChange(number=number, name=name, needs=int(needs[1]), script=script)
 
 
-def _read() -> tuple[Change, ...]:
+def _read() -> tuple[SchemaChange, ...]:
     found = []
     for entry in resources.files(__name__).iterdir():
         match = _NUMBERED.fullmatch(entry.name)
@@ -103,7 +103,7 @@ CHANGES: Final = _read()
 """All that this version knows, in order. Read at the import: a running loop must not wait for files."""
 
 
-async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES, *, held: bool = False) -> None:
+async def migrate(connection: Connection, known: tuple[SchemaChange, ...] = CHANGES, *, held: bool = False) -> None:
     """Bring the database to the newest schema that this version knows, all or nothing; make partitions ahead.
 
     A change never waits long for a lock, as every reader and writer of the table would wait behind it: it gives up and
@@ -130,7 +130,7 @@ async def migrate(connection: Connection, known: tuple[Change, ...] = CHANGES, *
     await connection.execute(f"SELECT trackpush.make_partitions_v1({_PARTITIONS_AHEAD})")
 
 
-async def _apply(connection: Connection, known: tuple[Change, ...]) -> None:
+async def _apply(connection: Connection, known: tuple[SchemaChange, ...]) -> None:
     async with connection.transaction(isolation="read_committed"):
         await connection.execute(
             f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {int(_LOCK_SECONDS * 1000)};"
@@ -150,7 +150,7 @@ async def _refuse_held(connection: Connection) -> None:
     raise HeldError(await connection.fetchval(_WHY_HELD) if says_why else _HELD_BEFORE)
 
 
-async def _missing(connection: Connection, wanted: tuple[Change, ...]) -> tuple[Change, ...]:
+async def _missing(connection: Connection, wanted: tuple[SchemaChange, ...]) -> tuple[SchemaChange, ...]:
     if not await connection.fetchval(_KNOWN):
         return wanted
     rows = await connection.fetch(_APPLIED)

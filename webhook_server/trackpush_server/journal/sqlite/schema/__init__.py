@@ -18,7 +18,7 @@ _IS_LONG = "SELECT 1 FROM updates LIMIT 1 OFFSET 20000"
 TAKES_LONG = "it is being converted for this version of Trackpush, half a minute or more for each million updates"
 
 
-class NewerSchemaError(Exception):
+class NewerFileError(Exception):
     """The file was written by a later version of Trackpush."""
 
 
@@ -59,7 +59,7 @@ def migrate(connection: SqliteConnection) -> None:
     known = changes()
     current = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if current > max(known):
-        raise NewerSchemaError(
+        raise NewerFileError(
             f"its schema is version {current}, this Trackpush knows {max(known)}: run the version that wrote it or a"
             " later one",
         )
