@@ -11,7 +11,7 @@ import msgspec
 from support.deadline import until
 from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.journal.model import NewPush, NewUpdate, Outcome
+from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole, slot_of
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.outbound.port import Transport
@@ -32,6 +32,9 @@ class Seen(msgspec.Struct):
     ends: list[tuple[str, str]] = []
     changes: list[tuple[str, str]] = []
     failures: list[tuple[str, int, str, float | None]] = []
+
+    def committed(self, committed: Sequence[Committed]) -> None:
+        """The rig stored them itself."""
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         """Note it."""

@@ -1,7 +1,9 @@
 """Background tasks that run from the start of a server to its end."""
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 from typing import Any
 
 
@@ -24,6 +26,15 @@ class Background(ABC):
     async def stop(self) -> None:
         """End, wherever it is."""
         await end(self._task)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """It runs until the block ends."""
+        try:
+            self.start()
+            yield
+        finally:
+            await self.stop()
 
     @abstractmethod
     async def _run(self) -> None: ...

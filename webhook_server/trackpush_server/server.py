@@ -1,16 +1,17 @@
-"""Puts the boxes together: starts them in order, and drains them in order.
+"""Builds the server's parts, and enters them on one exit stack, which leaves them in reverse order.
 
-Start: routing table and sockets first, because they can refuse; then the journal, the dispatcher (which continues with
-what is pending), the admin port, and last the public port. End, on SIGTERM or SIGINT: unready, no new connections,
-requests under way are answered, attempts under way end or are cut after the grace, outcomes reach the disk. A second
-signal ends at once, which is as safe as a kill: nothing that was answered with 200 is only in memory.
+A start that fails partway stops what it had started. On SIGTERM or SIGINT the server drains: it is unready, takes no
+new connections, answers requests under way, lets attempts under way end or cuts them after the grace, and writes
+outcomes to the disk. A second signal ends at once, which is as safe as a kill: nothing that was answered with 200 is
+only in memory.
 """
 
 import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import msgspec
 import structlog
@@ -24,7 +25,7 @@ from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import Report, Swap, Watcher
 from trackpush_server.errors import CannotStartError, UnusableDataError
-from trackpush_server.journal.model import Committed, JournalUnavailableError
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -64,6 +65,8 @@ class Server:
         self._options = options
         self._tracing = tracing
         self._draining = False
+        self._parts = contextlib.AsyncExitStack()
+        """What was started, in the order in which it is entered."""
         self._stop = asyncio.Event()
         self._sealer = Sealer(os.urandom)
         self._store = Store(storage, options, self._sealer)
@@ -93,7 +96,7 @@ class Server:
             telemetry=self._telemetry.routing,
             prepare=self._prepare,
         )
-        self._journal.on_commit = self._committed
+        self._journal.on_commit = self._dispatcher.accept
         self._journal.on_elsewhere = self._dispatcher.elsewhere
         self._journal.on_replayed = self._dispatcher.rescan
         self._journal.on_erased = self._dispatcher.forget
@@ -129,70 +132,86 @@ class Server:
             await self.stop()
 
     async def start(self) -> None:
-        """Start everything; when it returns, both ports are served.
+        """Start everything; when it returns, both ports are served. When it fails, what was started is stopped.
 
         Raises:
             CannotStartError: see `run`.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            await self._enter(stack)
+            self._parts = stack.pop_all()
+        _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
+
+    async def stop(self) -> None:
+        """Drain and close: each part is left, the last entered first."""
+        self._draining = True
+        _log.info("draining", grace=self._options.drain_grace, requests=self._receiving.under_way)
+        await self._parts.aclose()
+        _log.info("stopped")
+
+    async def _enter(self, stack: contextlib.AsyncExitStack) -> None:
+        """Enter the parts in the reverse of the order in which they are to stop; then open them, the public port last.
+
+        What can refuse comes first: the configuration and the addresses, before the journal makes its file.
         """
         await asyncio.to_thread(self._store.check)
         loaded = await self._load()
         if loaded.table is None and not loaded.waits:
             raise CannotStartError("\n".join(map(printable, loaded.problems)))
-        await self._admin.open()
-        with contextlib.ExitStack() as stack:
-            public = stack.enter_context(listeners.bind(self._options.listen, purpose="--listen"))
-            admin = stack.enter_context(listeners.bind(self._options.admin_listen, purpose="--admin-listen"))
-            self._admin.check(admin)
-            stack.pop_all()
-        await self._receiving.start(public)
-        await self._journal.start()
-        await self._refuse_unusable_data()
-        await self._watcher.start()
+        stack.push_async_callback(self._telemetry.pending.stop)
+        public = stack.enter_context(listeners.bind(self._options.listen, purpose="--listen"))
+        admin = stack.enter_context(listeners.bind(self._options.admin_listen, purpose="--admin-listen"))
+        await stack.enter_async_context(self._admin.opened())
+        self._admin.check(admin)
+        if self._tracing is not None:
+            stack.push_async_callback(self._tracing.close)
+        stack.push_async_callback(self._transport.close)
+        await stack.enter_async_context(self._opened_journal())
+        stack.push_async_callback(self._let_go)
+        stack.push_async_callback(self._dispatcher.stop, self._options.drain_grace)
+        for jobs in (self._retries.jobs, self._reseals.jobs, self._erasures.jobs, self._replays.jobs):
+            stack.push_async_callback(jobs.close)
+        await stack.enter_async_context(self._retainer.running())
+        await stack.enter_async_context(self._telemetry.sampler.running())
+        await stack.enter_async_context(self._ready_to_receive(public))
+        await stack.enter_async_context(self._watcher.watching())
         await self._dispatcher.start()
         await self._ownership.start()
-        self._retainer.start()
-        self._telemetry.sampler.start()
         self.admin_address = await self._admin.start(admin)
         await self._receiving.open()
         self.address = listeners.name(public.getsockname())
-        _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
 
-    async def _refuse_unusable_data(self) -> None:
-        """A database that is down may come up; a folder that can't be used is somebody's mistake.
+    @contextlib.asynccontextmanager
+    async def _opened_journal(self) -> AsyncIterator[None]:
+        """The journal writes what is queued and closes at the end.
 
         Raises:
-            UnusableDataError: the folder, unless the options say to wait.
+            UnusableDataError: the folder can't be used, and the options don't say to wait.
         """
+        try:
+            await self._journal.start()
+            self._refuse_unusable_data()
+            yield
+        finally:
+            await self._journal.close()
+
+    def _refuse_unusable_data(self) -> None:
+        """A database that is down may come up; a folder that can't be used is a mistake in its configuration."""
         reason = self._journal.unavailable
         if reason is None or self._options.wait or not isinstance(self._journal, SqliteJournal):
             return
-        await self._receiving.stop()
-        await self._journal.close()
         raise UnusableDataError(
             f"--data {self._options.data}: {reason.rpartition('; updates are refused')[0] or reason}"
         )
 
-    async def stop(self) -> None:
-        """Drain and close."""
-        self._draining = True
-        _log.info("draining", grace=self._options.drain_grace, requests=self._receiving.under_way)
-        await self._watcher.stop()
-        await self._receiving.stop()
-        await self._telemetry.sampler.stop()
-        await self._retainer.stop()
-        await self._replays.jobs.close()
-        await self._erasures.jobs.close()
-        await self._reseals.jobs.close()
-        await self._retries.jobs.close()
-        await self._dispatcher.stop(self._options.drain_grace)
-        await self._let_go()
-        await self._journal.close()
-        await self._transport.close()
-        if self._tracing is not None:
-            await self._tracing.close()
-        await self._admin.stop()
-        await self._telemetry.pending.stop()
-        _log.info("stopped")
+    @contextlib.asynccontextmanager
+    async def _ready_to_receive(self, bound: socket.socket) -> AsyncIterator[None]:
+        """Requests under way are answered at the end."""
+        try:
+            await self._receiving.start(bound)
+            yield
+        finally:
+            await self._receiving.stop()
 
     def health(self) -> Health:
         """For /livez and /readyz."""
@@ -261,10 +280,6 @@ class Server:
         if not isinstance(found, Report):
             return found
         return msgspec.structs.replace(found, problems=(*found.problems, *self._store.problems))
-
-    def _committed(self, committed: Sequence[Committed]) -> None:
-        self._dispatcher.accept(committed)
-        self._telemetry.committed(committed)
 
     def _lost_commits(self, lost: LostCommits) -> None:
         self._telemetry.journal.lost_commits(lost.updates, lost.outcomes)

@@ -1,8 +1,9 @@
 """The admin port as the server starts and stops it: who may come in, and what is served."""
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from aiohttp import web
 
@@ -74,6 +75,15 @@ class AdminPort:
                 raise CannotStartError("--oidc-issuer: add --console-url, where browsers reach the console")
             self._oidc = await open_oidc(given.console.oidc, url=given.console.url)
             self._access.oidc = True
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """As `open`; it stops when the block ends, if it was started."""
+        try:
+            await self.open()
+            yield
+        finally:
+            await self.stop()
 
     def check(self, bound: socket.socket) -> None:
         """Whether it may be served there.

@@ -5,8 +5,9 @@ taken when two looks in a row saw the same, so that the empty moment of a file t
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from typing import NamedTuple
 
 import msgspec
@@ -109,6 +110,15 @@ class Watcher:
     async def stop(self) -> None:
         """Stop watching."""
         await end(self._task)
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Started; it stops when the block ends."""
+        try:
+            await self.start()
+            yield
+        finally:
+            await self.stop()
 
     @property
     def table(self) -> RoutingTable | None:

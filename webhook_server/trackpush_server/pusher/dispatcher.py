@@ -113,13 +113,14 @@ class Dispatcher:
     def accept(self, committed: Sequence[Committed]) -> None:
         """New updates are on disk: the journal's ``on_commit``."""
         channels = self._channels
-        for one in committed:
-            for push in one.update.pushes:
-                if push.push_config in one.dropped:
-                    age = self._hub.wall() - one.update.received_at / 1000
+        for new in committed:
+            for push in new.update.pushes:
+                if push.push_config in new.dropped:
+                    age = self._hub.wall() - new.update.received_at / 1000
                     self._hub.observer.ended(push.push_config, PushState.DROPPED.name.lower(), age)
                 elif (channel := channels.get(push.push_config)) is not None:
-                    channel.offer(one)
+                    channel.offer(new)
+        self._hub.observer.committed(committed)
 
     def gain(self, slots: frozenset[int]) -> None:
         """These slots are held from now on: their channels begin with what is on disk."""

@@ -1,14 +1,19 @@
 """What the pusher tells the outside: one Protocol, so that metrics and logs stay out of its decisions."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from trackpush_server.journal.model import Outcome
+from trackpush_server.journal.model import Committed, Outcome
 
 
 class PushObserver(Protocol):
     """Called on the event loop; must be cheap and never raise."""
+
+    def committed(self, committed: Sequence[Committed]) -> None:
+        """New updates are on disk."""
+        ...
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         """One attempt ended. ``result`` is a status class (``2xx``…) or a Failure's value; see `NewUpdate.trace`."""

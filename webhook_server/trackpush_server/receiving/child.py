@@ -56,7 +56,7 @@ class WorkerHandle:
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), bound.fileno()),
                 )
-            except OSError:
+            except BaseException:  # a cancelled start, too
                 ours.close()
                 raise
         ours.setblocking(False)

@@ -114,4 +114,7 @@ class InProcess:
 
     async def stop(self) -> None:
         """Drain."""
+        self.accepting = False
         await self.reception.stop()
+        if self._bound is not None:
+            self._bound.close()

@@ -16,7 +16,6 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from trackpush_server.journal.model import Committed
 from trackpush_server.journal.port import Journal
 from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.pusher.observer import ChannelSnapshot
@@ -90,11 +89,6 @@ class Telemetry:
         self.ingest.forget(gone)
         self.push.forget(gone)
         self.windows.retain(names)
-
-    def committed(self, committed: Sequence[Committed]) -> None:
-        """New updates are on disk."""
-        self.windows.received(len(committed))
-        self.tail.committed(committed)
 
     async def scrape(
         self, channels: Sequence[ChannelSnapshot], gauges: Gauges, accept: str, *, elsewhere: Sequence[Samples] = ()

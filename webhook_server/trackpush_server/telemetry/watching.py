@@ -3,7 +3,9 @@
 Implements `trackpush_server.pusher.observer.PushObserver`.
 """
 
-from trackpush_server.journal.model import Outcome
+from collections.abc import Sequence
+
+from trackpush_server.journal.model import Committed, Outcome
 from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.tail import Tail
 from trackpush_server.telemetry.windows import Windows
@@ -18,6 +20,11 @@ class Watching:
         self._push = push
         self._windows = windows
         self._tail = tail
+
+    def committed(self, committed: Sequence[Committed]) -> None:
+        """New updates are on disk."""
+        self._windows.received(len(committed))
+        self._tail.committed(committed)
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         """One attempt ended."""
