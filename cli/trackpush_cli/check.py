@@ -15,12 +15,12 @@ from trackpush_cli.output import counted, say, say_json
 
 @click.command("check")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
+@click.option("--server", help="NAMESPACE/NAME of the WebhookServer, if DIR contains several.")
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
 def command(*, directory: Path, server: str | None, output: str) -> None:
-    """Say everything that is wrong with the resources in DIR, with file and line, and what they would serve.
+    """Check the resources in DIR: list all errors with file and line, and what the server would serve.
 
-    Exit code 1 when there are errors; warnings don't count.
+    Exit code 1 if there are errors; warnings don't count.
     """
     compiled = compile_all(directory, server=server)
     errors = sum(problem.severity is Severity.ERROR for problem in compiled.problems)

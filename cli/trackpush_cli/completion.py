@@ -16,10 +16,10 @@ _NO_FILES: Final = 4
 _FILES: Final = 0
 
 
-@click.command("completion", epilog="For kubectl: put `kubectl_complete-trackpush` on the PATH; pip has done it.")
+@click.command("completion", epilog="For kubectl: `kubectl_complete-trackpush` must be on the PATH; pip puts it there.")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def command(*, shell: str) -> None:
-    """Write the completion script of a shell: `source <(trackpush completion bash)`."""
+    """Print a shell's completion script: `source <(trackpush completion bash)`."""
     kind = get_completion_class(shell)
     assert kind is not None
     _write(kind(_group(), {}, "trackpush", _VARIABLE).source())

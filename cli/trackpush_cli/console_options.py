@@ -63,15 +63,26 @@ def _option(name: str, **settings: Any) -> Callable[..., Any]:
 
 
 _OPTIONS = (
-    _option("--console-url", help="Where browsers reach the admin port, such as https://trackpush.example.com."),
+    _option("--console-url", help="URL of the admin port in browsers, such as https://trackpush.example.com."),
     _option("--oidc-issuer", help="Log in to the console at this OpenID provider."),
-    _option("--oidc-client-id", help="Our client there; its redirect URI is CONSOLE-URL/console/oidc/callback."),
-    _option("--oidc-client-secret-file", type=_FILE, help="The client's secret; without it PKCE alone protects."),
-    _option("--oidc-scope", multiple=True, default=("profile",), help="Asked for besides openid."),
-    _option("--oidc-claim", default="groups", show_default=True, help="The claim that tells the groups."),
-    _option("--oidc-view", multiple=True, metavar="GROUP", help="People of this group may look."),
-    _option("--oidc-operate", multiple=True, metavar="GROUP", help="May also act, and see personal data."),
-    _option("--oidc-ca-file", type=_FILE, help="Roots for the provider's certificate, PEM."),
+    _option(
+        "--oidc-client-id", help="Trackpush's client id there; its redirect URI is CONSOLE-URL/console/oidc/callback."
+    ),
+    _option(
+        "--oidc-client-secret-file",
+        type=_FILE,
+        help="File with the client secret; without it the log-in relies on PKCE alone.",
+    ),
+    _option("--oidc-scope", multiple=True, default=("profile",), help="Scope to request in addition to openid."),
+    _option("--oidc-claim", default="groups", show_default=True, help="Claim that contains the user's groups."),
+    _option("--oidc-view", multiple=True, metavar="GROUP", help="Members of this group may view."),
+    _option(
+        "--oidc-operate",
+        multiple=True,
+        metavar="GROUP",
+        help="Members of this group may also act, and see personal data.",
+    ),
+    _option("--oidc-ca-file", type=_FILE, help="CA certificates for the provider, PEM."),
 )
 
 

@@ -15,12 +15,16 @@ from trackpush_cli.server_options import ServerChoice, server_options
 _PATH = "/api/v1/erasures"
 
 
-@click.command("erase", epilog="Exit code: 0, also when nothing was found; 1 when the server refused; 2 no server.")
-@click.option("--awb", help="Of this shipment, also as the forward AWB of a return.")
-@click.option("--client", help="Of this namespace: everything, or with --awb that shipment alone.")
-@click.option("--reason", default="", help="For the record, at most 256 characters. No personal data: it stays.")
-@click.option("--yes", is_flag=True, help="Don't ask before a whole client is erased.")
-@click.option("--list", "list_only", is_flag=True, help="Show what was erased before, and end.")
+@click.command(
+    "erase", epilog="Exit code: 0, also if nothing was found; 1 if the server refused; 2 if there is no server."
+)
+@click.option("--awb", help="Only this shipment, and returns whose forward AWB it is.")
+@click.option("--client", help="This client (its namespace): everything, or with --awb one shipment.")
+@click.option(
+    "--reason", default="", help="Reason for the record, at most 256 characters. It is kept: no personal data."
+)
+@click.option("--yes", is_flag=True, help="Erase a whole client without asking.")
+@click.option("--list", "list_only", is_flag=True, help="List earlier erasures and exit.")
 @server_options
 @output_option
 def command(
@@ -33,9 +37,9 @@ def command(
     server: ServerChoice,
     output: str,
 ) -> None:
-    """Erase bodies, names and numbers of a shipment or a client from the journal. It can't be undone.
+    """Erase a shipment's or client's bodies, names and phone numbers from the journal. This cannot be undone.
 
-    Pushes that are pending are dropped. That it was done stays on record.
+    Pending pushes are dropped. A record of the erasure stays.
     """
     if list_only:
         _list(server.open(), output)

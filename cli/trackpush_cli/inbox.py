@@ -21,18 +21,22 @@ _RETRIES = "/api/v1/inbox/retries"
 
 @click.group("inbox")
 def command() -> None:
-    """Look at bodies that were not recognised, and parse them again.
+    """Show unrecognised bodies, and parse them again.
 
-    They came with a known key, but nothing in them names a shipment.
+    They arrived with a known key, but contain no shipment.
     """
 
 
-@command.command("list", epilog="Newest first. Exit code: 0, also when there are none; 2 no server or no journal.")
+@command.command(
+    "list", epilog="Newest first. Exit code: 0, also if there are none; 2 if there is no server or no journal."
+)
 @data_option
-@click.option("--account", help="Of this AggregatorWebhook: NAMESPACE/NAME.")
-@click.option("--client", help="Of this namespace.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
-@click.option("--before", type=click.IntRange(min=1), help="Continue where the last page ended.")
+@click.option("--account", help="Only this AggregatorWebhook: NAMESPACE/NAME.")
+@click.option("--client", help="Only this client: its namespace.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Maximum number of results."
+)
+@click.option("--before", type=click.IntRange(min=1), help="Continue after the last page: its last id.")
 @server_options
 @output_option
 def list_command(
@@ -64,13 +68,13 @@ def list_command(
         say(f"there are more: add --before {page.older}", err=True)
 
 
-@command.command("show", epilog="Exit code: 0, 1 when it is not in the inbox, 2 when there is no server or no journal.")
+@command.command("show", epilog="Exit code: 0; 1 if it is not in the inbox; 2 if there is no server or no journal.")
 @click.argument("inbox_id", metavar="ID")
 @data_option
 @click.option(
     "--body",
     is_flag=True,
-    help="Write the body itself: byte for byte, or on a terminal with escapes. It may hold personal data.",
+    help="Write the body itself: byte for byte, or on a terminal with escapes. It may contain personal data.",
 )
 @key_file_option
 @server_options
@@ -78,7 +82,7 @@ def list_command(
 def show_command(
     *, inbox_id: str, data: Path | None, server: ServerChoice, body: bool, key_files: tuple[Path, ...], output: str
 ) -> None:
-    """Show one unrecognised body: where it came from and when."""
+    """Show one unrecognised body: its source and time."""
     key = _key(inbox_id)
     with reading(data, server, key_files) as (reader, place):
         entry = reader.show_unrecognised(key)
@@ -98,12 +102,12 @@ def show_command(
 
 @command.command(
     "retry",
-    epilog="Exit code: 0 when every body was recognised; 1 when some were not, or the server refused; 2 no server.",
+    epilog="Exit code: 0 if every body was recognised; 1 if not, or if the server refused; 2 if there is no server.",
 )
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--account", help="All of this AggregatorWebhook: NAMESPACE/NAME.")
-@click.option("--client", help="All of this namespace.")
-@click.option("--all", "everything", is_flag=True, help="All that are kept.")
+@click.option("--account", help="All bodies of this AggregatorWebhook: NAMESPACE/NAME.")
+@click.option("--client", help="All bodies of this client: its namespace.")
+@click.option("--all", "everything", is_flag=True, help="All stored bodies.")
 @server_options
 @output_option
 def retry_command(
@@ -115,9 +119,9 @@ def retry_command(
     server: ServerChoice,
     output: str,
 ) -> int:
-    """Parse bodies again, with the rules of the running server and its configuration of now.
+    """Parse bodies again, with the rules and the configuration of the running server.
 
-    What is recognised is stored and pushed as if it came now, and leaves the inbox.
+    A recognised body is stored and pushed as if it had just arrived, and is removed from the inbox.
     """
     if sum([bool(ids), account is not None or client is not None, everything]) != 1:
         raise click.UsageError("name what to retry: one or more IDs, --account or --client, or --all")

@@ -25,20 +25,31 @@ def command() -> None:
 
 @command.command("copy")
 @click.option(
-    "--from", "from_folder", type=click.Path(path_type=Path), metavar="DIR", help="A SQLite journal's folder."
+    "--from",
+    "from_folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the SQLite journal to copy.",
 )
-@click.option("--from-dsn-file", type=click.Path(path_type=Path), metavar="FILE", help="Holds a database's URL.")
+@click.option(
+    "--from-dsn-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with the URL of the database to copy.",
+)
 @click.option("--to", "to_folder", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the new journal.")
-@click.option("--to-dsn-file", type=click.Path(path_type=Path), metavar="FILE", help="Holds an empty database's URL.")
+@click.option(
+    "--to-dsn-file", type=click.Path(path_type=Path), metavar="FILE", help="File with the URL of an empty database."
+)
 def copy(
     *, from_folder: Path | None, from_dsn_file: Path | None, to_folder: Path | None, to_dsn_file: Path | None
 ) -> None:
     """Move a journal: --from DIR or --from-dsn-file FILE, --to DIR or --to-dsn-file FILE.
 
-    Everything goes with it: updates, pushes with their state, tries and due times, attempts, what repeats are
-    recognised by, erasures. Order and push ids stay. No server may run on either; it refuses if one does. All of it
-    is compared in the end, and only then is the old journal put out of use and the new one let go. If it is cut
-    short, run it again with the same two places: it continues.
+    It copies everything: updates, pushes with their state, tries and due times, attempts, the ids that detect
+    duplicates, erasures. Order and push ids stay. No server may use either journal; the command refuses if one does.
+    It compares both at the end, then disables the old journal and enables the new one. After an interruption, run
+    it again with the same two places: it continues.
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
 

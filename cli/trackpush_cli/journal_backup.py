@@ -18,7 +18,7 @@ _data = click.option(
     type=click.Path(path_type=Path),
     default=_IN_A_POD,
     show_default=True,
-    help="Folder of the journal, as given to `serve`. The default is that of a server's pod.",
+    help="Folder of the journal, as given to `serve`. Default: the folder in a server's pod.",
 )
 
 
@@ -49,13 +49,15 @@ def backup(*, data: Path, target: str) -> None:
 @click.command("restore")
 @_data
 @click.option("--from", "source", required=True, metavar="FILE", help="A backup, or - for standard input.")
-@click.option("--replace", is_flag=True, help="Put it in the place of the journal that the folder holds.")
-@click.option("--sha256", metavar="HEX", help="What `journal backup` said; a backup with another one is refused.")
+@click.option("--replace", is_flag=True, help="Replace the journal in the folder.")
+@click.option(
+    "--sha256", metavar="HEX", help="SHA-256 that `journal backup` printed; a backup with another one is refused."
+)
 @click.option(
     "--data-volume",
     is_flag=True,
     envvar="TRACKPUSH_DATA_VOLUME",
-    help="The folder is the root of a volume that this pod alone mounts: accept it although others may write to it.",
+    help="--data is the root of a volume that only this pod mounts: accept that others may write to it.",
 )
 def restore(*, data: Path, source: str, replace: bool, sha256: str | None, data_volume: bool) -> None:
     """Put a backup into a folder that no server uses.

@@ -15,7 +15,7 @@ key_file_option = click.option(
     "key_files",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Holds keys of spec.encryption, one a line: opens bodies that are encrypted (may be repeated).",
+    help="File with keys of spec.encryption, one per line, to decrypt bodies (may be repeated).",
 )
 
 

@@ -26,25 +26,25 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "serve": Entry("trackpush_cli.serve", "Receive, store and push tracking updates, from a folder of resources."),
-    "operator": Entry("trackpush_cli.operator", "Keep the servers of a Kubernetes cluster running and programmed."),
-    "check": Entry("trackpush_cli.check", "Say everything that is wrong with a folder of resources."),
-    "status": Entry("trackpush_cli.status.command", "Say what is wrong now, in one screen."),
+    "serve": Entry("trackpush_cli.serve", "Receive, store and push tracking updates."),
+    "operator": Entry("trackpush_cli.operator", "Run the Kubernetes operator."),
+    "check": Entry("trackpush_cli.check", "Check a folder of resources; list all errors."),
+    "status": Entry("trackpush_cli.status.command", "List current problems on one screen."),
     "doctor": Entry(
         "trackpush_cli.doctor.command", "Check everything between an aggregator and a client, from outside in."
     ),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
-    "pushes": Entry("trackpush_cli.pushes", "Look at pushes and their attempts."),
-    "inbox": Entry("trackpush_cli.inbox", "Look at bodies that were not recognised, and parse them again."),
-    "shipment": Entry("trackpush_cli.shipment", "Show the story of one shipment: updates, pushes, answers."),
-    "replay": Entry("trackpush_cli.replay", "Send pushes that have ended once more."),
-    "erase": Entry("trackpush_cli.erase", "Erase what is stored about a shipment or a client."),
+    "pushes": Entry("trackpush_cli.pushes", "Show pushes and their attempts."),
+    "inbox": Entry("trackpush_cli.inbox", "Show unrecognised bodies, and parse them again."),
+    "shipment": Entry("trackpush_cli.shipment", "Show one shipment: updates, pushes, answers."),
+    "replay": Entry("trackpush_cli.replay", "Send ended pushes again."),
+    "erase": Entry("trackpush_cli.erase", "Erase the stored data of a shipment or a client."),
     "reseal": Entry("trackpush_cli.reseal", "Encrypt stored bodies with the first key."),
     "journal": Entry("trackpush_cli.journal", "Move a journal between SQLite and PostgreSQL."),
-    "demo": Entry("trackpush_cli.demo.command", "Show it all at work: three clients, all aggregators, a live table."),
-    "completion": Entry("trackpush_cli.completion", "Write the completion script of a shell."),
+    "demo": Entry("trackpush_cli.demo.command", "Run a demo: three clients, all aggregators, a live table."),
+    "completion": Entry("trackpush_cli.completion", "Print a shell's completion script."),
     "crds": Entry("trackpush_cli.crds", "Write the CustomResourceDefinitions."),
-    "schema": Entry("trackpush_cli.schema", "Write the JSON Schema of what clients receive."),
+    "schema": Entry("trackpush_cli.schema", "Write the JSON Schemas of notifications and the admin API."),
 }
 
 
@@ -107,7 +107,14 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 @click.group(cls=LazyGroup, context_settings=_CONTEXT)
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show it.")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """Receives shipment tracking updates and pushes each to the client that it belongs to."""
 

@@ -34,21 +34,23 @@ class Label(click.ParamType[tuple[str, str]]):
 @click.option(
     "--image-pull-policy",
     type=click.Choice(("Always", "IfNotPresent", "Never")),
-    help="Of the servers. Default: as Kubernetes decides by the tag.",
+    help="Pull policy of the servers' image. Default: Kubernetes' default for the tag.",
 )
 @click.option(
     "--image-pull-secret",
     "image_pull_secrets",
     multiple=True,
-    help="Secret for the servers' registry, in each WebhookServer's namespace; may be repeated.",
+    help="Pull Secret for the servers' image, in each WebhookServer's namespace; may be repeated.",
 )
-@click.option("--namespace", "namespaces", multiple=True, help="Watch this one only; may be repeated. Default: all.")
+@click.option(
+    "--namespace", "namespaces", multiple=True, help="Watch only this namespace; may be repeated. Default: all."
+)
 @click.option(
     "--operator-namespace",
     default="trackpush",
     show_default=True,
     envvar="POD_NAMESPACE",
-    help="Where the operator itself runs.",
+    help="Namespace of the operator.",
 )
 @click.option(
     "--shared-namespace",
@@ -60,15 +62,17 @@ class Label(click.ParamType[tuple[str, str]]):
 @click.option(
     "--operator-label", "labels", type=Label(), multiple=True, help="Label of the operator's own pods; may be repeated."
 )
-@click.option("--lease-namespace", help="Of the Lease that one active operator holds. Default: --operator-namespace.")
-@click.option("--lease-name", default="trackpush-operator", show_default=True, help="Name of the Lease.")
-@click.option("--identity", envvar="POD_NAME", help="Holder of the Lease; unique, such as the pod's name.")
+@click.option("--lease-namespace", help="Namespace of the leader election Lease. Default: --operator-namespace.")
+@click.option(
+    "--lease-name", default="trackpush-operator", show_default=True, help="Name of the leader election Lease."
+)
+@click.option("--identity", envvar="POD_NAME", help="Identity in the leader election; unique, such as the pod's name.")
 @click.option(
     "--health-listen",
     type=Address(),
     default="0.0.0.0:8082",
     show_default=True,
-    help="/livez, /readyz and /metrics.",
+    help="Address of /livez, /readyz and /metrics.",
 )
 @click.option(
     "--default-server", type=click.Path(path_type=Path), help="JSON file of a WebhookServer to apply at the start."
@@ -76,7 +80,7 @@ class Label(click.ParamType[tuple[str, str]]):
 @click.option(
     "--drop-unwatched",
     is_flag=True,
-    help="With --namespace: stop serving the clients of other namespaces. Without it they are served as before.",
+    help="With --namespace: stop serving clients in other namespaces. Default: keep serving them.",
 )
 @click.option(
     "--allow-any-annotation",
@@ -88,12 +92,12 @@ class Label(click.ParamType[tuple[str, str]]):
     "--allow-any-pod-template",
     "any_pod_template",
     is_flag=True,
-    help="Accept every field of spec.podTemplate: whoever may write a WebhookServer is then root on a node.",
+    help="Accept every field of spec.podTemplate: anyone who can write a WebhookServer is then root on a node.",
 )
 @click.option(
     "--no-fixed-user",
     is_flag=True,
-    help="Name no user in the servers' pods: the platform assigns one, as OpenShift does.",
+    help="Set no user in the servers' pods: the platform assigns one, for example OpenShift.",
 )
 @click.option(
     "--monitor-label",
@@ -107,25 +111,29 @@ class Label(click.ParamType[tuple[str, str]]):
     type=Duration(),
     default="10m",
     show_default=True,
-    help="List everything so often, in case a watch missed something.",
+    help="Interval of full lists, in case a watch missed something.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
     default=8,
     show_default=True,
-    help="Requests to the API server under way at once, for each queue.",
+    help="Concurrent requests to the API server, for each queue.",
 )
-@click.option("--kubeconfig", type=click.Path(path_type=Path), envvar="KUBECONFIG", help="Outside of a cluster.")
-@click.option("--context", help="Of the kubeconfig.")
+@click.option("--kubeconfig", type=click.Path(path_type=Path), envvar="KUBECONFIG", help="For use outside a cluster.")
+@click.option("--context", help="Context in the kubeconfig.")
 @click.option(
     "--log-level",
     type=click.Choice(LOG_LEVELS),
     default="info",
     show_default=True,
-    help="Write lines of this level and above.",
+    help="Lowest level of log lines to write.",
 )
-@click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
+@click.option(
+    "--log-format",
+    type=click.Choice(("console", "json")),
+    help="Log format. Default: console in a terminal, else json.",
+)
 def command(
     *,
     image: str,
@@ -152,7 +160,7 @@ def command(
     log_level: Literal["debug", "info", "warning", "error"],
     log_format: Literal["console", "json"] | None,
 ) -> None:
-    """Keep the servers of a cluster running and programmed, as its resources say.
+    """Run the operator: create the servers of a cluster and configure them from its resources.
 
     SIGTERM or Ctrl-C stops it and releases the Lease. Servers keep running without it.
     """

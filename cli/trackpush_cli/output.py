@@ -19,7 +19,7 @@ FORMATS = ("table", "json", "yaml")
 _PIPED_WIDTH = 10_000
 
 output_option = click.option(
-    "-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Form of the result."
+    "-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Output format."
 )
 
 

@@ -24,7 +24,7 @@ STATES = ("pending", "delivered", "dead", "dropped")
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Folder of a SQLite journal on this machine, as given to `serve`; no server is asked then.",
+    help="Read this SQLite journal on this machine, the folder given to `serve`, instead of a server.",
 )
 
 
@@ -73,21 +73,21 @@ def _milliseconds(moment: datetime | None) -> int | None:
 
 @click.group("pushes")
 def command() -> None:
-    """Look at pushes and their attempts: state, every try, when the next one is due."""
+    """Show pushes and their attempts: state, every try, time of the next one."""
 
 
 @command.command(
-    "list", epilog="Newest first. Exit code: 0, also when there are none; 2 when there is no server or no journal."
+    "list", epilog="Newest first. Exit code: 0, also if there are none; 2 if there is no server or no journal."
 )
 @data_option
-@click.option("--awb", help="Of this shipment, also as the forward AWB of a return.")
-@click.option("--client", help="Of this namespace.")
+@click.option("--awb", help="Only this shipment, and returns whose forward AWB it is.")
+@click.option("--client", help="Only this client: its namespace.")
 @click.option("--push-config", help="NAMESPACE/NAME of the destination.")
-@click.option("--state", type=click.Choice(STATES), help="Only those.")
+@click.option("--state", type=click.Choice(STATES), help="Only pushes in this state.")
 @click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
-@click.option("--cursor", help="Continue after the last page: its cursor.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Maximum number of results.")
+@click.option("--cursor", help="Continue after the last page: the cursor that it printed.")
 @server_options
 @output_option
 def list_command(
@@ -130,10 +130,10 @@ def list_command(
         print_data(view.page_data(page.rows, page.older), output)
 
 
-@command.command("show", epilog="Exit code: 0, 1 when there is no such push, 2 when there is no server or no journal.")
+@command.command("show", epilog="Exit code: 0; 1 if there is no such push; 2 if there is no server or no journal.")
 @click.argument("push_id", metavar="ID")
 @data_option
-@click.option("--body", is_flag=True, help="Also the bodies. They hold personal data: names, phone numbers.")
+@click.option("--body", is_flag=True, help="Show the bodies, too. They contain personal data: names, phone numbers.")
 @key_file_option
 @server_options
 @output_option
@@ -146,7 +146,7 @@ def show_command(
     key_files: tuple[Path, ...],
     output: str,
 ) -> None:
-    """Show one push: its shipment and every try. ID is what `list` shows, or the webhook-id that the client got."""
+    """Show one push: its shipment and every try. ID is the id from `list`, or the client's webhook-id."""
     from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
     from trackpush_server.ids import parse_push_id  # noqa: PLC0415  same
 

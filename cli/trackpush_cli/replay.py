@@ -18,16 +18,18 @@ _COUNTED_TO = 1000
 STATES = ("dead", "delivered", "dropped", "filtered")
 
 
-@click.command("replay", epilog="Exit code: 0, also when nothing was found; 1 when the server refused; 2 no server.")
-@click.option("--id", "ids", multiple=True, metavar="ID", help="This push (may be repeated).")
-@click.option("--awb", help="Pushes of this shipment, also as the forward AWB of a return.")
-@click.option("--client", help="Of this namespace.")
+@click.command(
+    "replay", epilog="Exit code: 0, also if nothing was found; 1 if the server refused; 2 if there is no server."
+)
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Id of a push (may be repeated).")
+@click.option("--awb", help="Pushes of this shipment, and of returns whose forward AWB it is.")
+@click.option("--client", help="Only this client: its namespace.")
 @click.option("--push-config", help="NAMESPACE/NAME of the destination.")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), default=("dead",), show_default=True,
-              help="Only those (may be repeated).")  # fmt: skip
+              help="Only pushes in this state (may be repeated).")  # fmt: skip
 @click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
-@click.option("--dry-run", is_flag=True, help="Count, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Count the pushes; send nothing.")
 @click.option("--yes", is_flag=True, help="Send delivered pushes again without asking.")
 @server_options
 @output_option
@@ -45,10 +47,10 @@ def command(
     server: ServerChoice,
     output: str,
 ) -> int:
-    """Send pushes that have ended once more: dead ones, unless --state says otherwise.
+    """Send ended pushes again: dead ones, unless --state names others.
 
-    They keep their webhook-id, so a client that dedupes by it books nothing twice.
-    --state filtered pushes stored updates that a PushConfig's filter left out and lets through now.
+    They keep their webhook-id, so that a client that deduplicates by it processes nothing twice.
+    --state filtered pushes stored updates that a PushConfig's filter dropped and accepts now.
     With --state delivered, the command shows the count and asks before it sends.
     """
     if not (ids or awb or client or push_config):

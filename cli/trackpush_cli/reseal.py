@@ -14,14 +14,14 @@ _PATH = "/api/v1/reseals"
 
 @click.command(
     "reseal",
-    epilog="Exit code: 0 when all is stored as it should be; 1 when a key is missing or it failed; 2 no server.",
+    epilog="Exit code: 0 if all bodies are encrypted as configured; 1 if a key is missing or it failed; 2 no server.",
 )
 @server_options
 @output_option
 def command(*, server: ServerChoice, output: str) -> int:
-    """Encrypt bodies that are stored in clear or under an old key, as spec.encryption of the WebhookServer says now.
+    """Encrypt bodies that are stored in clear or under an old key, as the WebhookServer's spec.encryption says.
 
-    It works in small steps while the server serves, and may be run again at any time.
+    It works in small steps while the server runs, and can be run again at any time.
     """
     port = server.open()
     job = port.ask("POST", _PATH, {})

@@ -127,25 +127,31 @@ class _AggregatorName(click.ParamType[Aggregator]):
         return found
 
 
-@click.command("send", epilog="Exit code: 0 when every answer was 200, 1 when one was not, 2 when nothing answered.")
-@click.option("--url", help="Server, or whole webhook URL. Scheme and host alone get the aggregator's usual path.")
-@click.option("--aggregator", type=_AggregatorName(), help="Whose format and path to use.")
-@click.option("--status", default="DELIVERED", show_default=True, help="Canonical status; --list shows which.")
+@click.command("send", epilog="Exit code: 0 if every answer was 200; 1 if one was not; 2 if there was no answer.")
+@click.option(
+    "--url", help="URL of the server or of the webhook. If it has no path, the aggregator's usual path is added."
+)
+@click.option("--aggregator", type=_AggregatorName(), help="Aggregator whose format and path to use.")
+@click.option("--status", default="DELIVERED", show_default=True, help="Canonical status; --list shows all.")
 @click.option("--key", envvar="TRACKPUSH_KEY", help="The client's key. [env: TRACKPUSH_KEY]")
-@click.option("--key-file", type=click.Path(path_type=Path), help="File that holds the key.")
-@click.option("--key-in", type=click.Choice([place.value for place in KeyPlace]), help="Default: as the aggregator.")
+@click.option("--key-file", type=click.Path(path_type=Path), help="File with the key.")
+@click.option(
+    "--key-in",
+    type=click.Choice([place.value for place in KeyPlace]),
+    help="Place of the key. Default: the aggregator's.",
+)
 @click.option("--awb", help="Waybill number. Default: invented.")
 @click.option("--order", help="The client's order number. Default: invented.")
-@click.option("--time", type=Moment(), help="When it happened: 2h (ago) or ISO 8601. Default: now.")
+@click.option("--time", type=Moment(), help="Time of the event: 2h (ago) or ISO 8601. Default: now.")
 @click.option(
     "--count",
     type=click.IntRange(1, 100_000),
     default=1,
-    help="How many: other shipments, or with --awb later updates.",
+    help="Number of updates: of different shipments, or with --awb of one.",
 )
 @click.option("--file", help="Post this file's body instead ('-': standard input).")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Seconds.")
-@click.option("--list", "list_only", is_flag=True, help="List what can be composed and end.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Timeout in seconds.")
+@click.option("--list", "list_only", is_flag=True, help="List the statuses that can be sent and exit.")
 def command(
     *,
     url: str | None,
@@ -162,11 +168,11 @@ def command(
     timeout: float,
     list_only: bool,
 ) -> None:
-    r"""Post tracking updates as an aggregator would, and explain the answer.
+    """Post tracking updates as an aggregator would, and explain the answer.
 
     \b
     trackpush send --url http://127.0.0.1:8080 --aggregator clickpost --status DELIVERED --key k-1
-    """
+    """  # noqa: D301 - click reads the control character
     if list_only:
         _list(aggregator)
         return

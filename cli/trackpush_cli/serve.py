@@ -36,61 +36,77 @@ class Address(click.ParamType[tuple[str, int]]):
     "--shards",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Instead of DIR: the routing table as the operator writes it (settings.json, 00.json … 62.json).",
+    help="Instead of DIR: folder of the operator's routing table (settings.json, 00.json … 62.json).",
 )
-@click.option("--listen", type=Address(), default="127.0.0.1:8080", show_default=True, help="Where aggregators post.")
-@click.option("--admin-listen", type=Address(), default="127.0.0.1:8081", show_default=True, help="Private admin port.")
+@click.option("--listen", type=Address(), default="127.0.0.1:8080", show_default=True, help="Address for aggregators.")
+@click.option(
+    "--admin-listen",
+    type=Address(),
+    default="127.0.0.1:8081",
+    show_default=True,
+    help="Address of the admin port; keep it private.",
+)
 @click.option(
     "--admin-token-file",
     type=click.Path(path_type=Path),
-    help="Holds the token that the admin port asks for (not for /livez, /readyz, /metrics). Without it: loopback only.",
+    help="File with the admin port's token (not for /livez, /readyz, /metrics). Without it: loopback only.",
 )
 @click.option(
     "--admin-view-token-file",
     envvar="TRACKPUSH_ADMIN_VIEW_TOKEN_FILE",
     show_envvar=True,
     type=click.Path(path_type=Path),
-    help="Holds a second token, which may only look: no changes, no personal data.",
+    help="File with a second token that can only view: no changes, no personal data.",
 )
 @console_options
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal; made if missing.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="Folder of the journal; created if missing."
+)
 @click.option(
     "--data-volume",
     is_flag=True,
     envvar="TRACKPUSH_DATA_VOLUME",
     show_envvar=True,
-    help="The folder is the root of a volume that this pod alone mounts: accept it although others may write to it.",
+    help="--data is the root of a volume that only this pod mounts: accept that others may write to it.",
 )
 @click.option(
     "--wait",
     is_flag=True,
     envvar="TRACKPUSH_WAIT",
     show_envvar=True,
-    help="Wait, unready, while --data can't be used or is in use; without it the exit code is 1.",
+    help="If --data can't be used or is in use, wait, unready. Default: exit with 1.",
 )
-@click.option("--server", help="NAMESPACE/NAME, where DIR holds several WebhookServers.")
-@click.option("--log-format", type=click.Choice(("console", "json")), help="Default: console in a terminal, else json.")
+@click.option("--server", help="NAMESPACE/NAME of the WebhookServer, if DIR contains several.")
+@click.option(
+    "--log-format",
+    type=click.Choice(("console", "json")),
+    help="Log format. Default: console in a terminal, else json.",
+)
 @click.option(
     "--receivers",
     type=click.IntRange(0, 16),
     default=0,
     show_default=True,
-    help="Processes that take requests, for more than one core; 0: the one that has the journal and pushes does.",
+    help="Number of receiving processes, to use several cores; 0: the main process receives, stores and pushes.",
 )
 @click.option(
-    "--drain-grace", type=Duration(), default="25s", show_default=True, help="For what is under way at the end."
+    "--drain-grace",
+    type=Duration(),
+    default="25s",
+    show_default=True,
+    help="Time to finish open requests and attempts on exit.",
 )
 @click.option(
     "--lease",
     type=Duration(),
     default="10s",
     show_default=True,
-    help="With PostgreSQL: the other replicas take over from this one after so long without a sign of life.",
+    help="With PostgreSQL: other replicas take over after this time without a heartbeat.",
 )
 @click.option(
     "--await-settings",
     is_flag=True,
-    help="With --shards: open nothing before settings.json is there, as it says where the journal is.",
+    help="With --shards: wait for settings.json, which names the journal, before opening anything.",
 )
 def command(
     *,
@@ -111,10 +127,10 @@ def command(
     lease: float,
     await_settings: bool,
 ) -> None:
-    """Receive, store and push tracking updates, as the resources (*.yaml) in DIR say, or the shards.
+    """Receive, store and push tracking updates, configured by the resources (*.yaml) in DIR or by shards.
 
-    A changed file takes effect within a second. What a broken one defined is served as it was before, and all others
-    are taken. SIGTERM or Ctrl-C drains and ends; nothing that was answered with 200 is lost.
+    A changed file takes effect within a second. If it is broken, its resources keep their previous version; other
+    files take effect. SIGTERM or Ctrl-C drains and exits; no update that was answered with 200 is lost.
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
     import os  # noqa: PLC0415  same

@@ -126,21 +126,21 @@ _OPTIONS: Final = (
         "--admin",
         metavar="URL",
         envvar="TRACKPUSH_ADMIN",
-        help="The server's admin port; else the one on this machine, or found in the cluster. [env: TRACKPUSH_ADMIN]",
+        help="Admin port. Default: on this machine, else found in the cluster. [env: TRACKPUSH_ADMIN]",
     ),
     click.option(
         "--token-file",
         type=click.Path(path_type=Path),
         envvar="TRACKPUSH_ADMIN_TOKEN_FILE",
-        help="File with the admin token; in a cluster it is read from its Secret. [env: TRACKPUSH_ADMIN_TOKEN_FILE]",
+        help="File with the admin token. Default in a cluster: its Secret. [env: TRACKPUSH_ADMIN_TOKEN_FILE]",
     ),
     click.option("--kubeconfig", type=click.Path(path_type=Path), help="As in kubectl."),
     click.option("--context", help="As in kubectl."),
-    click.option("-n", "--namespace", help="Of the WebhookServer."),
+    click.option("-n", "--namespace", help="Namespace of the WebhookServer."),
     click.option("--as", "as_user", metavar="USER", help="As in kubectl: act as this user."),
     click.option("--as-group", "as_groups", multiple=True, metavar="GROUP", help="As in kubectl; may be repeated."),
     click.option("--as-uid", metavar="UID", help="As in kubectl."),
-    click.option("--server", metavar="NAMESPACE/NAME", help="The WebhookServer, where there are several."),
+    click.option("--server", metavar="NAMESPACE/NAME", help="The WebhookServer, if there are several."),
 )
 
 

@@ -9,9 +9,9 @@ from trackpush_cli.output import output_option, print_data, print_table, show_an
 from trackpush_cli.server_options import ServerChoice, server_options
 
 
-@click.command("shipment", epilog="Exit code: 0; 1 when nothing of it ever came; 2 when there is no server.")
+@click.command("shipment", epilog="Exit code: 0; 1 if no update of the shipment is stored; 2 if there is no server.")
 @click.argument("awb", metavar="AWB")
-@click.option("--client", help="Of this namespace.")
+@click.option("--client", help="Only this client: its namespace.")
 @server_options
 @output_option
 def command(*, awb: str, client: str | None, server: ServerChoice, output: str) -> None:

@@ -12,11 +12,11 @@ from trackpush_cli.output import output_option, print_data, say, say_json, show_
 from trackpush_cli.server_options import ServerChoice, server_options
 
 
-@click.command("tail", epilog="Ends with Ctrl-C. `-o json` prints one event a line.")
-@click.option("--client", help="Of this namespace.")
+@click.command("tail", epilog="Stop it with Ctrl-C. `-o json` prints one event per line.")
+@click.option("--client", help="Only this client: its namespace.")
 @click.option("--push-config", help="NAMESPACE/NAME of the destination.")
 @click.option("--failed", is_flag=True, help="Only attempts that failed.")
-@click.option("--count", type=click.IntRange(min=1), help="End after so many events.")
+@click.option("--count", type=click.IntRange(min=1), help="Exit after this number of events.")
 @server_options
 @output_option
 def command(
@@ -28,7 +28,7 @@ def command(
     server: ServerChoice,
     output: str,
 ) -> None:
-    """Show what comes in and what is sent, as it happens: of one replica, where there are several."""
+    """Show updates and attempts as they happen; of one replica, if there are several."""
     asked = {"client": client, "pushConfig": push_config, "failed": "true" if failed else None}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     for number, event in enumerate(_events(server, query), start=1):

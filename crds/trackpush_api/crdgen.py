@@ -101,17 +101,17 @@ def with_words(node: Any) -> Any:
 def _status(kind: KindDefinition) -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "What the operator found; it alone writes this.",
+        "description": "Observed state, written by the operator only.",
         "properties": {
             **_OWN.get(kind.name, {}),
             "observedGeneration": {
                 "type": "integer",
                 "format": "int64",
-                "description": "The metadata.generation that this status is about; an older one is out of date.",
+                "description": "The metadata.generation that this status describes; an older one is outdated.",
             },
             "conditions": {
                 "type": "array",
-                "description": "One entry for each type of condition; Ready is the summary.",
+                "description": "One entry per condition type; Ready is the summary.",
                 "maxItems": _MOST_CONDITIONS,
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["type"],
@@ -126,7 +126,7 @@ _COUNT = {"type": "integer", "format": "int32", "minimum": 0}
 _OWN: dict[str, dict[str, Any]] = {
     "AggregatorWebhook": {
         "url": {**_TEXT, "description": "URL to paste into the aggregator's panel."},
-        "setup": {**_TEXT, "description": "Where and how to paste it."},
+        "setup": {**_TEXT, "description": "Instructions for the aggregator's panel."},
     },
     "WebhookServer": {
         "replicas": {**_COUNT, "description": "Number of pods, ready or not."},
@@ -136,31 +136,31 @@ _OWN: dict[str, dict[str, Any]] = {
 }
 _CONDITION = {
     "type": "object",
-    "description": "One thing that is so, is not so, or is unknown.",
+    "description": "One aspect of the state.",
     "required": ["type", "status", "reason", "message", "lastTransitionTime"],
     "properties": {
-        "type": {"type": "string", "maxLength": 316, "description": "What the condition is about, such as Accepted."},
+        "type": {"type": "string", "maxLength": 316, "description": "Type of the condition, such as Accepted."},
         "status": {
             "type": "string",
             "enum": ["True", "False", "Unknown"],
-            "description": "Whether it is so; False always needs somebody's attention, or passes by itself.",
+            "description": "True, False or Unknown. False needs attention, unless it is transient.",
         },
-        "reason": {"type": "string", "maxLength": 1024, "description": "The cause in one word, for programs."},
+        "reason": {"type": "string", "maxLength": 1024, "description": "Cause in one word, for programs."},
         "message": {
             "type": "string",
             "maxLength": 32768,
-            "description": "The cause in a sentence, and what to do about it.",
+            "description": "Cause in a sentence, and what to do.",
         },
         "observedGeneration": {
             "type": "integer",
             "format": "int64",
             "minimum": 0,
-            "description": "The metadata.generation that this condition is about.",
+            "description": "The metadata.generation that this condition describes.",
         },
         "lastTransitionTime": {
             "type": "string",
             "format": "date-time",
-            "description": "Since when the condition has this status.",
+            "description": "Time of the last change of the condition's status.",
         },
     },
 }

@@ -15,7 +15,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "trackpush_operator_api_requests",
-            "Requests to the API server, by HTTP method, kind and status code (0: no answer); watches aren't in it.",
+            "Requests to the API server, by HTTP method, kind and status code (0: no answer), without watches.",
             ("method", "kind", "code"),
             registry=self.registry,
         )
@@ -24,13 +24,13 @@ class Metrics:
         )
         self.seen = Gauge(
             "trackpush_operator_watch_event_timestamp_seconds",
-            "When the watch of a kind last told of something.",
+            "Time of the last event of a kind's watch.",
             ("kind",),
             registry=self.registry,
         )
         self.watching = Gauge(
             "trackpush_operator_watching",
-            "1 while the watches run; 0 from their end until they have run for half a minute again.",
+            "1 while the watches run; 0 after they end, until they have run for 30 s again.",
             registry=self.registry,
         )
         self.kind_watched = Gauge(
@@ -41,25 +41,25 @@ class Metrics:
         )
         self.handled = Counter(
             "trackpush_operator_handled",
-            "Work done, by queue and result: done or failed.",
+            "Processed items, by queue and result: done or failed.",
             ("queue", "result"),
             registry=self.registry,
         )
         self.succeeded = Gauge(
             "trackpush_operator_success_timestamp_seconds",
-            "When work of a queue last went well.",
+            "Time of the last success of a queue.",
             ("queue",),
             registry=self.registry,
         )
         self.depth = Gauge(
             "trackpush_operator_queue_depth",
-            "Work that waits, by queue; what is due later included.",
+            "Items in a queue, including those that are due later.",
             ("queue",),
             registry=self.registry,
         )
         self.age = Gauge(
             "trackpush_operator_queue_age_seconds",
-            "For how long the oldest work of a queue waits to be done; what fails is tried again and keeps its age.",
+            "Age of the oldest item of a queue; an item that fails is retried and keeps its age.",
             ("queue",),
             registry=self.registry,
         )
@@ -68,7 +68,7 @@ class Metrics:
         )
         self.propagation = Histogram(
             "trackpush_operator_propagation_seconds",
-            "From the write of a shard until every ready pod served it.",
+            "Time from the write of a shard until every ready pod served it.",
             buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120),
             registry=self.registry,
         )
@@ -77,17 +77,15 @@ class Metrics:
         )
         self.missed = Counter(
             "trackpush_operator_missed_changes",
-            "Changes that a resync found and no watch had told of.",
+            "Changes that a resync found and no watch had reported.",
             registry=self.registry,
         )
         self.resynced = Gauge(
             "trackpush_operator_resynced_timestamp_seconds",
-            "When everything was last listed and compared; every ten minutes.",
+            "Time of the last resync (full list and comparison); every ten minutes.",
             registry=self.registry,
         )
-        self.active = Gauge(
-            "trackpush_operator_active", "1 while this operator holds the Lease and works.", registry=self.registry
-        )
+        self.active = Gauge("trackpush_operator_active", "1 while this operator is the leader.", registry=self.registry)
         Gauge(
-            "trackpush_build_info", "1 for the version that runs.", ("version", "python"), registry=self.registry
+            "trackpush_build_info", "1 for the running version.", ("version", "python"), registry=self.registry
         ).labels(version("trackpush"), platform.python_version()).set(1)

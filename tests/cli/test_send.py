@@ -123,7 +123,7 @@ def test_an_update_that_was_taken_and_not_stored_is_told(receiver: Receiver, bod
     [
         (401, {}, "no AggregatorWebhook with aggregator: Clickpost has this key (sent in: header webhook_key)"),
         (404, {}, "spec.hosts of a WebhookServer must name the host"),
-        (400, {}, "no JSON"),
+        (400, {}, "cannot read the body as JSON"),
         (413, {}, "spec.limits"),
         (503, {"Retry-After": "7"}, "retry after 7 s"),
         (308, {"Location": "https://elsewhere.example"}, "redirects to https://elsewhere.example"),

@@ -48,20 +48,20 @@ async def _play(demo: Demo) -> tuple[list[str], bool]:
 
 @click.command("demo")
 @click.option(
-    "--once", is_flag=True, help="Post every sample once, check that each push arrived once and in order, end."
+    "--once", is_flag=True, help="Post every sample once, check that each push arrived once and in order, exit."
 )
-@click.option("--keep", is_flag=True, help="Keep the folder (resources, journal, log) for a look afterwards.")
+@click.option("--keep", is_flag=True, help="Keep the folder (resources, journal, log) after the demo.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to use, and keep. Default: a temporary one.",
+    help="Folder to use and keep. Default: a temporary one.",
 )
 @click.option(
     "--rate", type=click.FloatRange(0.1, 1000), default=2.0, show_default=True, help="Invented updates per second."
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the invented shipments.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the invented shipments.")
 def command(*, once: bool, keep: bool, data: Path | None, rate: float, seed: int) -> None:
-    """Show it all at work, on this machine alone, without Kubernetes.
+    """Run a demo on this machine, without Kubernetes.
 
     Starts a server for three invented clients, posts the aggregators' sample payloads and then invented shipments,
     and shows how each update is received, stored and pushed. One client fails at first and gets its pushes by retry.

@@ -20,16 +20,18 @@ from trackpush_cli.program import program_name
 from trackpush_cli.server_options import ServerChoice, server_options
 
 
-@click.command("doctor", epilog="Exit code: 0 nothing failed (warnings don't count); 1 something did; 2 can't begin.")
+@click.command(
+    "doctor", epilog="Exit code: 0 if no check failed (warnings don't count); 1 if one failed; 2 if it can't start."
+)
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--url", metavar="URL", help="Scheme, host and port to probe instead of spec.hosts.")
-@click.option("--connect", metavar="ADDRESS:PORT", help="Connect there, whatever DNS says: before it is switched.")
+@click.option("--connect", metavar="ADDRESS:PORT", help="Connect to this address instead of the one in DNS.")
 @server_options
 @output_option
 def command(*, directory: Path | None, url: str | None, connect: str | None, server: ServerChoice, output: str) -> int:
     """Check everything between an aggregator and a client, from outside in.
 
-    Of the server in a cluster, or of the resources in DIR. Nothing is changed, stored or pushed.
+    Checks the server in a cluster, or the resources in DIR. Nothing is changed, stored or pushed.
     """
     found = list(_examine(directory, url, _address(connect), server))
     if output == "table":

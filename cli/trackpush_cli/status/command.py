@@ -11,13 +11,15 @@ from trackpush_cli.status.findings import StatusFinding
 from trackpush_cli.status.servers import ServerState
 
 
-@click.command("status", epilog="Exit code: 0 nothing is wrong; 1 something is; 2 nothing could be asked.")
+@click.command(
+    "status", epilog="Exit code: 0 if there is no problem; 1 if there is one; 2 if no server could be asked."
+)
 @server_options
 @output_option
 def command(*, server: ServerChoice, output: str) -> int:
-    """Say what is wrong now: servers, resources, endpoints that fail, pushes that wait or are dead.
+    """List current problems: servers, resources, failing endpoints, pending and dead pushes.
 
-    In a cluster, of everything that you may see; with -n of one namespace and the servers that it uses.
+    In a cluster: everything that you may read; with -n, one namespace and the servers that it uses.
     """
     states, findings = _look(server)
     failed = any(finding.severity == "error" for finding in findings)

@@ -11,14 +11,14 @@ from trackpush_api.vocabulary import Aggregator
 class ServerReference(ApiModel):
     """The WebhookServer that serves this account."""
 
-    name: Name = Field(description="Its name.")
-    namespace: Name | None = Field(None, description="Its namespace; the resource's own by default.")
+    name: Name = Field(description="Name.")
+    namespace: Name | None = Field(None, description="Namespace. Default: the resource's own.")
 
 
 class PushConfigReference(ApiModel):
     """A PushConfig of the same namespace."""
 
-    name: Name = Field(description="Its name.")
+    name: Name = Field(description="Name.")
 
 
 class AggregatorWebhookSpec(ApiModel):
@@ -31,19 +31,19 @@ class AggregatorWebhookSpec(ApiModel):
         )
     )
 
-    aggregator: Annotated[Aggregator, Field(strict=False)] = Field(description="Which aggregator.")
+    aggregator: Annotated[Aggregator, Field(strict=False)] = Field(description="The aggregator.")
     server_ref: ServerReference | None = Field(
         None,
-        description="The WebhookServer. By default the one of the same namespace, else the one of the operator's"
+        description="The WebhookServer. Default: the one in the same namespace, else the one in the operator's"
         " namespace.",
     )
     keys: Annotated[list[SecretSource], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
-        description="Keys that identify the client; several at once while rotating."
+        description="Keys that identify the client. Several are valid at the same time, for rotation."
     )
     push_config_refs: (
         Annotated[list[PushConfigReference], Field(max_length=32, json_schema_extra=list_map("name"))] | None
-    ) = Field(None, description="Where updates go; all PushConfigs of the namespace when absent.")
+    ) = Field(None, description="PushConfigs that get the updates. Default: all in the namespace.")
     statuses: Annotated[list[Code], Field(min_length=1, max_length=100, json_schema_extra=SET)] | None = Field(
-        None, description="The aggregator's own codes to pass; all by default."
+        None, description="The aggregator's own status codes to push. Default: all."
     )
-    suspend: bool = Field(False, description="Updates are stored, their pushes wait.")
+    suspend: bool = Field(False, description="Store updates; their pushes wait.")

@@ -72,4 +72,4 @@ class SecretKeySelector(ApiModel):
 class SecretSource(ApiModel):
     """A value from a Secret."""
 
-    secret_key_ref: SecretKeySelector = Field(description="The Secret and the key that hold the value.")
+    secret_key_ref: SecretKeySelector = Field(description="Secret and key that contain the value.")

@@ -54,7 +54,7 @@ class Header(ApiModel):
 
     name: HeaderName = Field(
         json_schema_extra=also(_NOT_RESERVED),
-        description="Header name; Host, Content-Length, webhook-id and the like are ours.",
+        description="Header name. Trackpush sets Host, Content-Length, webhook-id and the like itself.",
     )
     value: Annotated[str, Field(max_length=8192, pattern=patterns.HEADER_VALUE)] | None = Field(
         None, description="A value that is not secret."
@@ -94,7 +94,7 @@ class OAuth2ClientCredentials(ApiModel):
     client_id: SecretSource = Field(description="Client id.")
     client_secret: SecretSource = Field(description="Client secret.")
     scopes: Annotated[list[Code], Field(max_length=32, json_schema_extra=SET)] = Field(
-        [], description="Scopes asked for."
+        [], description="Scopes to request."
     )
 
 
@@ -140,7 +140,7 @@ class Signing(ApiModel):
     """Standard Webhooks signatures."""
 
     secrets: Annotated[list[SecretSource], Field(min_length=1, max_length=4, json_schema_extra=ATOMIC)] = Field(
-        description="whsec_… secrets; every push is signed with each, the first one first, so that rotation overlaps."
+        description="whsec_… secrets. Every push has one signature per secret, in this order, for rotation."
     )
 
 
@@ -156,30 +156,31 @@ class FilterSpec(ApiModel):
     """Which tracking updates are pushed; all by default."""
 
     statuses: Annotated[list[Code], Field(min_length=1, max_length=100, json_schema_extra=SET)] | None = Field(
-        None, description="Canonical statuses or the aggregator's own codes."
+        None, description="Statuses to push: canonical ones, or the aggregator's own codes."
     )
     directions: (
         Annotated[list[Literal["Forward", "RTO", "Reverse"]], Field(min_length=1, max_length=3, json_schema_extra=SET)]
         | None
-    ) = Field(None, description="Which way the goods move.")
+    ) = Field(None, description="Directions of shipments to push.")
     aggregators: (
         Annotated[
             list[Aggregator],
             Field(min_length=1, max_length=len(Aggregator), json_schema_extra=SET),
         ]
         | None
-    ) = Field(None, description="Whose updates.")
+    ) = Field(None, description="Aggregators whose updates to push.")
     expression: Annotated[str, Field(min_length=1, max_length=2048)] | None = Field(
-        None, description="A CEL expression over the canonical notification that gives true or false; docs/filters.md."
+        None,
+        description="CEL expression over the canonical notification; its result is true or false; docs/filters.md.",
     )
 
 
 class Backoff(ApiModel):
     """Growing delays."""
 
-    initial: Duration = Field("5s", description="Before the second try.")
-    factor: Annotated[int, Field(ge=1, le=10)] = Field(2, description="Each delay is this many times the one before.")
-    max: Duration = Field("6h", description="No delay is longer.")
+    initial: Duration = Field("5s", description="Delay before the second attempt.")
+    factor: Annotated[int, Field(ge=1, le=10)] = Field(2, description="Factor between successive delays.")
+    max: Duration = Field("6h", description="Longest delay.")
 
 
 class RetrySpec(ApiModel):
@@ -188,10 +189,10 @@ class RetrySpec(ApiModel):
     model_config = checked_by(rule("!(has(self.schedule) && has(self.backoff))", _RETRY))
 
     schedule: Annotated[list[Duration], Field(min_length=1, max_length=32, json_schema_extra=ATOMIC)] | None = Field(
-        None, description="Delays before each further try; the last repeats. Default 5s 30s 2m 10m 30m 2h 6h."
+        None, description="Delays before each further attempt; the last one repeats. Default 5s 30s 2m 10m 30m 2h 6h."
     )
-    backoff: Backoff | None = Field(None, description="Growing delays instead of a schedule.")
-    max_age: PositiveDuration = Field("72h", description="A push older than this is dead.")
+    backoff: Backoff | None = Field(None, description="Exponential backoff instead of a schedule.")
+    max_age: PositiveDuration = Field("72h", description="Age at which a pending push becomes dead.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -203,8 +204,8 @@ class RetrySpec(ApiModel):
 class RateLimitSpec(ApiModel):
     """At most so many pushes in a time."""
 
-    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(description="How many.")
-    per: PositiveDuration = Field("1s", description="In which time.")
+    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(description="Number of attempts.")
+    per: PositiveDuration = Field("1s", description="Period.")
 
 
 class Delivery(ApiModel):
@@ -212,17 +213,19 @@ class Delivery(ApiModel):
 
     timeout: Duration = Field(
         "10s",
-        description="For one whole attempt; at most 2m.",
+        description="Time limit of one attempt; at most 2m.",
         json_schema_extra=also(MORE_THAN_ZERO, _AT_MOST_TWO_MINUTES),
     )
-    retry: RetrySpec = Field(default_factory=all_defaults(RetrySpec), description="When to try again.")
-    max_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(16, description="Attempts at once.")
-    rate_limit: RateLimitSpec | None = Field(None, description="Bound on attempts over time.")
+    retry: RetrySpec = Field(default_factory=all_defaults(RetrySpec), description="Retries.")
+    max_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
+        16, description="Maximum number of concurrent attempts."
+    )
+    rate_limit: RateLimitSpec | None = Field(None, description="Maximum rate of attempts.")
     ordering: Literal["PerShipment", "None"] = Field(
-        "PerShipment", description="PerShipment: one after the other for each shipment."
+        "PerShipment", description="PerShipment: pushes of one shipment are sent one after the other."
     )
     late_updates: Literal["Push", "Drop"] = Field(
-        "Push", description="Updates older than one already pushed for the shipment."
+        "Push", description="What to do with updates older than one already pushed for the shipment."
     )
 
 
@@ -232,7 +235,7 @@ class PushConfigSpec(ApiModel):
     url: str = Field(
         pattern=patterns.URL,
         max_length=2048,
-        description="Where pushes are posted.",
+        description="URL that pushes are posted to.",
         json_schema_extra=also(_NO_PASSWORD),
     )
     headers: Annotated[list[Header], Field(max_length=32, json_schema_extra=list_map("name") | also(_NAMED_ONCE))] = (
@@ -241,7 +244,7 @@ class PushConfigSpec(ApiModel):
     auth: Auth | None = Field(None, description="How Trackpush authenticates itself.")
     tls: Tls | None = Field(None, description="Private CA and client certificate.")
     signing: Signing | None = Field(None, description="Standard Webhooks signatures.")
-    payload: PayloadSpec = Field(default_factory=all_defaults(PayloadSpec), description="Form of the body.")
-    filter: FilterSpec = Field(default_factory=all_defaults(FilterSpec), description="Which updates.")
-    delivery: Delivery = Field(default_factory=all_defaults(Delivery), description="How they are sent.")
-    suspend: bool = Field(False, description="Pushes wait; none is lost.")
+    payload: PayloadSpec = Field(default_factory=all_defaults(PayloadSpec), description="Format of the body.")
+    filter: FilterSpec = Field(default_factory=all_defaults(FilterSpec), description="Which updates to push.")
+    delivery: Delivery = Field(default_factory=all_defaults(Delivery), description="How pushes are sent.")
+    suspend: bool = Field(False, description="Stop sending: pushes wait, none is lost.")

@@ -43,29 +43,27 @@ AnnotationMap = Annotated[dict[str, Annotated[str, Field(max_length=MOST_ANNOTAT
 
 
 class HostRule(ApiModel):
-    """A host name and whom it serves."""
+    """A host name, and the aggregators that use it."""
 
     host: Annotated[str, Field(pattern=patterns.HOST, max_length=253)] = Field(description="DNS name, lower case.")
     aggregators: Annotated[
         list[Annotated[Aggregator, Field(strict=False)]], Field(min_length=1, max_length=3, json_schema_extra=SET)
-    ] = Field(
-        default_factory=lambda: list(Aggregator), description="Aggregators that post to this host; all by default."
-    )
+    ] = Field(default_factory=lambda: list(Aggregator), description="Aggregators that post to this host. Default: all.")
 
 
 class ParentReference(ApiModel):
     """A Gateway."""
 
-    name: Name = Field(description="Its name.")
-    namespace: Name | None = Field(None, description="Its namespace.")
-    section_name: Name | None = Field(None, description="One of its listeners.")
+    name: Name = Field(description="Name.")
+    namespace: Name | None = Field(None, description="Namespace.")
+    section_name: Name | None = Field(None, description="Name of one of its listeners.")
 
 
 class HttpRoute(ApiModel):
     """Exposed by the Gateway API."""
 
     parent_refs: Annotated[list[ParentReference], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
-        description="Gateways."
+        description="Gateways to attach the HTTPRoute to."
     )
 
 
@@ -88,7 +86,7 @@ class Expose(ApiModel):
         rule("[has(self.httpRoute), has(self.ingress), has(self.none)].filter(x, x).size() == 1", _ONE_EXPOSE)
     )
 
-    http_route: HttpRoute | None = Field(None, alias="httpRoute", description="Gateway API; the first choice.")
+    http_route: HttpRoute | None = Field(None, alias="httpRoute", description="Gateway API; the recommended way.")
     ingress: Ingress | None = Field(None, description="Ingress.")
     none: Nothing | None = Field(None, description="Not exposed.")
 
@@ -130,10 +128,10 @@ class Storage(ApiModel):
 class RetentionSpec(ApiModel):
     """How long ended pushes and unrecognised bodies are kept."""
 
-    delivered: Duration = Field("30d", description="Delivered and dropped ones, and the memory of duplicates.")
-    dead: Duration = Field("90d", description="Dead ones.")
+    delivered: Duration = Field("30d", description="Delivered and dropped pushes, and the ids that detect duplicates.")
+    dead: Duration = Field("90d", description="Dead pushes.")
     unrecognised: Duration = Field(
-        "7d", description="Bodies that came with a known key and name no shipment, since they came last."
+        "7d", description="Unrecognised bodies (known key, no shipment), since they last arrived."
     )
 
 
@@ -141,30 +139,36 @@ class EncryptionSpec(ApiModel):
     """Encryption of bodies in the journal."""
 
     keys: Annotated[list[SecretSource], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
-        description="Keys, 32 random bytes in base64 each; the first one seals, all of them open what they sealed."
+        description="Keys, each 32 random bytes in base64. The first one encrypts; all of them decrypt."
     )
     decrypt_only: bool = Field(
-        False, description="Store in clear from now on and still open what was sealed: the way out of encryption."
+        False, description="Store new bodies in clear and still decrypt old ones: to turn encryption off."
     )
 
 
 class LimitsSpec(ApiModel):
     """Bounds of the receiver."""
 
-    max_body_bytes: Annotated[int, Field(ge=1024, le=67_108_864)] = Field(1_048_576, description="Largest body.")
-    max_updates_per_body: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        2_000, description="Tracking updates in one body; a body with more gets 413."
+    max_body_bytes: Annotated[int, Field(ge=1024, le=67_108_864)] = Field(
+        1_048_576, description="Size limit of a body."
     )
-    header_timeout: Duration = Field("10s", description="For a whole request head.")
-    body_timeout: Duration = Field("20s", description="For a whole body.")
-    idle_timeout: Duration = Field("75s", description="Between two requests of a connection.")
-    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(10_000, description="Open connections.")
+    max_updates_per_body: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        2_000, description="Maximum number of tracking updates in one body; a body with more gets 413."
+    )
+    header_timeout: Duration = Field("10s", description="Time limit for the request head.")
+    body_timeout: Duration = Field("20s", description="Time limit for the body.")
+    idle_timeout: Duration = Field("75s", description="Time that a connection may be idle between two requests.")
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        10_000, description="Maximum number of open connections."
+    )
     max_connections_per_peer: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None,
-        description="Open connections of one address; half of maxConnections by default."
+        description="Maximum number of open connections from one address. Default: half of maxConnections."
         " Behind a proxy, every connection comes from the proxy's address.",
     )
-    max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(1024, description="Requests at once.")
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1024, description="Maximum number of concurrent requests."
+    )
 
 
 class ScalingMetrics(ApiModel):
@@ -174,12 +178,13 @@ class ScalingMetrics(ApiModel):
         "Pods", description="Pods: the custom metrics API, one value for each pod. External: the external metrics API."
     )
     rate: Annotated[str, Field(min_length=1, max_length=253)] = Field(
-        "trackpush_ingest_requests_per_second", description="Requests of aggregators in a second."
+        "trackpush_ingest_requests_per_second", description="Name of the metric: aggregators' requests per second."
     )
     queue_age: Annotated[str, Field(min_length=1, max_length=253)] = Field(
-        "trackpush_ready_queue_age_seconds", description="Age of the oldest push that could be sent, in seconds."
+        "trackpush_ready_queue_age_seconds",
+        description="Name of the metric: age of the oldest push that could be sent, in seconds.",
     )
-    match_labels: LabelMap = Field({}, description="Labels of the metrics' series, as the adapter takes them.")
+    match_labels: LabelMap = Field({}, description="Labels that select the metrics' series in the adapter.")
 
 
 class Autoscaling(ApiModel):
@@ -189,27 +194,27 @@ class Autoscaling(ApiModel):
         rule("(has(self.minReplicas) ? self.minReplicas : 2) <= self.maxReplicas", _MINIMUM),
     )
 
-    min_replicas: Annotated[int, Field(ge=1, le=64)] = Field(2, description="At least so many pods.")
-    max_replicas: Annotated[int, Field(ge=1, le=64)] = Field(description="At most so many.")
+    min_replicas: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Minimum number of pods.")
+    max_replicas: Annotated[int, Field(ge=1, le=64)] = Field(description="Maximum number of pods.")
     target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=100)] = Field(
         70,
         alias="targetCPUUtilizationPercentage",
-        description="CPU that the pods should use, of what they request: a whole CPU for each process, unless"
-        " podTemplate says otherwise.",
+        description="Target CPU use, in percent of the request, which is one CPU per process by default.",
     )
     target_rate: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="Requests in a second that each pod should take. Needs metrics.rate in the metrics API."
+        None, description="Target requests per second of each pod. Needs metrics.rate in the metrics API."
     )
     target_queue_age: Duration | None = Field(
         None,
-        description="How long a push that could be sent may wait. Needs metrics.queueAge in the metrics API.",
+        description="Target age of the oldest push that could be sent. Needs metrics.queueAge in the metrics API.",
     )
     metrics: ScalingMetrics = Field(
         default_factory=all_defaults(ScalingMetrics),
         description="Names of the metrics for targetRate and targetQueueAge.",
     )
     scaled_by: Literal["HorizontalPodAutoscaler", "Other"] = Field(
-        "HorizontalPodAutoscaler", description="Other: no HorizontalPodAutoscaler is made; KEDA, say, has its own."
+        "HorizontalPodAutoscaler",
+        description="Other: create no HorizontalPodAutoscaler, for example because KEDA creates one.",
     )
 
     @model_validator(mode="after")
@@ -224,10 +229,12 @@ class EgressSpec(ApiModel):
 
     https_only: bool = Field(True, description="Refuse http URLs.")
     allowed_cidrs: Annotated[list[Cidr], Field(max_length=64, json_schema_extra=SET)] = Field(
-        [], alias="allowedCIDRs", description="Private ranges that clients may be in."
+        [], alias="allowedCIDRs", description="Private address ranges that pushes may be sent to."
     )
     denied_cidrs: Annotated[list[Cidr], Field(max_length=64, json_schema_extra=SET)] = Field(
-        [], alias="deniedCIDRs", description="Ranges that are refused whatever else allows them."
+        [],
+        alias="deniedCIDRs",
+        description="Address ranges that pushes are never sent to, even if allowedCIDRs contains them.",
     )
     proxy: Annotated[str, Field(pattern=patterns.PROXY, max_length=512)] | None = Field(
         None, description="HTTP proxy (CONNECT) for all pushes."
@@ -237,14 +244,14 @@ class EgressSpec(ApiModel):
 class Selector(ApiModel):
     """Namespaces by label."""
 
-    match_labels: LabelMap = Field(description="All of these labels.")
+    match_labels: LabelMap = Field(description="Labels that must all match.")
 
 
 class Scraper(ApiModel):
     """Pods that may read the metrics, as a NetworkPolicy selects them."""
 
-    namespace_selector: Selector = Field(description="Their namespaces.")
-    pod_selector: Selector | None = Field(None, description="Which pods of these namespaces; all by default.")
+    namespace_selector: Selector = Field(description="Selects namespaces.")
+    pod_selector: Selector | None = Field(None, description="Selects pods in these namespaces. Default: all.")
 
 
 class Monitoring(ApiModel):
@@ -252,7 +259,7 @@ class Monitoring(ApiModel):
 
     service_monitor_labels: LabelMap = Field({}, description="Labels by which a Prometheus selects the ServiceMonitor.")
     scrapers: Annotated[list[Scraper], Field(max_length=16, json_schema_extra=ATOMIC)] = Field(
-        [], description="Who may reach the admin port, besides the operator and the server's own namespace."
+        [], description="Pods that may reach the admin port, besides the operator and the server's own namespace."
     )
 
 
@@ -262,9 +269,9 @@ class AllowedNamespaces(ApiModel):
     model_config = checked_by(rule("has(self.selector) == (self.from == 'Selector')", _SELECTOR))
 
     from_: Literal["Same", "All", "Selector"] = Field(
-        "Same", alias="from", description="Same namespace, all, or by label."
+        "Same", alias="from", description="Namespaces: the server's own, all, or by label."
     )
-    selector: Selector | None = Field(None, description="With from: Selector.")
+    selector: Selector | None = Field(None, description="Labels of the namespaces, with from: Selector.")
 
     @model_validator(mode="after")
     def _selector(self) -> Self:
@@ -277,7 +284,7 @@ class RequiredLabel(ApiModel):
     """A label and its value."""
 
     name: Annotated[str, Field(min_length=1, max_length=317)] = Field(description="Name of the label.")
-    value: Annotated[str, Field(max_length=63)] = Field("true", description="Its value.")
+    value: Annotated[str, Field(max_length=63)] = Field("true", description="Value of the label.")
 
 
 class ReadableSecrets(ApiModel):
@@ -285,18 +292,18 @@ class ReadableSecrets(ApiModel):
 
     required_label: RequiredLabel | None = Field(
         None,
-        description="Label that a Secret must carry if an AggregatorWebhook or a PushConfig names it; none by default.",
+        description="Label that a Secret must have if an AggregatorWebhook or a PushConfig names it. Default: none.",
     )
 
 
 class PodTemplate(ApiModel):
     """Overrides of the server's pods."""
 
-    labels: LabelMap = Field({}, description="More labels.")
-    annotations: AnnotationMap = Field({}, description="More annotations.")
+    labels: LabelMap = Field({}, description="Additional labels.")
+    annotations: AnnotationMap = Field({}, description="Additional annotations.")
     spec: dict[str, Any] = Field(
         {},
-        description="Fields of a PodSpec, merged over ours.",
+        description="Fields of a PodSpec, merged over the operator's.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
 
@@ -321,34 +328,36 @@ class WebhookServerSpec(ApiModel):
     )
     expose: Expose | None = Field(None, description="How aggregators reach the server.")
     storage: Storage = Field(
-        default_factory=lambda: Storage.model_validate({"sqlite": {}}), description="Where the journal is."
+        default_factory=lambda: Storage.model_validate({"sqlite": {}}), description="Storage of the journal."
     )
-    replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Server pods. Not used with autoscaling.")
-    autoscaling: Autoscaling | None = Field(None, description="More pods under more load.")
+    replicas: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Number of server pods. Ignored with autoscaling."
+    )
+    autoscaling: Autoscaling | None = Field(None, description="Scale the number of pods with the load.")
     receivers: Annotated[int, Field(ge=0, le=16)] = Field(
         0,
-        description="Processes of each pod that take requests, for more than one CPU; 0: the one that has the journal"
-        " and pushes does.",
+        description="Receiving processes in each pod, to use several CPUs; 0: the main process receives, stores and"
+        " pushes.",
     )
     suspend: bool = Field(
         False,
-        description="No pods: nothing is received or pushed, nothing is lost. While it is so the storage may change.",
+        description="Run no pods: nothing is received or pushed, nothing is lost. Allows a change of the storage.",
     )
-    retention: RetentionSpec = Field(
-        default_factory=all_defaults(RetentionSpec), description="How long things are kept."
+    retention: RetentionSpec = Field(default_factory=all_defaults(RetentionSpec), description="How long data is kept.")
+    encryption: EncryptionSpec | None = Field(None, description="Encrypt bodies in the journal. Default: off.")
+    limits: LimitsSpec = Field(default_factory=all_defaults(LimitsSpec), description="Limits of the receiver.")
+    egress: EgressSpec = Field(
+        default_factory=all_defaults(EgressSpec), description="Addresses that pushes may be sent to."
     )
-    encryption: EncryptionSpec | None = Field(None, description="Bodies are encrypted in the journal; not by default.")
-    limits: LimitsSpec = Field(default_factory=all_defaults(LimitsSpec), description="Bounds of the receiver.")
-    egress: EgressSpec = Field(default_factory=all_defaults(EgressSpec), description="Where pushes may go.")
     allowed_namespaces: AllowedNamespaces = Field(
-        default_factory=all_defaults(AllowedNamespaces), description="Whose resources are served."
+        default_factory=all_defaults(AllowedNamespaces), description="Namespaces whose resources are served."
     )
     monitoring: Monitoring | None = Field(None, description="Metrics for a Prometheus in another namespace.")
     secrets: ReadableSecrets = Field(
         default_factory=lambda: ReadableSecrets.model_validate({}),
-        description="Which Secrets the served resources may name.",
+        description="Secrets that the served resources may name.",
     )
-    pod_template: PodTemplate | None = Field(None, description="Overrides of the pods.")
+    pod_template: PodTemplate | None = Field(None, description="Overrides for the pods.")
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(None, description="Image of the server.")
 
     @model_validator(mode="after")

@@ -55,7 +55,7 @@ def url(snapshot: WebhookSnapshot) -> str | None:
 
 
 def setup(snapshot: WebhookSnapshot) -> str | None:
-    """Where and how to paste it."""
+    """Instructions for the aggregator's panel."""
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
     if spec is None or aggregator is None:
         return None

@@ -36,56 +36,56 @@ class IngestTelemetry:
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._requests = Counter(
             "trackpush_ingest_requests",
-            "Requests of aggregators, by answer.",
+            "Aggregators' requests, by answer.",
             ["aggregator", "code"],
             registry=registry,
         )
         self._refused = Counter(
             "trackpush_ingest_refused",
-            "Requests of aggregators that stored nothing although they should have, by the error in the answer.",
+            "Aggregators' requests whose updates could not be stored, by the error in the answer.",
             ["aggregator", "reason"],
             registry=registry,
         )
         seconds = Histogram(
             "trackpush_ingest_request_duration_seconds",
-            "From a request's head to its answer, the commit included.",
+            "Time from a request's head to its answer, including the commit.",
             ["aggregator"],
             buckets=_SECONDS,
             registry=registry,
         )
         updates = Counter(
             "trackpush_updates",
-            "Tracking updates: stored (accepted), or known before (duplicate).",
+            "Tracking updates, by result: stored (accepted) or already stored (duplicate).",
             ["aggregator", "result"],
             registry=registry,
         )
         unknown = Counter(
             "trackpush_updates_unknown_status",
-            "Tracking updates with a status that isn't known; they are stored and pushed as UNKNOWN.",
+            "Tracking updates with an unknown status code; they are stored and pushed as UNKNOWN.",
             ["aggregator"],
             registry=registry,
         )
         unrecognised = Counter(
             "trackpush_ingest_unrecognised",
-            "Bodies that came with a known key and name no shipment; they are kept in the inbox.",
+            "Unrecognised bodies (known key, no shipment); they are kept in the inbox.",
             ["aggregator"],
             registry=registry,
         )
         malformed = Counter(
             "trackpush_ingest_malformed",
-            "Bodies that came with a known key and were answered with 400.",
+            "Bodies with a known key that were answered with 400.",
             ["aggregator"],
             registry=registry,
         )
         filtered = Counter(
             "trackpush_pushes_filtered",
-            "Pushes that were not made, since the filter of their PushConfig doesn't want the update.",
+            "Updates that a PushConfig's filter dropped, so that no push was created.",
             ["aggregator"],
             registry=registry,
         )
         self._expression_errors = Counter(
             "trackpush_filter_expression_errors",
-            "Tracking updates for which a PushConfig's filter.expression had no answer; they are pushed.",
+            "Tracking updates for which a PushConfig's filter.expression failed; they are pushed.",
             ["push_config"],
             registry=registry,
         )
@@ -94,7 +94,7 @@ class IngestTelemetry:
         self._labels = labels
         self._connections_refused = Counter(
             "trackpush_ingest_connections_refused",
-            "Connections of aggregators that were closed at once, since limits.maxConnections was reached.",
+            "Aggregators' connections that were closed at once because of limits.maxConnections.",
             registry=registry,
         )
         self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)

@@ -9,7 +9,7 @@ class LeaseTelemetry:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._held = Gauge(
             "trackpush_slots_held",
-            "Slots, of 128, whose PushConfigs this pod sends; all with SQLite.",
+            "Slots, out of 128, that this pod owns: it sends their PushConfigs. All with SQLite.",
             registry=registry,
         )
         self._taken_over = Counter(
@@ -19,12 +19,12 @@ class LeaseTelemetry:
         )
         self._handed_over = Counter(
             "trackpush_slots_handed_over",
-            "Slots that this pod handed over to others, in order.",
+            "Slots that this pod handed over to others in an orderly way.",
             registry=registry,
         )
         self._lost = Counter(
             "trackpush_slots_lost",
-            "Slots that this pod lost: no beat reached the database in time, or another replica has them.",
+            "Slots that this pod lost: its heartbeat was late, or another replica took them over.",
             registry=registry,
         )
 

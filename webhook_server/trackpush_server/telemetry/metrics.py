@@ -70,14 +70,14 @@ class Telemetry:
         """What the dispatcher tells."""
         self.wrong_tokens = Counter(
             "trackpush_admin_wrong_tokens",
-            "Wrong tokens that somebody presented at the admin port.",
+            "Wrong tokens presented at the admin port.",
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         Gauge(
             "trackpush_build_info",
-            "1 for the version that runs.",
+            "1 for the running version.",
             ["version", "python", "sqlite_version"],
             registry=self.registry,
         ).labels(version("trackpush"), platform.python_version(), library_version()).set(1)

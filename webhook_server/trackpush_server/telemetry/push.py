@@ -20,20 +20,20 @@ class PushTelemetry:
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._attempts = Counter(
             "trackpush_push_attempts",
-            "HTTP tries of pushes, by class of the answer's status or by failure.",
+            "Attempts of pushes, by status class or failure.",
             ["push_config", "result"],
             registry=registry,
         )
         self._seconds = Histogram(
             "trackpush_push_attempt_duration_seconds",
-            "One HTTP try of a push, connecting included.",
+            "Duration of one attempt, including the connection setup.",
             ["push_config"],
             buckets=_ATTEMPT_SECONDS,
             registry=registry,
         )
         latency = Histogram(
             "trackpush_push_latency_seconds",
-            "From the receipt of a tracking update to the delivery of its push.",
+            "Time from the receipt of a tracking update to the delivery of its push.",
             buckets=_LATENCY_SECONDS,
             registry=registry,
         )

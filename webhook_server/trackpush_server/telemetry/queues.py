@@ -73,7 +73,7 @@ class QueueTelemetry(Collector):
         now = self._wall()
         family = GaugeMetricFamily(
             "trackpush_ready_queue_age_seconds",
-            "How long the oldest push that could be sent has waited; not what clients themselves have wait.",
+            "Age of the oldest push that could be sent; pushes that the client itself delays don't count.",
         )
         since = (one.ready_since for one in snapshots if one.ready_since is not None)
         family.add_metric([], max(0.0, now - min(since, default=now)))
@@ -101,7 +101,7 @@ class QueueTelemetry(Collector):
             ages[label] = max(ages[label], age)
         family = GaugeMetricFamily(
             "trackpush_queue_age_seconds",
-            "Time since the update of the oldest pending push was received; one older than 10 minutes has its name.",
+            "Age of the update of the oldest pending push, by PushConfig if older than 10 minutes.",
             labels=["push_config"],
         )
         for label, age in ages.items():
@@ -121,7 +121,7 @@ class QueueTelemetry(Collector):
         """1 for the state that an endpoint is in; of those beyond the bound, how many are in each."""
         family = GaugeMetricFamily(
             "trackpush_breaker_state",
-            "1 for the state of the PushConfig's endpoint: closed (well), open, gone, suspended or unconfigured.",
+            "1 for the state of the PushConfig's endpoint: closed (healthy), open, gone, suspended or unconfigured.",
             labels=["push_config", "state"],
         )
         others: dict[str, int] = defaultdict(int)
@@ -141,7 +141,7 @@ def _failing(snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
     """Those that fail now, by name, however many PushConfigs there are; beyond the bound the longest failing ones."""
     family = GaugeMetricFamily(
         "trackpush_endpoint_failing_timestamp_seconds",
-        "Since when the PushConfig gets nothing; state is open (breaker), gone (410) or failing. Else absent.",
+        "Time since when the endpoint fails; state is open (breaker), gone (410) or failing. Absent if healthy.",
         labels=["push_config", "state"],
     )
     failing = [(since, one) for one in snapshots if (since := _failing_since(one)) is not None]

@@ -10,12 +10,12 @@ class ReceiversTelemetry:
     """How many take requests, and how often one had to be started again."""
 
     def __init__(self, registry: CollectorRegistry, *, receivers: int) -> None:
-        Gauge("trackpush_receivers", "Receiving processes that there should be.", registry=registry).set(receivers)
+        Gauge("trackpush_receivers", "Configured number of receiving processes.", registry=registry).set(receivers)
         self.accepting = Gauge(
-            "trackpush_receivers_accepting", "Receiving processes that take requests.", registry=registry
+            "trackpush_receivers_accepting", "Receiving processes that accept requests.", registry=registry
         )
         self._restarts = Counter(
-            "trackpush_receiver_restarts", "Receiving processes that ended and were started again.", registry=registry
+            "trackpush_receiver_restarts", "Number of restarts of receiving processes.", registry=registry
         )
 
     def started(self, index: int, pid: int | None) -> None:

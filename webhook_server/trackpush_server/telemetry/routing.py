@@ -22,22 +22,22 @@ class RoutingTelemetry:
         )
         self._loaded_at = Gauge(
             "trackpush_routing_table_loaded_timestamp_seconds",
-            "When the routing table that is served was loaded.",
+            "Time when the present routing table was loaded.",
             registry=registry,
         )
         self._incomplete = Gauge(
             "trackpush_routing_table_incomplete",
-            "1 while a shard was never read: requests with keys that aren't known get 503 instead of 401.",
+            "1 while a shard has never been read: requests with unknown keys get 503 instead of 401.",
             registry=registry,
         )
         self._problems = Gauge(
             "trackpush_config_problems",
-            "Problems that the last reload of the routing table found; 0 when it was taken.",
+            "Problems in the last reload of the routing table; 0 if it was accepted.",
             registry=registry,
         )
         self._warnings = Gauge(
             "trackpush_config_warnings",
-            "Warnings of the last reload of the routing table: what is served and is probably not meant so.",
+            "Warnings of the last reload of the routing table: configuration that is valid but probably a mistake.",
             registry=registry,
         )
         self._reloads = Counter(

@@ -19,7 +19,7 @@ class JournalTelemetry:
     def __init__(self, registry: CollectorRegistry, journal: Journal) -> None:
         seconds = Histogram(
             "trackpush_journal_commit_duration_seconds",
-            "One commit of the journal, until it has reached the disk.",
+            "Duration of one commit of the journal, until it is on disk.",
             buckets=_COMMIT_SECONDS,
             registry=registry,
         )
@@ -30,7 +30,7 @@ class JournalTelemetry:
             registry=registry,
         )
         self._unavailable = Gauge(
-            "trackpush_journal_unavailable", "1 while the journal can store nothing.", registry=registry
+            "trackpush_journal_unavailable", "1 while the journal cannot store anything.", registry=registry
         )
         Gauge(
             "trackpush_journal_queued_updates", "Tracking updates that wait for the next commit.", registry=registry
@@ -39,7 +39,7 @@ class JournalTelemetry:
             "trackpush_journal_queued_outcomes", "Outcomes of attempts that are not on disk yet.", registry=registry
         ).set_function(lambda: journal.outcomes_waiting)
         Gauge(
-            "trackpush_journal_size_bytes", "What the journal takes on the disk, its log included.", registry=registry
+            "trackpush_journal_size_bytes", "Size of the journal on disk, including its log.", registry=registry
         ).set_function(lambda: journal.size_bytes)
         Gauge(
             "trackpush_journal_incomplete",
@@ -48,24 +48,24 @@ class JournalTelemetry:
         ).set_function(lambda: journal.stats.missing is not None)
         self._deleted = Counter(
             "trackpush_retention_deleted",
-            "Rows that the retention deleted, by kind: updates or pushes.",
+            "Rows deleted by retention, by kind: updates or pushes.",
             ["kind"],
             registry=registry,
         )
         self._dropped = Counter(
             "trackpush_inbox_dropped",
-            "Unrecognised bodies that were dropped before their retention ended, since too many were kept.",
+            "Unrecognised bodies that were deleted early because there were too many.",
             registry=registry,
         )
         self._throttle = LogThrottle(most=1, per=60.0)
         self._losses = Counter(
             "trackpush_journal_losses",
-            "Times that the database came back without commits that this pod had seen.",
+            "Number of times that the database came back without commits that this pod had seen.",
             registry=registry,
         )
         self._lost_updates = Counter(
             "trackpush_journal_lost_updates",
-            "Tracking updates that this pod had seen in the database and that it lost, as far as their ids tell.",
+            "Tracking updates that this pod had seen and that the database lost, estimated by their ids.",
             registry=registry,
         )
         self._seconds, self._rows = seconds.observe, rows.observe

@@ -18,7 +18,7 @@ from trackpush_server.journal.model import PushState
 from trackpush_server.telemetry.windows import Point
 from trackpush_server.updates import rfc3339
 
-Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS, description="At most so many.")]
+Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum number of pods.")]
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[
