@@ -83,7 +83,7 @@ class QueueTelemetry(Collector):
         now = self._wall()
         yield self._sum(
             "trackpush_pending_pushes",
-            "Pushes that are stored and have not ended; with several replicas each tells the same.",
+            "Pushes that are stored and have not ended; with several replicas each reports the same value.",
             ((one.push_config, one.count) for one in self.pending),
         )
         configured = {one.push_config for one in self.channels if one.breaker != _UNCONFIGURED}
