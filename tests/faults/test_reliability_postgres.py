@@ -174,7 +174,7 @@ async def test_dns_fails_for_client_and_database(tmp_path: Path, database: tuple
         stage.tell(
             "DNS finds neither client nor database, then the database is restarted",
             "PostgreSQL",
-            aggregator="200 on the connections that there are; 503 with Retry-After when new ones are needed, until"
+            aggregator="200 on existing connections; 503 with Retry-After when new ones are needed, until"
             f" DNS is back ({stage.gap:.1f} s at most)",
             client="nothing on new connections, its pushes wait; then all of them",
         )
