@@ -22,7 +22,7 @@ _AFTER_KILL = 100_000_000
 """First mark of the updates that are posted during the recovery."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class BacklogPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How large, how long."""
 
     pushes: int
@@ -54,7 +54,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """Of all phases."""
 
 
-async def measure(rig: Rig, plan: Plan) -> Findings:
+async def measure(rig: Rig, plan: BacklogPlan) -> Findings:
     """Fill, kill, recover, drain."""
     async with rig.sink(["ok"]) as sink:
         suspended = rig.client("bench", sink.ports[0], suspended=True)
@@ -95,7 +95,7 @@ async def measure(rig: Rig, plan: Plan) -> Findings:
     )
 
 
-async def _fill(rig: Rig, server: ServerProcess, client: Client, plan: Plan, *, first: int) -> int:
+async def _fill(rig: Rig, server: ServerProcess, client: Client, plan: BacklogPlan, *, first: int) -> int:
     """Post until the backlog has its size; returns the next free mark."""
     missing = plan.pushes - first
     if missing <= 0:
@@ -107,7 +107,7 @@ async def _fill(rig: Rig, server: ServerProcess, client: Client, plan: Plan, *, 
     return first + len(log.sent)
 
 
-async def _steady(rig: Rig, server: ServerProcess, client: Client, plan: Plan, *, first: int) -> PostLog:
+async def _steady(rig: Rig, server: ServerProcess, client: Client, plan: BacklogPlan, *, first: int) -> PostLog:
     drive = plan.recovery
     return await rig.load(
         server.port, [client], seconds=drive.seconds, rate=drive.rate, connections=drive.connections, first=first

@@ -17,7 +17,7 @@ from support.bodies import body
 from trackpush_api.expressions import Expression
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import decode, parse
-from trackpush_server.receiver.conditions import View
+from trackpush_server.receiver.conditions import UpdateView
 
 ROUNDS, TIMES = 5, 2000
 RECEIVED = int(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
@@ -50,11 +50,11 @@ def main() -> None:
     whole = microseconds(
         lambda: parse(Aggregator.CLICKPOST, decode(content), content, key=None, received_at=1 << 42), 200
     )
-    first = microseconds(lambda: View(update, RECEIVED).variables(raw=False))
+    first = microseconds(lambda: UpdateView(update, RECEIVED).variables(raw=False))
     table = Table(title=f"parsing an update takes {whole:.1f} µs; its variables, once an update, {first:.1f} µs")
     for heading in ("expression", "compile µs", "evaluate µs", "ratio to Python's own", "ratio to parsing", "bound µs"):
         table.add_column(heading)
-    view = View(update, RECEIVED)
+    view = UpdateView(update, RECEIVED)
     for text in EXPRESSIONS:
         expression = Expression(text)
         compiling = microseconds(lambda text=text: Expression(text), 20)  # type: ignore[misc]

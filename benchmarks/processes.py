@@ -44,7 +44,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.main, self.receiver)
 
 
-class Spread(msgspec.Struct, kw_only=True):
+class ProcessSpread(msgspec.Struct, kw_only=True):
     """By number of receiving processes."""
 
     together: dict[int, Split] = msgspec.field(default_factory=dict)

@@ -9,7 +9,7 @@ from ceiling import Ceiling
 from folder import FolderCost
 from growth import Cost
 from journal_bytes import THIS, WrittenBytes
-from processes import Spread
+from processes import ProcessSpread
 from soak import Soaked
 from stats import Figures
 
@@ -52,7 +52,7 @@ class Run(msgspec.Struct, kw_only=True):
     """By version, this one last."""
     soak: dict[str, Soaked] = msgspec.field(default_factory=dict)
     """``keeping``: all stays; ``forgetting``: what was delivered goes after seconds."""
-    processes: Spread | None = None
+    processes: ProcessSpread | None = None
     folder: FolderCost | None = None
     replicas: dict[str, Cost] = msgspec.field(default_factory=dict)
     """By storage and number of replicas."""
@@ -173,7 +173,7 @@ def _folder(found: FolderCost | None) -> Iterator[Goal]:
         yield Goal(name="folder: MiB when ready", value=found.mib, limit=250.0)
 
 
-def _processes(found: Spread | None) -> Iterator[Goal]:
+def _processes(found: ProcessSpread | None) -> Iterator[Goal]:
     if found is None:
         return
     alone, two = found.small.get(0), found.small.get(1)

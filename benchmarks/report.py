@@ -15,7 +15,7 @@ from backlog import Findings
 from ceiling import Ceiling
 from growth import Cost
 from journal_bytes import WrittenBytes
-from processes import SMALL, Spread
+from processes import SMALL, ProcessSpread
 from reach import Goal, Run, lines
 from soak import Soaked
 from stats import Figures
@@ -123,7 +123,7 @@ def _soak(found: Mapping[str, Soaked]) -> Table:
     return table
 
 
-def _processes(found: Spread) -> Table:
+def _processes(found: ProcessSpread) -> Table:
     table = Table(title="Receiving processes (end to end)", title_justify="left")
     for heading in (
         "--receivers",

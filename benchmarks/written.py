@@ -153,7 +153,7 @@ def _io() -> dict[str, int]:
     }
 
 
-class Session:
+class JournalSession:
     """One journal, opened for one measurement; closing it moves the whole log into the file."""
 
     def __init__(self, folder: Path) -> None:
@@ -203,7 +203,7 @@ class Session:
 
 async def bytes_per_update(folder: Path, first: int, count: int) -> dict[str, float]:
     """At `PER_COMMIT` updates a commit, each with its outcome; until all of it is in the file, not in the log alone."""
-    session = Session(folder)
+    session = JournalSession(folder)
     made = list(updates(first, count))
     before = written(), reached_disk()
     await session.journal.start()
@@ -218,7 +218,7 @@ async def bytes_per_update(folder: Path, first: int, count: int) -> dict[str, fl
 
 async def ingest(folder: Path, first: int, count: int) -> float:
     """Updates a second."""
-    session = Session(folder)
+    session = JournalSession(folder)
     made = list(updates(first, count))
     await session.journal.start()
     seconds = await session.ingest(made)
@@ -228,7 +228,7 @@ async def ingest(folder: Path, first: int, count: int) -> float:
 
 async def fill(folder: Path, rows: int) -> float:
     """Store so many; updates a second."""
-    session = Session(folder)
+    session = JournalSession(folder)
     await session.journal.start()
     seconds = await session.commits(updates(0, rows), _FILL)
     await session.journal.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
-from trackpush_cli.target import KeyPlace, Target
+from trackpush_cli.target import KeyPlace, WebhookTarget
 
 _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
     (
@@ -29,7 +29,7 @@ _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def no_answer(error: Exception, where: Target, timeout: float) -> str:
+def no_answer(error: Exception, where: WebhookTarget, timeout: float) -> str:
     """Why there was no answer."""
     template = next(
         (text for kind, text in _NO_ANSWER if isinstance(error, kind)), "{origin} can't be reached: {error}"
@@ -41,7 +41,7 @@ def no_answer(error: Exception, where: Target, timeout: float) -> str:
 
 
 def explain(
-    status: int, headers: Mapping[str, str], where: Target, aggregator: Aggregator, place: KeyPlace | None
+    status: int, headers: Mapping[str, str], where: WebhookTarget, aggregator: Aggregator, place: KeyPlace | None
 ) -> str:
     """What an answer other than 200 means.
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trackpush_api.compile import Compiled, compile_table
-from trackpush_api.manifest import Parsed, join
+from trackpush_api.manifest import ParsedManifest, join
 from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
 from trackpush_cli.errors import CommandError
 from trackpush_server.config.reader import FolderReader
 
 
-def read_folder(folder: Path) -> Parsed:
+def read_folder(folder: Path) -> ParsedManifest:
     """All resources below a folder.
 
     Raises:
@@ -28,7 +28,7 @@ def read_folder(folder: Path) -> Parsed:
     if contents:
         return parsed
     empty = Problem(message=f"{folder} holds no *.yaml; put the resources there")
-    return Parsed(resources=(), secrets={}, problems=(empty,))
+    return ParsedManifest(resources=(), secrets={}, problems=(empty,))
 
 
 def compile_all(folder: Path, *, server: str | None) -> Compiled:

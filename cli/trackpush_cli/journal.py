@@ -11,8 +11,8 @@ from trackpush_cli.journal_backup import backup, restore
 from trackpush_cli.output import say
 
 if TYPE_CHECKING:
-    from trackpush_server.journal.transfer.move import Compared, Progress
-    from trackpush_server.journal.transfer.port import Source, Target
+    from trackpush_server.journal.transfer.move import Compared, CopyProgress
+    from trackpush_server.journal.transfer.port import CopySource, CopyTarget
 
 _EVERY_SECONDS: Final = 2.0
 _DIGEST_CHARS: Final = 16
@@ -72,7 +72,7 @@ command.add_command(backup)
 command.add_command(restore)
 
 
-def _source(folder: Path | None, dsn_file: Path | None) -> "Source":
+def _source(folder: Path | None, dsn_file: Path | None) -> "CopySource":
     if (folder is None) == (dsn_file is None):
         raise click.UsageError("name where from: --from DIR, or --from-dsn-file FILE, and not both")
     if folder is not None:
@@ -85,7 +85,7 @@ def _source(folder: Path | None, dsn_file: Path | None) -> "Source":
     return PostgresSource(_dsn(dsn_file), say)
 
 
-def _target(folder: Path | None, dsn_file: Path | None) -> "Target":
+def _target(folder: Path | None, dsn_file: Path | None) -> "CopyTarget":
     if (folder is None) == (dsn_file is None):
         raise click.UsageError("name where to: --to-dsn-file FILE, or --to DIR, and not both")
     if folder is not None:
@@ -120,7 +120,7 @@ class _Told:
         self._begun = (self._at, 0)
         self._step = ""
 
-    def __call__(self, progress: "Progress") -> None:
+    def __call__(self, progress: "CopyProgress") -> None:
         now = time.monotonic()
         if progress.step != self._step:
             self._step, self._begun = progress.step, (now, progress.updates)

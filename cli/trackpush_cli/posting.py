@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from trackpush_cli.errors import CommandError
 from trackpush_cli.explain import no_answer
-from trackpush_cli.target import Target
+from trackpush_cli.target import WebhookTarget
 
 _MAX_ANSWER = 64 * 1024
 
@@ -27,7 +27,7 @@ class Reply(NamedTuple):
 class Poster:
     """Posts bodies to one target over one kept-alive connection. Use as a context manager."""
 
-    def __init__(self, where: Target, *, timeout: float) -> None:
+    def __init__(self, where: WebhookTarget, *, timeout: float) -> None:
         self._target = where
         kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(where.host, where.port, timeout=timeout)

@@ -16,7 +16,7 @@ from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import say
 from trackpush_cli.posting import Poster, Reply
-from trackpush_cli.target import KeyPlace, Target, target, usual_place
+from trackpush_cli.target import KeyPlace, WebhookTarget, target, usual_place
 
 _OK = 200
 _NOTHING = '{"accepted": 0, "duplicates": 0}'
@@ -96,7 +96,7 @@ def _show(reply: Reply) -> None:
         )
 
 
-def _post(where: Target, bodies: list[bytes], *, timeout: float) -> list[Reply]:
+def _post(where: WebhookTarget, bodies: list[bytes], *, timeout: float) -> list[Reply]:
     replies = []
     with Poster(where, timeout=timeout) as poster:
         for body in bodies:

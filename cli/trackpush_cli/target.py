@@ -28,7 +28,7 @@ def usual_place(aggregator: Aggregator) -> KeyPlace:
     return KeyPlace.QUERY if profile(aggregator).key_in_url else KeyPlace.HEADER
 
 
-class Target(NamedTuple):
+class WebhookTarget(NamedTuple):
     """Where a request goes."""
 
     scheme: str
@@ -45,7 +45,7 @@ class Target(NamedTuple):
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
 
 
-def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -> Target:
+def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -> WebhookTarget:
     """The request's address and headers, with the key in its place.
 
     A URL that has only scheme and host gets the aggregator's path of the default base path.
@@ -74,4 +74,4 @@ def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -
             query.append(("key", key))
         elif place is KeyPlace.PATH:
             path = f"{path.rstrip('/')}/{quote(key, safe='')}"
-    return Target(parts.scheme, parts.hostname, port, path + (f"?{urlencode(query)}" if query else ""), headers)
+    return WebhookTarget(parts.scheme, parts.hostname, port, path + (f"?{urlencode(query)}" if query else ""), headers)

@@ -14,7 +14,7 @@ from trackpush_api.kinds.webhook_server import AllowedNamespaces
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.routing import Account, digest_key
-from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.secrets import SecretResolver, Secrets
 from trackpush_api.status_names import objection_to_account
 from trackpush_api.suggestions import closest
 from trackpush_api.vocabulary import Aggregator
@@ -63,7 +63,7 @@ def claimed_keys(webhook: Resource, secrets: Secrets) -> frozenset[KeyClaim]:
     if not isinstance(spec, AggregatorWebhookSpec):
         return frozenset()
     try:
-        resolver = Resolver(webhook, secrets, [])
+        resolver = SecretResolver(webhook, secrets, [])
         keys = [resolver.inbound_key(source, "") for source in spec.keys]
         return frozenset((spec.aggregator, digest_key(key)) for key in keys if key is not None)
     except Exception:  # noqa: BLE001  compiling it says what is wrong
@@ -126,7 +126,7 @@ def _allowed(allowed: AllowedNamespaces) -> str:
 def _digests(
     webhook: Resource, spec: AggregatorWebhookSpec, context: AccountContext, problems: list[Problem]
 ) -> tuple[str, ...]:
-    resolver = Resolver(webhook, context.secrets, problems)
+    resolver = SecretResolver(webhook, context.secrets, problems)
     digests: list[str] = []
     for index, source in enumerate(spec.keys):
         field = f"spec.keys[{index}]"

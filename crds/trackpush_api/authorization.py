@@ -7,7 +7,7 @@ from trackpush_api.kinds.push_config import Auth, OAuth2ClientCredentials
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.routing import Egress, OAuth2
-from trackpush_api.secrets import Resolver
+from trackpush_api.secrets import SecretResolver
 from trackpush_api.url_checks import rules_of, url_problems
 
 _FIELD = "spec.auth.oauth2ClientCredentials"
@@ -16,7 +16,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 def fixed_authorization(
-    resource: Resource, auth: Auth, resolver: Resolver, problems: list[Problem]
+    resource: Resource, auth: Auth, resolver: SecretResolver, problems: list[Problem]
 ) -> tuple[tuple[str, str], ...]:
     """The Authorization header of basic and bearer auth; none for OAuth 2.0, whose tokens change."""
     if auth.bearer is not None:
@@ -34,7 +34,7 @@ def fixed_authorization(
 
 
 def client_credentials(
-    resource: Resource, auth: Auth | None, egress: Egress, resolver: Resolver, problems: list[Problem]
+    resource: Resource, auth: Auth | None, egress: Egress, resolver: SecretResolver, problems: list[Problem]
 ) -> OAuth2 | None:
     """OAuth 2.0 client credentials, None where the PushConfig has none or something is wrong (noted)."""
     given = None if auth is None else auth.oauth2_client_credentials

@@ -19,7 +19,7 @@ from trackpush_api.accounts import (
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.manifest import Resource
-from trackpush_api.namespaces import Claimed, Memory, NamespaceInputs, Part, by_namespace
+from trackpush_api.namespaces import Claimed, Memory, NamespaceInputs, NamespacePart, by_namespace
 from trackpush_api.problems import Problem
 from trackpush_api.routing import Egress, RoutingTable, ServerSettings
 from trackpush_api.secrets import Secrets, readable
@@ -157,12 +157,12 @@ class _Compiler:
             (name, spec.allowed_namespaces if isinstance(spec, WebhookServerSpec) else None) for name, spec in specs
         )
 
-    def _compile(self, inputs: NamespaceInputs, egress: Egress) -> Part:
+    def _compile(self, inputs: NamespaceInputs, egress: Egress) -> NamespacePart:
         """Compile one namespace.
 
         Its PushConfigs are compiled where an AggregatorWebhook of it is served, whatever else is wrong with that one.
         """
-        part = Part()
+        part = NamespacePart()
         is_served = False
         pushes = {push.name: push for push in inputs.pushes}
         for webhook in inputs.webhooks:

@@ -17,7 +17,7 @@ from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import Destination, Egress, Filter, RateLimit, Retry, TlsMaterial
-from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.secrets import SecretResolver, Secrets
 from trackpush_api.status_names import objection_to_filter, objections_to_expression
 from trackpush_api.url_checks import rules_of, url_problems
 from trackpush_api.vocabulary import Aggregator, Direction
@@ -50,7 +50,7 @@ def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress)
 
 def _compile(resource: Resource, spec: PushConfigSpec, secrets: Secrets, egress: Egress) -> CompiledDestination:
     problems: list[Problem] = []
-    resolver = Resolver(resource, secrets, problems)
+    resolver = SecretResolver(resource, secrets, problems)
     headers = _headers(resource, spec, resolver, problems)
     compiled = Destination(
         name=resource.full_name,
@@ -110,7 +110,7 @@ def _check_statuses(resource: Resource, wanted: FilterSpec, problems: list[Probl
 
 
 def _headers(
-    resource: Resource, spec: PushConfigSpec, resolver: Resolver, problems: list[Problem]
+    resource: Resource, spec: PushConfigSpec, resolver: SecretResolver, problems: list[Problem]
 ) -> tuple[tuple[str, str], ...]:
     headers: list[tuple[str, str]] = []
     names: set[str] = set()
@@ -134,7 +134,9 @@ def _headers(
     return tuple(headers)
 
 
-def _header_value(resource: Resource, header: Header, field: str, resolver: Resolver, problems: list[Problem]) -> str:
+def _header_value(
+    resource: Resource, header: Header, field: str, resolver: SecretResolver, problems: list[Problem]
+) -> str:
     """The value as it is sent; no reader of HTTP keeps white space at its ends (RFC 9110, section 5.5)."""
     if header.value_from is not None:
         return resolver.header_value(header.value_from, f"{field}.valueFrom") or ""
@@ -150,7 +152,7 @@ def _header_value(resource: Resource, header: Header, field: str, resolver: Reso
     return value.strip()
 
 
-def _tls(spec: PushConfigSpec, resolver: Resolver) -> TlsMaterial | None:
+def _tls(spec: PushConfigSpec, resolver: SecretResolver) -> TlsMaterial | None:
     tls = spec.tls
     if tls is None:
         return None
@@ -161,7 +163,9 @@ def _tls(spec: PushConfigSpec, resolver: Resolver) -> TlsMaterial | None:
     )
 
 
-def _signing(resource: Resource, spec: PushConfigSpec, resolver: Resolver, problems: list[Problem]) -> tuple[str, ...]:
+def _signing(
+    resource: Resource, spec: PushConfigSpec, resolver: SecretResolver, problems: list[Problem]
+) -> tuple[str, ...]:
     found = []
     for index, source in enumerate(spec.signing.secrets if spec.signing else ()):
         field = f"spec.signing.secrets[{index}]"

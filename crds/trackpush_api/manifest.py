@@ -127,7 +127,7 @@ class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.defined) and all(problem.severity is not Severity.ERROR for problem in self.problems)
 
 
-class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+class ParsedManifest(msgspec.Struct, frozen=True, kw_only=True):
     """All that is in the files."""
 
     resources: tuple[Resource, ...]
@@ -135,7 +135,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
 
-def parse_manifests(files: Mapping[str, str]) -> Parsed:
+def parse_manifests(files: Mapping[str, str]) -> ParsedManifest:
     """Read all documents of all files (name → text); never raises, whatever they hold."""
     return join(read_file(name, files[name]) for name in sorted(files))
 
@@ -157,7 +157,7 @@ def read_file(file: str, text: str) -> ReadFile:
     return ReadFile(file=file, defined=tuple(reader.defined), problems=tuple(reader.problems[:_MOST_PROBLEMS]))
 
 
-def join(files: Iterable[ReadFile]) -> Parsed:
+def join(files: Iterable[ReadFile]) -> ParsedManifest:
     """Put files together, in their order; of what is defined twice the first counts."""
     resources: list[Resource] = []
     secrets: dict[tuple[str, str], Secret] = {}
@@ -178,7 +178,7 @@ def join(files: Iterable[ReadFile]) -> Parsed:
                 secrets[namespace, name] = resource.content
             else:
                 resources.append(resource.content)
-    return Parsed(resources=tuple(resources), secrets=secrets, problems=tuple(problems))
+    return ParsedManifest(resources=tuple(resources), secrets=secrets, problems=tuple(problems))
 
 
 def age_order(created: str, uid: str) -> str:

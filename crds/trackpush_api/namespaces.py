@@ -41,7 +41,7 @@ class NamespaceInputs(msgspec.Struct, kw_only=True):
         )
 
 
-class Part(msgspec.Struct, kw_only=True):
+class NamespacePart(msgspec.Struct, kw_only=True):
     """What one namespace gives to a table."""
 
     accounts: list[Account] = []
@@ -53,7 +53,7 @@ class _Remembered(msgspec.Struct, kw_only=True):
     inputs: NamespaceInputs
     claims: tuple[Claimed, ...] | None = None
     owners: tuple[str, ...] = ()
-    part: Part | None = None
+    part: NamespacePart | None = None
 
 
 def by_namespace(resources: Sequence[Resource], secrets: Secrets) -> dict[str, NamespaceInputs]:
@@ -108,7 +108,9 @@ class Memory:
             known.claims = find(known.inputs)
         return known.claims
 
-    def part(self, namespace: str, owners: tuple[str, ...], compile_it: Callable[[NamespaceInputs], Part]) -> Part:
+    def part(
+        self, namespace: str, owners: tuple[str, ...], compile_it: Callable[[NamespaceInputs], NamespacePart]
+    ) -> NamespacePart:
         """What a namespace gives; ``owners`` of the keys that it claims."""
         known = self._remembered[namespace]
         if known.part is None or known.owners != owners:

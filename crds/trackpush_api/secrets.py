@@ -34,7 +34,7 @@ def readable(secrets: Secrets, server: WebhookServerSpec) -> Secrets:
     }
 
 
-class Resolver:
+class SecretResolver:
     """Looks up values for one resource and notes what is wrong."""
 
     def __init__(self, resource: Resource, secrets: Secrets, problems: list[Problem]) -> None:

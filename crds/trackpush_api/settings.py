@@ -23,7 +23,7 @@ from trackpush_api.routing import (
     Sqlite,
     Storage,
 )
-from trackpush_api.secrets import Resolver, Secrets
+from trackpush_api.secrets import SecretResolver, Secrets
 from trackpush_api.target import InvalidUrlError, read_url
 
 
@@ -49,7 +49,7 @@ def compile_settings(server: Resource, *, secrets: Secrets) -> CompiledSettings:
 
 def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets) -> CompiledSettings:
     problems = [*_forbidden_words(server, spec), *_egress(server, spec), *_hosts(server, spec), *_names(server, spec)]
-    resolver = Resolver(server, secrets, problems)
+    resolver = SecretResolver(server, secrets, problems)
     storage = _storage(spec, resolver)
     encryption = None if spec.encryption is None else _encryption(spec.encryption, resolver)
     if storage is None or (encryption is None) != (spec.encryption is None):
@@ -68,14 +68,14 @@ def compile_egress(spec: WebhookServerSpec) -> Egress:
     )
 
 
-def _storage(spec: WebhookServerSpec, resolver: Resolver) -> Storage | None:
+def _storage(spec: WebhookServerSpec, resolver: SecretResolver) -> Storage | None:
     if spec.storage.postgres is None:
         return Sqlite()
     dsn = resolver.dsn(spec.storage.postgres.dsn_secret_ref, "spec.storage.postgres.dsnSecretRef")
     return None if dsn is None else Postgres(dsn=dsn)
 
 
-def _encryption(spec: EncryptionSpec, resolver: Resolver) -> Encryption | None:
+def _encryption(spec: EncryptionSpec, resolver: SecretResolver) -> Encryption | None:
     """With all of its keys or not at all.
 
     Without the first, bodies would be stored under a key that is on its way out, and without another what is stored

@@ -21,7 +21,7 @@ from trackpush_operator.fleet import Place
 from trackpush_operator.gather import server_snapshot
 from trackpush_operator.objects import Child, Item, Key
 from trackpush_operator.owned import as_owner, restore_owned
-from trackpush_operator.state import State
+from trackpush_operator.state import OperatorState
 from trackpush_operator.volumes import Volumes
 
 _TOKEN_BYTES: Final = 32
@@ -33,7 +33,7 @@ _APIS: Final = {api.kind: api for api in CHILDREN}
 class ChildReconciler:
     """Handles the keys of `Queues.servers`."""
 
-    def __init__(self, cluster: Cluster, state: State, builders: Builders) -> None:
+    def __init__(self, cluster: Cluster, state: OperatorState, builders: Builders) -> None:
         self._cluster = cluster
         self._state = state
         self._builders = builders

@@ -41,7 +41,7 @@ _SORTS: dict[Kind, Sort] = {Kind.SERVER: "settings", Kind.WEBHOOK: "account", Ki
 _KINDS: dict[Sort, Kind] = {sort: kind for kind, sort in _SORTS.items()} | {"reserved": Kind.WEBHOOK}
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class CompileVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was decided about a resource, as far as its conditions tell it."""
 
     generation: int
@@ -100,7 +100,7 @@ class Compiler:
         self._grace_seconds = grace_seconds
         self.tables: dict[str, Table] = {}
         """By ``namespace/name`` of the server."""
-        self.verdicts: dict[Key, Verdict] = {}
+        self.verdicts: dict[Key, CompileVerdict] = {}
         self.uses = Uses()
         self._claims = Claims(key_memory)
         self._cache = cache
@@ -166,7 +166,7 @@ class Compiler:
                 raise
             placed = self._placed.get(key, ())
             problem = unexpected(f"{key.kind} {key.full_name}", error)
-            self.verdicts[key] = Verdict(
+            self.verdicts[key] = CompileVerdict(
                 generation=item.generation, problems=(problem,), servers=placed, served=bool(placed)
             )
         return effects
@@ -194,7 +194,7 @@ class Compiler:
             self._put(table, ("settings", key.full_name), compiled.settings, effects)
         if table is not None:
             self._dismiss(table, resource, effects)
-        self.verdicts[key] = Verdict(
+        self.verdicts[key] = CompileVerdict(
             generation=item.generation,
             problems=(*problems, *compiled.problems),
             servers=(key.full_name,),
@@ -254,7 +254,7 @@ class Compiler:
         if account is not None:
             account = msgspec.structs.replace(account, tenant=self._cache.tenant(item))
         self._place(key, {} if account is None or name is None else {name: account}, effects)
-        self.verdicts[key] = Verdict(
+        self.verdicts[key] = CompileVerdict(
             generation=item.generation,
             problems=problems,
             servers=() if name is None else (name,),
@@ -342,7 +342,7 @@ class Compiler:
         message = f"WebhookServer {server} is invalid; see its conditions"
         problem = resource.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND)
         placed = self._placed.get(item.key, ())
-        self.verdicts[item.key] = Verdict(
+        self.verdicts[item.key] = CompileVerdict(
             generation=item.generation, problems=(*invalid, problem), servers=placed, served=bool(placed)
         )
 
@@ -370,7 +370,7 @@ class Compiler:
         if not servers:
             problems |= dict.fromkeys(self._problems_without_server(resource, secrets))
         self._place(key, entries, effects)
-        self.verdicts[key] = Verdict(
+        self.verdicts[key] = CompileVerdict(
             generation=item.generation,
             problems=tuple(problems),
             servers=servers,

@@ -6,14 +6,14 @@ The status of either says nothing of the other, which may be another tenant's.
 from collections.abc import Iterable, Iterator
 
 from trackpush_api.problems import Reason
-from trackpush_operator.compiling import Verdict
+from trackpush_operator.compiling import CompileVerdict
 from trackpush_operator.decide.conditions import Condition
 from trackpush_operator.decide.events import Transition
 from trackpush_operator.objects import Key
 
 
 def contested(
-    key: Key, verdict: Verdict, before: Iterable[Condition], transition: Transition
+    key: Key, verdict: CompileVerdict, before: Iterable[Condition], transition: Transition
 ) -> Iterator[tuple[str, Transition]]:
     """The server (``namespace/name``) and the Event for it, for a transition of an AggregatorWebhook's status."""
     if transition.reason == Reason.KEY_CONFLICT:

@@ -5,13 +5,13 @@ import asyncio
 import structlog
 
 from trackpush_operator.cache import Ref
-from trackpush_operator.cluster.api import Body, Cluster, Selection
+from trackpush_operator.cluster.api import Body, Cluster, ObjectSelection
 from trackpush_operator.cluster.errors import ForbiddenError, NotFoundError
 from trackpush_operator.cluster.kinds import NAMESPACES, SECRETS, UNWATCHED_TYPES
 from trackpush_operator.homes import namespace_object
 from trackpush_operator.objects import Key, Kind, version_of
 from trackpush_operator.routing import Routing
-from trackpush_operator.state import State
+from trackpush_operator.state import OperatorState
 
 _log = structlog.get_logger("deciding")
 _BREATH = 20
@@ -22,7 +22,7 @@ _DEBOUNCE = 0.005
 class Decider:
     """Handles the keys of `Queues.decide`."""
 
-    def __init__(self, cluster: Cluster, state: State, routing: Routing) -> None:
+    def __init__(self, cluster: Cluster, state: OperatorState, routing: Routing) -> None:
         self._cluster = cluster
         self._state = state
         self._routing = routing
@@ -69,7 +69,7 @@ class Decider:
     async def _namespace(self, name: str) -> Body:
         if self._state.scope.namespaces:
             return await self._cluster.get(NAMESPACES, None, name)
-        selection = Selection(fields=f"metadata.name={name}")  # a list needs no right beyond that of the watch
+        selection = ObjectSelection(fields=f"metadata.name={name}")  # a list needs no right beyond that of the watch
         async for page in self._cluster.pages(NAMESPACES, None, selection):
             for body in page.items:
                 return body

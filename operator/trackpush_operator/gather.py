@@ -6,18 +6,18 @@ import msgspec
 
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
 from trackpush_operator.cluster.kinds import HTTP_ROUTES
-from trackpush_operator.compiling import Verdict, id_of
+from trackpush_operator.compiling import CompileVerdict, id_of
 from trackpush_operator.decide.programmed import Spread
-from trackpush_operator.decide.push import PushSnapshot, Trouble
+from trackpush_operator.decide.push import PushSnapshot, PushTrouble
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
 from trackpush_operator.hosts import HostPath, claim_of, hosts_of_others, withheld
 from trackpush_operator.objects import Item, Key, resource_of, server_key
 from trackpush_operator.scope import unwatched
-from trackpush_operator.state import State
+from trackpush_operator.state import OperatorState
 
 
-def webhook_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: bool) -> WebhookSnapshot:
+def webhook_snapshot(state: OperatorState, item: Item, verdict: CompileVerdict, *, was_served: bool) -> WebhookSnapshot:
     """Of an AggregatorWebhook; ``was_served`` as its status says."""
     spec = resource_of(item)[0].spec
     server = next(iter(verdict.servers), None)
@@ -33,7 +33,7 @@ def webhook_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: 
     )
 
 
-def push_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: bool) -> PushSnapshot:
+def push_snapshot(state: OperatorState, item: Item, verdict: CompileVerdict, *, was_served: bool) -> PushSnapshot:
     """Of a PushConfig; ``was_served`` as its status says."""
     spec = resource_of(item)[0].spec
     return PushSnapshot(
@@ -46,7 +46,7 @@ def push_snapshot(state: State, item: Item, verdict: Verdict, *, was_served: boo
     )
 
 
-def server_snapshot(state: State, item: Item) -> ServerSnapshot:
+def server_snapshot(state: OperatorState, item: Item) -> ServerSnapshot:
     """Of a WebhookServer."""
     key = item.key
     verdict = state.compiler.verdicts.get(key)
@@ -73,35 +73,35 @@ def server_snapshot(state: State, item: Item) -> ServerSnapshot:
     )
 
 
-def _withheld(state: State, server: str) -> frozenset[str]:
+def _withheld(state: OperatorState, server: str) -> frozenset[str]:
     item, spec = state.cache.server(server), _server_spec(state, server)
     return frozenset() if item is None or spec is None else withheld(spec, taken_hosts(state, item))
 
 
-def _spreads(state: State, key: Key, verdict: Verdict, *, was_served: bool) -> tuple[Spread, ...]:
+def _spreads(state: OperatorState, key: Key, verdict: CompileVerdict, *, was_served: bool) -> tuple[Spread, ...]:
     tables = (state.compiler.tables.get(server) for server in verdict.servers)
     now, what, spread = state.clock.monotonic(), id_of(key), state.readings.spread
     found = (spread(table, what, now, was_served=was_served) for table in tables if table is not None)
     return tuple(msgspec.structs.replace(rollout, suspended=_is_suspended(state, rollout.server)) for rollout in found)
 
 
-def _is_suspended(state: State, server: str) -> bool:
+def _is_suspended(state: OperatorState, server: str) -> bool:
     spec = _server_spec(state, server)
     return spec is not None and spec.suspend
 
 
-def _trouble(state: State, key: Key, verdict: Verdict) -> Trouble | None:
+def _trouble(state: OperatorState, key: Key, verdict: CompileVerdict) -> PushTrouble | None:
     found = (state.readings.trouble(server, key.full_name) for server in verdict.servers)
     return next((trouble for trouble in found if trouble is not None), None)
 
 
-def _server_spec(state: State, server: str) -> WebhookServerSpec | None:
+def _server_spec(state: OperatorState, server: str) -> WebhookServerSpec | None:
     item = state.cache.server(server)
     spec = None if item is None else resource_of(item)[0].spec
     return spec if isinstance(spec, WebhookServerSpec) else None
 
 
-def taken_hosts(state: State, item: Item) -> frozenset[HostPath]:
+def taken_hosts(state: OperatorState, item: Item) -> frozenset[HostPath]:
     """What other WebhookServers own of all hosts, as far as this one can't have it."""
     others = (state.cache.items[server_key(name)] for name in state.cache.servers)
     claim = partial(claim_of, any_pod_template=state.any_pod_template)

@@ -23,7 +23,7 @@ _INACTIVITY = 70.0
 _log = structlog.get_logger("handlers")
 
 
-class Sink(Protocol):
+class EventSink(Protocol):
     """What takes events."""
 
     def event(self, kind: str, type_: str | None, body: Body) -> None:
@@ -32,7 +32,7 @@ class Sink(Protocol):
 
 
 def registry(
-    watched: tuple[Watched, ...], sink: Sink, connect: Callable[[], Awaitable[kopf.AiohttpSession]]
+    watched: tuple[Watched, ...], sink: EventSink, connect: Callable[[], Awaitable[kopf.AiohttpSession]]
 ) -> kopf.OperatorRegistry:
     """The handlers of one run of kopf."""
     made = kopf.OperatorRegistry()
@@ -46,7 +46,7 @@ def registry(
     return made
 
 
-def _handler(kind: str, sink: Sink) -> Any:
+def _handler(kind: str, sink: EventSink) -> Any:
     async def handle(*, event: Any, **_: Any) -> None:
         try:
             sink.event(kind, event["type"], event["object"])

@@ -12,7 +12,7 @@ from trackpush_operator.fanout import after_item, after_labels, after_tenant
 from trackpush_operator.fleet import server_of
 from trackpush_operator.homes import namespace_object
 from trackpush_operator.objects import Child, Item, Key, Kind, child_of, server_key, version_of
-from trackpush_operator.state import State
+from trackpush_operator.state import OperatorState
 
 ROUTING: Final = "routing"
 """Component of the Secrets with the routing table."""
@@ -22,7 +22,7 @@ _KINDS: Final = frozenset(Kind)
 class EventRouter:
     """Takes in objects, whatever their kind."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: OperatorState) -> None:
         self._state = state
 
     def take(self, kind: str, body: Body) -> bool:

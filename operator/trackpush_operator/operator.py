@@ -33,7 +33,7 @@ from trackpush_operator.reporting import Reporter
 from trackpush_operator.routing import Routing
 from trackpush_operator.scope import Scope
 from trackpush_operator.secret_reading import SecretReader
-from trackpush_operator.state import State, new_revision
+from trackpush_operator.state import OperatorState, new_revision
 from trackpush_operator.sync import Sync
 from trackpush_operator.watches import Watches
 from trackpush_operator.workqueue import K, WorkQueue, work
@@ -59,7 +59,7 @@ class Operator:
         """Called each time that kopf was started: it takes the process's signals for itself."""
         self._identity = options.identity or f"{socket.gethostname()}_{new_revision()}"
         self.metrics = Metrics()
-        self.state = State(
+        self.state = OperatorState(
             self.metrics,
             any_annotation=options.any_annotation,
             any_pod_template=options.any_pod_template,

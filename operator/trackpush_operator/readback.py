@@ -15,10 +15,10 @@ from trackpush_operator.cluster.api import Cluster
 from trackpush_operator.cluster.errors import NotFoundError
 from trackpush_operator.cluster.kinds import SECRETS
 from trackpush_operator.compiling import key_of
-from trackpush_operator.decide.push import Trouble
+from trackpush_operator.decide.push import PushTrouble
 from trackpush_operator.objects import Key, Kind, Pod, server_key
-from trackpush_operator.readings import Reading
-from trackpush_operator.state import State
+from trackpush_operator.readings import PodReport
+from trackpush_operator.state import OperatorState
 from trackpush_operator.tables import Table
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5, sock_connect=3)
@@ -53,7 +53,7 @@ class _Undelivered(msgspec.Struct, rename="camel"):
 class Readback:
     """Handles the keys of `Queues.readback`: servers, ``namespace/name``. Use as an async context manager."""
 
-    def __init__(self, cluster: Cluster, state: State) -> None:
+    def __init__(self, cluster: Cluster, state: OperatorState) -> None:
         self._cluster = cluster
         self._state = state
         self._tokens: dict[str, str] = {}
@@ -104,17 +104,17 @@ class Readback:
         if not settled and has_pods:
             self._state.queues.touch.add(table.server, delay=NUDGE)
 
-    async def _ask(self, server: str, pod: Pod) -> Reading:
+    async def _ask(self, server: str, pod: Pod) -> PodReport:
         if pod.address is None:
-            return Reading(error="it has no address, or no container port named admin")
+            return PodReport(error="it has no address, or no container port named admin")
         try:
             config = await self._get(server, pod.address, "/config")
             undelivered = await self._get(server, pod.address, "/undelivered")
             return _reading(server, config, undelivered)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Reading(error=type(error).__name__)
+            return PodReport(error=type(error).__name__)
         except (msgspec.DecodeError, _BadAnswerError) as error:
-            return Reading(error=str(error)[:200])
+            return PodReport(error=str(error)[:200])
 
     async def _get(self, server: str, address: str, path: str) -> bytes:
         assert self._session is not None
@@ -161,13 +161,13 @@ class _BadAnswerError(Exception):
     """A pod answered, but not what it should."""
 
 
-def _reading(server: str, config: bytes, undelivered: bytes) -> Reading:
+def _reading(server: str, config: bytes, undelivered: bytes) -> PodReport:
     found = msgspec.json.decode(config, type=_Config)
     if found.server and found.server != server:
         raise _BadAnswerError("another server answers at its address")
     failing: Any = msgspec.json.decode(undelivered, type=_Undelivered)
     troubles = {
-        push_config.name: Trouble(reason=push_config.reason, since=push_config.since, message=push_config.message)
+        push_config.name: PushTrouble(reason=push_config.reason, since=push_config.since, message=push_config.message)
         for push_config in failing.push_configs
     }
-    return Reading(files=found.files, troubles=troubles)
+    return PodReport(files=found.files, troubles=troubles)

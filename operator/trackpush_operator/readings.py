@@ -7,26 +7,26 @@ from typing import Final, NamedTuple
 import msgspec
 
 from trackpush_operator.decide.programmed import Spread
-from trackpush_operator.decide.push import Trouble
+from trackpush_operator.decide.push import PushTrouble
 from trackpush_operator.fleet import Fleet
 from trackpush_operator.objects import Pod
-from trackpush_operator.tables import Id, Part, Table
+from trackpush_operator.tables import Id, ShardState, Table
 
 GRACE: Final = 60.0
 """Seconds for which missing or unasked pods leave conditions as they are."""
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class PodReport(msgspec.Struct, frozen=True, kw_only=True):
     """A pod's answer."""
 
     files: Mapping[str, str] = {}
     """Revision of each shard that it serves."""
-    troubles: Mapping[str, Trouble] = {}
+    troubles: Mapping[str, PushTrouble] = {}
     error: str = ""
     """Why there is no answer."""
 
 
-class State(NamedTuple):
+class ShardProgress(NamedTuple):
     """How many pods of a server have loaded one shard."""
 
     ready: bool
@@ -42,12 +42,12 @@ class Readings:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._of: defaultdict[str, dict[tuple[str, int], Reading]] = defaultdict(dict)
+        self._of: defaultdict[str, dict[tuple[str, int], PodReport]] = defaultdict(dict)
         self._unsure: dict[str, float] = {}
-        self._states: dict[tuple[str, str], State] = {}
-        self._troubles: dict[str, Mapping[str, Trouble]] = {}
+        self._states: dict[tuple[str, str], ShardProgress] = {}
+        self._troubles: dict[str, Mapping[str, PushTrouble]] = {}
 
-    def take(self, server: str, answers: Mapping[Pod, Reading], now: float) -> None:
+    def take(self, server: str, answers: Mapping[Pod, PodReport], now: float) -> None:
         """Take in a round of questions; those of pods that are no longer ready are forgotten."""
         self._of[server] = {(pod.uid, pod.starts): reading for pod, reading in answers.items()}
         if self._is_sure(server):
@@ -71,7 +71,7 @@ class Readings:
         reading = self._of[server].get((pod.uid, pod.starts))
         return reading is not None and not reading.error
 
-    def state(self, server: str, part: Part, now: float) -> State:
+    def state(self, server: str, part: ShardState, now: float) -> ShardProgress:
         """How many of its ready pods have loaded a shard now."""
         ready = self._fleet.ready_pods(server)
         readings = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
@@ -79,14 +79,14 @@ class Readings:
         numbers = [part.number_of(answer.files.get(part.name)) for answer in answers]
         since = self._unsure.get(server)
         sure = bool(ready) and len(answers) == len(ready)
-        return State(
+        return ShardProgress(
             ready=bool(ready),
             asked=sure,
             number=min(numbers, default=-1),
             grace=not sure and (since is None or now - since < GRACE),
         )
 
-    def changed_parts(self, table: Table, now: float) -> list[Part]:
+    def changed_parts(self, table: Table, now: float) -> list[ShardState]:
         """The shards whose state isn't what it was when this was last asked; what all pods serve is confirmed."""
         changed = []
         for part in table.parts.values():
@@ -103,7 +103,7 @@ class Readings:
         old = self._troubles.get(server, {})
         if not self._is_sure(server):
             return set()  # what was said last is the best that is known
-        new: dict[str, Trouble] = {}
+        new: dict[str, PushTrouble] = {}
         for reading in self._of[server].values():
             for name, trouble in reading.troubles.items():
                 known = new.get(name)
@@ -111,7 +111,7 @@ class Readings:
         self._troubles[server] = new
         return {name for name in {*old, *new} if old.get(name) != new.get(name)}
 
-    def trouble(self, server: str, push_config: str) -> Trouble | None:
+    def trouble(self, server: str, push_config: str) -> PushTrouble | None:
         """What is said of a PushConfig, ``namespace/name``."""
         return self._troubles.get(server, {}).get(push_config)
 

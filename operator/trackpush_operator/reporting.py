@@ -24,7 +24,7 @@ from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.gather import push_snapshot, server_snapshot, webhook_snapshot
 from trackpush_operator.intake import EventRouter
 from trackpush_operator.objects import Item, Key, Kind
-from trackpush_operator.state import State
+from trackpush_operator.state import OperatorState
 
 _APIS: Final[dict[Kind, Api]] = {Kind.SERVER: SERVERS, Kind.WEBHOOK: WEBHOOKS, Kind.PUSH: PUSH_CONFIGS}
 _log = structlog.get_logger("reporting")
@@ -33,7 +33,7 @@ _log = structlog.get_logger("reporting")
 class Reporter:
     """Handles the keys of `Queues.reports`."""
 
-    def __init__(self, cluster: Cluster, state: State, intake: EventRouter, identity: str) -> None:
+    def __init__(self, cluster: Cluster, state: OperatorState, intake: EventRouter, identity: str) -> None:
         self._cluster = cluster
         self._state = state
         self._intake = intake

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from trackpush_api import shards
-from trackpush_operator.cluster.api import Body, Cluster, Selection
+from trackpush_operator.cluster.api import Body, Cluster, ObjectSelection
 from trackpush_operator.cluster.errors import NotFoundError
 from trackpush_operator.cluster.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS
 from trackpush_operator.compiling import key_of
@@ -22,8 +22,8 @@ from trackpush_operator.intake import ROUTING
 from trackpush_operator.objects import Key, Pod, server_key
 from trackpush_operator.owned import apply_owned, as_owner
 from trackpush_operator.scope import unwatched
-from trackpush_operator.state import ShardKey, State, new_revision
-from trackpush_operator.tables import Part, Table
+from trackpush_operator.state import OperatorState, ShardKey, new_revision
+from trackpush_operator.tables import ShardState, Table
 
 SecretBuilder = Callable[[Body, str, bytes], Body]
 """WebhookServer, name of the shard, content → manifest."""
@@ -36,7 +36,7 @@ _log = structlog.get_logger("routing")
 class Routing:
     """Handles the keys of `Queues.shards` and `Queues.touch`."""
 
-    def __init__(self, cluster: Cluster, state: State, build: SecretBuilder) -> None:
+    def __init__(self, cluster: Cluster, state: OperatorState, build: SecretBuilder) -> None:
         self._cluster = cluster
         self._state = state
         self._build = build
@@ -50,7 +50,9 @@ class Routing:
         labels = {MANAGED_BY_LABEL: MANAGER, INSTANCE_LABEL: key.name, COMPONENT_LABEL: ROUTING}
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         present: set[str] = set()
-        async for page in self._cluster.pages(SECRETS, key.namespace, Selection(labels=selector, metadata_only=True)):
+        async for page in self._cluster.pages(
+            SECRETS, key.namespace, ObjectSelection(labels=selector, metadata_only=True)
+        ):
             present |= {body["metadata"]["name"] for body in page.items}
         for name in sorted(present & {f"{key.name}-{ROUTING}-{name}" for name in shards.FILE_NAMES}):
             with contextlib.suppress(NotFoundError):
@@ -104,7 +106,7 @@ class Routing:
             for what in part.changed_since(before):
                 self._state.queues.reports.add(key_of(what))
 
-    async def _write(self, part: Part, server: Body) -> None:
+    async def _write(self, part: ShardState, server: Body) -> None:
         attempt = part.begin(new_revision)
         if attempt is None:
             return

@@ -62,7 +62,7 @@ def new_revision() -> str:
     return secrets.token_hex(8)
 
 
-class State:
+class OperatorState:
     """All of it."""
 
     def __init__(

@@ -13,7 +13,7 @@ from trackpush_operator.cluster.errors import ForbiddenError, NotFoundError
 from trackpush_operator.cluster.kinds import NAMESPACES, OPTIONAL, OWN, SECRETS, Watched, watched
 from trackpush_operator.intake import EventRouter
 from trackpush_operator.objects import Kind
-from trackpush_operator.state import State
+from trackpush_operator.state import OperatorState
 
 Place = tuple[str, str]
 _OWN_KINDS: Final = frozenset(api.kind for api in OWN)
@@ -22,7 +22,9 @@ _OWN_KINDS: Final = frozenset(api.kind for api in OWN)
 class Sync:
     """Lists all objects and records them, deletions included."""
 
-    def __init__(self, cluster: Cluster, state: State, intake: EventRouter, namespaces: tuple[str, ...]) -> None:
+    def __init__(
+        self, cluster: Cluster, state: OperatorState, intake: EventRouter, namespaces: tuple[str, ...]
+    ) -> None:
         self._cluster = cluster
         self._state = state
         self._intake = intake

@@ -39,7 +39,7 @@ class ShardWrite(NamedTuple):
     digest: bytes
 
 
-class Part:
+class ShardState:
     """One shard."""
 
     def __init__(self, server: str, name: str) -> None:
@@ -200,16 +200,16 @@ class Table:
 
     def __init__(self, server: str) -> None:
         self.server = server
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, ShardState] = {}
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> ShardState:
         """A shard, or the settings."""
         found = self.parts.get(name)
         if found is None:
-            found = self.parts[name] = Part(self.server, name)
+            found = self.parts[name] = ShardState(self.server, name)
         return found
 
-    def part_of(self, what: Id) -> Part:
+    def part_of(self, what: Id) -> ShardState:
         """Where an entry is, or would be."""
         sort, name = what
         return self.part(SETTINGS if sort == "settings" else shards.shard_name(name))

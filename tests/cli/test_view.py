@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from trackpush_cli.demo.ledger import Arrival, Expectation, Ledger, Push
-from trackpush_cli.demo.view import ClientLine, LiveView, PlainView, View, make_view
+from trackpush_cli.demo.ledger import Arrival, DemoPush, Expectation, Ledger
+from trackpush_cli.demo.view import ClientLine, DemoView, LiveView, PlainView, make_view
 
 
 def console(*, width: int = 140, terminal: bool) -> Console:
@@ -17,7 +17,7 @@ def text_of(it: Console) -> str:
     return it.file.getvalue()
 
 
-def posted(ledger: Ledger, number: int) -> Push:
+def posted(ledger: Ledger, number: int) -> DemoPush:
     (push,) = ledger.expect(
         [
             Expectation(
@@ -34,7 +34,7 @@ def posted(ledger: Ledger, number: int) -> Push:
     return push
 
 
-def line(push: Push | None, *, note: str = "") -> ClientLine:
+def line(push: DemoPush | None, *, note: str = "") -> ClientLine:
     return ClientLine(
         clock="20:00:00",
         aggregator="clickpost",
@@ -46,7 +46,7 @@ def line(push: Push | None, *, note: str = "") -> ClientLine:
     )
 
 
-def arrive(view: View, ledger: Ledger, number: int, *, answered: int, at: float) -> None:
+def arrive(view: DemoView, ledger: Ledger, number: int, *, answered: int, at: float) -> None:
     arrival = Arrival(webhook_id=f"psh_{number}", push_config="acme/oms", answered=answered, at=at, status="DELIVERED")
     view.arrived(ledger.arrive(arrival), arrival)
 

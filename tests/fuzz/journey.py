@@ -28,7 +28,7 @@ from trackpush_server.journal.inbox import InboxEntry, InboxRow, NewUnrecognised
 from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushRow, Timeline, TimelineEntry, TimelinePush
 from trackpush_server.journal.model import NewUpdate, PushState
 from trackpush_server.pusher import render
-from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake, new_unrecognised
 
 NOW: Final = 1_790_000_000_000
@@ -55,7 +55,7 @@ class Journey:
             Destination(name="acme/reads-raw", url="https://a.example/", filter=Filter(expression=_EXPRESSION)),
             Destination(name="acme/all", url="https://a.example/"),
         )
-        self._selection = Selection(self._account, table(self._account, destinations=wanted))
+        self._selection = FilterSelection(self._account, table(self._account, destinations=wanted))
 
     def follow(self, made: Made, *, pages: bool) -> str:
         """Everything that a server does with a body that came with a known key; gives what became of it.

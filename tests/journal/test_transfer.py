@@ -26,7 +26,7 @@ from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTa
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.copying import RETIRED, SqliteSource, SqliteTarget
 from trackpush_server.journal.sqlite.lock import FolderLock
-from trackpush_server.journal.transfer.move import Progress, move
+from trackpush_server.journal.transfer.move import CopyProgress, move
 from trackpush_server.journal.transfer.records import Rest, Tally, TransferError, UpdateRecord
 
 pytestmark = pytest.mark.slow
@@ -128,7 +128,7 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
     assert states == {0, 1, 2, 3}
     assert any(push.replays for update in updates for push in update.pushes)
     assert any(update.erased_at for update in updates)
-    told: list[Progress] = []
+    told: list[CopyProgress] = []
 
     compared = await move(SqliteSource(tmp_path / "old"), PostgresTarget(postgres_dsn), told.append)
 
@@ -141,7 +141,7 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "unrecognised": 3,
         "tenants": 2,
     }
-    assert told[-1] == Progress(step="compared", updates=len(updates), total=len(updates))
+    assert told[-1] == CopyProgress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)
     for check, wanted in _DERIVED.items():
         assert postgres_sql(check) == (wanted or str(len(updates))), check
@@ -182,7 +182,7 @@ async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
         name = postgres_server.create_database()
         count = 0
 
-        def cut(_: Progress, at: int = place) -> None:
+        def cut(_: CopyProgress, at: int = place) -> None:
             nonlocal count
             count += 1
             if count == at:

@@ -18,7 +18,7 @@ from trackpush_server.journal.postgres import PostgresJournal, schema
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.sqlite.copying import SqliteSource, SqliteTarget
 from trackpush_server.journal.transfer.move import move
-from trackpush_server.journal.transfer.port import Source, Target
+from trackpush_server.journal.transfer.port import CopySource, CopyTarget
 from trackpush_server.journal.transfer.records import (
     AttemptRecord,
     AuditRecord,
@@ -132,7 +132,7 @@ class _KilledError(Exception):
     """The command was killed."""
 
 
-def cut(subject: Source | Target, method: str, *, after: bool) -> None:
+def cut(subject: CopySource | CopyTarget, method: str, *, after: bool) -> None:
     """End it there, as a kill does: nothing that comes later is done."""
     original: Callable[..., Awaitable[object]] = getattr(subject, method)
 

@@ -10,7 +10,7 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import composable, compose, decode, parse
 from trackpush_server.journal.model import NewUpdate
 from trackpush_server.operations.parsing import update_again
-from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake
 from trackpush_server.updates import TrackingUpdate
 
@@ -28,7 +28,7 @@ def stored(aggregator: Aggregator, body: bytes) -> list[tuple[TrackingUpdate, Ne
     """Each update of a body, and what the journal keeps of it."""
     updates = parse(aggregator, decode(body, "application/json"), body, key="k", received_at=RECEIVED_AT).updates
     one = account(aggregator, "k")
-    made = intake(one, Selection(one, table(one)), updates, RECEIVED_AT, nonce=lambda: b"nonce").updates
+    made = intake(one, FilterSelection(one, table(one)), updates, RECEIVED_AT, nonce=lambda: b"nonce").updates
     return list(zip(updates, made, strict=True))
 
 

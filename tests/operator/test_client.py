@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from trackpush_operator.cluster.api import Page, Selection
+from trackpush_operator.cluster.api import ListPage, ObjectSelection
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.errors import (
     ClusterError,
@@ -119,14 +119,14 @@ def page(names: list[str], following: str = "") -> tuple[int, dict[str, object],
     return 200, {"metadata": {"resourceVersion": "7", "continue": following}, "items": items}, {}
 
 
-async def names(pages: AsyncIterator[Page]) -> list[str]:
+async def names(pages: AsyncIterator[ListPage]) -> list[str]:
     return [body["metadata"]["name"] async for page in pages for body in page.items]
 
 
 async def test_a_list_comes_in_pages_of_one_state(server: Both) -> None:
     api, cluster = server
     api.answers = [page(["a"], "next"), page(["b"])]
-    assert await names(cluster.pages(SERVERS, None, Selection(labels="x=y", fields="type!=z"))) == ["a", "b"]
+    assert await names(cluster.pages(SERVERS, None, ObjectSelection(labels="x=y", fields="type!=z"))) == ["a", "b"]
     assert api.asked[0][2] == {"limit": "100", "labelSelector": "x=y", "fieldSelector": "type!=z"}
     assert api.asked[1][2]["continue"] == "next"
 
@@ -134,14 +134,14 @@ async def test_a_list_comes_in_pages_of_one_state(server: Both) -> None:
 async def test_a_list_whose_token_ran_out_begins_anew_and_lacks_nothing(server: Both) -> None:
     api, cluster = server
     api.answers = [page(["a"], "next"), (410, status(410), {}), page(["a"], "next"), page(["b"])]
-    assert await names(cluster.pages(SERVERS, "t", Selection())) == ["a", "a", "b"]
+    assert await names(cluster.pages(SERVERS, "t", ObjectSelection())) == ["a", "a", "b"]
 
 
 async def test_a_list_that_runs_out_again_and_again_is_an_error(server: Both) -> None:
     api, cluster = server
     api.answers = [(410, status(410), {})]
     with pytest.raises(GoneError):
-        await names(cluster.pages(SERVERS, "t", Selection()))
+        await names(cluster.pages(SERVERS, "t", ObjectSelection()))
 
 
 @pytest.mark.parametrize("code", [404, 409])

@@ -19,7 +19,7 @@ from support.objects import Body
 from support.operating import Client, OperatorProcess, client, operating, options
 from trackpush_api import shards
 from trackpush_api.shards import Shard, shard_name
-from trackpush_operator.cluster.api import Api, Page, Selection
+from trackpush_operator.cluster.api import Api, ListPage, ObjectSelection
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.errors import UnavailableError
 from trackpush_operator.cluster.kinds import LEASES, WEBHOOKS
@@ -78,7 +78,7 @@ class Recording(KubernetesCluster):
         self.broken = False
         self.refused = 0
 
-    async def pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
+    async def pages(self, api: Api, namespace: str | None, selection: ObjectSelection) -> AsyncIterator[ListPage]:
         """Break off in the middle."""
         async for page in super().pages(api, namespace, selection):
             if api == WEBHOOKS and self.broken:

@@ -10,7 +10,7 @@ from trackpush_operator.decide import push, server, webhook
 from trackpush_operator.decide.conditions import Condition, Finding, merged
 from trackpush_operator.decide.events import transitions
 from trackpush_operator.decide.programmed import Spread
-from trackpush_operator.decide.push import PushSnapshot, Trouble
+from trackpush_operator.decide.push import PushSnapshot, PushTrouble
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
 
@@ -97,8 +97,8 @@ def test_what_isnt_served_is_not_programmed() -> None:
     [
         ({}, ("True", "Delivering")),
         ({"suspended": True}, ("False", "Suspended")),
-        ({"trouble": Trouble(reason="EndpointFailing", since=1767225600)}, ("False", "EndpointFailing")),
-        ({"trouble": Trouble(reason="EndpointGone", since=1767225600)}, ("False", "EndpointGone")),
+        ({"trouble": PushTrouble(reason="EndpointFailing", since=1767225600)}, ("False", "EndpointFailing")),
+        ({"trouble": PushTrouble(reason="EndpointGone", since=1767225600)}, ("False", "EndpointGone")),
         ({"spreads": (Spread(server="t/main", ready=False),)}, ("Unknown", "NoReadyPods")),
         ({"served": False}, ("Unknown", "NotServed")),
     ],
@@ -108,7 +108,7 @@ def test_delivering(change: dict[str, object], expected: tuple[str, str]) -> Non
 
 
 def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
-    trouble = Trouble(reason="EndpointFailing", since=1767225600, message="answers 500")
+    trouble = PushTrouble(reason="EndpointFailing", since=1767225600, message="answers 500")
     found = push.findings(msgspec.structs.replace(PUSH, trouble=trouble))
     (delivering,) = [condition for condition in found if condition.type == "Delivering"]
     assert delivering.message == "since 2026-01-01T00:00:00Z: answers 500"
@@ -118,8 +118,8 @@ def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"trouble": Trouble(reason="EndpointFailing", since=1767225600)},
-        {"trouble": Trouble(reason="EndpointGone", since=1767225600)},
+        {"trouble": PushTrouble(reason="EndpointFailing", since=1767225600)},
+        {"trouble": PushTrouble(reason="EndpointGone", since=1767225600)},
         {"suspended": True},
         {"spreads": (Spread(server="t/main", suspended=True, ready=False, served=False),)},
     ],

@@ -9,7 +9,7 @@ import pytest
 from trackpush_api import shards
 from trackpush_api.routing import Account, Destination
 from trackpush_api.vocabulary import Aggregator
-from trackpush_operator.tables import Id, Part, Table
+from trackpush_operator.tables import Id, ShardState, Table
 
 NAME = "acme/oms"
 SHARD = shards.shard_name(NAME)
@@ -26,7 +26,7 @@ def revisions() -> Callable[[], str]:
     return lambda: f"r{next(numbers)}"
 
 
-def written(part: Part, revisions: Callable[[], str]) -> bytes | None:
+def written(part: ShardState, revisions: Callable[[], str]) -> bytes | None:
     attempt = part.begin(revisions)
     if attempt is None:
         return None
@@ -35,7 +35,7 @@ def written(part: Part, revisions: Callable[[], str]) -> bytes | None:
 
 
 def test_what_was_put_is_written_once(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     assert part.put(WHAT, destination())
     assert part.is_behind
     data = written(part, revisions)
@@ -47,7 +47,7 @@ def test_what_was_put_is_written_once(revisions: Callable[[], str]) -> None:
 
 
 def test_a_table_that_stands_in_the_cluster_already_isnt_written_again(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.seed(shards.Shard(server="t/main", name=SHARD, revision="old", destinations=(destination(),)))
     assert not part.put(WHAT, destination())
     assert not part.is_behind
@@ -58,7 +58,7 @@ def test_a_table_that_stands_in_the_cluster_already_isnt_written_again(revisions
 
 
 def test_a_change_during_a_write_is_written_after_it(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.put(WHAT, destination())
     attempt = part.begin(revisions)
     assert attempt is not None
@@ -71,7 +71,7 @@ def test_a_change_during_a_write_is_written_after_it(revisions: Callable[[], str
 
 
 def test_a_failed_write_is_still_to_be_done(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.put(WHAT, destination())
     assert part.begin(revisions) is not None
     assert part.is_behind
@@ -80,7 +80,7 @@ def test_a_failed_write_is_still_to_be_done(revisions: Callable[[], str]) -> Non
 
 
 def test_another_resources_change_leaves_no_doubt_about_this_one(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.put(WHAT, destination())
     written(part, revisions)
     served = part.number_of(part.revision)
@@ -90,14 +90,14 @@ def test_another_resources_change_leaves_no_doubt_about_this_one(revisions: Call
 
 
 def test_an_unknown_revision_serves_nothing() -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.seed(shards.Shard(server="t/main", name=SHARD, revision="old", destinations=(destination(),)))
     assert part.number_of("old") == part.need(WHAT) == 0
     assert part.number_of("older") == part.number_of(None) == -1
 
 
 def test_an_empty_shard_that_never_held_anything_isnt_made(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.put(WHAT, destination())
     part.put(WHAT, None)
     assert written(part, revisions) is None
@@ -105,7 +105,7 @@ def test_an_empty_shard_that_never_held_anything_isnt_made(revisions: Callable[[
 
 
 def test_a_shard_that_became_empty_is_written_as_empty(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.put(WHAT, destination())
     written(part, revisions)
     part.put(WHAT, None)
@@ -115,7 +115,7 @@ def test_a_shard_that_became_empty_is_written_as_empty(revisions: Callable[[], s
 
 
 def test_what_somebody_else_changed_is_written_anew_with_another_revision(revisions: Callable[[], str]) -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     part.put(WHAT, destination())
     data = written(part, revisions)
     assert data is not None
@@ -132,7 +132,7 @@ def test_what_somebody_else_changed_is_written_anew_with_another_revision(revisi
 
 
 def test_what_has_no_room_changes_nothing_and_gets_in_when_there_is_room() -> None:
-    part = Part("t/main", SHARD)
+    part = ShardState("t/main", SHARD)
     names = (f"n/{number}" for number in itertools.count())
     mine = [name for name in itertools.islice(names, 2000) if shards.shard_name(name) == SHARD][:3]
     first, second, third = (("destination", name) for name in mine)
@@ -149,7 +149,7 @@ def test_what_has_no_room_changes_nothing_and_gets_in_when_there_is_room() -> No
 
 
 def test_a_full_shard_still_fits_into_a_secret() -> None:
-    part = Part("n" * 253 + "/" + "m" * 253, SHARD)
+    part = ShardState("n" * 253 + "/" + "m" * 253, SHARD)
     number = 0
     while not part.refused:
         name = f"n/{number}"

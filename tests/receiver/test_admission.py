@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from trackpush_server.receiver.admission import Admission, ArrivingBody, Share
+from trackpush_server.receiver.admission import Admission, AdmissionShare, ArrivingBody
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Bodies:
 
     def __init__(self, most: int, *, most_of_a_peer: int | None = None) -> None:
         self.clock = Clock()
-        self.share = Share(most, most_of_a_peer=most_of_a_peer or most, clock=self.clock)
+        self.share = AdmissionShare(most, most_of_a_peer=most_of_a_peer or most, clock=self.clock)
         self.dropped: list[int] = []
         self._numbers = count()
 
@@ -96,6 +96,6 @@ def test_an_address_that_holds_its_part_makes_room_by_its_own_slowest_body() -> 
 
 
 def test_one_body_of_the_largest_allowed_size_always_fits() -> None:
-    share = Share(10, most_of_a_peer=2)
+    share = AdmissionShare(10, most_of_a_peer=2)
 
     assert share.enter("a", 50, lambda: None).hold(50)

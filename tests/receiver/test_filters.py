@@ -14,7 +14,7 @@ from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator, Direction
 from trackpush_server.aggregators import decode, parse
 from trackpush_server.journal.model import NewPush
-from trackpush_server.receiver.filters import FilterFailure, Selection, passes, wants
+from trackpush_server.receiver.filters import FilterFailure, FilterSelection, passes, wants
 from trackpush_server.receiver.intake import intake
 from trackpush_server.updates import TrackingUpdate
 
@@ -61,7 +61,7 @@ def test_a_destination_that_the_table_does_not_hold_gets_its_push_and_the_others
         ],
     )
 
-    made = intake(one, Selection(one, given), (update(),), 1_000, nonce=bytes)
+    made = intake(one, FilterSelection(one, given), (update(),), 1_000, nonce=bytes)
 
     assert made.updates[0].pushes == (NewPush("acme/a", drop_late=True), NewPush("acme/missing"))
     assert (made.filtered, made.unknown) == (1, 0)
@@ -76,7 +76,7 @@ def chosen(expression: str, update: TrackingUpdate) -> tuple[bool, list[FilterFa
         destinations=[Destination(name="acme/a", url="http://a", filter=wanted)],
     )
     failures: list[FilterFailure] = []
-    pushes = Selection(given.accounts[0], given).of(update, 1_700_000_000_000, failures)
+    pushes = FilterSelection(given.accounts[0], given).of(update, 1_700_000_000_000, failures)
     return bool(pushes), failures
 
 
@@ -101,7 +101,7 @@ def test_an_expression_and_the_other_parts_have_to_agree() -> None:
     one = account(Aggregator.CLICKPOST, "k", destinations=["acme/a"])
     wanted = Filter(statuses=frozenset({"DELIVERED"}), expression="true")
     given = table(one, destinations=[Destination(name="acme/a", url="http://a", filter=wanted)])
-    assert intake(one, Selection(one, given), (update(),), 1_000, nonce=bytes).filtered == 1
+    assert intake(one, FilterSelection(one, given), (update(),), 1_000, nonce=bytes).filtered == 1
 
 
 def test_an_expression_without_an_answer_loses_nothing_and_says_so_without_the_update() -> None:
@@ -130,7 +130,7 @@ def test_what_the_other_parts_drop_is_not_evaluated() -> None:
     wanted = Filter(statuses=frozenset({"DELIVERED"}), expression="raw.nothing == 5")
     one = account(Aggregator.CLICKPOST, "k", destinations=["acme/a"])
     given = table(one, destinations=[Destination(name="acme/a", url="http://a", filter=wanted)])
-    assert intake(one, Selection(one, given), (update(),), 1_000, nonce=bytes).failures == ()
+    assert intake(one, FilterSelection(one, given), (update(),), 1_000, nonce=bytes).failures == ()
 
 
 async def test_the_failures_of_an_expression_are_counted_and_its_pushes_arrive(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from trackpush_api.routing import RoutingTable, digest_key
 from trackpush_cli.folder import compile_all
 from trackpush_server.config.resources import GRACE, ResourceFolder
 from trackpush_server.config.source import Loaded
-from trackpush_server.config.watch import Report, Swap, Watcher
+from trackpush_server.config.watch import ConfigWatcher, Report, Swap
 from trackpush_server.telemetry.routing import RoutingTelemetry
 
 SERVER = """
@@ -378,7 +378,9 @@ def test_warnings_are_told_beside_the_table(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def watching(folder: Path, taken: list[RoutingTable], **options: Callable[..., object]) -> AsyncIterator[Watcher]:
+async def watching(
+    folder: Path, taken: list[RoutingTable], **options: Callable[..., object]
+) -> AsyncIterator[ConfigWatcher]:
     def prepare(loaded: Loaded) -> Swap:
         async def swap() -> None:
             assert loaded.table is not None
@@ -387,7 +389,7 @@ async def watching(folder: Path, taken: list[RoutingTable], **options: Callable[
         return swap
 
     telemetry = RoutingTelemetry(CollectorRegistry())
-    watcher = Watcher(ResourceFolder(folder), telemetry=telemetry, prepare=prepare, **options)  # type: ignore[arg-type]
+    watcher = ConfigWatcher(ResourceFolder(folder), telemetry=telemetry, prepare=prepare, **options)  # type: ignore[arg-type]
     await watcher.load()
     await watcher.start()
     try:

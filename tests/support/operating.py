@@ -16,7 +16,7 @@ from support import objects
 from support.objects import Body
 from trackpush_api import shards
 from trackpush_api.shards import Shard
-from trackpush_operator.cluster.api import Api, Selection
+from trackpush_operator.cluster.api import Api, ObjectSelection
 from trackpush_operator.cluster.client import KubernetesCluster
 from trackpush_operator.cluster.connection import configuration
 from trackpush_operator.cluster.errors import ForbiddenError, NotFoundError
@@ -94,7 +94,7 @@ class Client:
 
     async def objects(self, api: Api, namespace: str, labels: str = "") -> list[Body]:
         """All objects of a kind."""
-        pages = self.cluster.pages(api, namespace, Selection(labels=labels))
+        pages = self.cluster.pages(api, namespace, ObjectSelection(labels=labels))
         return [body async for page in pages for body in page.items]
 
     async def events(self, namespace: str) -> list[tuple[str, str]]:

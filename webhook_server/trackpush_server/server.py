@@ -23,7 +23,7 @@ from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
-from trackpush_server.config.watch import Report, Swap, Watcher
+from trackpush_server.config.watch import ConfigWatcher, Report, Swap
 from trackpush_server.errors import CannotStartError, UnusableDataError
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres.history import LostCommits
@@ -91,7 +91,7 @@ class Server:
         self._retries = InboxRetries(self._journal, lambda: self._table)
         self._retainer = Retainer(self._journal, self._telemetry.journal, self._store.wall)
         self._receiving = self._make_receiving()
-        self._watcher = Watcher(
+        self._watcher = ConfigWatcher(
             source,
             telemetry=self._telemetry.routing,
             prepare=self._prepare,

@@ -8,9 +8,9 @@ import aiohttp
 import msgspec
 
 from trackpush_cli.demo.expected import Expected
-from trackpush_cli.demo.ledger import Ledger, Push
+from trackpush_cli.demo.ledger import DemoPush, Ledger
 from trackpush_cli.demo.story import Posting
-from trackpush_cli.demo.view import ClientLine, View
+from trackpush_cli.demo.view import ClientLine, DemoView
 from trackpush_cli.target import KeyPlace, target, usual_place
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -20,7 +20,7 @@ _OK = 200
 class AggregatorSide:
     """Posts one body after the other and enters everything into the ledger. Use as an async context manager."""
 
-    def __init__(self, url: str, keys: dict[str, str], expected: Expected, ledger: Ledger, view: View) -> None:
+    def __init__(self, url: str, keys: dict[str, str], expected: Expected, ledger: Ledger, view: DemoView) -> None:
         self._url = url
         self._keys = keys
         self._expected = expected
@@ -114,7 +114,7 @@ def _note(posting: Posting, duplicates: int) -> str:
 
 
 def _lines(
-    posting: Posting, clock: str, stored: str, note: str, pushes: list[Push], *, refused: bool
+    posting: Posting, clock: str, stored: str, note: str, pushes: list[DemoPush], *, refused: bool
 ) -> list[ClientLine]:
     first = ClientLine(
         clock=clock,

@@ -52,7 +52,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
         return 200 <= self.answered < 300  # noqa: PLR2004  HTTP's own class
 
 
-class Push(msgspec.Struct):
+class DemoPush(msgspec.Struct):
     """One expected push and how far it is."""
 
     expectation: Expectation
@@ -77,24 +77,24 @@ class Ledger:
         """posts, accepted, duplicates, probes, pushes, arrived, failed tries, foreign."""
         self.problems: list[str] = []
         """Everything wrong so far, except what is merely missing yet."""
-        self._pushes: OrderedDict[str, Push] = OrderedDict()
+        self._pushes: OrderedDict[str, DemoPush] = OrderedDict()
         self._lanes: dict[tuple[str, str, str], list[str]] = {}
         self._ended = 0
 
-    def expect(self, expectations: Iterable[Expectation], at: float) -> list[Push]:
+    def expect(self, expectations: Iterable[Expectation], at: float) -> list[DemoPush]:
         """Note pushes before their update is posted; those already known are duplicates and add nothing."""
         fresh = []
         for expectation in expectations:
             if expectation.webhook_id in self._pushes:
                 continue
-            push = Push(expectation=expectation, posted_at=at)
+            push = DemoPush(expectation=expectation, posted_at=at)
             self._pushes[expectation.webhook_id] = push
             self._lanes.setdefault(_lane_of(expectation), []).append(expectation.webhook_id)
             self.counts["pushes"] += 1
             fresh.append(push)
         return fresh
 
-    def arrive(self, arrival: Arrival) -> Push | None:
+    def arrive(self, arrival: Arrival) -> DemoPush | None:
         """Take one request at a client's endpoint; the push it belongs to, or None for one that nobody expected."""
         pushes, identity = self._pushes, arrival.webhook_id
         push = pushes.get(identity) or pushes.get(without_occurrence(identity))
@@ -121,7 +121,7 @@ class Ledger:
             self._end(push, arrival.at)
         return push
 
-    def _end(self, push: Push, at: float) -> None:
+    def _end(self, push: DemoPush, at: float) -> None:
         push.arrived_at = at
         self.counts["arrived"] += 1
         expectation = push.expectation
@@ -146,7 +146,7 @@ class Ledger:
                 return
 
     @property
-    def missing(self) -> list[Push]:
+    def missing(self) -> list[DemoPush]:
         """Expected pushes that have not arrived."""
         return [push for push in self._pushes.values() if push.arrived_at is None]
 

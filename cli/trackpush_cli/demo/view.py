@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trackpush_api.printable import printable
-from trackpush_cli.demo.ledger import Arrival, Expectation, Push
+from trackpush_cli.demo.ledger import Arrival, DemoPush, Expectation
 from trackpush_cli.moments import show_duration
 
 
@@ -29,11 +29,11 @@ class ClientLine(msgspec.Struct):
     stored: str = "…"
     note: str = ""
     """Why there is no push."""
-    push: Push | None = None
+    push: DemoPush | None = None
     refused: bool = False
 
 
-class View(Protocol):
+class DemoView(Protocol):
     """Where the demo tells what happens."""
 
     def say(self, text: str) -> None:
@@ -44,7 +44,7 @@ class View(Protocol):
         """A post was answered; its rows are complete but for their pushes."""
         ...
 
-    def arrived(self, push: Push | None, arrival: Arrival) -> None:
+    def arrived(self, push: DemoPush | None, arrival: Arrival) -> None:
         """A client got a request."""
         ...
 
@@ -57,7 +57,7 @@ def _status_words(wanted: Expectation) -> str:
     return f"{wanted.status} (late)" if wanted.late else wanted.status
 
 
-def _latency(push: Push, at: float) -> str:
+def _latency(push: DemoPush, at: float) -> str:
     """From the aggregator's post to the client's endpoint."""
     return show_duration(at - push.posted_at)
 
@@ -84,7 +84,7 @@ class PlainView:
                 for arrival in self._early.pop(line.push.expectation.webhook_id, ()):
                     self.arrived(line.push, arrival)
 
-    def arrived(self, push: Push | None, arrival: Arrival) -> None:
+    def arrived(self, push: DemoPush | None, arrival: Arrival) -> None:
         """One line for the try."""
         clock = time.strftime("%H:%M:%S")
         if push is None:
@@ -131,7 +131,7 @@ class LiveView:
             self._started = True
         self._rows.extend(lines)
 
-    def arrived(self, push: Push | None, arrival: Arrival) -> None:
+    def arrived(self, push: DemoPush | None, arrival: Arrival) -> None:
         """Note the try in its row and at its client."""
         client = self._clients.setdefault(arrival.push_config, Counter())
         client[str(arrival.answered)] += 1
@@ -227,7 +227,7 @@ _COLUMNS = (
 )
 
 
-def make_view(console: Console, counts: Counter[str], problems: list[str]) -> View:
+def make_view(console: Console, counts: Counter[str], problems: list[str]) -> DemoView:
     """The live table for a terminal, plain lines for anything else."""
     return LiveView(console, counts, problems) if console.is_terminal else PlainView(console)
 

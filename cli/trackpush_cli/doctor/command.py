@@ -12,8 +12,8 @@ from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.doctor import destinations, hosts, library, receiver, resources, view
 from trackpush_cli.doctor import server as running
-from trackpush_cli.doctor.outcome import Outcome, warn
-from trackpush_cli.doctor.subject import Subject, of_cluster, of_folder
+from trackpush_cli.doctor.outcome import CheckResult, warn
+from trackpush_cli.doctor.subject import CheckScope, of_cluster, of_folder
 from trackpush_cli.errors import PROBLEMS, CommandError
 from trackpush_cli.output import output_option, print_data
 from trackpush_cli.program import program_name
@@ -43,7 +43,7 @@ def command(*, directory: Path | None, url: str | None, connect: str | None, ser
 
 def _examine(
     directory: Path | None, url: str | None, via: tuple[str, int] | None, choice: ServerChoice
-) -> Iterator[Outcome]:
+) -> Iterator[CheckResult]:
     if directory is not None:
         subject = of_folder(directory, choice.server)
         yield from _outside(subject, url, via)
@@ -62,7 +62,7 @@ def _examine(
     yield from _inside(subject, from_elsewhere=True)
 
 
-def _outside(subject: Subject, url: str | None, via: tuple[str, int] | None) -> Iterator[Outcome]:
+def _outside(subject: CheckScope, url: str | None, via: tuple[str, int] | None) -> Iterator[CheckResult]:
     urls = list(subject.urls()) if url is None else list(_instead(subject, url))
     if not urls:
         message = "spec.hosts is empty: only the Service's own name is served"
@@ -78,18 +78,18 @@ def _outside(subject: Subject, url: str | None, via: tuple[str, int] | None) -> 
             yield from receiver.examine(aggregator, address, via, max_body=subject.spec.limits.max_body_bytes)
 
 
-def _inside(subject: Subject, *, from_elsewhere: bool) -> Iterator[Outcome]:
+def _inside(subject: CheckScope, *, from_elsewhere: bool) -> Iterator[CheckResult]:
     yield from resources.examine(subject)
     if subject.table is not None:
         yield from asyncio.run(_destinations(subject, from_elsewhere=from_elsewhere))
 
 
-async def _destinations(subject: Subject, *, from_elsewhere: bool) -> list[Outcome]:
+async def _destinations(subject: CheckScope, *, from_elsewhere: bool) -> list[CheckResult]:
     assert subject.table is not None
     return [outcome async for outcome in destinations.examine(subject.table, from_elsewhere=from_elsewhere)]
 
 
-def _instead(subject: Subject, url: str) -> Iterator[tuple[str, str]]:
+def _instead(subject: CheckScope, url: str) -> Iterator[tuple[str, str]]:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CommandError(f"--url {url}: give http://HOST:PORT or https://HOST")

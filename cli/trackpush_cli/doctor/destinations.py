@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from trackpush_api.routing import Destination, RoutingTable, TlsMaterial
 from trackpush_cli.doctor.hosts import SECONDS, SOON_DAYS
-from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
 from trackpush_server.outbound.contexts import Contexts
 from trackpush_server.outbound.dial import Dialler
 from trackpush_server.outbound.failures import AttemptError
@@ -47,13 +47,13 @@ class _Endpoint(NamedTuple):
     tls: TlsMaterial | None
 
 
-async def examine(table: RoutingTable, *, from_elsewhere: bool) -> AsyncIterator[Outcome]:
+async def examine(table: RoutingTable, *, from_elsewhere: bool) -> AsyncIterator[CheckResult]:
     """Every endpoint and token endpoint, several at once, in the order of their names."""
     guard, resolver, contexts = guard_for(table.server.egress), Resolver(), Contexts()
     proxy = None if table.server.egress.proxy is None else parse_proxy(table.server.egress.proxy)
     slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def check(endpoint: _Endpoint) -> Outcome:
+    async def check(endpoint: _Endpoint) -> CheckResult:
         async with slots:
             try:
                 return await _reach(endpoint, guard, proxy, resolver, contexts)
@@ -79,7 +79,7 @@ def _endpoints(destination: Destination) -> list[_Endpoint]:
 
 async def _reach(
     endpoint: _Endpoint, guard: Guard, proxy: Target | None, resolver: Resolver, contexts: Contexts
-) -> Outcome:
+) -> CheckResult:
     target = parse_target(endpoint.url)
     guard.check_target(target)
     dialler = Dialler(target=target, guard=guard, proxy=proxy, tls=endpoint.tls, resolver=resolver, contexts=contexts)
@@ -103,7 +103,7 @@ async def _reach(
     return ok("endpoint", endpoint.subject, f"{target.endpoint} takes connections, {how}")
 
 
-def _refused(endpoint: _Endpoint, error: AttemptError, *, from_elsewhere: bool) -> Outcome:
+def _refused(endpoint: _Endpoint, error: AttemptError, *, from_elsewhere: bool) -> CheckResult:
     advice = _ADVICE.get(error.failure, "see docs/failing-endpoints.md")
     if from_elsewhere and error.failure is not Failure.DENIED:
         message = f"not reached from this machine: {error.detail}"
@@ -112,7 +112,7 @@ def _refused(endpoint: _Endpoint, error: AttemptError, *, from_elsewhere: bool) 
     return fail(check, endpoint.subject, error.detail, advice)
 
 
-def _client_certificate(name: str, pem: str) -> Outcome:
+def _client_certificate(name: str, pem: str) -> CheckResult:
     from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415  70 ms, and few have a certificate
 
     until = load_pem_x509_certificate(pem.encode()).not_valid_after_utc

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
-from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
 
 SECONDS: Final = 10.0
 SOON_DAYS: Final = 21
@@ -29,7 +29,7 @@ class Way(NamedTuple):
         return self.via or (self.host, self.port)
 
 
-def examine(way: Way) -> Iterator[Outcome]:
+def examine(way: Way) -> Iterator[CheckResult]:
     """DNS, TCP and TLS; ends with the first that fails."""
     if way.via is None:
         found = _dns(way)
@@ -43,7 +43,7 @@ def examine(way: Way) -> Iterator[Outcome]:
     yield _tls(way) if way.scheme == "https" else _plain(way)
 
 
-def _dns(way: Way) -> Outcome:
+def _dns(way: Way) -> CheckResult:
     try:
         entries = socket.getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -57,7 +57,7 @@ def _dns(way: Way) -> Outcome:
     return ok("dns", way.host, shown)
 
 
-def _tcp(way: Way) -> Outcome:
+def _tcp(way: Way) -> CheckResult:
     host, port = way.address
     shown = f"{host}:{port}"
     try:
@@ -68,12 +68,12 @@ def _tcp(way: Way) -> Outcome:
     return ok("tcp", way.host, f"{shown} takes connections")
 
 
-def _plain(way: Way) -> Outcome:
+def _plain(way: Way) -> CheckResult:
     advice = "set expose.ingress.tlsSecretName (or end TLS at the Gateway) and give the aggregators the https URL"
     return warn("tls", way.host, "plain http: keys and customers' data travel readable", advice)
 
 
-def _tls(way: Way) -> Outcome:
+def _tls(way: Way) -> CheckResult:
     context = ssl.create_default_context()
     try:
         with (
@@ -89,7 +89,7 @@ def _tls(way: Way) -> Outcome:
     return _age(way.host, ssl.cert_time_to_seconds(str(certificate["notAfter"])))
 
 
-def _age(host: str, until: float) -> Outcome:
+def _age(host: str, until: float) -> CheckResult:
     days = int((until - time.time()) // _DAY)
     message = f"certificate and chain are right; {days} days left"
     if days < SOON_DAYS:

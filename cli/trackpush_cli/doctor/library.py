@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from trackpush_cli.doctor.outcome import Outcome, fail, ok
+from trackpush_cli.doctor.outcome import CheckResult, fail, ok
 from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.journal.sqlite.version import why_unsafe
 
 
-def examine() -> Iterator[Outcome]:
+def examine() -> Iterator[CheckResult]:
     """Whether it is safe to write a journal with."""
     found = library_version()
     unsafe = why_unsafe(found)

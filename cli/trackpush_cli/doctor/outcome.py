@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One check of one thing."""
 
     check: str
@@ -18,16 +18,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What to do."""
 
 
-def ok(check: str, subject: str, message: str) -> Outcome:
+def ok(check: str, subject: str, message: str) -> CheckResult:
     """As it should be."""
-    return Outcome(check=check, subject=subject, result="ok", message=message)
+    return CheckResult(check=check, subject=subject, result="ok", message=message)
 
 
-def warn(check: str, subject: str, message: str, advice: str) -> Outcome:
+def warn(check: str, subject: str, message: str, advice: str) -> CheckResult:
     """Works, or can't be known from here; somebody should look."""
-    return Outcome(check=check, subject=subject, result="warn", message=message, advice=advice)
+    return CheckResult(check=check, subject=subject, result="warn", message=message, advice=advice)
 
 
-def fail(check: str, subject: str, message: str, advice: str) -> Outcome:
+def fail(check: str, subject: str, message: str, advice: str) -> CheckResult:
     """Updates are lost or delayed by it."""
-    return Outcome(check=check, subject=subject, result="fail", message=message, advice=advice)
+    return CheckResult(check=check, subject=subject, result="fail", message=message, advice=advice)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from trackpush_api.aggregators import KEY_HEADERS
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.doctor.hosts import SECONDS, Way
-from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
 from trackpush_server.aggregators import compose
 from trackpush_server.receiver.probes import DOCTOR
 
@@ -44,7 +44,7 @@ def way_to(url: str, via: tuple[str, int] | None) -> Way:
     return Way(parts.scheme, parts.hostname or "", port, via)
 
 
-def examine(aggregator: str, url: str, via: tuple[str, int] | None, *, max_body: int) -> Iterator[Outcome]:
+def examine(aggregator: str, url: str, via: tuple[str, int] | None, *, max_body: int) -> Iterator[CheckResult]:
     """What an aggregator's panel and its posts would meet at this URL; ends where nothing answers."""
     way, path = way_to(url, via), urlsplit(url).path
     try:
@@ -90,7 +90,7 @@ def _authority(way: Way) -> str:
     return way.host if way.port == default or way.via is not None else f"{way.host}:{way.port}"
 
 
-def _probe(url: str, what: str, reply: _Reply) -> Outcome:
+def _probe(url: str, what: str, reply: _Reply) -> CheckResult:
     if reply.status == HTTPStatus.OK:
         return ok("probe", url, f"{what} is answered 200, as the panels want")
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
@@ -106,7 +106,7 @@ def _probe(url: str, what: str, reply: _Reply) -> Outcome:
     return fail("probe", url, f"{what} is answered {reply.status} by {_who(reply)}", advice)
 
 
-def _headers(url: str, way: Way, path: str) -> Outcome:
+def _headers(url: str, way: Way, path: str) -> CheckResult:
     sent = dict.fromkeys(_KEY_HEADERS, "doctor")
     reply = _send(way, "GET", path, headers={DOCTOR: "1", **sent})
     arrived = _json(reply).get("arrived")
@@ -124,7 +124,7 @@ def _headers(url: str, way: Way, path: str) -> Outcome:
     return fail("headers", url, f"{', '.join(lost)} don't reach the server: keys in them are unknown", advice)
 
 
-def _wrong_key(url: str, way: Way, path: str, aggregator: Aggregator) -> Outcome:
+def _wrong_key(url: str, way: Way, path: str, aggregator: Aggregator) -> CheckResult:
     body = compose(aggregator, "IN_TRANSIT", awb="TRACKPUSHDOCTOR", order_id="TRACKPUSHDOCTOR", occurred_at=0)
     reply = _send(way, "POST", path, body, {"x-api-key": f"doctor-{secrets.token_hex(16)}"})
     if reply.status == HTTPStatus.UNAUTHORIZED and "error" in _json(reply):
@@ -135,7 +135,7 @@ def _wrong_key(url: str, way: Way, path: str, aggregator: Aggregator) -> Outcome
     return fail("wrong-key", url, f"a post with an unknown key is answered {reply.status} by {_who(reply)}", advice)
 
 
-def _large(url: str, way: Way, path: str, most: int) -> Outcome:
+def _large(url: str, way: Way, path: str, most: int) -> CheckResult:
     padding = max(0, most - _SPARE)
     try:
         reply = _send(way, "POST", path, b'{"doctor": "' + b"x" * padding + b'"}')

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from trackpush_api.problems import Problem, Severity
-from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
-from trackpush_cli.doctor.subject import Subject, sources
+from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
+from trackpush_cli.doctor.subject import CheckScope, sources
 
 _SECRETS = "secrets"
 _RESOURCES = "resources"
 _WORDS = "url-words"
 
 
-def examine(subject: Subject) -> Iterator[Outcome]:
+def examine(subject: CheckScope) -> Iterator[CheckResult]:
     """URL words, then each resource: what is wrong with it or with the Secrets that it names, or that nothing is."""
     yield from _words(subject)
     if subject.unread_secrets is not None:
@@ -29,7 +29,7 @@ def examine(subject: Subject) -> Iterator[Outcome]:
             yield _outcome(problem)
 
 
-def _words(subject: Subject) -> Iterator[Outcome]:
+def _words(subject: CheckScope) -> Iterator[CheckResult]:
     found = [problem for problem in subject.problems if _is_word(problem)]
     yield from (_outcome(problem, _WORDS) for problem in found)
     if not found:
@@ -42,7 +42,7 @@ def _is_word(problem: Problem) -> bool:
     return problem.reason is not None and problem.reason.value == "ForbiddenWord"
 
 
-def _outcome(problem: Problem, check: str | None = None) -> Outcome:
+def _outcome(problem: Problem, check: str | None = None) -> CheckResult:
     name = check or (_SECRETS if problem.condition == "ResolvedRefs" else _RESOURCES)
     subject = problem.resource or problem.file or "resources"
     message, _, advice = problem.message.rpartition("; ")

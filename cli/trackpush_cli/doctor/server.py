@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from trackpush_cli.admin_port import AdminClient
-from trackpush_cli.doctor.outcome import Outcome, fail, ok, warn
+from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
 from trackpush_cli.status import servers
 from trackpush_cli.status.findings import StatusFinding
 from trackpush_cli.status.servers import ServerState
 
 
-def examine(port: AdminClient, name: str) -> Iterator[Outcome]:
+def examine(port: AdminClient, name: str) -> Iterator[CheckResult]:
     """Whether it answers, what is wrong with it, and which endpoints fail."""
     answer = servers.ask(port, name)
     yield from of_state((answer.state,), answer.findings)
 
 
-def of_state(states: Iterable[ServerState], findings: Sequence[StatusFinding]) -> Iterator[Outcome]:
+def of_state(states: Iterable[ServerState], findings: Sequence[StatusFinding]) -> Iterator[CheckResult]:
     """What `trackpush status` found, as outcomes."""
     wrong = {finding.name for finding in findings}
     for state in states:

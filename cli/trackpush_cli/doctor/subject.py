@@ -9,7 +9,7 @@ import msgspec
 from trackpush_api.compile import compile_table
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
 from trackpush_api.kinds.base import API_VERSION, ApiModel, SecretSource
-from trackpush_api.manifest import Parsed, Resource, parse_manifests
+from trackpush_api.manifest import ParsedManifest, Resource, parse_manifests
 from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
 from trackpush_cli.errors import CommandError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trackpush_cli.cluster.access import Body, ClusterAccess
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
+class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
     """One server and all that it serves."""
 
     server: Resource
@@ -48,7 +48,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
                     yield aggregator.value, found.removesuffix("/<key>")
 
 
-def of_folder(folder: Path, server: str | None) -> Subject:
+def of_folder(folder: Path, server: str | None) -> CheckScope:
     """The resources in a folder.
 
     Raises:
@@ -57,7 +57,7 @@ def of_folder(folder: Path, server: str | None) -> Subject:
     return _subject(read_folder(folder), server)
 
 
-def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> Subject:
+def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> CheckScope:
     """The resources in a cluster; with ``-n`` only that namespace's, and the server that they use.
 
     Raises:
@@ -116,7 +116,7 @@ def sources(model: object) -> Iterator[SecretSource]:
             yield from sources(getattr(model, name))
 
 
-def _subject(parsed: Parsed, server: str | None, unread: str | None = None) -> Subject:
+def _subject(parsed: ParsedManifest, server: str | None, unread: str | None = None) -> CheckScope:
     compiled = compile_table(parsed.resources, parsed.secrets, server=server)
     problems = (*parsed.problems, *compiled.problems)
     servers = [resource for resource in parsed.resources if resource.kind == "WebhookServer"]
@@ -124,7 +124,7 @@ def _subject(parsed: Parsed, server: str | None, unread: str | None = None) -> S
     if len(chosen) != 1 or not isinstance(chosen[0].spec, WebhookServerSpec):
         errors = [str(problem) for problem in problems if problem.severity is Severity.ERROR]
         raise CommandError("; ".join(errors[:3]) or "no WebhookServer to examine")
-    return Subject(
+    return CheckScope(
         server=chosen[0],
         resources=parsed.resources,
         table=compiled.table,

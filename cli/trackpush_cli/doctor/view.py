@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from trackpush_cli.doctor.outcome import Outcome
+from trackpush_cli.doctor.outcome import CheckResult
 from trackpush_cli.output import counted, print_table, say
 
 _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 
 
-def show(found: Sequence[Outcome]) -> None:
+def show(found: Sequence[CheckResult]) -> None:
     """A line a check; under the table what to do, and how many failed."""
     print_table(
         ("RESULT", "CHECK", "OF", "FOUND"),

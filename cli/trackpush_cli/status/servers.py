@@ -14,7 +14,7 @@ from trackpush_cli.status.findings import StatusFinding
 _PAGE: Final = 1000
 
 
-class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class QueueStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What waits for one PushConfig, and what is dead."""
 
     push_config: str
@@ -34,7 +34,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     answered: bool = True
     clients: int | None = None
     """PushConfigs that it serves."""
-    queues: tuple[Queue, ...] = ()
+    queues: tuple[QueueStatus, ...] = ()
 
 
 class ServerReport(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ def _answer(port: AdminClient, name: str | None) -> ServerReport:
     return ServerReport(state, tuple(findings))
 
 
-def _queues(push_configs: Iterable[dict[str, Any]]) -> tuple[Queue, ...]:
+def _queues(push_configs: Iterable[dict[str, Any]]) -> tuple[QueueStatus, ...]:
     """PushConfigs with something pending or dead, the longest wait first."""
     rows = [_queue(push_config) for push_config in push_configs]
     waiting = [row for row in rows if row.pending or row.dead]
@@ -110,8 +110,8 @@ def _push_configs(port: AdminClient) -> Iterator[dict[str, Any]]:
             return
 
 
-def _queue(push_config: dict[str, Any]) -> Queue:
-    return Queue(
+def _queue(push_config: dict[str, Any]) -> QueueStatus:
+    return QueueStatus(
         push_config=push_config["name"],
         pending=push_config["pending"],
         oldest_seconds=push_config["queueAgeSeconds"] if push_config["pending"] else None,

@@ -7,7 +7,7 @@ from datetime import datetime
 from trackpush_cli.moments import show_duration
 from trackpush_cli.output import print_table, say
 from trackpush_cli.status.findings import StatusFinding
-from trackpush_cli.status.servers import Queue, ServerState
+from trackpush_cli.status.servers import QueueStatus, ServerState
 
 _MOST_ROWS = 20
 
@@ -47,7 +47,7 @@ def _server(state: ServerState) -> tuple[str, ...]:
     return (state.name, pods, str(pending), show_duration(max(ages)) if ages else "", str(dead))
 
 
-def _queue(queue: Queue) -> tuple[str, ...]:
+def _queue(queue: QueueStatus) -> tuple[str, ...]:
     oldest = "" if queue.oldest_seconds is None else show_duration(queue.oldest_seconds)
     return (queue.push_config, str(queue.pending), oldest, str(queue.dead))
 

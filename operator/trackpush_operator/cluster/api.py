@@ -34,7 +34,7 @@ class Api(NamedTuple):
         return f"{self.prefix}{scope}/{self.plural}{rest}"
 
 
-class Selection(NamedTuple):
+class ObjectSelection(NamedTuple):
     """What a list or a watch asks for, selected by the server."""
 
     labels: str = ""
@@ -43,7 +43,7 @@ class Selection(NamedTuple):
     """Objects come without anything but their metadata: large ones cost no memory."""
 
 
-class Page(NamedTuple):
+class ListPage(NamedTuple):
     """A part of a list."""
 
     version: int
@@ -54,7 +54,7 @@ class Page(NamedTuple):
 class Cluster(Protocol):
     """What the operator does at the API server. Every method raises `ClusterError`."""
 
-    def pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
+    def pages(self, api: Api, namespace: str | None, selection: ObjectSelection) -> AsyncIterator[ListPage]:
         """List, in pages of one consistent state; ``namespace`` None is everywhere."""
         ...
 

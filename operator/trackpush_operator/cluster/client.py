@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 from kubernetes.aio.client import ApiClient, Configuration
 
-from trackpush_operator.cluster.api import PAGE, Api, Body, Page, Selection
+from trackpush_operator.cluster.api import PAGE, Api, Body, ListPage, ObjectSelection
 from trackpush_operator.cluster.connection import JSON, METADATA_OF_LIST
 from trackpush_operator.cluster.errors import ClusterError, GoneError, NotFoundError, UnavailableError, error_of
 from trackpush_operator.cluster.kinds import MANAGER, SECRETS
@@ -57,7 +57,7 @@ class KubernetesCluster:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
+    async def pages(self, api: Api, namespace: str | None, selection: ObjectSelection) -> AsyncIterator[ListPage]:
         """See `Cluster`. A list whose continue token expires starts again: a page can come twice, none is left out."""
         for attempt in range(_LIST_ATTEMPTS):
             try:
@@ -69,7 +69,7 @@ class KubernetesCluster:
             else:
                 return
 
-    async def _pages(self, api: Api, namespace: str | None, selection: Selection) -> AsyncIterator[Page]:
+    async def _pages(self, api: Api, namespace: str | None, selection: ObjectSelection) -> AsyncIterator[ListPage]:
         base: Query = [("limit", str(PAGE))]
         base += [("labelSelector", selection.labels)] if selection.labels else []
         base += [("fieldSelector", selection.fields)] if selection.fields else []
@@ -81,7 +81,7 @@ class KubernetesCluster:
                 "GET", api, api.path(namespace), query=query, limits=_LIST_TIMEOUT, accept=accept
             )
             metadata = answer.get("metadata") or {}
-            yield Page(version=_number(metadata.get("resourceVersion")), items=answer.get("items") or [])
+            yield ListPage(version=_number(metadata.get("resourceVersion")), items=answer.get("items") or [])
             following = metadata.get("continue") or ""
             if not following:
                 return

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from trackpush_api.kinds import KINDS
 from trackpush_api.kinds.base import GROUP, VERSION
-from trackpush_operator.cluster.api import Api, Selection
+from trackpush_operator.cluster.api import Api, ObjectSelection
 
 MANAGER: Final = "trackpush-operator"
 """Field manager, and the label ``app.kubernetes.io/managed-by`` of every child."""
@@ -42,21 +42,23 @@ CHILDREN: Final = (
 )
 """Children besides the Secrets, which the watch of all Secrets shows."""
 
-_MANAGED: Final = Selection(labels=f"{MANAGED_BY_LABEL}={MANAGER}")
+_MANAGED: Final = ObjectSelection(labels=f"{MANAGED_BY_LABEL}={MANAGER}")
 UNWATCHED_TYPES: Final = (
     "helm.sh/release.v1",
     "kubernetes.io/service-account-token",
     "bootstrap.kubernetes.io/token",
 )
 """Types of Secrets that resources may not name: they belong to other programs, or are large and many."""
-_USABLE_SECRETS: Final = Selection(fields=",".join(f"type!={name}" for name in UNWATCHED_TYPES), metadata_only=True)
+_USABLE_SECRETS: Final = ObjectSelection(
+    fields=",".join(f"type!={name}" for name in UNWATCHED_TYPES), metadata_only=True
+)
 
 
 class Watched(NamedTuple):
     """A kind and what of it is watched."""
 
     api: Api
-    selection: Selection = Selection()
+    selection: ObjectSelection = ObjectSelection()
 
 
 def watched(served: frozenset[Api], *, everywhere: bool) -> tuple[Watched, ...]:

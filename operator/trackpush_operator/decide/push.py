@@ -12,7 +12,7 @@ from trackpush_operator.decide.programmed import Spread, programmed
 DELIVERING = "Delivering"
 
 
-class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+class PushTrouble(msgspec.Struct, frozen=True, kw_only=True):
     """What a pod says of a PushConfig to which nothing is delivered now."""
 
     reason: str
@@ -29,7 +29,7 @@ class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     used: bool = True
     suspended: bool = False
     spreads: tuple[Spread, ...] = ()
-    trouble: Trouble | None = None
+    trouble: PushTrouble | None = None
 
 
 def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:

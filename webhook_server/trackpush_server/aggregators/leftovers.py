@@ -14,7 +14,7 @@ from trackpush_server.aggregators import redact
 from trackpush_server.aggregators.document import decode, unwrap
 from trackpush_server.aggregators.errors import MalformedBodyError
 from trackpush_server.aggregators.parsed import Leftover, Stray
-from trackpush_server.aggregators.redact import Secret
+from trackpush_server.aggregators.redact import SecretText
 from trackpush_server.aggregators.values import text as as_text
 
 JSON: Final = "application/json"
@@ -33,7 +33,7 @@ def is_probe(item: dict[str, Any]) -> bool:
     return item.keys() <= _OF_PROBES and is_empty(item.get(_FEED))
 
 
-def whole(document: Any, body: bytes, original: bytes, content_type: str, finder: Secret | None) -> Leftover:
+def whole(document: Any, body: bytes, original: bytes, content_type: str, finder: SecretText | None) -> Leftover:
     """The whole body. ``body`` is valid JSON, ``original`` what came: the same where that was valid JSON."""
     cleaned = _cleaned(body, finder)
     declared = printable(content_type)[:_LONGEST_CONTENT_TYPE]
@@ -43,7 +43,7 @@ def whole(document: Any, body: bytes, original: bytes, content_type: str, finder
     return Leftover(body=cleaned, content_type=declared, names=_names(document, finder))
 
 
-def each(strays: Sequence[Stray], finder: Secret | None) -> Iterator[Leftover]:
+def each(strays: Sequence[Stray], finder: SecretText | None) -> Iterator[Leftover]:
     """Objects of a batch, each alone; very many of them as one array, so that a request stays a bounded number."""
     if len(strays) > _MOST_ALONE:
         body = b"[" + b",".join([stray.body for stray in strays]) + b"]"
@@ -87,12 +87,12 @@ def printable(text: str) -> str:
     return text.encode("unicode_escape").decode("ascii")
 
 
-def _cleaned(body: bytes, finder: Secret | None) -> bytes:
+def _cleaned(body: bytes, finder: SecretText | None) -> bytes:
     cleaned = redact.everywhere(body, _RULES)
     return cleaned if finder is None else finder.remove(cleaned)
 
 
-def _names(document: Any, finder: Secret | None) -> tuple[str, ...]:
+def _names(document: Any, finder: SecretText | None) -> tuple[str, ...]:
     """Of the top-level members: of the object, or of an array's first object."""
     if isinstance(document, list):
         document = next((part for part in document if isinstance(part, dict)), None)

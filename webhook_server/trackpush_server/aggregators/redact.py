@@ -33,7 +33,7 @@ Changes = Mapping[str, Any]
 """New values by member name; a nested mapping changes members of that member."""
 
 
-class Secret:
+class SecretText:
     """A key to be found in bodies, in every form that JSON and URLs give it."""
 
     def __init__(self, key: str) -> None:
@@ -77,9 +77,9 @@ class Secret:
 
 
 @lru_cache(maxsize=1024)
-def secret(key: str) -> Secret:
-    """The `Secret` for a key that is not empty."""
-    return Secret(key)
+def secret(key: str) -> SecretText:
+    """The `SecretText` for a key that is not empty."""
+    return SecretText(key)
 
 
 def _url_forms(character: str) -> str:

@@ -13,7 +13,7 @@ from trackpush_server.aggregators.clickpost import parser as clickpost
 from trackpush_server.aggregators.document import unwrap
 from trackpush_server.aggregators.errors import TooManyUpdatesError
 from trackpush_server.aggregators.parsed import Item, Parsed, Stray
-from trackpush_server.aggregators.redact import Secret, secret
+from trackpush_server.aggregators.redact import SecretText, secret
 from trackpush_server.aggregators.shiprocket import parser as shiprocket
 from trackpush_server.aggregators.shipway import parser as shipway
 from trackpush_server.aggregators.times import latest
@@ -123,7 +123,7 @@ def body_key(aggregator: Aggregator, document: Any) -> str | None:
     return next((key for item in items if isinstance(item, dict) and (key := find(item))), None)
 
 
-def _without(finder: Secret, update: TrackingUpdate) -> TrackingUpdate:
+def _without(finder: SecretText, update: TrackingUpdate) -> TrackingUpdate:
     """The update without the key. What identifies the shipment stays: it must be the same under a new key."""
     body = finder.remove(update.body)
     if body is update.body:

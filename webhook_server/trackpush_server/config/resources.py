@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from trackpush_api.compile import compile_table
-from trackpush_api.manifest import Parsed, Resource, join
+from trackpush_api.manifest import ParsedManifest, Resource, join
 from trackpush_api.namespaces import Memory
 from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
@@ -96,7 +96,7 @@ class ResourceFolder:
         if self._table is None or table.revision != self._table.revision:
             self._table = table
 
-    def _with_server(self, parsed: Parsed, held: set[Served]) -> Sequence[Resource]:
+    def _with_server(self, parsed: ParsedManifest, held: set[Served]) -> Sequence[Resource]:
         """All resources; in place of a WebhookServer that is broken or held, its last good version."""
         last = self._good_server
         servers = {resource.full_name: resource for resource in parsed.resources if resource.kind == _SERVER}

@@ -57,7 +57,7 @@ class _Reading(NamedTuple):
     swap: Swap | None = None
 
 
-class Watcher:
+class ConfigWatcher:
     """Reloads the source while it runs; the last good table stays whatever happens."""
 
     def __init__(

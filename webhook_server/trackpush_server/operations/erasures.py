@@ -40,7 +40,7 @@ class ErasureView(JobView, kw_only=True):
     """Unrecognised bodies in which the AWB could not be looked for, as the key that sealed them is missing."""
 
 
-class Pusher(Protocol):
+class PushEraser(Protocol):
     """What an erasure needs of the dispatcher."""
 
     def forget(self, update_ids: frozenset[int]) -> None:
@@ -51,7 +51,7 @@ class Pusher(Protocol):
 class Erasures:
     """The erasures of one server."""
 
-    def __init__(self, journal: Journal, pusher: Pusher, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, journal: Journal, pusher: PushEraser, wall: Callable[[], float] = time.time) -> None:
         self._journal = journal
         self._pusher = pusher
         self._wall = wall

@@ -16,7 +16,7 @@ from trackpush_server.aggregators import STEP as PARSED_AT_ONCE
 from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
 from trackpush_server.journal.port import Journal
 from trackpush_server.operations.parsing import update_again
-from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.filters import FilterSelection
 
 LOOKED_AT: Final = 500
 """Updates in one look, and so the most that one page names."""
@@ -96,7 +96,7 @@ class _Judge:
         self._table = table
         self._accounts = accounts
         self._push_config = push_config
-        self._selections: dict[str, Selection] = {}
+        self._selections: dict[str, FilterSelection] = {}
 
     def passes(self, stored: StoredUpdate) -> bool:
         """Whether the update would get a push for the PushConfig if it came now.
@@ -110,9 +110,9 @@ class _Judge:
         pushes = self._selection(stored.account).of(update, received_at, [])
         return any(push.push_config == self._push_config for push in pushes)
 
-    def _selection(self, account: str) -> Selection:
+    def _selection(self, account: str) -> FilterSelection:
         found = self._selections.get(account)
         if found is None:
             only = msgspec.structs.replace(self._accounts[account], destinations=(self._push_config,))
-            found = self._selections[account] = Selection(only, self._table)
+            found = self._selections[account] = FilterSelection(only, self._table)
         return found

@@ -20,7 +20,7 @@ from trackpush_server.journal.inbox import MOST_LISTED, InboxEntry, InboxQuery
 from trackpush_server.journal.port import Journal
 from trackpush_server.operations.jobs import Jobs, JobView
 from trackpush_server.operations.parsing import parse_again
-from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake, new_unrecognised
 from trackpush_server.updates import NONCE_BYTES
 
@@ -155,13 +155,15 @@ class InboxRetries:
 
     async def _apply(self, account: Account, table: RoutingTable, entry: InboxEntry, parsed: Parsed) -> InboxRetried:
         if parsed.updates:
-            return await self._store(account, Selection(account, table), entry, parsed)
+            return await self._store(account, FilterSelection(account, table), entry, parsed)
         if parsed.leftovers:
             return _nothing(entry, "still unrecognised", "nothing in it names a shipment")
         await self._journal.forget_unrecognised([entry.row.key])
         return _nothing(entry, "probe", "it is a probe of the panel; it was deleted")
 
-    async def _store(self, account: Account, selection: Selection, entry: InboxEntry, parsed: Parsed) -> InboxRetried:
+    async def _store(
+        self, account: Account, selection: FilterSelection, entry: InboxEntry, parsed: Parsed
+    ) -> InboxRetried:
         """Store the updates, then what is left over, then delete the body.
 
         Clients see when the body came; the journal counts from now, so that the pushes have their whole maxAge.

@@ -66,7 +66,7 @@ class ReplayView(JobView, kw_only=True):
     """By PushConfig: why its pending pushes are not being sent now. Absent where they are being sent."""
 
 
-class Pusher(Protocol):
+class PushReplayer(Protocol):
     """What a replay needs of the dispatcher."""
 
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
@@ -84,7 +84,7 @@ class Replays:
     def __init__(
         self,
         journal: Journal,
-        pusher: Pusher,
+        pusher: PushReplayer,
         table: Callable[[], RoutingTable | None],
         wall: Callable[[], float] = time.time,
     ) -> None:

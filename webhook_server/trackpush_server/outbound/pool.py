@@ -20,7 +20,7 @@ _CLOSED = "the sender was closed"
 _GOODBYE = 2.0
 
 
-class Pool:
+class ConnectionPool:
     """Lives on one event loop. Times in seconds."""
 
     def __init__(

@@ -19,7 +19,7 @@ from trackpush_server.outbound.guard import Guard, guard_for
 from trackpush_server.outbound.oauth2.endpoint import TokenEndpoint
 from trackpush_server.outbound.oauth2.sender import AuthorizingSender
 from trackpush_server.outbound.oauth2.source import TokenSource
-from trackpush_server.outbound.pool import Pool
+from trackpush_server.outbound.pool import ConnectionPool
 from trackpush_server.outbound.port import Answer, Failure, Sender
 from trackpush_server.outbound.proxy import parse_proxy
 from trackpush_server.outbound.request import build_head, build_request
@@ -30,7 +30,7 @@ from trackpush_server.outbound.target import Target, parse_target
 class HttpSender:
     """Sends to one destination."""
 
-    def __init__(self, head: bytes, pool: Pool) -> None:
+    def __init__(self, head: bytes, pool: ConnectionPool) -> None:
         self._head = head
         self._pool = pool
         self._loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ class HttpTransport:
         self._alarms = Alarms()
         self._clock = clock
         self._chance = chance
-        self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+        self._pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
         self._sources: weakref.WeakSet[TokenSource] = weakref.WeakSet()
 
     def sender(self, destination: Destination, egress: Egress) -> Sender:
@@ -111,7 +111,7 @@ class HttpTransport:
         guard = guard_for(egress)
         guard.check_target(target)
         secrets = secrets_of(destination)
-        pool = Pool(
+        pool = ConnectionPool(
             self._dialler(target, guard, destination, egress),
             limit=destination.max_concurrency,
             timeout=destination.timeout,

@@ -30,7 +30,9 @@ class ArrivingBody:
 
     __slots__ = ("drop", "largest", "peer", "share", "size", "started")
 
-    def __init__(self, share: "Share", peer: str, largest: int, drop: Callable[[], None], started: float) -> None:
+    def __init__(
+        self, share: "AdmissionShare", peer: str, largest: int, drop: Callable[[], None], started: float
+    ) -> None:
         self.share = share
         self.peer = peer
         self.largest = largest
@@ -47,7 +49,7 @@ class ArrivingBody:
         self.share.release(self)
 
 
-class Share:
+class AdmissionShare:
     """Incomplete bodies of one kind of sender, oldest first."""
 
     def __init__(self, most: int, *, most_of_a_peer: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -114,5 +116,5 @@ class Admission:
     def __init__(self, most_arriving_bytes: int = ARRIVING_BYTES, most_of_strangers: int = STRANGERS_BYTES) -> None:
         self.under_way = 0
         """Whole requests that wait for their commit."""
-        self.known = Share(most_arriving_bytes, most_of_a_peer=most_arriving_bytes)
-        self.strangers = Share(most_of_strangers, most_of_a_peer=max(most_of_strangers // _PEERS_PART, 1))
+        self.known = AdmissionShare(most_arriving_bytes, most_of_a_peer=most_arriving_bytes)
+        self.strangers = AdmissionShare(most_of_strangers, most_of_a_peer=max(most_of_strangers // _PEERS_PART, 1))

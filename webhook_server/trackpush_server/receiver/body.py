@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from trackpush_api.routing import Limits
 from trackpush_server.receiver import answers
-from trackpush_server.receiver.admission import Share
+from trackpush_server.receiver.admission import AdmissionShare
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.compression import BrokenEncodingError, UnpackedTooLargeError, unpack
 from trackpush_server.receiver.request import Request
@@ -47,7 +47,7 @@ def read_at_once(request: Request, limits: Limits) -> bytes | None:
     return body
 
 
-async def read(request: Request, limits: Limits, share: Share) -> bytes:
+async def read(request: Request, limits: Limits, share: AdmissionShare) -> bytes:
     """The body, still packed, as it arrives; ``share`` bounds the bodies that are arriving at the same time.
 
     Raises:

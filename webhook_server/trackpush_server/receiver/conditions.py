@@ -26,7 +26,7 @@ _NAMES: Final = {
 _RAW: Final = qualified(RAW)
 
 
-class View:
+class UpdateView:
     """One update as expressions see it; made when the first expression asks."""
 
     __slots__ = ("_received_at", "_update", "_variables", "_with_raw")
@@ -51,7 +51,7 @@ class View:
 class FilterCondition(Protocol):
     """Decides on an update."""
 
-    def holds(self, view: View) -> bool:
+    def holds(self, view: UpdateView) -> bool:
         """Whether it wants it.
 
         Raises:
@@ -66,7 +66,7 @@ class CompiledCondition:
     def __init__(self, text: str) -> None:
         self._expression = compile_expression(text)
 
-    def holds(self, view: View) -> bool:
+    def holds(self, view: UpdateView) -> bool:
         """Evaluate."""
         return self._expression.holds(view.variables(raw=self._expression.reads_raw))
 
@@ -74,7 +74,7 @@ class CompiledCondition:
 class Broken:
     """One that this version of the server can't compile: another version wrote the table."""
 
-    def holds(self, _: View) -> bool:
+    def holds(self, _: UpdateView) -> bool:
         """Give no answer."""
         raise EvaluationError("this version of the server can't compile the expression")
 

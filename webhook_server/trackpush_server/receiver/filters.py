@@ -9,7 +9,7 @@ from typing import NamedTuple
 from trackpush_api.expressions import EvaluationError
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
 from trackpush_server.journal.model import NewPush
-from trackpush_server.receiver.conditions import FilterCondition, View, condition
+from trackpush_server.receiver.conditions import FilterCondition, UpdateView, condition
 from trackpush_server.updates import TrackingUpdate
 
 
@@ -44,7 +44,7 @@ class Choice(NamedTuple):
     condition: FilterCondition | None
 
 
-class Selection:
+class FilterSelection:
     """The destinations of one account, looked up once per routing table."""
 
     def __init__(self, account: Account, table: RoutingTable) -> None:
@@ -67,7 +67,7 @@ class Selection:
             return self._all
         if not passes(self._account, update):
             return ()
-        view = View(update, received_at)
+        view = UpdateView(update, received_at)
         return tuple(
             [
                 choice.push
@@ -84,7 +84,7 @@ def _choice(name: str, destination: Destination | None) -> Choice:
     return Choice(NewPush(name, destination.drop_late), wanted, condition(wanted.expression))
 
 
-def _holds(choice: Choice, view: View, failures: list[FilterFailure]) -> bool:
+def _holds(choice: Choice, view: UpdateView, failures: list[FilterFailure]) -> bool:
     assert choice.condition is not None
     try:
         return choice.condition.holds(view)

@@ -13,7 +13,7 @@ _VERSIONS = (HttpVersion11, HttpVersion10)
 _LINE_ENDS = (b" HTTP/1.1", b" HTTP/1.0")
 
 
-class Target(NamedTuple):
+class RequestTarget(NamedTuple):
     """Where a request goes, as it came: nothing is decoded."""
 
     host: str
@@ -26,7 +26,7 @@ def has_http_1_line(line: bytes) -> bool:
     return line.rstrip(b"\r").endswith(_LINE_ENDS)
 
 
-def target_of(request: Request) -> Target:
+def target_of(request: Request) -> RequestTarget:
     """Host, path and query. A whole URL in the request line takes precedence over Host (RFC 9112 §3.2.2)."""
     host, target = request.headers.get("Host", ""), request.target
     if not target.startswith("/"):
@@ -36,7 +36,7 @@ def target_of(request: Request) -> Target:
             host = authority
         target = slash + path or "/"
     path, _, query = target.partition("?")
-    return Target(host, path, query.partition("#")[0])
+    return RequestTarget(host, path, query.partition("#")[0])
 
 
 def refusal(request: Request, host: str) -> Response | None:

@@ -12,7 +12,7 @@ from trackpush_api.vocabulary import Status
 from trackpush_server.aggregators import Leftover
 from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import NewUpdate
-from trackpush_server.receiver.filters import FilterFailure, Selection
+from trackpush_server.receiver.filters import FilterFailure, FilterSelection
 from trackpush_server.updates import TrackingUpdate, notification, occurrence_key, update_key
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -30,7 +30,7 @@ class Intake(msgspec.Struct, frozen=True):
 
 def intake(
     account: Account,
-    selection: Selection,
+    selection: FilterSelection,
     updates: tuple[TrackingUpdate, ...],
     received_at: int,
     trace: str | None = None,
@@ -78,7 +78,7 @@ def new_unrecognised(account: Account, leftover: Leftover, received_at: int) -> 
 
 def _new_update(
     account: Account,
-    selection: Selection,
+    selection: FilterSelection,
     update: TrackingUpdate,
     received_at: int,
     *,

@@ -2,7 +2,7 @@
 
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.receiver.conditions import condition
-from trackpush_server.receiver.filters import Selection
+from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.routes import Routes
 
 
@@ -17,7 +17,7 @@ class Serving:
         """False: a part is missing, so a key that isn't in the table may still be right."""
         self.limits = table.server.limits
         self.routes = Routes(table.server)
-        self._selections: dict[str, Selection] = {}
+        self._selections: dict[str, FilterSelection] = {}
         for destination in table.destinations:
             condition(destination.filter.expression)
         _ = (
@@ -26,9 +26,9 @@ class Serving:
             table.grace_by_digest,
         )  # made here, not by the first request
 
-    def selection(self, account: Account) -> Selection:
+    def selection(self, account: Account) -> FilterSelection:
         """The destinations of an account of this table; made when its first update comes."""
         found = self._selections.get(account.name)
         if found is None:
-            found = self._selections[account.name] = Selection(account, self.table)
+            found = self._selections[account.name] = FilterSelection(account, self.table)
         return found

@@ -9,7 +9,7 @@ from aiohttp import web
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
-from trackpush_server.admin.console.pages import Pages
+from trackpush_server.admin.console.pages import ConsolePages
 from trackpush_server.admin.console.replays import Replaying
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import NOTICE, ConsoleNotice, environment, page
@@ -28,7 +28,7 @@ def add_routes(
     """Add them to the admin port."""
     environment()
     app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))
-    pages, replaying = Pages(desk), Replaying(desk)
+    pages, replaying = ConsolePages(desk), Replaying(desk)
     shown: dict[str, _Handler] = {
         "/console/": pages.search,
         "/console/find": pages.find,

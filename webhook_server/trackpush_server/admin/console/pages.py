@@ -21,7 +21,7 @@ from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
 _STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delivering")
 
 
-class Pages:
+class ConsolePages:
     """The handlers."""
 
     def __init__(self, desk: AdminServices) -> None:

@@ -9,7 +9,7 @@ S = Status
 N = NdrReason
 
 
-class Row(NamedTuple):
+class ClickpostRow(NamedTuple):
     """One status code; ``reverse`` is what it means when ``is_rvp`` is true."""
 
     name: str
@@ -19,41 +19,43 @@ class Row(NamedTuple):
 
 # Source: CP-SLATE _status.md for 1-32 and 101; journeys from CP-DOCS/tracking-status-codes. RTO codes have no reading
 # on a return. Not found: 22, 24, 29; one integrator's 43-48, 50 and 52 [U: CP-C4] stay unknown.
-STATUSES: dict[int, Row] = {
-    1: Row("ORDER_PLACED", S.CREATED, S.RETURN_PICKUP_PENDING),
-    2: Row("PICKUP_PENDING", S.PICKUP_PENDING, S.RETURN_PICKUP_PENDING),
-    3: Row("PICKUP_FAILED", S.PICKUP_FAILED, S.RETURN_PICKUP_FAILED),
-    4: Row("PICKED_UP", S.PICKED_UP, S.RETURN_PICKED_UP),
-    5: Row("INTRANSIT", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),
-    6: Row("OUT_FOR_DELIVERY", S.OUT_FOR_DELIVERY, S.RETURN_OUT_FOR_DELIVERY),
-    7: Row("NOT_SERVICEABLE", S.DELIVERY_FAILED, S.RETURN_PICKUP_FAILED),  # on a return [I]
-    8: Row("DELIVERED", S.DELIVERED, S.RETURN_DELIVERED),
-    9: Row("FAILED_DELIVERY", S.DELIVERY_FAILED, S.RETURN_DELIVERY_FAILED),
-    10: Row("CANCELLED_ORDER", S.CANCELLED, S.RETURN_CANCELLED),
-    11: Row("RTO_REQUESTED", S.RTO_INITIATED, S.UNKNOWN),
-    12: Row("RTO", S.RTO_INITIATED, S.UNKNOWN),
-    13: Row("RTO_OUT_FOR_DELIVERY", S.RTO_OUT_FOR_DELIVERY, S.UNKNOWN),
-    14: Row("RTO_DELIVERED", S.RTO_DELIVERED, S.UNKNOWN),
-    15: Row("RTO_FAILED", S.RTO_FAILED, S.UNKNOWN),
-    16: Row("LOST", S.LOST, S.LOST),
-    17: Row("DAMAGED", S.DAMAGED, S.DAMAGED),
-    18: Row("SHIPMENT_DELAYED", S.DELAYED, S.RETURN_IN_TRANSIT),
-    19: Row("CONTACT_CUSTOMER_CARE", S.ON_HOLD, S.RETURN_IN_TRANSIT),
-    20: Row("SHIPMENT_HELD", S.ON_HOLD, S.RETURN_IN_TRANSIT),
-    21: Row("RTO_INTRANSIT", S.RTO_IN_TRANSIT, S.UNKNOWN),
-    23: Row("EXPIRED", S.EXPIRED, S.EXPIRED),  # CP-DOCS only
-    25: Row("OUT_FOR_PICKUP", S.OUT_FOR_PICKUP, S.RETURN_OUT_FOR_PICKUP),
-    26: Row("RTO_CONTACT_CUSTOMER_CARE", S.RTO_IN_TRANSIT, S.UNKNOWN),
-    27: Row("RTO_SHIPMENT_DELAY", S.RTO_IN_TRANSIT, S.UNKNOWN),
-    28: Row("AWB_REGISTERED", S.CREATED, S.RETURN_PICKUP_PENDING),
-    30: Row("EXCHANGE_PICKUP", S.EXCHANGE_PICKED_UP, S.EXCHANGE_PICKED_UP),  # exchange service
-    31: Row("EXCHANGE_INTRANSIT", S.EXCHANGE_IN_TRANSIT, S.EXCHANGE_IN_TRANSIT),
-    32: Row("EXCHANGE_DELIVERED", S.EXCHANGE_DELIVERED, S.EXCHANGE_DELIVERED),
-    101: Row("RETURN ORDER PLACED", S.RETURN_REQUESTED, S.RETURN_REQUESTED),
-    102: Row("RETURN REQUEST APPROVED", S.RETURN_APPROVED, S.RETURN_APPROVED),  # CP-DOCS/return-request-approved
-    1004: Row("DESTINATION_HUB_IN", S.AT_DESTINATION, S.RETURN_IN_TRANSIT),  # CP-DOCS
-    1005: Row("ORIGIN_CITY_IN", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),  # [U: CP-C1, CP-C5]
-    1006: Row("ORIGIN_CITY_OUT", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),  # [U: CP-C1, CP-C5]
+STATUSES: dict[int, ClickpostRow] = {
+    1: ClickpostRow("ORDER_PLACED", S.CREATED, S.RETURN_PICKUP_PENDING),
+    2: ClickpostRow("PICKUP_PENDING", S.PICKUP_PENDING, S.RETURN_PICKUP_PENDING),
+    3: ClickpostRow("PICKUP_FAILED", S.PICKUP_FAILED, S.RETURN_PICKUP_FAILED),
+    4: ClickpostRow("PICKED_UP", S.PICKED_UP, S.RETURN_PICKED_UP),
+    5: ClickpostRow("INTRANSIT", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),
+    6: ClickpostRow("OUT_FOR_DELIVERY", S.OUT_FOR_DELIVERY, S.RETURN_OUT_FOR_DELIVERY),
+    7: ClickpostRow("NOT_SERVICEABLE", S.DELIVERY_FAILED, S.RETURN_PICKUP_FAILED),  # on a return [I]
+    8: ClickpostRow("DELIVERED", S.DELIVERED, S.RETURN_DELIVERED),
+    9: ClickpostRow("FAILED_DELIVERY", S.DELIVERY_FAILED, S.RETURN_DELIVERY_FAILED),
+    10: ClickpostRow("CANCELLED_ORDER", S.CANCELLED, S.RETURN_CANCELLED),
+    11: ClickpostRow("RTO_REQUESTED", S.RTO_INITIATED, S.UNKNOWN),
+    12: ClickpostRow("RTO", S.RTO_INITIATED, S.UNKNOWN),
+    13: ClickpostRow("RTO_OUT_FOR_DELIVERY", S.RTO_OUT_FOR_DELIVERY, S.UNKNOWN),
+    14: ClickpostRow("RTO_DELIVERED", S.RTO_DELIVERED, S.UNKNOWN),
+    15: ClickpostRow("RTO_FAILED", S.RTO_FAILED, S.UNKNOWN),
+    16: ClickpostRow("LOST", S.LOST, S.LOST),
+    17: ClickpostRow("DAMAGED", S.DAMAGED, S.DAMAGED),
+    18: ClickpostRow("SHIPMENT_DELAYED", S.DELAYED, S.RETURN_IN_TRANSIT),
+    19: ClickpostRow("CONTACT_CUSTOMER_CARE", S.ON_HOLD, S.RETURN_IN_TRANSIT),
+    20: ClickpostRow("SHIPMENT_HELD", S.ON_HOLD, S.RETURN_IN_TRANSIT),
+    21: ClickpostRow("RTO_INTRANSIT", S.RTO_IN_TRANSIT, S.UNKNOWN),
+    23: ClickpostRow("EXPIRED", S.EXPIRED, S.EXPIRED),  # CP-DOCS only
+    25: ClickpostRow("OUT_FOR_PICKUP", S.OUT_FOR_PICKUP, S.RETURN_OUT_FOR_PICKUP),
+    26: ClickpostRow("RTO_CONTACT_CUSTOMER_CARE", S.RTO_IN_TRANSIT, S.UNKNOWN),
+    27: ClickpostRow("RTO_SHIPMENT_DELAY", S.RTO_IN_TRANSIT, S.UNKNOWN),
+    28: ClickpostRow("AWB_REGISTERED", S.CREATED, S.RETURN_PICKUP_PENDING),
+    30: ClickpostRow("EXCHANGE_PICKUP", S.EXCHANGE_PICKED_UP, S.EXCHANGE_PICKED_UP),  # exchange service
+    31: ClickpostRow("EXCHANGE_INTRANSIT", S.EXCHANGE_IN_TRANSIT, S.EXCHANGE_IN_TRANSIT),
+    32: ClickpostRow("EXCHANGE_DELIVERED", S.EXCHANGE_DELIVERED, S.EXCHANGE_DELIVERED),
+    101: ClickpostRow("RETURN ORDER PLACED", S.RETURN_REQUESTED, S.RETURN_REQUESTED),
+    102: ClickpostRow(
+        "RETURN REQUEST APPROVED", S.RETURN_APPROVED, S.RETURN_APPROVED
+    ),  # CP-DOCS/return-request-approved
+    1004: ClickpostRow("DESTINATION_HUB_IN", S.AT_DESTINATION, S.RETURN_IN_TRANSIT),  # CP-DOCS
+    1005: ClickpostRow("ORIGIN_CITY_IN", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),  # [U: CP-C1, CP-C5]
+    1006: ClickpostRow("ORIGIN_CITY_OUT", S.IN_TRANSIT, S.RETURN_IN_TRANSIT),  # [U: CP-C1, CP-C5]
 }
 
 OUT_OF_AREA = 7
@@ -108,8 +110,8 @@ CODES_BY_LABEL: dict[str, int] = _CODES | {fold(label): code for label, code in 
 
 # Labels that come without a code and have none (CP-LIVE, CP-TS, integrators); the readings are inferred [I]. What a
 # hyperlocal rider does, and missing tracking, change nothing.
-_LABELS: dict[str, Row] = {
-    fold(name): Row(name, forward, reverse)
+_LABELS: dict[str, ClickpostRow] = {
+    fold(name): ClickpostRow(name, forward, reverse)
     for name, forward, reverse in (
         ("Cancelled", S.CANCELLED, S.RETURN_CANCELLED),
         ("Canceled", S.CANCELLED, S.RETURN_CANCELLED),
@@ -133,7 +135,7 @@ _LABELS: dict[str, Row] = {
 _PARTIAL = fold("Partial")
 
 
-def by_label(folded: str) -> Row | None:
+def by_label(folded: str) -> ClickpostRow | None:
     """What a label means that has no code; None for those of `CODES_BY_LABEL` and for unknown ones.
 
     "Partial…" is a part of a shipment of several pieces: it reads as without the word, and the label tells.
@@ -146,10 +148,10 @@ def by_label(folded: str) -> Row | None:
         if (found := _row(whole))
         else turned_status(whole, lambda rest: row.forward if (row := _row(rest)) else None)
     )
-    return found if status is None else Row(folded, status, RETURN_OF.get(status, status))
+    return found if status is None else ClickpostRow(folded, status, RETURN_OF.get(status, status))
 
 
-def _row(folded: str) -> Row | None:
+def _row(folded: str) -> ClickpostRow | None:
     code = CODES_BY_LABEL.get(folded)
     return _LABELS.get(folded) if code is None else STATUSES[code]
 

@@ -16,7 +16,7 @@ _CODES = _codes()
 
 
 def _body(event: Event, way: Way, chosen_format: str) -> dict[str, Any]:
-    row: codes.Row = _CODES[way]
+    row: codes.ShipwayRow = _CODES[way]
     time = event.written("%Y-%m-%d %H:%M:%S")
     scan = {"time": time, "status": row.label, "location": LOCATION}
     item: dict[str, Any] = {

@@ -47,7 +47,7 @@ from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.queue import Queue
 from trackpush_server.journal.postgres.retention import PartitionRetention
 from trackpush_server.journal.postgres.session import Connector
-from trackpush_server.journal.postgres.writer import Stored, Writer
+from trackpush_server.journal.postgres.writer import PostgresWriter, Stored
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
 
@@ -103,7 +103,7 @@ class PostgresJournal:
         fenced = replica is not None
         self._history = History()
         self._names = NameIds()
-        self._writer = Writer(
+        self._writer = PostgresWriter(
             connector,
             self._queue,
             self._names,

@@ -58,7 +58,7 @@ class Sent:
         self.begun = time.perf_counter()
 
 
-class Writer:
+class PostgresWriter:
     """Set the callbacks, `start`, and `stop` in the end."""
 
     def __init__(

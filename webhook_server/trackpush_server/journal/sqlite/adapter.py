@@ -42,10 +42,10 @@ from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.folder import FILE_NAME
 from trackpush_server.journal.sqlite.lookup import SqliteLookup
-from trackpush_server.journal.sqlite.pages import Pages
+from trackpush_server.journal.sqlite.pages import PendingPages
 from trackpush_server.journal.sqlite.proof import WriteProof
 from trackpush_server.journal.sqlite.scrub import Scrubber
-from trackpush_server.journal.sqlite.writer import Done, Listener, Writer
+from trackpush_server.journal.sqlite.writer import Done, Listener, SqliteWriter
 
 MOST_QUEUED_UPDATES = 20_000
 MOST_QUEUED_BYTES = 32 * 1024 * 1024
@@ -85,10 +85,10 @@ class SqliteJournal:
         self._queued_updates = 0
         self._queued_bytes = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._writer: Writer | None = None
+        self._writer: SqliteWriter | None = None
         self._checkpointer = Checkpointer(folder)
         self._sealer = sealer or Sealer(os.urandom)
-        self._pages = Pages(folder, self._sealer)
+        self._pages = PendingPages(folder, self._sealer)
         self._lookup = SqliteLookup(folder, self._sealer)
         self._scrubber = Scrubber(folder / FILE_NAME)
         self._closed = False
@@ -124,7 +124,9 @@ class SqliteJournal:
         listener = Listener(
             loop, on_done=self._done, on_refused=self._refused, on_state=self._state, on_missing=self._missing
         )
-        self._writer = Writer(self._folder, listener, self._checkpointer, sealer=self._sealer, volume=self._volume)
+        self._writer = SqliteWriter(
+            self._folder, listener, self._checkpointer, sealer=self._sealer, volume=self._volume
+        )
         self._checkpointer.start()
         self._writer.start()
         await loop.run_in_executor(None, self._writer.opened.wait)

@@ -25,7 +25,7 @@ from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
 from trackpush_server.journal.transfer import unrecognised
-from trackpush_server.journal.transfer.port import Part
+from trackpush_server.journal.transfer.port import Chunk
 from trackpush_server.journal.transfer.records import (
     AttemptRecord,
     AuditRecord,
@@ -58,11 +58,11 @@ class SqliteReading:
         row = self._connection.execute(ID_OF_KEY, (key,)).fetchone()
         return None if row is None else int(row[0])
 
-    async def part(self, after: int, limit: int) -> Part:
+    async def part(self, after: int, limit: int) -> Chunk:
         """See `Reading`."""
         rows = self._connection.execute(_SQL["read_updates"], (after, limit)).fetchall()
         if not rows:
-            return Part((), after)
+            return Chunk((), after)
         ends = (rows[0][0], rows[-1][0])
         pushes: defaultdict[int, list[PushRecord]] = defaultdict(list)
         for update_id, config, state, late, *more in self._connection.execute(_SQL["read_pushes"], ends):
@@ -81,7 +81,7 @@ class SqliteReading:
             )
             for update_id, *columns in rows
         )
-        return Part(records, rows[-1][0])
+        return Chunk(records, rows[-1][0])
 
     async def rest(self) -> Rest:
         """See `Reading`."""

@@ -27,7 +27,7 @@ from trackpush_server.journal.sqlite.search import snapshot
 _T = TypeVar("_T")
 
 
-class Pages:
+class PendingPages:
     """The reader. Its methods run on its own thread and never block the loop."""
 
     def __init__(self, folder: Path, sealer: Sealer) -> None:

@@ -104,7 +104,7 @@ class Listener:
             self._loop.call_soon_threadsafe(callback, *arguments)
 
 
-class Writer(threading.Thread):
+class SqliteWriter(threading.Thread):
     """The thread. Entries go in with `put`; it ends after `stop`, when all that is queued is written or refused."""
 
     def __init__(

@@ -6,14 +6,14 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.journal.transfer.port import Reading, Source, Target
+from trackpush_server.journal.transfer.port import CopySource, CopyTarget, StoreReader
 from trackpush_server.journal.transfer.records import Existing, Tally, TransferError, UpdateRecord
 
 PART: Final = 500
 """Updates in one step: bounds memory, as each may hold a megabyte."""
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class CopyProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far it is."""
 
     step: str
@@ -31,7 +31,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of all rows in order."""
 
 
-async def move(source: Source, target: Target, tell: Callable[[Progress], None]) -> tuple[Compared, ...]:
+async def move(source: CopySource, target: CopyTarget, tell: Callable[[CopyProgress], None]) -> tuple[Compared, ...]:
     """Move everything; what was compared, by table. Nothing, where it was moved there before.
 
     Raises:
@@ -55,7 +55,7 @@ async def move(source: Source, target: Target, tell: Callable[[Progress], None])
         await source.close()
 
 
-def _refuse_another(source: Source, existing: Existing | None) -> None:
+def _refuse_another(source: CopySource, existing: Existing | None) -> None:
     """A journal that was moved lives on in one place only; and a target holds one journal's content only.
 
     Raises:
@@ -85,11 +85,13 @@ def _is_there(existing: Existing | None, journal: str) -> bool:
     return existing.place.id == journal if journal else not existing.is_finished
 
 
-async def _copy(reading: Reading, written: Reading, target: Target, tell: Callable[[Progress], None]) -> None:
+async def _copy(
+    reading: StoreReader, written: StoreReader, target: CopyTarget, tell: Callable[[CopyProgress], None]
+) -> None:
     total, done = await reading.count(), await written.count()
     after = await _resume_at(reading, target)
     while True:
-        tell(Progress(step="copied", updates=done, total=total))
+        tell(CopyProgress(step="copied", updates=done, total=total))
         part = await reading.part(after, PART)
         if not part.records:
             return
@@ -97,7 +99,7 @@ async def _copy(reading: Reading, written: Reading, target: Target, tell: Callab
         after, done = part.last_id, done + len(part.records)
 
 
-async def _resume_at(reading: Reading, target: Target) -> int:
+async def _resume_at(reading: StoreReader, target: CopyTarget) -> int:
     key = await target.last_key()
     if key is None:
         return 0
@@ -108,7 +110,7 @@ async def _resume_at(reading: Reading, target: Target) -> int:
 
 
 async def _compare(
-    reading: Reading, written: Reading, target: Target, tell: Callable[[Progress], None]
+    reading: StoreReader, written: StoreReader, target: CopyTarget, tell: Callable[[CopyProgress], None]
 ) -> tuple[Compared, ...]:
     ours = await _tally(reading, target.storable, partial(_at, tell, "read again"))
     theirs = await _tally(written, lambda record: record, partial(_at, tell, "compared"))
@@ -119,12 +121,12 @@ async def _compare(
     return tuple(Compared(table=name, rows=rows, digest=digest) for name, (rows, digest) in ours.items())
 
 
-def _at(tell: Callable[[Progress], None], step: str, updates: int, total: int) -> None:
-    tell(Progress(step=step, updates=updates, total=total))
+def _at(tell: Callable[[CopyProgress], None], step: str, updates: int, total: int) -> None:
+    tell(CopyProgress(step=step, updates=updates, total=total))
 
 
 async def _tally(
-    reading: Reading, storable: Callable[[UpdateRecord], UpdateRecord], tell: Callable[[int, int], None]
+    reading: StoreReader, storable: Callable[[UpdateRecord], UpdateRecord], tell: Callable[[int, int], None]
 ) -> dict[str, tuple[int, str]]:
     tally, after, done, total = Tally(), 0, 0, await reading.count()
     while True:

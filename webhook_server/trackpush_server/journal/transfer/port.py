@@ -8,14 +8,14 @@ import msgspec
 from trackpush_server.journal.transfer.records import Existing, JournalPlace, Rest, UpdateRecord
 
 
-class Part(msgspec.Struct, frozen=True):
+class Chunk(msgspec.Struct, frozen=True):
     """Some updates in the order received, and the id of the last one in that store."""
 
     records: tuple[UpdateRecord, ...]
     last_id: int
 
 
-class Reading(Protocol):
+class StoreReader(Protocol):
     """Reads a store that nobody writes to."""
 
     async def count(self) -> int:
@@ -26,7 +26,7 @@ class Reading(Protocol):
         """The id of the update with this key."""
         ...
 
-    async def part(self, after: int, limit: int) -> Part:
+    async def part(self, after: int, limit: int) -> Chunk:
         """The next updates with id > ``after``; none are the end."""
         ...
 
@@ -35,7 +35,7 @@ class Reading(Protocol):
         ...
 
 
-class Source(Protocol):
+class CopySource(Protocol):
     """A store that is moved away."""
 
     @property
@@ -48,7 +48,7 @@ class Source(Protocol):
         """Where its journal was moved to before, once open; None: it is in use. The id may be empty: not known."""
         ...
 
-    async def open(self) -> Reading:
+    async def open(self) -> StoreReader:
         """Stop everything that writes to it until `close`, and read.
 
         Raises:
@@ -65,7 +65,7 @@ class Source(Protocol):
         ...
 
 
-class Target(Protocol):
+class CopyTarget(Protocol):
     """A store that is filled. No server may use it between `begin` and `release`."""
 
     async def open(self) -> Existing | None:
@@ -76,7 +76,7 @@ class Target(Protocol):
         """
         ...
 
-    async def begin(self, source: str) -> Reading:
+    async def begin(self, source: str) -> StoreReader:
         """Create a journal for the content of ``source``, or continue it; reads what was written so far.
 
         Raises:

@@ -7,7 +7,7 @@ import msgspec
 
 from trackpush_server.outbound.oauth2.source import TokenSource
 from trackpush_server.outbound.oauth2.token import Token
-from trackpush_server.outbound.pool import Pool
+from trackpush_server.outbound.pool import ConnectionPool
 from trackpush_server.outbound.port import Answer, Sender
 
 _UNAUTHORIZED = 401
@@ -17,7 +17,7 @@ _TOKENS_IN_USE = 4
 class AuthorizingSender:
     """Sends through another sender to one destination; see `port.Sender`."""
 
-    def __init__(self, sender: Sender, source: TokenSource, pool: Pool) -> None:
+    def __init__(self, sender: Sender, source: TokenSource, pool: ConnectionPool) -> None:
         """``pool`` is the sender's: it gets the tokens, which no excerpt may show."""
         self._sender = sender
         self._source = source

@@ -7,7 +7,7 @@ import asyncpg
 from trackpush_server.journal.postgres.copying.database import SQL, explained
 from trackpush_server.journal.postgres.tenants import SQL as TENANTS
 from trackpush_server.journal.transfer import unrecognised
-from trackpush_server.journal.transfer.port import Part
+from trackpush_server.journal.transfer.port import Chunk
 from trackpush_server.journal.transfer.records import (
     AttemptRecord,
     AuditRecord,
@@ -37,12 +37,12 @@ class PostgresReading:
             found: int | None = await self._connection.fetchval(SQL["find_key"], key)
             return found
 
-    async def part(self, after: int, limit: int) -> Part:
+    async def part(self, after: int, limit: int) -> Chunk:
         """See `Reading`."""
         with explained():
             rows = await self._connection.fetch(SQL["read_updates"], after, limit)
             if not rows:
-                return Part((), after)
+                return Chunk((), after)
             ends = (rows[0]["id"], rows[-1]["id"])
             attempts = await self._attempts(*ends)
             pushes = await self._pushes(*ends, attempts)
@@ -52,7 +52,7 @@ class PostgresReading:
             update_id = columns.pop("id")
             ordered = sorted(attempts[update_id], key=lambda attempt: (attempt.push_config, attempt.number))
             records.append(UpdateRecord(**columns, pushes=tuple(pushes[update_id]), attempts=tuple(ordered)))
-        return Part(tuple(records), ends[1])
+        return Chunk(tuple(records), ends[1])
 
     async def _attempts(self, first: int, last: int) -> defaultdict[int, list[AttemptRecord]]:
         found: defaultdict[int, list[AttemptRecord]] = defaultdict(list)
