@@ -12,6 +12,7 @@ from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.keys import key_file_option, sealer
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import output_option, print_data
+from trackpush_cli.pushes_drop import command as drop_command
 from trackpush_cli.server_options import ServerChoice, server_options
 from trackpush_cli.tail import command as tail_command
 
@@ -169,3 +170,4 @@ def show_command(
 
 
 command.add_command(tail_command)
+command.add_command(drop_command)

@@ -3,6 +3,7 @@
 import asyncio
 
 from journal.stores import NOW, OMS, Store, outcome, page_of, update
+from trackpush_server.journal.lookup import PushQuery
 from trackpush_server.journal.model import PendingConfigs, PendingCount, PushState, Wanted
 
 CRM = "acme/crm"
@@ -189,3 +190,19 @@ async def test_reads_work_while_commits_go_on(store: Store) -> None:
             assert len(ids) % 50 == 0, "a page showed half a request"
             assert not ids or ids[-1] <= page.snapshot
         await asyncio.gather(*appends)
+
+
+async def test_pending_pushes_are_dropped_oldest_first_and_keep_their_attempts(store: Store) -> None:
+    async with store.open() as opened:
+        first, second, other = await opened.put_one(), await opened.put_one(), await opened.put_one(to=("acme/crm",))
+        await opened.record(outcome(first.update_id, PushState.PENDING, error="HTTP 503", http_status=503))
+        assert await opened.journal.drop(OMS, reason="why", now=NOW, limit=1) == 1
+        assert await opened.pending_ids() == [second.update_id]
+        assert await opened.journal.drop(OMS, reason="why", now=NOW, limit=10) == 1
+        assert await opened.journal.drop("nobody/s", reason="why", now=NOW, limit=10) == 0
+        assert await opened.pending_ids("acme/crm") == [other.update_id]
+        rows = (await opened.journal.lookup.list_pushes(PushQuery(push_config=OMS))).rows
+        assert [(row.state, row.error, row.ended_at) for row in rows] == [(PushState.DROPPED, "why", NOW)] * 2
+        shown = await opened.journal.lookup.show(rows[-1].push_id)
+        assert shown is not None
+        assert [attempt.http_status for attempt in shown.attempts] == [503]

@@ -190,6 +190,7 @@ _READS = {
     ("replay", "delivered"): "('acme/little', 1::smallint, 0, 9, 0, 9, 10)",
     ("replay", "by_state"): "('acme/little', 2::smallint, 0, 9, 0, 9, 10)",
     ("replay", "expire"): "('acme/little', 0, 100)",
+    ("replay", "drop"): "('acme/little', 'why', 0, 100)",
     ("unpushed", "next"): f"('acme/little', ARRAY['acme/clickpost'], 0, {1 << 62}, 0, {1 << 62}, 10)",
 }
 

@@ -29,6 +29,7 @@ from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.operations.drops import Drops
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
@@ -263,6 +264,7 @@ class Server:
         return AdminServices(
             journal=self._journal,
             replays=self._replays,
+            drops=Drops(self._journal, lambda: self._watcher.table, self._store.wall),
             erasures=self._erasures,
             reseals=self._reseals,
             inbox=self._retries,

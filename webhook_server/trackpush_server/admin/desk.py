@@ -10,6 +10,7 @@ from trackpush_server.config.watch import Report
 from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import NewAudit
 from trackpush_server.journal.port import Journal
+from trackpush_server.operations.drops import Drops
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
@@ -26,6 +27,7 @@ class AdminServices:
 
     journal: Journal
     replays: Replays
+    drops: Drops
     erasures: Erasures
     reseals: Reseals
     inbox: InboxRetries

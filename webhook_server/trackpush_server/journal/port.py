@@ -132,6 +132,10 @@ class Journal(Appender, Protocol):
         """Mark at most ``limit`` pending pushes that were received before then as dead; how many it were."""
         ...
 
+    async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
+        """Mark at most ``limit`` pending pushes as dropped, the oldest first; how many it were."""
+        ...
+
     async def pending_configs(self) -> PendingConfigs:
         """Which PushConfigs have anything pending at all; costs by their number, not by that of their pushes."""
         ...

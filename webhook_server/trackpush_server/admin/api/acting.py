@@ -10,6 +10,8 @@ from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.identity import Identity, address
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal.model import Erasure
+from trackpush_server.operations.drops import DropRequest, DropView
+from trackpush_server.operations.drops import describe as describe_drop
 from trackpush_server.operations.erasures import ErasureRequest, ErasureView
 from trackpush_server.operations.erasures import describe as describe_erasure
 from trackpush_server.operations.jobs import Jobs, JobView
@@ -62,6 +64,16 @@ async def end_replay(call: ApiCall) -> ReplayView:
     return call.desk.replays.refresh(await ended(call.desk.replays.jobs, "replay.end", call))
 
 
+@operation("POST", "/drops")
+async def drop_pushes(call: Call, body: DropRequest) -> DropView:
+    """Drop pending pushes whose PushConfig does not exist, or count them (dryRun)."""
+    found = await call.desk.drops.find(body)
+    if body.dry_run or not found.push_configs:
+        return found
+    await call.desk.audit(call.identity, "pushes.drop", describe_drop(body, found), address(call.request))
+    return await call.desk.drops.drop(found)
+
+
 @operation("POST", "/erasures", status=202, errors=(429,))
 async def start_erasure(call: ApiCall, body: ErasureRequest) -> ErasureView:
     """Erase what updates tell of people."""
@@ -110,6 +122,7 @@ async def end_reseal(call: ApiCall) -> ResealView:
 
 OPERATIONS: Final = (
     *(start_replay, list_replays, get_replay, end_replay),
+    drop_pushes,
     *(start_erasure, list_erasures, get_erasure),
     *(start_reseal, list_reseals, get_reseal, end_reseal),
 )

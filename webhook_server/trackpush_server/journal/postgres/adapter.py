@@ -232,6 +232,11 @@ class PostgresJournal:
         await self._flush_for_write()
         return await self._dispatch.write(_REPLAY["expire"], push_config, received_before, limit)
 
+    async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
+        """Mark pending pushes as dropped."""
+        await self._flush_for_write()
+        return await self._pool.write(_REPLAY["drop"], push_config, reason, now, limit)
+
     async def pending_configs(self) -> PendingConfigs:
         """Which PushConfigs have anything pending."""
         return await self._known(pages.pending_configs(self._dispatch, self._history))

@@ -226,6 +226,15 @@ class SqliteJournal:
 
         return await self._call(run)
 
+    async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
+        """Mark pending pushes as dropped."""
+
+        def run(connection: SqliteConnection) -> int:
+            config = replay.config_number(connection, push_config)
+            return 0 if config is None else connection.change(sql.DROP, (now, reason, config, config, limit))
+
+        return await self._call(run)
+
     async def pending_configs(self) -> PendingConfigs:
         """Which PushConfigs have anything pending."""
         return await self._pages.pending_configs()

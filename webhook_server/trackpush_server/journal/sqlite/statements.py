@@ -60,6 +60,7 @@ STORED_KEYS = ManyRows(_SQL["stored_keys"], 2)
 LATE_CANDIDATES = _SQL["late_candidates"]
 IS_LATE_FOR_CONFIG = _SQL["is_late_for_config"]
 EXPIRE = _SQL["expire"]
+DROP = _SQL["drop"]
 NAMES = _SQL["names"]
 NUMBER_OF = _SQL["number_of"]
 LAST_ID = _SQL["last_id"]

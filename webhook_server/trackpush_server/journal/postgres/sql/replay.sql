@@ -91,6 +91,30 @@ WITH chosen AS MATERIALIZED (
 )
 SELECT count(*) AS replayed FROM replayed;
 
+-- name: drop
+-- Pending pushes end by hand, the oldest first; their last attempt is kept. Under the counter's lock.
+WITH oldest AS MATERIALIZED (
+    SELECT p.update_id, p.config_id, p.tries, p.started_at, p.duration_ms, p.http_status, p.error
+    FROM trackpush.undelivered AS w
+    JOIN trackpush.pushes AS p ON p.update_id = w.update_id AND p.config_id = w.config_id
+    WHERE w.state = 0 AND w.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1)
+    ORDER BY w.update_id LIMIT $4
+), kept AS (
+    INSERT INTO trackpush.attempts AS a (update_id, config_id, number, started_at, duration_ms, http_status, error)
+    SELECT n.update_id, n.config_id, n.tries, n.started_at, n.duration_ms, n.http_status, n.error
+    FROM oldest AS n WHERE n.started_at IS NOT NULL
+    ON CONFLICT (update_id, config_id, number) DO NOTHING
+), ended AS (
+    UPDATE trackpush.pushes AS p SET state = 3, due_at = 0, ended_at = $3, started_at = NULL, duration_ms = NULL,
+        http_status = NULL, error = $2
+    FROM oldest AS n WHERE p.update_id = n.update_id AND p.config_id = n.config_id AND p.state = 0
+    RETURNING p.update_id, p.config_id
+), moved AS (
+    UPDATE trackpush.undelivered AS w SET state = 3 FROM ended AS n
+    WHERE w.state = 0 AND w.config_id = n.config_id AND w.update_id = n.update_id
+)
+SELECT count(*) AS dropped FROM ended;
+
 -- name: expire
 -- Give up the oldest pending pushes: ids grow with the time of receipt, so only the first few are looked at. Under the counter's lock.
 WITH oldest AS MATERIALIZED (

@@ -90,6 +90,13 @@ CROSS JOIN updates AS e ON e.id = f.update_id AND e.id < n.id AND e.shipment = n
 CROSS JOIN pushes AS p ON p.update_id = e.id AND p.config_id = ?1 AND p.state <> 3
 LIMIT 1;
 
+-- name: drop
+-- Pending pushes end by hand, the oldest first.
+UPDATE pushes SET state = 3, due_at = 0, ended_at = ?, error = ?
+WHERE config_id = ? AND update_id IN (
+    SELECT p.update_id FROM pushes AS p WHERE p.state = 0 AND p.state <> 1 AND p.config_id = ? ORDER BY p.update_id LIMIT ?
+);
+
 -- name: expire
 -- Give up the oldest pending pushes (in the order of their index, which names its condition): ids grow with the time of receipt, so only the first few are looked at.
 UPDATE pushes SET state = 2, due_at = 0, ended_at = ?, error = 'older than its maxAge while its endpoint was failing'

@@ -1,0 +1,110 @@
+"""Drop: pending pushes that wait for a PushConfig which does not exist end as dropped. Their updates stay."""
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Final
+
+import msgspec
+
+from trackpush_api.routing import RoutingTable, namespace_of
+from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.port import Journal
+
+STEP: Final = 1000
+"""Pushes per commit."""
+MOST: Final = 20_000
+"""Pushes per call: the caller calls again."""
+REASON: Final = "dropped by hand: its PushConfig did not exist"
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+
+
+class DropRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Which of the pushes without a PushConfig: all, those of a client, or those of one PushConfig."""
+
+    client: Text | None = None
+    """The namespace, or ``NAMESPACE@UID`` of a former one."""
+    push_config: Text | None = None
+    """``namespace/name``. Without it, a PushConfig that an AggregatorWebhook still names is left alone."""
+    dry_run: bool = False
+    """Only count them."""
+
+
+class WaitingPushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Pending pushes of one PushConfig."""
+
+    push_config: str
+    pushes: int
+
+
+class DropView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What was found before, and what became of it."""
+
+    push_configs: tuple[WaitingPushes, ...]
+    """Without a PushConfig."""
+    named: tuple[WaitingPushes, ...] = ()
+    """Left alone: an AggregatorWebhook still names the PushConfig, which is missing or can't be used."""
+    dropped: int = 0
+    more: bool = False
+    """Call again: so many were dropped at once."""
+
+
+class Drops:
+    """Of one server."""
+
+    def __init__(
+        self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
+    ) -> None:
+        """``table``: the whole routing table, with clients that are held back."""
+        self._journal = journal
+        self._table = table
+        self._wall = wall
+
+    async def find(self, request: DropRequest) -> DropView:
+        """Count what would be dropped.
+
+        Raises:
+            JournalUnavailableError: the journal can't be read, or there is no routing table to compare it with.
+        """
+        table = self._table()
+        if table is None:
+            raise JournalUnavailableError("no routing table is loaded: nobody knows which PushConfigs exist")
+        counts = await self._journal.pending_counts()
+        named_by_accounts = {name for account in table.accounts for name in account.destinations}
+        found: list[WaitingPushes] = []
+        named: list[WaitingPushes] = []
+        for count in counts:
+            name = count.push_config
+            if name in table.destination_by_name or not _matches(name, request):
+                continue
+            waiting = WaitingPushes(push_config=name, pushes=count.count)
+            (named if name in named_by_accounts and request.push_config is None else found).append(waiting)
+        return DropView(push_configs=tuple(found), named=tuple(named))
+
+    async def drop(self, view: DropView) -> DropView:
+        """Drop what was found, at most `MOST`.
+
+        Raises:
+            JournalUnavailableError: the journal can't be written; what was dropped before stays so.
+        """
+        now, dropped = int(self._wall() * 1000), 0
+        for waiting in view.push_configs:
+            while dropped < MOST:
+                step = await self._journal.drop(waiting.push_config, reason=REASON, now=now, limit=STEP)
+                dropped += step
+                if step < STEP:
+                    break
+        return msgspec.structs.replace(view, dropped=dropped, more=dropped >= MOST)
+
+
+def describe(request: DropRequest, view: DropView) -> str:
+    """For the audit log."""
+    parts = [f"{sum(waiting.pushes for waiting in view.push_configs)} pushes without a PushConfig"]
+    parts += [f"client {request.client}"] if request.client is not None else []
+    parts += [f"PushConfig {request.push_config}"] if request.push_config is not None else []
+    return ", ".join(parts)
+
+
+def _matches(name: str, request: DropRequest) -> bool:
+    is_clients = request.client is None or namespace_of(name) == request.client
+    return is_clients and request.push_config in {None, name}
