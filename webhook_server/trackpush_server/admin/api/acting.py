@@ -65,7 +65,7 @@ async def end_replay(call: ApiCall) -> ReplayView:
 
 
 @operation("POST", "/drops")
-async def drop_pushes(call: Call, body: DropRequest) -> DropView:
+async def drop_pushes(call: ApiCall, body: DropRequest) -> DropView:
     """Drop pending pushes whose PushConfig does not exist, or count them (dryRun)."""
     found = await call.desk.drops.find(body)
     if body.dry_run or not found.push_configs:
