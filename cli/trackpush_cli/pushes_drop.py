@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from trackpush_cli.errors import CannotStartError
+from trackpush_cli.errors import CommandError
 from trackpush_cli.output import output_option, print_data, print_table, say
 from trackpush_cli.server_options import ServerChoice, server_options
 
@@ -65,4 +65,4 @@ def _confirm(total: int) -> None:
     try:
         click.confirm(f"Drop these {total} pushes?", abort=True)
     except click.Abort:
-        raise CannotStartError("nothing was dropped; --yes drops without asking") from None
+        raise CommandError("nothing was dropped; --yes drops without asking") from None
