@@ -15,8 +15,6 @@ from rig import Rig
 from stats import VoidError
 
 THIS = "this version"
-PACKAGES = ("webhook_server", "crds")
-"""Folders of a version that are put on the path of the program that measures it."""
 
 
 class WrittenBytes(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +49,13 @@ async def measure(
         VoidError: it ended with an error.
     """
     folder = rig.folder / "journal-bytes" if filled is None else filled / (revision or "this")
-    async with _version(revision) as root:
+    async with sources(revision) as root:
         try:
             output = await _run(
                 sys.executable,
                 str(paths.HERE / "written.py"),
                 *("--folder", str(folder), "--rows", str(rows), "--count", str(count)),
-                path=os.pathsep.join(str(root / package) for package in PACKAGES),
+                version=root,
             )
         finally:
             for old in folder.glob("*" if filled is None else "empty-*"):
@@ -66,12 +64,12 @@ async def measure(
 
 
 @contextlib.asynccontextmanager
-async def _version(revision: str | None) -> AsyncIterator[Path]:
-    """The folder with a version's sources."""
+async def sources(revision: str | None) -> AsyncIterator[Path]:
+    """A folder with the sources of a version; None is this one."""
     if revision is None:
         yield paths.ROOT
         return
-    tree = paths.CACHE / "against"
+    tree = paths.CACHE / f"against-{revision}"
     await _run("git", "-C", str(paths.ROOT), "worktree", "add", "--force", "--detach", str(tree), revision)
     try:
         yield tree
@@ -79,8 +77,8 @@ async def _version(revision: str | None) -> AsyncIterator[Path]:
         await _run("git", "-C", str(paths.ROOT), "worktree", "remove", "--force", str(tree))
 
 
-async def _run(*command: str, path: str = "") -> bytes:
-    environment = {**os.environ, "PYTHONPATH": path} if path else None
+async def _run(*command: str, version: Path | None = None) -> bytes:
+    environment = {**os.environ, **paths.environment(version)}
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -1,5 +1,6 @@
 """Where things are. Imported first by the scripts, which share tests/support (resources, bodies) with the tests."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,3 +10,10 @@ CACHE = ROOT / ".cache" / "bench"
 
 if str(ROOT / "tests") not in sys.path:
     sys.path.insert(0, str(ROOT / "tests"))
+
+_PACKAGES = ("webhook_server", "crds", "cli")
+
+
+def environment(version: Path | None) -> dict[str, str]:
+    """Environment of a process that runs another version, of which this folder has the sources."""
+    return {} if version is None else {"PYTHONPATH": os.pathsep.join(str(version / name) for name in _PACKAGES)}

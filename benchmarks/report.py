@@ -36,6 +36,12 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
+def _title(name: str) -> str:
+    """Of a case, or of one of an older version: ``c e27473e``."""
+    case, _, version = name.partition(" ")
+    return f"{_TITLES[case]}, {version}" if version else _TITLES[case]
+
+
 def _cases(title: str, figures: Mapping[str, Figures]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("case")
@@ -53,7 +59,7 @@ def _cases(title: str, figures: Mapping[str, Figures]) -> Table:
         table.add_column(heading, justify="right")
     for name, figure in figures.items():
         table.add_row(
-            _TITLES[name],
+            _title(name),
             _number(figure.throughput, 0),
             *map(
                 _number,

@@ -88,6 +88,8 @@ class Rig(NamedTuple):
     pinned: bool
     """Server (or bare handler) on CPU 0, load and sink on CPU 1."""
     aggregator: str
+    version: Path | None = None
+    """The sources of another version, which the server is started from."""
 
     def client(self, name: str, port: int, **settings: Any) -> Client:
         """A client whose endpoint is on this port."""
@@ -118,7 +120,13 @@ class Rig(NamedTuple):
         shutil.rmtree(self.folder, ignore_errors=True)
         await asyncio.to_thread(settle)
         resources = write(self.folder / "resources", clients, settings)
-        server = ServerProcess(resources, self.folder / "data", arguments=arguments, prefix=self._prefix(0))
+        server = ServerProcess(
+            resources,
+            self.folder / "data",
+            arguments=arguments,
+            prefix=self._prefix(0),
+            environment=paths.environment(self.version),
+        )
         try:
             await server.start()
             yield server

@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -104,7 +105,7 @@ class Bench:
         only = self._options.only or USUAL
         if "closed" in only:
             drive = Drive(seconds=self._sizes.seconds, connections=self._options.connections)
-            self.run.closed = await self._interleaved("closed", drive, self._options.cases)
+            self.run.closed = await self._closed(drive)
         if "steady" in only:
             drive = Drive(seconds=self._sizes.steady_seconds, rate=self._options.rate, warmup=2.0)
             self.run.steady = await self._interleaved(
@@ -128,13 +129,27 @@ class Bench:
         self.run.fsync_ms = median(self._fsyncs)
         self.run.fsync_p99_ms = quantile(self._fsyncs, 0.99)
 
-    async def _interleaved(self, part: str, drive: Drive, names: Sequence[str]) -> dict[str, Figures]:
+    async def _closed(self, drive: Drive) -> dict[str, Figures]:
+        async with contextlib.AsyncExitStack() as stack:
+            versions = {}
+            for revision in self._options.against:
+                tree = await stack.enter_async_context(journal_bytes.sources(revision))
+                versions[revision] = self._rig._replace(version=tree)
+            return await self._interleaved("closed", drive, self._options.cases, versions)
+
+    async def _interleaved(
+        self, part: str, drive: Drive, names: Sequence[str], older: Mapping[str, Rig] | None = None
+    ) -> dict[str, Figures]:
+        """Rounds of these cases; where older versions are given, each case but the bare handler of them, too."""
+        kinds = {name: (name, self._rig) for name in names}
+        for revision, rig in (older or {}).items():
+            kinds |= {f"{name} {revision}": (name, rig) for name in names if name != "a"}
         for _ in range(self._sizes.rounds):
-            for name in names:
+            for kind, (name, rig) in kinds.items():
                 self._fsync()
-                figures = await cases.CASES[name](self._rig, drive)
-                self._note(f"{part}/{name}", figures)
-        return {name: median_figures(self.rounds[f"{part}/{name}"]) for name in names}
+                figures = await cases.CASES[name](rig, drive)
+                self._note(f"{part}/{kind}", figures)
+        return {kind: median_figures(self.rounds[f"{part}/{kind}"]) for kind in kinds}
 
     async def _isolation(self) -> None:
         drive = Drive(seconds=self._sizes.isolation_seconds, rate=self._options.rate, warmup=2.0)
@@ -265,7 +280,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="bytes: updates in the file")
     parser.add_argument("--filled", type=Path, help="bytes: keep the files in this folder, use those of an earlier run")
     parser.add_argument(
-        "--against", nargs="+", default=[], metavar="REV", help="bytes: older versions, measured before this"
+        "--against", nargs="+", default=[], metavar="REV", help="bytes, closed: older versions beside this one"
     )
     parser.add_argument("--by", nargs="+", choices=growth.BY, default=list(growth.BY), help="growth: by what")
     parser.add_argument("--tenants", type=int, nargs="+", default=list(growth.TENANTS), help="growth: how many")

@@ -130,3 +130,16 @@ async def test_a_dead_push_that_outlives_the_newer_one_of_its_shipment_is_still_
         await opened.journal.replay(OMS, [old], now=NOW, replayed_before=NOW)
         (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
         assert (push.update_id, push.late) == (old, True)
+
+
+async def test_a_retention_that_was_shortened_and_is_long_again_keeps_what_came_since(store: Store) -> None:
+    async with store.open() as opened:
+        one = await opened.put_one(received_at=NOW - 10, shipment="S", occurred_at=200)
+        await opened.record(outcome(one.update_id))
+        assert await trim(opened, delivered=FUTURE, dead=FUTURE) == Trimmed(updates=1, pushes=1)
+        assert (await opened.put_one(received_at=NOW - 10, shipment="S", occurred_at=100)).late == ()
+        assert await opened.put(one.update) == 1, "it was forgotten, so it is new"
+        await opened.record(*(outcome(other.update_id) for other in opened.committed[1:]))
+        assert await trim(opened, delivered=0, dead=0) == Trimmed()
+        assert await opened.put(*(other.update for other in opened.committed[1:])) == 0
+        assert (await opened.put_one(received_at=NOW, shipment="S", occurred_at=150)).late == (OMS,)

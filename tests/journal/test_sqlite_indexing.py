@@ -17,7 +17,8 @@ from support.deadline import until
 from support.journal_file import journal_file
 from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
 from trackpush_server.journal.model import Committed, Keep, NewPush, NewUpdate, PushState, Selection
-from trackpush_server.journal.sqlite import SqliteJournal, indexing, schema
+from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.sqlite import SqliteJournal, batch, indexing, schema
 from trackpush_server.journal.sqlite.connection import open_writer
 from trackpush_server.journal.sqlite.terms import term
 
@@ -85,14 +86,27 @@ class Model:
 
 async def put(opened: Opened, model: Model, count: int) -> None:
     """One request; its answer and what was announced are right."""
-    batch = [model.made() for _ in range(count)]
+    made = [model.made() for _ in range(count)]
     known = {commit.update.key for commit in model.kept()}
-    expected = {update.key for update in batch} - known
+    expected = {update.key for update in made} - known
     before = len(opened.committed)
-    assert await opened.put(*batch) == len(expected)
+    refused = roll_back(opened) if model.drawn.random() < 0.3 else None
+    assert await opened.put(*made) == len(expected)
+    if refused is not None:
+        with pytest.raises(JournalUnavailableError):
+            await refused
     for commit in opened.committed[before:]:
         assert set(commit.late) == model.late_for(commit.update, commit.update_id), (commit, "late")
         model.stored.append(commit)
+
+
+def roll_back(opened: Opened) -> asyncio.Future[int]:
+    """Roll back the transaction of this and of what is queued next; all of it is tried again, one by one."""
+
+    def fail(_: object) -> int:
+        raise TypeError("a value that can't be stored")
+
+    return opened.journal._call(fail)  # type: ignore[attr-defined,no-any-return]
 
 
 async def check(opened: Opened, model: Model) -> None:
@@ -198,14 +212,27 @@ async def test_what_was_erased_is_found_by_nobody_wherever_its_terms_were(tmp_pa
             assert await opened.put(*erased) == 0, "a repeat of an erased update is still known"
 
 
+async def test_an_update_is_late_if_only_the_oldest_of_many_newer_ones_went_to_its_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_AT_ONCE", 3)
+    async with sqlite_store(tmp_path).open() as opened:
+        for number in range(8):
+            await opened.put_one(shipment="S", occurred_at=NOW + number, to=[CRM] if number else [OMS])
+        assert (await opened.put_one(shipment="S", occurred_at=NOW - 1, to=[OMS])).late == (OMS,)
+        assert (await opened.put_one(shipment="S", occurred_at=NOW + 1, to=[OMS])).late == ()
+
+
 async def entries(opened: Opened) -> list[set[int]]:
     """Terms in the file, and in memory."""
     found: list[set[int]] = []
 
     def read(connection: Any) -> int:
-        statements = ("SELECT term FROM terms", "SELECT term FROM temp.recent")
-        found.extend({row[0] for row in connection.execute(statement)} for statement in statements)
+        found.append({row[0] for row in connection.execute("SELECT term FROM terms")})
+        found.append({term for recent in memory._both() for term in recent._packed})
         return 0
+
+    memory = opened.journal._writer._indexing  # type: ignore[attr-defined]
 
     await opened.journal._call(read)  # type: ignore[attr-defined]
     return found
@@ -276,9 +303,9 @@ async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restart
 
 
 async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trackpush_server.journal.sqlite import batch, connection  # noqa: PLC0415  both are changed here alone
+    from trackpush_server.journal.sqlite import connection  # noqa: PLC0415  changed here alone
 
-    for module in (batch, connection):
+    for module in (batch, connection, indexing):
         monkeypatch.setattr(module, "term", lambda kind, _: len(kind))
     async with sqlite_store(tmp_path).open() as opened:
         one = await opened.put_one(shipment="S", awb="S", order_id="O", status="DELIVERED", occurred_at=200)

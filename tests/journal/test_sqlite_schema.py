@@ -19,6 +19,7 @@ from trackpush_server.journal.sqlite import (
     retention,
     schema,
     search,
+    sweep,
     unpushed,
 )
 from trackpush_server.journal.sqlite import statements as sql
@@ -29,7 +30,7 @@ from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteE
 def connection(tmp_path: Path) -> Iterator[SqliteConnection]:
     with contextlib.closing(open_writer(tmp_path / "journal.db", create=True)) as connection:
         schema.migrate(connection)
-        indexing.prepare(connection)
+        indexing.Indexing().load(connection)
         yield connection
 
 
@@ -96,16 +97,18 @@ _CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|indexed|[ownfg]\b|CONSTAN
 _BY_TERM = "SEARCH t USING PRIMARY KEY (term=? AND at=? AND update_id>? AND update_id<?)"
 _BY_ROWID = "SEARCH u USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
 _BY_PUSH = "SEARCH p USING PRIMARY KEY (update_id>? AND update_id<?)"
-_LATER = "SEARCH t USING PRIMARY KEY (term=? AND at>?)"
+_LATER = "USING PRIMARY KEY (term=? AND at>?)"
 _UNDELIVERED = "p USING INDEX pushes_undelivered (state=? AND config_id=?"
 
 PLANS = [
-    (sql.STORED_KEYS._sql[128], "SEARCH t USING PRIMARY KEY (term=?)"),
+    (indexing.STORED_KEYS._sql[128], "SEARCH t USING PRIMARY KEY (term=?)"),
+    (indexing.KEYS_AMONG._sql[128], "SEARCH u USING INTEGER PRIMARY KEY (rowid=?)"),
     (sql.REPEATS_LAST, "SEARCH t USING PRIMARY KEY (term=?)"),
-    (sql.LATE_CANDIDATES, _LATER),
-    (sql.LATE_CANDIDATES, _BY_ROWID),
+    (indexing.LATER_STORED._sql[128], _LATER),
     (sql.IS_LATE_FOR_CONFIG, _LATER),
     (sql.IS_LATE_FOR_CONFIG, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
+    (sql.IS_LATE_AMONG, "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"),
+    (sql.IS_LATE_AMONG, "p USING PRIMARY KEY (update_id=? AND config_id=?)"),
     (sql.PENDING, f"{_UNDELIVERED} AND update_id>?)"),
     (sql.FETCH, f"{_UNDELIVERED} AND update_id=?)"),
     (sql.EXPIRE, "pushes_undelivered (state=? AND config_id=?)"),
@@ -115,17 +118,14 @@ PLANS = [
     (sql.UNANNOUNCED, "u USING INTEGER PRIMARY KEY"),
     (sql.PUSHES_OF, "p USING PRIMARY KEY (update_id=?)"),
     (sql.APPLY_OUTCOMES._sql[128], "pushes USING PRIMARY KEY (update_id=? AND config_id=?)"),
-    (indexing.ADD_UPDATES, _BY_ROWID),
-    (indexing.ADD_PUSHES, _BY_PUSH),
+    (indexing.LOAD, _BY_ROWID),
+    (indexing.LOAD, _BY_PUSH),
     (indexing.SIZE, "SEARCH updates"),
     (indexing.LAST_ID, "SEARCH updates"),
-    (indexing.SLICE_END, "recent USING PRIMARY KEY ("),
-    (indexing.MERGE, "recent USING PRIMARY KEY ("),
-    (indexing.MERGED, "recent USING PRIMARY KEY ("),
-    (indexing.SWEEP, "terms USING PRIMARY KEY ("),
-    (indexing.SWEEP, "u USING INTEGER PRIMARY KEY (rowid=?)"),
+    (sweep.SWEEP, "terms USING PRIMARY KEY ("),
+    (sweep.SWEEP, "u USING INTEGER PRIMARY KEY (rowid=?)"),
     (indexing.REMOVE, "terms USING PRIMARY KEY (term=? AND at=? AND update_id=?)"),
-    (indexing.REMOVE_RECENT, "recent USING PRIMARY KEY (term=? AND at=? AND update_id=?)"),
+    (indexing.FORGET, "SEARCH u USING INTEGER PRIMARY KEY (rowid=?)"),
     (indexing.ID_OF_KEY, "terms USING PRIMARY KEY (term=?)"),
     (indexing.ID_OF_KEY, "SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"),
     *((statement, "p USING PRIMARY KEY (") for statement in search.ALL),

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -39,6 +40,10 @@ class Offline(msgspec.Struct, frozen=True, eq=False):
 
 
 Entry = SqliteAppend | Outcome | WriterCall | Offline
+_Push = tuple[int, int, int, int]
+"""A row of the table of pushes: update, number of the PushConfig, state, late."""
+_AT_ONCE = 50
+"""Updates that one statement compares with a new one."""
 
 
 def cleaned(entry: Entry) -> Entry:
@@ -93,21 +98,20 @@ class Writing:
         first = self.next_id
         last = first + len(updates) - 1
         self.next_id = last + 1
-        new = self._new(dict(enumerate(updates, first)))
+        terms = {update.key: term("key", update.key) for update in updates}
+        new = self._new(dict(enumerate(updates, first)), terms)
         sql.INSERT_UPDATES.run(self._connection, [self._row(number, update) for number, update in new.items()])
-        self._indexing.add_updates(self._connection, first, last)
+        older = self._indexing.add_updates(self._connection, new, terms)
         for repeat in self._remove_repeats(new):
             del new[repeat]
-        committed = self._insert_pushes(first, last, new)
-        self._indexing.add_pushes(self._connection, first, last)
+        committed = self._insert_pushes(new, older)
         self._indexing.merge(self._connection)
         return committed, _count_new(appends, first, new)
 
-    def _new(self, updates: Mapping[int, NewUpdate]) -> dict[int, NewUpdate]:
+    def _new(self, updates: Mapping[int, NewUpdate], terms: Mapping[bytes, int]) -> dict[int, NewUpdate]:
         """Those of which no update with the same key is stored or comes before."""
         firsts = {update.key: number for number, update in reversed(tuple(updates.items()))}
-        rows = sql.STORED_KEYS.fetch(self._connection, [(key, term("key", key)) for key in firsts])
-        stored = {key for (key,) in rows}
+        stored = self._indexing.stored_keys(self._connection, terms)
         return {number: updates[number] for key, number in sorted(firsts.items(), key=_number) if key not in stored}
 
     def _row(self, update_id: int, update: NewUpdate) -> sql.Row:
@@ -141,37 +145,48 @@ class Writing:
             execute(sql.DELETE_REPEAT, (update_id,))
         return repeats
 
-    def _insert_pushes(self, first: int, last: int, updates: Mapping[int, NewUpdate]) -> list[Committed]:
+    def _insert_pushes(self, updates: Mapping[int, NewUpdate], older: Collection[int]) -> list[Committed]:
         number, connection = self._names.number, self._connection
-        candidates = {row[0] for row in connection.execute(sql.LATE_CANDIDATES, (first, last))}
         committed: list[Committed] = []
-        rows: list[sql.Row] = []
+        rows: list[_Push] = []
         late_ones = []
         for update_id, update in updates.items():
-            if update_id in candidates:
+            if update_id in older:
                 late_ones.append((len(committed), update_id, update))
             else:
                 rows.extend((update_id, number(connection, push.push_config), 0, 0) for push in update.pushes)
             committed.append(Committed(update_id, update))
-        sql.INSERT_PUSHES.run(connection, rows)
+        self._insert(rows)
         for index, update_id, update in late_ones:  # in order: an earlier late one counts for a later one
             committed[index] = self._insert_late(update_id, update)
         return committed
 
     def _insert_late(self, update_id: int, update: NewUpdate) -> Committed:
         late, dropped = [], []
-        rows: list[sql.Row] = []
+        rows: list[_Push] = []
         for push in update.pushes:
             config = self._names.number(self._connection, push.push_config)
-            is_late = self._connection.execute(sql.IS_LATE_FOR_CONFIG, (config, update_id)).fetchone() is not None
+            is_late = self._is_late(update_id, update, config)
             if is_late:
                 late.append(push.push_config)
             if is_late and push.drop_late:
                 dropped.append(push.push_config)
             state = PushState.DROPPED if is_late and push.drop_late else PushState.PENDING
             rows.append((update_id, config, int(state), int(is_late)))
-        sql.INSERT_PUSHES.run(self._connection, rows)
+        self._insert(rows)
         return Committed(update_id, update, tuple(late), tuple(dropped))
+
+    def _is_late(self, update_id: int, update: NewUpdate, config: int) -> bool:
+        """Whether a newer one of its shipment went (or will go) to this PushConfig. Usually the newest one did."""
+        execute, in_memory = self._connection.execute, self._indexing.later(update)
+        while some := tuple(islice(in_memory, _AT_ONCE)):
+            if execute(sql.IS_LATE_AMONG, (config, update_id, msgspec.json.encode(some).decode())).fetchone():
+                return True
+        return execute(sql.IS_LATE_FOR_CONFIG, (config, update_id)).fetchone() is not None
+
+    def _insert(self, pushes: Sequence[_Push]) -> None:
+        sql.INSERT_PUSHES.run(self._connection, pushes)
+        self._indexing.add_pushes((update_id, config) for update_id, config, *_ in pushes)
 
     def apply(self, outcomes: Sequence[Outcome]) -> None:
         """Store what attempts came to."""

@@ -7,7 +7,7 @@ and no module of the server to import sqlite3.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -85,18 +85,9 @@ class SqliteConnection(apsw.Connection):
         self.execute(sql, values)
         return self.last_insert_rowid()
 
-    def copy_of_memory(self) -> "SqliteConnection":
-        """A copy of the connection's temporary tables, in memory."""
-        copy = SqliteConnection(":memory:")
-        with copy.backup("main", self, "temp") as copying:
-            copying.step()
-        return copy
-
-    def copy_memory_to(self, other: "SqliteConnection") -> None:
-        """Make this copy the temporary tables of a connection, and close it."""
-        with other.backup("temp", self, "main") as copying:
-            copying.step()
-        self.close()
+    def define(self, name: str, function: Callable[..., Any], arguments: int) -> None:
+        """Make a function known to the statements of this connection."""
+        self.create_scalar_function(name, function, arguments)
 
     def touch(self) -> int:
         """Write a page within the current transaction, without changing a value: shows that a commit works."""

@@ -3,26 +3,34 @@
 An AWB is random, so its entry belongs to a random page of any index. A commit that stored it there would write a whole
 page, and the checkpoint again, for 20 bytes. Merged by the ten thousands and in order, many entries share a page.
 
-- `Indexing.add` puts the terms of new updates into ``temp.recent``, a table in the writer's memory.
-- When there are enough, a *sweep* begins: `Indexing.merge` moves a slice of them into ``terms`` with each commit, in
-  order, until it has passed the highest term. Then ``indexed.up_to`` becomes the highest id at the sweep's beginning.
-- Everything that is asked for on the writer's connection is looked up in both tables. Readers see no memory of the
-  writer: they look into ``terms`` up to ``up_to``, and at the updates beyond it one by one (`search`).
+- The terms of new updates go into the writer's memory (`RecentEntries`).
+- When there are enough, a *sweep* begins: each commit merges a slice of them into ``terms``, in order of the terms.
+  When the last one is merged, ``indexed.up_to`` becomes the highest id at the sweep's beginning.
+- The writer looks into both. Its statements find what is in memory by the function ``recent(term)``, a JSON array of
+  ids. Readers can't: they look into ``terms`` up to ``up_to``, and at the updates beyond it one by one (`search`).
 - After a crash, `Indexing.load` reads the updates beyond ``up_to`` again; an entry that was merged already is merged
   once more, which changes nothing.
 
 Retention does not delete entries. They stay until the next sweep comes by, which writes these pages anyway.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
+import msgspec
+
+from trackpush_server.journal.port import NewUpdate
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.recent import Entry, RecentEntries
+from trackpush_server.journal.sqlite.statements import ManyRows
+from trackpush_server.journal.sqlite.sweep import FINISH, Sweep
+from trackpush_server.journal.sqlite.terms import term
 
 FEWEST: Final = 20_000
 """Entries in memory that begin a sweep of a small file. An update has about five: key, name, order, status, config."""
 MOST: Final = 320_000
-"""The same for a large one: bounds memory (about 20 MiB), what readers look through, and the time to open the file."""
+"""The same for a large one: bounds memory (about 40 MiB), what readers look through, and the time to open the file."""
 _UPDATES_PER_ENTRY: Final = 3
 """A sweep writes most pages of the index. So it waits for so many entries: one for each three updates in the file."""
 _PACE: Final = 2
@@ -33,8 +41,6 @@ _FEWEST_ENTRIES: Final = 128
 """In one slice."""
 _WINDOW: Final = 200_000
 """Updates in one transaction while a whole file is indexed; each of these writes most pages of the index."""
-_START: Final = (-(1 << 63), 0, 0)
-_END: Final = ((1 << 63) - 1, 0, 0)
 
 _SQL = load(f"{__package__}.sql", "indexing")
 _BETWEEN: Final = "u.id BETWEEN ?1 AND ?2"
@@ -42,121 +48,146 @@ _OF_UPDATES = " UNION ALL ".join(_SQL[name].format(which=_BETWEEN) for name in (
 _OF_PUSHES = _SQL["of_pushes"].format(which="p.update_id BETWEEN ?1 AND ?2")
 _AMONG: Final = "u.id IN (SELECT value FROM json_each(?1))"
 _OF_NAMES = _SQL["of_names"].format(which=_AMONG)
-_NAMES = f"(term, at, update_id) IN (WITH n AS MATERIALIZED ({_OF_NAMES}) SELECT * FROM n)"  # noqa: S608  constants
-ADD_UPDATES = f"INSERT OR IGNORE INTO temp.recent (term, at, update_id) {_OF_UPDATES}"
-ADD_PUSHES = f"INSERT OR IGNORE INTO temp.recent (term, at, update_id) {_OF_PUSHES}"
-STORE = f"INSERT OR IGNORE INTO terms (term, at, update_id) {_OF_UPDATES} UNION ALL {_OF_PUSHES} ORDER BY 1, 2, 3"
-REMOVE = f"DELETE FROM terms WHERE {_NAMES}"  # noqa: S608  same
-REMOVE_RECENT = f"DELETE FROM temp.recent WHERE {_NAMES}"  # noqa: S608  same
+REMOVE = f"DELETE FROM terms WHERE (term, at, update_id) IN (WITH n AS MATERIALIZED ({_OF_NAMES}) SELECT * FROM n)"  # noqa: S608  constants
+FORGET = f"SELECT forget(term, at, update_id) FROM ({_OF_NAMES})"  # noqa: S608  constants
+LOAD = f"{_OF_UPDATES} UNION ALL {_OF_PUSHES}"
+STORE = f"INSERT OR IGNORE INTO terms (term, at, update_id) {LOAD} ORDER BY 1, 2, 3"
 STORE_ERASED = f"INSERT OR IGNORE INTO terms (term, at, update_id) {_SQL['of_erased'].format(which=_AMONG)}"
 LAST_ID = _SQL["last_id"]
 STATE = _SQL["state"]
 SIZE = _SQL["size"]
 TRIMMED = _SQL["trimmed"]
 ID_OF_KEY = _SQL["id_of_key"]
-SLICE_END = _SQL["slice_end"]
-MERGE = _SQL["merge"]
-MERGED = _SQL["merged"]
-SWEEP = _SQL["sweep"]
-
-
-class _Sweep(NamedTuple):
-    """One that is under way."""
-
-    after: tuple[int, int, int]
-    """The last entry that was merged."""
-    up_to: int
-    """The highest id when it began: all of these are in memory or merged, so all are merged when it ends."""
-    trimmed_to: int
-
-
-class _Progress(NamedTuple):
-    """What a rollback takes back, together with the table in memory."""
-
-    entries: int
-    """So many were added since the last sweep began."""
-    sweep: _Sweep | None
-    begin_at: int
-    """A sweep begins with so many."""
+STORED_KEYS = ManyRows(_SQL["stored_keys"], 2)
+KEYS_AMONG = ManyRows(_SQL["keys_among"], 2)
+LATER_STORED = ManyRows(_SQL["later_stored"], 3)
 
 
 class Indexing:
     """The writer's part. `load` is called after opening; the others within a transaction, or when it has ended."""
 
     def __init__(self) -> None:
-        self._now = self._before = _Progress(0, None, FEWEST)
-        self._added = 0
-        """Entries that this transaction has added."""
-        self._kept: SqliteConnection | None = None
+        self._recent = RecentEntries()
+        self._sweep: Sweep | None = None
+        self._before = self._recent, self._sweep
+        """Both as the last transaction left them."""
+        self._entries = 0
+        """So many entries were committed since the last sweep began."""
+        self._begin_at = FEWEST
+        """A sweep begins with so many."""
+        self._removed: list[Entry] = []
+        """By this transaction."""
+        self._kept = False
 
     def load(self, connection: SqliteConnection) -> None:
-        """Read the terms of the updates that are not in ``terms``, or take back what was kept."""
-        prepare(connection)
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
-            kept.copy_memory_to(connection)
+        """Read the terms of the updates that are not in ``terms``, unless they were kept."""
+        connection.define("recent", self._ids, 1)
+        connection.define("forget", self._forget, 3)
+        if self._kept:
+            self._kept = False
             return
-        up_to, last = up_to_of(connection), last_id(connection)
-        entries = sum(connection.change(statement, (up_to + 1, last)) for statement in (ADD_UPDATES, ADD_PUSHES))
-        self._now = self._before = _Progress(entries, None, _begin_at(connection))
-        self._added = 0
+        self._recent, self._sweep = self._before = RecentEntries(), None
+        self._removed = []
+        self._recent.add(connection.execute(LOAD, (up_to_of(connection) + 1, last_id(connection))))
+        self._entries = self._recent.committed()
+        self._begin_at = _begin_at(connection)
 
-    def keep(self, connection: SqliteConnection) -> None:
-        """Keep what is in memory until the next `load`: the file is closed for a moment, and nobody else changes it."""
-        self._kept = connection.copy_of_memory()
+    def keep(self) -> None:
+        """Keep what is in memory at the next `load`: the file is closed for a moment, and nobody else changes it."""
+        self._kept = True
 
     def forget(self) -> None:
         """Keep nothing: the file may have been changed or replaced."""
-        self._kept = None
+        self._kept = False
 
     def committed(self) -> None:
         """The transaction has reached the disk."""
-        self._before = self._now
+        recent, _ = self._before
+        added = recent.committed()
+        self._entries = self._entries + added if recent is self._recent else 0
+        if self._sweep is not None:
+            self._sweep.committed()
+        for entries in self._both():
+            entries.remove(self._removed)
+        self._removed = []
+        self._before = self._recent, self._sweep
 
     def rolled_back(self) -> None:
-        """The transaction did not take place, and what it did to the table in memory neither."""
-        self._now = self._before
-        self._added = 0
+        """The transaction did not take place."""
+        self._recent, self._sweep = self._before
+        self._recent.rolled_back()
+        if self._sweep is not None:
+            self._sweep.rolled_back()
+        self._removed = []
 
-    def add_updates(self, connection: SqliteConnection, first: int, last: int) -> None:
-        """Add the terms of new updates."""
-        self._added += connection.change(ADD_UPDATES, (first, last))
+    def stored_keys(self, connection: SqliteConnection, terms: Mapping[bytes, int]) -> set[bytes]:
+        """Which of these keys are stored; given with their terms."""
+        found = STORED_KEYS.fetch(connection, list(terms.items()))
+        for entries in self._both():
+            known = [(key, update_id) for key, number in terms.items() for update_id in entries.ids(number)]
+            found += KEYS_AMONG.fetch(connection, known)
+        return {key for (key,) in found}
 
-    def add_pushes(self, connection: SqliteConnection, first: int, last: int) -> None:
-        """Add the terms of their pushes."""
-        self._added += connection.change(ADD_PUSHES, (first, last))
+    def add_updates(
+        self, connection: SqliteConnection, updates: Mapping[int, NewUpdate], key_terms: Mapping[bytes, int]
+    ) -> set[int]:
+        """Add the terms of new updates, by id in order; which of them may be older than one received before."""
+        both = self._both()
+        older: set[int] = set()
+        unclear: list[Entry] = []
+        for update_id, update in updates.items():
+            name, at = term("name", update.shipment), update.occurred_at
+            if at is not None:
+                if any(entries.has_later(name, at) for entries in both):
+                    older.add(update_id)
+                else:
+                    unclear.append((name, at, update_id))
+            self._recent.add(
+                [(key_terms[update.key], 0, update_id), (name, at or 0, update_id), *_others(update_id, update)]
+            )
+        return older.union(update_id for (update_id,) in LATER_STORED.fetch(connection, unclear))
+
+    def add_pushes(self, pushes: Iterable[tuple[int, int]]) -> None:
+        """Add the terms of new pushes: (update id, number of the PushConfig)."""
+        self._recent.add([(term("config", config), 0, update_id) for update_id, config in pushes])
+
+    def later(self, update: NewUpdate) -> Iterator[int]:
+        """Updates in memory that may be of the same shipment, and whose time is later."""
+        if update.occurred_at is not None:
+            for entries in self._both():
+                yield from entries.later(term("name", update.shipment), update.occurred_at)
 
     def merge(self, connection: SqliteConnection) -> None:
         """Merge a slice, if a sweep is under way or due; after all that this transaction adds."""
-        added, self._added = self._added, 0
-        entries, sweep, begin_at = self._now
-        entries += added
-        if sweep is None and entries >= begin_at:
-            sweep = _Sweep(_START, last_id(connection), int(connection.execute(STATE).fetchone()[1]))
-            entries = 0
-        if sweep is not None:
-            after = _merge_slice(connection, sweep, max(_FEWEST_ENTRIES, _PACE * added))
-            sweep = None if after is None else sweep._replace(after=after)
-            begin_at = begin_at if sweep else _begin_at(connection)
-        self._now = _Progress(entries, sweep, begin_at)
+        added = self._recent.added
+        if self._sweep is None and self._entries + added >= self._begin_at:
+            trimmed_to = int(connection.execute(STATE).fetchone()[1])
+            self._sweep = Sweep(self._recent, up_to=last_id(connection), trimmed_to=trimmed_to)
+            self._recent = RecentEntries()
+        if self._sweep is not None and not self._sweep.merge(connection, max(_FEWEST_ENTRIES, _PACE * added)):
+            self._sweep = None
+            self._begin_at = _begin_at(connection)
+
+    def _both(self) -> tuple[RecentEntries, ...]:
+        return (self._recent,) if self._sweep is None else (self._recent, self._sweep.recent)
+
+    def _ids(self, number: int) -> str:
+        return msgspec.json.encode(
+            [update_id for entries in self._both() for update_id in entries.ids(number)]
+        ).decode()
+
+    def _forget(self, number: int, at: int, update_id: int) -> None:
+        self._removed.append((number, at, update_id))
 
 
-def _merge_slice(connection: SqliteConnection, sweep: _Sweep, entries: int) -> tuple[int, int, int] | None:
-    """Merge the next entries; the last of them, or None when none are left."""
-    end: tuple[int, int, int] | None = connection.execute(SLICE_END, (*sweep.after, entries - 1)).fetchone()
-    bounds = (*sweep.after, *(end or _END))
-    if sweep.trimmed_to:
-        connection.execute(SWEEP, (*bounds, sweep.trimmed_to))
-    connection.execute(MERGE, bounds)
-    connection.execute(MERGED, bounds)
-    if end is None:
-        connection.execute(_SQL["finish"], (sweep.up_to, sweep.trimmed_to))
-    return end
-
-
-def prepare(connection: SqliteConnection) -> None:
-    """Make the table in the connection's memory."""
-    connection.execute(_SQL["recent"])
+def _others(update_id: int, update: NewUpdate) -> Iterator[Entry]:
+    yield term("status", update.status), 0, update_id
+    if update.awb is not None and update.awb != update.shipment:
+        yield term("name", update.awb), 0, update_id
+    if update.forward_awb is not None:
+        yield term("name", update.forward_awb), 0, update_id
+    if update.order_id is not None:
+        yield term("order", update.order_id), 0, update_id
 
 
 def up_to_of(connection: SqliteConnection) -> int:
@@ -177,7 +208,7 @@ def _begin_at(connection: SqliteConnection) -> int:
 def store_terms(connection: SqliteConnection, first: int, last: int) -> None:
     """Store the terms of these updates at once, within a transaction; ``first`` follows ``indexed.up_to``."""
     connection.execute(STORE, (first, last))
-    connection.execute(_SQL["finish"], (last, -1))
+    connection.execute(FINISH, (last, -1))
 
 
 def store_all_terms(connection: SqliteConnection) -> None:
@@ -194,7 +225,7 @@ def store_all_terms(connection: SqliteConnection) -> None:
 def remove_terms(connection: SqliteConnection, ids: str) -> None:
     """Remove the names by which these updates (a JSON array of ids) are found, before an erasure empties their rows."""
     connection.execute(REMOVE, (ids,))
-    connection.execute(REMOVE_RECENT, (ids,))
+    connection.execute(FORGET, (ids,)).fetchall()
 
 
 def store_erased(connection: SqliteConnection, ids: str) -> None:

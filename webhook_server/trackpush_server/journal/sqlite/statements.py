@@ -7,6 +7,7 @@ alone it is faster, beside an event loop it is not (docs/benchmarks.md). carray 
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
+from typing import Any
 
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
@@ -36,9 +37,9 @@ class ManyRows:
                 left -= size
         return changed
 
-    def fetch(self, connection: SqliteConnection, rows: Sequence[Row]) -> list[Row]:
+    def fetch(self, connection: SqliteConnection, rows: Sequence[Row]) -> list[Any]:
         """Run it for all rows, in order; the rows that it gives."""
-        found: list[Row] = []
+        found: list[Any] = []
         remaining: Iterable[Row] = iter(rows)
         left = len(rows)
         for size, sql in self._sql.items():
@@ -56,9 +57,8 @@ APPLY_OUTCOMES = ManyRows(_SQL["apply_outcomes"], 8)
 INSERT_ATTEMPTS = ManyRows(_SQL["insert_attempts"], 7)
 REPEATS_LAST = _SQL["repeats_last"]
 DELETE_REPEAT = _SQL["delete_repeat"]
-STORED_KEYS = ManyRows(_SQL["stored_keys"], 2)
-LATE_CANDIDATES = _SQL["late_candidates"]
 IS_LATE_FOR_CONFIG = _SQL["is_late_for_config"]
+IS_LATE_AMONG = _SQL["is_late_among"]
 EXPIRE = _SQL["expire"]
 DROP = _SQL["drop"]
 NAMES = _SQL["names"]

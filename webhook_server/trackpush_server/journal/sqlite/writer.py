@@ -242,8 +242,7 @@ class SqliteWriter(threading.Thread):
         done = Done()
         try:
             self._empty_log()
-            if self._connection is not None:
-                self._indexing.keep(self._connection)
+            self._indexing.keep()
             self._end()
             done.calls = [(entry.done, entry.run())]
         except (SqliteError, OSError) as error:

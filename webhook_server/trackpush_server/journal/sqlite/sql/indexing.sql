@@ -20,15 +20,6 @@ UNION ALL SELECT term('order', u.order_id), 0, u.id FROM updates AS u WHERE {whi
 -- The terms of their pushes: one for each PushConfig.
 SELECT term('config', p.config_id), 0, p.update_id FROM pushes AS p WHERE {which}
 
--- name: recent
--- What is not in terms yet, in the writer's memory.
-CREATE TEMP TABLE IF NOT EXISTS recent (
-    term      INTEGER NOT NULL,
-    at        INTEGER NOT NULL,
-    update_id INTEGER NOT NULL,
-    PRIMARY KEY (term, at, update_id)
-) WITHOUT ROWID;
-
 -- name: state
 -- How far terms goes, and how far retention has come.
 SELECT up_to, trimmed_to FROM indexed;
@@ -42,20 +33,28 @@ SELECT max(coalesce((SELECT max(id) FROM updates), 0), (SELECT up_to FROM indexe
 -- min or max alone; for both in one SELECT it reads the whole table.
 SELECT coalesce((SELECT max(id) FROM updates) - (SELECT min(id) FROM updates), 0);
 
--- name: slice_end
--- The last of the next entries to merge.
-SELECT term, at, update_id FROM temp.recent WHERE (term, at, update_id) > (?, ?, ?)
-ORDER BY term, at, update_id LIMIT 1 OFFSET ?;
+-- name: stored_keys
+-- Which of these keys are stored, of the updates in terms.
+WITH n (key, term) AS (VALUES {rows})
+SELECT n.key FROM n WHERE EXISTS (
+    SELECT 1 FROM terms AS t CROSS JOIN updates AS u ON u.id = t.update_id WHERE t.term = n.term AND u.key = n.key
+);
+
+-- name: keys_among
+-- The same of updates whose ids are known.
+WITH n (key, id) AS (VALUES {rows})
+SELECT n.key FROM n CROSS JOIN updates AS u ON u.id = n.id AND u.key = n.key;
+
+-- name: later_stored
+-- Entries with a name of which terms has a later one of an update that was received before.
+WITH n (term, at, id) AS (VALUES {rows})
+SELECT n.id FROM n WHERE EXISTS (
+    SELECT 1 FROM terms AS t WHERE t.term = n.term AND t.at > n.at AND t.update_id < n.id
+);
 
 -- name: merge
 -- Entries of a slice, in order; those that a crash left unfinished are there already.
-INSERT OR IGNORE INTO terms (term, at, update_id)
-SELECT term, at, update_id FROM temp.recent
-WHERE (term, at, update_id) > (?, ?, ?) AND (term, at, update_id) <= (?, ?, ?) ORDER BY term, at, update_id;
-
--- name: merged
--- They are in memory no longer.
-DELETE FROM temp.recent WHERE (term, at, update_id) > (?, ?, ?) AND (term, at, update_id) <= (?, ?, ?);
+INSERT OR IGNORE INTO terms (term, at, update_id) VALUES {rows};
 
 -- name: sweep
 -- What retention left behind in the pages of a slice, which are written anyway.

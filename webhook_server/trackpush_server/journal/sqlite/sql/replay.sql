@@ -66,8 +66,8 @@ UPDATE pushes SET
     replays = replays + 1, replayed_at = :now, tries_before = tries,
     late = late OR EXISTS (
         SELECT 1 FROM updates AS u
-        CROSS JOIN temp.recent AS t ON t.term = term('name', u.shipment) AND t.at > u.occurred_at
-        CROSS JOIN updates AS e ON e.id = t.update_id AND e.shipment = u.shipment AND e.account_id = u.account_id
+        CROSS JOIN json_each(recent(term('name', u.shipment)))
+        CROSS JOIN updates AS e ON e.id = json_each.value AND e.shipment = u.shipment AND e.account_id = u.account_id
             AND e.occurred_at > u.occurred_at
         CROSS JOIN pushes AS d ON d.update_id = e.id AND d.config_id = pushes.config_id AND d.state = 1
         WHERE u.id = pushes.update_id

@@ -19,7 +19,7 @@ WHERE +state = 2 AND late = 0 AND (update_id, config_id) IN (
     ), f AS MATERIALIZED (
         SELECT n.*, t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.term AND t.at < n.occurred_at
         UNION ALL
-        SELECT n.*, t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.term AND t.at < n.occurred_at
+        SELECT n.*, json_each.value FROM n CROSS JOIN json_each(recent(n.term))
     )
     SELECT o.id, f.config_id FROM f
     CROSS JOIN updates AS o ON o.id = f.update_id AND o.shipment = f.shipment AND o.account_id = f.account_id

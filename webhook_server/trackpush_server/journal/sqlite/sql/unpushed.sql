@@ -26,11 +26,10 @@ WHERE u.id IN (SELECT value FROM json_each(?)) AND u.erased_at IS NULL ORDER BY 
 -- Pending pushes that count as replayed once. Late is one that is sent after a newer one of its shipment was delivered there.
 INSERT INTO pushes (update_id, config_id, state, late, replays, replayed_at)
 SELECT u.id, :config, 0, EXISTS (
-    SELECT 1 FROM temp.recent AS t
-    CROSS JOIN updates AS e ON e.id = t.update_id AND e.shipment = u.shipment AND e.account_id = u.account_id
+    SELECT 1 FROM json_each(recent(term('name', u.shipment)))
+    CROSS JOIN updates AS e ON e.id = json_each.value AND e.shipment = u.shipment AND e.account_id = u.account_id
         AND e.occurred_at > u.occurred_at
     CROSS JOIN pushes AS d ON d.update_id = e.id AND d.config_id = :config AND d.state = 1
-    WHERE t.term = term('name', u.shipment) AND t.at > u.occurred_at
 ) OR EXISTS (
     SELECT 1 FROM terms AS t
     CROSS JOIN updates AS e ON e.id = t.update_id AND e.shipment = u.shipment AND e.account_id = u.account_id

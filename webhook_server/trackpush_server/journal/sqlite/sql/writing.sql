@@ -24,15 +24,6 @@ FROM o WHERE pushes.update_id = o.update_id AND pushes.config_id = o.config_id;
 INSERT OR REPLACE INTO attempts (update_id, config_id, number, started_at, duration_ms, http_status, error)
 VALUES {rows};
 
--- name: stored_keys
--- Which of these keys are stored.
-WITH n (key, term) AS (VALUES {rows})
-SELECT n.key FROM n WHERE EXISTS (
-    SELECT 1 FROM temp.recent AS t CROSS JOIN updates AS u ON u.id = t.update_id WHERE t.term = n.term AND u.key = n.key
-) OR EXISTS (
-    SELECT 1 FROM terms AS t CROSS JOIN updates AS u ON u.id = t.update_id WHERE t.term = n.term AND u.key = n.key
-);
-
 -- name: repeats_last
 -- Whether a new update without a time reports what the update before it of the same shipment reports: bytes 5 to 10 of
 -- the key. Erased updates name no shipment: where no other is left, any of them counts, so that nothing erased returns.
@@ -41,10 +32,10 @@ WITH n AS MATERIALIZED (
         term('erased', u.account_id || hex(substr(u.key, 6, 6))) AS erased
     FROM updates AS u WHERE u.id = ?
 ), f AS (
-    SELECT t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.name AND t.update_id < n.id
+    SELECT value AS update_id FROM n CROSS JOIN json_each(recent(n.name)) WHERE value < n.id
     UNION ALL SELECT t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.name AND t.update_id < n.id
 ), g AS (
-    SELECT t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.erased
+    SELECT value AS update_id FROM n CROSS JOIN json_each(recent(n.erased))
     UNION ALL SELECT t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.erased
 )
 SELECT 1 FROM n WHERE coalesce(
@@ -64,28 +55,21 @@ SELECT 1 FROM n WHERE coalesce(
 -- A new update that turned out to be a repeat.
 DELETE FROM updates WHERE id = ?;
 
--- name: late_candidates
--- New updates that are older than one received before with the same name, as far as numbers tell.
-WITH n AS MATERIALIZED (
-    SELECT u.id, u.occurred_at, term('name', u.shipment) AS term FROM updates AS u
-    WHERE u.id BETWEEN ? AND ? AND u.occurred_at IS NOT NULL
-)
-SELECT n.id FROM n WHERE EXISTS (
-    SELECT 1 FROM temp.recent AS t WHERE t.term = n.term AND t.at > n.occurred_at AND t.update_id < n.id
-) OR EXISTS (
-    SELECT 1 FROM terms AS t WHERE t.term = n.term AND t.at > n.occurred_at AND t.update_id < n.id
-);
-
 -- name: is_late_for_config
--- Whether a newer one of its shipment went (or will go) to this PushConfig.
+-- Whether a newer one of its shipment went (or will go) to this PushConfig, of the updates in terms.
 WITH n AS MATERIALIZED (
     SELECT u.id, u.account_id, u.shipment, u.occurred_at, term('name', u.shipment) AS term FROM updates AS u WHERE u.id = ?2
-), f AS (
-    SELECT t.update_id FROM n CROSS JOIN temp.recent AS t ON t.term = n.term AND t.at > n.occurred_at
-    UNION ALL SELECT t.update_id FROM n CROSS JOIN terms AS t ON t.term = n.term AND t.at > n.occurred_at
 )
-SELECT 1 FROM n CROSS JOIN f
-CROSS JOIN updates AS e ON e.id = f.update_id AND e.id < n.id AND e.shipment = n.shipment AND e.account_id = n.account_id
+SELECT 1 FROM n CROSS JOIN terms AS t ON t.term = n.term AND t.at > n.occurred_at
+CROSS JOIN updates AS e ON e.id = t.update_id AND e.id < n.id AND e.shipment = n.shipment AND e.account_id = n.account_id
+    AND e.occurred_at > n.occurred_at
+CROSS JOIN pushes AS p ON p.update_id = e.id AND p.config_id = ?1 AND p.state <> 3
+LIMIT 1;
+
+-- name: is_late_among
+-- The same of updates whose ids are known.
+SELECT 1 FROM json_each(?3) CROSS JOIN updates AS n ON n.id = ?2
+CROSS JOIN updates AS e ON e.id = json_each.value AND e.id < n.id AND e.shipment = n.shipment AND e.account_id = n.account_id
     AND e.occurred_at > n.occurred_at
 CROSS JOIN pushes AS p ON p.update_id = e.id AND p.config_id = ?1 AND p.state <> 3
 LIMIT 1;
