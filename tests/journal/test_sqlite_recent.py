@@ -1,12 +1,17 @@
 """SQLite: the entries in the writer's memory, beside a plain list of them."""
 
+import contextlib
 import os
 import random
+from itertools import chain
+from pathlib import Path
 
 import pytest
 
-from trackpush_server.journal.sqlite import recent
+from trackpush_server.journal.sqlite import recent, schema
+from trackpush_server.journal.sqlite.connection import open_writer
 from trackpush_server.journal.sqlite.recent import Entry, RecentEntries
+from trackpush_server.journal.sqlite.sweep import Sweep
 
 SEED = int(os.environ.get("TRACKPUSH_SEED") or random.SystemRandom().randrange(10**6))
 TIMES = (0, 0, -1, 1, 2, 1_764_000_000_000)
@@ -45,16 +50,19 @@ def test_entries_are_found_ordered_taken_back_and_removed_as_a_list_of_them_says
             later = [update_id for at, update_id in reversed(of_term) if at > limit]
             assert list(entries.later(term, limit)) == later
             assert entries.has_later(term, limit) == bool(later)
-    assert list(entries.in_order()) == sorted(expected)
+    assert list(chain.from_iterable(entries.in_order())) == sorted(expected)
 
 
-def test_what_is_removed_while_entries_are_read_in_order_is_left_out() -> None:
+def test_an_entry_that_is_removed_during_a_sweep_is_not_merged(tmp_path: Path) -> None:
     entries = RecentEntries()
-    stored = [(5, 0, 1), (5, 0, 2), (5, 3, 3), (6, 0, 4), (1 << 46, 0, 5)]
-    entries.add(stored)
+    entries.add([(5, 0, 1), (5, 0, 2), (5, 3, 3), (6, 0, 4), (1 << 46, 0, 5)])
     entries.committed()
-    in_order = entries.in_order()
-    assert next(in_order) == (5, 0, 1)
-    entries.remove([(5, 0, 1), (5, 0, 2), (6, 0, 4)])
-    assert list(in_order) == [(5, 3, 3), (1 << 46, 0, 5)]
-    assert [entries.is_removed(entry) for entry in stored] == [True, True, False, True, False]
+    with contextlib.closing(open_writer(tmp_path / "journal.db", create=True)) as connection:
+        schema.migrate(connection)
+        sweep = Sweep(entries, up_to=5, trimmed_to=0)
+        assert sweep.merge(connection, 1)
+        sweep.committed()
+        sweep.remove({(5, 0, 2), (1 << 46, 0, 5)})
+        assert not sweep.merge(connection, 10)
+        found = connection.execute("SELECT term, at, update_id FROM terms ORDER BY 1, 2, 3").fetchall()
+        assert found == [(5, 0, 1), (5, 3, 3), (6, 0, 4)]

@@ -19,7 +19,7 @@ from trackpush_server.journal.sqlite.terms import term
 from trackpush_server.journal.sqlite.version import UnsafeSqliteError, why_unsafe
 
 BUSY_SECONDS = 5.0
-_CACHE_KIB = 16 * 1024
+_CACHE_KIB = 64 * 1024
 _READER_CACHE_KIB = 4 * 1024
 _WAL_FILE_LIMIT = 64 * 1024 * 1024
 PAGE_BYTES = 4096

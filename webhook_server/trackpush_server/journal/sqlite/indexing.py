@@ -69,7 +69,7 @@ class Indexing:
     def __init__(self) -> None:
         self._recent = RecentEntries()
         self._sweep: Sweep | None = None
-        self._before = self._recent, self._sweep
+        self._before: tuple[RecentEntries, Sweep | None] = self._recent, None
         """Both as the last transaction left them."""
         self._entries = 0
         """So many entries were committed since the last sweep began."""
@@ -107,9 +107,11 @@ class Indexing:
         self._entries = self._entries + added if recent is self._recent else 0
         if self._sweep is not None:
             self._sweep.committed()
-        for entries in self._both():
-            entries.remove(self._removed)
-        self._removed = []
+        if self._removed:
+            removed, self._removed = frozenset(self._removed), []
+            self._recent.remove(removed)
+            if self._sweep is not None:
+                self._sweep.remove(removed)
         self._before = self._recent, self._sweep
 
     def rolled_back(self) -> None:

@@ -39,7 +39,6 @@ class RecentEntries:
         self._buckets: list[list[int]] = [[] for _ in range(_BUCKETS)]
         """Terms by their first bits. Negative ones count from the end, as indexes of lists do."""
         self._added: list[tuple[int, int]] = []
-        self._removed: set[tuple[int, int]] = set()
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add entries."""
@@ -84,16 +83,9 @@ class RecentEntries:
         """Remove entries that are committed, if they are here."""
         for term, at, update_id in entries:
             packed = _pack(at, update_id)
-            self._removed.add((term, packed))
-            # A new list, since `in_order` may be reading the old one.
             left = [other for other in _several(self._packed.pop(term, None)) if other != packed]
             if left:
                 self._packed[term] = left
-
-    def is_removed(self, entry: Entry) -> bool:
-        """Whether it was removed."""
-        term, at, update_id = entry
-        return (term, _pack(at, update_id)) in self._removed
 
     def ids(self, term: int) -> list[int]:
         """Updates with this term."""
@@ -114,18 +106,23 @@ class RecentEntries:
         first = bisect_right(found, _pack(at, _ID))
         return (packed & _ID for packed in reversed(found[first:]))
 
-    def in_order(self) -> Iterator[Entry]:
-        """All entries in order, without those that are removed meanwhile. Nothing may be added any more."""
+    def in_order(self) -> Iterator[list[Entry]]:
+        """All entries in order, some at a time, without those that were removed. Nothing may be added any more."""
         for bucket in range(-_BUCKETS // 2, _BUCKETS // 2):
             for part in _parts(self._buckets[bucket]):
-                for term in sorted(part):
-                    found = self._packed.get(term)
-                    if isinstance(found, int):
-                        yield term, found >> _ID_BITS, found & _ID
-                    elif found:
-                        for packed in found:
-                            if (term, packed) not in self._removed:
-                                yield term, packed >> _ID_BITS, packed & _ID
+                yield self._sorted(part)
+
+    def _sorted(self, terms: Iterable[int]) -> list[Entry]:
+        """Their entries. No generator, and no call for each: a sweep spends much of its time here."""
+        table, entries = self._packed, list[Entry]()
+        add = entries.append
+        for term in sorted(set(terms)):  # one that was removed may be here twice
+            found = table.get(term)
+            if isinstance(found, int):
+                add((term, found >> _ID_BITS, found & _ID))
+            elif found:
+                entries += [(term, packed >> _ID_BITS, packed & _ID) for packed in found]
+        return entries
 
 
 def _parts(terms: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -1,6 +1,6 @@
 """A sweep: merges index entries from the writer's memory into the table ``terms``, a slice with each commit."""
 
-from itertools import chain, islice
+from collections.abc import Collection
 from typing import Final
 
 from trackpush_server.journal.queries import load
@@ -25,32 +25,40 @@ class Sweep:
         self._up_to = up_to
         """The highest id when the sweep began: all updates up to it are in ``terms`` when it ends."""
         self._trimmed_to = trimmed_to
-        self._rest = recent.in_order()
-        self._slice: tuple[Entry, ...] = ()
-        self._again: tuple[Entry, ...] = ()
-        """The slice of a transaction that was rolled back."""
+        self._parts = recent.in_order()
+        self._sorted: list[Entry] = []
+        """Entries that were sorted already, from the first that is not committed."""
+        self._taken = 0
+        """So many of them belong to the transaction."""
         self._after: Entry = _START
         """The last entry that was committed."""
 
     def merge(self, connection: SqliteConnection, count: int) -> bool:
         """Merge the next entries; whether there are more."""
-        again = [entry for entry in self._again if not self.recent.is_removed(entry)]
-        self._slice = tuple(islice(chain(again, self._rest), max(count, len(again))))
-        is_last = len(self._slice) < count
+        while len(self._sorted) < count and (part := next(self._parts, None)) is not None:
+            self._sorted += part
+        taken = self._sorted[:count]
+        self._taken = len(taken)
+        is_last = self._taken < count
         if self._trimmed_to:
-            connection.execute(SWEEP, (*self._after, *(_END if is_last else self._slice[-1]), self._trimmed_to))
-        MERGE.run(connection, self._slice)
+            connection.execute(SWEEP, (*self._after, *(_END if is_last else taken[-1]), self._trimmed_to))
+        MERGE.run(connection, taken)
         if is_last:
             connection.execute(FINISH, (self._up_to, self._trimmed_to))
         return not is_last
 
     def committed(self) -> None:
         """The slice has reached the disk."""
-        if self._slice:
-            self._after = self._slice[-1]
-        self._slice = self._again = ()
+        if self._taken:
+            self._after = self._sorted[self._taken - 1]
+            del self._sorted[: self._taken]
+            self._taken = 0
 
     def rolled_back(self) -> None:
-        """The slice has to be merged again."""
-        self._again = self._slice or self._again
-        self._slice = ()
+        """The slice did not."""
+        self._taken = 0
+
+    def remove(self, entries: Collection[Entry]) -> None:
+        """Do not merge these; after `committed`."""
+        self.recent.remove(entries)
+        self._sorted = [entry for entry in self._sorted if entry not in entries]

@@ -4,8 +4,8 @@ Two texts may share a number, however rarely. So every statement compares the ro
 Pure; the connection makes `term` known to SQLite, and statements call it as ``term(kind, value)``.
 """
 
-import hashlib
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 _BYTES = 6
@@ -28,7 +28,7 @@ def term(kind: Any, value: Any) -> int:
     """
     if kind == "key":
         key = bytes(value)
-        return _signed(key[_KEY_SECONDS] + _digest(key, _KEY_DIGEST_BYTES))
+        return _signed((key[_KEY_SECONDS] + blake2b(key, digest_size=_KEY_DIGEST_BYTES).digest()).rjust(_BYTES, b"\0"))
     return _of_few(kind, value) if kind in _FEW else _of_text(kind, value)
 
 
@@ -38,12 +38,8 @@ def _of_few(kind: str, value: object) -> int:
 
 
 def _of_text(kind: str, value: object) -> int:
-    return _signed(_digest(f"{kind} {value}".encode(), _BYTES))
-
-
-def _digest(data: bytes, size: int) -> bytes:
-    return hashlib.blake2b(data, digest_size=size).digest()
+    return _signed(blake2b(f"{kind} {value}".encode(), digest_size=_BYTES).digest())
 
 
 def _signed(data: bytes) -> int:
-    return int.from_bytes(data.rjust(_BYTES, b"\0"), "big", signed=True)
+    return int.from_bytes(data, "big", signed=True)
