@@ -13,8 +13,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sqlite import SqliteJournal
+
+try:
+    from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PushState
+except ImportError:  # an older version (`--against`)
+    from trackpush_server.journal.port import (
+        Committed,
+        NewPush,
+        NewUpdate,
+        Outcome,
+        PushState,
+    )
 
 PER_COMMIT = 20
 REQUESTS = 64
@@ -153,7 +163,7 @@ def _io() -> dict[str, int]:
     }
 
 
-class JournalSession:
+class Session:
     """One journal, opened for one measurement; closing it moves the whole log into the file."""
 
     def __init__(self, folder: Path) -> None:
@@ -203,7 +213,7 @@ class JournalSession:
 
 async def bytes_per_update(folder: Path, first: int, count: int) -> dict[str, float]:
     """At `PER_COMMIT` updates a commit, each with its outcome; until all of it is in the file, not in the log alone."""
-    session = JournalSession(folder)
+    session = Session(folder)
     made = list(updates(first, count))
     before = written(), reached_disk()
     await session.journal.start()
@@ -216,23 +226,29 @@ async def bytes_per_update(folder: Path, first: int, count: int) -> dict[str, fl
     }
 
 
-async def ingest(folder: Path, first: int, count: int) -> float:
-    """Updates a second."""
-    session = JournalSession(folder)
-    made = list(updates(first, count))
-    await session.journal.start()
-    seconds = await session.ingest(made)
-    await session.journal.close()
-    return count / seconds
-
-
 async def fill(folder: Path, rows: int) -> float:
     """Store so many; updates a second."""
-    session = JournalSession(folder)
+    session = Session(folder)
     await session.journal.start()
     seconds = await session.commits(updates(0, rows), _FILL)
     await session.journal.close()
     return rows / seconds
+
+
+async def rates(folder: Path, first: int, count: int) -> dict[str, float]:
+    """Updates a second, on an empty file and on the full one in turn; the full one stays open, as in a server."""
+    found: dict[str, list[float]] = {"ingest_empty": [], "ingest_full": []}
+    full = Session(folder / "full")
+    await full.journal.start()
+    for number in range(_ROUNDS):
+        empty = Session(folder / f"empty-{number}")
+        await empty.journal.start()
+        for name, session in (("ingest_empty", empty), ("ingest_full", full)):
+            made = list(updates(first + number * count, count))
+            found[name].append(count / await session.ingest(made))
+        await empty.journal.close()
+    await full.journal.close()
+    return {name: median(each) for name, each in found.items()}
 
 
 async def measure(folder: Path, rows: int, count: int) -> dict[str, float | None]:
@@ -240,15 +256,9 @@ async def measure(folder: Path, rows: int, count: int) -> dict[str, float | None
     full = folder / "full"
     filling = None if full.exists() else await fill(full, rows)
     found = await bytes_per_update(full, rows, count)
-    rates: dict[str, list[float]] = {"empty": [], "full": []}
-    for number in range(_ROUNDS):
-        first = rows + (number + 1) * count
-        rates["empty"].append(await ingest(folder / f"empty-{number}", first, count // _ROUNDS))
-        rates["full"].append(await ingest(full, first, count // _ROUNDS))
     return {
         **found,
-        "ingest_empty": median(rates["empty"]),
-        "ingest_full": median(rates["full"]),
+        **await rates(folder, rows + count, count // _ROUNDS),
         "filling": filling,
         "file_bytes": (full / "journal.db").stat().st_size / (rows + 2 * count),
     }

@@ -16,8 +16,15 @@ from journal.test_erase import erase
 from support.deadline import until
 from support.journal_file import journal_file
 from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
-from trackpush_server.journal.model import Committed, Keep, NewPush, NewUpdate, PushState, Selection
-from trackpush_server.journal.port import JournalUnavailableError
+from trackpush_server.journal.model import (
+    Committed,
+    JournalUnavailableError,
+    Keep,
+    NewPush,
+    NewUpdate,
+    PushState,
+    Selection,
+)
 from trackpush_server.journal.sqlite import SqliteJournal, batch, indexing, schema
 from trackpush_server.journal.sqlite.connection import open_writer
 from trackpush_server.journal.sqlite.terms import term

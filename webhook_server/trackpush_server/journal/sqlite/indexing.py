@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.journal.port import NewUpdate
+from trackpush_server.journal.model import NewUpdate
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.recent import Entry, RecentEntries
