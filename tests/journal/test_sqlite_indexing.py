@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,19 @@ async def test_an_update_is_late_if_only_the_oldest_of_many_newer_ones_went_to_i
             await opened.put_one(shipment="S", occurred_at=NOW + number, to=[CRM] if number else [OMS])
         assert (await opened.put_one(shipment="S", occurred_at=NOW - 1, to=[OMS])).late == (OMS,)
         assert (await opened.put_one(shipment="S", occurred_at=NOW + 1, to=[OMS])).late == ()
+
+
+async def test_a_transaction_that_is_rolled_back_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path).open() as opened:
+        go = threading.Event()
+        held = opened.journal._call(lambda _: int(go.wait(30)))  # type: ignore[attr-defined]
+        stored, refused = opened.journal.append([update()]), roll_back(opened)
+        go.set()
+        assert (await held, await stored) == (1, 1)
+        with pytest.raises(JournalUnavailableError):
+            await refused
+        memory = opened.journal._writer._indexing  # type: ignore[attr-defined]
+        assert all(memory._recent.ids(term) == [opened.committed[0].update_id] for term in memory._recent._packed)
 
 
 async def entries(opened: Opened) -> list[set[int]]:
