@@ -163,7 +163,7 @@ def _io() -> dict[str, int]:
     }
 
 
-class Session:
+class JournalSession:
     """One journal, opened for one measurement; closing it moves the whole log into the file."""
 
     def __init__(self, folder: Path) -> None:
@@ -213,7 +213,7 @@ class Session:
 
 async def bytes_per_update(folder: Path, first: int, count: int) -> dict[str, float]:
     """At `PER_COMMIT` updates a commit, each with its outcome; until all of it is in the file, not in the log alone."""
-    session = Session(folder)
+    session = JournalSession(folder)
     made = list(updates(first, count))
     before = written(), reached_disk()
     await session.journal.start()
@@ -228,7 +228,7 @@ async def bytes_per_update(folder: Path, first: int, count: int) -> dict[str, fl
 
 async def fill(folder: Path, rows: int) -> float:
     """Store so many; updates a second."""
-    session = Session(folder)
+    session = JournalSession(folder)
     await session.journal.start()
     seconds = await session.commits(updates(0, rows), _FILL)
     await session.journal.close()
@@ -238,10 +238,10 @@ async def fill(folder: Path, rows: int) -> float:
 async def rates(folder: Path, first: int, count: int) -> dict[str, float]:
     """Updates a second, on an empty file and on the full one in turn; the full one stays open, as in a server."""
     found: dict[str, list[float]] = {"ingest_empty": [], "ingest_full": []}
-    full = Session(folder / "full")
+    full = JournalSession(folder / "full")
     await full.journal.start()
     for number in range(_ROUNDS):
-        empty = Session(folder / f"empty-{number}")
+        empty = JournalSession(folder / f"empty-{number}")
         await empty.journal.start()
         for name, session in (("ingest_empty", empty), ("ingest_full", full)):
             made = list(updates(first + number * count, count))
