@@ -14,6 +14,7 @@ import kopf
 import structlog
 
 from trackpush_operator.cluster.api import Api, Body
+from trackpush_operator.cluster.connection import KopfSessions
 from trackpush_operator.cluster.errors import ClusterError
 from trackpush_operator.handlers import registry, settings
 from trackpush_operator.intake import EventRouter
@@ -30,7 +31,7 @@ _BEGUN: Final = 10.0
 """Seconds in which kopf finds all kinds and begins to watch them."""
 _PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
-Connect = Callable[[], Awaitable[kopf.AiohttpSession]]
+Connect = Callable[[], Awaitable[KopfSessions]]
 _log = structlog.get_logger("watches")
 
 
@@ -164,9 +165,15 @@ class Watches:
     async def _once(self, *, lists: bool) -> str:
         """One run of kopf, with a list of everything if it is wanted; why it ended."""
         watched = self._sync.watched()
+        connections: list[KopfSessions] = []
+
+        async def connect() -> KopfSessions:
+            connections.append(await self._connect())
+            return connections[-1]
+
         self._again.clear()
         tasks = await kopf.spawn_tasks(
-            registry=registry(watched, self, self._connect),
+            registry=registry(watched, self, connect),
             settings=settings(watched),
             clusterwide=not self._namespaces,
             namespaces=list(self._namespaces),
@@ -185,6 +192,8 @@ class Watches:
             for task in (*tasks, restart, *listing):
                 task.cancel()
             await asyncio.gather(*tasks, restart, *listing, return_exceptions=True)
+            for connection in connections:
+                await connection.close()
 
     async def compare_lists(self) -> None:
         """Loop: when kopf listed a kind again and a known object is missing, list the kind to learn of deletions."""

@@ -26,6 +26,7 @@ from trackpush_server.journal.transfer.records import (
     JournalPlace,
     PushRecord,
     Rest,
+    TenantRecord,
     TransferError,
     UpdateRecord,
 )
@@ -278,6 +279,7 @@ DERIVED = {
     "erasures": {"id", "days"},
     "audits": {"id"},
     "unrecognised": {"id"},
+    "tenants": set(),
 }
 """Columns of copied tables that the copy makes itself: ids, and in PostgreSQL the last attempt in the push's row."""
 OTHER_TABLES = {
@@ -296,6 +298,7 @@ RECORDS = {
     "erasures": ErasureRecord,
     "audits": AuditRecord,
     "unrecognised": UnrecognisedRecord,
+    "tenants": TenantRecord,
 }
 NAMES = {"updates": {"account", "pushes", "attempts"}}
 """Fields of records that are numbers in the tables, or records of other tables; of others it is the PushConfig."""

@@ -48,6 +48,18 @@ async def test_the_option_lets_every_field_through(
         ]
 
 
+async def test_an_annotation_that_changes_a_shared_ingress_controller_exposes_nothing(
+    cluster: Client, namespace: str, start: Start, within: Within
+) -> None:
+    snippet = {"nginx.ingress.kubernetes.io/server-snippet": "return 200;"}
+    await cluster.create(within(objects.server(expose={"ingress": {"annotations": snippet}})))
+    async with start():
+        await cluster.until_condition("WebhookServer", namespace, "main", Accepted="False AnnotationNotAllowed")
+        assert await cluster.get("Ingress", namespace, "main") is None
+        await cluster.patch("WebhookServer", namespace, "main", spec={"expose": {"ingress": {"annotations": None}}})
+        await cluster.until_exists("Ingress", namespace, "main")
+
+
 async def test_annotations_of_any_length_reach_the_ingress_and_the_pods(
     cluster: Client, namespace: str, start: Start, within: Within
 ) -> None:

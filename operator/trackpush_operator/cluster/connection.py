@@ -1,5 +1,6 @@
 """Where the API server is and who we are: in the pod's service account, or a kubeconfig as kubectl reads it."""
 
+import asyncio
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -48,7 +49,7 @@ def _has_proxy() -> bool:
     return any(name.lower() in ("https_proxy", "all_proxy") and value for name, value in os.environ.items())
 
 
-async def kopf_session(found: Configuration, metadata_only: Collection[str]) -> kopf.AiohttpSession:
+async def kopf_session(found: Configuration, metadata_only: Collection[str]) -> "KopfSessions":
     """The same for kopf's watches; read again at each login, so that a rotated token is taken.
 
     ``metadata_only``: plurals of the kinds of which kopf gets the metadata alone. kopf itself can't ask for it.
@@ -67,7 +68,7 @@ async def kopf_session(found: Configuration, metadata_only: Collection[str]) -> 
         password=found.password or None,
         trust_env=_has_proxy(),
     )
-    return _Sessions(connection, frozenset(metadata_only), found.proxy or None)
+    return KopfSessions(connection, frozenset(metadata_only), found.proxy or None)
 
 
 def _session(
@@ -88,7 +89,7 @@ def _session(
     )
 
 
-class _Sessions(kopf.AiohttpSession):
+class KopfSessions(kopf.AiohttpSession):
     """Gives kopf a new session each time that it takes one.
 
     kopf closes its sessions when it is stopped, and what is still running then takes another one from the same
@@ -96,22 +97,39 @@ class _Sessions(kopf.AiohttpSession):
     """
 
     _given: tuple[kopf.ConnectionInfo, frozenset[str], str | None]
+    _made: list[aiohttp.ClientSession]
+    _closed: asyncio.Event
 
     def __init__(self, connection: kopf.ConnectionInfo, metadata_only: frozenset[str], proxy: str | None) -> None:
         object.__setattr__(self, "server", connection.server)  # kopf's class is frozen
         object.__setattr__(self, "_given", (connection, metadata_only, proxy))
+        object.__setattr__(self, "_made", [])
+        object.__setattr__(self, "_closed", asyncio.Event())
 
     @property
     def aiohttp_session(self) -> aiohttp.ClientSession:
-        """A new one."""
-        return _session(*self._given)
+        """A new one.
+
+        Raises:
+            asyncio.CancelledError: they are closed. A watcher of kopf that outlived its stop ends here.
+        """
+        if self._closed.is_set():
+            raise asyncio.CancelledError
+        self._made.append(_session(*self._given))
+        return self._made[-1]
+
+    async def close(self) -> None:
+        """Close all of them, for good: kopf leaves those open that a task takes while it stops."""
+        self._closed.set()
+        for session in self._made:
+            await session.close()
 
     def __eq__(self, other: object) -> bool:
         """Whether the credentials are the same: kopf doesn't try again those that were refused."""
-        return isinstance(other, _Sessions) and self._given == other._given
+        return isinstance(other, KopfSessions) and self._given == other._given
 
     def __hash__(self) -> int:
-        return hash(_Sessions)
+        return hash(KopfSessions)
 
 
 class _ListResponse(ClientResponse):
