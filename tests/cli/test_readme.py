@@ -67,7 +67,7 @@ def test_every_link_within_the_tree_leads_to_a_file(page: str) -> None:
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", README, re.MULTILINE))
+    targets = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
 
     assert {"run", "test"} <= targets
     assert [target for target in targets if f"\n{target}:" not in makefile] == []

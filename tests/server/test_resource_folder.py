@@ -212,6 +212,7 @@ def test_a_file_that_nobody_may_read_keeps_its_client(folder: Path, monkeypatch:
         " (until then what the file defined is served as it was before)"
     )
     monkeypatch.undo()
+    (folder / "acme.yaml").chmod(0o600)
     assert source.load().problems == ()
 
 
