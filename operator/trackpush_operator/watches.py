@@ -191,9 +191,11 @@ class Watches:
             self._begun = math.inf
             for task in (*tasks, restart, *listing):
                 task.cancel()
-            await asyncio.gather(*tasks, restart, *listing, return_exceptions=True)
-            for connection in connections:
-                await connection.close()
+            try:
+                await asyncio.gather(*tasks, restart, *listing, return_exceptions=True)
+            finally:  # the operator may be stopped while kopf takes its time to stop
+                for connection in connections:
+                    await connection.close()
 
     async def compare_lists(self) -> None:
         """Loop: when kopf listed a kind again and a known object is missing, list the kind to learn of deletions."""
