@@ -9,6 +9,7 @@ import pytest
 
 from journal.stores import NOW, OMS, outcome, postgres_store, update
 from postgres.test_retention import CLOCK, LONG_AGO, on_day
+from support.deadline import until
 from support.postgres import Server
 from trackpush_server.journal.postgres.session import EACH_SESSION
 from trackpush_server.journal.queries import load
@@ -18,6 +19,11 @@ SELECT relname, coalesce(seq_scan, 0), coalesce(idx_scan, 0) FROM pg_stat_user_t
 WHERE schemaname = 'trackpush' AND relname ~ '^(keys|shipments|(updates|pushes|undelivered|attempts)_)' ORDER BY 1
 """
 _RESET = "SELECT pg_stat_reset()"
+_SNAPSHOTS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
+"""
+"""Sessions for which VACUUM keeps deleted rows, such as an automatic ANALYZE."""
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -132,6 +138,7 @@ async def test_no_read_costs_by_the_backlog_of_another_push_config(
         await opened.put(*(update(to=["acme/much"]) for _ in range(5)), *(update(to=["acme/little"]) for _ in range(5)))
     await asyncio.to_thread(journal_sql, _PILE)
     await asyncio.to_thread(journal_sql, "INSERT INTO trackpush.push_configs (name, slot) VALUES ('acme/none', 1)")
+    await until(lambda: journal_sql(_SNAPSHOTS) == "0", seconds=60, what="VACUUM keeps rows for another's snapshot")
     for table in ("updates", "pushes", "undelivered"):  # of what tests before have left
         await asyncio.to_thread(journal_sql, f"VACUUM trackpush.{table}")
     little = await asyncio.to_thread(journal_sql, "SELECT id FROM trackpush.push_configs WHERE name = 'acme/little'")
