@@ -121,8 +121,8 @@ class Watches:
         return math.isfinite(self._begun)
 
     def is_watched(self, kind: str) -> bool:
-        """Whether one of our own kinds is watched."""
-        return self.is_running and kind not in self.unwatched
+        """Whether one of our own kinds is served, so that it is watched; a pause of all watches is another metric."""
+        return kind not in self.unwatched
 
     async def guard(self) -> None:
         """Run until cancelled: when a kind of Trackpush goes, or a watch ends, start all watches again.

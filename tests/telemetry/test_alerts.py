@@ -188,7 +188,8 @@ async def test_a_kind_whose_definition_is_deleted_is_not_watched_until_it_is_bac
         async with operating(given):
             delete = ("delete", "crd", "pushconfigs.trackpush.dev", "--timeout=60s")
             await asyncio.to_thread(own_api_server.kubectl, *delete)
-            await prometheus.until_firing("TrackpushKindNotWatched", namespace="kinds", kind="PushConfig")
+            alert = await prometheus.until_firing("TrackpushKindNotWatched", namespace="kinds")
+            assert alert["labels"]["kind"] == "PushConfig"
             await asyncio.to_thread(install_kinds, own_api_server)
             await prometheus.until_over("TrackpushKindNotWatched", namespace="kinds")
     finally:
