@@ -162,6 +162,8 @@ class _Connection(RequestHandler):
             answer = _Unnamed(status=status, text=_WHY_NOT.format(status))
             answer.force_close()
             return answer
+        if isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers:  # aiohttp repeats it in its 417
+            return self.handle_error(request, 417, HttpProcessingError(code=417))
         return super().handle_error(request, status, exc, message)
 
 
