@@ -64,6 +64,7 @@ check: $(READY) kube ## format, lint, types, import contracts, generated files u
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=benchmarks $(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python site_tools/words.py
 	$(BIN)/python site_tools/names.py

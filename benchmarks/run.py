@@ -160,7 +160,7 @@ class Bench:
         self._fsync()
 
     async def _backlog(self) -> None:
-        plan = backlog.Plan(
+        plan = backlog.BacklogPlan(
             pushes=self._options.backlog or self._sizes.backlog,
             probe_seconds=self._sizes.seconds,
             recovery=Drive(seconds=2 * self._sizes.steady_seconds, rate=self._options.rate / 2),
@@ -207,7 +207,7 @@ class Bench:
             f"folder/{found.clients:<9} {text}; {change}; idle {found.idle:.2%} of a CPU; {memory}", highlight=False
         )
 
-    async def _processes(self) -> processes.Spread:
+    async def _processes(self) -> processes.ProcessSpread:
         drive = Drive(seconds=self._sizes.seconds)
         ways = {"together": False, "small": True} if cores.can_be_sized() else {"together": False}
         rounds: dict[str, dict[int, list[processes.Split]]] = {way: defaultdict(list) for way in ways}
@@ -220,7 +220,7 @@ class Bench:
                     text = f"{found.throughput:9,.0f} pushes/s, CPU s/10k: main {found.main:.2f}, all {found.total:.2f}"
                     self._console.print(f"{way}/{receivers:<9} {text}", highlight=False)
         medians = {way: {n: processes.middle(found) for n, found in ones.items()} for way, ones in rounds.items()}
-        return processes.Spread(**medians)
+        return processes.ProcessSpread(**medians)
 
     async def _ceiling(self) -> dict[int, ceiling.Ceiling]:
         """The best of the rounds: what keeps a writer from more is the machine's other work, never the ceiling."""

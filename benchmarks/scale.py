@@ -66,8 +66,12 @@ async def fill(api: BareApi, clients: int) -> None:
     for name in names:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         await api.request("POST", "/api/v1/namespaces", body)
-    server = {"apiVersion": "trackpush.dev/v1alpha1", "kind": "WebhookServer", "metadata": {"name": "main"}}
-    server["spec"] = {"allowedNamespaces": {"from": "All"}, "hosts": [{"host": "saas.increff.com"}]}  # type: ignore[assignment]
+    server = {
+        "apiVersion": "trackpush.dev/v1alpha1",
+        "kind": "WebhookServer",
+        "metadata": {"name": "main"},
+        "spec": {"allowedNamespaces": {"from": "All"}, "hosts": [{"host": "saas.increff.com"}]},
+    }
     await api.request("POST", f"{GROUP}/namespaces/trackpush/webhookservers", server)
     gate = asyncio.Semaphore(32)
 
@@ -266,7 +270,7 @@ def show(found: dict[str, Any]) -> bool:
     console = Console(width=110)
     console.print(table)
     console.print(f"requests in an idle hour: {found['idle_requests_per_hour']}")
-    return kept
+    return bool(kept)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from trackpush_server.journal.sqlite import SqliteJournal
 try:
     from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PushState
 except ImportError:  # an older version (`--against`)
-    from trackpush_server.journal.port import (
+    from trackpush_server.journal.port import (  # type: ignore[attr-defined,no-redef]
         Committed,
         NewPush,
         NewUpdate,

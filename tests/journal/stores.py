@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -61,7 +62,7 @@ class Opened:
         """Append as one request, and wait."""
         return await asyncio.wait_for(self.journal.append(updates), 10)
 
-    async def put_one(self, **fields: object) -> Committed:
+    async def put_one(self, **fields: Any) -> Committed:
         """Append a new update and return what was announced of it."""
         before = len(self.committed)
         await self.put(update(**fields))
@@ -115,7 +116,7 @@ def update(*, to: Sequence[str | NewPush] = (OMS,), **fields: object) -> NewUpda
     return msgspec.structs.replace(base, **fields)
 
 
-def timeless(shipment: str, status: str, **fields: object) -> NewUpdate:
+def timeless(shipment: str, status: str, **fields: Any) -> NewUpdate:
     """A report without a time; two of one status and shipment are the same report."""
     identity = hashlib.sha256(f"{shipment} {status}".encode()).digest()
     fresh = update(shipment=shipment, status=status, occurred_at=None, timeless=True, **fields)

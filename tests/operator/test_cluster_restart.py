@@ -65,7 +65,13 @@ async def programmed(cluster: Client, namespace: str, start: Start) -> None:
                 "AggregatorWebhook", namespace, f"clickpost-{number}", Programmed="False NoReadyPods"
             )
         await cluster.until_condition("WebhookServer", namespace, "main", Programmed="False NoReadyPods")
-        await operator.state.queues.reports.until_idle()
+        await cluster.until(lambda: _counted_pods(cluster, namespace), 1)  # the controller manager makes it meanwhile
+        await cluster.until(lambda: _is_done(operator), wanted=True)
+
+
+async def _counted_pods(cluster: Client, namespace: str) -> int:
+    body = await cluster.get("WebhookServer", namespace, "main")
+    return 0 if body is None else int(body["status"].get("replicas") or 0)
 
 
 class Recording(KubernetesCluster):
@@ -94,7 +100,7 @@ class Recording(KubernetesCluster):
 
     async def patch(self, api: Api, namespace: str | None, name: str, body: Body, **given: Any) -> Body:
         """Note it."""
-        self.patched.append(f"{api.kind} {name}")
+        self.patched.append(f"{api.kind} {name}: {json.dumps(body)}")
         return await super().patch(api, namespace, name, body, **given)
 
 
@@ -332,7 +338,7 @@ async def test_a_standby_is_ready_while_it_sees_another_operator_work(cluster: C
 
 
 async def test_an_operator_whose_lease_was_taken_ends(cluster: Client, namespace: str, api_server: Any) -> None:
-    operator = Operator(options(api_server.kubeconfig, namespace, lease_seconds=1.0))
+    operator = Operator(options(api_server.kubeconfig, namespace, lease_seconds=10.0))
     task = asyncio.create_task(operator.run())
     name = "trackpush-operator"
 
@@ -343,7 +349,7 @@ async def test_an_operator_whose_lease_was_taken_ends(cluster: Client, namespace
     thief = {"holderIdentity": "thief", "renewTime": "2099-01-01T00:00:00.000000Z", "leaseDurationSeconds": 3600}
     await cluster.cluster.patch(LEASES, namespace, name, {"spec": thief})
     with pytest.RaisesGroup(pytest.RaisesExc(Exception, match="another operator has the Lease")):
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)
 
 
 async def test_the_lease_is_given_back_at_the_end(cluster: Client, namespace: str, start: Start) -> None:
