@@ -17,3 +17,8 @@ _PACKAGES = ("webhook_server", "crds", "cli")
 def environment(version: Path | None) -> dict[str, str]:
     """Environment of a process that runs another version, of which this folder has the sources."""
     return {} if version is None else {"PYTHONPATH": os.pathsep.join(str(version / name) for name in _PACKAGES)}
+
+
+def knows_wait(version: Path | None) -> bool:
+    """Whether `trackpush serve` of that version has the option ``--wait``."""
+    return version is None or '"--wait"' in (version / "cli/trackpush_cli/serve.py").read_text()

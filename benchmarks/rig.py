@@ -126,6 +126,7 @@ class Rig(NamedTuple):
             arguments=arguments,
             prefix=self._prefix(0),
             environment=paths.environment(self.version),
+            wait=paths.knows_wait(self.version),
         )
         try:
             await server.start()

@@ -39,8 +39,13 @@ class ServerProcess:
         shards: bool = False,
         environment: Mapping[str, str] | None = None,
         program: Sequence[str] = _PROGRAM,
+        wait: bool = True,
     ) -> None:
-        """``prefix`` stands before the command, for example ``taskset -c 0``; ``shards``: that is in ``resources``."""
+        """Nothing runs before `start`.
+
+        ``prefix`` comes before the command, for example ``taskset -c 0``. ``shards``: ``resources`` has shards.
+        ``wait`` False leaves out ``--wait``, which versions before 0.2 do not have.
+        """
         self.resources = resources
         self.data = data
         self.log: list[dict[str, Any]] = []
@@ -49,6 +54,7 @@ class ServerProcess:
         self._shards = shards
         self._prefix = tuple(prefix)
         self._program = tuple(program)
+        self._wait = ["--wait"] if wait else []
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -163,7 +169,7 @@ class ServerProcess:
 
     def _command(self) -> list[str]:
         listen = ["--listen", self._listen, "--admin-listen", self._admin_listen]
-        data = ["--data", str(self.data), "--wait", "--log-format", "json"]
+        data = ["--data", str(self.data), *self._wait, "--log-format", "json"]
         resources = [*(["--shards"] if self._shards else []), str(self.resources)]
         return [*self._prefix, *self._program, "serve", *resources, *listen, *data, *self._arguments]
 
