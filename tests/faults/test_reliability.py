@@ -47,7 +47,7 @@ async def test_the_clock_steps_back(tmp_path: Path) -> None:
             "The wall clock steps an hour back, then forward",
             "SQLite",
             aggregator=f"200, {stage.slowest:.1f} s at most",
-            client="its pushes, at once and in order; `receivedAt` is what the clock said",
+            client="its pushes, at once and in order; `receivedAt` is the time of the stepped clock",
         )
 
 
@@ -108,8 +108,8 @@ async def test_a_client_that_answers_one_byte_a_second(tmp_path: Path) -> None:
             fault="A client answers one byte a second",
             storage="either",
             aggregator="200, at once",
-            client="that one: each attempt is cut at its `timeout` and tried again, then its breaker opens and pushes"
-            f" wait; the others: nothing, {max(latest, 0) * 1000:.0f} ms at most",
+            client="that client: each attempt ends at its `timeout` and is tried again, then its breaker opens and"
+            f" pushes wait; the others: no effect, {max(latest, 0) * 1000:.0f} ms at most",
             accepted=400,
             lost=len(to_good.accepted - sink.marks),
             doubled=sum(len(found) > 1 for found in sink.by_mark().values()),
@@ -129,9 +129,9 @@ async def test_kills_under_load(tmp_path: Path, receivers: int) -> None:
         Row(
             fault=f"`kill -9`, {KILLS} times under load, `--receivers {receivers}`",
             storage="SQLite",
-            aggregator="no answer to what is under way; 200 again after the start,"
+            aggregator="no answer to open requests; 200 again after the start,"
             f" {found.posts_per_second:,.0f} a second between kills",
-            client="its pushes, in order; a push that was under way at a kill is sent again",
+            client="its pushes, in order; a push that was in progress at a kill is sent again",
             accepted=found.accepted,
             lost=0,
             doubled=found.doubled,
@@ -159,7 +159,7 @@ async def test_ten_thousand_idle_connections(tmp_path: Path) -> None:
         stage.tell(
             f"{IDLE:,} idle connections",
             "either",
-            aggregator=f"200, {slowest:.1f} s at most on connections that it has; new ones beyond `maxConnections`"
+            aggregator=f"200, {slowest:.1f} s at most on its open connections; new ones beyond `maxConnections`"
             " are refused at once",
             client="its pushes, as before",
         )
@@ -189,7 +189,7 @@ async def test_a_burst_of_ten_times_the_load(tmp_path: Path) -> None:
         stage.tell(
             "A burst of ten times the load",
             "either",
-            aggregator=f"200, {slowest:.1f} s at most, {rate:,.0f} a second; 503 with Retry-After where it were too"
-            " much to store",
-            client="its pushes, later by what waits before them",
+            aggregator=f"200, {slowest:.1f} s at most, {rate:,.0f} a second; 503 with Retry-After beyond what"
+            " can be stored",
+            client="its pushes, later by the queue before them",
         )

@@ -141,9 +141,9 @@ async def test_a_network_that_drops_everything_between_server_and_database(
             stage.tell(
                 "The network drops every packet between server and database",
                 "PostgreSQL",
-                aggregator="no answer to what is under way, then 503 with Retry-After; 200 again"
+                aggregator="no answer to open requests, then 503 with Retry-After; 200 again"
                 f" {stage.gap:.0f} s after the last at most",
-                client="nothing meanwhile: a replica that can't renew its lease sends nothing; then its pushes",
+                client="nothing meanwhile, because a replica that can't renew its lease sends nothing; then its pushes",
             )
 
 
