@@ -31,7 +31,7 @@ JOURNAL_CALLS = ("__init__", "close", "execute", "executemany", "wal_checkpoint"
 
 AT_THE_START = (
     ("trackpush_server/telemetry/metrics.py", "__init__"),
-    ("trackpush_operator/cluster/connection.py", "configuration"),
+    ("trackpush_operator/kube/connection.py", "configuration"),
     ("trackpush_operator/metrics.py", "__init__"),
     ("asyncpg/connect_utils.py", "_parse_connect_arguments"),
 )

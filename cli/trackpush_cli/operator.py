@@ -166,12 +166,12 @@ def command(
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
 
-    from trackpush_operator.cluster.connection import NoClusterError  # noqa: PLC0415  same
-    from trackpush_operator.default_server import NoDefaultServerError  # noqa: PLC0415  same
-    from trackpush_operator.default_server import read as read_default_server  # noqa: PLC0415  same
+    from trackpush_operator.app import run  # noqa: PLC0415  same
+    from trackpush_operator.kube.connection import NoClusterError  # noqa: PLC0415  same
     from trackpush_operator.logs import configure  # noqa: PLC0415  same
-    from trackpush_operator.operator import run  # noqa: PLC0415  same
     from trackpush_operator.options import DEFAULT_LABELS, OperatorOptions  # noqa: PLC0415  same
+    from trackpush_operator.reconcile.default_server import NoDefaultServerError  # noqa: PLC0415  same
+    from trackpush_operator.reconcile.default_server import read as read_default_server  # noqa: PLC0415  same
 
     try:
         options = OperatorOptions(

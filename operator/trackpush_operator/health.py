@@ -13,7 +13,7 @@ _WATCHES_DOWN: Final = 120.0
 _STALLED: Final = 300.0
 
 
-class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+class HealthInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What the probes are judged by. Times in seconds."""
 
     active: bool = False
@@ -33,7 +33,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     resync_seconds: float = 600.0
 
 
-def why_dead(vitals: Vitals) -> list[str]:
+def why_dead(vitals: HealthInputs) -> list[str]:
     """Reasons to restart the process; empty if healthy."""
     if not vitals.active:
         return []
@@ -45,7 +45,7 @@ def why_dead(vitals: Vitals) -> list[str]:
     return reasons
 
 
-def why_unready(vitals: Vitals) -> list[str]:
+def why_unready(vitals: HealthInputs) -> list[str]:
     """Reasons why changes have no effect now."""
     if not vitals.active:
         return [] if vitals.standby else ["it waits for the Lease, and no other operator is known to work"]
@@ -55,7 +55,7 @@ def why_unready(vitals: Vitals) -> list[str]:
     return reasons + [f"{kind} isn't watched: its CustomResourceDefinition is missing" for kind in vitals.unwatched]
 
 
-def application(vitals: Callable[[], Vitals], metrics: Metrics) -> web.Application:
+def application(vitals: Callable[[], HealthInputs], metrics: Metrics) -> web.Application:
     """The application."""
 
     async def livez(_: web.Request) -> web.Response:

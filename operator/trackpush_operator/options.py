@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from trackpush_operator.claims import KEY_MEMORY
-
+KEY_MEMORY: Final = 600.0
+"""Seconds for which a key stays reserved."""
 DEFAULT_LABELS: Final[Mapping[str, str]] = {
     "app.kubernetes.io/name": "trackpush",
     "app.kubernetes.io/component": "operator",

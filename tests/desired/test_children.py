@@ -17,10 +17,10 @@ from support.pod_templates import ACCEPTED, Template
 from trackpush_api import shards
 from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import Aggregator
-from trackpush_operator.cluster.kinds import child_api
 from trackpush_operator.desired import children
 from trackpush_operator.desired.merge import merged
 from trackpush_operator.desired.secrets import admin_token_secret, routing_secret
+from trackpush_operator.kube.kinds import child_api
 
 GOLDEN = Path(__file__).parent / "golden"
 _FOREIGN = ("HTTPRoute", "ServiceMonitor")

@@ -12,8 +12,8 @@ from kube.fixtures import ApiServer
 from support import objects
 from support.operating import Client, client
 from support.pod_templates import ACCEPTED, REFUSED, Template
-from trackpush_operator.cluster.errors import ClusterError
-from trackpush_operator.cluster.kinds import SERVERS
+from trackpush_operator.kube.errors import ClusterError
+from trackpush_operator.kube.kinds import SERVERS
 
 Render = Callable[..., list[dict[str, Any]]]
 _KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")

@@ -8,8 +8,8 @@ import pytest
 
 from support.objects import Body
 from support.operating import Client, Connect, client, operating, options
-from trackpush_operator.cluster.client import KubernetesCluster
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.client import KubernetesCluster
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 

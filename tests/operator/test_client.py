@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from trackpush_operator.cluster.api import ListPage, ObjectSelection
-from trackpush_operator.cluster.client import KubernetesCluster
-from trackpush_operator.cluster.errors import (
+from trackpush_operator.kube.api import ListPage, ObjectSelection
+from trackpush_operator.kube.client import KubernetesCluster
+from trackpush_operator.kube.errors import (
     ClusterError,
     ConflictError,
     ForbiddenError,
@@ -17,7 +17,7 @@ from trackpush_operator.cluster.errors import (
     NotFoundError,
     UnavailableError,
 )
-from trackpush_operator.cluster.kinds import PODS, SECRETS, SERVERS
+from trackpush_operator.kube.kinds import PODS, SECRETS, SERVERS
 from trackpush_operator.metrics import Metrics
 
 Answers = list[tuple[int, dict[str, object], dict[str, str]]]

@@ -9,7 +9,7 @@ from support import objects
 from support.objects import Body
 from support.operating import Client
 from trackpush_api.routing import digest_key
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 

@@ -12,7 +12,7 @@ from support.objects import Body
 from support.operating import Client
 from trackpush_api.routing import Encryption, Postgres, digest_key
 from trackpush_api.shards import SETTINGS, shard_name
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

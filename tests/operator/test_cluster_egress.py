@@ -8,7 +8,7 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

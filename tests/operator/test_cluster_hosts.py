@@ -8,8 +8,8 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_operator import children
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.reconcile import children
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 NO_RANGE = "1:2:3:4:5::6:7:8:9/64"

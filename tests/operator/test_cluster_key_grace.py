@@ -8,7 +8,7 @@ from support.objects import Body
 from support.operating import Client
 from trackpush_api.routing import Account, digest_key
 from trackpush_api.shards import shard_name
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

@@ -8,8 +8,8 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_operator.cluster.kinds import EVENTS
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.kinds import EVENTS
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 KEY = "the-same-long-key"

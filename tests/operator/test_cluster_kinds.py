@@ -11,7 +11,7 @@ from kube.fixtures import ROOT, install_kinds
 from kube.rig.control_plane import ControlPlane
 from support import objects
 from support.operating import Client, client, operating, options
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
 
 NAMESPACE = "trackpush"
 ALL = {f"{NAMESPACE}/clickpost", f"{NAMESPACE}/oms"}

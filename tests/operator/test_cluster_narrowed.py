@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from support import objects
 from support.objects import Body
 from support.operating import Client
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 KEY = "key-of-the-forgotten"

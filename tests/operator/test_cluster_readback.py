@@ -9,10 +9,10 @@ from support import objects
 from support.objects import Body
 from support.operating import Client, FakePod, fake_pod
 from trackpush_api.shards import SETTINGS
-from trackpush_operator import readback
-from trackpush_operator.cluster.kinds import PODS
-from trackpush_operator.operator import Operator
-from trackpush_operator.routing import ANNOTATION
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.kinds import PODS
+from trackpush_operator.reconcile import readback
+from trackpush_operator.reconcile.shard_writer import ANNOTATION
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

@@ -15,7 +15,7 @@ from support import objects
 from support.objects import Body
 from support.operating import Client, fake_pod
 from trackpush_api.shards import shard_name
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

@@ -9,8 +9,8 @@ import pytest
 from support import objects
 from support.objects import Body
 from support.operating import Client, fake_pod
-from trackpush_operator.cluster.api import Api
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.api import Api
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

@@ -19,11 +19,11 @@ from support.objects import Body
 from support.operating import Client, OperatorProcess, client, operating, options
 from trackpush_api import shards
 from trackpush_api.shards import Shard, shard_name
-from trackpush_operator.cluster.api import Api, ListPage, ObjectSelection
-from trackpush_operator.cluster.client import KubernetesCluster
-from trackpush_operator.cluster.errors import UnavailableError
-from trackpush_operator.cluster.kinds import LEASES, WEBHOOKS
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.api import Api, ListPage, ObjectSelection
+from trackpush_operator.kube.client import KubernetesCluster
+from trackpush_operator.kube.errors import UnavailableError
+from trackpush_operator.kube.kinds import LEASES, WEBHOOKS
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

@@ -13,10 +13,10 @@ from kube.rig.control_plane import ControlPlane
 from support import objects
 from support.objects import Body
 from support.operating import Client, OperatorProcess, client
-from trackpush_operator.cluster.api import Api
-from trackpush_operator.cluster.client import KubernetesCluster
-from trackpush_operator.cluster.kinds import SECRETS
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.api import Api
+from trackpush_operator.kube.client import KubernetesCluster
+from trackpush_operator.kube.kinds import SECRETS
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

@@ -26,8 +26,8 @@ from support.objects import Body
 from support.operating import Client
 from support.server import ServerProcess
 from support.sink import Arrival, Sink, accept, open_sink
-from trackpush_operator.cluster.kinds import EVENTS
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.kinds import EVENTS
 from trackpush_server.pusher import render
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]

@@ -13,8 +13,8 @@ from support import objects
 from support.objects import Body
 from support.operating import Client
 from trackpush_api.routing import Tenant
-from trackpush_operator.homes import TAKES_OVER
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.store.namespace_uids import TAKES_OVER
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 KEY = "key-of-the-client"

@@ -10,9 +10,9 @@ from support import objects
 from support.claims import bound_claim
 from support.objects import Body
 from support.operating import Client, fake_pod
-from trackpush_operator.cluster.kinds import VOLUME_CLAIMS
-from trackpush_operator.objects import Key, Kind
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.kinds import VOLUME_CLAIMS
+from trackpush_operator.store.objects import Key, Kind
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]

@@ -9,10 +9,10 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.decide import push, server, webhook
 from trackpush_operator.decide.conditions import Condition, Finding, merged
 from trackpush_operator.decide.events import transitions
-from trackpush_operator.decide.programmed import Spread
-from trackpush_operator.decide.push import PushSnapshot, PushTrouble
+from trackpush_operator.decide.push import PushSnapshot
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
+from trackpush_operator.store.rollout import PushTrouble, Rollout
 
 SPEC = WebhookServerSpec.model_validate(
     {
@@ -24,7 +24,7 @@ SPEC = WebhookServerSpec.model_validate(
     }
 )
 SUSPENDED = SPEC.model_copy(update={"suspend": True})
-SERVED = Spread(server="t/main", confirmed=True)
+SERVED = Rollout(server="t/main", confirmed=True)
 WEBHOOK = WebhookSnapshot(
     aggregator=Aggregator.CLICKPOST, server="t/main", server_spec=SPEC, served=True, spreads=(SERVED,)
 )
@@ -69,18 +69,18 @@ def test_a_hint_is_told_where_all_is_well() -> None:
     ("spread", "expected"),
     [
         (SERVED, ("True", "Programmed")),
-        (Spread(server="t/main", refused=True), ("False", "ShardFull")),
-        (Spread(server="t/main", written=False), ("False", "Pending")),
-        (Spread(server="t/main", served=False), ("False", "Pending")),
-        (Spread(server="t/main", ready=False, served=False), ("False", "NoReadyPods")),
-        (Spread(server="t/main", ready=False, served=False, grace=True, confirmed=True), ("True", "Programmed")),
-        (Spread(server="t/main", ready=False, served=False, grace=True), ("False", "NoReadyPods")),
-        (Spread(server="t/main", served=False, grace=True, confirmed=True), ("True", "Programmed")),
-        (Spread(server="t/main", served=False, confirmed=True), ("False", "Pending")),
-        (Spread(server="t/main", written=False, grace=True, confirmed=True), ("False", "Pending")),
+        (Rollout(server="t/main", refused=True), ("False", "ShardFull")),
+        (Rollout(server="t/main", written=False), ("False", "Pending")),
+        (Rollout(server="t/main", served=False), ("False", "Pending")),
+        (Rollout(server="t/main", ready=False, served=False), ("False", "NoReadyPods")),
+        (Rollout(server="t/main", ready=False, served=False, grace=True, confirmed=True), ("True", "Programmed")),
+        (Rollout(server="t/main", ready=False, served=False, grace=True), ("False", "NoReadyPods")),
+        (Rollout(server="t/main", served=False, grace=True, confirmed=True), ("True", "Programmed")),
+        (Rollout(server="t/main", served=False, confirmed=True), ("False", "Pending")),
+        (Rollout(server="t/main", written=False, grace=True, confirmed=True), ("False", "Pending")),
     ],
 )
-def test_programmed(spread: Spread, expected: tuple[str, str]) -> None:
+def test_programmed(spread: Rollout, expected: tuple[str, str]) -> None:
     assert shown(webhook.findings(msgspec.structs.replace(WEBHOOK, spreads=(spread,))), "Programmed") == expected
     assert shown(push.findings(msgspec.structs.replace(PUSH, spreads=(SERVED, spread))), "Programmed") == expected
 
@@ -99,7 +99,7 @@ def test_what_isnt_served_is_not_programmed() -> None:
         ({"suspended": True}, ("False", "Suspended")),
         ({"trouble": PushTrouble(reason="EndpointFailing", since=1767225600)}, ("False", "EndpointFailing")),
         ({"trouble": PushTrouble(reason="EndpointGone", since=1767225600)}, ("False", "EndpointGone")),
-        ({"spreads": (Spread(server="t/main", ready=False),)}, ("Unknown", "NoReadyPods")),
+        ({"spreads": (Rollout(server="t/main", ready=False),)}, ("Unknown", "NoReadyPods")),
         ({"served": False}, ("Unknown", "NotServed")),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
         {"trouble": PushTrouble(reason="EndpointFailing", since=1767225600)},
         {"trouble": PushTrouble(reason="EndpointGone", since=1767225600)},
         {"suspended": True},
-        {"spreads": (Spread(server="t/main", suspended=True, ready=False, served=False),)},
+        {"spreads": (Rollout(server="t/main", suspended=True, ready=False, served=False),)},
     ],
 )
 def test_a_push_config_is_ready_whatever_its_clients_endpoint_does_and_while_it_is_suspended(
@@ -141,7 +141,7 @@ def test_a_suspended_webhook_is_ready_and_says_that_it_is_suspended() -> None:
 
 
 def test_a_suspended_servers_clients_are_told_so_and_stay_ready() -> None:
-    spread = Spread(server="t/main", suspended=True, ready=False, served=False)
+    spread = Rollout(server="t/main", suspended=True, ready=False, served=False)
     for found in (
         webhook.findings(msgspec.structs.replace(WEBHOOK, spreads=(spread,))),
         push.findings(msgspec.structs.replace(PUSH, spreads=(spread,))),

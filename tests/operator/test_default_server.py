@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.operating import Client
-from trackpush_operator.default_server import NoDefaultServerError, read
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.reconcile.default_server import NoDefaultServerError, read
 
 
 def manifest(namespace: str) -> dict[str, object]:

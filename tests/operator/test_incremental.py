@@ -16,12 +16,12 @@ from trackpush_api.kinds.aggregator_webhook import ServerReference
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Reason
 from trackpush_api.routing import Account, Destination, Postgres, RoutingTable, ServerSettings
-from trackpush_operator.cache import Cache
-from trackpush_operator.compiling import Compiler
-from trackpush_operator.fanout import after_item, after_labels
-from trackpush_operator.graves import Graves
-from trackpush_operator.objects import Item, Key, Kind, resource_of, secret_of
-from trackpush_operator.tables import Table
+from trackpush_operator.compile.compiler import Compiler
+from trackpush_operator.store.dependents import after_item, after_labels
+from trackpush_operator.store.objects import Item, Key, Kind, resource_of, secret_of
+from trackpush_operator.store.resources import ResourceCache
+from trackpush_operator.store.shard_revisions import ShardedTable
+from trackpush_operator.store.tombstones import Tombstones
 
 Body = dict[str, Any]
 
@@ -30,7 +30,7 @@ class World:
     """A cluster in memory beside the operator's cache and compiler, which are told of each change in turn."""
 
     def __init__(self) -> None:
-        self.cache = Cache(Graves())
+        self.cache = ResourceCache(Tombstones())
         self.compiler = Compiler(self.cache, lambda: 0.0, grace_seconds=0, key_memory=0)  # without memory
         self.bodies: dict[tuple[str, str, str], Body] = {}
         self.queue: list[Key] = []
@@ -62,7 +62,7 @@ class World:
         item = new or old
         assert item is not None
         if item.key.kind is Kind.SERVER and old is None:
-            self.settle(self.compiler.adopt(Table(item.key.full_name)))
+            self.settle(self.compiler.adopt(ShardedTable(item.key.full_name)))
         self.settle(after_item(self.cache, old, new))
 
     def delete(self, kind: str, namespace: str, name: str) -> None:

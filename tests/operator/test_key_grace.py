@@ -7,12 +7,12 @@ import pytest
 from support import objects
 from trackpush_api.routing import Account, digest_key
 from trackpush_api.shards import Shard
-from trackpush_operator.cache import Cache
-from trackpush_operator.compiling import Compiler, Effects
-from trackpush_operator.graves import Graves
-from trackpush_operator.key_grace import GRACE_SECONDS
-from trackpush_operator.objects import Key, Kind
-from trackpush_operator.tables import Table
+from trackpush_operator.compile.compiler import Compiler, Effects
+from trackpush_operator.compile.key_grace import GRACE_SECONDS
+from trackpush_operator.store.objects import Key, Kind
+from trackpush_operator.store.resources import ResourceCache
+from trackpush_operator.store.shard_revisions import ShardedTable
+from trackpush_operator.store.tombstones import Tombstones
 
 ONE, TWO = digest_key("key-number-one"), digest_key("key-number-two")
 TWO_KEYS = [{"secretKeyRef": {"name": "keys", "key": "in"}}, {"secretKeyRef": {"name": "more", "key": "in"}}]
@@ -25,12 +25,12 @@ class Operated:
 
     def __init__(self, seed: Account | None = None, **webhook: Any) -> None:
         self.now = 1_000.0
-        self.cache = Cache(Graves())
+        self.cache = ResourceCache(Tombstones())
         self.compiler = Compiler(self.cache, lambda: self.now)
         self._put(Kind.SERVER, objects.server())
         self._put(Kind.PUSH, objects.push())
         self._put(Kind.WEBHOOK, objects.webhook(**webhook))
-        table = Table(SERVER)
+        table = ShardedTable(SERVER)
         if seed is not None:
             part = table.part_of(("account", seed.name))
             part.seed(Shard(server=SERVER, name=part.name, revision="r", accounts=(seed,)))

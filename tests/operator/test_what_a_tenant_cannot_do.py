@@ -17,10 +17,10 @@ from kube.fixtures import ApiServer
 from support import objects
 from support.objects import Body
 from support.operating import Client, client
-from trackpush_operator.cluster.errors import ForbiddenError, InvalidError
-from trackpush_operator.cluster.kinds import NAMESPACES, PODS, PUSH_CONFIGS, SERVERS, WEBHOOKS
-from trackpush_operator.homes import TAKES_OVER
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.errors import ForbiddenError, InvalidError
+from trackpush_operator.kube.kinds import NAMESPACES, PODS, PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.store.namespace_uids import TAKES_OVER
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 KEY = "key-of-acme-0001"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from trackpush_operator.workqueue import WorkQueue, delay_after, work
+from trackpush_operator.reconcile.workqueue import WorkQueue, delay_after, work
 
 Key = tuple[str, int]
 

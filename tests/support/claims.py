@@ -3,8 +3,8 @@
 from typing import Any
 
 from support.operating import Client
-from trackpush_operator.cluster.api import Api
-from trackpush_operator.cluster.kinds import VOLUME_CLAIMS
+from trackpush_operator.kube.api import Api
+from trackpush_operator.kube.kinds import VOLUME_CLAIMS
 
 _CLASSES = Api("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 _VOLUMES = Api("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)

@@ -10,7 +10,7 @@ from support import objects
 from support.operating import Client
 from support.server import ServerProcess
 from trackpush_api import shards
-from trackpush_operator.cluster.kinds import SECRETS
+from trackpush_operator.kube.kinds import SECRETS
 
 _PAUSE = 0.1
 _NAME = "fake-a"

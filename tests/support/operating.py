@@ -16,13 +16,13 @@ from support import objects
 from support.objects import Body
 from trackpush_api import shards
 from trackpush_api.shards import Shard
-from trackpush_operator.cluster.api import Api, ObjectSelection
-from trackpush_operator.cluster.client import KubernetesCluster
-from trackpush_operator.cluster.connection import configuration
-from trackpush_operator.cluster.errors import ForbiddenError, NotFoundError
-from trackpush_operator.cluster.kinds import CHILDREN, EVENTS, NAMESPACES, OWN, PODS, SECRETS
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.api import Api, ObjectSelection
+from trackpush_operator.kube.client import KubernetesCluster
+from trackpush_operator.kube.connection import configuration
+from trackpush_operator.kube.errors import ForbiddenError, NotFoundError
+from trackpush_operator.kube.kinds import CHILDREN, EVENTS, NAMESPACES, OWN, PODS, SECRETS
 from trackpush_operator.metrics import Metrics
-from trackpush_operator.operator import Operator
 from trackpush_operator.options import OperatorOptions
 
 PATIENCE = 20.0

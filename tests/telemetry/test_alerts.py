@@ -28,8 +28,8 @@ from support.prometheus import Prometheus, hastened
 from support.server import ServerProcess, running
 from support.sink import Arrival, Sink, hang, open_sink
 from telemetry.chart import ALERTS, dashboard, expressions, rules
-from trackpush_operator.lease import LeaseLostError
-from trackpush_operator.operator import Operator
+from trackpush_operator.app import Operator
+from trackpush_operator.kube.leader_election import LeaseLostError
 from trackpush_operator.options import OperatorOptions
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.note import NoteFile

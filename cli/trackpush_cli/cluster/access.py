@@ -12,7 +12,7 @@ from kubernetes.client.exceptions import ApiException
 
 from trackpush_cli.cluster.impersonation import Impersonation, chosen
 from trackpush_cli.errors import CommandError
-from trackpush_operator.cluster.api import Api
+from trackpush_operator.kube.api import Api
 
 Body = dict[str, Any]
 _PAGE: Final = 500

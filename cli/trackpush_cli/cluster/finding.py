@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from trackpush_cli.cluster.access import AccessDeniedError, Body, ClusterAccess, MissingError
 from trackpush_cli.errors import CommandError
-from trackpush_operator.cluster.kinds import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS, SERVERS
+from trackpush_operator.kube.kinds import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS, SERVERS
 
 _ADMIN_PORT: Final = 8081
 _MOST_NAMES: Final = 10

@@ -21,7 +21,7 @@ from websocket import WebSocket, WebSocketException
 
 from trackpush_cli.cluster.access import ClusterAccess
 from trackpush_cli.cluster.finding import PodPort
-from trackpush_operator.cluster.kinds import PODS
+from trackpush_operator.kube.kinds import PODS
 
 _PROTOCOL: Final = f"{V5_CHANNEL_PROTOCOL},{V4_CHANNEL_PROTOCOL}"
 _NOT_SENT: Final = frozenset({"accept", "content-type", "user-agent"})

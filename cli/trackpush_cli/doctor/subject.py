@@ -65,7 +65,7 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> CheckScope:
     """
     from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
     from trackpush_cli.cluster.access import AccessDeniedError  # noqa: PLC0415  same
-    from trackpush_operator.cluster.kinds import PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS  # noqa: PLC0415  same
+    from trackpush_operator.kube.kinds import PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS  # noqa: PLC0415  same
 
     namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
     bodies: list[Body] = [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind, "apiVersion": API_VERSION}]

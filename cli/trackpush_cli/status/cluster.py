@@ -12,7 +12,7 @@ from trackpush_cli.server_options import ServerChoice, port_to
 from trackpush_cli.status import servers
 from trackpush_cli.status.findings import StatusFinding, of_resources
 from trackpush_cli.status.servers import ServerReport, ServerState
-from trackpush_operator.cluster.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.kube.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
 
 
 class ClusterState(msgspec.Struct, frozen=True):

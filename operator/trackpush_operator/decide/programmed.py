@@ -1,38 +1,16 @@
 """Programmed of an account or a destination: whether every ready pod serves it. Read back, never assumed.
 
 A pod that restarts isn't a reason to change the status of ten thousand resources twice: what was once seen to be
-served by all stays Programmed for a while (`Spread.grace`) in which pods are missing or can't be asked.
+served by all stays Programmed for a while (`Rollout.grace`) in which pods are missing or can't be asked.
 """
 
-import msgspec
-
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SERVER_SUSPENDED, Finding
+from trackpush_operator.store.rollout import Rollout
 
 PROGRAMMED = "Programmed"
 
 
-class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a resource has got on one server."""
-
-    server: str
-    refused: bool = False
-    """There is no room in its shard."""
-    written: bool = True
-    suspended: bool = False
-    """The server has no pods on purpose."""
-    ready: bool = True
-    """The server has ready pods."""
-    served: bool = True
-    """All of its ready pods were asked, and serve it."""
-    trouble: str = ""
-    """Why a pod can't be asked."""
-    confirmed: bool = False
-    """All ready pods were seen to serve it, as it is now, at some time."""
-    grace: bool = False
-    """Pods are missing or unasked for a short time only."""
-
-
-def programmed(spreads: tuple[Spread, ...], *, served: bool) -> Finding:
+def programmed(spreads: tuple[Rollout, ...], *, served: bool) -> Finding:
     """The condition of a resource that these servers are to have; ``served`` is False where nothing of it is."""
     if not served or not spreads:
         return Finding(PROGRAMMED, "False", "NotServed", "nothing of it is served; see the other conditions")
@@ -44,34 +22,34 @@ def programmed(spreads: tuple[Spread, ...], *, served: bool) -> Finding:
     return Finding(PROGRAMMED, "True", PROGRAMMED, "every ready server pod serves it")
 
 
-def _refused(spread: Spread) -> Finding | None:
+def _refused(spread: Rollout) -> Finding | None:
     if not spread.refused:
         return None
     message = f"its shard of {spread.server}'s routing table is full; what was served before stays. Make it smaller"
     return Finding(PROGRAMMED, "False", "ShardFull", message)
 
 
-def _unwritten(spread: Spread) -> Finding | None:
+def _unwritten(spread: Rollout) -> Finding | None:
     if spread.written:
         return None
     return Finding(PROGRAMMED, "False", PENDING, f"{spread.server}'s routing table is being written")
 
 
-def _paused(spread: Spread) -> Finding | None:
+def _paused(spread: Rollout) -> Finding | None:
     if not spread.suspended:
         return None
     message = f"WebhookServer {spread.server} is suspended: it has no pods, and serves it when that ends"
     return Finding(PROGRAMMED, "False", SERVER_SUSPENDED, message)
 
 
-def _without_pods(spread: Spread) -> Finding | None:
+def _without_pods(spread: Rollout) -> Finding | None:
     if spread.ready or (spread.grace and spread.confirmed):
         return None
     message = f"WebhookServer {spread.server} has no ready pod; see its conditions"
     return Finding(PROGRAMMED, "False", NO_READY_PODS, message)
 
 
-def _unserved(spread: Spread) -> Finding | None:
+def _unserved(spread: Rollout) -> Finding | None:
     if spread.served or (spread.grace and spread.confirmed):
         return None
     return Finding(PROGRAMMED, "False", PENDING, spread.trouble or f"not every pod of {spread.server} serves it yet")

@@ -7,18 +7,10 @@ import msgspec
 from trackpush_api.problems import Problem
 from trackpush_operator.decide.conditions import NO_READY_PODS, SUSPENDED, Finding, first, summary
 from trackpush_operator.decide.problems import found_in, hints
-from trackpush_operator.decide.programmed import Spread, programmed
+from trackpush_operator.decide.programmed import programmed
+from trackpush_operator.store.rollout import PushTrouble, Rollout
 
 DELIVERING = "Delivering"
-
-
-class PushTrouble(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pod says of a PushConfig to which nothing is delivered now."""
-
-    reason: str
-    since: int
-    """Seconds since the epoch."""
-    message: str = ""
 
 
 class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +20,7 @@ class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     served: bool = False
     used: bool = True
     suspended: bool = False
-    spreads: tuple[Spread, ...] = ()
+    spreads: tuple[Rollout, ...] = ()
     trouble: PushTrouble | None = None
 
 

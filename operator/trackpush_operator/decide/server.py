@@ -9,10 +9,10 @@ from trackpush_api.kubernetes_names import MOST_SERVER_NAME, objection_to_server
 from trackpush_api.problems import Problem, Reason
 from trackpush_operator.decide.annotations import refused_annotations
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SUSPENDED, Finding, first, summary
+from trackpush_operator.decide.host_ownership import HostPath, withheld
 from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import PROGRAMMED
-from trackpush_operator.hosts import HostPath, withheld
 
 _MOST_NAMESPACES: Final = 5
 _UNDERSCORES: Final = "trackpush.dev/underscores"

@@ -8,7 +8,8 @@ from trackpush_api.problems import Problem
 from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.decide.conditions import Finding, summary
 from trackpush_operator.decide.problems import found_in, hints
-from trackpush_operator.decide.programmed import Spread, programmed
+from trackpush_operator.decide.programmed import programmed
+from trackpush_operator.store.rollout import Rollout
 
 _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
 
@@ -26,7 +27,7 @@ class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Hosts of the server that another WebhookServer has."""
     served: bool = False
     suspended: bool = False
-    spreads: tuple[Spread, ...] = ()
+    spreads: tuple[Rollout, ...] = ()
 
 
 def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:

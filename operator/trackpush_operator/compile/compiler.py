@@ -1,0 +1,472 @@
+"""Cache → tables: decides about one resource at a time what the servers are to know of it. No I/O.
+
+Built of the same functions as `trackpush_api.compile.compile_table`; a property test holds both equal over any
+sequence of changes. What a decision touches besides its own entry (others whose key it takes, PushConfigs that get
+into another server's table) comes back as effects.
+
+A table that is new to this process is held: none of its shards may be written before every resource that could be in
+it has been decided about once. Else half a table would reach the pods, and clients would be answered with 401.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from trackpush_api.accounts import (
+    AccountContext,
+    KeyClaim,
+    claimed_keys,
+    compile_account,
+    serves_namespace,
+)
+from trackpush_api.destinations import compile_destination
+from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
+from trackpush_api.manifest import Resource, Secret
+from trackpush_api.problems import Problem, Reason, Severity, unexpected
+from trackpush_api.routing import Account, Destination, Egress, Tenant
+from trackpush_api.secrets import Secrets, readable
+from trackpush_api.server_choice import Found, find_server, server_name
+from trackpush_api.settings import compile_egress, compile_settings
+from trackpush_api.shards import ReservedKey, ReservedKeys
+from trackpush_operator.compile.key_claims import Claim, KeyClaims
+from trackpush_operator.compile.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
+from trackpush_operator.compile.references import Reference, References
+from trackpush_operator.options import KEY_MEMORY
+from trackpush_operator.store.objects import Item, Key, Kind, resource_of, server_key
+from trackpush_operator.store.resources import Ref, ResourceCache
+from trackpush_operator.store.scope import Scope
+from trackpush_operator.store.shard_revisions import Entry, EntryKey, EntryKind, ShardedTable
+
+_SORTS: dict[Kind, EntryKind] = {Kind.SERVER: "settings", Kind.WEBHOOK: "account", Kind.PUSH: "destination"}
+_KINDS: dict[EntryKind, Kind] = {sort: kind for kind, sort in _SORTS.items()} | {"reserved": Kind.WEBHOOK}
+
+
+class CompileVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided about a resource, as far as its conditions tell it."""
+
+    generation: int
+    problems: tuple[Problem, ...] = ()
+    servers: tuple[str, ...] = ()
+    """Servers that are to have it."""
+    served: bool = False
+    """Whether there is something of it to serve."""
+    used: bool = True
+    """For a PushConfig: whether an AggregatorWebhook sends to it."""
+    rivals: tuple["Rival", ...] = ()
+    """For an AggregatorWebhook: who has its keys."""
+    succeeded: tuple["Rival", ...] = ()
+    """Who had its keys until now."""
+
+
+class Rival(NamedTuple):
+    """Who has a key that another one claims."""
+
+    server: str
+    owner: str
+    """``namespace/name`` of the AggregatorWebhook."""
+
+
+class Effects:
+    """What else a decision touches."""
+
+    def __init__(self) -> None:
+        self.again: set[Key] = set()
+        """Keys to decide again."""
+        self.parts: set[tuple[str, str]] = set()
+        """Server and shard, to be written."""
+        self.later: dict[Key, float] = {}
+        """To be decided again after so many seconds."""
+
+    def wait(self, key: Key, seconds: float) -> None:
+        """Have a resource decided again just after so many seconds, or sooner."""
+        delay = max(seconds, 0.0) + 1.0
+        self.later[key] = min(delay, self.later.get(key, delay))
+
+
+class Compiler:
+    """Keeps tables, claims, uses and verdicts."""
+
+    def __init__(
+        self,
+        cache: ResourceCache,
+        wall: Callable[[], float],
+        *,
+        grace_seconds: float = GRACE_SECONDS,
+        key_memory: float = KEY_MEMORY,
+        scope: Scope | None = None,
+    ) -> None:
+        self._scope = scope or Scope()
+        self._wall = wall
+        self._grace_seconds = grace_seconds
+        self.tables: dict[str, ShardedTable] = {}
+        """By ``namespace/name`` of the server."""
+        self.verdicts: dict[Key, CompileVerdict] = {}
+        self.uses = References()
+        self._claims = KeyClaims(key_memory)
+        self._cache = cache
+        self._placed: dict[Key, tuple[str, ...]] = {}
+        self._awaited: dict[str, set[Key]] = {}
+
+    def adopt(self, table: ShardedTable) -> set[Key]:
+        """Begin with a server's table from the cluster, held back until all of the keys given are decided."""
+        self.tables[table.server] = table
+        inside = {key_of(what) for what in table.ids() if not self._keeps(key_of(what))}
+        for what in table.ids():
+            key = key_of(what)
+            claims, _, until = _held_keys(table, what)
+            self._claims.adopt(claims, key, until)
+            if what[0] != "reserved":
+                self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
+            if what[0] == "account" and self._keeps(key):  # nobody else will claim its keys for it
+                mine = self._claims.claimed_by(key) | frozenset(claims)
+                self._claims.replace(key, "", mine, now=self._wall())
+        webhooks = self._cache.webhooks_of(table.server)
+        pushes = {
+            Key(Kind.PUSH, namespace, name)
+            for namespace in {webhook.namespace for webhook in webhooks}
+            for name in self._cache.push_configs(namespace)
+        }
+        keys = {server_key(table.server)} | inside | webhooks | pushes
+        self._awaited[table.server] = set(keys)
+        return keys
+
+    def _keeps(self, key: Key) -> bool:
+        """Whether what is served of it stays, because the operator doesn't watch it."""
+        return key.kind is not Kind.SERVER and self._scope.keeps(key.namespace)
+
+    def is_held(self, server: str) -> bool:
+        """Whether nothing of this server's table may be written yet."""
+        return server not in self.tables or server in self._awaited
+
+    def release(self, key: Key) -> set[str]:
+        """The resource was decided about, or can't be; servers whose tables are held no longer by that."""
+        released = set()
+        for server, keys in list(self._awaited.items()):
+            keys.discard(key)
+            if not keys:
+                del self._awaited[server]
+                self._claims.finish(server)
+                released.add(server)
+        return released
+
+    def decide(self, key: Key) -> Effects:
+        """Decide about one resource by what the cache knows now.
+
+        Never raises: an exception becomes the verdict on this resource, so that no older verdict stays in its status.
+        What was served of it before is still served.
+        """
+        effects = Effects()
+        if self._keeps(key):
+            return effects
+        item = self._cache.items.get(key)
+        try:
+            self._decide(key, item, effects)
+        except Exception as error:
+            if item is None:
+                raise
+            placed = self._placed.get(key, ())
+            problem = unexpected(f"{key.kind} {key.full_name}", error)
+            self.verdicts[key] = CompileVerdict(
+                generation=item.generation, problems=(problem,), servers=placed, served=bool(placed)
+            )
+        return effects
+
+    def _decide(self, key: Key, item: Item | None, effects: Effects) -> None:
+        if key.kind is Kind.SERVER:
+            self._decide_server(key, item, effects)
+        elif item is None:
+            self._forget(key, effects)
+        elif key.kind is Kind.WEBHOOK:
+            self._decide_webhook(item, effects)
+        else:
+            self._decide_push(item, effects)
+
+    def _decide_server(self, key: Key, item: Item | None, effects: Effects) -> None:
+        if item is None:
+            self.tables.pop(key.full_name, None)
+            self._awaited.pop(key.full_name, None)
+            self.verdicts.pop(key, None)
+            return
+        resource, problems = resource_of(item)
+        compiled = compile_settings(resource, secrets=self._secrets(item))
+        table = self.tables.get(key.full_name)
+        if compiled.settings is not None and table is not None:  # else what was there stays
+            self._put(table, ("settings", key.full_name), compiled.settings, effects)
+        if table is not None:
+            self._dismiss(table, resource, effects)
+        self.verdicts[key] = CompileVerdict(
+            generation=item.generation,
+            problems=(*problems, *compiled.problems),
+            servers=(key.full_name,),
+            served=compiled.settings is not None,
+        )
+
+    def _dismiss(self, table: ShardedTable, server: Resource, effects: Effects) -> None:
+        """Take out what isn't watched and what the server serves no longer for sure: labels of others aren't known."""
+        spec = server.spec
+        if not isinstance(spec, WebhookServerSpec) or spec.allowed_namespaces.from_ != "Same":
+            return
+        for what in list(table.ids()):
+            key = key_of(what)
+            if what[0] != "settings" and key.namespace != server.namespace and self._keeps(key):
+                self._put(table, what, None, effects)
+                kept = frozenset(claim for claim in self._claims.claimed_by(key) if claim[0] != table.server)
+                self._claim(key, "", kept, effects)
+
+    def _forget(self, key: Key, effects: Effects) -> None:
+        if key.kind is Kind.WEBHOOK:
+            self._claim(key, "", frozenset(), effects)
+            self._note_use(key, None, effects)
+        self._place(key, {}, effects)
+        self.verdicts.pop(key, None)
+
+    def _decide_webhook(self, item: Item, effects: Effects) -> None:
+        key = item.key
+        before = self.verdicts.get(key)
+        webhook, invalid = resource_of(item)
+        name, lost = self._find_server(key, webhook)
+        server = None if name is None else self._server(name)
+        if name is not None and server is None:
+            self._keep(item, name, invalid)
+            return
+        secrets: Secrets = self._secrets(item)
+        if server is not None and isinstance(server.spec, WebhookServerSpec):
+            secrets = readable(secrets, server.spec)
+        labels = self._cache.labels.get(key.namespace, {})
+        allowed = server is not None and serves_namespace(server, key.namespace, labels)
+        claims = claimed_keys(webhook, secrets) if allowed else frozenset()
+        rivals = self._claim(key, item.order, frozenset((name or "", claim) for claim in claims), effects)
+        self._note_use(key, Reference(name if allowed else None, item.links.push_configs), effects)
+        account, problems = None, (*invalid, *lost)
+        if server is not None:
+            context = AccountContext(
+                server=server,
+                namespace_labels=labels,
+                secrets=secrets,
+                push_configs=self._cache.push_configs(key.namespace),
+                owner=lambda claim: self._owner(server.full_name, claim),
+            )
+            compiled = compile_account(webhook, context)
+            account, problems = compiled.account, (*problems, *compiled.problems)
+        is_served = account is not None
+        if name is not None and lacks_keys(problems):
+            account, problems = self._in_grace(webhook, name, account, problems, effects)
+        if account is not None:
+            account = msgspec.structs.replace(account, tenant=self._cache.tenant(item))
+        self._place(key, {} if account is None or name is None else {name: account}, effects)
+        self.verdicts[key] = CompileVerdict(
+            generation=item.generation,
+            problems=problems,
+            servers=() if name is None else (name,),
+            served=is_served,
+            rivals=rivals,
+            succeeded=() if before is None or rivals else before.rivals or before.succeeded,
+        )
+
+    def _claim(self, key: Key, order: str, claims: frozenset[Claim], effects: Effects) -> tuple[Rival, ...]:
+        """Replace what it claims; who has what it claims, too."""
+        is_final = not any(self.is_held(server) for server, _ in claims)
+        now = self._wall()
+        touched = self._claims.replace(key, order, claims, now=now, is_final=is_final)
+        effects.again |= touched.claimants
+        for holder in touched.holders | {key}:
+            self._reserve(holder, now, effects)
+        owners = ((claim[0], self._claims.owner(claim)) for claim in sorted(claims))
+        return tuple(
+            dict.fromkeys(
+                Rival(server, owner.full_name) for server, owner in owners if owner is not None and owner != key
+            )
+        )
+
+    def _reserve(self, key: Key, now: float, effects: Effects) -> None:
+        """Note in the tables which keys are reserved for it: that must outlive the operator."""
+        reserved = self._claims.reserved_for(key)
+        what: EntryKey = ("reserved", key.full_name)
+        for table in self.tables.values():
+            mine = sorted((claim, until) for (server, claim), until in reserved.items() if server == table.server)
+            keys = tuple(ReservedKey(aggregator=key[0], digest=key[1], until=round(until)) for key, until in mine)
+            self._put(table, what, ReservedKeys(name=key.full_name, keys=keys) if keys else None, effects)
+        if reserved:
+            effects.wait(key, min(reserved.values()) - now)
+
+    def _find_server(self, key: Key, webhook: Resource) -> Found:
+        labels = self._cache.labels.get(key.namespace, {})
+        placed = self._placed.get(key, ())
+
+        def allows(name: str) -> bool:
+            server = self._server(name)
+            # what an invalid server allows isn't known; it doesn't lose what it serves to another one by that
+            return name in placed if server is None else serves_namespace(server, key.namespace, labels)
+
+        unseen = self._unwatched_server(webhook)
+        if unseen is not None:
+            return None, (unseen,)
+        return find_server(webhook, self._cache.servers, allows, placed, shared=self._scope.shared)
+
+    def _unwatched_server(self, webhook: Resource) -> Problem | None:
+        """The resource names a server of a namespace that isn't watched, so nothing is known of that server."""
+        spec = webhook.spec
+        wanted = server_name(webhook, spec) if isinstance(spec, AggregatorWebhookSpec) else None
+        if wanted is None or self._scope.watches(wanted.partition("/")[0]):
+            return None
+        message = (
+            f"the operator doesn't watch the namespace of WebhookServer {wanted}: what that serves stays as it is, and"
+            " changes of this resource have no effect; have the operator watch it (watch.namespaces of the chart)"
+        )
+        return webhook.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_WATCHED)
+
+    def _in_grace(
+        self,
+        webhook: Resource,
+        server: str,
+        account: Account | None,
+        problems: tuple[Problem, ...],
+        effects: Effects,
+    ) -> tuple[Account | None, tuple[Problem, ...]]:
+        """The account with the keys whose Secrets are missing in grace, and a hint that says so."""
+        key, now = Key(Kind.WEBHOOK, webhook.namespace, webhook.name), self._wall()
+        before = self._entry(server, key).get(server)
+        if not isinstance(before, Account):
+            return account, problems
+        account = with_grace(account, before, now=now, seconds=self._grace_seconds)
+        end = first_end(account)
+        if end is None:
+            return account, problems
+        effects.wait(key, end - now)
+        message = "posts with a key that was served before get 503, not 401, for a minute; restore the Secret"
+        return account, (*problems, webhook.problem("spec.keys", message, Severity.WARNING))
+
+    def _keep(self, item: Item, server: str, invalid: tuple[Problem, ...]) -> None:
+        """Its server's spec is invalid: whatever is served of it stays."""
+        resource, _ = resource_of(item)
+        message = f"WebhookServer {server} is invalid; see its conditions"
+        problem = resource.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND)
+        placed = self._placed.get(item.key, ())
+        self.verdicts[item.key] = CompileVerdict(
+            generation=item.generation, problems=(*invalid, problem), servers=placed, served=bool(placed)
+        )
+
+    def _decide_push(self, item: Item, effects: Effects) -> None:
+        key = item.key
+        resource, invalid = resource_of(item)
+        secrets = self._secrets(item)
+        problems: dict[Problem, None] = dict.fromkeys(invalid)
+        entries: dict[str, Entry] = {}
+        servers = self.uses.servers(key.namespace)
+        tenant = self._cache.tenant(item)
+        for name in servers:
+            server = self._server(name)
+            if server is None:  # what was there stays
+                entries |= {
+                    place: entry for place, entry in self._entry(name, key).items() if _is_same_tenant(entry, tenant)
+                }
+                continue
+            assert isinstance(server.spec, WebhookServerSpec)
+            permitted = readable(secrets, server.spec)
+            compiled = compile_destination(resource, secrets=permitted, egress=compile_egress(server.spec))
+            problems |= dict.fromkeys(compiled.problems)
+            if compiled.destination is not None:
+                entries[name] = msgspec.structs.replace(compiled.destination, tenant=tenant)
+        if not servers:
+            problems |= dict.fromkeys(self._problems_without_server(resource, secrets))
+        self._place(key, entries, effects)
+        self.verdicts[key] = CompileVerdict(
+            generation=item.generation,
+            problems=tuple(problems),
+            servers=servers,
+            served=bool(servers) and len(entries) == len(servers),
+            used=self.uses.is_used(key.namespace, key.name),
+        )
+
+    def _problems_without_server(self, resource: Resource, secrets: Secrets) -> tuple[Problem, ...]:
+        """What is wrong with a PushConfig that no AggregatorWebhook sends to.
+
+        Its addresses are judged by each server that would serve its namespace, or by the default ranges, so that an
+        address that no push may go to is refused at once. One server that has no objection is enough.
+        """
+        labels = self._cache.labels.get(resource.namespace, {})
+        found = [self._server(name) for name in self._cache.servers]
+        egresses = [
+            compile_egress(server.spec)
+            for server in found
+            if server is not None
+            and isinstance(server.spec, WebhookServerSpec)
+            and serves_namespace(server, resource.namespace, labels)
+        ]
+        rules = [msgspec.structs.replace(egress, https_only=False) for egress in egresses or [Egress()]]
+        tries = [compile_destination(resource, secrets=secrets, egress=egress).problems for egress in rules]
+        return min(tries, key=len)
+
+    def _entry(self, server: str, key: Key) -> dict[str, Entry]:
+        table = self.tables.get(server)
+        what = id_of(key)
+        found = None if table is None else table.part_of(what).entries.get(what)
+        return {} if found is None else {server: found}
+
+    def _note_use(self, key: Key, use: Reference | None, effects: Effects) -> None:
+        change = self.uses.replace(key, use)
+        names = self._cache.push_configs(key.namespace) if change.all else change.names
+        effects.again |= {Key(Kind.PUSH, key.namespace, name) for name in names}
+
+    def _place(self, key: Key, entries: dict[str, Entry], effects: Effects) -> None:
+        what = id_of(key)
+        for name in {*self._placed.get(key, ()), *entries}:
+            table = self.tables.get(name)
+            if table is not None:  # else it is adopted soon, and all are decided about once more
+                self._put(table, what, entries.get(name), effects)
+        if entries:
+            self._placed[key] = tuple(sorted(entries))
+        else:
+            self._placed.pop(key, None)
+
+    def _put(self, table: ShardedTable, what: EntryKey, entry: Entry | None, effects: Effects) -> None:
+        part = table.part_of(what)
+        waiting = part.refused - {what}
+        if part.put(what, entry):
+            effects.parts.add((table.server, part.name))
+            effects.again |= {key_of(item) for item in waiting}  # there may be room now
+
+    def _server(self, name: str) -> Resource | None:
+        """A WebhookServer whose spec is valid."""
+        item = self._cache.server(name)
+        resource = None if item is None else resource_of(item)[0]
+        return None if resource is None or resource.spec is None else resource
+
+    def _owner(self, server: str, claim: KeyClaim) -> str | None:
+        owner = self._claims.owner((server, claim))
+        return None if owner is None else owner.full_name
+
+    def _secrets(self, item: Item) -> dict[Ref, Secret]:
+        refs = [(item.key.namespace, name) for name in item.links.secrets]
+        found = {ref: self._cache.secrets.get(ref) for ref in refs}
+        return {ref: secret for ref, secret in found.items() if secret is not None}
+
+
+def _held_keys(table: ShardedTable, what: EntryKey) -> tuple[list[Claim], Key, float | None]:
+    """The keys that an entry says who has."""
+    entry, key = table.part_of(what).entries[what], key_of(what)
+    if isinstance(entry, Account):
+        return [(table.server, (entry.aggregator, digest)) for digest in entry.key_digests], key, None
+    if isinstance(entry, ReservedKeys) and entry.keys:
+        claims: list[Claim] = [(table.server, (key.aggregator, key.digest)) for key in entry.keys]
+        return claims, key, float(min(key.until for key in entry.keys))
+    return [], key, None
+
+
+def id_of(key: Key) -> EntryKey:
+    """The entry of a resource."""
+    return _SORTS[key.kind], key.full_name
+
+
+def key_of(what: EntryKey) -> Key:
+    """The resource of an entry."""
+    sort, full_name = what
+    namespace, _, name = full_name.partition("/")
+    return Key(_KINDS[sort], namespace, name)
+
+
+def _is_same_tenant(entry: Entry, tenant: Tenant | None) -> bool:
+    """Whether an entry of the table may stay for a resource of this tenant."""
+    before = entry.tenant if isinstance(entry, Account | Destination) else None
+    return before is None or tenant is None or before.uid == tenant.uid

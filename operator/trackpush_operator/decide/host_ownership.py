@@ -1,0 +1,77 @@
+"""Which WebhookServer owns a host: the oldest valid one that claims it. Pure.
+
+Two servers that are exposed under one host would share its traffic, and each would answer 401 to the other's keys.
+So a host is exposed for its owner only.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.problems import Reason
+from trackpush_api.settings import compile_settings
+from trackpush_api.vocabulary import Aggregator
+from trackpush_operator.decide.pod_template import objections
+from trackpush_operator.store.objects import Item, resource_of
+
+ANY_HOST: Final = ""
+"""The host of a server that is exposed without naming hosts: every host that nobody else has."""
+HostPath = tuple[str, Aggregator]
+"""A host, and whose posts reach it."""
+
+
+class HostClaim(NamedTuple):
+    """What one WebhookServer claims."""
+
+    namespace: str
+    order: str
+    is_valid: bool
+    hosts: frozenset[HostPath]
+
+
+def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[HostPath]:
+    """What others own of all hosts.
+
+    A server that is invalid owns nothing, so every valid one comes before it. Within a namespace two servers may
+    share a host if each has aggregators of its own. Across namespaces a host is never shared: it has one certificate,
+    and a tenant's must not replace another's.
+    """
+    taken: set[HostPath] = set()
+    for other in others:
+        if not other.is_valid or (mine.is_valid and other.order >= mine.order):
+            continue
+        taken |= other.hosts
+        if other.namespace != mine.namespace:
+            taken |= {(host, aggregator) for host, _ in other.hosts for aggregator in Aggregator}
+    return frozenset(taken)
+
+
+def claim_of(item: Item, *, any_pod_template: bool = False) -> HostClaim:
+    """What a WebhookServer claims; nothing while its spec can't be read, or its podTemplate is refused."""
+    is_valid, hosts = _read(item, any_pod_template=any_pod_template)
+    return HostClaim(namespace=item.key.namespace, order=item.order, is_valid=is_valid, hosts=hosts)
+
+
+@lru_cache(maxsize=512)
+def _read(item: Item, *, any_pod_template: bool) -> tuple[bool, frozenset[HostPath]]:
+    resource, problems = resource_of(item)
+    problems += compile_settings(resource, secrets={}).problems
+    is_valid = not any(problem.reason is Reason.INVALID for problem in problems)
+    spec = resource.spec
+    if not isinstance(spec, WebhookServerSpec):
+        return False, frozenset()
+    is_allowed = any_pod_template or next(iter(objections(spec.pod_template)), None) is None
+    return is_valid and is_allowed, _claimed(spec)
+
+
+def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:
+    if spec.hosts:
+        return frozenset((host.host, name) for host in spec.hosts for name in host.aggregators)
+    is_exposed = spec.expose is not None and (spec.expose.ingress is not None or spec.expose.http_route is not None)
+    return frozenset((ANY_HOST, name) for name in Aggregator) if is_exposed else frozenset()
+
+
+def withheld(spec: WebhookServerSpec, taken: frozenset[HostPath]) -> frozenset[str]:
+    """The hosts of a server that it can't have, because another one owns them."""
+    return frozenset(host for host, _ in _claimed(spec) & taken)

@@ -1,0 +1,120 @@
+"""Undoing what somebody added to a child. Pure.
+
+Server-side apply sets what we name and leaves what others added: another port of a Service stays when ours is applied
+again. So before that their fields of a child's own parts are written down as ours in ``managedFields``; what our
+manifest doesn't name goes with the apply. Metadata is left to whoever writes it (controllers annotate), and so are
+annotations of a pod template (``kubectl rollout restart``), and everything written through a subresource.
+"""
+
+from typing import Any, Final
+
+from trackpush_operator.kube.api import Body
+from trackpush_operator.kube.kinds import MANAGER
+
+_OWN_PARTS: Final = ("f:spec", "f:data", "f:automountServiceAccountToken")
+Fields = dict[str, Any]
+
+
+def taken_over(body: Body, *, wanted: Body) -> list[Body] | None:
+    """The managedFields as they should be before ``wanted`` is applied; None when they are.
+
+    Others' fields are made ours; a number of replicas that isn't named any more is made the autoscaler's, since an
+    apply that drops it would set it to 1.
+    """
+    entries: list[Body] = body["metadata"].get("managedFields") or []
+    found = _with_others(body, entries)
+    if not _leaves_replicas(wanted):
+        return found
+    handed = [_without_replicas(entry) for entry in found or entries]
+    return found if handed == (found or entries) else [*handed, _replicas_of_an_autoscaler(body)]
+
+
+def _leaves_replicas(wanted: Body) -> bool:
+    return wanted["kind"] == "Deployment" and "replicas" not in wanted["spec"]
+
+
+def _without_replicas(entry: Body) -> Body:
+    spec = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+    if not _is_ours(entry) or "f:replicas" not in spec:
+        return entry
+    rest = {name: part for name, part in spec.items() if name != "f:replicas"}
+    return {**entry, "fieldsV1": {**entry["fieldsV1"], "f:spec": rest}}
+
+
+def _replicas_of_an_autoscaler(body: Body) -> Body:
+    """As if it had scaled: what is written through a subresource is left alone from now on."""
+    return {
+        "manager": f"{MANAGER}-handover",
+        "operation": "Update",
+        "subresource": "scale",
+        "apiVersion": body["apiVersion"],
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}},
+        "time": body["metadata"]["managedFields"][0].get("time"),
+    }
+
+
+def _with_others(body: Body, entries: list[Body]) -> list[Body] | None:
+    others = [entry for entry in entries if _is_foreign(entry) and _parts(entry)]
+    if not others:
+        return None
+    ours = next((entry for entry in entries if _is_ours(entry)), None)
+    fields: Fields = {} if ours is None else ours.get("fieldsV1") or {}
+    for other in others:
+        fields = _union(fields, _parts(other))
+    made = {
+        "manager": MANAGER,
+        "operation": "Apply",
+        "apiVersion": body["apiVersion"],
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+        "time": entries[0].get("time"),
+    }
+    rest = [_without(entry) if entry in others else entry for entry in entries if entry is not ours]
+    return [made, *(entry for entry in rest if entry.get("fieldsV1"))]
+
+
+def _is_ours(entry: Body) -> bool:
+    return entry.get("manager") == MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
+
+
+def _is_foreign(entry: Body) -> bool:
+    return not _is_ours(entry) and not entry.get("subresource")
+
+
+def _parts(entry: Body) -> Fields:
+    """What somebody wrote of the child's own parts."""
+    found = {name: part for name, part in (entry.get("fieldsV1") or {}).items() if name in _OWN_PARTS}
+    return _without_template_annotations(found)
+
+
+def _without(entry: Body) -> Body:
+    rest = {name: part for name, part in (entry.get("fieldsV1") or {}).items() if name not in _OWN_PARTS}
+    template = ((entry.get("fieldsV1") or {}).get("f:spec") or {}).get("f:template") or {}
+    annotations = (template.get("f:metadata") or {}).get("f:annotations")
+    if annotations:
+        rest["f:spec"] = {"f:template": {"f:metadata": {"f:annotations": annotations}}}
+    return {**entry, "fieldsV1": rest}
+
+
+def _without_template_annotations(parts: Fields) -> Fields:
+    spec = parts.get("f:spec") or {}
+    template = spec.get("f:template") or {}
+    metadata = {name: part for name, part in (template.get("f:metadata") or {}).items() if name != "f:annotations"}
+    if metadata == (template.get("f:metadata") or {}):
+        return parts
+    slim = {name: part for name, part in template.items() if name != "f:metadata"} | (
+        {"f:metadata": metadata} if metadata else {}
+    )
+    kept = {name: part for name, part in spec.items() if name != "f:template"} | ({"f:template": slim} if slim else {})
+    rest = {name: part for name, part in parts.items() if name != "f:spec"}
+    return rest | ({"f:spec": kept} if kept else {})
+
+
+def _union(fields: Fields, other: Fields) -> Fields:
+    """Of two sets of fields as ``fieldsV1`` writes them: nested mappings."""
+    result = dict(fields)
+    for name, part in other.items():
+        known = result.get(name)
+        result[name] = _union(known, part) if isinstance(known, dict) and isinstance(part, dict) else part
+    return result

@@ -1,0 +1,146 @@
+"""One active operator: a Lease that the active one renews; others wait until it is given back or runs out.
+
+An operator that couldn't renew for two thirds of the Lease's duration stops working by itself, before another one may
+begin: two at once would write each other's shards.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from trackpush_operator.kube.api import Body, Cluster
+from trackpush_operator.kube.errors import ClusterError, ConflictError, NotFoundError
+from trackpush_operator.kube.kinds import LEASES
+
+_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+_log = structlog.get_logger("lease")
+
+
+class LeaseLostError(Exception):
+    """It couldn't be renewed in time, or somebody else has it."""
+
+
+class LeaderElection:
+    """The Lease ``name`` in ``namespace``."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        seconds: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._seconds = seconds
+        self._now = now
+        self._seen: tuple[str, float] = ("", 0.0)
+        """The last renewal of somebody else's, and when it was first seen here: their clock isn't ours."""
+        self.is_renewed = False
+        """Another operator was seen to renew it lately: that one works, and this one may wait."""
+
+    async def acquire(self) -> None:
+        """Wait until it is ours."""
+        waiting = False
+        while True:
+            try:
+                if await self._try():
+                    _log.info("lease_acquired", identity=self._identity)
+                    return
+            except ClusterError as error:
+                _log.warning("waiting_for_lease", reason=str(error))
+            if not waiting:
+                _log.info("waiting_for_lease", identity=self._identity)
+                waiting = True
+            await asyncio.sleep(self._seconds / 10 * random.uniform(0.8, 1.2))  # noqa: S311  spreads load
+
+    async def hold(self) -> None:
+        """Renew until cancelled.
+
+        Raises:
+            LeaseLostError: it can't be renewed, or isn't ours any more.
+        """
+        loop = asyncio.get_running_loop()
+        renewed = loop.time()
+        while True:
+            await asyncio.sleep(self._seconds / 3)
+            try:
+                async with asyncio.timeout_at(renewed + self._seconds * 2 / 3):
+                    if not await self._renew_soon():
+                        raise LeaseLostError("another operator has the Lease")
+            except TimeoutError:
+                raise LeaseLostError("the Lease couldn't be renewed in time") from None
+            renewed = loop.time()
+
+    async def _renew_soon(self) -> bool:
+        """Try until there is an answer; whether it is ours."""
+        while True:
+            try:
+                return await self._try()
+            except ClusterError:
+                await asyncio.sleep(self._seconds / 30)
+
+    async def release(self) -> None:
+        """Give it back, so that another one needn't wait; best effort."""
+        try:
+            body = await self._cluster.get(LEASES, self._namespace, self._name)
+            if body["spec"].get("holderIdentity") == self._identity:
+                await self._cluster.replace(LEASES, {**body, "spec": {**body["spec"], "holderIdentity": ""}})
+        except ClusterError as error:
+            _log.warning("lease_lost", reason=str(error))
+
+    async def _try(self) -> bool:
+        """Take or renew it; False when it is somebody else's."""
+        try:
+            body = await self._cluster.get(LEASES, self._namespace, self._name)
+        except NotFoundError:
+            return await self._create()
+        holder = body["spec"].get("holderIdentity") or ""
+        if holder not in ("", self._identity) and not self._has_run_out(body):
+            return False
+        try:
+            await self._cluster.replace(LEASES, {**body, "spec": self._spec(body["spec"])})
+        except ConflictError:
+            return False
+        return True
+
+    async def _create(self) -> bool:
+        metadata = {"namespace": self._namespace, "name": self._name}
+        body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata, "spec": self._spec({})}
+        try:
+            await self._cluster.create(LEASES, body)
+        except ConflictError:
+            return False
+        return True
+
+    def _spec(self, old: Body) -> dict[str, Any]:
+        now = self._now().strftime(_FORMAT)
+        is_mine = old.get("holderIdentity") == self._identity
+        return {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": max(1, round(self._seconds)),
+            "acquireTime": old.get("acquireTime") or now if is_mine else now,
+            "renewTime": now,
+            "leaseTransitions": (old.get("leaseTransitions") or 0) + (not is_mine),
+        }
+
+    def _has_run_out(self, body: Body) -> bool:
+        spec = body["spec"]
+        mark = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
+        now = asyncio.get_running_loop().time()
+        duration = float(spec.get("leaseDurationSeconds") or self._seconds)
+        if self._seen[0] != mark:
+            self.is_renewed = bool(self._seen[0])
+            self._seen = (mark, now)
+        elif now - self._seen[1] > duration * 2 / 3:  # by then a holder that lives has given up
+            self.is_renewed = False
+        return now - self._seen[1] > duration

@@ -1,0 +1,1 @@
+"""Events → queues → workers: each worker brings one thing in the cluster to its desired state."""

@@ -1,0 +1,50 @@
+"""What makes the children's manifests, as the rest of the operator sees it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from trackpush_api.kinds import WebhookServerSpec
+from trackpush_operator.desired import Inputs, children
+from trackpush_operator.desired.secrets import admin_token_secret, routing_secret
+from trackpush_operator.kube.api import Api, Body
+from trackpush_operator.kube.kinds import HTTP_ROUTES, SERVICE_MONITORS
+from trackpush_operator.options import OperatorOptions
+
+
+class Builders(NamedTuple):
+    """Of one WebhookServer, given as the API server shows it."""
+
+    children: Callable[[Body, WebhookServerSpec, frozenset[Api], frozenset[str]], list[Body]]
+    """All but the Secrets, in the order in which they are applied.
+
+    Takes the optional kinds that exist, and the hosts that another WebhookServer has.
+    """
+    routing_secret: Callable[[Body, str, bytes], Body]
+    """Takes the shard's name and content."""
+    admin_token_secret: Callable[[Body, str], Body]
+    """Takes the token."""
+
+
+def builders(options: OperatorOptions) -> Builders:
+    """The real ones."""
+
+    def build(
+        server: Body, spec: WebhookServerSpec, served: frozenset[Api], withheld_hosts: frozenset[str]
+    ) -> list[Body]:
+        inputs = Inputs(
+            server=server,
+            spec=spec,
+            image=options.image,
+            image_pull_policy=options.image_pull_policy,
+            image_pull_secrets=options.image_pull_secrets,
+            has_service_monitor=SERVICE_MONITORS in served,
+            has_http_route=HTTP_ROUTES in served,
+            withheld_hosts=withheld_hosts,
+            fixed_user=options.fixed_user,
+            monitor_labels=dict(options.monitor_labels),
+            operator_namespace=options.operator_namespace,
+            operator_labels=dict(options.operator_labels),
+        )
+        return children(inputs)
+
+    return Builders(children=build, routing_secret=routing_secret, admin_token_secret=admin_token_secret)

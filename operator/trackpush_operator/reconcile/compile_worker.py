@@ -1,0 +1,110 @@
+"""The worker that decides: reads the Secrets that are still unknown, then lets the compiler decide, then passes on."""
+
+import asyncio
+
+import structlog
+
+from trackpush_operator.kube.api import Body, Cluster, ObjectSelection
+from trackpush_operator.kube.errors import ForbiddenError, NotFoundError
+from trackpush_operator.kube.kinds import NAMESPACES, SECRETS, UNWATCHED_TYPES
+from trackpush_operator.reconcile.shard_writer import ShardWriter
+from trackpush_operator.reconcile.state import OperatorState
+from trackpush_operator.store.namespace_uids import namespace_object
+from trackpush_operator.store.objects import Key, Kind, version_of
+from trackpush_operator.store.resources import Ref
+
+_log = structlog.get_logger("deciding")
+_BREATH = 20
+_DEBOUNCE = 0.005
+"""Seconds for which a changed shard waits for more of the same change."""
+
+
+class CompileWorker:
+    """Handles the keys of `Queues.decide`."""
+
+    def __init__(self, cluster: Cluster, state: OperatorState, routing: ShardWriter) -> None:
+        self._cluster = cluster
+        self._state = state
+        self._routing = routing
+        self._handled = 0
+
+    async def decide(self, key: Key) -> None:
+        """Decide about one resource."""
+        assert self._state.complete, "nothing may be decided before all lists are in"
+        try:
+            await self._prepare(key)
+            self._decide(key)
+        finally:  # one that can't be decided keeps what it had, and holds up nobody
+            for server in self._state.compiler.release(key):
+                self._routing.released(server)
+        self._handled += 1
+        if self._handled % _BREATH == 0:
+            await asyncio.sleep(0)
+
+    async def _prepare(self, key: Key) -> None:
+        for ref in self._state.cache.unread_secrets(key):
+            await self._fetch(ref)
+        if self._state.cache.is_homeless(key):
+            await self._look_at_namespace(key.namespace)
+        is_new_server = key.kind is Kind.SERVER and key.full_name not in self._state.compiler.tables
+        if is_new_server and key in self._state.cache.items:
+            await self._routing.adopt(key)
+
+    async def _look_at_namespace(self, name: str) -> None:
+        """Find out in which namespace object a resource is that was seen before.
+
+        Raises:
+            NotFoundError: there is none, so the resource is gone, too: the watch is about to tell.
+        """
+        begun = self._state.cache.homes.now()
+        try:
+            body = await self._namespace(name)
+        except ForbiddenError:
+            _log.warning("namespace_not_readable", namespace=name, what="its clients are not bound to its UID")
+            self._state.cache.homes.looked(name, "", begun)
+            return
+        self._state.cache.homes.take(name, namespace_object(body))
+        self._state.cache.homes.looked(name, body["metadata"].get("uid", ""), begun)
+
+    async def _namespace(self, name: str) -> Body:
+        if self._state.scope.namespaces:
+            return await self._cluster.get(NAMESPACES, None, name)
+        selection = ObjectSelection(fields=f"metadata.name={name}")  # a list needs no right beyond that of the watch
+        async for page in self._cluster.pages(NAMESPACES, None, selection):
+            for body in page.items:
+                return body
+        raise NotFoundError(f"no Namespace {name}")
+
+    async def _fetch(self, ref: Ref) -> None:
+        try:
+            body = await self._cluster.get(SECRETS, *ref)
+        except NotFoundError:
+            self._state.cache.drop_secret(ref, 0)
+        else:
+            if body.get("type") in UNWATCHED_TYPES:  # nothing would tell of its changes
+                self._state.cache.drop_secret(ref, version_of(body))
+            else:
+                self._state.cache.take_secret(body)
+        if self._state.cache.is_outdated(ref):  # it was made or changed while it was read
+            self._state.queues.secrets.add(ref)
+
+    def _decide(self, key: Key) -> None:
+        queues, compiler = self._state.queues, self._state.compiler
+        if key.kind is Kind.SERVER and key not in self._state.cache.items:
+            self._state.under_way.pop(key.full_name, None)
+        effects = compiler.decide(key)
+        for again in effects.again:
+            queues.decide.add(again)
+        for again, delay in effects.later.items():
+            queues.decide.add(again, delay=delay)
+        for part in effects.parts:
+            queues.shards.add(part, delay=_DEBOUNCE)
+        if key.kind is Kind.SERVER:
+            queues.servers.add(key)
+            queues.readback.add(key.full_name)
+        if not self._is_to_be_written(key, effects.parts):
+            queues.reports.add(key)
+
+    def _is_to_be_written(self, key: Key, parts: set[tuple[str, str]]) -> bool:
+        """Whether the write of its shard has it reported anyway, so that its status isn't patched twice."""
+        return key.kind is not Kind.SERVER and bool(parts)

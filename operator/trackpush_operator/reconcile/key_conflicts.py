@@ -1,0 +1,29 @@
+"""Which Events tell a WebhookServer's admin that two AggregatorWebhooks claim one key. Pure.
+
+The status of either says nothing of the other, which may be another tenant's.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from trackpush_api.problems import Reason
+from trackpush_operator.compile.compiler import CompileVerdict
+from trackpush_operator.decide.conditions import Condition
+from trackpush_operator.decide.events import Transition
+from trackpush_operator.store.objects import Key
+
+
+def contested(
+    key: Key, verdict: CompileVerdict, before: Iterable[Condition], transition: Transition
+) -> Iterator[tuple[str, Transition]]:
+    """The server (``namespace/name``) and the Event for it, for a transition of an AggregatorWebhook's status."""
+    if transition.reason == Reason.KEY_CONFLICT:
+        for rival in verdict.rivals:
+            note = (
+                f"AggregatorWebhook {key.full_name} claims a key of AggregatorWebhook {rival.owner}, which keeps it; "
+                "find out who should have it, and exchange the key"
+            )
+            yield rival.server, Transition("Warning", Reason.KEY_CONFLICT.value, note)
+    elif transition.reason == "Accepted" and any(condition.reason == Reason.KEY_CONFLICT for condition in before):
+        for rival in verdict.succeeded:
+            note = f"AggregatorWebhook {key.full_name} has the key now that AggregatorWebhook {rival.owner} had"
+            yield rival.server, Transition("Warning", "KeyTakenOver", note)

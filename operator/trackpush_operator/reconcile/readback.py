@@ -1,0 +1,173 @@
+"""Asks every ready pod's admin port what it serves and which PushConfigs fail. Nothing is assumed.
+
+Often while something is on its way, seldom otherwise; a pod that changes (made ready, restarted) is asked at once.
+"""
+
+import asyncio
+import base64
+import binascii
+from typing import Any, Final, Self
+
+import aiohttp
+import msgspec
+
+from trackpush_operator.compile.compiler import key_of
+from trackpush_operator.kube.api import Cluster
+from trackpush_operator.kube.errors import NotFoundError
+from trackpush_operator.kube.kinds import SECRETS
+from trackpush_operator.reconcile.state import OperatorState
+from trackpush_operator.store.objects import Key, Kind, Pod, server_key
+from trackpush_operator.store.pod_reports import PodReport
+from trackpush_operator.store.rollout import PushTrouble
+from trackpush_operator.store.shard_revisions import ShardedTable
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5, sock_connect=3)
+_SOON: Final = 0.2
+_PENDING_LONGEST: Final = 2.0
+_SETTLED: Final = 15.0
+"""Seconds between two questions. With the settled one, a failing endpoint is reported well within a minute."""
+_MOST_BYTES: Final = 8 * 1024 * 1024
+_UNAUTHORIZED: Final = 401
+_NO_TABLE: Final = 503
+NUDGE: Final = 10.0
+"""Seconds between two touches of a pod that lags. The kubelet may have read a stale cache when it was touched."""
+TOKEN_KEY: Final = "token"  # noqa: S105  its name
+
+
+class _Config(msgspec.Struct):
+    server: str = ""
+    files: dict[str, str] = {}
+
+
+class _Failing(msgspec.Struct):
+    name: str
+    reason: str
+    since: int
+    message: str = ""
+
+
+class _Undelivered(msgspec.Struct, rename="camel"):
+    push_configs: list[_Failing] = []
+
+
+class Readback:
+    """Handles the keys of `Queues.readback`: servers, ``namespace/name``. Use as an async context manager."""
+
+    def __init__(self, cluster: Cluster, state: OperatorState) -> None:
+        self._cluster = cluster
+        self._state = state
+        self._tokens: dict[str, str] = {}
+        self._pauses: dict[str, float] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(self, server: str) -> None:
+        """One round of questions to the pods of a server, and the next one's time."""
+        table = self._state.compiler.tables.get(server)
+        if table is None:
+            self._tokens.pop(server, None)
+            self._pauses.pop(server, None)
+            return
+        pods = self._state.fleet.ready_pods(server)
+        answers = await asyncio.gather(*(self._ask(server, pod) for pod in pods))
+        self._state.readings.take(server, dict(zip(pods, answers, strict=True)), self._state.clock.monotonic())
+        self._pass_on(table)
+        self._again(table, has_pods=bool(pods))
+
+    def _pass_on(self, table: ShardedTable) -> None:
+        """Have everything reported for which something changed."""
+        reports = self._state.queues.reports
+        readings, now = self._state.readings, self._state.clock.monotonic()
+        for part in readings.changed_parts(table, now):
+            for what in part.entries:
+                reports.add(key_of(what))
+        for name in readings.changed_troubles(table.server):
+            namespace, _, push = name.partition("/")
+            reports.add(Key(Kind.PUSH, namespace, push))
+        reports.add(server_key(table.server))
+
+    def _again(self, table: ShardedTable, *, has_pods: bool) -> None:
+        now = self._state.clock.monotonic()
+        settled = self._state.readings.is_settled(table, now)
+        if settled and table.server in self._state.under_way:
+            self._state.metrics.propagation.observe(now - self._state.under_way.pop(table.server))
+        pause = _SETTLED if settled or not has_pods else min(self._pauses.get(table.server, _SOON), _PENDING_LONGEST)
+        self._pauses[table.server] = _SOON if settled else pause * 1.3
+        self._state.queues.readback.add(table.server, delay=pause)
+        if not settled and has_pods:
+            self._state.queues.touch.add(table.server, delay=NUDGE)
+
+    async def _ask(self, server: str, pod: Pod) -> PodReport:
+        if pod.address is None:
+            return PodReport(error="it has no address, or no container port named admin")
+        try:
+            config = await self._get(server, pod.address, "/config")
+            undelivered = await self._get(server, pod.address, "/undelivered")
+            return _reading(server, config, undelivered)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return PodReport(error=type(error).__name__)
+        except (msgspec.DecodeError, _BadAnswerError) as error:
+            return PodReport(error=str(error)[:200])
+
+    async def _get(self, server: str, address: str, path: str) -> bytes:
+        assert self._session is not None
+        for is_last in (False, True):
+            token = await self._token(server)
+            if not token:
+                raise _BadAnswerError("its admin token isn't there yet")
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"http://{address}{path}"
+            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+                if answer.status == _UNAUTHORIZED and not is_last:
+                    self._tokens.pop(server, None)  # it was created again; the next try reads it
+                    continue
+                if answer.status not in (200, _NO_TABLE):
+                    raise _BadAnswerError(f"{path} answered {answer.status}")
+                return await _bounded(answer)
+        raise AssertionError("not reached")
+
+    async def _token(self, server: str) -> str:
+        known = self._tokens.get(server)
+        if known is not None:
+            return known
+        namespace, _, name = server.partition("/")
+        try:
+            body = await self._cluster.get(SECRETS, namespace, f"{name}-admin-token")
+            token = base64.b64decode((body.get("data") or {}).get(TOKEN_KEY, ""), validate=True).decode().strip()
+        except (NotFoundError, binascii.Error, ValueError):
+            token = ""
+        if token:
+            self._tokens[server] = token
+        return token
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for chunk in answer.content.iter_any():
+        data += chunk
+        if len(data) > _MOST_BYTES:
+            raise _BadAnswerError(f"more than {_MOST_BYTES} bytes")
+    return bytes(data)
+
+
+class _BadAnswerError(Exception):
+    """A pod answered, but not what it should."""
+
+
+def _reading(server: str, config: bytes, undelivered: bytes) -> PodReport:
+    found = msgspec.json.decode(config, type=_Config)
+    if found.server and found.server != server:
+        raise _BadAnswerError("another server answers at its address")
+    failing: Any = msgspec.json.decode(undelivered, type=_Undelivered)
+    troubles = {
+        push_config.name: PushTrouble(reason=push_config.reason, since=push_config.since, message=push_config.message)
+        for push_config in failing.push_configs
+    }
+    return PodReport(files=found.files, troubles=troubles)

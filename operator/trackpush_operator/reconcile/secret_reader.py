@@ -1,0 +1,27 @@
+"""Reads Secrets that changed. Lists and watches show their metadata only.
+
+A Secret holds up to a mebibyte, and anybody who may write Secrets in a watched namespace may write hundreds of them.
+So only those are read that a resource names, or that the operator made itself, one at a time for each namespace.
+"""
+
+from trackpush_operator.kube.api import Cluster
+from trackpush_operator.kube.errors import NotFoundError
+from trackpush_operator.kube.kinds import SECRETS
+from trackpush_operator.reconcile.event_router import EventRouter
+from trackpush_operator.store.resources import Ref
+
+
+class SecretReader:
+    """Handles the keys of `Queues.secrets`."""
+
+    def __init__(self, cluster: Cluster, intake: EventRouter) -> None:
+        self._cluster = cluster
+        self._intake = intake
+
+    async def read(self, ref: Ref) -> None:
+        """Read one Secret and take it in."""
+        try:
+            body = await self._cluster.get(SECRETS, *ref)
+        except NotFoundError:
+            return  # the watch tells of its end
+        self._intake.take(SECRETS.kind, body)

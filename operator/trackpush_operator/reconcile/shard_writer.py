@@ -1,0 +1,155 @@
+"""Routing tables → Secrets: adopts existing ones, writes changed shards only, makes the pods look at once.
+
+The most dangerous thing that an operator can do is to write a table of which it knows half: clients are answered with
+401 then. So a table is held (`Compiler.is_held`) until every resource that could be in it was decided about.
+"""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from trackpush_api import shards
+from trackpush_operator.compile.compiler import key_of
+from trackpush_operator.kube.api import Body, Cluster, ObjectSelection
+from trackpush_operator.kube.errors import NotFoundError
+from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS
+from trackpush_operator.reconcile.apply import apply_owned, as_owner
+from trackpush_operator.reconcile.event_router import ROUTING
+from trackpush_operator.reconcile.state import OperatorState, ShardKey, new_revision
+from trackpush_operator.store.objects import Key, Pod, server_key
+from trackpush_operator.store.scope import unwatched
+from trackpush_operator.store.shard_revisions import ShardedTable, ShardState
+
+SecretBuilder = Callable[[Body, str, bytes], Body]
+"""WebhookServer, name of the shard, content → manifest."""
+ANNOTATION: Final = "trackpush.dev/routing"
+_TOUCH_PAUSE: Final = 0.05
+"""Seconds in which several written shards make one touch."""
+_log = structlog.get_logger("routing")
+
+
+class ShardWriter:
+    """Handles the keys of `Queues.shards` and `Queues.touch`."""
+
+    def __init__(self, cluster: Cluster, state: OperatorState, build: SecretBuilder) -> None:
+        self._cluster = cluster
+        self._state = state
+        self._build = build
+        self._touched: dict[str, str] = {}
+        self._written: set[str] = set()
+        """Servers of which something was written since their pods were last touched."""
+
+    async def adopt(self, key: Key) -> None:
+        """Read the table of a WebhookServer that is new to this process from the cluster."""
+        table = ShardedTable(key.full_name)
+        labels = {MANAGED_BY_LABEL: MANAGER, INSTANCE_LABEL: key.name, COMPONENT_LABEL: ROUTING}
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        present: set[str] = set()
+        async for page in self._cluster.pages(
+            SECRETS, key.namespace, ObjectSelection(labels=selector, metadata_only=True)
+        ):
+            present |= {body["metadata"]["name"] for body in page.items}
+        for name in sorted(present & {f"{key.name}-{ROUTING}-{name}" for name in shards.FILE_NAMES}):
+            with contextlib.suppress(NotFoundError):
+                body = await self._cluster.get(SECRETS, key.namespace, name)
+                self._seed(table, key, body)
+                self._state.fleet.take_child("Secret", body)
+        others = unwatched(table, self._state.scope)
+        if others:
+            _log.warning(
+                "namespaces_not_watched", server=table.server, namespaces=list(others), kept=sum(others.values())
+            )
+        for other in self._state.compiler.adopt(table):
+            self._state.queues.decide.add(other)
+
+    def _seed(self, table: ShardedTable, key: Key, body: Body) -> None:
+        name = body["metadata"]["name"].removeprefix(f"{key.name}-{ROUTING}-")
+        if name not in shards.FILE_NAMES:
+            return
+        part = table.part(name)
+        try:
+            shard = shards.decode(base64.b64decode((body.get("data") or {}).get(shards.FILE, ""), validate=True))
+        except (shards.ShardError, binascii.Error, ValueError) as error:
+            _log.warning("shard_broken", server=key.full_name, shard=name, reason=str(error))
+            part.spoil()
+            return
+        if (shard.server, shard.name) == (key.full_name, name):
+            part.seed(shard)
+        else:
+            part.spoil()
+
+    def released(self, server: str) -> None:
+        """All that could be in its table was decided about: write what differs."""
+        table = self._state.compiler.tables.get(server)
+        for part in [] if table is None else table.parts.values():
+            if part.is_behind:
+                self._state.queues.shards.add((server, part.name))
+
+    async def write(self, key: ShardKey) -> None:
+        """Bring one shard up to date."""
+        server, name = key
+        table = self._state.compiler.tables.get(server)
+        item = self._state.cache.items.get(server_key(server))
+        if table is None or item is None or self._state.compiler.is_held(server):
+            return  # written when it is released, or never
+        part = table.part(name)
+        before = part.written
+        try:
+            if part.is_behind:
+                await self._write(part, as_owner(item))
+        finally:  # where it failed, statuses say that it is pending
+            for what in part.changed_since(before):
+                self._state.queues.reports.add(key_of(what))
+
+    async def _write(self, part: ShardState, server: Body) -> None:
+        attempt = part.begin(new_revision)
+        if attempt is None:
+            return
+        body = self._build(server, part.name, attempt.data)
+        await apply_owned(self._cluster, self._state.fleet, SECRETS, body)
+        part.done(attempt)
+        self._state.metrics.written.inc()
+        self._state.under_way.setdefault(part.server, self._state.clock.monotonic())
+        self._written.add(part.server)
+        self._state.queues.touch.add(part.server, delay=_TOUCH_PAUSE)
+        self._state.queues.readback.add(part.server)
+
+    async def touch(self, server: str) -> None:
+        """Annotate its pods, so that their kubelets refresh the mounted Secrets now and not within a minute.
+
+        All pods after a write, with a value that tells what was written. Later on those that still lag, with another
+        value each time: a kubelet that read a stale cache looks again only when the pod changes.
+        """
+        table = self._state.compiler.tables.get(server)
+        if table is None:
+            return
+        text = "\n".join(f"{name} {part.revision}" for name, part in sorted(table.parts.items()))
+        value = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if server in self._written:
+            self._written.discard(server)  # before anything is waited for: more may be written meanwhile
+            await self._touch_all(server, value)
+        else:
+            for pod in self._state.readings.lagging(table):
+                await self._annotate(pod, f"{value}-{self._state.clock.wall().timestamp():.0f}")
+        uids = {pod.uid for pod in self._state.fleet.pods.known.values()}
+        self._touched = {uid: text for uid, text in self._touched.items() if uid in uids}
+
+    async def _touch_all(self, server: str, value: str) -> None:
+        try:
+            for pod in list(self._state.fleet.pods.of(server)):
+                if self._touched.get(pod.uid) != value:
+                    await self._annotate(pod, value)
+                    self._touched[pod.uid] = value
+        except BaseException:
+            self._written.add(server)
+            raise
+
+    async def _annotate(self, pod: Pod, value: str) -> None:
+        patch = {"metadata": {"annotations": {ANNOTATION: value}}}
+        with contextlib.suppress(NotFoundError):  # it ended meanwhile
+            await self._cluster.patch(PODS, pod.namespace, pod.name, patch)

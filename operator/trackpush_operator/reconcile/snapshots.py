@@ -1,0 +1,108 @@
+"""State → snapshots: the only place where decisions about statuses get what they depend on."""
+
+from functools import partial
+
+import msgspec
+
+from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
+from trackpush_operator.compile.compiler import CompileVerdict, id_of
+from trackpush_operator.decide.host_ownership import HostPath, claim_of, hosts_of_others, withheld
+from trackpush_operator.decide.push import PushSnapshot
+from trackpush_operator.decide.server import ServerSnapshot
+from trackpush_operator.decide.webhook import WebhookSnapshot
+from trackpush_operator.kube.kinds import HTTP_ROUTES
+from trackpush_operator.reconcile.state import OperatorState
+from trackpush_operator.store.objects import Item, Key, resource_of, server_key
+from trackpush_operator.store.rollout import PushTrouble, Rollout
+from trackpush_operator.store.scope import unwatched
+
+
+def webhook_snapshot(state: OperatorState, item: Item, verdict: CompileVerdict, *, was_served: bool) -> WebhookSnapshot:
+    """Of an AggregatorWebhook; ``was_served`` as its status says."""
+    spec = resource_of(item)[0].spec
+    server = next(iter(verdict.servers), None)
+    return WebhookSnapshot(
+        aggregator=spec.aggregator if isinstance(spec, AggregatorWebhookSpec) else None,
+        problems=verdict.problems,
+        server=server,
+        server_spec=None if server is None else _server_spec(state, server),
+        withheld=frozenset() if server is None else _withheld(state, server),
+        suspended=isinstance(spec, AggregatorWebhookSpec) and spec.suspend,
+        served=verdict.served,
+        spreads=_spreads(state, item.key, verdict, was_served=was_served),
+    )
+
+
+def push_snapshot(state: OperatorState, item: Item, verdict: CompileVerdict, *, was_served: bool) -> PushSnapshot:
+    """Of a PushConfig; ``was_served`` as its status says."""
+    spec = resource_of(item)[0].spec
+    return PushSnapshot(
+        problems=verdict.problems,
+        served=verdict.served,
+        used=verdict.used,
+        suspended=isinstance(spec, PushConfigSpec) and spec.suspend,
+        spreads=_spreads(state, item.key, verdict, was_served=was_served),
+        trouble=_trouble(state, item.key, verdict),
+    )
+
+
+def server_snapshot(state: OperatorState, item: Item) -> ServerSnapshot:
+    """Of a WebhookServer."""
+    key = item.key
+    verdict = state.compiler.verdicts.get(key)
+    spec = resource_of(item)[0].spec
+    trouble = state.applied.get(key)
+    table = state.compiler.tables.get(key.full_name)
+    spread = None if table is None else state.readings.spread(table, id_of(key), state.clock.monotonic())
+    return ServerSnapshot(
+        name=key.name,
+        spec=spec if isinstance(spec, WebhookServerSpec) else None,
+        problems=() if verdict is None else verdict.problems,
+        older_hosts=taken_hosts(state, item),
+        any_annotation=state.any_annotation,
+        any_pod_template=state.any_pod_template,
+        has_http_routes=HTTP_ROUTES in state.served,
+        applied=trouble == "",
+        trouble=trouble or "",
+        volume=state.volumes.get(key, ""),
+        written=spread is not None and spread.written,
+        ready=len(state.fleet.ready_pods(key.full_name)),
+        served=spread is not None and spread.served,
+        unasked="" if spread is None else spread.trouble,
+        unwatched={} if table is None else unwatched(table, state.scope),
+    )
+
+
+def _withheld(state: OperatorState, server: str) -> frozenset[str]:
+    item, spec = state.cache.server(server), _server_spec(state, server)
+    return frozenset() if item is None or spec is None else withheld(spec, taken_hosts(state, item))
+
+
+def _spreads(state: OperatorState, key: Key, verdict: CompileVerdict, *, was_served: bool) -> tuple[Rollout, ...]:
+    tables = (state.compiler.tables.get(server) for server in verdict.servers)
+    now, what, spread = state.clock.monotonic(), id_of(key), state.readings.spread
+    found = (spread(table, what, now, was_served=was_served) for table in tables if table is not None)
+    return tuple(msgspec.structs.replace(rollout, suspended=_is_suspended(state, rollout.server)) for rollout in found)
+
+
+def _is_suspended(state: OperatorState, server: str) -> bool:
+    spec = _server_spec(state, server)
+    return spec is not None and spec.suspend
+
+
+def _trouble(state: OperatorState, key: Key, verdict: CompileVerdict) -> PushTrouble | None:
+    found = (state.readings.trouble(server, key.full_name) for server in verdict.servers)
+    return next((trouble for trouble in found if trouble is not None), None)
+
+
+def _server_spec(state: OperatorState, server: str) -> WebhookServerSpec | None:
+    item = state.cache.server(server)
+    spec = None if item is None else resource_of(item)[0].spec
+    return spec if isinstance(spec, WebhookServerSpec) else None
+
+
+def taken_hosts(state: OperatorState, item: Item) -> frozenset[HostPath]:
+    """What other WebhookServers own of all hosts, as far as this one can't have it."""
+    others = (state.cache.items[server_key(name)] for name in state.cache.servers)
+    claim = partial(claim_of, any_pod_template=state.any_pod_template)
+    return hosts_of_others(claim(item), (claim(other) for other in others if other.key != item.key))

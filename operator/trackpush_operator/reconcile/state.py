@@ -1,0 +1,100 @@
+"""What the operator's parts share: what is known, what was decided, and what waits to be done."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from trackpush_operator.compile.compiler import Compiler
+from trackpush_operator.kube.api import Api
+from trackpush_operator.metrics import Metrics
+from trackpush_operator.options import KEY_MEMORY
+from trackpush_operator.reconcile.workqueue import WorkQueue
+from trackpush_operator.store.objects import Key
+from trackpush_operator.store.pod_reports import PodReports
+from trackpush_operator.store.pods_and_children import PodsAndChildren
+from trackpush_operator.store.resources import Ref, ResourceCache
+from trackpush_operator.store.scope import Scope
+from trackpush_operator.store.tombstones import Tombstones
+
+ShardKey = tuple[str, str]
+"""Server (``namespace/name``) and shard."""
+
+
+def _namespace_of(server: str) -> str:
+    return server.partition("/")[0]
+
+
+class Queues:
+    """All work queues. A tenant's namespace is a lane."""
+
+    def __init__(self) -> None:
+        self.decide: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self.servers: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self.shards: WorkQueue[ShardKey] = WorkQueue(lambda key: key[0])
+        self.reports: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self.secrets: WorkQueue[Ref] = WorkQueue(lambda ref: ref[0])
+        """Secrets that changed: the watch shows no values."""
+        self.readback: WorkQueue[str] = WorkQueue(_namespace_of)
+        self.touch: WorkQueue[str] = WorkQueue(_namespace_of)
+
+    def by_name(self) -> dict[str, WorkQueue[Key] | WorkQueue[ShardKey] | WorkQueue[str]]:
+        """All of them, for metrics and health."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, as far as decisions need it."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds."""
+    wall: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def stamp(self) -> str:
+        """Now, as in a condition's lastTransitionTime."""
+        return self.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_revision() -> str:
+    """A shard's revision: random, so that it tells nothing of the contents."""
+    return secrets.token_hex(8)
+
+
+class OperatorState:
+    """All of it."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        clock: Clock | None = None,
+        *,
+        any_annotation: bool = False,
+        any_pod_template: bool = False,
+        key_memory: float = KEY_MEMORY,
+        scope: Scope | None = None,
+    ) -> None:
+        self.scope = scope or Scope()
+        self.metrics = metrics
+        self.clock = clock or Clock()
+        self.any_annotation = any_annotation
+        self.any_pod_template = any_pod_template
+        self.graves = Tombstones()
+        self.cache = ResourceCache(self.graves)
+        self.fleet = PodsAndChildren(self.graves)
+        self.compiler = Compiler(
+            self.cache, lambda: self.clock.wall().timestamp(), key_memory=key_memory, scope=self.scope
+        )
+        self.readings = PodReports(self.fleet)
+        self.queues = Queues()
+        self.applied: dict[Key, str] = {}
+        """Of each WebhookServer: why its children aren't as they should be; empty when they are."""
+        self.volumes: dict[Key, str] = {}
+        """Of each WebhookServer whose volume isn't as its spec says: why."""
+        self.under_way: dict[str, float] = {}
+        """Servers that don't serve all that was written, and since when."""
+        self.served = frozenset[Api]()
+        """Optional kinds that exist in this cluster."""
+        self.complete = False
+        """All initial lists are in. Before that nothing may be decided, let alone written."""

@@ -1,0 +1,1 @@
+"""What the operator knows: resources, pods and children, reports of the pods, contents of the shards. No I/O."""

@@ -1,0 +1,158 @@
+"""What the pods said when they were asked: which revisions they serve, which PushConfigs fail. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from trackpush_operator.store.objects import Pod
+from trackpush_operator.store.pods_and_children import PodsAndChildren
+from trackpush_operator.store.rollout import PushTrouble, Rollout
+from trackpush_operator.store.shard_revisions import EntryKey, ShardedTable, ShardState
+
+GRACE: Final = 60.0
+"""Seconds for which missing or unasked pods leave conditions as they are."""
+
+
+class PodReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod's answer."""
+
+    files: Mapping[str, str] = {}
+    """Revision of each shard that it serves."""
+    troubles: Mapping[str, PushTrouble] = {}
+    error: str = ""
+    """Why there is no answer."""
+
+
+class ShardProgress(NamedTuple):
+    """How many pods of a server have loaded one shard."""
+
+    ready: bool
+    asked: bool
+    """All ready pods were asked, and answered."""
+    number: int
+    """The lowest number that any of them serves."""
+    grace: bool
+
+
+class PodReports:
+    """The last answers of all pods."""
+
+    def __init__(self, fleet: PodsAndChildren) -> None:
+        self._fleet = fleet
+        self._of: defaultdict[str, dict[tuple[str, int], PodReport]] = defaultdict(dict)
+        self._unsure: dict[str, float] = {}
+        self._states: dict[tuple[str, str], ShardProgress] = {}
+        self._troubles: dict[str, Mapping[str, PushTrouble]] = {}
+
+    def take(self, server: str, answers: Mapping[Pod, PodReport], now: float) -> None:
+        """Take in a round of questions; those of pods that are no longer ready are forgotten."""
+        self._of[server] = {(pod.uid, pod.starts): reading for pod, reading in answers.items()}
+        if self._is_sure(server):
+            self._unsure.pop(server, None)
+        else:
+            self._unsure.setdefault(server, now)
+
+    def forget(self, server: str) -> None:
+        """The server is gone."""
+        self._of.pop(server, None)
+        self._unsure.pop(server, None)
+        self._troubles.pop(server, None)
+        for name in [name for name in self._states if name[0] == server]:
+            del self._states[name]
+
+    def _is_sure(self, server: str) -> bool:
+        ready = self._fleet.ready_pods(server)
+        return bool(ready) and all(self._answered(server, pod) for pod in ready)
+
+    def _answered(self, server: str, pod: Pod) -> bool:
+        reading = self._of[server].get((pod.uid, pod.starts))
+        return reading is not None and not reading.error
+
+    def state(self, server: str, part: ShardState, now: float) -> ShardProgress:
+        """How many of its ready pods have loaded a shard now."""
+        ready = self._fleet.ready_pods(server)
+        readings = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
+        answers = [reading for reading in readings if reading is not None and not reading.error]
+        numbers = [part.number_of(answer.files.get(part.name)) for answer in answers]
+        since = self._unsure.get(server)
+        sure = bool(ready) and len(answers) == len(ready)
+        return ShardProgress(
+            ready=bool(ready),
+            asked=sure,
+            number=min(numbers, default=-1),
+            grace=not sure and (since is None or now - since < GRACE),
+        )
+
+    def changed_parts(self, table: ShardedTable, now: float) -> list[ShardState]:
+        """The shards whose state isn't what it was when this was last asked; what all pods serve is confirmed."""
+        changed = []
+        for part in table.parts.values():
+            state = self.state(table.server, part, now)
+            if state.ready and state.asked:
+                part.confirmed = max(part.confirmed, state.number)
+            if self._states.get((table.server, part.name)) != state:
+                self._states[table.server, part.name] = state
+                changed.append(part)
+        return changed
+
+    def changed_troubles(self, server: str) -> set[str]:
+        """PushConfigs of which the pods say something else than when this was last asked."""
+        old = self._troubles.get(server, {})
+        if not self._is_sure(server):
+            return set()  # what was said last is the best that is known
+        new: dict[str, PushTrouble] = {}
+        for reading in self._of[server].values():
+            for name, trouble in reading.troubles.items():
+                known = new.get(name)
+                new[name] = trouble if known is None or trouble.since < known.since else known
+        self._troubles[server] = new
+        return {name for name in {*old, *new} if old.get(name) != new.get(name)}
+
+    def trouble(self, server: str, push_config: str) -> PushTrouble | None:
+        """What is said of a PushConfig, ``namespace/name``."""
+        return self._troubles.get(server, {}).get(push_config)
+
+    def unasked(self, server: str) -> str:
+        """Why a pod doesn't answer; empty when all do."""
+        for pod in self._fleet.ready_pods(server):
+            reading = self._of[server].get((pod.uid, pod.starts))
+            if reading is not None and reading.error:
+                return f"pod {pod.name} doesn't answer on its admin port: {reading.error}"
+        return ""
+
+    def spread(self, table: ShardedTable, what: EntryKey, now: float, *, was_served: bool = False) -> Rollout:
+        """How far an entry has got on a server; ``was_served``: so its status says, which outlives the operator."""
+        part = table.part_of(what)
+        state = self.state(table.server, part, now)
+        need = part.need(what)
+        return Rollout(
+            server=table.server,
+            refused=what in part.refused,
+            written=part.is_written(what),
+            ready=state.ready,
+            served=state.asked and state.number >= need,
+            trouble=self.unasked(table.server),
+            confirmed=part.confirmed >= need or (was_served and need == 0),
+            grace=state.grace,
+        )
+
+    def lagging(self, table: ShardedTable) -> list[Pod]:
+        """Ready pods that answered, and serve less than what was written."""
+        return [pod for pod in self._fleet.ready_pods(table.server) if self._lags(table, pod)]
+
+    def _lags(self, table: ShardedTable, pod: Pod) -> bool:
+        reading = self._of[table.server].get((pod.uid, pod.starts))
+        if reading is None or reading.error:
+            return False
+        return any(part.number_of(reading.files.get(part.name)) < part.newest for part in table.parts.values())
+
+    def is_settled(self, table: ShardedTable, now: float) -> bool:
+        """Whether every ready pod serves all that was written, so that asking seldom is enough."""
+        states = (self.state(table.server, part, now) for part in table.parts.values())
+        written = all(not part.is_behind for part in table.parts.values())
+        return written and all(
+            state.asked and state.number >= part.newest
+            for state, part in zip(states, table.parts.values(), strict=True)
+        )

@@ -1,0 +1,220 @@
+"""What the watches and lists said, and who has to be looked at again when something changes. No I/O.
+
+Secrets that no resource names are not kept at all: their values are none of our business. One that is named later is
+fetched (`unread_secrets`), after which its watch events are taken.
+
+Events may come late and twice (watches reconnect, lists overlap), so what is older than what is known is dropped by
+resource version; deletions are remembered while a list is under way, so that the list can't bring anything back.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import TypeVar
+
+from trackpush_api.manifest import Secret
+from trackpush_api.routing import Tenant
+from trackpush_operator.kube.api import Body
+from trackpush_operator.store.namespace_uids import NamespaceUids
+from trackpush_operator.store.objects import Item, Key, Kind, item_of, secret_of, version_of
+from trackpush_operator.store.tombstones import Tombstones
+
+Ref = tuple[str, str]
+"""Namespace and name."""
+_NOBODY: frozenset[Key] = frozenset()
+
+
+class ResourceCache:
+    """The cluster as far as it is known."""
+
+    def __init__(self, graves: Tombstones) -> None:
+        self._graves = graves
+        self.items: dict[Key, Item] = {}
+        self.labels: dict[str, Mapping[str, str]] = {}
+        """Labels of namespaces."""
+        self.homes = NamespaceUids()
+        self.secrets: dict[Ref, Secret | None] = {}
+        """Those that a resource names and that were read; None where there is none."""
+        self._secret_versions: dict[Ref, int] = {}
+        self._seen_versions: dict[Ref, int] = {}
+        """Of named Secrets, as watches and lists showed them, without values."""
+        self._named_by: defaultdict[Ref, set[Key]] = defaultdict(set)
+        self._servers: set[str] = set()
+        self._pushes: defaultdict[str, set[str]] = defaultdict(set)
+        self._webhooks: defaultdict[str, set[Key]] = defaultdict(set)
+        self._webhooks_of: defaultdict[str | None, set[Key]] = defaultdict(set)
+        self._senders: defaultdict[tuple[str, str | None], set[Key]] = defaultdict(set)
+
+    # what is known
+
+    @property
+    def servers(self) -> Collection[str]:
+        """``namespace/name`` of all WebhookServers."""
+        return self._servers
+
+    def server(self, full_name: str) -> Item | None:
+        """A WebhookServer."""
+        namespace, _, name = full_name.partition("/")
+        return self.items.get(Key(Kind.SERVER, namespace, name))
+
+    def push_configs(self, namespace: str) -> Collection[str]:
+        """Names of the PushConfigs of a namespace."""
+        return self._pushes.get(namespace, frozenset())
+
+    def pushes_without_webhooks(self) -> set[Key]:
+        """PushConfigs of namespaces that have no AggregatorWebhook."""
+        return {
+            Key(Kind.PUSH, namespace, name)
+            for namespace, names in self._pushes.items()
+            if namespace not in self._webhooks
+            for name in names
+        }
+
+    def webhooks(self, namespace: str) -> Collection[Key]:
+        """The AggregatorWebhooks of a namespace."""
+        return self._webhooks.get(namespace, _NOBODY)
+
+    def webhooks_of(self, server: str) -> set[Key]:
+        """AggregatorWebhooks that name this server, or none."""
+        return self._webhooks_of.get(server, set()) | self._webhooks_of.get(None, set())
+
+    def senders(self, push: Key) -> set[Key]:
+        """AggregatorWebhooks that name a PushConfig, or all of its namespace."""
+        named = self._senders.get((push.namespace, push.name), set())
+        return named | self._senders.get((push.namespace, None), set())
+
+    def naming(self, ref: Ref) -> Collection[Key]:
+        """The resources that name a Secret."""
+        return self._named_by.get(ref, _NOBODY)
+
+    def named_secrets(self) -> list[Ref]:
+        """All Secrets that a resource names, whether they exist or not."""
+        return list(self._named_by)
+
+    def unread_secrets(self, key: Key) -> list[Ref]:
+        """Secrets that it names and of which nothing is known yet."""
+        item = self.items.get(key)
+        refs = [(key.namespace, name) for name in item.links.secrets] if item is not None else []
+        return [ref for ref in refs if ref not in self.secrets]
+
+    def tenant(self, item: Item) -> Tenant | None:
+        """The namespace object that a resource is in."""
+        return self.homes.tenant(item.key.namespace, item.uid)
+
+    def is_homeless(self, key: Key) -> bool:
+        """Whether it isn't known yet which namespace object it is in."""
+        item = self.items.get(key)
+        return item is not None and self.homes.is_waiting(key.namespace, item.uid)
+
+    # what comes in
+
+    def take_item(self, kind: Kind, body: Body) -> tuple[Item | None, Item] | None:
+        """Record the state of one of our kinds' objects; return before and after, or None if the state is stale."""
+        item = item_of(kind, body)
+        old = self.items.get(item.key)
+        if (old is not None and old.version >= item.version) or self._graves.hold(item.key, item.version):
+            return None
+        self.items[item.key] = item
+        if old is not None:
+            self._unlink(old)
+            if old.uid != item.uid:
+                self.homes.forget(old.key.namespace, old.uid)
+        if kind is not Kind.SERVER:
+            self.homes.see(item.key.namespace, item.uid)
+        self._link(item)
+        return old, item
+
+    def drop_item(self, key: Key, version: int) -> Item | None:
+        """Take in a deletion; None when something newer of that name is known."""
+        self._graves.dig(key, version)
+        old = self.items.get(key)
+        if old is None or old.version > version:
+            return None
+        del self.items[key]
+        self._unlink(old)
+        self.homes.forget(key.namespace, old.uid)
+        return old
+
+    def see_secret(self, ref: Ref, version: int) -> bool:
+        """Note which version of a named Secret there is; whether that is newer than what was noted before."""
+        if ref not in self._named_by or version <= self._seen_versions.get(ref, -1):
+            return False
+        self._seen_versions[ref] = version
+        return True
+
+    def is_outdated(self, ref: Ref) -> bool:
+        """Whether a Secret was read, and a newer version of it was seen since."""
+        return ref in self.secrets and self._seen_versions.get(ref, -1) > self._secret_versions.get(ref, -1)
+
+    def take_secret(self, body: Body) -> bool:
+        """Take in a Secret; False when nobody names it or nothing changed."""
+        metadata = body["metadata"]
+        return self._set_secret((metadata["namespace"], metadata["name"]), version_of(body), secret_of(body))
+
+    def drop_secret(self, ref: Ref, version: int) -> bool:
+        """Record a deletion; False if unreferenced or stale."""
+        return self._set_secret(ref, version, None)
+
+    def _set_secret(self, ref: Ref, version: int, secret: Secret | None) -> bool:
+        if ref not in self._named_by or self._secret_versions.get(ref, -1) >= version:
+            return False
+        changed = ref not in self.secrets or self.secrets[ref] != secret
+        self.secrets[ref] = secret
+        self._secret_versions[ref] = version
+        return changed
+
+    # indexes
+
+    def _link(self, item: Item) -> None:
+        key = item.key
+        for name in item.links.secrets:
+            self._named_by[key.namespace, name].add(key)
+        if key.kind is Kind.SERVER:
+            self._servers.add(key.full_name)
+        elif key.kind is Kind.PUSH:
+            self._pushes[key.namespace].add(key.name)
+        else:
+            self._webhooks[key.namespace].add(key)
+            self._webhooks_of[item.links.server].add(key)
+            for target in _targets(item):
+                self._senders[key.namespace, target].add(key)
+
+    def _unlink(self, item: Item) -> None:
+        key, known = item.key, self.items.get(item.key)
+        for name in item.links.secrets:
+            if known is None or name not in known.links.secrets:
+                self._unname((key.namespace, name), key)
+        if key.kind is Kind.WEBHOOK:
+            _discard(self._webhooks_of, item.links.server, key)
+            for target in _targets(item):
+                _discard(self._senders, (key.namespace, target), key)
+        if known is not None:
+            return
+        if key.kind is Kind.SERVER:
+            self._servers.discard(key.full_name)
+        elif key.kind is Kind.PUSH:
+            _discard(self._pushes, key.namespace, key.name)
+        else:
+            _discard(self._webhooks, key.namespace, key)
+
+    def _unname(self, ref: Ref, key: Key) -> None:
+        _discard(self._named_by, ref, key)
+        if ref not in self._named_by:
+            self.secrets.pop(ref, None)
+            self._secret_versions.pop(ref, None)
+            self._seen_versions.pop(ref, None)
+
+
+def _targets(item: Item) -> tuple[str | None, ...]:
+    return (None,) if item.links.push_configs is None else item.links.push_configs
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _discard(index: dict[_K, set[_V]], key: _K, value: _V) -> None:
+    found = index.get(key)
+    if found is not None:
+        found.discard(value)
+        if not found:
+            del index[key]

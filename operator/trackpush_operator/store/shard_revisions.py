@@ -1,0 +1,224 @@
+"""The routing tables as they should be, shard by shard, and how far each has got. Pure.
+
+A shard's contents are numbered: each change raises the number that is wanted, each write takes a number, and each
+revision that a pod can report stands for one. So it is known of every single resource whether what pods serve holds
+it, without another resource's change in the same shard making it doubtful.
+
+A table begins with the cluster's content (`ShardedTable.seed`), and a resource's entry changes only by a decision about
+that very resource. So an operator that starts, or that can't decide something, takes nothing away from anybody.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from trackpush_api import shards
+from trackpush_api.routing import Account, Destination, ServerSettings
+from trackpush_api.shards import SETTINGS, ReservedKeys, Shard
+
+EntryKind = Literal["account", "destination", "settings", "reserved"]
+Entry = Account | Destination | ServerSettings | ReservedKeys
+EntryKey = tuple[EntryKind, str]
+"""What is in a shard: its sort and ``namespace/name``."""
+
+_ROOM: Final = shards.MOST_BYTES - 2048
+"""For the entries of one shard; the rest is for what is around them."""
+_REMEMBERED: Final = 32
+"""Revisions of a shard that a pod may still serve and be understood."""
+
+
+class ShardWrite(NamedTuple):
+    """One write of a shard."""
+
+    number: int
+    shard: Shard
+    data: bytes
+    digest: bytes
+
+
+class ShardState:
+    """One shard."""
+
+    def __init__(self, server: str, name: str) -> None:
+        self.server = server
+        self.name = name
+        self.entries: dict[EntryKey, Entry] = {}
+        self.revision = ""
+        """What is in the cluster, as far as is known."""
+        self.confirmed = -1
+        """The highest number that all ready pods have been seen to serve."""
+        self._sizes: dict[EntryKey, int] = {}
+        self._needs: dict[EntryKey, int] = {}
+        self._refused: set[EntryKey] = set()
+        self._wanted = self._started = self._written = 0
+        self._digest: bytes | None = None
+        self._exists = False
+        self._numbers: dict[str, int] = {}
+        self._order: deque[str] = deque()
+
+    def seed(self, shard: Shard) -> None:
+        """Begin with the cluster's content."""
+        for account in shard.accounts:
+            self._store(("account", account.name), account)
+        for destination in shard.destinations:
+            self._store(("destination", destination.name), destination)
+        for reserved in shard.reserved:
+            self._store(("reserved", reserved.name), reserved)
+        if shard.settings is not None:
+            self._store(("settings", shard.server), shard.settings)
+        self._exists = True
+        self._digest = _digest(self._contents())
+        self._remember(shard.revision, 0)
+
+    def is_intact(self, data: bytes) -> bool:
+        """Whether this, read from the cluster, is what was last written or seeded."""
+        try:
+            shard = shards.decode(data)
+        except shards.ShardError:
+            return False
+        bare = msgspec.structs.replace(shard, revision="")
+        return shard.revision == self.revision and _digest(bare) == self._digest
+
+    def spoil(self) -> None:
+        """The cluster's content differs from what was written, or can't be read: write it again in any case."""
+        self._exists = True
+        self._digest = None
+        self._wanted = self._started + 1
+
+    def put(self, what: EntryKey, entry: Entry | None) -> bool:
+        """Set or remove an entry; whether anything changed. One for which there is no room changes nothing."""
+        self._refused.discard(what)
+        if self.entries.get(what) == entry:
+            return False
+        if entry is None:
+            del self.entries[what]
+            del self._sizes[what]
+        elif not self._store(what, entry):
+            self._refused.add(what)
+            return False
+        self._wanted = self._started + 1
+        self._needs[what] = self._wanted
+        return True
+
+    def _store(self, what: EntryKey, entry: Entry) -> bool:
+        size = len(msgspec.json.encode(entry)) + 1
+        if sum(self._sizes.values()) - self._sizes.get(what, 0) + size > _ROOM:
+            return False
+        self.entries[what] = entry
+        self._sizes[what] = size
+        return True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether both the table and the cluster's content are empty."""
+        return not self.entries and not self._exists
+
+    @property
+    def refused(self) -> frozenset[EntryKey]:
+        """Entries for which there is no room."""
+        return frozenset(self._refused)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is to be written."""
+        return self._written < self._wanted
+
+    @property
+    def newest(self) -> int:
+        """The number of what was last written."""
+        return self._numbers.get(self.revision, self._written)
+
+    def begin(self, revision: Callable[[], str]) -> ShardWrite | None:
+        """What to write now; None when the cluster's content is right already."""
+        self._started += 1
+        number = self._wanted = self._started
+        contents = self._contents()
+        digest = _digest(contents)
+        if digest == self._digest or (not self._exists and not self.entries):
+            self._written = number
+            if self.revision:
+                self._numbers[self.revision] = number
+            return None
+        shard = msgspec.structs.replace(contents, revision=revision())
+        return ShardWrite(number, shard, shards.encode(shard), digest)
+
+    def done(self, attempt: ShardWrite) -> None:
+        """The write was answered with success."""
+        self._exists = True
+        self._digest = attempt.digest
+        self._written = max(self._written, attempt.number)
+        self._remember(attempt.shard.revision, attempt.number)
+
+    @property
+    def written(self) -> int:
+        """The revision of the cluster's content."""
+        return self._written
+
+    def changed_since(self, number: int) -> list[EntryKey]:
+        """Entries that were changed or removed after this number."""
+        return [what for what, need in self._needs.items() if need > number]
+
+    def need(self, what: EntryKey) -> int:
+        """The number from which on the entry is as it should be."""
+        return self._needs.get(what, 0)
+
+    def is_written(self, what: EntryKey) -> bool:
+        """Whether the cluster's content has the entry as it should be."""
+        return self._written >= self.need(what)
+
+    def number_of(self, revision: str | None) -> int:
+        """The number that a pod serves by the revision it tells; -1 for one that isn't known (any more)."""
+        if revision is None and not self._exists:
+            return self._written  # there is no file, and nothing that should be in one
+        return self._numbers.get(revision or "", -1)
+
+    def _remember(self, revision: str, number: int) -> None:
+        self.revision = revision
+        self._numbers[revision] = number
+        self._order.append(revision)
+        if len(self._order) > _REMEMBERED:
+            self._numbers.pop(self._order.popleft(), None)
+
+    def _contents(self) -> Shard:
+        values = self.entries.values()
+        settings = next((value for value in values if isinstance(value, ServerSettings)), None)
+        made = shards.make(
+            self.server,
+            self.name,
+            accounts=(value for value in values if isinstance(value, Account)),
+            destinations=(value for value in values if isinstance(value, Destination)),
+        )
+        reserved = sorted((value for value in values if isinstance(value, ReservedKeys)), key=lambda entry: entry.name)
+        return msgspec.structs.replace(made, settings=settings, reserved=tuple(reserved))
+
+
+class ShardedTable:
+    """The routing table of one server."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.parts: dict[str, ShardState] = {}
+
+    def part(self, name: str) -> ShardState:
+        """A shard, or the settings."""
+        found = self.parts.get(name)
+        if found is None:
+            found = self.parts[name] = ShardState(self.server, name)
+        return found
+
+    def part_of(self, what: EntryKey) -> ShardState:
+        """Where an entry is, or would be."""
+        sort, name = what
+        return self.part(SETTINGS if sort == "settings" else shards.shard_name(name))
+
+    def ids(self) -> Iterator[EntryKey]:
+        """All entries."""
+        return (what for part in self.parts.values() for what in part.entries)
+
+
+def _digest(shard: Shard) -> bytes:
+    """For comparing contents in memory only: it never leaves the process."""
+    return hashlib.sha256(shards.encode(shard)).digest()
