@@ -11,7 +11,7 @@ CACHE = ROOT / ".cache" / "bench"
 if str(ROOT / "tests") not in sys.path:
     sys.path.insert(0, str(ROOT / "tests"))
 
-_PACKAGES = ("webhook_server", "crds", "cli")
+_PACKAGES = ("webhook_server", "crds", "common", "cli")
 
 
 def environment(version: Path | None) -> dict[str, str]:

@@ -135,9 +135,9 @@ def command(
     import asyncio  # noqa: PLC0415  only here, for a fast start
     import os  # noqa: PLC0415  same
 
+    from trackpush_runtime.errors import CannotStartError, UnusableDataError  # noqa: PLC0415  same
     from trackpush_server import logs  # noqa: PLC0415  same
-    from trackpush_server.errors import CannotStartError, UnusableDataError  # noqa: PLC0415  same
-    from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
+        from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
     from trackpush_server.storage import storage_of  # noqa: PLC0415  same

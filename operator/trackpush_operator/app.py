@@ -19,7 +19,6 @@ from trackpush_operator.kube.connection import configuration, kopf_session
 from trackpush_operator.kube.errors import ClusterError
 from trackpush_operator.kube.kinds import OWN, SECRETS
 from trackpush_operator.kube.leader_election import LeaderElection, LeaseLostError
-from trackpush_operator.logs import where
 from trackpush_operator.metrics import Metrics
 from trackpush_operator.options import OperatorOptions
 from trackpush_operator.reconcile import default_server
@@ -37,6 +36,7 @@ from trackpush_operator.store.objects import server_key
 from trackpush_operator.store.scope import Scope
 from trackpush_operator.watch.relist import Relister
 from trackpush_operator.watch.watches import Watches
+from trackpush_runtime.logs import where
 
 _KINDS_PAUSE: Final = 2.0
 _FIRST_READBACK: Final = 5.0

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, generate_latest
 
+from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_server.journal.model import PendingCount
-from trackpush_server.log_throttle import LogThrottle
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.labels import MOST_PUSH_CONFIGS, BoundedLabels
 from trackpush_server.telemetry.push import PushTelemetry

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from support.serving import HeldSource, serving, table
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server import logs
 from trackpush_server.admin.token import AdminToken
-from trackpush_server.errors import CannotStartError
 from trackpush_server.options import ServeOptions
 from trackpush_server.server import Server
 

@@ -5,7 +5,8 @@ import io
 import pytest
 import structlog
 
-from trackpush_operator.logs import LogLevel, configure
+from trackpush_operator.logs import configure
+from trackpush_runtime.logs import LogLevel
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from journal.stores import postgres_store, update
 from support.deadline import until
 from support.postgres import Server
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.model import Wanted
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres import pool as pools

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from trackpush_server.log_throttle import LogThrottle
+from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.push import PushTelemetry
 

@@ -12,7 +12,7 @@ from receiver.raw import connect
 from support.bodies import body
 from support.serving import account, serving, table
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.logs import redact, where
+from trackpush_runtime.logs import redact, where
 
 MARK = "MARKED-9876543210"
 ONE = body("clickpost", mark=1, shipment=1, second=1)

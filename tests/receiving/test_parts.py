@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from support.serving import account, table
 from trackpush_api.routing import Destination, Filter, Limits, Postgres
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server import listeners
-from trackpush_server.errors import CannotStartError
+from trackpush_runtime import sockets
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server.journal.model import JournalUnavailableError, NewPush, NewUpdate
 from trackpush_server.receiver.serving import Serving
 from trackpush_server.receiving import table as part
@@ -238,11 +238,11 @@ def test_sums_hold_what_each_process_counted_and_gauges_of_the_living_only() -> 
 
 def test_an_address_that_is_shared_among_ours_is_in_use_for_others() -> None:
     with (
-        listeners.bind(("127.0.0.1", 0), purpose="--listen") as reserved,
-        listeners.share(reserved) as first,
-        listeners.share(reserved) as second,
+        sockets.bind(("127.0.0.1", 0), purpose="--listen") as reserved,
+        sockets.share(reserved) as first,
+        sockets.share(reserved) as second,
     ):
         first.listen()
         second.listen()
         with pytest.raises(CannotStartError, match="in use"):
-            listeners.bind(reserved.getsockname(), purpose="--listen")
+            sockets.bind(reserved.getsockname(), purpose="--listen")

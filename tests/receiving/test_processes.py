@@ -22,8 +22,8 @@ from support.serving import HeldSource, account, serving, table
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator as Kind
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server.config.source import Loaded
-from trackpush_server.errors import CannotStartError
 from trackpush_server.options import ServeOptions
 from trackpush_server.receiving import child, supervisor
 from trackpush_server.receiving.supervisor import Supervisor

@@ -9,8 +9,8 @@ import pytest
 
 from support.bodies import body
 from support.serving import HeldSource, serving, table
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server.config.source import Loaded
-from trackpush_server.errors import CannotStartError
 from trackpush_server.options import ServeOptions
 from trackpush_server.server import Server
 

@@ -18,6 +18,7 @@ from support.serving import serving, table
 from support.sink import Arrival, open_sink
 from trackpush_api.routing import Destination, Retry
 from trackpush_operator import logs as operator_logs
+from trackpush_runtime import logs as runtime_logs
 from trackpush_server import logs
 
 KEY = {"x-api-key": "right-key-of-clickpost"}
@@ -42,7 +43,8 @@ def test_the_list_of_events_is_what_is_logged(module: ModuleType) -> None:
     assert module.__doc__
     assert module.__file__
     listed = set(re.findall(r"``([a-z_]+)``", module.__doc__)) - {"event", "held_back"}
-    code = "".join(file.read_text() for file in Path(module.__file__).parent.rglob("*.py"))
+    packages = (Path(place).parent for place in (module.__file__, runtime_logs.__file__))
+    code = "".join(file.read_text() for package in packages for file in package.rglob("*.py"))
     logged = set(re.findall(r"\b_?log(?:ger\([^)]*\))?\.(?:info|warning|error|exception)\(\s*\"([a-z_]+)\"", code))
 
     assert len(listed) > 10

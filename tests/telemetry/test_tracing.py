@@ -18,7 +18,7 @@ from support.deadline import until
 from support.manifests import Client, write
 from support.server import ServerProcess
 from support.sink import Arrival, Sink, open_sink
-from trackpush_server.errors import CannotStartError
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server.tracing.environment import is_on, sampled_share, tracing
 from trackpush_server.tracing.sampling import Share
 

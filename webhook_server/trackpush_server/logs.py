@@ -24,117 +24,20 @@ Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``dra
 """
 
 import asyncio
-import contextlib
-import logging
-import re
-import sys
-import traceback
-from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
 
-from trackpush_api.printable import printable_event
-from trackpush_api.tracebacks import with_traceback
-from trackpush_server.log_throttle import LogThrottle
-
-LogFormat = Literal["console", "json"]
-
-_FORBIDDEN = re.compile(
-    r"body|payload|key|token|secret|hash|password|authorization|cookie|header|phone|mobile|email|address_line",
-    re.IGNORECASE,
-)
-_ALLOWED = frozenset({"push_configs"})
-_REDACTED = "[redacted]"
-_FRAMES = 6
-
-
-def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace the values of fields that must not be logged."""
-    for name in event:
-        if name not in _ALLOWED and _FORBIDDEN.search(name):
-            event[name] = _REDACTED
-    return event
-
-
-def where(error: BaseException) -> str:
-    """The last places of a traceback, without any value: ``intake.py:41 in _new_update < handler.py:97 in _take``."""
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
+from trackpush_runtime import logs
+from trackpush_runtime.log_throttle import LogThrottle
+from trackpush_runtime.logs import LogFormat, where
 
 
 def configure(
     log_format: LogFormat | None = None, stream: TextIO | None = None, *, receiver: int | None = None
 ) -> None:
-    """Set up logging for the process; without a format, console on a terminal and JSON elsewhere.
-
-    ``receiver`` is the number of a receiving process; each of its lines contains it.
-    """
-    out = stream or sys.stderr
-    chosen = log_format or ("console" if out.isatty() else "json")
-    structlog.configure(
-        processors=[
-            *([] if receiver is None else [_numbered(receiver)]),
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            redact,
-            with_traceback,
-            *_renderers(chosen, colors=out.isatty()),
-        ],
-        logger_factory=lambda *_: _Lines(out),
-        cache_logger_on_first_use=False,
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [_Bridge()]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("aiohttp.access").disabled = True
-
-
-def _numbered(receiver: int) -> Processor:
-    def number(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        return {**event, "receiver": receiver}
-
-    return number
-
-
-def _renderers(chosen: str, *, colors: bool) -> tuple[Processor, ...]:
-    if chosen == "json":
-        return (structlog.processors.JSONRenderer(default=str),)
-    return (printable_event, structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time"))
-
-
-class _Lines(structlog.PrintLogger):
-    """Writes lines. One that can't be written (a full disk, a reader that is gone) must stop nothing, so it is lost."""
-
-    def msg(self, message: str) -> None:
-        """One line."""
-        with contextlib.suppress(OSError):
-            super().msg(message)
-
-    debug = info = warning = error = critical = exception = msg
-
-
-class _Bridge(logging.Handler):
-    """Libraries' warnings as structured lines: which library and where. Their text may hold parts of a request."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._throttle = LogThrottle()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        held_back = self._throttle.allow(f"{record.name} {record.filename}:{record.lineno}")
-        if held_back is None:
-            return
-        error = record.exc_info[1] if record.exc_info else None
-        structlog.get_logger("library").warning(
-            "library_warning",
-            library=record.name,
-            at=f"{record.filename}:{record.lineno}" if error is None else where(error),
-            error=None if error is None else type(error).__name__,
-            text=record.msg if isinstance(record.msg, str) else None,
-            held_back=held_back,
-        )
+    """Set up logging for the process. ``receiver`` is the number of a receiving process; each of its lines has it."""
+    logs.configure(log_format, stream, fields=None if receiver is None else {"receiver": receiver})
 
 
 _loop_errors = LogThrottle()

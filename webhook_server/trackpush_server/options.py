@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from trackpush_server.logs import LogFormat
+from trackpush_runtime.logs import LogFormat
 
 
 class OidcOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,13 +18,14 @@ import structlog
 
 from trackpush_api.printable import printable
 from trackpush_api.routing import RoutingTable, Sqlite, Storage, Tenant
-from trackpush_server import listeners, logs
+from trackpush_runtime import sockets
+from trackpush_runtime.errors import CannotStartError, UnusableDataError
+from trackpush_server import logs
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import ConfigWatcher, Report, Swap
-from trackpush_server.errors import CannotStartError, UnusableDataError
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.sealing import Sealer
@@ -125,7 +126,7 @@ class Server:
             CannotStartError: the resources, an address, the data folder or the SQLite library.
         """
         logs.configure(self._options.log_format)
-        listeners.raise_descriptor_limit()
+        sockets.raise_descriptor_limit()
         asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
         with self._signals():
             await self.start()
@@ -160,8 +161,8 @@ class Server:
         if loaded.table is None and not loaded.waits:
             raise CannotStartError("\n".join(map(printable, loaded.problems)))
         stack.push_async_callback(self._telemetry.pending.stop)
-        public = stack.enter_context(listeners.bind(self._options.listen, purpose="--listen"))
-        admin = stack.enter_context(listeners.bind(self._options.admin_listen, purpose="--admin-listen"))
+        public = stack.enter_context(sockets.bind(self._options.listen, purpose="--listen"))
+        admin = stack.enter_context(sockets.bind(self._options.admin_listen, purpose="--admin-listen"))
         await stack.enter_async_context(self._admin.opened())
         self._admin.check(admin)
         if self._tracing is not None:
@@ -180,7 +181,7 @@ class Server:
         await self._ownership.start()
         self.admin_address = await self._admin.start(admin)
         await self._receiving.open()
-        self.address = listeners.name(public.getsockname())
+        self.address = sockets.name(public.getsockname())
 
     @contextlib.asynccontextmanager
     async def _opened_journal(self) -> AsyncIterator[None]:

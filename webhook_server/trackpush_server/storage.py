@@ -10,8 +10,8 @@ from collections.abc import Callable
 import structlog
 
 from trackpush_api.routing import Postgres, ServerSettings, Sqlite, Storage
+from trackpush_runtime.errors import CannotStartError, UnusableDataError
 from trackpush_server.config.source import Source
-from trackpush_server.errors import CannotStartError, UnusableDataError
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres.balance import Timing

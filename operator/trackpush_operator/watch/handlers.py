@@ -14,7 +14,7 @@ import structlog
 
 from trackpush_operator.kube.api import PAGE, Body
 from trackpush_operator.kube.kinds import Watched
-from trackpush_operator.logs import where
+from trackpush_runtime.logs import where
 
 _SERVER_TIMEOUT = 290
 """Seconds after which the API server ends a watch, and a new one begins where it ended."""

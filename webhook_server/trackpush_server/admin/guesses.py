@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from trackpush_server.log_throttle import LogThrottle
+from trackpush_runtime.log_throttle import LogThrottle
 
 SECONDS: Final = 0.2
 """All wrong guesses together: one in this time, so five per second."""

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from aiohttp import web
 
-from trackpush_server import listeners
+from trackpush_runtime import sockets
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server.admin.app import Scrape, application
 from trackpush_server.admin.connections import IDLE_SECONDS, BoundedConnections
 from trackpush_server.admin.console.login import Login
@@ -20,7 +21,6 @@ from trackpush_server.admin.guard import Access
 from trackpush_server.admin.guesses import Guesses
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.token import AdminToken
-from trackpush_server.errors import CannotStartError
 from trackpush_server.options import ServeOptions
 from trackpush_server.pusher.observer import Trouble
 
@@ -91,8 +91,8 @@ class AdminPort:
         Raises:
             CannotStartError: other machines reach it, and nobody would be asked who they are.
         """
-        if self._access.is_open and not listeners.is_loopback(bound):
-            raise CannotStartError(_NOT_PRIVATE.format(listeners.name(self._options.admin_listen)))
+        if self._access.is_open and not sockets.is_loopback(bound):
+            raise CannotStartError(_NOT_PRIVATE.format(sockets.name(self._options.admin_listen)))
 
     async def start(self, bound: socket.socket) -> str:
         """Serve there; ``host:port``."""
@@ -121,8 +121,8 @@ class AdminPort:
         await self._runner.setup()
         self._connections.factory = self._runner.server
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._connections, sock=bound, backlog=listeners.BACKLOG)
-        return listeners.name(bound.getsockname())
+        self._listening = await loop.create_server(self._connections, sock=bound, backlog=sockets.BACKLOG)
+        return sockets.name(bound.getsockname())
 
     async def stop(self) -> None:
         """Close it, the last of all: it tells how the end goes."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from trackpush_server.errors import CannotStartError
+from trackpush_runtime.errors import CannotStartError
 
 LEAST_LENGTH = 16
 """Characters of a token. `openssl rand -hex 24` makes a good one."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from trackpush_api.routing import RoutingTable
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.runtime import uncollected
 from trackpush_server.telemetry.routing import RoutingTelemetry

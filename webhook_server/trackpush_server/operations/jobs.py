@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 import structlog
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError
 
 MOST_RUNNING = 4

@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from trackpush_api.routing import Retention
-from trackpush_server.background import Background
+from trackpush_runtime.background import Background
 from trackpush_server.journal.model import JournalUnavailableError, Keep, Trimmed
 from trackpush_server.journal.port import Journal
 

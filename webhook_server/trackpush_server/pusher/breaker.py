@@ -14,6 +14,8 @@ from enum import Enum
 
 import msgspec
 
+from trackpush_runtime.backoff import delay_after
+
 FAILURES_TO_OPEN = 5
 PROBE_DELAYS = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before each probe; the last repeats: a recovered endpoint hears from us within about a minute."""
@@ -100,5 +102,5 @@ class Breaker(msgspec.Struct):
 
     def probe_delay(self, chance: float) -> float:
         """Seconds until the next probe, ±20 %; ``chance`` is uniform in [0, 1)."""
-        base = PROBE_DELAYS[min(self.probes, len(PROBE_DELAYS) - 1)]
+        base = delay_after(PROBE_DELAYS, self.probes + 1)
         return base * (0.8 + 0.4 * chance)

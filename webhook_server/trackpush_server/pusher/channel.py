@@ -22,7 +22,7 @@ from trackpush_server.pusher.lanes import Lane
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
 from trackpush_server.pusher.probing import Probing
 from trackpush_server.pusher.starter import Starter
-from trackpush_server.pusher.state import HELD, State, Status
+from trackpush_server.pusher.state import HELD, ChannelStatus, State
 from trackpush_server.pusher.window import Window
 
 _ELSEWHERE = "another replica sends its pushes"
@@ -39,7 +39,7 @@ class Channel:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
         self.endpoint = Endpoint(destination, self._loop.time())
-        self._status = Status(hub, self.name, *self._resting(destination))
+        self._status = ChannelStatus(hub, self.name, *self._resting(destination))
         self._window = Window(self, hub, ordered=destination.ordered)
         self._attempts = Attempts(self, hub, self._window, destination, egress)
         self._starter = Starter(self, hub, self._window, self._attempts)

@@ -7,7 +7,7 @@ otherwise send the earlier push again after the later one.
 import asyncio
 from collections.abc import Callable
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.port import Journal
 
 

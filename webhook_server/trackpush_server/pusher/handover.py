@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ownership import Ownership
 from trackpush_server.journal.port import Journal

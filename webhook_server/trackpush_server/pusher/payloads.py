@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError, StoredPush
 from trackpush_server.journal.port import Journal
 from trackpush_server.pusher.lanes import Lane, Lanes

@@ -3,6 +3,7 @@
 from enum import Enum
 
 from trackpush_api.routing import Retry
+from trackpush_runtime.backoff import delay_after
 from trackpush_server.outbound.port import Answer, Failure
 
 MAX_RETRY_AFTER = 3600.0
@@ -44,7 +45,7 @@ def judge(answer: Answer) -> Verdict:
 
 def backoff(retry: Retry, tries: int, chance: float) -> float:
     """Seconds until the next try after ``tries`` tries (1 or more); ``chance`` is uniform in [0, 1)."""
-    base = retry.schedule[min(tries, len(retry.schedule)) - 1] if retry.schedule else retry.max_age
+    base = delay_after(retry.schedule, tries) if retry.schedule else retry.max_age
     return base * (1.0 + retry.jitter * (2.0 * chance - 1.0))
 
 

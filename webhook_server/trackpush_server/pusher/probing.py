@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from trackpush_api.routing import Retry
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.pusher.hub import PAUSE, RELOAD_AFTER_FAULT, Hub
 from trackpush_server.pusher.lanes import Lane

@@ -9,7 +9,7 @@ import asyncio
 
 import msgspec
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.model import Page, Wanted
 from trackpush_server.journal.port import Journal
 

@@ -3,13 +3,13 @@
 from trackpush_server.pusher.endpoint import Endpoint
 from trackpush_server.pusher.lanes import Lane
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
-from trackpush_server.pusher.state import State, Status
+from trackpush_server.pusher.state import ChannelStatus, State
 from trackpush_server.pusher.window import Window
 
 
 def snapshot(
     name: str,
-    status: Status,
+    status: ChannelStatus,
     endpoint: Endpoint,
     window: Window,
     *,
@@ -38,7 +38,7 @@ def snapshot(
     )
 
 
-def trouble(name: str, status: Status, endpoint: Endpoint, wall: float) -> Trouble | None:
+def trouble(name: str, status: ChannelStatus, endpoint: Endpoint, wall: float) -> Trouble | None:
     """What is wrong with the endpoint; None while it is taken to be well, or nothing is sent on purpose."""
     since = failing_since(status, endpoint, wall)
     if since is None:
@@ -54,7 +54,7 @@ def trouble(name: str, status: Status, endpoint: Endpoint, wall: float) -> Troub
     )
 
 
-def failing_since(status: Status, endpoint: Endpoint, wall: float) -> float | None:
+def failing_since(status: ChannelStatus, endpoint: Endpoint, wall: float) -> float | None:
     """Since when to report the endpoint as failing, whatever the schedule of its retries."""
     match status.state:
         case State.GONE:
@@ -67,7 +67,7 @@ def failing_since(status: Status, endpoint: Endpoint, wall: float) -> float | No
             return None
 
 
-def _ready_since(status: Status, endpoint: Endpoint, lane: Lane | None, now: float) -> float | None:
+def _ready_since(status: ChannelStatus, endpoint: Endpoint, lane: Lane | None, now: float) -> float | None:
     """None where the client has pushes wait: by its endpoint, its rate limit or its Retry-After."""
     is_clients_wait = endpoint.rate is not None or endpoint.is_quiet(now)
     if lane is None or status.state is not State.CLOSED or is_clients_wait:

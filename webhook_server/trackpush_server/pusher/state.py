@@ -27,7 +27,7 @@ RETRYING = frozenset({State.CLOSED, State.ELSEWHERE})
 """States in which a push that failed is due by its own schedule, not when its endpoint is well again."""
 
 
-class Status:
+class ChannelStatus:
     """The state of one channel."""
 
     __slots__ = ("_hub", "_push_config", "reason", "since", "state")

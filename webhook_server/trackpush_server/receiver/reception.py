@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 from trackpush_api.routing import Limits
-from trackpush_server import listeners
+from trackpush_runtime import sockets
 from trackpush_server.journal.port import Appender
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.connection import Connections
@@ -59,7 +59,7 @@ class Reception:
     async def listen(self, bound: socket.socket) -> None:
         """Take requests from now on."""
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._connections, sock=bound, backlog=listeners.BACKLOG)
+        self._listening = await loop.create_server(self._connections, sock=bound, backlog=sockets.BACKLOG)
 
     async def stop(self) -> None:
         """Take no new connections, answer what is under way, close."""

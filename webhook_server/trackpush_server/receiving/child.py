@@ -7,8 +7,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+from trackpush_runtime.logs import LogFormat
 from trackpush_server.journal.port import Appender
-from trackpush_server.logs import LogFormat
 from trackpush_server.receiving import wire
 from trackpush_server.receiving.desk import AppendRelay
 from trackpush_server.receiving.link import Link

@@ -16,7 +16,9 @@ from collections import deque
 import structlog
 from prometheus_client import CollectorRegistry
 
-from trackpush_server import listeners, logs
+from trackpush_runtime import sockets
+from trackpush_runtime.logs import where
+from trackpush_server import logs
 from trackpush_server.receiver.admission import ARRIVING_BYTES, STRANGERS_BYTES, Admission
 from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiver.serving import Serving
@@ -147,7 +149,7 @@ def main() -> None:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     logs.configure(options.log_format, receiver=options.index)
-    listeners.raise_descriptor_limit()
+    sockets.raise_descriptor_limit()
     link, listening = socket.socket(fileno=options.link), socket.socket(fileno=options.listening)
 
     async def run() -> None:
@@ -160,7 +162,7 @@ def main() -> None:
         traced = tracing(os.environ)
         asyncio.run(run())
     except Exception as error:  # noqa: BLE001  told in a line, as everything is; the main process starts the next one
-        _log.error("receiver_failed", error=type(error).__name__, at=logs.where(error))
+        _log.error("receiver_failed", error=type(error).__name__, at=where(error))
         code = 1
     os._exit(code)  # without waiting for a thread that may still be making a table
 

@@ -9,11 +9,12 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from trackpush_server import listeners
+from trackpush_runtime import sockets
+from trackpush_runtime.backoff import Backoff
+from trackpush_runtime.errors import CannotStartError
+from trackpush_runtime.logs import LogFormat
 from trackpush_server.config.source import Loaded
-from trackpush_server.errors import CannotStartError
 from trackpush_server.journal.port import Appender
-from trackpush_server.logs import LogFormat
 from trackpush_server.receiver.reception import REQUEST_GRACE
 from trackpush_server.receiving import table
 from trackpush_server.receiving.child import WorkerHandle
@@ -23,7 +24,7 @@ from trackpush_server.telemetry.ingest import GAUGES
 from trackpush_server.telemetry.receivers import ReceiversTelemetry
 from trackpush_server.telemetry.summed import Samples
 
-_BACKOFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+_RESTART_DELAYS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a process that ended is started again; the first ones after it had run well for a while."""
 _WELL: Final = 60.0
 """Seconds for which a process has to run until its next end counts as the first."""
@@ -154,7 +155,7 @@ class Supervisor:
     async def _keep(self, index: int) -> None:
         """One place: a process, and the next one when it ends."""
         loop = asyncio.get_running_loop()
-        tries = 0
+        backoff = Backoff(*_RESTART_DELAYS)
         while not self._stopping:
             started = loop.time()
             try:
@@ -166,9 +167,9 @@ class Supervisor:
             if self._failed is not None and not self._failed.done():
                 self._failed.set_result(f"receiver {index} {why}")
                 return
-            tries = 0 if loop.time() - started >= _WELL else tries
-            pause = _BACKOFF[min(tries, len(_BACKOFF) - 1)]
-            tries += 1
+            if loop.time() - started >= _WELL:
+                backoff.reset()
+            pause = backoff.fail()
             self._telemetry.ended(index, why, pause)
             await asyncio.sleep(pause)
 
@@ -176,7 +177,7 @@ class Supervisor:
         assert self._reserved is not None
         child = WorkerHandle(index=index, receivers=self._receivers, journal=self._journal, log_format=self._log_format)
         child.silent = -int(_START)
-        await child.start(listeners.share(self._reserved))
+        await child.start(sockets.share(self._reserved))
         self._telemetry.started(index, child.pid)
         self._children[index] = child
         try:

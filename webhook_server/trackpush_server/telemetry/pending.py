@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError, PendingCount
 from trackpush_server.journal.port import Journal
 

@@ -3,7 +3,7 @@
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from trackpush_server.log_throttle import LogThrottle
+from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels, Children
 

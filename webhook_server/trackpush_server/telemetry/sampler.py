@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-from trackpush_server.background import Background
+from trackpush_runtime.background import Background
 from trackpush_server.journal.lookup import Lookup, QueueCount
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.telemetry.windows import Windows

@@ -3,9 +3,9 @@
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_server.journal.model import Trimmed
 from trackpush_server.journal.port import Journal
-from trackpush_server.log_throttle import LogThrottle
 
 _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)

@@ -6,7 +6,7 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 from collections.abc import Mapping
 from typing import Final
 
-from trackpush_server.errors import CannotStartError
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server.tracing.port import Tracing
 from trackpush_server.tracing.trouble import take_over
 

@@ -4,7 +4,7 @@ import logging
 
 import structlog
 
-from trackpush_server.log_throttle import LogThrottle
+from trackpush_runtime.log_throttle import LogThrottle
 
 _log = structlog.get_logger("trackpush.tracing")
 

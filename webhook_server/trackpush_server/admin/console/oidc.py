@@ -21,8 +21,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from trackpush_runtime.errors import CannotStartError
 from trackpush_server.admin.identity import Role
-from trackpush_server.errors import CannotStartError
 from trackpush_server.options import OidcOptions
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")

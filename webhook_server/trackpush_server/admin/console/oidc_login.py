@@ -14,13 +14,13 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
+from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login, where
 from trackpush_server.admin.console.oidc import Oidc, OidcError, Ticket
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.identity import address
 from trackpush_server.admin.sessions import same
-from trackpush_server.log_throttle import LogThrottle
 
 _COOKIE: Final = "trackpush_login"
 _PATH: Final = "/console/oidc/"

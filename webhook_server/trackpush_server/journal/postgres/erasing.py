@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
+from trackpush_runtime.backoff import Backoff
 from trackpush_server.journal.model import Found, JournalUnavailableError, Subject
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 
 _SQL = load(f"{__package__}.sql", "erasing")
-_PATIENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between looks at whether older transactions have ended."""
 
 
@@ -49,14 +50,13 @@ async def _vacuum(pool: Pool, tables: Sequence[str]) -> None:
         JournalUnavailableError: somebody's transaction has looked at the database for too long.
     """
     horizon = (await pool.fetch(_SQL["horizon"]))[0]["number"]
-    for patience in (*_PATIENCE, None):
-        if (await pool.fetch(_SQL["passed"], horizon))[0]["passed"]:
-            break
-        if patience is None:
+    backoff = Backoff(*_RETRY_DELAYS)
+    while not (await pool.fetch(_SQL["passed"], horizon))[0]["passed"]:
+        if backoff.is_exhausted:
             raise JournalUnavailableError(
                 "what was erased or replaced can't be removed from the database's tables: a transaction is older and"
                 " still open; end it (pg_stat_activity tells whose it is) and try again"
             )
-        await asyncio.sleep(patience)
+        await asyncio.sleep(backoff.fail())
     for table in tables:
         await pool.vacuum(table)

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from trackpush_server.background import Background
+from trackpush_runtime.background import Background
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres import pages
 from trackpush_server.journal.postgres.clock import SharedClock, local

@@ -13,13 +13,14 @@ from typing import Protocol
 
 import structlog
 
+from trackpush_runtime.backoff import Backoff
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
 from trackpush_server.journal.postgres.errors import BROKEN, cause, is_held
 from trackpush_server.journal.postgres.lease_table import CHANNEL, LeaseTable
 from trackpush_server.journal.postgres.session import Connector, Session
 
-_BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
+_RETRY_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds between tries to reach the database."""
 _GOODBYE = 3.0
 
@@ -104,7 +105,7 @@ class Leases:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._faults = 0
+        self._backoff = Backoff(*_RETRY_DELAYS)
 
     def use(self, dsn: str) -> None:
         """Make new connections with this."""
@@ -188,9 +189,9 @@ class Leases:
                 if not isinstance(error, BROKEN):
                     _log.exception("leases_failed")
                 self._fault(error)
-                pause = _BACKOFF[min(self._faults, len(_BACKOFF)) - 1]
+                pause = self._backoff.delay
             else:
-                self._faults = 0
+                self._backoff.reset()
                 now = self._clock()
                 pause = min(started + self._timing.beat, self._silence.next_end()) - now
                 if now < self._gains_from:
@@ -350,11 +351,11 @@ class Leases:
         return self._session
 
     def _fault(self, error: BaseException) -> None:
-        self._faults += 1
+        self._backoff.fail()
         self._silence.forget()
-        if self._faults == 1 and is_held(error):
+        if self._backoff.failures == 1 and is_held(error):
             self.on_held()
-        if self._faults == 1:
+        if self._backoff.failures == 1:
             _log.warning("leases_cannot_reach_database", reason=cause(error))
 
     def _disconnect(self) -> None:

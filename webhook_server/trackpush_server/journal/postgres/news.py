@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.journal.postgres.errors import BROKEN, cause
 from trackpush_server.journal.postgres.history import History
 from trackpush_server.journal.postgres.session import Connector, Session

@@ -9,11 +9,11 @@ stored.
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from trackpush_runtime.backoff import Backoff
 from trackpush_server.journal.model import Committed, JournalUnavailableError
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.batch import Batch, Entry, PostgresAppend, cleaned
@@ -27,7 +27,7 @@ from trackpush_server.journal.sealing import Sealer
 
 _WRITER = 0
 """Of this replica, by number: there is one."""
-_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
+_RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds between tries to connect, ±20 %."""
 _JITTER = 0.2
 _LONG_SECONDS = 0.003
@@ -81,7 +81,7 @@ class PostgresWriter:
         self._fenced = fenced
         self._number = 0
         """Of the last call."""
-        self._failures = 0
+        self._backoff = Backoff(*_RETRY_DELAYS, jitter=_JITTER)
         """Since something was stored."""
         self._unsettled: Sent | None = None
         self._task: asyncio.Task[None] | None = None
@@ -123,10 +123,10 @@ class PostgresWriter:
 
     async def _run(self) -> None:
         while not await self._live():
-            if self._failures and self._stopping.is_set():
+            if self._backoff.failures and self._stopping.is_set():
                 return
             await self._pause()
-            self._failures += 1
+            self._backoff.fail()
 
     async def _live(self) -> bool:
         """The life of one connection; whether the queue has ended."""
@@ -142,10 +142,9 @@ class PostgresWriter:
 
     async def _pause(self) -> None:
         """Not the first time: a connection may break without anything being wrong with the database."""
-        if self._failures:
-            pause = _BACKOFF[min(self._failures, len(_BACKOFF)) - 1] * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+        if self._backoff.failures:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(self._backoff.delay):
                     await self._stopping.wait()
 
     async def _connect(self) -> Session:
@@ -293,7 +292,7 @@ class PostgresWriter:
         self._queue.done(given_up)
 
     def _answered(self, sent: Sent, answer: Any) -> None:
-        self._failures = 0
+        self._backoff.reset()
         committed, counts = sent.batch.committed(answer)
         self._history.answered = sent.number
         if committed:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from trackpush_api.routing import Tenant
+from trackpush_runtime.backoff import Backoff
 from trackpush_server.journal.inbox import InboxBounds, KeptBodies, NewUnrecognised
 from trackpush_server.journal.model import (
     BoundClient,
@@ -51,7 +52,7 @@ MOST_QUEUED_UPDATES = 20_000
 MOST_QUEUED_BYTES = 32 * 1024 * 1024
 MOST_QUEUED_UNRECOGNISED_BYTES = 16 * 1024 * 1024
 _PER_UPDATE_BYTES = 512
-_PATIENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries to empty the log, which long reads hold back."""
 
 
@@ -364,14 +365,14 @@ class SqliteJournal:
 
     async def _scrub(self, page: int) -> int:
         """One step; readers may hold the log for a while."""
-        for patience in (*_PATIENCE, None):
+        backoff = Backoff(*_RETRY_DELAYS)
+        while True:
             try:
                 return await self._hand_over(Offline(lambda: self._scrubber.step(page), self._future()))
             except JournalUnavailableError:
-                if self._closed or patience is None:
+                if self._closed or backoff.is_exhausted:
                     raise
-                await asyncio.sleep(patience)
-        raise AssertionError("unreachable")
+                await asyncio.sleep(backoff.fail())
 
     def _call(self, run: Callable[[SqliteConnection], int]) -> asyncio.Future[int]:
         return self._hand_over(WriterCall(run, self._future()))

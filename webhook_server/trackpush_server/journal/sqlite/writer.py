@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from trackpush_runtime.backoff import Backoff
 from trackpush_server.journal.model import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
@@ -47,7 +48,7 @@ _LOOK_EVERY = 0.5
 """Seconds between looks at whether the file is still where it was."""
 _LOG_WAIT_MS = 50
 """How long commits may be held up by readers of a log that is to be emptied."""
-_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0)
+_RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class Done:
@@ -340,7 +341,7 @@ class SqliteWriter(threading.Thread):
 
     def _open_with_retries(self) -> None:
         """Open the file, and try again until it works or we are to stop; requests are refused meanwhile."""
-        attempt = 0
+        backoff = Backoff(*_RETRY_DELAYS)
         while True:
             try:
                 self._open()
@@ -351,9 +352,8 @@ class SqliteWriter(threading.Thread):
                 self._set_reason(explain(self._path, error))
                 self.opened.set()
                 self._refuse_queued()
-                if self._stopping.wait(_BACKOFF[min(attempt, len(_BACKOFF) - 1)]):
+                if self._stopping.wait(backoff.fail()):
                     return
-                attempt += 1
             else:
                 self._set_reason(None)
                 return

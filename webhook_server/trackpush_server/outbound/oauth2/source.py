@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from trackpush_server.background import end
+from trackpush_runtime.background import end
 from trackpush_server.outbound.oauth2.reading import token_failure
 from trackpush_server.outbound.oauth2.token import Grant, Token, make_token
 from trackpush_server.outbound.port import Answer, Failure

@@ -4,7 +4,7 @@ import ipaddress
 import resource
 import socket
 
-from trackpush_server.errors import CannotStartError
+from trackpush_runtime.errors import CannotStartError
 
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted."""

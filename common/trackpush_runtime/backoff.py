@@ -1,0 +1,42 @@
+"""The delays of retries: one step of a ladder for each failure in a row, and then its last step again and again."""
+
+import random
+from collections.abc import Callable, Sequence
+
+
+def delay_after(delays: Sequence[float], failures: int) -> float:
+    """The delay after so many failures in a row (1 or more). Pure."""
+    return delays[min(failures, len(delays)) - 1]
+
+
+class Backoff:
+    """Counts the failures of one operation. `fail` gives the seconds until its next try, `reset` follows a success."""
+
+    def __init__(self, *delays: float, jitter: float = 0.0, chance: Callable[[], float] = random.random) -> None:
+        """``jitter``: the part of a delay that is added or taken away at random, evenly; ``chance`` is in [0, 1)."""
+        self._delays = delays
+        self._jitter = jitter
+        self._chance = chance
+        self.failures = 0
+        """In a row."""
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether each delay was used: time to give up, for an operation that somebody waits for."""
+        return self.failures >= len(self._delays)
+
+    @property
+    def delay(self) -> float:
+        """Seconds until the next try; 0 before the first failure."""
+        if not self.failures:
+            return 0.0
+        return delay_after(self._delays, self.failures) * (1.0 + self._jitter * (2.0 * self._chance() - 1.0))
+
+    def fail(self) -> float:
+        """Count a failure; the seconds until the next try."""
+        self.failures += 1
+        return self.delay
+
+    def reset(self) -> None:
+        """The operation succeeded."""
+        self.failures = 0
