@@ -137,7 +137,7 @@ def command(
 
     from trackpush_runtime.errors import CannotStartError, UnusableDataError  # noqa: PLC0415  same
     from trackpush_server import logs  # noqa: PLC0415  same
-        from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
+    from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
     from trackpush_server.storage import storage_of  # noqa: PLC0415  same

@@ -9,7 +9,7 @@ def delay_after(delays: Sequence[float], failures: int) -> float:
     return delays[min(failures, len(delays)) - 1]
 
 
-class Backoff:
+class RetryDelays:
     """Counts the failures of one operation. `fail` gives the seconds until its next try, `reset` follows a success."""
 
     def __init__(self, *delays: float, jitter: float = 0.0, chance: Callable[[], float] = random.random) -> None:

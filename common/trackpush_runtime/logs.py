@@ -42,7 +42,7 @@ def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def where(error: BaseException) -> str:
     """The last places of a traceback, without any value: ``intake.py:41 in _new_update < handler.py:97 in _take``."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    return " < ".join(f"{Path(one.filename).name}:{one.lineno} in {one.name}" for one in reversed(frames))
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
 
 
 def configure(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from trackpush_runtime import sockets
-from trackpush_runtime.backoff import Backoff
+from trackpush_runtime.backoff import RetryDelays
 from trackpush_runtime.errors import CannotStartError
 from trackpush_runtime.logs import LogFormat
 from trackpush_server.config.source import Loaded
@@ -155,7 +155,7 @@ class Supervisor:
     async def _keep(self, index: int) -> None:
         """One place: a process, and the next one when it ends."""
         loop = asyncio.get_running_loop()
-        backoff = Backoff(*_RESTART_DELAYS)
+        backoff = RetryDelays(*_RESTART_DELAYS)
         while not self._stopping:
             started = loop.time()
             try:

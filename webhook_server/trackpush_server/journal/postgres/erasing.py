@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from trackpush_runtime.backoff import Backoff
+from trackpush_runtime.backoff import RetryDelays
 from trackpush_server.journal.model import Found, JournalUnavailableError, Subject
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
@@ -50,7 +50,7 @@ async def _vacuum(pool: Pool, tables: Sequence[str]) -> None:
         JournalUnavailableError: somebody's transaction has looked at the database for too long.
     """
     horizon = (await pool.fetch(_SQL["horizon"]))[0]["number"]
-    backoff = Backoff(*_RETRY_DELAYS)
+    backoff = RetryDelays(*_RETRY_DELAYS)
     while not (await pool.fetch(_SQL["passed"], horizon))[0]["passed"]:
         if backoff.is_exhausted:
             raise JournalUnavailableError(

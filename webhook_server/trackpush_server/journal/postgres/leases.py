@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from trackpush_runtime.backoff import Backoff
+from trackpush_runtime.backoff import RetryDelays
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
 from trackpush_server.journal.postgres.errors import BROKEN, cause, is_held
@@ -105,7 +105,7 @@ class Leases:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._backoff = Backoff(*_RETRY_DELAYS)
+        self._backoff = RetryDelays(*_RETRY_DELAYS)
 
     def use(self, dsn: str) -> None:
         """Make new connections with this."""

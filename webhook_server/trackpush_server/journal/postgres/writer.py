@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trackpush_runtime.backoff import Backoff
+from trackpush_runtime.backoff import RetryDelays
 from trackpush_server.journal.model import Committed, JournalUnavailableError
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.batch import Batch, Entry, PostgresAppend, cleaned
@@ -81,7 +81,7 @@ class PostgresWriter:
         self._fenced = fenced
         self._number = 0
         """Of the last call."""
-        self._backoff = Backoff(*_RETRY_DELAYS, jitter=_JITTER)
+        self._backoff = RetryDelays(*_RETRY_DELAYS, jitter=_JITTER)
         """Since something was stored."""
         self._unsettled: Sent | None = None
         self._task: asyncio.Task[None] | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from trackpush_api.routing import Tenant
-from trackpush_runtime.backoff import Backoff
+from trackpush_runtime.backoff import RetryDelays
 from trackpush_server.journal.inbox import InboxBounds, KeptBodies, NewUnrecognised
 from trackpush_server.journal.model import (
     BoundClient,
@@ -365,7 +365,7 @@ class SqliteJournal:
 
     async def _scrub(self, page: int) -> int:
         """One step; readers may hold the log for a while."""
-        backoff = Backoff(*_RETRY_DELAYS)
+        backoff = RetryDelays(*_RETRY_DELAYS)
         while True:
             try:
                 return await self._hand_over(Offline(lambda: self._scrubber.step(page), self._future()))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from trackpush_runtime.backoff import Backoff
+from trackpush_runtime.backoff import RetryDelays
 from trackpush_server.journal.model import Committed, JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import schema
@@ -341,7 +341,7 @@ class SqliteWriter(threading.Thread):
 
     def _open_with_retries(self) -> None:
         """Open the file, and try again until it works or we are to stop; requests are refused meanwhile."""
-        backoff = Backoff(*_RETRY_DELAYS)
+        backoff = RetryDelays(*_RETRY_DELAYS)
         while True:
             try:
                 self._open()
