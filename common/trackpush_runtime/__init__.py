@@ -1,1 +1,1 @@
-"""What the server and the operator share beside the API: logging, background tasks, sockets, delays of retries."""
+"""What server and operator share besides the API: logging, log throttle, retry delays, background tasks, sockets."""

@@ -90,7 +90,18 @@ def test_the_site_is_built_without_anything_from_elsewhere_and_a_broken_link_fai
     shutil.copytree(ROOT / "site_tools", tree / "site_tools")
     for name in ("mkdocs.yml", "README.md"):
         shutil.copy(ROOT / name, tree)
-    for folder in ("crds", "common", "operator", "webhook_server", "cli", "tests", "benchmarks", "manifests", "helm", "images"):
+    for folder in (
+        "crds",
+        "common",
+        "operator",
+        "webhook_server",
+        "cli",
+        "tests",
+        "benchmarks",
+        "manifests",
+        "helm",
+        "images",
+    ):
         (tree / folder).symlink_to(ROOT / folder)
     for name in ("CHANGELOG.md", "SECURITY.md", "Makefile", "pyproject.toml"):
         (tree / name).symlink_to(ROOT / name)

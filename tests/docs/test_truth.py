@@ -21,7 +21,7 @@ _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 _SPAN: Final = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _CALL: Final = re.compile(r"(?:^|kubectl |/|[A-Z]=\S+ |until |\(|\| |&& )trackpush ([a-z].*)")
 _AFTER: Final = re.compile(r"\s(?:[|&;]|\d?>)|\)\s*$")
-_TOP: Final = "benchmarks|cli|crds|docs|helm|images|manifests|operator|site_tools|tests|webhook_server"
+_TOP: Final = "benchmarks|cli|common|crds|docs|helm|images|manifests|operator|site_tools|tests|webhook_server"
 _ENDINGS: Final = "c|css|go|html|js|json|md|py|sql|tpl|yaml"
 
 _OTHERS: Final = frozenset(
@@ -33,6 +33,7 @@ _NO_METRICS: Final = frozenset(
         "trackpush_api",
         "trackpush_cli",
         "trackpush_operator",
+        "trackpush_runtime",
         "trackpush_server",
         "trackpush_ingest_requests_per_second",  # an adapter makes it of trackpush_ingest_requests_total
     }

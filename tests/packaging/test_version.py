@@ -81,7 +81,18 @@ def test_no_other_file_names_a_version_of_the_image() -> None:
 
 
 def _naming_an_image() -> Iterator[str]:
-    folders = ("helm", "images", "manifests", "docs", "operator", "webhook_server", "cli", "crds", "common", "tests/node")
+    folders = (
+        "helm",
+        "images",
+        "manifests",
+        "docs",
+        "operator",
+        "webhook_server",
+        "cli",
+        "crds",
+        "common",
+        "tests/node",
+    )
     image = re.compile(rf"/trackpush:{re.escape(version.current(ROOT))}")
     for file in (file for folder in folders for file in (ROOT / folder).rglob("*")):
         is_text = file.suffix in {".md", ".yaml", ".yml", ".py", ".txt", ""} and file.is_file()
