@@ -262,7 +262,7 @@ async def test_a_process_that_hangs_is_replaced_and_ready_is_honest_meanwhile(
     tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, log: StringIO
 ) -> None:
     monkeypatch.setattr(supervisor, "_LOOK", 0.2)
-    monkeypatch.setattr(supervisor, "_BACKOFF", (2.0,))
+    monkeypatch.setattr(supervisor, "_RESTART_DELAYS", (2.0,))
     async with serving(tmp_path, receivers=1) as server:
         [hanging] = receivers_of(server)._running()
         assert hanging.pid is not None
