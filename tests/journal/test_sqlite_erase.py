@@ -97,7 +97,7 @@ async def test_updates_are_stored_while_a_large_file_is_scrubbed_in_steps(
 async def test_a_reader_that_holds_the_log_delays_an_erasure_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "_PATIENCE", (0.01,) * 1000)
+    monkeypatch.setattr(adapter, "_RETRY_DELAYS", (0.01,) * 1000)
     async with sqlite_store(tmp_path).open() as opened:
         await fill(opened, random.Random(8), rounds=3)  # noqa: S311  reproducible
         with journal_file(tmp_path / "journal.db") as reader:
