@@ -330,6 +330,22 @@ def test_a_broken_webhook_server_keeps_its_settings_while_clients_change(folder:
     assert loaded.table.server == before.server
 
 
+def test_a_changed_push_config_counts_although_another_resource_of_its_namespace_is_served_as_before(
+    folder: Path,
+) -> None:
+    second = (
+        client("acme").split("---")[0].replace("name: clickpost", "name: second", 1).replace("Clickpost", "Shipway")
+    )
+    (folder / "acme2.yaml").write_text(second)
+    source = ResourceFolder(folder)
+    source.load()
+    (folder / "acme2.yaml").write_text(second.replace("Shipway", "Shipwey"))
+    (folder / "acme.yaml").write_text(client("acme", url="http://127.0.0.1:8003/new"))
+    loaded = source.load()
+    assert loaded.kept == ("AggregatorWebhook acme/second",)
+    assert urls(loaded)["acme/oms"] == "http://127.0.0.1:8003/new"
+
+
 def test_what_somebody_decided_takes_effect_at_once(folder: Path) -> None:
     source = ResourceFolder(folder)
     source.load()
