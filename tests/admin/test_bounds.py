@@ -193,9 +193,24 @@ async def test_answers_do_not_say_which_software_gives_them(tmp_path: Path, toke
         (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", b""),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", b"400"),
         (b"CONNECT \r\n\r\n", b"400"),
+        (b"CONNECT  HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
+        (b"GET /livez\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/0.9\r\nHost: a\r\n\r\n", b"400"),
         (b"GET /config HTTP/1.1\r\nHost: [::1\r\n\r\n", b""),
     ],
-    ids=["no-http", "no-host", "no-colon", "long", "asterisk", "length", "connect", "bracket"],
+    ids=[
+        "no-http",
+        "no-host",
+        "no-colon",
+        "long",
+        "asterisk",
+        "length",
+        "connect",
+        "no-target",
+        "no-version",
+        "http-0.9",
+        "bracket",
+    ],
 )
 async def test_what_is_no_http_gets_no_server_header_no_traceback_and_is_no_fault_of_the_server(
     tmp_path: Path, tokens: tuple[Path, Path], capsys: pytest.CaptureFixture[str], request_: bytes, status: bytes
@@ -208,6 +223,7 @@ async def test_what_is_no_http_gets_no_server_header_no_traceback_and_is_no_faul
             head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).lower()
         finally:
             writer.close()
+    assert head.startswith(b"http/1.")
     assert head.split()[1].startswith(status)
     assert not head.split()[1].startswith(b"5")
     assert b"\r\nserver:" not in head

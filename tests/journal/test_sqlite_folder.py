@@ -11,7 +11,7 @@ import pytest
 from journal.stores import OMS, page_of, sqlite_store, update
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.sqlite.file_reader import JournalReader
-from trackpush_server.journal.sqlite.folder import UnusableFolderError, check, check_kept, prepare
+from trackpush_server.journal.sqlite.folder import UnusableFolderError, check, check_kept, make_private, prepare
 
 FILES = ("journal.db", "journal.db-wal", "journal.db-shm", "journal.lock", "journal.note")
 
@@ -37,6 +37,20 @@ async def test_folder_and_files_are_private_whatever_the_umask(tmp_path: Path, m
             await opened.put(update())
             assert {name: oct(_mode(folder / name)) for name in FILES} == dict.fromkeys(FILES, "0o600")
             assert oct(_mode(folder)) == "0o700"
+
+
+def test_a_new_folder_and_a_new_file_are_private_from_the_moment_they_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with _umask(0o000):
+        prepare(tmp_path / "data")
+        make_private(tmp_path / "data/journal.db")
+    assert oct(_mode(tmp_path / "data")) == "0o700"
+    assert oct(_mode(tmp_path / "data/journal.db")) == "0o600"
 
 
 async def test_what_an_older_version_left_open_to_others_is_made_private(tmp_path: Path) -> None:

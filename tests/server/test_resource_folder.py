@@ -353,6 +353,17 @@ def test_what_somebody_decided_takes_effect_at_once(folder: Path) -> None:
     assert keys(source.load()) == set()
 
 
+def test_a_client_whose_key_another_has_is_not_kept_because_another_of_its_keys_is_missing(folder: Path) -> None:
+    source = ResourceFolder(folder)
+    source.load()
+    missing = "{secretKeyRef: {name: keys, key: missing}}"
+    (folder / "zen.yaml").write_text(client("zen", key="key-of-acme-clickpost").replace("}}]", f"}}}}, {missing}]"))
+    loaded = source.load()
+    assert any("this key is taken by" in problem for problem in loaded.problems)
+    assert any('no key "missing"' in problem for problem in loaded.problems)
+    assert keys(loaded) == {ACME}
+
+
 def test_a_key_of_a_broken_client_that_another_takes_over_belongs_to_the_other(folder: Path) -> None:
     source = ResourceFolder(folder)
     source.load()

@@ -263,19 +263,29 @@ async def a_log_that_is_removed_loses_updates_until_the_next_start(prometheus: P
         await prometheus.until_over("TrackpushUpdatesLost", namespace="updates-lost")
 
 
-async def test_pushes_of_a_namespace_that_is_gone_are_told_until_it_is_restored(
+async def test_pushes_of_a_client_that_is_deleted_while_they_wait_are_reported_until_it_is_restored(
     prometheus: Prometheus, tmp_path: Path
 ) -> None:
-    data = tmp_path / "data"
-    async with sqlite_store(data).open() as opened:
-        await opened.put(*(update(to=["former/push"]) for _ in range(3)))
     namespace, alert = "without-push-config", "TrackpushPushesWithoutPushConfig"
-    async with open_sink() as sink, watched(prometheus, tmp_path, sink, namespace, data):
-        found = await prometheus.until_firing(alert, namespace=namespace)
-        assert found["labels"]["push_config"] == "former/push"
-        assert float(found["value"]) == 3
-        write(tmp_path / "resources", [Client(name=name, url=sink.url) for name in ("acme", "former")])
-        await prometheus.until_over(alert, namespace=namespace)
+    async with open_sink(refuse) as sink:
+        stays, leaves = (
+            Client(name=name, url=sink.url, delivery={"retry": {"schedule": ["100ms"]}}) for name in ("acme", "former")
+        )
+        resources = write(tmp_path / "resources", [stays, leaves])
+        async with (
+            running(resources, tmp_path / "data") as server,
+            open_aggregator(server.url, leaves) as aggregator,
+            scraped(prometheus, server, namespace),
+        ):
+            await aggregator.many(range(3))
+            write(resources, [stays])
+            found = await prometheus.until_firing(alert, namespace=namespace)
+            assert found["labels"]["push_config"] == "former/push"
+            assert float(found["value"]) == 3
+            write(resources, [stays, leaves])
+            await prometheus.until_over(alert, namespace=namespace)
+            sink.behaviour = accept
+            await until(lambda: sink.marks >= {0, 1, 2}, seconds=60, what=lambda: str(sink.marks))
 
 
 FAULTS = [

@@ -7,8 +7,9 @@ Prometheus must always get through: beyond the bound, the connection that has be
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion10, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
 
@@ -128,6 +129,17 @@ class BoundedConnection(asyncio.Protocol):
             self._head_timer = None
 
 
+def _since_http_1(message: RawRequestMessage) -> RawRequestMessage:
+    """The message, unless it has no HTTP version: aiohttp would answer it in HTTP/0.9, which no client reads.
+
+    Raises:
+        HttpProcessingError: it has none.
+    """
+    if message.version < HttpVersion10:
+        raise HttpProcessingError(code=400)
+    return message
+
+
 class _Unnamed(web.Response):
     """An answer without a ``Server`` header, which aiohttp adds at the end."""
 
@@ -147,6 +159,9 @@ class _Connection(RequestHandler):
         aiohttp makes its request object outside all of its own error handling, and that fails for a head such as
         ``CONNECT`` without a target, whose URL is None.
         """
+        make = self._request_factory
+        assert make is not None
+        self._request_factory = lambda message, *rest: make(_since_http_1(message), *rest)
         try:
             await super().start()
         except Exception:  # noqa: BLE001  whatever it is, no request came of the head
