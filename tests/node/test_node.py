@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from kube.fixtures import ROOT
 from kube.rig.node import ADDRESS, Node
@@ -446,6 +447,60 @@ def test_doctor_probes_the_server_through_the_ingress_and_reads_its_secrets(shel
     assert {check["check"] for check in checks if check["result"] == "ok"} >= {
         "tcp", "probe", "headers", "wrong-key", "body-size", "server", "url-words", "resources",
     }  # fmt: skip
+
+
+def test_a_namespace_that_is_made_again_gets_pushes_of_the_former_one_only_if_it_takes_over(
+    node: Node, shell: Any, client: Client
+) -> None:
+    _make_souk(node, "souk-key-1", suspend=True)
+    waiting = awbs(5)
+    assert posted(poster(node, waiting, key="souk-key-1")).keys() == set(waiting)
+    former = node.plane.get("namespace", "souk")["metadata"]["uid"]
+    node.kubectl("delete", "namespace", "souk", "--timeout=90s")
+
+    _make_souk(node, "souk-key-2")
+    fresh = awbs(5)
+    assert posted(poster(node, fresh, key="souk-key-2")).keys() == set(fresh)
+    until(lambda: set(fresh) <= client.delivered().keys())
+    status = shell.run("kubectl trackpush status || true")
+    assert f"souk@{former}/oms" in status
+    assert not set(waiting) & {record["body"]["shipment"]["awb"] for record in client.records()}
+
+    shell.run(f"kubectl annotate namespace souk trackpush.dev/takes-over={former}")
+    until(lambda: set(waiting) <= client.delivered().keys())
+    delivered = client.delivered()
+    assert all(len(delivered[awb]) == 1 for awb in (*waiting, *fresh))
+
+
+def test_pushes_of_a_client_that_left_are_dropped_by_the_plugin(node: Node, shell: Any, client: Client) -> None:
+    _make_souk(node, "souk-key-2", suspend=True)
+    left = awbs(5)
+    assert posted(poster(node, left, key="souk-key-2")).keys() == set(left)
+    drop = "kubectl trackpush pushes drop --without-push-config --client souk --yes -o json"
+    assert json.loads(shell.run(drop))["dropped"] == 0, "its PushConfig exists"
+    node.kubectl("delete", "namespace", "souk", "--timeout=90s")
+    until(lambda: "souk/oms" in shell.run("kubectl trackpush status || true"))
+    assert json.loads(shell.run(drop))["dropped"] == len(left)
+    listed = json.loads(shell.run("kubectl trackpush pushes list --client souk --state dropped -o json"))["pushes"]
+    assert {push["awb"] for push in listed} == set(left)
+    assert "souk/oms" not in shell.run("kubectl trackpush status || true")
+    assert not set(left) & client.delivered().keys()
+
+
+def _make_souk(node: Node, key: str, *, suspend: bool = False) -> None:
+    """A second client, whose endpoint is the first one's. While it is suspended, its pushes wait."""
+    text = (HERE / "bazaar.yaml").read_text()
+    resources = [document for document in yaml.safe_load_all(text) if document["kind"] not in {"Pod", "Service"}]
+    for resource in resources:
+        name = "name" if resource["kind"] == "Namespace" else "namespace"
+        resource["metadata"][name] = "souk"
+        if resource["kind"] == "Secret":
+            resource["stringData"]["clickpost"] = key
+        if resource["kind"] == "PushConfig":
+            resource["spec"]["suspend"] = suspend
+    node.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(resources))
+    for kind in ("pushconfig/oms", "aggregatorwebhook/clickpost"):
+        node.kubectl("-n", "souk", "wait", "--for=condition=Programmed", kind, "--timeout=60s")
 
 
 def test_from_awb_to_cause_to_replay_in_under_a_minute_with_kubectl_alone(
