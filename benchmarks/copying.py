@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 import paths  # noqa: F401  makes tests/support importable
-from journals import load, made
+from journals import deliver_at_once, load, made
 from support.postgres import Server, programs, unprivileged
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -63,6 +63,7 @@ class CopyMeter:
 async def store(folder: Path, count: int) -> None:
     """As a server does, without HTTP."""
     journal = SqliteJournal(folder)
+    deliver_at_once(journal)
     await journal.start()
     await load(journal, made(count, 1))
     await journal.close()

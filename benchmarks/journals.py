@@ -17,6 +17,7 @@ from pathlib import Path
 import paths  # noqa: F401  makes tests/support importable
 from journal.stores import update
 from support.postgres import Server
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewUpdate, Outcome, PushState
 from trackpush_server.journal.port import Journal
 from trackpush_server.journal.postgres import PostgresJournal
@@ -47,8 +48,8 @@ def made(count: int, offset: int) -> list[NewUpdate]:
     ]
 
 
-async def load(journal: Journal, updates: Sequence[NewUpdate]) -> float:
-    """Store all of them and their outcomes; the seconds."""
+def deliver_at_once(journal: Journal) -> None:
+    """Record an outcome for each push that is stored: it was delivered at the first attempt."""
 
     def record(committed: Sequence[Committed]) -> None:
         for commit in committed:
@@ -65,11 +66,16 @@ async def load(journal: Journal, updates: Sequence[NewUpdate]) -> float:
                     )
                 )
 
+    journal.subscribe(JournalListener(on_commit=record))
+
+
+async def load(journal: Journal, updates: Sequence[NewUpdate]) -> float:
+    """Store all of them, and what listeners record of them; the seconds."""
+
     async def request(mine: Sequence[NewUpdate]) -> None:
         for fresh in mine:
             await journal.append([fresh])
 
-    journal.on_commit = record
     begun = time.perf_counter()
     await asyncio.gather(*(request(updates[number::REQUESTS]) for number in range(REQUESTS)))
     await journal.flush()
@@ -79,6 +85,7 @@ async def load(journal: Journal, updates: Sequence[NewUpdate]) -> float:
 async def measure(name: str, make: Callable[[], Journal], count: int, database_cpu: Callable[[], float]) -> float:
     """Run one journal and print its figures; updates a second."""
     journal = make()
+    deliver_at_once(journal)
     await journal.start()
     await load(journal, made(_WARM_UP, 0))
     updates = made(count, 1)

@@ -9,7 +9,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +25,11 @@ except ImportError:  # an older version (`--against`)
         Outcome,
         PushState,
     )
+
+try:
+    from trackpush_server.journal.listener import JournalListener
+except ImportError:  # same
+    JournalListener = None  # type: ignore[assignment,misc]
 
 PER_COMMIT = 20
 REQUESTS = 64
@@ -163,11 +168,24 @@ def _io() -> dict[str, int]:
     }
 
 
+def listen(journal: SqliteJournal, on_commit: Callable[[Sequence[Committed]], None]) -> None:
+    """Have it called with each commit."""
+    if JournalListener is not None:
+        journal.subscribe(JournalListener(on_commit=on_commit))
+    else:  # an older version (`--against`)
+        journal.on_commit = on_commit  # type: ignore[attr-defined]
+
+
 class JournalSession:
     """One journal, opened for one measurement; closing it moves the whole log into the file."""
 
     def __init__(self, folder: Path) -> None:
         self.journal = SqliteJournal(folder)
+        self._on_commit: Callable[[Sequence[Committed]], None] = self.record
+        listen(self.journal, self._accept)
+
+    def _accept(self, committed: Sequence[Committed]) -> None:
+        self._on_commit(committed)
 
     def record(self, committed: Sequence[Committed]) -> None:
         """Each push was delivered at the first attempt; its outcome goes with the next commit."""
@@ -187,7 +205,7 @@ class JournalSession:
 
     async def commits(self, made: Iterator[NewUpdate], size: int) -> float:
         """One request after the other, of ``size`` updates each: one commit each; the seconds."""
-        self.journal.on_commit = self.record
+        self._on_commit = self.record
         started = time.monotonic()
         for batch in iter(lambda: list(itertools.islice(made, size)), []):
             await self.journal.append(batch)
@@ -202,7 +220,7 @@ class JournalSession:
                 await self.journal.append([update])
 
         stored: list[Committed] = []
-        self.journal.on_commit = stored.extend
+        self._on_commit = stored.extend
         started = time.monotonic()
         await asyncio.gather(*(request(made[number::REQUESTS]) for number in range(REQUESTS)))
         seconds = time.monotonic() - started

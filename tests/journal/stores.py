@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from trackpush_api.routing import Encryption
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, Page, PushState, Wanted
 from trackpush_server.journal.port import Journal
 from trackpush_server.journal.postgres import PostgresJournal
@@ -49,9 +50,13 @@ class Opened:
         self.commits: list[list[Committed]] = []
         self.states: list[str | None] = []
         self.batches: list[tuple[float, int]] = []
-        journal.on_commit = lambda committed: self.commits.append(list(committed))
-        journal.on_state = self.states.append
-        journal.on_batch = lambda seconds, rows: self.batches.append((seconds, rows))
+        journal.subscribe(
+            JournalListener(
+                on_commit=lambda committed: self.commits.append(list(committed)),
+                on_state=self.states.append,
+                on_batch=lambda seconds, rows: self.batches.append((seconds, rows)),
+            )
+        )
 
     @property
     def committed(self) -> list[Committed]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from journal.stores import OMS, Store, outcome, page_of, update
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, JournalUnavailableError, NewPush, PushState
 
 CRM = "acme/crm"
@@ -100,9 +101,11 @@ async def test_no_append_has_resolved_when_its_commit_is_announced(store: Store)
     async with store.open() as opened:
         futures: dict[bytes, asyncio.Future[int]] = {}
         resolved: list[bool] = []
-        opened.journal.on_commit = lambda committed: resolved.extend(
-            futures[commit.update.key].done() for commit in committed
-        )
+
+        def look(committed: Sequence[Committed]) -> None:
+            resolved.extend(futures[commit.update.key].done() for commit in committed)
+
+        opened.journal.subscribe(JournalListener(on_commit=look))
         futures |= {fresh.key: opened.journal.append([fresh]) for fresh in (update() for _ in range(50))}
         await asyncio.gather(*futures.values())
         assert resolved == [False] * 50
@@ -130,9 +133,12 @@ async def test_an_append_resolves_even_if_the_listener_fails(store: Store) -> No
         def fail(_: Sequence[Committed]) -> None:
             raise ValueError("listener")
 
-        opened.journal.on_commit = fail
+        heard: list[Committed] = []
+        opened.journal.subscribe(JournalListener(on_commit=fail))
+        opened.journal.subscribe(JournalListener(on_commit=heard.extend))
         assert await opened.put(update()) == 1
         assert [str(error) for error in errors] == ["listener"]
+        assert heard == opened.committed, "the listeners after it hear of the commit, too"
 
 
 async def test_many_concurrent_requests_share_commits(store: Store) -> None:

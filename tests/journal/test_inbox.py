@@ -10,6 +10,7 @@ import pytest
 from journal.stores import NOW, Opened, Store, postgres_store, sealing, sqlite_store
 from support.deadline import until
 from trackpush_server.journal.inbox import InboxBounds, InboxQuery, NewUnrecognised, unrecognised_key
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.sqlite.connection import open_reader
 
@@ -69,7 +70,7 @@ async def test_an_account_beyond_its_number_of_bodies_drops_its_own_oldest(store
     dropped: list[tuple[str, int]] = []
     async with store.open() as opened:
         opened.journal.inbox_bounds = InboxBounds(of_account=3)
-        opened.journal.on_dropped = lambda account, count: dropped.append((account, count))
+        opened.journal.subscribe(JournalListener(on_dropped=lambda account, count: dropped.append((account, count))))
         await opened.journal.keep(numbered("globex/clickpost", 2))
         await opened.journal.keep(numbered("acme/clickpost", 5))
         assert await kept_bodies(opened, "acme/clickpost") == [b"0000000004", b"0000000003", b"0000000002"]

@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sqlite import SqliteJournal
 
@@ -14,13 +16,13 @@ async def main(folder: Path, first: int) -> None:
     """Append updates numbered from ``first``; print each number once its append has resolved."""
     journal = SqliteJournal(folder)
 
-    def deliver(committed: list[Committed]) -> None:
+    def deliver(committed: Sequence[Committed]) -> None:
         for commit in committed:
             if commit.update_id % 2:
                 done = Outcome(update_id=commit.update_id, push_config="acme/oms", state=PushState.DELIVERED, tries=1)
                 journal.record(done)
 
-    journal.on_commit = deliver  # type: ignore[assignment]
+    journal.subscribe(JournalListener(on_commit=deliver))
     await journal.start()
 
     async def work(number: int) -> None:

@@ -11,10 +11,9 @@ from postgres.test_replicas import Replica
 from support.cutting import Cutter
 from support.deadline import until
 from support.postgres import Server
-from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.listener import JournalListener
+from trackpush_server.journal.model import JournalUnavailableError, LostCommits
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres import PostgresJournal
-from trackpush_server.journal.postgres.history import LostCommits
 
 FIRST, SECOND = 1, 2
 
@@ -81,8 +80,7 @@ class Member(Replica):
     def __init__(self, dsn: str, number: int) -> None:
         super().__init__(dsn, number)
         self.lost: list[LostCommits] = []
-        assert isinstance(self.journal, PostgresJournal)
-        self.journal.on_lost_commits = self._note
+        self.journal.subscribe(JournalListener(on_lost_commits=self._note))
 
     def _note(self, lost: LostCommits) -> None:
         self.lost.append(lost)

@@ -13,6 +13,7 @@ from journal.stores import NOW, OMS, Opened, outcome, page_of, timeless, update
 from support.deadline import until
 from support.postgres import Server
 from trackpush_server import logs
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.ownership import slot_of
 from trackpush_server.journal.postgres import PostgresJournal, news, writer
@@ -32,9 +33,13 @@ class Replica(Opened):
         self.elsewhere: list[tuple[str, int]] = []
         self.replayed: list[tuple[str, list[int]]] = []
         self.erased: list[frozenset[int]] = []
-        journal.on_elsewhere = lambda push_config, lowest: self.elsewhere.append((push_config, lowest))
-        journal.on_replayed = lambda push_config, ids: self.replayed.append((push_config, list(ids)))
-        journal.on_erased = self.erased.append
+        journal.subscribe(
+            JournalListener(
+                on_elsewhere=lambda push_config, lowest: self.elsewhere.append((push_config, lowest)),
+                on_replayed=lambda push_config, ids: self.replayed.append((push_config, list(ids))),
+                on_erased=self.erased.append,
+            )
+        )
 
 
 @contextlib.asynccontextmanager

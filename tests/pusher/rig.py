@@ -11,6 +11,7 @@ import msgspec
 from support.deadline import until
 from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole, slot_of
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -121,7 +122,12 @@ class Rig:
             budget=budget,
             wall=lambda: time.time() + clock_ahead,
         )
-        self.journal.on_commit = self.dispatcher.accept
+        self.accept: Callable[[Sequence[Committed]], None] = self.dispatcher.accept
+        """What is done with a commit; tests replace it to hold one back."""
+        self.journal.subscribe(JournalListener(on_commit=self._accept))
+
+    def _accept(self, committed: Sequence[Committed]) -> None:
+        self.accept(committed)
 
     def apply(self, *destinations: Destination, suspended_account: bool = False) -> None:
         """Serve these destinations."""

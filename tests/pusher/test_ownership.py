@@ -37,9 +37,9 @@ def marks(sink: Sink) -> list[int | None]:
 async def store_elsewhere(rig: Rig, mark: int, shipment: str | None = None, to: Sequence[str] = (OMS,)) -> int:
     """As another replica would: it is committed, and nobody here is told. The id of the update."""
     committed: list[Committed] = []
-    rig.journal.on_commit = committed.extend
+    rig.accept = committed.extend
     await rig.post(mark, shipment=shipment, to=to)
-    rig.journal.on_commit = rig.dispatcher.accept
+    rig.accept = rig.dispatcher.accept
     return committed[0].update_id
 
 
@@ -49,9 +49,9 @@ async def post_behind(rig: Rig, behind: int, mark: int, shipment: str | None = N
     def accept(committed: Sequence[Committed]) -> None:
         rig.dispatcher.accept([msgspec.structs.replace(commit, behind=behind) for commit in committed])
 
-    rig.journal.on_commit = accept
+    rig.accept = accept
     await rig.post(mark, shipment=shipment)
-    rig.journal.on_commit = rig.dispatcher.accept
+    rig.accept = rig.dispatcher.accept
 
 
 async def test_pushes_of_a_slot_that_is_elsewhere_wait_on_disk_until_it_is_gained(tmp_path: Path) -> None:
@@ -236,9 +236,9 @@ async def test_news_of_another_replica_that_outruns_a_commit_of_our_own_loses_ne
         held_back: list[Committed] = []
         await rig.post(0)
         await rig.until_ended(1)
-        rig.journal.on_commit = held_back.extend
+        rig.accept = held_back.extend
         await rig.post(1)
-        rig.journal.on_commit = rig.dispatcher.accept
+        rig.accept = rig.dispatcher.accept
         other = await store_elsewhere(rig, 2)
         rig.dispatcher.elsewhere(OMS, other)
         rig.dispatcher.accept(held_back)

@@ -26,8 +26,7 @@ from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.config.watch import ConfigWatcher, Report, Swap
-from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.postgres.history import LostCommits
+from trackpush_server.journal.model import JournalUnavailableError, LostCommits
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.drops import Drops
@@ -98,14 +97,9 @@ class Server:
             telemetry=self._telemetry.routing,
             prepare=self._prepare,
         )
-        self._journal.on_commit = self._dispatcher.accept
-        self._journal.on_elsewhere = self._dispatcher.elsewhere
-        self._journal.on_replayed = self._dispatcher.rescan
-        self._journal.on_erased = self._dispatcher.forget
+        self._journal.subscribe(self._dispatcher.listener)
+        self._journal.subscribe(self._telemetry.journal.listener)
         self._store.on_lost_commits(self._lost_commits)
-        self._journal.on_batch = self._telemetry.journal.batch
-        self._journal.on_state = self._telemetry.journal.state
-        self._journal.on_dropped = self._telemetry.journal.dropped
         self._admin = AdminPort(
             options,
             health=self.health,

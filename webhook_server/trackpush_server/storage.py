@@ -12,11 +12,12 @@ import structlog
 from trackpush_api.routing import Postgres, ServerSettings, Sqlite, Storage
 from trackpush_runtime.errors import CannotStartError, UnusableDataError
 from trackpush_server.config.source import Source
+from trackpush_server.journal.listener import JournalListener
+from trackpush_server.journal.model import LostCommits
 from trackpush_server.journal.ownership import SLOTS, Ownership, Sole
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres.balance import Timing
 from trackpush_server.journal.postgres.errors import place
-from trackpush_server.journal.postgres.history import LostCommits
 from trackpush_server.journal.postgres.leases import Leases
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -144,8 +145,7 @@ class Store:
             if self._leases is not None:
                 self._leases.lose_all("the database came back without its last commits")
 
-        if isinstance(self.journal, PostgresJournal):
-            self.journal.on_lost_commits = lost
+        self.journal.subscribe(JournalListener(on_lost_commits=lost))
 
     def ownership(self, observer: LeaseTelemetry) -> Ownership:
         """By leases where the journal is shared, else of everything."""

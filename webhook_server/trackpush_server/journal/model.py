@@ -7,6 +7,8 @@ import msgspec
 
 MOST_AUDITS = 100_000
 """Entries of the audit log that are kept, the newest."""
+_DAY_BITS = 36
+"""The low bits of an update id in PostgreSQL: its number within a day. The high bits are the day."""
 
 
 class JournalUnavailableError(Exception):
@@ -295,6 +297,24 @@ class BoundClient(msgspec.Struct, frozen=True):
     """The UID of a former namespace whose pushes it got."""
 
 
+class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
+    """The database came back without commits that this process had seen."""
+
+    kept_to: int
+    """Updates up to this id are the same as before; any later id may be another update's."""
+    highest: int
+    """The highest id that this process had seen."""
+    outcomes: int
+    """Outcomes of updates that may be lost: they were dropped."""
+
+    @property
+    def updates(self) -> int | None:
+        """How many of the updates seen are missing; None when they are of several days, whose ids have gaps."""
+        if self.kept_to >> _DAY_BITS != self.highest >> _DAY_BITS and self.kept_to < self.highest:
+            return None
+        return max(self.highest - self.kept_to, 0)
+
+
 class JournalStats(msgspec.Struct):
     """Running figures, read by /metrics. Counters only grow."""
 
@@ -302,7 +322,7 @@ class JournalStats(msgspec.Struct):
     commit_seconds: float = 0.0
     rows: int = 0
     queued: int = 0
-    """Entries that wait for the next commit, now."""
+    """Updates that wait for the next commit, now."""
     last_batch: int = 0
     missing: str | None = None
     """What the journal lacked, at this start, of what was stored before."""

@@ -3,21 +3,21 @@
 The conformance suite in tests/journal runs against every adapter. Times are milliseconds since the epoch.
 
 Two rules carry docs/guarantees.md. `Journal.append`'s future resolves only after the commit has reached
-the disk. And the `on_commit` callback runs in commit order, on the event loop, before any of those futures resolves,
+the disk. And `JournalListener.on_commit` runs in commit order, on the event loop, before any of those futures resolves,
 whether or not anyone still waits for them: the dispatcher gets each push from memory, even when the aggregator hung
 up meanwhile.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import (
     BoundClient,
-    Committed,
     Ended,
     Erasure,
     Found,
@@ -72,22 +72,16 @@ class Appender(Protocol):
 class Journal(Appender, Protocol):
     """The port. All methods are called on the event loop and never block it."""
 
-    stats: JournalStats
-    on_commit: Callable[[Sequence[Committed]], None]
-    """Set before `start`. Called on the loop, in commit order, once per commit that stored new updates."""
-    on_batch: Callable[[float, int], None]
-    """Called on the loop after each commit with its duration in seconds and its number of rows (for histograms)."""
-    on_state: Callable[[str | None], None]
-    """Called on the loop when the journal becomes unavailable (with the reason) or available again (None)."""
-    on_elsewhere: Callable[[str, int], None]
-    """Called on the loop: another replica stored pushes of this PushConfig; the lowest of their update ids."""
-    on_replayed: Callable[[str, Sequence[int]], None]
-    """Called on the loop: another replica made these pushes of a PushConfig pending again."""
-    on_erased: Callable[[frozenset[int]], None]
-    """Called on the loop: another replica erased these updates."""
-    on_dropped: Callable[[str, int], None]
-    """Called on the loop: so many unrecognised bodies of an account had to go, as `inbox_bounds` were reached."""
     inbox_bounds: InboxBounds
+
+    def subscribe(self, listener: JournalListener) -> None:
+        """Announce everything to this listener, too. Before `start`: what was announced before is not repeated."""
+        ...
+
+    @property
+    def stats(self) -> JournalStats:
+        """Running figures."""
+        ...
 
     @property
     def lookup(self) -> Lookup:

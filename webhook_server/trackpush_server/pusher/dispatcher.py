@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trackpush_api.routing import RoutingTable, namespace_of
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, PushState
 from trackpush_server.journal.ownership import Ownership, Sole
 from trackpush_server.journal.port import Journal
@@ -58,6 +59,13 @@ class Dispatcher:
         ownership.on_lost = self.lose
         ownership.on_wanted = self.hand_over
         self._table: RoutingTable | None = None
+
+    @property
+    def listener(self) -> JournalListener:
+        """Hears of the journal's commits, and of what other replicas do."""
+        return JournalListener(
+            on_commit=self.accept, on_elsewhere=self.elsewhere, on_replayed=self.rescan, on_erased=self.forget
+        )
 
     def apply(self, table: RoutingTable) -> None:
         """Serve this table from now on. Pushes of a PushConfig that it doesn't hold wait on disk."""

@@ -4,6 +4,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trackpush_runtime.log_throttle import LogThrottle
+from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Trimmed
 from trackpush_server.journal.port import Journal
 
@@ -72,9 +73,14 @@ class JournalTelemetry:
         self._told: str | None = None
 
     def batch(self, seconds: float, rows: int) -> None:
-        """The journal's ``on_batch``."""
+        """See `JournalListener.on_batch`."""
         self._seconds(seconds)
         self._rows(rows)
+
+    @property
+    def listener(self) -> JournalListener:
+        """Measures commits, and logs when the journal becomes unavailable."""
+        return JournalListener(on_batch=self.batch, on_state=self.state, on_dropped=self.dropped)
 
     def trimmed(self, trimmed: Trimmed) -> None:
         """The retention's observer."""
@@ -82,7 +88,7 @@ class JournalTelemetry:
         self._deleted.labels("pushes").inc(trimmed.pushes)
 
     def dropped(self, account: str, count: int) -> None:
-        """The journal's ``on_dropped``."""
+        """See `JournalListener.on_dropped`."""
         self._dropped.inc(count)
         held_back = self._throttle.allow(account)
         if held_back is not None:
@@ -108,7 +114,7 @@ class JournalTelemetry:
         )
 
     def state(self, reason: str | None) -> None:
-        """The journal's ``on_state``."""
+        """See `JournalListener.on_state`."""
         self._unavailable.set(reason is not None)
         if reason is not None:
             _log.error("journal_unavailable", reason=reason)

@@ -3,23 +3,25 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from trackpush_api.routing import Tenant, namespace_of
+from trackpush_server.journal.append_queue import AppendQueue
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
+from trackpush_server.journal.listener import JournalListener, JournalListeners
 from trackpush_server.journal.model import (
     MOST_AUDITS,
     BoundClient,
-    Committed,
     Ended,
     Erasure,
     Found,
     JournalStats,
     JournalUnavailableError,
     Keep,
+    LostCommits,
     NewAudit,
     NewUpdate,
     Outcome,
@@ -36,9 +38,8 @@ from trackpush_server.journal.model import (
     Wanted,
 )
 from trackpush_server.journal.postgres import erasing, inbox, pages, resealing, tenants, unpushed
-from trackpush_server.journal.postgres.batch import PostgresAppend
 from trackpush_server.journal.postgres.clock import SharedClock
-from trackpush_server.journal.postgres.history import History, LostCommits
+from trackpush_server.journal.postgres.history import History
 from trackpush_server.journal.postgres.housekeeping import Housekeeping
 from trackpush_server.journal.postgres.lookup import PostgresLookup
 from trackpush_server.journal.postgres.names import NameIds
@@ -47,13 +48,10 @@ from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.queue import Queue
 from trackpush_server.journal.postgres.retention import PartitionRetention
 from trackpush_server.journal.postgres.session import Connector
-from trackpush_server.journal.postgres.writer import PostgresWriter, Stored
+from trackpush_server.journal.postgres.writer import PostgresWriter
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
 
-MOST_QUEUED_UPDATES = 20_000
-MOST_QUEUED_BYTES = 32 * 1024 * 1024
-_PER_UPDATE_BYTES = 512
 _SQL = load(f"{__package__}.sql", "reading")
 _REPLAY = load(f"{__package__}.sql", "replay")
 _T = TypeVar("_T")
@@ -68,25 +66,11 @@ class PostgresJournal:
     """
 
     def __init__(self, dsn: str, *, replica: int | None = None, sealer: Sealer | None = None) -> None:
-        self.stats = JournalStats()
-        self.on_commit: Callable[[Sequence[Committed]], None] = _ignore
-        self.on_batch: Callable[[float, int], None] = _ignore_two
-        self.on_state: Callable[[str | None], None] = _ignore
-        self.on_elsewhere: Callable[[str, int], None] = _ignore_two
-        self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore_two
-        self.on_erased: Callable[[frozenset[int]], None] = _ignore
-        self.on_dropped: Callable[[str, int], None] = _ignore_two
+        self._listeners = JournalListeners()
+        self._appends = AppendQueue(self._listeners, waits_for="database")
         self.inbox_bounds = InboxBounds()
-        self.on_lost_commits: Callable[[LostCommits], None] = _ignore
-        """Called on the loop: the database came back without commits that were seen here. Ids may be given again."""
         self._number = replica or secrets.randbelow((1 << 31) - 1) + 1
-        self._unavailable: str | None = "the journal is not started"
-        self._outcomes_waiting = 0
-        self._queued_updates = 0
-        self._queued_bytes = 0
-        self._counted: set[int] = set()
-        """Numbers of the appends that count as queued."""
-        self._started = self._closed = False
+        self._started = False
         self.clock = SharedClock()
         """The database's clock, by which all that share it go."""
         connector = self._connector = Connector(dsn, self.clock)
@@ -108,16 +92,27 @@ class PostgresJournal:
             self._queue,
             self._names,
             self._sealer,
+            appends=self._appends,
             history=self._history,
             replica=self._number,
             fenced=fenced,
+            on_lost_commits=self._lost_commits,
         )
-        self._writer.on_lost_commits = self._lost_commits
-        self._writer.on_stored = self._stored
-        self._writer.on_refused = self._refused
-        self._writer.on_given_up = self._given_up
-        self._writer.on_state = self._state
-        self._news = ChangeFeed(connector, self._number, self._history) if fenced else None
+        look_again = self._writer.look_again
+        self._news = (
+            ChangeFeed(connector, self._number, self._history, self._listeners, on_other_history=look_again)
+            if fenced
+            else None
+        )
+
+    def subscribe(self, listener: JournalListener) -> None:
+        """Announce everything to this listener, too."""
+        self._listeners.subscribe(listener)
+
+    @property
+    def stats(self) -> JournalStats:
+        """Running figures."""
+        return self._appends.stats
 
     @property
     def lookup(self) -> PostgresLookup:
@@ -127,12 +122,12 @@ class PostgresJournal:
     @property
     def unavailable(self) -> str | None:
         """Why nothing can be stored now, or None."""
-        return self._unavailable
+        return self._appends.unavailable
 
     @property
     def outcomes_waiting(self) -> int:
         """How many outcomes are not on disk yet."""
-        return self._outcomes_waiting
+        return self._appends.outcomes_waiting
 
     @property
     def size_bytes(self) -> int:
@@ -151,10 +146,6 @@ class PostgresJournal:
         await self._writer.tried.wait()
         self._housekeeping.start()
         if self._news is not None:
-            self._news.on_elsewhere = self.on_elsewhere
-            self._news.on_replayed = self.on_replayed
-            self._news.on_erased = self.on_erased
-            self._news.on_other_history = self._writer.look_again
             await self._news.start()
 
     def use(self, dsn: str) -> None:
@@ -167,10 +158,9 @@ class PostgresJournal:
 
     async def close(self) -> None:
         """Write what is queued, then close."""
-        if self._closed or not self._started:
+        if self._appends.closed or not self._started:
             return
-        self._closed = True
-        self._unavailable = "the server is stopping"
+        self._appends.close()
         if self._news is not None:
             await self._news.stop()
         await self._housekeeping.stop()
@@ -181,34 +171,26 @@ class PostgresJournal:
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
         """Store one request's updates; see the port."""
-        if self._unavailable is not None:
-            raise JournalUnavailableError(self._unavailable)
-        if self._queued_updates >= MOST_QUEUED_UPDATES or self._queued_bytes >= MOST_QUEUED_BYTES:
-            raise JournalUnavailableError(
-                f"overloaded: {self._queued_updates} updates ({self._queued_bytes} bytes) wait for the database",
-            )
-        entry = self._queue.append(self._by_shared_clock(updates), asyncio.get_running_loop().create_future())
-        self._count(entry, 1)
-        return entry.done
+        append = self._appends.add(self._by_shared_clock(updates), number=self._queue.number())
+        self._queue.append(append)
+        return append.done
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
         """Keep one request's unrecognised bodies; see the port."""
-        if self._unavailable is not None:
-            raise JournalUnavailableError(self._unavailable)
+        self._appends.check()
         kept = await self._inbox.keep(bodies, self.inbox_bounds)
-        for account, count in kept.dropped.items():
-            self.on_dropped(account, count)
+        self._listeners.bodies_dropped(kept.dropped)
         return kept.new
 
     def record(self, outcome: Outcome) -> None:
         """Store an outcome with the next call."""
-        if self._started and not self._closed:
-            self._outcomes_waiting += 1
+        if self._started and not self._appends.closed:
+            self._appends.outcomes_waiting += 1
             self._queue.record(outcome)
 
     async def flush(self) -> None:
         """Return when everything that was handed over before is on disk."""
-        if not self._started or self._closed:
+        if not self._started or self._appends.closed:
             raise JournalUnavailableError("the journal is not open")
         try:
             await self._queue.flush()
@@ -334,8 +316,7 @@ class PostgresJournal:
 
     async def _flush_for_write(self) -> None:
         """What was handed over before comes first. While nothing can be written, this can't either."""
-        if self._unavailable is not None:
-            raise JournalUnavailableError(self._unavailable)
+        self._appends.check()
         await self.flush()
 
     def _by_shared_clock(self, updates: Sequence[NewUpdate]) -> Sequence[NewUpdate]:
@@ -359,61 +340,4 @@ class PostgresJournal:
         self._inbox_pool.renew()
         if self._news is not None:
             self._news.restart()
-        self.on_lost_commits(lost)
-
-    def _count(self, entry: PostgresAppend, sign: int) -> None:
-        if sign > 0:
-            self._counted.add(entry.number)
-        elif entry.number in self._counted:
-            self._counted.remove(entry.number)
-        else:
-            return  # refused before its answer came
-        self._queued_updates += sign * len(entry.updates)
-        self._queued_bytes += sign * sum(
-            len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in entry.updates
-        )
-        self.stats.queued = self._queued_updates
-
-    def _stored(self, stored: Stored) -> None:
-        batch, stats = stored.batch, self.stats
-        rows = len(stored.committed) + len(batch.outcomes)
-        stats.commits += 1
-        stats.commit_seconds += stored.seconds
-        stats.rows += rows
-        stats.last_batch = rows
-        self._outcomes_waiting -= len(batch.outcomes)
-        try:
-            if stored.committed:
-                self.on_commit(stored.committed)
-        except Exception as error:  # noqa: BLE001  whatever the listener did, these are on disk
-            context = {"message": "the listener of commits failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-        for append, count in zip(batch.appends, stored.counts, strict=True):
-            self._count(append, -1)
-            if not append.done.done():
-                append.done.set_result(count)
-        self.on_batch(stored.seconds, rows)
-
-    def _refused(self, appends: Sequence[PostgresAppend], error: Exception) -> None:
-        for append in appends:
-            self._count(append, -1)
-            if not append.done.done():
-                append.done.set_exception(error)
-                append.done.exception()  # nobody may wait for it: a client that hung up
-
-    def _given_up(self, outcomes: int) -> None:
-        self._outcomes_waiting -= outcomes
-
-    def _state(self, reason: str | None) -> None:
-        if self._closed:
-            return
-        self._unavailable = reason
-        self.on_state(reason)
-
-
-def _ignore(_: object) -> None:
-    return
-
-
-def _ignore_two(_: object, __: object) -> None:
-    return
+        self._listeners.announce(lambda listener: listener.on_lost_commits(lost))

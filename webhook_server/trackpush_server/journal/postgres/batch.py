@@ -1,26 +1,17 @@
 """What one call stores: the queue's entries, the arrays that they become, and what its answer means for each."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from trackpush_server.journal.append_queue import Append
 from trackpush_server.journal.model import Committed, NewUpdate, Outcome
 from trackpush_server.journal.postgres.names import NameIds
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 
 _MOST = (1 << 63) - 1
 _Record = TypeVar("_Record", bound=msgspec.Struct)
-
-
-class PostgresAppend(msgspec.Struct, frozen=True, eq=False):
-    """One request's updates, all or none."""
-
-    updates: tuple[NewUpdate, ...]
-    done: asyncio.Future[int]
-    number: int
-    """Grows with each entry."""
 
 
 class OutcomeEntry(msgspec.Struct, frozen=True, eq=False):
@@ -30,7 +21,7 @@ class OutcomeEntry(msgspec.Struct, frozen=True, eq=False):
     number: int
 
 
-Entry = PostgresAppend | OutcomeEntry
+Entry = Append | OutcomeEntry
 
 
 class Batch:
@@ -38,7 +29,7 @@ class Batch:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
-        self.appends = [entry for entry in entries if isinstance(entry, PostgresAppend)]
+        self.appends = [entry for entry in entries if isinstance(entry, Append)]
         self.outcomes = [entry.outcome for entry in entries if isinstance(entry, OutcomeEntry)]
         self.updates: list[NewUpdate] = []
         """Without repeats, in order."""
@@ -105,8 +96,8 @@ class Batch:
 
 def cleaned(entry: Entry) -> Entry:
     """The entry with values that PostgreSQL takes: JSON from outside may hold more."""
-    if isinstance(entry, PostgresAppend):
-        return PostgresAppend(tuple(_storable(update) for update in entry.updates), entry.done, entry.number)
+    if isinstance(entry, Append):
+        return Append(tuple(_storable(update) for update in entry.updates), entry.done, entry.number)
     return OutcomeEntry(_storable(entry.outcome), entry.number)
 
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from trackpush_server.journal.postgres.schema import HeldError, NewerSchemaError
+from trackpush_server.journal.migrations import NewerSchemaError
+from trackpush_server.journal.postgres.schema import HeldError
 
 
 class UnusableError(Exception):

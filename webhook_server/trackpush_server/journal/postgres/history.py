@@ -10,28 +10,6 @@ token, which is stored beside the counter: see schema/…_histories.sql.
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
-_DAY_BITS = 36
-
-
-class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
-    """The database came back without commits that this process had seen."""
-
-    kept_to: int
-    """Updates up to this id are the same as before; any later id may be another update's."""
-    highest: int
-    """The highest id that this process had seen."""
-    outcomes: int
-    """Outcomes of updates that may be lost: they were dropped."""
-
-    @property
-    def updates(self) -> int | None:
-        """How many of the updates seen are missing; None when they are of several days, whose ids have gaps."""
-        if self.kept_to >> _DAY_BITS != self.highest >> _DAY_BITS and self.kept_to < self.highest:
-            return None
-        return max(self.highest - self.kept_to, 0)
-
 
 class History:
     """The token and the highest id, as of the last look by anybody in this process."""

@@ -7,18 +7,17 @@ pooler, which passes none on, the looks are enough.
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 
 from trackpush_runtime.background import end
+from trackpush_server.journal.listener import JournalListeners
 from trackpush_server.journal.postgres.errors import BROKEN, cause
 from trackpush_server.journal.postgres.history import History
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 POLL_SECONDS = 1.0
 _AFTER_FAULT = 1.0
@@ -32,9 +31,27 @@ _log = structlog.get_logger("trackpush.journal")
 
 
 class ChangeFeed:
-    """Of one replica. Set the callbacks, `start`, and `stop` in the end."""
+    """Of one replica. `start` it, and `stop` it in the end."""
 
-    def __init__(self, connector: Connector, replica: int, history: History) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        replica: int,
+        history: History,
+        listeners: JournalListeners,
+        *,
+        on_other_history: Callable[[], None],
+    ) -> None:
+        """Make the feed.
+
+        Args:
+            connector: makes its connection.
+            replica: this process's number in ``trackpush.replicas``.
+            history: what this process saw of the database.
+            listeners: hear what others did.
+            on_other_history: called when the connection broke, when it was made again, or when the database isn't the
+                one that the writer knows.
+        """
         self._connector = connector
         self._history = history
         self._replica = replica
@@ -42,12 +59,8 @@ class ChangeFeed:
         """The highest update id and number of news that were looked at."""
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.on_elsewhere: Callable[[str, int], None] = _ignore
-        self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore
-        self.on_erased: Callable[[frozenset[int]], None] = _ignore
-        self.on_other_history: Callable[[], None] = lambda: None
-        """Called when the connection broke, when it was made again, or when the database isn't the one that the writer
-        knows."""
+        self._listeners = listeners
+        self._on_other_history = on_other_history
 
     async def start(self) -> None:
         """Start. After it returns, changes by others are reported, if the database can be reached."""
@@ -70,7 +83,7 @@ class ChangeFeed:
                 session = await self._connector.connect()
                 if begun.is_set():
                     # The database may have been replaced while nobody was connected. An idle writer would not notice.
-                    self.on_other_history()
+                    self._on_other_history()
                 await self._listen(session)
                 await self._begin(session)
                 begun.set()
@@ -83,7 +96,7 @@ class ChangeFeed:
                 begun.set()
                 if session is not None:
                     session.terminate()
-            self.on_other_history()
+            self._on_other_history()
             await asyncio.sleep(_AFTER_FAULT)
 
     async def _listen(self, session: Session) -> None:
@@ -126,19 +139,21 @@ class ChangeFeed:
         for row in done:
             if row["origin"] == self._replica:
                 continue
-            if row["name"] is None:
-                self.on_erased(frozenset(row["update_ids"]))
-            else:
-                self.on_replayed(row["name"], row["update_ids"])
+            self._announce_done(row["name"], row["update_ids"])
         for row in stored:
             if row["name"] is not None:
-                self.on_elsewhere(row["name"], row["lowest"])
+                self._announce_stored(row["name"], row["lowest"])
         return stored[0]["name"] is not None
+
+    def _announce_done(self, push_config: str | None, update_ids: Sequence[int]) -> None:
+        if push_config is None:
+            self._listeners.announce(lambda listener: listener.on_erased(frozenset(update_ids)))
+        else:
+            self._listeners.announce(lambda listener: listener.on_replayed(push_config, update_ids))
+
+    def _announce_stored(self, push_config: str, lowest: int) -> None:
+        self._listeners.announce(lambda listener: listener.on_elsewhere(push_config, lowest))
 
     def _check(self, row: Any) -> None:
         if not self._history.knows(row["history"], row["last_id"]):
             raise ConnectionResetError("the database was restarted or replaced")
-
-
-def _ignore(_: object, __: object = None) -> None:
-    return

@@ -5,8 +5,9 @@ import contextlib
 from collections import deque
 from collections.abc import Sequence
 
-from trackpush_server.journal.model import NewUpdate, Outcome
-from trackpush_server.journal.postgres.batch import Entry, OutcomeEntry, PostgresAppend
+from trackpush_server.journal.append_queue import Append
+from trackpush_server.journal.model import Outcome
+from trackpush_server.journal.postgres.batch import Entry, OutcomeEntry
 
 OUTCOMES_WAIT_SECONDS = 0.005
 """How long outcomes wait for company. After a crash, pushes with unwritten outcomes are sent again: keep it short."""
@@ -31,18 +32,19 @@ class Queue:
         self._stopping = False
         self._woken = False
 
-    def append(self, updates: Sequence[NewUpdate], done: asyncio.Future[int]) -> PostgresAppend:
-        """Queue one request's updates."""
+    def number(self) -> int:
+        """The number of the next entry."""
         self._number += 1
-        entry = PostgresAppend(tuple(updates), done, self._number)
+        return self._number
+
+    def append(self, entry: Append) -> None:
+        """Queue one request's updates."""
         self._put(entry)
         self._urgent.set()
-        return entry
 
     def record(self, outcome: Outcome) -> None:
         """Queue an outcome."""
-        self._number += 1
-        self._put(OutcomeEntry(outcome, self._number))
+        self._put(OutcomeEntry(outcome, self.number()))
 
     def put_back(self, entries: Sequence[Entry]) -> None:
         """These were taken and are to be stored before all others."""
@@ -98,9 +100,9 @@ class Queue:
         self._urgent.set()
         await future
 
-    def drop_appends(self) -> list[PostgresAppend]:
+    def drop_appends(self) -> list[Append]:
         """Take out all requests: they are refused."""
-        found = [entry for entry in self._entries if isinstance(entry, PostgresAppend)]
+        found = [entry for entry in self._entries if isinstance(entry, Append)]
         self._entries = deque(entry for entry in self._entries if isinstance(entry, OutcomeEntry))
         self._look_for_flushed()
         return found
@@ -145,10 +147,10 @@ class Queue:
         while self._entries and rows < MOST_ROWS and size < MOST_BYTES:
             entry = self._entries.popleft()
             entries.append(entry)
-            rows += len(entry.updates) if isinstance(entry, PostgresAppend) else 1
+            rows += len(entry.updates) if isinstance(entry, Append) else 1
             size += (
                 sum(len(update.body) + len(update.notification) for update in entry.updates)
-                if isinstance(entry, PostgresAppend)
+                if isinstance(entry, Append)
                 else 0
             )
         self._under_way.update(entry.number for entry in entries)

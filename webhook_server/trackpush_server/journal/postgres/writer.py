@@ -14,16 +14,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trackpush_runtime.backoff import RetryDelays
-from trackpush_server.journal.model import Committed, JournalUnavailableError
+from trackpush_server.journal.append_queue import Append, AppendQueue, CommitResult
+from trackpush_server.journal.model import JournalUnavailableError, LostCommits
 from trackpush_server.journal.postgres import schema
-from trackpush_server.journal.postgres.batch import Batch, Entry, PostgresAppend, cleaned
+from trackpush_server.journal.postgres.batch import Batch, Entry, cleaned
 from trackpush_server.journal.postgres.errors import cause, explain, is_certain, is_of_a_value
-from trackpush_server.journal.postgres.history import History, LostCommits
+from trackpush_server.journal.postgres.history import History
 from trackpush_server.journal.postgres.names import NameIds
 from trackpush_server.journal.postgres.queue import Queue, is_of_later
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.single_entry import SingleEntry
 
 _WRITER = 0
 """Of this replica, by number: there is one."""
@@ -39,16 +41,6 @@ _ALL = (1 << 63) - 1
 _SQL = load(f"{__package__}.sql", "writing")
 
 
-class Stored:
-    """What one call did."""
-
-    def __init__(self, batch: Batch, committed: list[Committed], counts: list[int], seconds: float) -> None:
-        self.batch = batch
-        self.committed = committed
-        self.counts = counts
-        self.seconds = seconds
-
-
 class Sent:
     """A call without an answer so far."""
 
@@ -59,7 +51,7 @@ class Sent:
 
 
 class PostgresWriter:
-    """Set the callbacks, `start`, and `stop` in the end."""
+    """`start` it, and `stop` it in the end."""
 
     def __init__(
         self,
@@ -68,14 +60,22 @@ class PostgresWriter:
         names: NameIds,
         sealer: Sealer,
         *,
+        appends: AppendQueue,
         history: History,
         replica: int,
         fenced: bool,
+        on_lost_commits: Callable[[LostCommits], None],
     ) -> None:
+        """``appends`` gets what is stored and what is refused, and the state of the database.
+
+        ``on_lost_commits`` is called before anything more is stored or announced.
+        """
         self._connector = connector
         self._queue = queue
         self._names = names
         self._sealer = sealer
+        self._appends = appends
+        self._on_lost_commits = on_lost_commits
         self._history = history
         self._replica = replica
         self._fenced = fenced
@@ -91,13 +91,6 @@ class PostgresWriter:
         self._reason: str | None = "not started"
         self.tried = asyncio.Event()
         """Set after the first try to connect, whether it worked or not."""
-        self.on_stored: Callable[[Stored], None] = _ignore
-        self.on_refused: Callable[[Sequence[PostgresAppend], Exception], None] = _ignore_two
-        self.on_given_up: Callable[[int], None] = _ignore
-        """So many outcomes can't be stored, ever."""
-        self.on_state: Callable[[str | None], None] = _ignore
-        self.on_lost_commits: Callable[[LostCommits], None] = _ignore
-        """Called before anything more is stored or announced."""
 
     def start(self) -> None:
         """Begin."""
@@ -176,7 +169,7 @@ class PostgresWriter:
     def _refuse(self, error: JournalUnavailableError) -> None:
         """All requests that wait. What of them is stored nevertheless is announced when that is known."""
         unsettled = [] if self._unsettled is None else self._unsettled.batch.appends
-        self.on_refused([*unsettled, *self._queue.drop_appends()], error)
+        self._appends.refuse([*unsettled, *self._queue.drop_appends()], error)
 
     async def _serve(self, session: Session) -> None:
         while True:
@@ -203,32 +196,27 @@ class PostgresWriter:
     async def _store_one_by_one(self, session: Session, entries: Sequence[Entry]) -> None:
         """A value in the batch can't be stored: store each entry alone, so that only that one is cleaned."""
         for place, entry in enumerate(entries):
-            reason: Exception | None = None
+            single = SingleEntry(entry, cleaned)
             try:
-                for attempt in (entry, cleaned(entry)):
+                for attempt in single.attempts():
                     try:
                         await self._send(session, Batch([attempt]))
                     except Exception as error:
                         if not is_of_a_value(error):
                             raise
-                        reason = JournalUnavailableError(
-                            f"this can't be stored: {type(error).__name__}: {cause(error)}"
-                        )
-                    else:
-                        reason = None
-                        break
+                        single.reject(error, cause(error))
             except BaseException:
                 self._queue.put_back(entries[place + 1 :])
                 raise
-            if reason is not None:
-                self._refuse_for_good(entry, reason)
+            if single.refusal is not None:
+                self._refuse_for_good(entry, single.refusal)
 
     def _refuse_for_good(self, entry: Entry, reason: Exception) -> None:
         self._queue.done([entry])
-        if isinstance(entry, PostgresAppend):
-            self.on_refused([entry], reason)
+        if isinstance(entry, Append):
+            self._appends.refuse([entry], reason)
         else:
-            self.on_given_up(1)
+            self._appends.give_up(1)
 
     async def _send(self, session: Session, batch: Batch) -> None:
         """Store a batch.
@@ -269,8 +257,8 @@ class PostgresWriter:
             return
         self._kept_to = min(self._kept_to, row["kept_to"])
         dropped = self._queue.drop_outcomes(row["kept_to"])
-        self.on_given_up(dropped)
-        self.on_lost_commits(LostCommits(kept_to=row["kept_to"], highest=highest, outcomes=dropped))
+        self._appends.give_up(dropped)
+        self._on_lost_commits(LostCommits(kept_to=row["kept_to"], highest=highest, outcomes=dropped))
 
     async def _settle(self, session: Session) -> None:
         """Ask for the answer that was lost; makes this writer known to the database, too."""
@@ -284,9 +272,9 @@ class PostgresWriter:
             self._answered(sent, answer)
             return
         refused = [entry for entry in sent.batch.appends if entry.done.done()]
-        self.on_refused(refused, JournalUnavailableError("nobody waits for it"))
+        self._appends.refuse(refused, JournalUnavailableError("nobody waits for it"))
         void = [entry for entry in sent.batch.entries if is_of_later(entry, kept_to)]
-        self.on_given_up(len(void))
+        self._appends.give_up(len(void))
         given_up = [*refused, *void]
         self._queue.put_back([entry for entry in sent.batch.entries if entry not in given_up])
         self._queue.done(given_up)
@@ -297,23 +285,22 @@ class PostgresWriter:
         self._history.answered = sent.number
         if committed:
             self._history.knows(self._history.token, committed[-1].update_id)
-        self.on_stored(Stored(sent.batch, committed, counts, time.perf_counter() - sent.begun))
+        self._appends.store(
+            CommitResult(
+                committed=committed,
+                appends=list(zip(sent.batch.appends, counts, strict=True)),
+                outcomes=len(sent.batch.outcomes),
+                seconds=time.perf_counter() - sent.begun,
+            )
+        )
         self._queue.done(sent.batch.entries)
 
     def _set_reason(self, reason: str | None) -> None:
         if reason != self._reason:
             self._reason = reason
-            self.on_state(reason)
+            self._appends.change_state(reason)
 
 
 def _company(seconds: float) -> float:
     """How long what comes next waits for company, after a call that took so long."""
     return min(seconds * _SHARE, _MOST_SECONDS) if seconds >= _LONG_SECONDS else 0.0
-
-
-def _ignore(_: object) -> None:
-    return
-
-
-def _ignore_two(_: object, __: object) -> None:
-    return

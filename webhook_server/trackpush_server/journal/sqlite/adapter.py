@@ -10,10 +10,18 @@ import msgspec
 
 from trackpush_api.routing import Tenant
 from trackpush_runtime.backoff import RetryDelays
+from trackpush_server.journal.append_queue import (
+    MOST_QUEUED_UNRECOGNISED_BYTES,
+    PER_ENTRY_BYTES,
+    Append,
+    AppendQueue,
+    fail,
+    resolve,
+)
 from trackpush_server.journal.inbox import InboxBounds, KeptBodies, NewUnrecognised
+from trackpush_server.journal.listener import JournalListener, JournalListeners
 from trackpush_server.journal.model import (
     BoundClient,
-    Committed,
     Ended,
     Erasure,
     Found,
@@ -38,7 +46,7 @@ from trackpush_server.journal.model import (
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import audit, erase, inbox, replay, reseal, retention, tenants, unpushed
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.batch import Offline, SqliteAppend, WriterCall
+from trackpush_server.journal.sqlite.batch import Offline, WriterCall
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.folder import FILE_NAME
@@ -48,10 +56,6 @@ from trackpush_server.journal.sqlite.proof import WriteProof
 from trackpush_server.journal.sqlite.scrub import Scrubber
 from trackpush_server.journal.sqlite.writer import Done, Listener, SqliteWriter
 
-MOST_QUEUED_UPDATES = 20_000
-MOST_QUEUED_BYTES = 32 * 1024 * 1024
-MOST_QUEUED_UNRECOGNISED_BYTES = 16 * 1024 * 1024
-_PER_UPDATE_BYTES = 512
 _RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries to empty the log, which long reads hold back."""
 
@@ -67,24 +71,14 @@ class SqliteJournal:
             sealer: seals and opens what is stored; without one, everything is stored in clear.
             volume: the folder is the root of a volume that this pod alone mounts (`folder.check`).
         """
-        self.stats = JournalStats()
-        self.on_commit: Callable[[Sequence[Committed]], None] = _ignore
-        self.on_batch: Callable[[float, int], None] = _ignore_two
-        self.on_state: Callable[[str | None], None] = _ignore
-        self.on_elsewhere: Callable[[str, int], None] = _ignore_two
-        self.on_replayed: Callable[[str, Sequence[int]], None] = _ignore_two
-        self.on_erased: Callable[[frozenset[int]], None] = _ignore
-        self.on_dropped: Callable[[str, int], None] = _ignore_two
+        self._listeners = JournalListeners()
+        self._queue = AppendQueue(self._listeners, waits_for="disk")
         self.inbox_bounds = InboxBounds()
         self._inbox_bytes = 0
         """Of unrecognised bodies that wait for their commit."""
         self._folder = folder
         self._volume = volume
         self._proof = WriteProof()
-        self._unavailable: str | None = "the journal is not started"
-        self._outcomes_waiting = 0
-        self._queued_updates = 0
-        self._queued_bytes = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer: SqliteWriter | None = None
         self._checkpointer = Checkpointer(folder)
@@ -92,7 +86,15 @@ class SqliteJournal:
         self._pages = PendingPages(folder, self._sealer)
         self._lookup = SqliteLookup(folder, self._sealer)
         self._scrubber = Scrubber(folder / FILE_NAME)
-        self._closed = False
+
+    def subscribe(self, listener: JournalListener) -> None:
+        """Announce everything to this listener, too."""
+        self._listeners.subscribe(listener)
+
+    @property
+    def stats(self) -> JournalStats:
+        """Running figures."""
+        return self._queue.stats
 
     @property
     def lookup(self) -> SqliteLookup:
@@ -102,12 +104,12 @@ class SqliteJournal:
     @property
     def unavailable(self) -> str | None:
         """Why nothing can be stored now, or None."""
-        return self._unavailable
+        return self._queue.unavailable
 
     @property
     def outcomes_waiting(self) -> int:
         """How many outcomes are not on disk yet."""
-        return self._outcomes_waiting
+        return self._queue.outcomes_waiting
 
     @property
     def size_bytes(self) -> int:
@@ -123,7 +125,7 @@ class SqliteJournal:
         """Open and migrate; when that fails the journal is unavailable and keeps trying."""
         loop = self._loop = asyncio.get_running_loop()
         listener = Listener(
-            loop, on_done=self._done, on_refused=self._refused, on_state=self._state, on_missing=self._missing
+            loop, on_done=self._done, on_refused=self._refused, on_state=self._change_state, on_missing=self._missing
         )
         self._writer = SqliteWriter(
             self._folder, listener, self._checkpointer, sealer=self._sealer, volume=self._volume
@@ -134,10 +136,9 @@ class SqliteJournal:
 
     async def close(self) -> None:
         """Write what is queued, then close."""
-        if self._closed or self._writer is None or self._loop is None:
+        if self._queue.closed or self._writer is None or self._loop is None:
             return
-        self._closed = True
-        self._unavailable = "the server is stopping"
+        self._queue.close()
         await self._pages.close()
         await self._lookup.close()
         await self._loop.run_in_executor(None, self._checkpointer.stop)
@@ -150,30 +151,23 @@ class SqliteJournal:
 
         Whether it failed is in `unavailable` afterwards.
         """
-        if self._unavailable is not None or self._closed:
+        if self._queue.unavailable is not None:
             return None
         return await self._proof.give(lambda: self._call(lambda connection: connection.touch()))
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
         """Store one request's updates; see the port."""
-        if self._unavailable is not None or self._loop is None or self._writer is None:
-            raise JournalUnavailableError(self._unavailable or "the journal is not started")
-        if self._queued_updates >= MOST_QUEUED_UPDATES or self._queued_bytes >= MOST_QUEUED_BYTES:
-            raise JournalUnavailableError(
-                f"overloaded: {self._queued_updates} updates ({self._queued_bytes} bytes) wait for the disk",
-            )
-        entry = SqliteAppend(tuple(updates), self._loop.create_future())
-        self._count(entry, 1)
-        self._writer.put(entry)
-        return entry.done
+        append = self._queue.add(updates)
+        assert self._writer is not None
+        self._writer.put(append)
+        return append.done
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
         """Keep one request's unrecognised bodies; see the port."""
-        if self._unavailable is not None:
-            raise JournalUnavailableError(self._unavailable)
+        self._queue.check()
         if self._inbox_bytes >= MOST_QUEUED_UNRECOGNISED_BYTES:
             raise JournalUnavailableError(f"overloaded: {self._inbox_bytes} bytes of unrecognised bodies wait")
-        size = sum([len(body.body) + _PER_UPDATE_BYTES for body in bodies])
+        size = sum([len(body.body) + PER_ENTRY_BYTES for body in bodies])
         kept: list[KeptBodies] = []
 
         def run(connection: SqliteConnection) -> int:
@@ -185,14 +179,13 @@ class SqliteJournal:
             new = await self._call(run)
         finally:
             self._inbox_bytes -= size
-        for account, count in kept[-1].dropped.items():
-            self.on_dropped(account, count)
+        self._listeners.bodies_dropped(kept[-1].dropped)
         return new
 
     def record(self, outcome: Outcome) -> None:
         """Store an outcome with the next commit."""
         if self._writer is not None:
-            self._outcomes_waiting += 1
+            self._queue.outcomes_waiting += 1
             self._writer.put(outcome)
 
     async def flush(self) -> None:
@@ -201,7 +194,7 @@ class SqliteJournal:
             try:
                 await self._call(lambda _: 0)
             except JournalUnavailableError:
-                if self._closed:
+                if self._queue.closed:
                     raise
                 await asyncio.sleep(0.1)  # outcomes are kept and tried again; so are we
             else:
@@ -370,7 +363,7 @@ class SqliteJournal:
             try:
                 return await self._hand_over(Offline(lambda: self._scrubber.step(page), self._future()))
             except JournalUnavailableError:
-                if self._closed or backoff.is_exhausted:
+                if self._queue.closed or backoff.is_exhausted:
                     raise
                 await asyncio.sleep(backoff.fail())
 
@@ -381,55 +374,29 @@ class SqliteJournal:
         return asyncio.get_running_loop().create_future()
 
     def _hand_over(self, entry: WriterCall | Offline) -> asyncio.Future[int]:
-        if self._writer is None or self._closed:
+        if self._writer is None or self._queue.closed:
             raise JournalUnavailableError("the journal is not open")
         self._writer.put(entry)
         return entry.done
 
-    def _count(self, entry: SqliteAppend, sign: int) -> None:
-        self._queued_updates += sign * len(entry.updates)
-        self._queued_bytes += sign * sum(
-            len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in entry.updates
-        )
-        self.stats.queued = self._queued_updates
-
     def _done(self, done: Done) -> None:
-        stats = self.stats
-        stats.commits += 1
-        stats.commit_seconds += done.seconds
-        stats.rows += done.rows
-        stats.last_batch = done.rows
         self._proof.given()
-        self._outcomes_waiting -= done.outcomes
-        try:
-            if done.committed:
-                self.on_commit(done.committed)
-        finally:  # whatever the listener did, these are on disk
-            for append, count in done.appends:
-                self._count(append, -1)
-                _resolve(append.done, count)
-            for future, result in done.calls:
-                _resolve(future, result)
-        self.on_batch(done.seconds, done.rows)
+        self._queue.store(done)
+        for future, result in done.calls:
+            resolve(future, result)
 
-    def _refused(self, entries: Sequence[SqliteAppend | WriterCall | Offline], error: Exception) -> None:
+    def _refused(self, entries: Sequence[Append | WriterCall | Offline], error: Exception) -> None:
+        self._queue.refuse([entry for entry in entries if isinstance(entry, Append)], error)
         for entry in entries:
-            if isinstance(entry, SqliteAppend):
-                self._count(entry, -1)
-            if not entry.done.done():
-                entry.done.set_exception(error)
-                entry.done.exception()  # nobody may wait for it: a client that hung up
+            fail(entry.done, error)
 
     def _missing(self, what: str) -> None:
-        self.stats.missing = what
+        self._queue.stats.missing = what
 
-    def _state(self, reason: str | None) -> None:
-        if self._closed:
-            return
-        self._unavailable = reason
+    def _change_state(self, reason: str | None) -> None:
         if reason is not None:
             self._pages.reopen()
-        self.on_state(reason)
+        self._queue.change_state(reason)
 
 
 def _size(path: Path) -> int:
@@ -437,16 +404,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _resolve(future: asyncio.Future[int], result: int) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _ignore(_: object) -> None:
-    return
-
-
-def _ignore_two(_: object, __: object) -> None:
-    return

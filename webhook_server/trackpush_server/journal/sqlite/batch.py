@@ -7,6 +7,7 @@ from itertools import islice
 
 import msgspec
 
+from trackpush_server.journal.append_queue import Append
 from trackpush_server.journal.model import Committed, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 from trackpush_server.journal.sqlite import statements as sql
@@ -14,13 +15,6 @@ from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import Indexing
 from trackpush_server.journal.sqlite.storable import storable
 from trackpush_server.journal.sqlite.terms import term
-
-
-class SqliteAppend(msgspec.Struct, frozen=True, eq=False):
-    """One request's updates, all or none."""
-
-    updates: tuple[NewUpdate, ...]
-    done: asyncio.Future[int]
 
 
 class WriterCall(msgspec.Struct, frozen=True, eq=False):
@@ -39,7 +33,7 @@ class Offline(msgspec.Struct, frozen=True, eq=False):
     done: asyncio.Future[int]
 
 
-Entry = SqliteAppend | Outcome | WriterCall | Offline
+Entry = Append | Outcome | WriterCall | Offline
 _Push = tuple[int, int, int, int]
 """A row of the table of pushes: update, number of the PushConfig, state, late."""
 _AT_ONCE = 50
@@ -48,8 +42,8 @@ _AT_ONCE = 50
 
 def cleaned(entry: Entry) -> Entry:
     """The entry with values that SQLite takes."""
-    if isinstance(entry, SqliteAppend):
-        return SqliteAppend(tuple(storable(update) for update in entry.updates), entry.done)
+    if isinstance(entry, Append):
+        return Append(tuple(storable(update) for update in entry.updates), entry.done)
     return storable(entry) if isinstance(entry, Outcome) else entry
 
 
@@ -89,7 +83,7 @@ class Writing:
         self._indexing = indexing
         self.next_id = next_id
 
-    def append(self, appends: Sequence[SqliteAppend]) -> tuple[list[Committed], list[int]]:
+    def append(self, appends: Sequence[Append]) -> tuple[list[Committed], list[int]]:
         """Insert new updates with their pushes; what is new, and per append how many of its updates were."""
         updates = [update for append in appends for update in append.updates]
         if not updates:
@@ -228,7 +222,7 @@ def _number(item: tuple[bytes, int]) -> int:
     return item[1]
 
 
-def _count_new(appends: Sequence[SqliteAppend], first: int, new: Collection[int]) -> list[int]:
+def _count_new(appends: Sequence[Append], first: int, new: Collection[int]) -> list[int]:
     counts = []
     at = first
     for append in appends:

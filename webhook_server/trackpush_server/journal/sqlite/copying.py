@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from trackpush_server.journal.migrations import NewerSchemaError
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.connection import (
@@ -323,5 +324,5 @@ def _rename(path: Path, to: Path) -> None:
 def _told(path: Path) -> Any:
     try:
         yield
-    except (SqliteError, OSError, schema.NewerFileError) as error:
+    except (SqliteError, OSError, NewerSchemaError) as error:
         raise TransferError(explain_read(path, error)) from None

@@ -13,17 +13,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from trackpush_runtime.backoff import RetryDelays
-from trackpush_server.journal.model import Committed, JournalUnavailableError, Outcome
+from trackpush_server.journal.append_queue import Append, CommitResult
+from trackpush_server.journal.model import JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.single_entry import SingleEntry
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.batch import (
     Entry,
     NameNumbers,
     Offline,
-    SqliteAppend,
     WriterCall,
     Writing,
     cleaned,
@@ -51,18 +53,11 @@ _LOG_WAIT_MS = 50
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
-class Done:
+class Done(CommitResult, kw_only=True):
     """What one commit did, for the event loop."""
 
-    __slots__ = ("appends", "calls", "committed", "outcomes", "rows", "seconds")
-
-    def __init__(self) -> None:
-        self.committed: list[Committed] = []
-        self.appends: list[tuple[SqliteAppend, int]] = []
-        self.calls: list[tuple[asyncio.Future[int], int]] = []
-        self.outcomes = 0
-        self.rows = 0
-        self.seconds = 0.0
+    calls: list[tuple[asyncio.Future[int], int]] = msgspec.field(default_factory=list)
+    """Each call's future and result."""
 
 
 class Listener:
@@ -73,7 +68,7 @@ class Listener:
         loop: asyncio.AbstractEventLoop,
         *,
         on_done: Callable[[Done], None],
-        on_refused: Callable[[Sequence[SqliteAppend | WriterCall | Offline], Exception], None],
+        on_refused: Callable[[Sequence[Append | WriterCall | Offline], Exception], None],
         on_state: Callable[[str | None], None],
         on_missing: Callable[[str], None],
     ) -> None:
@@ -87,7 +82,7 @@ class Listener:
         """A commit has reached the disk."""
         self._call(self._on_done, done)
 
-    def refused(self, entries: Sequence[SqliteAppend | WriterCall | Offline], error: Exception) -> None:
+    def refused(self, entries: Sequence[Append | WriterCall | Offline], error: Exception) -> None:
         """These were not stored."""
         if entries:
             self._call(self._on_refused, entries, error)
@@ -184,7 +179,7 @@ class SqliteWriter(threading.Thread):
             while True:
                 if entry is not None:
                     entries.append(entry)
-                    rows += len(entry.updates) if isinstance(entry, SqliteAppend) else 1
+                    rows += len(entry.updates) if isinstance(entry, Append) else 1
                 if rows >= _MOST_ROWS:
                     break
                 patient = patient and isinstance(entry, Outcome)
@@ -210,9 +205,7 @@ class SqliteWriter(threading.Thread):
                 if isinstance(entry, Offline):
                     self._do_offline(entry)
 
-    def _commit(
-        self, appends: Sequence[SqliteAppend], calls: Sequence[WriterCall], outcomes: Sequence[Outcome]
-    ) -> None:
+    def _commit(self, appends: Sequence[Append], calls: Sequence[WriterCall], outcomes: Sequence[Outcome]) -> None:
         connection = self._connection
         if connection is None:
             raise JournalNotOpenError("the journal is not open")
@@ -234,7 +227,6 @@ class SqliteWriter(threading.Thread):
         self._announced = self._next_id - 1
         done.appends = list(zip(appends, counts, strict=True))
         done.outcomes = len(outcomes)
-        done.rows = len(done.committed) + len(outcomes)
         done.seconds = time.perf_counter() - begun
         self._listener.done(done)
 
@@ -290,19 +282,17 @@ class SqliteWriter(threading.Thread):
             if self._connection is None:
                 self._store([entry])  # the disk failed meanwhile
                 continue
-            for attempt in (entry, cleaned(entry)):
+            single = SingleEntry(entry, cleaned)
+            for attempt in single.attempts():
                 try:
                     self._commit(*_sorted([attempt]))
                 except VALUE_ERRORS as error:
                     self._rolled_back()
-                    reason = JournalUnavailableError(f"this can't be stored: {type(error).__name__}: {error}")
+                    single.reject(error)
                 except Exception as error:  # noqa: BLE001  same
                     self._lost([attempt], error)
-                    break
-                else:
-                    break
-            else:
-                self._refuse_for_good(entry, reason)
+            if single.refusal is not None:
+                self._refuse_for_good(entry, single.refusal)
 
     def _refuse_for_good(self, entry: Entry, reason: JournalUnavailableError) -> None:
         if not isinstance(entry, Outcome):
@@ -319,7 +309,7 @@ class SqliteWriter(threading.Thread):
         self._fail([entry for entry in entries if not isinstance(entry, Outcome)], error)
         self._open_with_retries()
 
-    def _fail(self, entries: Sequence[SqliteAppend | WriterCall | Offline], error: BaseException) -> None:
+    def _fail(self, entries: Sequence[Append | WriterCall | Offline], error: BaseException) -> None:
         self._rolled_back()
         reason = explain(self._path, error)
         self._set_reason(reason)
@@ -412,7 +402,7 @@ class SqliteWriter(threading.Thread):
 
     def _refuse_queued(self) -> None:
         """Requests that slipped into the queue meanwhile are refused; outcomes are kept."""
-        refused: list[SqliteAppend | WriterCall | Offline] = []
+        refused: list[Append | WriterCall | Offline] = []
         with contextlib.suppress(queue.Empty):
             while True:
                 entry = self._queue.get_nowait()
@@ -435,9 +425,9 @@ class SqliteWriter(threading.Thread):
             self._connection = None
 
 
-def _sorted(entries: Sequence[Entry]) -> tuple[list[SqliteAppend], list[WriterCall], list[Outcome]]:
+def _sorted(entries: Sequence[Entry]) -> tuple[list[Append], list[WriterCall], list[Outcome]]:
     return (
-        [entry for entry in entries if isinstance(entry, SqliteAppend)],
+        [entry for entry in entries if isinstance(entry, Append)],
         [entry for entry in entries if isinstance(entry, WriterCall)],
         [entry for entry in entries if isinstance(entry, Outcome)],
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from trackpush_server.journal.migrations import NewerSchemaError
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.balance import Replica, Timing
 from trackpush_server.journal.postgres.errors import place
@@ -120,7 +121,7 @@ def explained() -> Iterator[None]:
     """Turn the database's errors into messages for people, without the values of any row."""
     try:
         yield
-    except schema.NewerSchemaError as error:
+    except NewerSchemaError as error:
         raise TransferError(str(error)) from None
     except asyncpg.PostgresError as error:
         text = error.args[0] if error.args else type(error).__name__

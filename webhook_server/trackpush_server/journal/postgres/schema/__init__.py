@@ -9,13 +9,13 @@ the older.
 import asyncio
 import random
 import re
-from importlib import resources
 from typing import Final
 
 import msgspec
 from asyncpg import Connection, LockNotAvailableError
 
-_NUMBERED = re.compile(r"(\d{4})_(\w+)\.sql")
+from trackpush_server.journal.migrations import NewerSchemaError, numbered_scripts
+
 _NEEDS = re.compile(r"-- needs: (\d+)\n")
 _LOCK = 0x7472_6163_6B70_7573
 """Of the advisory lock: "trackpus"."""
@@ -60,10 +60,6 @@ _HELD_BEFORE = "its journal was moved, or a copy into it is not finished: correc
 """Where an older version set the mark."""
 
 
-class NewerSchemaError(Exception):
-    """A later version of Trackpush has taken away what this one needs."""
-
-
 class HeldError(NewerSchemaError):
     """The journal was moved away, or a copy into it is not finished: no server may use it."""
 
@@ -90,16 +86,7 @@ def parse(number: int, name: str, script: str) -> SchemaChange:
     return SchemaChange(number=number, name=name, needs=int(needs[1]), script=script)
 
 
-def _read() -> tuple[SchemaChange, ...]:
-    found = []
-    for entry in resources.files(__name__).iterdir():
-        match = _NUMBERED.fullmatch(entry.name)
-        if match is not None:
-            found.append(parse(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
-    return tuple(sorted(found, key=lambda change: change.number))
-
-
-CHANGES: Final = _read()
+CHANGES: Final = tuple(parse(script.number, script.name, script.text) for script in numbered_scripts(__name__))
 """All that this version knows, in order. Read at the import: a running loop must not wait for files."""
 
 

@@ -1,35 +1,24 @@
 """Numbered schema changes, applied in order; the file's ``user_version`` is the number of the last one."""
 
-import re
-from importlib import resources
+from typing import Final
 
+from trackpush_server.journal.migrations import NewerSchemaError, numbered_scripts
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.errors import JournalMovedError
 from trackpush_server.journal.sqlite.indexing import store_all_terms
 
-_NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
-
-
+_SCRIPTS: Final = numbered_scripts(__name__)
+"""Read at the import: a running loop must not wait for files."""
 _TERMS_STORED = 7
 """Drops the indexes that the terms of all updates replace."""
-
 
 _IS_LONG = "SELECT 1 FROM updates LIMIT 1 OFFSET 20000"
 TAKES_LONG = "it is being converted for this version of Trackpush, half a minute or more for each million updates"
 
 
-class NewerFileError(Exception):
-    """The file was written by a later version of Trackpush."""
-
-
 def changes() -> dict[int, str]:
     """All schema changes by number."""
-    found = {}
-    for entry in resources.files(__name__).iterdir():
-        match = _NUMBERED.fullmatch(entry.name)
-        if match is not None:
-            found[int(match[1])] = entry.read_text(encoding="utf-8")
-    return dict(sorted(found.items()))
+    return {script.number: script.text for script in _SCRIPTS}
 
 
 def takes_long(connection: SqliteConnection) -> bool:
@@ -59,7 +48,7 @@ def migrate(connection: SqliteConnection) -> None:
     known = changes()
     current = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if current > max(known):
-        raise NewerFileError(
+        raise NewerSchemaError(
             f"its schema is version {current}, this Trackpush knows {max(known)}: run the version that wrote it or a"
             " later one",
         )
