@@ -49,7 +49,7 @@ class AppendQueue:
     """Used on the event loop."""
 
     def __init__(self, listeners: JournalListeners, *, waits_for: str) -> None:
-        """``waits_for``: what commits wait for, as requests that are refused are told."""
+        """``waits_for``: what commits wait for, for the errors of refused requests."""
         self.stats = JournalStats()
         self.unavailable: str | None = "the journal is not started"
         """Why nothing can be stored now, or None."""
