@@ -13,7 +13,7 @@ TIMEOUT: Final = 30.0
 _MAX_ANSWER = 16 * 1024 * 1024
 _MAX_LINE = 1024 * 1024
 _REFUSED = 400
-_UNKNOWN = "it wants its admin token; give --token-file"
+_UNKNOWN = "it needs the admin token; give --token-file"
 _MISTAKEN = "it refuses this token; compare it with the server's --admin-token-file"
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
@@ -136,7 +136,7 @@ def direct(url: str, token_file: Path | None) -> AdminClient:
         kind(parts.hostname, parts.port, timeout=TIMEOUT),
         name=f"{parts.scheme}://{parts.netloc}",
         token=None if token_file is None else read_token(token_file),
-        advice="is the server up, and this its admin port? For a cluster name --context or -n (docs/cli.md)",
+        advice="is the server running, and is this its admin port? For a cluster, add --context or -n (docs/cli.md)",
     )
 
 

@@ -39,7 +39,7 @@ class ConsoleChoice(NamedTuple):
         if self.oidc_client_id is None or self.console_url is None:
             raise click.UsageError("--oidc-issuer needs --oidc-client-id and --console-url")
         if not self.oidc_view and not self.oidc_operate:
-            raise click.UsageError("--oidc-issuer needs --oidc-view or --oidc-operate: the groups that may come in")
+            raise click.UsageError("--oidc-issuer needs --oidc-view or --oidc-operate: the groups that may log in")
         return ConsoleOptions(
             url=self.console_url,
             oidc=OidcOptions(

@@ -25,7 +25,10 @@ _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
     (ssl.SSLError, "{origin} does not speak TLS there ({error}); http:// instead of https://?"),
     (ConnectionError, "{origin} closed the connection without an answer; is it the receiver's port (--listen)?"),
     (http.client.HTTPException, "{origin} answered something that is not HTTP ({error}); is the port right?"),
-    (ValueError, "the request to {origin} can't be written: does the key hold letters that headers can't carry?"),
+    (
+        ValueError,
+        "the request to {origin} can't be written: does the key contain characters that a header can't contain?",
+    ),
 )
 
 
@@ -65,7 +68,7 @@ def _unauthorized(_: Mapping[str, str], _host: str, _path: str, aggregator: Aggr
     header = f" {profile(aggregator).key_headers[0]}" if place is KeyPlace.HEADER else ""
     return (
         f"no AggregatorWebhook with aggregator: {aggregator} has this key (sent in: {place}{header}); compare it "
-        "with the Secret that spec.keys names, and see that `trackpush check DIR` accepts that resource"
+        "with the Secret that spec.keys names, and check that `trackpush check DIR` accepts that resource"
     )
 
 
@@ -77,7 +80,7 @@ def _not_found(_: Mapping[str, str], host: str, path: str, *_rest: object) -> st
 
 
 def _bad_method(_: Mapping[str, str], _host: str, path: str, *_rest: object) -> str:
-    return f"{path} takes no POST; give only scheme and host as --url, or a path that ends in /notify"
+    return f"{path} accepts no POST; give only scheme and host as --url, or a path that ends in /notify"
 
 
 def _bad_body(*_: object) -> str:

@@ -149,7 +149,7 @@ def _show_results(job: dict[str, Any], output: str) -> None:
         print_data(job, output)
         return
     if not job["found"]:
-        say("the inbox holds none of them")
+        say("none of them is in the inbox")
         return
     print_table(
         ("ID", "ACCOUNT", "RESULT"),

@@ -63,7 +63,7 @@ def copy(
     except TransferError as error:
         raise CommandError(str(error)) from None
     if not compared:
-        say("this journal was moved there before; start the server on the new one")
+        say("this journal was already moved there; start the server on the new one")
         return
     _summarize(compared, time.monotonic() - begun)
 
@@ -74,7 +74,7 @@ command.add_command(restore)
 
 def _source(folder: Path | None, dsn_file: Path | None) -> "CopySource":
     if (folder is None) == (dsn_file is None):
-        raise click.UsageError("name where from: --from DIR, or --from-dsn-file FILE, and not both")
+        raise click.UsageError("name the source: --from DIR, or --from-dsn-file FILE, and not both")
     if folder is not None:
         from trackpush_server.journal.sqlite.copying import SqliteSource  # noqa: PLC0415  for a fast start
 
@@ -87,7 +87,7 @@ def _source(folder: Path | None, dsn_file: Path | None) -> "CopySource":
 
 def _target(folder: Path | None, dsn_file: Path | None) -> "CopyTarget":
     if (folder is None) == (dsn_file is None):
-        raise click.UsageError("name where to: --to-dsn-file FILE, or --to DIR, and not both")
+        raise click.UsageError("name the target: --to-dsn-file FILE, or --to DIR, and not both")
     if folder is not None:
         from trackpush_server.journal.sqlite.copying import SqliteTarget  # noqa: PLC0415  same
 
@@ -135,7 +135,7 @@ class _Told:
 
 
 def _summarize(compared: tuple["Compared", ...], seconds: float) -> None:
-    say("both hold the same:")
+    say("both have the same content:")
     for table in compared:
         say(f"  {table.table:<9} {table.rows:>12} rows   sha256 {table.digest[:_DIGEST_CHARS]}")
     say(f"moved in {seconds:.1f} s; the old journal is out of use, start the server on the new one")

@@ -11,13 +11,13 @@ from trackpush_cli.server_options import ServerChoice, server_options
 _PATH = "/api/v1/drops"
 
 
-@click.command("drop", epilog="Exit code: 0, also when there was none; 1 when the server refused; 2 no server.")
+@click.command("drop", epilog="Exit code: 0, also if there was none; 1 if the server refused; 2 if there is no server.")
+@click.option("--without-push-config", is_flag=True, required=True, help="Pushes whose PushConfig is missing.")
+@click.option("--client", help="Only of this client: its namespace; NAMESPACE@UID is a former one.")
 @click.option(
-    "--without-push-config", is_flag=True, required=True, help="Pushes that wait for a PushConfig which is missing."
+    "--push-config", help="Only of this PushConfig (NAMESPACE/NAME), even if an AggregatorWebhook still names it."
 )
-@click.option("--client", help="Of this namespace only; NAMESPACE@UID is a former one.")
-@click.option("--push-config", help="Of this NAMESPACE/NAME only, also if an AggregatorWebhook still names it.")
-@click.option("--yes", is_flag=True, help="Don't ask before they are dropped.")
+@click.option("--yes", is_flag=True, help="Drop the pushes without asking.")
 @server_options
 @output_option
 def command(
@@ -53,7 +53,7 @@ def command(
     say(f"{dropped} pushes were dropped" if total else "no push waits for a PushConfig that does not exist")
     if found["named"]:
         names = ", ".join(waiting["pushConfig"] for waiting in found["named"])
-        say(f"left alone, as an AggregatorWebhook names them: {names}; drop one with --push-config", err=True)
+        say(f"not dropped, because an AggregatorWebhook names them: {names}; drop one with --push-config", err=True)
 
 
 def _show(found: dict[str, Any]) -> None:

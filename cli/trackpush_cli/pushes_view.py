@@ -135,7 +135,7 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
         "account": row.account,
         "replayed": f"{row.replays} times" if row.replays else None,
         "erased": None if row.erased_at is None else show_moment(row.erased_at),
-        "encrypted": detail.unreadable and "give --encryption-key-file to see what it says of its shipment",
+        "encrypted": detail.unreadable and "give --encryption-key-file to see the data of its shipment",
         **{name: str(value) for name, value in _facts(detail).items() if value is not None},
     }
     for name, value in lines.items():

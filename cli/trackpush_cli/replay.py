@@ -130,11 +130,11 @@ def _show(job: dict[str, Any], output: str) -> None:
     elif job["dryRun"]:
         say("dry run: nothing was sent; leave out --dry-run to send them")
     elif found:
-        say(f"{job['replayed']} pushes are pending again; `trackpush pushes list` shows what becomes of them")
+        say(f"{job['replayed']} pushes are pending again; `trackpush pushes list` shows their progress")
     if job.get("unreadable"):
         say(
-            f"{job['unreadable']} updates can't be read, so the filter can't decide on them and they were left out;"
-            " a key of the encryption may be missing",
+            f"{job['unreadable']} updates can't be decrypted, so the filter can't be applied and they were skipped;"
+            " an encryption key may be missing",
             err=True,
         )
     for push_config, count in sorted(job["pending"].items()):

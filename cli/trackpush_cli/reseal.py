@@ -32,9 +32,9 @@ def command(*, server: ServerChoice, output: str) -> int:
     if output != "table":
         print_data(job, output)
     else:
-        say(f"{_progress(job)}; nothing of what they replace is left in the journal's files")
+        say(f"{_progress(job)}; the replaced bodies are no longer in the journal's files")
     if job["unreadable"]:
-        raise ProblemsFoundError(f"{job['unreadable']} updates stay as they are: {'; '.join(job['reasons'])}")
+        raise ProblemsFoundError(f"{job['unreadable']} updates were not changed: {'; '.join(job['reasons'])}")
     return INTERRUPTED if job["state"] == "cancelled" else 0
 
 

@@ -92,7 +92,8 @@ def _show(reply: Reply) -> None:
     say(f"{reply.status} {shown} in {reply.milliseconds:.1f} ms")
     if reply.status == _OK and shown == _NOTHING:
         say(
-            "nothing was stored: the body names no shipment (a probe), or its AggregatorWebhook leaves it out", err=True
+            "nothing was stored: the body names no shipment (a probe), or its AggregatorWebhook excludes its status",
+            err=True,
         )
 
 

@@ -145,7 +145,7 @@ def command(
 
     folder = directory or shards
     if folder is None or (directory is not None and shards is not None):
-        raise click.UsageError("name a folder of resources (DIR), or one of shards (--shards DIR), and not both")
+        raise click.UsageError("give either a folder of resources (DIR) or a folder of shards (--shards DIR)")
     options = ServeOptions(
         folder=folder,
         listen=listen,

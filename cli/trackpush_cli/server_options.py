@@ -90,7 +90,7 @@ def forwarded(access: "ClusterAccess", choice: ServerChoice) -> AdminClient:
     pods = finding.server_pods(access, namespace, name)
     if not pods:
         raise CommandError(
-            f"WebhookServer {namespace}/{name} has no pod that runs;"
+            f"WebhookServer {namespace}/{name} has no running pod;"
             f" kubectl -n {namespace} get pods -l app.kubernetes.io/instance={name}"
         )
     return port_to(access, pods[0], f"{namespace}/{name}", token)
@@ -104,7 +104,7 @@ def port_to(access: "ClusterAccess", pod: "PodPort", name: str, token: str) -> A
         ForwardedConnection(access, pod, timeout=TIMEOUT),
         name=f"WebhookServer {name} (pod {pod.pod})",
         token=token,
-        advice=f"kubectl -n {pod.namespace} logs {pod.pod} tells why",
+        advice=f"kubectl -n {pod.namespace} logs {pod.pod} shows why",
     )
 
 

@@ -22,8 +22,8 @@ def command(*, awb: str, client: str | None, server: ServerChoice, output: str) 
     updates = lookup.shipment(awb, client)
     if not updates:
         raise ProblemsFoundError(
-            f"{lookup.place}: no update of {awb} is in the journal. It never came, was erased or is older than the"
-            " retention, or the aggregator has it under another number. `trackpush doctor` shows if posts can come in"
+            f"{lookup.place}: no update of {awb} is in the journal. It never arrived, was erased, is older than the"
+            " retention, or the aggregator uses another number. `trackpush doctor` checks whether posts can arrive"
         )
     if output == "table":
         _show(updates)
@@ -39,7 +39,9 @@ def _show(updates: list[dict[str, Any]]) -> None:
 def _rows(update: dict[str, Any]) -> list[tuple[str, ...]]:
     head = (update["receivedAt"], "(erased)" if update["erasedAt"] else update["status"], update["account"])
     if not update["pushes"]:
-        return [(*head, "none", "", "", "no PushConfig wants it: see its filter, and the statuses of the account", "")]
+        return [
+            (*head, "none", "", "", "no PushConfig accepts it: check the filters, and the statuses of the account", "")
+        ]
     return [(*head, *_push(push)) for push in update["pushes"]]
 
 

@@ -42,7 +42,7 @@ def _events(server: ServerChoice, query: str) -> Iterator[dict[str, Any]]:
         if isinstance(event, dict):
             yield event
         else:
-            say(f"{event} events were left out: they come faster than they can be shown", err=True)
+            say(f"{event} events were skipped: they arrive faster than they can be shown", err=True)
 
 
 def _print(event: dict[str, Any], output: str) -> None:

@@ -159,7 +159,7 @@ def _hints(webhook: Resource, spec: AggregatorWebhookSpec, field: str, key: str)
     word = profile(spec.aggregator).refused_word(key)
     if word is not None:
         name = spec.aggregator.value
-        message = f"this key holds {word!r}, so {name}'s panel refuses it in a URL; put it into the token field"
+        message = f"this key contains {word!r}, so {name}'s panel refuses it in a URL; put it into the token field"
         hints.append(webhook.problem(field, message, Severity.WARNING))
     return hints
 
@@ -170,7 +170,7 @@ def _targets(
     namespace = webhook.namespace
     if spec.push_config_refs is None:
         if not present:
-            message = f"namespace {namespace} has no PushConfig: updates are stored but go nowhere; add one"
+            message = f"namespace {namespace} has no PushConfig: updates are stored but not pushed; add one"
             problems.append(
                 webhook.problem("spec.pushConfigRefs", message, Severity.WARNING, reason=Reason.NO_PUSH_CONFIG)
             )
@@ -179,7 +179,7 @@ def _targets(
         if reference.name not in present:
             near = closest(reference.name, present)
             hint = f"; did you mean {near}?" if near else ""
-            message = f"no PushConfig {namespace}/{reference.name}; its pushes wait until it is there{hint}"
+            message = f"no PushConfig {namespace}/{reference.name}; its pushes wait until it exists{hint}"
             field = f"spec.pushConfigRefs[{index}].name"
             problems.append(webhook.problem(field, message, reason=Reason.PUSH_CONFIG_NOT_FOUND))
     return tuple(dict.fromkeys(f"{namespace}/{reference.name}" for reference in spec.push_config_refs))

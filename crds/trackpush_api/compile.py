@@ -70,7 +70,7 @@ def _choose_server(resources: Iterable[Resource], server: str | None, problems: 
     elif len(servers) == 1:
         return servers[0] if servers[0].spec is not None else None
     elif not servers:
-        problems.append(Problem(message="no WebhookServer; add one: it says which hosts and limits apply"))
+        problems.append(Problem(message="no WebhookServer; add one: it defines the hosts and limits"))
     else:
         problems.append(Problem(message=f"several WebhookServers ({names}); name one with --server NAMESPACE/NAME"))
     return None

@@ -61,7 +61,7 @@ def _scheme(url: SplitResult, _: _Parameters) -> str | None:
 
 def _characters(url: SplitResult, _: _Parameters) -> str | None:
     if url.fragment or url.netloc.count("@") > 1 or any(char.isspace() for char in url.geturl()):
-        return f"holds a character that has a meaning in a URL; {_ENCODED}"
+        return f"contains a character with a special meaning in a URL; {_ENCODED}"
     return None
 
 

@@ -39,8 +39,8 @@ def objection_to_value(value: str) -> str | None:
     if bad is not None:
         where = f"character {bad.start() + 1} of {len(value)}"
         if ord(bad[0]) > 0x7E and bad[0] != "\x7f":  # noqa: PLR2004  the last printable character of ASCII
-            return f"{where} is not ASCII, which a header can't carry; encode it as the receiver expects"
-        return f"{where} is a line break or a control character, which no header may carry; remove it"
+            return f"{where} is not ASCII, which a header can't contain; encode it as the receiver expects"
+        return f"{where} is a line break or a control character, which no header may contain; remove it"
     if len(value) > MOST_VALUE:
         return f"has {len(value)} bytes; a header carries at most {MOST_VALUE}"
     return None

@@ -33,7 +33,7 @@ class NamespaceInputs(msgspec.Struct, kw_only=True):
     secrets: Secrets = {}
 
     def is_same(self, other: "NamespaceInputs") -> bool:
-        """Whether both hold the same: resources are equal to themselves only, Secrets by their values."""
+        """Whether both have the same content: resources are equal to themselves only, Secrets by their values."""
         return (
             self.webhooks == other.webhooks
             and self.pushes == other.pushes

@@ -80,7 +80,7 @@ class SecretResolver:
         reference = source.secret_key_ref
         subject = f'key "{reference.key}" of Secret "{reference.name}"'
         if _CONTROL.search(value):
-            message = f"{subject} holds a line break or a control character, which no aggregator can send; remove it"
+            message = f"{subject} contains a line break or a control character, which no aggregator can send; remove it"
         elif len(value) > MOST_VALUE:
             message = f"{subject} has {len(value)} characters; use at most {MOST_VALUE}"
         else:
@@ -152,7 +152,7 @@ class SecretResolver:
 
     def _meant(self, name: str) -> str:
         names = (other for namespace, other in self._secrets if namespace == self._resource.namespace)
-        return _hint(name, names) or "make it or fix the name"
+        return _hint(name, names) or "create it or fix the name"
 
     def _fail(self, field: str, message: str, reason: Reason, *, follows: bool = False) -> str | None:
         self.failed = True

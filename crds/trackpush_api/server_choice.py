@@ -61,7 +61,7 @@ def _unnamed(
     until = "" if stays is None else f"; until then {stays} serves it as before"
     several = sorted({*candidates, *([] if stays is None else [stays])}) if candidates else []
     if not servers:
-        message, reason = "and there is no WebhookServer; make one", Reason.SERVER_NOT_FOUND
+        message, reason = "and there is no WebhookServer; create one", Reason.SERVER_NOT_FOUND
     elif several:
         message, reason = f"and there are several ({', '.join(several)}); set it", Reason.SERVER_AMBIGUOUS
     elif allowing:
@@ -69,7 +69,7 @@ def _unnamed(
         message = f"and there is no WebhookServer in namespace {places}; set it, to choose {' or '.join(allowing)}"
         reason = Reason.SERVER_NOT_FOUND
     else:
-        message = f"and no WebhookServer serves namespace {webhook.namespace}; have one allow it"
+        message = f"and no WebhookServer serves namespace {webhook.namespace}; allow it in one"
         reason = Reason.NAMESPACE_NOT_ALLOWED
     return stays, (webhook.problem("spec.serverRef", f"is missing {message}{until}", reason=reason),)
 

@@ -173,6 +173,6 @@ def _forbidden_words(server: Resource, spec: WebhookServerSpec) -> list[Problem]
             word = facts.refused_word(url)
             if word is not None:
                 name = facts.aggregator.value
-                message = f"{name}'s panel refuses {url}: it holds {word!r}; use another host or path for it"
+                message = f"{name}'s panel refuses {url}: it contains {word!r}; use another host or path for it"
                 problems.append(server.problem(f"spec.hosts[{index}].host", message, reason=Reason.FORBIDDEN_WORD))
     return problems

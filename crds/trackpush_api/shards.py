@@ -166,9 +166,9 @@ _DECODER: Final = msgspec.json.Decoder(Shard)
 
 def _check(shard: Shard) -> None:
     if shard.name not in FILE_NAMES:
-        raise ShardError(f"there is no shard of its name; the names are {SETTINGS} and 00 to {SHARD_NAMES[-1]}")
+        raise ShardError(f"no shard has this name; the names are {SETTINGS} and 00 to {SHARD_NAMES[-1]}")
     if (shard.settings is None) == (shard.name == SETTINGS):
-        raise ShardError(f"shard {shard.name} has settings out of place, or none")
+        raise ShardError(f"shard {shard.name} has settings that belong elsewhere, or none")
     if shard.settings is not None and shard.settings.name != shard.server:
         raise ShardError(f"the settings are those of another server than {shard.server}")
     for kind, part in (

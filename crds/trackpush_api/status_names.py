@@ -37,7 +37,7 @@ def objection_to_account(text: str, aggregator: Aggregator) -> str | None:
     """Why an entry of an AggregatorWebhook's ``statuses`` probably matches nothing; None when it may match."""
     if meanings(text, aggregator):
         return None
-    own = f"a code of {aggregator.value}, which this list takes"
+    own = f"a code of {aggregator.value}, which this list accepts"
     canonical = closest(text, Status)
     codes = profile(aggregator).codes.get(Status(canonical), ()) if canonical else ()
     if codes:

@@ -64,7 +64,7 @@ def read_url(url: str) -> Target:
         InvalidUrlError: with what to change.
     """
     if _FORBIDDEN.search(url):
-        raise InvalidUrlError("the URL holds a space, a backslash or a control character: percent-encode it")
+        raise InvalidUrlError("the URL contains a space, a backslash or a control character: percent-encode it")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -75,7 +75,7 @@ def read_url(url: str) -> Target:
     if parts.scheme not in _DEFAULT_PORTS:
         raise InvalidUrlError(f"the URL's scheme is {parts.scheme!r}: use https")
     if "@" in parts.netloc:
-        raise InvalidUrlError("the URL holds a user or password: use spec.auth or spec.headers with a Secret")
+        raise InvalidUrlError("the URL contains a user or password: use spec.auth or spec.headers with a Secret")
     host, literal = _host(parts)
     return Target(
         host=host,
@@ -149,5 +149,5 @@ def _ipv6(host: str) -> tuple[str, IPv6Address]:
     except ValueError as error:
         raise InvalidUrlError(f"the URL's host [{host[:80]}] is not an IPv6 address") from error
     if address.scope_id is not None:
-        raise InvalidUrlError(f"the URL's host [{host[:80]}] names a zone: only a plain IPv6 address is taken")
+        raise InvalidUrlError(f"the URL's host [{host[:80]}] names a zone: only a plain IPv6 address is accepted")
     return str(address), address

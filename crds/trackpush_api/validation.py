@@ -109,7 +109,9 @@ def _pattern(entry: ErrorDetails) -> str:
     if pattern == DURATION_PATTERN and str(entry["input"]).replace(".", "").isdigit():
         return f"found {_found(entry)}, which has no unit; write a duration such as {entry['input']}s"
     if pattern == patterns.URL and (space := re.search(r"\s", entry["input"])) is not None:
-        return f"holds {_SPACES.get(space[0], 'white space')} as character {space.start() + 1}; remove it, or write %20"
+        return (
+            f"contains {_SPACES.get(space[0], 'white space')} as character {space.start() + 1}; remove it, or write %20"
+        )
     return f"found {_found(entry)}; write {patterns.WORDS[pattern]}"
 
 
@@ -157,7 +159,7 @@ _WORDS: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
     "less_than_equal": _bound,
     "int_type": _type("a whole number"),
     "int_from_float": _type("a whole number"),
-    "int_parsing_size": _type("a whole number that is not so large"),
+    "int_parsing_size": _type("a smaller whole number"),
     "bool_type": _type("true or false"),
     "list_type": _type("a list (- one entry a line)"),
     "dict_type": _type("a mapping (KEY: VALUE)"),

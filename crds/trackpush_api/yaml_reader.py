@@ -32,7 +32,9 @@ class _Loader(KubernetesLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not read; write the value out", problem_mark=mark)
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not supported; write the value itself", problem_mark=mark
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Mapping:  # noqa: FBT001, FBT002 - PyYAML's signature
@@ -77,7 +79,9 @@ def _read_carefully(text: str) -> Iterator[Document]:
     except RecursionError as error:
         raise UnreadableYamlError("it is nested too deeply", None) from error
     except (ValueError, OverflowError) as error:  # numbers and dates that Python can't hold
-        raise UnreadableYamlError("it holds a number or a date that can't be read; put it in quotes", None) from error
+        raise UnreadableYamlError(
+            "it contains a number or a date that can't be read; put it in quotes", None
+        ) from error
 
 
 def child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node | None]:

@@ -237,7 +237,7 @@ async def test_who_replays_or_erases_is_written_down_before_it_happens(client: C
         ("/pushes?limit=0", "Expected `int` >= 1"),
         ("/pushes?cursor=1", "not a cursor"),
         ("/pushes?sinse=1", "unknown field `sinse`"),
-        ("/pushes?state=null", "null is not a value: leave out state"),
+        ("/pushes?state=null", "null is not allowed: leave out state"),
         ("/pushes?awb=1&awb=2", "given more than once: awb"),
         ("/pushes?pushConfig=acme", "matching regex"),
         ("/replays?x=1", "this path takes no parameters"),

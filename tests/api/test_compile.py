@@ -118,7 +118,7 @@ def test_the_samples_are_clean() -> None:
         ("name: X-Source", "name: webhook-id", "set by Trackpush itself"),
         ("name: X-Source", "name: x-acme-key", "duplicate header x-acme-key; remove one"),
         ("value: rms", 'value: "a\\nb"', "spec.headers[1].value"),
-        ('oms: "s-1"', 'oms: "a\\nb"', "is a line break or a control character, which no header may carry"),
+        ('oms: "s-1"', 'oms: "a\\nb"', "is a line break or a control character, which no header may contain"),
         ("storage: {sqlite: {size: 10Gi}}", "storage: {postgres: {dsnSecretRef: {name: db, key: dsn}}}",
          'WebhookServer trackpush/main spec.storage.postgres.dsnSecretRef.name: Secret "db" is not in namespace'),
         ("storage: {sqlite: {size: 10Gi}}", "storage: {}", "set exactly one of sqlite and postgres"),

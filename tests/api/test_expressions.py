@@ -88,7 +88,7 @@ def test_what_cannot_be_used_is_told_with_its_place_and_what_to_do(text: str, to
 @pytest.mark.parametrize(
     ("text", "raw", "told"),
     [
-        ("raw.secret_name == 1", {}, "a key is missing; ask with has() before"),
+        ("raw.secret_name == 1", {}, "a key is missing; check with has() first"),
         ("raw.secret_name", {"secret_name": 7}, "the result is int, not bool"),
         ("raw.secret_name > 1", {"secret_name": "secret value"}, "or has another type"),
         ("int(raw.secret_name) > 1", {"secret_name": "secret value"}, "a value has another type or form"),
@@ -107,7 +107,7 @@ def test_a_time_that_is_not_known_gives_no_answer_unless_it_is_asked_for() -> No
     unknown = seen(occurredAtKnown=False)
     del unknown[qualified("occurredAt")]
 
-    with pytest.raises(EvaluationError, match="a value isn't there"):
+    with pytest.raises(EvaluationError, match="a value is missing"):
         compile_expression("receivedAt - occurredAt < duration('1h')").holds(unknown)
     assert not compile_expression("occurredAtKnown && receivedAt > occurredAt").holds(unknown)
 

@@ -257,7 +257,7 @@ MISTAKES = {
         "namespace: acme\nspec:\n  url: https://oms.acme.example/hooks",
         "namespace: acme\nspec:\n  url: *u",
         (
-            "acme.yaml:18: invalid YAML: aliases (*name) are not read; write the value out; nothing after "
+            "acme.yaml:18: invalid YAML: aliases (*name) are not supported; write the value itself; nothing after "
             "this line is read"
         ),
     ),
@@ -273,7 +273,7 @@ MISTAKES = {
         "https://oms.acme",
         "https://u:p@oms.acme",
         (
-            "acme.yaml:18: PushConfig acme/oms spec.url: the URL holds a user or password: use spec.auth or "
+            "acme.yaml:18: PushConfig acme/oms spec.url: the URL contains a user or password: use spec.auth or "
             "spec.headers with a Secret"
         ),
     ),
@@ -464,7 +464,7 @@ MISTAKES = {
         "[DELIVERED]",
         (
             "acme.yaml:10: warning: AggregatorWebhook acme/clickpost spec.statuses[0]: 'DELIVERED' is a "
-            "canonical status and not a code of Clickpost, which this list takes; did you mean '8' "
+            "canonical status and not a code of Clickpost, which this list accepts; did you mean '8' "
             "(DELIVERED)?"
         ),
     ),
@@ -473,7 +473,7 @@ MISTAKES = {
         "[delivred]",
         (
             "acme.yaml:10: warning: AggregatorWebhook acme/clickpost spec.statuses[0]: 'delivred' is not "
-            "known and not a code of Clickpost, which this list takes; did you mean '8' (DELIVERED)?"
+            "known and not a code of Clickpost, which this list accepts; did you mean '8' (DELIVERED)?"
         ),
     ),
     "unknown code of an AggregatorWebhook": Mistake(
@@ -481,7 +481,7 @@ MISTAKES = {
         '["8888"]',
         (
             "acme.yaml:10: warning: AggregatorWebhook acme/clickpost spec.statuses[0]: '8888' is not known "
-            "as a code of Clickpost, which this list takes; compare it with the panel of the aggregator"
+            "as a code of Clickpost, which this list accepts; compare it with the panel of the aggregator"
         ),
     ),
     "duplicate entry": Mistake(
@@ -587,7 +587,7 @@ MISTAKES = {
         "[{name: omz}]",
         (
             "acme.yaml:9: AggregatorWebhook acme/clickpost spec.pushConfigRefs[0].name: no PushConfig "
-            "acme/omz; its pushes wait until it is there"
+            "acme/omz; its pushes wait until it exists"
         ),
     ),
     "DSN": Mistake(
@@ -595,7 +595,7 @@ MISTAKES = {
         "{postgres: {dsnSecretRef: {name: db, key: dsn}}}",
         (
             "server.yaml:8: WebhookServer trackpush/main spec.storage.postgres.dsnSecretRef.name: Secret "
-            '"db" is not in namespace "trackpush"; make it or fix the name'
+            '"db" is not in namespace "trackpush"; create it or fix the name'
         ),
     ),
     "two storages": Mistake(
@@ -662,7 +662,7 @@ MISTAKES = {
         'clickpost: "acme\\r\\nkey-1234"',
         (
             'acme.yaml:8: AggregatorWebhook acme/clickpost spec.keys[0].secretKeyRef.key: key "clickpost" '
-            'of Secret "acme-keys" holds a line break or a control character, which no aggregator can send; '
+            'of Secret "acme-keys" contains a line break or a control character, which no aggregator can send; '
             "remove it"
         ),
     ),
@@ -785,7 +785,7 @@ MISTAKES = {
         "host: sr.increff.com",
         (
             "server.yaml:6: WebhookServer trackpush/main spec.hosts[0].host: Shiprocket's panel refuses "
-            "https://sr.increff.com/rms/in/api/st/notify: it holds 'sr'; use another host or path for it"
+            "https://sr.increff.com/rms/in/api/st/notify: it contains 'sr'; use another host or path for it"
         ),
     ),
     "host": Mistake(

@@ -50,11 +50,11 @@ def test_a_kind_that_is_no_text_is_named_and_the_rest_of_the_file_counts(kind: s
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ('"https://oms.acme.example/a b"', "holds a space as character 27; remove it, or write %20"),
-        ('" https://oms.acme.example/"', "holds a space as character 1; remove it, or write %20"),
-        ('"https://oms.acme.example/\\n"', "holds a line break as character 26; remove it, or write %20"),
-        ('"https://oms.acme.example/\\t"', "holds a tab as character 26; remove it, or write %20"),
-        ('"https://oms.acme.example/\\u2028"', "holds white space as character 26; remove it, or write %20"),
+        ('"https://oms.acme.example/a b"', "contains a space as character 27; remove it, or write %20"),
+        ('" https://oms.acme.example/"', "contains a space as character 1; remove it, or write %20"),
+        ('"https://oms.acme.example/\\n"', "contains a line break as character 26; remove it, or write %20"),
+        ('"https://oms.acme.example/\\t"', "contains a tab as character 26; remove it, or write %20"),
+        ('"https://oms.acme.example/\\u2028"', "contains white space as character 26; remove it, or write %20"),
         (
             "//oms.acme.example/hooks",
             "found 'oms.acme.example'; write a URL that begins with https:// or http://",
@@ -144,9 +144,9 @@ def test_an_expression_that_some_update_has_is_no_warning(value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("shipment.awb.length() > 3", "line 1, column 20: no function is called length; use all, bool,"),
-        ("shipment.awb.startswith('1')", "no function is called startswith; did you mean startsWith?"),
-        ("shipment.awb.lowerAscii() == 'x'", "no function is called lowerAscii; use all,"),
+        ("shipment.awb.length() > 3", "line 1, column 20: there is no function length; use all, bool,"),
+        ("shipment.awb.startswith('1')", "there is no function startswith; did you mean startsWith?"),
+        ("shipment.awb.lowerAscii() == 'x'", "there is no function lowerAscii; use all,"),
         ("test and true", "line 1, column 6: and is not an operator of CEL; write &&"),
         ("test or true", "or is not an operator of CEL; write ||"),
         ("test = true", "one = too few or too many; write == to compare"),

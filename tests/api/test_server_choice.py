@@ -39,12 +39,12 @@ def webhook() -> Resource:
 @pytest.mark.parametrize(
     ("servers", "allowing", "served_by", "expected", "reason", "told"),
     [
-        ("", "", "", None, "ServerNotFound", "there is no WebhookServer; make one"),
+        ("", "", "", None, "ServerNotFound", "there is no WebhookServer; create one"),
         ("t/main", "t/main", "", "t/main", None, ""),
         ("t/main", "", "", "t/main", None, ""),
         ("t/main x/y", "t/main", "", "t/main", None, ""),
         ("t/main x/y", "", "", None, "NamespaceNotAllowed", "no WebhookServer serves namespace acme"),
-        ("t/main x/y", "", "t/main", None, "NamespaceNotAllowed", "have one allow it"),
+        ("t/main x/y", "", "t/main", None, "NamespaceNotAllowed", "allow it in one"),
         ("t/main x/y", "t/main x/y", "", None, "ServerAmbiguous", "there are several (t/main, x/y); set it"),
         ("t/main x/y", "t/main x/y", "t/main", "t/main", "ServerAmbiguous", "until then t/main serves it as before"),
         ("t/main x/y", "t/main x/y", "x/y", "x/y", "ServerAmbiguous", "until then x/y serves it as before"),

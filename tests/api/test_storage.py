@@ -46,7 +46,7 @@ def test_a_changed_password_is_another_revision_and_no_log_of_the_settings_shows
     ("old", "new", "field", "reason", "told"),
     [
         ("name: db, namespace", "name: x, namespace", "name", "SecretNotFound",
-         'Secret "db" is not in namespace "trackpush"; make it or fix the name'),
+         'Secret "db" is not in namespace "trackpush"; create it or fix the name'),
         ("{dsn: ", "{url: ", "key", "SecretKeyNotFound",
          'Secret "db" has no key "dsn" (found: "url"); add it or fix the key'),
         ("DSN", "", "key", "SecretValueInvalid", 'key "dsn" of Secret "db" is empty; set it'),

@@ -134,12 +134,12 @@ async def test_a_way_back_that_was_not_begun_in_this_browser_or_comes_twice_is_r
         assert query["code_challenge_method"] == ["S256"]
         assert len(query["code_challenge"][0]) == len(challenge("x"))
         await page.goto(came[0])
-        await expect(page.get_by_role("alert")).to_contain_text("was not begun here")
+        await expect(page.get_by_role("alert")).to_contain_text("was not started here")
         assert page.context.browser is not None
         other = await page.context.browser.new_context()
         stranger = await other.new_page()
         await stranger.goto(came[0])
-        await expect(stranger.get_by_role("alert")).to_contain_text("was not begun here")
+        await expect(stranger.get_by_role("alert")).to_contain_text("was not started here")
         await other.close()
 
 

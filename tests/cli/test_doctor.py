@@ -129,8 +129,8 @@ async def test_a_redirect_a_small_limit_of_bodies_and_a_strangers_answer_are_fou
     unrouted = of(await rig.through_the_front(), "probe", "fail")
 
     assert "redirected to https://other.example" in redirected[0]["message"]
-    assert "413 by what is in front of Trackpush (nginx)" in limited[0]["message"]
-    assert "answered 200 by what is in front" in strange[0]["message"]
+    assert "413 by a proxy in front of Trackpush (nginx)" in limited[0]["message"]
+    assert "answered 200 by a proxy in front" in strange[0]["message"]
     assert "Ingress or HTTPRoute" in unrouted[0]["advice"]
 
 
@@ -162,7 +162,7 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("ok", "certificate and chain are right; 89 days left"),
+    Case("ok", "certificate and chain are valid; 89 days left"),
     Case("warn", "8 days left", days=9),
     Case("fail", "certificate has expired", days=-1),
     Case("fail", "Hostname mismatch", name="other.example.test"),

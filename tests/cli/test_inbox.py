@@ -98,7 +98,7 @@ async def test_a_retry_says_what_happened_to_each_and_fails_while_one_stays(rig:
     assert "still unrecognised: nothing in it names a shipment" in result.stdout
     assert "1 entry could not be recognised" in result.stderr
     nothing = await rig.run("inbox", "retry", "--account", "zen/clickpost")
-    assert (nothing.exit_code, nothing.stdout) == (0, "the inbox holds none of them\n")
+    assert (nothing.exit_code, nothing.stdout) == (0, "none of them is in the inbox\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--all", "--account", "a/b"), ("unr_" + "0" * 32, "--all")])

@@ -120,7 +120,7 @@ async def test_the_story_of_a_shipment_tells_what_came_and_what_was_answered(rig
     assert len(data["updates"]) == 2
     assert "delivered" in shown
     assert "out of order" in shown
-    assert "no PushConfig wants it" in unwanted
+    assert "no PushConfig accepts it" in unwanted
     assert never.exit_code == 1
     assert "trackpush doctor" in never.stderr
 

@@ -194,7 +194,7 @@ def test_a_push_that_is_not_there_ends_with_1(data: Path) -> None:
     ("arguments", "said"),
     [
         (("show", "7", "--data", "."), "not a push id: '7'"),
-        (("list", "--admin", "127.0.0.1:1"), "is the server up"),
+        (("list", "--admin", "127.0.0.1:1"), "is the server running"),
         (("list", "--data", "/nowhere"), "no journal at /nowhere"),
     ],
 )

@@ -96,6 +96,6 @@ async def test_a_push_config_that_an_aggregator_webhook_names_is_dropped_by_name
     after = source.loaded = Loaded(table=table(named, storage=storage))
     await until(lambda: rig.server._table is after.table, seconds=30, what="the table that names it")
     done = await rig.run(*DROP, "--yes", "--client", "acme")
-    assert "left alone, as an AggregatorWebhook names them: acme/gone" in done.stderr
+    assert "not dropped, because an AggregatorWebhook names them: acme/gone" in done.stderr
     done = await rig.run(*DROP, "--yes", "--push-config", "acme/gone")
     assert "3 pushes were dropped" in done.stdout

@@ -180,7 +180,7 @@ async def refused(*arguments: str) -> str:
 
 
 async def test_a_wrong_token_or_address_says_what_to_do(rig: Rig, tmp_path: Path) -> None:
-    assert "it wants its admin token; give --token-file" in await refused("--admin", rig.server.admin_address)
+    assert "it needs the admin token; give --token-file" in await refused("--admin", rig.server.admin_address)
     (tmp_path / "other").write_text("another-token")
     other = await refused("--admin", rig.server.admin_address, "--token-file", str(tmp_path / "other"))
     assert "it refuses this token; compare it with the server's --admin-token-file" in other

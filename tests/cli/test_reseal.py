@@ -81,9 +81,9 @@ def test_a_key_file_that_holds_none_is_told_by_its_line(data: Path, tmp_path: Pa
         (
             (OTHER, KEY),
             0,
-            "3 of 3 updates were encrypted again; nothing of what they replace is left in the journal's files",
+            "3 of 3 updates were encrypted again; the replaced bodies are no longer in the journal's files",
         ),
-        ((OTHER,), 1, f"3 updates stay as they are: its body is sealed with key {key_id(KEY).hex()}"),
+        ((OTHER,), 1, f"3 updates were not changed: its body is sealed with key {key_id(KEY).hex()}"),
     ],
 )
 async def test_reseal_says_what_was_stored_anew_and_which_key_is_missing(

@@ -148,7 +148,7 @@ def test_several_servers_without_a_choice_are_named(tmp_path: Path) -> None:
 def test_resources_and_shards_are_two_ways_of_which_one_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     said = refused(*arguments, "--data", str(tmp_path / "data"))
 
-    assert "name a folder of resources (DIR), or one of shards (--shards DIR), and not both" in " ".join(said.split())
+    assert "give either a folder of resources (DIR) or a folder of shards (--shards DIR)" in " ".join(said.split())
     assert not (tmp_path / "data").exists()
 
 

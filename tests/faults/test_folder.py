@@ -39,7 +39,7 @@ async def test_a_log_that_was_removed_after_a_kill_is_logged_counted_and_shown_b
             assert "its log is missing" in line["found"]
             assert f"to {UPDATES} were answered with 200 and are gone" in line["found"]
             ready = await server.probe("/readyz")
-            assert (ready.status, "the journal lacks what was stored" in ready.text) == (200, True)
+            assert (ready.status, "the journal has lost stored data" in ready.text) == (200, True)
             assert "trackpush_journal_incomplete 1.0" in (await server.probe("/metrics")).text
             told = await invoked("status", "--admin", server.admin_url)
             assert told.exit_code == 1

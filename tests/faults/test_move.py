@@ -51,7 +51,7 @@ async def test_a_server_goes_on_with_a_moved_journal_nothing_lost_twice_or_out_o
             before = {mark: list(found) for mark, found in sink.by_mark().items()}
             code, told = await _copy(*there)
             assert code == 0, told
-            assert "both hold the same" in told
+            assert "both have the same content" in told
 
             sink.behaviour = accept
             write(resources, [client], STORAGE, dsn=postgres_dsn)

@@ -323,7 +323,7 @@ def test_the_command_moves_and_tells_and_takes_no_url_from_its_arguments(
     assert re.search(r"  updates +\d+ rows   sha256 [0-9a-f]{16}\n", told)
     assert "the old journal is out of use" in told
     assert run([*arguments, "--to-dsn-file", str(tmp_path / "dsn")]) == 0
-    assert "was moved there before; start the server on the new one" in capsys.readouterr().out
+    assert "was already moved there; start the server on the new one" in capsys.readouterr().out
 
 
 def test_equal_journals_have_equal_digests_and_any_difference_another() -> None:

@@ -227,7 +227,12 @@ async def test_a_wrong_secret_is_told_with_the_code_of_the_rfc() -> None:
         (200, '{"token": "hidden-value"}', "invalid answer", "has no access_token"),
         (200, '{"access_token": "hidden-value", "token_type": "mac"}', "invalid answer", "token_type is not Bearer"),
         (200, '{"access_token": "hidden-value", "token_type": 1}', "invalid answer", "token_type is not Bearer"),
-        (200, '{"access_token": "hidden\\r\\nvalue", "token_type": "bearer"}', "invalid answer", "no header may carry"),
+        (
+            200,
+            '{"access_token": "hidden\\r\\nvalue", "token_type": "bearer"}',
+            "invalid answer",
+            "no header may contain",
+        ),
         (200, '{"access_token": "' + "x" * 70_000 + '"}', "invalid answer", "more than 65536 bytes"),
     ],
 )

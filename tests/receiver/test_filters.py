@@ -106,7 +106,7 @@ def test_an_expression_and_the_other_parts_have_to_agree() -> None:
 
 def test_an_expression_without_an_answer_loses_nothing_and_says_so_without_the_update() -> None:
     assert chosen("raw.nothing == 5", update()) == (
-        True, [FilterFailure("acme/a", "a key is missing; ask with has() before")]
+        True, [FilterFailure("acme/a", "a key is missing; check with has() first")]
     )  # fmt: skip
     unknown = replace(update(), occurred_at=None)
     result, failures = chosen("occurredAt < receivedAt", unknown)

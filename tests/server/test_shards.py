@@ -126,7 +126,7 @@ async def test_a_key_that_moves_to_another_shard_is_known_at_every_moment(
         (b"{", "not a shard"),
         (b"", "not a shard"),
         (shard_with(A, server="other/main"), "it is a shard of other/main, and this server is trackpush/main"),
-        (shard_with("61"), "it holds shard 61"),
+        (shard_with("61"), "it contains shard 61"),
         (None, "the file is gone"),
     ],
 )

@@ -40,7 +40,7 @@ def find_server(access: ClusterAccess, *, namespace: str | None, server: str | N
         return found[0]
     place = "in any namespace" if namespace is None else f"in namespace {namespace}"
     if not found:
-        raise CommandError(f"no WebhookServer {place} of context {access.context}; docs/cli.md tells how to name one")
+        raise CommandError(f"no WebhookServer {place} of context {access.context}; docs/cli.md shows how to name one")
     names = ", ".join(f"{space}/{name}" for space, name in found[:_MOST_NAMES])
     raise CommandError(f"several WebhookServers {place} ({names}); name one with --server NAMESPACE/NAME")
 
@@ -84,7 +84,7 @@ def admin_token(access: ClusterAccess, namespace: str, name: str) -> str:
         token = ""
     if not token:
         raise CommandError(
-            f"Secret {namespace}/{secret} has no token; the operator makes it:"
+            f"Secret {namespace}/{secret} has no token; the operator creates it:"
             f" kubectl -n {namespace} describe webhookserver {name}"
         )
     return token

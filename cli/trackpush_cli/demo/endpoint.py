@@ -72,7 +72,7 @@ class ClientEndpoint:
         webhook_id = request.headers.get("webhook-id", "")
         destination = self._destinations.get(push_config)
         if destination is None:
-            wrong: tuple[str, ...] = (f"nobody is called {push_config} here",)
+            wrong: tuple[str, ...] = (f"there is no PushConfig {push_config}",)
             status = late = None
         else:
             status, late, wrong = _read(destination, webhook_id, body)

@@ -25,11 +25,11 @@ from trackpush_server.outbound.target import Target, parse_target
 _AT_ONCE: Final = 16
 _ADVICE: Final = {
     Failure.DENIED: "correct spec.url, or allow it in spec.egress of the WebhookServer",
-    Failure.DNS: "correct the host in spec.url, or have the client make its DNS record",
-    Failure.CONNECT: "have the client see that its endpoint listens and lets this address in",
-    Failure.TLS: "have the client renew its certificate, or set spec.tls.ca to its own CA",
-    Failure.PROXY: "see that egress.proxy of the WebhookServer runs and may connect there",
-    Failure.TIMEOUT: "have the client see that no firewall drops the connection",
+    Failure.DNS: "correct the host in spec.url, or ask the client to create its DNS record",
+    Failure.CONNECT: "ask the client to check that its endpoint listens and accepts this address",
+    Failure.TLS: "ask the client to renew its certificate, or set spec.tls.ca to the client's CA",
+    Failure.PROXY: "check that egress.proxy of the WebhookServer runs and may connect there",
+    Failure.TIMEOUT: "ask the client to check that no firewall drops the connection",
 }
 
 
@@ -100,14 +100,14 @@ async def _reach(
         for transport in connected:
             transport.abort()
     how = "TLS agreed" if target.tls else "plain http"
-    return ok("endpoint", endpoint.subject, f"{target.endpoint} takes connections, {how}")
+    return ok("endpoint", endpoint.subject, f"{target.endpoint} accepts connections, {how}")
 
 
 def _refused(endpoint: _Endpoint, error: AttemptError, *, from_elsewhere: bool) -> CheckResult:
     advice = _ADVICE.get(error.failure, "see docs/failing-endpoints.md")
     if from_elsewhere and error.failure is not Failure.DENIED:
         message = f"not reached from this machine: {error.detail}"
-        return warn("endpoint", endpoint.subject, message, f"{advice}; what the server sees: trackpush status")
+        return warn("endpoint", endpoint.subject, message, f"{advice}; trackpush status shows what the server sees")
     check = "egress" if error.failure is Failure.DENIED else "endpoint"
     return fail(check, endpoint.subject, error.detail, advice)
 
@@ -119,7 +119,7 @@ def _client_certificate(name: str, pem: str) -> CheckResult:
     days = (until - datetime.now(UTC)).days
     subject, advice = f"PushConfig {name}", "put a renewed certificate and key into the Secret"
     if days < 0:
-        return fail("client-certificate", subject, f"it ended on {until:%Y-%m-%d}", advice)
+        return fail("client-certificate", subject, f"it expired on {until:%Y-%m-%d}", advice)
     if days < SOON_DAYS:
         return warn("client-certificate", subject, f"{days} days left", advice)
     return ok("client-certificate", subject, f"{days} days left")

@@ -52,8 +52,8 @@ def _dns(way: Way) -> CheckResult:
     addresses = sorted({str(entry[4][0]) for entry in entries})
     shown = ", ".join(addresses)
     if not any(ip_address(address.partition("%")[0]).is_global for address in addresses):
-        advice = "name a public address, unless this is seen from within the network (split DNS)"
-        return warn("dns", way.host, f"{shown}: aggregators on the internet can't reach that", advice)
+        advice = "point it to a public address, unless you run this inside the network (split DNS)"
+        return warn("dns", way.host, f"{shown}: aggregators on the internet can't reach this address", advice)
     return ok("dns", way.host, shown)
 
 
@@ -63,14 +63,14 @@ def _tcp(way: Way) -> CheckResult:
     try:
         socket.create_connection((host, port), timeout=SECONDS).close()
     except OSError as error:
-        advice = "see that the ingress or load balancer listens there and that no firewall is between"
+        advice = "check that the ingress or load balancer listens there and that no firewall blocks it"
         return fail("tcp", way.host, f"{shown}: {error.strerror or error}", advice)
     return ok("tcp", way.host, f"{shown} takes connections")
 
 
 def _plain(way: Way) -> CheckResult:
-    advice = "set expose.ingress.tlsSecretName (or end TLS at the Gateway) and give the aggregators the https URL"
-    return warn("tls", way.host, "plain http: keys and customers' data travel readable", advice)
+    advice = "set expose.ingress.tlsSecretName (or terminate TLS at the Gateway) and give the aggregators the https URL"
+    return warn("tls", way.host, "plain http: keys and customers' data are not encrypted", advice)
 
 
 def _tls(way: Way) -> CheckResult:
@@ -82,16 +82,16 @@ def _tls(way: Way) -> CheckResult:
         ):
             certificate = connection.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        advice = "install a certificate for this very name with its whole chain (the intermediates, too)"
+        advice = "install a certificate for this name with its whole chain, including the intermediates"
         return fail("tls", way.host, f"the certificate is refused: {error.verify_message}", advice)
     except OSError as error:
-        return fail("tls", way.host, f"no TLS: {error}", "see that the ingress ends TLS on this port")
+        return fail("tls", way.host, f"no TLS: {error}", "check that the ingress terminates TLS on this port")
     return _age(way.host, ssl.cert_time_to_seconds(str(certificate["notAfter"])))
 
 
 def _age(host: str, until: float) -> CheckResult:
     days = int((until - time.time()) // _DAY)
-    message = f"certificate and chain are right; {days} days left"
+    message = f"certificate and chain are valid; {days} days left"
     if days < SOON_DAYS:
-        return warn("tls", host, message, "renew it now: nothing comes in with an expired one")
+        return warn("tls", host, message, "renew it now: with an expired certificate no update arrives")
     return ok("tls", host, message)

@@ -57,7 +57,7 @@ def examine(aggregator: str, url: str, via: tuple[str, int] | None, *, max_body:
         yield _wrong_key(url, way, path, Aggregator(aggregator))
         yield _large(url, way, path, min(max_body, _LARGEST))
     except _Broken as error:
-        yield fail("probe", url, str(error), "see that the ingress passes this host and path to the server's Service")
+        yield fail("probe", url, str(error), "check that the ingress passes this host and path to the server's Service")
 
 
 def _send(way: Way, method: str, path: str, body: bytes | None = None, headers: Headers | None = None) -> _Reply:
@@ -92,7 +92,7 @@ def _authority(way: Way) -> str:
 
 def _probe(url: str, what: str, reply: _Reply) -> CheckResult:
     if reply.status == HTTPStatus.OK:
-        return ok("probe", url, f"{what} is answered 200, as the panels want")
+        return ok("probe", url, f"{what} is answered 200, as the panels require")
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
         where = reply.headers.get("location", "nowhere")
         advice = "give the aggregator that URL, or stop the redirect: posts don't follow it"
@@ -100,7 +100,7 @@ def _probe(url: str, what: str, reply: _Reply) -> CheckResult:
     if reply.status == HTTPStatus.NOT_FOUND:
         return fail("probe", url, f"{what} is answered 404 by {_who(reply)}", _route(reply))
     if reply.status in _UNAVAILABLE:
-        advice = "see whether the server's pods are ready: trackpush status"
+        advice = "check whether the server's pods are ready: trackpush status"
         return fail("probe", url, f"{what} is answered {reply.status} by {_who(reply)}", advice)
     advice = "check what is in front of the server: log-in pages, bot protection, methods that are not allowed"
     return fail("probe", url, f"{what} is answered {reply.status} by {_who(reply)}", advice)
@@ -111,8 +111,8 @@ def _headers(url: str, way: Way, path: str) -> CheckResult:
     reply = _send(way, "GET", path, headers={DOCTOR: "1", **sent})
     arrived = _json(reply).get("arrived")
     if not isinstance(arrived, list):
-        advice = "see that no cache answers in its place, and that the server is of this version"
-        return warn("headers", url, "the server doesn't tell which headers arrived", advice)
+        advice = "check that no cache answers in its place, and that the server has this version"
+        return warn("headers", url, "the server doesn't report which headers arrived", advice)
     lost = [name for name in _KEY_HEADERS if name not in arrived]
     if not lost:
         return ok("headers", url, f"{', '.join(_KEY_HEADERS)} arrive")
@@ -130,8 +130,8 @@ def _wrong_key(url: str, way: Way, path: str, aggregator: Aggregator) -> CheckRe
     if reply.status == HTTPStatus.UNAUTHORIZED and "error" in _json(reply):
         return ok("wrong-key", url, "a post with an unknown key is answered 401 and not stored")
     if reply.status in _UNAVAILABLE:
-        return fail("wrong-key", url, f"the server answers {reply.status}", "see why: trackpush status")
-    advice = "something other than Trackpush answers posts here: see where the ingress sends this host and path"
+        return fail("wrong-key", url, f"the server answers {reply.status}", "trackpush status shows why")
+    advice = "something other than Trackpush answers posts here: check where the ingress sends this host and path"
     return fail("wrong-key", url, f"a post with an unknown key is answered {reply.status} by {_who(reply)}", advice)
 
 
@@ -163,10 +163,10 @@ def _who(reply: _Reply) -> str:
     if "error" in _json(reply):
         return "Trackpush"
     server = reply.headers.get("server", "")
-    return f"what is in front of Trackpush{f' ({server})' if server else ''}"
+    return f"a proxy in front of Trackpush{f' ({server})' if server else ''}"
 
 
 def _route(reply: _Reply) -> str:
     if "error" in _json(reply):
         return "add the host to spec.hosts of the WebhookServer, with this aggregator, and check spec.basePath"
-    return "see that the Ingress or HTTPRoute has this host and path, and that its class is the controller's"
+    return "check that the Ingress or HTTPRoute has this host and path, and that its class is the controller's"

@@ -15,14 +15,16 @@ def examine(subject: CheckScope) -> Iterator[CheckResult]:
     """URL words, then each resource: what is wrong with it or with the Secrets that it names, or that nothing is."""
     yield from _words(subject)
     if subject.unread_secrets is not None:
-        yield warn(_SECRETS, "all", f"can't be read: {subject.unread_secrets}", "run it as somebody who may read them")
+        yield warn(
+            _SECRETS, "all", f"can't be read: {subject.unread_secrets}", "run doctor as a user who may read them"
+        )
     for resource in subject.resources:
         found = [problem for problem in subject.problems if problem.resource == resource.title]
         told = [problem for problem in found if subject.unread_secrets is None or problem.condition != "ResolvedRefs"]
         yield from (_outcome(problem) for problem in told if not _is_word(problem))
         if not found and resource.spec is not None:
             count = sum(1 for _ in sources(resource.spec))
-            keys = f", its values of Secrets are there ({count})" if count else ""
+            keys = f", all values from Secrets exist ({count})" if count else ""
             yield ok(_RESOURCES, resource.title, f"valid{keys}")
     for problem in subject.problems:
         if problem.resource is None:
@@ -35,7 +37,7 @@ def _words(subject: CheckScope) -> Iterator[CheckResult]:
     if not found:
         for aggregator, url in subject.urls():
             if aggregator == "Shiprocket":
-                yield ok(_WORDS, url, "holds no word that Shiprocket's panel refuses")
+                yield ok(_WORDS, url, "contains no word that Shiprocket's panel refuses")
 
 
 def _is_word(problem: Problem) -> bool:

@@ -20,7 +20,7 @@ def of_state(states: Iterable[ServerState], findings: Sequence[StatusFinding]) -
     wrong = {finding.name for finding in findings}
     for state in states:
         if state.answered and state.name not in wrong:
-            yield ok("server", state.name, "answers, is ready, and serves what it was given")
+            yield ok("server", state.name, "answers, is ready, and serves the current configuration")
     for finding in findings:
         make = warn if finding.severity == "warning" else fail
         advice = (

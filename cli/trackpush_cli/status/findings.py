@@ -46,7 +46,7 @@ def of_resource(body: Body) -> Iterator[StatusFinding]:
     yield from (_finding(body, condition) for condition in _told_once(bad) or summary)
     generation = body["metadata"].get("generation", 0)
     if any(condition.get("observedGeneration", generation) < generation for condition in conditions):
-        message = "the operator hasn't judged the newest change yet; if this stays, look at its log"
+        message = "the operator hasn't processed the newest change yet; if this persists, check its log"
         yield _finding(body, {"type": _SUMMARY, "reason": "Outdated", "message": message}, is_minor=True)
 
 

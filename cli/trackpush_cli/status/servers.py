@@ -121,8 +121,8 @@ def _queue(push_config: dict[str, Any]) -> QueueStatus:
 
 def _gone(row: dict[str, Any]) -> StatusFinding:
     message = (
-        f"no PushConfig of this name is configured, and {row['pending']} pushes wait for it; restore it, or remove"
-        " what is stored with: trackpush erase"
+        f"no PushConfig of this name is configured, and {row['pending']} pushes wait for it; restore it, or drop"
+        " them: trackpush pushes drop --without-push-config"
     )
     return StatusFinding(kind="PushConfig", name=row["name"], condition="Accepted", reason="Missing", message=message)
 

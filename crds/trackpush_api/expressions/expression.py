@@ -53,13 +53,13 @@ _SYNTAX = (
 )
 """What the runtime's messages mean to the author of an expression."""
 _CODES = {
-    "NOT_FOUND": "a key is missing; ask with has() before",
-    "INVALID_ARGUMENT": "a value has another type or form than the expression takes it for",
-    "INTERNAL": "the runtime's own bound on rounds was reached",
-    "UNKNOWN": "a value isn't there, or has another type than the expression takes it for",
+    "NOT_FOUND": "a key is missing; check with has() first",
+    "INVALID_ARGUMENT": "a value has another type or form than the expression expects",
+    "INTERNAL": "the runtime's limit of iterations was reached",
+    "UNKNOWN": "a value is missing, or has another type than the expression expects",
 }
 """What the runtime's codes mean here. Its messages may quote the update, so they are not passed on."""
-_UNKNOWN = "a value is not as the expression takes it for"
+_UNKNOWN = "a value is not what the expression expects"
 _CODE = re.compile(r"[A-Z_]+")
 
 
@@ -147,7 +147,7 @@ def _explained(message: str) -> str:
     place = f"line {found['line']}, column {found['column']}"
     undeclared = _UNDECLARED.search(what)
     if undeclared is not None and _is_called(message, found):
-        return f"{place}: no function is called {undeclared['name']}; {_functions_like(undeclared['name'])}"
+        return f"{place}: there is no function {undeclared['name']}; {_functions_like(undeclared['name'])}"
     if undeclared is not None:
         return f"{place}: {what}; {_alternatives(undeclared['name'])}"
     for pattern, words in _SYNTAX:

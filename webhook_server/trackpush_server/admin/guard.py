@@ -196,5 +196,5 @@ _FORGED = (
     "This change does not come from a page of this session: load the page again, or send a bearer token instead of the"
     " cookie."
 )
-_REBOUND = "The admin port asks for no token here, so it answers only to localhost or an address, not to this Host."
+_REBOUND = "This admin port needs no token, so it accepts only localhost or an IP address as Host, not this name."
 _UNAUTHORIZED = "This path needs the admin token: send Authorization: Bearer and the content of --admin-token-file."

@@ -32,7 +32,7 @@ def why_unready(health: Health) -> list[str]:
     if health.draining:
         reasons.append("the server is stopping")
     elif not health.accepting:
-        reasons.append("no process takes requests; the log says why")
+        reasons.append("no process accepts requests; the log has the reason")
     if not health.table_loaded:
         reasons.append("no routing table is loaded")
     if health.journal_unavailable is not None:
@@ -42,4 +42,4 @@ def why_unready(health: Health) -> list[str]:
 
 def warnings(health: Health) -> list[str]:
     """What somebody has to know although the server is ready."""
-    return [] if health.missing is None else [f"the journal lacks what was stored: {health.missing}"]
+    return [] if health.missing is None else [f"the journal has lost stored data: {health.missing}"]

@@ -27,8 +27,8 @@ from trackpush_server.pusher.observer import Trouble
 _LONGEST_LINE = 64 * 1024
 """Bytes of a request line; the code that reads a parameter reports one that is too long."""
 _NOT_PRIVATE = (
-    "--admin-listen {}: other machines reach it; add --admin-token-file PATH, or listen on 127.0.0.1, as without the"
-    " option"
+    "--admin-listen {}: other machines can reach it; add --admin-token-file PATH, or listen on 127.0.0.1, as without"
+    " this option"
 )
 
 

@@ -66,7 +66,7 @@ class ShardFile:
             return
         self._stamp = stamp
         if stamp is None:
-            self._wrong = "the file is gone; write it again, an empty shard is written as an empty one"
+            self._wrong = "the file is gone; write it again: an empty shard needs a file, too"
             return
         self._seen = True
         try:
@@ -83,7 +83,7 @@ class ShardFile:
             self.decoded += 1
             shard = shards.decode(data)
             if shard.name != self.name:
-                raise ShardError(f"it holds shard {shard.name}")
+                raise ShardError(f"it contains shard {shard.name}")
             if server is not None and shard.server != server:
                 raise ShardError(f"it is a shard of {shard.server}, and this server is {server}")
             self.good, self._digest = shard, digest

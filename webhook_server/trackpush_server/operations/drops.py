@@ -68,7 +68,7 @@ class Drops:
         """
         table = self._table()
         if table is None:
-            raise JournalUnavailableError("no routing table is loaded: nobody knows which PushConfigs exist")
+            raise JournalUnavailableError("no routing table is loaded, so it is unknown which PushConfigs exist")
         counts = await self._journal.pending_counts()
         named_by_accounts = {name for account in table.accounts for name in account.destinations}
         found: list[WaitingPushes] = []

@@ -10,7 +10,7 @@ _SENTENCES: Final = {
     State.GONE: "its endpoint answered 410 (gone); they are sent after the PushConfig changes",
     State.SUSPENDED: "it is suspended; they are sent when it is resumed",
     State.UNCONFIGURED: "this PushConfig does not exist now; they are sent when it is applied again",
-    State.ELSEWHERE: "another replica sends them, as soon as their endpoint takes pushes",
+    State.ELSEWHERE: "another replica sends them, as soon as their endpoint accepts pushes",
 }
 NO_CHANNEL: Final = _SENTENCES[State.UNCONFIGURED]
 

@@ -233,7 +233,7 @@ class Connection(asyncio.BufferedProtocol):
     # ---- httptools, called from feed_data: nothing here may raise
 
     def on_message_begin(self) -> None:
-        """An answer starts; a second one was not asked for."""
+        """An answer starts; a second one was not requested."""
         if self._done:
             self._surplus = True
 
@@ -246,7 +246,7 @@ class Connection(asyncio.BufferedProtocol):
             if not self._done:
                 self._status = status
         elif status < _CONTINUE or status == _SWITCHING:
-            self._protocol_error = f"status {status} was not asked for"
+            self._protocol_error = f"status {status} was not requested"
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body: only a failure's first bytes are of interest."""

@@ -34,8 +34,8 @@ _NEXT_ADDRESS_AFTER = 0.25
 _MOST_ADDRESSES = 8
 _TLS_GOODBYE = 1.0
 _ONLY_THE_PROXY = (
-    "a name that only egress.proxy can resolve is refused, since its address can't be judged, unless"
-    " egress.allowedCIDRs holds 0.0.0.0/0 and ::/0 and egress.deniedCIDRs is empty"
+    "a name that only egress.proxy can resolve is refused, because its address can't be checked, unless"
+    " egress.allowedCIDRs contains 0.0.0.0/0 and ::/0 and egress.deniedCIDRs is empty"
 )
 
 

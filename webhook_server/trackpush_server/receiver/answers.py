@@ -97,7 +97,7 @@ _UNAUTHORIZED = {
     aggregator: _refusal(
         401,
         "unauthorized",
-        f"No client of {aggregator.value} has the key of this request, or it has none. Put the key of the client's"
+        f"This request has no key, or no client of {aggregator.value} has its key. Put the key of the client's"
         f" AggregatorWebhook into {_PLACES}"
         + (f", or send {aggregator.value}'s {facts.key_member} in the body." if facts.key_member else "."),
     )
@@ -130,7 +130,7 @@ HTTP_VERSION = _refusal(505, "http_version", "Use HTTP/1.1 or HTTP/1.0.", ends=T
 TRANSFER_CODING = _refusal(
     501,
     "transfer_coding",
-    "The only Transfer-Encoding that is read is chunked. Compress by Content-Encoding.",
+    "Only the Transfer-Encoding chunked is supported. Compress by Content-Encoding.",
     ends=True,
 )
 
@@ -147,7 +147,7 @@ def _later(error: str, message: str, seconds: int, *, ends: bool = False) -> Res
     return _refusal(503, error, message, (("Retry-After", str(seconds)),), ends=ends)
 
 
-OVERLOADED = _later("overloaded", "Too much is under way. Nothing was stored; send it again.", RETRY_BUSY)
+OVERLOADED = _later("overloaded", "Too many requests are in progress. Nothing was stored; send it again.", RETRY_BUSY)
 
 TOO_MANY_BODIES = _later(
     "overloaded", "Too many bodies are arriving. Nothing was stored; send it again.", RETRY_BUSY, ends=True

@@ -130,7 +130,7 @@ class Supervisor:
             opening.cancel()
             why = self._failed.result() if self._failed.done() else f"not all of them listen within {_START:g} s"
             await self.stop()
-            raise CannotStartError(f"--receivers {self._receivers}: {why}; its own lines above may say more")
+            raise CannotStartError(f"--receivers {self._receivers}: {why}; its log lines above may have the reason")
         self._failed.cancel()
 
     async def stop(self) -> None:
@@ -199,7 +199,7 @@ class Supervisor:
             async with asyncio.timeout(_TABLE):
                 await child.until_taken(number)
         except TimeoutError:  # it would use an old table from now on
-            self._telemetry.hangs(child.index, f"did not take the routing table within {_TABLE:g} s")
+            self._telemetry.hangs(child.index, f"did not apply the routing table within {_TABLE:g} s")
             child.kill()
 
     async def _until_all_accept(self) -> None:
@@ -213,6 +213,6 @@ class Supervisor:
             for child in self._running():
                 child.silent += 1
                 if child.silent > _MOST_SILENT:
-                    self._telemetry.hangs(child.index, f"gave no sign of life for {_MOST_SILENT} s")
+                    self._telemetry.hangs(child.index, f"was silent for {_MOST_SILENT} s")
                     child.silent = 0
                     child.kill()

@@ -51,12 +51,12 @@ class QueueTelemetry(Collector):
         snapshots = self.channels
         yield self._sum(
             "trackpush_push_attempts_under_way",
-            "HTTP tries of pushes under way.",
+            "Attempts in progress.",
             {one.push_config: one.in_flight for one in snapshots}.items(),
         )
         yield self._sum(
             "trackpush_lanes",
-            "Lanes, which are shipments with pushes, in memory.",
+            "Lanes (shipments with pushes) in memory.",
             {one.push_config: one.lanes for one in snapshots}.items(),
         )
         yield self._sum(

@@ -108,7 +108,7 @@ class JournalTelemetry:
             "journal_lost_commits",
             what="the database came back without its last commits: a standby that was not synchronous was promoted, or"
             " its storage was rolled back. Updates that were answered with 200 are missing; the aggregator has to send"
-            " them again. All slots are let go of and pending pushes are read again",
+            " them again. All slots are released and pending pushes are read again",
             updates=updates,
             outcomes_dropped=outcomes,
         )

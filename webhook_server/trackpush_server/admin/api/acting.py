@@ -174,6 +174,6 @@ def known(jobs: Jobs[_V], job: str) -> _V:
     view = jobs.get(job)
     if view is None:
         raise ProblemError(
-            410, f"no job {job[:64]}: it belongs to another process of the server, or is forgotten by now"
+            410, f"no job {job[:64]}: it belongs to another process of the server, or it ended too long ago"
         )
     return view

@@ -63,5 +63,5 @@ def _query(operation: Operation, request: web.Request) -> dict[str, Any]:
         return {}
     nothing = sorted(name for name, value in given.items() if value.lower() == "null")
     if nothing:  # msgspec would take the word for an absent parameter, and the filter would be gone without a word
-        raise ProblemError(400, f"null is not a value: leave out {', '.join(nothing)}")
+        raise ProblemError(400, f"null is not allowed: leave out {', '.join(nothing)}")
     return {"query": msgspec.convert(dict(given), type=operation.query, strict=False)}

@@ -128,7 +128,7 @@ class Oidc:
         answer = await self._ask("POST", provider.token_endpoint, data=form, headers=self._authorization())
         token = answer.get("id_token")
         if not isinstance(token, str):
-            raise OidcError(f"{self.name} gave no ID token")
+            raise OidcError(f"{self.name} returned no ID token")
         return self._person(await self._claims(provider, token, ticket.nonce))
 
     def _authorization(self) -> dict[str, str]:
@@ -169,7 +169,7 @@ class Oidc:
             return Person(actor=actor, role="operate")
         if groups.intersection(self._options.view):
             return Person(actor=actor, role="view")
-        raise OidcError(f"{actor} is in none of the groups that may look or operate; ask who runs this server")
+        raise OidcError(f"{actor} is in none of the groups that may view or operate; ask the server's administrator")
 
     async def _discover(self) -> _Provider:
         if self._provider is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
@@ -179,7 +179,7 @@ class Oidc:
             except msgspec.ValidationError as error:
                 raise OidcError(f"{self.name} is not an OpenID provider: {error}") from None
             if found.issuer.rstrip("/") != self._options.issuer.rstrip("/"):
-                raise OidcError(f"{self.name} says that it is another issuer; correct --oidc-issuer")
+                raise OidcError(f"{self.name} names another issuer; correct --oidc-issuer")
             self._provider, self._read_at = found, time.monotonic()
         return self._provider
 
@@ -203,9 +203,9 @@ class Oidc:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise OidcError(f"{self.name} can't be reached: {type(error).__name__}") from error
         except msgspec.DecodeError:
-            raise OidcError(f"{self.name} answered no JSON to {method} {urlsplit(url).path}") from None
+            raise OidcError(f"{self.name}: the answer to {method} {urlsplit(url).path} is not JSON") from None
         if not isinstance(found, dict):
-            raise OidcError(f"{self.name} answered no object to {method} {urlsplit(url).path}")
+            raise OidcError(f"{self.name}: the answer to {method} {urlsplit(url).path} is not a JSON object")
         return found
 
 

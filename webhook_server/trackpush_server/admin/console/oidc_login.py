@@ -65,7 +65,7 @@ class OidcLogin:
         """Back from it."""
         ticket = self._ticket(request)
         if ticket is None:
-            return self._refused(request, "This log-in was not begun here, or took too long. Try again.", status=400)
+            return self._refused(request, "This login was not started here, or took too long. Try again.", status=400)
         code = request.query.get("code")
         if not code:
             told = request.query.get("error", "no code")[:64]

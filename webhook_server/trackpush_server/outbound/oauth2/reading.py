@@ -46,10 +46,10 @@ def read_grant(content: bytes) -> Grant | Answer:
     if not isinstance(token, str) or not token:
         return _invalid("it has no access_token")
     if not _TOKEN.fullmatch(token):
-        return _invalid("its access_token is too long or has characters that no header may carry")
+        return _invalid("its access_token is too long or has characters that no header may contain")
     # RFC 6749, section 5.1, requires token_type; some servers leave it out and mean the usual one.
     if kind is not None and (not isinstance(kind, str) or kind.lower() != "bearer"):
-        return _invalid("its token_type is not Bearer, the only one that is supported")
+        return _invalid("its token_type is not Bearer, which is the only supported type")
     return Grant(access_token=token, expires_in=_seconds(answer.get("expires_in")))
 
 
