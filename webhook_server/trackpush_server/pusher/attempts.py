@@ -1,6 +1,6 @@
 """Attempts: sends the head of a lane, and turns the answer into the push's next state and its outcome in the journal.
 
-What an answer says about the endpoint goes to the channel (`follow`), whatever becomes of the push.
+What an answer says about the endpoint goes to `Transitions`, whatever becomes of the push.
 """
 
 import asyncio
@@ -8,17 +8,18 @@ from functools import partial
 from typing import Protocol
 
 from trackpush_api.routing import Destination, Egress
-from trackpush_server.ids import push_id
 from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer, Failure
-from trackpush_server.pusher import policy, pushes
+from trackpush_server.pusher import policy
 from trackpush_server.pusher.decision import decide
 from trackpush_server.pusher.endpoint import Endpoint, News
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane, Lanes
 from trackpush_server.pusher.line import Line
+from trackpush_server.pusher.outcomes import OutcomeRecorder
 from trackpush_server.pusher.policy import Verdict
 from trackpush_server.pusher.state import HELD, RETRYING, State
+from trackpush_server.pusher.transitions import Transitions
 from trackpush_server.pusher.window import Window
 
 
@@ -36,9 +37,6 @@ class AttemptsOwner(Protocol):
     def lose(self) -> None:
         """Another replica may send these pushes by now."""
 
-    def follow(self, answer: Answer, news: News) -> None:
-        """An answer changes what is known of the endpoint."""
-
     def attempt_ended(self) -> None:
         """One attempt less is under way."""
 
@@ -49,14 +47,24 @@ class AttemptsOwner(Protocol):
 class Attempts:
     """The attempts of one PushConfig. Lives on one event loop."""
 
-    __slots__ = ("_egress", "_hub", "_line", "_loop", "_owner", "_window", "in_flight")
+    __slots__ = ("_egress", "_hub", "_line", "_loop", "_outcomes", "_owner", "_transitions", "_window", "in_flight")
 
     def __init__(
-        self, owner: AttemptsOwner, hub: Hub, window: Window, destination: Destination, egress: Egress
+        self,
+        owner: AttemptsOwner,
+        hub: Hub,
+        destination: Destination,
+        egress: Egress,
+        *,
+        window: Window,
+        outcomes: OutcomeRecorder,
+        transitions: Transitions,
     ) -> None:
         self._owner = owner
         self._hub = hub
         self._window = window
+        self._outcomes = outcomes
+        self._transitions = transitions
         self._egress = egress
         self._line = Line(hub, destination, egress)
         self._loop = asyncio.get_running_loop()
@@ -114,7 +122,7 @@ class Attempts:
         """It was cut, which says nothing of the endpoint; but that a push was delivered is true, whoever sent it."""
         lane.head.tries += 1
         if policy.judge(answer) is Verdict.DELIVERED and not lanes.is_void:
-            self.record(lane, PushState.DELIVERED, answer)
+            self._outcomes.record(lane, PushState.DELIVERED, answer)
             self._window.ended(lane.head.update_id)
         lanes.end_head(lane)
 
@@ -129,7 +137,7 @@ class Attempts:
         else:
             news = endpoint.failed(push, answer, now=self._loop.time(), wall=wall, current=current)
             self._settle_failed(lane, answer, news, wall)
-        self._owner.follow(answer, news)
+        self._transitions.follow(answer, news)
 
     def _settle_failed(self, lane: Lane, answer: Answer, news: News, wall: float) -> None:
         push, state = lane.head, self._owner.state
@@ -148,8 +156,8 @@ class Attempts:
             return
         push.is_last_try = decision.is_last_try
         push.due_at = 0 if decision.retry_in is None else int((wall + decision.retry_in) * 1000)
-        self.record(lane, PushState.PENDING, answer, error)
-        self._window.wait(lane, decision.retry_in)
+        self._outcomes.record(lane, PushState.PENDING, answer, error)
+        self._window.waiting.wait(lane, decision.retry_in)
 
     def _error(self, answer: Answer) -> str:
         return policy.reason(answer) if self._hub.quotes else policy.loggable(answer)
@@ -159,7 +167,7 @@ class Attempts:
     def end(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
         """The head of a lane has ended. The next one starts when this outcome is on disk."""
         push = lane.head
-        self.record(lane, state, answer, error)
+        self._outcomes.record(lane, state, answer, error)
         self._window.ended(push.update_id)
         age = self._hub.wall() - push.received_at / 1000
         self._hub.observer.ended(self._owner.name, state.name.lower(), age, push.trace)
@@ -172,20 +180,3 @@ class Attempts:
         if lanes.end_head(lane):
             lanes.resume(lane)
         self._owner.start_ready()
-
-    def record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
-        """Write down what the last attempt came to; without an answer, why there was none."""
-        push, name = lane.head, self._owner.name
-        outcome = pushes.outcome(push, name, state, answer, error)
-        self._hub.journal.record(outcome)
-        self._hub.observer.recorded(push.key, push.shipment, outcome)
-        if error is not None:
-            next_in = max(push.due_at / 1000 - self._hub.wall(), 0.0) if state is PushState.PENDING else None
-            reason = error if answer is None else policy.loggable(answer)
-            self._hub.observer.failed(name, push_id(push.key, name), tries=push.tries, reason=reason, next_in=next_in)
-
-    def record_unreadable(self, lane: Lane, reason: str) -> None:
-        """The payload of a head can't be opened: write down why, once."""
-        if not lane.head.unreadable:
-            lane.head.unreadable = True
-            self.record(lane, PushState.PENDING, None, reason)

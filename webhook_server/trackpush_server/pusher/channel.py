@@ -1,10 +1,10 @@
 """The channel: the pushes of one PushConfig, from the hand-over to the end of each.
 
 It coordinates `window` (which pushes are in memory), `endpoint` (may it be sent to, and whose fault is a failure),
-`decision` (what becomes of a push), `attempts` (one attempt and its outcome) and `probing`. A channel has its own
-lanes, breaker, rate limit and bound on attempts, so a client that hangs takes nothing from another. All methods run on
-the event loop and none of them awaits: they are steps of a state machine, driven by commits, answers, timers and pages
-from the journal.
+`transitions` (the channel's state), `starter` (whose turn it is), `attempts` (one attempt and its outcome, see
+`decision`) and `probing`. A channel has its own lanes, breaker, rate limit and bound on attempts, so a client that
+hangs takes nothing from another. All methods run on the event loop and none of them awaits: they are steps of a state
+machine, driven by commits, answers, timers and pages from the journal.
 """
 
 import asyncio
@@ -13,25 +13,27 @@ from collections.abc import Iterable
 from trackpush_api.routing import Destination, Egress, Retry
 from trackpush_server.journal.model import Committed
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.outbound.port import Answer
-from trackpush_server.pusher import policy, report
+from trackpush_server.pusher import report
 from trackpush_server.pusher.attempts import Attempts
-from trackpush_server.pusher.endpoint import Endpoint, News
+from trackpush_server.pusher.endpoint import Endpoint
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
+from trackpush_server.pusher.outcomes import OutcomeRecorder
 from trackpush_server.pusher.probing import Probing
 from trackpush_server.pusher.starter import Starter
-from trackpush_server.pusher.state import HELD, ChannelStatus, State
+from trackpush_server.pusher.state import ELSEWHERE_REASON, ChannelStatus, State, resting
+from trackpush_server.pusher.transitions import Transitions
 from trackpush_server.pusher.window import Window
-
-_ELSEWHERE = "another replica sends its pushes"
 
 
 class Channel:
     """The pushes of one PushConfig."""
 
-    __slots__ = ("_attempts", "_hub", "_loop", "_probing", "_starter", "_status", "_window", "endpoint", "name", "slot")
+    __slots__ = (
+        *("_attempts", "_hub", "_loop", "_probing", "_starter", "_status", "_transitions", "_window"),
+        *("endpoint", "name", "slot"),
+    )
 
     def __init__(self, hub: Hub, destination: Destination, egress: Egress) -> None:
         self.name = destination.name
@@ -39,11 +41,15 @@ class Channel:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
         self.endpoint = Endpoint(destination, self._loop.time())
-        self._status = ChannelStatus(hub, self.name, *self._resting(destination))
-        self._window = Window(self, hub, ordered=destination.ordered)
-        self._attempts = Attempts(self, hub, self._window, destination, egress)
-        self._starter = Starter(self, hub, self._window, self._attempts)
+        self._status = ChannelStatus(hub, self.name, *resting(destination, is_owned=hub.owns(self.slot)))
+        outcomes = OutcomeRecorder(hub, self.name)
+        self._window = Window(self, hub, outcomes, ordered=destination.ordered)
         self._probing = Probing(self, hub, self._window)
+        self._transitions = Transitions(self, hub, self._status, self._window, self._probing)
+        self._attempts = Attempts(
+            self, hub, destination, egress, window=self._window, outcomes=outcomes, transitions=self._transitions
+        )
+        self._starter = Starter(self, hub, self._window, self._attempts)
 
     # ---- what its parts need to know
 
@@ -68,37 +74,24 @@ class Channel:
         """Take over a new version of the destination between two attempts; a changed one gets a fresh chance."""
         if self._attempts.is_current(destination, egress) and self.state is not State.UNCONFIGURED:
             return
-        self._window.needs_rebuild |= destination.ordered != self._attempts.destination.ordered
+        if destination.ordered != self._attempts.destination.ordered:
+            self._window.rebuild_later()
         self._attempts.renew(destination, egress)
         self.endpoint = Endpoint(destination, self._loop.time())
-        state, reason = self._resting(destination)
+        state, reason = self._resting()
         if state is State.CLOSED:
-            self._enter(state, "its PushConfig changed")
-            self._window.resume_waiting()
+            self._transitions.close("its PushConfig changed")
         else:
-            self._hold(state, reason)
+            self._transitions.hold(state, reason)
         self._rebuild_when_idle()
         self.start_ready()
 
     def unconfigure(self) -> None:
         """Its PushConfig is gone: attempts under way end, all other pushes wait on disk until it is back."""
-        self._hold(State.UNCONFIGURED, "its PushConfig was removed")
+        self._transitions.hold(State.UNCONFIGURED, "its PushConfig was removed")
 
-    def _resting(self, destination: Destination) -> tuple[State, str]:
-        """The state while nothing is known of the endpoint, and why."""
-        if not self._hub.owns(self.slot):
-            return State.ELSEWHERE, _ELSEWHERE
-        if destination.suspended:
-            return State.SUSPENDED, "suspended in its PushConfig"
-        return State.CLOSED, ""
-
-    def _enter(self, state: State, reason: str) -> None:
-        self._probing.cancel()
-        self._status.enter(state, reason)
-
-    def _hold(self, state: State, reason: str) -> None:
-        self._enter(state, reason)
-        self._window.let_go()
+    def _resting(self) -> tuple[State, str]:
+        return resting(self._attempts.destination, is_owned=self._hub.owns(self.slot))
 
     # ---- ownership
 
@@ -109,13 +102,13 @@ class Channel:
         destination = self._attempts.destination
         self.endpoint = Endpoint(destination, self._loop.time())
         self._window.rebuild(ordered=destination.ordered)
-        self._enter(*self._resting(destination))
+        self._transitions.enter(*self._resting())
         self.start_ready()
 
     def hand_over(self) -> None:
         """Start nothing more; attempts under way end."""
         if self.state is not State.UNCONFIGURED:
-            self._hold(State.ELSEWHERE, _ELSEWHERE)
+            self._transitions.hold(State.ELSEWHERE, ELSEWHERE_REASON)
 
     def lose(self) -> None:
         """Cut attempts under way: another may be sending the same pushes by now, and has what was recorded."""
@@ -156,19 +149,8 @@ class Channel:
 
     def read_again(self) -> None:
         """Other keys came: payloads that couldn't be opened are tried at once."""
-        self._window.read_again()
+        self._window.waiting.read_again()
         self.start_ready()
-
-    def record_unreadable(self, lane: Lane, reason: str) -> None:
-        """The payload of a head can't be opened."""
-        self._attempts.record_unreadable(lane, reason)
-
-    def payload_loaded(self, lane: Lane) -> None:
-        """The payload of a running head was read back: it is next, and a probe is sent at once."""
-        if self.state is State.OPEN and self.is_idle:
-            self.start(lane)
-        else:
-            self._window.lanes.resume(lane, first=True)
 
     # ---- turns
 
@@ -188,31 +170,6 @@ class Channel:
         """While the breaker is open: there may be another push to probe with."""
         if self.state is State.OPEN and self.is_idle:
             self._probing.plan(delay)
-
-    # ---- answers
-
-    def follow(self, answer: Answer, news: News) -> None:
-        """What an answer means for the endpoint, whatever became of the push."""
-        if self.state in HELD:
-            return
-        if news.gone:
-            self._hold(State.GONE, policy.loggable(answer))
-        elif news.opened:
-            self._enter(State.OPEN, policy.loggable(answer))
-            self._window.shrink()
-            self._probing.plan(self.endpoint.probe_delay(answer, self._hub.chance()))
-        elif self.state is State.OPEN:
-            self._follow_while_open(answer, news)
-
-    def _follow_while_open(self, answer: Answer, news: News) -> None:
-        if news.closed:
-            self._enter(State.CLOSED, "a push was delivered")
-            self._window.resume_waiting()
-        elif not news.delivered:
-            if news.answers_again:
-                self._window.resume_untold()
-            if self.is_idle:
-                self._probing.plan(self.endpoint.probe_delay(answer, self._hub.chance()))
 
     def attempt_ended(self) -> None:
         """One attempt less is under way: what waited for it may happen now."""

@@ -2,6 +2,7 @@
 
 from enum import Enum
 
+from trackpush_api.routing import Destination
 from trackpush_server.pusher.hub import Hub
 
 
@@ -25,6 +26,17 @@ HELD = frozenset({State.GONE, State.SUSPENDED, State.UNCONFIGURED, State.ELSEWHE
 """States in which nothing is sent and nothing is kept in memory."""
 RETRYING = frozenset({State.CLOSED, State.ELSEWHERE})
 """States in which a push that failed is due by its own schedule, not when its endpoint is well again."""
+
+ELSEWHERE_REASON = "another replica sends its pushes"
+
+
+def resting(destination: Destination, *, is_owned: bool) -> tuple[State, str]:
+    """The state while nothing is known of the endpoint, and why; ``is_owned``: its pushes are sent from here."""
+    if not is_owned:
+        return State.ELSEWHERE, ELSEWHERE_REASON
+    if destination.suspended:
+        return State.SUSPENDED, "suspended in its PushConfig"
+    return State.CLOSED, ""
 
 
 class ChannelStatus:

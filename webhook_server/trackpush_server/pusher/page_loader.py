@@ -1,7 +1,7 @@
 """Pages of a PushConfig's pending pushes, read from disk into memory as long as there is room."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from trackpush_runtime.background import end
@@ -26,38 +26,38 @@ class Cursor(Protocol):
         """A page was taken in."""
 
 
-class Pages:
+class PageTaker(Protocol):
+    """Takes the pages into memory: see `Arrivals` and `Revisits`."""
+
+    def room(self) -> int:
+        """How many pushes the next page may have; 0 is none."""
+        ...
+
+    def take_page(self, page: Sequence[StoredPush]) -> None:
+        """Take a page."""
+
+    def page_taken(self) -> None:
+        """The cursor knows of the page, too."""
+
+    def page_failed(self) -> None:
+        """The disk can't be read."""
+
+
+class PageLoader:
     """One read at most under way. Lives on one event loop."""
 
-    __slots__ = ("_cursor", "_fault", "_hub", "_push_config", "_room", "_take", "_taken", "_task")
+    __slots__ = ("_cursor", "_hub", "_push_config", "_taker", "_task")
 
-    def __init__(
-        self,
-        hub: Hub,
-        push_config: str,
-        cursor: Cursor,
-        *,
-        room: Callable[[], int],
-        take: Callable[[Sequence[StoredPush]], None],
-        taken: Callable[[], None],
-        fault: Callable[[], None],
-    ) -> None:
-        """``room`` tells how many pushes the next page may have, 0 is none. ``take`` puts a page into memory.
-
-        ``taken`` is called when the cursor knows of it, too; ``fault`` when the disk can't be read.
-        """
+    def __init__(self, hub: Hub, push_config: str, cursor: Cursor, taker: PageTaker) -> None:
         self._hub = hub
         self._push_config = push_config
         self._cursor = cursor
-        self._room = room
-        self._take = take
-        self._taken = taken
-        self._fault = fault
+        self._taker = taker
         self._task: asyncio.Task[None] | None = None
 
     def read(self) -> None:
         """Read on, if something may be on disk only and there is room for it."""
-        if self._task is None and self._cursor.spilled and self._room() and not self._hub.stopping:
+        if self._task is None and self._cursor.spilled and self._taker.room() and not self._hub.stopping:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -67,14 +67,14 @@ class Pages:
     async def _run(self) -> None:
         begun: int | None = None
         try:
-            while self._cursor.spilled and (limit := self._room()):
+            while self._cursor.spilled and (limit := self._taker.room()):
                 fresh = begun != self._cursor.generation
                 if fresh:
                     begun = self._cursor.generation
                     self._cursor.begin_load()
                 await self._next(limit, settled=fresh)
         except JournalUnavailableError:
-            self._fault()
+            self._taker.page_failed()
         finally:
             self._cursor.end_load()
             self._task = None
@@ -82,11 +82,11 @@ class Pages:
     async def _next(self, limit: int, *, settled: bool) -> None:
         after, generation = self._cursor.loaded_to, self._cursor.generation
         read = await self._hub.reading.page(Wanted(self._push_config, after, limit), settled=settled)
-        if (self._cursor.loaded_to, self._cursor.generation) != (after, generation) or not self._room():
+        if (self._cursor.loaded_to, self._cursor.generation) != (after, generation) or not self._taker.room():
             return  # trimmed, rescanned or held meanwhile: this page is of another time
         pushes = read.page.pushes
-        self._take(pushes)
+        self._taker.take_page(pushes)
         self._cursor.took(
             last_id=pushes[-1].update_id if pushes else None, whole=read.whole, snapshot=read.page.snapshot
         )
-        self._taken()
+        self._taker.page_taken()

@@ -1,0 +1,32 @@
+"""Which pushes are worth a probe of a failing endpoint: those that it hasn't rejected say most about it. Pure."""
+
+from trackpush_server.pusher.lanes import Lane, Lanes, LaneState
+
+
+def has_candidate(lanes: Lanes) -> bool:
+    """Whether memory holds a push that the endpoint hasn't rejected."""
+    return any(
+        lane.state is not LaneState.RUNNING and not (lane.head.unreadable or lane.head.was_rejected) for lane in lanes
+    )
+
+
+def refused_lane(lanes: Lanes) -> Lane | None:
+    """A waiting lane whose head was rejected, None when there is none."""
+    waiting = (lane for lane in lanes if lane.state is LaneState.WAITING and lane.head.was_rejected)
+    return next(waiting, None)
+
+
+def next_probe(lanes: Lanes, *, spilled: bool) -> Lane | None:
+    """The head to probe with: the one that was tried least recently, one that was rejected only if it must be.
+
+    None where better ones may be on disk (``spilled``).
+    """
+    probes = (lane for lane in lanes if lane.state is not LaneState.RUNNING and not lane.head.unreadable)
+    lane = min(probes, key=_probe_order, default=None)
+    if lane is not None and lane.head.was_rejected and spilled:
+        return None
+    return lane
+
+
+def _probe_order(lane: Lane) -> tuple[bool, int, int]:
+    return lane.head.was_rejected, lane.head.last_attempt_at, lane.head.update_id

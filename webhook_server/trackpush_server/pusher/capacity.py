@@ -1,0 +1,63 @@
+"""How many pushes of one PushConfig may be in memory: its share of the budget in each state of its endpoint. Pure."""
+
+from trackpush_server.pusher import budget as bounds
+from trackpush_server.pusher.budget import Budget
+from trackpush_server.pusher.candidates import has_candidate
+from trackpush_server.pusher.contents import WindowContents
+from trackpush_server.pusher.lanes import Lanes
+from trackpush_server.pusher.state import HELD, State
+
+PAGE = 256
+"""Pushes in one page of the journal, at most."""
+
+
+def sendable(lanes: Lanes) -> int:
+    """Pushes in memory whose lane doesn't wait, and that the endpoint hasn't rejected."""
+    return len(lanes) - lanes.blocked - lanes.ready_again
+
+
+def most_waiting(state: State, budget: Budget) -> int:
+    """How many pushes may wait in memory."""
+    if state is State.OPEN:
+        return bounds.WINDOW_WHILE_OPEN
+    return bounds.LEAST if budget.is_full else bounds.WAITING
+
+
+def has_room(lanes: Lanes, state: State, budget: Budget) -> bool:
+    """Whether a push that was committed may stay in memory."""
+    if state in HELD:
+        return False
+    if len(lanes) < bounds.LEAST:
+        return True
+    ready = sendable(lanes)
+    if state is State.OPEN:
+        return ready < bounds.WINDOW_WHILE_OPEN
+    if ready >= bounds.WINDOW or len(lanes) >= bounds.MOST:
+        return False
+    return ready < bounds.LEAST or not budget.is_full
+
+
+def page_size(contents: WindowContents, state: State, budget: Budget) -> int:
+    """How many pushes to read that were never in memory; 0 is none."""
+    lanes = contents.lanes
+    if state in HELD or contents.needs_rebuild:
+        return 0
+    if state is State.OPEN:
+        return 0 if has_candidate(lanes) else bounds.WINDOW_WHILE_OPEN
+    ready = sendable(lanes)
+    if budget.is_full and ready >= bounds.LEAST:
+        return 0
+    room = min(bounds.WINDOW - ready, bounds.MOST - len(lanes))
+    return min(room, PAGE) if room >= PAGE // 2 else 0
+
+
+def revisit_size(contents: WindowContents, state: State, budget: Budget) -> int:
+    """How many parked pushes to read; 0 is none."""
+    if state in HELD or contents.needs_rebuild:
+        return 0
+    most, most_again = bounds.WINDOW, PAGE
+    if state is State.OPEN:
+        most = most_again = bounds.WINDOW_WHILE_OPEN
+    elif budget.is_full:
+        most = most_again = bounds.LEAST
+    return PAGE if sendable(contents.lanes) < most and contents.lanes.ready_again < most_again else 0

@@ -1,0 +1,78 @@
+"""Changes of a channel's state, and what each means for its probes and for what it holds in memory."""
+
+from typing import Protocol
+
+from trackpush_server.outbound.port import Answer
+from trackpush_server.pusher import policy
+from trackpush_server.pusher.endpoint import Endpoint, News
+from trackpush_server.pusher.hub import Hub
+from trackpush_server.pusher.probing import Probing
+from trackpush_server.pusher.state import HELD, ChannelStatus, State
+from trackpush_server.pusher.window import Window
+
+
+class TransitionsOwner(Protocol):
+    """What transitions need of their channel."""
+
+    endpoint: Endpoint
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no attempt is under way."""
+        ...
+
+
+class Transitions:
+    """Of one channel."""
+
+    __slots__ = ("_hub", "_owner", "_probing", "_status", "_window")
+
+    def __init__(
+        self, owner: TransitionsOwner, hub: Hub, status: ChannelStatus, window: Window, probing: Probing
+    ) -> None:
+        self._owner = owner
+        self._hub = hub
+        self._status = status
+        self._window = window
+        self._probing = probing
+
+    def enter(self, state: State, reason: str) -> None:
+        """Change to this state; a probe that was planned in another one is not sent."""
+        self._probing.cancel()
+        self._status.enter(state, reason)
+
+    def close(self, reason: str) -> None:
+        """The endpoint is taken to be healthy: what waited for it is sent."""
+        self.enter(State.CLOSED, reason)
+        self._window.waiting.resume_waiting()
+
+    def hold(self, state: State, reason: str) -> None:
+        """Send nothing more: pushes wait on disk."""
+        self.enter(state, reason)
+        self._window.let_go()
+
+    def follow(self, answer: Answer, news: News) -> None:
+        """What an answer means for the endpoint, whatever became of the push."""
+        state = self._status.state
+        if state in HELD:
+            return
+        if news.gone:
+            self.hold(State.GONE, policy.loggable(answer))
+        elif news.opened:
+            self.enter(State.OPEN, policy.loggable(answer))
+            self._window.shrink()
+            self._plan_probe(answer)
+        elif state is State.OPEN:
+            self._follow_while_open(answer, news)
+
+    def _follow_while_open(self, answer: Answer, news: News) -> None:
+        if news.closed:
+            self.close("a push was delivered")
+        elif not news.delivered:
+            if news.answers_again:
+                self._window.waiting.resume_untold()
+            if self._owner.is_idle:
+                self._plan_probe(answer)
+
+    def _plan_probe(self, answer: Answer) -> None:
+        self._probing.plan(self._owner.endpoint.probe_delay(answer, self._hub.chance()))
