@@ -57,7 +57,7 @@ async def rig(tmp_path: Path, storage: Storage) -> AsyncIterator[Rig]:
                     assert answer.status == 200
         without = account(Aggregator.CLICKPOST, "k", destinations=())
         after = source.loaded = Loaded(table=table(without, other, destinations=places[1:], storage=storage))
-        await until(lambda: server._table is after.table, seconds=30, what="the table without the PushConfig")
+        await until(lambda: server._tables.table is after.table, seconds=30, what="the table without the PushConfig")
         yield Rig(server, token)
 
 
@@ -94,7 +94,7 @@ async def test_a_push_config_that_an_aggregator_webhook_names_is_dropped_by_name
     assert isinstance(source, HeldSource)
     named = account(Aggregator.CLICKPOST, "k", destinations=("acme/gone",))
     after = source.loaded = Loaded(table=table(named, storage=storage))
-    await until(lambda: rig.server._table is after.table, seconds=30, what="the table that names it")
+    await until(lambda: rig.server._tables.table is after.table, seconds=30, what="the table that names it")
     done = await rig.run(*DROP, "--yes", "--client", "acme")
     assert "not dropped, because an AggregatorWebhook names them: acme/gone" in done.stderr
     done = await rig.run(*DROP, "--yes", "--push-config", "acme/gone")

@@ -232,10 +232,14 @@ async def test_a_client_that_hangs_up_before_the_answer_changes_nothing(
         async with connect(server.address) as raw:
             await raw.send(post(ONE, "x-api-key: right-key-of-clickpost"))
             await asked.wait()
-        await until(lambda: server.connections == 0 or server.under_way == 1, seconds=5, what="the hang-up")
+        await until(
+            lambda: server._receiving.connections == 0 or server._receiving.under_way == 1,
+            seconds=5,
+            what="the hang-up",
+        )
         go_on.set()
         monkeypatch.undo()
-        await until(lambda: server.under_way == 0, seconds=5, what="the commit")
+        await until(lambda: server._receiving.under_way == 0, seconds=5, what="the commit")
         async with client.post(url(server), data=ONE, headers=KEY) as answer:
             assert await answer.json() == {"accepted": 0, "duplicates": 1}
 

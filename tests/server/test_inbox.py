@@ -71,7 +71,7 @@ class Rig:
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name}{{"))
 
     async def retry(self, **request: Any) -> InboxRetryView:
-        view = self.server._retries.start(InboxRetryRequest(**request))
+        view = self.server._operations.retries.start(InboxRetryRequest(**request))
         await until(lambda: view.state != "running", seconds=30, what=lambda: str(view))
         assert view.error is None, view
         return view
@@ -366,7 +366,7 @@ async def test_a_retry_that_was_cut_between_storing_and_deleting_stores_nothing_
         for path in [f"/inbox/{body['id']}" for body in (await rig.ask("/inbox"))["bodies"]]:
             with monkeypatch.context() as cut:
                 cut.setattr(server._journal, "forget_unrecognised", killed)
-                view = server._retries.start(InboxRetryRequest(ids=(path.rpartition("/")[2],)))
+                view = server._operations.retries.start(InboxRetryRequest(ids=(path.rpartition("/")[2],)))
                 await until(lambda view=view: view.state == "failed", seconds=30, what=lambda view=view: str(view))
         await rig.post(later)
         view = await rig.retry(all=True)

@@ -20,7 +20,7 @@ STEPS = (
     "_admin.open",
     "_admin.check",
     "_journal.start",
-    "_retainer.start",
+    "_operations.retainer.start",
     "_telemetry.sampler.start",
     "_receiving.start",
     "_watcher.start",

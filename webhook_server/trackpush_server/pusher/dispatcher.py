@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
 from trackpush_api.routing import RoutingTable, namespace_of
 from trackpush_server.journal.listener import JournalListener
@@ -204,6 +204,14 @@ class Dispatcher:
         """The PushConfigs to which nothing is delivered now though it should be, by name."""
         found = [trouble for channel in self._channels.values() if (trouble := channel.trouble()) is not None]
         return tuple(sorted(found, key=lambda one: one.push_config))
+
+    @contextlib.asynccontextmanager
+    async def running(self, grace: float) -> AsyncIterator[None]:
+        """See `stop`, which the end of the block calls."""
+        try:
+            yield
+        finally:
+            await self.stop(grace)
 
     async def start(self) -> None:
         """Begin: what is pending on disk is sent at once, where it is sent from here."""

@@ -1,0 +1,55 @@
+"""What one server shows of itself: its health, its configuration, its metrics."""
+
+import msgspec
+
+from trackpush_server.admin.health import Health
+from trackpush_server.config.watch import ConfigWatcher, Report
+from trackpush_server.pusher.dispatcher import Dispatcher
+from trackpush_server.receiving.port import Receiving
+from trackpush_server.storage import Store
+from trackpush_server.telemetry.metrics import Telemetry
+
+
+class ServerStatus:
+    """Of one server."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        receiving: Receiving,
+        dispatcher: Dispatcher,
+        watcher: ConfigWatcher,
+        telemetry: Telemetry,
+    ) -> None:
+        self._store = store
+        self._receiving = receiving
+        self._dispatcher = dispatcher
+        self._watcher = watcher
+        self._telemetry = telemetry
+        self.draining = False
+        """Whether the server is about to end, and so not ready."""
+
+    def health(self) -> Health:
+        """For /livez and /readyz."""
+        journal = self._store.journal
+        return Health(
+            table_loaded=self._receiving.table_loaded,
+            journal_alive=journal.alive,
+            journal_unavailable=journal.unavailable,
+            draining=self.draining,
+            accepting=self._receiving.accepting,
+            missing=journal.stats.missing,
+        )
+
+    def report(self) -> Report | tuple[str, ...]:
+        """The configuration with what is wrong with the storage; the problems alone before the first table."""
+        found = self._watcher.report()
+        if not isinstance(found, Report):
+            return found
+        return msgspec.structs.replace(found, problems=(*found.problems, *self._store.problems))
+
+    async def scrape(self, accept: str) -> tuple[bytes, str]:
+        """The metrics as text, and its content type."""
+        elsewhere = self._receiving.samples()
+        return await self._telemetry.scrape(self._dispatcher.snapshot(), self._receiving, accept, elsewhere=elsewhere)
