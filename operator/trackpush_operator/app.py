@@ -140,7 +140,7 @@ class Operator:
         routing = ShardWriter(cluster, state, self._builders.routing_secret)
         decider = CompileWorker(cluster, state, routing)
         children = ChildReconciler(cluster, state, self._builders)
-        reporter = StatusWriter(cluster, state, intake, self._identity)
+        status_writer = StatusWriter(cluster, state, intake, self._identity)
         queues = state.queues
         async with Readback(cluster, state) as readback, asyncio.TaskGroup() as group:
             group.create_task(lease.hold())
@@ -158,7 +158,7 @@ class Operator:
             self._start(group, "readback", queues.readback, readback.ask)
             self._start(group, "touch", queues.touch, routing.touch)
             await self._first_answers()
-            self._start(group, "reports", queues.reports, reporter.report)
+            self._start(group, "reports", queues.reports, status_writer.write)
             group.create_task(self._resync(sync, watches))
 
     def _start(self, group: asyncio.TaskGroup, name: str, queue: WorkQueue[K], handle: Callable[[K], Any]) -> None:

@@ -1,14 +1,13 @@
 """Which changes of a status are worth an Event. Pure."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, READY, SERVER_SUSPENDED, Condition
 
-_PASSING = frozenset({PENDING, NO_READY_PODS, SERVER_SUSPENDED, "NotServed"})
-"""Reasons that come and go by themselves, or follow from another condition's; the WebhookServer's own Event tells of
-missing pods, and of its suspension.
-"""
+PASSING: Final = frozenset({PENDING, NO_READY_PODS, SERVER_SUSPENDED, "NotServed"})
+"""Reasons without an Event: they come and go, or follow from a condition of the WebhookServer, which has the Event."""
+PASSING_OF_SERVERS: Final = frozenset({PENDING})
 
 
 class Transition(NamedTuple):
@@ -20,9 +19,10 @@ class Transition(NamedTuple):
     note: str
 
 
-def transitions(before: Iterable[Condition], after: Iterable[Condition], *, of_server: bool) -> Iterator[Transition]:
+def transitions(
+    before: Iterable[Condition], after: Iterable[Condition], passing: frozenset[str]
+) -> Iterator[Transition]:
     """An Event for each condition that became bad, changed its reason, or became good again."""
-    passing = frozenset({PENDING}) if of_server else _PASSING
     known = {condition.type: condition for condition in before}
     for condition in after:
         old = known.get(condition.type)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from trackpush_api.problems import Problem
-from trackpush_operator.decide.conditions import NO_READY_PODS, SUSPENDED, Finding, first, summary
+from trackpush_operator.decide.conditions import NO_READY_PODS, SUSPENDED, Finding, StatusOfResource, first, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import programmed
 from trackpush_operator.store.rollout import PushTrouble, Rollout
@@ -33,6 +33,11 @@ def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
     delivering = first((_suspended, _failing, _unknown), snapshot, otherwise)
     parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served))
     return summary((*parts, *([delivering] if snapshot.suspended else []))), *parts, delivering
+
+
+def fields(_: PushSnapshot) -> StatusOfResource:
+    """What its status says beside the conditions: nothing."""
+    return StatusOfResource()
 
 
 def _accepted(snapshot: PushSnapshot) -> Finding:

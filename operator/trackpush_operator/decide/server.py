@@ -8,11 +8,12 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kubernetes_names import MOST_SERVER_NAME, objection_to_server_name
 from trackpush_api.problems import Problem, Reason
 from trackpush_operator.decide.annotations import refused_annotations
-from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SUSPENDED, Finding, first, summary
+from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SUSPENDED, Finding, StatusOfResource, first, summary
 from trackpush_operator.decide.host_ownership import HostPath, withheld
 from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import PROGRAMMED
+from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL
 
 _MOST_NAMESPACES: Final = 5
 _UNDERSCORES: Final = "trackpush.dev/underscores"
@@ -40,6 +41,8 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What of its volume isn't as the spec says."""
     written: bool = False
     """The settings are in their Secret."""
+    pods: int = 0
+    """All pods, ready or not."""
     ready: int = 0
     """Ready pods."""
     served: bool = False
@@ -80,6 +83,20 @@ def makes_children(snapshot: ServerSnapshot) -> bool:
     """Whether to reconcile children; if not, leave existing ones alone."""
     refused = _invalid_name(snapshot) or _pod_template(snapshot) or _annotations(snapshot)
     return snapshot.spec is not None and refused is None
+
+
+def awaits_children(snapshot: ServerSnapshot) -> bool:
+    """Whether its children were not reconciled yet: that is done first, and enqueues its status afterwards."""
+    return not snapshot.applied and not snapshot.trouble and makes_children(snapshot)
+
+
+def fields(snapshot: ServerSnapshot) -> StatusOfResource:
+    """What its status says beside the conditions; `kubectl scale` reads all three."""
+    return StatusOfResource(
+        replicas=snapshot.pods,
+        ready_replicas=snapshot.ready,
+        selector=f"{INSTANCE_LABEL}={snapshot.name},{COMPONENT_LABEL}=server",
+    )
 
 
 def withheld_hosts(snapshot: ServerSnapshot) -> frozenset[str]:

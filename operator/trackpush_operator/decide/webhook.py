@@ -6,7 +6,7 @@ from trackpush_api.aggregators import profile
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Problem
 from trackpush_api.vocabulary import Aggregator
-from trackpush_operator.decide.conditions import Finding, summary
+from trackpush_operator.decide.conditions import Finding, StatusOfResource, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import programmed
 from trackpush_operator.store.rollout import Rollout
@@ -38,6 +38,11 @@ def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served))
     return summary(parts), *parts
+
+
+def fields(snapshot: WebhookSnapshot) -> StatusOfResource:
+    """What its status says beside the conditions."""
+    return StatusOfResource(url=url(snapshot), setup=setup(snapshot))
 
 
 def url(snapshot: WebhookSnapshot) -> str | None:

@@ -12,7 +12,7 @@ from trackpush_operator.decide.events import Transition
 from trackpush_operator.store.objects import Key
 
 
-def contested(
+def conflict_events(
     key: Key, verdict: CompileVerdict, before: Iterable[Condition], transition: Transition
 ) -> Iterator[tuple[str, Transition]]:
     """The server (``namespace/name``) and the Event for it, for a transition of an AggregatorWebhook's status."""

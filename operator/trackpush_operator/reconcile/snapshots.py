@@ -7,6 +7,8 @@ import msgspec
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
 from trackpush_operator.compile.compiler import CompileVerdict, id_of
 from trackpush_operator.decide.host_ownership import HostPath, claim_of, hosts_of_others, withheld
+from trackpush_operator.decide.conditions import StatusOfResource
+from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.decide.push import PushSnapshot
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
@@ -17,8 +19,17 @@ from trackpush_operator.store.rollout import PushTrouble, Rollout
 from trackpush_operator.store.scope import unwatched
 
 
-def webhook_snapshot(state: OperatorState, item: Item, verdict: CompileVerdict, *, was_served: bool) -> WebhookSnapshot:
-    """Of an AggregatorWebhook; ``was_served`` as its status says."""
+def previous_status(item: Item) -> StatusOfResource:
+    """The status that a resource has now; an empty one where something else wrote it, so that it is replaced."""
+    try:
+        return msgspec.json.decode(item.status, type=StatusOfResource)
+    except msgspec.DecodeError:
+        return StatusOfResource()
+
+
+def webhook_snapshot(state: OperatorState, item: Item) -> WebhookSnapshot:
+    """Of an AggregatorWebhook that was compiled."""
+    verdict = state.compiler.verdicts[item.key]
     spec = resource_of(item)[0].spec
     server = next(iter(verdict.servers), None)
     return WebhookSnapshot(
@@ -29,19 +40,20 @@ def webhook_snapshot(state: OperatorState, item: Item, verdict: CompileVerdict, 
         withheld=frozenset() if server is None else _withheld(state, server),
         suspended=isinstance(spec, AggregatorWebhookSpec) and spec.suspend,
         served=verdict.served,
-        spreads=_spreads(state, item.key, verdict, was_served=was_served),
+        rollouts=_rollouts(state, item, verdict),
     )
 
 
-def push_snapshot(state: OperatorState, item: Item, verdict: CompileVerdict, *, was_served: bool) -> PushSnapshot:
-    """Of a PushConfig; ``was_served`` as its status says."""
+def push_snapshot(state: OperatorState, item: Item) -> PushSnapshot:
+    """Of a PushConfig that was compiled."""
+    verdict = state.compiler.verdicts[item.key]
     spec = resource_of(item)[0].spec
     return PushSnapshot(
         problems=verdict.problems,
         served=verdict.served,
         used=verdict.used,
         suspended=isinstance(spec, PushConfigSpec) and spec.suspend,
-        spreads=_spreads(state, item.key, verdict, was_served=was_served),
+        rollouts=_rollouts(state, item, verdict),
         trouble=_trouble(state, item.key, verdict),
     )
 
@@ -53,7 +65,7 @@ def server_snapshot(state: OperatorState, item: Item) -> ServerSnapshot:
     spec = resource_of(item)[0].spec
     trouble = state.applied.get(key)
     table = state.compiler.tables.get(key.full_name)
-    spread = None if table is None else state.readings.spread(table, id_of(key), state.clock.monotonic())
+    rollout = None if table is None else state.readings.rollout(table, id_of(key), state.clock.monotonic())
     return ServerSnapshot(
         name=key.name,
         spec=spec if isinstance(spec, WebhookServerSpec) else None,
@@ -65,10 +77,11 @@ def server_snapshot(state: OperatorState, item: Item) -> ServerSnapshot:
         applied=trouble == "",
         trouble=trouble or "",
         volume=state.volumes.get(key, ""),
-        written=spread is not None and spread.written,
+        written=rollout is not None and rollout.written,
+        pods=state.fleet.count_pods(key.full_name),
         ready=len(state.fleet.ready_pods(key.full_name)),
-        served=spread is not None and spread.served,
-        unasked="" if spread is None else spread.trouble,
+        served=rollout is not None and rollout.served,
+        unasked="" if rollout is None else rollout.trouble,
         unwatched={} if table is None else unwatched(table, state.scope),
     )
 
@@ -78,11 +91,21 @@ def _withheld(state: OperatorState, server: str) -> frozenset[str]:
     return frozenset() if item is None or spec is None else withheld(spec, taken_hosts(state, item))
 
 
-def _spreads(state: OperatorState, key: Key, verdict: CompileVerdict, *, was_served: bool) -> tuple[Rollout, ...]:
+def _rollouts(state: OperatorState, item: Item, verdict: CompileVerdict) -> tuple[Rollout, ...]:
     tables = (state.compiler.tables.get(server) for server in verdict.servers)
-    now, what, spread = state.clock.monotonic(), id_of(key), state.readings.spread
-    found = (spread(table, what, now, was_served=was_served) for table in tables if table is not None)
+    now, entry, was_served = state.clock.monotonic(), id_of(item.key), _was_programmed(item)
+    found = (
+        state.readings.rollout(table, entry, now, was_served=was_served) for table in tables if table is not None
+    )
     return tuple(msgspec.structs.replace(rollout, suspended=_is_suspended(state, rollout.server)) for rollout in found)
+
+
+def _was_programmed(item: Item) -> bool:
+    """Whether its status says so of its present generation: that outlives a restart of the operator."""
+    return any(
+        (condition.type, condition.status, condition.observed_generation) == (PROGRAMMED, "True", item.generation)
+        for condition in previous_status(item).conditions
+    )
 
 
 def _is_suspended(state: OperatorState, server: str) -> bool:

@@ -1,0 +1,52 @@
+"""How the status of each kind is made. Nothing else in the status writer depends on the kind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from trackpush_operator.decide import push, server, webhook
+from trackpush_operator.decide.conditions import Finding, StatusOfResource
+from trackpush_operator.decide.events import PASSING, PASSING_OF_SERVERS
+from trackpush_operator.kube.api import Api
+from trackpush_operator.kube.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.reconcile.snapshots import push_snapshot, server_snapshot, webhook_snapshot
+from trackpush_operator.reconcile.state import OperatorState
+from trackpush_operator.store.objects import Item, Kind
+
+S = TypeVar("S")
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Generic[S]):
+    """One kind's way from the state to a status."""
+
+    api: Api
+    snapshot: Callable[[OperatorState, Item], S]
+    """Everything that the status depends on. The functions below see nothing else."""
+    findings: Callable[[S], tuple[Finding, ...]]
+    fields: Callable[[S], StatusOfResource]
+    """The status without conditions."""
+    passing: frozenset[str] = PASSING
+    """Reasons of conditions for which no Event is written."""
+    awaits: Callable[[S], bool] = _never
+    """Whether the status has to wait for other work, which enqueues it again."""
+
+
+RECIPES: Final[dict[Kind, Recipe[Any]]] = {
+    Kind.SERVER: Recipe(
+        api=SERVERS,
+        snapshot=server_snapshot,
+        findings=server.findings,
+        fields=server.fields,
+        passing=PASSING_OF_SERVERS,
+        awaits=server.awaits_children,
+    ),
+    Kind.WEBHOOK: Recipe(
+        api=WEBHOOKS, snapshot=webhook_snapshot, findings=webhook.findings, fields=webhook.fields
+    ),
+    Kind.PUSH: Recipe(api=PUSH_CONFIGS, snapshot=push_snapshot, findings=push.findings, fields=push.fields),
+}
