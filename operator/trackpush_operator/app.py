@@ -71,7 +71,7 @@ class Operator:
             ),
         )
         self._watches: Watches | None = None
-        self._lease: LeaderElection | None = None
+        self._election: LeaderElection | None = None
         self._active = False
         self._resynced = time.monotonic()
         self._stop = asyncio.Event()
@@ -91,24 +91,24 @@ class Operator:
         """
         found = await configuration(self._options.kubeconfig, self._options.context)
         async with self._health(), self._connect(found, self.metrics) as cluster:
-            lease = LeaderElection(
+            election = LeaderElection(
                 cluster,
                 namespace=self._options.lease_namespace,
                 name=self._options.lease_name,
                 identity=self._identity,
                 seconds=self._options.lease_seconds,
             )
-            self._lease = lease
-            if not await self._unless_stopped(lease.acquire()):
+            self._election = election
+            if not await self._unless_stopped(election.acquire()):
                 return
             self._set_active(active=True)
             try:
-                await self._unless_stopped(self._work(cluster, found, lease))
+                await self._unless_stopped(self._work(cluster, found, election))
             finally:
                 self._set_active(active=False)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(5):
-                        await lease.release()
+                        await election.release()
                 _log.info("stopped", identity=self._identity)
 
     async def _unless_stopped(self, coroutine: Coroutine[Any, Any, None]) -> bool:
@@ -125,41 +125,41 @@ class Operator:
                 waiter.cancel()
             await asyncio.gather(task, stop, return_exceptions=True)
 
-    async def _work(self, cluster: KubernetesCluster, found: Configuration, lease: LeaderElection) -> None:
+    async def _work(self, cluster: KubernetesCluster, found: Configuration, election: LeaderElection) -> None:
         state, namespaces = self.state, self._options.namespaces
-        intake = EventRouter(state)
-        sync = Relister(cluster, state, intake, namespaces)
+        router = EventRouter(state)
+        relister = Relister(cluster, state, router, namespaces)
         self.metrics.watching.set_function(lambda: int(watches.down_since is None and not watches.unwatched))
         self._watches = watches = Watches(
-            sync, intake, self.metrics, lambda: kopf_session(found, {SECRETS.plural}), namespaces
+            relister, router, self.metrics, lambda: kopf_session(found, {SECRETS.plural}), namespaces
         )
         for api in OWN:
             self.metrics.kind_watched.labels(api.kind).set_function(partial(watches.is_watched, api.kind))
         watches.on_start = self.on_watching
         watches.on_list = self._hurry
-        routing = ShardWriter(cluster, state, self._builders.routing_secret)
-        decider = CompileWorker(cluster, state, routing)
+        shard_writer = ShardWriter(cluster, state, self._builders.routing_secret)
+        compile_worker = CompileWorker(cluster, state, shard_writer)
         children = ChildReconciler(cluster, state, self._builders)
-        status_writer = StatusWriter(cluster, state, intake, self._identity)
+        status_writer = StatusWriter(cluster, state, router, self._identity)
         queues = state.queues
         async with Readback(cluster, state) as readback, asyncio.TaskGroup() as group:
-            group.create_task(lease.hold())
-            await self._wait_for_kinds(sync)
+            group.create_task(election.hold())
+            await self._wait_for_kinds(relister)
             if self._options.default_server is not None:
                 await default_server.ensure(cluster, dict(self._options.default_server))
             group.create_task(watches.run())
             group.create_task(watches.guard())
             group.create_task(watches.compare_lists())
-            await self._first_lists(sync, routing)
-            self._start(group, "decide", queues.decide, decider.decide)
-            self._start(group, "secrets", queues.secrets, SecretReader(cluster, intake).read)
+            await self._first_lists(relister, shard_writer)
+            self._start(group, "decide", queues.decide, compile_worker.decide)
+            self._start(group, "secrets", queues.secrets, SecretReader(cluster, router).read)
             self._start(group, "servers", queues.servers, children.reconcile)
-            self._start(group, "shards", queues.shards, routing.write)
+            self._start(group, "shards", queues.shards, shard_writer.write)
             self._start(group, "readback", queues.readback, readback.ask)
-            self._start(group, "touch", queues.touch, routing.touch)
+            self._start(group, "touch", queues.touch, shard_writer.touch)
             await self._first_answers()
             self._start(group, "reports", queues.reports, status_writer.write)
-            group.create_task(self._resync(sync, watches))
+            group.create_task(self._resync(relister, watches))
 
     def _start(self, group: asyncio.TaskGroup, name: str, queue: WorkQueue[K], handle: Callable[[K], Any]) -> None:
         handled = self.metrics.handled
@@ -180,12 +180,12 @@ class Operator:
         for _ in range(self._options.workers):
             group.create_task(work(queue, counted, failed))
 
-    async def _wait_for_kinds(self, sync: Relister) -> None:
+    async def _wait_for_kinds(self, relister: Relister) -> None:
         """Our own kinds may be installed after the operator."""
         told = False
         while True:
             try:
-                if await sync.discover():
+                if await relister.discover():
                     return
                 reason = "the CustomResourceDefinitions aren't installed"
             except ClusterError as error:
@@ -195,17 +195,17 @@ class Operator:
                 told = True
             await asyncio.sleep(_KINDS_PAUSE)
 
-    async def _first_lists(self, sync: Relister, routing: ShardWriter) -> None:
+    async def _first_lists(self, relister: Relister, shard_writer: ShardWriter) -> None:
         """List everything, then read the routing Secrets. Until then nothing is decided."""
-        while not self.state.complete:
+        while not self.state.lists_synced:
             try:
-                await sync.everything()
+                await relister.relist_all()
             except ClusterError as error:
                 _log.warning("resync_failed", reason=str(error))
                 await asyncio.sleep(_KINDS_PAUSE)
         for server in list(self.state.cache.servers):
             with contextlib.suppress(ClusterError):  # it is tried again when the server is decided about
-                await routing.adopt(server_key(server))
+                await shard_writer.adopt(server_key(server))
         self._note_resync()
         _log.info("synced", resources=len(self.state.cache.items), servers=len(self.state.cache.servers))
 
@@ -218,14 +218,14 @@ class Operator:
                 await self.state.queues.decide.until_idle()
                 await self.state.queues.readback.until_idle()
 
-    async def _resync(self, sync: Relister, watches: Watches) -> None:
+    async def _resync(self, relister: Relister, watches: Watches) -> None:
         """Go over everything now and then, since watches have been seen to die silently."""
         while True:
             await asyncio.sleep(self._options.resync_seconds)
             try:
-                served = self.state.served
-                await sync.discover()
-                changes = await sync.everything()
+                served = self.state.optional_kinds
+                await relister.discover()
+                changes = await relister.relist_all()
             except ClusterError as error:
                 _log.warning("resync_failed", reason=str(error))
                 continue
@@ -233,7 +233,7 @@ class Operator:
             self.metrics.missed.inc(changes)
             if changes:
                 _log.warning("missed_changes", count=changes)
-            if changes or served != self.state.served:
+            if changes or served != self.state.optional_kinds:
                 watches.restart()
             for key in self.state.cache.items:
                 self.state.queues.decide.add(key)
@@ -253,7 +253,7 @@ class Operator:
 
     @contextlib.asynccontextmanager
     async def _health(self) -> AsyncIterator[None]:
-        runner = web.AppRunner(application(self._vitals, self.metrics), access_log=None)
+        runner = web.AppRunner(application(self._health_inputs, self.metrics), access_log=None)
         await runner.setup()
         host, port = self._options.health_listen
         try:
@@ -264,13 +264,13 @@ class Operator:
         finally:
             await runner.cleanup()
 
-    def _vitals(self) -> HealthInputs:
+    def _health_inputs(self) -> HealthInputs:
         down = None if self._watches is None else self._watches.down_since
         now = asyncio.get_running_loop().time()
         return HealthInputs(
             active=self._active,
-            standby=self._lease is not None and self._lease.is_renewed,
-            synced=self.state.complete,
+            standby=self._election is not None and self._election.is_renewed,
+            synced=self.state.lists_synced,
             watching=self._watches is None or self._watches.is_running,
             unwatched=() if self._watches is None else tuple(sorted(self._watches.unwatched)),
             watches_down=0.0 if down is None else now - down,

@@ -33,36 +33,36 @@ class HealthInputs(msgspec.Struct, frozen=True, kw_only=True):
     resync_seconds: float = 600.0
 
 
-def why_dead(vitals: HealthInputs) -> list[str]:
+def why_dead(inputs: HealthInputs) -> list[str]:
     """Reasons to restart the process; empty if healthy."""
-    if not vitals.active:
+    if not inputs.active:
         return []
-    reasons = [f"queue {name} makes no progress" for name, seconds in vitals.stalled.items() if seconds > _STALLED]
-    if vitals.watches_down > _WATCHES_DOWN:
+    reasons = [f"queue {name} makes no progress" for name, seconds in inputs.stalled.items() if seconds > _STALLED]
+    if inputs.watches_down > _WATCHES_DOWN:
         reasons.append("nothing is watched")
-    if vitals.resynced_ago > 3 * vitals.resync_seconds:
+    if inputs.resynced_ago > 3 * inputs.resync_seconds:
         reasons.append("no resync was completed for long")
     return reasons
 
 
-def why_unready(vitals: HealthInputs) -> list[str]:
+def why_unready(inputs: HealthInputs) -> list[str]:
     """Reasons why changes have no effect now."""
-    if not vitals.active:
-        return [] if vitals.standby else ["it waits for the Lease, and no other operator is known to work"]
-    reasons = [] if vitals.synced else ["the first lists aren't in"]
-    if not vitals.watching and not vitals.unwatched:
+    if not inputs.active:
+        return [] if inputs.standby else ["it waits for the Lease, and no other operator is known to work"]
+    reasons = [] if inputs.synced else ["the first lists aren't in"]
+    if not inputs.watching and not inputs.unwatched:
         reasons.append("nothing is watched: the watches are started again within 30 s")
-    return reasons + [f"{kind} isn't watched: its CustomResourceDefinition is missing" for kind in vitals.unwatched]
+    return reasons + [f"{kind} isn't watched: its CustomResourceDefinition is missing" for kind in inputs.unwatched]
 
 
-def application(vitals: Callable[[], HealthInputs], metrics: Metrics) -> web.Application:
+def application(inputs: Callable[[], HealthInputs], metrics: Metrics) -> web.Application:
     """The application."""
 
     async def livez(_: web.Request) -> web.Response:
-        return _verdict(why_dead(vitals()))
+        return _verdict(why_dead(inputs()))
 
     async def readyz(_: web.Request) -> web.Response:
-        return _verdict(why_unready(vitals()))
+        return _verdict(why_unready(inputs()))
 
     async def scrape(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

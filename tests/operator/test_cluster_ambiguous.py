@@ -106,4 +106,4 @@ async def test_what_is_served_stays_while_the_choice_is_ambiguous_also_through_a
 
 
 async def _is_complete(operator: Operator) -> bool:
-    return operator.state.complete and operator.state.queues.decide.is_idle
+    return operator.state.lists_synced and operator.state.queues.decide.is_idle

@@ -103,4 +103,4 @@ async def test_the_key_is_free_after_a_while_and_an_event_names_both(
 
 
 async def _is_settled(operator: Operator) -> bool:
-    return operator.state.complete and operator.state.queues.decide.is_idle and operator.state.queues.shards.is_idle
+    return operator.state.lists_synced and operator.state.queues.decide.is_idle and operator.state.queues.shards.is_idle

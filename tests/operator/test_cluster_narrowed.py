@@ -39,7 +39,7 @@ async def settled(cluster: Client, operator: Operator, namespace: str) -> None:
 
     async def is_settled() -> bool:
         state = operator.state
-        return state.complete and state.queues.decide.is_idle and state.queues.shards.is_idle
+        return state.lists_synced and state.queues.decide.is_idle and state.queues.shards.is_idle
 
     await cluster.until(is_settled, wanted=True)
     await cluster.until_condition("WebhookServer", namespace, "main", Accepted="True Accepted")

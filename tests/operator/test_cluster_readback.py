@@ -181,7 +181,7 @@ async def test_a_pod_that_lags_is_touched_again_until_it_serves_what_was_written
         await serve(cluster, namespace, pod)
         await cluster.until_condition("PushConfig", namespace, "oms", Programmed=PROGRAMMED)
         await operator.state.queues.touch.until_idle()
-        assert operator.state.readings.lagging(operator.state.compiler.tables[f"{namespace}/main"]) == []
+        assert operator.state.pod_reports.lagging(operator.state.compiler.tables[f"{namespace}/main"]) == []
 
 
 @pytest.mark.usefixtures("resources")

@@ -133,7 +133,7 @@ async def _is_done(operator: Operator) -> bool:
     queues = operator.state.queues
     depths = (queues.decide, queues.servers, queues.shards, queues.reports)
     is_idle = all(depth.is_idle for depth in depths)
-    return is_idle and operator.state.complete and bool(operator.state.applied)
+    return is_idle and operator.state.lists_synced and bool(operator.state.applied)
 
 
 @pytest.mark.usefixtures("programmed")
@@ -149,7 +149,7 @@ async def test_nothing_is_written_before_all_lists_are_in_however_often_they_bre
         await cluster.until(refused, wanted=True)
         await cluster.secret(namespace, "keys-1", out="changed-meanwhile")
         (made,) = connect.made
-        assert not operator.state.complete
+        assert not operator.state.lists_synced
         assert (made.applied, made.patched) == ([], [])
         assert await accounts(cluster, namespace) == ALL
         made.broken = False
@@ -272,11 +272,11 @@ async def test_of_two_operators_one_works_and_the_other_takes_over(
         async with start(identity="two", lease_seconds=15.0) as two:
             await cluster.secret(namespace, "keys-1", out="by-one")
             await cluster.until(lambda: _header(cluster, namespace, 1), "by-one")
-            assert (one.state.complete, two.state.complete) == (True, False)
+            assert (one.state.lists_synced, two.state.lists_synced) == (True, False)
             one.stop()
             await cluster.secret(namespace, "keys-1", out="by-two")
             await cluster.until(lambda: _header(cluster, namespace, 1), "by-two")
-            assert two.state.complete
+            assert two.state.lists_synced
 
 
 async def readiness(operator: Operator) -> int:
@@ -305,7 +305,7 @@ async def test_the_successor_of_a_crashed_operator_is_unready_until_it_works(
         seen: set[tuple[int, bool]] = set()
 
         async def is_ready() -> bool:
-            found = (await readiness(operator), operator.state.complete)
+            found = (await readiness(operator), operator.state.lists_synced)
             seen.add(found)
             return found == (200, True)
 
@@ -331,7 +331,7 @@ async def test_a_standby_is_ready_while_it_sees_another_operator_work(cluster: C
     async with start(identity="one", lease_seconds=15.0) as one, start(identity="two", lease_seconds=15.0) as two:
 
         async def both() -> tuple[int, int, bool, bool]:
-            first, second = sorted((one.state.complete, two.state.complete))
+            first, second = sorted((one.state.lists_synced, two.state.lists_synced))
             return await readiness(one), await readiness(two), first, second
 
         await cluster.until(both, (200, 200, False, True), seconds=60)

@@ -8,7 +8,7 @@ from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.decide import push, server, webhook
 from trackpush_operator.decide.conditions import Condition, Finding, merged
-from trackpush_operator.decide.events import transitions
+from trackpush_operator.decide.events import PASSING, PASSING_OF_SERVERS, transitions
 from trackpush_operator.decide.push import PushSnapshot
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
@@ -26,9 +26,9 @@ SPEC = WebhookServerSpec.model_validate(
 SUSPENDED = SPEC.model_copy(update={"suspend": True})
 SERVED = Rollout(server="t/main", confirmed=True)
 WEBHOOK = WebhookSnapshot(
-    aggregator=Aggregator.CLICKPOST, server="t/main", server_spec=SPEC, served=True, spreads=(SERVED,)
+    aggregator=Aggregator.CLICKPOST, server="t/main", server_spec=SPEC, served=True, rollouts=(SERVED,)
 )
-PUSH = PushSnapshot(served=True, spreads=(SERVED,))
+PUSH = PushSnapshot(served=True, rollouts=(SERVED,))
 SERVER = ServerSnapshot(name="main", spec=SPEC, applied=True, written=True, ready=1, served=True)
 
 
@@ -66,7 +66,7 @@ def test_a_hint_is_told_where_all_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spread", "expected"),
+    ("rollout", "expected"),
     [
         (SERVED, ("True", "Programmed")),
         (Rollout(server="t/main", refused=True), ("False", "ShardFull")),
@@ -80,9 +80,9 @@ def test_a_hint_is_told_where_all_is_well() -> None:
         (Rollout(server="t/main", written=False, grace=True, confirmed=True), ("False", "Pending")),
     ],
 )
-def test_programmed(spread: Rollout, expected: tuple[str, str]) -> None:
-    assert shown(webhook.findings(msgspec.structs.replace(WEBHOOK, spreads=(spread,))), "Programmed") == expected
-    assert shown(push.findings(msgspec.structs.replace(PUSH, spreads=(SERVED, spread))), "Programmed") == expected
+def test_programmed(rollout: Rollout, expected: tuple[str, str]) -> None:
+    assert shown(webhook.findings(msgspec.structs.replace(WEBHOOK, rollouts=(rollout,))), "Programmed") == expected
+    assert shown(push.findings(msgspec.structs.replace(PUSH, rollouts=(SERVED, rollout))), "Programmed") == expected
 
 
 def test_what_isnt_served_is_not_programmed() -> None:
@@ -99,7 +99,7 @@ def test_what_isnt_served_is_not_programmed() -> None:
         ({"suspended": True}, ("False", "Suspended")),
         ({"trouble": PushTrouble(reason="EndpointFailing", since=1767225600)}, ("False", "EndpointFailing")),
         ({"trouble": PushTrouble(reason="EndpointGone", since=1767225600)}, ("False", "EndpointGone")),
-        ({"spreads": (Rollout(server="t/main", ready=False),)}, ("Unknown", "NoReadyPods")),
+        ({"rollouts": (Rollout(server="t/main", ready=False),)}, ("Unknown", "NoReadyPods")),
         ({"served": False}, ("Unknown", "NotServed")),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
         {"trouble": PushTrouble(reason="EndpointFailing", since=1767225600)},
         {"trouble": PushTrouble(reason="EndpointGone", since=1767225600)},
         {"suspended": True},
-        {"spreads": (Rollout(server="t/main", suspended=True, ready=False, served=False),)},
+        {"rollouts": (Rollout(server="t/main", suspended=True, ready=False, served=False),)},
     ],
 )
 def test_a_push_config_is_ready_whatever_its_clients_endpoint_does_and_while_it_is_suspended(
@@ -141,10 +141,10 @@ def test_a_suspended_webhook_is_ready_and_says_that_it_is_suspended() -> None:
 
 
 def test_a_suspended_servers_clients_are_told_so_and_stay_ready() -> None:
-    spread = Rollout(server="t/main", suspended=True, ready=False, served=False)
+    rollout = Rollout(server="t/main", suspended=True, ready=False, served=False)
     for found in (
-        webhook.findings(msgspec.structs.replace(WEBHOOK, spreads=(spread,))),
-        push.findings(msgspec.structs.replace(PUSH, spreads=(spread,))),
+        webhook.findings(msgspec.structs.replace(WEBHOOK, rollouts=(rollout,))),
+        push.findings(msgspec.structs.replace(PUSH, rollouts=(rollout,))),
     ):
         assert shown(found, "Programmed") == ("False", "ServerSuspended")
         assert shown(found, "Ready") == ("True", "Ready")
@@ -284,10 +284,10 @@ def condition(status: str, reason: str, type_: str = "Programmed") -> Condition:
 def test_events_tell_of_transitions_that_somebody_should_see(
     before: list[Condition], after: Condition, expected: list[str]
 ) -> None:
-    found = [f"{transition.type} {transition.reason}" for transition in transitions(before, [after], of_server=False)]
+    found = [f"{transition.type} {transition.reason}" for transition in transitions(before, [after], PASSING)]
     assert found == expected
 
 
 def test_missing_pods_are_the_servers_own_event() -> None:
-    (event,) = transitions([], [condition("False", "NoReadyPods")], of_server=True)
+    (event,) = transitions([], [condition("False", "NoReadyPods")], PASSING_OF_SERVERS)
     assert event.reason == "NoReadyPods"

@@ -6,7 +6,7 @@ from trackpush_operator.health import HealthInputs, why_dead, why_unready
 
 
 @pytest.mark.parametrize(
-    ("vitals", "told"),
+    ("inputs", "told"),
     [
         (HealthInputs(active=False, standby=False), "it waits for the Lease, and no other operator is known to work"),
         (HealthInputs(active=True, synced=False), "the first lists aren't in"),
@@ -14,12 +14,12 @@ from trackpush_operator.health import HealthInputs, why_dead, why_unready
         (HealthInputs(active=True, synced=True, watching=False), "nothing is watched"),
     ],
 )
-def test_it_is_unready_and_says_why_while_changes_have_no_effect(vitals: HealthInputs, told: str) -> None:
-    (reason,) = why_unready(vitals)
+def test_it_is_unready_and_says_why_while_changes_have_no_effect(inputs: HealthInputs, told: str) -> None:
+    (reason,) = why_unready(inputs)
     assert told in reason
-    assert why_dead(vitals) == [], "starting the process again would not help"
+    assert why_dead(inputs) == [], "starting the process again would not help"
 
 
-@pytest.mark.parametrize("vitals", [HealthInputs(active=True, synced=True), HealthInputs(active=False, standby=True)])
-def test_it_is_ready_while_it_works_or_waits_for_one_that_works(vitals: HealthInputs) -> None:
-    assert why_unready(vitals) == []
+@pytest.mark.parametrize("inputs", [HealthInputs(active=True, synced=True), HealthInputs(active=False, standby=True)])
+def test_it_is_ready_while_it_works_or_waits_for_one_that_works(inputs: HealthInputs) -> None:
+    assert why_unready(inputs) == []

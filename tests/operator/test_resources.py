@@ -14,13 +14,13 @@ KEY = Key(Kind.PUSH, "acme", "oms")
 
 
 @pytest.fixture
-def graves() -> Tombstones:
+def tombstones() -> Tombstones:
     return Tombstones()
 
 
 @pytest.fixture
-def cache(graves: Tombstones) -> ResourceCache:
-    return ResourceCache(graves)
+def cache(tombstones: Tombstones) -> ResourceCache:
+    return ResourceCache(tombstones)
 
 
 def test_older_news_are_dropped(cache: ResourceCache) -> None:
@@ -34,10 +34,10 @@ def test_older_news_are_dropped(cache: ResourceCache) -> None:
 
 
 def test_a_list_that_began_before_a_deletion_doesnt_bring_the_object_back(
-    cache: ResourceCache, graves: Tombstones
+    cache: ResourceCache, tombstones: Tombstones
 ) -> None:
     body = objects.made(objects.push())
-    with graves.remembered():
+    with tombstones.remembered():
         cache.take_item(Kind.PUSH, body)
         assert cache.drop_item(KEY, int(body["metadata"]["resourceVersion"]) + 1) is not None
         assert cache.take_item(Kind.PUSH, body) is None
@@ -87,23 +87,23 @@ def test_an_object_without_a_status_is_smaller_than_what_the_api_server_shows() 
 def test_a_childs_status_is_no_drift_and_anything_else_is() -> None:
     labels = {"app.kubernetes.io/instance": "main", "app.kubernetes.io/managed-by": "trackpush-operator"}
     body = objects.made({"metadata": {"name": "main", "labels": labels}, "spec": {"replicas": 1}, "status": {}})
-    fleet = PodsAndChildren(Tombstones())
-    assert fleet.take_child("StatefulSet", body) == {"default/main"}
+    owned = PodsAndChildren(Tombstones())
+    assert owned.take_child("StatefulSet", body) == {"default/main"}
     body["metadata"]["resourceVersion"] = "999999"
-    assert fleet.take_child("StatefulSet", {**body, "status": {"readyReplicas": 1}}) == set()
+    assert owned.take_child("StatefulSet", {**body, "status": {"readyReplicas": 1}}) == set()
     body["metadata"]["resourceVersion"] = "9999999"
-    assert fleet.take_child("StatefulSet", {**body, "spec": {"replicas": 2}}) == {"default/main"}
+    assert owned.take_child("StatefulSet", {**body, "spec": {"replicas": 2}}) == {"default/main"}
 
 
 def test_a_child_whose_label_is_changed_concerns_both_servers() -> None:
     label = "app.kubernetes.io/instance"
     body = objects.made({"metadata": {"name": "main", "labels": {label: "main"}}})
-    fleet = PodsAndChildren(Tombstones())
-    fleet.take_child("Service", body)
+    owned = PodsAndChildren(Tombstones())
+    owned.take_child("Service", body)
     moved = objects.changed(body)
     moved["metadata"]["labels"] = {label: "other"}
-    assert fleet.take_child("Service", moved) == {"default/main", "default/other"}
-    assert list(fleet.children.of("default/main")) == []
+    assert owned.take_child("Service", moved) == {"default/main", "default/other"}
+    assert list(owned.children.of("default/main")) == []
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
 
 
 def test_a_pods_heartbeat_is_no_news() -> None:
-    fleet = PodsAndChildren(Tombstones())
+    owned = PodsAndChildren(Tombstones())
     body = objects.made(objects.pod("a"))
-    assert fleet.take_pod(body) == {"trackpush/main"}
-    assert fleet.take_pod(objects.changed(body)) == set()
-    assert fleet.take_pod(objects.changed(body, status={"podIP": "127.0.0.2"})) == {"trackpush/main"}
+    assert owned.take_pod(body) == {"trackpush/main"}
+    assert owned.take_pod(objects.changed(body)) == set()
+    assert owned.take_pod(objects.changed(body, status={"podIP": "127.0.0.2"})) == {"trackpush/main"}
 
 
 def test_a_child_knows_whether_a_server_owns_it() -> None:

@@ -49,7 +49,7 @@ async def server_metrics(tmp_path: Path) -> AsyncIterator[str]:
 async def operator_metrics(api_server: Any, namespace: str) -> AsyncIterator[str]:
     """Of an operator that has done its first round."""
     async with operating(options(api_server.kubeconfig, namespace)) as operator:
-        await until(lambda: operator.state.complete, seconds=90, what="the first lists")
+        await until(lambda: operator.state.lists_synced, seconds=90, what="the first lists")
         host, port = operator.health_address or ("", 0)
         yield await scraped(f"http://{host}:{port}/metrics")
 

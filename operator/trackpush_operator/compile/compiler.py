@@ -102,7 +102,7 @@ class Compiler:
         self.tables: dict[str, ShardedTable] = {}
         """By ``namespace/name`` of the server."""
         self.verdicts: dict[Key, CompileVerdict] = {}
-        self.uses = References()
+        self.references = References()
         self._claims = KeyClaims(key_memory)
         self._cache = cache
         self._placed: dict[Key, tuple[str, ...]] = {}
@@ -111,9 +111,9 @@ class Compiler:
     def adopt(self, table: ShardedTable) -> set[Key]:
         """Begin with a server's table from the cluster, held back until all of the keys given are decided."""
         self.tables[table.server] = table
-        inside = {key_of(what) for what in table.ids() if not self._keeps(key_of(what))}
+        inside = {resource_key(what) for what in table.ids() if not self._keeps(resource_key(what))}
         for what in table.ids():
-            key = key_of(what)
+            key = resource_key(what)
             claims, _, until = _held_keys(table, what)
             self._claims.adopt(claims, key, until)
             if what[0] != "reserved":
@@ -208,7 +208,7 @@ class Compiler:
         if not isinstance(spec, WebhookServerSpec) or spec.allowed_namespaces.from_ != "Same":
             return
         for what in list(table.ids()):
-            key = key_of(what)
+            key = resource_key(what)
             if what[0] != "settings" and key.namespace != server.namespace and self._keeps(key):
                 self._put(table, what, None, effects)
                 kept = frozenset(claim for claim in self._claims.claimed_by(key) if claim[0] != table.server)
@@ -353,7 +353,7 @@ class Compiler:
         secrets = self._secrets(item)
         problems: dict[Problem, None] = dict.fromkeys(invalid)
         entries: dict[str, Entry] = {}
-        servers = self.uses.servers(key.namespace)
+        servers = self.references.servers(key.namespace)
         tenant = self._cache.tenant(item)
         for name in servers:
             server = self._server(name)
@@ -376,7 +376,7 @@ class Compiler:
             problems=tuple(problems),
             servers=servers,
             served=bool(servers) and len(entries) == len(servers),
-            used=self.uses.is_used(key.namespace, key.name),
+            used=self.references.is_used(key.namespace, key.name),
         )
 
     def _problems_without_server(self, resource: Resource, secrets: Secrets) -> tuple[Problem, ...]:
@@ -400,17 +400,17 @@ class Compiler:
 
     def _entry(self, server: str, key: Key) -> dict[str, Entry]:
         table = self.tables.get(server)
-        what = id_of(key)
+        what = entry_key(key)
         found = None if table is None else table.part_of(what).entries.get(what)
         return {} if found is None else {server: found}
 
     def _note_use(self, key: Key, use: Reference | None, effects: Effects) -> None:
-        change = self.uses.replace(key, use)
+        change = self.references.replace(key, use)
         names = self._cache.push_configs(key.namespace) if change.all else change.names
         effects.again |= {Key(Kind.PUSH, key.namespace, name) for name in names}
 
     def _place(self, key: Key, entries: dict[str, Entry], effects: Effects) -> None:
-        what = id_of(key)
+        what = entry_key(key)
         for name in {*self._placed.get(key, ()), *entries}:
             table = self.tables.get(name)
             if table is not None:  # else it is adopted soon, and all are decided about once more
@@ -425,7 +425,7 @@ class Compiler:
         waiting = part.refused - {what}
         if part.put(what, entry):
             effects.parts.add((table.server, part.name))
-            effects.again |= {key_of(item) for item in waiting}  # there may be room now
+            effects.again |= {resource_key(item) for item in waiting}  # there may be room now
 
     def _server(self, name: str) -> Resource | None:
         """A WebhookServer whose spec is valid."""
@@ -445,7 +445,7 @@ class Compiler:
 
 def _held_keys(table: ShardedTable, what: EntryKey) -> tuple[list[Claim], Key, float | None]:
     """The keys that an entry says who has."""
-    entry, key = table.part_of(what).entries[what], key_of(what)
+    entry, key = table.part_of(what).entries[what], resource_key(what)
     if isinstance(entry, Account):
         return [(table.server, (entry.aggregator, digest)) for digest in entry.key_digests], key, None
     if isinstance(entry, ReservedKeys) and entry.keys:
@@ -454,12 +454,12 @@ def _held_keys(table: ShardedTable, what: EntryKey) -> tuple[list[Claim], Key, f
     return [], key, None
 
 
-def id_of(key: Key) -> EntryKey:
+def entry_key(key: Key) -> EntryKey:
     """The entry of a resource."""
     return _SORTS[key.kind], key.full_name
 
 
-def key_of(what: EntryKey) -> Key:
+def resource_key(what: EntryKey) -> Key:
     """The resource of an entry."""
     sort, full_name = what
     namespace, _, name = full_name.partition("/")

@@ -10,46 +10,46 @@ from trackpush_operator.store.rollout import Rollout
 PROGRAMMED = "Programmed"
 
 
-def programmed(spreads: tuple[Rollout, ...], *, served: bool) -> Finding:
+def programmed(rollouts: tuple[Rollout, ...], *, served: bool) -> Finding:
     """The condition of a resource that these servers are to have; ``served`` is False where nothing of it is."""
-    if not served or not spreads:
+    if not served or not rollouts:
         return Finding(PROGRAMMED, "False", "NotServed", "nothing of it is served; see the other conditions")
     for check in (_refused, _unwritten, _paused, _without_pods, _unserved):
-        for spread in spreads:
-            found = check(spread)
+        for rollout in rollouts:
+            found = check(rollout)
             if found is not None:
                 return found
     return Finding(PROGRAMMED, "True", PROGRAMMED, "every ready server pod serves it")
 
 
-def _refused(spread: Rollout) -> Finding | None:
-    if not spread.refused:
+def _refused(rollout: Rollout) -> Finding | None:
+    if not rollout.refused:
         return None
-    message = f"its shard of {spread.server}'s routing table is full; what was served before stays. Make it smaller"
+    message = f"its shard of {rollout.server}'s routing table is full; what was served before stays. Make it smaller"
     return Finding(PROGRAMMED, "False", "ShardFull", message)
 
 
-def _unwritten(spread: Rollout) -> Finding | None:
-    if spread.written:
+def _unwritten(rollout: Rollout) -> Finding | None:
+    if rollout.written:
         return None
-    return Finding(PROGRAMMED, "False", PENDING, f"{spread.server}'s routing table is being written")
+    return Finding(PROGRAMMED, "False", PENDING, f"{rollout.server}'s routing table is being written")
 
 
-def _paused(spread: Rollout) -> Finding | None:
-    if not spread.suspended:
+def _paused(rollout: Rollout) -> Finding | None:
+    if not rollout.suspended:
         return None
-    message = f"WebhookServer {spread.server} is suspended: it has no pods, and serves it when that ends"
+    message = f"WebhookServer {rollout.server} is suspended: it has no pods, and serves it when that ends"
     return Finding(PROGRAMMED, "False", SERVER_SUSPENDED, message)
 
 
-def _without_pods(spread: Rollout) -> Finding | None:
-    if spread.ready or (spread.grace and spread.confirmed):
+def _without_pods(rollout: Rollout) -> Finding | None:
+    if rollout.ready or (rollout.grace and rollout.confirmed):
         return None
-    message = f"WebhookServer {spread.server} has no ready pod; see its conditions"
+    message = f"WebhookServer {rollout.server} has no ready pod; see its conditions"
     return Finding(PROGRAMMED, "False", NO_READY_PODS, message)
 
 
-def _unserved(spread: Rollout) -> Finding | None:
-    if spread.served or (spread.grace and spread.confirmed):
+def _unserved(rollout: Rollout) -> Finding | None:
+    if rollout.served or (rollout.grace and rollout.confirmed):
         return None
-    return Finding(PROGRAMMED, "False", PENDING, spread.trouble or f"not every pod of {spread.server} serves it yet")
+    return Finding(PROGRAMMED, "False", PENDING, rollout.trouble or f"not every pod of {rollout.server} serves it yet")

@@ -20,7 +20,7 @@ class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     served: bool = False
     used: bool = True
     suspended: bool = False
-    spreads: tuple[Rollout, ...] = ()
+    rollouts: tuple[Rollout, ...] = ()
     trouble: PushTrouble | None = None
 
 
@@ -31,7 +31,7 @@ def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     otherwise = Finding(DELIVERING, "True", DELIVERING, "no failure since the last delivery")
     delivering = first((_suspended, _failing, _unknown), snapshot, otherwise)
-    parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served))
+    parts = (accepted, resolved, programmed(snapshot.rollouts, served=snapshot.served))
     return summary((*parts, *([delivering] if snapshot.suspended else []))), *parts, delivering
 
 
@@ -62,7 +62,7 @@ def _failing(snapshot: PushSnapshot) -> Finding | None:
 
 
 def _unknown(snapshot: PushSnapshot) -> Finding | None:
-    if snapshot.served and any(spread.ready or (spread.grace and spread.confirmed) for spread in snapshot.spreads):
+    if snapshot.served and any(rollout.ready or (rollout.grace and rollout.confirmed) for rollout in snapshot.rollouts):
         return None
     if not snapshot.served:
         return Finding(DELIVERING, "Unknown", "NotServed", "it is not served")

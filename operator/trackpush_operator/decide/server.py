@@ -8,7 +8,15 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kubernetes_names import MOST_SERVER_NAME, objection_to_server_name
 from trackpush_api.problems import Problem, Reason
 from trackpush_operator.decide.annotations import refused_annotations
-from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SUSPENDED, Finding, StatusOfResource, first, summary
+from trackpush_operator.decide.conditions import (
+    NO_READY_PODS,
+    PENDING,
+    SUSPENDED,
+    Finding,
+    StatusOfResource,
+    first,
+    summary,
+)
 from trackpush_operator.decide.host_ownership import HostPath, withheld
 from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.decide.problems import found_in, hints

@@ -27,7 +27,7 @@ class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Hosts of the server that another WebhookServer has."""
     served: bool = False
     suspended: bool = False
-    spreads: tuple[Rollout, ...] = ()
+    rollouts: tuple[Rollout, ...] = ()
 
 
 def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
@@ -36,7 +36,7 @@ def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
     told = "; ".join(text for text in (_SUSPENDED if snapshot.suspended else "", hints(problems)) if text)
     accepted = found_in(problems, "Accepted") or Finding("Accepted", "True", "Accepted", told)
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
-    parts = (accepted, resolved, programmed(snapshot.spreads, served=snapshot.served))
+    parts = (accepted, resolved, programmed(snapshot.rollouts, served=snapshot.served))
     return summary(parts), *parts
 
 

@@ -28,7 +28,7 @@ def as_owner(item: Item) -> Body:
     return {"apiVersion": "trackpush.dev/v1alpha1", "kind": item.key.kind.value, "metadata": metadata, "spec": spec}
 
 
-async def apply_owned(cluster: Cluster, fleet: PodsAndChildren, api: Api, body: Body) -> None:
+async def apply_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: Body) -> None:
     """Apply a child and take in the answer, so that its own event isn't taken for somebody else's change.
 
     Raises:
@@ -36,19 +36,19 @@ async def apply_owned(cluster: Cluster, fleet: PodsAndChildren, api: Api, body: 
         ClusterError: as the API server says.
     """
     metadata = body["metadata"]
-    if (api.kind, metadata["namespace"], metadata["name"]) not in fleet.children.known:
+    if (api.kind, metadata["namespace"], metadata["name"]) not in owned.children.known:
         await _existing(cluster, api, body)
-    fleet.take_child(api.kind, await cluster.apply(api, body))
+    owned.take_child(api.kind, await cluster.apply(api, body))
 
 
-async def restore_owned(cluster: Cluster, fleet: PodsAndChildren, api: Api, body: Body) -> None:
+async def reconcile_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: Body) -> None:
     """The same, and what somebody added to it is undone."""
     found = await _existing(cluster, api, body)
     fields = None if found is None else taken_over(found, wanted=body)
     if found is not None and fields is not None:
         metadata = {"managedFields": fields, "resourceVersion": found["metadata"]["resourceVersion"]}
         await cluster.patch(api, found["metadata"]["namespace"], found["metadata"]["name"], {"metadata": metadata})
-    fleet.take_child(api.kind, await cluster.apply(api, body))
+    owned.take_child(api.kind, await cluster.apply(api, body))
 
 
 async def _existing(cluster: Cluster, api: Api, body: Body) -> Body | None:

@@ -16,7 +16,7 @@ from trackpush_operator.decide.server import makes_children, withheld_hosts
 from trackpush_operator.kube.api import Api, Body, Cluster
 from trackpush_operator.kube.errors import ConflictError, InvalidError, NotFoundError
 from trackpush_operator.kube.kinds import CHILDREN, SECRETS, child_api
-from trackpush_operator.reconcile.apply import as_owner, restore_owned
+from trackpush_operator.reconcile.apply import as_owner, reconcile_child
 from trackpush_operator.reconcile.builders import Builders
 from trackpush_operator.reconcile.snapshots import server_snapshot
 from trackpush_operator.reconcile.state import OperatorState
@@ -49,7 +49,7 @@ class ChildReconciler:
             progress.pop(key, None)
             self._state.volumes.pop(key, None)
             self._volumes.forget(key)
-            self._state.readings.forget(key.full_name)
+            self._state.pod_reports.forget(key.full_name)
             return
         snapshot = server_snapshot(self._state, item)
         if snapshot.spec is None or not makes_children(snapshot):
@@ -77,7 +77,7 @@ class ChildReconciler:
             self._state.volumes.pop(key, None)
 
     async def _apply(self, item: Item, spec: WebhookServerSpec, withheld: frozenset[str]) -> None:
-        manifests = self._builders.children(as_owner(item), spec, self._state.served, withheld)
+        manifests = self._builders.children(as_owner(item), spec, self._state.optional_kinds, withheld)
         await self._ensure_token(item)
         wanted: set[Place] = set()
         for body in manifests:
@@ -85,33 +85,33 @@ class ChildReconciler:
             place = (api.kind, item.key.namespace, body["metadata"]["name"])
             wanted.add(place)
             await self._apply_one(api, place, body)
-        for child in list(self._state.fleet.children.of(item.key.full_name)):
+        for child in list(self._state.owned.children.of(item.key.full_name)):
             is_ours = child.kind in _APIS and child.is_owned
             if is_ours and (child.kind, child.namespace, child.name) not in wanted:
                 await self._prune(child)
 
     async def _apply_one(self, api: Api, place: Place, body: Body) -> None:
         digest = hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
-        known = self._state.fleet.children.known.get(place)
+        known = self._state.owned.children.known.get(place)
         if known is not None and self._applied.get(place) == (digest, known.shape):
             return
         try:
-            await restore_owned(self._cluster, self._state.fleet, api, body)
+            await reconcile_child(self._cluster, self._state.owned, api, body)
         except InvalidError:
             if api.kind != _STATEFUL or known is None:
                 raise
-            await self._make_anew(api, known, body)
-        self._applied[place] = (digest, self._state.fleet.children.known[place].shape)
+            await self._recreate(api, known, body)
+        self._applied[place] = (digest, self._state.owned.children.known[place].shape)
 
-    async def _make_anew(self, api: Api, known: Child, body: Body) -> None:
+    async def _recreate(self, api: Api, known: Child, body: Body) -> None:
         """A StatefulSet's volume claims can't be changed in place; its pods and volumes stay and are taken over."""
         await self._cluster.delete(api, known.namespace, known.name, uid=known.uid, orphan=True)
-        self._state.fleet.drop(known.kind, known.namespace, known.name, known.version)
-        await restore_owned(self._cluster, self._state.fleet, api, body)
+        self._state.owned.drop(known.kind, known.namespace, known.name, known.version)
+        await reconcile_child(self._cluster, self._state.owned, api, body)
 
     async def _leave_hosts(self, item: Item, taken: frozenset[str]) -> None:
         """Its children stay as they are, but it must not be reached under the hosts of other servers."""
-        for child in list(self._state.fleet.children.of(item.key.full_name)):
+        for child in list(self._state.owned.children.of(item.key.full_name)):
             if child.kind not in EXPOSURES or not child.is_owned:
                 continue
             api = _APIS[child.kind]
@@ -125,18 +125,18 @@ class ChildReconciler:
             elif left != found:
                 patch = {"spec": left["spec"]}  # the operator may patch them, not replace them
                 body = await self._cluster.patch(api, child.namespace, child.name, patch)
-                self._state.fleet.take_child(child.kind, body)
+                self._state.owned.take_child(child.kind, body)
 
     async def _prune(self, child: Child) -> None:
         await self._cluster.delete(_APIS[child.kind], child.namespace, child.name, uid=child.uid)
-        self._state.fleet.drop(child.kind, child.namespace, child.name, child.version)
+        self._state.owned.drop(child.kind, child.namespace, child.name, child.version)
 
     async def _ensure_token(self, item: Item) -> None:
         """Made once, never overwritten: the pods and the operator share it."""
         server = as_owner(item)
         body = self._builders.admin_token_secret(server, secrets.token_urlsafe(_TOKEN_BYTES))
         name = body["metadata"]["name"]
-        if ("Secret", item.key.namespace, name) in self._state.fleet.children.known:
+        if ("Secret", item.key.namespace, name) in self._state.owned.children.known:
             return
         try:
             found = await self._cluster.get(SECRETS, item.key.namespace, name)
@@ -145,4 +145,4 @@ class ChildReconciler:
                 found = await self._cluster.create(SECRETS, body)
             except ConflictError:
                 found = await self._cluster.get(SECRETS, item.key.namespace, name)
-        self._state.fleet.take_child("Secret", found)
+        self._state.owned.take_child("Secret", found)

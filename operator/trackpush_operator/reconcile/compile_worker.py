@@ -22,21 +22,21 @@ _DEBOUNCE = 0.005
 class CompileWorker:
     """Handles the keys of `Queues.decide`."""
 
-    def __init__(self, cluster: Cluster, state: OperatorState, routing: ShardWriter) -> None:
+    def __init__(self, cluster: Cluster, state: OperatorState, shard_writer: ShardWriter) -> None:
         self._cluster = cluster
         self._state = state
-        self._routing = routing
+        self._shard_writer = shard_writer
         self._handled = 0
 
     async def decide(self, key: Key) -> None:
         """Decide about one resource."""
-        assert self._state.complete, "nothing may be decided before all lists are in"
+        assert self._state.lists_synced, "nothing may be decided before all lists are in"
         try:
             await self._prepare(key)
             self._decide(key)
         finally:  # one that can't be decided keeps what it had, and holds up nobody
             for server in self._state.compiler.release(key):
-                self._routing.released(server)
+                self._shard_writer.released(server)
         self._handled += 1
         if self._handled % _BREATH == 0:
             await asyncio.sleep(0)
@@ -44,11 +44,11 @@ class CompileWorker:
     async def _prepare(self, key: Key) -> None:
         for ref in self._state.cache.unread_secrets(key):
             await self._fetch(ref)
-        if self._state.cache.is_homeless(key):
+        if self._state.cache.lacks_namespace_uid(key):
             await self._look_at_namespace(key.namespace)
         is_new_server = key.kind is Kind.SERVER and key.full_name not in self._state.compiler.tables
         if is_new_server and key in self._state.cache.items:
-            await self._routing.adopt(key)
+            await self._shard_writer.adopt(key)
 
     async def _look_at_namespace(self, name: str) -> None:
         """Find out in which namespace object a resource is that was seen before.
@@ -56,15 +56,15 @@ class CompileWorker:
         Raises:
             NotFoundError: there is none, so the resource is gone, too: the watch is about to tell.
         """
-        begun = self._state.cache.homes.now()
+        begun = self._state.cache.namespace_uids.now()
         try:
             body = await self._namespace(name)
         except ForbiddenError:
             _log.warning("namespace_not_readable", namespace=name, what="its clients are not bound to its UID")
-            self._state.cache.homes.looked(name, "", begun)
+            self._state.cache.namespace_uids.looked(name, "", begun)
             return
-        self._state.cache.homes.take(name, namespace_object(body))
-        self._state.cache.homes.looked(name, body["metadata"].get("uid", ""), begun)
+        self._state.cache.namespace_uids.take(name, namespace_object(body))
+        self._state.cache.namespace_uids.looked(name, body["metadata"].get("uid", ""), begun)
 
     async def _namespace(self, name: str) -> Body:
         if self._state.scope.namespaces:
@@ -91,7 +91,7 @@ class CompileWorker:
     def _decide(self, key: Key) -> None:
         queues, compiler = self._state.queues, self._state.compiler
         if key.kind is Kind.SERVER and key not in self._state.cache.items:
-            self._state.under_way.pop(key.full_name, None)
+            self._state.rollouts_pending.pop(key.full_name, None)
         effects = compiler.decide(key)
         for again in effects.again:
             queues.decide.add(again)

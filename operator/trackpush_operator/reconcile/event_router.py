@@ -38,8 +38,8 @@ class EventRouter:
         if kind == "Namespace":
             return self._take_namespace(body["metadata"]["name"], body)
         if kind == "Pod":
-            return self._wake(self._state.fleet.take_pod(body))
-        return self._rebuild(self._state.fleet.take_child(kind, body))
+            return self._wake(self._state.owned.take_pod(body))
+        return self._rebuild(self._state.owned.take_child(kind, body))
 
     def drop(self, kind: str, namespace: str, name: str, version: int) -> bool:
         """An object was gone at this resource version; whether that was news."""
@@ -53,7 +53,7 @@ class EventRouter:
             return self._drop_secret(namespace, name, version)
         if kind == "Namespace":
             return self._take_namespace(name, None)
-        servers = self._state.fleet.drop(kind, namespace, name, version)
+        servers = self._state.owned.drop(kind, namespace, name, version)
         return self._wake(servers) if kind == "Pod" else self._rebuild(servers)
 
     def dropped(self, kind: str, body: Body) -> bool:
@@ -67,7 +67,7 @@ class EventRouter:
 
     def _take_namespace(self, namespace: str, body: Body | None) -> bool:
         labels = None if body is None else body["metadata"].get("labels") or {}
-        is_changed = self._state.cache.homes.take(namespace, None if body is None else namespace_object(body))
+        is_changed = self._state.cache.namespace_uids.take(namespace, None if body is None else namespace_object(body))
         if is_changed:
             for key in after_tenant(self._state.cache, namespace):
                 self._state.queues.decide.add(key)
@@ -98,15 +98,15 @@ class EventRouter:
 
     def _note_child(self, body: Body, ref: tuple[str, str], version: int) -> bool:
         """Whether it is a Secret of the operator's own that somebody made or changed."""
-        known = self._state.fleet.children.known.get(("Secret", *ref))
+        known = self._state.owned.children.known.get(("Secret", *ref))
         if known is not None:
             return version > known.version
         is_labelled = (body["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER
         if not is_labelled or not is_owned_secret(child_of(body, "Secret"), self._state.cache.servers):
             return False
-        if not self._state.complete:  # tables are read as a whole at the start
-            self._state.fleet.take_child("Secret", body)
-        return self._state.complete
+        if not self._state.lists_synced:  # tables are read as a whole at the start
+            self._state.owned.take_child("Secret", body)
+        return self._state.lists_synced
 
     def _take_secret(self, body: Body) -> bool:
         metadata = body["metadata"]
@@ -114,9 +114,9 @@ class EventRouter:
         changed = self._state.cache.take_secret(body)
         if changed:
             self._named(ref)
-        known = self._state.fleet.children.known.get(("Secret", *ref))
+        known = self._state.owned.children.known.get(("Secret", *ref))
         is_child = (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER
-        if (known is not None or is_child) and self._state.fleet.take_child("Secret", body):
+        if (known is not None or is_child) and self._state.owned.take_child("Secret", body):
             for child in (known, child_of(body, "Secret")):
                 if child is not None:
                     self._repair(child, body)
@@ -127,8 +127,8 @@ class EventRouter:
         changed = self._state.cache.drop_secret((namespace, name), version)
         if changed:
             self._named((namespace, name))
-        known = self._state.fleet.children.known.get(("Secret", namespace, name))
-        if known is not None and self._state.fleet.drop("Secret", namespace, name, version):
+        known = self._state.owned.children.known.get(("Secret", namespace, name))
+        if known is not None and self._state.owned.drop("Secret", namespace, name, version):
             self._repair(known, None)
             return True
         return changed

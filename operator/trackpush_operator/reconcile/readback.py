@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import aiohttp
 import msgspec
 
-from trackpush_operator.compile.compiler import key_of
+from trackpush_operator.compile.compiler import resource_key
 from trackpush_operator.kube.api import Cluster
 from trackpush_operator.kube.errors import NotFoundError
 from trackpush_operator.kube.kinds import SECRETS
@@ -75,29 +75,29 @@ class Readback:
             self._tokens.pop(server, None)
             self._pauses.pop(server, None)
             return
-        pods = self._state.fleet.ready_pods(server)
+        pods = self._state.owned.ready_pods(server)
         answers = await asyncio.gather(*(self._ask(server, pod) for pod in pods))
-        self._state.readings.take(server, dict(zip(pods, answers, strict=True)), self._state.clock.monotonic())
+        self._state.pod_reports.take(server, dict(zip(pods, answers, strict=True)), self._state.clock.monotonic())
         self._pass_on(table)
         self._again(table, has_pods=bool(pods))
 
     def _pass_on(self, table: ShardedTable) -> None:
         """Have everything reported for which something changed."""
         reports = self._state.queues.reports
-        readings, now = self._state.readings, self._state.clock.monotonic()
-        for part in readings.changed_parts(table, now):
+        pod_reports, now = self._state.pod_reports, self._state.clock.monotonic()
+        for part in pod_reports.changed_parts(table, now):
             for what in part.entries:
-                reports.add(key_of(what))
-        for name in readings.changed_troubles(table.server):
+                reports.add(resource_key(what))
+        for name in pod_reports.changed_troubles(table.server):
             namespace, _, push = name.partition("/")
             reports.add(Key(Kind.PUSH, namespace, push))
         reports.add(server_key(table.server))
 
     def _again(self, table: ShardedTable, *, has_pods: bool) -> None:
         now = self._state.clock.monotonic()
-        settled = self._state.readings.is_settled(table, now)
-        if settled and table.server in self._state.under_way:
-            self._state.metrics.propagation.observe(now - self._state.under_way.pop(table.server))
+        settled = self._state.pod_reports.is_settled(table, now)
+        if settled and table.server in self._state.rollouts_pending:
+            self._state.metrics.propagation.observe(now - self._state.rollouts_pending.pop(table.server))
         pause = _SETTLED if settled or not has_pods else min(self._pauses.get(table.server, _SOON), _PENDING_LONGEST)
         self._pauses[table.server] = _SOON if settled else pause * 1.3
         self._state.queues.readback.add(table.server, delay=pause)

@@ -45,8 +45,6 @@ RECIPES: Final[dict[Kind, Recipe[Any]]] = {
         passing=PASSING_OF_SERVERS,
         awaits=server.awaits_children,
     ),
-    Kind.WEBHOOK: Recipe(
-        api=WEBHOOKS, snapshot=webhook_snapshot, findings=webhook.findings, fields=webhook.fields
-    ),
+    Kind.WEBHOOK: Recipe(api=WEBHOOKS, snapshot=webhook_snapshot, findings=webhook.findings, fields=webhook.fields),
     Kind.PUSH: Recipe(api=PUSH_CONFIGS, snapshot=push_snapshot, findings=push.findings, fields=push.fields),
 }

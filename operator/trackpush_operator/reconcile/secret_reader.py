@@ -14,9 +14,9 @@ from trackpush_operator.store.resources import Ref
 class SecretReader:
     """Handles the keys of `Queues.secrets`."""
 
-    def __init__(self, cluster: Cluster, intake: EventRouter) -> None:
+    def __init__(self, cluster: Cluster, router: EventRouter) -> None:
         self._cluster = cluster
-        self._intake = intake
+        self._router = router
 
     async def read(self, ref: Ref) -> None:
         """Read one Secret and take it in."""
@@ -24,4 +24,4 @@ class SecretReader:
             body = await self._cluster.get(SECRETS, *ref)
         except NotFoundError:
             return  # the watch tells of its end
-        self._intake.take(SECRETS.kind, body)
+        self._router.take(SECRETS.kind, body)

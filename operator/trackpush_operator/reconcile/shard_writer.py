@@ -14,11 +14,11 @@ from typing import Final
 import structlog
 
 from trackpush_api import shards
-from trackpush_operator.compile.compiler import key_of
+from trackpush_operator.compile.compiler import resource_key
 from trackpush_operator.kube.api import Body, Cluster, ObjectSelection
 from trackpush_operator.kube.errors import NotFoundError
 from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS
-from trackpush_operator.reconcile.apply import apply_owned, as_owner
+from trackpush_operator.reconcile.apply import apply_child, as_owner
 from trackpush_operator.reconcile.event_router import ROUTING
 from trackpush_operator.reconcile.state import OperatorState, ShardKey, new_revision
 from trackpush_operator.store.objects import Key, Pod, server_key
@@ -58,7 +58,7 @@ class ShardWriter:
             with contextlib.suppress(NotFoundError):
                 body = await self._cluster.get(SECRETS, key.namespace, name)
                 self._seed(table, key, body)
-                self._state.fleet.take_child("Secret", body)
+                self._state.owned.take_child("Secret", body)
         others = unwatched(table, self._state.scope)
         if others:
             _log.warning(
@@ -104,17 +104,17 @@ class ShardWriter:
                 await self._write(part, as_owner(item))
         finally:  # where it failed, statuses say that it is pending
             for what in part.changed_since(before):
-                self._state.queues.reports.add(key_of(what))
+                self._state.queues.reports.add(resource_key(what))
 
     async def _write(self, part: ShardState, server: Body) -> None:
         attempt = part.begin(new_revision)
         if attempt is None:
             return
         body = self._build(server, part.name, attempt.data)
-        await apply_owned(self._cluster, self._state.fleet, SECRETS, body)
+        await apply_child(self._cluster, self._state.owned, SECRETS, body)
         part.done(attempt)
         self._state.metrics.written.inc()
-        self._state.under_way.setdefault(part.server, self._state.clock.monotonic())
+        self._state.rollouts_pending.setdefault(part.server, self._state.clock.monotonic())
         self._written.add(part.server)
         self._state.queues.touch.add(part.server, delay=_TOUCH_PAUSE)
         self._state.queues.readback.add(part.server)
@@ -134,14 +134,14 @@ class ShardWriter:
             self._written.discard(server)  # before anything is waited for: more may be written meanwhile
             await self._touch_all(server, value)
         else:
-            for pod in self._state.readings.lagging(table):
+            for pod in self._state.pod_reports.lagging(table):
                 await self._annotate(pod, f"{value}-{self._state.clock.wall().timestamp():.0f}")
-        uids = {pod.uid for pod in self._state.fleet.pods.known.values()}
+        uids = {pod.uid for pod in self._state.owned.pods.known.values()}
         self._touched = {uid: text for uid, text in self._touched.items() if uid in uids}
 
     async def _touch_all(self, server: str, value: str) -> None:
         try:
-            for pod in list(self._state.fleet.pods.of(server)):
+            for pod in list(self._state.owned.pods.of(server)):
                 if self._touched.get(pod.uid) != value:
                     await self._annotate(pod, value)
                     self._touched[pod.uid] = value

@@ -5,9 +5,9 @@ from functools import partial
 import msgspec
 
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
-from trackpush_operator.compile.compiler import CompileVerdict, id_of
-from trackpush_operator.decide.host_ownership import HostPath, claim_of, hosts_of_others, withheld
+from trackpush_operator.compile.compiler import CompileVerdict, entry_key
 from trackpush_operator.decide.conditions import StatusOfResource
+from trackpush_operator.decide.host_ownership import HostPath, claim_of, hosts_of_others, withheld
 from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.decide.push import PushSnapshot
 from trackpush_operator.decide.server import ServerSnapshot
@@ -65,7 +65,7 @@ def server_snapshot(state: OperatorState, item: Item) -> ServerSnapshot:
     spec = resource_of(item)[0].spec
     trouble = state.applied.get(key)
     table = state.compiler.tables.get(key.full_name)
-    rollout = None if table is None else state.readings.rollout(table, id_of(key), state.clock.monotonic())
+    rollout = None if table is None else state.pod_reports.rollout(table, entry_key(key), state.clock.monotonic())
     return ServerSnapshot(
         name=key.name,
         spec=spec if isinstance(spec, WebhookServerSpec) else None,
@@ -73,13 +73,13 @@ def server_snapshot(state: OperatorState, item: Item) -> ServerSnapshot:
         older_hosts=taken_hosts(state, item),
         any_annotation=state.any_annotation,
         any_pod_template=state.any_pod_template,
-        has_http_routes=HTTP_ROUTES in state.served,
+        has_http_routes=HTTP_ROUTES in state.optional_kinds,
         applied=trouble == "",
         trouble=trouble or "",
         volume=state.volumes.get(key, ""),
         written=rollout is not None and rollout.written,
-        pods=state.fleet.count_pods(key.full_name),
-        ready=len(state.fleet.ready_pods(key.full_name)),
+        pods=state.owned.count_pods(key.full_name),
+        ready=len(state.owned.ready_pods(key.full_name)),
         served=rollout is not None and rollout.served,
         unasked="" if rollout is None else rollout.trouble,
         unwatched={} if table is None else unwatched(table, state.scope),
@@ -93,9 +93,9 @@ def _withheld(state: OperatorState, server: str) -> frozenset[str]:
 
 def _rollouts(state: OperatorState, item: Item, verdict: CompileVerdict) -> tuple[Rollout, ...]:
     tables = (state.compiler.tables.get(server) for server in verdict.servers)
-    now, entry, was_served = state.clock.monotonic(), id_of(item.key), _was_programmed(item)
+    now, entry, was_served = state.clock.monotonic(), entry_key(item.key), _was_programmed(item)
     found = (
-        state.readings.rollout(table, entry, now, was_served=was_served) for table in tables if table is not None
+        state.pod_reports.rollout(table, entry, now, was_served=was_served) for table in tables if table is not None
     )
     return tuple(msgspec.structs.replace(rollout, suspended=_is_suspended(state, rollout.server)) for rollout in found)
 
@@ -114,7 +114,7 @@ def _is_suspended(state: OperatorState, server: str) -> bool:
 
 
 def _trouble(state: OperatorState, key: Key, verdict: CompileVerdict) -> PushTrouble | None:
-    found = (state.readings.trouble(server, key.full_name) for server in verdict.servers)
+    found = (state.pod_reports.trouble(server, key.full_name) for server in verdict.servers)
     return next((trouble for trouble in found if trouble is not None), None)
 
 

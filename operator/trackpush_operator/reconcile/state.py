@@ -80,21 +80,21 @@ class OperatorState:
         self.clock = clock or Clock()
         self.any_annotation = any_annotation
         self.any_pod_template = any_pod_template
-        self.graves = Tombstones()
-        self.cache = ResourceCache(self.graves)
-        self.fleet = PodsAndChildren(self.graves)
+        self.tombstones = Tombstones()
+        self.cache = ResourceCache(self.tombstones)
+        self.owned = PodsAndChildren(self.tombstones)
         self.compiler = Compiler(
             self.cache, lambda: self.clock.wall().timestamp(), key_memory=key_memory, scope=self.scope
         )
-        self.readings = PodReports(self.fleet)
+        self.pod_reports = PodReports(self.owned)
         self.queues = Queues()
         self.applied: dict[Key, str] = {}
         """Of each WebhookServer: why its children aren't as they should be; empty when they are."""
         self.volumes: dict[Key, str] = {}
         """Of each WebhookServer whose volume isn't as its spec says: why."""
-        self.under_way: dict[str, float] = {}
+        self.rollouts_pending: dict[str, float] = {}
         """Servers that don't serve all that was written, and since when."""
-        self.served = frozenset[Api]()
+        self.optional_kinds = frozenset[Api]()
         """Optional kinds that exist in this cluster."""
-        self.complete = False
+        self.lists_synced = False
         """All initial lists are in. Before that nothing may be decided, let alone written."""

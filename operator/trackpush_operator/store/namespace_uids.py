@@ -41,7 +41,7 @@ class NamespaceUids:
 
     def __init__(self) -> None:
         self._namespaces: dict[str, NamespaceObject] = {}
-        self._homes: dict[str, str] = {}
+        self._uids: dict[str, str] = {}
         """Empty where the namespace can't be read."""
         self._waiting: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """By namespace: resources without a home, and when each was first seen."""
@@ -49,13 +49,13 @@ class NamespaceUids:
 
     def see(self, namespace: str, uid: str) -> None:
         """A resource is there."""
-        if uid and uid not in self._homes and uid not in self._waiting[namespace]:
+        if uid and uid not in self._uids and uid not in self._waiting[namespace]:
             self._time += 1
             self._waiting[namespace][uid] = self._time
 
     def forget(self, namespace: str, uid: str) -> None:
         """A resource is gone."""
-        self._homes.pop(uid, None)
+        self._uids.pop(uid, None)
         self._waiting[namespace].pop(uid, None)
         if not self._waiting[namespace]:
             del self._waiting[namespace]
@@ -73,7 +73,7 @@ class NamespaceUids:
         waiting = self._waiting.get(namespace, {})
         for resource in [entry for entry, seen in waiting.items() if seen <= begun]:
             del waiting[resource]
-            self._homes[resource] = uid
+            self._uids[resource] = uid
 
     def take(self, namespace: str, found: NamespaceObject | None) -> bool:
         """A watch or a look showed a namespace, or its end; whether the tenants of its resources changed."""
@@ -86,7 +86,7 @@ class NamespaceUids:
 
     def tenant(self, namespace: str, uid: str) -> Tenant | None:
         """Whose a resource is; None where nobody knows."""
-        home = self._homes.get(uid)
+        home = self._uids.get(uid)
         if not home:
             return None
         now = self._namespaces.get(namespace)

@@ -39,8 +39,8 @@ class ShardProgress(NamedTuple):
 class PodReports:
     """The last answers of all pods."""
 
-    def __init__(self, fleet: PodsAndChildren) -> None:
-        self._fleet = fleet
+    def __init__(self, owned: PodsAndChildren) -> None:
+        self._owned = owned
         self._of: defaultdict[str, dict[tuple[str, int], PodReport]] = defaultdict(dict)
         self._unsure: dict[str, float] = {}
         self._states: dict[tuple[str, str], ShardProgress] = {}
@@ -48,7 +48,7 @@ class PodReports:
 
     def take(self, server: str, answers: Mapping[Pod, PodReport], now: float) -> None:
         """Take in a round of questions; those of pods that are no longer ready are forgotten."""
-        self._of[server] = {(pod.uid, pod.starts): reading for pod, reading in answers.items()}
+        self._of[server] = {(pod.uid, pod.starts): report for pod, report in answers.items()}
         if self._is_sure(server):
             self._unsure.pop(server, None)
         else:
@@ -63,18 +63,18 @@ class PodReports:
             del self._states[name]
 
     def _is_sure(self, server: str) -> bool:
-        ready = self._fleet.ready_pods(server)
+        ready = self._owned.ready_pods(server)
         return bool(ready) and all(self._answered(server, pod) for pod in ready)
 
     def _answered(self, server: str, pod: Pod) -> bool:
-        reading = self._of[server].get((pod.uid, pod.starts))
-        return reading is not None and not reading.error
+        report = self._of[server].get((pod.uid, pod.starts))
+        return report is not None and not report.error
 
     def state(self, server: str, part: ShardState, now: float) -> ShardProgress:
         """How many of its ready pods have loaded a shard now."""
-        ready = self._fleet.ready_pods(server)
-        readings = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
-        answers = [reading for reading in readings if reading is not None and not reading.error]
+        ready = self._owned.ready_pods(server)
+        reports = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
+        answers = [report for report in reports if report is not None and not report.error]
         numbers = [part.number_of(answer.files.get(part.name)) for answer in answers]
         since = self._unsure.get(server)
         sure = bool(ready) and len(answers) == len(ready)
@@ -103,8 +103,8 @@ class PodReports:
         if not self._is_sure(server):
             return set()  # what was said last is the best that is known
         new: dict[str, PushTrouble] = {}
-        for reading in self._of[server].values():
-            for name, trouble in reading.troubles.items():
+        for report in self._of[server].values():
+            for name, trouble in report.troubles.items():
                 known = new.get(name)
                 new[name] = trouble if known is None or trouble.since < known.since else known
         self._troubles[server] = new
@@ -116,13 +116,13 @@ class PodReports:
 
     def unasked(self, server: str) -> str:
         """Why a pod doesn't answer; empty when all do."""
-        for pod in self._fleet.ready_pods(server):
-            reading = self._of[server].get((pod.uid, pod.starts))
-            if reading is not None and reading.error:
-                return f"pod {pod.name} doesn't answer on its admin port: {reading.error}"
+        for pod in self._owned.ready_pods(server):
+            report = self._of[server].get((pod.uid, pod.starts))
+            if report is not None and report.error:
+                return f"pod {pod.name} doesn't answer on its admin port: {report.error}"
         return ""
 
-    def spread(self, table: ShardedTable, what: EntryKey, now: float, *, was_served: bool = False) -> Rollout:
+    def rollout(self, table: ShardedTable, what: EntryKey, now: float, *, was_served: bool = False) -> Rollout:
         """How far an entry has got on a server; ``was_served``: so its status says, which outlives the operator."""
         part = table.part_of(what)
         state = self.state(table.server, part, now)
@@ -140,13 +140,13 @@ class PodReports:
 
     def lagging(self, table: ShardedTable) -> list[Pod]:
         """Ready pods that answered, and serve less than what was written."""
-        return [pod for pod in self._fleet.ready_pods(table.server) if self._lags(table, pod)]
+        return [pod for pod in self._owned.ready_pods(table.server) if self._lags(table, pod)]
 
     def _lags(self, table: ShardedTable, pod: Pod) -> bool:
-        reading = self._of[table.server].get((pod.uid, pod.starts))
-        if reading is None or reading.error:
+        report = self._of[table.server].get((pod.uid, pod.starts))
+        if report is None or report.error:
             return False
-        return any(part.number_of(reading.files.get(part.name)) < part.newest for part in table.parts.values())
+        return any(part.number_of(report.files.get(part.name)) < part.newest for part in table.parts.values())
 
     def is_settled(self, table: ShardedTable, now: float) -> bool:
         """Whether every ready pod serves all that was written, so that asking seldom is enough."""

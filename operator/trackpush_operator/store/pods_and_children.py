@@ -16,8 +16,8 @@ _T = TypeVar("_T", Child, Pod)
 class _Owned(Generic[_T]):
     """Objects by place, and by the server that their labels name."""
 
-    def __init__(self, graves: Tombstones) -> None:
-        self._graves = graves
+    def __init__(self, tombstones: Tombstones) -> None:
+        self._tombstones = tombstones
         self.known: dict[Place, _T] = {}
         self._places: defaultdict[str, dict[Place, None]] = defaultdict(dict)
 
@@ -29,7 +29,7 @@ class _Owned(Generic[_T]):
         """What was known before and is now; None when it is older news."""
         place = _place(found)
         old = self.known.get(place)
-        if (old is not None and old.version >= found.version) or self._graves.hold(place, found.version):
+        if (old is not None and old.version >= found.version) or self._tombstones.is_deleted(place, found.version):
             return None
         if old is not None:
             self._places[server_of(old)].pop(place, None)
@@ -39,7 +39,7 @@ class _Owned(Generic[_T]):
 
     def drop(self, place: Place, version: int) -> _T | None:
         """What was known; None when it is older news."""
-        self._graves.dig(place, version)
+        self._tombstones.record(place, version)
         old = self.known.get(place)
         if old is None or old.version > version:
             return None
@@ -50,9 +50,9 @@ class _Owned(Generic[_T]):
 class PodsAndChildren:
     """What runs, or is to run, for the servers, by ``namespace/name``."""
 
-    def __init__(self, graves: Tombstones) -> None:
-        self.children: _Owned[Child] = _Owned(graves)
-        self.pods: _Owned[Pod] = _Owned(graves)
+    def __init__(self, tombstones: Tombstones) -> None:
+        self.children: _Owned[Child] = _Owned(tombstones)
+        self.pods: _Owned[Pod] = _Owned(tombstones)
 
     def take_child(self, kind: str, body: Body) -> set[str]:
         """Take in a child; the servers that it is or was of, unless only its status changed."""

@@ -26,12 +26,12 @@ _NOBODY: frozenset[Key] = frozenset()
 class ResourceCache:
     """The cluster as far as it is known."""
 
-    def __init__(self, graves: Tombstones) -> None:
-        self._graves = graves
+    def __init__(self, tombstones: Tombstones) -> None:
+        self._tombstones = tombstones
         self.items: dict[Key, Item] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
         """Labels of namespaces."""
-        self.homes = NamespaceUids()
+        self.namespace_uids = NamespaceUids()
         self.secrets: dict[Ref, Secret | None] = {}
         """Those that a resource names and that were read; None where there is none."""
         self._secret_versions: dict[Ref, int] = {}
@@ -98,12 +98,12 @@ class ResourceCache:
 
     def tenant(self, item: Item) -> Tenant | None:
         """The namespace object that a resource is in."""
-        return self.homes.tenant(item.key.namespace, item.uid)
+        return self.namespace_uids.tenant(item.key.namespace, item.uid)
 
-    def is_homeless(self, key: Key) -> bool:
+    def lacks_namespace_uid(self, key: Key) -> bool:
         """Whether it isn't known yet which namespace object it is in."""
         item = self.items.get(key)
-        return item is not None and self.homes.is_waiting(key.namespace, item.uid)
+        return item is not None and self.namespace_uids.is_waiting(key.namespace, item.uid)
 
     # what comes in
 
@@ -111,27 +111,27 @@ class ResourceCache:
         """Record the state of one of our kinds' objects; return before and after, or None if the state is stale."""
         item = item_of(kind, body)
         old = self.items.get(item.key)
-        if (old is not None and old.version >= item.version) or self._graves.hold(item.key, item.version):
+        if (old is not None and old.version >= item.version) or self._tombstones.is_deleted(item.key, item.version):
             return None
         self.items[item.key] = item
         if old is not None:
             self._unlink(old)
             if old.uid != item.uid:
-                self.homes.forget(old.key.namespace, old.uid)
+                self.namespace_uids.forget(old.key.namespace, old.uid)
         if kind is not Kind.SERVER:
-            self.homes.see(item.key.namespace, item.uid)
+            self.namespace_uids.see(item.key.namespace, item.uid)
         self._link(item)
         return old, item
 
     def drop_item(self, key: Key, version: int) -> Item | None:
         """Take in a deletion; None when something newer of that name is known."""
-        self._graves.dig(key, version)
+        self._tombstones.record(key, version)
         old = self.items.get(key)
         if old is None or old.version > version:
             return None
         del self.items[key]
         self._unlink(old)
-        self.homes.forget(key.namespace, old.uid)
+        self.namespace_uids.forget(key.namespace, old.uid)
         return old
 
     def see_secret(self, ref: Ref, version: int) -> bool:

@@ -9,7 +9,7 @@ class Tombstones:
 
     def __init__(self) -> None:
         self._lists = 0
-        self._dug: dict[Hashable, int] = {}
+        self._deleted: dict[Hashable, int] = {}
 
     @contextmanager
     def remembered(self) -> Iterator[None]:
@@ -20,13 +20,13 @@ class Tombstones:
         finally:
             self._lists -= 1
             if not self._lists:
-                self._dug.clear()
+                self._deleted.clear()
 
-    def dig(self, what: Hashable, version: int) -> None:
+    def record(self, what: Hashable, version: int) -> None:
         """Note a deletion."""
         if self._lists:
-            self._dug[what] = max(version, self._dug.get(what, 0))
+            self._deleted[what] = max(version, self._deleted.get(what, 0))
 
-    def hold(self, what: Hashable, version: int) -> bool:
+    def is_deleted(self, what: Hashable, version: int) -> bool:
         """Whether this state of it is older than its deletion."""
-        return bool(self._dug) and self._dug.get(what, -1) >= version
+        return bool(self._deleted) and self._deleted.get(what, -1) >= version

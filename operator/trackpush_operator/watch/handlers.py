@@ -1,4 +1,4 @@
-"""kopf's handlers: every event of every watch goes to the intake, and nothing else happens in them.
+"""kopf's handlers: every event of every watch goes to the event router, and nothing else happens in them.
 
 Facts about kopf 1.45 that shape this: its other handlers (create, update, resume, daemons, timers) and its finalizers
 and progress write to every object, so there are none; exceptions in ``on.event`` are swallowed, so the handler tells

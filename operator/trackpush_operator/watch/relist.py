@@ -23,17 +23,17 @@ class Relister:
     """Lists all objects and records them, deletions included."""
 
     def __init__(
-        self, cluster: Cluster, state: OperatorState, intake: EventRouter, namespaces: tuple[str, ...]
+        self, cluster: Cluster, state: OperatorState, router: EventRouter, namespaces: tuple[str, ...]
     ) -> None:
         self._cluster = cluster
         self._state = state
-        self._intake = intake
+        self._router = router
         self._namespaces = namespaces
 
     async def discover(self) -> bool:
         """Find out which optional kinds exist; whether our own do. Changes what `watched` gives."""
         found = await asyncio.gather(*(self._cluster.serves(api) for api in OPTIONAL))
-        self._state.served = frozenset(api for api, served in zip(OPTIONAL, found, strict=True) if served)
+        self._state.optional_kinds = frozenset(api for api, served in zip(OPTIONAL, found, strict=True) if served)
         return not await self.missing()
 
     async def missing(self) -> frozenset[str]:
@@ -43,61 +43,63 @@ class Relister:
 
     def watched(self) -> tuple[Watched, ...]:
         """What is listed and watched."""
-        return watched(self._state.served, everywhere=not self._namespaces)
+        return watched(self._state.optional_kinds, everywhere=not self._namespaces)
 
-    async def everything(self) -> int:
+    async def relist_all(self) -> int:
         """List all; the number of changes that nothing had told of. Our own kinds first: they say which Secrets matter.
 
         Raises:
             ClusterError: something couldn't be listed; what was listed before that is taken in.
         """
         changes = 0
-        with self._state.graves.remembered():
+        with self._state.tombstones.remembered():
             for watched in self.watched():
                 changes += await self.kind(watched)
             if self._namespaces:
                 changes += await self._labels()
-        self._state.complete = True
+        self._state.lists_synced = True
         return changes
 
     async def kind(self, watched: Watched) -> int:
         """List one kind, wherever it is watched."""
         scopes: Iterable[str | None] = self._namespaces if watched.api.namespaced and self._namespaces else (None,)
         changes = 0
-        with self._state.graves.remembered():
+        with self._state.tombstones.remembered():
             for scope in scopes:
                 changes += await self._scope(watched, scope)
         return changes
 
     async def _scope(self, watched: Watched, scope: str | None) -> int:
         kind, seen, changes, version = watched.api.kind, set[Place](), 0, 0
-        begun = self._state.cache.homes.now()
+        begun = self._state.cache.namespace_uids.now()
         async for page in self._cluster.pages(watched.api, scope, watched.selection):
             version = page.version
             for body in page.items:
-                changes += self._intake.take(kind, body)
+                changes += self._router.take(kind, body)
                 if watched.api == NAMESPACES:
-                    self._state.cache.homes.looked(body["metadata"]["name"], body["metadata"].get("uid", ""), begun)
+                    self._state.cache.namespace_uids.looked(
+                        body["metadata"]["name"], body["metadata"].get("uid", ""), begun
+                    )
                 seen.add((body["metadata"].get("namespace", ""), body["metadata"]["name"]))
             await asyncio.sleep(0)  # let the lease and the probes run between pages
         for namespace, name in self._known(kind, scope) - seen:
-            changes += self._intake.drop(kind, namespace, name, version)
+            changes += self._router.drop(kind, namespace, name, version)
         return changes
 
     async def _labels(self) -> int:
         """The namespaces' own metadata, where they can't be watched, one by one, as far as that is allowed."""
         changes = 0
         for name in self._namespaces:
-            begun = self._state.cache.homes.now()
+            begun = self._state.cache.namespace_uids.now()
             try:
                 body = await self._cluster.get(NAMESPACES, None, name)
             except (ForbiddenError, NotFoundError):
                 continue
-            changes += self._intake.take("Namespace", body)
-            self._state.cache.homes.looked(name, body["metadata"].get("uid", ""), begun)
+            changes += self._router.take("Namespace", body)
+            self._state.cache.namespace_uids.looked(name, body["metadata"].get("uid", ""), begun)
         return changes
 
-    def lacks(self, kind: str, seen: set[Place]) -> bool:
+    def is_missing_any(self, kind: str, seen: set[Place]) -> bool:
         """Whether something of this kind is known that isn't among what was seen."""
         return any(place not in seen for place in self._all_known(kind))
 
@@ -105,7 +107,7 @@ class Relister:
         return {place for place in self._all_known(kind) if scope is None or place[0] == scope}
 
     def _all_known(self, kind: str) -> Iterator[Place]:
-        cache, fleet = self._state.cache, self._state.fleet
+        cache, owned = self._state.cache, self._state.owned
         if kind in _OWN_KINDS:
             yield from ((key.namespace, key.name) for key in list(cache.items) if key.kind is Kind(kind))
         elif kind == NAMESPACES.kind:
@@ -113,5 +115,5 @@ class Relister:
         elif kind == SECRETS.kind:
             yield from (ref for ref in cache.named_secrets() if cache.secrets.get(ref) is not None)
         if kind not in _OWN_KINDS:
-            known = fleet.pods.known if kind == "Pod" else fleet.children.known
+            known = owned.pods.known if kind == "Pod" else owned.children.known
             yield from ((namespace, name) for of_kind, namespace, name in list(known) if of_kind == kind)

@@ -39,10 +39,10 @@ class Watches:
     """Runs kopf, and takes its events."""
 
     def __init__(
-        self, sync: Relister, intake: EventRouter, metrics: Metrics, connect: Connect, namespaces: tuple[str, ...]
+        self, relister: Relister, router: EventRouter, metrics: Metrics, connect: Connect, namespaces: tuple[str, ...]
     ) -> None:
-        self._sync = sync
-        self._intake = intake
+        self._relister = relister
+        self._router = router
         self._metrics = metrics
         self._connect = connect
         self._namespaces = namespaces
@@ -63,9 +63,9 @@ class Watches:
         self._metrics.events.labels(kind).inc()
         self._metrics.seen.labels(kind).set_to_current_time()
         if type_ == "DELETED":
-            self._intake.dropped(kind, body)
+            self._router.dropped(kind, body)
             return
-        self._intake.take(kind, body)
+        self._router.take(kind, body)
         if type_ is None:
             self._lists.setdefault(kind, _List()).saw(body)
 
@@ -102,7 +102,7 @@ class Watches:
             try:
                 await self._look()
                 if not self.unwatched:
-                    await self._sync.discover()
+                    await self._relister.discover()
                     return
                 self.down_since = None  # starting the process again would help nobody
             except ClusterError as error:
@@ -110,7 +110,7 @@ class Watches:
             await asyncio.sleep(_PAUSE)
 
     async def _look(self) -> None:
-        missing = await self._sync.missing()
+        missing = await self._relister.missing()
         if missing != self.unwatched:
             _log.warning("kinds_missing", kinds=sorted(missing))
         self.unwatched = missing
@@ -141,7 +141,7 @@ class Watches:
     def _has_ended(self) -> bool:
         """Whether something isn't watched that should be, by the names of kopf's tasks."""
         running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
-        return any(name not in running for watched in self._sync.watched() for name in self._watchers(watched.api))
+        return any(name not in running for watched in self._relister.watched() for name in self._watchers(watched.api))
 
     def _watchers(self, api: Api) -> list[str]:
         kind = ".".join(part for part in (api.plural, api.version, api.group) if part)
@@ -152,7 +152,7 @@ class Watches:
         """List everything: what the watches show from now on says nothing of what was changed while there were none."""
         while True:
             try:
-                changes = await self._sync.everything()
+                changes = await self._relister.relist_all()
             except ClusterError as error:
                 _log.warning("resync_failed", reason=str(error))
                 await asyncio.sleep(_PAUSE)
@@ -164,7 +164,7 @@ class Watches:
 
     async def _once(self, *, lists: bool) -> str:
         """One run of kopf, with a list of everything if it is wanted; why it ended."""
-        watched = self._sync.watched()
+        watched = self._relister.watched()
         connections: list[KopfSessions] = []
 
         async def connect() -> KopfSessions:
@@ -209,11 +209,11 @@ class Watches:
                     await self._compare(kind, listed)
 
     async def _compare(self, kind: str, listed: "_List") -> None:
-        if not self._sync.lacks(kind, listed.places):
+        if not self._relister.is_missing_any(kind, listed.places):
             return
-        watched = next(watched for watched in self._sync.watched() if watched.api.kind == kind)
+        watched = next(watched for watched in self._relister.watched() if watched.api.kind == kind)
         with contextlib.suppress(ClusterError):  # the next resync finds it
-            self._metrics.missed.inc(await self._sync.kind(watched))
+            self._metrics.missed.inc(await self._relister.kind(watched))
 
 
 class _List:
