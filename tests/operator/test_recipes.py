@@ -78,7 +78,7 @@ def test_the_other_statuses_wait_for_nothing(state: OperatorState, kind: Kind) -
 @pytest.mark.parametrize("kind", [Kind.WEBHOOK, Kind.PUSH])
 @pytest.mark.parametrize(("generation", "expected"), [(1, True), (0, False)])
 def test_what_was_programmed_stays_so_only_for_the_generation_that_the_status_names(
-    state: OperatorState, kind: Kind, generation: int, expected: bool
+    state: OperatorState, kind: Kind, generation: int, *, expected: bool
 ) -> None:
     body = objects.made(BODIES[kind])
     conditions = [{"type": "Programmed", "status": "True", "observedGeneration": generation}]
