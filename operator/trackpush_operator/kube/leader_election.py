@@ -17,7 +17,7 @@ from trackpush_operator.kube.errors import ClusterError, ConflictError, NotFound
 from trackpush_operator.kube.kinds import LEASES
 
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
-_log = structlog.get_logger("lease")
+_log = structlog.get_logger("leader_election")
 
 
 class LeaseLostError(Exception):

@@ -13,7 +13,7 @@ from trackpush_operator.store.namespace_uids import namespace_object
 from trackpush_operator.store.objects import Key, Kind, version_of
 from trackpush_operator.store.resources import Ref
 
-_log = structlog.get_logger("deciding")
+_log = structlog.get_logger("compile_worker")
 _BREATH = 20
 _DEBOUNCE = 0.005
 """Seconds for which a changed shard waits for more of the same change."""

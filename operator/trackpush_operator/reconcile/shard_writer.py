@@ -30,7 +30,7 @@ SecretBuilder = Callable[[Body, str, bytes], Body]
 ANNOTATION: Final = "trackpush.dev/routing"
 _TOUCH_PAUSE: Final = 0.05
 """Seconds in which several written shards make one touch."""
-_log = structlog.get_logger("routing")
+_log = structlog.get_logger("shard_writer")
 
 
 class ShardWriter:

@@ -15,7 +15,7 @@ from trackpush_operator.reconcile.snapshots import previous_status
 from trackpush_operator.reconcile.state import OperatorState
 from trackpush_operator.store.objects import Item, Key
 
-_log = structlog.get_logger("reporting")
+_log = structlog.get_logger("status_writer")
 
 
 class StatusWriter:
