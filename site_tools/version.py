@@ -71,14 +71,12 @@ def released(changelog: str, version: str, day: dt.date) -> str:
 
 
 def write(root: Path, version: str) -> None:
-    """Write the version in all `PLACES`."""
     for place in PLACES:
         file = root / place.file
         file.write_text(rewritten(file.read_text(encoding="utf-8"), place.before, version), encoding="utf-8")
 
 
 def different(root: Path, version: str) -> list[str]:
-    """The files that name another version."""
     texts = ((place, (root / place.file).read_text(encoding="utf-8")) for place in PLACES)
     return sorted({place.file for place, text in texts if rewritten(text, place.before, version) != text})
 
@@ -94,7 +92,6 @@ def release(root: Path, version: str, day: dt.date) -> None:
 
 
 def main() -> None:
-    """Write, check or set the version."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("version", nargs="?", help="begin the release of this version")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file names another version")

@@ -44,7 +44,6 @@ class AdminLookup:
 
     @_of_known_form
     def list_pushes(self, query: PushQuery) -> PushPage:
-        """Pushes that match, newest first."""
         asked = {
             "awb": query.awb,
             "client": query.client,
@@ -62,7 +61,6 @@ class AdminLookup:
 
     @_of_known_form
     def show(self, push_id: str) -> PushDetail | None:
-        """One push whole, or None."""
         found = self._port.find("GET", f"{_API}/pushes/{quote(push_id, safe='')}")
         if found is None:
             return None
@@ -76,7 +74,6 @@ class AdminLookup:
 
     @_of_known_form
     def list_unrecognised(self, query: InboxQuery) -> InboxPage:
-        """Unrecognised bodies that match, newest first."""
         asked = {"account": query.account, "client": query.client, "before": query.before, "limit": query.limit}
         given = {name: value for name, value in asked.items() if value is not None}
         page = self._port.ask("GET", f"{_API}/inbox?{urlencode(given)}")

@@ -33,7 +33,6 @@ _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
 
 
 def no_answer(error: Exception, where: WebhookTarget, timeout: float) -> str:
-    """Why there was no answer."""
     template = next(
         (text for kind, text in _NO_ANSWER if isinstance(error, kind)), "{origin} can't be reached: {error}"
     )

@@ -42,7 +42,6 @@ def follow(
 
 
 def cancel(port: AdminClient, path: str, job: Job) -> Job:
-    """End it after Ctrl-C."""
     say("ending the job", err=True)
     found: Job = port.ask("DELETE", f"{path}/{job['id']}")
     return found

@@ -29,7 +29,6 @@ def say(line: str = "", *, err: bool = False) -> None:
 
 
 def say_json(document: str) -> None:
-    """Print JSON text."""
     _echo(printable_json(document))
 
 

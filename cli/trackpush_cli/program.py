@@ -13,5 +13,4 @@ def is_plugin() -> bool:
 
 
 def program_name() -> str:
-    """What the user typed."""
     return "kubectl trackpush" if is_plugin() else "trackpush"

@@ -61,7 +61,6 @@ def page_data(rows: Sequence[PushRow], cursor: str | None) -> dict[str, Any]:
 
 
 def print_pushes(rows: Sequence[PushRow], cursor: str | None) -> None:
-    """A page for people."""
     if not rows:
         say("no pushes match", err=True)
         return
@@ -122,7 +121,6 @@ def detail_data(detail: PushDetail, *, body: bool) -> dict[str, Any]:
 
 
 def print_detail(detail: PushDetail, *, body: bool) -> None:
-    """One push for people."""
     row = detail.push
     lines: dict[str, str | None] = {
         "id": row.push_id,

@@ -102,7 +102,6 @@ class Memory:
         }
 
     def claims(self, namespace: str, find: Callable[[NamespaceInputs], tuple[Claimed, ...]]) -> tuple[Claimed, ...]:
-        """The keys that a namespace claims."""
         known = self._remembered[namespace]
         if known.claims is None:
             known.claims = find(known.inputs)

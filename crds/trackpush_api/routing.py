@@ -236,7 +236,6 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def destination_by_name(self) -> dict[str, Destination]:
-        """Destinations by ``namespace/name``."""
         return {destination.name: destination for destination in self.destinations}
 
     @cached_property

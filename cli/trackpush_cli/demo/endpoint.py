@@ -27,7 +27,6 @@ class _Canonical(msgspec.Struct):
 
 
 def path_of(push_config: str) -> str:
-    """The path of a PushConfig's endpoint."""
     return f"/clients/{push_config}"
 
 
@@ -54,11 +53,9 @@ class ClientEndpoint:
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     def know(self, destinations: Mapping[str, Destination]) -> None:
-        """Learn which credentials each client expects."""
         self._destinations = destinations
 
     async def close(self) -> None:
-        """Stop listening."""
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:

@@ -48,7 +48,6 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken(self) -> bool:
-        """Whether the client took it."""
         return 200 <= self.answered < 300  # noqa: PLR2004  HTTP's own class
 
 
@@ -147,7 +146,6 @@ class Ledger:
 
     @property
     def missing(self) -> list[DemoPush]:
-        """Expected pushes that have not arrived."""
         return [push for push in self._pushes.values() if push.arrived_at is None]
 
     def verdict(self) -> list[str]:

@@ -47,7 +47,6 @@ def read(folder: Path) -> dict[Path, list[Resource]]:
 
 
 def of_kind(resources: Iterable[Resource], kind: str) -> Iterator[Resource]:
-    """Those of one kind."""
     return (resource for resource in resources if resource["kind"] == kind)
 
 

@@ -48,12 +48,10 @@ class Folders(msgspec.Struct, frozen=True):
 
     @property
     def data(self) -> Path:
-        """The journal."""
         return self.root / "data"
 
     @property
     def log(self) -> Path:
-        """The server's log."""
         return self.root / "server.log"
 
 

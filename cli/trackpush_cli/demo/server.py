@@ -80,7 +80,6 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
         return self._process is not None and self._process.returncode is None
 
     @property

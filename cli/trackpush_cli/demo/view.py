@@ -36,17 +36,13 @@ class ClientLine(msgspec.Struct):
 class DemoView(Protocol):
     """Where the demo tells what happens."""
 
-    def say(self, text: str) -> None:
-        """Tell one line of text."""
-        ...
+    def say(self, text: str) -> None: ...
 
     def posted(self, lines: list[ClientLine]) -> None:
         """A post was answered; its rows are complete but for their pushes."""
         ...
 
-    def arrived(self, push: DemoPush | None, arrival: Arrival) -> None:
-        """A client got a request."""
-        ...
+    def arrived(self, push: DemoPush | None, arrival: Arrival) -> None: ...
 
     def close(self) -> None:
         """Show the last state and give the terminal back."""
@@ -71,11 +67,9 @@ class PlainView:
         """Pushes that arrived before the aggregator had read its 200: told after their post."""
 
     def say(self, text: str) -> None:
-        """Print it."""
         self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def posted(self, lines: list[ClientLine]) -> None:
-        """One line for the post."""
         for line in lines[:1]:
             note = f" ({line.note})" if line.note else ""
             self.say(f"{line.clock} received  {line.aggregator} {line.label} {line.shipment} -> {line.stored}{note}")
@@ -85,7 +79,6 @@ class PlainView:
                     self.arrived(line.push, arrival)
 
     def arrived(self, push: DemoPush | None, arrival: Arrival) -> None:
-        """One line for the try."""
         clock = time.strftime("%H:%M:%S")
         if push is None:
             self.say(f"{clock} pushed    {arrival.push_config} got {arrival.status} of yours -> {arrival.answered}")
@@ -121,11 +114,9 @@ class LiveView:
         self._started = False
 
     def say(self, text: str) -> None:
-        """Print above the table."""
         self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def posted(self, lines: list[ClientLine]) -> None:
-        """Add rows."""
         if not self._started:
             self._live.start()
             self._started = True
@@ -233,7 +224,6 @@ def make_view(console: Console, counts: Counter[str], problems: list[str]) -> De
 
 
 def summary(counts: Mapping[str, int]) -> str:
-    """The run in one line."""
     return (
         f"{counts['posts']} posts: {counts['accepted']} updates stored, {counts['duplicates']} duplicates not pushed "
         f"again, {counts['probes']} probes; {counts['arrived']} of {counts['pushes']} pushes arrived, "

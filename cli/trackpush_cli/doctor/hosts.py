@@ -25,7 +25,6 @@ class Way(NamedTuple):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where to connect."""
         return self.via or (self.host, self.port)
 
 

@@ -19,7 +19,6 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def ok(check: str, subject: str, message: str) -> CheckResult:
-    """As it should be."""
     return CheckResult(check=check, subject=subject, result="ok", message=message)
 
 

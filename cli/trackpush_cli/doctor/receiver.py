@@ -38,7 +38,6 @@ class _Broken(Exception):  # noqa: N818  never leaves this module
 
 
 def way_to(url: str, via: tuple[str, int] | None) -> Way:
-    """How the URL's host is reached."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return Way(parts.scheme, parts.hostname or "", port, via)

@@ -16,7 +16,6 @@ def examine(port: AdminClient, name: str) -> Iterator[CheckResult]:
 
 
 def of_state(states: Iterable[ServerState], findings: Sequence[StatusFinding]) -> Iterator[CheckResult]:
-    """What `trackpush status` found, as outcomes."""
     wrong = {finding.name for finding in findings}
     for state in states:
         if state.answered and state.name not in wrong:

@@ -33,7 +33,6 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> WebhookServerSpec:
-        """Of the server."""
         assert isinstance(self.server.spec, WebhookServerSpec)
         return self.server.spec
 

@@ -16,7 +16,6 @@ KEY_HEADERS: Final = tuple(dict.fromkeys(name for each in PROFILES.values() for 
 
 
 def profile(aggregator: Aggregator) -> AggregatorProfile:
-    """The profile of one aggregator."""
     return PROFILES[aggregator]
 
 

@@ -73,17 +73,14 @@ class BoundedConnection(asyncio.Protocol):
         return not self.streams
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
         self._end_timer()
         if self._connections.leave(self):
             self.inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Pass it on."""
         self.inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass it on."""
         self.inner.resume_writing()
 
     def request_begins(self, content: StreamReader) -> None:
@@ -101,7 +98,6 @@ class BoundedConnection(asyncio.Protocol):
         self._connections.touch(self)
 
     def close(self) -> None:
-        """End it."""
         if self._transport is not None:
             self._transport.close()
 
@@ -172,7 +168,6 @@ class _Connection(RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Refuse it, and close the connection."""
         if isinstance(exc, HttpProcessingError):
             answer = _Unnamed(status=status, text=_WHY_NOT.format(status))
             answer.force_close()
@@ -195,14 +190,12 @@ class BoundedConnections:
         return len(self._open)
 
     def __call__(self) -> BoundedConnection:
-        """A new connection."""
         assert self.factory is not None
         inner = self.factory()
         inner.__class__ = _Connection  # aiohttp has no setting for the class
         return BoundedConnection(inner, self)
 
     def enter(self, connection: BoundedConnection) -> bool:
-        """Whether it may stay."""
         if len(self._open) >= MOST_CONNECTIONS:
             idle = next((other for other in self._open if not other.busy), None)
             if idle is None:

@@ -42,7 +42,6 @@ class AdminServices:
 
     @property
     def lookup(self) -> Lookup:
-        """What people read the journal through."""
         return self.journal.lookup
 
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:

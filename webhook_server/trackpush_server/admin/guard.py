@@ -66,7 +66,6 @@ class Access:
         return who.via == "local" or await self.by_session(request) is not None
 
     async def by_token(self, authorization: str) -> Identity | None:
-        """Whose bearer token it is."""
         if self.operate is not None and await asyncio.to_thread(self.operate.allows, authorization):
             return Identity(actor="token", role="operate", via="token")
         if self.view is not None and await asyncio.to_thread(self.view.allows, authorization):
@@ -74,7 +73,6 @@ class Access:
         return None
 
     async def who(self, request: web.Request) -> Identity | None:
-        """The caller."""
         if self.is_open:
             return self._local if _is_local(request) else None
         authorization = request.headers.get("Authorization")

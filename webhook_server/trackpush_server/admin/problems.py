@@ -27,7 +27,6 @@ class ProblemError(Exception):
 
 
 def problem(status: int, detail: str) -> web.Response:
-    """The answer."""
     content = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
     return web.Response(
         body=msgspec.json.encode(content) + b"\n", status=status, content_type="application/problem+json"

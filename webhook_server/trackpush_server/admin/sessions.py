@@ -72,7 +72,6 @@ class Sessions:
         return session.identity
 
     def end(self, value: str | None) -> None:
-        """Log out."""
         if value:
             self._sessions.pop(_digest(value), None)
 

@@ -69,7 +69,6 @@ def mentions(body: bytes, text: str) -> bool:
 
 
 def _texts(document: Any) -> Iterator[str]:
-    """Every name and value, as text."""
     left = [document]
     while left:
         value = left.pop()

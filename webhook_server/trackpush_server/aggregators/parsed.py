@@ -61,7 +61,6 @@ def short(value: Any) -> str | None:
 
 
 def short_code(value: Any) -> str | None:
-    """The same of `values.code`."""
     return cut(code(value), NAME_LENGTH)
 
 

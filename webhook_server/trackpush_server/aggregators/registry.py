@@ -42,7 +42,6 @@ def parse(
     received_at: int,
     content_type: str = "",
 ) -> Parsed:
-    """See `parse_in_steps`; all at once."""
     steps = parse_in_steps(aggregator, document, body, key=key, received_at=received_at, content_type=content_type)
     while True:
         try:

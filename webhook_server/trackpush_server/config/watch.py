@@ -108,7 +108,6 @@ class ConfigWatcher:
         self._again = True
 
     async def stop(self) -> None:
-        """Stop watching."""
         await end(self._task)
 
     @contextlib.asynccontextmanager

@@ -98,7 +98,6 @@ class Drops:
 
 
 def describe(request: DropRequest, view: DropView) -> str:
-    """For the audit log."""
     parts = [f"{sum(waiting.pushes for waiting in view.push_configs)} pushes without a PushConfig"]
     parts += [f"client {request.client}"] if request.client is not None else []
     parts += [f"PushConfig {request.push_config}"] if request.push_config is not None else []

@@ -43,9 +43,7 @@ class ErasureView(JobView, kw_only=True):
 class PushEraser(Protocol):
     """What an erasure needs of the dispatcher."""
 
-    def forget(self, update_ids: frozenset[int]) -> None:
-        """These updates were erased on disk."""
-        ...
+    def forget(self, update_ids: frozenset[int]) -> None: ...
 
 
 class Erasures:
@@ -81,7 +79,6 @@ class Erasures:
         self.jobs.check()
 
     async def records(self) -> tuple[Erasure, ...]:
-        """What was erased ever, newest first."""
         return await self._journal.erasures(limit=_MOST_RECORDS)
 
     async def _work(self, view: ErasureView, request: ErasureRequest) -> None:

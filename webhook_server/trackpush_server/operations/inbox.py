@@ -198,7 +198,6 @@ def _nonce(key: bytes, numbers: Iterator[int]) -> bytes:
 
 
 def describe_retry(request: InboxRetryRequest) -> str:
-    """The selection for the audit log."""
     if request.ids:
         return request.ids[0] if len(request.ids) == 1 else f"{len(request.ids)} bodies from {request.ids[0]}"
     parts: Sequence[str] = [

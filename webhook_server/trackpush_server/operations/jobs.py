@@ -45,7 +45,6 @@ class Jobs(Generic[View]):
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def new_id(self) -> str:
-        """For the next job."""
         return f"{self._kind}_{secrets.token_hex(6)}"
 
     def start(self, view: View, work: Callable[[View], Awaitable[None]]) -> None:
@@ -74,7 +73,6 @@ class Jobs(Generic[View]):
         return self._views.get(job)
 
     def all(self) -> tuple[View, ...]:
-        """All that are remembered, newest first."""
         return tuple(reversed(self._views.values()))
 
     async def wait(self, job: str, seconds: float) -> None:
@@ -88,7 +86,6 @@ class Jobs(Generic[View]):
         await end(self._tasks.get(job))
 
     async def close(self) -> None:
-        """End all."""
         for job in list(self._tasks):
             await self.cancel(job)
 

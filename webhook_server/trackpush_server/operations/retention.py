@@ -38,9 +38,7 @@ _log = structlog.get_logger("trackpush.retention")
 class Observer(Protocol):
     """Told of each step."""
 
-    def trimmed(self, trimmed: Trimmed) -> None:
-        """So much was deleted."""
-        ...
+    def trimmed(self, trimmed: Trimmed) -> None: ...
 
 
 class Retainer(Background):

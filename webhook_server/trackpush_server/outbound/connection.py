@@ -48,17 +48,11 @@ class Owner(Protocol):
     may_send: Callable[[], bool]
     """Asked right before a request's bytes are written."""
 
-    def joined(self, connection: "Connection") -> None:
-        """The connection is open."""
-        ...
+    def joined(self, connection: "Connection") -> None: ...
 
-    def freed(self, connection: "Connection") -> None:
-        """The connection can take another exchange."""
-        ...
+    def freed(self, connection: "Connection") -> None: ...
 
-    def left(self, connection: "Connection") -> None:
-        """The connection has ended."""
-        ...
+    def left(self, connection: "Connection") -> None: ...
 
     def retry(self, exchange: Exchange) -> None:
         """A kept-alive connection turned out to be dead: nothing of an answer was read."""
@@ -126,7 +120,6 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether an exchange may start."""
         return self._transport is not None and not self._transport.is_closing()
 
     def start(self, exchange: Exchange) -> None:
@@ -172,7 +165,6 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Bytes of an answer have come."""
         exchange = self._exchange
         if exchange is None:
             self.abort()  # nobody asked for anything: what follows could be taken for the next answer
@@ -224,7 +216,6 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
         self._ended(exc)
         self._alarms.take_back(self._alarm, self)
         self._transport = None
@@ -254,7 +245,6 @@ class Connection(asyncio.BufferedProtocol):
             self._body += data[:MAX_BODY]
 
     def on_message_complete(self) -> None:
-        """An answer is complete."""
         if self._status and not self._done:
             self._done = True
             self._keep = self._parser.should_keep_alive()
@@ -318,7 +308,6 @@ class Connection(asyncio.BufferedProtocol):
             exchange.fail(Failure.RESET, f"the connection was ended {how}", self._loop.time())
 
     def abort(self) -> None:
-        """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 

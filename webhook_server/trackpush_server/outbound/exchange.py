@@ -34,7 +34,6 @@ class Exchange:
             self.future.set_result(answer)
 
     def fail(self, failure: Failure, detail: str, now: float) -> None:
-        """Settle with a failure."""
         self.settle(Answer(failure=failure, detail=detail, duration=now - self.started))
 
     def refuse(self, error: AttemptError, now: float) -> None:
@@ -49,7 +48,6 @@ class Exchange:
         )
 
     def settle_reset(self, detail: str) -> None:
-        """Settle one that never began."""
         self.settle(Answer(failure=Failure.RESET, detail=detail))
 
     def time_out(self, now: float) -> None:

@@ -89,11 +89,9 @@ class ConnectionPool:
     # ---- connections report (connection.Owner)
 
     def joined(self, connection: Connection) -> None:
-        """It is open."""
         self._connections.add(connection)
 
     def freed(self, connection: Connection) -> None:
-        """It can take the next exchange."""
         while self._waiting:
             exchange = self._waiting.popleft()
             if not exchange.future.done():

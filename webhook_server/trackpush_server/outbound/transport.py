@@ -36,13 +36,11 @@ class HttpSender:
         self._loop = asyncio.get_running_loop()
 
     def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
-        """Start one attempt; see `port.Sender`."""
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._pool.submit(Exchange(build_request(self._head, headers, body), future))
         return future
 
     async def close(self) -> None:
-        """Close the pool; see `port.Sender`."""
         await self._pool.close()
 
 
@@ -53,7 +51,6 @@ class RefusingSender:
         self._answer = Answer(failure=failure, detail=detail, is_permanent=True)
 
     def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
-        """Refuse."""
         del headers, body
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         future.set_result(self._answer)
@@ -155,7 +152,6 @@ class HttpTransport:
         return TokenSource(destination.name, endpoint.ask, clock=self._clock, chance=self._chance)
 
     async def close(self) -> None:
-        """Close every sender."""
         await asyncio.gather(*(source.close() for source in list(self._sources)))
         await asyncio.gather(*(pool.close() for pool in list(self._pools)))
         await self._resolver.close()

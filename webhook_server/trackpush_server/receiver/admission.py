@@ -70,7 +70,6 @@ class AdmissionShare:
         return body
 
     def hold(self, body: ArrivingBody, size: int) -> bool:
-        """See `ArrivingBody.hold`."""
         while body in self._bodies:
             over_peer = self._by_peer.get(body.peer, 0) + size > max(self._most_of_a_peer, body.largest)
             if not over_peer and self.held + size <= max(self.most, body.largest):

@@ -67,7 +67,6 @@ class CompiledCondition:
         self._expression = compile_expression(text)
 
     def holds(self, view: UpdateView) -> bool:
-        """Evaluate."""
         return self._expression.holds(view.variables(raw=self._expression.reads_raw))
 
 
@@ -75,7 +74,6 @@ class Broken:
     """One that this version of the server can't compile: another version wrote the table."""
 
     def holds(self, _: UpdateView) -> bool:
-        """Give no answer."""
         raise EvaluationError("this version of the server can't compile the expression")
 
 

@@ -147,7 +147,6 @@ class ReceiverConnection(RequestHandler):
         return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget it."""
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -309,7 +308,6 @@ class Connections(web.Server):
         return True
 
     def __call__(self) -> ReceiverConnection:
-        """A new connection."""
         return ReceiverConnection(self, self._loop, self._limits())
 
 

@@ -25,13 +25,9 @@ HEADER_NAMES = (*KEY_HEADERS, _AUTHORIZATION)
 class Headers(Protocol):
     """What is needed of a multi-dict of headers: case-insensitive look-up."""
 
-    def getall(self, key: str, default: tuple[str, ...]) -> "list[str] | tuple[str, ...]":
-        """All values of a header."""
-        ...
+    def getall(self, key: str, default: tuple[str, ...]) -> "list[str] | tuple[str, ...]": ...
 
-    def __contains__(self, key: object) -> bool:
-        """Whether the header is there."""
-        ...
+    def __contains__(self, key: object) -> bool: ...
 
 
 class Match(NamedTuple):

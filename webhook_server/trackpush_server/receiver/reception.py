@@ -44,7 +44,6 @@ class Reception:
 
     @property
     def connections(self) -> int:
-        """Open connections."""
         return len(self._connections)
 
     @property
@@ -57,7 +56,6 @@ class Reception:
         self.receiver.serve(serving)
 
     async def listen(self, bound: socket.socket) -> None:
-        """Take requests from now on."""
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(self._connections, sock=bound, backlog=sockets.BACKLOG)
 

@@ -84,7 +84,6 @@ class WorkerHandle:
         self._link.send(wire.frame(wire.FrameKind.DRAIN))
 
     def kill(self) -> None:
-        """End it at once."""
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)

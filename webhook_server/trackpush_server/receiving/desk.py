@@ -25,7 +25,6 @@ class AppendRelay:
         self._keeping: set[asyncio.Task[None]] = set()
 
     def take(self, payload: bytes) -> None:
-        """The payload of an APPEND frame."""
         append, done = self._journal.append, self._done
         for number, updates in wire.read_appends(payload):
             try:
@@ -34,7 +33,6 @@ class AppendRelay:
                 self._answer(number, self._refusal())
 
     def take_unrecognised(self, payload: bytes) -> None:
-        """The payload of a KEEP frame."""
         number, bodies = wire.read_keep(payload)
         task = self._loop.create_task(self._keep(number, bodies))
         self._keeping.add(task)

@@ -19,7 +19,6 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -33,7 +32,6 @@ class Link(asyncio.Protocol):
             raise
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The end."""
         del exc
         self._transport = None
         self._on_lost()
@@ -49,6 +47,5 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     def close(self) -> None:
-        """End it at once."""
         if self._transport is not None:
             self._transport.abort()

@@ -27,18 +27,14 @@ class Receiving(Protocol):
         ...
 
     @property
-    def connections(self) -> int:
-        """Open connections of this process."""
-        ...
+    def connections(self) -> int: ...
 
     @property
     def under_way(self) -> int:
         """Requests of this process that wait for their commit."""
         ...
 
-    def samples(self) -> Sequence[Samples]:
-        """Metrics that were counted elsewhere."""
-        ...
+    def samples(self) -> Sequence[Samples]: ...
 
     def prepare(self, loaded: Loaded) -> Take:
         """In a thread: all of a new table that takes long."""
@@ -80,7 +76,6 @@ class InProcess:
 
     @property
     def connections(self) -> int:
-        """Open connections."""
         return self.reception.connections
 
     @property
@@ -89,7 +84,6 @@ class InProcess:
         return self.reception.under_way
 
     def samples(self) -> Sequence[Samples]:
-        """All is counted here."""
         return ()
 
     def prepare(self, loaded: Loaded) -> Take:
@@ -103,17 +97,14 @@ class InProcess:
         return take
 
     async def start(self, bound: socket.socket) -> None:
-        """Nothing to do yet."""
         self._bound = bound
 
     async def open(self) -> None:
-        """Listen."""
         assert self._bound is not None
         await self.reception.listen(self._bound)
         self.accepting = True
 
     async def stop(self) -> None:
-        """Drain."""
         self.accepting = False
         await self.reception.stop()
         if self._bound is not None:

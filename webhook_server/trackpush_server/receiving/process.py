@@ -138,7 +138,6 @@ def _prepare(payload: bytes) -> tuple[int, Serving]:
 
 
 def main() -> None:
-    """The process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--link", type=int, required=True, help="descriptor of the socket to the main process")
     parser.add_argument("--listening", type=int, required=True, help="descriptor of the bound public socket")

@@ -70,7 +70,6 @@ class RemoteJournal:
         return done
 
     def answered(self, payload: bytes) -> None:
-        """The payload of an ANSWER frame."""
         for number, count in wire.read_answers(payload):
             done, size = self._waiting.pop(number)
             self._waiting_bytes -= size
@@ -83,7 +82,6 @@ class RemoteJournal:
                 done.set_result(count)
 
     def lose(self) -> None:
-        """The main process is gone."""
         self._lost = True
         self.unavailable = "the main process is gone"
         self._batch = []

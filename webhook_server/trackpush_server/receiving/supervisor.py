@@ -74,17 +74,14 @@ class Supervisor:
 
     @property
     def table_loaded(self) -> bool:
-        """Whether the processes have a table."""
         return self._packed is not None
 
     @property
     def accepting(self) -> bool:
-        """Whether one of them takes requests."""
         return self.count > 0
 
     @property
     def count(self) -> int:
-        """How many of them take requests."""
         return sum(child is not None and child.accepting.is_set() for child in self._children)
 
     def samples(self) -> Sequence[Samples]:

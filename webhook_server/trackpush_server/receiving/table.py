@@ -45,7 +45,6 @@ def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) ->
 
 
 def unpack(payload: bytes) -> tuple[Packed, RoutingTable]:
-    """The payload of a TABLE frame."""
     packed = msgspec.msgpack.decode(payload, type=Packed)
     table = RoutingTable(
         server=msgspec.msgpack.decode(packed.server, type=ServerSettings),

@@ -64,17 +64,14 @@ _counts = msgspec.msgpack.Decoder(Samples)
 
 
 def frame(kind: FrameKind, payload: bytes = b"") -> bytes:
-    """The bytes of one frame."""
     return HEAD.pack(len(payload), kind) + payload
 
 
 def appends(requests: Appends) -> bytes:
-    """A frame with these requests."""
     return frame(FrameKind.APPEND, _encode(requests))
 
 
 def read_appends(payload: bytes) -> Appends:
-    """The requests of a frame."""
     return _appends.decode(payload)
 
 
@@ -84,27 +81,22 @@ def keep(number: int, bodies: tuple[NewUnrecognised, ...]) -> bytes:
 
 
 def read_keep(payload: bytes) -> Keeping:
-    """The request of a frame."""
     return _keeping.decode(payload)
 
 
 def answers(counts: Sequence[tuple[int, int]]) -> bytes:
-    """A frame with these answers."""
     return frame(FrameKind.ANSWER, _encode(counts))
 
 
 def read_answers(payload: bytes) -> Answers:
-    """The answers of a frame."""
     return _answers.decode(payload)
 
 
 def counts(samples: Samples) -> bytes:
-    """A frame with these samples."""
     return frame(FrameKind.COUNTS, _encode(samples))
 
 
 def read_counts(payload: bytes) -> Samples:
-    """The samples of a frame."""
     return _counts.decode(payload)
 
 

@@ -115,7 +115,6 @@ class IngestTelemetry:
     def answered(
         self, aggregator: Aggregator | None, answer: Response, seconds: float, trace: str | None = None
     ) -> None:
-        """Count one request."""
         child = self._answers.get((aggregator, answer.code))
         if child is None:
             child = self._answers[aggregator, answer.code] = self._requests.labels(_slug(aggregator), answer.code)
@@ -126,7 +125,6 @@ class IngestTelemetry:
         observe(seconds, exemplar(trace))
 
     def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
-        """Count one request's updates."""
         count = self._updates[aggregator]
         if accepted:
             count["accepted"](accepted)
@@ -221,14 +219,12 @@ class IngestTelemetry:
             )
 
     def connection_refused(self) -> None:
-        """One connection too many."""
         self._connections_refused.inc()
         held_back = self._throttle.allow("connections")
         if held_back is not None:
             _log.warning("connection_refused", reason="limits.maxConnections is reached", held_back=held_back)
 
     def bad_request(self) -> None:
-        """Invalid HTTP."""
         self.answered(None, answers.BAD_REQUEST, 0.0)
 
 

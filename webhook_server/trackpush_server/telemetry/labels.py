@@ -18,7 +18,6 @@ class BoundedLabels:
         self._own: set[str] = set()
 
     def of(self, name: str) -> str:
-        """The label value for a name."""
         own = self._own
         if name in own:
             return name

@@ -37,7 +37,6 @@ class LeaseTelemetry:
         self._taken_over.inc(slots)
 
     def handed_over(self, slots: int) -> None:
-        """Released for others."""
         self._handed_over.inc(slots)
 
     def lost(self, slots: int) -> None:

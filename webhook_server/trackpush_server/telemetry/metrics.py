@@ -40,9 +40,7 @@ class Gauges(Protocol):
     """What is read off the receiver at scrape time."""
 
     @property
-    def connections(self) -> int:
-        """Open connections."""
-        ...
+    def connections(self) -> int: ...
 
     @property
     def under_way(self) -> int:

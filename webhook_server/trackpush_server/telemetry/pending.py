@@ -36,7 +36,6 @@ class Pending:
             await asyncio.wait([self._task], timeout=WAIT_SECONDS)
 
     async def stop(self) -> None:
-        """Count no more."""
         await end(self._task)
 
     async def _count(self) -> None:

@@ -53,7 +53,6 @@ class PushTelemetry:
         """A client's server decides how often its state changes."""
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
-        """Count one try."""
         children = self._attempt_children.get(result)
         if children is None:
             children = Children(self._labels, lambda label: self._attempts.labels(label, result))
@@ -62,7 +61,6 @@ class PushTelemetry:
         self._seconds_children.of(push_config).observe(seconds, exemplar(trace))
 
     def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
-        """Count one push that ended."""
         children = self._ended_children.get(state)
         if children is None:
             children = Children(self._labels, lambda label: self._ended.labels(label, state))

@@ -42,11 +42,9 @@ class QueueTelemetry(Collector):
         registry.register(self)
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing is computed at registration."""
         return ()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The gauges now."""
         yield from self._backlog()
         snapshots = self.channels
         yield self._sum(

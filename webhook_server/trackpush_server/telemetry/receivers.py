@@ -19,7 +19,6 @@ class ReceiversTelemetry:
         )
 
     def started(self, index: int, pid: int | None) -> None:
-        """One was started."""
         _log.info("receiver_started", receiver=index, pid=pid)
 
     def ended(self, index: int, reason: str, next_in: float) -> None:
@@ -28,5 +27,4 @@ class ReceiversTelemetry:
         _log.error("receiver_ended", receiver=index, reason=reason, next_in=next_in)
 
     def hangs(self, index: int, reason: str) -> None:
-        """One is ended because it hangs."""
         _log.error("receiver_hangs", receiver=index, reason=f"{reason}; it is ended and started again")

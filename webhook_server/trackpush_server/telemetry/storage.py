@@ -73,7 +73,6 @@ class JournalTelemetry:
         self._told: str | None = None
 
     def batch(self, seconds: float, rows: int) -> None:
-        """See `JournalListener.on_batch`."""
         self._seconds(seconds)
         self._rows(rows)
 
@@ -83,12 +82,10 @@ class JournalTelemetry:
         return JournalListener(on_batch=self.batch, on_state=self.state, on_dropped=self.dropped)
 
     def trimmed(self, trimmed: Trimmed) -> None:
-        """The retention's observer."""
         self._deleted.labels("updates").inc(trimmed.updates)
         self._deleted.labels("pushes").inc(trimmed.pushes)
 
     def dropped(self, account: str, count: int) -> None:
-        """See `JournalListener.on_dropped`."""
         self._dropped.inc(count)
         held_back = self._throttle.allow(account)
         if held_back is not None:
@@ -114,7 +111,6 @@ class JournalTelemetry:
         )
 
     def state(self, reason: str | None) -> None:
-        """See `JournalListener.on_state`."""
         self._unavailable.set(reason is not None)
         if reason is not None:
             _log.error("journal_unavailable", reason=reason)

@@ -18,7 +18,6 @@ _TIMES: Final = "_created"
 
 
 def samples_of(registry: CollectorRegistry) -> Samples:
-    """All samples of a registry."""
     return {
         metric.name: {(one.name, tuple(one.labels.items())): one.value for one in metric.samples}
         for metric in registry.collect()
@@ -32,7 +31,6 @@ def without(samples: Samples, names: Iterable[str]) -> Samples:
 
 
 def add(total: Samples, more: Samples) -> None:
-    """Add samples to others."""
     for name, values in more.items():
         known = total.setdefault(name, {})
         for key, value in values.items():
@@ -56,7 +54,6 @@ class Summed(Collector):
         self._elsewhere = elsewhere
 
     def collect(self) -> Iterable[Metric]:
-        """The sums."""
         total: Samples = {}
         for samples in self._elsewhere:
             add(total, samples)

@@ -97,7 +97,6 @@ class Tail:
             self._watchers.discard(watcher)
 
     def committed(self, committed: Sequence[Committed]) -> None:
-        """New updates are on disk."""
         if not self._watchers:
             return
         for one in committed:

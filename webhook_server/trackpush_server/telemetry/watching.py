@@ -22,28 +22,22 @@ class Watching:
         self._tail = tail
 
     def committed(self, committed: Sequence[Committed]) -> None:
-        """New updates are on disk."""
         self._windows.received(len(committed))
         self._tail.committed(committed)
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
-        """One attempt ended."""
         self._push.attempted(push_config, result, seconds, trace)
         self._windows.attempted(push_config, seconds, failed=result != _ACCEPTED)
 
     def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
-        """A push ended."""
         self._push.ended(push_config, state, age_seconds, trace)
         self._windows.ended(push_config, state)
 
     def recorded(self, key: bytes, shipment: str, outcome: Outcome) -> None:
-        """An outcome goes to the journal."""
         self._tail.recorded(key, shipment, outcome)
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
-        """An attempt failed."""
         self._push.failed(push_config, push_id, tries=tries, reason=reason, next_in=next_in)
 
     def changed(self, push_config: str, state: str, reason: str) -> None:
-        """The endpoint's state changed."""
         self._push.changed(push_config, state, reason)

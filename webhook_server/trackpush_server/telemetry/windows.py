@@ -163,11 +163,9 @@ class Windows:
         """None: nobody has said."""
 
     def received(self, count: int) -> None:
-        """New updates are on disk."""
         self._of_server(self._wall()).received += count
 
     def attempted(self, push_config: str, seconds: float, *, failed: bool) -> None:
-        """One attempt ended."""
         now = self._wall()
         where = bisect_left(_BOUNDS, seconds)
         for step in (self._of_server(now), self._of(push_config, now)):
@@ -176,7 +174,6 @@ class Windows:
             step.durations[where] += 1
 
     def ended(self, push_config: str, state: str) -> None:
-        """A push ended."""
         now = self._wall()
         for step in (self._of_server(now), self._of(push_config, now)):
             if state == "delivered":

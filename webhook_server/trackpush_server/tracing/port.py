@@ -43,9 +43,7 @@ class Attempt(Protocol):
     traceparent: str
     """For the client's server."""
 
-    def ended(self, answer: asyncio.Future[Answer]) -> None:
-        """The attempt came to this."""
-        ...
+    def ended(self, answer: asyncio.Future[Answer]) -> None: ...
 
 
 class Tracing(Protocol):
@@ -55,9 +53,7 @@ class Tracing(Protocol):
         """The span of a request, around its commit; gives its ``traceparent``."""
         ...
 
-    def send(self, sending: Sending) -> Attempt:
-        """Begin the span of an attempt."""
-        ...
+    def send(self, sending: Sending) -> Attempt: ...
 
     async def close(self) -> None:
         """Export what is left, within a few seconds."""

@@ -80,7 +80,6 @@ class OpenTelemetry:
         self._tracer = self._provider.get_tracer("trackpush")
 
     def receive(self, receipt: Receipt) -> AbstractContextManager[str]:
-        """See the port."""
         parent = _span_context(receipt.traceparent)
         if self._share.takes(asked=None if parent is None else parent.trace_flags.sampled):
             return self._received(receipt, parent)
@@ -134,7 +133,6 @@ class OpenTelemetry:
         return Recorded(self._tracer.start_span("push", context=context, kind=SpanKind.CLIENT, attributes=attributes))
 
     async def close(self) -> None:
-        """See the port."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def shut_down() -> None:

@@ -47,14 +47,12 @@ async def start_replay(call: ApiCall, body: ReplayRequest) -> ReplayView:
 
 @operation("GET", "/replays")
 async def list_replays(call: ApiCall) -> ReplayList:
-    """Replays that the process remembers."""
     replays = call.desk.replays
     return ReplayList(replays=tuple(replays.refresh(view) for view in replays.jobs.all()))
 
 
 @operation("GET", "/replays/{id}", errors=(410,))
 async def get_replay(call: ApiCall) -> ReplayView:
-    """How far a replay is."""
     return call.desk.replays.refresh(known(call.desk.replays.jobs, call.path["id"]))
 
 
@@ -76,7 +74,6 @@ async def drop_pushes(call: ApiCall, body: DropRequest) -> DropView:
 
 @operation("POST", "/erasures", status=202, errors=(429,))
 async def start_erasure(call: ApiCall, body: ErasureRequest) -> ErasureView:
-    """Erase what updates tell of people."""
     call.desk.erasures.check(body)
     await call.desk.audit(call.identity, "erasure.start", describe_erasure(body), address(call.request))
     return call.desk.erasures.start(body)
@@ -84,13 +81,11 @@ async def start_erasure(call: ApiCall, body: ErasureRequest) -> ErasureView:
 
 @operation("GET", "/erasures")
 async def list_erasures(call: ApiCall) -> ErasureList:
-    """Records of erasures."""
     return ErasureList(erasures=await call.desk.erasures.records())
 
 
 @operation("GET", "/erasures/{id}", errors=(410,))
 async def get_erasure(call: ApiCall) -> ErasureView:
-    """How far an erasure is."""
     return known(call.desk.erasures.jobs, call.path["id"])
 
 
@@ -104,13 +99,11 @@ async def start_reseal(call: ApiCall, body: ResealRequest) -> ResealView:
 
 @operation("GET", "/reseals")
 async def list_reseals(call: ApiCall) -> ResealList:
-    """Reseals that the process remembers."""
     return ResealList(reseals=call.desk.reseals.jobs.all())
 
 
 @operation("GET", "/reseals/{id}", errors=(410,))
 async def get_reseal(call: ApiCall) -> ResealView:
-    """How far a reseal is."""
     return known(call.desk.reseals.jobs, call.path["id"])
 
 

@@ -12,7 +12,6 @@ from trackpush_server.admin.problems import problem
 
 
 def add_routes(app: web.Application, desk: AdminServices) -> None:
-    """Add them to the admin port."""
     methods: dict[str, dict[str, Handler]] = {}
     for operation in OPERATIONS:
         methods.setdefault(f"{BASE}{operation.path}", {})[operation.method] = endpoint(operation, desk)

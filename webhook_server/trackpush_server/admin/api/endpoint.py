@@ -18,8 +18,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def endpoint(operation: Operation, desk: AdminServices) -> Handler:
-    """The handler of an operation."""
-
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return await _served(operation, desk, request)

@@ -115,13 +115,11 @@ async def start_inbox_retry(call: ApiCall, body: InboxRetryRequest) -> InboxRetr
 
 @operation("GET", "/inbox/retries")
 async def list_inbox_retries(call: ApiCall) -> InboxRetryList:
-    """Retries that the process remembers."""
     return InboxRetryList(retries=call.desk.inbox.jobs.all())
 
 
 @operation("GET", "/inbox/retries/{id}", errors=(410,))
 async def get_inbox_retry(call: ApiCall) -> InboxRetryView:
-    """How far a retry is."""
     return known(call.desk.inbox.jobs, call.path["id"])
 
 
@@ -133,7 +131,6 @@ async def end_inbox_retry(call: ApiCall) -> InboxRetryView:
 
 @operation("GET", "/inbox/{id}", errors=(404,), path_patterns={"id": _ID})
 async def get_unrecognised(call: ApiCall) -> UnrecognisedWhole:
-    """One unrecognised body."""
     entry = await call.desk.lookup.show_unrecognised(parse_inbox_id(call.path["id"]))
     if entry is None:
         raise ProblemError(
@@ -149,7 +146,6 @@ OPERATIONS: Final = (
 
 
 def unrecognised(row: InboxRow) -> Unrecognised:
-    """One row."""
     return Unrecognised(
         id=inbox_id(row.key),
         account=row.account,

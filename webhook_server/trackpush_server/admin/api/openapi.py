@@ -21,7 +21,6 @@ _ABOUT = (
 
 
 def description(operations: Sequence[Operation]) -> dict[str, Any]:
-    """The document."""
     types = _types(operations)
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(types, schemas, strict=True))
@@ -119,7 +118,6 @@ def _query_parameters(operation: Operation, components: dict[str, Any]) -> list[
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter is absent, never null."""
     schema = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
     options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if not options:

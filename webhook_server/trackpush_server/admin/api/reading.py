@@ -138,7 +138,6 @@ class Audits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 @operation("GET", "/pushes")
 async def list_pushes(call: ApiCall, query: PushesParams) -> shapes.Pushes:
-    """Pushes that match, newest first."""
     return shapes.pushes(await call.desk.lookup.list_pushes(push_query(query)), plain=call.identity.operates)
 
 
@@ -160,7 +159,6 @@ async def get_shipment(call: ApiCall, query: ShipmentParams) -> shapes.Shipment:
 
 @operation("GET", "/clients")
 async def list_clients(call: ApiCall, query: ClientsParams) -> Clients:
-    """Clients and how they are."""
     found = (await overview(call.desk)).clients(state=query.state, after=query.after, limit=query.limit)
     return Clients(clients=found, after=found[-1].name if len(found) == query.limit else None)
 
@@ -176,7 +174,6 @@ async def list_push_configs(call: ApiCall, query: PushConfigsParams) -> PushConf
 
 @operation("GET", "/push-configs/{namespace}/{name}", errors=(404,))
 async def get_push_config(call: ApiCall) -> PushConfigHealth:
-    """One PushConfig."""
     name = f"{call.path['namespace']}/{call.path['name']}"
     known = await overview(call.desk)
     if not known.knows(name):
@@ -194,7 +191,6 @@ async def get_series(call: ApiCall, query: SeriesParams) -> Series:
 
 @operation("GET", "/config")
 async def get_config(call: ApiCall, query: ConfigParams) -> loaded.Configuration:
-    """What configuration is loaded, without secrets."""
     return loaded.configuration(
         call.desk.report(), call.desk.table(), client=query.client, after=query.after, limit=query.limit
     )
@@ -202,7 +198,6 @@ async def get_config(call: ApiCall, query: ConfigParams) -> loaded.Configuration
 
 @operation("GET", "/audits")
 async def list_audits(call: ApiCall, query: AuditsParams) -> Audits:
-    """The audit log, newest first."""
     rows = await call.desk.lookup.audits(before=query.before, limit=query.limit)
     return Audits(
         audits=tuple(
@@ -229,7 +224,6 @@ OPERATIONS: Final = (
 
 
 async def overview(desk: AdminServices) -> Overview:
-    """How everything is now."""
     return Overview(
         channels=desk.channels(),
         counts=await desk.sampler.counts(),
@@ -240,7 +234,6 @@ async def overview(desk: AdminServices) -> Overview:
 
 
 def push_query(asked: PushesParams) -> PushQuery:
-    """The journal's query."""
     return PushQuery(
         awb=asked.awb,
         order_id=asked.order_id,

@@ -11,5 +11,4 @@ OPERATIONS: Final = (*reading.OPERATIONS, *acting.OPERATIONS, *inbox.OPERATIONS,
 
 
 def document() -> bytes:
-    """The OpenAPI description, JSON."""
     return msgspec.json.format(msgspec.json.encode(description(OPERATIONS)), indent=2) + b"\n"

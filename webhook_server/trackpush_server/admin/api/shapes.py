@@ -141,12 +141,10 @@ def push(row: PushRow, *, plain: bool) -> Push:
 
 
 def pushes(page: PushPage, *, plain: bool) -> Pushes:
-    """A page."""
     return Pushes(pushes=tuple(push(row, plain=plain) for row in page.rows), older=page.older, newer=page.newer)
 
 
 def attempt(row: AttemptRow, *, plain: bool) -> Attempt:
-    """One attempt."""
     return Attempt(
         number=row.number,
         started_at=rfc3339(row.started_at),
@@ -170,7 +168,6 @@ def push_whole(detail: PushDetail, *, plain: bool) -> PushWhole:
 
 
 def shipment(timeline: Timeline, *, plain: bool) -> Shipment:
-    """A shipment's story."""
     return Shipment(updates=tuple(_update(entry, plain=plain) for entry in timeline.entries), after=timeline.after)
 
 

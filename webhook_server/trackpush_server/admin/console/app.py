@@ -25,7 +25,6 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def add_routes(
     app: web.Application, desk: AdminServices, login: Login, static: Static, oidc: OidcLogin | None = None
 ) -> None:
-    """Add them to the admin port."""
     environment()
     app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))
     pages, replaying = ConsolePages(desk), Replaying(desk)

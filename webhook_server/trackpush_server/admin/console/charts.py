@@ -14,7 +14,6 @@ def of_server(desk: AdminServices) -> tuple[Chart, ...]:
 
 
 def of_push_config(desk: AdminServices, name: str) -> tuple[Chart, ...]:
-    """The same of one PushConfig."""
     points = desk.windows.of(name).points(desk.wall())
     return (_rates(points), *_rest(points))
 

@@ -14,7 +14,6 @@ def plain(request: web.Request) -> bool:
 
 
 def see(location: str) -> web.Response:
-    """Go there with GET."""
     return web.Response(status=303, headers={"Location": location})
 
 

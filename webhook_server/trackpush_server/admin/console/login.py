@@ -25,13 +25,11 @@ class Login:
         self._provider = provider
 
     async def show(self, request: web.Request) -> web.Response:
-        """The form."""
         if self._access.is_open or await self._access.by_session(request) is not None:
             return see(where(request.query.get("next")))
         return self._form(request)
 
     async def enter(self, request: web.Request) -> web.Response:
-        """Log in with a token."""
         if request.headers.get("Sec-Fetch-Site") not in {None, "same-origin", "none"}:
             return self._form(request, "The form was sent from another site.", status=403)
         form = await request.post()
@@ -49,7 +47,6 @@ class Login:
         return response
 
     async def leave(self, request: web.Request) -> web.Response:
-        """Log out."""
         self._access.sessions.end(request.cookies.get(COOKIE))
         response = see("/console/login")
         response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=self._secure)

@@ -90,7 +90,6 @@ class Oidc:
 
     @property
     def name(self) -> str:
-        """For the button."""
         return urlsplit(self._options.issuer).hostname or self._options.issuer
 
     async def begin(self, after: str) -> tuple[Ticket, str]:

@@ -44,7 +44,6 @@ class OidcLogin:
         self._throttle = LogThrottle()
 
     async def leave(self, request: web.Request) -> web.Response:
-        """To the provider."""
         try:
             ticket, url = await self._oidc.begin(where(request.query.get("next")))
         except OidcError as error:
@@ -62,7 +61,6 @@ class OidcLogin:
         return response
 
     async def arrive(self, request: web.Request) -> web.Response:
-        """Back from it."""
         ticket = self._ticket(request)
         if ticket is None:
             return self._refused(request, "This login was not started here, or took too long. Try again.", status=400)

@@ -60,7 +60,6 @@ class ConsolePages:
         return page(request, "unfound.html", {"text": text}, active="search", status=404)
 
     async def shipment(self, request: web.Request) -> web.Response:
-        """A shipment's story."""
         name = request.match_info["shipment"]
         query = asked(request, reading.ShipmentParams, limit=50)
         timeline = await self._desk.lookup.timeline(
@@ -81,7 +80,6 @@ class ConsolePages:
         return page(request, "push.html", {"whole": whole, "push": whole.push}, active="search")
 
     async def clients(self, request: web.Request) -> web.Response:
-        """Clients and how they are."""
         query = asked(request, reading.ClientsParams, limit=100)
         overview = await reading.overview(self._desk)
         found = overview.clients(state=query.state, after=query.after, limit=query.limit)
@@ -123,7 +121,6 @@ class ConsolePages:
         return page(request, "charts.html", {"charts": drawn, "name": name}, active="charts")
 
     async def config(self, request: web.Request) -> web.Response:
-        """What configuration is loaded."""
         query = asked(request, reading.ConfigParams, limit=100)
         found = loaded.configuration(
             self._desk.report(), self._desk.table(), client=query.client, after=query.after, limit=query.limit
@@ -132,7 +129,6 @@ class ConsolePages:
         return page(request, "config.html", context, active="config")
 
     async def audit(self, request: web.Request) -> web.Response:
-        """Who did what."""
         query = asked(request, reading.AuditsParams, limit=100)
         rows = await self._desk.lookup.audits(before=query.before, limit=query.limit)
         before = rows[-1].id if len(rows) == query.limit else None

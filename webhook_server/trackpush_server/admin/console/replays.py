@@ -25,7 +25,6 @@ class Replaying:
         self._desk = desk
 
     async def dead(self, request: web.Request) -> web.Response:
-        """Dead pushes."""
         query = asked(request, reading.PushesParams, state="dead", limit=50)
         found = shapes.pushes(await self._desk.lookup.list_pushes(reading.push_query(query)), plain=plain(request))
         context = {
@@ -49,14 +48,12 @@ class Replaying:
         return page(request, "replay.html", context, active="dead")
 
     async def start(self, request: web.Request) -> web.Response:
-        """Begin."""
         _operate(request)
         wanted = await posted(request, ReplayRequest)
         view = await acting.replay(self._desk, identity(request), wanted, address(request))
         return see(f"/console/replays/{view.id}?of={await _total(request)}")
 
     async def show(self, request: web.Request) -> web.Response:
-        """How far it is."""
         view = self._desk.replays.jobs.get(request.match_info["id"])
         if view is None:
             raise ProblemError(410, "This replay belongs to another process of the server, or is forgotten by now.")
@@ -67,7 +64,6 @@ class Replaying:
         return page(request, "progress.html", {"view": view, "total": total}, active="dead")
 
     async def end(self, request: web.Request) -> web.Response:
-        """End it; what it did stays."""
         _operate(request)
         job = request.match_info["id"]
         await self._desk.audit(identity(request), "replay.end", job, address(request))
@@ -86,7 +82,6 @@ async def _total(request: web.Request) -> str:
 
 
 def _fields(wanted: ReplayRequest) -> list[tuple[str, str]]:
-    """The selection as a form's fields."""
     fields: list[tuple[str, str]] = []
     given: dict[str, Any] = msgspec.to_builtins(wanted, builtin_types=())
     for name, value in given.items():

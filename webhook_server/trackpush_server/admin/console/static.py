@@ -24,7 +24,6 @@ class Static:
         self._files = _read(resources.files("trackpush_server.admin.console") / "static", "")
 
     async def serve(self, request: web.Request) -> web.Response:
-        """One of them."""
         found = self._files.get(request.match_info["name"])
         if found is None:
             return web.Response(status=404, text="no such file\n")

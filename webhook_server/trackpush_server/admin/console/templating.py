@@ -121,5 +121,4 @@ def percent(share: float | None) -> str:
 
 
 def pretty(content: object) -> str:
-    """JSON to read."""
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()

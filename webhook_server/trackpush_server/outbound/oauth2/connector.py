@@ -18,7 +18,6 @@ class _Protocol(ResponseHandler):
         self.end: asyncio.Future[BaseException | None] = loop.create_future()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is gone."""
         if not self.end.done():  # who waited for it may have been cancelled
             self.end.set_result(exc)
         super().connection_lost(exc)
