@@ -1,6 +1,6 @@
 """The texts that the bytes of a body may be: in the declared charset, else as UTF-8, else as Windows-1252. Pure.
 
-One of them always exists, and within one charset no two bodies become the same text: otherwise two orders whose names
+At least one exists, and within one charset no two bodies become the same text: otherwise two orders whose names
 differ in one accent would be one order.
 """
 
@@ -46,13 +46,13 @@ def declared(content_type: str) -> str | None:
 
 
 def is_utf8(body: bytes, content_type: str) -> bool:
-    """Whether the body is to be read as UTF-8 before anything else."""
+    """Whether to try UTF-8 first."""
     name = declared(content_type)
     return name is None or name in _UTF_8 or (body.isascii() and name not in _ESCAPING)
 
 
 def texts(body: bytes, content_type: str) -> Iterator[str]:
-    """What the body may say, the likeliest first."""
+    """Possible texts of the body, the likeliest first."""
     name = declared(content_type)
     if name is not None and name not in _UTF_8 and (text := _exactly(body, name)) is not None:
         yield text
@@ -62,7 +62,7 @@ def texts(body: bytes, content_type: str) -> Iterator[str]:
 
 
 def _exactly(body: bytes, name: str) -> str | None:
-    """The text, if the charset has one for these bytes that stands for no other bytes."""
+    """The text, if the charset maps these bytes to a text that no other bytes map to."""
     try:
         text = body.decode(name)
         text.encode()  # a charset may hold half of a surrogate pair, JSON may not

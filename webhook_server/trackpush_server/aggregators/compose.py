@@ -1,4 +1,4 @@
-"""Real-format bodies for any status that an aggregator can express: for `trackpush send`, the demo and benchmarks."""
+"""Composes bodies in an aggregator's format, for `trackpush send`, the demo and benchmarks."""
 
 import msgspec
 
@@ -16,7 +16,7 @@ _COMPOSERS = {
 
 
 def composable(aggregator: Aggregator) -> frozenset[Status]:
-    """The statuses that the aggregator has a code for, in some direction."""
+    """The statuses that the aggregator has a code for, in at least one direction."""
     return frozenset(status for status, _ in _COMPOSERS[aggregator].codes)
 
 

@@ -1,4 +1,4 @@
-"""What the aggregators' composers share: the event to describe, and how a composer is declared."""
+"""Shared by the aggregators' composers: the event to describe, and the type of a composer."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ LOCATION = "Mumbai_MiraRd_D (Maharashtra)"
 
 
 class Event(NamedTuple):
-    """What a body is to say: ``occurred_at`` in milliseconds since the epoch."""
+    """The event that a body reports; ``occurred_at`` is in milliseconds since the epoch."""
 
     awb: str
     order_id: str
@@ -40,7 +40,7 @@ class Composer(NamedTuple):
 
 
 def first_of(rows: Iterable[tuple[Way, Any]]) -> dict[Way, Any]:
-    """The first code for each way: tables list the most common one first."""
+    """The first code for each direction: tables list the most common one first."""
     codes: dict[Way, Any] = {}
     for way, code in rows:
         codes.setdefault(way, code)

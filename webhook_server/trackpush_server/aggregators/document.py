@@ -1,4 +1,4 @@
-r"""From the bytes of a request to a JSON document, losing as little as a client could miss.
+r"""Decodes the bytes of a request to a JSON document, and loses as little as possible.
 
 Aggregators pass couriers' texts on: now and then a body has a byte-order mark, bytes in some other encoding, a raw line
 break in a remark or half of an emoji. None of that is a reason to lose an update, so what the strict way refuses is
@@ -129,7 +129,7 @@ _DIGITS = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") f
 
 
 def levels(document: Any) -> int:
-    """How deep it is nested, up to one more than is allowed; without recursion."""
+    """The depth of nesting, at most one more than is allowed; without recursion."""
     level, containers = 0, [document] if isinstance(document, dict | list) else []
     while containers and level <= MOST_LEVELS:
         level += 1
@@ -143,7 +143,7 @@ def levels(document: Any) -> int:
 
 
 def _has_huge_integer(document: Any) -> bool:
-    """Of a document whose levels are bounded."""
+    """Whether an integer is too large; the document's levels must be bounded."""
     if isinstance(document, int):
         return not -_HUGE < document < _HUGE
     values = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
@@ -183,4 +183,4 @@ def _decimal(digits: str) -> Decimal | str:
 
 
 def _absent(_: str) -> None:
-    """NaN and Infinity, which JSON doesn't know."""
+    """Replace NaN and Infinity, which JSON doesn't have."""

@@ -1,4 +1,4 @@
-"""What a request body can be rejected for."""
+"""Reasons to reject a request body."""
 
 
 class MalformedBodyError(ValueError):

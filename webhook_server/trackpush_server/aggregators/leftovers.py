@@ -1,4 +1,4 @@
-"""What of a body names no shipment and is not a probe: kept, so that it can be parsed again. docs/inbox.md.
+"""Parts of a body that name no shipment and are not probes: they are kept, to be parsed again. docs/inbox.md.
 
 A body of which nothing was recognised is one leftover, byte for byte as it came unless a secret had to be taken out.
 Where a batch holds updates, each of its other objects is a leftover of its own.
@@ -29,12 +29,12 @@ _OF_PROBES: Final = frozenset({"hash", _FEED})
 
 
 def is_probe(item: dict[str, Any]) -> bool:
-    """Whether an object that names no shipment is what a panel posts to test a URL: nothing, or an empty feed."""
+    """Whether an object without a shipment is a panel's test of the URL: nothing, or an empty feed."""
     return item.keys() <= _OF_PROBES and is_empty(item.get(_FEED))
 
 
 def whole(document: Any, body: bytes, original: bytes, content_type: str, finder: SecretText | None) -> Leftover:
-    """The whole body. ``body`` is valid JSON, ``original`` what came: the same where that was valid JSON."""
+    """The whole body. ``body`` is valid JSON; ``original`` is the received body, the same if it was valid JSON."""
     cleaned = _cleaned(body, finder)
     declared = printable(content_type)[:_LONGEST_CONTENT_TYPE]
     if cleaned == body:
@@ -44,7 +44,7 @@ def whole(document: Any, body: bytes, original: bytes, content_type: str, finder
 
 
 def each(strays: Sequence[Stray], finder: SecretText | None) -> Iterator[Leftover]:
-    """Objects of a batch, each alone; very many of them as one array, so that a request stays a bounded number."""
+    """Objects of a batch, each separately; too many as one array, so that their number is bounded."""
     if len(strays) > _MOST_ALONE:
         body = b"[" + b",".join([stray.body for stray in strays]) + b"]"
         strays = (Stray([strays[0].document], body),)
@@ -55,7 +55,7 @@ def each(strays: Sequence[Stray], finder: SecretText | None) -> Iterator[Leftove
 def mentions(body: bytes, text: str) -> bool:
     """Whether a text occurs in a body: in its bytes, or in a name, string or number of its JSON.
 
-    A short text has to be a word of its own: "702" does not occur in "7020".
+    A short text must be a whole word: "702" does not occur in "7020".
     """
     literal = re.escape(text)
     pattern = re.compile(literal if len(text) >= _LONG_ENOUGH else f"(?<![0-9A-Za-z]){literal}(?![0-9A-Za-z])")
@@ -82,7 +82,7 @@ def _texts(document: Any) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """ASCII on one line: what may be written into a log or a column as it is."""
+    """ASCII on one line, safe for a log or a column."""
     return text.encode("unicode_escape").decode("ascii")
 
 
@@ -92,7 +92,7 @@ def _cleaned(body: bytes, finder: SecretText | None) -> bytes:
 
 
 def _names(document: Any, finder: SecretText | None) -> tuple[str, ...]:
-    """Of the top-level members: of the object, or of an array's first object."""
+    """Names of the top-level members of the object, or of an array's first object."""
     if isinstance(document, list):
         document = next((part for part in document if isinstance(part, dict)), None)
     if not isinstance(document, dict):
@@ -103,7 +103,7 @@ def _names(document: Any, finder: SecretText | None) -> tuple[str, ...]:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a document or a feed holds nothing: null, "", an array of empty values."""
+    """Whether a document or a feed is empty: null, "", an array of empty values."""
     return not value or (isinstance(value, list) and not any(value))
 
 

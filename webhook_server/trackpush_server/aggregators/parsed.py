@@ -1,4 +1,4 @@
-"""What parsing gives, and the bounds of what is kept in normalised form."""
+"""The result of parsing, and the size limits of normalised texts."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Stray(msgspec.Struct, frozen=True):
 class Parsed(msgspec.Struct, frozen=True):
     """The updates of one body.
 
-    ``identified`` is False where nothing in the body names a shipment, so that nobody needs to be refused. Such a body
+    ``identified`` is False if nothing in the body names a shipment, so that no sender must be refused. Such a body
     is a probe where it has no ``leftovers`` either.
     """
 
@@ -41,7 +41,7 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
-    """What a status report says, in canonical words, and the codes it says it with.
+    """A status report in canonical words, and its original codes.
 
     A function of a few short texts, so that each aggregator's module can remember it: see `short`.
     """

@@ -1,4 +1,4 @@
-r"""Secrets out of bodies before anything is stored, logged or pushed.
+r"""Removes secrets from bodies before anything is stored, logged or pushed.
 
 Aggregators echo the client's key: Shipway in ``hash`` and in the URL it calls back, Clickpost in its wrapper's
 ``internal`` (§6). The client's own endpoints have no use for it. All else stays byte for byte:
@@ -34,7 +34,7 @@ Changes = Mapping[str, Any]
 
 
 class SecretText:
-    """A key to be found in bodies, in every form that JSON and URLs give it."""
+    """A key to find in bodies, in every form that it can have in JSON and URLs."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -46,7 +46,7 @@ class SecretText:
         self._escaped = b"\\" + self._needle
 
     def remove(self, body: bytes) -> bytes:
-        """The JSON with the key replaced in every string; the same object where it holds none."""
+        """The JSON with the key replaced in every string; the same object if it doesn't contain the key."""
         if self._needle not in body and not self._may_hide(body):
             return body
         if self._cuttable and b"\\u" not in body and self._escaped not in body:
@@ -60,7 +60,7 @@ class SecretText:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        """Made when it is needed: that takes longer than all else for an update, and few bodies hold a key."""
+        """Built at the first use: this takes longer than all else for an update, and few bodies contain a key."""
         key = self._key
         pattern = "".join(map(_url_forms, key)) if len(key) <= _LONGEST_PATTERN else re.escape(key)
         if len(key) < _LONG_ENOUGH:
@@ -119,12 +119,12 @@ def _without_value(match: re.Match[str]) -> str:
 
 
 def members_changed(item: Mapping[str, Any], cleaned: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``cleaned`` that are in the item and differ from it."""
+    """Members of ``cleaned`` that are in the item with another value."""
     return {name: new for name, new in cleaned.items() if name in item and item[name] != new}
 
 
 def everywhere(body: bytes, rules: Mapping[str, Callable[[Any], Any]]) -> bytes:
-    """The JSON with the values of some members changed, at whatever depth; the same object where nothing changes.
+    """The JSON with the values of some members changed, at any depth; the same object if nothing changes.
 
     ``rules`` are by the member's name, or by ``parent.name`` for a member of an object that is itself a member.
     """

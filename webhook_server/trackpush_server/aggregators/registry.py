@@ -1,4 +1,4 @@
-"""All aggregators behind one door: which module reads a document, and what the receiver asks of it."""
+"""The entry point to all aggregators: chooses the parser of a document."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
@@ -61,7 +61,7 @@ def parse_in_steps(
     content_type: str = "",
     most: int | None = None,
 ) -> Generator[None, None, Parsed]:
-    """The tracking updates that a body reports, in its order, and what else is in it. An array of objects is a batch.
+    """The tracking updates of a body, in order, and its other parts. An array of objects is a batch.
 
     ``document`` is what `decode` made of ``body``. ``key`` is the key that the request presented: it is redacted
     wherever the aggregator echoes it. ``received_at`` is in milliseconds since the epoch: no time that lies more than a
@@ -93,7 +93,7 @@ def parse_in_steps(
 
 
 def found_in(aggregator: Aggregator, document: Any, body: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
-    """Each update, and each object that holds none and is not a probe."""
+    """Each update, and each object that contains none and is not a probe."""
     read = _READERS[aggregator]
     if isinstance(document, dict):  # the usual case needs one generator less
         return _found_in_item(read, document, body, until)
@@ -123,7 +123,7 @@ def body_key(aggregator: Aggregator, document: Any) -> str | None:
 
 
 def _without(finder: SecretText, update: TrackingUpdate) -> TrackingUpdate:
-    """The update without the key. What identifies the shipment stays: it must be the same under a new key."""
+    """The update without the key. The shipment's identifiers stay: they must be the same under a new key."""
     body = finder.remove(update.body)
     if body is update.body:
         return update

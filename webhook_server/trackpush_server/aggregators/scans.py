@@ -17,7 +17,7 @@ Scan = Mapping[str, Any]
 
 
 class Newest(NamedTuple):
-    """The newest scan (empty where there is none), and what is known of its time."""
+    """The newest scan (empty if there is none), and its time."""
 
     scan: Scan
     moment: int | None
@@ -28,8 +28,8 @@ class Newest(NamedTuple):
 def newest(scans: Any, name: str, moment_of: Callable[[str | None], int | None], *, newest_first: bool) -> Newest:
     """The scan with the latest time; ``name`` is the member that holds the time, ``moment_of`` reads it.
 
-    Where the scan at the newest end has no time that can be read, it is that one. The times tell which end that is;
-    ``newest_first`` says it where they don't.
+    If the scan at the newest end has no readable time, it is that one. The times show which end is the newest;
+    ``newest_first`` decides if they don't.
     """
     found = objects(scans)
     if not found:
@@ -47,7 +47,7 @@ def _by_text(
 ) -> Newest | None:
     """The newest scan, if all times have the usual form: then their texts sort as the times do, and only one is read.
 
-    None where they don't, or where the latest time is not accepted.
+    None if they don't, or if the latest time is not accepted.
     """
     try:
         lines = "\n".join(written) + "\n"

@@ -1,6 +1,6 @@
-"""What is looked at in a body that came without a known key: as little as says which answer it gets. Pure.
+"""Examines a body without a known key, only as far as the answer depends on it. Pure.
 
-Nobody may make the server parse a large body, or thousands of updates, without a key.
+Without a key, nobody may make the server parse a large body or thousands of updates.
 """
 
 import re
@@ -41,7 +41,7 @@ class Content(Enum):
 
 
 def look(aggregator: Aggregator, document: Any, body: bytes, *, received_at: int) -> Content:
-    """What a body holds; stops at the first update. Arguments as for `parse`. Many objects are never a probe."""
+    """The content of a body; stops at the first update. Arguments as for `parse`. Many objects are never a probe."""
     document, body = unwrap(document, body)
     if _size(document) > _MOST_OBJECTS:
         return Content.UPDATES
@@ -54,7 +54,7 @@ def look(aggregator: Aggregator, document: Any, body: bytes, *, received_at: int
 
 
 def _size(document: Any) -> int:
-    """Objects that would have to be looked at: of the document, and of a feed in it."""
+    """Number of objects to examine: in the document, and in a feed in it."""
     items = document if isinstance(document, list) else [document]
     feeds = (item.get("status_feed") for item in items[: _MOST_OBJECTS + 1] if isinstance(item, dict))
     return len(items) + sum(len(feed) for feed in feeds if isinstance(feed, list | dict))

@@ -1,4 +1,4 @@
-"""What canonical statuses say about direction, and how a forward status reads on a return.
+"""The directions of canonical statuses, and the meaning of a forward status on a return.
 
 Source: §4.2 and the two canonical columns of §1.4 and §2.3.
 """
@@ -69,7 +69,7 @@ def _misleads(code: str, status: Status) -> bool:
 
 
 def fold(label: str) -> str:
-    """A label without case, spaces, ``_`` and ``-``: "RTO_OFD", "RTO OFD" and "Rto-ofd" are one."""
+    """A label without case, spaces, ``_`` and ``-``: "RTO_OFD", "RTO OFD" and "Rto-ofd" are equal."""
     return "".join(filter(str.isalnum, label)).upper()
 
 
@@ -94,7 +94,7 @@ def turned(label: str | None) -> Direction | None:
 def turned_status(folded: str, known: Callable[[str], Status | None]) -> Status | None:
     """The status of a label that is in no table and begins with RTO or RETURN; ``known`` reads what follows.
 
-    None for a rest that is not known, or that says nothing of a shipment on its way back ("RTO Cancelled").
+    None if the rest is unknown or has no meaning for a shipment on its way back ("RTO Cancelled").
     """
     if folded in _OWN:
         return _OWN[folded]
@@ -115,7 +115,7 @@ def never_forward(status: Status, direction: Direction, labels: Iterable[Directi
 
 
 def by_label(rows: Iterable[tuple[str, Status]]) -> dict[str, Status]:
-    """Statuses by folded label; labels that stand for two statuses are left out."""
+    """Statuses by folded label; labels with two statuses are left out."""
     found: dict[str, Status] = {}
     ambiguous: set[str] = set()
     for label, status in rows:

@@ -1,4 +1,4 @@
-"""Event times: from what each aggregator writes to milliseconds since the epoch.
+"""Converts each aggregator's event times to milliseconds since the epoch.
 
 Sources: §1.3, §2.2 and §3.2. A time that can't be read is None, never an error. Neither is one
 later than ``latest`` accepted: it is wrong, and would mark every later update of its shipment as late.
@@ -17,14 +17,14 @@ _TRUSTED_MILLISECONDS = TRUSTED_AHEAD // timedelta(milliseconds=1)
 
 
 def latest(received_at: int) -> int:
-    """The latest time that is accepted in a body received then; milliseconds since the epoch."""
+    """The latest event time accepted in a body received at this time; milliseconds since the epoch."""
     return received_at + _TRUSTED_MILLISECONDS
 
 
 def moment(given: str | None, until: int, *, zone: int = IST, zero_is: int = GMT) -> int | None:
-    """A time in any spelling that `written` reads; milliseconds since the epoch.
+    """Milliseconds since the epoch of a time in any form that `written` reads.
 
-    ``zone`` is the offset of a time that names none, in milliseconds, and ``zero_is`` what an offset of zero means.
+    ``zone`` is the offset of a time without one, in milliseconds; ``zero_is`` is the meaning of an offset of zero.
     """
     found = None if given is None else written.read(given)
     if found is None:
@@ -34,7 +34,7 @@ def moment(given: str | None, until: int, *, zone: int = IST, zero_is: int = GMT
 
 
 def day(value: Any) -> str | None:
-    """The date that a date or a time says, as ``YYYY-MM-DD``."""
+    """The date of a date or a time, as ``YYYY-MM-DD``."""
     given = text(value)
     found = None if given is None else written.read(given)
     return None if found is None else found.day.isoformat()

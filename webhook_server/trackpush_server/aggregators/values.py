@@ -1,4 +1,4 @@
-"""What a member of a body means, whatever JSON type the aggregator gave it.
+"""Reads a member of a body, whatever its JSON type is.
 
 Bodies come from PHP and Python programs that write the same member as a number today and as a string tomorrow, and
 "nothing" in many ways. These functions take any JSON value and never raise.
@@ -57,7 +57,7 @@ def _digits(value: int) -> str | None:
 
 
 def integer(value: Any) -> int | None:
-    """The whole number that a code is, given as 8, "8", " 8 " or 8.0; None for anything else or beyond 10^9."""
+    """A code as a whole number, from 8, "8", " 8 " or 8.0; None for anything else or beyond 10^9."""
     if type(value) is int:  # not isinstance: true is not 1
         return value if -_LARGEST_CODE < value < _LARGEST_CODE else None
     written = text(value)

@@ -87,7 +87,7 @@ class Written(msgspec.Struct, frozen=True, gc=False):
     """A number of seconds since the epoch, which no zone changes."""
 
     def utc(self, zone: int, *, zero_is: int = GMT) -> int:
-        """Milliseconds since the epoch; in ``zone`` where it names none, in ``zero_is`` where it says UTC."""
+        """Milliseconds since the epoch; without a zone in ``zone``, with UTC in ``zero_is``."""
         if self.absolute:
             return self.local
         offset = zone if self.offset is None else self.offset or zero_is
@@ -95,12 +95,12 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def day(self) -> date:
-        """The date that was written; of a number of seconds that in India."""
+        """The written date; of a number of seconds, the date in India."""
         return date.fromordinal(_EPOCH_DAY + (self.local + (IST if self.absolute else GMT)) // _DAY_MS)
 
 
 def read(text: str) -> Written | None:
-    """The date or time that the text is; None where it is none, or outside of the years 2000 to 2099.
+    """The date or time in the text; None if there is none, or outside the years 2000 to 2099.
 
     1970-01-01 is what PHP makes of 0000-00-00, and 9999-12-31 is what databases make of "never".
     """
@@ -111,7 +111,7 @@ def read(text: str) -> Written | None:
 
 
 def _usual(text: str) -> Written | None:
-    """The forms of nearly all times: ``2023-05-19T11:59:16``, with or without a ``Z``, and ``23 05 2023 11:43:52``.
+    """Parse the usual forms: ``2023-05-19T11:59:16``, with or without a ``Z``, and ``23 05 2023 11:43:52``.
 
     Looks at the separators only, since `datetime.fromisoformat` looks at the digits.
     """
@@ -143,7 +143,7 @@ def _read(text: str) -> Written | None:
 
 
 def _in_ascii(text: str) -> str:
-    """With ASCII's spaces and dashes and digits of the usual width, and without marks of the direction of writing."""
+    """The text with ASCII spaces, dashes and digits, and without marks for the writing direction."""
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
     return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
@@ -162,7 +162,7 @@ def _iso(text: str) -> Written | None:
 
 
 def _number(text: str) -> Written | None:
-    """Seconds, milli-, micro- or nanoseconds since the epoch: whichever gives a year that counts."""
+    """Seconds, milli-, micro- or nanoseconds since the epoch: the unit that gives a plausible year."""
     dot_net = _DOT_NET.fullmatch(text)
     text = text if dot_net is None else dot_net[1]
     if _NUMBER.fullmatch(text) is None:
@@ -196,7 +196,7 @@ def _made(match: re.Match[str]) -> Written | None:
 
 
 def _midnight(part: dict[str, str | None], *, year_first: bool) -> int:
-    """Milliseconds of the date. Day before month, unless only the other way there is such a day.
+    """Milliseconds of the date. The day comes before the month, unless only the other order gives a valid date.
 
     Raises:
         ValueError: there is none.
@@ -230,7 +230,7 @@ def _clock(part: dict[str, str | None]) -> int:
 
 
 def _offset(part: dict[str, str | None]) -> int | None:
-    """The zone that is named.
+    """The offset of the named zone.
 
     Raises:
         ValueError: no zone is that far from UTC.

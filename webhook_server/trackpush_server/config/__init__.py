@@ -1,1 +1,1 @@
-"""Where the routing table comes from, and how a changed one is taken."""
+"""Reads the routing table, and applies a changed one."""

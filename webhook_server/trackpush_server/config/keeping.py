@@ -1,6 +1,6 @@
-"""What is served of resources that are broken or lost at the moment: what was served of them before. Pure.
+"""Keeps the last good version of resources that are broken or missing at the moment. Pure.
 
-One client's mistake must cost nobody anything, not even that client. A resource that can't be compiled, or whose file
+A mistake must not stop anything, not even for its own client. A resource that can't be compiled, or whose file
 can't be read as a whole, is served as it was. One that is simply not there any more is given a few seconds, since an
 editor or a sync may be in the middle of a save, and is then removed.
 """
@@ -21,7 +21,7 @@ _DECISIONS = frozenset({Reason.NAMESPACE_NOT_ALLOWED, Reason.KEY_CONFLICT})
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """How it is with the resources of a folder."""
+    """The state of the resources of a folder."""
 
     present: Collection[Served]
     """Resources that are in the files."""
@@ -31,14 +31,14 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Combined(msgspec.Struct, frozen=True, kw_only=True):
-    """A table, and what in it is as it was before."""
+    """A table, and the parts of it that keep their former version."""
 
     table: RoutingTable
     kept: tuple[Served, ...] = ()
 
 
 def combine(new: RoutingTable, old: RoutingTable | None, now: Circumstances) -> Combined:
-    """The new table, with what has to be kept of the old one."""
+    """The new table, with the parts of the old one that must be kept."""
     if old is None:
         return Combined(table=new)
     broken = _broken(now.problems)
@@ -74,7 +74,7 @@ def _is_kept(title: Served, now: Circumstances, broken: Collection[Served]) -> b
 
 
 def _broken(problems: Iterable[Problem]) -> set[Served]:
-    """Resources with an error, unless it says that they are not to be served."""
+    """Resources with an error, unless the error means that they must not be served."""
     broken: set[Served] = set()
     decided: set[Served] = set()
     for problem in problems:

@@ -1,7 +1,7 @@
-"""Whether a folder is worth another look: the kernel tells, or it is looked at each time where the kernel can't.
+"""Whether a folder may have changed: by the kernel's notices, or always if the kernel can't notify.
 
-A notice says when to look, never what changed: one too many does no harm. Looking at 10,000 files four times a second
-takes a fifth of a CPU; asking for notices takes nothing.
+A notice says when to scan, never what changed: an extra one does no harm. Scanning 10,000 files four times a second
+takes a fifth of a CPU; waiting for notices takes nothing.
 """
 
 import os
@@ -26,7 +26,7 @@ _log = structlog.get_logger("trackpush.config")
 
 
 class Notices:
-    """Of one folder. Blocking, for a few milliseconds; not shared by threads."""
+    """Notices of one folder. Blocks for a few milliseconds; not thread-safe."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class Notices:
         self._logged: str | None = None
 
     def may_have_changed(self) -> bool:
-        """Whether to look; call it before looking."""
+        """Whether to scan; call it before each scan."""
         identity = _identity(self._folder)
         if identity is None or identity != self._identity:
             self._identity = identity
@@ -52,7 +52,7 @@ class Notices:
         return self._clock() - self._looked >= UNTOLD_SECONDS or self._stat_links() != self._targets
 
     def looked(self, found: Iterable[FoundFile]) -> None:
-        """Take note of what a look found."""
+        """Record the result of a scan."""
         self._looked = self._clock()
         known = self._links
         self._links = {
@@ -63,7 +63,7 @@ class Notices:
         self._targets = tuple(link.stamp or None for link, is_outside in self._links.items() if is_outside)
 
     def _ask(self) -> None:
-        """Ask the kernel for notices of the folder that the path leads to now."""
+        """Request the kernel's notices for the folder to which the path leads now."""
         self._notify = None
         self._place = os.path.realpath(self._folder)
         trouble = why_polled(self._place)
@@ -92,7 +92,7 @@ class Notices:
 
 
 def why_polled(place: str, mounts: Path = _MOUNTS) -> str | None:
-    """Why the kernel's notices of a folder, given by its real path, are not enough."""
+    """The reason to poll a folder, given by its real path, although the kernel can notify."""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Reads the files of a folder, each by itself: one that did not change is not read again."""
+"""Reads the changed files of a folder, each separately."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ _REVISION_DIGITS = 12
 
 
 class FileContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look at a file gave."""
+    """The result of reading a file."""
 
     found: FoundFile
     read: ReadFile
@@ -24,15 +24,15 @@ class FileContent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it was understood: what it doesn't hold was removed on purpose."""
+        """Whether the whole file could be read: resources that are not in it were removed on purpose."""
         return not any(problem.severity is Severity.ERROR for problem in self.read.problems)
 
 
 class FolderReader:
-    """Not shared by threads."""
+    """Not thread-safe."""
 
     def __init__(self, folder: Path, notices: Notices | None = None) -> None:
-        """Without ``notices``, each look is a walk over the folder."""
+        """Without ``notices``, each `look` scans the folder."""
         self._folder = folder
         self._notices = notices
         self._found: tuple[FoundFile, ...] = ()
@@ -41,7 +41,7 @@ class FolderReader:
         self._contents: dict[str, FileContent] = {}
 
     def look(self) -> tuple[FoundFile, ...]:
-        """Names and stamps; changes whenever `read` may give something else.
+        """Names and stamps; changes whenever the result of `read` may change.
 
         Raises:
             OSError: the folder can't be read.

@@ -24,7 +24,7 @@ _ACCOUNT, _PUSH, _SERVER = "AggregatorWebhook", "PushConfig", "WebhookServer"
 
 
 class ResourceFolder:
-    """Files below a folder, links followed. Hidden ones (drafts, ``..data``) are ignored."""
+    """Files below a folder, links followed. Hidden files (drafts, ``..data``) are ignored."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ResourceFolder:
         """What the last reading gave, and all that it depends on."""
 
     def fingerprint(self) -> Hashable:
-        """Names, stamps and troubles of all files, and how many lost resources were given up.
+        """Names, stamps and errors of all files, and the number of lost resources that were given up.
 
         Raises:
             OSError: the folder can't be read.
@@ -56,7 +56,7 @@ class ResourceFolder:
         return self._reader.look(), self._losses.give_up(self._clock())
 
     def load(self) -> Loaded:
-        """Read what changed, and compile; see `Source`."""
+        """Read the changed files, and compile; see `Source`."""
         contents = self._reader.read()
         basis = contents, self._losses.count
         if self._last is None or self._last[0] != basis:
@@ -92,12 +92,12 @@ class ResourceFolder:
         )
 
     def _take(self, table: RoutingTable) -> None:
-        """The same object as long as nothing changed."""
+        """Reuse the former object while nothing changed."""
         if self._table is None or table.revision != self._table.revision:
             self._table = table
 
     def _with_server(self, parsed: ParsedManifest, held: set[Served]) -> Sequence[Resource]:
-        """All resources; in place of a WebhookServer that is broken or held, its last good version."""
+        """All resources, with the last good version of a WebhookServer that is broken or held."""
         last = self._good_server
         servers = {resource.full_name: resource for resource in parsed.resources if resource.kind == _SERVER}
         others = [resource for resource in parsed.resources if resource.kind != _SERVER]
@@ -115,7 +115,7 @@ class ResourceFolder:
         return [*servers.values(), *others]
 
     def _is_complete(self, contents: Iterable[FileContent], errors: Iterable[Problem], combined: Combined) -> bool:
-        """Whether every key is known: not while a file, or an account, was never read as a whole."""
+        """Whether every key is known; not while a file or an account was never read completely."""
         self._read_whole |= {content.found.name for content in contents if content.is_whole}
         accounts = {account.name for account in combined.table.accounts}
         unknown = [error for error in errors if _is_unknown_account(error, accounts)]
@@ -125,7 +125,7 @@ class ResourceFolder:
 
 
 class _Losses:
-    """Resources that were in a file and are in none now."""
+    """Resources that were in a file and are in no file now."""
 
     def __init__(self) -> None:
         self.warnings: tuple[str, ...] = ()
@@ -137,11 +137,11 @@ class _Losses:
         self._given_up: set[Served] = set()
 
     def file_of(self, title: Served) -> str | None:
-        """Where a resource was last."""
+        """The last file of a resource."""
         return self._files.get(title)
 
     def give_up(self, now: float) -> int:
-        """Give up what has been lost for a while; how many were given up so far."""
+        """Give up resources that have been lost for a while; returns the number so far."""
         for title, since in self._since.items():
             if now - since >= GRACE and title not in self._given_up:
                 self._given_up.add(title)
@@ -149,7 +149,7 @@ class _Losses:
         return self.count
 
     def note(self, resources: Iterable[Resource], contents: Iterable[FileContent], now: float) -> set[Served]:
-        """Take note of what there is; which of the others are still to be served."""
+        """Record the present resources; returns the missing ones that are still served."""
         present = {(resource.kind, resource.full_name): resource.file or "" for resource in resources}
         self._files |= present
         self._since = {title: since for title, since in self._since.items() if title not in present}
@@ -186,7 +186,7 @@ def _is_unknown_account(problem: Problem, served: set[str]) -> bool:
 
 
 def _with_consequence(problem: Problem, combined: Combined, losses: _Losses) -> str:
-    """The problem, and what is served meanwhile."""
+    """The problem, with the version that is served meanwhile."""
     kind, _, name = (problem.resource or "").partition(" ")
     if (kind, name) in combined.kept:
         return f"{problem} (until then it is served as it was before)"

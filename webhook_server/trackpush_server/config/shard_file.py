@@ -1,7 +1,7 @@
-"""One file of a routing table in shards: its last good version, and what is wrong with the present one.
+"""One file of a routing table in shards: its last good version, and the problem of the present one.
 
-A projected volume is replaced as a whole with each change, so that every file looks changed. What a file holds
-decides: only other bytes than those of the last good version are decoded.
+A projected volume is replaced as a whole with each change, so that every file looks changed. The content
+decides: bytes are decoded only if they differ from the last good version.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _UNREAD = -1
 
 
 class ShardFile:
-    """Not shared by threads."""
+    """Not thread-safe."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
@@ -33,12 +33,12 @@ class ShardFile:
 
     @property
     def is_missing(self) -> bool:
-        """Whether there is, or was, a file, and never a good one: what it holds isn't known."""
+        """Whether there is, or was, a file, but never a valid one: its content is unknown."""
         return self.good is None and self._seen
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with it, and what that means; never a value that it holds."""
+        """The problem and its consequence; never a value from the file."""
         if self._wrong is None:
             return None
         kept = "has never been read" if self.good is None else f"is served as it was before (revision {self.revision})"
@@ -46,11 +46,11 @@ class ShardFile:
 
     @property
     def revision(self) -> str:
-        """Of the version that is served; empty without one."""
+        """The revision of the served version; empty without one."""
         return "" if self.good is None else self.good.revision
 
     def stamp(self) -> Stamp:
-        """Changes whenever the file may have changed. Cheap."""
+        """A cheap value that changes whenever the file may have changed."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
@@ -60,7 +60,7 @@ class ShardFile:
         return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def read(self, server: str | None) -> None:
-        """Look at the file, and take it if it is a good shard of this server (None: of any)."""
+        """Read the file, and use it if it is a valid shard of this server (None: of any)."""
         stamp = self.stamp()
         if stamp == self._stamp:
             return

@@ -1,6 +1,6 @@
 """A folder of shards as a source of routing tables: what `trackpush serve --shards DIR` watches.
 
-In Kubernetes the folder is a projected volume of the Secrets that the operator writes. A broken shard takes nothing
+In Kubernetes the folder is a projected volume of the Secrets that the operator writes. A broken shard affects no
 with it: its last good version is served on, and all the others are taken. What was good once stays good until the
 process ends, whatever happens to its file; that is why the parts, not the folder, are what is read.
 """
@@ -35,7 +35,7 @@ class ShardFolder:
 
     @property
     def decoded(self) -> int:
-        """How many files were decoded so far."""
+        """Number of files decoded so far."""
         return sum(file.decoded for file in self._files)
 
     def fingerprint(self) -> Hashable:
@@ -49,7 +49,7 @@ class ShardFolder:
         return tuple(file.stamp() for file in self._files)
 
     def load(self) -> Loaded:
-        """Read what changed; a table once there are settings. See `Source`."""
+        """Read the changed files; gives a table once there are settings. See `Source`."""
         self._settings.read(self._server)
         if self._settings.good is None:
             return Loaded(table=None, problems=(self._no_settings(),), waits=True)
@@ -79,6 +79,6 @@ class ShardFolder:
 
 
 def _revision(parts: Iterable[Shard]) -> str:
-    """Of the whole table: the same on every server that serves the same versions of all shards."""
+    """The revision of the whole table: the same on every server with the same versions of all shards."""
     text = "\n".join(f"{part.name} {part.revision}" for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:_REVISION_DIGITS]

@@ -9,7 +9,7 @@ from trackpush_api.routing import RoutingTable
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reading gave.
+    """The result of one reading.
 
     It may hold a table and problems: the table has the last good version of each part, and the problems say which parts
     are not as they should be.
@@ -37,7 +37,7 @@ class Source(Protocol):
     """For people: which folder."""
 
     def fingerprint(self) -> Hashable:
-        """Changes whenever the next `load` may give something else. Cheap.
+        """A cheap value that changes whenever the next `load` may give something else.
 
         Raises:
             OSError: the source can't be read.

@@ -1,4 +1,4 @@
-"""The one walk over a folder of resources: `trackpush check` and `trackpush serve` see the same files.
+"""Finds the files of a folder of resources; `trackpush check` and `trackpush serve` both use it.
 
 Nothing in the folder can stop or hang it: an unreadable file is returned with its problem.
 """
@@ -19,7 +19,7 @@ Stamp = tuple[int, ...]
 
 
 class FoundFile(NamedTuple):
-    """A file, or what is in the place of one."""
+    """A file, or something else with the name of one."""
 
     name: str
     """Relative to the folder."""
@@ -60,7 +60,7 @@ def read_text(found: FoundFile) -> str:
 
 
 def _read_all(descriptor: int) -> bytes:
-    """Up to one byte more than is read of a file; for small ones in half the time of a file object."""
+    """At most one byte more than the limit of a file; for small files twice as fast as a file object."""
     parts: list[bytes] = []
     left = MOST_BYTES + 1
     while left and (part := os.read(descriptor, min(left, _PART_BYTES))):

@@ -1,4 +1,4 @@
-"""Watches a source and hands over each new routing table: a changed file takes effect within a second.
+"""Watches a source and applies each new routing table: a changed file takes effect within a second.
 
 The source is asked four times a second whether it changed; it knows how to answer that cheaply (`notices`). A change is
 taken when two looks in a row saw the same, so that the empty moment of a file that is being saved drops no client.
@@ -29,7 +29,7 @@ Refuse = Callable[[RoutingTable], str | None]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What the admin port tells of the configuration. Holds no secret and no digest of one."""
+    """The configuration as the admin port shows it. Contains no secret and no digest of one."""
 
     source: str
     revision: str
@@ -51,14 +51,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Reading(NamedTuple):
-    """One load and, where it brought a new table, what takes it over."""
+    """One load and, if there is a new table, the function that applies it."""
 
     loaded: Loaded
     swap: Swap | None = None
 
 
 class ConfigWatcher:
-    """Reloads the source while it runs; the last good table stays whatever happens."""
+    """Reloads the source while it runs; the last good table stays until there is a new one."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class ConfigWatcher:
         self._task: asyncio.Task[None] | None = None
 
     async def load(self) -> Loaded:
-        """Load for the first time, without handing it over yet.
+        """Load for the first time, without applying the table yet.
 
         Raises:
             OSError: the source can't be read.
@@ -98,13 +98,13 @@ class ConfigWatcher:
         return self._first.loaded
 
     async def start(self) -> None:
-        """Hand over what `load` loaded, and watch from now on."""
+        """Apply the table that `load` loaded, and watch from now on."""
         await self._take(self._first)
         self._first = _Reading(Loaded(table=None))
         self._task = asyncio.get_running_loop().create_task(self._watch())
 
     def refresh(self) -> None:
-        """Prepare the current table again and take it over, soon."""
+        """Prepare and apply the current table again, soon."""
         self._again = True
 
     async def stop(self) -> None:
@@ -112,7 +112,7 @@ class ConfigWatcher:
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Started; it stops when the block ends."""
+        """Start; stop when the block ends."""
         try:
             await self.start()
             yield
@@ -121,11 +121,11 @@ class ConfigWatcher:
 
     @property
     def table(self) -> RoutingTable | None:
-        """What is served; None before the first table."""
+        """The served table; None before the first one."""
         return self._loaded.table
 
     def report(self) -> Report | tuple[str, ...]:
-        """What is served; before the first table, what is wrong."""
+        """The report of the served table; before the first one, of its problems."""
         table = self._loaded.table
         if table is None:
             return self._problems

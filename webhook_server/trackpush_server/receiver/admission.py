@@ -1,4 +1,4 @@
-"""Bounds on what is under way, so that overload ends in an honest 503 and not in memory running out.
+"""Limits on requests in progress, so that overload gives a 503 and never exhausts the memory.
 
 Requests count from the moment their body is complete; bodies that are still arriving count by their bytes. The two are
 apart so that slow senders, which hold many bytes for long, can't take the places of whole requests.
@@ -26,7 +26,7 @@ _LOOKED_AT = 1024
 
 
 class ArrivingBody:
-    """A body that is not complete. ``drop`` ends the wait for it."""
+    """An incomplete body. ``drop`` ends the wait for it."""
 
     __slots__ = ("drop", "largest", "peer", "share", "size", "started")
 
@@ -41,11 +41,11 @@ class ArrivingBody:
         self.size = 0
 
     def hold(self, size: int) -> bool:
-        """Count bytes that have arrived; False (and not counted) when there is no room for them."""
+        """Count arrived bytes; False (and not counted) if there is no room for them."""
         return self.share.hold(self, size)
 
     def release(self) -> None:
-        """It is complete or given up."""
+        """The body is complete or given up."""
         self.share.release(self)
 
 
@@ -63,7 +63,7 @@ class AdmissionShare:
     def enter(self, peer: str, largest: int, drop: Callable[[], None]) -> ArrivingBody:
         """One more body begins to arrive; it must leave by `ArrivingBody.release`.
 
-        ``largest`` is the bound of one body in bytes: a single one always fits.
+        ``largest`` is the size limit of one body in bytes: a single body always fits.
         """
         body = ArrivingBody(self, peer, largest, drop, self._clock())
         self._bodies[body] = None
@@ -85,7 +85,7 @@ class AdmissionShare:
         return False
 
     def release(self, body: ArrivingBody) -> None:
-        """See `ArrivingBody.release`. Does nothing the second time."""
+        """Idempotent."""
         if body not in self._bodies:
             return
         del self._bodies[body]
@@ -108,12 +108,12 @@ class AdmissionShare:
 
 
 class Admission:
-    """Counts on the event loop; whoever was let in must leave."""
+    """Counts requests on the event loop; each one that entered must leave."""
 
     __slots__ = ("known", "strangers", "under_way")
 
     def __init__(self, most_arriving_bytes: int = ARRIVING_BYTES, most_of_strangers: int = STRANGERS_BYTES) -> None:
         self.under_way = 0
-        """Whole requests that wait for their commit."""
+        """Number of complete requests that wait for their commit."""
         self.known = AdmissionShare(most_arriving_bytes, most_of_a_peer=most_arriving_bytes)
         self.strangers = AdmissionShare(most_of_strangers, most_of_a_peer=max(most_of_strangers // _PEERS_PART, 1))

@@ -1,4 +1,4 @@
-"""The answers to aggregators, as the README has them, encoded once.
+"""The answers to aggregators that the README lists, encoded once.
 
 Only 200 is success for the aggregators' panels, so nothing here is 201, 202, 204 or 500: what can't be stored now is
 503, and the aggregator tries again. Messages say who, what was found and what to do, and never which keys exist.
@@ -22,7 +22,7 @@ _PLACES = f"a header {', '.join(KEY_HEADERS)} or Authorization, ?key=, or /notif
 
 
 class Response:
-    """An answer whose bytes are ready; shared by all requests that get it. `Connection` writes it.
+    """An answer as bytes, shared by all requests that get it. `ReceiverConnection` writes it.
 
     ``ends`` closes the connection after it, for requests whose body was not read to its end.
     """
@@ -111,7 +111,7 @@ def unauthorized(aggregator: Aggregator) -> Response:
 
 
 def malformed(message: str) -> Response:
-    """400: the body is nothing that reports updates."""
+    """400: the body can't report updates."""
     return _refusal(400, "malformed_body", message)
 
 

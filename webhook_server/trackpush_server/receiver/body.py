@@ -1,4 +1,4 @@
-"""Reads a request's body within its bounds: bytes (as it came, and unpacked), seconds, and memory over all requests."""
+"""Reads a request's body within limits: bytes (compressed and decompressed), seconds, and memory of all requests."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ _BROKEN = (web.RequestPayloadError, web.PayloadAccessError, aiohttp.ClientError,
 
 
 class RefusedBodyError(Exception):
-    """The body can't be taken; ``answer`` says why."""
+    """The body is refused; ``answer`` says why."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__(answer.code)
@@ -27,11 +27,11 @@ class RefusedBodyError(Exception):
 
 
 class DroppedBodyError(Exception):
-    """Other bodies needed the room of this one, which arrived too slowly."""
+    """The body arrived too slowly, and other bodies needed its memory."""
 
 
 def read_at_once(request: Request, limits: Limits) -> bytes | None:
-    """The body, still packed, when all of it came together with its head, as most do; None when it has to be awaited.
+    """The compressed body, if it arrived together with its head, as most do; None if it must be awaited.
 
     Raises:
         RefusedBodyError: it is too large, or broken.
@@ -48,7 +48,7 @@ def read_at_once(request: Request, limits: Limits) -> bytes | None:
 
 
 async def read(request: Request, limits: Limits, share: AdmissionShare) -> bytes:
-    """The body, still packed, as it arrives; ``share`` bounds the bodies that are arriving at the same time.
+    """The compressed body, awaited; ``share`` limits the bodies that arrive at the same time.
 
     Raises:
         RefusedBodyError: too large, too slow, incomplete, or too many bodies arrive at once.
@@ -117,5 +117,5 @@ def _waits_for_continue(request: Request) -> bool:
 
 
 def _announced(request: Request) -> int:
-    """The parser has refused a value that is not a number."""
+    """The Content-Length; the parser has refused a value that is not a number."""
     return int(request.headers.get("Content-Length", "0"))

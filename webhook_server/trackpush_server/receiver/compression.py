@@ -1,6 +1,6 @@
-"""Unpacks a body's Content-Encoding. Pure.
+"""Decompresses a body by its Content-Encoding. Pure.
 
-It stops at the limit: what a small body would become is never computed beyond it.
+It stops at the limit, so that a small body can't use much memory or time.
 """
 
 import zlib
@@ -15,11 +15,11 @@ ENCODINGS: Final = ("gzip", "x-gzip", "deflate", "identity")
 
 
 class BrokenEncodingError(Exception):
-    """The body is not what its Content-Encoding says, or that is not supported. The message is for the sender."""
+    """The body doesn't have its declared Content-Encoding, or this is not supported. The message is for the sender."""
 
 
 class UnpackedTooLargeError(Exception):
-    """The body becomes larger than the limit."""
+    """The decompressed body is larger than the limit."""
 
 
 def unpack(data: bytes, encoding: str, limit: int) -> bytes:

@@ -1,6 +1,6 @@
-"""CEL expressions of filters, against tracking updates. docs/filters.md is the page for those who write them.
+"""Evaluates the CEL expressions of filters on tracking updates. docs/filters.md is for their authors.
 
-An expression that has no answer for an update never keeps it from the client: the push is made, and the failure told.
+An expression that fails for an update never blocks it: the push is created, and the failure is reported.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ _RAW: Final = qualified(RAW)
 
 
 class UpdateView:
-    """One update as expressions see it; made when the first expression asks."""
+    """One update as expressions see it; built for the first expression."""
 
     __slots__ = ("_received_at", "_update", "_variables", "_with_raw")
 
@@ -38,7 +38,7 @@ class UpdateView:
         self._with_raw: dict[str, Any] | None = None
 
     def variables(self, *, raw: bool) -> dict[str, Any]:
-        """By qualified name; with ``raw`` where the body is small enough to be looked into."""
+        """Variables by qualified name; with ``raw`` if the body is small enough."""
         if self._variables is None:
             self._variables = _variables(self._update, self._received_at)
         if not raw:
@@ -49,7 +49,7 @@ class UpdateView:
 
 
 class FilterCondition(Protocol):
-    """Decides on an update."""
+    """Decides whether an update passes."""
 
     def holds(self, view: UpdateView) -> bool:
         """Whether it wants it.
@@ -71,14 +71,14 @@ class CompiledCondition:
 
 
 class Broken:
-    """One that this version of the server can't compile: another version wrote the table."""
+    """An expression that this version can't compile, because another version wrote the table."""
 
     def holds(self, _: UpdateView) -> bool:
         raise EvaluationError("this version of the server can't compile the expression")
 
 
 def condition(text: str | None) -> FilterCondition | None:
-    """What an expression asks; compiled once per process."""
+    """The condition of an expression, compiled once per process."""
     if text is None:
         return None
     try:
@@ -120,7 +120,7 @@ def _moment(milliseconds: int) -> datetime:
 
 
 def _raw(body: bytes) -> dict[str, Any]:
-    """The body, if it is within the bounds that the cost of an expression was reckoned with."""
+    """The body, if its size is within the limit that the cost of an expression was computed for."""
     if len(body) > RAW_BYTES or body.count(b",") + body.count(b"[") + body.count(b"{") > RAW_VALUES:
         return {}
     try:

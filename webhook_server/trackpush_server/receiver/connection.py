@@ -1,4 +1,4 @@
-"""Connections of the receiver: aiohttp's protocol, with time-outs for heads, a bound on their number, lean answers.
+"""Connections of the receiver: aiohttp's protocol with a time limit for heads, a maximum number, and fast answers.
 
 aiohttp gives an idle connection a time-out, but none to a head that arrives byte by byte; and its loop makes a task, a
 request, a writer and a response for every request, which costs more than parsing it. So the loop over requests is
@@ -38,7 +38,7 @@ Handle = Callable[[Request], Awaitable[Response]]
 
 
 class _Date:
-    """The Date header's value, made once a second."""
+    """The Date header's value, computed once per second."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -56,7 +56,7 @@ _DATE = _Date()
 
 
 class ReceiverConnection(RequestHandler):
-    """One connection. A head must be complete within its time-out, from the connect or from the head's first byte."""
+    """One connection. A head must be complete in time, counted from the connect or from its first byte."""
 
     __slots__ = (
         "_connections",
@@ -112,7 +112,7 @@ class ReceiverConnection(RequestHandler):
         self._refusal_timer = self._loop.call_later(_LINGERING, transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and watch the time of a head that isn't complete."""
+        """Parse, and limit the time of an incomplete head."""
         if self._refusal_timer is not None:
             return
         if _RTSP in self._tail + data:
@@ -128,7 +128,7 @@ class ReceiverConnection(RequestHandler):
             self._head_timer = None
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp never keeps the connection
-        """Keep the connection for the answers that are due: a sender may close its side right after its request.
+        """Keep the connection for the pending answers: a sender may close its side right after its request.
 
         Returns:
             False closes the connection: no request is waiting for an answer.
@@ -194,7 +194,7 @@ class ReceiverConnection(RequestHandler):
 
     @property
     def _is_closing(self) -> bool:
-        """Whether answers go nowhere, since the other end is gone."""
+        """Whether answers can't be sent any more, because the other end is gone."""
         return self.transport is None or self.transport.is_closing()
 
     async def _next_message(self) -> None:
@@ -217,7 +217,7 @@ class ReceiverConnection(RequestHandler):
             self._resume_reading_if_drained()
 
     async def _exchange(self, message: Any, payload: StreamReader) -> bool:
-        """One request and its answer; whether the connection stays."""
+        """Handle one request; returns whether the connection stays open."""
         request = Request(message, payload, self)
         self._current_request = cast("Any", request)
         self._request_in_progress = True
@@ -249,7 +249,7 @@ class ReceiverConnection(RequestHandler):
             self.force_close()
 
     async def _linger(self, payload: StreamReader) -> None:
-        """Read on for a moment what the client still sends, or it might lose the answer to a reset."""
+        """Read for a moment what the client still sends; otherwise a reset could destroy the answer."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_LINGERING):
                 while not payload.is_eof() and not self._force_close:
@@ -278,7 +278,7 @@ class Connections(web.Server):
         self.on_bad_request = on_bad_request
 
     def admit(self, peer: str, limits: Limits) -> bool:
-        """Whether one more connection of this peer may be taken; counts it if so."""
+        """Whether one more connection of this peer is accepted; counts it if so."""
         of_peer = self._by_peer.get(peer, 0)
         if len(self) >= limits.max_connections or of_peer >= limits.max_connections_per_peer:
             self.on_refused()

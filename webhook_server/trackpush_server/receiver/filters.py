@@ -1,6 +1,6 @@
-"""Which destinations want a tracking update. Pure.
+"""Chooses the destinations of a tracking update. Pure.
 
-An account names its PushConfigs. One that the routing table doesn't hold (broken, not yet made) gets its push all
+An account names its PushConfigs. One that is not in the routing table (broken, not yet created) gets its push all
 the same: it waits in the journal until the PushConfig is there, so that a typo loses nothing.
 """
 
@@ -19,7 +19,7 @@ def passes(account: Account, update: TrackingUpdate) -> bool:
 
 
 def wants(wanted: Filter, update: TrackingUpdate) -> bool:
-    """Whether a destination wants the update: every part of its filter has to agree, its expression apart."""
+    """Whether all parts of a destination's filter except the expression accept the update."""
     if wanted.directions is not None and update.direction not in wanted.directions:
         return False
     if wanted.aggregators is not None and update.aggregator not in wanted.aggregators:
@@ -29,7 +29,7 @@ def wants(wanted: Filter, update: TrackingUpdate) -> bool:
 
 
 class FilterFailure(NamedTuple):
-    """An expression that had no answer for an update."""
+    """An expression that failed for an update."""
 
     push_config: str
     reason: str
@@ -37,7 +37,7 @@ class FilterFailure(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A destination as an account's updates meet it."""
+    """A destination with its filter, for one account."""
 
     push: NewPush
     filter: Filter
@@ -58,11 +58,11 @@ class FilterSelection:
         )
 
     def __len__(self) -> int:
-        """How many destinations there are before any filter."""
+        """Number of destinations before any filter."""
         return len(self._choices)
 
     def of(self, update: TrackingUpdate, received_at: int, failures: list[FilterFailure]) -> tuple[NewPush, ...]:
-        """The pushes that this update gets. An expression without an answer makes its push, and a failure."""
+        """The pushes of this update. An expression that fails gives its push, and a failure."""
         if self._all is not None:
             return self._all
         if not passes(self._account, update):

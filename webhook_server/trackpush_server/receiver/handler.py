@@ -51,7 +51,7 @@ _UNTRACED: contextlib.AbstractContextManager[str | None] = contextlib.nullcontex
 
 
 class _Taken(NamedTuple):
-    """A body whose account is known."""
+    """A body with its account."""
 
     match: keys.Match
     body: bytes
@@ -61,7 +61,7 @@ class _Taken(NamedTuple):
 
 
 class Receiver:
-    """Handles requests; `serve` gives it a routing table, before the first and whenever there is a new one."""
+    """Handles requests; call `serve` with each routing table, before the first request."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Receiver:
 
     @property
     def under_way(self) -> int:
-        """Whole requests that wait for their commit."""
+        """Number of complete requests that wait for their commit."""
         return self._admission.under_way
 
     def serve(self, serving: Serving) -> None:
@@ -91,7 +91,7 @@ class Receiver:
         self.serving = serving
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request. Never raises, but for cancellation."""
+        """Answer one request. Raises nothing except cancellation."""
         started = time.perf_counter()
         route: Route | None = None
         try:
@@ -126,7 +126,7 @@ class Receiver:
         return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
 
     async def _post(self, serving: Serving, route: Route, query: str, request: Request) -> Response:
-        """The key is looked for first: without a known one, as little as possible is read."""
+        """Look for the key first: without a known key, read as little as possible."""
         limits = serving.limits
         presented = keys.candidates(request.headers, query, route.path_key)
         match = keys.find(serving.table, route.aggregator, presented)
@@ -145,9 +145,9 @@ class Receiver:
     async def _stranger(
         self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes, *, graced: bool
     ) -> Response | _Taken:
-        """The body, if a key in itself is known, or else the answer to it.
+        """The body, if it contains a known key; otherwise the answer.
 
-        ``graced``: its head has a key that is missing at the moment.
+        ``graced``: the head has a key that is in grace.
         """
         received_at = int(self._wall() * 1000)
         body = unpacked_within(request, packed, strangers.MOST_BYTES)
@@ -219,7 +219,7 @@ class Receiver:
     async def _intake(
         self, serving: Serving, account: Account, updates: Sequence[TrackingUpdate], received_at: int, trace: str | None
     ) -> Intake:
-        """What the journal stores of these updates; a large batch is made in turns with other requests."""
+        """The journal entries of these updates; a large batch takes turns with other requests."""
         selection = serving.selection(account)
         parts = []
         for start in range(0, len(updates), STEP):
@@ -230,7 +230,7 @@ class Receiver:
         return parts[0] if len(parts) == 1 else joined(parts)
 
     def _without_account(self, serving: Serving, aggregator: Aggregator, content: Content, *, graced: bool) -> Response:
-        """The answer to a body whose key is missing or not known: a body without identifiers is a probe of a panel.
+        """The answer to a body without a known key; a body without identifiers is a panel's probe.
 
         While a part of the routing table is missing, its key may be known all the same: then it is sent back. So is a
         body whose key is in grace.
@@ -255,9 +255,9 @@ class Receiver:
     async def _keep(
         self, serving: Serving, account: Account, leftovers: Sequence[Leftover], now: float, answer: Response
     ) -> Response:
-        """Keep what names no shipment.
+        """Store the unrecognised parts in the inbox.
 
-        It comes after the updates of the same request. When it fails, the aggregator posts all of it again: the
+        This comes after the updates of the same request. If it fails, the aggregator posts everything again: the
         updates are duplicates then, and a body that was kept is kept once.
         """
         if self._is_replaced(serving, account):
@@ -273,7 +273,7 @@ class Receiver:
     def _span(
         self, request: Request, account: Account, updates: tuple[TrackingUpdate, ...], now: float
     ) -> contextlib.AbstractContextManager[str | None]:
-        """Only what has a key that is known makes spans: a flood of other requests can't flood the traces."""
+        """Only requests with a known key create spans, so that a flood of others can't fill the traces."""
         if self._tracing is None:
             return _UNTRACED
         receipt = Receipt(
@@ -287,7 +287,7 @@ class Receiver:
 
 
 async def _in_turns(steps: Generator[None, None, Parsed]) -> Parsed:
-    """The result of a generator; the event loop gets a turn at each of its steps."""
+    """Run a generator; the event loop gets a turn at each step."""
     while True:
         try:
             next(steps)

@@ -1,4 +1,4 @@
-"""What a request's head must be before anything else is read. aiohttp's parser is more lenient. Pure."""
+"""Checks a request's head before anything else is read. aiohttp's parser is more lenient. Pure."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _LINE_ENDS = (b" HTTP/1.1", b" HTTP/1.0")
 
 
 class RequestTarget(NamedTuple):
-    """Where a request goes, as it came: nothing is decoded."""
+    """The target of a request, not decoded."""
 
     host: str
     path: str
@@ -40,7 +40,7 @@ def target_of(request: Request) -> RequestTarget:
 
 
 def refusal(request: Request, host: str) -> Response | None:
-    """The answer to a head that is refused; None if it is fine."""
+    """The answer that refuses a head; None for a valid head."""
     if not request.target:
         return answers.BAD_REQUEST
     if request.version not in _VERSIONS:

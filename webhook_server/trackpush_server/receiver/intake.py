@@ -1,6 +1,6 @@
-"""From a parsed body to what the journal stores: keys, notifications and pushes. Pure.
+"""Maps a parsed body to journal entries: keys, notifications and pushes. Pure.
 
-Everything that stays the same for all clients of an update is made here, once; a push only adds its id and ``late``.
+Everything that is the same for all clients of an update is computed here, once; a push only adds its id and ``late``.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Intake(msgspec.Struct, frozen=True):
-    """What one request brings. The counts are for metrics: pushes that filters dropped, and statuses not known."""
+    """The result for one request. The counts are for metrics: pushes that filters dropped, and unknown statuses."""
 
     updates: tuple[NewUpdate, ...]
     filtered: int
@@ -40,7 +40,7 @@ def intake(
     """The updates of one request, for one commit. ``received_at`` is in milliseconds since the epoch.
 
     ``nonce`` gives `trackpush_server.updates.NONCE_BYTES` random bytes; it is called for updates without a time.
-    An update that no destination wants is stored without pushes: it shows that it came.
+    An update that no destination accepts is stored without pushes, as a record that it arrived.
     """
     failures: list[FilterFailure] = []
     made = tuple(
@@ -55,7 +55,7 @@ def intake(
 
 
 def joined(parts: Sequence[Intake]) -> Intake:
-    """The parts of one request as a whole."""
+    """Combine the parts of one request."""
     return Intake(
         tuple(update for part in parts for update in part.updates),
         sum(part.filtered for part in parts),
@@ -65,7 +65,7 @@ def joined(parts: Sequence[Intake]) -> Intake:
 
 
 def new_unrecognised(account: Account, leftover: Leftover, received_at: int) -> NewUnrecognised:
-    """What is kept of a body that names no shipment."""
+    """The inbox entry of a body that names no shipment."""
     return NewUnrecognised(
         account=account.name,
         aggregator=account.aggregator.slug,

@@ -23,7 +23,7 @@ HEADER_NAMES = (*KEY_HEADERS, _AUTHORIZATION)
 
 
 class Headers(Protocol):
-    """What is needed of a multi-dict of headers: case-insensitive look-up."""
+    """The methods of a multi-dict of headers that are needed; lookup ignores case."""
 
     def getall(self, key: str, default: tuple[str, ...]) -> "list[str] | tuple[str, ...]": ...
 
@@ -31,14 +31,14 @@ class Headers(Protocol):
 
 
 class Match(NamedTuple):
-    """A key that was presented and is right, and the account that it belongs to."""
+    """A presented key that is valid, and its account."""
 
     account: Account
     key: str
 
 
 def candidates(headers: Headers, query: str, path_key: str | None) -> Iterator[str]:
-    """Everything that may be the key, in order, except the body's fields.
+    """All candidates for the key, in order, except those in the body.
 
     ``query`` is the raw query string, ``path_key`` the raw segment after ``/notify/``.
     """
@@ -78,7 +78,7 @@ def lookup(table: RoutingTable, aggregator: Aggregator, key: str) -> Account | N
 
 
 def is_in_grace(table: RoutingTable, aggregator: Aggregator, presented: Iterator[str], now: float) -> bool:
-    """Whether one of the presented keys is missing at the moment and may come back; ``now`` since the epoch."""
+    """Whether one of the presented keys is in grace; ``now`` is in seconds since the epoch."""
     ends = table.grace_by_digest
     return bool(ends) and any(ends.get((aggregator, digest_key(key)), 0) > now for key in presented if key)
 

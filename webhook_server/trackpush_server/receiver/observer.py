@@ -1,4 +1,4 @@
-"""What the receiver tells the outside: one Protocol, so that metrics and logs stay out of its way."""
+"""The receiver's observer: one Protocol, so that the receiver knows no metrics and no logs."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,7 +16,7 @@ class ReceiverObserver(Protocol):
     def answered(
         self, aggregator: Aggregator | None, answer: Response, seconds: float, trace: str | None = None
     ) -> None:
-        """A request was answered; None where no aggregator is known (404 and broken requests).
+        """A request was answered; None if no aggregator is known (404 and broken requests).
 
         ``trace`` as in `NewUpdate.trace`.
         """
@@ -31,15 +31,15 @@ class ReceiverObserver(Protocol):
         ...
 
     def malformed(self, account: Account, reason: str) -> None:
-        """A body that came with an account's key was answered with 400; the reason repeats nothing of it."""
+        """A body with a known key was answered with 400; the reason quotes nothing of it."""
         ...
 
     def unauthorized(self, aggregator: Aggregator) -> None:
-        """A body with updates had no key that is known."""
+        """A body with updates had no known key."""
         ...
 
     def postponed(self, aggregator: Aggregator) -> None:
-        """A body with updates had no key that is known, but not all keys are known: the routing table is incomplete."""
+        """A body with updates had no known key, but the routing table is incomplete."""
         ...
 
     def postponed_for_key(self, aggregator: Aggregator) -> None:
@@ -47,7 +47,7 @@ class ReceiverObserver(Protocol):
         ...
 
     def failed(self, reference: str, error: BaseException) -> None:
-        """A bug; the reference was sent to the aggregator."""
+        """An internal error; the reference was sent to the aggregator."""
         ...
 
     def connection_refused(self) -> None:

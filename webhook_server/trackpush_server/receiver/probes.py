@@ -1,4 +1,4 @@
-"""Probes: a GET shows a panel that the URL is there, and `trackpush doctor` which headers a proxy lets through.
+"""Answers probes: a GET shows a panel that the URL exists, and shows `trackpush doctor` which headers a proxy passes.
 
 Only names of this request's headers are shown: nothing that the caller doesn't know, and nothing about keys.
 """

@@ -1,4 +1,4 @@
-"""A receiver with its connections and its listening socket: all that takes requests in one process."""
+"""A receiver with its connections and its listening socket: everything that accepts requests in one process."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ REQUEST_GRACE = 5.0
 
 
 class Reception:
-    """Until `serve` was called, requests get 503."""
+    """Until the first `serve`, requests get 503."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Reception:
         self._listening = await loop.create_server(self._connections, sock=bound, backlog=sockets.BACKLOG)
 
     async def stop(self) -> None:
-        """Take no new connections, answer what is under way, close."""
+        """Accept no new connections, answer open requests, close."""
         if self._listening is not None:
             self._listening.close()
         self._connections.pre_shutdown()

@@ -1,4 +1,4 @@
-"""One parsed request: the few things that the receiver needs of it, without aiohttp's general request object."""
+"""One parsed request, with only the fields that the receiver needs, instead of aiohttp's general request object."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 

@@ -1,6 +1,6 @@
-"""From host and path to the aggregator that posts there. Pure, made once per routing table.
+"""Maps host and path to the aggregator that posts there. Pure, built once per routing table.
 
-All clients share the URLs, so this says nothing about who may post: that is the key's business.
+All clients share the URLs; the key decides who may post.
 """
 
 import ipaddress
@@ -93,7 +93,7 @@ def _folded(segments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _by_host(hosts: tuple[Host, ...]) -> dict[str, frozenset[Aggregator]]:
-    """A host that is listed twice serves what either entry says."""
+    """A host that is listed twice serves the aggregators of both entries."""
     found: dict[str, frozenset[Aggregator]] = {}
     for host in hosts:
         name = host.host.lower().rstrip(".")

@@ -1,4 +1,4 @@
-"""What the receiver derives from one routing table. A request takes it once, so a reload never changes it midway."""
+"""Data derived from one routing table. A request reads it once, so a reload never changes it midway."""
 
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.receiver.conditions import condition
@@ -7,7 +7,7 @@ from trackpush_server.receiver.routes import Routes
 
 
 class Serving:
-    """One routing table, made ready: in a thread, since that takes a while with thousands of accounts."""
+    """One routing table with its derived data, built in a thread, because thousands of accounts take a while."""
 
     __slots__ = ("_selections", "complete", "limits", "routes", "table")
 
@@ -27,7 +27,7 @@ class Serving:
         )  # made here, not by the first request
 
     def selection(self, account: Account) -> FilterSelection:
-        """The destinations of an account of this table; made when its first update comes."""
+        """The destinations of an account of this table; built at its first update."""
         found = self._selections.get(account.name)
         if found is None:
             found = self._selections[account.name] = FilterSelection(account, self.table)

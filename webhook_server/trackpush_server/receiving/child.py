@@ -1,4 +1,4 @@
-"""One receiving process, as the main process sees it: started, talked to, waited for."""
+"""The main process's handle of one receiving process."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ _MODULE = "trackpush_server.receiving.process"
 
 
 class WorkerHandle:
-    """`start` it, `wait` for its end."""
+    """A process to `start`, and then to `wait` for."""
 
     def __init__(self, *, index: int, receivers: int, journal: Appender, log_format: LogFormat | None) -> None:
         self.index = index
@@ -43,7 +43,7 @@ class WorkerHandle:
         return None if self._process is None else self._process.pid
 
     async def start(self, bound: socket.socket) -> None:
-        """Start it. The socket is the child's from then on.
+        """Start the process. The socket belongs to it from then on.
 
         Raises:
             OSError: no process can be started.
@@ -72,15 +72,15 @@ class WorkerHandle:
         return code
 
     def serve(self, packed: bytes) -> None:
-        """Hand a table over; `taken` tells when it is served."""
+        """Send a table; `taken` resolves when it is served."""
         self._link.send(packed)
 
     def open(self) -> None:
-        """Have it listen, after the tables that were handed over before; `accepting` tells when it does."""
+        """Make it listen, after the tables sent before; `accepting` resolves when it does."""
         self._link.send(wire.frame(wire.FrameKind.OPEN))
 
     def drain(self) -> None:
-        """Have it answer what is under way and end."""
+        """Make it answer its open requests and end."""
         self._link.send(wire.frame(wire.FrameKind.DRAIN))
 
     def kill(self) -> None:
@@ -89,7 +89,7 @@ class WorkerHandle:
                 self._process.send_signal(signal.SIGKILL)
 
     async def until_taken(self, number: int) -> None:
-        """Return when it serves this table or a newer one, or has ended."""
+        """Wait until it serves this table or a newer one, or has ended."""
         assert self._process is not None
         while self.taken < number and self._process.returncode is None:
             self._news.clear()

@@ -1,7 +1,7 @@
-"""The main process's end of one link: appends go to the journal in the order in which they come, counts go back.
+"""The main process's end of one link: passes appends to the journal in their order, and sends the counts back.
 
-Runs once per update beside the pushes, so it does as little as it can: a frame is decoded in one go, and what the
-journal answers within one turn of the event loop leaves as one frame.
+Runs for every update beside the pushes, so it does little: it decodes a frame at once, and the answers that the
+journal gives within one turn of the event loop are sent as one frame.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from trackpush_server.receiving import wire
 
 
 class AppendRelay:
-    """Takes the appends of one receiving process."""
+    """Passes on the appends of one receiving process."""
 
     def __init__(self, journal: Appender, send: Callable[[bytes], None]) -> None:
         self._journal = journal

@@ -10,7 +10,7 @@ OnFrame = Callable[[int, bytes], None]
 
 
 class Link(asyncio.Protocol):
-    """`send` never blocks. ``on_lost`` is called once, when the other end is gone or said nonsense."""
+    """`send` never blocks. ``on_lost`` is called once, when the other end is gone or sent an invalid frame."""
 
     def __init__(self, *, on_frame: OnFrame, on_lost: Callable[[], None]) -> None:
         self._on_frame = on_frame
@@ -22,7 +22,7 @@ class Link(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand over what is complete. An exception of a handler ends the link: the two ends would no longer agree."""
+        """Handle complete frames. An exception of a handler ends the link: the two ends would no longer agree."""
         on_frame = self._on_frame
         try:
             for kind, payload in self._frames.feed(data):
@@ -42,7 +42,7 @@ class Link(asyncio.Protocol):
             self._transport.write(data)
 
     def finish(self) -> None:
-        """End it when all that was sent is on its way."""
+        """Close the link after everything is sent."""
         if self._transport is not None:
             self._transport.close()
 

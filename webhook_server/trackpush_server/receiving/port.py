@@ -1,4 +1,4 @@
-"""What the server needs of whatever takes requests: the port, and the way without processes of its own."""
+"""The server's port to its receivers, and the implementation without separate processes."""
 
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +23,7 @@ class Receiving(Protocol):
 
     @property
     def accepting(self) -> bool:
-        """Whether somebody takes requests."""
+        """Whether a process accepts requests."""
         ...
 
     @property
@@ -37,11 +37,11 @@ class Receiving(Protocol):
     def samples(self) -> Sequence[Samples]: ...
 
     def prepare(self, loaded: Loaded) -> Take:
-        """In a thread: all of a new table that takes long."""
+        """Do the slow part of a new table; called in a thread."""
         ...
 
     async def start(self, bound: socket.socket) -> None:
-        """Get ready to take requests at this socket's address; it is bound and doesn't listen.
+        """Prepare to accept requests at this socket's address; it is bound but doesn't listen.
 
         Raises:
             CannotStartError: it can't.
@@ -49,7 +49,7 @@ class Receiving(Protocol):
         ...
 
     async def open(self) -> None:
-        """Take requests from now on.
+        """Accept requests from now on.
 
         Raises:
             CannotStartError: it can't.
@@ -57,12 +57,12 @@ class Receiving(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Take no new connections, answer what is under way, end."""
+        """Accept no new connections, answer open requests, end."""
         ...
 
 
 class InProcess:
-    """The main process takes requests itself."""
+    """Accepts requests in the main process itself."""
 
     def __init__(self, reception: Reception) -> None:
         self.reception = reception

@@ -1,4 +1,4 @@
-"""A receiving process: `python -m trackpush_server.receiving.process`, started by the main process and by nobody else.
+"""A receiving process: `python -m trackpush_server.receiving.process`, which only the main process starts.
 
 It ends when the link ends, whatever the reason: a receiving process without its main process could only answer 503,
 and would hold the address against the next one. Signals are the main process's business: a Ctrl-C reaches the whole
@@ -43,7 +43,7 @@ _log = structlog.get_logger("trackpush.receiving")
 
 
 class ReceivingProcess:
-    """Everything in it happens on the event loop, but for the making of tables."""
+    """Everything runs on the event loop, except building tables."""
 
     def __init__(self, listening: socket.socket, *, receivers: int, tracing: Tracing | None = None) -> None:
         self._listening = listening
@@ -64,7 +64,7 @@ class ReceivingProcess:
         self._lost = asyncio.Event()
 
     async def run(self, link: socket.socket) -> None:
-        """Serve until the main process says so, or is gone."""
+        """Serve until the main process ends this or is gone."""
         await asyncio.get_running_loop().create_connection(lambda: self._link, sock=link)
         tasks = [asyncio.create_task(work()) for work in (self._obey, self._count, self._lost.wait)]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +96,7 @@ class ReceivingProcess:
         self._lost.set()
 
     async def _obey(self) -> None:
-        """Carry out orders one after the other; returns after the last, to drain."""
+        """Carry out the orders one by one; returns after the last one, which is to drain."""
         while True:
             await self._ordered.wait()
             self._ordered.clear()

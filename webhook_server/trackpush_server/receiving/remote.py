@@ -1,4 +1,4 @@
-"""The journal as a receiving process sees it: appends go to the main process, which answers when they are on disk."""
+"""A receiving process's journal: sends appends to the main process, which answers when they are on disk."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,8 +17,8 @@ _FRAME_BYTES = 256 * 1024
 class RemoteJournal:
     """See `trackpush_server.journal.port.Appender`.
 
-    What one turn of the event loop brings goes out as one frame. Requests are not answered in the order asked, and
-    needn't be: order is that of the frames, and who wants it kept sends the second update after the first's answer.
+    The appends of one turn of the event loop are one frame. The order is that of the frames; answers may
+    come in another order, because an aggregator sends a shipment's next update after the answer to the previous one.
     """
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
@@ -33,7 +33,7 @@ class RemoteJournal:
         self._lost = False
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
-        """Hand one request's updates over.
+        """Send one request's updates.
 
         The future fails with JournalUnavailableError when the main process refused them, or is gone: then nobody
         knows whether they were stored, and the aggregator has to send them again.
@@ -52,13 +52,13 @@ class RemoteJournal:
         return done
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
-        """Hand one request's unrecognised bodies over, and wait for the answer; fails as `append` does."""
+        """Send one request's unrecognised bodies, and wait for the answer; fails as `append` does."""
         done = self._wait(sum([len(body.body) + _PER_UPDATE_BYTES for body in bodies]))
         self._send(wire.keep(self._number, tuple(bodies)))
         return await done
 
     def _wait(self, size: int) -> asyncio.Future[int]:
-        """The future of the next request, which has the number ``self._number``."""
+        """The future of the next request, number ``self._number``."""
         if self._lost:
             raise JournalUnavailableError(self.unavailable or "")
         if self._waiting_bytes >= MOST_WAITING_BYTES:

@@ -1,7 +1,7 @@
 """The main process's side of `--receivers N`: starts receiving processes, keeps them running, gives them the table.
 
-A process that ends is started again, at once and then ever later; the others take its share of new connections
-meanwhile, since the kernel spreads those over whoever listens. One that is silent for long is ended first.
+A process that ends is started again, at first immediately, then after growing delays; the others get its connections
+meanwhile, because the kernel spreads them over all that listen. A process that is silent for long is ended first.
 """
 
 import asyncio
@@ -85,11 +85,11 @@ class Supervisor:
         return sum(child is not None and child.accepting.is_set() for child in self._children)
 
     def samples(self) -> Sequence[Samples]:
-        """What all of them counted, at most a second ago, and those before them."""
+        """The sums of all processes, former ones included; at most a second old."""
         return [self._ended, *(child.samples for child in self._running())]
 
     def prepare(self, loaded: Loaded) -> Take:
-        """In a thread: pack the table."""
+        """Pack the table; called in a thread."""
         served = loaded.table
         assert served is not None
         number = self._number = self._number + 1
@@ -111,7 +111,7 @@ class Supervisor:
         self._watching = loop.create_task(self._watch())
 
     async def open(self) -> None:
-        """Have them listen; returns when all do.
+        """Make them listen; returns when all do.
 
         Raises:
             CannotStartError: one of them ended, or doesn't listen in time.
@@ -131,7 +131,7 @@ class Supervisor:
         self._failed.cancel()
 
     async def stop(self) -> None:
-        """Have them drain, and wait for their ends."""
+        """Make them drain, and wait until all have ended."""
         self._stopping = True
         if self._watching is not None:
             self._watching.cancel()
@@ -150,7 +150,7 @@ class Supervisor:
         return [child for child in self._children if child is not None]
 
     async def _keep(self, index: int) -> None:
-        """One place: a process, and the next one when it ends."""
+        """Keep one process running: start the next one when it ends."""
         loop = asyncio.get_running_loop()
         backoff = RetryDelays(*_RESTART_DELAYS)
         while not self._stopping:

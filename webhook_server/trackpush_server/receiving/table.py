@@ -1,6 +1,6 @@
-"""The receiving processes' part of a routing table: who may post, and which PushConfigs want what. Pure.
+"""The receiving processes' part of a routing table: the keys, and the filters of PushConfigs. Pure.
 
-Nothing of how and where to push is in it: no URL, no header, no secret. Packed in pieces, since packing or unpacking
+It contains nothing about pushing: no URL, no header, no secret. Packed in pieces, because packing or unpacking
 10,000 clients in one step would hold the interpreter for tens of milliseconds.
 """
 
@@ -20,7 +20,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Packed(msgspec.Struct, frozen=True, array_like=True):
-    """A table on its way."""
+    """A table, packed for sending."""
 
     number: int
     """Of this table, by the main process; comes back as word that it is served."""
@@ -31,7 +31,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) -> bytes:
-    """A frame with the part of one of so many receiving processes: each has its share of the limits."""
+    """The frame for one of ``receivers`` receiving processes: each has its share of the limits."""
     whole = table.server
     server = ServerSettings(  # field by field: the others hold secrets, or may one day
         name=whole.name, hosts=whole.hosts, base_path=whole.base_path, limits=share(whole.limits, receivers)
@@ -55,7 +55,7 @@ def unpack(payload: bytes) -> tuple[Packed, RoutingTable]:
 
 
 def share(limits: Limits, receivers: int) -> Limits:
-    """What one of so many receiving processes may hold: together at least what one process may."""
+    """The limits of one of several receiving processes: together at least those of one process."""
     return msgspec.structs.replace(
         limits,
         max_connections=-(-limits.max_connections // receivers),

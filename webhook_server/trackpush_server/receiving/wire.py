@@ -1,4 +1,4 @@
-"""What main process and receiving process say to each other over their socket pair. Pure.
+"""The protocol between main process and receiving process over their socket pair. Pure.
 
 A frame is the payload's length (4 bytes), its kind (1 byte) and the payload (msgpack). Both ends are one version of
 one program, so there is nothing to negotiate.
@@ -101,7 +101,7 @@ def read_counts(payload: bytes) -> Samples:
 
 
 def taken(number: int) -> bytes:
-    """A frame that says that this table is served."""
+    """A frame that reports this table as served."""
     return frame(FrameKind.TAKEN, number.to_bytes(8, "big"))
 
 
@@ -119,7 +119,7 @@ class Frames:
         self._wanted = HEAD.size
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """The frames that are complete with these bytes: kind and payload.
+        """The frames that these bytes complete: kind and payload.
 
         Raises:
             WireError: the bytes are not frames.

@@ -1,4 +1,4 @@
-"""What leads from a latency in a histogram to the trace that took so long. Pure.
+"""Exemplars: they link a latency in a histogram to a trace. Pure.
 
 Exemplars are part of OpenMetrics: a scraper that doesn't ask for that format gets none.
 """

@@ -31,7 +31,7 @@ _log = structlog.get_logger("trackpush.receiver")
 
 
 class IngestTelemetry:
-    """Requests, rate, errors and duration, and what became of updates."""
+    """Requests (rate, errors, duration), and results of updates."""
 
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._requests = Counter(
@@ -154,7 +154,7 @@ class IngestTelemetry:
             self._expression_errors.remove_by_labels({"push_config": name})
 
     def unrecognised(self, account: Account, leftovers: Sequence[Leftover]) -> None:
-        """Count them, and say once a minute for each account what they look like."""
+        """Count them, and log their shape once a minute for each account."""
         self._unrecognised[account.aggregator](len(leftovers))
         held_back = self._once_a_minute.allow(f"unrecognised {account.name}")
         if held_back is not None:
@@ -168,7 +168,7 @@ class IngestTelemetry:
             )
 
     def malformed(self, account: Account, reason: str) -> None:
-        """Count it, and say once a minute for each account why it was refused."""
+        """Count it, and log the reason once a minute for each account."""
         self._malformed[account.aggregator]()
         held_back = self._once_a_minute.allow(f"malformed {account.name}")
         if held_back is not None:
@@ -181,7 +181,7 @@ class IngestTelemetry:
             )
 
     def unauthorized(self, aggregator: Aggregator) -> None:
-        """Tell that a key is wrong, now and then."""
+        """Log a wrong key, throttled."""
         held_back = self._throttle.allow(f"unauthorized {aggregator}")
         if held_back is not None:
             _log.warning(
@@ -192,13 +192,13 @@ class IngestTelemetry:
             )
 
     def postponed(self, aggregator: Aggregator) -> None:
-        """Tell that an update is sent back for later, now and then."""
+        """Log that an update was answered with 503, throttled."""
         self._postpone(
             aggregator, "its key isn't known, and a shard of the routing table could not be read: repair the shard"
         )
 
     def postponed_for_key(self, aggregator: Aggregator) -> None:
-        """Tell that an update is sent back because its key is missing, now and then."""
+        """Log that an update was answered with 503 because its key is missing, throttled."""
         reason = (
             "its key is held back: its Secret was deleted less than a minute ago (restore it), or its namespace was"
             " created again and the journal is not bound to it yet"
@@ -211,7 +211,7 @@ class IngestTelemetry:
             _log.warning("request_postponed", aggregator=aggregator.slug, reason=reason, held_back=held_back)
 
     def failed(self, reference: str, error: BaseException) -> None:
-        """Tell where the mistake is; the message of an exception may hold parts of a body, so it is left out."""
+        """Log the place of the error, without its message, which may contain parts of a body."""
         held_back = self._throttle.allow("failed")
         if held_back is not None:
             _log.error(

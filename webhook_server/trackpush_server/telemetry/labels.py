@@ -1,4 +1,4 @@
-"""Bounds the number of label values: a server with thousands of clients must not make millions of series."""
+"""Bounds the number of label values: thousands of clients must not create millions of series."""
 
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class BoundedLabels:
-    """Which names have a label value of their own: the first ``most`` that were seen and still exist."""
+    """The names with their own label value: the first ``most`` that were seen and still exist."""
 
     def __init__(self, most: int = MOST_PUSH_CONFIGS) -> None:
         self._most = most
@@ -27,14 +27,14 @@ class BoundedLabels:
         return OTHER
 
     def retain(self, names: Iterable[str]) -> frozenset[str]:
-        """Only these names exist from now on; returns the ones that gave up their value."""
+        """Keep only these names; returns those that lost their label value."""
         gone = self._own.difference(names)
         self._own -= gone
         return frozenset(gone)
 
 
 class Children(Generic[T]):
-    """Bound metric children by name, so that the hot path pays one dict look-up."""
+    """Metric children by name, so that the hot path needs only one dict lookup."""
 
     def __init__(self, labels: BoundedLabels, make: Callable[[str], T]) -> None:
         self._labels = labels

@@ -1,4 +1,4 @@
-"""Metrics of what changes hands between replicas. Implements `journal.postgres.leases.LeaseObserver`."""
+"""Metrics of slots that change their owner. Implements `journal.postgres.leases.LeaseObserver`."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -29,16 +29,16 @@ class LeaseTelemetry:
         )
 
     def holds(self, slots: int) -> None:
-        """So many are held from now on."""
+        """The number of slots that this replica owns."""
         self._held.set(slots)
 
     def taken_over(self, slots: int) -> None:
-        """Claimed from replicas that died."""
+        """Slots were claimed from replicas that died."""
         self._taken_over.inc(slots)
 
     def handed_over(self, slots: int) -> None:
         self._handed_over.inc(slots)
 
     def lost(self, slots: int) -> None:
-        """Taken away."""
+        """Slots were lost to another replica, or by a late heartbeat."""
         self._lost.inc(slots)

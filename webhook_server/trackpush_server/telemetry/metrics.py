@@ -1,4 +1,4 @@
-"""All metrics of one server on a registry of its own, and the text that Prometheus scrapes."""
+"""All metrics of one server, on a separate registry, and the text that Prometheus scrapes."""
 
 import asyncio
 import platform
@@ -37,7 +37,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many serie
 
 
 class Gauges(Protocol):
-    """What is read off the receiver at scrape time."""
+    """The receiver's values that are read at scrape time."""
 
     @property
     def connections(self) -> int: ...
@@ -49,7 +49,7 @@ class Gauges(Protocol):
 
 
 class Telemetry:
-    """The metrics of one server, one part per box."""
+    """The metrics of one server, in one part per component."""
 
     def __init__(self, journal: Journal) -> None:
         self.registry = CollectorRegistry()
@@ -81,7 +81,7 @@ class Telemetry:
         ).labels(version("trackpush"), platform.python_version(), library_version()).set(1)
 
     def retain(self, push_configs: Iterable[str]) -> None:
-        """Only these PushConfigs exist from now on: the others' series end."""
+        """Keep the series of these PushConfigs, and drop all others."""
         names = frozenset(push_configs)
         gone = self._labels.retain(names)
         self.ingest.forget(gone)
@@ -91,9 +91,9 @@ class Telemetry:
     async def scrape(
         self, channels: Sequence[ChannelSnapshot], gauges: Gauges, accept: str, *, elsewhere: Sequence[Samples] = ()
     ) -> tuple[bytes, str]:
-        """The metrics as text, and its content type. Made in a thread: it takes longer than a request may wait.
+        """The metrics as text, and its content type. Built in a thread, because it is too slow for the event loop.
 
-        ``elsewhere`` is what other processes of this server counted.
+        ``elsewhere`` has the samples of the server's other processes.
         """
         self.queues.channels = channels
         self.ingest.connections.set(gauges.connections)

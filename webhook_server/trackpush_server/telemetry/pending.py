@@ -1,4 +1,4 @@
-"""The backlog of each PushConfig for /metrics: no scrape waits long for it, and counting has its share of the time."""
+"""The backlog of each PushConfig for /metrics: no scrape waits long, and counting uses a limited share of time."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ WAIT_SECONDS = 2.0
 
 
 class Pending:
-    """Of one journal. Lives on one event loop; `stop` it in the end."""
+    """The backlog of one journal. Runs on one event loop; call `stop` at the end."""
 
     def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock``: seconds, monotonic."""
@@ -29,7 +29,7 @@ class Pending:
         """As of the last time; older ones are better than none while the journal can't be read."""
 
     async def refresh(self) -> None:
-        """Count again, if it is time to."""
+        """Count again, if the last count is old enough."""
         if self._task is None and self._clock() >= self._good_until:
             self._task = asyncio.get_running_loop().create_task(self._count())
         if self._task is not None:

@@ -70,7 +70,7 @@ class PushTelemetry:
             self._latency(age_seconds, exemplar(trace))
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
-        """Tell of a failed attempt: each that ends a push, the others now and then."""
+        """Log a failed attempt: each one that ends a push, the others throttled."""
         if next_in is None:
             _log.error("push_dead", push_config=push_config, push=push_id, tries=tries, reason=reason)
             return
@@ -87,7 +87,7 @@ class PushTelemetry:
             )
 
     def changed(self, push_config: str, state: str, reason: str) -> None:
-        """Tell of an endpoint's new state; of one that changes all the time, now and then."""
+        """Log an endpoint's new state, throttled for each endpoint."""
         held_back = self._changes.allow(push_config)
         if held_back is not None:
             tell = _log.warning if state in _FAILING else _log.info

@@ -1,4 +1,4 @@
-"""Gauges of what waits: per PushConfig, from the journal's counts and the dispatcher's snapshot, at scrape time."""
+"""Gauges of pending pushes per PushConfig, from the journal's counts and the dispatcher's snapshot, at scrape time."""
 
 import time
 from collections import defaultdict
@@ -25,7 +25,7 @@ _OLD = 600.0
 
 
 class QueueTelemetry(Collector):
-    """Computes its gauges when asked, so that the hot path pays nothing for them."""
+    """Computes its gauges at scrape time, so that the hot path pays nothing for them."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class QueueTelemetry(Collector):
         yield _failing(snapshots)
 
     def _ready_age(self, snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
-        """One figure without labels: what a HorizontalPodAutoscaler can take the average of."""
+        """One value without labels, so that a HorizontalPodAutoscaler can average it over pods."""
         now = self._wall()
         family = GaugeMetricFamily(
             "trackpush_ready_queue_age_seconds",
@@ -116,7 +116,7 @@ class QueueTelemetry(Collector):
         return family
 
     def _states(self, snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
-        """1 for the state that an endpoint is in; of those beyond the bound, how many are in each."""
+        """1 for the state of an endpoint; for endpoints beyond the bound, their number in each state."""
         family = GaugeMetricFamily(
             "trackpush_breaker_state",
             "1 for the state of the PushConfig's endpoint: closed (healthy), open, gone, suspended or unconfigured.",
@@ -136,7 +136,7 @@ class QueueTelemetry(Collector):
 
 
 def _failing(snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
-    """Those that fail now, by name, however many PushConfigs there are; beyond the bound the longest failing ones."""
+    """The failing PushConfigs by name; if there are too many, those that have failed longest."""
     family = GaugeMetricFamily(
         "trackpush_endpoint_failing_timestamp_seconds",
         "Time since when the endpoint fails; state is open (breaker), gone (410) or failing. Absent if healthy.",

@@ -1,4 +1,4 @@
-"""Metrics and log lines of receiving processes; only where there are any (`--receivers`)."""
+"""Metrics and log lines of receiving processes; only with `--receivers`."""
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -7,7 +7,7 @@ _log = structlog.get_logger("trackpush.receiving")
 
 
 class ReceiversTelemetry:
-    """How many take requests, and how often one had to be started again."""
+    """Number of processes that accept requests, and of restarts."""
 
     def __init__(self, registry: CollectorRegistry, *, receivers: int) -> None:
         Gauge("trackpush_receivers", "Configured number of receiving processes.", registry=registry).set(receivers)
@@ -22,7 +22,7 @@ class ReceiversTelemetry:
         _log.info("receiver_started", receiver=index, pid=pid)
 
     def ended(self, index: int, reason: str, next_in: float) -> None:
-        """One ended by itself, or can't be started."""
+        """A process ended unexpectedly, or can't be started."""
         self._restarts.inc()
         _log.error("receiver_ended", receiver=index, reason=reason, next_in=next_in)
 

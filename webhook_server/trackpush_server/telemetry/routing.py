@@ -11,7 +11,7 @@ _log = structlog.get_logger("trackpush.config")
 
 
 class RoutingTelemetry:
-    """Which revision is served, and what the last reload came to."""
+    """The served revision, and the result of the last reload."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._info = Gauge(
@@ -48,7 +48,7 @@ class RoutingTelemetry:
         )
 
     def loaded(self, table: RoutingTable, at: float, *, complete: bool = True) -> None:
-        """A table is served from now on; ``at`` in seconds since the epoch."""
+        """A table was loaded; ``at`` is in seconds since the epoch."""
         self._incomplete.set(not complete)
         self._info.clear()
         self._info.labels(table.revision).set(1)
@@ -64,9 +64,9 @@ class RoutingTelemetry:
         )
 
     def problems(self, problems: Sequence[str], *, kept: str | None, partly: bool = False) -> None:
-        """What the last reload found wrong, and nothing when all is well again.
+        """The problems of the last reload; none if everything is valid again.
 
-        ``kept`` is the revision that is served, None when none is; ``partly`` when all that is well was taken.
+        ``kept`` is the served revision, None without one; ``partly``: the valid parts were applied.
         """
         self._problems.set(len(problems))
         if not problems:
@@ -78,7 +78,7 @@ class RoutingTelemetry:
         _log.error(event, problems=list(problems), kept=kept)
 
     def warnings(self, warnings: Sequence[str]) -> None:
-        """What the last reload found that is probably not meant so; nothing when there is nothing any more."""
+        """The warnings of the last reload: valid configuration that is probably a mistake."""
         self._warnings.set(len(warnings))
         if warnings:
             _log.warning("configuration_warnings", warnings=list(warnings))

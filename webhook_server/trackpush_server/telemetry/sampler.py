@@ -1,4 +1,4 @@
-"""Looks now and then how much waits, so that charts have it without a request."""
+"""Samples the number of pending pushes regularly, so that charts have it without a request."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ class Sampler(Background):
         self._took = 0.0
 
     async def counts(self) -> Mapping[str, QueueCount]:
-        """What waits and what is dead by PushConfig: counted now, or a moment ago.
+        """Pending and dead pushes by PushConfig, counted now or a moment ago.
 
         Raises:
             JournalUnavailableError: it can't be read now.
@@ -38,7 +38,7 @@ class Sampler(Background):
         return self._counts
 
     async def sample(self) -> None:
-        """Look once.
+        """Take one sample.
 
         Raises:
             JournalUnavailableError: it can't be read now.

@@ -15,7 +15,7 @@ _log = structlog.get_logger("trackpush.journal")
 
 
 class JournalTelemetry:
-    """Commit time, batch size, and whether the journal can store at all."""
+    """Commit time, batch size, and whether the journal can store."""
 
     def __init__(self, registry: CollectorRegistry, journal: Journal) -> None:
         seconds = Histogram(
@@ -98,7 +98,7 @@ class JournalTelemetry:
             )
 
     def lost_commits(self, updates: int | None, outcomes: int) -> None:
-        """The database came back without commits. ``updates``: how many are missing; None: nobody can tell."""
+        """The database came back without commits. ``updates``: the number of missing ones; None if unknown."""
         self._losses.inc()
         self._lost_updates.inc(updates or 0)
         _log.error(

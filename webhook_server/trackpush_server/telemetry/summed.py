@@ -1,4 +1,4 @@
-"""Adds up what several processes counted: receiving processes send their samples, the main process shows the sums."""
+"""Sums the metrics of several processes: receiving processes send their samples, the main process shows the sums."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
@@ -25,7 +25,7 @@ def samples_of(registry: CollectorRegistry) -> Samples:
 
 
 def without(samples: Samples, names: Iterable[str]) -> Samples:
-    """Without these metrics: what stays true of a process that has ended is not its gauges."""
+    """The samples without these metrics: gauges of a process that has ended are no longer true."""
     left_out = frozenset(names)
     return {name: values for name, values in samples.items() if name not in left_out}
 

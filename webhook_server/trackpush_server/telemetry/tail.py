@@ -1,4 +1,4 @@
-"""The live tail: updates and attempts as they happen, for whoever watches. Nothing is made while nobody does."""
+"""The live tail: updates and attempts as they happen. It costs nothing while nobody watches."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ MOST_QUEUED = 500
 
 
 class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An update that was stored, or an attempt that ended. Times in ms since the epoch."""
+    """A stored update, or an attempt that ended. Times are in milliseconds since the epoch."""
 
     kind: Literal["update", "attempt"]
     at: int
@@ -42,11 +42,11 @@ class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TooManyWatchersError(Exception):
-    """Enough people watch."""
+    """Too many people watch already."""
 
 
 class Watcher:
-    """One who watches."""
+    """One open live tail."""
 
     def __init__(self, wanted: Callable[[TailEvent], bool], *, actor: str, role: str) -> None:
         self.actor = actor
@@ -56,7 +56,7 @@ class Watcher:
         self.missed = 0
 
     def offer(self, event: TailEvent) -> None:
-        """Keep it, if it is wanted and there is room."""
+        """Keep the event, if it is selected and there is room."""
         if self._wanted(event):
             try:
                 self._queue.put_nowait(event)
@@ -64,7 +64,7 @@ class Watcher:
                 self.missed += 1
 
     async def next(self, timeout: float) -> TailEvent | None:  # noqa: ASYNC109  a heartbeat, not a deadline
-        """The next event, or None when there was none for so many seconds."""
+        """The next event, or None if there was none in this many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 return await self._queue.get()
@@ -72,7 +72,7 @@ class Watcher:
 
 
 class Tail:
-    """All who watch one server."""
+    """All open live tails of one server."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
@@ -80,7 +80,7 @@ class Tail:
 
     @contextlib.contextmanager
     def watching(self, wanted: Callable[[TailEvent], bool], *, actor: str, role: str) -> Iterator[Watcher]:
-        """Watch what is wanted, until the block ends; ``actor`` and ``role`` are those of the person.
+        """Watch the selected events until the block ends; ``actor`` and ``role`` belong to the person.
 
         Raises:
             TooManyWatchersError: the message says what to do.

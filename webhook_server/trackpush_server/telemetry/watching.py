@@ -1,4 +1,4 @@
-"""What the dispatcher tells goes to metrics, to the windows that charts show, and to the live tail.
+"""Passes the dispatcher's events to the metrics, the charts and the live tail.
 
 Implements `trackpush_server.pusher.observer.PushObserver`.
 """
@@ -14,7 +14,7 @@ _ACCEPTED = "2xx"
 
 
 class Watching:
-    """Passes everything on."""
+    """Passes every event to all its observers."""
 
     def __init__(self, push: PushTelemetry, windows: Windows, tail: Tail) -> None:
         self._push = push

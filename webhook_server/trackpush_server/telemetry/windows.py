@@ -1,4 +1,4 @@
-"""What happened lately, for people: the last hour in steps, of the whole server and of each PushConfig.
+"""The last hour in steps, for charts: of the whole server and of each PushConfig.
 
 /metrics counts from the start and needs a Prometheus to be read; a support person at 2 a.m. may have none. Only
 steps in which something happened are kept, and only so many of them, so that memory is bounded.
@@ -23,7 +23,7 @@ _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Step(msgspec.Struct):
-    """What happened in one step of time."""
+    """The counts of one step of time."""
 
     number: int
     """Of the step since the epoch."""
@@ -40,7 +40,7 @@ class Step(msgspec.Struct):
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One step, as charts show it. Rates per second, times in seconds; quantiles are None where nothing was tried."""
+    """One step, as charts show it. Rates per second, times in seconds; quantiles are None without attempts."""
 
     at: int
     """Begin of the step, seconds since the epoch."""
@@ -71,7 +71,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Line:
-    """Some steps, in order of time, of the server or of one PushConfig."""
+    """A time series of steps, of the server or of one PushConfig."""
 
     def __init__(self, seconds: int, steps: Iterable[Step], *, first: int = 0) -> None:
         """``seconds``: of a step. ``first``: number of the first step that is known."""
@@ -80,7 +80,7 @@ class Line:
         self._first = first
 
     def points(self, now: float) -> tuple[Point, ...]:
-        """Every known step of the span, the current one too; what was quiet is zero."""
+        """Every known step of the span, the current one included; a quiet step is zero."""
         known = {step.number: step for step in self._steps}
         points, pending, queue_age = [], 0, 0.0
         for number in self._numbers(now):
@@ -91,7 +91,7 @@ class Line:
         return tuple(points)
 
     def summary(self, now: float) -> Summary:
-        """All steps of the span, added up."""
+        """The sum of all steps of the span."""
         numbers = self._numbers(now)
         steps = [step for step in self._steps if step.number in numbers]
         durations = [sum(column) for column in zip(*(step.durations for step in steps), strict=True)]
@@ -126,7 +126,7 @@ class Line:
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:
-    """The upper bound of the class that the quantile is in; None of nothing."""
+    """The upper bound of the histogram class with the quantile; None if nothing was counted."""
     total = sum(counts)
     if not total:
         return None
@@ -147,7 +147,7 @@ class Minute:
 
 
 class Windows:
-    """The lines of one server. Everything happens on the event loop."""
+    """The time series of one server. Used on the event loop only."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
@@ -182,7 +182,7 @@ class Windows:
                 step.dead += 1
 
     def waiting(self, counts: Iterable[tuple[str, int, float]]) -> None:
-        """What waits now: PushConfig, pending pushes, age of the oldest in seconds."""
+        """Record the present queues: PushConfig, pending pushes, age of the oldest in seconds."""
         now = self._wall()
         total, oldest = 0, 0.0
         before, self._waiting = self._waiting, set()
@@ -199,17 +199,17 @@ class Windows:
 
     @property
     def server(self) -> Line:
-        """The line of the whole server."""
+        """The time series of the whole server."""
         return Line(SERVER_SECONDS, self._server)
 
     def of(self, push_config: str) -> Line:
-        """The line of a PushConfig; an empty one where nothing happened, and of one that doesn't exist."""
+        """The time series of a PushConfig; empty if nothing happened or it doesn't exist."""
         steps = (minute.steps.get(push_config) for minute in self._minutes)
         exists = self._exist is None or push_config in self._exist
         return Line(OWN_SECONDS, (step for step in steps if step is not None and exists), first=self._first)
 
     def retain(self, push_configs: Iterable[str]) -> None:
-        """Only these PushConfigs exist from now on."""
+        """Keep these PushConfigs, and drop all others."""
         self._exist = frozenset(push_configs)
 
     def _of_server(self, now: float) -> Step:

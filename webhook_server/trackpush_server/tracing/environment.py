@@ -20,10 +20,10 @@ _BY_SHARE: Final = frozenset({"", "traceidratio", "parentbased_traceidratio"})
 
 
 def tracing(environment: Mapping[str, str]) -> Tracing | None:
-    """Tracing as the environment asks for it; None when it is off.
+    """Tracing as the environment configures it; None if it is off.
 
     Raises:
-        CannotStartError: a variable asks for something that isn't there.
+        CannotStartError: the value of a variable is not supported.
     """
     if not is_on(environment):
         return None

@@ -1,6 +1,6 @@
-"""What the receiver and the pusher need of tracing. None stands for "off" wherever a `Tracing` may be.
+"""The receiver's and the pusher's port to tracing. None instead of a `Tracing` means "off".
 
-A trace is handed on as the text of a W3C ``traceparent``: that is what the journal keeps and what clients get.
+A trace is passed on as a W3C ``traceparent``: the journal stores it and clients get it.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(Protocol):
-    """A span of an attempt under way."""
+    """The span of an attempt in progress."""
 
     traceparent: str
     """For the client's server."""
@@ -47,14 +47,14 @@ class Attempt(Protocol):
 
 
 class Tracing(Protocol):
-    """Makes spans. Cheap, never raises, never waits: what can't be exported in time is dropped."""
+    """Creates spans. Cheap, never raises, never waits: spans that can't be exported in time are dropped."""
 
     def receive(self, receipt: Receipt) -> AbstractContextManager[str]:
-        """The span of a request, around its commit; gives its ``traceparent``."""
+        """The span of a request around its commit; yields its ``traceparent``."""
         ...
 
     def send(self, sending: Sending) -> Attempt: ...
 
     async def close(self) -> None:
-        """Export what is left, within a few seconds."""
+        """Export the remaining spans, within a few seconds."""
         ...

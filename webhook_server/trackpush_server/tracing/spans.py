@@ -1,7 +1,7 @@
-"""Spans by OpenTelemetry's SDK, exported by OTLP over HTTP from a thread of its own.
+"""Spans by OpenTelemetry's SDK, exported by OTLP over HTTP from a separate thread.
 
-Attributes follow the semantic conventions. None tells of a person: no AWB, no order, no body; of URLs only host and
-port, since their paths may hold secrets.
+Attributes follow the semantic conventions. None contains personal data: no AWB, no order, no body; of URLs only
+host and port, because their paths may contain secrets.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ class OpenTelemetry:
             span.end()
 
     def send(self, sending: Sending) -> Attempt:
-        """See the port. What the journal kept is ours, whoever began the trace: its flag decides."""
+        """The sampled flag that the journal stored decides, whoever began the trace."""
         trace = sending.trace
         if trace is None:
             return self._sent(sending, None) if self._share.takes(asked=None) else Unrecorded(_unrecorded(None))
@@ -147,7 +147,7 @@ class OpenTelemetry:
 
 
 class Unrecorded:
-    """An attempt of a trace that isn't recorded: the header says so to the client."""
+    """An attempt of a trace that isn't recorded; its header tells the client so."""
 
     __slots__ = ("traceparent",)
 
@@ -192,18 +192,18 @@ def _fail(span: Span, kind: str) -> None:
 
 
 def _traceparent(of: SpanContext) -> str:
-    """Of a recorded span; of the flags only the one that everybody knows."""
+    """The ``traceparent`` of a recorded span, with the sampled flag only."""
     return f"00-{format_trace_id(of.trace_id)}-{format_span_id(of.span_id)}{_RECORDED}"
 
 
 def _unrecorded(parent: SpanContext | None) -> str:
-    """For a trace that continues or begins unrecorded."""
+    """The ``traceparent`` of a trace that isn't recorded."""
     trace_id = random.getrandbits(128) if parent is None else parent.trace_id
     return f"00-{format_trace_id(trace_id)}-{format_span_id(random.getrandbits(64))}-00"
 
 
 def _span_context(traceparent: str | None) -> SpanContext | None:
-    """What a ``traceparent`` says; None when it is none."""
+    """The span context of a ``traceparent``; None if it is invalid."""
     if traceparent is None:
         return None
     found = get_current_span(_propagator.extract({_HEADER: traceparent}, Context())).get_span_context()

@@ -1,4 +1,4 @@
-"""OpenTelemetry's warnings as one line a minute: a collector that is down for hours must not fill the log."""
+"""Logs OpenTelemetry's warnings at most once a minute: a collector that is down for hours must not fill the log."""
 
 import logging
 
@@ -10,14 +10,14 @@ _log = structlog.get_logger("trackpush.tracing")
 
 
 class Trouble(logging.Handler):
-    """In place of the library's own lines."""
+    """Replaces the library's own log lines."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._throttle = LogThrottle(most=1, per=60.0)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell it, now and then; without the record's values, as everywhere."""
+        """Log the record, throttled and without its values."""
         held_back = self._throttle.allow("")
         if held_back is not None:
             _log.warning(
@@ -30,7 +30,7 @@ class Trouble(logging.Handler):
 
 
 def take_over() -> None:
-    """Tell OpenTelemetry's warnings so from now on, in this process."""
+    """Throttle OpenTelemetry's warnings in this process from now on."""
     logger = logging.getLogger("opentelemetry")
     logger.handlers[:] = [Trouble()]
     logger.propagate = False

@@ -136,9 +136,9 @@ _PARTIAL = fold("Partial")
 
 
 def by_label(folded: str) -> ClickpostRow | None:
-    """What a label means that has no code; None for those of `CODES_BY_LABEL` and for unknown ones.
+    """The meaning of a label without a code; None for labels of `CODES_BY_LABEL` and for unknown ones.
 
-    "Partial…" is a part of a shipment of several pieces: it reads as without the word, and the label tells.
+    "Partial…" concerns a part of a shipment of several pieces: it is read without this word, and the label keeps it.
     """
     if folded in CODES_BY_LABEL:
         return None

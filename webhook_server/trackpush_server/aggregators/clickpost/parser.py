@@ -24,7 +24,7 @@ _FAILURES = frozenset({Status.DELIVERY_FAILED, Status.RETURN_DELIVERY_FAILED})
 
 
 def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
-    """The updates of one object: one, or none where nothing in it names a shipment. See `times` for ``until``."""
+    """The update of one object, if it names a shipment. `times` describes ``until``."""
     event = _unwrapped(item)
     additional = members(event.get("additional"))
     waybill = text(event.get("waybill"))
@@ -96,7 +96,7 @@ def _unwrapped(item: Item) -> Mapping[str, Any]:
 
 
 class _References:
-    """What names a shipment without waybill: the shipment or order that its return belongs to."""
+    """The identifiers of a shipment without a waybill: the shipment or order that its return belongs to."""
 
     def __init__(self, event: Mapping[str, Any], additional: Mapping[str, Any]) -> None:
         latest = members(additional.get("latest_status")) or members(event.get("latest_status"))
@@ -110,7 +110,7 @@ class _References:
         )
 
     def lane(self) -> str | None:
-        """The line of the shipment.
+        """The name of the shipment's lane.
 
         The forward shipment's names come first: all requests about one return carry them, while a return's own
         reference may only be there from its approval on.
@@ -126,12 +126,12 @@ class _References:
 
 
 def _folded(label: str | None) -> str | None:
-    """What tells updates without a code apart."""
+    """The part of the identity that distinguishes updates without a code."""
     return None if label is None else fold(label)
 
 
 def _scan(event: Mapping[str, Any], until: int) -> Mapping[str, Any]:
-    """The object that tells the status: the event, or in the track-order shape (§1.2 b) its latest scan."""
+    """The object with the status: the event, or in the track-order shape (§1.2 b) its latest scan."""
     if "clickpost_status_code" in event or "status" in event or "timestamp" in event:
         return event
     latest = members(event.get("latest_status"))
@@ -156,7 +156,7 @@ def _notification(item: Item, event: Mapping[str, Any], additional: Mapping[str,
 def _meaning(
     code: str | None, label: str | None, notification: str | None, ndr: str | None, *, reverse: bool
 ) -> Meaning:
-    """What the code says; the label only where there is no code, the notification event only where neither tells."""
+    """The meaning of the code; without a code, of the label; without either, of the notification event."""
     number = integer(code)
     row = None
     if code is None and label is not None:
@@ -189,7 +189,7 @@ def _status(number: int | None, notification: str | None, *, reverse: bool) -> S
 
 
 def _ndr_code(additional: Mapping[str, Any]) -> str | None:
-    """The reason's code; the polling shape of §1.7 has it in an object of its own."""
+    """The reason's code; the polling shape of §1.7 has it in a separate object."""
     return short(additional.get("ndr_status_code")) or short(members(additional.get("ndr")).get("ndr_bucket_code"))
 
 

@@ -40,7 +40,7 @@ _QC_FAILED = 5
 
 
 def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
-    """The updates of one object: one, or none where nothing in it names a shipment. See `times` for ``until``."""
+    """The update of one object, if it names a shipment. `times` describes ``until``."""
     awb = text(item.get("awb"))
     order_id = text(item.get("order_id"))
     shipment = awb or _order_lane(order_id, text(item.get("sr_order_id")))
@@ -104,7 +104,7 @@ def _meaning(
     *,
     returned: bool,
 ) -> Meaning:
-    """What both id spaces together say; ``returned`` is the body's ``is_return``."""
+    """The meaning of both id spaces together; ``returned`` is the body's ``is_return``."""
     order_id = integer(order_code)
     label = order_label or shipment_label
     turns = turned(order_label), turned(shipment_label)
@@ -134,7 +134,7 @@ def _reading(
 
 
 def _by_label(label: str | None) -> Status:
-    """The status of a label; "RTO …" and "RETURN …" that are in no table read as what follows, on its way back."""
+    """The status of a label. An unknown "RTO …" or "RETURN …" is read as the rest of the label, on the way back."""
     if label is None:
         return Status.UNKNOWN
     folded = fold(label)
@@ -143,7 +143,7 @@ def _by_label(label: str | None) -> Status:
 
 
 def _clearer(order: Status, shipment: Status) -> Status:
-    """The status to believe where the two id spaces disagree.
+    """The status to use if the two id spaces disagree.
 
     The order status comes first, for the event is named after it, unless the shipment status says more: an RTO is
     never to be read as a delivery, a failed quality check shows in the shipment status only (§2.5), and "shipped" or

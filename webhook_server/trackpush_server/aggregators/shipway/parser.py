@@ -30,9 +30,9 @@ _RETURN_CODE = re.compile("R[A-Z]{1,5}")
 
 
 def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
-    """The updates of one object: those of its feed, else the panel event that it is. Without shipment, none.
+    """The updates of one object: those of its feed, else the panel event itself. Without a shipment, none.
 
-    What of a feed names no shipment is a stray. See `times` for ``until``.
+    Items of a feed without a shipment are strays. `times` describes ``until``.
     """
     found = feed(item.get(_FEED), _OBJECT.decode(body)[_FEED]) if item.get(_FEED) else []
     if found:
@@ -90,7 +90,7 @@ def _event(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
 
 
 def _redacted(item: Item, body: bytes) -> bytes:
-    """The body without the account's hash and without what is secret in the URLs it calls back."""
+    """The body without the account's hash and without the secrets in its callback URLs."""
     changes = redact.members_changed(item, _without_secrets(item))
     inner = members(item.get("api_input"))
     inner_changes = redact.members_changed(inner, _without_secrets(inner))
@@ -126,7 +126,7 @@ def _is_dummy(value: str | None) -> bool:
 
 
 def _time(item: Item, inner: Mapping[str, Any], scan: Scan, until: int) -> tuple[str | None, str | None, int | None]:
-    """The first text that may be the time, the first that can be read, and what it says; None for what there is not."""
+    """The first candidate for the time, the first readable one, and its value; None for each that is missing."""
     best = None
     for value in _times(item, inner, scan):
         written = text(value)
@@ -137,7 +137,7 @@ def _time(item: Item, inner: Mapping[str, Any], scan: Scan, until: int) -> tuple
 
 
 def _times(item: Item, inner: Mapping[str, Any], scan: Scan) -> Iterator[Any]:
-    """What may be the time of the update, best first."""
+    """Candidates for the time of the update, best first."""
     for name in ("status_time", "scans_current_status_time", "timestamp"):
         yield item.get(name)
         yield inner.get(name)
@@ -150,7 +150,7 @@ def _estimate(item: Item, inner: Mapping[str, Any]) -> str | None:
 
 
 def _codes(item: Item, inner: Mapping[str, Any]) -> Iterator[Any]:
-    """What may be the code, best first: the polling API calls it current_status_code, the panel repeats it inside."""
+    """Candidates for the code, best first: the polling API has current_status_code, the panel repeats it inside."""
     yield item.get("current_status_code")
     yield item.get("current_status")
     yield inner.get("current_status_code")
@@ -159,7 +159,7 @@ def _codes(item: Item, inner: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _read(item: Item, inner: Mapping[str, Any]) -> Meaning:
-    """The meaning of the first code that is known, else of the first thing in a code's place."""
+    """The meaning of the first known code, else of the first value in a code's place."""
     label = short(item.get("current_status_desc")) or short(inner.get("current_status_desc"))
     return _meaning_of(label, *[code for value in _codes(item, inner) if (code := short_code(value)) is not None])
 
@@ -187,7 +187,7 @@ def _meaning(code: str, label: str | None, turn: Direction | None) -> Meaning:
 
 
 def _uncoded(written: str | None, label: str | None, turn: Direction | None) -> Meaning:
-    """Without a known code: the exact label, if it is in the code's place or there is no code at all."""
+    """The meaning without a known code: by the exact label, if it is in the code's place or there is no code."""
     named = label if written is None else written
     folded = "" if named is None else fold(named)
     status = tables.LABELS.get(folded) or turned_status(folded, tables.LABELS.get) or Status.UNKNOWN
@@ -203,7 +203,7 @@ def _uncoded(written: str | None, label: str | None, turn: Direction | None) -> 
 
 
 def _by_prefix(code: str | None) -> Direction:
-    """The direction of a code that is not in the table (§4.3: R-prefixed ones are returns, but for RTO and RTD)."""
+    """The direction of a code that is not in the table (§4.3: R-prefixed ones are returns, except RTO and RTD)."""
     folded = "" if code is None else code.upper()
     if _RETURN_CODE.fullmatch(folded) is None:
         return Direction.FORWARD
