@@ -40,7 +40,7 @@ class Place:
         await self._serve(table(*(accounts or (account(Aggregator.CLICKPOST, "k"),)), destinations=[made]))
 
     async def keep(self, retention: Retention) -> None:
-        """Keep things for so long from now on."""
+        """Set the retention times."""
         served = table(account(Aggregator.CLICKPOST, "k"), destinations=[destinations(self.sink)])
         settings = msgspec.structs.replace(served.server, retention=retention)
         await self._serve(msgspec.structs.replace(served, server=settings))

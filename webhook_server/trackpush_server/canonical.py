@@ -1,4 +1,4 @@
-"""The canonical notification: its shape, and in words what each field is. The published schema is made of this.
+"""The canonical notification: its shape, and a description of each field. The published schema is generated from it.
 
 Pure data. Clients' developers read these descriptions, in the schema and in docs/receiving-pushes.md.
 """
@@ -18,7 +18,7 @@ TIME_LENGTH = 64
 
 
 def _is(description: str, *examples: object, **constraints: Any) -> Meta:
-    """What the schema says of a field. ``constraints`` are JSON Schema keywords; nothing is checked on decoding."""
+    """The schema's description of a field. ``constraints`` are JSON Schema keywords; decoding checks nothing."""
     return Meta(description=description, examples=list(examples) or None, extra_json_schema=constraints or None)
 
 
@@ -37,39 +37,43 @@ class NotificationShipment(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     order_id: Annotated[str | None, _name("The client's order id, as the aggregator knows it.", "SO-1001")]
     direction: Annotated[
         Direction,
-        _is("Which way the goods move: forward to the customer, rto back undelivered, reverse as a customer's return."),
+        _is(
+            "Direction of the goods: forward (to the customer), rto (back, undelivered), reverse (a customer's return)."
+        ),
     ]
     forward_awb: Annotated[
         str | None,
-        _name("AWB of the shipment to the customer, where this is its way back and the aggregator tells.", "190414"),
+        _name(
+            "AWB of the original shipment to the customer, if this is a return and the aggregator reports it.", "190414"
+        ),
     ]
     return_reference: Annotated[str | None, _name("The aggregator's reference of the return order.", "RET-1001")]
     estimated_delivery: Annotated[
-        str | None, _is("Day on which delivery is expected, in India's time.", "2025-06-14", format="date")
+        str | None, _is("Expected day of delivery, in India's time zone.", "2025-06-14", format="date")
     ]
 
 
 class NotificationStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What happened to it."""
+    """The status that the update reports."""
 
     code: Annotated[
         Status,
-        _is("What happened, in one vocabulary for all aggregators. Codes may be added: treat a new one as UNKNOWN."),
+        _is("Canonical status, the same for all aggregators. Codes may be added: treat a new one as UNKNOWN."),
     ]
     aggregator_code: Annotated[str | None, _name("The aggregator's own code.", "8")]
     aggregator_label: Annotated[str | None, _name("The aggregator's own words for its code.", "Delivered")]
-    terminal: Annotated[bool, _is("Whether nothing more is expected of the shipment.")]
+    terminal: Annotated[bool, _is("Whether this is a final status.")]
     ndr_reason: Annotated[
         NdrReason | None, _is("Why a delivery failed (non-delivery report). Reasons may be added.", "REFUSED")
     ]
     remark: Annotated[str | None, _is("The courier's remark.", "Delivered to consignee", maxLength=REMARK_LENGTH)]
     location: Annotated[
-        str | None, _name("Where it happened, in the courier's words.", "Mumbai_MiraRd_D (Maharashtra)")
+        str | None, _name("Place of the event, in the courier's words.", "Mumbai_MiraRd_D (Maharashtra)")
     ]
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The client-facing form of one tracking update, without what differs from push to push (id, late, raw)."""
+    """The client-facing form of one tracking update, without the fields that differ between pushes (id, late, raw)."""
 
     type: Annotated[
         str,
@@ -79,12 +83,16 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
         ),
     ]
     aggregator: Annotated[
-        str, _is("Who reported it. Aggregators may be added.", enum=[each.slug for each in Aggregator])
+        str,
+        _is(
+            "The aggregator that reported the update. Aggregators may be added.",
+            enum=[each.slug for each in Aggregator],
+        ),
     ]
     occurred_at: Annotated[
         str | None,
         _is(
-            "When it happened, UTC. null without a time that can be read or that lies at most a day after receivedAt.",
+            "Time of the event, UTC. null if it is missing, unreadable or more than a day after receivedAt.",
             "2023-05-23T06:13:52Z",
             format="date-time",
         ),
@@ -92,12 +100,12 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     occurred_at_text: Annotated[
         str | UnsetType,
         _is(
-            "The aggregator's own words for the time, only where occurredAt is null although there are some.",
+            "The time in the aggregator's own words; only if occurredAt is null although the aggregator sent a time.",
             "2036-06-02T10:00:00Z",
             maxLength=TIME_LENGTH,
         ),
     ] = UNSET
-    received_at: Annotated[str, _is("When Trackpush received it, UTC.", "2023-05-23T06:13:53.250Z", format="date-time")]
-    test: Annotated[bool, _is("The aggregator's own test or dummy body: don't book it.")]
+    received_at: Annotated[str, _is("Time of receipt, UTC.", "2023-05-23T06:13:53.250Z", format="date-time")]
+    test: Annotated[bool, _is("The aggregator's own test or dummy body: ignore it.")]
     shipment: NotificationShipment
     status: NotificationStatus

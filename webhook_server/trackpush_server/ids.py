@@ -1,6 +1,6 @@
-"""The id of a push, everywhere the same: the ``webhook-id`` header, the body's ``id``, the CLI and the console.
+"""The id of a push, the same in the ``webhook-id`` header, the body's ``id``, the CLI and the console.
 
-``psh_`` + the update's 16-byte key in hex + ``-`` + 8 hex digits that stand for the PushConfig.
+``psh_`` + the update's 16-byte key in hex + ``-`` + the PushConfig's tag of 8 hex digits.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def push_id(key: bytes, push_config: str) -> str:
 
 
 def without_occurrence(identity: str) -> str:
-    """A push id of which only the report and the PushConfig are left: see `trackpush_server.updates.occurrence_key`."""
+    """A push id without the occurrence, see `trackpush_server.updates.occurrence_key`."""
     match = _PUSH_ID.fullmatch(identity)
     return identity if match is None else f"psh_{'0' * 10}{match[1][10:22]}{'0' * 10}-{match[2]}"
 

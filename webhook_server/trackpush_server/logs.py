@@ -1,7 +1,7 @@
 """Structured logs on stderr: one line per state change, UTC, stable event names.
 
-Nothing that is logged holds a body, a key, a header or a phone number. Each line is written so; `redact` is the second
-net, for the line that somebody adds later. The field `exception` of an unexpected error is its traceback without any
+No log line contains a body, a key, a header or a phone number. Each line is written so; `redact` is the second
+net, for a line that somebody adds later. The field `exception` of an unexpected error is its traceback without any
 value, see `trackpush_api.tracebacks`.
 
 Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``draining`` · ``stopped`` ·
@@ -44,7 +44,7 @@ _loop_errors = LogThrottle()
 
 
 def on_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An event loop's exception handler: a task or callback failed and nobody waited for it."""
+    """The event loop's exception handler: logs the failure of a task or callback that nobody awaits."""
     error = context.get("exception")
     held_back = _loop_errors.allow(f"{context.get('message')} {type(error).__name__}")
     if held_back is None:

@@ -1,4 +1,4 @@
-"""The JSON Schema of the canonical notification, and what may change in it within one version.
+"""The JSON Schema of the canonical notification, and the rules for changes within one version.
 
 Clients generate code and tables from the schema, so a version is a promise: fields, enum values and nothing else may be
 added. Whatever a client wrote for version 1 keeps working with every later state of version 1.
@@ -19,17 +19,17 @@ Schema = Mapping[str, Any]
 
 _PUSH_ID = "psh_0064746bb0a1b2c3d4e5f60718293a4b-1f2e3d4c"
 _ID: Schema = {
-    "description": "Id of the push, the same as the header webhook-id, the same at every try and at a replay.",
+    "description": "Id of the push; equals the header webhook-id, and is the same in every attempt and replay.",
     "examples": [_PUSH_ID],
     "type": "string",
     "pattern": "^psh_[0-9a-f]{32}-[0-9a-f]{8}$",
 }
 _LATE: Schema = {
-    "description": "Older than an update of this shipment that was pushed before: don't let it undo that one.",
+    "description": "Whether a newer update of this shipment was pushed before: don't let this one overwrite it.",
     "type": "boolean",
 }
 _RAW: Schema = {
-    "description": "What the aggregator sent of this update, secrets redacted. Its form is the aggregator's.",
+    "description": "The aggregator's own JSON of this update, secrets redacted.",
     "type": "object",
 }
 _FIXED = ("anyOf", "const", "format", "pattern", "type")
@@ -54,7 +54,7 @@ def notification_schema() -> dict[str, Any]:
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """What in ``new`` breaks a client that was written for ``old``: a line each, empty when nothing does."""
+    """The changes in ``new`` that break a client written for ``old``: one line each."""
     return list(_breaks(_inline(old, old), _inline(new, new), "notification"))
 
 
@@ -83,7 +83,7 @@ _ENDLESS = float("inf")
 
 
 def _inline(node: Any, root: Schema) -> Any:
-    """The node with every reference replaced by what it names; null beside an enum becomes one of its values."""
+    """The node with every reference resolved; null beside an enum becomes one of its values."""
     if isinstance(node, list):
         return [_inline(each, root) for each in node]
     if not isinstance(node, Mapping):

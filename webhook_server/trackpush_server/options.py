@@ -8,7 +8,7 @@ from trackpush_runtime.logs import LogFormat
 
 
 class OidcOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How people log in to the console at an OpenID provider."""
+    """Login to the console at an OpenID provider."""
 
     issuer: str
     """Its URL; its discovery document is below it."""
@@ -35,7 +35,7 @@ class ConsoleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def secure(self) -> bool:
-        """Whether browsers come over TLS, so that cookies never go without."""
+        """Whether browsers use TLS, so that cookies are Secure."""
         return self.url is not None and self.url.startswith("https://")
 
 

@@ -1,4 +1,4 @@
-"""Settings of the interpreter for a process that is a server and nothing else."""
+"""Interpreter settings for a server process."""
 
 import contextlib
 import gc
@@ -8,9 +8,9 @@ _YOUNG = 20_000
 
 
 def tune() -> None:
-    """Collect garbage seldom, and leave the imported modules out of it.
+    """Collect garbage rarely, and exclude the imported modules.
 
-    Requests and pushes leave no reference cycles behind on their usual way, so a look at the young generation every
+    Requests and pushes usually leave no reference cycles behind, so a scan of the young generation every
     700 allocations only costs time.
     """
     gc.collect()
@@ -20,9 +20,9 @@ def tune() -> None:
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """For a block that may make very many objects that stay, such as a routing table with 10,000 clients.
+    """Switch the collector off for a block that creates very many lasting objects, such as a large routing table.
 
-    The collector would look at all of them, again and again, for 100 ms at a time. So it rests meanwhile, and what
+    The collector would scan all of them, again and again, for 100 ms at a time. So it is off meanwhile, and what
     was made is left out of it if it is much. Without `tune`, as in a test's process, nothing of this.
     """
     if gc.get_threshold()[0] != _YOUNG:

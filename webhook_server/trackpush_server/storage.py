@@ -1,4 +1,4 @@
-"""Where a server keeps its journal, and by what right it sends: SQLite and everything, or PostgreSQL and leases."""
+"""Chooses the journal adapter and the ownership model: SQLite owns all slots, PostgreSQL leases them."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ _log = structlog.get_logger("trackpush.server")
 
 
 async def storage_of(source: Source, *, waits: bool = False) -> Storage:
-    """What a source says before anything is started. SQLite where it says nothing, or with ``waits`` no earlier."""
+    """The storage that a source names, read before the start. SQLite if it names none; with ``waits``, wait for it."""
     told = False
     while True:
         try:
@@ -60,7 +60,7 @@ _OTHER: dict[tuple[type[Storage], type[Storage]], str] = {
 
 
 class Store:
-    """The journal, and `lease` for the ownership over it."""
+    """The journal and its ownership model."""
 
     def __init__(self, storage: Storage, options: ServeOptions, sealer: Sealer) -> None:
         self._storage = storage
@@ -79,7 +79,7 @@ class Store:
         """Check that a server may start on this storage; a transient fault does not prevent the start.
 
         Raises:
-            CannotStartError: it may not; the message says what to do.
+            CannotStartError: the server may not start; the message says what to do.
         """
         if isinstance(self._storage, Postgres):
             return
@@ -93,7 +93,7 @@ class Store:
             raise CannotStartError(str(error)) from None
 
     async def prove(self) -> str | None:
-        """See that the journal can store; why that is not known, or None. Its `unavailable` says why it can't."""
+        """Check that the journal can store; returns the reason for doubt, or None. `unavailable` says why it can't."""
         return await self.journal.prove() if isinstance(self.journal, SqliteJournal) else None
 
     def use(self, server: ServerSettings) -> None:
@@ -117,7 +117,7 @@ class Store:
             self._leases.use(storage.dsn)
 
     def _why_not(self, storage: Storage) -> str | None:
-        """Why a running server can't use this; None where it can: a user, a password, a parameter may change."""
+        """Why a running server can't use this storage; None if it can: user, password and parameters may change."""
         told = _OTHER[type(self._storage), type(storage)]
         if isinstance(storage, Postgres) and isinstance(self._storage, Postgres):
             return None if place(storage.dsn) == place(self._storage.dsn) else told
@@ -125,19 +125,19 @@ class Store:
 
     @property
     def wall(self) -> Callable[[], float]:
-        """The clock for what is stored, in seconds since the epoch: one for all that share a database."""
+        """The clock for stored times, in seconds since the epoch; all servers on one database share it."""
         return self.journal.clock if isinstance(self.journal, PostgresJournal) else time.time
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with it although it works."""
+        """Problems of a working journal."""
         clock = self.journal.clock.problem if isinstance(self.journal, PostgresJournal) else None
         return (*(() if clock is None else (f"storage: {clock}",)), *self._refused)
 
     def on_lost_commits(self, tell: Callable[[LostCommits], None]) -> None:
-        """Have it called when the database came back without commits, before anything more is stored.
+        """Register a callback for a database that came back without commits; it runs before anything more is stored.
 
-        All slots are let go of in the same moment.
+        All slots are released at the same time.
         """
 
         def lost(found: LostCommits) -> None:
@@ -148,7 +148,7 @@ class Store:
         self.journal.subscribe(JournalListener(on_lost_commits=lost))
 
     def ownership(self, observer: LeaseTelemetry) -> Ownership:
-        """By leases where the journal is shared, else of everything."""
+        """Ownership by leases if the journal is shared; otherwise of everything."""
         if not isinstance(self._storage, Postgres):
             observer.holds(SLOTS)
             return Sole()

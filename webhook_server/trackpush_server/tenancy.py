@@ -20,7 +20,7 @@ _log = structlog.get_logger("trackpush.tenancy")
 
 
 class Divided(NamedTuple):
-    """A routing table as it may be served now."""
+    """The part of a routing table that may be served now."""
 
     table: RoutingTable
     """The same object where nothing is held back."""
@@ -29,7 +29,7 @@ class Divided(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What binding changed, by namespace."""
+    """The changes of a binding, by namespace."""
 
     replaced: frozenset[str]
     """Another namespace object has the name now."""
@@ -38,18 +38,18 @@ class Changes(NamedTuple):
 
 
 class Tenancy:
-    """The namespaces that this process knows the journal to be bound to."""
+    """The journal's bindings that this process knows."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._bound: dict[str, BoundClient] = {}
 
     def divide(self, table: RoutingTable) -> Divided:
-        """What of a table may be served; may be called in a thread."""
+        """The part of a table that may be served; thread-safe."""
         return divide(table, self._bound)
 
     async def bind(self, unbound: Mapping[str, tuple[Tenant, ...]]) -> Changes:
-        """Bind the journal. Nothing of these namespaces may be served, and nothing more may be stored for them.
+        """Bind the journal. These namespaces must not be served, and nothing may be stored for them, until it is done.
 
         Raises:
             JournalUnavailableError: it can't be written; nothing was changed.
@@ -67,12 +67,12 @@ class Tenancy:
         return Changes(frozenset(replaced), frozenset(took_over - replaced))
 
     def forget(self) -> None:
-        """The journal may have lost what it was bound to: bind all again."""
+        """The journal may have lost its bindings: bind everything again."""
         self._bound = {}
 
 
 def divide(table: RoutingTable, bound: Mapping[str, BoundClient]) -> Divided:
-    """What of a table may be served while the journal is bound to these. Pure."""
+    """The part of a table that may be served with these bindings. Pure."""
     serves: dict[str, BoundClient | None] = {}
     unbound = {}
     is_whole = True
@@ -96,7 +96,7 @@ def divide(table: RoutingTable, bound: Mapping[str, BoundClient]) -> Divided:
 
 
 def is_replaced(account: Account, table: RoutingTable) -> bool:
-    """Whether a newer table has the account's namespace as another object: then its updates must not be stored."""
+    """Whether a newer table has another namespace object for the account: then its updates must not be stored."""
     if account.tenant is None:
         return False
     now = table.tenants.get(namespace_of(account.name), ())

@@ -1,4 +1,4 @@
-"""The tracking update: what an aggregator module makes of one status change, before anything is stored.
+"""The tracking update: one status change as an aggregator's module parses it, before anything is stored.
 
 Pure data. An aggregator's module turns a request body into a list of these; the receiver adds the account and the
 time and hands them to the journal; the canonical notification is encoded from it once and never again.
@@ -18,7 +18,7 @@ from trackpush_server.canonical import Notification, NotificationShipment, Notif
 class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """One status change of one shipment, as an aggregator reports it.
 
-    Text fields are None where the aggregator sent nothing, "", "NA" or the like. Times are milliseconds since the
+    Text fields are None if the aggregator sent nothing, "", "NA" or the like. Times are milliseconds since the
     epoch, UTC; None when absent or unparsable.
     """
 
@@ -55,7 +55,7 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def timeless(self) -> bool:
-        """Whether the aggregator gave no time that can be read: a repeat then looks like the status coming back."""
+        """Whether the update has no readable time: a repeat then looks like a status that occurs again."""
         return self.occurred_at is None and self.identified_at is None
 
 
@@ -66,7 +66,7 @@ _TYPES = {status: f"shipment.{status.lower()}" for status in Status}
 
 
 def rfc3339(milliseconds: int) -> str:
-    """UTC with a ``Z``, with milliseconds only where there are any: ``2023-05-23T06:13:52Z``."""
+    """A time in UTC with a ``Z``, with milliseconds only if they aren't zero: ``2023-05-23T06:13:52Z``."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{_to_the_second(seconds)}.{rest:03d}Z" if rest else f"{_to_the_second(seconds)}Z"
 
@@ -85,7 +85,7 @@ def milliseconds(moment: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _to_the_second(seconds: int) -> str:
-    """Remembered, since all that is received in one second asks for the same."""
+    """Cached, because all updates of one second need the same text."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()[:_TO_THE_SECOND]
 
 
@@ -128,7 +128,7 @@ _SEPARATOR, _ESCAPE = "\x1f", "\x1e"
 
 
 def update_key(account: str, update: TrackingUpdate) -> bytes:
-    """The key of the update: 16 bytes that are equal exactly for repeats of one update of one account.
+    """The key of the update: 16 bytes, equal only for repeats of one update of one account.
 
     Five bytes of the identity's time (seconds, 0 when unknown), then eleven of SHA-256 over account and identity. The
     time in front keeps the journal's unique index nearly append-only; it is part of the identity, so it never makes
@@ -140,7 +140,7 @@ def update_key(account: str, update: TrackingUpdate) -> bytes:
 
 
 def occurrence_key(account: str, update: TrackingUpdate, *, received_at: int, nonce: bytes) -> bytes:
-    """The key of one report of an update without a time: no two reports share it.
+    """The key of one report of an update without a time; unique for each report.
 
     Time of receipt, identity, nonce. Bytes 5 to 10 are those of `update_key`, so the journal can compare a report with
     the one before: OUT_FOR_DELIVERY, UNDELIVERED, OUT_FOR_DELIVERY are three updates, not two.
@@ -154,7 +154,7 @@ def _seconds(milliseconds: int) -> bytes:
 
 
 def _digest(*parts: str) -> bytes:
-    """SHA-256 of a list of texts; no two different lists are hashed as the same bytes.
+    """SHA-256 of a list of texts; different lists give different input bytes.
 
     The separator is escaped within a part. Unlike a length before each part, that leaves the keys of all updates as
     earlier versions made them, unless a text holds one of the two control characters.

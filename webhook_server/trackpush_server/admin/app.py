@@ -36,8 +36,8 @@ def application(
     """The application.
 
     Args:
-        health: what is known of the server now.
-        prove: sees that the journal can store; why that is not known, or None.
+        health: the present state of the server.
+        prove: checks that the journal can store; returns the reason for doubt, or None.
         troubles: the endpoints that fail.
         scrape: takes an Accept header and gives the metrics' text and its content type.
         desk: what the admin API works on.

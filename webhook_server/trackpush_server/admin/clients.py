@@ -1,4 +1,4 @@
-"""How clients and their PushConfigs are: what the dispatcher, the journal's counts and the last hour say. Pure."""
+"""The state of clients and PushConfigs, from the dispatcher, the journal's counts and the last hour. Pure."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -48,7 +48,7 @@ class PushConfigHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
 
 class ClientHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One client (namespace): its PushConfigs added up; the worst state of them."""
+    """One client (namespace): the sums and the worst state of its PushConfigs."""
 
     name: str
     state: State
@@ -64,7 +64,7 @@ class ClientHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Overview:
-    """The state of everything, cheaply; details are made for those that are looked at."""
+    """The state of everything, cheaply; details are computed on demand."""
 
     def __init__(
         self,
@@ -96,12 +96,12 @@ class Overview:
         return tuple(self.push_config(name) for name in islice(found, limit))
 
     def push_config(self, name: str) -> PushConfigHealth:
-        """One; of a name that nobody knows it says ``missing``."""
+        """One PushConfig; an unknown name has the state ``missing``."""
         hour = self._windows.of(name).summary(self._now)
         return _push_config(name, self._channels.get(name), self._counts.get(name), hour, self._now)
 
     def knows(self, name: str) -> bool:
-        """Whether the server or its journal has heard of this PushConfig."""
+        """Whether the server or its journal knows this PushConfig."""
         return name in self._channels or name in self._counts
 
     def clients(self, *, state: State | None = None, after: str = "", limit: int) -> tuple[ClientHealth, ...]:

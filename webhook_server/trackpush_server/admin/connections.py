@@ -1,4 +1,4 @@
-"""Bounds on the admin port's connections: a time for heads and bodies, and a number that makes room for newcomers.
+"""Limits the admin port's connections: a time for heads and bodies, and a number beyond which the idle ones are closed.
 
 Descriptors are shared with the public port, so nobody who reaches the admin port may hold them all. kubelet and
 Prometheus must always get through: beyond the bound, the connection that has been idle the longest is closed.
@@ -33,7 +33,7 @@ _NOT_HTTP: Final = (
 
 
 class BoundedConnection(asyncio.Protocol):
-    """Passes everything on to aiohttp's protocol, and closes the connection when a head does not come."""
+    """Passes everything to aiohttp's protocol, and closes the connection if a head doesn't arrive in time."""
 
     def __init__(self, inner: asyncio.Protocol, connections: "BoundedConnections") -> None:
         self.inner = inner
@@ -50,7 +50,7 @@ class BoundedConnection(asyncio.Protocol):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection if there is room, or room can be made."""
+        """Accept the connection if there is room, or an idle one can be closed."""
         self._transport = transport
         if not self._connections.enter(self):
             transport.close()
@@ -59,13 +59,13 @@ class BoundedConnection(asyncio.Protocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Pass it on; a head that begins has its time."""
+        """Pass the bytes on, and limit the time of a head."""
         if not self.busy and self._head_timer is None:
             self._expect_head()
         self.inner.data_received(data)
 
     def eof_received(self) -> bool:
-        """Keep the connection for the answers to what has come; a live tail has no end to wait for."""
+        """Keep the connection for the pending answers; a live tail would never end."""
         self.inner.eof_received()
         self.at_end = True
         self._end_body()
@@ -92,7 +92,7 @@ class BoundedConnection(asyncio.Protocol):
             self._end_body()
 
     def request_ends(self) -> None:
-        """It was answered."""
+        """The request was answered."""
         self.busy = False
         self._content = None
         self._connections.touch(self)
@@ -102,13 +102,13 @@ class BoundedConnection(asyncio.Protocol):
             self._transport.close()
 
     def _end_body(self) -> None:
-        """Nothing of the body will come any more."""
+        """End the body: no more bytes of it will arrive."""
         if self._content is not None and not self._content.is_eof():
             self._content.set_exception(web.RequestPayloadError("the connection ended within the body"))
             self._content.feed_eof()  # so that aiohttp doesn't wait for the rest after the answer
 
     def _close_unless_busy(self, turns: int) -> None:
-        """Close it in a few turns of the loop: aiohttp begins with a whole request that long after its last byte."""
+        """Close it after a few turns of the loop: aiohttp starts a complete request that late."""
         if self.busy:
             return
         if turns:
@@ -126,10 +126,10 @@ class BoundedConnection(asyncio.Protocol):
 
 
 def _since_http_1(message: RawRequestMessage) -> RawRequestMessage:
-    """The message, unless it has no HTTP version: aiohttp would answer it in HTTP/0.9, which no client reads.
+    """Refuse a message without an HTTP version: aiohttp would answer it in HTTP/0.9, which no client reads.
 
     Raises:
-        HttpProcessingError: it has none.
+        HttpProcessingError: the message has no HTTP version.
     """
     if message.version < HttpVersion10:
         raise HttpProcessingError(code=400)
@@ -145,7 +145,7 @@ class _Unnamed(web.Response):
 
 
 class _Connection(RequestHandler):
-    """aiohttp's handler, except for the answer to invalid HTTP: no application sees it, and nothing logs it."""
+    """aiohttp's handler with another answer to invalid HTTP, which no application sees and nothing logs."""
 
     __slots__ = ()
 
@@ -207,14 +207,14 @@ class BoundedConnections:
         return True
 
     def leave(self, connection: BoundedConnection) -> bool:
-        """It has ended; False if it never entered."""
+        """The connection has ended; False if it never entered."""
         entered = connection.inner in self._by_inner
         self._forget(connection)
         self._by_inner.pop(connection.inner, None)
         return entered
 
     def touch(self, connection: BoundedConnection) -> None:
-        """It was used just now."""
+        """Make the connection the most recently used one."""
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = None
@@ -223,7 +223,7 @@ class BoundedConnections:
         self._open.pop(connection, None)
 
     def middleware(self) -> Middleware:
-        """Must be the outermost: tells which connections are busy, and reads bodies within their time."""
+        """Must be the outermost: marks busy connections, and reads bodies within their time limit."""
 
         @web.middleware
         async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -250,7 +250,7 @@ class BoundedConnections:
 
 
 async def _read_body(request: web.Request) -> web.Response | None:
-    """Read the body, which later readers then get from memory; the answer where it can't be read."""
+    """Read the body into memory for later readers; returns the answer if it can't be read."""
     if not request.body_exists:
         return None
     if request.content_type == "multipart/form-data":

@@ -1,4 +1,4 @@
-"""All that the admin API and the console have to do with: what a running server lets people see and do."""
+"""The services of a running server for the admin API and the console."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from trackpush_server.telemetry.windows import Windows
 
 @dataclass(frozen=True, kw_only=True)
 class AdminServices:
-    """One server's."""
+    """The services of one server."""
 
     journal: Journal
     replays: Replays
@@ -45,10 +45,10 @@ class AdminServices:
         return self.journal.lookup
 
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:
-        """Write down who is about to do what. No personal data in ``target``.
+        """Write into the audit log who is about to do what. ``target`` must contain no personal data.
 
         Raises:
-            JournalUnavailableError: it can't be written down, so it must not be done.
+            JournalUnavailableError: the audit log can't be written, so the action must not start.
         """
         await self.journal.audit(
             NewAudit(

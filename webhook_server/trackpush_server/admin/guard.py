@@ -1,6 +1,6 @@
 """Guards the admin port: authentication, cross-site requests, and security headers for browsers.
 
-A change needs, besides the role, proof that our own page or a program sent it: a bearer token (no browser adds one by
+A change needs, besides the role, proof that the console or a program sent it: a bearer token (no browser adds one by
 itself), or the session's CSRF token. On loopback without tokens everybody on the machine may operate; a page from
 elsewhere in their browser may not, and no other name that resolves to loopback is accepted (DNS rebinding).
 """
@@ -43,7 +43,7 @@ _HEADERS: Final = {
 
 @dataclass(kw_only=True)
 class Access:
-    """How one may come in."""
+    """The ways to authenticate."""
 
     operate: AdminToken | None = None
     view: AdminToken | None = None
@@ -56,7 +56,7 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked who they are."""
+        """Whether callers need no authentication."""
         return self.operate is None and self.view is None and not self.oidc
 
     async def is_still(self, request: web.Request, who: Identity) -> bool:
@@ -81,7 +81,7 @@ class Access:
         return await self.by_session(request)
 
     async def checked(self, authorization: str, sender: str) -> Identity | None:
-        """As `by_token`; a wrong token waits for its answer.
+        """As `by_token`, but the answer to a wrong token is delayed.
 
         Raises:
             TooManyGuessesError: see `Guesses.wrong`.
@@ -92,7 +92,7 @@ class Access:
         return who
 
     async def by_session(self, request: web.Request) -> Identity | None:
-        """Whose session it is. The token files are read first: a changed token ends the sessions of the old one."""
+        """The session's owner. The token files are read first: a changed token ends the sessions of the old one."""
         cookie = request.cookies.get(COOKIE)
         if cookie is None:
             return None
@@ -129,7 +129,7 @@ def guard(access: Access) -> Middleware:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers of every answer: aiohttp's ``on_response_prepare``. Which software answers is nobody's business."""
+    """Headers of every answer: aiohttp's ``on_response_prepare``. No header names the software."""
     response.headers.pop("Server", None)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
@@ -138,7 +138,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 async def _is_ours(request: web.Request, who: Identity) -> bool:
-    """Whether a change comes from our own page, or from a program."""
+    """Whether a change comes from a page of the console or from a program."""
     if who.via == "token":
         return True
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")

@@ -1,4 +1,4 @@
-"""Slows down guesses at the admin token. A right token never waits."""
+"""Slows down guesses at the admin token. A correct token never waits."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class TooManyGuessesError(Exception):
 
 
 class Guesses:
-    """Of one server. Lives on one event loop."""
+    """The wrong tokens of one server. Used on one event loop."""
 
     def __init__(self, on_wrong: Callable[[], None] = lambda: None) -> None:
         """``on_wrong`` counts each wrong guess."""
@@ -31,10 +31,10 @@ class Guesses:
         self._waiting = 0
 
     async def wrong(self, address: str) -> None:
-        """Note a wrong token and wait for the turn to say so.
+        """Record a wrong token, and delay the answer.
 
         Raises:
-            TooManyGuessesError: too many wait already.
+            TooManyGuessesError: too many answers are delayed already.
         """
         self.on_wrong()
         held_back = self._throttle.allow("wrong")

@@ -7,7 +7,7 @@ import msgspec
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the server now."""
+    """The present state of the server."""
 
     table_loaded: bool
     journal_alive: bool
@@ -20,14 +20,14 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def why_dead(health: Health) -> list[str]:
-    """Why a restart is needed; empty when none is."""
+    """Reasons for a restart; empty without any."""
     if health.journal_alive or health.draining:
         return []
     return ["the journal's writer thread has ended: nothing can be stored until a restart"]
 
 
 def why_unready(health: Health) -> list[str]:
-    """Why no requests should be sent here; empty when they should."""
+    """Reasons to send no requests here; empty if the server is ready."""
     reasons = []
     if health.draining:
         reasons.append("the server is stopping")
@@ -41,5 +41,5 @@ def why_unready(health: Health) -> list[str]:
 
 
 def warnings(health: Health) -> list[str]:
-    """What somebody has to know although the server is ready."""
+    """Problems of a ready server."""
     return [] if health.missing is None else [f"the journal has lost stored data: {health.missing}"]

@@ -28,10 +28,10 @@ KEY: Final = web.RequestKey("identity", Identity)
 
 
 def identity(request: web.Request) -> Identity:
-    """Of a request that the guard has let through."""
+    """The caller of a request that the guard admitted."""
     return request[KEY]
 
 
 def address(request: web.Request) -> str:
-    """Where it came from: the other end of the connection. A header could be anybody's word."""
+    """The address of the other end of the connection. A header could be forged."""
     return request.remote or "unknown"

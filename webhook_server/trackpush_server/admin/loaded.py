@@ -1,6 +1,6 @@
 """The loaded configuration, without secrets: only scheme and host of a URL, only the presence of headers.
 
-Pure. A path or a query of a URL may be a secret, a header's name may tell of one.
+Pure. A path or a query of a URL may be a secret, and a header's name may reveal one.
 """
 
 from bisect import bisect_right
@@ -48,7 +48,7 @@ class LoadedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is served, and a page of its resources, by name, after the one named ``after``."""
+    """The served configuration, and a page of its resources, by name, after the one named ``after``."""
 
     server: str | None
     revision: str | None
@@ -84,7 +84,7 @@ def configuration(
     after: str = "",
     limit: int,
 ) -> Configuration:
-    """What is served; ``after`` is a resource's name."""
+    """The served configuration; ``after`` is a resource's name."""
     told = report if isinstance(report, Report) else None
     destinations = _page(() if table is None else table.destinations, client, after, limit)
     accounts = _page(() if table is None else table.accounts, client, after, limit)
@@ -113,7 +113,7 @@ def configuration(
 
 
 def notice(report: Report | tuple[str, ...]) -> str:
-    """One sentence about problems and warnings of the configuration; empty where there are none."""
+    """One sentence about problems and warnings of the configuration; empty if there are none."""
     problems = report.problems if isinstance(report, Report) else report
     warnings = report.warnings if isinstance(report, Report) else ()
     counts = [(len(problems), "problem"), (len(warnings), "warning")]

@@ -1,4 +1,4 @@
-"""What the role view doesn't get to see: all that may tell of a person. Pure.
+"""Masks personal data for the role view. Pure.
 
 Free texts and bodies are masked as a whole, by their field and not by a pattern: a pattern that knows phone
 numbers would still show names. What is left is what the pipeline itself has made: codes, times, AWBs, counts.
@@ -19,7 +19,7 @@ _PLAIN = frozenset({"id", "type", "aggregator", "occurredAt", "receivedAt", "tes
 
 
 def error(text: str | None) -> str | None:
-    """Why an attempt failed, without what the endpoint said: it may repeat what it was sent."""
+    """The error of an attempt, without the endpoint's own words: it may repeat the request."""
     if text is None:
         return None
     told = _TOLD_BY_ENDPOINT.match(text)
@@ -40,12 +40,12 @@ def notification(content: Any) -> Any:
 
 
 def code(value: Any) -> Any:
-    """An aggregator's code, if it is short and looks like one: ``8``, ``DL``, ``RTO_DELIVERED``. Else it is a text."""
+    """An aggregator's code, if it looks like one: ``8``, ``DL``, ``RTO_DELIVERED``. Other text is masked."""
     return value if value is None or value == "" or _CODE.fullmatch(str(value)) else MASK
 
 
 def body(content: Any) -> Any:
-    """A body: only its shape is left. Names of members are masked, since an aggregator may put anything there."""
+    """Only the shape of a body. Names of members are masked, because an aggregator may put anything there."""
     return _values(content, names=False)
 
 
@@ -54,7 +54,7 @@ def _member(name: str, value: Any) -> Any:
 
 
 def _values(content: Any, *, names: bool = True, depth: int = 0) -> Any:
-    """Each value is masked. null and empty stay, they tell of nobody."""
+    """Mask each value, except null and empty ones."""
     if isinstance(content, dict | list) and depth >= _DEEPEST:
         return MASK
     if isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 has them: application/problem+json."""
+"""Errors as problem documents of RFC 9457 (application/problem+json)."""
 
 from http import HTTPStatus
 
@@ -7,7 +7,7 @@ from aiohttp import web
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong with a request, RFC 9457."""
+    """The error of a request, RFC 9457."""
 
     type: str = "about:blank"
     title: str
@@ -18,7 +18,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProblemError(Exception):
-    """A request can't be served."""
+    """The request is answered with an error."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)

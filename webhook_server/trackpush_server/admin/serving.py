@@ -1,4 +1,4 @@
-"""The admin port as the server starts and stops it: who may come in, and what is served."""
+"""The admin port: its authentication, its application, start and stop."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ class AdminPort:
         self._listening: asyncio.Server | None = None
 
     async def open(self) -> None:
-        """Read what is needed to know who may come in.
+        """Read the files for authentication.
 
         Raises:
             CannotStartError: a file can't be read; the message names its option.
@@ -78,7 +78,7 @@ class AdminPort:
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """As `open`; it stops when the block ends, if it was started."""
+        """As `open`; stops when the block ends, if it was started."""
         try:
             await self.open()
             yield
@@ -86,16 +86,16 @@ class AdminPort:
             await self.stop()
 
     def check(self, bound: socket.socket) -> None:
-        """Whether it may be served there.
+        """Check that this address may be used.
 
         Raises:
-            CannotStartError: other machines reach it, and nobody would be asked who they are.
+            CannotStartError: other machines can reach the address, and no authentication is configured.
         """
         if self._access.is_open and not sockets.is_loopback(bound):
             raise CannotStartError(_NOT_PRIVATE.format(sockets.name(self._options.admin_listen)))
 
     async def start(self, bound: socket.socket) -> str:
-        """Serve there; ``host:port``."""
+        """Serve at this address; returns ``host:port``."""
         static = await asyncio.to_thread(_read_files)
         secure = self._options.console.secure
         login = Login(self._access, secure=secure, provider=None if self._oidc is None else self._oidc.name)
@@ -125,7 +125,7 @@ class AdminPort:
         return sockets.name(bound.getsockname())
 
     async def stop(self) -> None:
-        """Close it, the last of all: it tells how the end goes."""
+        """Close the port, after everything else: it shows the progress of the shutdown."""
         if self._listening is not None:
             self._listening.close()
         if self._runner is not None:
@@ -133,6 +133,6 @@ class AdminPort:
 
 
 def _read_files() -> Static:
-    """In a thread: nothing of the console is read from the disk later."""
+    """Read all files of the console; called in a thread, so that nothing is read from the disk later."""
     environment()
     return Static()

@@ -1,6 +1,6 @@
-"""Sessions of people who have logged in: kept in memory, told by a random cookie, ended by time or by hand.
+"""Sessions of people who have logged in: kept in memory, identified by a random cookie, ended by time or logout.
 
-The cookie's value is never kept, only its digest. A restart logs everybody out. Those who came with a token are logged
+Only the digest of the cookie's value is kept. A restart logs everybody out. People who logged in by token are logged
 out when the token changes.
 """
 
@@ -35,14 +35,14 @@ class _Session(msgspec.Struct):
 
 
 class Sessions:
-    """All of one server."""
+    """All sessions of one server."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
 
     def begin(self, actor: str, role: Role, valid: Callable[[], bool] = lambda: True) -> str:
-        """Begin one; the cookie's value. It ends when ``valid`` says no."""
+        """Begin a session; returns the cookie's value. It ends when ``valid`` returns False."""
         now = self._clock()
         value = secrets.token_urlsafe(32)
         who = Identity(actor=actor, role=role, via="session", csrf=secrets.token_urlsafe(32))
@@ -57,7 +57,7 @@ class Sessions:
             del self._sessions[key]
 
     def find(self, value: str | None) -> Identity | None:
-        """Whose it is, if it still lives."""
+        """The owner of a session that has not ended."""
         if not value:
             return None
         key, now = _digest(value), self._clock()
@@ -77,7 +77,7 @@ class Sessions:
 
 
 def same(given: str, right: str) -> bool:
-    """Whether two secrets are the same, in constant time; nothing is the same as an empty one."""
+    """Whether two secrets are equal, in constant time; an empty secret equals nothing."""
     return bool(right) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode())
 
 

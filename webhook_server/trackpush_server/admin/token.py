@@ -1,4 +1,4 @@
-"""The admin port's token: who may read the configuration. Health and metrics need none: kubelet and Prometheus ask."""
+"""The admin port's token. Health and metrics need none, because kubelet and Prometheus read them."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ class AdminToken:
     """A token in a file, read again when the file changes. Blocking: used from a thread."""
 
     def __init__(self, path: Path, option: str = "--admin-token-file") -> None:
-        """Read it for the first time; ``option`` is where the path was given.
+        """Read the file for the first time; ``option`` is the option with its path.
 
         Raises:
             CannotStartError: the file can't be read, is empty, or holds too short a token.
@@ -42,11 +42,11 @@ class AdminToken:
 
     @property
     def fingerprint(self) -> bytes:
-        """Changes with the token, as last read."""
+        """A value that changes with the token."""
         return hashlib.sha256(self._token).digest()
 
     def refresh(self) -> None:
-        """Take a changed file; the last good token stays while the file is missing, unreadable or holds a bad one."""
+        """Read a changed file; the last valid token stays while the file is missing, unreadable or invalid."""
         try:
             found = self._path.stat()
             stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

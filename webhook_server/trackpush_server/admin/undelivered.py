@@ -1,4 +1,4 @@
-"""/undelivered: which PushConfigs deliver nothing now. The operator makes ``Delivering`` of it. Pure.
+"""/undelivered: the PushConfigs that are failing now. The operator derives ``Delivering`` from it. Pure.
 
 It contains no answer of an endpoint and no URL: more people may read a status than a Secret.
 """
@@ -30,7 +30,7 @@ class Undelivered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def undelivered(troubles: Iterable[Trouble]) -> Undelivered:
-    """Only what fails now; a PushConfig that is suspended or recovered isn't in it."""
+    """The failing PushConfigs; without suspended and recovered ones."""
     return Undelivered(push_configs=tuple(_failing(trouble) for trouble in troubles))
 
 

@@ -1,1 +1,1 @@
-"""What people ask a running server to do: replay pushes, erase data. Jobs with progress, docs/replay-and-erase.md."""
+"""Jobs of a running server, with progress: replay pushes, erase data. docs/replay-and-erase.md."""

@@ -1,4 +1,4 @@
-"""Drop: pending pushes that wait for a PushConfig which does not exist end as dropped. Their updates stay."""
+"""Drops pending pushes whose PushConfig does not exist. Their updates stay."""
 
 import time
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class WaitingPushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class DropView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What was found before, and what became of it."""
+    """The pushes that were found, and the result."""
 
     push_configs: tuple[WaitingPushes, ...]
     """Without a PushConfig."""
@@ -50,7 +50,7 @@ class DropView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Drops:
-    """Of one server."""
+    """The drops of one server."""
 
     def __init__(
         self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
@@ -82,10 +82,10 @@ class Drops:
         return DropView(push_configs=tuple(found), named=tuple(named))
 
     async def drop(self, view: DropView) -> DropView:
-        """Drop what was found, at most `MOST`.
+        """Drop the found pushes, at most `MOST`.
 
         Raises:
-            JournalUnavailableError: the journal can't be written; what was dropped before stays so.
+            JournalUnavailableError: the journal can't be written; pushes that were dropped so far stay dropped.
         """
         now, dropped = int(self._wall() * 1000), 0
         for waiting in view.push_configs:

@@ -1,4 +1,4 @@
-"""Erase: what updates tell of people is removed, from memory, tables and the unused parts of the file."""
+"""Erases personal data of updates from memory, tables and the unused parts of the file."""
 
 import hashlib
 import time
@@ -31,7 +31,7 @@ class ErasureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ErasureView(JobView, kw_only=True):
-    """An erasure and how far it is."""
+    """An erasure and its progress."""
 
     updates: int = 0
     unrecognised: int = 0
@@ -41,7 +41,7 @@ class ErasureView(JobView, kw_only=True):
 
 
 class PushEraser(Protocol):
-    """What an erasure needs of the dispatcher."""
+    """The dispatcher's port for erasures."""
 
     def forget(self, update_ids: frozenset[int]) -> None: ...
 
@@ -60,7 +60,7 @@ class Erasures:
 
         Raises:
             ValueError: the request names nobody; the message is for people.
-            TooManyJobsError: enough is under way.
+            TooManyJobsError: too many jobs are running.
         """
         self.check(request)
         view = ErasureView(id=self.jobs.new_id(), begun_at=self._now())
@@ -121,7 +121,7 @@ class Erasures:
 
 
 def describe(request: ErasureRequest) -> str:
-    """The subject for the record: an AWB only as its digest, by which it can be found again but not be read."""
+    """The subject for the record. An AWB is written as its digest: it can be found, but not read."""
     parts = []
     if request.awb is not None:
         parts.append(f"awb sha256:{hashlib.sha256(request.awb.encode()).hexdigest()}")

@@ -1,6 +1,6 @@
-"""Stored updates that a filter left out and that today's filter lets through: what `replay` calls filtered.
+"""Finds stored updates that a filter dropped and that the present filter accepts: the state `filtered` of `replay`.
 
-Nothing is stored of why an update has no push for a PushConfig, so this finds all that have none: also those received
+The reason why an update has no push for a PushConfig is not stored, so this finds all without one: also those received
 before their AggregatorWebhook named the PushConfig.
 """
 
@@ -25,7 +25,7 @@ _MARGIN_MS: Final = 60_000
 
 
 class FilteredPage(NamedTuple):
-    """What one look came to."""
+    """The result of one step."""
 
     update_ids: tuple[int, ...]
     """Updates to push."""
@@ -34,7 +34,7 @@ class FilteredPage(NamedTuple):
 
 
 class FilteredUpdates:
-    """Finds them, by the routing table of the moment."""
+    """Finds such updates, by the present routing table."""
 
     def __init__(
         self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
@@ -54,7 +54,7 @@ class FilteredUpdates:
     async def pages(
         self, push_config: str, *, awb: str | None, since: int | None, until: int | None
     ) -> AsyncIterator[FilteredPage]:
-        """What a PushConfig would get now, oldest first. Each page uses the current table, so reloads count at once."""
+        """The updates that a PushConfig would get now, oldest first. Each page uses the current table."""
         after: int | None = 0
         while after is not None:
             table = self._table()
@@ -70,12 +70,12 @@ class FilteredUpdates:
             after = found.next_after
 
     def _oldest(self, table: RoutingTable) -> int:
-        """Received at this time or later: retention may have deleted the pushes of older updates."""
+        """The earliest time of receipt: retention may have deleted the pushes of older updates."""
         kept = min(table.server.retention.delivered, table.server.retention.dead)
         return int((self._wall() - kept) * 1000) + _MARGIN_MS
 
     async def _judged(self, judge: "_Judge", update_ids: Sequence[int]) -> FilteredPage:
-        """A few at a time, and never for long without a turn of the event loop: bodies are parsed again."""
+        """Apply the filters to a few updates at a time, between turns of the event loop: bodies are parsed again."""
         passing: list[int] = []
         unreadable = 0
         for begin in range(0, len(update_ids), PARSED_AT_ONCE):
@@ -90,7 +90,7 @@ class FilteredUpdates:
 
 
 class _Judge:
-    """Asks today's filters."""
+    """Applies the present filters."""
 
     def __init__(self, table: RoutingTable, accounts: dict[str, Account], push_config: str) -> None:
         self._table = table
@@ -99,7 +99,7 @@ class _Judge:
         self._selections: dict[str, FilterSelection] = {}
 
     def passes(self, stored: StoredUpdate) -> bool:
-        """Whether the update would get a push for the PushConfig if it came now.
+        """Whether the update would get a push for the PushConfig if it arrived now.
 
         Raises:
             ValueError: it can't be read.

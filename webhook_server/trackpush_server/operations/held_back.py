@@ -16,7 +16,7 @@ NO_CHANNEL: Final = _SENTENCES[State.UNCONFIGURED]
 
 
 def held_back(snapshot: ChannelSnapshot | None) -> str | None:
-    """What pending pushes wait for; None if they are being sent. No snapshot: no such PushConfig is configured."""
+    """Why pending pushes wait; None if they are being sent. No snapshot: no such PushConfig is configured."""
     if snapshot is None:
         return NO_CHANNEL
     state = State(snapshot.breaker)

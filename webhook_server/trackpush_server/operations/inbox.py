@@ -1,4 +1,4 @@
-"""Retry of unrecognised bodies: parsed again with the rules and the configuration of now. docs/inbox.md.
+"""Retry of unrecognised bodies: parses them with the present rules and configuration. docs/inbox.md.
 
 The updates are stored first, then the body is deleted. A crash between the two leaves the body in the inbox; a second
 retry finds its updates stored and only deletes it.
@@ -58,7 +58,7 @@ class InboxRetried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class InboxRetryView(JobView, kw_only=True):
-    """A retry and how far it is."""
+    """A retry and its progress."""
 
     found: int = 0
     done: int = 0
@@ -86,7 +86,7 @@ class InboxRetries:
 
         Raises:
             ValueError: the request selects nothing, or holds what is not an id; the message is for people.
-            TooManyJobsError: enough is under way.
+            TooManyJobsError: too many jobs are running.
         """
         keys = self.check(request)
         view = InboxRetryView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))
@@ -164,9 +164,9 @@ class InboxRetries:
     async def _store(
         self, account: Account, selection: FilterSelection, entry: InboxEntry, parsed: Parsed
     ) -> InboxRetried:
-        """Store the updates, then what is left over, then delete the body.
+        """Store the updates, then the remaining parts, then delete the body.
 
-        Clients see when the body came; the journal counts from now, so that the pushes have their whole maxAge.
+        Clients see the time of receipt; the journal counts from now, so that the pushes have their whole maxAge.
         """
         received_at = entry.row.received_at
         now = int(self._wall() * 1000)

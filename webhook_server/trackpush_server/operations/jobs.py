@@ -1,4 +1,4 @@
-"""Jobs: work that people ask for and that outlasts their request. They live with the process, the newest hundred."""
+"""Jobs: work that continues after its request. A process remembers the newest hundred."""
 
 import asyncio
 import contextlib
@@ -51,7 +51,7 @@ class Jobs(Generic[View]):
         """Run ``work``, which writes its progress into the view.
 
         Raises:
-            TooManyJobsError: as many as may run are running.
+            TooManyJobsError: too many jobs are running.
         """
         self.check()
         self._views[view.id] = view
@@ -63,26 +63,26 @@ class Jobs(Generic[View]):
         """Whether one more may run.
 
         Raises:
-            TooManyJobsError: as many as may run are running.
+            TooManyJobsError: too many jobs are running.
         """
         if len(self._tasks) >= MOST_RUNNING:
             raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one has ended, or end one")
 
     def get(self, job: str) -> View | None:
-        """One job, or None when it was never there or is forgotten."""
+        """One job, or None if it is unknown."""
         return self._views.get(job)
 
     def all(self) -> tuple[View, ...]:
         return tuple(reversed(self._views.values()))
 
     async def wait(self, job: str, seconds: float) -> None:
-        """Return when a job has ended, or after so many seconds."""
+        """Wait until a job has ended, or for this many seconds."""
         task = self._tasks.get(job)
         if task is not None:
             await asyncio.wait({task}, timeout=seconds)
 
     async def cancel(self, job: str) -> None:
-        """End a job; what it did stays."""
+        """End a job; its results so far stay."""
         await end(self._tasks.get(job))
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Parses stored bodies again, with today's rules. The key was redacted before they were stored. Pure."""
+"""Parses stored bodies again, with the present rules. The key was redacted before they were stored. Pure."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _AGGREGATORS: Final = {each.slug: each for each in Aggregator}
 
 
 def parse_again(aggregator: Aggregator, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
-    """What the body of a request reports.
+    """The updates of a stored body.
 
     Raises:
         MalformedBodyError: it can't be read.
@@ -24,7 +24,7 @@ def parse_again(aggregator: Aggregator, body: bytes, *, received_at: int, conten
 
 
 def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]:
-    """A stored update as filters saw it when it was received, and the time of receipt (ms) that it names.
+    """A stored update as filters saw it at its receipt, and its time of receipt (ms).
 
     The notification is what the client gets, so status, direction, names and times are taken from it, whatever the
     tables of statuses say today. It lacks some of the codes that a filter may name; these are read from the body.
@@ -68,7 +68,7 @@ def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]
 
 
 def _codes(aggregator: Aggregator, body: bytes, received_at: int) -> tuple[str, ...]:
-    """The codes that the body of one update names; none where it is not read as one update any more."""
+    """The codes in the body of one update; none if the present rules don't read one update from it."""
     try:
         found = parse_again(aggregator, body, received_at=received_at).updates
     except MalformedBodyError:

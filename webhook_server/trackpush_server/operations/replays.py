@@ -1,4 +1,4 @@
-"""Replay: ended pushes are sent once more, and updates that a filter left out are pushed after all."""
+"""Replay: sends ended pushes again, and pushes updates that a filter had dropped."""
 
 import time
 from collections import Counter
@@ -45,14 +45,14 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     dry_run: bool = False
 
     def concerns(self, push_config: str) -> bool:
-        """Whether pushes of this PushConfig may be among them."""
+        """Whether the replay may include pushes of this PushConfig."""
         if self.push_config not in {None, push_config}:
             return False
         return self.client is None or push_config.startswith(f"{self.client}/")
 
 
 class ReplayView(JobView, kw_only=True):
-    """A replay and how far it is."""
+    """A replay and its progress."""
 
     dry_run: bool
     found: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
@@ -67,7 +67,7 @@ class ReplayView(JobView, kw_only=True):
 
 
 class PushReplayer(Protocol):
-    """What a replay needs of the dispatcher."""
+    """The dispatcher's port for replays."""
 
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
         """The state of each PushConfig's delivery."""
@@ -99,7 +99,7 @@ class Replays:
 
         Raises:
             ValueError: the request selects nothing, or contains an invalid push id; the message is for people.
-            TooManyJobsError: enough is under way.
+            TooManyJobsError: too many jobs are running.
         """
         ids = self.check(request)
         now = int(self._wall() * 1000)
@@ -108,7 +108,7 @@ class Replays:
         return view
 
     def check(self, request: ReplayRequest) -> list[tuple[bytes, str]]:
-        """What its ids stand for.
+        """The updates and PushConfigs of its ids.
 
         Raises:
             ValueError: see `start`.
@@ -123,7 +123,7 @@ class Replays:
         return ids
 
     def refresh(self, view: ReplayView) -> ReplayView:
-        """The view with today's reasons why its pushes wait."""
+        """The view with the present reasons why its pushes wait."""
         snapshots = {snapshot.push_config: snapshot for snapshot in self._pusher.snapshot()}
         reasons = {name: held_back(snapshots.get(name)) for name in sorted({*view.found, *view.pending})}
         view.waiting = {name: reason for name, reason in reasons.items() if reason is not None}
@@ -145,7 +145,7 @@ class Replays:
     async def _count_pending(
         self, view: ReplayView, push_config: str, request: ReplayRequest, keys: tuple[bytes, ...] | None
     ) -> None:
-        """Before its ended pushes become pending, too."""
+        """Count the pending pushes before ended ones become pending, too."""
         if keys is None:
             query = PushQuery(
                 push_config=push_config,

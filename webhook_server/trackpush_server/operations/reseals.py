@@ -1,4 +1,4 @@
-"""Encrypts bodies again that are stored in clear, or under another key than the first. docs/encryption.md."""
+"""Encrypts stored bodies with the first key. docs/encryption.md."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ _MOST_REASONS = 8
 
 
 class ResealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """There is nothing to choose."""
+    """A request without fields."""
 
 
 class ResealView(JobView, kw_only=True):
-    """A reseal and how far it is, in updates and unrecognised bodies."""
+    """A reseal and its progress, in updates and unrecognised bodies."""
 
     looked: int = 0
     resealed: int = 0
@@ -43,7 +43,7 @@ class Reseals:
         """Begin.
 
         Raises:
-            TooManyJobsError: enough is under way.
+            TooManyJobsError: too many jobs are running.
         """
         del request
         view = ResealView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))

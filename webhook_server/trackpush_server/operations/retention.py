@@ -1,6 +1,6 @@
-"""Retention: deletes what is kept no longer, in steps so small and so far apart that ingest doesn't feel them.
+"""Retention: deletes old data in small steps with pauses, so that ingest isn't slowed down.
 
-One round walks all updates from the oldest on. Between rounds it only looks at what has become old enough since; a
+One round visits all updates, oldest first. Between rounds it visits only updates that have become old enough since; a
 whole round every ten minutes finds what was passed over (pending then, or dead and kept for longer).
 """
 
@@ -58,7 +58,7 @@ class Retainer(Background):
         self._changed = asyncio.Event()
 
     def configure(self, retention: Retention) -> None:
-        """Keep things for so long from now on."""
+        """Set the retention times."""
         if retention != self._retention:
             self._retention = retention
             self._round_at = self._inbox_at = 0.0
@@ -103,7 +103,7 @@ class Retainer(Background):
         return max(trimmed.seconds / _SHARE, 0.001)
 
     async def _expire_inbox(self, wall: float, seconds: float, now: float) -> None:
-        """Delete unrecognised bodies that are old enough, once in a while."""
+        """Delete old unrecognised bodies, at intervals."""
         if now < self._inbox_at:
             return
         before = int((wall - seconds) * 1000)

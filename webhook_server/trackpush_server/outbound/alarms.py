@@ -1,4 +1,4 @@
-"""Alarms: one timer of the event loop for the deadlines of all connections.
+"""A timer queue: one timer of the event loop for the deadlines of all connections.
 
 With a timer for each, every push of a client that has few would create one, and with ten thousand clients each finds
 its place among ten thousand others. Here alarms share steps of time, so setting, moving and taking one back are a few
@@ -17,12 +17,12 @@ class Sleeper(Protocol):
     """Who is woken."""
 
     def wake(self) -> None:
-        """The time has come, and the alarm is gone."""
+        """The alarm has fired and is removed."""
         ...
 
 
 class Alarms:
-    """Of one event loop, whose time is meant by all times. Who is woken may set alarms again."""
+    """The alarms of one event loop; all times are its times. A woken object may set alarms again."""
 
     def __init__(self) -> None:
         self._sleepers: dict[int, set[Sleeper]] = {}
@@ -32,7 +32,7 @@ class Alarms:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, when: float, sleeper: Sleeper) -> int:
-        """Wake it then, unless the alarm is taken back: returns what `take_back` wants."""
+        """Set an alarm; returns the value that `take_back` needs."""
         step = int(when / STEP) + 1
         sleepers = self._sleepers.get(step)
         if sleepers is None:
@@ -44,7 +44,7 @@ class Alarms:
         return step
 
     def take_back(self, step: int, sleeper: Sleeper) -> None:
-        """It isn't to be woken then."""
+        """Remove an alarm."""
         sleepers = self._sleepers.get(step)
         if sleepers is not None:
             sleepers.discard(sleeper)

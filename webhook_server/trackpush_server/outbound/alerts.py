@@ -1,4 +1,4 @@
-"""What the other side of a TLS connection means by its alert: OpenSSL's words, and what to do about them."""
+"""Explains TLS alerts of the other side: OpenSSL's words, and what to do."""
 
 import ssl
 

@@ -40,7 +40,7 @@ _SWITCHING = 101
 
 
 class Owner(Protocol):
-    """Who has the connection: the pool."""
+    """The owner of a connection: the pool."""
 
     secrets: tuple[str, ...]
     """Values that no detail may show."""
@@ -55,7 +55,7 @@ class Owner(Protocol):
     def left(self, connection: "Connection") -> None: ...
 
     def retry(self, exchange: Exchange) -> None:
-        """A kept-alive connection turned out to be dead: nothing of an answer was read."""
+        """A kept-alive connection was dead: no byte of an answer was read."""
         ...
 
 
@@ -123,7 +123,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def start(self, exchange: Exchange) -> None:
-        """Send a request on an idle connection; the exchange is settled by its deadline."""
+        """Send a request on an idle connection; the exchange ends by its deadline."""
         assert self._transport is not None
         assert self._exchange is None
         if not self._owner.may_send():
@@ -137,7 +137,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(exchange.request)
 
     def shut(self) -> None:
-        """End the connection; an exchange under way ends as RESET."""
+        """End the connection; an exchange in progress ends as RESET."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.fail(Failure.RESET, "the sender was closed", self._loop.time())
@@ -194,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
             self._read_refused(refused)
 
     def _read_refused(self, error: Exception) -> None:
-        """The parser refuses the head: where only its framing is at fault, its status counts once it is complete."""
+        """The parser refused the head; if only its framing is wrong, its status counts once it is complete."""
         if self._protocol_error:
             return
         if not is_about_framing(error):
@@ -210,7 +210,7 @@ class Connection(asyncio.BufferedProtocol):
             self._protocol_error = str(error)
 
     def eof_received(self) -> bool:
-        """The other side has ended: so do we."""
+        """The other side closed; close this side, too."""
         self._ended(None)
         self.abort()
         return False
@@ -229,7 +229,7 @@ class Connection(asyncio.BufferedProtocol):
             self._surplus = True
 
     def on_headers_complete(self) -> None:
-        """A head is complete. Interim answers (1xx) are passed over (RFC 9110, section 15.2)."""
+        """A head is complete. Interim answers (1xx) are ignored (RFC 9110, section 15.2)."""
         status = self._parser.get_status_code()
         if not self._served and not self._parser.get_http_version().startswith("1."):
             self._protocol_error = f"it is HTTP/{self._parser.get_http_version()}"
@@ -240,7 +240,7 @@ class Connection(asyncio.BufferedProtocol):
             self._protocol_error = f"status {status} was not requested"
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body: only a failure's first bytes are of interest."""
+        """A piece of the body: only the first bytes of a failure are kept."""
         if self._status >= _MULTIPLE_CHOICES and len(self._body) < MAX_BODY:
             self._body += data[:MAX_BODY]
 
@@ -252,7 +252,7 @@ class Connection(asyncio.BufferedProtocol):
     # ---- ends
 
     def _answer(self, exchange: Exchange) -> None:
-        """The answer's head is known and its body is complete, cut, or will not come."""
+        """Settle the exchange: the head is known, and the body is complete, cut or missing."""
         self._exchange = None
         self._served += 1
         status = self._status
@@ -319,7 +319,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wakes_at = when
 
     def wake(self) -> None:
-        """The alarm: look whether there was an answer, or another exchange, in time (`alarms.Sleeper`)."""
+        """The alarm: check whether there was an answer, or another exchange, in time (`alarms.Sleeper`)."""
         self._wakes_at = math.inf
         now = self._loop.time()
         exchange = self._exchange
@@ -337,7 +337,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 def _parser(handler: object) -> httptools.HttpResponseParser:
-    """As lenient as browsers are where it can do no harm: an answer is never passed on to anyone."""
+    """A parser as lenient as browsers, where this does no harm: an answer is never passed on."""
     parser = httptools.HttpResponseParser(handler)
     parser.set_dangerous_leniencies(
         lenient_headers=True,
@@ -349,7 +349,7 @@ def _parser(handler: object) -> httptools.HttpResponseParser:
 
 
 class _HeadReader:
-    """Finds Retry-After in a head that was parsed before, without headers, and the status."""
+    """Finds Retry-After and the status in a head that was first parsed without headers."""
 
     def __init__(self, data: bytes) -> None:
         self.value: bytes | None = None
@@ -366,7 +366,7 @@ class _HeadReader:
             self.value = value
 
     def on_headers_complete(self) -> None:
-        """Interim answers have headers too, but none that count."""
+        """Ignore the headers of interim answers."""
         if self._parser.get_status_code() >= _OK:
             self._ended = True
             self.status = self._parser.get_status_code()

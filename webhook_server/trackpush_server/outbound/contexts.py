@@ -1,4 +1,4 @@
-"""TLS contexts, built off the loop and shared by all destinations with the same material.
+"""TLS contexts, built in threads and shared by all destinations with the same certificates.
 
 A context with the system's roots takes milliseconds to build and about a megabyte to keep; most destinations use the
 same one.
@@ -13,7 +13,7 @@ from trackpush_server.outbound.tls import build_context
 
 
 class Contexts:
-    """Lives on one event loop. Keeps the system's context; the others as long as a dialler holds them."""
+    """Used on one event loop. Keeps the system's context, and each other one as long as a dialler uses it."""
 
     def __init__(self) -> None:
         self._system: ssl.SSLContext | None = None
@@ -21,10 +21,10 @@ class Contexts:
         self._lock = asyncio.Lock()
 
     async def get(self, material: TlsMaterial | None) -> ssl.SSLContext:
-        """The context of this material.
+        """The context for these certificates.
 
         Raises:
-            AttemptError: TLS, when the material can't be used.
+            AttemptError: TLS, if the certificates can't be used.
         """
         async with self._lock:
             context = self._system if material is None else self._own.get(material)

@@ -40,7 +40,7 @@ _ONLY_THE_PROXY = (
 
 
 class _LastWords(socket.socket):
-    """What the other side said before it ended the connection is read, even when writing fails first.
+    """Reads what the other side sent before it ended the connection, even if a write fails first.
 
     A server that refuses a client certificate with TLS 1.3 does so after our handshake: its alert comes, and right
     behind it a reset. asyncio gives up a connection whose write fails; one that has to wait is tried after reading.
@@ -81,7 +81,7 @@ class Dialler:
         self._context: ssl.SSLContext | None = None
 
     async def dial(self, progress: Progress, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Connect; the protocol's connection_made is called when it may send. ``progress.stage`` tells how far it is.
+        """Connect; connection_made is called when the protocol may send. ``progress.stage`` is the present step.
 
         Raises:
             AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
@@ -111,9 +111,9 @@ class Dialler:
         return sock
 
     async def _tunnel(self, progress: Progress, proxy: Target) -> socket.socket:
-        """Through the proxy, whose own address is not judged: who runs the server chose it.
+        """Connect through the proxy, whose own address is not checked: the server's administrator chose it.
 
-        CONNECT names an address that was judged, so the proxy looks up no name and can't come to another answer.
+        CONNECT names an address that was checked, so the proxy resolves no name and can't get another address.
         """
         progress.stage = f"resolving {self._target.host}"
         endpoints = await self._judged_endpoints()
@@ -139,7 +139,7 @@ class Dialler:
             raise AttemptError(Failure.PROXY, f"egress.proxy: {error.detail}") from error
 
     async def _judged_endpoints(self) -> list[str]:
-        """What CONNECT may name. The host's name only where no address would be refused."""
+        """The endpoints for CONNECT. The host's name only if no address would be refused."""
         try:
             addresses = await self._addresses(self._target)
         except AttemptError as error:
@@ -211,7 +211,7 @@ def _addr_info(address: Address, port: int) -> AddrInfoType:
 
 
 def _os_reason(error: OSError) -> str:
-    """Errors of several addresses come joined, with asyncio's own words around them: the number says it better."""
+    """The system's words for an error number: asyncio joins the errors of several addresses in its own words."""
     return os.strerror(error.errno).lower() if error.errno else "no address could be reached"
 
 

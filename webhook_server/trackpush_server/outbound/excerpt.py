@@ -1,6 +1,6 @@
-"""The excerpt of an answer's body that is shown to people: one printable line, without anything that we sent.
+"""The excerpt of an answer's body for people: one printable line, without parts of the request.
 
-Debug pages love to show the request that failed. What they repeat of it (header values are secrets, bodies hold
+Debug pages often show the failed request. What they repeat of it (header values are secrets, bodies hold
 personal data) must not reach the journal or the logs.
 """
 

@@ -1,4 +1,4 @@
-"""One exchange: a request that is on its way, and the future of its answer."""
+"""One exchange: a request and the future of its answer."""
 
 import asyncio
 from typing import Protocol
@@ -8,7 +8,7 @@ from trackpush_server.outbound.port import Answer, Failure
 
 
 class Progress(Protocol):
-    """What connecting on someone's behalf tells and needs to know."""
+    """The progress of a connection attempt for an exchange."""
 
     stage: str
     """What it does now, for the message of a time-out."""
@@ -17,7 +17,7 @@ class Progress(Protocol):
 
 
 class Exchange:
-    """Handed from the sender to the pool to a connection; settled once. Times are the event loop's."""
+    """Passed from the sender to the pool to a connection; settled once. Times are the event loop's."""
 
     __slots__ = ("deadline", "future", "request", "stage", "started")
 
@@ -37,7 +37,7 @@ class Exchange:
         self.settle(Answer(failure=failure, detail=detail, duration=now - self.started))
 
     def refuse(self, error: AttemptError, now: float) -> None:
-        """Settle with the reason for which there is no connection."""
+        """Settle with the reason why there is no connection."""
         self.settle(
             Answer(
                 failure=error.failure,
@@ -51,6 +51,6 @@ class Exchange:
         self.settle(Answer(failure=Failure.RESET, detail=detail))
 
     def time_out(self, now: float) -> None:
-        """Settle with the time-out, and what it was spent on."""
+        """Settle with the time-out and the stage in which it occurred."""
         seconds = self.deadline - self.started
         self.fail(Failure.TIMEOUT, f"time-out of {seconds:g} s while {self.stage}", now)

@@ -1,4 +1,4 @@
-"""How an attempt fails inside the transport: one exception, which becomes the `Answer` at the port's edge."""
+"""The exception for a failed attempt inside the transport; at the port it becomes the `Answer`."""
 
 from trackpush_server.outbound.port import Failure
 
@@ -6,7 +6,7 @@ from trackpush_server.outbound.port import Failure
 class AttemptError(Exception):
     """An attempt has failed. ``detail`` is one short line for people, without any value of the client's headers.
 
-    ``is_permanent``: the configuration is at fault, so that no retry can help.
+    ``is_permanent``: the configuration is wrong, so no retry can help.
     """
 
     def __init__(self, failure: Failure, detail: str, *, is_permanent: bool = False) -> None:
@@ -17,5 +17,5 @@ class AttemptError(Exception):
 
 
 def denied(detail: str) -> AttemptError:
-    """The egress guard refuses."""
+    """The failure of an attempt that the egress guard refuses."""
     return AttemptError(Failure.DENIED, detail)

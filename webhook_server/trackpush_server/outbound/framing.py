@@ -1,7 +1,7 @@
-"""Heads whose body is framed twice: with Transfer-Encoding and Content-Length, or with one length several times.
+"""Heads with two framings of the body: Transfer-Encoding and Content-Length, or one length several times.
 
-The parser refuses them, as a proxy must: it could pass on bytes that the next one takes for another message. An
-answer to a push is passed on to nobody. Its head says what became of the push, and the connection is not used again.
+The parser refuses them, as a proxy must: it could pass on bytes that the next server reads as another message. An
+answer to a push is not passed on. Its head has the push's result, and the connection is not used again.
 Pure.
 """
 
@@ -13,7 +13,7 @@ _ENCODING = b"transfer-encoding"
 
 
 def is_about_framing(error: Exception) -> bool:
-    """Whether the parser refused the head for its lengths."""
+    """Whether the parser refused the head because of its framing."""
     return "Content-Length" in str(error)
 
 
@@ -28,7 +28,7 @@ def complete_head(data: bytes) -> bytes | None:
 
 
 def framed_once(head: bytes) -> bytes | None:
-    """The same head with one framing; None if its lengths contradict each other, or are not numbers."""
+    """The same head with one framing; None if its lengths differ or are not numbers."""
     lines = head.split(b"\n")
     lengths = {part.strip() for line in lines if _name(line) == _LENGTH for part in _value(line).split(b",")}
     if not all(length.isdigit() for length in lengths):

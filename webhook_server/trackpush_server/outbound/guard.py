@@ -1,4 +1,4 @@
-"""The egress guard: the rules of egress as attempts meet them. The dialler asks before and after connecting."""
+"""The egress guard: applies the egress rules to attempts. The dialler calls it before and after connecting."""
 
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -10,13 +10,13 @@ from trackpush_server.outbound.failures import denied
 
 
 class Guard(EgressRules, frozen=True, kw_only=True):
-    """Rules whose objections end an attempt."""
+    """Egress rules that raise."""
 
     def check_target(self, target: Target) -> None:
-        """Judge what can be judged before a name is resolved.
+        """Check everything that can be checked before a name is resolved.
 
         Raises:
-            AttemptError: DENIED, for plain HTTP without leave or a literal address that no push may go to.
+            AttemptError: DENIED, for plain HTTP that is not allowed, or a literal address that is denied.
         """
         objection = self.objection_to(target)
         if objection is not None:
@@ -37,7 +37,7 @@ def guard_for(egress: Egress) -> Guard:
     """The guard of a WebhookServer's egress settings.
 
     Raises:
-        ValueError: a CIDR is none.
+        ValueError: a CIDR is invalid.
     """
     return Guard(
         https_only=egress.https_only,
@@ -47,7 +47,7 @@ def guard_for(egress: Egress) -> Guard:
 
 
 def parse_address(text: str) -> Address:
-    """An address as the resolver or the socket spells it; a zone (``%eth0``) is kept.
+    """Parse an address from the resolver or the socket; a zone (``%eth0``) is kept.
 
     Raises:
         ValueError: it is none.

@@ -1,6 +1,6 @@
-"""The pool: the connections of one destination, at most its own number, the last used one first.
+"""The pool: the connections of one destination, at most its maximum, the last used one first.
 
-Last in, first out keeps few connections warm when there is little to do and lets the others run into their idle
+Last in, first out keeps few connections in use under low load and lets the others run into their idle
 time-out.
 """
 
@@ -21,7 +21,7 @@ _GOODBYE = 2.0
 
 
 class ConnectionPool:
-    """Lives on one event loop. Times in seconds."""
+    """Used on one event loop. Times in seconds."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ConnectionPool:
         self._empty = asyncio.Event()
 
     def submit(self, exchange: Exchange) -> None:
-        """Start an exchange now, or when a connection is free. Its time starts with it."""
+        """Start an exchange now, or queue it until a connection is free; its time-out starts when it is sent."""
         if self._closed:
             exchange.settle_reset(_CLOSED)
             return
@@ -67,7 +67,7 @@ class ConnectionPool:
             self._waiting.append(exchange)
 
     async def close(self) -> None:
-        """End all connections; exchanges under way or waiting end as RESET."""
+        """End all connections; running and queued exchanges end as RESET."""
         self._closed = True
         while self._waiting:
             self._waiting.popleft().settle_reset(_CLOSED)
@@ -101,7 +101,7 @@ class ConnectionPool:
         self._idle.append(connection)
 
     def left(self, connection: Connection) -> None:
-        """It has ended: its place is free."""
+        """A connection has ended: its place is free."""
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -110,7 +110,7 @@ class ConnectionPool:
         self._fill()
 
     def retry(self, exchange: Exchange) -> None:
-        """Once more on a fresh connection, within the same time-out: an idle one may be as dead as the last."""
+        """Try again on a new connection, within the same time-out: another idle one may be dead, too."""
         if self._closed:
             exchange.settle_reset(_CLOSED)
         elif not exchange.future.done():
@@ -149,7 +149,7 @@ class ConnectionPool:
         self._fill()
 
     def _fill(self) -> None:
-        """Open connections for those who wait, as far as there is room."""
+        """Open connections for the queued exchanges, up to the maximum."""
         while self._waiting and not self._closed and len(self._connections) + len(self._dialling) < self._limit:
             exchange = self._waiting.popleft()
             if not exchange.future.done():

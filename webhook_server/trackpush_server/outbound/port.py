@@ -1,6 +1,6 @@
-"""The transport: sends one push over HTTP/1.1 and says what came of it. What every transport must do.
+"""The transport's port: sends one push over HTTP/1.1 and returns the result.
 
-The conformance suite in tests/outbound runs ours and aiohttp's client (the oracle) against the same odd servers.
+The conformance suite in tests/outbound runs this transport and aiohttp's client (the oracle) against the same servers.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Failure(StrEnum):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt came to: an HTTP status, or a failure."""
+    """The result of one attempt: an HTTP status, or a failure."""
 
     status: int | None = None
     failure: Failure | None = None
@@ -61,12 +61,12 @@ class Sender(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close the pool. Attempts under way end as Failure.RESET."""
+        """Close the pool. Running attempts end as Failure.RESET."""
         ...
 
 
 class Transport(Protocol):
-    """Makes senders. One per server process; it owns resolver, guard and TLS contexts."""
+    """Creates senders. One per server process; it owns resolver, guard and TLS contexts."""
 
     def sender(self, destination: Destination, egress: Egress) -> Sender:
         """A sender for this version of a destination."""

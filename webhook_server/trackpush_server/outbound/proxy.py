@@ -1,4 +1,4 @@
-"""The way through an HTTP proxy: one CONNECT per connection (RFC 9110, section 9.3.6)."""
+"""Connects through an HTTP proxy: one CONNECT per connection (RFC 9110, section 9.3.6)."""
 
 import asyncio
 import re

@@ -1,6 +1,6 @@
-"""The resolver: names to addresses, once per name and few seconds, off the event loop.
+"""The resolver: resolves each name at most once in a few seconds, outside the event loop.
 
-Thousands of reconnects must not become thousands of lookups, and a name server that hangs must hold up nobody but
+Thousands of reconnects must not become thousands of lookups, and a name server that hangs must delay nobody except
 its own clients: there is one lookup per name at a time, each in a thread of its own (getaddrinfo can't be
 interrupted; the executor of the loop has few threads and would be full of it). What comes out is not judged yet: the
 guard looks at every address on every connection, cached or not.
@@ -28,10 +28,10 @@ _MOST_LOOKUPS = 64
 
 
 def system_lookup(host: str) -> list[str]:
-    """What the system's resolver says (RFC 6724 order).
+    """The addresses by the system's resolver (RFC 6724 order).
 
     Raises:
-        OSError: it knows no address.
+        OSError: the name has no address.
     """
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -43,7 +43,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class Resolver:
-    """Lives on one event loop."""
+    """Used on one event loop."""
 
     def __init__(self, lookup: Lookup = system_lookup, *, ttl: float = _TTL) -> None:
         self._lookup = lookup

@@ -8,7 +8,7 @@ _SECONDS = re.compile(r"(\d{1,9})(?:\.\d*)?")
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """Seconds from ``now`` (seconds since the epoch); 0 for a time that has passed, None for what can't be read.
+    """Seconds from ``now`` (seconds since the epoch); 0 for a time in the past, None for an unreadable value.
 
     Fractions of a second, which no standard knows but some servers send, are cut off. A date without a zone is UTC.
     """

@@ -1,4 +1,4 @@
-"""Finds a secret in a text whatever its spelling: percent-encoded, escaped as in JSON or HTML, in another case.
+"""Finds a secret in a text in any spelling: percent-encoded, escaped as in JSON or HTML, in another case.
 
 The text is decoded step by step, and each byte of what comes out remembers where in the text it came from.
 So one search covers every mixture of spellings, also one inside another (`%253D`).
@@ -18,7 +18,7 @@ _Decoded = list[tuple[int, int, int]]
 
 
 def spans(text: bytes, secret: bytes, *, shortest: int) -> list[tuple[int, int]]:
-    """Where the secret is spelt in the text, and a beginning of it, ``shortest`` or longer, at the end of the text."""
+    """The places of the secret, and of a beginning of it, ``shortest`` or longer, at the end of the text."""
     forms = _forms(secret)
     found: list[tuple[int, int]] = []
     decoded = _read(_fold(text))
@@ -32,13 +32,13 @@ def spans(text: bytes, secret: bytes, *, shortest: int) -> list[tuple[int, int]]
 
 @lru_cache(maxsize=256)
 def _forms(secret: bytes) -> frozenset[bytes]:
-    """As it is, and decoded once: it may hold what looks like an escape, which decoding the text changes."""
+    """The secret as it is, and decoded once: it may contain an apparent escape, which decoding the text changes."""
     wanted = _read(_fold(secret))
     return frozenset(bytes(byte for byte, _, _ in form) for form in (wanted, _decode(wanted)))
 
 
 def _fold(text: bytes) -> bytes:
-    """Forms write a space as ``+``."""
+    """A form's ``+`` as a space, in lower case."""
     return text.lower().replace(b"+", b" ")
 
 

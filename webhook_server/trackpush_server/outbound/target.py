@@ -1,4 +1,4 @@
-"""The target of a destination as the transport sees it: a URL that can't be used denies the attempt."""
+"""Parses the target of a destination for the transport: an unusable URL denies the attempt."""
 
 from trackpush_api.target import InvalidUrlError, Target, read_url
 from trackpush_server.outbound.failures import denied

@@ -12,7 +12,7 @@ from trackpush_server.outbound.port import Failure
 
 
 def build_context(material: TlsMaterial | None) -> ssl.SSLContext:
-    """A client's context: TLS 1.2 or later, host names checked, the system's roots unless there is an own CA.
+    """A client context: TLS 1.2 or later, host names checked, the system's roots unless the destination has its own CA.
 
     Takes milliseconds (it parses all roots), so it belongs in a thread.
 
@@ -56,7 +56,7 @@ def _load_client_certificate(context: ssl.SSLContext, material: TlsMaterial) -> 
 
 @contextlib.contextmanager
 def _private_file(content: bytes) -> Iterator[str]:
-    """OpenSSL reads certificates from files only: one in memory, or else one that only we can read."""
+    """A file for OpenSSL, which reads certificates from files only: in memory, or else readable by this user only."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
         with os.fdopen(descriptor, "wb") as file:

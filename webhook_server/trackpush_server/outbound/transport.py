@@ -45,7 +45,7 @@ class HttpSender:
 
 
 class RefusingSender:
-    """Stands for a destination that can't be sent to: every attempt has the same failure, at once."""
+    """The sender of an unusable destination: every attempt fails immediately with the same reason."""
 
     def __init__(self, failure: Failure, detail: str) -> None:
         self._answer = Answer(failure=failure, detail=detail, is_permanent=True)
@@ -65,7 +65,7 @@ def _always(_: str) -> bool:
 
 
 class HttpTransport:
-    """Makes senders; owns the resolver and the TLS contexts. Everything lives on one event loop."""
+    """Creates senders; owns the resolver and the TLS contexts. Used on one event loop."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class HttpTransport:
         chance: Callable[[], float] = random.random,
         may_send: Callable[[str], bool] = _always,
     ) -> None:
-        """``clock`` (seconds, monotonic) tells the age of tokens; ``chance``, uniform in [0, 1), spreads renewals.
+        """``clock`` (seconds, monotonic) measures the age of tokens; ``chance``, uniform in [0, 1), spreads renewals.
 
         ``may_send`` is asked with the destination's name right before the bytes of a request are written; when it
         says no the attempt ends as `Failure.FENCED`.
@@ -136,7 +136,7 @@ class HttpTransport:
         )
 
     def _tokens(self, credentials: OAuth2, guard: Guard, destination: Destination, egress: Egress) -> TokenSource:
-        """The destination's guard, proxy and TLS hold for its token URL, too."""
+        """The token source; the destination's guard, proxy and TLS apply to its token URL, too."""
         try:
             target = parse_target(credentials.token_url)
             guard.check_target(target)
@@ -158,7 +158,7 @@ class HttpTransport:
 
 
 def secrets_of(destination: Destination) -> tuple[str, ...]:
-    """What no excerpt of an answer may show: values of headers, credentials without scheme, those for tokens."""
+    """Secrets that no excerpt of an answer may show: header values, credentials without scheme, those for tokens."""
     values = [value for _, value in destination.headers]
     if destination.oauth2 is not None:
         values += [destination.oauth2.client_id, destination.oauth2.client_secret]
@@ -168,7 +168,7 @@ def secrets_of(destination: Destination) -> tuple[str, ...]:
 
 
 def _basic(encoded: str) -> tuple[str, ...]:
-    """Other spellings of ``user:password`` in base64, and what is in it (RFC 7617)."""
+    """Other spellings of ``user:password`` in base64, and its parts (RFC 7617)."""
     try:
         pair = base64.b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
     except ValueError:

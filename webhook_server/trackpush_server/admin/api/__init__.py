@@ -1,1 +1,1 @@
-"""The admin API, version 1: what programs ask of a running server. Described by its own OpenAPI document."""
+"""The admin API, version 1, for programs. Its OpenAPI document describes it."""

@@ -1,4 +1,4 @@
-"""The operations that act: replays, erasures and reseals. Each is written into the audit log before it begins."""
+"""The operations that change something: replays, erasures and reseals. The audit log gets each one before it begins."""
 
 import hashlib
 from typing import Final, TypeVar
@@ -47,18 +47,20 @@ async def start_replay(call: ApiCall, body: ReplayRequest) -> ReplayView:
 
 @operation("GET", "/replays")
 async def list_replays(call: ApiCall) -> ReplayList:
+    """Replays that this process remembers."""
     replays = call.desk.replays
     return ReplayList(replays=tuple(replays.refresh(view) for view in replays.jobs.all()))
 
 
 @operation("GET", "/replays/{id}", errors=(410,))
 async def get_replay(call: ApiCall) -> ReplayView:
+    """Progress of a replay."""
     return call.desk.replays.refresh(known(call.desk.replays.jobs, call.path["id"]))
 
 
 @operation("DELETE", "/replays/{id}", errors=(410,))
 async def end_replay(call: ApiCall) -> ReplayView:
-    """End a replay; what it did stays."""
+    """End a replay; its results so far stay."""
     return call.desk.replays.refresh(await ended(call.desk.replays.jobs, "replay.end", call))
 
 
@@ -74,6 +76,7 @@ async def drop_pushes(call: ApiCall, body: DropRequest) -> DropView:
 
 @operation("POST", "/erasures", status=202, errors=(429,))
 async def start_erasure(call: ApiCall, body: ErasureRequest) -> ErasureView:
+    """Erase personal data from stored updates."""
     call.desk.erasures.check(body)
     await call.desk.audit(call.identity, "erasure.start", describe_erasure(body), address(call.request))
     return call.desk.erasures.start(body)
@@ -81,17 +84,19 @@ async def start_erasure(call: ApiCall, body: ErasureRequest) -> ErasureView:
 
 @operation("GET", "/erasures")
 async def list_erasures(call: ApiCall) -> ErasureList:
+    """Records of erasures."""
     return ErasureList(erasures=await call.desk.erasures.records())
 
 
 @operation("GET", "/erasures/{id}", errors=(410,))
 async def get_erasure(call: ApiCall) -> ErasureView:
+    """Progress of an erasure."""
     return known(call.desk.erasures.jobs, call.path["id"])
 
 
 @operation("POST", "/reseals", status=202, errors=(429,))
 async def start_reseal(call: ApiCall, body: ResealRequest) -> ResealView:
-    """Encrypt again what is in clear, or sealed with another key than the first."""
+    """Encrypt bodies that are stored unencrypted or with another key than the first."""
     call.desk.reseals.jobs.check()
     await call.desk.audit(call.identity, "reseal.start", "", address(call.request))
     return call.desk.reseals.start(body)
@@ -99,17 +104,19 @@ async def start_reseal(call: ApiCall, body: ResealRequest) -> ResealView:
 
 @operation("GET", "/reseals")
 async def list_reseals(call: ApiCall) -> ResealList:
+    """Reseals that this process remembers."""
     return ResealList(reseals=call.desk.reseals.jobs.all())
 
 
 @operation("GET", "/reseals/{id}", errors=(410,))
 async def get_reseal(call: ApiCall) -> ResealView:
+    """Progress of a reseal."""
     return known(call.desk.reseals.jobs, call.path["id"])
 
 
 @operation("DELETE", "/reseals/{id}", errors=(410,))
 async def end_reseal(call: ApiCall) -> ResealView:
-    """End a reseal; what it did stays."""
+    """End a reseal; its results so far stay."""
     return await ended(call.desk.reseals.jobs, "reseal.end", call)
 
 
@@ -122,12 +129,12 @@ OPERATIONS: Final = (
 
 
 async def replay(desk: AdminServices, who: Identity, request: ReplayRequest, came_from: str) -> ReplayView:
-    """Begin a replay: written down first, unless it only counts.
+    """Begin a replay; the audit log gets it first, unless it only counts.
 
     Raises:
         ValueError: the request selects nothing, or contains an invalid push id.
-        TooManyJobsError: enough is under way.
-        JournalUnavailableError: it can't be written down.
+        TooManyJobsError: too many jobs are running.
+        JournalUnavailableError: the audit log can't be written.
     """
     desk.replays.check(request)
     if not request.dry_run:
@@ -136,7 +143,7 @@ async def replay(desk: AdminServices, who: Identity, request: ReplayRequest, cam
 
 
 def describe_replay(request: ReplayRequest) -> str:
-    """The selection for the audit log: an AWB only as its digest, by which it can be found again but not be read."""
+    """The selection for the audit log. An AWB is written as its digest: it can be found, but not read."""
     parts = [f"states {','.join(request.states)}"]
     if request.ids:
         parts.append(request.ids[0] if len(request.ids) == 1 else f"{len(request.ids)} pushes from {request.ids[0]}")
@@ -150,7 +157,7 @@ def describe_replay(request: ReplayRequest) -> str:
 
 
 async def ended(jobs: Jobs[_V], action: str, call: ApiCall) -> _V:
-    """End a job, after it is written into the audit log."""
+    """End a job, after the audit log has this."""
     job = call.path["id"]
     known(jobs, job)
     await call.desk.audit(call.identity, action, job, address(call.request))
@@ -162,7 +169,7 @@ def known(jobs: Jobs[_V], job: str) -> _V:
     """The job.
 
     Raises:
-        ProblemError: this process has none of this id.
+        ProblemError: this process has no job with this id.
     """
     view = jobs.get(job)
     if view is None:

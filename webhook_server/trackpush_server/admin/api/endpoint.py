@@ -1,4 +1,4 @@
-"""From an operation to what aiohttp calls: reads and checks the request, and turns errors into problems."""
+"""Makes an aiohttp handler of an operation: reads and checks the request, and turns errors into problems."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

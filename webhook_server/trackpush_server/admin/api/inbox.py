@@ -22,7 +22,7 @@ _ID: Final = r"^unr_[0-9a-f]{32}$"
 
 
 class InboxParams(Params, frozen=True, kw_only=True):
-    """Which bodies; what is absent accepts all."""
+    """Which bodies; absent fields accept all."""
 
     account: Name | None = None
     client: Text | None = None
@@ -32,7 +32,7 @@ class InboxParams(Params, frozen=True, kw_only=True):
 
 
 class Unrecognised(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One body that came with a known key and names no shipment."""
+    """One body with a known key that names no shipment."""
 
     id: str
     account: str
@@ -47,7 +47,7 @@ class Unrecognised(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class UnrecognisedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How much is kept of an account."""
+    """The number and size of an account's unrecognised bodies."""
 
     account: str
     bodies: int
@@ -56,7 +56,7 @@ class UnrecognisedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="cam
 
 
 class Inbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of the inbox, newest first, and how much is kept of each account."""
+    """A page of the inbox, newest first, and the totals of each account."""
 
     bodies: tuple[Unrecognised, ...]
     before: int | None
@@ -85,7 +85,7 @@ class InboxRetryList(msgspec.Struct, frozen=True, kw_only=True):
 
 @operation("GET", "/inbox")
 async def list_inbox(call: ApiCall, query: InboxParams) -> Inbox:
-    """Bodies that came with a known key and name no shipment, newest first."""
+    """Bodies with a known key that name no shipment, newest first."""
     asked = InboxQuery(account=query.account, client=query.client, before=query.before, limit=query.limit)
     page = await call.desk.lookup.list_unrecognised(asked)
     counts = await call.desk.lookup.count_unrecognised()
@@ -106,7 +106,7 @@ async def list_inbox(call: ApiCall, query: InboxParams) -> Inbox:
 
 @operation("POST", "/inbox/retries", status=202, errors=(429,))
 async def start_inbox_retry(call: ApiCall, body: InboxRetryRequest) -> InboxRetryView:
-    """Parse unrecognised bodies again, with the rules and the configuration of now."""
+    """Parse unrecognised bodies again, with the present rules and configuration."""
     retries = call.desk.inbox
     retries.check(body)
     await call.desk.audit(call.identity, "inbox.retry", describe_retry(body), address(call.request))
@@ -115,22 +115,25 @@ async def start_inbox_retry(call: ApiCall, body: InboxRetryRequest) -> InboxRetr
 
 @operation("GET", "/inbox/retries")
 async def list_inbox_retries(call: ApiCall) -> InboxRetryList:
+    """Retries that this process remembers."""
     return InboxRetryList(retries=call.desk.inbox.jobs.all())
 
 
 @operation("GET", "/inbox/retries/{id}", errors=(410,))
 async def get_inbox_retry(call: ApiCall) -> InboxRetryView:
+    """Progress of a retry."""
     return known(call.desk.inbox.jobs, call.path["id"])
 
 
 @operation("DELETE", "/inbox/retries/{id}", errors=(410,))
 async def end_inbox_retry(call: ApiCall) -> InboxRetryView:
-    """End a retry; what it did stays."""
+    """End a retry; its results so far stay."""
     return await ended(call.desk.inbox.jobs, "inbox.end", call)
 
 
 @operation("GET", "/inbox/{id}", errors=(404,), path_patterns={"id": _ID})
 async def get_unrecognised(call: ApiCall) -> UnrecognisedWhole:
+    """One unrecognised body."""
     entry = await call.desk.lookup.show_unrecognised(parse_inbox_id(call.path["id"]))
     if entry is None:
         raise ProblemError(
@@ -159,7 +162,7 @@ def unrecognised(row: InboxRow) -> Unrecognised:
 
 
 def unrecognised_whole(entry: InboxEntry, *, plain: bool) -> UnrecognisedWhole:
-    """One body; ``plain`` shows what may tell of a person."""
+    """One body; ``plain`` shows personal data."""
     readable = entry.unreadable is None
     content = _decoded(entry.body) if readable else None
     return UnrecognisedWhole(
@@ -172,7 +175,7 @@ def unrecognised_whole(entry: InboxEntry, *, plain: bool) -> UnrecognisedWhole:
 
 
 def _decoded(body: bytes) -> Any:
-    """The JSON, or the text where it is not strict JSON."""
+    """The JSON, or the text if it is not strict JSON."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

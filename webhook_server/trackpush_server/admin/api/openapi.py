@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1, made of its operations. Pure."""
+"""The API's OpenAPI 3.1 description, generated from its operations. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence

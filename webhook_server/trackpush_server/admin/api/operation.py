@@ -1,4 +1,4 @@
-"""One operation of the API: what it takes and gives, as data, so that the server and the description never differ."""
+"""One operation of the API: its input and output as data, so that the server and the description never differ."""
 
 import typing
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +17,7 @@ Handler = Callable[..., Awaitable[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class ApiCall:
-    """One request, read and checked."""
+    """One request, parsed and checked."""
 
     desk: AdminServices
     identity: Identity
@@ -52,7 +52,7 @@ class Operation:
 
     @property
     def role(self) -> Role:
-        """What the caller must be: whoever only reads may be a viewer."""
+        """The role that the caller needs: a viewer may only read."""
         return "view" if self.method == "GET" else "operate"
 
 

@@ -32,7 +32,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class PushesParams(Params, frozen=True, kw_only=True):
-    """Which pushes; what is absent accepts all."""
+    """Which pushes; absent fields accept all."""
 
     awb: Text | None = None
     """The update's AWB or the AWB of its forward leg."""
@@ -75,7 +75,7 @@ class PushConfigsParams(ClientsParams, frozen=True, kw_only=True):
 
 
 class SeriesParams(Params, frozen=True, kw_only=True):
-    """Of what."""
+    """Which series."""
 
     push_config: Name | None = None
     """Of this PushConfig in steps of a minute; absent: of the whole server in steps of 15 seconds."""
@@ -111,14 +111,14 @@ class PushConfigs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The last hour in steps of so many seconds."""
+    """The last hour in steps."""
 
     step_seconds: int
     points: tuple[Point, ...]
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who asked the server to do what."""
+    """One entry of the audit log: who did what."""
 
     id: int
     at: shapes.Time
@@ -138,6 +138,7 @@ class Audits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 @operation("GET", "/pushes")
 async def list_pushes(call: ApiCall, query: PushesParams) -> shapes.Pushes:
+    """Pushes that match, newest first."""
     return shapes.pushes(await call.desk.lookup.list_pushes(push_query(query)), plain=call.identity.operates)
 
 
@@ -159,6 +160,7 @@ async def get_shipment(call: ApiCall, query: ShipmentParams) -> shapes.Shipment:
 
 @operation("GET", "/clients")
 async def list_clients(call: ApiCall, query: ClientsParams) -> Clients:
+    """Clients and their state."""
     found = (await overview(call.desk)).clients(state=query.state, after=query.after, limit=query.limit)
     return Clients(clients=found, after=found[-1].name if len(found) == query.limit else None)
 
@@ -174,6 +176,7 @@ async def list_push_configs(call: ApiCall, query: PushConfigsParams) -> PushConf
 
 @operation("GET", "/push-configs/{namespace}/{name}", errors=(404,))
 async def get_push_config(call: ApiCall) -> PushConfigHealth:
+    """One PushConfig."""
     name = f"{call.path['namespace']}/{call.path['name']}"
     known = await overview(call.desk)
     if not known.knows(name):
@@ -191,6 +194,7 @@ async def get_series(call: ApiCall, query: SeriesParams) -> Series:
 
 @operation("GET", "/config")
 async def get_config(call: ApiCall, query: ConfigParams) -> loaded.Configuration:
+    """The loaded configuration, without secrets."""
     return loaded.configuration(
         call.desk.report(), call.desk.table(), client=query.client, after=query.after, limit=query.limit
     )
@@ -198,6 +202,7 @@ async def get_config(call: ApiCall, query: ConfigParams) -> loaded.Configuration
 
 @operation("GET", "/audits")
 async def list_audits(call: ApiCall, query: AuditsParams) -> Audits:
+    """The audit log, newest first."""
     rows = await call.desk.lookup.audits(before=query.before, limit=query.limit)
     return Audits(
         audits=tuple(

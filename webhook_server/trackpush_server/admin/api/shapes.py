@@ -1,4 +1,4 @@
-"""What the API gives: JSON, camelCase, times as RFC 3339. Made of the journal's rows, masked for the role view."""
+"""The API's answers: JSON, camelCase, times as RFC 3339. Built from the journal's rows, masked for the role view."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ Time = Annotated[str, Meta(description="RFC 3339, UTC.", extra_json_schema={"for
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One push: a notification bound for one PushConfig."""
+    """One push: a notification for one PushConfig."""
 
     id: str
     push_config: str
@@ -57,7 +57,7 @@ class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One HTTP try."""
+    """One attempt."""
 
     number: int
     started_at: Time
@@ -79,14 +79,14 @@ class PushWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ShipmentPush(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One push of an update, with its attempts, the latest ones."""
+    """One push of an update, with its latest attempts."""
 
     push: Push
     attempts: tuple[Attempt, ...]
 
 
 class ShipmentUpdate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One tracking update of a shipment and what became of it."""
+    """One tracking update of a shipment, with its pushes."""
 
     id: int
     account: str
@@ -116,7 +116,7 @@ def time(milliseconds: int | None) -> str | None:
 
 
 def push(row: PushRow, *, plain: bool) -> Push:
-    """One push; ``plain`` shows what may tell of a person."""
+    """One push; ``plain`` shows personal data."""
     waits = row.state is PushState.PENDING and row.due_at
     return Push(
         id=row.push_id,
@@ -155,7 +155,7 @@ def attempt(row: AttemptRow, *, plain: bool) -> Attempt:
 
 
 def push_whole(detail: PushDetail, *, plain: bool) -> PushWhole:
-    """One push with all there is."""
+    """One push with all its data."""
     notification, body = _decoded(detail.notification), _decoded(detail.body)
     return PushWhole(
         push=push(detail.push, plain=plain),
@@ -196,7 +196,7 @@ def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
 
 
 def _decoded(content: bytes) -> Any:
-    """The document; its text where it can't be read, as bodies that older versions stored: nothing is hidden."""
+    """The document; its text if it can't be parsed, such as bodies that older versions stored."""
     if not content:
         return None
     try:

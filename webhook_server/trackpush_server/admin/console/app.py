@@ -1,4 +1,4 @@
-"""The console's routes, and what a mistake looks like there."""
+"""The console's routes and error pages."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus

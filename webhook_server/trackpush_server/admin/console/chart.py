@@ -1,4 +1,4 @@
-"""Line charts as SVG, made here: no script, no style of its own, readable in light and dark. Pure.
+"""Renders line charts as SVG: no script, no inline style, readable in light and dark. Pure.
 
 Lines differ by class (`app.css`), by a legend, and by a table that screen readers get instead.
 """
@@ -42,7 +42,7 @@ class Hover(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the template draws."""
+    """Everything that the template draws."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 def chart(
     *, name: str, title: str, starts: Sequence[int], lines: Sequence[ChartLine], show: Callable[[float], str]
 ) -> Chart:
-    """A chart of lines over time; ``starts`` are the steps' beginnings, seconds since the epoch."""
+    """A chart of lines over time; ``starts`` are the starts of the steps, in seconds since the epoch."""
     top = _nice(max((value for line in lines for value in line.values if value is not None), default=0.0))
     plot_width, plot_height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     step = plot_width / max(len(starts) - 1, 1)

@@ -1,4 +1,4 @@
-"""The charts of the server and of a PushConfig: what happened in the last hour."""
+"""The charts of the server and of a PushConfig for the last hour."""
 
 from trackpush_server.admin.console.chart import Chart, ChartLine, chart
 from trackpush_server.admin.console.templating import duration

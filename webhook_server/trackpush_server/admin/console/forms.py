@@ -1,4 +1,4 @@
-"""What people type into forms, as the API's own types: empty fields are absent, times are UTC."""
+"""Converts forms to the API's types: empty fields are absent, times are UTC."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -20,14 +20,14 @@ def asked(request: web.Request, kind: type[_T], **fixed: Any) -> _T:
     """The query string, without the ``?``.
 
     Raises:
-        msgspec.ValidationError: a field's value can't be; the message names it.
+        msgspec.ValidationError: the value of a field is invalid; the message names the field.
     """
     given = {name: value for name, value in request.query.items() if value.strip()}
     return msgspec.convert(_read(given) | fixed, type=kind, strict=False)
 
 
 async def posted(request: web.Request, kind: type[_T], **fixed: Any) -> _T:
-    """What a form sent.
+    """The fields of a form.
 
     Raises:
         msgspec.ValidationError: as with `asked`.

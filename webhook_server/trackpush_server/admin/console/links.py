@@ -1,4 +1,4 @@
-"""Where a page leads to, and how much of a person it may show."""
+"""Links of pages, and whether personal data is shown."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +9,7 @@ from trackpush_server.admin.identity import identity
 
 
 def plain(request: web.Request) -> bool:
-    """Whether bodies and free texts are shown as they are."""
+    """Whether bodies and free texts are shown unmasked."""
     return identity(request).operates
 
 
@@ -18,7 +18,7 @@ def see(location: str) -> web.Response:
 
 
 def link(request: web.Request, **changes: Any) -> str | None:
-    """This page with other parameters; None where the first of them is None: there is no such page."""
+    """This page with other parameters; None if the first of them is None."""
     if next(iter(changes.values())) is None:
         return None
     query = {name: value for name, value in request.query.items() if value and name not in {"newer", *changes}}

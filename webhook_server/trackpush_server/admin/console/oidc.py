@@ -1,6 +1,6 @@
 """An OpenID provider: discovery, authorization code with PKCE, an ID token checked by joserfc. OIDC Core 1.0, §3.1.
 
-The provider is named by whoever starts the server, so that the egress guard of pushes has no say here; it has to be
+The person who starts the server names the provider, so the egress guard of pushes doesn't apply; the URL must be
 https, or on this machine.
 """
 
@@ -37,11 +37,11 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class OidcError(Exception):
-    """Somebody can't log in; the message is for them and holds nothing of the token."""
+    """A login failed; the message is for the person and quotes nothing of the token."""
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """What one log-in under way must come back with."""
+    """The values that the provider must return for one login."""
 
     state: str
     nonce: str
@@ -51,14 +51,14 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the provider says it is."""
+    """The person, as the provider names them."""
 
     actor: str
     role: Role
 
 
 class _Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the discovery document, what is needed."""
+    """The needed part of the discovery document."""
 
     issuer: str
     authorization_endpoint: str
@@ -93,7 +93,7 @@ class Oidc:
         return urlsplit(self._options.issuer).hostname or self._options.issuer
 
     async def begin(self, after: str) -> tuple[Ticket, str]:
-        """A log-in: what to remember of it, and where to send the browser."""
+        """Begin a login: the ticket to remember, and the URL for the browser."""
         provider = await self._discover()
         ticket = Ticket(
             state=secrets.token_urlsafe(32),
@@ -115,7 +115,7 @@ class Oidc:
         return ticket, f"{provider.authorization_endpoint}{joint}{urlencode(query)}"
 
     async def finish(self, ticket: Ticket, code: str) -> Person:
-        """Who came back with this code."""
+        """The person to whom this code belongs."""
         provider = await self._discover()
         form = {
             "grant_type": "authorization_code",
@@ -131,7 +131,7 @@ class Oidc:
         return self._person(await self._claims(provider, token, ticket.nonce))
 
     def _authorization(self) -> dict[str, str]:
-        """client_secret_basic; RFC 6749, section 2.3.1, has both parts form-encoded first."""
+        """The header for client_secret_basic; RFC 6749, section 2.3.1, requires both parts form-encoded."""
         if self._secret is None:
             return {}
         pair = f"{quote_plus(self._options.client_id)}:{quote_plus(self._secret)}"

@@ -1,7 +1,7 @@
-"""Log-in at an OpenID provider: there and back again.
+"""Login at an OpenID provider: the redirect to it and the return.
 
-The session's cookie is SameSite=Strict, which a browser doesn't send on its way back from another site. So the way
-back ends at our own page, which redirects by script; the state is in a short-lived Lax cookie.
+The session's cookie is SameSite=Strict, which a browser doesn't send on the return from another site. So the return
+ends at a page of the console, which redirects by script; the state is in a short-lived Lax cookie.
 """
 
 import time
@@ -79,12 +79,12 @@ class OidcLogin:
         return response
 
     def _sealed(self, ticket: Ticket) -> str:
-        """The ticket for its browser to keep. The server keeps none: strangers can begin as many as they like."""
+        """The ticket, signed, for the browser to keep. The server keeps none: strangers may begin many logins."""
         claims = {**msgspec.to_builtins(ticket), "exp": int(time.time()) + _SECONDS}
         return jwt.encode({"alg": _ALGORITHM}, claims, self._key, algorithms=[_ALGORITHM])
 
     def _ticket(self, request: web.Request) -> Ticket | None:
-        """Of a log-in that this browser began, once."""
+        """The ticket of a login that this browser began; valid once."""
         try:
             decoded = jwt.decode(request.cookies.get(_COOKIE, ""), self._key, algorithms=[_ALGORITHM])
             jwt.JWTClaimsRegistry(exp={"essential": True}).validate(decoded.claims)

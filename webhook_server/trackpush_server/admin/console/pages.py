@@ -1,4 +1,4 @@
-"""The pages that show: search, a shipment's story, a push, clients, live tail, charts, configuration, audit log."""
+"""The read-only pages: search, a shipment, a push, clients, live tail, charts, configuration, audit log."""
 
 from urllib.parse import quote, urlencode
 
@@ -43,7 +43,7 @@ class ConsolePages:
         return page(request, "search.html", context, active="search")
 
     async def find(self, request: web.Request) -> web.Response:
-        """One box for all: an AWB, an order or a push id."""
+        """Search by an AWB, an order or a push id."""
         text = request.query.get("q", "").strip()[:256]
         if not text:
             return see("/console/")

@@ -1,4 +1,4 @@
-"""Dead pushes, and replays in three steps: count what would be sent, confirm, watch how far it is."""
+"""Dead pushes, and replays in three steps: count the pushes, confirm, watch the progress."""
 
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class Replaying:
         return page(request, "dead.html", context, active="dead")
 
     async def check(self, request: web.Request) -> web.Response:
-        """Count what a replay would send, and ask."""
+        """Count the pushes of a replay, and ask for confirmation."""
         _operate(request)
         wanted = await posted(request, ReplayRequest, dryRun=True)
         view = await acting.replay(self._desk, identity(request), wanted, address(request))

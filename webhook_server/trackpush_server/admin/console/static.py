@@ -18,7 +18,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Static:
-    """All files. Made at the start of a server, since it reads them."""
+    """All files, read at the start of a server."""
 
     def __init__(self) -> None:
         self._files = _read(resources.files("trackpush_server.admin.console") / "static", "")

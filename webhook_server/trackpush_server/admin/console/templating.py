@@ -1,4 +1,4 @@
-"""Renders pages: jinja2 with escaping on and unknown names as errors, and the words and numbers that people read."""
+"""Renders pages: jinja2 with escaping and strict names, and filters for times and numbers."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ NOTHING: Final = "\N{EN DASH}"
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """The templates. Made at the start of a server, since it reads files."""
+    """The templates, read at the start of a server."""
     made = Environment(
         loader=PackageLoader("trackpush_server.admin.console"),
         autoescape=True,
@@ -70,7 +70,7 @@ def environment() -> Environment:
 def page(
     request: web.Request, template: str, context: Mapping[str, Any], *, active: str = "", status: int = 200
 ) -> web.Response:
-    """A whole page, or what of it htmx asked for: pages are small enough to make them whole."""
+    """A page, or the part of it that htmx requested: pages are small enough to render them whole."""
     who = request.get(KEY)
     notice = request.config_dict[NOTICE].text() if who is not None and NOTICE in request.config_dict else ""
     text = (
@@ -109,7 +109,7 @@ def duration(seconds: float | None) -> str:
 
 
 def count(number: int) -> str:
-    """With separators; what is counted only up to ten thousand says so."""
+    """A number with separators; a count that stops at ten thousand shows this."""
     return "10,000 or more" if number == 10 * _THOUSAND else f"{number:,}"
 
 

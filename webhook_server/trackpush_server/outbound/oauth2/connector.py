@@ -1,4 +1,4 @@
-"""aiohttp's client over our dialler: the guard, the proxy and the TLS of pushes hold for token requests, too."""
+"""aiohttp's client on the dialler of pushes: guard, proxy and TLS apply to token requests, too."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from trackpush_server.outbound.exchange import Progress
 
 
 class _Protocol(ResponseHandler):
-    """Keeps how its connection ended: aiohttp tells only who reads, and not who still writes."""
+    """Records how its connection ended: aiohttp reports this only to readers, not to writers."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -24,7 +24,7 @@ class _Protocol(ResponseHandler):
 
 
 class DialledConnector(aiohttp.BaseConnector):
-    """For one request: its connection isn't kept. Overrides the one method that aiohttp's own connectors override."""
+    """For one request: the connection isn't kept. Overrides the method that aiohttp's connectors override."""
 
     def __init__(self, dialler: Dialler, progress: Progress) -> None:
         super().__init__(force_close=True)
@@ -33,7 +33,7 @@ class DialledConnector(aiohttp.BaseConnector):
         self._protocol: _Protocol | None = None
 
     async def end(self) -> BaseException | None:
-        """Wait for the connection's end: what caused it; None when it was ended in order, or there was none."""
+        """Wait for the connection's end; returns its cause, None for an orderly end or without a connection."""
         return None if self._protocol is None else await self._protocol.end
 
     async def _create_connection(

@@ -41,12 +41,12 @@ class _Progress(msgspec.Struct):
 
 
 class TokenEndpoint:
-    """Asks for tokens, as one version of a destination may."""
+    """Requests tokens for one version of a destination."""
 
     def __init__(
         self, credentials: OAuth2, target: Target, dialler: Dialler, *, timeout: float, secrets: Sequence[str]
     ) -> None:
-        """``timeout``: seconds for all that one `ask` does; ``secrets``: values that no message may show."""
+        """``timeout``: seconds for one whole `ask`; ``secrets``: values that no message may show."""
         self._credentials = credentials
         self._url = URL(
             f"{'https' if target.tls else 'http'}://{target.authority}{target.request_target}", encoded=True
@@ -60,7 +60,7 @@ class TokenEndpoint:
         self._in_body = False
 
     async def ask(self) -> Grant | Answer:
-        """A new token, or the answer of every push that needed one. Never raises but for cancellation."""
+        """A new token, or the answer for every push that needs it. Raises nothing except cancellation."""
         progress = _Progress(asyncio.get_running_loop().time() + self._timeout)
         try:
             async with asyncio.timeout_at(progress.deadline):
@@ -144,7 +144,7 @@ def _ended(by: BaseException | None, endpoint: str) -> Answer:
 
 
 def _basic(credentials: OAuth2) -> str:
-    """Both parts are form-urlencoded first (RFC 6749, section 2.3.1), which plain Basic doesn't do."""
+    """The header for Basic, with both parts form-urlencoded first (RFC 6749, section 2.3.1)."""
     pair = f"{quote_plus(credentials.client_id)}:{quote_plus(credentials.client_secret)}"
     return base64.b64encode(pair.encode("ascii")).decode("ascii")
 

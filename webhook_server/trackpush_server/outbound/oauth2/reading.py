@@ -1,6 +1,6 @@
-"""What a token endpoint answered, read strictly (RFC 6749, sections 5.1 and 5.2). Pure.
+"""Reads the answer of a token endpoint strictly (RFC 6749, sections 5.1 and 5.2). Pure.
 
-Nothing of a successful answer is ever shown: it contains the token, which must not reach a log.
+A successful answer is never shown: it contains the token, which must not reach a log.
 """
 
 import re
@@ -38,7 +38,7 @@ def token_failure(
 
 
 def read_grant(content: bytes) -> Grant | Answer:
-    """The token in a successful answer, or why there is none in it."""
+    """The token in a successful answer, or the reason why there is none."""
     answer = _object(content)
     if answer is None:
         return _invalid("it is not a JSON object")
@@ -56,7 +56,7 @@ def read_grant(content: bytes) -> Grant | Answer:
 def read_refusal(
     status: int, content: bytes, *, request: bytes, secrets: tuple[str, ...], retry_after: float | None
 ) -> Answer:
-    """An answer other than success. What it quotes of our request, and the secrets, are left out."""
+    """An answer other than success, without quotes of the request and without secrets."""
     answer = _object(content) or {}
     code = answer.get("error")
     known = code if isinstance(code, str) and code in _ERRORS else None
@@ -80,6 +80,6 @@ def _object(content: bytes) -> dict[str, Any] | None:
 
 
 def _seconds(value: object) -> float | None:
-    """``expires_in`` as seconds; some servers send it as a string. What can't be read counts as missing."""
+    """``expires_in`` as seconds; some servers send it as a string. An unreadable value counts as missing."""
     text = str(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
     return float(text) if _NUMBER.fullmatch(text) else None

@@ -1,4 +1,4 @@
-"""A sender that puts a token on every push, and a new one on a push whose token the client refused."""
+"""A sender that adds a token to every push, and repeats a push with a new token if the client refused the old one."""
 
 import asyncio
 from collections import deque
@@ -18,7 +18,7 @@ class AuthorizingSender:
     """Sends through another sender to one destination; see `port.Sender`."""
 
     def __init__(self, sender: Sender, source: TokenSource, pool: ConnectionPool) -> None:
-        """``pool`` is the sender's: it gets the tokens, which no excerpt may show."""
+        """``pool`` is the sender's pool: it learns the tokens, which no excerpt may show."""
         self._sender = sender
         self._source = source
         self._pool = pool

@@ -1,6 +1,6 @@
 """The token source of one version of a destination: keeps the token, renews it early, one request at a time.
 
-Nothing runs by itself: a push that finds the token due starts its renewal and goes out with the old one; a push that
+There is no timer: a push that finds the token due starts its renewal and is sent with the old one; a push that
 finds none waits, together with all others that find none, for one and the same request.
 """
 
@@ -23,7 +23,7 @@ _log = structlog.get_logger("trackpush.outbound")
 
 
 class TokenSource:
-    """Lives on one event loop. ``clock`` in seconds, monotonic; ``chance`` uniform in [0, 1)."""
+    """Used on one event loop. ``clock`` in seconds, monotonic; ``chance`` uniform in [0, 1)."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class TokenSource:
         self._closed = False
 
     def current(self) -> Token | None:
-        """The token to send with, None when one has to be waited for; starts a renewal that is due."""
+        """The token to send with, None if a push must wait for one; starts a renewal that is due."""
         token = self._token
         if token is None:
             return None
@@ -58,7 +58,7 @@ class TokenSource:
         return token
 
     async def fresh(self) -> Token | Answer:
-        """A new token by the request that is under way, or else by one that starts now; or why there is none."""
+        """A new token, by the running request or a new one; or the reason why there is none."""
         if self._closed:
             return _closed()
         asking = self._asking or self._start()
@@ -66,9 +66,9 @@ class TokenSource:
         return _closed() if asking.cancelled() else asking.result()
 
     async def replace(self, refused: Token) -> Token | Answer | None:
-        """Another token than this one, which the client refused; None when it isn't worth asking for one now.
+        """Another token than this one, which the client refused; None if a request now would be useless.
 
-        The refused one stays in use until there is another: one push that is refused holds up nobody.
+        The refused one stays in use until there is another: one refused push delays no other push.
         """
         if self._token is not None and self._token is not refused:
             return self._token
@@ -80,7 +80,7 @@ class TokenSource:
         return await self.fresh()
 
     async def close(self) -> None:
-        """End a request under way; whoever waits for it gets RESET."""
+        """Cancel a running request; pushes that wait for it get RESET."""
         self._closed = True
         await end(self._asking)
 

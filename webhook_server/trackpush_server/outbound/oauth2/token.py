@@ -1,4 +1,4 @@
-"""A token and how long it is good for. Pure: time and chance come in."""
+"""A token and its lifetime. Pure: time and chance are arguments."""
 
 import msgspec
 
@@ -11,14 +11,14 @@ _EARLIEST = 30.0
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token endpoint gave: the token, and its life in seconds if it said so."""
+    """The answer of a token endpoint: the token, and its lifetime in seconds if given."""
 
     access_token: str
     expires_in: float | None = None
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token in use. Times are those of the clock of its source, in seconds."""
+    """A token in use. Times are those of its source's clock, in seconds."""
 
     value: str
     due: float
@@ -30,7 +30,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_token(grant: Grant, *, asked_at: float, chance: float) -> Token:
-    """Count a token's life from when it was asked for; ``chance`` (uniform in [0, 1)) spreads the renewals.
+    """Count a token's lifetime from its request; ``chance`` (uniform in [0, 1)) spreads the renewals.
 
     It is due when 20 to 30 % of its life are left, so that a token endpoint which is down for a while is noticed
     by nobody: 12 to 18 minutes of an hour. Of a short life at least 30 seconds are left, at most one half.
