@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 
 
 class Field(NamedTuple):
-    """A row."""
+    """A row of the table."""
 
     path: str
     schema: Schema
@@ -69,7 +69,7 @@ def _plain(value: object) -> str:
 
 
 def main() -> int:
-    """Write, or with ``--check`` tell what is out of date."""
+    """Write, or with ``--check`` list the outdated files."""
     stale = []
     for plural, name in _PAGES.items():
         crd = yaml.safe_load((_ROOT / f"crds/trackpush.dev_{plural}.yaml").read_text(encoding="utf-8"))

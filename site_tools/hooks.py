@@ -13,11 +13,11 @@ _ROOT: Final = Path(__file__).parents[1]
 
 
 class BrokenPageError(PluginError):
-    """A page names what isn't there."""
+    """A page names something that doesn't exist."""
 
 
 def on_page_markdown(markdown: str, /, *, page: Any, **_: object) -> str:
-    """Sources aren't part of the site: a link to one becomes its name; one to nothing fails the build."""
+    """Replace links to sources, which aren't part of the site, by their names; a dead link fails the build."""
     parts = dict(_README_PART.findall((_ROOT / "README.md").read_text(encoding="utf-8")))
     folder = (_ROOT / "docs" / page.file.src_uri).parent
 

@@ -55,9 +55,9 @@ def shared_classes(trees: Mapping[str, ast.Module]) -> dict[str, list[str]]:
 
 
 def findings(trees: Mapping[str, ast.Module], exempt: Iterable[str] = ()) -> list[str]:
-    """What to rename, one line each.
+    """The names to change, one line each.
 
-    ``exempt`` holds class names, and folders or files, whose names have not been changed yet.
+    ``exempt`` contains class names, and folders or files, whose names have not been changed yet.
     """
     exempt = set(exempt)
     used = set()

@@ -56,7 +56,7 @@ def rewritten(text: str, before: str, version: str) -> str:
 
 
 def released(changelog: str, version: str, day: dt.date) -> str:
-    """The changelog with what was unreleased under a heading of this version.
+    """The changelog with the unreleased entries under a heading of this version.
 
     Raises:
         ValueError: nothing is unreleased, or the version has a heading already.

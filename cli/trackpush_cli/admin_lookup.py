@@ -1,4 +1,4 @@
-"""Pushes as a running server tells of them over its admin API, in the journal's own terms. docs/admin-api.md."""
+"""Reads pushes from a running server's admin API into the journal's own types."""
 
 import base64
 from collections.abc import Callable
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 def _of_known_form(read: Callable[Concatenate["AdminLookup", P], R]) -> Callable[Concatenate["AdminLookup", P], R]:
-    """Say in one sentence that an answer has another form, such as a number in place of a list."""
+    """Report in one sentence an answer of another form, such as a number instead of a list."""
 
     @wraps(read)
     def checked(lookup: "AdminLookup", /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Asks a server's admin port. http.client, as in `posting`: one request at a time, and a fast start."""
+"""The client of a server's admin port. Uses http.client, as `posting` does: one request at a time, and a fast start."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ _NO_ANSWER = (OSError, http.client.HTTPException)
 
 
 class _Fields(dict[str, Any]):
-    """An object of an answer, whose place names what is missing: no command checks each field by itself."""
+    """An object of an answer; reading a missing field raises an error that names it."""
 
     def __init__(self, found: dict[str, Any], place: str) -> None:
         super().__init__(found)
@@ -44,10 +44,10 @@ class NoAnswerError(CommandError):
 
 
 class AdminClient:
-    """One server's admin port, over one connection that is opened when it is needed."""
+    """One server's admin port, over one connection that is opened at the first request."""
 
     def __init__(self, connection: http.client.HTTPConnection, *, name: str, token: str | None, advice: str) -> None:
-        """``name`` appears in messages; ``advice`` says what to do when there is no answer."""
+        """``name`` appears in messages; ``advice`` says what to do without an answer."""
         self.name = name
         self._connection = connection
         self._advice = advice
@@ -57,7 +57,7 @@ class AdminClient:
         """The answer's JSON.
 
         Raises:
-            CannotStartError: nothing answered, or not a server's admin port; the message says what to do.
+            CommandError: nothing answered, or not a server's admin port; the message says what to do.
             ProblemsFoundError: the server refused; the message is the server's.
         """
         found = self.find(method, path, request)
@@ -126,7 +126,7 @@ def direct(url: str, token_file: Path | None) -> AdminClient:
     """The admin port at a URL.
 
     Raises:
-        CannotStartError: the URL is none, or the token can't be read.
+        CommandError: the URL is invalid, or the token can't be read.
     """
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -144,7 +144,7 @@ def read_token(file: Path) -> str:
     """The token in a file.
 
     Raises:
-        CannotStartError: it can't be read.
+        CommandError: it can't be read.
     """
     try:
         return file.read_text().strip()
@@ -153,7 +153,7 @@ def read_token(file: Path) -> str:
 
 
 def _told(found: dict[str, Any], status: int) -> str:
-    """What an error says: our own form, or a problem document (RFC 9457)."""
+    """The message of an error: in Trackpush's own form, or a problem document (RFC 9457)."""
     return str(found.get("detail") or found.get("message") or found.get("error") or found.get("title") or status)
 
 

@@ -1,4 +1,4 @@
-"""`trackpush check`: everything that is wrong with a folder of resources, at once, and what would be served."""
+"""`trackpush check`: lists all errors of a folder of resources, and what the server would serve."""
 
 from pathlib import Path
 

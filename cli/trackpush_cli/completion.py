@@ -1,4 +1,4 @@
-"""`trackpush completion`: what bash, zsh and fish need; and what kubectl asks for its plugin's completion.
+"""`trackpush completion`: scripts for bash, zsh and fish, and the program for kubectl's completion of plugins.
 
 kubectl runs `kubectl_complete-trackpush WORD… PREFIX` and reads a candidate a line, then `:` and a number that says
 what the shell should do besides (cobra's directives).

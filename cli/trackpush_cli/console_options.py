@@ -1,4 +1,4 @@
-"""Who may use the console of `serve`, and how they log in: its options, as the server takes them."""
+"""The options of `serve` for the console's roles and logins."""
 
 import functools
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _FILE = click.Path(path_type=Path)
 
 
 class ConsoleChoice(NamedTuple):
-    """What the options say."""
+    """The values of the options."""
 
     console_url: str | None
     oidc_issuer: str | None
@@ -27,10 +27,10 @@ class ConsoleChoice(NamedTuple):
     oidc_ca_file: Path | None
 
     def options(self) -> "ConsoleOptions":
-        """As the server takes them.
+        """The options in the server's form.
 
         Raises:
-            click.UsageError: one needs another.
+            click.UsageError: an option needs another one.
         """
         from trackpush_server.options import ConsoleOptions, OidcOptions  # noqa: PLC0415  only here, for a fast start
 
@@ -56,7 +56,7 @@ class ConsoleChoice(NamedTuple):
 
 
 def _option(name: str, **settings: Any) -> Callable[..., Any]:
-    """Also by environment variable, as pods are given it (``podTemplate``); several values with blanks between them."""
+    """An option that an environment variable can set, too (``podTemplate``); spaces separate several values."""
     return click.option(
         name, envvar=f"TRACKPUSH_{name.strip('-').replace('-', '_').upper()}", show_envvar=True, **settings
     )
@@ -87,7 +87,7 @@ _OPTIONS = (
 
 
 def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add them; the command gets them as one ``console``."""
+    """Add the options; the command gets them as one ``console``."""
 
     @functools.wraps(command)
     def packed(**given: Any) -> Any:

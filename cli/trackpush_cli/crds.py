@@ -1,4 +1,4 @@
-"""`trackpush crds`: writes the CustomResourceDefinitions, or says what is out of date."""
+"""`trackpush crds`: writes the CustomResourceDefinitions, or checks that they are up to date."""
 
 import difflib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ends a command early: one clear line on stderr and an exit code, never a traceback.
+"""Errors that end a command: one clear line on stderr and an exit code, never a traceback.
 
 0 is success, 1 means that the command ran and found problems, 2 that it could not start (usage, missing file,
 address in use), 130 that it was interrupted.
@@ -16,14 +16,14 @@ INTERRUPTED = 130
 
 
 class _ExpectedError(click.ClickException):
-    """Each argument is a line. What is not printable in one is escaped: parts of it may come from a server."""
+    """Each argument is a line. Unprintable characters are escaped, because parts of it may come from a server."""
 
     def __init__(self, message: str, *more: str) -> None:
         super().__init__("\n".join(map(printable, (message, *more))))
 
 
 class ProblemsFoundError(_ExpectedError):
-    """The command did its work, and the result is bad: exit code 1. The message says what and what to do."""
+    """The command found problems: exit code 1. The message says what to do."""
 
     exit_code = PROBLEMS
 
@@ -35,7 +35,7 @@ class CommandError(_ExpectedError):
 
 
 def show(error: click.ClickException) -> None:
-    """Print it on stderr. Messages of click's own have several lines and repeat what the user typed."""
+    """Print the error on stderr. click's own messages have several lines and repeat the user's input."""
     shown = io.StringIO()
     error.show(shown)
     click.echo(printable(shown.getvalue(), keep="\n\t"), err=True, nl=False)  # noqa: TID251  without rich: a fast start

@@ -1,4 +1,4 @@
-"""What went wrong with a request, and what to do: one line for each way in which it can."""
+"""Explains the failure of a request, and what to do, in one line."""
 
 import contextlib
 import http.client
@@ -45,9 +45,9 @@ def no_answer(error: Exception, where: WebhookTarget, timeout: float) -> str:
 def explain(
     status: int, headers: Mapping[str, str], where: WebhookTarget, aggregator: Aggregator, place: KeyPlace | None
 ) -> str:
-    """What an answer other than 200 means.
+    """The meaning of an answer other than 200.
 
-    ``headers`` have lower-case names; ``place`` is where the key was found, None when none was sent.
+    ``headers`` have lower-case names; ``place`` is the place of the key, None if none was sent.
     """
     if 300 <= status < 400:  # noqa: PLR2004  HTTP's own class
         return f"{status}: redirects to {headers.get('location', 'nowhere')}; give that address as --url"

@@ -17,7 +17,7 @@ def read_folder(folder: Path) -> ParsedManifest:
     """All resources below a folder.
 
     Raises:
-        CannotStartError: there is no such folder, or it can't be read.
+        CommandError: there is no such folder, or it can't be read.
     """
     try:
         contents = FolderReader(folder).read()
@@ -35,7 +35,7 @@ def compile_all(folder: Path, *, server: str | None) -> Compiled:
     """Read and compile; problems of both steps together.
 
     Raises:
-        CannotStartError: see `read_folder`.
+        CommandError: see `read_folder`.
     """
     with _uncollected():
         parsed = read_folder(folder)
@@ -45,7 +45,7 @@ def compile_all(folder: Path, *, server: str | None) -> Compiled:
 
 
 def compile_folder(folder: Path, *, server: str | None) -> tuple[RoutingTable | None, tuple[str, ...]]:
-    """The table of a folder, and its errors, a line each (warnings are `trackpush check`'s)."""
+    """The table of a folder, and its errors, one line each, without warnings."""
     compiled = compile_all(folder, server=server)
     errors = tuple(str(problem) for problem in compiled.problems if problem.severity is Severity.ERROR)
     return compiled.table, errors
@@ -53,7 +53,7 @@ def compile_folder(folder: Path, *, server: str | None) -> tuple[RoutingTable | 
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Nothing that is read is garbage, and with thousands of files the collector would look at all of it repeatedly."""
+    """Switch the garbage collector off: with thousands of files it would scan everything repeatedly."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""`trackpush inbox`: bodies that came with a known key and name no shipment. docs/inbox.md."""
+"""`trackpush inbox`: bodies with a known key that name no shipment. docs/inbox.md."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Waits for a job of the server and shows how far it is."""
+"""Waits for a job of the server and shows its progress."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def follow(
     *,
     share: Callable[[Job], tuple[int, int]] | None = None,
 ) -> Job:
-    """Wait for its end. On a terminal a bar shows it; ``share`` gives what is done and how much there is to do.
+    """Wait for the job's end, with a progress bar on a terminal; ``share`` gives the done and the total amount.
 
     Raises:
         ProblemsFoundError: it failed; the message is the server's.

@@ -99,7 +99,7 @@ def _target(folder: Path | None, dsn_file: Path | None) -> "CopyTarget":
 
 
 def _dsn(file: Path) -> str:
-    """From a file, since a command line is seen by every process of a machine."""
+    """The DSN from a file, because every process of a machine can see a command line."""
     from trackpush_api.dsn import why_unusable  # noqa: PLC0415  for a fast start
 
     try:
@@ -113,7 +113,7 @@ def _dsn(file: Path) -> str:
 
 
 class _Told:
-    """A line now and then, and at the end of each step."""
+    """Prints the progress, throttled, and at the end of each step."""
 
     def __init__(self) -> None:
         self._at = time.monotonic()

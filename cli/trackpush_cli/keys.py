@@ -1,4 +1,4 @@
-"""The keys that open bodies in a journal that is read from outside its server. docs/encryption.md."""
+"""The keys that decrypt bodies when a journal is read outside its server. docs/encryption.md."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ key_file_option = click.option(
 
 
 def sealer(key_files: tuple[Path, ...]) -> "Sealer":
-    """Opens what any of the keys sealed.
+    """The cipher that decrypts with any of the keys.
 
     Raises:
-        CannotStartError: a file can't be read, or one of its lines is not a key.
+        CommandError: a file can't be read, or one of its lines is not a key.
     """
     import os  # noqa: PLC0415  only here, for a fast start
 

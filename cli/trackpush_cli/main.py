@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
     """A group that knows its subcommands' names and summaries without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order in which one meets them."""
+        """The names, in a user's order."""
         del ctx
         return list(COMMANDS)
 
@@ -67,7 +67,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find it; of a name that there isn't, tell the nearest one."""
+        """Resolve the subcommand; suggest the closest match for an unknown name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -77,7 +77,7 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Names and summaries, without importing what they are of."""
+        """Names and summaries, without importing the subcommands."""
         named = [CompletionItem(name, help=entry.summary) for name, entry in COMMANDS.items()]
         found = [completion for completion in named if completion.value.startswith(incomplete)]
         return found if found and not incomplete.startswith("-") else super().shell_complete(ctx, incomplete)

@@ -31,7 +31,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     """A point in time: ISO 8601 (UTC when no zone is given), a duration before ``now``, or ``now``.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the text is neither.
     """
     if text == "now":
         return now
@@ -74,7 +74,7 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse, or fail with what may be written."""
+        """Parse, or fail with the valid forms."""
         if isinstance(value, int | float):
             return float(value)
         try:
@@ -89,7 +89,7 @@ class Moment(click.ParamType[datetime]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Parse, or fail with what may be written."""
+        """Parse, or fail with the valid forms."""
         if isinstance(value, datetime):
             return value
         try:

@@ -20,7 +20,7 @@ class Label(click.ParamType[tuple[str, str]]):
     def convert(
         self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """Parse, or fail with what may be written."""
+        """Parse, or fail with the valid forms."""
         if isinstance(value, tuple):
             return value
         key, equals, text = value.partition("=")

@@ -1,7 +1,7 @@
-"""One result, three forms: a table for people, JSON or YAML for programs.
+"""Prints a result as a table for people, or as JSON or YAML for programs.
 
 Everything a command prints goes through here (ruff refuses `click.echo` elsewhere), because much of it comes from
-outside: what is not printable in it is escaped, see `trackpush_api.printable`. Colours of our own are added afterwards.
+outside: unprintable characters are escaped, see `trackpush_api.printable`. Colours are added afterwards.
 """
 
 import json
@@ -62,12 +62,12 @@ def counted(number: int, thing: str) -> str:
 
 
 def show_answer(http_status: int | None, error: str | None) -> str:
-    """What a client answered to an attempt: ``HTTP 200``, or the error, which names the status itself."""
+    """A client's answer to an attempt: ``HTTP 200``, or the error, which contains the status."""
     return error or ("" if http_status is None else f"HTTP {http_status}")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without borders. Piped, it is as wide as it needs to be: never cut, never wrapped."""
+    """Print a table without borders. In a pipe it is never cut and never wrapped."""
     console = Console(highlight=False, markup=False)
     piped = not console.is_terminal
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -15,7 +15,7 @@ _MAX_ANSWER = 64 * 1024
 
 
 class Reply(NamedTuple):
-    """What came back. ``milliseconds`` is from the first byte sent to the last byte read."""
+    """An answer. ``milliseconds`` is the time from the first byte sent to the last byte read."""
 
     status: int
     body: bytes
@@ -43,7 +43,7 @@ class Poster:
         """Post one body.
 
         Raises:
-            CannotStartError: there was no answer; the message says why and what to do.
+            CommandError: there was no answer; the message says why and what to do.
         """
         started = time.perf_counter()
         try:

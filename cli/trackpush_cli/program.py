@@ -1,4 +1,4 @@
-"""The names of the one program: `trackpush`, or `kubectl trackpush` when kubectl calls it as its plugin."""
+"""The program's name: `trackpush`, or `kubectl trackpush` if kubectl calls it as a plugin."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ PLUGIN: Final = "kubectl-trackpush"
 
 
 def is_plugin() -> bool:
-    """Whether kubectl calls."""
+    """Whether kubectl calls the program."""
     return Path(sys.argv[0]).name == PLUGIN
 
 

@@ -1,4 +1,4 @@
-"""`trackpush pushes`: what became of updates, from a running server or from the file of a SQLite journal."""
+"""`trackpush pushes`: shows pushes, from a running server or from a SQLite journal's file."""
 
 import contextlib
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ data_option = click.option(
 
 
 class Reads(Protocol):
-    """Where the journal is looked into."""
+    """Reads the journal."""
 
     def list_pushes(self, query: "PushQuery") -> "PushPage": ...
 
@@ -43,7 +43,7 @@ class Reads(Protocol):
 
 @contextlib.contextmanager
 def reading(data: Path | None, server: ServerChoice, key_files: tuple[Path, ...] = ()) -> Iterator[tuple[Reads, str]]:
-    """The journal, and how it is called in messages."""
+    """The journal, and its name in messages."""
     if data is None:
         from trackpush_cli.admin_lookup import AdminLookup  # noqa: PLC0415  only here, for a fast start
 

@@ -1,4 +1,4 @@
-"""Pushes as people read them and as programs do.
+"""Formats pushes for people and for programs.
 
 Free texts of the aggregator (remark, location) and bodies hold personal data: they are shown only when asked for.
 """
@@ -27,7 +27,7 @@ def _time(milliseconds: int | None) -> str | None:
 
 
 def _next_try(row: PushRow) -> str | None:
-    """When the next try is due, of a pending push that was tried before."""
+    """The due time of the next attempt, for a pending push that was tried before."""
     return rfc3339(row.due_at) if row.state is PushState.PENDING and row.due_at else None
 
 
@@ -161,7 +161,7 @@ def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:
 
 
 def _facts(detail: PushDetail) -> dict[str, Any]:
-    """What a notification says of its shipment, without free texts."""
+    """A notification's data about its shipment, without free texts."""
     if detail.push.erased_at or detail.unreadable is not None:
         return {}
     content = msgspec.json.decode(detail.notification)

@@ -1,4 +1,4 @@
-"""`trackpush replay`: sends pushes that have ended once more. docs/replay-and-erase.md."""
+"""`trackpush replay`: sends ended pushes again. docs/replay-and-erase.md."""
 
 from datetime import datetime
 from typing import Any
@@ -93,10 +93,10 @@ def _run(port: AdminClient, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _confirm(counted: dict[str, Any]) -> None:
-    """Ask; the clients have these pushes already, and get each of them once more.
+    """Ask for confirmation: the clients have these pushes already, and get each of them again.
 
     Raises:
-        CannotStartError: the answer is not yes, or nobody can answer.
+        CommandError: the answer is not yes, or there is no terminal.
     """
     found = _found(counted)
     if not found:

@@ -1,4 +1,4 @@
-"""`trackpush schema`: writes what programs rely on: the notification's JSON Schema, the admin API's description."""
+"""`trackpush schema`: writes the notification's JSON Schema and the admin API's description."""
 
 import difflib
 import json

@@ -1,4 +1,4 @@
-"""`trackpush send`: posts a real-format body of any aggregator and status at any server."""
+"""`trackpush send`: posts a body in an aggregator's format, with any status, to any server."""
 
 import json
 import secrets
@@ -23,7 +23,7 @@ _NOTHING = '{"accepted": 0, "duplicates": 0}'
 
 
 class Facts(NamedTuple):
-    """What the composed bodies say of their shipments. None is invented."""
+    """The shipment data of composed bodies; None for an invented value."""
 
     status: str
     awb: str | None

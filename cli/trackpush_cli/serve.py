@@ -21,7 +21,7 @@ class Address(click.ParamType[tuple[str, int]]):
     def convert(
         self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
-        """Parse, or fail with what may be written."""
+        """Parse, or fail with the valid forms."""
         if isinstance(value, tuple):
             return value
         host, colon, port = value.rpartition(":")

@@ -1,6 +1,6 @@
-"""Which server a command speaks to: the options, and the way from them to its admin port.
+"""Chooses the server of a command: the options, and the connection to its admin port.
 
-``--admin`` first; then, for who names a cluster or calls `kubectl trackpush`, the cluster; else the server on this
+``--admin`` first; then, if a cluster is named or kubectl calls the program, the cluster; else the server on this
 machine, and when nothing listens there and there is a kubeconfig, the cluster.
 """
 
@@ -27,7 +27,7 @@ _CONNECT_SECONDS: Final = 0.5
 
 
 class ServerChoice(NamedTuple):
-    """What the options say."""
+    """The values of the options."""
 
     admin: str | None
     token_file: Path | None
@@ -41,7 +41,7 @@ class ServerChoice(NamedTuple):
 
     @property
     def names_a_cluster(self) -> bool:
-        """Whether the cluster is meant, whatever runs on this machine."""
+        """Whether the options name a cluster."""
         if self.admin is not None:
             return False
         return is_plugin() or any(
@@ -50,13 +50,13 @@ class ServerChoice(NamedTuple):
 
     @property
     def is_in_a_cluster(self) -> bool:
-        """Whether the server is looked for in a cluster."""
+        """Whether to look for the server in a cluster."""
         if self.names_a_cluster:
             return True
         return self.admin is None and not _listens_here() and _has_kubeconfig()
 
     def cluster(self, *, instead: str = "--admin URL names the server") -> "ClusterAccess":
-        """The cluster. Raises `CommandError` without a usable kubeconfig; ``instead`` is then what to do."""
+        """The cluster. Raises `CommandError` without a usable kubeconfig; ``instead`` then says what to do."""
         from trackpush_cli.cluster.access import ClusterAccess, ClusterFlags  # noqa: PLC0415  slow to import
         from trackpush_cli.cluster.impersonation import Impersonation  # noqa: PLC0415  same
 
@@ -64,10 +64,10 @@ class ServerChoice(NamedTuple):
         return ClusterAccess(ClusterFlags(self.kubeconfig, self.context, acting_as), instead=instead)
 
     def open(self) -> AdminClient:
-        """The admin port, found; closed when the command ends.
+        """Find the admin port; it is closed when the command ends.
 
         Raises:
-            CannotStartError: there is none; the message says what to do.
+            CommandError: there is none; the message says what to do.
         """
         if self.is_in_a_cluster:
             port = forwarded(self.cluster(), self)
@@ -81,7 +81,7 @@ def forwarded(access: "ClusterAccess", choice: ServerChoice) -> AdminClient:
     """The admin port of a pod of the chosen server that is ready, or else of one that runs, through port-forward.
 
     Raises:
-        CannotStartError: no server, no pod that runs, or no right to do it.
+        CommandError: no server, no pod that runs, or no right to do it.
     """
     from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
 
@@ -109,7 +109,7 @@ def port_to(access: "ClusterAccess", pod: "PodPort", name: str, token: str) -> A
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options; the command gets them as one ``server: ServerChoice``."""
+    """Add the options; the command gets them as one ``server: ServerChoice``."""
 
     @functools.wraps(command)
     def with_choice(**given: Any) -> Any:

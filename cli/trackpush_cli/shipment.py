@@ -1,4 +1,4 @@
-"""`trackpush shipment`: the story of one shipment, from what came to what each client answered."""
+"""`trackpush shipment`: shows one shipment, from its updates to each client's answers."""
 
 from typing import Any
 

@@ -48,10 +48,10 @@ class WebhookTarget(NamedTuple):
 def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -> WebhookTarget:
     """The request's address and headers, with the key in its place.
 
-    A URL that has only scheme and host gets the aggregator's path of the default base path.
+    A URL without a path gets the aggregator's path below the default base path.
 
     Raises:
-        CannotStartError: the URL is none that can be posted to.
+        CommandError: the URL can't be used.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""YAML that a terminal shows as it is, and that loads to the same value."""
+"""Writes YAML that is safe for terminals and loads to the same value."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from trackpush_api.printable import is_shown, printable_yaml
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts every string that is not shown as it is in double quotes: only there YAML knows escapes."""
+    """Puts every unprintable string in double quotes, because YAML has escapes only there."""
 
 
 def _represent(dumper: _Dumper, text: str) -> yaml.ScalarNode:
@@ -20,6 +20,6 @@ _Dumper.add_multi_representer(dict, _Dumper.represent_dict)  # what an admin por
 
 
 def yaml_text(data: Any) -> str:
-    """One document of plain data, in the order of its fields."""
+    """One YAML document of plain data, in the order of its fields."""
     dumped = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     return printable_yaml(dumped)

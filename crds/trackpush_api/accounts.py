@@ -1,4 +1,4 @@
-"""AggregatorWebhook → account: one resource at a time, in a context that says what it may depend on. Pure.
+"""Compiles an AggregatorWebhook to an account: one resource at a time, in an explicit context. Pure.
 
 A key belongs to one AggregatorWebhook of a server, so the context says who owns a key; whoever
 compiles many resources first asks each for its claims (`claimed_keys`).
@@ -25,7 +25,7 @@ KeyClaim = tuple[Aggregator, str]
 
 
 class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
-    """All that an account depends on besides its own resource."""
+    """Everything that an account depends on besides its own resource."""
 
     server: Resource
     """The WebhookServer that serves it; its spec is valid."""
@@ -41,14 +41,14 @@ class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompiledAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """An account, or None when there is nothing of it to serve, and all problems."""
+    """An account, or None if nothing of it can be served, and all problems."""
 
     account: Account | None
     problems: tuple[Problem, ...] = ()
 
 
 def serves_namespace(server: Resource, namespace: str, labels: Mapping[str, str]) -> bool:
-    """Whether a WebhookServer's allowedNamespaces let this namespace in."""
+    """Whether a WebhookServer's allowedNamespaces include this namespace."""
     if not isinstance(server.spec, WebhookServerSpec):
         return False
     allowed = server.spec.allowed_namespaces
@@ -58,7 +58,7 @@ def serves_namespace(server: Resource, namespace: str, labels: Mapping[str, str]
 
 
 def claimed_keys(webhook: Resource, secrets: Secrets) -> frozenset[KeyClaim]:
-    """The keys that it would be served with if nobody else claimed them. Never raises, as `compile_account`."""
+    """The keys that a resource claims. Never raises, like `compile_account`."""
     spec = webhook.spec
     if not isinstance(spec, AggregatorWebhookSpec):
         return frozenset()
@@ -73,7 +73,7 @@ def claimed_keys(webhook: Resource, secrets: Secrets) -> frozenset[KeyClaim]:
 def compile_account(webhook: Resource, context: AccountContext) -> CompiledAccount:
     """Compile one AggregatorWebhook that names the context's server.
 
-    Never raises: one client's resource must not hold up another's.
+    Never raises: one client's resource must not delay another client's.
     """
     if not isinstance(webhook.spec, AggregatorWebhookSpec):
         return CompiledAccount(account=None)
@@ -146,7 +146,7 @@ def _digests(
 
 
 def _owner(owner: str | None, webhook: Resource, context: AccountContext) -> str:
-    """Who has the key. Another namespace's resource is named only to a reader of all files, not in a status."""
+    """The owner of the key. A resource of another namespace is named only to a reader of all files, not in a status."""
     is_known = owner is not None and (context.names_owners or owner.startswith(f"{webhook.namespace}/"))
     return f"AggregatorWebhook {owner}" if is_known else "another AggregatorWebhook"
 

@@ -1,4 +1,4 @@
-"""``spec.auth`` of a PushConfig → the Authorization header, or what is needed to get a token for it."""
+"""Compiles ``spec.auth`` of a PushConfig to the Authorization header, or to the settings for a token."""
 
 import base64
 import re
@@ -36,7 +36,7 @@ def fixed_authorization(
 def client_credentials(
     resource: Resource, auth: Auth | None, egress: Egress, resolver: SecretResolver, problems: list[Problem]
 ) -> OAuth2 | None:
-    """OAuth 2.0 client credentials, None where the PushConfig has none or something is wrong (noted)."""
+    """OAuth 2.0 client credentials; None if the PushConfig has none or they have an error (noted)."""
     given = None if auth is None else auth.oauth2_client_credentials
     if given is None:
         return None

@@ -1,7 +1,7 @@
-"""``spec.tls`` of a PushConfig: what can be found wrong with its PEM before a connection is made.
+"""Checks the PEM of a PushConfig's ``spec.tls`` before a connection is made.
 
-Not its age: a table is compiled once and used for long. The client's endpoint tells an expired certificate, and the
-attempt's error passes it on.
+It doesn't check the age: a table is compiled once and used for long. The client's endpoint reports an expired
+certificate, and the attempt's error contains this.
 """
 
 import ssl
@@ -25,7 +25,7 @@ _NOT_FIRST = "the client's own certificate must come first, then the intermediat
 
 
 def check_certificates(resource: Resource, material: TlsMaterial | None, problems: list[Problem]) -> None:
-    """Note what no connection could be made with. What is missing was noted by who looked for it."""
+    """Note unusable certificates and keys. Missing ones are noted by the caller."""
     if material is None:
         return
     found: list[tuple[str, str]] = []
@@ -40,7 +40,7 @@ def check_certificates(resource: Resource, material: TlsMaterial | None, problem
 
 
 def _is_certificates(pem: str) -> bool:
-    """Whether OpenSSL reads one or more certificates in it, as it will for the connection."""
+    """Whether OpenSSL reads at least one certificate in it, as it will for the connection."""
     if not pem.isascii():  # which the ssl module answers with a TypeError
         return False
     try:

@@ -1,4 +1,4 @@
-"""compile: resources and Secrets → the routing table of one server, and everything that is wrong. Pure.
+"""compile: resources and Secrets → the routing table of one server, and all problems. Pure.
 
 One broken resource never affects another. A PushConfig that can't be compiled is left out, but accounts still name
 it: updates for it are stored with their pushes, which wait. The operator, which can't compile the world for each
@@ -31,7 +31,7 @@ Labels = Mapping[str, Mapping[str, str]]
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
-    """A table (None when no server could be chosen) and all problems, in order of their places."""
+    """A table (None if no server could be chosen) and all problems, in order of their places."""
 
     table: RoutingTable | None
     problems: tuple[Problem, ...]
@@ -48,8 +48,8 @@ def compile_table(
 ) -> Compiled:
     """Compile for the WebhookServer ``server`` (``namespace/name``; may be None when there is exactly one).
 
-    ``last``: settings to use where the server's own can't be compiled; without them there is no table then.
-    ``memory``: of earlier calls; what depends on nothing that changed is not compiled again.
+    ``last``: settings to use if the server's own can't be compiled; without them there is no table then.
+    ``memory``: results of earlier calls; only the parts that a change affects are compiled again.
     """
     problems: list[Problem] = []
     chosen = _choose_server(resources, server, problems)
@@ -151,7 +151,7 @@ class _Compiler:
         return find_server(webhook, self._servers, lambda name: self._allows(name, webhook.namespace))
 
     def _choices(self) -> tuple[object, ...]:
-        """All that the choice of a server depends on."""
+        """Everything that the choice of a server depends on."""
         specs = ((name, server.spec) for name, server in self._servers.items())
         return tuple(
             (name, spec.allowed_namespaces if isinstance(spec, WebhookServerSpec) else None) for name, spec in specs
@@ -160,7 +160,7 @@ class _Compiler:
     def _compile(self, inputs: NamespaceInputs, egress: Egress) -> NamespacePart:
         """Compile one namespace.
 
-        Its PushConfigs are compiled where an AggregatorWebhook of it is served, whatever else is wrong with that one.
+        Its PushConfigs are compiled if one of its AggregatorWebhooks is served, even with other errors.
         """
         part = NamespacePart()
         is_served = False

@@ -1,4 +1,4 @@
-"""Models → CustomResourceDefinitions."""
+"""Generates CustomResourceDefinitions from the models."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def _column(name: str, path: str, kind: str = "string") -> dict[str, Any]:
 
 
 def with_words(node: Any) -> Any:
-    """The schema with a CEL rule in place of each pattern: the API server answers with what to write, not a regex."""
+    """The schema with a CEL rule instead of each pattern: the API server then answers with advice, not with a regex."""
     if isinstance(node, list):
         return [with_words(part) for part in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""PushConfig → destination: one resource at a time, all its problems at once."""
+"""Compiles a PushConfig to a destination: one resource at a time, all its problems at once."""
 
 import base64
 import binascii
@@ -29,16 +29,16 @@ _MOST_STEPS = 32
 
 
 class CompiledDestination(msgspec.Struct, frozen=True, kw_only=True):
-    """A destination, or None when something is wrong with the PushConfig (its pushes then wait), and all problems."""
+    """A destination, or None if the PushConfig has an error (its pushes then wait), and all problems."""
 
     destination: Destination | None
     problems: tuple[Problem, ...] = ()
 
 
 def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress) -> CompiledDestination:
-    """Compile one PushConfig for a server with these rules of egress. Secrets are those of its namespace.
+    """Compile one PushConfig for a server with these egress rules. Secrets are those of its namespace.
 
-    Never raises: one client's resource must not hold up another's.
+    Never raises: one client's resource must not delay another client's.
     """
     if not isinstance(resource.spec, PushConfigSpec):
         return CompiledDestination(destination=None)
@@ -137,7 +137,7 @@ def _headers(
 def _header_value(
     resource: Resource, header: Header, field: str, resolver: SecretResolver, problems: list[Problem]
 ) -> str:
-    """The value as it is sent; no reader of HTTP keeps white space at its ends (RFC 9110, section 5.5)."""
+    """The value as it is sent: without white space at its ends (RFC 9110, section 5.5)."""
     if header.value_from is not None:
         return resolver.header_value(header.value_from, f"{field}.valueFrom") or ""
     value = header.value or ""

@@ -1,4 +1,4 @@
-"""Connection strings of PostgreSQL: whether the server can use one, as far as its text tells. Pure.
+"""Checks the text of connection strings of PostgreSQL. Pure.
 
 The driver (asyncpg) reads the same URLs as libpq, but passes every parameter that it doesn't know on to the database,
 which then refuses the connection. So check them here, where the user sees the error. No message quotes a value.
@@ -42,7 +42,7 @@ _ENCODED: Final = "write @ : / ? # and % of user and password percent-encoded (@
 
 
 def why_unusable(dsn: str) -> str | None:
-    """What is wrong with it and what to do, to be said after its name; None when nothing is."""
+    """The error message to append to the DSN's name; None if valid."""
     try:
         url = urlsplit(dsn)
         parameters = parse_qs(url.query, keep_blank_values=True, strict_parsing=bool(url.query))
@@ -66,7 +66,7 @@ def _characters(url: SplitResult, _: _Parameters) -> str | None:
 
 
 def _hosts(url: SplitResult, parameters: _Parameters) -> str | None:
-    """Without one the driver looks at the environment and for sockets: never what is meant."""
+    """The hosts. Without one the driver would use the environment or a socket, which is never intended."""
     hosts = url.netloc.rpartition("@")[2] or "".join(parameters.get("host", ()))
     if not all(hosts.split(",")):
         return f"names no host; write {FORM}"

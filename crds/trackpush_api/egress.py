@@ -1,4 +1,4 @@
-"""The rules of egress: whether a push may go to an address. Pure.
+"""The egress rules: whether a push may go to an address. Pure.
 
 Clients' URLs are written by many people, and the server runs inside the cluster: without these rules anyone who may
 write a PushConfig could reach the cluster's own services and the cloud's metadata address. The compiler applies them
@@ -28,12 +28,12 @@ class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allows_everything(self) -> bool:
-        """Whether no address could be refused, so that a name needs no address to be judged."""
+        """Whether every address is allowed, so that a name needs no lookup for the check."""
         open_versions = {network.version for network in self.allowed if network.prefixlen == 0}
         return not self.denied and open_versions == {4, 6}
 
     def objection_to(self, target: Target) -> str | None:
-        """Why no push may go to this target, as far as it can be judged before a name is resolved."""
+        """The reason against pushes to this target, as far as it is known before a name is resolved, or None."""
         if self.https_only and not target.tls:
             return "plain http is refused: use an https URL, or set egress.httpsOnly: false in the WebhookServer"
         if target.literal is not None:
@@ -44,7 +44,7 @@ class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def objection(self, address: Address) -> str | None:
-        """Why no push may go to this address, or None when it may."""
+        """The reason against pushes to this address, or None."""
         inner = embedded(address)
         for candidate in (address, *inner):
             if _holds(self.denied, candidate):
@@ -59,7 +59,7 @@ class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that an IPv6 address stands for; none for most."""
+    """The IPv4 addresses that an IPv6 address contains; none for most."""
     if isinstance(address, IPv4Address):
         return ()
     row = _row(IPV6, address)
@@ -98,7 +98,7 @@ def read_network(text: str) -> Network:
     """An address range.
 
     Raises:
-        ValueError: it is none; the message says what to write.
+        ValueError: the text is invalid; the message says what to write.
     """
     try:
         return ip_network(text, strict=False)

@@ -1,4 +1,4 @@
-"""Keys for the encryption of bodies: how they are written, and what is wrong with one that isn't. Pure."""
+"""Parses keys for the encryption of bodies. Pure."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ def parse_key(text: str) -> bytes:
     """The 32 bytes of a key in base64, white space at its ends ignored.
 
     Raises:
-        ValueError: it is something else; the message tells nothing of what it is.
+        ValueError: the text is not a key; the message doesn't quote it.
     """
     try:
         key = base64.b64decode(text.strip(), validate=True)

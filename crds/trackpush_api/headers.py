@@ -1,4 +1,4 @@
-"""Which headers a PushConfig may set, and with which values. Compiler and transport ask the same functions. Pure.
+"""The rules for a PushConfig's headers and their values. Compiler and transport use the same functions. Pure.
 
 Sources: RFC 9110, sections 5.1 (names) and 5.5 (values); Standard Webhooks 1.0; W3C Trace Context and Baggage.
 """
@@ -25,7 +25,7 @@ def is_reserved(name: str) -> bool:
 
 
 def objection_to_name(name: str) -> str | None:
-    """Why a PushConfig may not set a header of this name; None when it may."""
+    """The reason why a PushConfig may not set a header of this name, or None."""
     if _NAME.fullmatch(name) is None:
         return f"{name[:64]!r} is not a header name: write letters, digits and -, such as X-Api-Key"
     if is_reserved(name):
@@ -34,7 +34,7 @@ def objection_to_name(name: str) -> str | None:
 
 
 def objection_to_value(value: str) -> str | None:
-    """Why no header can carry this value, without showing it; None when one can."""
+    """The reason why a header can't have this value, without quoting it, or None."""
     bad = _BAD.search(value)
     if bad is not None:
         where = f"character {bad.start() + 1} of {len(value)}"
@@ -47,6 +47,6 @@ def objection_to_value(value: str) -> str | None:
 
 
 def objection_to_size(headers: Iterable[tuple[str, str]]) -> str | None:
-    """Why these headers are too much for one request; None when they aren't."""
+    """The reason why these headers are too large for one request, or None."""
     size = sum(len(name) + len(value) + 4 for name, value in headers)
     return f"have {size} bytes in all; at most {MOST_HEADERS} are sent" if size > MOST_HEADERS else None

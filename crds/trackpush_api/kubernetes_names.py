@@ -1,4 +1,4 @@
-"""Names and labels by the rules of the API server: `trackpush check` refuses what `kubectl apply` refuses. Pure.
+"""Checks names and labels by the API server's rules, so that `trackpush check` refuses what `kubectl apply` does. Pure.
 
 Source: Kubernetes, "Object Names and IDs" and "Labels and Selectors" (DNS-1123 label and subdomain, qualified name).
 """
@@ -41,7 +41,7 @@ _METADATA: Final = (
 
 
 def objection_to_name(name: str) -> str | None:
-    """Why Kubernetes refuses this name of a resource; None when it takes it."""
+    """The reason why Kubernetes refuses this name of a resource, or None."""
     if len(name) <= MOST_SUBDOMAIN and _SUBDOMAIN.fullmatch(name):
         return None
     return (
@@ -51,7 +51,7 @@ def objection_to_name(name: str) -> str | None:
 
 
 def objection_to_namespace(name: str) -> str | None:
-    """The same of a namespace's name."""
+    """The same for a namespace's name."""
     if len(name) <= MOST_LABEL and _LABEL.fullmatch(name):
         return None
     return (
@@ -61,7 +61,7 @@ def objection_to_namespace(name: str) -> str | None:
 
 
 def objection_to_server_name(name: str) -> str | None:
-    """Why no WebhookServer can have this name, which is also its Service's; None when one can."""
+    """The reason why no WebhookServer, and no Service, can have this name, or None."""
     if len(name) <= MOST_SERVER_NAME and _SERVER_NAME.fullmatch(name):
         return None
     return (
@@ -71,7 +71,7 @@ def objection_to_server_name(name: str) -> str | None:
 
 
 def metadata_problems(metadata: dict[Any, Any]) -> Iterator[tuple[str, str]]:
-    """Field and message of what Kubernetes refuses in ``metadata``, but for name and namespace."""
+    """Field and message of everything that Kubernetes refuses in ``metadata``, without name and namespace."""
     for field in metadata:
         if field not in _METADATA:
             yield f"metadata.{field}", f"unknown field{did_you_mean(str(field), _METADATA)}"
@@ -122,7 +122,7 @@ def _texts(field: str, values: Any) -> Iterator[tuple[str, str]]:
 
 
 def kind_of_value(value: object) -> str:
-    """What a YAML value is, in words."""
+    """The kind of a YAML value in words."""
     if value is None:
         return "nothing"
     return next((words for types, words in _WORDS_OF_TYPES if isinstance(value, types)), "a mapping")

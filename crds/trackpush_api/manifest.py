@@ -1,4 +1,4 @@
-"""Text of YAML files → resources with positions, so that every problem names the line of the very field. Pure.
+"""Parses YAML files to resources with positions, so that every problem names the line of its field. Pure.
 
 One file is one unit: `read_file` reads it without looking at others, so that a server that watches a folder reads only
 the changed ones again. `join` puts the files together and finds what is defined twice.
@@ -41,7 +41,7 @@ Identity = tuple[str, str, str]
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One custom resource as it is in a file. ``spec`` is None when it is invalid (the problems say why)."""
+    """One custom resource of a file. ``spec`` is None if it is invalid (the problems say why)."""
 
     kind: str
     namespace: str
@@ -108,14 +108,14 @@ class Defined(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> Identity:
-        """What only one resource or Secret of a folder may have."""
+        """The identity of a resource or Secret, unique in a folder."""
         content = self.content
         kind = content.kind if isinstance(content, Resource) else "Secret"
         return kind, content.namespace, content.name
 
 
 class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one file holds. With a problem that is an error, something of it may be missing here."""
+    """Everything in one file. After an error, parts may be missing."""
 
     file: str
     defined: tuple[Defined, ...] = ()
@@ -128,7 +128,7 @@ class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParsedManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is in the files."""
+    """Everything in the files."""
 
     resources: tuple[Resource, ...]
     secrets: dict[tuple[str, str], Secret]
@@ -136,12 +136,12 @@ class ParsedManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_manifests(files: Mapping[str, str]) -> ParsedManifest:
-    """Read all documents of all files (name → text); never raises, whatever they hold."""
+    """Read all documents of all files (name → text); never raises."""
     return join(read_file(name, files[name]) for name in sorted(files))
 
 
 def read_file(file: str, text: str) -> ReadFile:
-    """Read one file; never raises, whatever it holds."""
+    """Read one file; never raises."""
     reader = _Reader(file)
     try:
         for document in read_documents(text):
@@ -158,7 +158,7 @@ def read_file(file: str, text: str) -> ReadFile:
 
 
 def join(files: Iterable[ReadFile]) -> ParsedManifest:
-    """Put files together, in their order; of what is defined twice the first counts."""
+    """Combine files, in their order; the first of two equal definitions counts."""
     resources: list[Resource] = []
     secrets: dict[tuple[str, str], Secret] = {}
     problems: list[Problem] = []
@@ -182,7 +182,7 @@ def join(files: Iterable[ReadFile]) -> ParsedManifest:
 
 
 def age_order(created: str, uid: str) -> str:
-    """A text that is smaller for the older of two resources: by creationTimestamp, then by UID.
+    """A sort key by age: by creationTimestamp, then by UID.
 
     The API server's timestamps have whole seconds, and names are chosen by users: a name must not decide who is older.
     A resource without a timestamp is the youngest; one from a file has no UID and is identified by its place.
@@ -191,7 +191,7 @@ def age_order(created: str, uid: str) -> str:
 
 
 def with_spec(resource: Resource, spec: Any) -> tuple[Resource, tuple[Problem, ...]]:
-    """The resource with its spec checked and taken in; without it, and with all that is wrong, when it is invalid."""
+    """The resource with its parsed spec; if the spec is invalid, without it and with all problems."""
     model, wrong = read_spec(resource.kind, spec)
     problems = tuple(resource.problem(field, message, reason=Reason.INVALID) for field, message in wrong)
     return msgspec.structs.replace(resource, spec=model), problems
@@ -206,7 +206,7 @@ class _Reader:
         self._file = file
 
     def take(self, node: yaml.Node, document: Any) -> None:
-        """Take in one document; a List item by item."""
+        """Add one document; a List item by item."""
         if document is None:
             return
         line = node.start_mark.line + 1
@@ -242,7 +242,7 @@ class _Reader:
         self.defined.append(Defined(line=line, content=content))
 
     def _is_known(self, node: yaml.Node, document: dict[Any, Any]) -> bool:
-        """Whether it is a resource that is read; one that was meant to be is an error, any other a warning."""
+        """Whether the document is one of the kinds that are read; a misspelling is an error, any other kind a warning."""
         kind, version = document.get("kind"), document.get("apiVersion")
         is_text = isinstance(kind, str)
         expected = "v1" if kind == "Secret" else API_VERSION if is_text and kind in KINDS else None
@@ -357,7 +357,7 @@ def _labels(metadata: Mapping[Any, Any]) -> Mapping[str, str]:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message: the text, or what it is instead of one."""
+    """A value in a message: the text, or its kind if it isn't one."""
     return repr(value[:64]) if isinstance(value, str) else kind_of_value(value)
 
 

@@ -1,4 +1,4 @@
-"""What was compiled of each namespace, so that a change compiles only the namespaces that it concerns. Pure.
+"""Remembers the compiled parts of each namespace, so that a change compiles only the namespaces that it concerns. Pure.
 
 A namespace depends on its own resources and Secrets, on the WebhookServer, and on who owns the keys that it claims.
 Resources are compared by identity: a file that did not change keeps its objects.
@@ -25,7 +25,7 @@ class Claimed(NamedTuple):
 
 
 class NamespaceInputs(msgspec.Struct, kw_only=True):
-    """All that is in one namespace."""
+    """Everything in one namespace."""
 
     namespace: str
     webhooks: list[Resource] = []
@@ -33,7 +33,7 @@ class NamespaceInputs(msgspec.Struct, kw_only=True):
     secrets: Secrets = {}
 
     def is_same(self, other: "NamespaceInputs") -> bool:
-        """Whether both have the same content: resources are equal to themselves only, Secrets by their values."""
+        """Whether both have the same content: resources are compared by identity, Secrets by their values."""
         return (
             self.webhooks == other.webhooks
             and self.pushes == other.pushes
@@ -42,7 +42,7 @@ class NamespaceInputs(msgspec.Struct, kw_only=True):
 
 
 class NamespacePart(msgspec.Struct, kw_only=True):
-    """What one namespace gives to a table."""
+    """A namespace's part of a table."""
 
     accounts: list[Account] = []
     destinations: list[Destination] = []
@@ -57,7 +57,7 @@ class _Remembered(msgspec.Struct, kw_only=True):
 
 
 def by_namespace(resources: Sequence[Resource], secrets: Secrets) -> dict[str, NamespaceInputs]:
-    """Everything but WebhookServers, by its namespace."""
+    """All resources and Secrets except WebhookServers, by namespace."""
     found: dict[str, NamespaceInputs] = {}
     mine: dict[str, dict[tuple[str, str], Secret]] = {}
     for resource in resources:
@@ -74,7 +74,7 @@ def by_namespace(resources: Sequence[Resource], secrets: Secrets) -> dict[str, N
 
 
 class Memory:
-    """Of the last compilation. Not shared by threads."""
+    """The results of the last compilation. Not thread-safe."""
 
     def __init__(self) -> None:
         self.compiled = 0
@@ -90,7 +90,7 @@ class Memory:
         labels: Mapping[str, Mapping[str, str]],
         inputs: Mapping[str, NamespaceInputs],
     ) -> None:
-        """Forget whatever depends on something that changed."""
+        """Forget all results that depend on a change."""
         others = (servers, {name: dict(of_name) for name, of_name in labels.items()})
         if server is not self._server or others != self._others:
             self._remembered.clear()
@@ -110,7 +110,7 @@ class Memory:
     def part(
         self, namespace: str, owners: tuple[str, ...], compile_it: Callable[[NamespaceInputs], NamespacePart]
     ) -> NamespacePart:
-        """What a namespace gives; ``owners`` of the keys that it claims."""
+        """The part of a namespace; ``owners`` are the owners of the keys that it claims."""
         known = self._remembered[namespace]
         if known.part is None or known.owners != owners:
             known.part, known.owners = compile_it(known.inputs), owners

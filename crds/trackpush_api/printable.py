@@ -1,4 +1,4 @@
-r"""Escapes text from outside, so that a terminal shows it and does nothing else.
+r"""Escapes text from outside, so that a terminal only shows it.
 
 An AWB or a courier's label may hold escape sequences that change the window's title, hide text or write a link;
 bidirectional controls that reorder what is read; line breaks that forge a row; and characters without a width.
@@ -20,7 +20,7 @@ _BASIC_PLANE: Final = 0xFFFF
 
 
 def is_shown(text: str) -> bool:
-    """Whether a terminal draws every character of it and obeys none."""
+    """Whether a terminal shows every character and obeys none."""
     return text.isprintable() and (text.isascii() or _INVISIBLE.search(text) is None)
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Severity(StrEnum):
-    """An error keeps (a part of) the resource from being served; a warning doesn't."""
+    """An error excludes the resource or a part of it; a warning doesn't."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -56,7 +56,7 @@ _CONSEQUENCES = frozenset(
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One problem. ``file`` and ``line`` (from 1) are None where the resource came from no file."""
+    """One problem. ``file`` and ``line`` (from 1) are None for a resource that isn't from a file."""
 
     severity: Severity = Severity.ERROR
     resource: str | None = None
@@ -80,12 +80,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def condition(self) -> str | None:
-        """The condition that isn't True because of it."""
+        """The condition that isn't True because of this problem."""
         return None if self.reason is None else self.reason.condition
 
     @property
     def order(self) -> tuple[bool, str, int, str]:
-        """Sorts by place, what may only be a consequence of another problem last."""
+        """The sort key: by place, with possible consequences of other problems last."""
         return (
             self.follows or self.reason in _CONSEQUENCES,
             self.file or "",

@@ -14,7 +14,7 @@ def seconds(text: str) -> float:
     """The seconds of a duration that matches `DURATION_PATTERN`.
 
     Raises:
-        ValueError: it doesn't.
+        ValueError: the text doesn't match.
     """
     if re.fullmatch(DURATION_PATTERN, text) is None:
         raise ValueError(f"{text!r} is not a duration; write a number and a unit, as 500ms, 10s, 1m30s, 72h or 30d")

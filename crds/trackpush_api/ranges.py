@@ -1,4 +1,4 @@
-"""The address ranges where no push may go: a table, so that it can be read, tested and compared with its sources.
+"""The address ranges that pushes must not reach, as a table that can be compared with its sources.
 
 Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries, the RFC of each row, and the clouds' own
 documentation for metadata addresses. Rows are tried in order, the first that holds the address decides.
@@ -39,7 +39,7 @@ def _teredo(address: IPv6Address) -> tuple[IPv4Address, ...]:
 
 
 def _local_nat64(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """The address for each prefix length that fits into a /48: which one the network uses can't be known.
+    """The address for each prefix length that fits into a /48, because the network's length is unknown.
 
     RFC 6052, section 2.2: bits 64 to 71 are never part of the address. Places that would give an address of
     0.0.0.0/8 are taken for those that the network doesn't use (they hold the zeros of its prefix).

@@ -1,4 +1,4 @@
-"""The routing table: what a server needs to know of all resources, compiled, immutable, content-addressed.
+"""The routing table: all resources, compiled for a server, immutable, content-addressed.
 
 `compile()` makes it, the server only reads it. It carries secret values (header values, signing secrets, client
 keys, the database's connection string, the journal's keys), so it is never logged and only ever stored in Secrets or
@@ -64,7 +64,7 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """The namespace object that a resource belongs to: another one may get the same name later."""
+    """The namespace object of a resource: another one may get the same name later."""
 
     uid: str
     takes_over: str | None = None
@@ -176,7 +176,7 @@ class Postgres(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     """``postgresql://USER:PASSWORD@HOST/DATABASE``; `trackpush_api.dsn` has read it. A secret."""
 
     def __repr__(self) -> str:
-        """Without the value: a settings object that gets into a log must not take the password there."""
+        """Without the value, so that a logged settings object doesn't show the password."""
         return "Postgres(dsn=…)"
 
 
@@ -184,7 +184,7 @@ Storage = Sqlite | Postgres
 
 
 class Encryption(msgspec.Struct, frozen=True, kw_only=True):
-    """With what bodies are sealed in the journal: the first key seals, each of them opens what it sealed."""
+    """The keys for bodies in the journal: the first one encrypts, all of them decrypt."""
 
     keys: tuple[bytes, ...]
     """32 bytes each, for AES-256; one at least."""
@@ -211,7 +211,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """All that one server serves. Accounts and destinations are sorted by name and unique."""
+    """Everything that one server serves. Accounts and destinations are sorted by name and unique."""
 
     server: ServerSettings
     accounts: tuple[Account, ...] = ()
@@ -219,7 +219,7 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def tenants(self) -> dict[str, tuple[Tenant, ...]]:
-        """The namespaces' identities, by name. Several of one name: some parts of the table are older than others."""
+        """The namespaces' identities, by name; several of one name if parts of the table have different ages."""
         found: dict[str, dict[Tenant, None]] = {}
         named = [(entry.name, entry.tenant) for entry in self.accounts] + [
             (entry.name, entry.tenant) for entry in self.destinations

@@ -22,7 +22,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def readable(secrets: Secrets, server: WebhookServerSpec) -> Secrets:
-    """The Secrets as the resources of a server may read them: without values where the required label is missing."""
+    """The Secrets that a server's resources may read; those without the required label have no values."""
     label = server.secrets.required_label
     if label is None:
         return secrets
@@ -35,7 +35,7 @@ def readable(secrets: Secrets, server: WebhookServerSpec) -> Secrets:
 
 
 class SecretResolver:
-    """Looks up values for one resource and notes what is wrong."""
+    """Looks up values for one resource and notes errors."""
 
     def __init__(self, resource: Resource, secrets: Secrets, problems: list[Problem]) -> None:
         self._resource = resource
@@ -44,11 +44,11 @@ class SecretResolver:
         self.failed = False
 
     def value(self, source: SecretSource, field: str) -> str | None:
-        """The value, without white space at its ends; None when there is none (noted as an error)."""
+        """The value, without white space at its ends; None if it is missing (noted as an error)."""
         return self.text(source.secret_key_ref, f"{field}.secretKeyRef")
 
     def text(self, reference: SecretKeySelector, field: str) -> str | None:
-        """The same of a bare reference; ``field`` is the reference's own path."""
+        """The same for a bare reference; ``field`` is the reference's own path."""
         value = self._present(reference, field)
         trimmed = (value or "").strip()
         if trimmed != (value or ""):
@@ -63,7 +63,7 @@ class SecretResolver:
         return trimmed or None
 
     def pem(self, source: SecretSource, field: str) -> str | None:
-        """The BEGIN…END blocks of a PEM text, as OpenSSL reads them; the whole text where there is no block.
+        """The BEGIN…END blocks of a PEM text, as OpenSSL reads them; the whole text if there is no block.
 
         Text around the blocks is a comment in any language (RFC 7468, section 2), and a final newline is usual.
         """
@@ -88,7 +88,7 @@ class SecretResolver:
         return self._fail(f"{field}.secretKeyRef.key", message, Reason.SECRET_VALUE_INVALID)
 
     def _present(self, reference: SecretKeySelector, field: str) -> str | None:
-        """The value as it is in the Secret; None when there is none or only white space (noted as an error)."""
+        """The value in the Secret; None if it is missing or only white space (noted as an error)."""
         secret = self._secrets.get((self._resource.namespace, reference.name))
         if secret is None:
             return self._fail(
@@ -131,7 +131,7 @@ class SecretResolver:
         )
 
     def dsn(self, reference: SecretKeySelector, field: str) -> str | None:
-        """A connection string that the server can connect with, as far as its text tells."""
+        """A connection string, checked as far as its text allows."""
         value = self.text(reference, field)
         wrong = None if value is None else why_unusable(value)
         if wrong is not None:
@@ -162,7 +162,7 @@ class SecretResolver:
 
 
 def _refusal(secret: Secret, reference: SecretKeySelector) -> tuple[str, Reason] | None:
-    """Why a Secret as a whole is not read."""
+    """The reason why a whole Secret is refused, or None."""
     if secret.lacks_label is not None:
         message = (
             f'Secret "{reference.name}" does not carry the label "{secret.lacks_label}", which the WebhookServer'

@@ -1,4 +1,4 @@
-"""Which WebhookServer an AggregatorWebhook is for. Pure."""
+"""Chooses the WebhookServer of an AggregatorWebhook. Pure."""
 
 from collections.abc import Callable, Collection
 
@@ -18,7 +18,7 @@ def find_server(
     *,
     shared: Collection[str] | None = None,
 ) -> Found:
-    """Which of these WebhookServers (``namespace/name``) the resource names, or gets without a ``serverRef``.
+    """The WebhookServer (``namespace/name``) that the resource names, or gets without a ``serverRef``.
 
     Without a ``serverRef`` the server of the resource's own namespace is chosen, else the one of a ``shared`` namespace
     (None: all are). Other servers are chosen by name only: otherwise anybody who may create a WebhookServer that

@@ -1,4 +1,4 @@
-"""WebhookServer → settings: what its pods need to know of it, besides how they are started. Pure."""
+"""Compiles a WebhookServer to the settings of its pods. Pure."""
 
 from ipaddress import ip_address
 
@@ -28,9 +28,9 @@ from trackpush_api.target import InvalidUrlError, read_url
 
 
 class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings and all problems. None when the spec is invalid, or the journal's place or a key of it isn't known.
+    """The settings and all problems. None if the spec is invalid, or the journal's place or a key is unknown.
 
-    Then the server keeps its settings: with half of the new ones it could open another journal, or store in clear.
+    Then the server keeps its settings: with incomplete ones it could open another journal, or store unencrypted bodies.
     """
 
     settings: ServerSettings | None
@@ -58,7 +58,7 @@ def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets) -> Com
 
 
 def compile_egress(spec: WebhookServerSpec) -> Egress:
-    """Where its pushes may go: the part of the settings that PushConfigs depend on."""
+    """The egress rules: the part of the settings that PushConfigs depend on."""
     egress = spec.egress
     return Egress(
         https_only=egress.https_only,
@@ -76,9 +76,9 @@ def _storage(spec: WebhookServerSpec, resolver: SecretResolver) -> Storage | Non
 
 
 def _encryption(spec: EncryptionSpec, resolver: SecretResolver) -> Encryption | None:
-    """With all of its keys or not at all.
+    """The encryption settings, only if every key is known.
 
-    Without the first, bodies would be stored under a key that is on its way out, and without another what is stored
+    Without the first key, bodies would be encrypted with an old key; without another one, stored bodies
     couldn't be read.
     """
     found = [resolver.encryption_key(source, f"spec.encryption.keys[{n}]") for n, source in enumerate(spec.keys)]
@@ -116,7 +116,7 @@ def _settings(
 
 
 def _egress(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
-    """Reported here, and not at every push: a table with a range that can't be read would push to nobody."""
+    """Check the ranges here, not at every push: a table with an unreadable range would push nothing."""
     problems = []
     for name, ranges in (("allowedCIDRs", spec.egress.allowed_cidrs), ("deniedCIDRs", spec.egress.denied_cidrs)):
         for index, text in enumerate(ranges):
@@ -140,7 +140,7 @@ def _egress(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
 
 
 def _names(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
-    """What Kubernetes would refuse when the operator makes the children."""
+    """Names that Kubernetes would refuse for the children."""
     wrong = [("metadata.name", objection_to_server_name(server.name))]
     selector = spec.allowed_namespaces.selector
     labels = {} if selector is None else selector.match_labels
@@ -155,7 +155,7 @@ def _names(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
 
 
 def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
-    """Hosts by the rules of URLs: no aggregator can be given one that no URL can hold."""
+    """Check hosts by the rules of URLs, because aggregators need them in URLs."""
     problems = []
     for index, host in enumerate(spec.hosts):
         try:

@@ -1,4 +1,4 @@
-"""The routing table in shards: the contract between the operator, which writes them, and the servers, which mount them.
+"""The routing table in shards: the format shared by the operator, which writes them, and the servers, which mount them.
 
 A resource's shard depends on its name alone and never changes, so one changed resource rewrites one shard. Shards carry
 client credentials (see `routing`): no error told here quotes a value. Pure.
@@ -27,11 +27,11 @@ FILE_NAMES: Final = (SETTINGS, *SHARD_NAMES)
 
 
 class ShardError(ValueError):
-    """A shard that can't be read, or shards that don't belong together; the text says why, without any value."""
+    """An unreadable shard, or shards that don't belong together; the text says why, without any value."""
 
 
 class ReservedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that nobody else may take for a while."""
+    """A key that no other resource may claim for a while."""
 
     aggregator: Aggregator
     digest: str
@@ -66,7 +66,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     reserved: tuple[ReservedKeys, ...] = ()
 
     def holds_same(self, other: "Shard | None") -> bool:
-        """Whether the other's contents are equal, whatever its revision."""
+        """Whether the contents are equal, without regard to revisions."""
         return other is not None and msgspec.structs.replace(other, revision=self.revision) == self
 
 
@@ -101,7 +101,7 @@ def decode(data: bytes) -> Shard:
 
 
 def split(table: RoutingTable) -> dict[str, Shard]:
-    """The settings and each shard that holds something, by name, without revisions."""
+    """The settings and each shard with entries, by name, without revisions."""
     accounts: defaultdict[str, list[Account]] = defaultdict(list)
     destinations: defaultdict[str, list[Destination]] = defaultdict(list)
     for account in table.accounts:
@@ -117,7 +117,7 @@ def split(table: RoutingTable) -> dict[str, Shard]:
 
 
 def make(server: str, name: str, *, accounts: Iterable[Account], destinations: Iterable[Destination]) -> Shard:
-    """A shard without revision, of resources in any order."""
+    """A shard without a revision, from resources in any order."""
     return Shard(
         server=server,
         name=name,
@@ -127,7 +127,7 @@ def make(server: str, name: str, *, accounts: Iterable[Account], destinations: I
 
 
 def join(shards: Iterable[Shard]) -> RoutingTable:
-    """The table that these shards make up, of which one must be the settings.
+    """The table of these shards, of which one must be the settings.
 
     Raises:
         ShardError: no settings, two shards of one name, or shards of several servers.
@@ -154,7 +154,7 @@ def join(shards: Iterable[Shard]) -> RoutingTable:
 
 
 class _Head(msgspec.Struct):
-    """What every format, later ones too, begins with."""
+    """The fields that every format has, later ones included."""
 
     format: int
 
@@ -184,7 +184,7 @@ def _check(shard: Shard) -> None:
 
 
 def _without_values(error: Exception) -> str:
-    """The complaint up to the first value that it quotes; the path after it is kept."""
+    """The message up to the first value that it quotes, and the path after it."""
     text = str(error)
     complaint, _, path = text.partition(" - at ")
     quoted = complaint.partition(" '")[0]

@@ -13,7 +13,7 @@ Model = TypeVar("Model", bound=ApiModel)
 
 
 def share_parts(model: Model) -> Model:
-    """The same model, whose parts are shared with earlier models where they are equal."""
+    """The same model, with equal parts shared with earlier models."""
     given = _same_names(frozenset(model.model_fields_set))
     object.__setattr__(model, "__pydantic_fields_set__", given)
     values = model.__dict__

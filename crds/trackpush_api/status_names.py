@@ -1,4 +1,4 @@
-"""Names of statuses in filters and expressions: one that matches nothing is found, with the name that was meant. Pure.
+"""Finds statuses in filters and expressions that match nothing, and suggests the intended name. Pure.
 
 A misspelt name is a warning and not an error: aggregators add codes, and a filter may name one that is not known yet.
 """
@@ -24,7 +24,7 @@ _CLOSED: Final[Mapping[str, Sequence[str]]] = {
 
 
 def objection_to_filter(text: str, aggregators: Iterable[Aggregator]) -> str | None:
-    """Why an entry of a PushConfig's ``filter.statuses`` probably matches nothing; None when it may match."""
+    """The reason why an entry of a PushConfig's ``filter.statuses`` probably matches nothing, or None."""
     names = list(aggregators)
     if text in set(Status) or any(meanings(text, name) for name in names):
         return None
@@ -34,7 +34,7 @@ def objection_to_filter(text: str, aggregators: Iterable[Aggregator]) -> str | N
 
 
 def objection_to_account(text: str, aggregator: Aggregator) -> str | None:
-    """Why an entry of an AggregatorWebhook's ``statuses`` probably matches nothing; None when it may match."""
+    """The reason why an entry of an AggregatorWebhook's ``statuses`` probably matches nothing, or None."""
     if meanings(text, aggregator):
         return None
     own = f"a code of {aggregator.value}, which this list accepts"
@@ -50,7 +50,7 @@ def objection_to_account(text: str, aggregator: Aggregator) -> str | None:
 
 
 def objections_to_expression(text: str) -> Iterator[str]:
-    """What an expression that compiles compares with, and can never be."""
+    """Comparisons in a valid expression that can never be true."""
     compiled = compile_expression(text)
     for variable, function, literal in compiled.searches:
         values = _CLOSED.get(variable)

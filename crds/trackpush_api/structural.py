@@ -1,4 +1,4 @@
-"""pydantic's JSON Schema turned into the structural one that Kubernetes takes. Pure."""
+"""Converts pydantic's JSON Schema to a structural schema for Kubernetes. Pure."""
 
 from typing import Any
 

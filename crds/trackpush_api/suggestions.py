@@ -1,4 +1,4 @@
-"""``did you mean``: the valid word that is closest to what was written. Pure."""
+"""``did you mean``: suggests the valid word closest to the written one. Pure."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ _LIKE = 0.7
 
 
 def closest(text: str, words: Iterable[str]) -> str | None:
-    """The valid word that was most likely meant: the same but for case, or nearly the same."""
+    """The valid word that was probably intended: equal without case, or nearly equal."""
     by_folded = {_folded(word): word for word in reversed(list(words))}
     near = difflib.get_close_matches(_folded(text), by_folded, n=1, cutoff=_LIKE)
     return by_folded[near[0]] if near else None
 
 
 def did_you_mean(text: str, words: Iterable[str]) -> str:
-    """``; did you mean X?``, or where nothing is close ``; write one of …``."""
+    """``; did you mean X?``, or if no word is close, ``; write one of …``."""
     found = list(words)
     near = closest(text, found)
     if near is not None:

@@ -1,4 +1,4 @@
-"""The target: what the URL of a destination means for a connection, read strictly.
+"""The target: the URL of a destination, parsed strictly for a connection.
 
 A URL that two programs read differently is how guards are evaded, so there is one spelling of everything: IPv4
 literals only as four decimal numbers (no octal, hex, short or single-number forms, which getaddrinfo would take), no
@@ -29,7 +29,7 @@ class InvalidUrlError(ValueError):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a destination's connections go and what they ask for there."""
+    """The host, port and path of a destination."""
 
     host: str
     """ASCII, lower case; an IPv6 address without brackets."""
@@ -48,7 +48,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def endpoint(self) -> str:
-        """Host and port, as CONNECT wants them and messages show them."""
+        """Host and port, as in CONNECT and in messages."""
         return f"{self.host_in_url}:{self.port}"
 
     @property

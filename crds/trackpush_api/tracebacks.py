@@ -1,4 +1,4 @@
-"""Exceptions as text for logs: where they were raised, and what they say without any value.
+"""Formats exceptions for logs: the frames, and the message without values.
 
 Both the operator and the server log through this. The trap is the text of an exception: the database quotes a row in
 it, ``KeyError`` is nothing but the key, a parser repeats what it could not parse. So values are cut out of it: whatever
@@ -34,7 +34,7 @@ _WORD = re.compile(r"[(]?[A-Za-z]{1,24}(?:['_./-][A-Za-z]{1,24}){0,3}[).,:;!?]*|
 def with_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A processor of structlog: ``exception`` instead of ``exc_info``.
 
-    No renderer gets to see ``exc_info``: one writes ``true``, the other prints local variables.
+    No renderer gets ``exc_info``: one writes ``true``, the other prints local variables.
     """
     given = event.pop("exc_info", None)
     if given:
@@ -77,7 +77,7 @@ def _chain(error: BaseException, how: str, seen: set[int]) -> Iterator[tuple[str
 
 
 def without_values(error: BaseException) -> str:
-    """The first line of what an exception says, with ``[…]`` for what may be a value."""
+    """The first line of an exception's message, with ``[…]`` for possible values."""
     if isinstance(error, AttributeError | NameError) and error.name is not None:
         return f"no {error.name}"  # the interpreter's own: the name is one of the code's
     if isinstance(error, OSError) and error.strerror is not None:

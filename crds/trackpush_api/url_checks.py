@@ -1,4 +1,4 @@
-"""URLs of a resource, judged when it is compiled as they will be when something is sent to them. Pure."""
+"""Checks URLs of a resource at compile time, by the rules that apply to pushes. Pure."""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -15,14 +15,14 @@ ANYWHERE = Egress(https_only=False, allowed_cidrs=("0.0.0.0/0", "::/0"))
 
 @lru_cache(maxsize=64)
 def rules_of(egress: Egress) -> EgressRules:
-    """The rules of a WebhookServer; ranges that can't be read are left out, as its own problems name them."""
+    """The rules of a WebhookServer, without unreadable ranges, which its own problems name."""
     return EgressRules(
         https_only=egress.https_only, allowed=_readable(egress.allowed_cidrs), denied=_readable(egress.denied_cidrs)
     )
 
 
 def url_problems(resource: Resource, field: str, url: str, rules: EgressRules) -> Iterator[Problem]:
-    """What keeps requests from being sent to this URL; a fragment only warns, since it is never sent."""
+    """The problems of a URL; a fragment causes only a warning, because it is never sent."""
     try:
         objection = rules.objection_to(read_url(url))
     except InvalidUrlError as error:

@@ -1,4 +1,4 @@
-"""A spec checked against its model: each mistake in plain words, with what was found and what to write. Pure."""
+"""Validates a spec against its model; each error says what was found and what to write. Pure."""
 
 import marshal
 import re
@@ -47,7 +47,7 @@ _MOST_VALID: Final = 1024
 
 
 def read_spec(kind: str, spec: Any) -> tuple[ApiModel | None, tuple[tuple[str, str], ...]]:
-    """The spec as its model, or None, and field and message of all that is wrong with it."""
+    """The spec as its model, or None, and field and message of each error."""
     try:
         written = kind, marshal.dumps(spec, 2)  # unlike JSON, it tells all types apart
     except ValueError:  # a timestamp of YAML, or too many levels
@@ -185,7 +185,7 @@ def _found(entry: ErrorDetails) -> str:
 
 
 def _duplicates(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Entries that the API server refuses in lists of type set and map."""
+    """Duplicate entries in lists of type set and map, which the API server refuses."""
     if isinstance(value, dict):
         for name, part in schema.get("properties", {}).items():
             yield from _duplicates(part, value.get(name), f"{path}.{name}")
@@ -209,7 +209,7 @@ def _schema(kind: str) -> Mapping[str, Any]:
 
 @cache
 def _unique_lists(kind: str) -> Mapping[str, Any]:
-    """The schema without whatever leads to no list of type set or map."""
+    """The part of the schema that leads to lists of type set or map."""
     return _pruned(_schema(kind)) or {}
 
 

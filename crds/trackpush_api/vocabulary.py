@@ -20,7 +20,7 @@ class Aggregator(StrEnum):
 
 
 class Direction(StrEnum):
-    """Which way the goods move: to the customer, back undelivered, or back as a customer's return."""
+    """Direction of the goods: to the customer, back undelivered, or back as a customer's return."""
 
     FORWARD = "forward"
     RTO = "rto"

@@ -1,6 +1,6 @@
-"""Plain YAML by libyaml: what nearly every file of resources holds.
+"""Reads plain YAML by libyaml, which is enough for nearly every file of resources.
 
-It gives up, rather than explain, on whatever is broken or unusual: `yaml_reader` then reads the text with PyYAML.
+It gives up on everything broken or unusual, without an explanation: `yaml_reader` then reads the text with PyYAML.
 """
 
 import operator
@@ -34,14 +34,14 @@ Kubernetes takes.
 
 
 class Document(NamedTuple):
-    """One document: its tree, which knows lines, and its value."""
+    """One document: its tree with line numbers, and its value."""
 
     node: yaml.Node
     value: Any
 
 
 class _Loader(CSafeLoader or object):  # type: ignore[misc]
-    """Leaves the tags of plain scalars to `_scalar`, which tells nearly all of them by their first character.
+    """Leaves the tags of plain scalars to `_scalar`, which finds nearly all of them by their first character.
 
     PyYAML looks each node up three times, in Python, which takes as long as libyaml takes for all the rest.
     """
@@ -50,14 +50,14 @@ class _Loader(CSafeLoader or object):  # type: ignore[misc]
     ascend_resolver = staticmethod(bool)
 
     def resolve(self, kind: type[yaml.Node], _: str | None, implicit: Any) -> str:
-        """The tag of a node without one; ``implicit`` of a scalar says whether it may be more than a text."""
+        """The tag of a node without one; ``implicit`` of a scalar says whether it may be other than a text."""
         if kind is yaml.ScalarNode:
             return _PLAIN if implicit[0] else _STR
         return _MAP if kind is yaml.MappingNode else _SEQ
 
 
 def read_plain(text: str) -> list[Document] | None:
-    """All documents, or None where any of them is broken or unusual."""
+    """All documents, or None if any of them is broken or unusual."""
     if CSafeLoader is None or not _UNUSUAL.isdisjoint(text) or not _is_shallow(text):
         return None
     try:
@@ -76,7 +76,7 @@ def read_plain(text: str) -> list[Document] | None:
 
 
 def _is_shallow(text: str) -> bool:
-    """Whether it is nested in few levels; usually the text's shape is enough to tell."""
+    """Whether the text has few levels of nesting; usually its shape is enough to decide."""
     flow = text.count("[") + text.count("{")
     if flow <= _MOST_LEVELS and max(map(len, text.splitlines()), default=0) <= _MOST_LEVELS:
         return True  # each block is indented further than the one around it, or is a list at the same place
@@ -95,10 +95,10 @@ def _is_shallow(text: str) -> bool:
 
 
 def _value(node: yaml.Node, loader: "CSafeLoader") -> Any:
-    """What a node stands for.
+    """The value of a node.
 
     Raises:
-        ValueError: that is for the careful reader to find out.
+        ValueError: `yaml_reader` must read the text.
     """
     kind, tag = type(node), node.tag
     if kind is yaml.ScalarNode:

@@ -1,4 +1,4 @@
-"""The lines of a resource's fields, packed: problems need them later, and a tree of nodes is 50 times larger. Pure."""
+"""Packs the lines of a resource's fields: problems need them later, and a tree of nodes is 50 times larger. Pure."""
 
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -50,7 +50,7 @@ def _child(tree: Any, part: str) -> Any:
 
 
 def _tree(node: yaml.Node, first: int, levels: int) -> Any:
-    """Each field's line and what is below it."""
+    """Each field's line and its children."""
     if not levels:
         return None
     if isinstance(node, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""YAML 1.1 as Kubernetes reads it → documents with positions; what can't be read, in plain words. Pure.
+"""Reads YAML 1.1 like Kubernetes: documents with positions, and errors in plain words. Pure.
 
 libyaml reads plain documents (`yaml_fast`), ten times as fast. PyYAML's own reader takes every text that is broken or
 unusual, so the messages do not depend on libyaml.
@@ -19,7 +19,7 @@ _MOST_SHOWN = 64
 
 
 class UnreadableYamlError(Exception):
-    """The text is not YAML; ``line`` counts from 1 and is None where none is known."""
+    """The text is not YAML; ``line`` counts from 1 and is None if unknown."""
 
     def __init__(self, reason: str, line: int | None) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class UnreadableYamlError(Exception):
 
 
 class _Loader(KubernetesLoader):
-    """Without aliases: a few lines of them can stand for gigabytes."""
+    """A loader without aliases: a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -50,7 +50,7 @@ class _Loader(KubernetesLoader):
 
 
 def read_documents(text: str) -> Iterator[Document]:
-    """All documents of a text, up to the first that can't be read.
+    """All documents of a text, up to the first unreadable one.
 
     Raises:
         UnreadableYamlError: what is wrong, where it begins, and what to do.
@@ -85,7 +85,7 @@ def _read_carefully(text: str) -> Iterator[Document]:
 
 
 def child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node | None]:
-    """Key and value of a mapping's field, or None and the entry ``[n]`` of a sequence."""
+    """Key and value of a mapping's field; for a sequence, None and the entry ``[n]``."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if getattr(key, "value", None) == part:
@@ -149,7 +149,7 @@ def _explained(text: str, error: yaml.YAMLError) -> UnreadableYamlError:
 
 
 def _open_quote(text: str, error: yaml.YAMLError) -> int | None:
-    """The line of the quote that caused the error: an unclosed one reaches to the next quote, lines below."""
+    """The line of the quote that caused the error: an unclosed one extends to the next quote, lines below."""
     if getattr(error, "context", None) == "while scanning a quoted scalar":
         return int(getattr(error, "context_mark").line)  # noqa: B009  only marked errors have one
     mark = getattr(error, "problem_mark", None)

@@ -1,7 +1,7 @@
-"""Which unquoted texts are numbers and booleans: all that PyYAML takes for one, and all that Kubernetes does.
+"""Decides which unquoted texts are numbers and booleans: all that PyYAML or Kubernetes reads so.
 
 kubectl reads YAML with Go's strconv, so that `1e5`, `08` and `0o17` are numbers, and `y` is true.
-`trackpush check` must not take for a text what `kubectl apply` refuses as a number.
+`trackpush check` must not accept as a text what `kubectl apply` refuses as a number.
 Source: sigs.k8s.io/yaml, goyaml.v2/resolve.go.
 """
 

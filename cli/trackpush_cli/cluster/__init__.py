@@ -1,1 +1,1 @@
-"""`kubectl trackpush` as a user of a cluster: reads resources, finds a server, speaks to it by port-forward."""
+"""`kubectl trackpush` as a user of a cluster: reads resources, finds a server, connects to it by port-forward."""

@@ -1,4 +1,4 @@
-"""Reads objects from the API server as the user of a kubeconfig. Synchronous: a command asks a few things and ends."""
+"""Reads objects from the API server as the user of a kubeconfig. Synchronous: a command needs only a few requests."""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -21,11 +21,11 @@ _TIMEOUT: Final = (10.0, 60.0)
 
 
 class AccessDeniedError(CommandError):
-    """The user may not do it; the message says what to ask for."""
+    """The user lacks a right; the message names it."""
 
 
 class MissingError(CommandError):
-    """There is no such object, or the kind isn't installed."""
+    """The object does not exist, or its kind isn't installed."""
 
 
 class ClusterFlags(NamedTuple):
@@ -40,10 +40,10 @@ class ClusterAccess:
     """The API server that a kubeconfig names."""
 
     def __init__(self, flags: ClusterFlags, *, instead: str) -> None:
-        """Read the kubeconfig; ``instead`` tells what to do without a cluster.
+        """Read the kubeconfig; ``instead`` says what to do without a cluster.
 
         Raises:
-            CannotStartError: there is none that can be used.
+            CommandError: there is none that can be used.
         """
         file = None if flags.kubeconfig is None else str(flags.kubeconfig)
         try:
@@ -69,9 +69,9 @@ class ClusterAccess:
         """One object.
 
         Raises:
-            ForbiddenError: the user may not read it.
+            AccessDeniedError: the user may not read it.
             MissingError: there is none.
-            CannotStartError: no answer.
+            CommandError: no answer.
         """
         return self._ask(api, "get", api.path(namespace, name))
 
@@ -87,7 +87,7 @@ class ClusterAccess:
                 return
 
     def addressed(self, path: str, query: Sequence[tuple[str, str]] = ()) -> tuple[str, urllib3.HTTPHeaderDict]:
-        """The URL of a path, and the headers that say who we are."""
+        """The URL of a path, and the headers for authentication."""
         _, url, headers, _, _ = self.client.param_serialize(
             "GET",
             path,

@@ -1,4 +1,4 @@
-"""Which WebhookServer is meant, which of its pods answers, and with which token."""
+"""Finds the WebhookServer, one of its pods, and the admin token."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ def find_server(access: ClusterAccess, *, namespace: str | None, server: str | N
     """Namespace and name of the WebhookServer: the one that is named, else the only one.
 
     Raises:
-        CannotStartError: none, or several.
+        CommandError: none, or several.
     """
     if server is not None:
         given, slash, name = server.partition("/")
@@ -46,7 +46,7 @@ def find_server(access: ClusterAccess, *, namespace: str | None, server: str | N
 
 
 def visible_servers(access: ClusterAccess, namespace: str | None) -> list[Body]:
-    """Those that the user may see: everywhere, or where that is forbidden, in the context's namespace."""
+    """Visible WebhookServers: in all namespaces, or if that is forbidden, in the context's namespace."""
     try:
         return list(access.all(SERVERS, namespace))
     except AccessDeniedError:
@@ -56,18 +56,18 @@ def visible_servers(access: ClusterAccess, namespace: str | None) -> list[Body]:
 
 
 def server_pods(access: ClusterAccess, namespace: str, name: str) -> list[PodPort]:
-    """All pods of a server that run, those that are ready first."""
+    """The running pods of a server, ready ones first."""
     labels = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={name}"
     pods = [_pod_port(pod) for pod in access.all(PODS, namespace, labels=labels) if _runs(pod)]
     return sorted(pods, key=lambda pod: not pod.is_ready)
 
 
 def admin_token(access: ClusterAccess, namespace: str, name: str) -> str:
-    """What the server's admin port asks for.
+    """The token of the server's admin port.
 
     Raises:
-        ForbiddenError: the user may not read the Secret; the message says what to do.
-        CannotStartError: it isn't there, or is empty.
+        AccessDeniedError: the user may not read the Secret; the message says what to do.
+        CommandError: it isn't there, or is empty.
     """
     secret = f"{name}-admin-token"
     try:

@@ -49,7 +49,7 @@ class ForwardedConnection(http.client.HTTPConnection):
 
 
 def _open(configuration: Any, url: str, headers: HTTPHeaderDict) -> WebSocket:
-    """As the client's own `create_websocket` does it, with all headers: that one leaves out the impersonated user."""
+    """Like the client's own `create_websocket`, but with all headers: that one omits the impersonated user."""
     address = get_websocket_url(url, [])
     secure: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE}
     if address.startswith("wss://") and configuration.verify_ssl:

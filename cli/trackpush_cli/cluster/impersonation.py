@@ -1,4 +1,4 @@
-"""Impersonation: who a command acts as, from the flags and the kubeconfig's user, as kubectl takes them.
+"""Impersonation: the user that a command acts as, from the flags and the kubeconfig, as in kubectl.
 
 The Kubernetes client ignores these fields of a kubeconfig, so a command would silently use all rights of the user
 itself.
@@ -15,7 +15,7 @@ from trackpush_cli.errors import CommandError
 
 
 class Impersonation(NamedTuple):
-    """Whom the API server takes the command for; nobody else where ``user`` is empty."""
+    """The impersonated user; none if ``user`` is empty."""
 
     user: str = ""
     groups: tuple[str, ...] = ()
@@ -33,10 +33,10 @@ class Impersonation(NamedTuple):
 
 
 def chosen(flags: Impersonation, file: Path | None, context: str) -> Impersonation:
-    """The flags, and what they leave open from the context's user.
+    """The flags, completed by the context's user.
 
     Raises:
-        CannotStartError: groups, a UID or extra fields without a user, which the API server refuses.
+        CommandError: groups, a UID or extra fields without a user, which the API server refuses.
     """
     named = _of_kubeconfig(file, context)
     found = Impersonation(

@@ -18,7 +18,7 @@ _OK = 200
 
 
 class AggregatorSide:
-    """Posts one body after the other and enters everything into the ledger. Use as an async context manager."""
+    """Posts one body after the other and records everything in the ledger. Use as an async context manager."""
 
     def __init__(self, url: str, keys: dict[str, str], expected: Expected, ledger: Ledger, view: DemoView) -> None:
         self._url = url
@@ -36,7 +36,7 @@ class AggregatorSide:
         await self._session.close()
 
     async def post(self, posting: Posting) -> None:
-        """Post one body and check that the answer counts its updates right."""
+        """Post one body and check the counts in the answer."""
         expectations, duplicates = self._expected.of(posting)
         pushes = self._ledger.expect(expectations, time.monotonic())
         where = target(self._url, posting.account.aggregator, self._keys[posting.account.name], self._place(posting))
@@ -58,7 +58,7 @@ class AggregatorSide:
         self._view.posted(_lines(posting, clock, stored, _note(posting, duplicates), pushes, refused=bool(problems)))
 
     async def probe(self, posting: Posting, method: str) -> None:
-        """Ask as an aggregator's panel does before it saves a URL: without key and body."""
+        """Send a panel's test of the URL: without key and body."""
         where = target(self._url, posting.account.aggregator, None, self._place(posting))
         status, _ = await self._request(method, where.origin + where.path, {}, b"")
         self._ledger.counts["posts"] += 1

@@ -1,4 +1,4 @@
-"""`trackpush demo`: the main job, to look at."""
+"""`trackpush demo`: shows how updates are received, stored and pushed."""
 
 import asyncio
 import contextlib

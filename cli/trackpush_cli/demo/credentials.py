@@ -1,6 +1,6 @@
-"""What a client checks of a request: its own header values and the signature.
+"""A client's checks of a request: its own header values and the signature.
 
-Written from the client's side, apart from the server's code, so that the two can disagree.
+Written from the client's side, independent of the server's code, so that it can find the server's errors.
 Source of the signature: the Standard Webhooks specification, "Signature scheme" (HMAC-SHA256 of ``id.timestamp.body``).
 """
 
@@ -22,9 +22,9 @@ def signature_of(secret: str, webhook_id: str, timestamp: str, body: bytes) -> s
 
 
 def faults(destination: Destination, headers: Mapping[str, str], body: bytes, now: float) -> tuple[str, ...]:
-    """What is wrong with a request to ``destination``, in words that show no secret. ``now`` is Unix time.
+    """The errors of a request to ``destination``, without secrets. ``now`` is Unix time.
 
-    ``headers`` must find names in any letter case.
+    ``headers`` must ignore the case of names.
     """
     found = [
         f"header {name} " + ("is missing" if headers.get(name) is None else "has another value than the client's")

@@ -31,9 +31,9 @@ def path_of(push_config: str) -> str:
 
 
 class ClientEndpoint:
-    """Answers pushes: 200 when everything about one is right, 401 when not, and 500 while ``failures`` are left.
+    """Answers pushes: 200 if a push is correct, 401 if not, and 500 while ``failures`` are left.
 
-    Every request is handed to ``on_arrival`` before it is answered.
+    ``on_arrival`` gets every request before it is answered.
     """
 
     def __init__(self, on_arrival: Callable[[Arrival], None]) -> None:
@@ -90,7 +90,7 @@ class ClientEndpoint:
 
 
 def _read(destination: Destination, webhook_id: str, body: bytes) -> tuple[str | None, bool | None, tuple[str, ...]]:
-    """Status, late, and what is wrong with the body."""
+    """Status, late, and the errors of the body."""
     if destination.payload_format != "Canonical":
         return None, None, ()
     try:

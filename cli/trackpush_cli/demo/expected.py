@@ -1,4 +1,4 @@
-"""Which pushes a posting must lead to: the demo's own reading of filters and late updates, apart from the server's."""
+"""The expected pushes of a posting, by the demo's own logic for filters and late updates, not the server's."""
 
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
 from trackpush_cli.demo.ledger import Expectation
@@ -23,7 +23,7 @@ _REMEMBERED = 100_000
 
 
 class Expected:
-    """Knows what was posted before, which decides on duplicates and late updates."""
+    """Remembers the former postings, which decide on duplicates and late updates."""
 
     def __init__(self, table: RoutingTable) -> None:
         self._destinations = table.destination_by_name
@@ -59,7 +59,7 @@ class Expected:
     def _push(
         self, destination: Destination, posting: Posting, update: TrackingUpdate, key: bytes
     ) -> list[Expectation]:
-        """The push, or none when it is late and the client drops late ones."""
+        """The push, or none if it is late and the client drops late updates."""
         lane = (destination.name, posting.account.name, update.shipment)
         newest = self._newest.get(lane, 0)
         happened = newest if update.occurred_at is None else update.occurred_at

@@ -1,4 +1,4 @@
-"""What the demo says before it begins: where everything is, and commands that work when pasted."""
+"""The demo's introduction: addresses, and commands to paste."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ def program() -> str:
 
 
 def hints(server: ServerProcess, table: RoutingTable, keys: dict[str, str], root: Path, *, once: bool) -> list[str]:
-    """The lines. With ``once`` the run is over before anything could be pasted, so only the addresses."""
+    """The lines. With ``once`` only the addresses, because the run ends before anything can be pasted."""
     name = program()
     account = table.accounts[0]
     aggregator = account.aggregator.slug

@@ -1,4 +1,4 @@
-"""Compares what the clients got with what the journal says, once the server has ended."""
+"""Compares the clients' pushes with the journal after the server has ended."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from trackpush_server.journal.sqlite.file_reader import JournalReader
 
 
 def journal_problems(data: Path, ledger: Ledger) -> list[str]:
-    """Where the journal in ``data`` tells another story than the clients' side."""
+    """The differences between the journal in ``data`` and the clients' records."""
     try:
         with JournalReader(data) as reader:
             delivered = _count(reader, PushState.DELIVERED)

@@ -1,4 +1,4 @@
-"""What the demo's clients must get, what they got, and whether that is each push once and in order.
+"""The ledger of the demo: the expected pushes, the arrived ones, and the verdict on both.
 
 Pure: it takes what was posted and what arrived, with times in seconds of one monotonic clock, and gives values. The
 ids are known before anything is posted, because a push's id is derived from the update (`updates.update_key`); of an
@@ -52,7 +52,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DemoPush(msgspec.Struct):
-    """One expected push and how far it is."""
+    """One expected push and its state."""
 
     expectation: Expectation
     posted_at: float
@@ -81,7 +81,7 @@ class Ledger:
         self._ended = 0
 
     def expect(self, expectations: Iterable[Expectation], at: float) -> list[DemoPush]:
-        """Note pushes before their update is posted; those already known are duplicates and add nothing."""
+        """Record pushes before their update is posted; known ones are duplicates and add nothing."""
         fresh = []
         for expectation in expectations:
             if expectation.webhook_id in self._pushes:
@@ -94,7 +94,7 @@ class Ledger:
         return fresh
 
     def arrive(self, arrival: Arrival) -> DemoPush | None:
-        """Take one request at a client's endpoint; the push it belongs to, or None for one that nobody expected."""
+        """Record one request at a client's endpoint; returns its push, or None for an unexpected one."""
         pushes, identity = self._pushes, arrival.webhook_id
         push = pushes.get(identity) or pushes.get(without_occurrence(identity))
         if push is None:
@@ -149,7 +149,7 @@ class Ledger:
         return [push for push in self._pushes.values() if push.arrived_at is None]
 
     def verdict(self) -> list[str]:
-        """Everything that keeps this run from "each push exactly once and in order"; empty when all is well."""
+        """The violations of "each push exactly once and in order"; empty if there are none."""
         lost = [
             f"{push.expectation.label} ({push.expectation.status}) never arrived at {push.expectation.push_config} "
             f"({push.tries} tries, {push.expectation.webhook_id})"

@@ -1,4 +1,4 @@
-"""Reads resources and bodies with the project's own parts, for the demo's aggregators and clients."""
+"""Reads resources and bodies with the project's own code, for the demo's aggregators and clients."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def load_table(folder: Path) -> RoutingTable:
     """The routing table of a folder of resources.
 
     Raises:
-        CannotStartError: something is wrong with it.
+        CommandError: the folder has errors.
     """
     table, problems = compile_folder(folder, server=None)
     if table is None or problems:

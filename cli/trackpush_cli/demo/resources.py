@@ -1,4 +1,4 @@
-"""The demo's folder of resources: manifests/samples, with the clients' URLs turned to this machine.
+"""The demo's folder of resources: manifests/samples, with the clients' URLs pointing to this machine.
 
 The samples are in the wheel as trackpush_cli/samples (pyproject.toml includes them); in the tree they are read where
 they are, so there is one source.
@@ -23,7 +23,7 @@ def sample_manifests() -> Path:
     """The folder of the sample resources.
 
     Raises:
-        CannotStartError: it is in neither place.
+        CommandError: it is in neither place.
     """
     package = Path(__file__).parents[1]
     for folder in (package / "samples", package.parents[1] / "manifests" / "samples"):
@@ -39,7 +39,7 @@ def name_of(resource: Resource) -> str:
 
 
 def read(folder: Path) -> dict[Path, list[Resource]]:
-    """All resources of a folder by file, in the order of names."""
+    """All resources of a folder by file, sorted by name."""
     return {
         path: [resource for resource in yaml.safe_load_all(path.read_text()) if resource]
         for path in sorted(folder.rglob("*.yaml"))

@@ -43,7 +43,7 @@ class Folders(msgspec.Struct, frozen=True):
 
     @property
     def resources(self) -> Path:
-        """What the server serves; edits take effect while it runs."""
+        """The folder of resources; edits take effect while the server runs."""
         return self.root / "resources"
 
     @property
@@ -56,7 +56,7 @@ class Folders(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run does."""
+    """Options of a run."""
 
     once: bool
     rate: float
@@ -78,10 +78,10 @@ class Demo:
         self._server = ServerProcess(folders.resources, folders.data, folders.log)
 
     async def run(self, stop: asyncio.Event) -> list[str]:
-        """Play until the end, or until ``stop`` is set; what was wrong.
+        """Run until the end, or until ``stop`` is set; returns the errors.
 
         Raises:
-            CannotStartError: the server could not be started.
+            CommandError: the server could not be started.
         """
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -174,7 +174,7 @@ class Demo:
 
 
 def judge(problems: Sequence[str]) -> str:
-    """The verdict in words."""
+    """The verdict as text."""
     if not problems:
         return "every push arrived exactly once and in order per shipment"
     shown = "\n".join(f"  - {problem}" for problem in problems[:20])

@@ -1,4 +1,4 @@
-"""The demo's server: a real `trackpush serve` in its own process, as anyone would start it."""
+"""The demo's server: a real `trackpush serve` in its own process."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ class ServerProcess:
         """Start and wait until it listens.
 
         Raises:
-            CannotStartError: it ended or did not listen in time; the message holds the end of its log.
+            CommandError: it ended or did not listen in time; the message holds the end of its log.
         """
         # Its own session: Ctrl-C in the terminal reaches the demo alone, which then stops it in order.
         self._process = await asyncio.create_subprocess_exec(
@@ -84,13 +84,13 @@ class ServerProcess:
 
     @property
     def end(self) -> str:
-        """How it ended by itself, with the end of its log."""
+        """How the server ended unexpectedly, with the end of its log."""
         code = self._process.returncode if self._process is not None else None
         how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
         return f"the server ended {how}{self._end_of_log()}"
 
     async def stop(self) -> int:
-        """Ask it to drain and end, insist if it does not; its exit code."""
+        """Make it drain and end, kill it if it doesn't; returns its exit code."""
         process = self._process
         if process is None:
             return 0
@@ -127,7 +127,7 @@ class ServerProcess:
 
 
 def _end_with_parent() -> None:
-    """In the server's process: it drains and ends when the demo is killed, which can't stop it then. Linux only."""
+    """Make the server drain and end if the demo is killed; runs in the server's process. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""What the demo posts: first the samples that the package ships, then invented shipments through their life cycle."""
+"""The demo's postings: first the package's samples, then invented shipments through their life cycle."""
 
 import json
 import random
@@ -22,7 +22,7 @@ Composable = Callable[[Aggregator], Collection[Status]]
 
 
 class Bodies(NamedTuple):
-    """How bodies are made and read."""
+    """Functions that create and read bodies."""
 
     parse: Parse
     compose: Compose
@@ -55,7 +55,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _account_for(accounts: Sequence[Account], aggregator: Aggregator, shipment: str) -> Account:
-    """One of the aggregator's accounts: always the same for a shipment, whatever is posted of it."""
+    """One of the aggregator's accounts: always the same for a shipment."""
     candidates = [account for account in accounts if account.aggregator is aggregator]
     return candidates[zlib.crc32(shipment.encode()) % len(candidates)]
 
@@ -87,7 +87,7 @@ def sample_postings(accounts: Sequence[Account], parse: Parse) -> list[Posting]:
 
 
 class _Shipment:
-    """An invented shipment and the rest of its life."""
+    """An invented shipment and its remaining events."""
 
     def __init__(self, account: Account, known: Collection[Status], rng: random.Random, now: datetime) -> None:
         self.account = account
@@ -104,7 +104,7 @@ def invented_postings(
     rng: random.Random,
     now: Callable[[], datetime],
 ) -> Iterator[Posting]:
-    """Postings without end: several shipments under way, each through one of `LIFE_CYCLES`, mixed."""
+    """Endless postings: several shipments at a time, each through one of `LIFE_CYCLES`, mixed."""
     under_way: list[_Shipment] = []
     while True:
         while len(under_way) < _AT_ONCE:

@@ -1,6 +1,6 @@
-"""What the demo shows: a live table in a terminal, plain lines where there is none.
+"""The demo's output: a live table in a terminal, plain lines elsewhere.
 
-Both tell the same way of each update: received → stored → pushed, with attempt, latency and canonical status.
+Both show each update as received → stored → pushed, with attempt, latency and canonical status.
 """
 
 import time
@@ -20,7 +20,7 @@ from trackpush_cli.moments import show_duration
 
 
 class ClientLine(msgspec.Struct):
-    """One row: a posted body, and one push that came of it (or why none did)."""
+    """One row: a posted body, and one of its pushes (or why there is none)."""
 
     clock: str
     aggregator: str
@@ -34,18 +34,18 @@ class ClientLine(msgspec.Struct):
 
 
 class DemoView(Protocol):
-    """Where the demo tells what happens."""
+    """The demo's display."""
 
     def say(self, text: str) -> None: ...
 
     def posted(self, lines: list[ClientLine]) -> None:
-        """A post was answered; its rows are complete but for their pushes."""
+        """A post was answered; its rows lack only the pushes."""
         ...
 
     def arrived(self, push: DemoPush | None, arrival: Arrival) -> None: ...
 
     def close(self) -> None:
-        """Show the last state and give the terminal back."""
+        """Show the last state and release the terminal."""
         ...
 
 
@@ -98,7 +98,7 @@ class PlainView:
         )
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: every line is printed already."""
 
 
 class LiveView:
@@ -123,7 +123,7 @@ class LiveView:
         self._rows.extend(lines)
 
     def arrived(self, push: DemoPush | None, arrival: Arrival) -> None:
-        """Note the try in its row and at its client."""
+        """Record the attempt in its row and at its client."""
         client = self._clients.setdefault(arrival.push_config, Counter())
         client[str(arrival.answered)] += 1
         if push is None:
@@ -139,7 +139,7 @@ class LiveView:
             )
 
     def close(self) -> None:
-        """Leave the whole table behind."""
+        """Print the whole table."""
         if self._started:
             self._live.stop()
             self._console.print(self._table(list(self._rows)[-60:]))

@@ -1,6 +1,6 @@
-"""Clients' endpoints: name, egress rules, TCP and TLS, by the very code that connects for pushes. Nothing is sent.
+"""Checks clients' endpoints: name, egress rules, TCP and TLS, with the code that connects for pushes. Sends nothing.
 
-Seen from this machine, which can be in another network than the server: an unreachable endpoint is a warning if
+It connects from this machine, which can be in another network than the server: an unreachable endpoint is a warning if
 the server is in a cluster, whose own opinion is the condition Delivering. What the egress rules refuse is refused
 anywhere.
 """
@@ -34,7 +34,7 @@ _ADVICE: Final = {
 
 
 class Stage:
-    """What the dialler tells of its progress."""
+    """The progress of the dialler."""
 
     def __init__(self, deadline: float) -> None:
         self.stage = ""
@@ -48,7 +48,7 @@ class _Endpoint(NamedTuple):
 
 
 async def examine(table: RoutingTable, *, from_elsewhere: bool) -> AsyncIterator[CheckResult]:
-    """Every endpoint and token endpoint, several at once, in the order of their names."""
+    """Check every endpoint and token endpoint, several at once; results in the order of their names."""
     guard, resolver, contexts = guard_for(table.server.egress), Resolver(), Contexts()
     proxy = None if table.server.egress.proxy is None else parse_proxy(table.server.egress.proxy)
     slots = asyncio.Semaphore(_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Hosts as an aggregator finds them: DNS, TCP, TLS."""
+"""Checks hosts as an aggregator sees them: DNS, TCP, TLS."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ _DAY: Final = 86400
 
 
 class Way(NamedTuple):
-    """How a host is reached."""
+    """The address and port of a host."""
 
     scheme: str
     host: str
@@ -29,7 +29,7 @@ class Way(NamedTuple):
 
 
 def examine(way: Way) -> Iterator[CheckResult]:
-    """DNS, TCP and TLS; ends with the first that fails."""
+    """Check DNS, TCP and TLS, up to the first failure."""
     if way.via is None:
         found = _dns(way)
         yield found

@@ -1,4 +1,4 @@
-"""The SQLite library of this program, which is that of a server on this machine."""
+"""Checks the SQLite library of this program, which a server on this machine uses, too."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from trackpush_server.journal.sqlite.version import why_unsafe
 
 
 def examine() -> Iterator[CheckResult]:
-    """Whether it is safe to write a journal with."""
+    """Check that the library is safe for a journal."""
     found = library_version()
     unsafe = why_unsafe(found)
     if unsafe is None:

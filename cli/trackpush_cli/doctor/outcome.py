@@ -1,4 +1,4 @@
-"""What a check came to."""
+"""The result of a check."""
 
 from typing import Literal
 
@@ -23,10 +23,10 @@ def ok(check: str, subject: str, message: str) -> CheckResult:
 
 
 def warn(check: str, subject: str, message: str, advice: str) -> CheckResult:
-    """Works, or can't be known from here; somebody should look."""
+    """A check that succeeded with a doubt, or is impossible from here."""
     return CheckResult(check=check, subject=subject, result="warn", message=message, advice=advice)
 
 
 def fail(check: str, subject: str, message: str, advice: str) -> CheckResult:
-    """Updates are lost or delayed by it."""
+    """A failed check: updates are lost or delayed."""
     return CheckResult(check=check, subject=subject, result="fail", message=message, advice=advice)

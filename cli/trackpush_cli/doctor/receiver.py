@@ -1,4 +1,4 @@
-"""The receiver behind whatever is in front of it, probed with requests that store nothing."""
+"""Checks the receiver through its proxies, with requests that store nothing."""
 
 import http.client
 import json
@@ -34,7 +34,7 @@ class _Reply(NamedTuple):
 
 
 class _Broken(Exception):  # noqa: N818  never leaves this module
-    """No answer; the text says why."""
+    """There was no answer; the text says why."""
 
 
 def way_to(url: str, via: tuple[str, int] | None) -> Way:
@@ -44,7 +44,7 @@ def way_to(url: str, via: tuple[str, int] | None) -> Way:
 
 
 def examine(aggregator: str, url: str, via: tuple[str, int] | None, *, max_body: int) -> Iterator[CheckResult]:
-    """What an aggregator's panel and its posts would meet at this URL; ends where nothing answers."""
+    """Check how this URL answers an aggregator's panel and posts, up to the first missing answer."""
     way, path = way_to(url, via), urlsplit(url).path
     try:
         first = _send(way, "GET", path)
@@ -158,7 +158,7 @@ def _json(reply: _Reply) -> dict[str, object]:
 
 
 def _who(reply: _Reply) -> str:
-    """Our answers are JSON with ``error``; everything else is of a proxy."""
+    """The sender of an answer: Trackpush's are JSON with ``error``; others come from a proxy."""
     if "error" in _json(reply):
         return "Trackpush"
     server = reply.headers.get("server", "")

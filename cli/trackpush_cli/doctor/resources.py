@@ -1,4 +1,4 @@
-"""Resources and Secrets: what compiling them found. Pure."""
+"""Checks resources and Secrets by compiling them. Pure."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ _WORDS = "url-words"
 
 
 def examine(subject: CheckScope) -> Iterator[CheckResult]:
-    """URL words, then each resource: what is wrong with it or with the Secrets that it names, or that nothing is."""
+    """Check the words in URLs, then each resource and the Secrets that it names."""
     yield from _words(subject)
     if subject.unread_secrets is not None:
         yield warn(

@@ -1,4 +1,4 @@
-"""The server itself, as it tells on its admin port: `trackpush status`, put as outcomes."""
+"""Checks the server by its admin port: the findings of `trackpush status` as outcomes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,7 +10,7 @@ from trackpush_cli.status.servers import ServerState
 
 
 def examine(port: AdminClient, name: str) -> Iterator[CheckResult]:
-    """Whether it answers, what is wrong with it, and which endpoints fail."""
+    """Check that it answers, its problems, and the failing endpoints."""
     answer = servers.ask(port, name)
     yield from of_state((answer.state,), answer.findings)
 

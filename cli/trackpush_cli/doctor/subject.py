@@ -1,4 +1,4 @@
-"""What is examined: the resources of one server, from a folder or from a cluster, compiled as the server would."""
+"""The scope of the checks: the resources of one server, from a folder or from a cluster, compiled."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
-    """One server and all that it serves."""
+    """One server and everything that it serves."""
 
     server: Resource
     resources: tuple[Resource, ...]
@@ -37,7 +37,7 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
         return self.server.spec
 
     def urls(self) -> Iterator[tuple[str, str]]:
-        """Aggregator and URL of each that some host serves; Shipway's without the place of its key."""
+        """Aggregator and URL for each served aggregator; Shipway's without the place of its key."""
         for host in self.spec.hosts:
             for aggregator in host.aggregators:
                 only = self.spec.model_copy(update={"hosts": [host]})
@@ -51,7 +51,7 @@ def of_folder(folder: Path, server: str | None) -> CheckScope:
     """The resources in a folder.
 
     Raises:
-        CannotStartError: there is no server in it that could be examined.
+        CommandError: the folder has no WebhookServer to check.
     """
     return _subject(read_folder(folder), server)
 
@@ -60,7 +60,7 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> CheckScope:
     """The resources in a cluster; with ``-n`` only that namespace's, and the server that they use.
 
     Raises:
-        CannotStartError: they can't be read.
+        CommandError: they can't be read.
     """
     from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
     from trackpush_cli.cluster.access import AccessDeniedError  # noqa: PLC0415  same
@@ -84,7 +84,7 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> CheckScope:
 
 
 def _yaml(bodies: "Sequence[Body]") -> str:
-    """JSON is YAML; without the parts that aren't read."""
+    """The resources as YAML (JSON is YAML), without unneeded parts."""
     kept = ("apiVersion", "kind", "spec", "data")
     slim = [
         {name: body[name] for name in kept if name in body}

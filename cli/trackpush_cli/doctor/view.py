@@ -9,7 +9,7 @@ _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 
 
 def show(found: Sequence[CheckResult]) -> None:
-    """A line a check; under the table what to do, and how many failed."""
+    """One line per check; below the table the advice, and the number of failures."""
     print_table(
         ("RESULT", "CHECK", "OF", "FOUND"),
         [(_MARKS[outcome.result], outcome.check, outcome.subject, outcome.message) for outcome in found],

@@ -1,1 +1,1 @@
-"""`trackpush status`: what is wrong now, in one screen. What is right takes no room."""
+"""`trackpush status`: shows current problems on one screen."""

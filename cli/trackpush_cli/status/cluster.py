@@ -23,10 +23,10 @@ class ClusterState(msgspec.Struct, frozen=True):
 
 
 def look(access: ClusterAccess, choice: ServerChoice) -> ClusterState:
-    """Read all that the user may see; of one namespace where ``choice`` names one, with the servers that it uses.
+    """Read everything visible; if ``choice`` names a namespace, only this one and the servers that it uses.
 
     Raises:
-        CannotStartError: the API server doesn't answer, or nothing may be read.
+        CommandError: the API server doesn't answer, or nothing may be read.
     """
     resources = _resources(access, choice.namespace)
     bodies = list(_servers(access, choice, resources))
@@ -53,7 +53,7 @@ def _within(name: str, prefixes: Iterable[str]) -> bool:
 
 
 def _resources(access: ClusterAccess, namespace: str | None) -> list[Body]:
-    """Everywhere, or where that is forbidden, in the context's namespace."""
+    """The resources of all namespaces, or if that is forbidden, of the context's namespace."""
     found: list[Body] = []
     for api in (SERVERS, WEBHOOKS, PUSH_CONFIGS):
         try:
@@ -67,7 +67,7 @@ def _resources(access: ClusterAccess, namespace: str | None) -> list[Body]:
 
 
 def _servers(access: ClusterAccess, choice: ServerChoice, resources: list[Body]) -> Iterable[Body]:
-    """The one that is named, else those that were found, and those of other namespaces that the found ones use."""
+    """The named server; else the visible ones, and servers of other namespaces that the resources use."""
     if choice.server is not None:
         namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
         return [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind}]

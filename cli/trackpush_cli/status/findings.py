@@ -1,4 +1,4 @@
-"""What of a resource isn't as it should be, from its status alone. Pure."""
+"""Finds the problems of a resource from its status. Pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
@@ -12,7 +12,7 @@ _INTENDED: Final = frozenset({"Suspended", "ServerSuspended"})
 
 
 class StatusFinding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One thing that is wrong, or worth a look."""
+    """One problem or warning."""
 
     severity: Literal["error", "warning"] = "error"
     kind: str
@@ -35,7 +35,7 @@ def of_resources(bodies: Iterable[Body]) -> list[StatusFinding]:
 
 
 def of_resource(body: Body) -> Iterator[StatusFinding]:
-    """Each condition that isn't True; `Ready` only where no other tells why."""
+    """Each condition that isn't True; `Ready` only if no other condition explains it."""
     conditions = (body.get("status") or {}).get("conditions") or []
     if not conditions:
         message = "it has no status: is the operator running, and does it watch this namespace?"
@@ -51,7 +51,7 @@ def of_resource(body: Body) -> Iterator[StatusFinding]:
 
 
 def _told_once(conditions: list[Body]) -> list[Body]:
-    """What isn't accepted isn't served either: the consequence is left out."""
+    """Without consequences: a resource that isn't accepted isn't served either."""
     causes = [condition for condition in conditions if condition["reason"] not in {"NotServed", "NoReadyPods"}]
     return causes or conditions[:1]
 

@@ -1,4 +1,4 @@
-"""What a running server tells of itself on its admin port, put as findings and figures."""
+"""Reads a running server's state from its admin port, as findings and figures."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _PAGE: Final = 1000
 
 
 class QueueStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What waits for one PushConfig, and what is dead."""
+    """The pending and dead pushes of one PushConfig."""
 
     push_config: str
     pending: int
@@ -38,7 +38,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ServerReport(msgspec.Struct, frozen=True):
-    """A server and what is wrong with it or with the endpoints that it pushes to."""
+    """A server, and the problems of it and of its endpoints."""
 
     state: ServerState
     findings: tuple[StatusFinding, ...] = ()
@@ -76,7 +76,7 @@ def _answer(port: AdminClient, name: str | None) -> ServerReport:
 
 
 def _queues(push_configs: Iterable[dict[str, Any]]) -> tuple[QueueStatus, ...]:
-    """PushConfigs with something pending or dead, the longest wait first."""
+    """PushConfigs with pending or dead pushes, the longest wait first."""
     rows = [_queue(push_config) for push_config in push_configs]
     waiting = [row for row in rows if row.pending or row.dead]
     return tuple(sorted(waiting, key=lambda queue: (-(queue.oldest_seconds or 0), -queue.dead, queue.push_config)))

@@ -1,4 +1,4 @@
-"""The screen."""
+"""Prints the status."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _MOST_ROWS = 20
 
 
 def show(states: Sequence[ServerState], findings: Sequence[StatusFinding]) -> None:
-    """Servers, then what is wrong, then what waits."""
+    """Print servers, then problems, then queues."""
     if states:
         print_table(("SERVER", "PODS READY", "PENDING", "OLDEST", "DEAD"), [_server(state) for state in states])
     if findings:

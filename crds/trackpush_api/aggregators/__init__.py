@@ -20,5 +20,5 @@ def profile(aggregator: Aggregator) -> AggregatorProfile:
 
 
 def meanings(code: str, aggregator: Aggregator) -> tuple[Status, ...]:
-    """What a code may mean: nothing if it is unknown, several if an aggregator has two sets of numbers."""
+    """The meanings of a code: none if it is unknown, several if an aggregator has two sets of numbers."""
     return tuple(status for status, known in PROFILES[aggregator].codes.items() if code in known)

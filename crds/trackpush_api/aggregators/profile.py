@@ -35,5 +35,5 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def codes(**by_status: str) -> Mapping[Status, tuple[str, ...]]:
-    """Codes by status, from texts that separate them by spaces."""
+    """Codes by status, from texts separated by spaces."""
     return {Status(status): tuple(separated.split()) for status, separated in by_status.items()}

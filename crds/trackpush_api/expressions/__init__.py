@@ -1,4 +1,4 @@
-"""CEL expressions of filters: what they see, what they may cost, compiled once, evaluated per update. No I/O."""
+"""CEL expressions of filters: their variables, cost, compilation and evaluation. No I/O."""
 
 from trackpush_api.expressions.expression import Expression, compile_expression
 from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError

@@ -1,4 +1,4 @@
-"""An upper bound of the time that an expression takes, and the few things that no bound can be given for. Pure.
+"""Computes an upper bound of an expression's time, and refuses the few forms without a bound. Pure.
 
 The runtime has bounds of its own (32 levels of nesting, 10,000 rounds of macros, RE2's linear time), but within them
 an expression can still hold a server for seconds: ``map`` copies its list in every round, ``s + s`` within it doubles
@@ -40,7 +40,7 @@ _HEAVY = re.compile(r"\{[0-9]+,?[0-9]*\}|\\[pP]")
 
 
 class Bound(NamedTuple):
-    """Nanoseconds up to here, and the largest that the value can be: bytes, and values within it."""
+    """Nanoseconds so far, and the maximum size of the value: bytes, and number of values in it."""
 
     time: int
     size: int
@@ -48,10 +48,10 @@ class Bound(NamedTuple):
 
 
 def check_cost(tree: Node) -> int:
-    """The most nanoseconds that the expression takes.
+    """The maximum nanoseconds of the expression.
 
     Raises:
-        InvalidExpressionError: too many, or something that can't be bounded.
+        InvalidExpressionError: it takes too long, or has no bound.
     """
     scope = {qualified(name): Bound(0, variable.size) for name, variable in VARIABLES.items()}
     scope[qualified(RAW)] = Bound(0, VARIABLES[RAW].size, RAW_VALUES)
@@ -65,12 +65,12 @@ def check_cost(tree: Node) -> int:
 
 
 def reads(tree: Node, name: str) -> bool:
-    """Whether the tree looks at this variable anywhere."""
+    """Whether the tree reads this variable."""
     return tree == Name(qualified(name)) or any(reads(child, name) for child in _children(tree))
 
 
 def comparisons(tree: Node) -> Iterator[tuple[str, str]]:
-    """Variables, by their short names, and the literal texts that they are compared with (``==``, ``!=``, ``in``)."""
+    """Variables, by their short names, and the literals that they are compared with (``==``, ``!=``, ``in``)."""
     if isinstance(tree, Call) and tree.function in {"_==_", "_!=_", "@in"} and len(tree.arguments) == 2:  # noqa: PLR2004  both sides
         for operand, other in (tree.arguments, tree.arguments[::-1]):
             name = operand.name.removeprefix(qualified("")) if isinstance(operand, Name) else ""
@@ -81,7 +81,7 @@ def comparisons(tree: Node) -> Iterator[tuple[str, str]]:
 
 
 def searches(tree: Node) -> Iterator[tuple[str, str, str]]:
-    """Variables, by their short names, the method that is called on them, and its literal text."""
+    """Variables, by their short names, the method called on them, and its literal argument."""
     if isinstance(tree, Call) and len(tree.arguments) == 2 and isinstance(tree.arguments[0], Name):  # noqa: PLR2004
         text = _literal(tree.arguments[1])
         if text is not None:
@@ -162,7 +162,7 @@ def _call(node: Call, given: list[Bound]) -> Bound:
 
 
 def _work(node: Call, given: list[Bound]) -> int:
-    """Nanoseconds of a call itself, beyond a step."""
+    """Nanoseconds of a call itself, in addition to a step."""
     sizes = [part.size for part in given]
     match node.function:
         case "_&&_" | "_||_" | "!_" | "_?_:_" | "@not_strictly_false" | "_[_]":

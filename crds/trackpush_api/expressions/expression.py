@@ -64,7 +64,7 @@ _CODE = re.compile(r"[A-Z_]+")
 
 
 class Expression:
-    """A CEL expression that gives a bool. Immutable, and shared by all that write the same."""
+    """A CEL expression with a bool result. Immutable, and shared by all filters with the same text."""
 
     __slots__ = ("_program", "comparisons", "most_nanoseconds", "reads_raw", "searches", "text")
 
@@ -96,7 +96,7 @@ class Expression:
                 _check_literal(function, literal)
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
-        """Whether it is true for these variables, by their qualified names.
+        """Whether the expression is true for these variables, by their qualified names.
 
         Raises:
             EvaluationError: the expression has no result, or one that is not a bool.
@@ -136,7 +136,7 @@ def _check_literal(function: str, text: str) -> None:
 
 
 def _explained(message: str) -> str:
-    """The first of the runtime's errors: where it is, what is wrong and what to do."""
+    """The first of the runtime's errors: its place, the fault and the advice."""
     found = _PLACE.search(message)
     if found is None or int(found["line"]) < 1:
         if "recursion" in message:
@@ -157,7 +157,7 @@ def _explained(message: str) -> str:
 
 
 def _is_called(message: str, found: re.Match[str]) -> bool:
-    """Whether the place of an error is the parenthesis of a call: the runtime quotes the line below its message."""
+    """Whether an error is at the parenthesis of a call: the runtime quotes the line below its message."""
     quoted = message[found.end() :].lstrip("\n").partition("\n")[0].removeprefix(" | ")
     column = int(found["column"]) - 1
     return quoted[column : column + 1] == "("

@@ -1,12 +1,12 @@
-"""What can go wrong with an expression: when it is written, and when it meets an update."""
+"""Errors of expressions: at compilation and at evaluation."""
 
 
 class InvalidExpressionError(Exception):
-    """The expression can't be used; the message says where and what to do, for the one who wrote it."""
+    """The expression is invalid; the message says where and what to do, for its author."""
 
 
 class EvaluationError(Exception):
-    """The expression gives no answer for an update.
+    """The expression has no result for an update.
 
-    The message is one of a few fixed texts, or names a type: never anything of the update, so it may be logged.
+    The message is one of a few fixed texts, or names a type; it quotes nothing of the update, so it may be logged.
     """

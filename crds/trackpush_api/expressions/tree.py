@@ -1,4 +1,4 @@
-"""The checked tree of an expression, read from the form in which CEL's runtimes hand it to each other.
+"""Reads the checked tree of an expression from the exchange format of CEL runtimes.
 
 `cel_expr_python` gives no tree, but ``serialize()`` gives ``cel.expr.CheckedExpr`` (cel-spec, checked.proto and
 syntax.proto) within a ``google.protobuf.Any``. Only what the bound on cost needs is read, without a protobuf library.
@@ -45,7 +45,7 @@ class Items(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A protobuf message that is made: nothing that a filter needs."""
+    """A protobuf message, which no filter needs."""
 
     name: str
 
@@ -66,7 +66,7 @@ Node = Constant | Name | Member | Call | Items | Message | Loop
 
 
 class UnreadableTreeError(InvalidExpressionError):
-    """The runtime's form isn't the one described above, so the expression's cost can't be bounded."""
+    """The runtime's format isn't the one described above, so the expression's cost has no bound."""
 
 
 def read_tree(serialized: bytes) -> Node:

@@ -1,4 +1,4 @@
-"""What an expression sees: the canonical notification as typed variables, and how large each can be.
+"""The variables of expressions: the canonical notification, typed, with the maximum size of each field.
 
 Texts are never null: one that the aggregator didn't send is ``""``, so that ``shipment.courier.startsWith("D")`` is
 false for it instead of an error. A time has no such value: where ``occurredAtKnown`` is false, ``occurredAt`` isn't
@@ -31,7 +31,7 @@ class ValueKind(Enum):
 
 
 class Variable(NamedTuple):
-    """Its type, and the most bytes that its value takes."""
+    """The type of a variable, and the maximum bytes of its value."""
 
     kind: ValueKind
     size: int = 8

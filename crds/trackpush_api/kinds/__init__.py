@@ -1,4 +1,4 @@
-"""The three kinds of group trackpush.dev: their models and what their CustomResourceDefinitions need beside them."""
+"""The three kinds of the group trackpush.dev: their models, and the other parts of their CustomResourceDefinitions."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from trackpush_api.kinds.webhook_server import WebhookServerSpec
 
 
 class KindDefinition(NamedTuple):
-    """A kind: names, model of ``spec``, and the printer column of its own."""
+    """A kind: names, model of ``spec``, and its printer column."""
 
     name: str
     plural: str

@@ -1,4 +1,4 @@
-"""What the models of all kinds share: camelCase on the wire, unknown fields refused, Secrets by reference only."""
+"""Base of the models of all kinds: camelCase on the wire, unknown fields refused, Secrets by reference only."""
 
 from collections.abc import Callable
 from functools import cache
@@ -30,7 +30,7 @@ def all_defaults(model: type[Model]) -> Callable[[], Model]:
 
 
 def rule(expression: str, message: str) -> dict[str, str]:
-    """A CEL rule of the CRD; the message tells what to do."""
+    """A CEL rule of the CRD; the message says what to do."""
     return {"rule": expression, "message": message}
 
 

@@ -1,4 +1,4 @@
-"""The forms of texts in the kinds: as the CRDs have them, and in words for whoever wrote another one."""
+"""The patterns of texts in the kinds, and their descriptions in words for error messages."""
 
 from collections.abc import Mapping
 from typing import Final

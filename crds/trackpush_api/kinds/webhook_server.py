@@ -370,7 +370,7 @@ class WebhookServerSpec(ApiModel):
 
     @property
     def fewest_replicas(self) -> int:
-        """So many pods there should be at least."""
+        """The minimum number of pods."""
         if self.suspend:
             return 0
         return self.replicas if self.autoscaling is None else self.autoscaling.min_replicas
