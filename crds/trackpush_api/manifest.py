@@ -242,7 +242,7 @@ class _Reader:
         self.defined.append(Defined(line=line, content=content))
 
     def _is_known(self, node: yaml.Node, document: dict[Any, Any]) -> bool:
-        """Whether the document is one of the kinds that are read; a misspelling is an error, any other kind a warning."""
+        """Whether the document has a known kind; a misspelled one is an error, any other a warning."""
         kind, version = document.get("kind"), document.get("apiVersion")
         is_text = isinstance(kind, str)
         expected = "v1" if kind == "Secret" else API_VERSION if is_text and kind in KINDS else None
