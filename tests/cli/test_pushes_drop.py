@@ -80,6 +80,13 @@ async def test_the_pushes_end_as_dropped_with_a_reason_and_the_audit_log_says_wh
     assert "no push waits for a PushConfig that does not exist" in again.stdout
 
 
+async def test_pushes_of_a_push_config_that_exists_are_never_dropped(rig: Rig) -> None:
+    done = await rig.run(*DROP, "--push-config", "zen/push", "--yes", "-o", "json")
+    answer = json.loads(done.stdout)
+    assert (answer["dropped"], answer["pushConfigs"]) == (0, [])
+    assert [state for state, _ in await rig.states("zen/push")] == ["pending"]
+
+
 async def test_only_the_pushes_of_the_named_client_are_dropped(rig: Rig) -> None:
     done = await rig.run(*DROP, "--client", "zen", "--yes", "-o", "json")
     assert json.loads(done.stdout)["dropped"] == 0

@@ -476,7 +476,7 @@ def test_pushes_of_a_client_that_left_are_dropped_by_the_plugin(node: Node, shel
     _make_souk(node, "souk-key-2", suspend=True)
     left = awbs(5)
     assert posted(poster(node, left, key="souk-key-2")).keys() == set(left)
-    drop = "kubectl trackpush pushes drop --without-push-config --client souk --yes -o json"
+    drop = "kubectl trackpush pushes drop --without-push-config --push-config souk/oms --yes -o json"
     assert json.loads(shell.run(drop))["dropped"] == 0, "its PushConfig exists"
     node.kubectl("delete", "namespace", "souk", "--timeout=90s")
     until(lambda: "souk/oms" in shell.run("kubectl trackpush status || true"))
