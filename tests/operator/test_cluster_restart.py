@@ -24,6 +24,7 @@ from trackpush_operator.kube.api import Api, ListPage, ObjectSelection
 from trackpush_operator.kube.client import KubernetesCluster
 from trackpush_operator.kube.errors import UnavailableError
 from trackpush_operator.kube.kinds import LEASES, WEBHOOKS
+from trackpush_operator.store.objects import Kind
 
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]
@@ -261,6 +262,26 @@ async def test_what_was_deleted_while_the_watches_were_blind_is_found_by_compari
             return not any(key.name == "ghost" for key in operator.state.cache.items)
 
         await cluster.until(is_forgotten, wanted=True)
+
+
+async def test_the_last_of_its_kind_that_was_deleted_while_the_watches_were_blind_is_found_after_a_restart(
+    cluster: Client, namespace: str, start: Start
+) -> None:
+    """A watch of an empty list shows nothing that could be compared."""
+    await cluster.create(objects.server(namespace=namespace))
+    async with start() as operator:
+        await cluster.until_exists("StatefulSet", namespace, "main")
+        ghost = objects.webhook("ghost", namespace)
+        ghost["metadata"] |= {"uid": "gone", "resourceVersion": "1", "generation": 1}
+        operator.state.cache.take_item(Kind.WEBHOOK, ghost)
+        watches = operator._watches
+        assert watches is not None
+        watches.restart()
+
+        async def known() -> set[str]:
+            return {key.name for key in operator.state.cache.items}
+
+        await cluster.until(known, wanted={"main"})
 
 
 async def test_of_two_operators_one_works_and_the_other_takes_over(
