@@ -1,1 +1,1 @@
-"""What server and operator share besides the API: logging, log throttle, retry delays, background tasks, sockets."""
+"""Shared by server and operator: logging, log throttle, retry delays, background tasks, sockets."""

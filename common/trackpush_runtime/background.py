@@ -8,14 +8,14 @@ from typing import Any
 
 
 async def end(task: asyncio.Task[Any] | None) -> None:
-    """Cancel a task, wherever it is, and wait until it has ended; None is none."""
+    """Cancel a task and wait until it has ended; does nothing for None."""
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
 class Background(ABC):
-    """One such work: `_run` never ends by itself."""
+    """One background task: `_run` never ends by itself."""
 
     _task: asyncio.Task[None] | None = None
 
@@ -29,7 +29,7 @@ class Background(ABC):
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """It runs until the block ends."""
+        """Start; stop when the block ends."""
         try:
             self.start()
             yield

@@ -1,4 +1,4 @@
-"""The delays of retries: one step of a ladder for each failure in a row, and then its last step again and again."""
+"""Delays of retries: one step for each failure in a row; the last step repeats."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ class RetryDelays:
     """Counts the failures of one operation. `fail` gives the seconds until its next try, `reset` follows a success."""
 
     def __init__(self, *delays: float, jitter: float = 0.0, chance: Callable[[], float] = random.random) -> None:
-        """``jitter``: the part of a delay that is added or taken away at random, evenly; ``chance`` is in [0, 1)."""
+        """``jitter``: the fraction of a delay that is added or subtracted at random; ``chance`` is in [0, 1)."""
         self._delays = delays
         self._jitter = jitter
         self._chance = chance
@@ -22,7 +22,7 @@ class RetryDelays:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether each delay was used: time to give up, for an operation that somebody waits for."""
+        """Whether each delay was used, so that a caller that waits should give up."""
         return self.failures >= len(self._delays)
 
     @property

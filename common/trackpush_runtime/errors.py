@@ -1,4 +1,4 @@
-"""What keeps the server from starting."""
+"""Errors that prevent a start."""
 
 
 class CannotStartError(Exception):

@@ -1,4 +1,4 @@
-"""Writes a log line a few times in a while and counts the rest: a flood of requests must not flood the log."""
+"""Throttles log lines and counts the suppressed ones: a flood of requests must not fill the log."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class LogThrottle:
         self._windows: dict[str, tuple[float, int]] = {}
 
     def allow(self, kind: str) -> int | None:
-        """How many lines of this kind were kept back since the last one; None when this one is too."""
+        """Number of lines of this kind suppressed since the last one; None if this one is suppressed, too."""
         now = self._clock()
         if kind not in self._windows and len(self._windows) >= _MOST_KINDS:
             self._forget_ended(now)
@@ -29,7 +29,7 @@ class LogThrottle:
         return max(0, count - self._most)
 
     def _forget_ended(self, now: float) -> None:
-        """Windows that are over and kept nothing back."""
+        """Forget windows that are over and suppressed nothing."""
         self._windows = {
             kind: (start, count)
             for kind, (start, count) in self._windows.items()

@@ -91,7 +91,7 @@ def _renderers(chosen: str, *, colors: bool) -> tuple[Processor, ...]:
 
 
 class _Lines(structlog.PrintLogger):
-    """Writes lines. One that can't be written (a full disk, a reader that is gone) must stop nothing, so it is lost."""
+    """Writes lines. A line that can't be written (a full disk, a closed pipe) is lost, and nothing stops."""
 
     def msg(self, message: str) -> None:
         """One line."""

@@ -64,7 +64,7 @@ def name(address: tuple[str, int]) -> str:
 
 
 def is_loopback(bound: socket.socket) -> bool:
-    """Whether only this machine reaches it."""
+    """Whether only this machine can reach the address."""
     host = str(bound.getsockname()[0])
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 

@@ -1,4 +1,4 @@
-"""Puts the parts together: waits for the Lease, starts the watches, lists everything, and only then works."""
+"""Starts and stops the operator's parts: waits for the Lease, starts the watches, lists everything, then works."""
 
 import asyncio
 import contextlib
@@ -79,7 +79,7 @@ class Operator:
         """Where the probes are served, once they are."""
 
     def stop(self) -> None:
-        """Have `run` end: the Lease is given back."""
+        """Make `run` end and release the Lease."""
         self._stop.set()
 
     async def run(self) -> None:
@@ -112,7 +112,7 @@ class Operator:
                 _log.info("stopped", identity=self._identity)
 
     async def _unless_stopped(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Run it; False when it was stopped before its end."""
+        """Await it; False if the operator was stopped first."""
         task, stop = asyncio.ensure_future(coroutine), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -181,7 +181,7 @@ class Operator:
             group.create_task(work(queue, counted, failed))
 
     async def _wait_for_kinds(self, relister: Relister) -> None:
-        """Our own kinds may be installed after the operator."""
+        """Wait until Trackpush's kinds are installed."""
         told = False
         while True:
             try:
@@ -210,7 +210,7 @@ class Operator:
         _log.info("synced", resources=len(self.state.cache.items), servers=len(self.state.cache.servers))
 
     async def _first_answers(self) -> None:
-        """Let the pods answer once before statuses are touched: after a restart most statuses are right already."""
+        """Let the pods answer once before statuses are written: after a restart most statuses are correct already."""
         for server in self.state.cache.servers:
             self.state.queues.readback.add(server)
         with contextlib.suppress(TimeoutError):
@@ -219,7 +219,7 @@ class Operator:
                 await self.state.queues.readback.until_idle()
 
     async def _resync(self, relister: Relister, watches: Watches) -> None:
-        """Go over everything now and then, since watches have been seen to die silently."""
+        """List everything regularly, because watches can die silently."""
         while True:
             await asyncio.sleep(self._options.resync_seconds)
             try:

@@ -14,7 +14,7 @@ _STALLED: Final = 300.0
 
 
 class HealthInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What the probes are judged by. Times in seconds."""
+    """The inputs of the probes. Times in seconds."""
 
     active: bool = False
     """It has the Lease."""

@@ -9,7 +9,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many serie
 
 
 class Metrics:
-    """What the operator counts."""
+    """The operator's metrics."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

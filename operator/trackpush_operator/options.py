@@ -1,4 +1,4 @@
-"""What the operator is started with."""
+"""The operator's options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

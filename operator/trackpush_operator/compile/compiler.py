@@ -1,4 +1,4 @@
-"""Cache → tables: decides about one resource at a time what the servers are to know of it. No I/O.
+"""Compiles the routing tables from the store, one resource at a time. No I/O.
 
 Built of the same functions as `trackpush_api.compile.compile_table`; a property test holds both equal over any
 sequence of changes. What a decision touches besides its own entry (others whose key it takes, PushConfigs that get
@@ -43,7 +43,7 @@ _KINDS: dict[EntryKind, Kind] = {sort: kind for kind, sort in _SORTS.items()} | 
 
 
 class CompileVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided about a resource, as far as its conditions tell it."""
+    """The result of compiling a resource, for its conditions."""
 
     generation: int
     problems: tuple[Problem, ...] = ()
@@ -60,7 +60,7 @@ class CompileVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rival(NamedTuple):
-    """Who has a key that another one claims."""
+    """The owner of a key that another resource claims."""
 
     server: str
     owner: str
@@ -68,7 +68,7 @@ class Rival(NamedTuple):
 
 
 class Effects:
-    """What else a decision touches."""
+    """Other keys that a decision affects."""
 
     def __init__(self) -> None:
         self.again: set[Key] = set()
@@ -79,13 +79,13 @@ class Effects:
         """To be decided again after so many seconds."""
 
     def wait(self, key: Key, seconds: float) -> None:
-        """Have a resource decided again just after so many seconds, or sooner."""
+        """Decide a resource again after this many seconds, or sooner."""
         delay = max(seconds, 0.0) + 1.0
         self.later[key] = min(delay, self.later.get(key, delay))
 
 
 class Compiler:
-    """Keeps tables, claims, uses and verdicts."""
+    """Holds tables, claims, references and verdicts."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Compiler:
         self._awaited: dict[str, set[Key]] = {}
 
     def adopt(self, table: ShardedTable) -> set[Key]:
-        """Begin with a server's table from the cluster, held back until all of the keys given are decided."""
+        """Start with a server's table from the cluster, held until all resources that may be in it are decided."""
         self.tables[table.server] = table
         inside = {resource_key(what) for what in table.ids() if not self._keeps(resource_key(what))}
         for what in table.ids():
@@ -132,7 +132,7 @@ class Compiler:
         return keys
 
     def _keeps(self, key: Key) -> bool:
-        """Whether what is served of it stays, because the operator doesn't watch it."""
+        """Whether its entries stay, because the operator doesn't watch it."""
         return key.kind is not Kind.SERVER and self._scope.keeps(key.namespace)
 
     def is_held(self, server: str) -> bool:
@@ -140,7 +140,7 @@ class Compiler:
         return server not in self.tables or server in self._awaited
 
     def release(self, key: Key) -> set[str]:
-        """The resource was decided about, or can't be; servers whose tables are held no longer by that."""
+        """The resource was decided, or can't be; returns the servers whose tables are now released."""
         released = set()
         for server, keys in list(self._awaited.items()):
             keys.discard(key)
@@ -203,7 +203,7 @@ class Compiler:
         )
 
     def _dismiss(self, table: ShardedTable, server: Resource, effects: Effects) -> None:
-        """Take out what isn't watched and what the server serves no longer for sure: labels of others aren't known."""
+        """Remove unwatched entries that the server certainly no longer serves."""
         spec = server.spec
         if not isinstance(spec, WebhookServerSpec) or spec.allowed_namespaces.from_ != "Same":
             return
@@ -265,7 +265,7 @@ class Compiler:
         )
 
     def _claim(self, key: Key, order: str, claims: frozenset[Claim], effects: Effects) -> tuple[Rival, ...]:
-        """Replace what it claims; who has what it claims, too."""
+        """Replace the claims of a resource; returns the owners of keys that it claims in vain."""
         is_final = not any(self.is_held(server) for server, _ in claims)
         now = self._wall()
         touched = self._claims.replace(key, order, claims, now=now, is_final=is_final)
@@ -280,7 +280,7 @@ class Compiler:
         )
 
     def _reserve(self, key: Key, now: float, effects: Effects) -> None:
-        """Note in the tables which keys are reserved for it: that must outlive the operator."""
+        """Record reserved keys in the tables, so that they survive a restart of the operator."""
         reserved = self._claims.reserved_for(key)
         what: EntryKey = ("reserved", key.full_name)
         for table in self.tables.values():
@@ -305,7 +305,7 @@ class Compiler:
         return find_server(webhook, self._cache.servers, allows, placed, shared=self._scope.shared)
 
     def _unwatched_server(self, webhook: Resource) -> Problem | None:
-        """The resource names a server of a namespace that isn't watched, so nothing is known of that server."""
+        """The problem of a resource whose server is in a namespace that isn't watched."""
         spec = webhook.spec
         wanted = server_name(webhook, spec) if isinstance(spec, AggregatorWebhookSpec) else None
         if wanted is None or self._scope.watches(wanted.partition("/")[0]):
@@ -338,7 +338,7 @@ class Compiler:
         return account, (*problems, webhook.problem("spec.keys", message, Severity.WARNING))
 
     def _keep(self, item: Item, server: str, invalid: tuple[Problem, ...]) -> None:
-        """Its server's spec is invalid: whatever is served of it stays."""
+        """Keep the entries of a resource whose server's spec is invalid."""
         resource, _ = resource_of(item)
         message = f"WebhookServer {server} is invalid; see its conditions"
         problem = resource.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND)
@@ -444,7 +444,7 @@ class Compiler:
 
 
 def _held_keys(table: ShardedTable, what: EntryKey) -> tuple[list[Claim], Key, float | None]:
-    """The keys that an entry says who has."""
+    """The keys whose owner an entry records."""
     entry, key = table.part_of(what).entries[what], resource_key(what)
     if isinstance(entry, Account):
         return [(table.server, (entry.aggregator, digest)) for digest in entry.key_digests], key, None

@@ -1,7 +1,7 @@
-"""Who has a key: the AggregatorWebhook that claims it first, and of several that come at once the oldest. Pure.
+"""The owner of a key: the AggregatorWebhook that claims it first; of several at the same time, the oldest. Pure.
 
-Who has a key keeps it as long as it claims it, whoever else claims it, too. When it stops (it is deleted and created
-again by GitOps, or its Secret is away for a moment), the key stays reserved for its namespace for a while. Else
+The owner keeps a key as long as it claims it, whoever else claims it, too. When it stops (it is deleted and created
+again by GitOps, or its Secret is away for a moment), the key stays reserved for its namespace for a while. Otherwise
 another tenant that knows the key would get the owner's updates in between, and keep them.
 """
 
@@ -19,7 +19,7 @@ Claim = tuple[str, KeyClaim]
 
 
 class Holder(NamedTuple):
-    """Who has a key."""
+    """The owner of a key."""
 
     key: Key
     until: float | None = None
@@ -34,7 +34,7 @@ class _Claimant(NamedTuple):
 
 
 class Touched(NamedTuple):
-    """Whom a change concerns."""
+    """The resources that a change affects."""
 
     claimants: set[Key]
     """Others who gain or lose a key."""
@@ -53,12 +53,12 @@ class KeyClaims:
         self._reserved: defaultdict[Key, set[Claim]] = defaultdict(set)
 
     def owner(self, claim: Claim) -> Key | None:
-        """Who has it, or for whom it is reserved."""
+        """The owner of the key, or the resource that it is reserved for."""
         found = self._holders.get(claim)
         return None if found is None else found.key
 
     def claimed_by(self, key: Key) -> frozenset[Claim]:
-        """What an AggregatorWebhook claims."""
+        """The claims of an AggregatorWebhook."""
         return self._of.get(key, ("", frozenset()))[1]
 
     def reserved_for(self, key: Key) -> dict[Claim, float]:
@@ -67,12 +67,12 @@ class KeyClaims:
         return {claim: holder.until for claim, holder in holders if holder.until is not None}
 
     def adopt(self, claims: Iterable[Claim], key: Key, until: float | None = None) -> None:
-        """Begin with who has which keys by the routing table; with ``until`` they are reserved."""
+        """Start with the owners of keys in the routing table; with ``until`` the keys are reserved."""
         for claim in claims if self._memory else ():
             self._hold(claim, Holder(key, until))
 
     def finish(self, server: str) -> None:
-        """All that can be in a server's table is known: who has a key of it now keeps it."""
+        """A server's table is completely known: the present owners keep their keys."""
         for claim, holder in self._holders.items():
             if claim[0] == server:
                 self._holders[claim] = holder._replace(is_final=True)
@@ -80,7 +80,7 @@ class KeyClaims:
     def replace(
         self, key: Key, order: str, claims: frozenset[Claim], *, now: float = 0.0, is_final: bool = True
     ) -> Touched:
-        """Replace what it claims, and free what is reserved for it no longer."""
+        """Replace the claims of a resource, and free expired reservations."""
         old_order, old = self._of.get(key, (order, frozenset[Claim]()))
         touched = old | claims if old_order != order else old ^ claims
         for claim in touched & old:

@@ -47,5 +47,5 @@ def with_grace(account: Account | None, before: Account | None, *, now: float, s
 
 
 def first_end(account: Account | None) -> float | None:
-    """When the first grace of an account is over, in seconds since the epoch."""
+    """The end of an account's first grace period, in seconds since the epoch."""
     return min((key.until for key in account.grace), default=None) if account is not None else None

@@ -14,7 +14,7 @@ class Reference(NamedTuple):
     """What one AggregatorWebhook uses."""
 
     server: str | None
-    """``namespace/name`` of the server that serves its namespace; None when none does."""
+    """``namespace/name`` of the server that serves its namespace, or None."""
     push_configs: tuple[str, ...] | None
     """Names; None means all."""
 
@@ -27,7 +27,7 @@ class AffectedPushConfigs(NamedTuple):
 
 
 class References:
-    """All uses."""
+    """The references of all AggregatorWebhooks."""
 
     def __init__(self) -> None:
         self._of: dict[Key, Reference] = {}
@@ -44,7 +44,7 @@ class References:
         return None in named or push_config in named
 
     def replace(self, key: Key, use: Reference | None) -> AffectedPushConfigs:
-        """Replace what one uses."""
+        """Replace the reference of one AggregatorWebhook."""
         namespace, old = key.namespace, self._of.pop(key, None)
         if old == use:
             if use is not None:

@@ -1,4 +1,4 @@
 """Snapshot → conditions, URL and events: pure functions, in the manner of cert-manager's chains of checks.
 
-Nothing here waits, asks or tells the time. What is not in the snapshot can't matter.
+No function here does I/O or reads a clock. Only the snapshot matters.
 """

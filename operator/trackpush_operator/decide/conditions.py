@@ -18,7 +18,7 @@ S = TypeVar("S")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a check found."""
+    """The result of a check."""
 
     type: str
     status: Status
@@ -74,7 +74,7 @@ def summary(findings: Sequence[Finding]) -> Finding:
 def merged(
     previous: Iterable[Condition], findings: Iterable[Finding], *, generation: int, now: str
 ) -> tuple[Condition, ...]:
-    """The conditions; a time of transition stays while the status of the condition does."""
+    """The new conditions; a transition time changes only with the condition's status."""
     before = {condition.type: condition for condition in previous}
     result = []
     for found in findings:

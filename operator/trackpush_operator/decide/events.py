@@ -1,4 +1,4 @@
-"""Which changes of a status are worth an Event. Pure."""
+"""Chooses the changes of a status that become Events. Pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple

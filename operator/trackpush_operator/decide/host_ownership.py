@@ -31,7 +31,7 @@ class HostClaim(NamedTuple):
 
 
 def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[HostPath]:
-    """What others own of all hosts.
+    """The hosts that other servers own.
 
     A server that is invalid owns nothing, so every valid one comes before it. Within a namespace two servers may
     share a host if each has aggregators of its own. Across namespaces a host is never shared: it has one certificate,
@@ -48,7 +48,7 @@ def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[H
 
 
 def claim_of(item: Item, *, any_pod_template: bool = False) -> HostClaim:
-    """What a WebhookServer claims; nothing while its spec can't be read, or its podTemplate is refused."""
+    """The claims of a WebhookServer; none while its spec is invalid or its podTemplate is refused."""
     is_valid, hosts = _read(item, any_pod_template=any_pod_template)
     return HostClaim(namespace=item.key.namespace, order=item.order, is_valid=is_valid, hosts=hosts)
 
@@ -73,5 +73,5 @@ def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:
 
 
 def withheld(spec: WebhookServerSpec, taken: frozenset[HostPath]) -> frozenset[str]:
-    """The hosts of a server that it can't have, because another one owns them."""
+    """The hosts of a server that another one owns."""
     return frozenset(host for host, _ in _claimed(spec) & taken)

@@ -45,7 +45,7 @@ class Objection(NamedTuple):
 
 
 def objections(template: PodTemplate | None) -> Iterator[Objection]:
-    """What is refused of a podTemplate, in the order of its fields."""
+    """The refused fields of a podTemplate, in order."""
     if template is None:
         return
     for name, value in template.annotations.items():
@@ -67,7 +67,7 @@ def _unlisted(given: Mapping[str, Any], listed: frozenset[str], path: str) -> It
 
 
 def _each(given: Any, path: str, check: Any) -> Iterator[Objection]:
-    """Each element by its own rules. Elements without a name would replace ours instead of adding to them."""
+    """Check each element. Elements without a name would replace the operator's instead of adding to them."""
     if not isinstance(given, list):
         yield Objection(path, "must be a list")
         return

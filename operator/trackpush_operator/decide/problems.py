@@ -9,7 +9,7 @@ _MOST = 5
 
 
 def found_in(problems: Sequence[Problem], condition: str) -> Finding | None:
-    """False with the first problem's reason and all problems' texts, where this condition suffers from any."""
+    """False, with the first problem's reason and all problems' texts; None without a problem for this condition."""
     mine = [problem for problem in problems if problem.condition == condition]
     if not mine:
         return None
@@ -18,7 +18,7 @@ def found_in(problems: Sequence[Problem], condition: str) -> Finding | None:
 
 
 def hints(problems: Sequence[Problem]) -> str:
-    """What isn't wrong, but worth telling."""
+    """The texts of warnings."""
     return _texts(
         [problem for problem in problems if problem.condition is None and problem.severity is Severity.WARNING]
     )

@@ -11,7 +11,7 @@ PROGRAMMED = "Programmed"
 
 
 def programmed(rollouts: tuple[Rollout, ...], *, served: bool) -> Finding:
-    """The condition of a resource that these servers are to have; ``served`` is False where nothing of it is."""
+    """The condition of a resource of these servers; ``served`` is False if nothing of it is served."""
     if not served or not rollouts:
         return Finding(PROGRAMMED, "False", "NotServed", "nothing of it is served; see the other conditions")
     for check in (_refused, _unwritten, _paused, _without_pods, _unserved):

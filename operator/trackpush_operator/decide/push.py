@@ -14,7 +14,7 @@ DELIVERING = "Delivering"
 
 
 class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that its status depends on."""
+    """Everything that its status depends on."""
 
     problems: tuple[Problem, ...] = ()
     served: bool = False
@@ -25,7 +25,7 @@ class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
-    """Ready first, then what it sums up, then Delivering, which says nothing of the configuration."""
+    """Ready first, then the conditions that it summarises, then Delivering, which is not about the configuration."""
     problems = snapshot.problems
     accepted = found_in(problems, "Accepted") or _accepted(snapshot)
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
@@ -36,7 +36,7 @@ def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
 
 
 def fields(_: PushSnapshot) -> StatusOfResource:
-    """What its status says beside the conditions: nothing."""
+    """The status fields beside the conditions: none."""
     return StatusOfResource()
 
 

@@ -29,7 +29,7 @@ _MOST_OBJECTIONS: Final = 5
 
 
 class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that its status and its children depend on."""
+    """Everything that its status and its children depend on."""
 
     name: str
     spec: WebhookServerSpec | None = None
@@ -62,7 +62,7 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
-    """Ready first, then what it sums up."""
+    """Ready first, then the conditions that it summarises."""
     problems = snapshot.problems
     fine = Finding("Accepted", "True", "Accepted", hints(problems))
     accepted = first((_invalid_name, _problems, _pod_template, _annotations, _host_conflict), snapshot, fine)
@@ -73,7 +73,7 @@ def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
 
 
 def _unwatched(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
-    """A condition that is there only while something is wrong. It isn't about this resource, so Ready is without it."""
+    """A condition that exists only while it is False. It isn't about this resource, so Ready ignores it."""
     if not snapshot.unwatched:
         return ()
     names = list(snapshot.unwatched)
@@ -99,7 +99,7 @@ def awaits_children(snapshot: ServerSnapshot) -> bool:
 
 
 def fields(snapshot: ServerSnapshot) -> StatusOfResource:
-    """What its status says beside the conditions; `kubectl scale` reads all three."""
+    """The status fields beside the conditions; `kubectl scale` reads all three."""
     return StatusOfResource(
         replicas=snapshot.pods,
         ready_replicas=snapshot.ready,
@@ -225,7 +225,7 @@ def _unserved(snapshot: ServerSnapshot) -> Finding | None:
 
 
 def _other_volume(snapshot: ServerSnapshot) -> Finding | None:
-    """Comes last: the server works, on a volume that isn't as asked."""
+    """The last check: the server works, but its volume differs from the spec."""
     return Finding(PROGRAMMED, "False", "VolumeSize", snapshot.volume) if snapshot.volume else None
 
 

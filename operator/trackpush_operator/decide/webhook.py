@@ -15,7 +15,7 @@ _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
 
 
 class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that its status depends on."""
+    """Everything that its status depends on."""
 
     aggregator: Aggregator | None
     """None for an invalid spec."""
@@ -31,7 +31,7 @@ class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
-    """Ready first, then what it sums up."""
+    """Ready first, then the conditions that it summarises."""
     problems = snapshot.problems
     told = "; ".join(text for text in (_SUSPENDED if snapshot.suspended else "", hints(problems)) if text)
     accepted = found_in(problems, "Accepted") or Finding("Accepted", "True", "Accepted", told)
@@ -41,7 +41,7 @@ def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
 
 
 def fields(snapshot: WebhookSnapshot) -> StatusOfResource:
-    """What its status says beside the conditions."""
+    """The status fields beside the conditions."""
     return StatusOfResource(url=url(snapshot), setup=setup(snapshot))
 
 
@@ -75,6 +75,6 @@ def setup(snapshot: WebhookSnapshot) -> str | None:
 
 
 def _scheme(spec: WebhookServerSpec) -> str:
-    """Plain http only where an Ingress is known to have no certificate; else TLS ends somewhere before us."""
+    """Plain http only if an Ingress certainly has no certificate; otherwise TLS ends before the server."""
     ingress = None if spec.expose is None else spec.expose.ingress
     return "http" if ingress is not None and ingress.tls_secret_name is None else "https"

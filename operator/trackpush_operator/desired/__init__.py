@@ -1,4 +1,4 @@
-"""What a WebhookServer's children should be. Pure: one builder a child, a golden file for each combination."""
+"""Builds the manifests of a WebhookServer's children. Pure: one builder for each child, with golden files."""
 
 from trackpush_operator.desired.autoscaler import autoscaler
 from trackpush_operator.desired.exposure import exposure

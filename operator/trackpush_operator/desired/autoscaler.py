@@ -11,7 +11,7 @@ _CALM_SECONDS: Final = 300
 
 
 def autoscaler(inputs: Inputs) -> Body | None:
-    """None without autoscaling, where another scales, and while there are to be no pods."""
+    """The autoscaler; None without autoscaling, with another scaler, and while the server is suspended."""
     scaling = inputs.spec.autoscaling
     if scaling is None or scaling.scaled_by == "Other" or inputs.spec.suspend:
         return None
@@ -30,7 +30,7 @@ def autoscaler(inputs: Inputs) -> Body | None:
 
 
 def _metrics(scaling: Autoscaling) -> list[Body]:
-    """The one that asks for most pods counts. CPU is always among them: it needs no metrics adapter."""
+    """The metrics; the one that needs most pods wins. CPU is always included: it needs no metrics adapter."""
     target = {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization_percentage}
     found: list[Body] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     if scaling.target_rate is not None:

@@ -25,7 +25,7 @@ def exposure(inputs: Inputs) -> Body | None:
 
 
 def ingress(inputs: Inputs, wanted: IngressSpec) -> Body:
-    """One rule a host; without hosts one for all."""
+    """One rule for each host; without hosts, one rule for all."""
     rules = [
         ({"host": host.host} if host is not None else {})
         | {"http": {"paths": [_ingress_path(inputs, path) for path in _paths(inputs, host)]}}

@@ -1,4 +1,4 @@
-"""What a child is made of, and what all children have in common."""
+"""The inputs of the builders, and the parts that all children have."""
 
 from typing import Any, Final
 
@@ -61,7 +61,7 @@ def labels(server: Body, component: str) -> dict[str, str]:
 
 
 def selector(server: Body) -> dict[str, str]:
-    """What finds the server's pods. It can't be changed in a StatefulSet, so it is short and fixed."""
+    """The selector of the server's pods. It can't be changed in a StatefulSet, so it is short and fixed."""
     found = labels(server, "server")
     return {name: found[name] for name in ("app.kubernetes.io/instance", "app.kubernetes.io/component")}
 

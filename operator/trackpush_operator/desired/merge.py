@@ -1,4 +1,4 @@
-"""Lays podTemplate overrides over what we make: objects by key, lists of named things by name."""
+"""Merges podTemplate overrides into the operator's manifests: objects by key, lists of named elements by name."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""NetworkPolicy, PodDisruptionBudget and ServiceAccount: what the pods may do, and what may be done to them."""
+"""Builds the NetworkPolicy, PodDisruptionBudget and ServiceAccount."""
 
 from typing import Final
 

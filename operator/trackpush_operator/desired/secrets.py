@@ -12,7 +12,7 @@ def routing_secret(server: Body, name: str, content: bytes) -> Body:
 
 
 def admin_token_secret(server: Body, token: str) -> Body:
-    """What the admin port asks for."""
+    """The Secret with the admin port's token."""
     return _secret(server, "admin-token", "admin", "token", token.encode())
 
 

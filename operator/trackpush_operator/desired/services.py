@@ -17,7 +17,7 @@ def public_service(inputs: Inputs) -> Body:
 
 
 def admin_service(inputs: Inputs) -> Body:
-    """Also finds pods that aren't ready: those are the ones that somebody looks at."""
+    """Includes pods that aren't ready, because those need attention."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

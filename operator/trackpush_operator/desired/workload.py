@@ -1,4 +1,4 @@
-"""What runs the pods: a StatefulSet on a volume for SQLite, a Deployment for PostgreSQL."""
+"""Builds the workload: a StatefulSet with a volume for SQLite, a Deployment for PostgreSQL."""
 
 from trackpush_api.kinds.webhook_server import SqliteSpec
 from trackpush_operator.desired.inputs import Body, Inputs, metadata, selector

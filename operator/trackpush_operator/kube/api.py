@@ -35,7 +35,7 @@ class Api(NamedTuple):
 
 
 class ObjectSelection(NamedTuple):
-    """What a list or a watch asks for, selected by the server."""
+    """The selection of a list or a watch, made by the server."""
 
     labels: str = ""
     fields: str = ""
@@ -52,7 +52,7 @@ class ListPage(NamedTuple):
 
 
 class Cluster(Protocol):
-    """What the operator does at the API server. Every method raises `ClusterError`."""
+    """The operator's operations at the API server. Every method raises `ClusterError`."""
 
     def pages(self, api: Api, namespace: str | None, selection: ObjectSelection) -> AsyncIterator[ListPage]:
         """List, in pages of one consistent state; ``namespace`` None is everywhere."""
@@ -67,7 +67,7 @@ class Cluster(Protocol):
         ...
 
     async def create(self, api: Api, body: Body) -> Body:
-        """Make it; `ConflictError` when it exists."""
+        """Create an object; `ConflictError` if it exists."""
         ...
 
     async def replace(self, api: Api, body: Body) -> Body:
@@ -81,7 +81,7 @@ class Cluster(Protocol):
         ...
 
     async def delete(self, api: Api, namespace: str, name: str, *, uid: str, orphan: bool = False) -> None:
-        """Delete exactly this object, with what it owns but for ``orphan``; no error when it is gone."""
+        """Delete exactly this object, and its dependents except with ``orphan``; no error if it is gone."""
         ...
 
     async def serves(self, api: Api) -> bool:

@@ -157,7 +157,7 @@ class KubernetesCluster:
         raise AssertionError("not reached")
 
     async def _once(self, request: _Request) -> tuple[int, float, bytes]:
-        """Status, seconds to wait where that is asked for, and the body."""
+        """Status, seconds to wait if the server asks for it, and the body."""
         _, url, headers, _, _ = await self._client.param_serialize(
             request.method,
             request.path,

@@ -1,4 +1,4 @@
-"""Where the API server is and who we are: in the pod's service account, or a kubeconfig as kubectl reads it."""
+"""Address and credentials of the API server: from the pod's service account, or a kubeconfig as kubectl reads it."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 
 
 class NoClusterError(Exception):
-    """Neither a service account nor a usable kubeconfig; the text tells what to set."""
+    """Neither a service account nor a usable kubeconfig; the text says what to set."""
 
 
 async def configuration(kubeconfig: Path | None = None, context: str | None = None) -> Configuration:

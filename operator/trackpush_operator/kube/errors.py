@@ -1,4 +1,4 @@
-"""What the API server answers other than success. None of it quotes a body: it may hold a Secret's values."""
+"""Errors of the API server. None quotes a body, which may contain a Secret's values."""
 
 
 class ClusterError(Exception):

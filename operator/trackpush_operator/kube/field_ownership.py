@@ -1,4 +1,4 @@
-"""Undoing what somebody added to a child. Pure.
+"""Removes other managers' additions to a child. Pure.
 
 Server-side apply sets what we name and leaves what others added: another port of a Service stays when ours is applied
 again. So before that their fields of a child's own parts are written down as ours in ``managedFields``; what our
@@ -83,7 +83,7 @@ def _is_foreign(entry: Body) -> bool:
 
 
 def _parts(entry: Body) -> Fields:
-    """What somebody wrote of the child's own parts."""
+    """The fields of a child that a manager wrote."""
     found = {name: part for name, part in (entry.get("fieldsV1") or {}).items() if name in _OWN_PARTS}
     return _without_template_annotations(found)
 

@@ -1,4 +1,4 @@
-"""The kinds that the operator touches, and what of them it watches."""
+"""The kinds that the operator uses, and their watches."""
 
 from typing import Final, NamedTuple
 
@@ -55,7 +55,7 @@ _USABLE_SECRETS: Final = ObjectSelection(
 
 
 class Watched(NamedTuple):
-    """A kind and what of it is watched."""
+    """A kind and the selection of its watch."""
 
     api: Api
     selection: ObjectSelection = ObjectSelection()

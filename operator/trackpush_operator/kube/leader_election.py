@@ -49,7 +49,7 @@ class LeaderElection:
         """Another operator was seen to renew it lately: that one works, and this one may wait."""
 
     async def acquire(self) -> None:
-        """Wait until it is ours."""
+        """Wait until this operator holds the Lease."""
         waiting = False
         while True:
             try:
@@ -82,7 +82,7 @@ class LeaderElection:
             renewed = loop.time()
 
     async def _renew_soon(self) -> bool:
-        """Try until there is an answer; whether it is ours."""
+        """Try until there is an answer; returns whether this operator holds the Lease."""
         while True:
             try:
                 return await self._try()
@@ -90,7 +90,7 @@ class LeaderElection:
                 await asyncio.sleep(self._seconds / 30)
 
     async def release(self) -> None:
-        """Give it back, so that another one needn't wait; best effort."""
+        """Release the Lease, so that another operator needn't wait; best effort."""
         try:
             body = await self._cluster.get(LEASES, self._namespace, self._name)
             if body["spec"].get("holderIdentity") == self._identity:

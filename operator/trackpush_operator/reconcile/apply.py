@@ -13,7 +13,7 @@ from trackpush_operator.store.pods_and_children import PodsAndChildren
 
 
 class ForeignError(Exception):
-    """A child's name is taken by an object that isn't ours; the text says which, and what to do."""
+    """An object of somebody else has a child's name; the text names it and says what to do."""
 
 
 def as_owner(item: Item) -> Body:
@@ -29,7 +29,7 @@ def as_owner(item: Item) -> Body:
 
 
 async def apply_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: Body) -> None:
-    """Apply a child and take in the answer, so that its own event isn't taken for somebody else's change.
+    """Apply a child and store the answer, so that its event doesn't count as another's change.
 
     Raises:
         ForeignError: the name is taken.
@@ -42,7 +42,7 @@ async def apply_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: 
 
 
 async def reconcile_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: Body) -> None:
-    """The same, and what somebody added to it is undone."""
+    """The same, and remove others' additions."""
     found = await _existing(cluster, api, body)
     fields = None if found is None else taken_over(found, wanted=body)
     if found is not None and fields is not None:

@@ -1,4 +1,4 @@
-"""What makes the children's manifests, as the rest of the operator sees it."""
+"""The builders of the children's manifests, as one interface."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Builders(NamedTuple):
     routing_secret: Callable[[Body, str, bytes], Body]
     """Takes the shard's name and content."""
     admin_token_secret: Callable[[Body, str], Body]
-    """Takes the token."""
+    """Makes the Secret of the admin token."""
 
 
 def builders(options: OperatorOptions) -> Builders:

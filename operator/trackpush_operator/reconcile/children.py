@@ -42,7 +42,7 @@ class ChildReconciler:
         self._volumes = Volumes(cluster)
 
     async def reconcile(self, key: Key) -> None:
-        """Have the children of one server as they should be."""
+        """Apply and prune the children of one server."""
         item = self._state.cache.items.get(key)
         progress = self._state.applied
         if item is None:

@@ -1,4 +1,4 @@
-"""The worker that decides: reads the Secrets that are still unknown, then lets the compiler decide, then passes on."""
+"""The worker of the queue `decide`: reads unknown Secrets, calls the compiler, and enqueues the results."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ class CompileWorker:
             await self._shard_writer.adopt(key)
 
     async def _look_at_namespace(self, name: str) -> None:
-        """Find out in which namespace object a resource is that was seen before.
+        """Read the namespace object of a known resource.
 
         Raises:
             NotFoundError: there is none, so the resource is gone, too: the watch is about to tell.
@@ -106,5 +106,5 @@ class CompileWorker:
             queues.reports.add(key)
 
     def _is_to_be_written(self, key: Key, parts: set[tuple[str, str]]) -> bool:
-        """Whether the write of its shard has it reported anyway, so that its status isn't patched twice."""
+        """Whether the write of its shard enqueues its status anyway, so that it isn't patched twice."""
         return key.kind is not Kind.SERVER and bool(parts)

@@ -38,7 +38,7 @@ def read(file: Path) -> Body:
 
 
 async def ensure(cluster: Cluster, body: Body) -> None:
-    """Apply it. What is wrong with it is logged, and keeps nobody else's resources waiting."""
+    """Apply the WebhookServer. An error is logged and delays no other resource."""
     metadata = body["metadata"]
     name = f"{metadata['namespace']}/{metadata['name']}"
     try:

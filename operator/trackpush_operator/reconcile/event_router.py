@@ -1,4 +1,4 @@
-"""What a watch or a list tells → cache → keys of the queues. No I/O, and nothing is decided here."""
+"""Routes events of watches and lists to the store and to the queues. No I/O and no decisions."""
 
 import base64
 import binascii
@@ -20,13 +20,13 @@ _KINDS: Final = frozenset(Kind)
 
 
 class EventRouter:
-    """Takes in objects, whatever their kind."""
+    """Records objects of all kinds, and enqueues the affected keys."""
 
     def __init__(self, state: OperatorState) -> None:
         self._state = state
 
     def take(self, kind: str, body: Body) -> bool:
-        """An object as it is now; whether that was news."""
+        """Record an object's present state; returns whether it was new."""
         if kind in _KINDS:
             taken = self._state.cache.take_item(Kind(kind), body)
             if taken is None:
@@ -42,7 +42,7 @@ class EventRouter:
         return self._rebuild(self._state.owned.take_child(kind, body))
 
     def drop(self, kind: str, namespace: str, name: str, version: int) -> bool:
-        """An object was gone at this resource version; whether that was news."""
+        """Record a deletion at this resource version; returns whether it was new."""
         if kind in _KINDS:
             old = self._state.cache.drop_item(Key(Kind(kind), namespace, name), version)
             if old is None:
@@ -57,7 +57,7 @@ class EventRouter:
         return self._wake(servers) if kind == "Pod" else self._rebuild(servers)
 
     def dropped(self, kind: str, body: Body) -> bool:
-        """The same, from the object as a watch shows it at its end."""
+        """The same, with the deleted object from a watch."""
         metadata = body["metadata"]
         return self.drop(kind, metadata.get("namespace", ""), metadata["name"], version_of(body))
 

@@ -1,4 +1,4 @@
-"""Which Events tell a WebhookServer's admin that two AggregatorWebhooks claim one key. Pure.
+"""Builds the Events for a WebhookServer's admin about two AggregatorWebhooks that claim one key. Pure.
 
 The status of either says nothing of the other, which may be another tenant's.
 """

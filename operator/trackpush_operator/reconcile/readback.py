@@ -69,7 +69,7 @@ class Readback:
             await self._session.close()
 
     async def ask(self, server: str) -> None:
-        """One round of questions to the pods of a server, and the next one's time."""
+        """Ask the pods of a server once, and plan the next round."""
         table = self._state.compiler.tables.get(server)
         if table is None:
             self._tokens.pop(server, None)
@@ -82,7 +82,7 @@ class Readback:
         self._again(table, has_pods=bool(pods))
 
     def _pass_on(self, table: ShardedTable) -> None:
-        """Have everything reported for which something changed."""
+        """Enqueue the status of every resource whose state changed."""
         reports = self._state.queues.reports
         pod_reports, now = self._state.pod_reports, self._state.clock.monotonic()
         for part in pod_reports.changed_parts(table, now):
@@ -158,7 +158,7 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
 
 
 class _BadAnswerError(Exception):
-    """A pod answered, but not what it should."""
+    """A pod's answer is invalid."""
 
 
 def _reading(server: str, config: bytes, undelivered: bytes) -> PodReport:

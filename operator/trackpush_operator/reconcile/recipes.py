@@ -1,4 +1,4 @@
-"""How the status of each kind is made. Nothing else in the status writer depends on the kind."""
+"""One recipe for the status of each kind. Nothing else in the status writer depends on the kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ def _never(_: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Generic[S]):
-    """One kind's way from the state to a status."""
+    """The functions that make a status of one kind."""
 
     api: Api
     snapshot: Callable[[OperatorState, Item], S]

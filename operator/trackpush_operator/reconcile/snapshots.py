@@ -1,4 +1,4 @@
-"""State → snapshots: the only place where decisions about statuses get what they depend on."""
+"""Builds the snapshots that status decisions depend on. Nothing else reads the state for them."""
 
 from functools import partial
 
@@ -101,7 +101,7 @@ def _rollouts(state: OperatorState, item: Item, verdict: CompileVerdict) -> tupl
 
 
 def _was_programmed(item: Item) -> bool:
-    """Whether its status says so of its present generation: that outlives a restart of the operator."""
+    """Whether its status has Programmed for its present generation, which survives a restart of the operator."""
     return any(
         (condition.type, condition.status, condition.observed_generation) == (PROGRAMMED, "True", item.generation)
         for condition in previous_status(item).conditions
@@ -125,7 +125,7 @@ def _server_spec(state: OperatorState, server: str) -> WebhookServerSpec | None:
 
 
 def taken_hosts(state: OperatorState, item: Item) -> frozenset[HostPath]:
-    """What other WebhookServers own of all hosts, as far as this one can't have it."""
+    """The hosts that other WebhookServers own and this one can't have."""
     others = (state.cache.items[server_key(name)] for name in state.cache.servers)
     claim = partial(claim_of, any_pod_template=state.any_pod_template)
     return hosts_of_others(claim(item), (claim(other) for other in others if other.key != item.key))

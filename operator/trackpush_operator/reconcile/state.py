@@ -1,4 +1,4 @@
-"""What the operator's parts share: what is known, what was decided, and what waits to be done."""
+"""The state that the operator's parts share: store, compiler and queues."""
 
 import secrets
 import time
@@ -58,12 +58,12 @@ class Clock:
 
 
 def new_revision() -> str:
-    """A shard's revision: random, so that it tells nothing of the contents."""
+    """A shard's revision: random, so that it reveals nothing about the contents."""
     return secrets.token_hex(8)
 
 
 class OperatorState:
-    """All of it."""
+    """The whole state."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ class StatusWriter:
         return msgspec.structs.replace(fields, observed_generation=item.generation, conditions=conditions)
 
     async def _emit_server_event(self, server: str, transition: Transition) -> None:
-        """An Event in the WebhookServer's namespace: what tenants must not know of each other is for its admin."""
+        """An Event in the WebhookServer's namespace: only its admin may know of both tenants."""
         item = self._state.cache.server(server)
         if item is not None:
             await self._emit_event(item, transition)
@@ -94,7 +94,7 @@ class StatusWriter:
 
 
 def _patch(status: StatusOfResource) -> Body:
-    """A merge patch that sets all that is ours; null removes what was there before."""
+    """A merge patch that sets all of the operator's fields; null removes a former value."""
     conditions: list[Condition] = list(status.conditions)
     return {
         "status": {

@@ -17,7 +17,7 @@ Wanted = tuple[str, str | None]
 
 
 class Volumes:
-    """Remembers of which servers the volume is as it should be, so that nothing is asked twice."""
+    """Remembers the servers whose volumes match the spec, so that nothing is requested twice."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -28,7 +28,7 @@ class Volumes:
         self._right.pop(key, None)
 
     async def reconcile(self, key: Key, spec: WebhookServerSpec) -> str:
-        """Grow the volume where it is too small. What is not as the spec says, or an empty text."""
+        """Grow a volume that is too small; returns the difference from the spec, or an empty text."""
         sqlite = spec.storage.sqlite
         if sqlite is None:
             self.forget(key)
@@ -73,7 +73,7 @@ def is_large_enough(claim: Body, wanted: SqliteSpec) -> bool:
 
 
 def class_trouble(claim: Body, wanted: SqliteSpec) -> str:
-    """That the volume is of another storage class than the spec names; empty when it isn't."""
+    """The message about a wrong storage class of the volume; empty if it is right."""
     name, found = claim["metadata"]["name"], claim["spec"].get("storageClassName")
     if wanted.storage_class_name in (None, found):
         return ""
@@ -84,7 +84,7 @@ def class_trouble(claim: Body, wanted: SqliteSpec) -> str:
 
 
 def size_trouble(claim: Body, wanted: SqliteSpec) -> str:
-    """That the volume has another size than the spec says; empty when it hasn't."""
+    """The message about a wrong size of the volume; empty if it is right."""
     name, asked = claim["metadata"]["name"], requested(claim)
     if size_bytes(asked) > size_bytes(wanted.size):
         return (
@@ -101,7 +101,7 @@ def size_trouble(claim: Body, wanted: SqliteSpec) -> str:
 
 
 def refused(claim: Body, wanted: SqliteSpec, answer: str) -> str:
-    """That the API server lets the volume not grow."""
+    """The message about a volume that can't grow."""
     name, asked, kind = claim["metadata"]["name"], requested(claim), claim["spec"].get("storageClassName")
     return (
         f"spec.storage.sqlite.size is {wanted.size}, and the volume {name} has {asked} and can't grow: {answer}. Set"

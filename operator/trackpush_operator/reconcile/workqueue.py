@@ -1,4 +1,4 @@
-"""Keys to be worked on: each at most once at a time, failed ones later, and no lane holds up another.
+"""A work queue: each key at most once at a time, failed ones later, and no lane delays another.
 
 The rules are those of client-go's workqueue (a key added while it is worked on is worked on again; equal keys merge),
 with one more: keys are taken from the lanes in turn, so one tenant with thousands of changes costs another tenant
@@ -53,11 +53,11 @@ class WorkQueue(Generic[K]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits (but for later) and nothing is worked on."""
+        """Whether no key is due and none is in progress."""
         return not self._waiting and not self._working and not self._again
 
     def add(self, key: K, *, delay: float = 0.0) -> None:
-        """Have a key worked on, now or in so many seconds; the sooner of two wins."""
+        """Enqueue a key, now or in this many seconds; the sooner of two wins."""
         if delay > 0:
             self._add_later(key, delay)
         elif key in self._working:
@@ -82,7 +82,7 @@ class WorkQueue(Generic[K]):
         self._wake.set()
 
     async def take(self) -> K:
-        """The next key, of the next lane in turn; `done` or `failed` must follow."""
+        """Take the next key, lanes in turn; `done` or `failed` must follow."""
         while True:
             pause = self._ripen()
             if self._lanes:
@@ -95,7 +95,7 @@ class WorkQueue(Generic[K]):
                 continue
 
     def _ripen(self) -> float | None:
-        """Move what is due; seconds until the next that isn't."""
+        """Move due keys; returns the seconds until the next one is due."""
         now = _now()
         while self._later:
             due, _, key = self._later[0]
@@ -119,13 +119,13 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
-        """It went well."""
+        """The work on a key succeeded."""
         self._failures.pop(key, None)
         self._since.pop(key, None)
         self._finish(key)
 
     def failed(self, key: K) -> float:
-        """It didn't; it is worked on again after a while that grows. Gives that while in seconds."""
+        """The work on a key failed; it is retried after a growing delay, which is returned in seconds."""
         self._failures[key] = failures = self._failures.get(key, 0) + 1
         delay = delay_after(failures, self._jitter())
         self._finish(key)
@@ -142,20 +142,20 @@ class WorkQueue(Generic[K]):
             self._idle.set()
 
     def hurry(self) -> None:
-        """Work on the failed ones now: what kept them from going well is likely over."""
+        """Retry failed keys now, because the cause of their failure is probably over."""
         for key in [key for key in self._failures if key in self._due]:
             self.add(key)
 
     async def until_idle(self) -> None:
-        """Wait until nothing is to be done now."""
+        """Wait until no key is due."""
         await self._idle.wait()
 
     def stalled(self) -> float:
-        """Seconds for which there was work and none of it came to an end."""
+        """Seconds with work and without progress."""
         return 0.0 if self.is_idle else _now() - self._moved
 
     def age(self) -> float:
-        """Seconds for which the oldest key has been waiting for work that goes well; what fails keeps its age."""
+        """Age in seconds of the oldest key that has not succeeded; a failed key keeps its age."""
         return max(0.0, _now() - min(self._since.values())) if self._since else 0.0
 
 

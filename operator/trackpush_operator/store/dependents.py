@@ -1,4 +1,4 @@
-"""Who has to be decided about again when an object changed. Pure: reads the cache only."""
+"""Finds the resources to decide again when an object changed. Pure: reads the store only."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from trackpush_operator.store.resources import ResourceCache
 
 
 def after_item(cache: ResourceCache, old: Item | None, new: Item | None) -> set[Key]:
-    """An object of our three kinds was created, changed or deleted; the cache has the new state."""
+    """Resources to decide after an object of the three kinds changed; the store has the new state."""
     item = new or old
     assert item is not None
     if old is not None and new is not None and (old.uid, old.spec, old.created) == (new.uid, new.spec, new.created):

@@ -1,4 +1,4 @@
-"""Which namespace object each resource is in. Pure.
+"""The namespace object of each resource. Pure.
 
 A namespace that is deleted and created again has the same name and another UID, and its resources are another
 tenant's. A resource doesn't name the UID of its namespace, and watches of two kinds are not ordered: a new PushConfig
@@ -61,7 +61,7 @@ class NamespaceUids:
             del self._waiting[namespace]
 
     def is_waiting(self, namespace: str, uid: str) -> bool:
-        """Whether a look at its namespace is needed."""
+        """Whether its namespace must be read."""
         return uid in self._waiting.get(namespace, ())
 
     def now(self) -> int:
@@ -69,14 +69,14 @@ class NamespaceUids:
         return self._time
 
     def looked(self, namespace: str, uid: str, begun: int) -> None:
-        """A look that began then found this namespace object; empty: it may not be read."""
+        """A read that began at this time found this namespace object; empty if it may not be read."""
         waiting = self._waiting.get(namespace, {})
         for resource in [entry for entry, seen in waiting.items() if seen <= begun]:
             del waiting[resource]
             self._uids[resource] = uid
 
     def take(self, namespace: str, found: NamespaceObject | None) -> bool:
-        """A watch or a look showed a namespace, or its end; whether the tenants of its resources changed."""
+        """A watch or a read showed a namespace or its deletion; returns whether its resources' tenants changed."""
         before = self._namespaces.get(namespace)
         if found is None:
             self._namespaces.pop(namespace, None)
@@ -85,7 +85,7 @@ class NamespaceUids:
         return before is not None and found is not None and before != found
 
     def tenant(self, namespace: str, uid: str) -> Tenant | None:
-        """Whose a resource is; None where nobody knows."""
+        """The tenant of a resource; None if unknown."""
         home = self._uids.get(uid)
         if not home:
             return None

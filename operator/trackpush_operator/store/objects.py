@@ -1,4 +1,4 @@
-"""What the operator keeps of the objects that it sees: as little as decides anything. Pure.
+"""The stored form of objects: only the parts that decisions need. Pure.
 
 Ten thousand resources as dicts with their managedFields are hundreds of megabytes; a spec as compact JSON is some
 hundred bytes, and is read again when, and only when, something about it has to be decided.
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """Key of an object of our three kinds: what the queues hold."""
+    """The key of an object of the three kinds, as the queues hold it."""
 
     kind: Kind
     namespace: str
@@ -135,7 +135,7 @@ def item_of(kind: Kind, body: Body) -> Item:
 
 
 def secret_of(body: Body) -> Secret:
-    """A Secret's values as text; None for one that is none. Without values if it is too large to be kept."""
+    """A Secret's values as text; None for a value that isn't text. No values if the Secret is too large."""
     metadata, data = body["metadata"], body.get("data") or {}
     size = sum(len(key) + len(value) * 3 // 4 - value[-2:].count("=") for key, value in data.items())
     is_too_large = size > MOST_SECRET_BYTES

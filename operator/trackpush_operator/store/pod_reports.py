@@ -1,4 +1,4 @@
-"""What the pods said when they were asked: which revisions they serve, which PushConfigs fail. No I/O."""
+"""The last answers of the pods: the revisions that they serve, and failing PushConfigs. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class PodReports:
         self._troubles: dict[str, Mapping[str, PushTrouble]] = {}
 
     def take(self, server: str, answers: Mapping[Pod, PodReport], now: float) -> None:
-        """Take in a round of questions; those of pods that are no longer ready are forgotten."""
+        """Record a round of answers; those of pods that are no longer ready are forgotten."""
         self._of[server] = {(pod.uid, pod.starts): report for pod, report in answers.items()}
         if self._is_sure(server):
             self._unsure.pop(server, None)
@@ -86,7 +86,7 @@ class PodReports:
         )
 
     def changed_parts(self, table: ShardedTable, now: float) -> list[ShardState]:
-        """The shards whose state isn't what it was when this was last asked; what all pods serve is confirmed."""
+        """The shards whose state changed since the last call; shards that all pods serve are confirmed."""
         changed = []
         for part in table.parts.values():
             state = self.state(table.server, part, now)
@@ -98,7 +98,7 @@ class PodReports:
         return changed
 
     def changed_troubles(self, server: str) -> set[str]:
-        """PushConfigs of which the pods say something else than when this was last asked."""
+        """PushConfigs whose reported failure changed since the last call."""
         old = self._troubles.get(server, {})
         if not self._is_sure(server):
             return set()  # what was said last is the best that is known
@@ -111,7 +111,7 @@ class PodReports:
         return {name for name in {*old, *new} if old.get(name) != new.get(name)}
 
     def trouble(self, server: str, push_config: str) -> PushTrouble | None:
-        """What is said of a PushConfig, ``namespace/name``."""
+        """The reported failure of a PushConfig (``namespace/name``)."""
         return self._troubles.get(server, {}).get(push_config)
 
     def unasked(self, server: str) -> str:
@@ -123,7 +123,7 @@ class PodReports:
         return ""
 
     def rollout(self, table: ShardedTable, what: EntryKey, now: float, *, was_served: bool = False) -> Rollout:
-        """How far an entry has got on a server; ``was_served``: so its status says, which outlives the operator."""
+        """The rollout of an entry on a server; ``was_served``: by its status, which survives a restart of the operator."""
         part = table.part_of(what)
         state = self.state(table.server, part, now)
         need = part.need(what)
@@ -139,7 +139,7 @@ class PodReports:
         )
 
     def lagging(self, table: ShardedTable) -> list[Pod]:
-        """Ready pods that answered, and serve less than what was written."""
+        """Ready pods that answered but don't serve everything that was written."""
         return [pod for pod in self._owned.ready_pods(table.server) if self._lags(table, pod)]
 
     def _lags(self, table: ShardedTable, pod: Pod) -> bool:
@@ -149,7 +149,7 @@ class PodReports:
         return any(part.number_of(report.files.get(part.name)) < part.newest for part in table.parts.values())
 
     def is_settled(self, table: ShardedTable, now: float) -> bool:
-        """Whether every ready pod serves all that was written, so that asking seldom is enough."""
+        """Whether every ready pod serves everything that was written, so that rare polls are enough."""
         states = (self.state(table.server, part, now) for part in table.parts.values())
         written = all(not part.is_behind for part in table.parts.values())
         return written and all(

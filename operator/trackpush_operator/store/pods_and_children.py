@@ -1,4 +1,4 @@
-"""The children and pods of the servers, as the watches and lists said. No I/O."""
+"""The children and pods of the servers, from watches and lists. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class _Owned(Generic[_T]):
         return (self.known[place] for place in self._places.get(server, ()))
 
     def take(self, found: _T) -> tuple[_T | None, _T] | None:
-        """What was known before and is now; None when it is older news."""
+        """The state before and after; None if it is stale."""
         place = _place(found)
         old = self.known.get(place)
         if (old is not None and old.version >= found.version) or self._tombstones.is_deleted(place, found.version):
@@ -38,7 +38,7 @@ class _Owned(Generic[_T]):
         return old, found
 
     def drop(self, place: Place, version: int) -> _T | None:
-        """What was known; None when it is older news."""
+        """The former state; None if the deletion is stale."""
         self._tombstones.record(place, version)
         old = self.known.get(place)
         if old is None or old.version > version:
@@ -48,21 +48,21 @@ class _Owned(Generic[_T]):
 
 
 class PodsAndChildren:
-    """What runs, or is to run, for the servers, by ``namespace/name``."""
+    """The children and pods of the servers, by ``namespace/name``."""
 
     def __init__(self, tombstones: Tombstones) -> None:
         self.children: _Owned[Child] = _Owned(tombstones)
         self.pods: _Owned[Pod] = _Owned(tombstones)
 
     def take_child(self, kind: str, body: Body) -> set[str]:
-        """Take in a child; the servers that it is or was of, unless only its status changed."""
+        """Record a child; returns its present and former servers, unless only its status changed."""
         taken = self.children.take(child_of(body, kind))
         if taken is None or (taken[0] is not None and taken[0].shape == taken[1].shape):
             return set()
         return {server_of(entry) for entry in taken if entry is not None}
 
     def take_pod(self, body: Body) -> set[str]:
-        """Take in a pod; the servers for which something that matters changed."""
+        """Record a pod; returns the servers for which a relevant change occurred."""
         taken = self.pods.take(pod_of(body))
         if taken is None:
             return set()
@@ -72,7 +72,7 @@ class PodsAndChildren:
         return {server_of(entry) for entry in taken if entry is not None}
 
     def drop(self, kind: str, namespace: str, name: str, version: int) -> set[str]:
-        """Take in a deletion; the server that it was of."""
+        """Record a deletion; returns the server of the object."""
         place = (kind, namespace, name)
         old = self.pods.drop(place, version) if kind == "Pod" else self.children.drop(place, version)
         return set() if old is None else {server_of(old)}
@@ -82,7 +82,7 @@ class PodsAndChildren:
         return sum(1 for _ in self.pods.of(server))
 
     def ready_pods(self, server: str) -> list[Pod]:
-        """Those that traffic reaches."""
+        """The ready pods."""
         return [pod for pod in self.pods.of(server) if pod.ready]
 
 

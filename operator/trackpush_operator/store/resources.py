@@ -1,4 +1,4 @@
-"""What the watches and lists said, and who has to be looked at again when something changes. No I/O.
+"""The resources from watches and lists, with indexes of their references. No I/O.
 
 Secrets that no resource names are not kept at all: their values are none of our business. One that is named later is
 fetched (`unread_secrets`), after which its watch events are taken.
@@ -24,7 +24,7 @@ _NOBODY: frozenset[Key] = frozenset()
 
 
 class ResourceCache:
-    """The cluster as far as it is known."""
+    """The known state of the cluster."""
 
     def __init__(self, tombstones: Tombstones) -> None:
         self._tombstones = tombstones
@@ -124,7 +124,7 @@ class ResourceCache:
         return old, item
 
     def drop_item(self, key: Key, version: int) -> Item | None:
-        """Take in a deletion; None when something newer of that name is known."""
+        """Record a deletion; None if a newer object of this name is known."""
         self._tombstones.record(key, version)
         old = self.items.get(key)
         if old is None or old.version > version:
@@ -135,7 +135,7 @@ class ResourceCache:
         return old
 
     def see_secret(self, ref: Ref, version: int) -> bool:
-        """Note which version of a named Secret there is; whether that is newer than what was noted before."""
+        """Record the version of a named Secret; returns whether it is newer than the recorded one."""
         if ref not in self._named_by or version <= self._seen_versions.get(ref, -1):
             return False
         self._seen_versions[ref] = version
@@ -146,7 +146,7 @@ class ResourceCache:
         return ref in self.secrets and self._seen_versions.get(ref, -1) > self._secret_versions.get(ref, -1)
 
     def take_secret(self, body: Body) -> bool:
-        """Take in a Secret; False when nobody names it or nothing changed."""
+        """Record a Secret; False if no resource names it or nothing changed."""
         metadata = body["metadata"]
         return self._set_secret((metadata["namespace"], metadata["name"]), version_of(body), secret_of(body))
 

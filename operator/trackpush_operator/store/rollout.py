@@ -1,4 +1,4 @@
-"""What the pods' reports say of one resource: how far it got on a server, and whether its pushes fail."""
+"""The pods' reports about one resource: its rollout on a server, and failing pushes."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Which namespaces the operator watches, and what becomes of entries of the others in a routing table. Pure."""
+"""The watched namespaces, and the treatment of other namespaces' entries in a routing table. Pure."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class Scope(NamedTuple):
     """Namespaces whose WebhookServers also serve resources of other namespaces without ``serverRef``; None: all."""
 
     def watches(self, namespace: str) -> bool:
-        """Whether resources of this namespace are seen."""
+        """Whether this namespace is watched."""
         return not self.namespaces or namespace in self.namespaces
 
     def keeps(self, namespace: str) -> bool:
@@ -30,7 +30,7 @@ class Scope(NamedTuple):
 
 
 def unwatched(table: ShardedTable, scope: Scope) -> dict[str, int]:
-    """How many entries a table has of namespaces that aren't watched, by namespace."""
+    """Number of entries of unwatched namespaces in a table, by namespace."""
     if not scope.namespaces:
         return {}
     names = (name.partition("/")[0] for sort, name in table.ids() if sort in ("account", "destination"))

@@ -1,4 +1,4 @@
-"""The routing tables as they should be, shard by shard, and how far each has got. Pure.
+"""The wanted routing tables, shard by shard, and the progress of each. Pure.
 
 A shard's contents are numbered: each change raises the number that is wanted, each write takes a number, and each
 revision that a pod can report stands for one. So it is known of every single resource whether what pods serve holds
@@ -89,7 +89,7 @@ class ShardState:
         self._wanted = self._started + 1
 
     def put(self, what: EntryKey, entry: Entry | None) -> bool:
-        """Set or remove an entry; whether anything changed. One for which there is no room changes nothing."""
+        """Set or remove an entry; returns whether anything changed. An entry that doesn't fit changes nothing."""
         self._refused.discard(what)
         if self.entries.get(what) == entry:
             return False
@@ -128,11 +128,11 @@ class ShardState:
 
     @property
     def newest(self) -> int:
-        """The number of what was last written."""
+        """The number of the last written content."""
         return self._numbers.get(self.revision, self._written)
 
     def begin(self, revision: Callable[[], str]) -> ShardWrite | None:
-        """What to write now; None when the cluster's content is right already."""
+        """The shard to write now; None if the cluster's content is up to date."""
         self._started += 1
         number = self._wanted = self._started
         contents = self._contents()
@@ -162,15 +162,15 @@ class ShardState:
         return [what for what, need in self._needs.items() if need > number]
 
     def need(self, what: EntryKey) -> int:
-        """The number from which on the entry is as it should be."""
+        """The first content number with the entry's present state."""
         return self._needs.get(what, 0)
 
     def is_written(self, what: EntryKey) -> bool:
-        """Whether the cluster's content has the entry as it should be."""
+        """Whether the cluster's content has the entry's present state."""
         return self._written >= self.need(what)
 
     def number_of(self, revision: str | None) -> int:
-        """The number that a pod serves by the revision it tells; -1 for one that isn't known (any more)."""
+        """The content number of a revision that a pod reports; -1 for an unknown one."""
         if revision is None and not self._exists:
             return self._written  # there is no file, and nothing that should be in one
         return self._numbers.get(revision or "", -1)

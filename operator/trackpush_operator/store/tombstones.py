@@ -1,4 +1,4 @@
-"""Deletions, remembered while lists are under way: a list that began before one must not bring the object back."""
+"""Tombstones: deletions, remembered while lists run, because a list that began earlier must not restore the object."""
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -28,5 +28,5 @@ class Tombstones:
             self._deleted[what] = max(version, self._deleted.get(what, 0))
 
     def is_deleted(self, what: Hashable, version: int) -> bool:
-        """Whether this state of it is older than its deletion."""
+        """Whether this state of the object is older than its deletion."""
         return bool(self._deleted) and self._deleted.get(what, -1) >= version

@@ -31,7 +31,7 @@ class Relister:
         self._namespaces = namespaces
 
     async def discover(self) -> bool:
-        """Find out which optional kinds exist; whether our own do. Changes what `watched` gives."""
+        """Find out which kinds exist; returns whether Trackpush's own do. Changes the result of `watched`."""
         found = await asyncio.gather(*(self._cluster.serves(api) for api in OPTIONAL))
         self._state.optional_kinds = frozenset(api for api, served in zip(OPTIONAL, found, strict=True) if served)
         return not await self.missing()
@@ -42,7 +42,7 @@ class Relister:
         return frozenset(api.kind for api, served in zip(OWN, found, strict=True) if not served)
 
     def watched(self) -> tuple[Watched, ...]:
-        """What is listed and watched."""
+        """The kinds to list and watch."""
         return watched(self._state.optional_kinds, everywhere=not self._namespaces)
 
     async def relist_all(self) -> int:
@@ -87,7 +87,7 @@ class Relister:
         return changes
 
     async def _labels(self) -> int:
-        """The namespaces' own metadata, where they can't be watched, one by one, as far as that is allowed."""
+        """Read the metadata of namespaces that can't be watched, one by one, if that is allowed."""
         changes = 0
         for name in self._namespaces:
             begun = self._state.cache.namespace_uids.now()
@@ -100,7 +100,7 @@ class Relister:
         return changes
 
     def is_missing_any(self, kind: str, seen: set[Place]) -> bool:
-        """Whether something of this kind is known that isn't among what was seen."""
+        """Whether a known object of this kind is not among the seen ones."""
         return any(place not in seen for place in self._all_known(kind))
 
     def _known(self, kind: str, scope: str | None) -> set[Place]:

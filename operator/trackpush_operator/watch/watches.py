@@ -139,7 +139,7 @@ class Watches:
                 self.restart()
 
     def _has_ended(self) -> bool:
-        """Whether something isn't watched that should be, by the names of kopf's tasks."""
+        """Whether a watch is missing, by the names of kopf's tasks."""
         running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
         return any(name not in running for watched in self._relister.watched() for name in self._watchers(watched.api))
 
@@ -149,7 +149,7 @@ class Watches:
         return [f"watcher for {kind}@{scope}" for scope in scopes]
 
     async def _list_all(self) -> None:
-        """List everything: what the watches show from now on says nothing of what was changed while there were none."""
+        """List everything, because changes between two runs of the watches would be missed."""
         while True:
             try:
                 changes = await self._relister.relist_all()
@@ -163,7 +163,7 @@ class Watches:
             return
 
     async def _once(self, *, lists: bool) -> str:
-        """One run of kopf, with a list of everything if it is wanted; why it ended."""
+        """Run kopf once, with a list of everything if wanted; returns why it ended."""
         watched = self._relister.watched()
         connections: list[KopfSessions] = []
 
