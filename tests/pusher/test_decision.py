@@ -6,7 +6,7 @@ from trackpush_api.routing import Retry
 from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher.decision import Decision, Turn, decide, turn_of
-from trackpush_server.pusher.lanes import Push
+from trackpush_server.pusher.lanes import PendingPush
 from trackpush_server.pusher.policy import MAX_REJECTIONS
 
 RETRY = Retry(schedule=(5.0, 30.0), max_age=3600.0, jitter=0.0)
@@ -18,8 +18,8 @@ REFUSED = Answer(status=422)
 ASKS_FOR_AN_HOUR = Answer(status=429, retry_after=999_999_999)
 
 
-def push(**changes: object) -> Push:
-    made = Push(
+def push(**changes: object) -> PendingPush:
+    made = PendingPush(
         update_id=1,
         key=b"",
         account="acme/clickpost",

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.budget import Budget
-from trackpush_server.pusher.lanes import Lane, Lanes, Push
+from trackpush_server.pusher.lanes import Lane, Lanes, PendingPush
 
 
-def push(number: int, shipment: str = "s", account: str = "a/b", size: int = 4) -> Push:
-    return Push(
+def push(number: int, shipment: str = "s", account: str = "a/b", size: int = 4) -> PendingPush:
+    return PendingPush(
         update_id=number,
         key=b"",
         account=account,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from trackpush_server.journal.model import Committed, StoredPush
-from trackpush_server.pusher import capacity, policy, pushes
+from trackpush_server.pusher import capacity, conversions, policy
 from trackpush_server.pusher.contents import WindowContents, WindowOwner
 from trackpush_server.pusher.hub import RELOAD_AFTER_FAULT, Hub
-from trackpush_server.pusher.lanes import Lane, Push
+from trackpush_server.pusher.lanes import Lane, PendingPush
 from trackpush_server.pusher.outcomes import OutcomeRecorder
 from trackpush_server.pusher.page_loader import PageLoader
 from trackpush_server.pusher.revisit_schedule import RevisitSchedule
@@ -58,7 +58,7 @@ class Arrivals:
         if not capacity.has_room(self._contents.lanes, self._owner.state, self._hub.budget):
             backlog.spill(committed.update_id)
             return False
-        self._add(pushes.committed(committed, self._owner.name))
+        self._add(conversions.committed(committed, self._owner.name))
         return True
 
     def stored_elsewhere(self, first_id: int) -> None:
@@ -66,7 +66,7 @@ class Arrivals:
         self._contents.backlog.stored_elsewhere(first_id)
         self._pages.read()
 
-    def _add(self, push: Push) -> Lane | None:
+    def _add(self, push: PendingPush) -> Lane | None:
         """Put a push into its lane; the lane if it is new."""
         lanes = self._contents.lanes
         lane = lanes.add(push)
@@ -126,7 +126,7 @@ class Arrivals:
 
     def take(self, stored: StoredPush) -> None:
         """Take a push into memory, ready or waiting."""
-        push = pushes.stored(stored)
+        push = conversions.stored(stored)
         self._owner.endpoint.read_back(push, self._owner.retry, self._hub.wall())
         lane = self._add(push)
         if lane is None:

@@ -12,10 +12,10 @@ from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher import policy
 from trackpush_server.pusher.decision import decide
+from trackpush_server.pusher.destination_client import DestinationClient
 from trackpush_server.pusher.endpoint import Endpoint, News
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane, Lanes
-from trackpush_server.pusher.line import Line
 from trackpush_server.pusher.outcomes import OutcomeRecorder
 from trackpush_server.pusher.policy import Verdict
 from trackpush_server.pusher.state import HELD, RETRYING, State
@@ -47,7 +47,7 @@ class AttemptsOwner(Protocol):
 class Attempts:
     """The attempts of one PushConfig. Lives on one event loop."""
 
-    __slots__ = ("_egress", "_hub", "_line", "_loop", "_outcomes", "_owner", "_transitions", "_window", "in_flight")
+    __slots__ = ("_client", "_egress", "_hub", "_loop", "_outcomes", "_owner", "_transitions", "_window", "in_flight")
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Attempts:
         self._outcomes = outcomes
         self._transitions = transitions
         self._egress = egress
-        self._line = Line(hub, destination, egress)
+        self._client = DestinationClient(hub, destination, egress)
         self._loop = asyncio.get_running_loop()
         self.in_flight = 0
         """Attempts under way, those of earlier versions included."""
@@ -74,46 +74,46 @@ class Attempts:
     @property
     def destination(self) -> Destination:
         """The version that is sent to."""
-        return self._line.destination
+        return self._client.destination
 
     def is_current(self, destination: Destination, egress: Egress) -> bool:
         """Whether this is the version that is sent to already."""
-        return destination == self._line.destination and egress == self._egress
+        return destination == self._client.destination and egress == self._egress
 
     def renew(self, destination: Destination, egress: Egress) -> None:
         """Send to this version from now on; attempts under way end with the old one."""
-        self._line.retire()
+        self._client.retire()
         self._egress = egress
-        self._line = Line(self._hub, destination, egress)
+        self._client = DestinationClient(self._hub, destination, egress)
 
     def cut(self) -> None:
         """End attempts under way at once."""
-        self._line.cut()
-        self._line = Line(self._hub, self._line.destination, self._egress)
+        self._client.cut()
+        self._client = DestinationClient(self._hub, self._client.destination, self._egress)
 
     async def close(self) -> None:
         """Close the connections; attempts under way are cut."""
-        await self._line.close()
+        await self._client.close()
 
     # ---- one attempt
 
     def send(self, lane: Lane) -> None:
         """Send the head of a lane, which is marked running."""
-        push, line, now = lane.head, self._line, self._hub.wall()
+        push, client, now = lane.head, self._client, self._hub.wall()
         self.in_flight += 1
         self._hub.in_flight += 1
         push.previous_attempt_at, push.last_attempt_at = push.last_attempt_at, int(now * 1000)
-        line.send(push, now, partial(self._answered, self._window.lanes, lane, line))
+        client.send(push, now, partial(self._answered, self._window.lanes, lane, client))
 
-    def _answered(self, lanes: Lanes, lane: Lane, line: Line, future: asyncio.Future[Answer]) -> None:
+    def _answered(self, lanes: Lanes, lane: Lane, client: DestinationClient, future: asyncio.Future[Answer]) -> None:
         answer = future.result()
         self.in_flight -= 1
         self._hub.attempt_ended()
-        line.finished()
+        client.finished()
         if answer.failure is Failure.FENCED and lanes is self._window.lanes:
             self._owner.lose()  # the timer of the lease is late, too: the process was paused
         if lanes is self._window.lanes:
-            self._settle(lane, answer, current=line is self._line)
+            self._settle(lane, answer, current=client is self._client)
         else:
             self._settle_late(lanes, lane, answer)
         self._owner.attempt_ended()

@@ -2,7 +2,7 @@
 
 It coordinates `window` (which pushes are in memory), `endpoint` (may it be sent to, and whose fault is a failure),
 `transitions` (the channel's state), `starter` (whose turn it is), `attempts` (one attempt and its outcome, see
-`decision`) and `probing`. A channel has its own lanes, breaker, rate limit and bound on attempts, so a client that
+`decision`) and `prober`. A channel has its own lanes, breaker, rate limit and bound on attempts, so a client that
 hangs takes nothing from another. All methods run on the event loop and none of them awaits: they are steps of a state
 machine, driven by commits, answers, timers and pages from the journal.
 """
@@ -20,7 +20,7 @@ from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
 from trackpush_server.pusher.outcomes import OutcomeRecorder
-from trackpush_server.pusher.probing import Probing
+from trackpush_server.pusher.prober import Prober
 from trackpush_server.pusher.starter import Starter
 from trackpush_server.pusher.state import ELSEWHERE_REASON, ChannelStatus, State, resting
 from trackpush_server.pusher.transitions import Transitions
@@ -31,7 +31,7 @@ class Channel:
     """The pushes of one PushConfig."""
 
     __slots__ = (
-        *("_attempts", "_hub", "_loop", "_probing", "_starter", "_status", "_transitions", "_window"),
+        *("_attempts", "_hub", "_loop", "_prober", "_starter", "_status", "_transitions", "_window"),
         *("endpoint", "name", "slot"),
     )
 
@@ -44,8 +44,8 @@ class Channel:
         self._status = ChannelStatus(hub, self.name, *resting(destination, is_owned=hub.owns(self.slot)))
         outcomes = OutcomeRecorder(hub, self.name)
         self._window = Window(self, hub, outcomes, ordered=destination.ordered)
-        self._probing = Probing(self, hub, self._window)
-        self._transitions = Transitions(self, hub, self._status, self._window, self._probing)
+        self._prober = Prober(self, hub, self._window)
+        self._transitions = Transitions(self, hub, self._status, self._window, self._prober)
         self._attempts = Attempts(
             self, hub, destination, egress, window=self._window, outcomes=outcomes, transitions=self._transitions
         )
@@ -127,7 +127,7 @@ class Channel:
         """A push was committed: take it into memory if there is room, otherwise the disk has it."""
         if self._window.offer(committed):
             if self.state is State.OPEN:
-                self._probing.plan(0.0)
+                self._prober.plan(0.0)
             self.start_ready()
 
     def stored_elsewhere(self, first_id: int) -> None:
@@ -169,7 +169,7 @@ class Channel:
     def plan_probe(self, delay: float) -> None:
         """While the breaker is open: there may be another push to probe with."""
         if self.state is State.OPEN and self.is_idle:
-            self._probing.plan(delay)
+            self._prober.plan(delay)
 
     def attempt_ended(self) -> None:
         """One attempt less is under way: what waited for it may happen now."""
@@ -188,7 +188,7 @@ class Channel:
 
     def snapshot(self) -> ChannelSnapshot:
         """The channel as /metrics and the console show it."""
-        now, timer = self._loop.time(), self._probing.timer or self._starter.wake_up.timer
+        now, timer = self._loop.time(), self._prober.timer or self._starter.wake_up.timer
         return report.snapshot(
             self.name,
             self._status,
@@ -207,5 +207,5 @@ class Channel:
     async def close(self) -> None:
         """Stop timers and reads, close the connections. Attempts under way are cut."""
         self._starter.wake_up.cancel()
-        await asyncio.gather(self._probing.close(), self._window.close())
+        await asyncio.gather(self._prober.close(), self._window.close())
         await self._attempts.close()

@@ -12,7 +12,7 @@ from trackpush_api.routing import Retry
 from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher import policy
-from trackpush_server.pusher.lanes import Push
+from trackpush_server.pusher.lanes import PendingPush
 
 _LAST_TRY_BEFORE = 1.0
 """Seconds before the end of maxAge at which a last attempt is due; a twentieth of a short maxAge."""
@@ -42,7 +42,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """False where the error could repeat what was erased."""
 
 
-def turn_of(push: Push, retry: Retry, now: float, suspended: frozenset[str]) -> Turn:
+def turn_of(push: PendingPush, retry: Retry, now: float, suspended: frozenset[str]) -> Turn:
     """Decide before anything is spent on an attempt: only a push that is sent takes a rate token."""
     if not push.is_last_try and now * 1000 >= policy.expires_at(retry, push.begun_at):
         return Turn.EXPIRE
@@ -52,7 +52,7 @@ def turn_of(push: Push, retry: Retry, now: float, suspended: frozenset[str]) -> 
 
 
 def decide(
-    push: Push, answer: Answer, *, retry: Retry, now: float, chance: float, waits_for_endpoint: bool
+    push: PendingPush, answer: Answer, *, retry: Retry, now: float, chance: float, waits_for_endpoint: bool
 ) -> Decision:
     """The checks in order; the first that applies decides. ``now`` in seconds since the epoch."""
     if push.erased:

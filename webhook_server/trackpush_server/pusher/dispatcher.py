@@ -13,12 +13,12 @@ from trackpush_server.journal.ownership import Ownership, Sole
 from trackpush_server.journal.port import Journal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
-from trackpush_server.pusher.change import Change, change
 from trackpush_server.pusher.channel import Channel
 from trackpush_server.pusher.handover import HandOvers
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
 from trackpush_server.pusher.state import State
+from trackpush_server.pusher.table_diff import TableDiff, diff
 from trackpush_server.tracing.port import Tracing
 
 _SLICE = 0.001
@@ -72,11 +72,11 @@ class Dispatcher:
         for _ in self._steps(self.change_to(table)):
             pass
 
-    def change_to(self, table: RoutingTable) -> Change:
+    def change_to(self, table: RoutingTable) -> TableDiff:
         """What `take` has to do; may be called in a thread, as long as no `take` is under way."""
-        return change(self._table, table)
+        return diff(self._table, table)
 
-    async def take(self, change: Change) -> None:
+    async def take(self, change: TableDiff) -> None:
         """As `apply`, but let others run in between: thousands of PushConfigs may have changed.
 
         Meanwhile some channels are still as before. Nothing is lost by that: a push whose channel isn't there yet is
@@ -89,7 +89,7 @@ class Dispatcher:
                 await asyncio.sleep(0)
                 end = loop.time() + _SLICE
 
-    def _steps(self, change: Change) -> Iterator[None]:
+    def _steps(self, change: TableDiff) -> Iterator[None]:
         """Does it, one channel at a time."""
         hub, channels = self._hub, self._channels
         resumed, paused = hub.suspended_accounts - change.suspended, change.suspended - hub.suspended_accounts
@@ -198,12 +198,12 @@ class Dispatcher:
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
         """Every channel whose pushes are sent from here, by name."""
         snapshots = (self._channels[name].snapshot() for name in sorted(self._channels))
-        return tuple(one for one in snapshots if one.breaker != State.ELSEWHERE.value)
+        return tuple(channel for channel in snapshots if channel.breaker != State.ELSEWHERE.value)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """The PushConfigs to which nothing is delivered now though it should be, by name."""
         found = [trouble for channel in self._channels.values() if (trouble := channel.trouble()) is not None]
-        return tuple(sorted(found, key=lambda one: one.push_config))
+        return tuple(sorted(found, key=lambda trouble: trouble.push_config))
 
     @contextlib.asynccontextmanager
     async def running(self, grace: float) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from trackpush_api.routing import Destination, Retry
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher import policy
 from trackpush_server.pusher.breaker import CREDENTIALS, Blame, Breaker
-from trackpush_server.pusher.lanes import Push
+from trackpush_server.pusher.lanes import PendingPush
 from trackpush_server.pusher.policy import Verdict
 from trackpush_server.pusher.rate import TokenBucket
 
@@ -108,7 +108,7 @@ class Endpoint:
             self.limit = 1  # the endpoint was down: do not send everything at once
         return News(delivered=True, closed=closes)
 
-    def failed(self, push: Push, answer: Answer, *, now: float, wall: float, current: bool) -> News:
+    def failed(self, push: PendingPush, answer: Answer, *, now: float, wall: float, current: bool) -> News:
         """Note a failed attempt and whose fault it is; ``current``: of this version, not of the one before."""
         verdict = policy.judge(answer)
         blame = self._blame(push, answer, verdict)
@@ -131,7 +131,7 @@ class Endpoint:
         opened = self.breaker.failed(push.update_id, rejection=self.refuses)
         return News(opened=opened, answers_again=answers_again)
 
-    def read_back(self, push: Push, retry: Retry, wall: float) -> None:
+    def read_back(self, push: PendingPush, retry: Retry, wall: float) -> None:
         """A push was read from disk: take over what its earlier attempts say."""
         if push.tries == push.tries_before:
             return
@@ -155,7 +155,7 @@ class Endpoint:
         """Seconds until the next probe after this answer."""
         return max(self.breaker.probe_delay(chance), policy.quiet_time(answer))
 
-    def _blame(self, push: Push, answer: Answer, verdict: Verdict) -> Blame:
+    def _blame(self, push: PendingPush, answer: Answer, verdict: Verdict) -> Blame:
         """Count a rejection against its push where it is the push's fault, the one before that proves it included."""
         if verdict is not Verdict.REJECTED or answer.status is None:
             push.is_refused = False

@@ -18,7 +18,7 @@ _PROVEN = 2
 """Rejections counted against a push of an earlier process that prove it to be bad."""
 
 
-class Push:
+class PendingPush:
     """One pending push in memory. Mutable: its tries grow. Times: ms since the epoch, 0 is never."""
 
     __slots__ = (
@@ -127,11 +127,11 @@ class Lane:
 
     def __init__(self, key: LaneKey) -> None:
         self.key = key
-        self.pushes: deque[Push] = deque()
+        self.pushes: deque[PendingPush] = deque()
         self.state = LaneState.READY
 
     @property
-    def head(self) -> Push:
+    def head(self) -> PendingPush:
         """The push whose turn it is."""
         return self.pushes[0]
 
@@ -193,7 +193,7 @@ class Lanes:
             ready.popleft()
         return None
 
-    def _queue_of(self, head: Push) -> deque[Lane]:
+    def _queue_of(self, head: PendingPush) -> deque[Lane]:
         """The ready lanes among which a lane with this head belongs."""
         if head.was_rejected:
             self._ready_again = deque() if self._ready_again is None else self._ready_again
@@ -209,7 +209,7 @@ class Lanes:
         """The lane with this key, None when none of its pushes is in memory."""
         return self._lanes.get(key)
 
-    def add(self, push: Push) -> Lane | None:
+    def add(self, push: PendingPush) -> Lane | None:
         """Put a push into its lane, by update id; the lane when it had none and the push is its ready head, else None.
 
         It is the last one, unless it is replayed. Then it may be before others, but not before a head that was tried.
@@ -331,17 +331,17 @@ class Lanes:
         elif lane.head is not head and lane.state is LaneState.WAITING:
             self.resume(lane)
 
-    def unload(self, push: Push) -> None:
+    def unload(self, push: PendingPush) -> None:
         """Let go of a push's payload; it must be loaded again before the next attempt."""
         self._budget.resize(-push.size)
         push.body = push.notification = None
 
-    def load(self, push: Push, notification: bytes, body: bytes) -> None:
+    def load(self, push: PendingPush, notification: bytes, body: bytes) -> None:
         """Put back a push's payload."""
         push.notification, push.body = notification, body
         self._budget.resize(push.size)
 
-    def _forget(self, push: Push) -> None:
+    def _forget(self, push: PendingPush) -> None:
         self._present.discard(push.update_id)
         self._budget.remove(push.size)
 
@@ -358,7 +358,7 @@ class Lanes:
             self.blocked -= len(lane.pushes)
 
 
-def _line_up(lane: Lane, push: Push) -> None:
+def _line_up(lane: Lane, push: PendingPush) -> None:
     pushes = lane.pushes
     first = 0 if lane.state is LaneState.READY and not lane.head.tries else 1
     at = len(pushes)

@@ -3,7 +3,7 @@
 from trackpush_server.ids import push_id
 from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer
-from trackpush_server.pusher import policy, pushes
+from trackpush_server.pusher import conversions, policy
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane
 
@@ -20,7 +20,7 @@ class OutcomeRecorder:
     def record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
         """Write down what the last attempt came to; without an answer, why there was none."""
         push, name, observer = lane.head, self._push_config, self._hub.observer
-        outcome = pushes.outcome(push, name, state, answer, error)
+        outcome = conversions.outcome(push, name, state, answer, error)
         self._hub.journal.record(outcome)
         observer.recorded(push.key, push.shipment, outcome)
         if error is not None:

@@ -68,16 +68,16 @@ class Reading:
                 try:
                     await self._round(asked)
                 except Exception as error:  # noqa: BLE001  any failure belongs to the callers
-                    for one in asked:
-                        if not one.done.done():
-                            one.done.set_exception(error)
+                    for request in asked:
+                        if not request.done.done():
+                            request.done.set_exception(error)
         finally:
             self._task = None
 
     async def _round(self, asked: list[_Asked]) -> None:
-        if any(one.settled for one in asked):
+        if any(request.settled for request in asked):
             await self._journal.flush()
-        if sum(not one.wanted.after for one in asked) >= _MANY:
+        if sum(not request.wanted.after for request in asked) >= _MANY:
             asked = await self._without_empty(asked)
         for first in range(0, len(asked), _TOGETHER):
             await self._pages(asked[first : first + _TOGETHER])
@@ -87,17 +87,17 @@ class Reading:
         found = await self._journal.pending_configs()
         nothing = Read(Page((), found.snapshot), whole=True)
         others = []
-        for one in asked:
-            if one.wanted.after or one.wanted.push_config in found.push_configs:
-                others.append(one)
-            elif not one.done.done():
-                one.done.set_result(nothing)
+        for request in asked:
+            if request.wanted.after or request.wanted.push_config in found.push_configs:
+                others.append(request)
+            elif not request.done.done():
+                request.done.set_result(nothing)
         return others
 
     async def _pages(self, asked: list[_Asked]) -> None:
         most = _MOST_PUSHES // len(asked)
-        wanted = [msgspec.structs.replace(one.wanted, limit=min(one.wanted.limit, most)) for one in asked]
+        wanted = [msgspec.structs.replace(request.wanted, limit=min(request.wanted.limit, most)) for request in asked]
         pages = await self._journal.pending(wanted)
-        for one, asking, page in zip(asked, wanted, pages, strict=True):
-            if not one.done.done():
-                one.done.set_result(Read(page, whole=len(page.pushes) < asking.limit))
+        for request, asking, page in zip(asked, wanted, pages, strict=True):
+            if not request.done.done():
+                request.done.set_result(Read(page, whole=len(page.pushes) < asking.limit))

@@ -6,7 +6,7 @@ from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher import policy
 from trackpush_server.pusher.endpoint import Endpoint, News
 from trackpush_server.pusher.hub import Hub
-from trackpush_server.pusher.probing import Probing
+from trackpush_server.pusher.prober import Prober
 from trackpush_server.pusher.state import HELD, ChannelStatus, State
 from trackpush_server.pusher.window import Window
 
@@ -25,20 +25,20 @@ class TransitionsOwner(Protocol):
 class Transitions:
     """Of one channel."""
 
-    __slots__ = ("_hub", "_owner", "_probing", "_status", "_window")
+    __slots__ = ("_hub", "_owner", "_prober", "_status", "_window")
 
     def __init__(
-        self, owner: TransitionsOwner, hub: Hub, status: ChannelStatus, window: Window, probing: Probing
+        self, owner: TransitionsOwner, hub: Hub, status: ChannelStatus, window: Window, prober: Prober
     ) -> None:
         self._owner = owner
         self._hub = hub
         self._status = status
         self._window = window
-        self._probing = probing
+        self._prober = prober
 
     def enter(self, state: State, reason: str) -> None:
         """Change to this state; a probe that was planned in another one is not sent."""
-        self._probing.cancel()
+        self._prober.cancel()
         self._status.enter(state, reason)
 
     def close(self, reason: str) -> None:
@@ -75,4 +75,4 @@ class Transitions:
                 self._plan_probe(answer)
 
     def _plan_probe(self, answer: Answer) -> None:
-        self._probing.plan(self._owner.endpoint.probe_delay(answer, self._hub.chance()))
+        self._prober.plan(self._owner.endpoint.probe_delay(answer, self._hub.chance()))

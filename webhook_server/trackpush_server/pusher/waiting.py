@@ -10,7 +10,7 @@ from trackpush_server.pusher import capacity
 from trackpush_server.pusher.candidates import refused_lane
 from trackpush_server.pusher.contents import WindowContents, WindowOwner
 from trackpush_server.pusher.hub import Hub
-from trackpush_server.pusher.lanes import Lane, LaneState, Push
+from trackpush_server.pusher.lanes import Lane, LaneState, PendingPush
 from trackpush_server.pusher.revisit_schedule import RevisitSchedule
 from trackpush_server.pusher.state import HELD, State
 
@@ -39,7 +39,7 @@ class WaitingLanes:
         if delay is not None:
             self._loop.call_later(delay, self._due, lane, push)
 
-    def _due(self, lane: Lane, push: Push) -> None:
+    def _due(self, lane: Lane, push: PendingPush) -> None:
         is_its_wait = lane.state is LaneState.WAITING and lane.pushes and lane.head is push
         if is_its_wait and self._owner.state not in HELD:
             self._contents.lanes.resume(lane, first=push.is_last_try)

@@ -99,15 +99,16 @@ class IngestTelemetry:
         )
         self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)
         self.under_way = Gauge(_UNDER_WAY, "Requests that wait for their commit.", registry=registry)
-        self._seconds = {one: seconds.labels(one.slug).observe for one in Aggregator}
+        self._seconds = {aggregator: seconds.labels(aggregator.slug).observe for aggregator in Aggregator}
         self._unrouted_seconds = seconds.labels(_NO_AGGREGATOR).observe
         self._updates = {
-            one: {result: updates.labels(one.slug, result).inc for result in _RESULTS} for one in Aggregator
+            aggregator: {result: updates.labels(aggregator.slug, result).inc for result in _RESULTS}
+            for aggregator in Aggregator
         }
-        self._unknown = {one: unknown.labels(one.slug).inc for one in Aggregator}
-        self._unrecognised = {one: unrecognised.labels(one.slug).inc for one in Aggregator}
-        self._malformed = {one: malformed.labels(one.slug).inc for one in Aggregator}
-        self._filtered = {one: filtered.labels(one.slug).inc for one in Aggregator}
+        self._unknown = {aggregator: unknown.labels(aggregator.slug).inc for aggregator in Aggregator}
+        self._unrecognised = {aggregator: unrecognised.labels(aggregator.slug).inc for aggregator in Aggregator}
+        self._malformed = {aggregator: malformed.labels(aggregator.slug).inc for aggregator in Aggregator}
+        self._filtered = {aggregator: filtered.labels(aggregator.slug).inc for aggregator in Aggregator}
         self._answers: dict[tuple[Aggregator | None, str], Counter] = {}
         self._throttle = LogThrottle()
         self._once_a_minute = LogThrottle(most=1, per=60.0)

@@ -50,17 +50,17 @@ class QueueTelemetry(Collector):
         yield self._sum(
             "trackpush_push_attempts_under_way",
             "Attempts in progress.",
-            {one.push_config: one.in_flight for one in snapshots}.items(),
+            {channel.push_config: channel.in_flight for channel in snapshots}.items(),
         )
         yield self._sum(
             "trackpush_lanes",
             "Lanes (shipments with pushes) in memory.",
-            {one.push_config: one.lanes for one in snapshots}.items(),
+            {channel.push_config: channel.lanes for channel in snapshots}.items(),
         )
         yield self._sum(
             "trackpush_pushes_in_memory",
             "Pending pushes in memory; the others wait on disk.",
-            {one.push_config: one.in_memory for one in snapshots}.items(),
+            {channel.push_config: channel.in_memory for channel in snapshots}.items(),
         )
         yield self._ready_age(snapshots)
         yield self._states(snapshots)
@@ -73,7 +73,7 @@ class QueueTelemetry(Collector):
             "trackpush_ready_queue_age_seconds",
             "Age of the oldest push that could be sent; pushes that the client itself delays don't count.",
         )
-        since = (one.ready_since for one in snapshots if one.ready_since is not None)
+        since = (channel.ready_since for channel in snapshots if channel.ready_since is not None)
         family.add_metric([], max(0.0, now - min(since, default=now)))
         return family
 
@@ -82,20 +82,20 @@ class QueueTelemetry(Collector):
         yield self._sum(
             "trackpush_pending_pushes",
             "Pushes that are stored and have not ended; with several replicas each reports the same value.",
-            ((one.push_config, one.count) for one in self.pending),
+            ((count.push_config, count.count) for count in self.pending),
         )
-        configured = {one.push_config for one in self.channels if one.breaker != _UNCONFIGURED}
+        configured = {channel.push_config for channel in self.channels if channel.breaker != _UNCONFIGURED}
         yield self._sum(
             "trackpush_pushes_without_push_config",
             "Pending pushes whose PushConfig does not exist or can't be used; they wait for it.",
-            ((one.push_config, one.count) for one in self.pending if one.push_config not in configured),
+            ((count.push_config, count.count) for count in self.pending if count.push_config not in configured),
         )
         ages: dict[str, float] = defaultdict(float)
         named = 0
-        for one in sorted(self.pending, key=lambda one: one.oldest_received_at):
-            label, age = self._labels.of(one.push_config), now - one.oldest_received_at / 1000
+        for count in sorted(self.pending, key=lambda count: count.oldest_received_at):
+            label, age = self._labels.of(count.push_config), now - count.oldest_received_at / 1000
             if label == OTHER and age > _OLD and named < _MOST_NAMED:
-                label, named = one.push_config, named + 1
+                label, named = count.push_config, named + 1
             ages[label] = max(ages[label], age)
         family = GaugeMetricFamily(
             "trackpush_queue_age_seconds",
@@ -123,13 +123,13 @@ class QueueTelemetry(Collector):
             labels=["push_config", "state"],
         )
         others: dict[str, int] = defaultdict(int)
-        for one in snapshots:
-            label = self._labels.of(one.push_config)
+        for channel in snapshots:
+            label = self._labels.of(channel.push_config)
             if label == OTHER:
-                others[one.breaker] += 1
+                others[channel.breaker] += 1
                 continue
             for state in _STATES:
-                family.add_metric([label, state], one.breaker == state)
+                family.add_metric([label, state], channel.breaker == state)
         for state, count in others.items():
             family.add_metric([OTHER, state], count)
         return family
@@ -142,9 +142,9 @@ def _failing(snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
         "Time since when the endpoint fails; state is open (breaker), gone (410) or failing. Absent if healthy.",
         labels=["push_config", "state"],
     )
-    failing = [(since, one) for one in snapshots if (since := _failing_since(one)) is not None]
-    for since, one in sorted(failing, key=lambda pair: pair[0])[:_MOST_NAMED]:
-        family.add_metric([one.push_config, one.breaker if one.breaker in _FAILING else "failing"], since)
+    failing = [(since, channel) for channel in snapshots if (since := _failing_since(channel)) is not None]
+    for since, channel in sorted(failing, key=lambda pair: pair[0])[:_MOST_NAMED]:
+        family.add_metric([channel.push_config, channel.breaker if channel.breaker in _FAILING else "failing"], since)
     return family
 
 

@@ -44,12 +44,12 @@ class Sampler(Background):
             JournalUnavailableError: it can't be read now.
         """
         begun = time.monotonic()
-        self._counts = {one.push_config: one for one in await self._lookup.counts()}
+        self._counts = {count.push_config: count for count in await self._lookup.counts()}
         self._counted_at = time.monotonic()
         self._took = self._counted_at - begun
         now = self._wall()
         self._windows.waiting(
-            (one.push_config, one.pending, _age(one.oldest_received_at, now)) for one in self._counts.values()
+            (count.push_config, count.pending, _age(count.oldest_received_at, now)) for count in self._counts.values()
         )
 
     async def _run(self) -> None:

@@ -19,7 +19,7 @@ _TIMES: Final = "_created"
 
 def samples_of(registry: CollectorRegistry) -> Samples:
     return {
-        metric.name: {(one.name, tuple(one.labels.items())): one.value for one in metric.samples}
+        metric.name: {(sample.name, tuple(sample.labels.items())): sample.value for sample in metric.samples}
         for metric in registry.collect()
     }
 
@@ -62,7 +62,7 @@ class Summed(Collector):
 
 
 def _with(metric: Metric, more: Mapping[tuple[str, Labels], float]) -> Metric:
-    values = {(one.name, tuple(one.labels.items())): one.value for one in metric.samples}
+    values = {(sample.name, tuple(sample.labels.items())): sample.value for sample in metric.samples}
     summed = Metric(metric.name, metric.documentation, metric.type, metric.unit)
     for key in {**values, **more}:
         value = values.get(key)

@@ -99,8 +99,8 @@ class Tail:
     def committed(self, committed: Sequence[Committed]) -> None:
         if not self._watchers:
             return
-        for one in committed:
-            update = one.update
+        for entry in committed:
+            update = entry.update
             self._tell(
                 TailEvent(
                     kind="update",
@@ -110,8 +110,8 @@ class Tail:
                     shipment=update.shipment,
                     awb=update.awb,
                     status=update.status,
-                    late=bool(one.late),
-                    pushes=tuple(push.push_config for push in update.pushes if push.push_config not in one.dropped),
+                    late=bool(entry.late),
+                    pushes=tuple(push.push_config for push in update.pushes if push.push_config not in entry.dropped),
                 )
             )
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from trackpush_runtime.errors import CannotStartError
+from trackpush_server.tracing.export_warnings import take_over
 from trackpush_server.tracing.port import Tracing
-from trackpush_server.tracing.trouble import take_over
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")

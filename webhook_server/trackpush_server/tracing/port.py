@@ -37,7 +37,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts before this one."""
 
 
-class Attempt(Protocol):
+class TracedAttempt(Protocol):
     """The span of an attempt in progress."""
 
     traceparent: str
@@ -53,7 +53,7 @@ class Tracing(Protocol):
         """The span of a request around its commit; yields its ``traceparent``."""
         ...
 
-    def send(self, sending: Sending) -> Attempt: ...
+    def send(self, sending: Sending) -> TracedAttempt: ...
 
     async def close(self) -> None:
         """Export the remaining spans, within a few seconds."""

@@ -43,7 +43,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from trackpush_server.outbound.port import Answer
-from trackpush_server.tracing.port import Attempt, Receipt, Sending
+from trackpush_server.tracing.port import Receipt, Sending, TracedAttempt
 from trackpush_server.tracing.sampling import Share
 
 _LAST_EXPORT: Final = 3.0
@@ -109,14 +109,14 @@ class OpenTelemetry:
         finally:
             span.end()
 
-    def send(self, sending: Sending) -> Attempt:
+    def send(self, sending: Sending) -> TracedAttempt:
         """The sampled flag that the journal stored decides, whoever began the trace."""
         trace = sending.trace
         if trace is None:
             return self._sent(sending, None) if self._share.takes(asked=None) else Unrecorded(_unrecorded(None))
         return self._sent(sending, _span_context(trace)) if trace.endswith(_RECORDED) else Unrecorded(trace)
 
-    def _sent(self, sending: Sending, parent: SpanContext | None) -> Attempt:
+    def _sent(self, sending: Sending, parent: SpanContext | None) -> TracedAttempt:
         scheme, host, port = _place(sending.url)
         attributes: dict[str, str | int] = {
             http_attributes.HTTP_REQUEST_METHOD: "POST",
@@ -159,7 +159,7 @@ class Unrecorded:
 
 
 class Recorded:
-    """See `trackpush_server.tracing.port.Attempt`."""
+    """See `trackpush_server.tracing.port.TracedAttempt`."""
 
     __slots__ = ("_span", "traceparent")
 

@@ -2,47 +2,47 @@
 
 from trackpush_server.journal.model import Committed, Outcome, PushState, StoredPush
 from trackpush_server.outbound.port import Answer
-from trackpush_server.pusher.lanes import Push
+from trackpush_server.pusher.lanes import PendingPush
 
 
-def committed(one: Committed, push_config: str) -> Push:
+def committed(new: Committed, push_config: str) -> PendingPush:
     """The push of a new update to one of its PushConfigs."""
-    update = one.update
-    return Push(
-        update_id=one.update_id,
+    update = new.update
+    return PendingPush(
+        update_id=new.update_id,
         key=update.key,
         account=update.account,
         shipment=update.shipment,
         received_at=update.received_at,
-        late=push_config in one.late,
+        late=push_config in new.late,
         notification=update.notification,
         body=update.body,
         trace=update.trace,
     )
 
 
-def stored(one: StoredPush) -> Push:
+def stored(found: StoredPush) -> PendingPush:
     """A push that was read back; without its payload where that can't be opened."""
-    return Push(
-        update_id=one.update_id,
-        key=one.key,
-        account=one.account,
-        shipment=one.shipment,
-        received_at=one.received_at,
-        late=one.late,
-        notification=None if one.unreadable else one.notification,
-        body=None if one.unreadable else one.body,
-        tries=one.tries,
-        rejections=one.rejections,
-        due_at=one.due_at,
-        replays=one.replays,
-        replayed_at=one.replayed_at,
-        tries_before=one.tries_before,
-        trace=one.trace,
+    return PendingPush(
+        update_id=found.update_id,
+        key=found.key,
+        account=found.account,
+        shipment=found.shipment,
+        received_at=found.received_at,
+        late=found.late,
+        notification=None if found.unreadable else found.notification,
+        body=None if found.unreadable else found.body,
+        tries=found.tries,
+        rejections=found.rejections,
+        due_at=found.due_at,
+        replays=found.replays,
+        replayed_at=found.replayed_at,
+        tries_before=found.tries_before,
+        trace=found.trace,
     )
 
 
-def outcome(push: Push, push_config: str, state: PushState, answer: Answer | None, error: str | None) -> Outcome:
+def outcome(push: PendingPush, push_config: str, state: PushState, answer: Answer | None, error: str | None) -> Outcome:
     """What the journal keeps of the last attempt; without an answer there was none."""
     return Outcome(
         update_id=push.update_id,

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from trackpush_api.routing import Account, Destination, Egress, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.pusher.change import change
+from trackpush_server.pusher.table_diff import diff
 
 ONE, TWO = Destination(name="a/one", url="https://one"), Destination(name="a/two", url="https://two")
 BEFORE = RoutingTable(server=ServerSettings(name="t/main"), destinations=(ONE, TWO))
@@ -14,12 +14,12 @@ def test_only_what_is_new_or_differs_is_changed() -> None:
     equal, other = replace(ONE), replace(TWO, timeout=1.0)
     new = Destination(name="a/zero", url="https://zero")
 
-    assert change(BEFORE, replace(BEFORE, destinations=(equal, other, new))).changed == (other, new)
-    assert change(None, BEFORE).changed == (ONE, TWO)
+    assert diff(BEFORE, replace(BEFORE, destinations=(equal, other, new))).changed == (other, new)
+    assert diff(None, BEFORE).changed == (ONE, TWO)
 
 
 def test_what_the_table_holds_no_more_is_removed() -> None:
-    found = change(BEFORE, replace(BEFORE, destinations=(TWO,)))
+    found = diff(BEFORE, replace(BEFORE, destinations=(TWO,)))
 
     assert (found.removed, found.changed) == (("a/one",), ())
 
@@ -27,12 +27,12 @@ def test_what_the_table_holds_no_more_is_removed() -> None:
 def test_another_egress_changes_every_destination() -> None:
     server = ServerSettings(name="t/main", egress=Egress(https_only=False))
 
-    assert change(BEFORE, replace(BEFORE, server=server)).changed == (ONE, TWO)
+    assert diff(BEFORE, replace(BEFORE, server=server)).changed == (ONE, TWO)
 
 
 def test_suspended_accounts_are_named() -> None:
     off = Account(name="a/off", aggregator=Aggregator.CLICKPOST, key_digests=(), suspended=True)
 
-    assert change(BEFORE, replace(BEFORE, accounts=(off, replace(off, name="a/on", suspended=False)))).suspended == {
+    assert diff(BEFORE, replace(BEFORE, accounts=(off, replace(off, name="a/on", suspended=False)))).suspended == {
         "a/off"
     }

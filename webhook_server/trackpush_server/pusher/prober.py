@@ -14,7 +14,7 @@ from trackpush_server.pusher.window import Window
 _EXPIRE_AT_ONCE = 1000
 
 
-class ProbingOwner(Protocol):
+class ProberOwner(Protocol):
     """What probes need of their channel."""
 
     name: str
@@ -38,12 +38,12 @@ class ProbingOwner(Protocol):
         """Start a lane that is marked running, out of turn."""
 
 
-class Probing:
+class Prober:
     """Of one PushConfig. Lives on one event loop."""
 
     __slots__ = ("_expiring", "_hub", "_owner", "_window", "timer")
 
-    def __init__(self, owner: ProbingOwner, hub: Hub, window: Window) -> None:
+    def __init__(self, owner: ProberOwner, hub: Hub, window: Window) -> None:
         self._owner = owner
         self._hub = hub
         self._window = window

@@ -1,4 +1,4 @@
-"""The line to one version of a destination: its sender, and what its configuration fixes for every push."""
+"""The HTTP client for one version of a destination: its sender, and what its configuration fixes for every push."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from trackpush_server.ids import push_id
 from trackpush_server.outbound.port import Answer, Sender
 from trackpush_server.pusher import render
 from trackpush_server.pusher.hub import Hub
-from trackpush_server.pusher.lanes import Push
-from trackpush_server.tracing.port import Attempt, Sending, Tracing
+from trackpush_server.pusher.lanes import PendingPush
+from trackpush_server.tracing.port import Sending, TracedAttempt, Tracing
 
 
-class Line:
+class DestinationClient:
     """Sends pushes to one version of a destination; closes its connections after the last of them when replaced."""
 
     __slots__ = (
@@ -41,7 +41,7 @@ class Line:
         self._retired = False
         self._closing: asyncio.Task[None] | None = None
 
-    def send(self, push: Push, now: float, done: Callable[[asyncio.Future[Answer]], None]) -> None:
+    def send(self, push: PendingPush, now: float, done: Callable[[asyncio.Future[Answer]], None]) -> None:
         """Start one attempt; ``now`` in seconds since the epoch."""
         self.in_flight += 1
         identity = push_id(push.key, self.destination.name)
@@ -59,7 +59,7 @@ class Line:
             answer.add_done_callback(attempt.ended)
         answer.add_done_callback(done)
 
-    def _begin_span(self, tracing: Tracing, push: Push, identity: str) -> Attempt:
+    def _begin_span(self, tracing: Tracing, push: PendingPush, identity: str) -> TracedAttempt:
         sending = Sending(
             trace=push.trace,
             url=self.destination.url,
@@ -100,7 +100,7 @@ class Line:
         if self._sender is not None and self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._sender.close())
 
-    def _body(self, push: Push, identity: str) -> bytes:
+    def _body(self, push: PendingPush, identity: str) -> bytes:
         if push.notification is None or push.body is None:
             raise RuntimeError(f"push {identity}: its payload is not loaded")
         match self.destination.payload_format:

@@ -10,7 +10,7 @@ import msgspec
 from trackpush_api.routing import Account, Destination, Egress, RoutingTable
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class TableDiff(msgspec.Struct, frozen=True, kw_only=True):
     """From what was applied before to ``table``."""
 
     table: RoutingTable
@@ -23,16 +23,20 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """All accounts that are suspended."""
 
 
-def change(before: RoutingTable | None, after: RoutingTable) -> Change:
+def diff(before: RoutingTable | None, after: RoutingTable) -> TableDiff:
     """What to do so that ``after`` is served."""
     new = after.destination_by_name
     old = {} if before is None else before.destination_by_name
     same_egress = before is not None and before.server.egress == after.server.egress
-    return Change(
+    return TableDiff(
         table=after,
         egress=after.server.egress,
         removed=tuple(name for name in old if name not in new),
-        changed=tuple(one for one in new.values() if not same_egress or not _same(old.get(one.name), one)),
+        changed=tuple(
+            destination
+            for destination in new.values()
+            if not same_egress or not _same(old.get(destination.name), destination)
+        ),
         suspended=_suspended(after.accounts),
     )
 

@@ -9,7 +9,7 @@ from trackpush_runtime.log_throttle import LogThrottle
 _log = structlog.get_logger("trackpush.tracing")
 
 
-class Trouble(logging.Handler):
+class ExportWarnings(logging.Handler):
     """Replaces the library's own log lines."""
 
     def __init__(self) -> None:
@@ -32,5 +32,5 @@ class Trouble(logging.Handler):
 def take_over() -> None:
     """Throttle OpenTelemetry's warnings in this process from now on."""
     logger = logging.getLogger("opentelemetry")
-    logger.handlers[:] = [Trouble()]
+    logger.handlers[:] = [ExportWarnings()]
     logger.propagate = False
