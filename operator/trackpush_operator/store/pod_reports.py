@@ -123,7 +123,7 @@ class PodReports:
         return ""
 
     def rollout(self, table: ShardedTable, what: EntryKey, now: float, *, was_served: bool = False) -> Rollout:
-        """The rollout of an entry on a server; ``was_served``: by its status, which survives a restart of the operator."""
+        """The rollout of an entry on a server; ``was_served``: by its status, which outlives the operator."""
         part = table.part_of(what)
         state = self.state(table.server, part, now)
         need = part.need(what)
