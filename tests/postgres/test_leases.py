@@ -129,7 +129,7 @@ async def members(journal_dsn: str) -> AsyncIterator[Members]:
         await member.leases.stop()
 
 
-async def until_held(*members: Member, shares: Sequence[int], seconds: float = 30.0) -> None:
+async def until_held(*members: Member, shares: Sequence[int], seconds: float = 60.0) -> None:
     """Wait until these hold so many, whoever of them has the smaller share."""
     await until(
         lambda: sorted(len(member.sends) for member in members) == sorted(shares),
