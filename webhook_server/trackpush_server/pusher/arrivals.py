@@ -97,7 +97,7 @@ class Arrivals:
         return capacity.page_size(self._contents, self._owner.state, self._hub.budget)
 
     def take_page(self, page: Sequence[StoredPush]) -> None:
-        """Take those that are new here into memory."""
+        """Take the pushes of a page that are not in memory yet."""
         contents = self._contents
         for stored in page:
             if (
@@ -110,7 +110,7 @@ class Arrivals:
             self.take(msgspec.structs.replace(stored, due_at=self.due_at(stored)))
 
     def page_taken(self) -> None:
-        """Start what came."""
+        """Start the pushes of the page."""
         self._owner.plan_probe(0.0)
         self._owner.start_ready(refill=False)
 
@@ -119,7 +119,7 @@ class Arrivals:
         self._owner.wake_in(RELOAD_AFTER_FAULT)
 
     async def close(self) -> None:
-        """Give up a read under way."""
+        """Cancel a running read."""
         await self._pages.close()
 
     # ---- a stored push
@@ -140,7 +140,7 @@ class Arrivals:
             self._waiting.wait(lane, None)
 
     def due_at(self, stored: StoredPush) -> int:
-        """When a push is due: not as late as a clock that was wrong may have said."""
+        """The due time of a push, bounded in case a wrong clock set it."""
         now, tries = int(self._hub.wall() * 1000), stored.tries - stored.tries_before
         wait = policy.stored_wait(self._owner.retry, tries, stored.due_at, now)
         return min(stored.due_at, now + int(wait * 1000))

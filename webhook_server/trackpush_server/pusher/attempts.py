@@ -31,17 +31,17 @@ class AttemptsOwner(Protocol):
 
     @property
     def state(self) -> State:
-        """What the endpoint is taken to be."""
+        """The state of the endpoint."""
         ...
 
     def lose(self) -> None:
-        """Another replica may send these pushes by now."""
+        """Another replica may be sending these pushes."""
 
     def attempt_ended(self) -> None:
         """One attempt less is under way."""
 
     def start_ready(self) -> None:
-        """Start what may start."""
+        """Start the pushes that may start."""
 
 
 class Attempts:
@@ -73,15 +73,15 @@ class Attempts:
 
     @property
     def destination(self) -> Destination:
-        """The version that is sent to."""
+        """The current version of the destination."""
         return self._client.destination
 
     def is_current(self, destination: Destination, egress: Egress) -> bool:
-        """Whether this is the version that is sent to already."""
+        """Whether this is the current version already."""
         return destination == self._client.destination and egress == self._egress
 
     def renew(self, destination: Destination, egress: Egress) -> None:
-        """Send to this version from now on; attempts under way end with the old one."""
+        """Send to this version from now on; running attempts end with the old one."""
         self._client.retire()
         self._egress = egress
         self._client = DestinationClient(self._hub, destination, egress)
@@ -119,7 +119,7 @@ class Attempts:
         self._owner.attempt_ended()
 
     def _settle_late(self, lanes: Lanes, lane: Lane, answer: Answer) -> None:
-        """It was cut, which says nothing of the endpoint; but that a push was delivered is true, whoever sent it."""
+        """A cancelled attempt ended: it says nothing about the endpoint, but a delivery counts in any case."""
         lane.head.tries += 1
         if policy.judge(answer) is Verdict.DELIVERED and not lanes.is_void:
             self._outcomes.record(lane, PushState.DELIVERED, answer)

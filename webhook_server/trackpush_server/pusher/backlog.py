@@ -1,4 +1,4 @@
-"""Which pushes of a PushConfig are in memory and which only on disk. Pure bookkeeping.
+"""Tracks which pushes of a PushConfig are in memory and which are only on disk. Pure.
 
 Two streams bring pushes: commits, handed over in order of update id, and pages read from the journal. When memory is
 full the channel spills: commits are left to the disk, and pages bring them later. The trap is the seam: a page may

@@ -1,4 +1,4 @@
-"""How much of the backlog may be in memory: one budget for all PushConfigs. The rest waits in the journal."""
+"""The memory budget of all PushConfigs for their backlogs. The rest waits in the journal."""
 
 WINDOW = 1024
 """Pushes of one PushConfig in memory that could be sent now."""
@@ -25,12 +25,12 @@ class Budget:
 
     @property
     def is_full(self) -> bool:
-        """Whether pushes beyond the least share have to stay on disk."""
+        """Whether pushes beyond the minimum share must stay on disk."""
         return self.payload_bytes >= self.max_bytes or self.pushes >= self.max_pushes
 
     @property
     def is_tight(self) -> bool:
-        """Whether payloads that aren't needed soon should be let go."""
+        """Whether to release payloads that aren't needed soon."""
         return self.payload_bytes * 2 >= self.max_bytes
 
     def add(self, payload: int) -> None:
@@ -44,5 +44,5 @@ class Budget:
         self.payload_bytes -= payload
 
     def resize(self, change: int) -> None:
-        """A push's payload was loaded or let go."""
+        """A push's payload was loaded or released."""
         self.payload_bytes += change

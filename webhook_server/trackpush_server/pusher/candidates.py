@@ -1,4 +1,4 @@
-"""Which pushes are worth a probe of a failing endpoint: those that it hasn't rejected say most about it. Pure."""
+"""Chooses the push that probes a failing endpoint: preferably one that it hasn't rejected. Pure."""
 
 from trackpush_server.pusher.lanes import Lane, Lanes, LaneState
 

@@ -55,7 +55,7 @@ class Channel:
 
     @property
     def state(self) -> State:
-        """What its endpoint is taken to be."""
+        """The state of its endpoint."""
         return self._status.state
 
     @property
@@ -71,7 +71,7 @@ class Channel:
     # ---- configuration
 
     def configure(self, destination: Destination, egress: Egress) -> None:
-        """Take over a new version of the destination between two attempts; a changed one gets a fresh chance."""
+        """Apply a new version of the destination between two attempts; a changed one starts with a closed breaker."""
         if self._attempts.is_current(destination, egress) and self.state is not State.UNCONFIGURED:
             return
         if destination.ordered != self._attempts.destination.ordered:
@@ -96,7 +96,7 @@ class Channel:
     # ---- ownership
 
     def gain(self) -> None:
-        """Its pushes are sent from here: begin with what is on disk, and with nothing known of the endpoint."""
+        """This server sends its pushes from now on: start from the disk, with an endpoint in its initial state."""
         if self.state is not State.ELSEWHERE:
             return
         destination = self._attempts.destination
@@ -111,7 +111,7 @@ class Channel:
             self._transitions.hold(State.ELSEWHERE, ELSEWHERE_REASON)
 
     def lose(self) -> None:
-        """Cut attempts under way: another may be sending the same pushes by now, and has what was recorded."""
+        """Cancel running attempts: another replica may be sending the same pushes."""
         self.hand_over()
         self._attempts.cut()
         self._window.rebuild(ordered=self._attempts.destination.ordered)
@@ -140,7 +140,7 @@ class Channel:
         self.start_ready()
 
     def forget(self, update_ids: frozenset[int]) -> None:
-        """Let go of pushes that were erased on disk."""
+        """Remove pushes that were erased on disk."""
         self._window.lanes.remove(update_ids)
 
     def drop_account(self, account: str) -> None:
@@ -148,7 +148,7 @@ class Channel:
         self._window.lanes.drop_account(account)
 
     def read_again(self) -> None:
-        """Other keys came: payloads that couldn't be opened are tried at once."""
+        """The keys changed: try to decrypt unreadable payloads at once."""
         self._window.waiting.read_again()
         self.start_ready()
 
@@ -163,7 +163,7 @@ class Channel:
         self._starter.start(lane)
 
     def wake_in(self, seconds: float) -> None:
-        """Look again after so many seconds, or earlier."""
+        """Look again after this many seconds, or earlier."""
         self._starter.wake_in(seconds)
 
     def plan_probe(self, delay: float) -> None:
@@ -172,7 +172,7 @@ class Channel:
             self._prober.plan(delay)
 
     def attempt_ended(self) -> None:
-        """One attempt less is under way: what waited for it may happen now."""
+        """An attempt ended: continue the work that waited for it."""
         self._rebuild_when_idle()
         if not self._hub.owns(self.slot):
             self._window.let_go()
@@ -201,7 +201,7 @@ class Channel:
         )
 
     def trouble(self) -> Trouble | None:
-        """What is wrong with the endpoint; None while it is taken to be well, or nothing is sent on purpose."""
+        """The problem of the endpoint; None while it is healthy, or while nothing is sent on purpose."""
         return report.trouble(self.name, self._status, self.endpoint, self._hub.wall())
 
     async def close(self) -> None:

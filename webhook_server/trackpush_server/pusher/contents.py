@@ -1,4 +1,4 @@
-"""What a window consists of: the lanes in memory, and what is known of the pushes that are on disk only."""
+"""The parts of a window: the lanes in memory, and the knowledge about pushes that are only on disk."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -19,11 +19,11 @@ class WindowOwner(Protocol):
 
     @property
     def state(self) -> State:
-        """What the endpoint is taken to be."""
+        """The state of the endpoint."""
 
     @property
     def endpoint(self) -> Endpoint:
-        """What is known of the endpoint."""
+        """The endpoint's state and limits."""
 
     @property
     def retry(self) -> Retry:
@@ -39,13 +39,13 @@ class WindowOwner(Protocol):
         """Start a lane that is marked running, out of turn."""
 
     def start_ready(self, *, refill: bool = True) -> None:
-        """Start what may start."""
+        """Start the pushes that may start."""
 
     def plan_probe(self, delay: float) -> None:
         """There may be another push to probe with."""
 
     def wake_in(self, seconds: float) -> None:
-        """Look again after so many seconds, or earlier."""
+        """Look again after this many seconds, or earlier."""
 
 
 class WindowContents:
@@ -72,7 +72,7 @@ class WindowContents:
         self.parked.ended(update_id)
 
     def trim(self, keep: int) -> None:
-        """Keep the oldest pushes only, and what is under way."""
+        """Keep only the oldest pushes, and running ones."""
         on_disk = self.lanes.trim(keep)
         if on_disk is not None:
             self.backlog.spill(on_disk + 1)

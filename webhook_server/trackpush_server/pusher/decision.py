@@ -1,4 +1,4 @@
-"""What becomes of a push: whether its turn means an attempt, and what follows one that was not accepted. Pure.
+"""Decides the fate of a push: whether its turn means an attempt, and what follows an attempt that failed. Pure.
 
 What an answer means for the endpoint (breaker, Retry-After, probes) is decided in `endpoint`, for every answer: a push
 that ends here must not take the news of its endpoint with it.
@@ -19,7 +19,7 @@ _LAST_TRY_BEFORE = 1.0
 
 
 class Turn(Enum):
-    """What to do with a head whose turn has come."""
+    """The action for a head whose turn has come."""
 
     SEND = "send"
     LOAD = "load"
@@ -43,7 +43,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def turn_of(push: PendingPush, retry: Retry, now: float, suspended: frozenset[str]) -> Turn:
-    """Decide before anything is spent on an attempt: only a push that is sent takes a rate token."""
+    """Decide before the attempt takes anything: only a push that is sent takes a rate token."""
     if not push.is_last_try and now * 1000 >= policy.expires_at(retry, push.begun_at):
         return Turn.EXPIRE
     if push.account in suspended:

@@ -82,7 +82,7 @@ class DestinationClient:
         self._close_when_idle()
 
     def cut(self) -> None:
-        """End attempts under way at once; nothing is sent over it any more."""
+        """Cancel running attempts; nothing is sent with this client any more."""
         self._retired = True
         self._begin_to_close()
 

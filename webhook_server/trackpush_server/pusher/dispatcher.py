@@ -1,4 +1,4 @@
-"""The dispatcher: hands committed pushes to the channel of their PushConfig, and channels to the routing table."""
+"""The dispatcher: passes committed pushes to the channels, and matches the channels to the routing table."""
 
 import asyncio
 import contextlib
@@ -62,7 +62,7 @@ class Dispatcher:
 
     @property
     def listener(self) -> JournalListener:
-        """Hears of the journal's commits, and of what other replicas do."""
+        """Listens to the journal's commits and to other replicas."""
         return JournalListener(
             on_commit=self.accept, on_elsewhere=self.elsewhere, on_replayed=self.rescan, on_erased=self.forget
         )
@@ -201,7 +201,7 @@ class Dispatcher:
         return tuple(channel for channel in snapshots if channel.breaker != State.ELSEWHERE.value)
 
     def troubles(self) -> tuple[Trouble, ...]:
-        """The PushConfigs to which nothing is delivered now though it should be, by name."""
+        """The failing PushConfigs, by name."""
         found = [trouble for channel in self._channels.values() if (trouble := channel.trouble()) is not None]
         return tuple(sorted(found, key=lambda trouble: trouble.push_config))
 
@@ -219,7 +219,7 @@ class Dispatcher:
             channel.start_ready()
 
     async def stop(self, grace: float) -> None:
-        """Start nothing more, hand over, give attempts under way ``grace`` seconds to end, then cut them."""
+        """Start nothing more, hand over, give running attempts ``grace`` seconds to end, then cancel them."""
         self._hub.stop()
         self._hub.ownership.drain()
         with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""What is known of one endpoint, and whether it may be sent to. Every answer is reported here, whatever its push does.
+"""The state of one endpoint, and whether pushes may be sent to it. Every answer is reported here.
 
 Pure but for the clocks that come in: ``now`` is steady (the event loop's), ``wall`` is seconds since the epoch.
 """
@@ -64,7 +64,7 @@ class Endpoint:
         self.refuses = False
         """Its last answer was a rejection: it is up, so a push that it hasn't seen may be tried at once."""
         self.cause = ""
-        """What the last failed attempt came to, see `policy.cause`."""
+        """The cause of the last failed attempt, see `policy.cause`."""
         self.failing_since: float | None = None
         """When the first attempt failed since the last delivery (wall); None while all is well."""
         self.is_hopeless = False
@@ -93,7 +93,7 @@ class Endpoint:
         return 1 if self._refuses_credentials else self.limit
 
     def is_quiet(self, now: float) -> bool:
-        """Whether the client asked to be left alone."""
+        """Whether the client asked for a pause (Retry-After)."""
         return now < self.quiet_until
 
     def delivered(self, wall: float) -> News:

@@ -1,4 +1,4 @@
-"""What all channels share: the journal, the transport, the clock, chance, and the memory budget."""
+"""Shared by all channels: the journal, the transport, the clock, chance, and the memory budget."""
 
 import asyncio
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Hub:
         return self.ownership.alone or slot in self.owned
 
     def stop(self) -> None:
-        """No attempt starts from now on."""
+        """Start no attempt from now on."""
         self.stopping = True
         if not self.in_flight:
             self.idle.set()

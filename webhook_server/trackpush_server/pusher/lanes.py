@@ -212,7 +212,7 @@ class Lanes:
     def add(self, push: PendingPush) -> Lane | None:
         """Put a push into its lane, by update id; the lane when it had none and the push is its ready head, else None.
 
-        It is the last one, unless it is replayed. Then it may be before others, but not before a head that was tried.
+        Appended in order of id; a replayed push may go ahead of others, but never of an already attempted head.
         """
         key = self.key_of(push.account, push.shipment, push.update_id)
         self._present.add(push.update_id)
@@ -276,7 +276,7 @@ class Lanes:
         return False
 
     def let_go(self, lane: Lane) -> None:
-        """Let go of a whole lane that isn't running: its pushes are on disk only."""
+        """Remove a whole lane that isn't running: its pushes are then only on disk."""
         self._unblock(lane)
         lane.state = LaneState.READY
         while lane.pushes:
@@ -284,7 +284,7 @@ class Lanes:
         del self._lanes[lane.key]
 
     def trim(self, keep: int) -> int | None:
-        """Let go of all but the ``keep`` oldest pushes, running heads excepted.
+        """Remove all but the ``keep`` oldest pushes, except running heads.
 
         Returns:
             The highest update id below which everything is still in memory, None when nothing was let go.
@@ -303,7 +303,7 @@ class Lanes:
         return cut - 1
 
     def drop_account(self, account: str) -> bool:
-        """Let go of an account's pushes, running heads excepted; whether there were any."""
+        """Remove an account's pushes, except running heads; returns whether there were any."""
         dropped = False
         for lane in [lane for lane in self._lanes.values() if lane.head.account == account]:
             before = len(lane.pushes)
@@ -312,7 +312,7 @@ class Lanes:
         return dropped
 
     def remove(self, update_ids: frozenset[int]) -> None:
-        """Let go of pushes that are erased; those under way are marked."""
+        """Remove erased pushes; running ones are marked."""
         for lane in list(self._lanes.values()):
             if any(push.update_id in update_ids for push in lane.pushes):
                 self._remove_from(lane, update_ids)
@@ -332,7 +332,7 @@ class Lanes:
             self.resume(lane)
 
     def unload(self, push: PendingPush) -> None:
-        """Let go of a push's payload; it must be loaded again before the next attempt."""
+        """Release a push's payload; it must be loaded again before the next attempt."""
         self._budget.resize(-push.size)
         push.body = push.notification = None
 

@@ -1,4 +1,4 @@
-"""What the pusher tells the outside: one Protocol, so that metrics and logs stay out of its decisions."""
+"""The pusher's observer: one Protocol, so that the pusher knows no metrics and no logs."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Writes down what became of each attempt of one PushConfig: in the journal, and for whoever observes."""
+"""Records the outcome of each attempt of one PushConfig in the journal, and reports it to the observer."""
 
 from trackpush_server.ids import push_id
 from trackpush_server.journal.model import PushState
@@ -18,7 +18,7 @@ class OutcomeRecorder:
         self._push_config = push_config
 
     def record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
-        """Write down what the last attempt came to; without an answer, why there was none."""
+        """Record the outcome of the last attempt; without an answer, the reason."""
         push, name, observer = lane.head, self._push_config, self._hub.observer
         outcome = conversions.outcome(push, name, state, answer, error)
         self._hub.journal.record(outcome)
@@ -29,7 +29,7 @@ class OutcomeRecorder:
             observer.failed(name, push_id(push.key, name), tries=push.tries, reason=reason, next_in=next_in)
 
     def record_unreadable(self, lane: Lane, reason: str) -> None:
-        """The payload of a head can't be opened: write down why, once."""
+        """Record, once, why the payload of a head can't be decrypted."""
         if not lane.head.unreadable:
             lane.head.unreadable = True
             self.record(lane, PushState.PENDING, None, reason)

@@ -10,7 +10,7 @@ from trackpush_server.pusher.hub import Hub
 
 
 class Cursor(Protocol):
-    """Where the pages begin and end: see `Backlog` and `Parked`."""
+    """The position of the pages: see `Backlog` and `Parked`."""
 
     spilled: bool
     loaded_to: int
@@ -61,7 +61,7 @@ class PageLoader:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Give up a read under way."""
+        """Cancel a running read."""
         await end(self._task)
 
     async def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""Payloads that were let go to save memory are read again, those of many pushes with one read."""
+"""Reads released payloads again, those of many pushes with one read."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ class PayloadLoader:
         self.loading = 0
 
     async def close(self) -> None:
-        """Give up a read under way."""
+        """Cancel a running read."""
         await end(self._task)
 
     async def _run(self) -> None:

@@ -18,7 +18,7 @@ _GONE = 410
 
 
 class Verdict(Enum):
-    """What one attempt's answer says."""
+    """The meaning of one attempt's answer."""
 
     DELIVERED = "delivered"
     REJECTED = "rejected"
@@ -26,7 +26,7 @@ class Verdict(Enum):
     FAILED = "failed"
     """The endpoint can't take any push now: no answer, 3xx, 5xx, 408, 425, 429."""
     GONE = "gone"
-    """The endpoint says that it is gone (410)."""
+    """The endpoint is gone (410)."""
 
 
 def judge(answer: Answer) -> Verdict:
@@ -68,7 +68,7 @@ def quiet_time(answer: Answer) -> float:
 
 
 def expires_at(retry: Retry, received_at: int) -> int:
-    """When a push of an update received at ``received_at`` is given up (both ms since the epoch)."""
+    """The end of maxAge for an update received at ``received_at`` (both ms since the epoch)."""
     return received_at + int(retry.max_age * 1000)
 
 

@@ -21,7 +21,7 @@ class ProberOwner(Protocol):
 
     @property
     def state(self) -> State:
-        """What the endpoint is taken to be."""
+        """The state of the endpoint."""
         ...
 
     @property

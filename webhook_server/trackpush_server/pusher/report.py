@@ -39,7 +39,7 @@ def snapshot(
 
 
 def trouble(name: str, status: ChannelStatus, endpoint: Endpoint, wall: float) -> Trouble | None:
-    """What is wrong with the endpoint; None while it is taken to be well, or nothing is sent on purpose."""
+    """The problem of the endpoint; None while it is healthy, or while nothing is sent on purpose."""
     since = failing_since(status, endpoint, wall)
     if since is None:
         return None

@@ -85,7 +85,7 @@ class Revisits:
         self._arrivals.page_failed()
 
     async def close(self) -> None:
-        """Give up a read under way."""
+        """Cancel a running read."""
         await self._pages.close()
 
     def _revisit(self, stored: StoredPush) -> None:

@@ -22,7 +22,7 @@ class StarterOwner(Protocol):
 
     @property
     def state(self) -> State:
-        """What the endpoint is taken to be."""
+        """The state of the endpoint."""
         ...
 
     @property
@@ -69,7 +69,7 @@ class Starter:
         self._do(self._turn(lane), lane)
 
     def wake_in(self, seconds: float) -> None:
-        """Look again after so many seconds, or earlier."""
+        """Look again after this many seconds, or earlier."""
         if not self._hub.stopping:
             self.wake_up.plan(seconds)
 

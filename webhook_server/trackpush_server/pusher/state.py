@@ -7,7 +7,7 @@ from trackpush_server.pusher.hub import Hub
 
 
 class State(Enum):
-    """What the endpoint is taken to be."""
+    """The state of the endpoint."""
 
     CLOSED = "closed"
     """Healthy: pushes flow."""

@@ -1,4 +1,4 @@
-"""What one routing table changes for the pusher, compared with the one before. Pure.
+"""Compares two routing tables for the pusher. Pure.
 
 Most of two tables is the same: with shards even the same objects, and those are not compared field by field.
 """
@@ -11,7 +11,7 @@ from trackpush_api.routing import Account, Destination, Egress, RoutingTable
 
 
 class TableDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """From what was applied before to ``table``."""
+    """The changes from the applied table to ``table``."""
 
     table: RoutingTable
     egress: Egress
