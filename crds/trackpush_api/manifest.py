@@ -123,7 +123,7 @@ class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the file was understood: what it doesn't hold was removed on purpose."""
+        """Whether the whole file could be read: resources that are not in it were removed on purpose."""
         return bool(self.defined) and all(problem.severity is not Severity.ERROR for problem in self.problems)
 
 

@@ -87,7 +87,7 @@ TERMINAL = frozenset(
         Status.EXCHANGE_DELIVERED,
     },
 )
-"""Statuses after which nothing more is expected of the shipment."""
+"""Final statuses of a shipment."""
 
 
 class NdrReason(StrEnum):

@@ -37,7 +37,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Hosts of the spec that another WebhookServer has: nothing is exposed for them. "" stands for every host."""
     operator_namespace: str = "trackpush"
     operator_labels: dict[str, str] = {}
-    """Of the operator's own pods: they may ask the admin port."""
+    """Labels of the operator's own pods, which may read the admin port."""
 
     @property
     def name(self) -> str:

@@ -30,7 +30,7 @@ class ShardProgress(NamedTuple):
 
     ready: bool
     asked: bool
-    """All ready pods were asked, and answered."""
+    """Whether all ready pods answered."""
     number: int
     """The lowest number that any of them serves."""
     grace: bool

@@ -22,7 +22,7 @@ from trackpush_api.shards import SETTINGS, ReservedKeys, Shard
 EntryKind = Literal["account", "destination", "settings", "reserved"]
 Entry = Account | Destination | ServerSettings | ReservedKeys
 EntryKey = tuple[EntryKind, str]
-"""What is in a shard: its sort and ``namespace/name``."""
+"""The kind of an entry, and its ``namespace/name``."""
 
 _ROOM: Final = shards.MOST_BYTES - 2048
 """For the entries of one shard; the rest is for what is around them."""

@@ -11,7 +11,7 @@ from trackpush_runtime.log_throttle import LogThrottle
 SECONDS: Final = 0.2
 """All wrong guesses together: one in this time, so five per second."""
 MOST_WAITING: Final = 20
-"""Guesses beyond are refused at once."""
+"""Guesses beyond this number are refused at once."""
 
 _log = structlog.get_logger("trackpush.admin")
 

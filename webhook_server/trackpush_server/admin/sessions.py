@@ -18,7 +18,7 @@ from trackpush_server.admin.identity import Identity, Role
 
 COOKIE: Final = "trackpush_session"
 MOST_OF_A_ROLE = 500
-"""Sessions of one role. Beyond, the one that was quiet the longest ends: the role view can't end those of operate."""
+"""Maximum number of sessions of one role. Beyond it, the longest idle one ends; view never ends those of operate."""
 MOST_OF_AN_ACTOR = 100
 """Everybody who logs in with the same token is one actor."""
 LIFETIME: Final = 8 * 3600.0

@@ -1,4 +1,4 @@
-"""Bodies that report several status changes: each becomes an update with a body of its own.
+"""Bodies that report several status changes: each becomes an update with its own body.
 
 An update is stored and pushed alone, so each gets what the aggregator would have sent for it alone: the item's exact
 bytes, put in the feed's envelope where the format has one.

@@ -130,7 +130,7 @@ class _Losses:
     def __init__(self) -> None:
         self.warnings: tuple[str, ...] = ()
         self.count = 0
-        """How many were given up so far."""
+        """Number of resources given up so far."""
         self._files: dict[Served, str] = {}
         """Where each was last."""
         self._since: dict[Served, float] = {}

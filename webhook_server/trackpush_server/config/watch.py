@@ -23,7 +23,7 @@ _SETTLING_SECONDS = 0.1
 """Between the two looks at a change."""
 
 Swap = Callable[[], Awaitable[None]]
-"""Takes a table that was prepared over, on the loop."""
+"""Applies a prepared table, on the event loop."""
 Refuse = Callable[[RoutingTable], str | None]
 """Why a running server can't take a table over, as a problem; None where it can."""
 

@@ -65,7 +65,7 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """When it came first."""
     last_at: int
     times: int
-    """How often exactly this body came."""
+    """Number of times that exactly this body arrived."""
     size: int
     """Bytes of the body."""
     content_type: str

@@ -52,7 +52,7 @@ class Ownership(Protocol):
 
 
 class Sole:
-    """Of a journal that one process has for itself: everything is its own, always."""
+    """Ownership for a journal with one process: it owns everything, always."""
 
     alone = True
 

@@ -85,7 +85,7 @@ class Journal(Appender, Protocol):
 
     @property
     def lookup(self) -> Lookup:
-        """What people read through. Closed with the journal."""
+        """The reads for people. Closed with the journal."""
         ...
 
     @property

@@ -69,7 +69,7 @@ class Attempts:
         self._client = DestinationClient(hub, destination, egress)
         self._loop = asyncio.get_running_loop()
         self.in_flight = 0
-        """Attempts under way, those of earlier versions included."""
+        """Number of running attempts, those of earlier versions included."""
 
     @property
     def destination(self) -> Destination:

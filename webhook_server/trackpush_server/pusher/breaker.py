@@ -20,7 +20,7 @@ FAILURES_TO_OPEN = 5
 PROBE_DELAYS = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before each probe; the last repeats: a recovered endpoint hears from us within about a minute."""
 CREDENTIALS = frozenset({401, 403, 407})
-"""Answers about who sends: they are the fault of the push only where others were accepted between two of them."""
+"""Answers about the sender's credentials: they count against the push only if others were accepted in between."""
 
 
 class Blame(Enum):

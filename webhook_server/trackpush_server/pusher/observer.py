@@ -76,4 +76,4 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     failing_since: float | None = None
     """Since when nothing is delivered though it should be; None while all is well. What `Trouble` says, too."""
     ready_since: float | None = None
-    """Since when the next push could have been sent, as far as it is this server that has it wait."""
+    """When the head became sendable; None while the client itself delays it."""

@@ -91,7 +91,7 @@ class Parked:
         self.unsure = 0
         """Heads among them that the endpoint hasn't rejected, at most."""
         self.due_at: float | None = None
-        """When a revisit is worth its while."""
+        """The time of the next useful revisit."""
         self.spilled = False
         """Whether a revisit is under way."""
         self.is_complete = False

@@ -19,7 +19,7 @@ _BEARER = "bearer "
 _PARAMETERS = frozenset({"key", "token"})
 _MOST_PARAMETERS = 64
 HEADER_NAMES = (*KEY_HEADERS, _AUTHORIZATION)
-"""All headers that may carry a key, in the order in which they are looked at."""
+"""All headers that may contain a key, in the order of the search."""
 
 
 class Headers(Protocol):

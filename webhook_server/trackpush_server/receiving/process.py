@@ -33,7 +33,7 @@ from trackpush_server.tracing.environment import tracing
 from trackpush_server.tracing.port import Tracing
 
 COUNTS_SECONDS = 1.0
-"""Between two reports of what was counted; they also tell the main process that this one lives."""
+"""Seconds between two reports of metrics, which also show the main process that this one lives."""
 _LAST_ANSWERS = 0.5
 """Seconds to write the 503s when the main process is gone."""
 _LAST_COUNTS = 1.0

@@ -41,7 +41,7 @@ class Unrecognised(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """When it came first."""
     last_received_at: Time
     times: int
-    """How often exactly this body came."""
+    """Number of times that exactly this body arrived."""
     bytes: int
     content_type: str
 

@@ -56,7 +56,7 @@ class Replaying:
     async def show(self, request: web.Request) -> web.Response:
         view = self._desk.replays.jobs.get(request.match_info["id"])
         if view is None:
-            raise ProblemError(410, "This replay belongs to another process of the server, or is forgotten by now.")
+            raise ProblemError(410, "This replay belongs to another process of the server, or it ended too long ago.")
         self._desk.replays.refresh(view)
         given = request.query.get("of", "")
         found = sum(number for states in view.found.values() for number in states.values())

@@ -1,4 +1,4 @@
-"""Finds and erases what updates tell of people. The rows stay: states, times, and the key that tells a repeat."""
+"""Finds and erases personal data in updates. The rows stay: states, times, and the key that identifies a repeat."""
 
 import asyncio
 from collections.abc import Sequence

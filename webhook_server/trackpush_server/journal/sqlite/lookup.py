@@ -58,7 +58,7 @@ class SqliteLookup:
         return await self._read(lambda reader: reader.count_unrecognised())
 
     async def close(self) -> None:
-        """End the thread after what it is doing."""
+        """End the thread after its present read."""
         if not self._closed:
             self._closed = True
             await asyncio.get_running_loop().run_in_executor(self._executor, self._drop)
