@@ -1,7 +1,6 @@
 """Finds public class names with two meanings, and loop variables that say nothing: `make check` fails on them.
 
 A class name is unique across all packages, so that a search for it leads to one place. Tests may reuse one.
-names-exempt.txt lists what is still to be renamed. The list only shrinks: an entry that excepts nothing is a finding.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 VAGUE: Final = "one"
 UNCOUNTED: Final = ("tests/", "manifests/")
 """Folders whose classes may share a name with a class elsewhere."""
-_EXEMPT: Final = Path(__file__).with_name("names-exempt.txt")
 
 
 def public_classes(tree: ast.Module) -> Iterator[str]:
@@ -54,26 +52,18 @@ def shared_classes(trees: Mapping[str, ast.Module]) -> dict[str, list[str]]:
     return {name: sorted(places) for name, places in sorted(files.items()) if len(places) > 1}
 
 
-def findings(trees: Mapping[str, ast.Module], exempt: Iterable[str] = ()) -> list[str]:
-    """The names to change, one line each.
-
-    ``exempt`` contains class names, and folders or files, whose names have not been changed yet.
-    """
-    exempt = set(exempt)
-    used = set()
-    found = []
-    for name, files in shared_classes(trees).items():
-        if name in exempt:
-            used.add(name)
-        else:
-            found.append(f"class {name} is in {', '.join(files)}: give each a name of its own")
-    for file, tree in trees.items():
-        places = {place for place in exempt if file.startswith(place)}
-        for line in vague_loops(tree):
-            used |= places
-            if not places:
-                found.append(f"{file}:{line}: loop variable {VAGUE!r}: name what it is")
-    return found + [f"{_EXEMPT.name}: {entry} is not needed any more; remove it" for entry in sorted(exempt - used)]
+def findings(trees: Mapping[str, ast.Module]) -> list[str]:
+    """The names to change, one line each."""
+    shared = [
+        f"class {name} is in {', '.join(files)}: give each a name of its own"
+        for name, files in shared_classes(trees).items()
+    ]
+    vague = [
+        f"{file}:{line}: loop variable {VAGUE!r}: name what it is"
+        for file, tree in trees.items()
+        for line in vague_loops(tree)
+    ]
+    return shared + vague
 
 
 def tracked() -> dict[str, ast.Module]:
@@ -85,7 +75,7 @@ def tracked() -> dict[str, ast.Module]:
 
 def main() -> int:
     """Print the findings in the tree; 1 if there are any."""
-    found = findings(tracked(), _EXEMPT.read_text(encoding="utf-8").split())
+    found = findings(tracked())
     sys.stderr.write("".join(f"{line}\n" for line in found))
     return 1 if found else 0
 

@@ -14,9 +14,9 @@ names = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(names)
 
 
-def findings(*exempt: str, **files: str) -> list[str]:
+def findings(**files: str) -> list[str]:
     trees = {f"{file.replace('__', '/')}.py": ast.parse(text) for file, text in files.items()}
-    return list(names.findings(trees, exempt))
+    return list(names.findings(trees))
 
 
 def test_the_operator_folder_never_shadows_the_standard_library() -> None:
@@ -24,9 +24,7 @@ def test_the_operator_folder_never_shadows_the_standard_library() -> None:
 
 
 @pytest.mark.slow
-def test_the_tree_has_no_finding_beyond_the_exempt_ones(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_tree_has_no_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     assert (names.main(), capsys.readouterr().err) == (0, "")
 
@@ -62,12 +60,3 @@ def test_a_loop_variable_called_one_is_a_finding(text: str) -> None:
 
 def test_one_is_a_name_like_any_other_outside_of_loops() -> None:
     assert findings(cli__a="def union(one, other):\n    return one | other\n\nunion(one={1}, other={2})") == []
-
-
-def test_an_exempt_name_or_folder_is_no_finding_until_it_excepts_nothing() -> None:
-    files = {"cli__a": "class Push: ...", "crds__b": "class Push: ...\n[one for one in pushes]"}
-    assert findings("Push", "crds/", **files) == []
-    assert findings("Push", "crds/", "Pull", "tests/", **files) == [
-        "names-exempt.txt: Pull is not needed any more; remove it",
-        "names-exempt.txt: tests/ is not needed any more; remove it",
-    ]

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The error of a request, RFC 9457."""
 
     type: str = "about:blank"
@@ -27,7 +27,7 @@ class ProblemError(Exception):
 
 
 def problem(status: int, detail: str) -> web.Response:
-    content = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    content = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
     return web.Response(
         body=msgspec.json.encode(content) + b"\n", status=status, content_type="application/problem+json"
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from trackpush_server.admin.api.operation import Operation
-from trackpush_server.admin.problems import Problem
+from trackpush_server.admin.problems import ProblemDetails
 
 VERSION: Final = "1.0.0"
 BASE: Final = "/api/v1"
@@ -60,7 +60,7 @@ def description(operations: Sequence[Operation]) -> dict[str, Any]:
 
 
 def _types(operations: Iterable[Operation]) -> list[Any]:
-    found: list[Any] = [Problem]
+    found: list[Any] = [ProblemDetails]
     for operation in operations:
         for kind in (operation.answer, operation.query, operation.body):
             if kind is not None and kind not in found:
@@ -87,7 +87,7 @@ def _responses(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any
         if operation.content_type == "text/event-stream"
         else {"schema": schema_of[operation.answer]}
     }
-    problem = {"application/problem+json": {"schema": schema_of[Problem]}}
+    problem = {"application/problem+json": {"schema": schema_of[ProblemDetails]}}
     return {
         str(operation.status): {"description": operation.summary, "content": content},
         **{
