@@ -127,6 +127,7 @@ MOST_MEBIBYTES = 256
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)  # half a gigabyte is written to etcd first
 @pytest.mark.filterwarnings("ignore:Sending a large body")
 async def test_five_hundred_secrets_of_a_mebibyte_dont_fill_the_operators_memory(
     own_api_server: ControlPlane, tmp_path: Path
