@@ -12,7 +12,7 @@ from support.serving import account
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import decode, parse
 from trackpush_server.journal.model import NewPush, NewUpdate
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import Journal
 from trackpush_server.receiver.intake import intake
 
 WAITING = "waiting/push"
@@ -63,12 +63,12 @@ async def fill(journal: Journal, count: int, *, now: int, first: int = 0) -> flo
 
     async def work() -> None:
         for batch in batches:
-            await journal.append(batch)
+            await journal.updates.append(batch)
 
     started = time.monotonic()
     try:
         await asyncio.gather(*(work() for _ in range(_UNDER_WAY)))
-        await journal.flush()
+        await journal.pushes.flush()
         return time.monotonic() - started
     finally:
         await journal.close()

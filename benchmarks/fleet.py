@@ -22,7 +22,7 @@ from support.serving import account, table
 from support.volume import Volume, written
 from trackpush_api.routing import Destination, Postgres, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import Journal
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal

@@ -19,7 +19,7 @@ from journal.stores import update
 from support.postgres import Server
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewUpdate, Outcome, PushState
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import Journal
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sqlite import SqliteJournal
 
@@ -54,7 +54,7 @@ def deliver_at_once(journal: Journal) -> None:
     def record(committed: Sequence[Committed]) -> None:
         for commit in committed:
             for push in commit.update.pushes:
-                journal.record(
+                journal.pushes.record(
                     Outcome(
                         update_id=commit.update_id,
                         push_config=push.push_config,
@@ -74,11 +74,11 @@ async def load(journal: Journal, updates: Sequence[NewUpdate]) -> float:
 
     async def request(mine: Sequence[NewUpdate]) -> None:
         for fresh in mine:
-            await journal.append([fresh])
+            await journal.updates.append([fresh])
 
     begun = time.perf_counter()
     await asyncio.gather(*(request(updates[number::REQUESTS]) for number in range(REQUESTS)))
-    await journal.flush()
+    await journal.pushes.flush()
     return time.perf_counter() - begun
 
 

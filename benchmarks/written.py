@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from trackpush_server.journal.sqlite import SqliteJournal
 
 try:
     from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PushState
 except ImportError:  # an older version (`--against`)
-    from trackpush_server.journal.port import (  # type: ignore[attr-defined,no-redef]
+    from trackpush_server.journal.port import (  # type: ignore[import-not-found,no-redef]
         Committed,
         NewPush,
         NewUpdate,
@@ -183,6 +184,9 @@ class JournalSession:
         self.journal = SqliteJournal(folder)
         self._on_commit: Callable[[Sequence[Committed]], None] = self.record
         listen(self.journal, self._accept)
+        self._updates: Any = getattr(self.journal, "updates", self.journal)
+        """Older versions (`--against`): the journal has no roles."""
+        self._pushes: Any = getattr(self.journal, "pushes", self.journal)
 
     def _accept(self, committed: Sequence[Committed]) -> None:
         self._on_commit(committed)
@@ -191,7 +195,7 @@ class JournalSession:
         """Each push was delivered at the first attempt; its outcome goes with the next commit."""
         for commit in committed:
             for push in commit.update.pushes:
-                self.journal.record(
+                self._pushes.record(
                     Outcome(
                         update_id=commit.update_id,
                         push_config=push.push_config,
@@ -208,8 +212,8 @@ class JournalSession:
         self._on_commit = self.record
         started = time.monotonic()
         for batch in iter(lambda: list(itertools.islice(made, size)), []):
-            await self.journal.append(batch)
-        await self.journal.flush()
+            await self._updates.append(batch)
+        await self._pushes.flush()
         return time.monotonic() - started
 
     async def ingest(self, made: Sequence[NewUpdate]) -> float:
@@ -217,7 +221,7 @@ class JournalSession:
 
         async def request(mine: Sequence[NewUpdate]) -> None:
             for update in mine:
-                await self.journal.append([update])
+                await self._updates.append([update])
 
         stored: list[Committed] = []
         self._on_commit = stored.extend
@@ -225,7 +229,7 @@ class JournalSession:
         await asyncio.gather(*(request(made[number::REQUESTS]) for number in range(REQUESTS)))
         seconds = time.monotonic() - started
         self.record(stored)  # nothing waits in the file when the next measurement begins
-        await self.journal.flush()
+        await self._pushes.flush()
         return seconds
 
 

@@ -135,14 +135,14 @@ async def test_a_replay_tells_how_far_it_is_while_it_runs(tmp_path: Path, monkey
     async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
         await post(server, *range(7))
         await delivered(server, 7)
-        journal_replay = server._journal.replay
+        journal_replay = server._journal.replays.replay
 
         async def replay(*ids: Any, **times: Any) -> int:
             if next(steps) == 3:
                 await gate.wait()
             return await journal_replay(*ids, **times)
 
-        monkeypatch.setattr(server._journal, "replay", replay)
+        monkeypatch.setattr(server._journal.replays, "replay", replay)
         _, job = await ask(server, "POST", REPLAYS, {"client": "acme", "states": ["delivered"]})
         while job["found"] != {"acme/push": {"delivered": 6}}:
             _, job = await ask(server, "GET", f"{REPLAYS}/{job['id']}")

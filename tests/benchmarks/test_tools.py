@@ -126,7 +126,7 @@ async def test_a_filled_journal_holds_what_a_server_would_have_stored(tmp_path: 
         journal = where.journal()
         await journal.start()
         try:
-            (waiting,) = await journal.pending_counts()
+            (waiting,) = await journal.backlog.pending_counts()
             page = await page_of(journal, filling.WAITING, after=0, limit=500)
         finally:
             await journal.close()

@@ -66,11 +66,11 @@ async def _fill(folder: Path, updates: Sequence[NewUpdate]) -> None:
     journal = SqliteJournal(folder)
     await journal.start()
     for each in updates:
-        await journal.append([each])
-    journal.record(outcome(1, 1, PushState.PENDING, http_status=500, error="HTTP 500: try later", due_at=1))
-    journal.record(outcome(1, 2, PushState.DELIVERED, http_status=200))
-    journal.record(outcome(3, 1, PushState.PENDING, error="connect: refused", due_at=DUE))
-    await journal.flush()
+        await journal.updates.append([each])
+    journal.pushes.record(outcome(1, 1, PushState.PENDING, http_status=500, error="HTTP 500: try later", due_at=1))
+    journal.pushes.record(outcome(1, 2, PushState.DELIVERED, http_status=200))
+    journal.pushes.record(outcome(3, 1, PushState.PENDING, error="connect: refused", due_at=DUE))
+    await journal.pushes.flush()
     await journal.close()
 
 
@@ -224,7 +224,7 @@ async def test_pushes_are_listed_while_the_server_has_the_journal_open(tmp_path:
     journal = SqliteJournal(tmp_path)
     await journal.start()
     try:
-        await journal.append([UPDATES[0]])
+        await journal.updates.append([UPDATES[0]])
 
         assert await asyncio.to_thread(ids, tmp_path) == [IDS[0]]
     finally:

@@ -74,7 +74,7 @@ async def test_the_pushes_end_as_dropped_with_a_reason_and_the_audit_log_says_wh
     reason = "dropped by hand: its PushConfig did not exist"
     assert await rig.states("acme/gone") == [("dropped", reason)] * 3
     assert [state for state, _ in await rig.states("zen/push")] == ["pending"]
-    (entry,) = await rig.server._journal.lookup.audits(before=None, limit=10)
+    (entry,) = await rig.server._journal.search.audits(before=None, limit=10)
     assert (entry.action, entry.target, entry.role) == ("pushes.drop", "3 pushes without a PushConfig", "operate")
     again = await rig.run(*DROP, "--yes")
     assert "no push waits for a PushConfig that does not exist" in again.stdout

@@ -23,7 +23,7 @@ KEY, OTHER = b"k" * 32, b"x" * 32
 async def _fill(folder: Path) -> None:
     journal = SqliteJournal(folder, sealer=Sealer(os.urandom, Encryption(keys=(KEY,))))
     await journal.start()
-    await journal.append(UPDATES)
+    await journal.updates.append(UPDATES)
     await journal.close()
 
 

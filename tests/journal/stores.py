@@ -14,7 +14,7 @@ import msgspec
 from trackpush_api.routing import Encryption
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, Page, PushState, Wanted
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import Journal
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite import SqliteJournal
@@ -65,7 +65,7 @@ class Opened:
 
     async def put(self, *updates: NewUpdate) -> int:
         """Append as one request, and wait."""
-        return await asyncio.wait_for(self.journal.append(updates), 10)
+        return await asyncio.wait_for(self.journal.updates.append(updates), 10)
 
     async def put_one(self, **fields: Any) -> Committed:
         """Append a new update and return what was announced of it."""
@@ -76,8 +76,8 @@ class Opened:
     async def record(self, *outcomes: Outcome) -> None:
         """Hand outcomes over and wait until they are on disk."""
         for outcome in outcomes:
-            self.journal.record(outcome)
-        await asyncio.wait_for(self.journal.flush(), 10)
+            self.journal.pushes.record(outcome)
+        await asyncio.wait_for(self.journal.pushes.flush(), 10)
 
     async def pending_ids(self, push_config: str = OMS, *, after: int = 0, limit: int = 1000) -> list[int]:
         """Ids of one page."""
@@ -130,7 +130,7 @@ def timeless(shipment: str, status: str, **fields: Any) -> NewUpdate:
 
 async def page_of(journal: Journal, push_config: str, *, after: int, limit: int) -> Page:
     """One page of pending pushes."""
-    (page,) = await journal.pending([Wanted(push_config, after, limit)])
+    (page,) = await journal.pushes.pending([Wanted(push_config, after, limit)])
     return page
 
 

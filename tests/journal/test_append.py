@@ -59,7 +59,7 @@ async def test_a_duplicate_in_the_same_request_is_stored_once(store: Store) -> N
 async def test_a_duplicate_in_the_same_commit_counts_for_the_first_request_only(store: Store) -> None:
     async with store.open() as opened:
         one = update()
-        counts = await asyncio.gather(*(opened.journal.append([one, update()]) for _ in range(20)))
+        counts = await asyncio.gather(*(opened.journal.updates.append([one, update()]) for _ in range(20)))
         assert counts == [2] + [1] * 19
         assert len(opened.committed) == len(await opened.pending_ids()) == 21
 
@@ -86,7 +86,7 @@ async def test_commits_are_announced_in_order_and_before_the_append_resolves(sto
 
         async def post() -> None:
             one = update()
-            await opened.journal.append([one])
+            await opened.journal.updates.append([one])
             if one.key not in {committed.update.key for committed in opened.committed}:
                 seen_too_late.append(one)
 
@@ -106,7 +106,7 @@ async def test_no_append_has_resolved_when_its_commit_is_announced(store: Store)
             resolved.extend(futures[commit.update.key].done() for commit in committed)
 
         opened.journal.subscribe(JournalListener(on_commit=look))
-        futures |= {fresh.key: opened.journal.append([fresh]) for fresh in (update() for _ in range(50))}
+        futures |= {fresh.key: opened.journal.updates.append([fresh]) for fresh in (update() for _ in range(50))}
         await asyncio.gather(*futures.values())
         assert resolved == [False] * 50
 
@@ -120,8 +120,8 @@ async def test_updates_of_one_request_are_announced_in_their_order(store: Store)
 
 async def test_a_commit_is_announced_even_if_nobody_waits_for_it_any_more(store: Store) -> None:
     async with store.open() as opened:
-        opened.journal.append([update()]).cancel()
-        await opened.journal.flush()
+        opened.journal.updates.append([update()]).cancel()
+        await opened.journal.pushes.flush()
         assert len(opened.committed) == len(await opened.pending_ids()) == 1
 
 
@@ -143,7 +143,7 @@ async def test_an_append_resolves_even_if_the_listener_fails(store: Store) -> No
 
 async def test_many_concurrent_requests_share_commits(store: Store) -> None:
     async with store.open() as opened:
-        await asyncio.gather(*(opened.journal.append([update()]) for _ in range(1000)))
+        await asyncio.gather(*(opened.journal.updates.append([update()]) for _ in range(1000)))
         assert len(opened.commits) < 100
         assert opened.journal.stats.commits == len(opened.batches)
         assert sum(rows for _, rows in opened.batches) == opened.journal.stats.rows == 1000
@@ -167,12 +167,12 @@ async def test_one_request_that_cannot_be_stored_takes_no_other_with_it(store: S
     async with store.open() as opened:
         bad = update(received_at=object())
         before = await opened.put_one()
-        futures = [opened.journal.append([fresh]) for fresh in (update(), bad, update())]
-        opened.journal.record(outcome(before.update_id))
+        futures = [opened.journal.updates.append([fresh]) for fresh in (update(), bad, update())]
+        opened.journal.pushes.record(outcome(before.update_id))
         results = await asyncio.gather(*futures, return_exceptions=True)
         assert results[0] == results[2] == 1
         assert isinstance(results[1], JournalUnavailableError)
-        await opened.journal.flush()
+        await opened.journal.pushes.flush()
         assert opened.journal.outcomes_waiting == 0
         assert opened.journal.unavailable is None
         assert await opened.pending_ids() == [commit.update_id for commit in opened.committed[1:]]
@@ -190,18 +190,18 @@ async def test_text_that_is_no_unicode_and_numbers_beyond_64_bits_never_refuse_a
 
 async def test_more_than_the_queue_holds_is_refused_at_once_as_overload(store: Store) -> None:
     async with store.open() as opened:
-        futures = [opened.journal.append([update() for _ in range(5000)]) for _ in range(4)]
+        futures = [opened.journal.updates.append([update() for _ in range(5000)]) for _ in range(4)]
         with pytest.raises(JournalUnavailableError, match="overloaded"):
-            opened.journal.append([update()])
+            opened.journal.updates.append([update()])
         assert await asyncio.gather(*futures) == [5000] * 4
         assert await opened.put(update()) == 1
 
 
 async def test_more_bytes_than_the_queue_holds_are_refused_at_once_as_overload(store: Store) -> None:
     async with store.open() as opened:
-        future = opened.journal.append([update(body=b"x" * (1 << 20)) for _ in range(40)])
+        future = opened.journal.updates.append([update(body=b"x" * (1 << 20)) for _ in range(40)])
         with pytest.raises(JournalUnavailableError, match="overloaded"):
-            opened.journal.append([update()])
+            opened.journal.updates.append([update()])
         assert await future == 40
 
 
@@ -210,16 +210,16 @@ async def test_a_journal_that_is_not_started_or_is_closed_refuses(store: Store) 
         journal = opened.journal
     assert journal.unavailable is not None
     with pytest.raises(JournalUnavailableError):
-        journal.append([update()])
+        journal.updates.append([update()])
     with pytest.raises(JournalUnavailableError):
-        await journal.flush()
+        await journal.pushes.flush()
     with pytest.raises(JournalUnavailableError):
         await page_of(journal, OMS, after=0, limit=1)
 
 
 async def test_closing_writes_what_is_queued(store: Store) -> None:
     async with store.open() as opened:
-        futures = [opened.journal.append([update()]) for _ in range(50)]
+        futures = [opened.journal.updates.append([update()]) for _ in range(50)]
         await opened.journal.close()
         assert await asyncio.gather(*futures) == [1] * 50
     async with store.open() as opened:

@@ -18,7 +18,7 @@ async def reseal(opened: Opened, *, limit: int = 3) -> Resealed:
     """All of it; the sums of all steps."""
     total, after = Resealed(looked=0, resealed=0), 0
     while True:
-        step = await opened.journal.reseal(after=after, limit=limit)
+        step = await opened.journal.encryption.reseal(after=after, limit=limit)
         total = Resealed(
             looked=total.looked + step.looked,
             resealed=total.resealed + step.resealed,
@@ -48,7 +48,7 @@ async def test_a_push_whose_key_is_missing_is_told_and_the_others_are_read(store
         assert first.unreadable is not None
         assert "is not among spec.encryption.keys" in first.unreadable
         assert (second.update_id, second.body, second.unreadable) == (kept.update_id, kept.update.body, None)
-        fetched = await opened.journal.fetch(OMS, [lost.update_id, kept.update_id])
+        fetched = await opened.journal.pushes.fetch(OMS, [lost.update_id, kept.update_id])
         assert [fetched[update_id].unreadable is None for update_id in (lost.update_id, kept.update_id)] == [
             False,
             True,
@@ -95,7 +95,7 @@ async def test_encryption_is_left_by_a_reseal_to_clear(store: Store) -> None:
 async def test_an_erased_update_stays_erased_over_a_reseal(store: Store) -> None:
     async with store.open(sealer=sealing(OLD)) as opened:
         gone = await opened.put_one()
-        number = await opened.journal.begin_erasure("awb", "", now=1)
-        await opened.journal.erase(number, [gone.update_id], now=1)
+        number = await opened.journal.erasures.begin("awb", "", now=1)
+        await opened.journal.erasures.erase(number, [gone.update_id], now=1)
     async with store.open(sealer=sealing(NEW, OLD)) as opened:
         assert await reseal(opened) == Resealed(looked=1, resealed=0)

@@ -9,15 +9,15 @@ from trackpush_server.journal.model import Erasure, PushState, Selection, Subjec
 async def erase(opened: Opened, **subject: str) -> Erasure:
     """As the server does it."""
     journal = opened.journal
-    number = await journal.begin_erasure("the subject", "asked for", now=NOW)
+    number = await journal.erasures.begin("the subject", "asked for", now=NOW)
     after: int | None = 0
     while after is not None:
-        found = await journal.find_erasable(Subject(**subject), after=after, limit=3)
+        found = await journal.erasures.find(Subject(**subject), after=after, limit=3)
         if found.update_ids:
-            await journal.erase(number, found.update_ids, now=NOW)
+            await journal.erasures.erase(number, found.update_ids, now=NOW)
         after = found.next_after
-    await journal.end_erasure(number, now=NOW + 1)
-    (record,) = (erasure for erasure in await journal.erasures(limit=10) if erasure.id == number)
+    await journal.erasures.end(number, now=NOW + 1)
+    (record,) = (erasure for erasure in await journal.erasures.records(limit=10) if erasure.id == number)
     return record
 
 
@@ -77,15 +77,18 @@ async def test_what_was_delivered_stays_so_and_cannot_be_replayed(store: Store) 
         await opened.record(outcome(one.update_id))
         await erase(opened, awb="A")
         every = Selection(states=tuple(PushState), keys=(one.update.key,), replayed_before=NOW + 9_000_000)
-        assert await opened.journal.ended(OMS, every, after=0, limit=10) == ()
-        assert await opened.journal.replay(OMS, [one.update_id], now=NOW, replayed_before=NOW) == 0
+        assert await opened.journal.replays.ended(OMS, every, after=0, limit=10) == ()
+        assert await opened.journal.replays.replay(OMS, [one.update_id], now=NOW, replayed_before=NOW) == 0
         assert await opened.pending_ids() == []
 
 
 async def test_erasures_are_listed_newest_first(store: Store) -> None:
     async with store.open() as opened:
         for number in range(3):
-            await opened.journal.begin_erasure(f"client c{number}", "", now=NOW + number)
+            await opened.journal.erasures.begin(f"client c{number}", "", now=NOW + number)
     async with store.open() as opened:
-        assert [erasure.subject for erasure in await opened.journal.erasures(limit=2)] == ["client c2", "client c1"]
-        assert [erasure.ended_at for erasure in await opened.journal.erasures(limit=2)] == [None, None]
+        assert [erasure.subject for erasure in await opened.journal.erasures.records(limit=2)] == [
+            "client c2",
+            "client c1",
+        ]
+        assert [erasure.ended_at for erasure in await opened.journal.erasures.records(limit=2)] == [None, None]

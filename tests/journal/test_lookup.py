@@ -43,13 +43,13 @@ async def story(opened: Opened) -> Opened:
     for commit in opened.committed:
         state = states[commit.update_id % 4]
         if state is not PushState.PENDING:
-            opened.journal.record(outcome(commit.update_id, state))
-    await opened.journal.flush()
+            opened.journal.pushes.record(outcome(commit.update_id, state))
+    await opened.journal.pushes.flush()
     return opened
 
 
 async def listed(opened: Opened, **query: object) -> PushPage:
-    return await opened.journal.lookup.list_pushes(PushQuery(**{"limit": 1000, **query}))  # type: ignore[arg-type]
+    return await opened.journal.search.list_pushes(PushQuery(**{"limit": 1000, **query}))  # type: ignore[arg-type]
 
 
 FILTERS: dict[str, tuple[dict[str, object], Callable[[PushRow], bool]]] = {
@@ -161,7 +161,7 @@ async def test_a_push_is_shown_with_its_attempts_and_bodies(opened: Opened) -> N
         outcome(one.update_id, PushState.PENDING, tries=1, http_status=500, error="500 oops", due_at=NOW + 1),
         outcome(one.update_id, PushState.DELIVERED, tries=2, http_status=200, started_at=NOW + 2, duration_ms=2.5),
     )
-    detail = await opened.journal.lookup.show(push_id(one.update.key, OMS))
+    detail = await opened.journal.search.show(push_id(one.update.key, OMS))
     assert detail is not None
     assert detail.attempts == (
         AttemptRow(number=1, started_at=NOW, duration_ms=1.5, http_status=500, error="500 oops"),
@@ -177,7 +177,7 @@ async def test_a_push_is_shown_with_its_attempts_and_bodies(opened: Opened) -> N
 async def test_a_push_that_ended_without_an_attempt_shows_why_and_no_attempt(opened: Opened) -> None:
     one = await opened.put_one()
     await opened.record(outcome(one.update_id, PushState.DEAD, tries=0, error="too old", attempted=False))
-    detail = await opened.journal.lookup.show(push_id(one.update.key, OMS))
+    detail = await opened.journal.search.show(push_id(one.update.key, OMS))
     assert detail is not None
     assert (detail.push.error, detail.attempts) == ("too old", ())
 
@@ -191,10 +191,10 @@ async def test_late_and_dropped_pushes_say_so(opened: Opened) -> None:
 
 async def test_an_unknown_push_is_none_and_no_id_is_an_error(opened: Opened) -> None:
     one = await opened.put_one()
-    assert await opened.journal.lookup.show(push_id(b"\0" * 16, OMS)) is None
-    assert await opened.journal.lookup.show(push_id(one.update.key, CRM)) is None
+    assert await opened.journal.search.show(push_id(b"\0" * 16, OMS)) is None
+    assert await opened.journal.search.show(push_id(one.update.key, CRM)) is None
     with pytest.raises(ValueError, match="not a push id"):
-        await opened.journal.lookup.show("psh_1")
+        await opened.journal.search.show("psh_1")
 
 
 async def test_a_foreign_cursor_and_an_absurd_limit_are_errors(opened: Opened) -> None:
@@ -207,7 +207,7 @@ async def test_a_foreign_cursor_and_an_absurd_limit_are_errors(opened: Opened) -
         with pytest.raises(ValueError, match="out of bounds"):
             await listed(opened, limit=limit)
         with pytest.raises(ValueError, match="out of bounds"):
-            await opened.journal.lookup.timeline(ShipmentQuery(shipment="S", limit=limit))
+            await opened.journal.search.timeline(ShipmentQuery(shipment="S", limit=limit))
 
 
 async def test_a_timeline_tells_each_update_with_its_pushes_and_their_attempts(opened: Opened) -> None:
@@ -219,8 +219,8 @@ async def test_a_timeline_tells_each_update_with_its_pushes_and_their_attempts(o
         outcome(first.update_id, PushState.PENDING, tries=1, http_status=503, error="503 busy"),
         outcome(first.update_id, PushState.DEAD, tries=2, http_status=400, error="400 no"),
     )
-    await opened.journal.replay(OMS, [first.update_id], now=NOW, replayed_before=NOW)
-    timeline = await opened.journal.lookup.timeline(ShipmentQuery(shipment="S"))
+    await opened.journal.replays.replay(OMS, [first.update_id], now=NOW, replayed_before=NOW)
+    timeline = await opened.journal.search.timeline(ShipmentQuery(shipment="S"))
     assert [entry.update_id for entry in timeline.entries] == [entry.update_id for entry in (first, second, returned)]
     assert timeline.after is None
     one, two, three = timeline.entries
@@ -244,7 +244,7 @@ async def test_a_timeline_is_paged_and_can_be_one_clients(opened: Opened) -> Non
     found: list[int] = []
     after: int | None = 0
     while after is not None:
-        page = await opened.journal.lookup.timeline(ShipmentQuery(shipment="S", client="acme", after=after, limit=2))
+        page = await opened.journal.search.timeline(ShipmentQuery(shipment="S", client="acme", after=after, limit=2))
         found += [entry.update_id for entry in page.entries]
         after = page.after
     assert found == ids[::2]
@@ -254,9 +254,9 @@ async def test_of_many_attempts_a_timeline_tells_the_latest(opened: Opened) -> N
     one = await opened.put_one(shipment="S", awb="S")
     most = lookup.MOST_ATTEMPTS
     await opened.record(*(outcome(one.update_id, PushState.PENDING, tries=number) for number in range(1, most + 6)))
-    timeline = await opened.journal.lookup.timeline(ShipmentQuery(shipment="S"))
+    timeline = await opened.journal.search.timeline(ShipmentQuery(shipment="S"))
     assert [tried.number for tried in timeline.entries[0].pushes[0].attempts] == list(range(6, most + 6))
-    detail = await opened.journal.lookup.show(push_id(one.update.key, OMS))
+    detail = await opened.journal.search.show(push_id(one.update.key, OMS))
     assert detail is not None
     assert len(detail.attempts) == most + 5
 
@@ -267,7 +267,7 @@ async def test_counts_tell_what_waits_since_when_and_what_is_dead(opened: Opened
         outcome(updates[0].update_id, PushState.DEAD),
         *(outcome(update.update_id, PushState.DELIVERED, push_config=CRM) for update in updates),
     )
-    assert await opened.journal.lookup.counts() == (
+    assert await opened.journal.search.counts() == (
         QueueCount(push_config=CRM, pending=0, dead=0, oldest_received_at=None),
         QueueCount(push_config=OMS, pending=3, dead=1, oldest_received_at=NOW + 1),
     )
@@ -287,11 +287,11 @@ async def test_the_audit_log_is_kept_and_read_newest_first(store: Store) -> None
     ]
     async with store.open() as opened:
         for entry in entries:
-            await opened.journal.audit(entry)
+            await opened.journal.audit.add(entry)
     async with store.open() as opened:
-        rows = await opened.journal.lookup.audits(before=None, limit=2)
+        rows = await opened.journal.search.audits(before=None, limit=2)
         assert [row.at for row in rows] == [NOW + 2, NOW + 1]
-        (last,) = await opened.journal.lookup.audits(before=rows[-1].id, limit=2)
+        (last,) = await opened.journal.search.audits(before=rows[-1].id, limit=2)
         assert (last.at, last.actor, last.role, last.action, last.target, last.address) == (
             NOW,
             "ops@example.com",
@@ -306,4 +306,4 @@ async def test_a_closed_lookup_says_so(store: Store) -> None:
     async with store.open() as opened:
         pass
     with pytest.raises(JournalUnavailableError):
-        await opened.journal.lookup.counts()
+        await opened.journal.search.counts()

@@ -12,12 +12,14 @@ LATER = NOW + 1_000_000
 async def ended(opened: Opened, push_config: str = OMS, *, after: int = 0, limit: int = 100, **given: Any) -> list[int]:
     """Ids of what is found."""
     selection = Selection(**{"replayed_before": LATER, **given})
-    return [push.update_id for push in await opened.journal.ended(push_config, selection, after=after, limit=limit)]
+    return [
+        push.update_id for push in await opened.journal.replays.ended(push_config, selection, after=after, limit=limit)
+    ]
 
 
 async def replay(opened: Opened, *update_ids: int, now: int = LATER) -> int:
     """At a time."""
-    return await opened.journal.replay(OMS, update_ids, now=now, replayed_before=now)
+    return await opened.journal.replays.replay(OMS, update_ids, now=now, replayed_before=now)
 
 
 async def put(opened: Opened, *states: PushState, **fields: object) -> list[Committed]:
@@ -112,13 +114,13 @@ async def test_a_replayed_push_expires_from_its_replay_on(store: Store) -> None:
     async with store.open() as opened:
         (one,) = await put(opened, PushState.DEAD, received_at=NOW)
         await replay(opened, one.update_id, now=NOW + 5000)
-        assert await opened.journal.expire(OMS, received_before=NOW + 5000, limit=10) == 0
-        assert await opened.journal.expire(OMS, received_before=NOW + 5001, limit=10) == 1
+        assert await opened.journal.pushes.expire(OMS, received_before=NOW + 5000, limit=10) == 0
+        assert await opened.journal.pushes.expire(OMS, received_before=NOW + 5001, limit=10) == 1
 
 
 async def test_push_configs_are_those_that_have_or_had_pushes(store: Store) -> None:
     async with store.open() as opened:
-        assert await opened.journal.push_configs() == ()
+        assert await opened.journal.replays.push_configs() == ()
         await opened.put(update(to=[OMS, CRM]), update(to=[]))
         await put(opened, PushState.DELIVERED)
-        assert await opened.journal.push_configs() == (CRM, OMS)
+        assert await opened.journal.replays.push_configs() == (CRM, OMS)

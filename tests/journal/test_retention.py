@@ -16,7 +16,7 @@ async def trim(opened: Opened, *, delivered: int = NOW, dead: int = NOW, limit: 
     updates = pushes = 0
     after: int | None = 0
     while after is not None:
-        step = await opened.journal.trim(keep, after=after, limit=limit)
+        step = await opened.journal.retention.trim(keep, after=after, limit=limit)
         updates, pushes, after = updates + step.updates, pushes + step.pushes, step.next_after
     return Trimmed(updates=updates, pushes=pushes)
 
@@ -62,7 +62,7 @@ async def test_who_meets_what_is_too_young_looks_at_what_came_just_before_again(
     async with store.open() as opened:
         await put(opened, PushState.DELIVERED, received_at=NOW - 10)  # ends now, which is long after NOW
         await put(opened, PushState.DELIVERED, received_at=NOW + 10)
-        step = await opened.journal.trim(Keep(delivered_since=NOW, dead_since=NOW), after=0, limit=2)
+        step = await opened.journal.retention.trim(Keep(delivered_since=NOW, dead_since=NOW), after=0, limit=2)
         assert step == Trimmed()
 
 
@@ -97,7 +97,7 @@ async def test_what_is_replayed_while_it_is_to_go_stays(store: Store) -> None:
     async with store.open() as opened:
         ids = [await put(opened, PushState.DEAD, received_at=NOW - 10) for _ in range(20)]
         trimming = asyncio.ensure_future(trim(opened, delivered=FUTURE, dead=FUTURE, limit=100))
-        replayed = await opened.journal.replay(OMS, ids, now=NOW, replayed_before=NOW)
+        replayed = await opened.journal.replays.replay(OMS, ids, now=NOW, replayed_before=NOW)
         trimmed = await trimming
         assert trimmed.updates + replayed == 20
         assert len(await opened.pending_ids()) == replayed
@@ -127,7 +127,7 @@ async def test_a_dead_push_that_outlives_the_newer_one_of_its_shipment_is_still_
         old = await put(opened, PushState.DEAD, received_at=NOW - 9, shipment="S", occurred_at=NOW)
         await put(opened, PushState.DELIVERED, received_at=NOW - 8, shipment="S", occurred_at=NOW + 1)
         assert await trim(opened, delivered=FUTURE, dead=0) == Trimmed(updates=1, pushes=1)
-        await opened.journal.replay(OMS, [old], now=NOW, replayed_before=NOW)
+        await opened.journal.replays.replay(OMS, [old], now=NOW, replayed_before=NOW)
         (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes
         assert (push.update_id, push.late) == (old, True)
 

@@ -50,7 +50,7 @@ async def _drain(store: Store, before: int, bursts: list[tuple[int, int]], limit
         reading = asyncio.create_task(_read_until_short(opened, limit))
         appends = []
         for size, pauses in bursts:
-            appends.append(opened.journal.append([update() for _ in range(size)]))
+            appends.append(opened.journal.updates.append([update() for _ in range(size)]))
             for _ in range(pauses):
                 await asyncio.sleep(0)
         await asyncio.gather(*appends)

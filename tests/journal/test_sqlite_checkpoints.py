@@ -42,7 +42,7 @@ async def test_after_the_log_was_long_once_checkpoints_follow_its_length_and_not
             connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # before its first read it knows of no log
             for _ in range(COMMITS):
                 await opened.put(update())
-                await opened.journal.flush()  # what follows a commit in the writer's thread is done, too
+                await opened.journal.pushes.flush()  # what follows a commit in the writer's thread is done, too
                 now = (await asyncio.to_thread(connection.log_frames)).total
                 written += now - before if now >= before else now
                 before = now
@@ -93,7 +93,7 @@ async def test_a_damaged_log_stops_the_journal_until_the_next_start(
             await _put_until_refused(opened)
         await until(lambda: opened.journal.unavailable is not None, seconds=5, what="the journal to refuse updates")
         with pytest.raises(JournalUnavailableError, match="stop the server and copy the folder"):
-            opened.journal.append([update()])
+            opened.journal.updates.append([update()])
         monkeypatch.setattr(SqliteConnection, method, sound)
         stored = len(opened.committed)
         assert opened.states[-1] is not None

@@ -10,7 +10,7 @@ from journal.stores import Opened, outcome, sqlite_store, update
 from journal.test_erase import erase
 from support.journal_file import journal_file
 from trackpush_server.journal.model import PushState
-from trackpush_server.journal.sqlite import adapter, scrub
+from trackpush_server.journal.sqlite import scrub
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 MARK = b"rahul.sharma-9876543210"
@@ -39,10 +39,10 @@ async def fill(opened: Opened, rng: random.Random, rounds: int) -> None:
         for commit in opened.committed[before:]:
             error = MARK.decode() if commit.update.awb == "awb-of-the-marked" else None
             for tries in range(1, rng.randrange(1, 4)):
-                opened.journal.record(outcome(commit.update_id, PushState.PENDING, tries=tries, error=error))
+                opened.journal.pushes.record(outcome(commit.update_id, PushState.PENDING, tries=tries, error=error))
             if rng.random() < 0.7:
-                opened.journal.record(outcome(commit.update_id, PushState.DELIVERED, tries=5))
-        await opened.journal.flush()
+                opened.journal.pushes.record(outcome(commit.update_id, PushState.DELIVERED, tries=5))
+        await opened.journal.pushes.flush()
 
 
 async def forget_some(opened: Opened, rng: random.Random) -> None:
@@ -54,7 +54,7 @@ async def forget_some(opened: Opened, rng: random.Random) -> None:
             connection.execute(f"DELETE FROM {table} WHERE {column} IN ({ids})")  # noqa: S608  the test's own
         return 0
 
-    await opened.journal._call(run)  # type: ignore[attr-defined]
+    await opened.journal._access.write(run)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -65,13 +65,13 @@ async def test_no_byte_of_what_was_erased_is_left_in_any_file(tmp_path: Path, se
             await fill(opened, rng, rounds=6)
             await forget_some(opened, rng)
         assert files_with(tmp_path, MARK)
-        before = await opened.journal.pending_counts()
+        before = await opened.journal.backlog.pending_counts()
         await erase(opened, awb="awb-of-the-marked")
         assert files_with(tmp_path, MARK) == {}
         assert files_with(tmp_path, b"awb-of-the-marked") == {}
         assert (
             0
-            < sum(count.count for count in await opened.journal.pending_counts())
+            < sum(count.count for count in await opened.journal.backlog.pending_counts())
             < sum(count.count for count in before)
         )
     with journal_file(tmp_path / "journal.db") as connection:
@@ -97,7 +97,7 @@ async def test_updates_are_stored_while_a_large_file_is_scrubbed_in_steps(
 async def test_a_reader_that_holds_the_log_delays_an_erasure_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "_RETRY_DELAYS", (0.01,) * 1000)
+    monkeypatch.setattr(scrub, "_RETRY_DELAYS", (0.01,) * 1000)
     async with sqlite_store(tmp_path).open() as opened:
         await fill(opened, random.Random(8), rounds=3)  # noqa: S311  reproducible
         with journal_file(tmp_path / "journal.db") as reader:

@@ -37,7 +37,7 @@ async def _until_available(opened: Opened, *, available: bool = True) -> None:
 
 async def _assert_complete(opened: Opened, ended: int = 0) -> None:
     """What was acknowledged, and only that, was announced and is on disk."""
-    await opened.journal.flush()
+    await opened.journal.pushes.flush()
     ids = [commit.update_id for commit in opened.committed]
     assert await opened.pending_ids(limit=100_000) == ids[ended:]
 
@@ -54,8 +54,8 @@ async def test_a_full_disk_refuses_with_a_reason_and_works_again_by_itself_once_
             assert "free space or grow the volume; updates are refused with 503 until then" in reason
             await _until_available(opened, available=False)
             with pytest.raises(JournalUnavailableError, match="disk is full"):
-                opened.journal.append([update()])
-            opened.journal.record(outcome(opened.committed[0].update_id))
+                opened.journal.updates.append([update()])
+            opened.journal.pushes.record(outcome(opened.committed[0].update_id))
             assert opened.journal.outcomes_waiting == 1
 
             await asyncio.to_thread(disk.empty)
@@ -79,9 +79,9 @@ async def test_a_full_disk_with_room_for_a_page_is_still_full(tmp_path: Path) ->
             ballast = disk.path / "ballast"
             os.truncate(ballast, ballast.stat().st_size - 128 * 1024)
             states = len(opened.states)
-            opened.journal.record(outcome(1))
+            opened.journal.pushes.record(outcome(1))
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(opened.journal.flush(), 0.7)
+                await asyncio.wait_for(opened.journal.pushes.flush(), 0.7)
             assert opened.journal.unavailable is not None
             assert None not in opened.states[states:]
             await asyncio.to_thread(disk.empty)
@@ -119,7 +119,7 @@ async def test_a_read_only_file_system_is_told_and_used_once_it_is_writable(tmp_
             assert reason is not None
             assert "can't be written" in reason
             with pytest.raises(JournalUnavailableError, match="can't be written"):
-                opened.journal.append([update()])
+                opened.journal.updates.append([update()])
             await asyncio.to_thread(disk.read_only, on=False)
             await _until_available(opened)
             assert await opened.put(update()) == 1
@@ -198,7 +198,7 @@ async def test_a_damaged_file_that_opens_stays_refused_without_flapping(tmp_path
         assert opened.states[0] is None
         assert None not in opened.states[1:]
         with pytest.raises(JournalUnavailableError, match="damaged"):
-            opened.journal.append([update()])
+            opened.journal.updates.append([update()])
 
 
 async def test_a_second_server_on_the_folder_is_told_which_process_holds_it_and_takes_over(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_a_lock_by_another_program_refuses_and_ends_with_it(tmp_path: Path
         await opened.put(update())
         with journal_file(tmp_path / FILE) as other:
             other.execute("BEGIN IMMEDIATE")
-            opened.journal.record(outcome(1))
+            opened.journal.pushes.record(outcome(1))
             with pytest.raises(JournalUnavailableError, match="another process holds it"):
                 await opened.put(update())
             assert opened.journal.outcomes_waiting == 1
@@ -283,7 +283,7 @@ async def test_an_update_whose_commit_failed_and_yet_took_place_is_announced(tmp
     journal = SqliteJournal(tmp_path)
     opened = Opened(journal)
     await journal.start()
-    writer = journal._writer
+    writer = journal._access.writer
     assert writer is not None
     assert writer._connection is not None
     await opened.put(update())
@@ -308,7 +308,7 @@ async def test_an_unexpected_error_fails_the_requests_and_the_writer_lives_on(tm
         raise RuntimeError("a bug")
 
     with pytest.raises(JournalUnavailableError, match="a bug"):
-        await journal._call(fail)
+        await journal._access.write(fail)
     await _until_available(opened)
     assert journal.alive
     assert await opened.put(update()) == 1
@@ -318,5 +318,5 @@ async def test_an_unexpected_error_fails_the_requests_and_the_writer_lives_on(tm
 async def test_closing_while_unavailable_ends_in_time_and_refuses_what_waits(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"\xa5" * 8192)
     async with sqlite_store(tmp_path).open() as opened:
-        opened.journal.record(outcome(1))
+        opened.journal.pushes.record(outcome(1))
         await asyncio.wait_for(opened.journal.close(), 5)

@@ -147,7 +147,7 @@ async def test_a_running_journal_says_why_its_folder_is_refused_and_is_used_once
     async with sqlite_store(folder).open() as opened:
         assert "chmod 700" in str(opened.journal.unavailable)
         with pytest.raises(JournalUnavailableError, match="can be written by every user"):
-            opened.journal.append([update()])
+            opened.journal.updates.append([update()])
     assert not list(folder.iterdir())
 
 

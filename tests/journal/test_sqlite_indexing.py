@@ -114,12 +114,12 @@ def roll_back(opened: Opened) -> asyncio.Future[int]:
     def fail(_: object) -> int:
         raise TypeError("a value that can't be stored")
 
-    return opened.journal._call(fail)  # type: ignore[attr-defined,no-any-return]
+    return opened.journal._access.write(fail)  # type: ignore[attr-defined,no-any-return]
 
 
 async def check(opened: Opened, model: Model) -> None:
     """Every search finds exactly what it should."""
-    lookup = opened.journal.lookup
+    lookup = opened.journal.search
     rows = (await lookup.list_pushes(PushQuery(limit=1000))).rows
     visible = {(commit.update.key, push.push_config) for commit in model.kept() for push in commit.update.pushes}
     assert len(rows) == len(visible)
@@ -158,13 +158,13 @@ async def check(opened: Opened, model: Model) -> None:
         assert detail is not None
         assert detail.push == row
     selection = Selection(states=(PushState.DELIVERED, PushState.DEAD), replayed_before=1 << 60)
-    ended = await opened.journal.ended(CRM, selection, after=0, limit=1000)
+    ended = await opened.journal.replays.ended(CRM, selection, after=0, limit=1000)
     assert [(push.update_id, push.state) for push in ended] == sorted(
         (int(row.cursor.split(".")[0]), row.state)
         for row in rows
         if row.push_config == CRM and row.state in selection.states and row.erased_at is None
     )
-    assert set(await opened.journal.push_configs()) >= {row.push_config for row in rows}
+    assert set(await opened.journal.replays.push_configs()) >= {row.push_config for row in rows}
 
 
 async def deliver(opened: Opened, model: Model) -> None:
@@ -173,8 +173,8 @@ async def deliver(opened: Opened, model: Model) -> None:
         for push in commit.update.pushes:
             if push.push_config not in commit.dropped and commit.update_id not in model.trimmed:
                 state = model.drawn.choice((PushState.DELIVERED, PushState.DEAD))
-                opened.journal.record(outcome(commit.update_id, state, push_config=push.push_config))
-    await opened.journal.flush()
+                opened.journal.pushes.record(outcome(commit.update_id, state, push_config=push.push_config))
+    await opened.journal.pushes.flush()
 
 
 def crashed(folder: Path, to: Path) -> Path:
@@ -214,8 +214,8 @@ async def test_what_was_erased_is_found_by_nobody_wherever_its_terms_were(tmp_pa
         for awb, terms in names.items():
             await erase(opened, awb=awb)
             assert not any(found & terms for found in await entries(opened))
-            assert not (await opened.journal.lookup.list_pushes(PushQuery(awb=awb))).rows
-            assert not (await opened.journal.lookup.timeline(ShipmentQuery(shipment=awb))).entries
+            assert not (await opened.journal.search.list_pushes(PushQuery(awb=awb))).rows
+            assert not (await opened.journal.search.timeline(ShipmentQuery(shipment=awb))).entries
             erased = [commit.update for commit in model.stored if awb in {commit.update.awb, commit.update.shipment}]
             assert await opened.put(*erased) == 0, "a repeat of an erased update is still known"
 
@@ -234,13 +234,13 @@ async def test_an_update_is_late_if_only_the_oldest_of_many_newer_ones_went_to_i
 async def test_a_transaction_that_is_rolled_back_leaves_nothing_in_memory(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open() as opened:
         go = threading.Event()
-        held = opened.journal._call(lambda _: int(go.wait(30)))  # type: ignore[attr-defined]
-        stored, refused = opened.journal.append([update()]), roll_back(opened)
+        held = opened.journal._access.write(lambda _: int(go.wait(30)))  # type: ignore[attr-defined]
+        stored, refused = opened.journal.updates.append([update()]), roll_back(opened)
         go.set()
         assert (await held, await stored) == (1, 1)
         with pytest.raises(JournalUnavailableError):
             await refused
-        memory = opened.journal._writer._indexing  # type: ignore[attr-defined]
+        memory = opened.journal._access.writer._indexing  # type: ignore[attr-defined]
         assert all(memory._recent.ids(term) == [opened.committed[0].update_id] for term in memory._recent._packed)
 
 
@@ -253,9 +253,9 @@ async def entries(opened: Opened) -> list[set[int]]:
         found.append({term for recent in memory._both() for term in recent._packed})
         return 0
 
-    memory = opened.journal._writer._indexing  # type: ignore[attr-defined]
+    memory = opened.journal._access.writer._indexing  # type: ignore[attr-defined]
 
-    await opened.journal._call(read)  # type: ignore[attr-defined]
+    await opened.journal._access.write(read)  # type: ignore[attr-defined]
     return found
 
 
@@ -268,14 +268,14 @@ async def test_a_push_that_was_added_later_is_found_once_wherever_the_terms_of_i
                 left_out = [(await opened.put_one(to=[OMS])).update_id for _ in range(2)]
                 known = [commit.update_id for commit in opened.committed if commit.update_id not in delivered]
                 chosen = {known[0], left_out[-1]}  # the oldest, which may be merged, and the newest, which is not
-                assert await opened.journal.add_pushes(CRM, sorted(chosen), now=NOW) == len(chosen)
+                assert await opened.journal.replays.add_pushes(CRM, sorted(chosen), now=NOW) == len(chosen)
                 await opened.record(*(outcome(update_id, push_config=CRM) for update_id in sorted(chosen)))
                 delivered |= chosen
             query = PushQuery(push_config=CRM, state=PushState.DELIVERED, limit=1000)
-            rows = (await opened.journal.lookup.list_pushes(query)).rows
+            rows = (await opened.journal.search.list_pushes(query)).rows
             assert sorted(int(row.cursor.split(".")[0]) for row in rows) == sorted(delivered)
             selection = Selection(states=(PushState.DELIVERED,), replayed_before=1 << 60)
-            ended = await opened.journal.ended(CRM, selection, after=0, limit=1000)
+            ended = await opened.journal.replays.ended(CRM, selection, after=0, limit=1000)
             assert [push.update_id for push in ended] == sorted(delivered)
             folder = crashed(folder, tmp_path / str(life))
     with journal_file(folder / "journal.db") as connection:
@@ -291,7 +291,7 @@ async def test_retention_leaves_entries_to_the_next_sweep(tmp_path: Path) -> Non
         keep = Keep(delivered_since=1 << 60, dead_since=1 << 60)
         after: int | None = 0
         while after is not None:
-            after = (await opened.journal.trim(keep, after=after, limit=20)).next_after
+            after = (await opened.journal.retention.trim(keep, after=after, limit=20)).next_after
         first = opened.committed[0].update
         assert await opened.put(first) == 1, "forgotten, so no repeat"
         for number in range(200):
@@ -311,7 +311,9 @@ async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restart
         after: int | None = 0
         while after is not None:
             after = (
-                await opened.journal.trim(Keep(delivered_since=1 << 60, dead_since=1 << 60), after=after, limit=50)
+                await opened.journal.retention.trim(
+                    Keep(delivered_since=1 << 60, dead_since=1 << 60), after=after, limit=50
+                )
             ).next_after
     with journal_file(tmp_path / "journal.db") as connection:
         assert connection.execute("SELECT count(*) FROM updates").fetchone() == (0,)
@@ -320,7 +322,7 @@ async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restart
     async with sqlite_store(tmp_path).open() as opened:
         one = await opened.put_one(shipment="S", awb="S")
         assert one.update_id > up_to
-        assert len((await opened.journal.lookup.list_pushes(PushQuery(awb="S"))).rows) == 1
+        assert len((await opened.journal.search.list_pushes(PushQuery(awb="S"))).rows) == 1
 
 
 async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,12 +339,12 @@ async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, mon
         for _ in range(60):
             await opened.put_one(status="IN_TRANSIT")
         for query in ({"awb": "T"}, {"order_id": "P"}):
-            (row,) = (await opened.journal.lookup.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
+            (row,) = (await opened.journal.search.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
             assert row.shipment == "T"
-        (row,) = (await opened.journal.lookup.list_pushes(PushQuery(status="DELIVERED"))).rows
+        (row,) = (await opened.journal.search.list_pushes(PushQuery(status="DELIVERED"))).rows
         assert row.shipment == "S"
         assert [
-            entry.shipment for entry in (await opened.journal.lookup.timeline(ShipmentQuery(shipment="T"))).entries
+            entry.shipment for entry in (await opened.journal.search.timeline(ShipmentQuery(shipment="T"))).entries
         ] == ["T"]
 
 
@@ -353,7 +355,7 @@ async def test_an_offline_step_keeps_what_is_in_memory(tmp_path: Path, monkeypat
         first = await opened.put_one(shipment="S", occurred_at=200)
         reads: list[Any] = []
         monkeypatch.setattr(indexing, "up_to_of", lambda _: reads.append(1))
-        await opened.journal.scrub()
+        await opened.journal.encryption.scrub()
         assert await opened.put(first.update) == 0
         assert (await opened.put_one(shipment="S", occurred_at=100)).late == (OMS,)
         assert reads == [], "the updates were read again"
@@ -413,9 +415,9 @@ async def test_a_journal_of_the_version_before_is_indexed_and_works(
         assert await opened.put(*updates) == 0
         assert (await opened.put_one(shipment="S7", occurred_at=NOW - 1)).late == (OMS,)
         for query in ({"awb": "S50"}, {"order_id": "O50"}):
-            (row,) = (await opened.journal.lookup.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
+            (row,) = (await opened.journal.search.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
             assert row.shipment == "S50"
-        assert len((await opened.journal.lookup.list_pushes(PushQuery(status="IN_TRANSIT", limit=1000))).rows) == 101
+        assert len((await opened.journal.search.list_pushes(PushQuery(status="IN_TRANSIT", limit=1000))).rows) == 101
     with journal_file(tmp_path / "journal.db") as connection:
         assert connection.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'updates_by%'").fetchall() == []
         assert connection.execute("SELECT up_to FROM indexed").fetchone() == (100,)
@@ -431,7 +433,7 @@ async def test_a_large_journal_is_converted_while_the_server_answers_503(
     journal = SqliteJournal(tmp_path)
 
     def migrated(connection: Any) -> None:
-        writer = journal._writer
+        writer = journal._access.writer
         assert writer is not None
         seen.append((writer.opened.is_set(), writer._reason))
         migrate(connection)
@@ -439,7 +441,7 @@ async def test_a_large_journal_is_converted_while_the_server_answers_503(
     monkeypatch.setattr(schema, "migrate", migrated)
     await journal.start()
     await until(lambda: journal.unavailable is None, seconds=10, what="the end of the conversion")
-    assert await journal.append([update()]) == 1
+    assert await journal.updates.append([update()]) == 1
     await journal.close()
     ((opened, reason),) = seen
     assert opened, "the start of the server would wait for it"

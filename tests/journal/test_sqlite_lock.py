@@ -26,7 +26,7 @@ async def test_without_its_lock_file_a_second_server_is_kept_off_and_the_first_m
         async with sqlite_store(tmp_path).open() as second:
             assert "serves this folder; end it or use another --data" in str(second.journal.unavailable)
             with pytest.raises(JournalUnavailableError):
-                second.journal.append([update()])
+                second.journal.updates.append([update()])
             await until((tmp_path / LOCK).exists, seconds=5, what="the lock file")
             assert await first.put(update()) == 1
         assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
@@ -111,6 +111,6 @@ async def test_a_write_that_does_not_end_is_told(tmp_path: Path, monkeypatch: An
             other.execute("BEGIN IMMEDIATE")
             assert "for the disk" in str(await opened.journal.prove())
             other.execute("ROLLBACK")
-        await opened.journal.flush()
+        await opened.journal.pushes.flush()
         monkeypatch.setattr(proof, "_PATIENCE_SECONDS", 10)
         assert await opened.journal.prove() is None

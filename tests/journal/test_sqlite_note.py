@@ -137,6 +137,8 @@ async def test_an_older_file_in_place_of_the_journal_is_reported(tmp_path: Path)
 async def test_updates_that_the_retention_deleted_are_not_missed(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open() as opened:
         await opened.put(*(update(to=()) for _ in range(5)))
-        trimmed = await opened.journal.trim(Keep(delivered_since=1 << 60, dead_since=1 << 60), after=0, limit=100)
+        trimmed = await opened.journal.retention.trim(
+            Keep(delivered_since=1 << 60, dead_since=1 << 60), after=0, limit=100
+        )
         assert trimmed.updates == 5
     assert await _missing(tmp_path) is None

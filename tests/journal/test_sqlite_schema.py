@@ -37,9 +37,9 @@ def connection(tmp_path: Path) -> Iterator[SqliteConnection]:
 async def test_every_commit_is_synced_and_checkpoints_stay_out_of_commits(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path)
     await journal.start()
-    await journal.flush()
-    assert journal._writer is not None
-    connection = journal._writer._connection
+    await journal.pushes.flush()
+    assert journal._access.writer is not None
+    connection = journal._access.writer._connection
     assert connection is not None
     settings = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
     assert settings == {"journal_mode": "wal", "synchronous": 2}

@@ -16,7 +16,7 @@ FORMER = "acme@u-1/oms"
 
 async def bind(opened: Opened, *tenants: Tenant, namespace: str = "acme") -> BoundClient:
     """Bind one client."""
-    return (await opened.journal.bind({namespace: tenants}))[namespace]
+    return (await opened.journal.tenants.bind({namespace: tenants}))[namespace]
 
 
 async def pending(opened: Opened, push_config: str = OMS) -> Sequence[StoredPush]:
@@ -27,12 +27,12 @@ async def pending(opened: Opened, push_config: str = OMS) -> Sequence[StoredPush
 async def dead(opened: Opened, push_config: str = OMS) -> list[int]:
     """What could be replayed."""
     selection = Selection(replayed_before=NOW + 10**9)
-    return [entry.update_id for entry in await opened.journal.ended(push_config, selection, after=0, limit=100)]
+    return [entry.update_id for entry in await opened.journal.replays.ended(push_config, selection, after=0, limit=100)]
 
 
 async def counts(opened: Opened) -> dict[str, int]:
     """Pending pushes by PushConfig."""
-    return {entry.push_config: entry.count for entry in await opened.journal.pending_counts()}
+    return {entry.push_config: entry.count for entry in await opened.journal.backlog.pending_counts()}
 
 
 async def test_the_first_namespace_adopts_what_is_stored_under_its_name(store: Store) -> None:
@@ -53,14 +53,14 @@ async def test_pushes_of_a_former_namespace_are_not_the_next_ones(store: Store) 
         assert await bind(opened, NEW) == BoundClient("u-2", "u-2")
         assert not await pending(opened)
         assert await dead(opened) == []
-        assert await opened.journal.fetch(OMS, [waits.update_id]) == {}
+        assert await opened.journal.pushes.fetch(OMS, [waits.update_id]) == {}
         assert await counts(opened) == {FORMER: 1}
         mine = await opened.put_one()
         await opened.record(outcome(mine.update_id, PushState.DEAD))
         assert (await dead(opened), await dead(opened, FORMER)) == ([mine.update_id], [failed.update_id])
-        listed = (await opened.journal.lookup.list_pushes(PushQuery(client="acme"))).rows
+        listed = (await opened.journal.search.list_pushes(PushQuery(client="acme"))).rows
         assert [entry.account for entry in listed] == ["acme/clickpost"]
-        former = (await opened.journal.lookup.list_pushes(PushQuery(client="acme@u-1"))).rows
+        former = (await opened.journal.search.list_pushes(PushQuery(client="acme@u-1"))).rows
         assert [entry.push_config for entry in former] == [FORMER, FORMER]
 
 
@@ -114,9 +114,9 @@ async def test_a_namespace_may_take_over_after_it_has_pushes_of_its_own(store: S
         assert [entry.tries for entry in await pending(opened)] == [1, 0]
         assert await dead(opened) == [failed.update_id]
         assert await counts(opened) == {OMS: 2}
-        listed = (await opened.journal.lookup.list_pushes(PushQuery(push_config=OMS))).rows
+        listed = (await opened.journal.search.list_pushes(PushQuery(push_config=OMS))).rows
         assert {entry.received_at for entry in listed} == {entry.update.received_at for entry in (waits, failed, mine)}
-        shown = await opened.journal.lookup.show(next(entry.push_id for entry in listed if entry.tries))
+        shown = await opened.journal.search.show(next(entry.push_id for entry in listed if entry.tries))
         assert shown is not None
         assert len(shown.attempts) == 1
         await opened.record(outcome(waits.update_id, tries=2))
@@ -156,14 +156,14 @@ async def test_of_several_namespaces_of_one_name_the_bound_one_stays(store: Stor
 async def test_bodies_that_were_not_recognised_stay_with_the_former_namespace(store: Store) -> None:
     async with store.open() as opened:
         await bind(opened, OLD)
-        await opened.journal.keep([unrecognised()])
+        await opened.journal.updates.keep([unrecognised()])
         await bind(opened, NEW)
-        inbox = opened.journal.lookup.list_unrecognised
+        inbox = opened.journal.search.list_unrecognised
         assert (await inbox(InboxQuery(client="acme"))).rows == ()
         assert [entry.account for entry in (await inbox(InboxQuery(client="acme@u-1"))).rows] == ["acme@u-1/clickpost"]
-        assert await opened.journal.keep([unrecognised(generation="u-2")]) == 1
-        found = {entry.account: entry.entries for entry in await opened.journal.lookup.count_unrecognised()}
+        assert await opened.journal.updates.keep([unrecognised(generation="u-2")]) == 1
+        found = {entry.account: entry.entries for entry in await opened.journal.search.count_unrecognised()}
         assert found == {"acme/clickpost": 1, "acme@u-1/clickpost": 1}
         await bind(opened, TAKES_OVER)
-        found = {entry.account: entry.entries for entry in await opened.journal.lookup.count_unrecognised()}
+        found = {entry.account: entry.entries for entry in await opened.journal.search.count_unrecognised()}
         assert found == {"acme/clickpost": 2}

@@ -68,7 +68,7 @@ async def test_lateness_is_told_of_the_right_update_of_a_batch_with_repeats(stor
 
 async def test_of_many_at_once_one_is_stored(store: Store) -> None:
     async with store.open() as opened:
-        counts = await asyncio.gather(*(opened.journal.append([timeless("S", "A")]) for _ in range(50)))
+        counts = await asyncio.gather(*(opened.journal.updates.append([timeless("S", "A")]) for _ in range(50)))
         assert sorted(counts) == [0] * 49 + [1]
         assert len(opened.committed) == len(await opened.pending_ids()) == 1
 
@@ -77,10 +77,10 @@ async def test_what_was_erased_does_not_come_back_with_the_next_retry(store: Sto
     async with store.open() as opened:
         stored = await opened.put_one()
         await opened.put(timeless("S", "A"))
-        erasable = await opened.journal.find_erasable(Subject(awb="S"), after=0, limit=10)
-        number = await opened.journal.begin_erasure("awb", "", now=1)
-        await opened.journal.erase(number, erasable.update_ids, now=1)
-        await opened.journal.end_erasure(number, now=1)
+        erasable = await opened.journal.erasures.find(Subject(awb="S"), after=0, limit=10)
+        number = await opened.journal.erasures.begin("awb", "", now=1)
+        await opened.journal.erasures.erase(number, erasable.update_ids, now=1)
+        await opened.journal.erasures.end(number, now=1)
         assert await opened.put(timeless("S", "A")) == 0
         assert await opened.pending_ids() == [stored.update_id]
 
@@ -100,7 +100,7 @@ async def test_any_batches_store_what_one_request_after_the_other_would(store: S
         known: set[bytes] = set()
         for _ in range(30):
             requests = [[report() for _ in range(chosen.randint(1, 4))] for _ in range(chosen.randint(1, 4))]
-            total += sum(await asyncio.gather(*(opened.journal.append(request) for request in requests)))
+            total += sum(await asyncio.gather(*(opened.journal.updates.append(request) for request in requests)))
             for sent in itertools.chain.from_iterable(requests):
                 said = sent.status if sent.timeless else sent.key.hex()
                 new = last[sent.shipment] != said if sent.timeless else sent.key not in known

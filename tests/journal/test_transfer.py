@@ -51,20 +51,22 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
         await opened.put(update(received_at=NOW - 400 * DAY))  # a clock that went back
         dead = [
             push.update_id
-            for push in await opened.journal.ended(OMS, Selection(replayed_before=NOW + 900_000), after=0, limit=3)
+            for push in await opened.journal.replays.ended(
+                OMS, Selection(replayed_before=NOW + 900_000), after=0, limit=3
+            )
         ]
-        await opened.journal.replay(OMS, dead, now=NOW + 900_000, replayed_before=NOW + 900_000)
-        erasure = await opened.journal.begin_erasure("awb sha256:x", "asked for", now=NOW)
-        found = await opened.journal.find_erasable(Subject(awb="awb-3"), after=0, limit=100)
-        await opened.journal.erase(erasure, found.update_ids, now=NOW + 5)
-        await opened.journal.end_erasure(erasure, now=NOW + 6)
-        await opened.journal.audit(
+        await opened.journal.replays.replay(OMS, dead, now=NOW + 900_000, replayed_before=NOW + 900_000)
+        erasure = await opened.journal.erasures.begin("awb sha256:x", "asked for", now=NOW)
+        found = await opened.journal.erasures.find(Subject(awb="awb-3"), after=0, limit=100)
+        await opened.journal.erasures.erase(erasure, found.update_ids, now=NOW + 5)
+        await opened.journal.erasures.end(erasure, now=NOW + 6)
+        await opened.journal.audit.add(
             NewAudit(at=NOW, actor="ada", role="operator", action="erase", target="awb", address="10.0.0.1")
         )
         for body in (b"one", b"\xff\x00 two", b"three", b"one"):
-            await opened.journal.keep([unrecognised(body)])
+            await opened.journal.updates.keep([unrecognised(body)])
         for uid in ("u-1", "u-2"):
-            await opened.journal.bind({"gone": (Tenant(uid=uid),)})
+            await opened.journal.tenants.bind({"gone": (Tenant(uid=uid),)})
 
 
 async def _one(opened: Opened, chance: random.Random, shipment: str, received_at: int) -> None:

@@ -212,7 +212,7 @@ async def test_what_a_connected_server_stores_meanwhile_is_copied_or_refused(pla
         while not refusals:
             one = update()
             try:
-                await journal.append([one])
+                await journal.updates.append([one])
             except JournalUnavailableError as error:
                 refusals.add(str(error))
             else:
@@ -225,7 +225,7 @@ async def test_what_a_connected_server_stores_meanwhile_is_copied_or_refused(pla
         await asyncio.gather(*appending)
         assert all("its journal was moved to" in refusal and new.name in refusal for refusal in refusals), refusals
         with pytest.raises(JournalUnavailableError):
-            await journal.append([update()])
+            await journal.updates.append([update()])
     finally:
         await journal.close()
     copied = {record.key for record in (await everything(new.source))[0]}

@@ -13,7 +13,7 @@ LATER = NOW + 1_000_000
 async def look(opened: Opened, push_config: str = OMS, *, after: int = 0, limit: int = 100, **given: Any) -> Found:
     """One look, by default at the updates of the usual account."""
     wanted = Unpushed(**{"accounts": (ACCOUNT,), **given})
-    return await opened.journal.find_unpushed(push_config, wanted, after=after, limit=limit)
+    return await opened.journal.replays.find_unpushed(push_config, wanted, after=after, limit=limit)
 
 
 async def found(opened: Opened, push_config: str = OMS, **given: Any) -> list[int]:
@@ -28,7 +28,7 @@ async def put(opened: Opened, *, to: tuple[str, ...] = (), **fields: object) -> 
 
 async def add(opened: Opened, *update_ids: int, push_config: str = OMS, now: int = LATER) -> int:
     """How many pushes were added."""
-    return await opened.journal.add_pushes(push_config, update_ids, now=now)
+    return await opened.journal.replays.add_pushes(push_config, update_ids, now=now)
 
 
 async def test_updates_without_a_push_for_a_push_config_are_found_in_order_and_in_pages(store: Store) -> None:
@@ -79,8 +79,10 @@ async def test_an_added_push_is_pending_and_counts_as_replayed_once(store: Store
         await opened.record(outcome(left_out, PushState.DEAD, tries=1))
         assert await found(opened) == []
         selection = Selection(replayed_before=LATER + 1)
-        assert [push.update_id for push in await opened.journal.ended(OMS, selection, after=0, limit=9)] == [left_out]
-        assert await opened.journal.push_configs() == (OMS,)
+        assert [push.update_id for push in await opened.journal.replays.ended(OMS, selection, after=0, limit=9)] == [
+            left_out
+        ]
+        assert await opened.journal.replays.push_configs() == (OMS,)
 
 
 async def test_a_push_is_added_once_and_only_where_there_is_none(store: Store) -> None:
@@ -116,20 +118,20 @@ async def test_an_added_push_is_late_after_a_newer_one_was_delivered_there(store
 async def test_an_added_push_expires_from_its_replay_on(store: Store) -> None:
     async with store.open() as opened:
         await add(opened, await put(opened, received_at=NOW), now=NOW + 5000)
-        assert await opened.journal.expire(OMS, received_before=NOW + 5000, limit=10) == 0
-        assert await opened.journal.expire(OMS, received_before=NOW + 5001, limit=10) == 1
+        assert await opened.journal.pushes.expire(OMS, received_before=NOW + 5000, limit=10) == 0
+        assert await opened.journal.pushes.expire(OMS, received_before=NOW + 5001, limit=10) == 1
 
 
 async def test_an_erased_update_is_neither_found_nor_read_nor_pushed(store: Store) -> None:
     async with store.open() as opened:
         gone, kept = await put(opened, awb="A1", shipment="A1"), await put(opened)
         journal = opened.journal
-        erasure = await journal.begin_erasure("awb", "", now=LATER)
-        ids = (await journal.find_erasable(Subject(awb="A1"), after=0, limit=10)).update_ids
-        await journal.erase(erasure, ids, now=LATER)
+        erasure = await journal.erasures.begin("awb", "", now=LATER)
+        ids = (await journal.erasures.find(Subject(awb="A1"), after=0, limit=10)).update_ids
+        await journal.erasures.erase(erasure, ids, now=LATER)
         assert await found(opened) == [kept]
         assert await found(opened, awb="A1") == []
-        assert [update.update_id for update in await journal.read_updates([gone, kept])] == [kept]
+        assert [update.update_id for update in await journal.replays.read_updates([gone, kept])] == [kept]
         assert await add(opened, gone) == 0
 
 
@@ -137,6 +139,6 @@ async def test_updates_are_read_with_their_account_and_payloads(store: Store) ->
     async with store.open() as opened:
         await put(opened)
         wanted = await put(opened, notification=b'{"a":1}', body=b'{"b":2}', received_at=NOW + 7)
-        (read,) = await opened.journal.read_updates([wanted, wanted + 1000])
+        (read,) = await opened.journal.replays.read_updates([wanted, wanted + 1000])
         assert (read.update_id, read.account, read.received_at) == (wanted, ACCOUNT, NOW + 7)
         assert (read.notification, read.body, read.unreadable) == (b'{"a":1}', b'{"b":2}', None)

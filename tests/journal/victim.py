@@ -20,14 +20,14 @@ async def main(folder: Path, first: int) -> None:
         for commit in committed:
             if commit.update_id % 2:
                 done = Outcome(update_id=commit.update_id, push_config="acme/oms", state=PushState.DELIVERED, tries=1)
-                journal.record(done)
+                journal.pushes.record(done)
 
     journal.subscribe(JournalListener(on_commit=deliver))
     await journal.start()
 
     async def work(number: int) -> None:
         while True:
-            await journal.append([_update(number), _update(number, part=1)])
+            await journal.updates.append([_update(number), _update(number, part=1)])
             sys.stdout.buffer.write(b"%d\n" % number)
             sys.stdout.buffer.flush()
             number += _WORKERS

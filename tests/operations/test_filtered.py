@@ -276,15 +276,15 @@ async def test_an_update_whose_delivered_push_retention_deleted_is_not_pushed_ag
             outcome(one.update_id, PushState.DELIVERED, push_config="acme/oms"),
             outcome(one.update_id, PushState.DEAD, push_config="acme/crm"),
         )
-        trimmed = await opened.journal.trim(Keep(delivered_since=1 << 60, dead_since=0), after=0, limit=10)
+        trimmed = await opened.journal.retention.trim(Keep(delivered_since=1 << 60, dead_since=0), after=0, limit=10)
         assert (trimmed.pushes, trimmed.updates) == (1, 0)
         wanted = Unpushed(accounts=("acme/clickpost",))
-        found = await opened.journal.find_unpushed("acme/oms", wanted, after=0, limit=10)
+        found = await opened.journal.replays.find_unpushed("acme/oms", wanted, after=0, limit=10)
         assert found.update_ids == (one.update_id,), "it has no push now"
-        filtered = FilteredUpdates(opened.journal, lambda: served, lambda: seconds)
+        filtered = FilteredUpdates(opened.journal.replays, lambda: served, lambda: seconds)
         for since in (None, 0):
             pages = [page async for page in filtered.pages("acme/oms", awb=None, since=since, until=None)]
             assert pages == [FilteredPage((), 0)]
-        filtered = FilteredUpdates(opened.journal, lambda: served, lambda: NOW / 1000)
+        filtered = FilteredUpdates(opened.journal.replays, lambda: served, lambda: NOW / 1000)
         pages = [page async for page in filtered.pages("acme/oms", awb=None, since=None, until=None)]
         assert pages == [FilteredPage((), 1)], "within the retention it is looked at; this one can't be read"

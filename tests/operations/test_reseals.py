@@ -38,7 +38,7 @@ async def store_meanwhile(opened: Opened, view: ResealView) -> int:
 async def test_updates_are_stored_while_a_reseal_runs(tmp_path: Path) -> None:
     await fill(tmp_path)
     async with sqlite_store(tmp_path).open(sealer=sealing(NEW)) as opened:
-        view = Reseals(opened.journal).start(ResealRequest())
+        view = Reseals(opened.journal.encryption).start(ResealRequest())
         stored = await asyncio.wait_for(store_meanwhile(opened, view), 60)
         assert (view.state, view.error, view.resealed) == ("done", None, COUNT)
         assert stored > COUNT / 20, "one at least between any two steps"
@@ -50,7 +50,7 @@ async def test_a_reseal_that_was_ended_is_gone_on_with_by_the_next(
 ) -> None:
     await fill(tmp_path, OLD)
     async with sqlite_store(tmp_path).open(sealer=sealing(NEW, OLD)) as opened:
-        jobs = Reseals(opened.journal)
+        jobs = Reseals(opened.journal.encryption)
         with monkeypatch.context() as slowly:
             slowly.setattr(reseals, "_SHARE", 0.001)
             first = jobs.start(ResealRequest())
@@ -68,6 +68,6 @@ async def test_a_reseal_that_was_ended_is_gone_on_with_by_the_next(
 async def test_what_cant_be_opened_is_counted_and_its_reason_told_once(tmp_path: Path) -> None:
     await fill(tmp_path, OLD)
     async with sqlite_store(tmp_path).open(sealer=sealing(NEW)) as opened:
-        view = Reseals(opened.journal).start(ResealRequest())
+        view = Reseals(opened.journal.encryption).start(ResealRequest())
         await end(view)
         assert (view.state, view.resealed, view.unreadable, len(view.reasons)) == ("done", 0, COUNT, 1)

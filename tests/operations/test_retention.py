@@ -36,7 +36,7 @@ class Seen:
 async def retaining(opened: Opened, retention: Retention, ahead: float = 0.0) -> AsyncIterator[tuple[Retainer, Seen]]:
     """A running retainer whose clock is ahead."""
     seen = Seen()
-    retainer = Retainer(opened.journal, seen, wall=lambda: time.time() + ahead)
+    retainer = Retainer(opened.journal.retention, seen, wall=lambda: time.time() + ahead)
     retainer.configure(retention)
     retainer.start()
     try:
@@ -93,14 +93,14 @@ async def test_what_was_passed_over_goes_in_a_later_round(opened: Opened, monkey
 
 async def test_an_outage_of_the_journal_ends_nothing(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_AFTER_FAULT", 0.01)
-    real, faults = opened.journal.trim, iter(range(3))
+    real, faults = opened.journal.retention.trim, iter(range(3))
 
     async def failing(*arguments: object, **given: object) -> Trimmed:
         if next(faults, None) is not None:
             raise JournalUnavailableError("the test says so")
         return await real(*arguments, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(opened.journal, "trim", failing)
+    monkeypatch.setattr(opened.journal.retention, "trim", failing)
     async with retaining(opened, Retention(delivered=DAY, dead=DAY), ahead=2 * DAY) as (_, seen):
         await deleted(seen, 3000)
 

@@ -25,7 +25,7 @@ async def test_an_append_whose_answer_is_lost_is_stored_and_announced_once(
             for _ in range(5):
                 one = update()
                 cutter.arm(when, one.key)
-                assert await asyncio.wait_for(opened.journal.append([one]), 30) == 1
+                assert await asyncio.wait_for(opened.journal.updates.append([one]), 30) == 1
                 assert await opened.put(one) == 0
             assert cutter.cuts == 5
             ids = [commit.update_id for commit in opened.committed]
@@ -44,14 +44,14 @@ async def test_what_was_refused_although_it_was_stored_is_announced_when_the_dat
             cutter.refuses = True
             one = update()
             cutter.arm("after its answer has come", one.key)
-            future = opened.journal.append([one])
+            future = opened.journal.updates.append([one])
             await until(lambda: cutter.cuts == 1, seconds=30, what="the cut")
             cutter.cut_all()
             with pytest.raises(JournalUnavailableError, match="updates are refused with 503 until then"):
                 await asyncio.wait_for(future, 30)
             await until(lambda: opened.journal.unavailable is not None, seconds=30, what="the outage is noticed")
             with pytest.raises(JournalUnavailableError):
-                opened.journal.append([update()])
+                opened.journal.updates.append([update()])
             assert len(opened.committed) == 1
             cutter.refuses = False
             await until(lambda: opened.journal.unavailable is None, seconds=30, what="the journal is back")
@@ -70,7 +70,7 @@ async def test_a_database_that_ends_under_load_loses_nothing_and_doubles_nothing
         ending = asyncio.create_task(_end(own_postgres, how, opened))
         loads = [asyncio.create_task(_load(opened, accepted, ending)) for _ in range(8)]
         await asyncio.wait_for(asyncio.gather(ending, *loads), 100)
-        await asyncio.wait_for(opened.journal.flush(), 30)
+        await asyncio.wait_for(opened.journal.pushes.flush(), 30)
         announced = [commit.update.key for commit in opened.committed]
         assert len(announced) == len(set(announced))
         assert accepted <= set(announced)
@@ -92,7 +92,7 @@ async def _load(opened: Opened, accepted: set[bytes], ending: "asyncio.Task[None
     while not ending.done():
         one = update()
         try:
-            assert await opened.journal.append([one]) == 1
+            assert await opened.journal.updates.append([one]) == 1
         except JournalUnavailableError:
             await asyncio.sleep(0.02)
         else:
@@ -107,11 +107,11 @@ async def test_outcomes_outlast_an_outage(postgres_server: Server, journal_datab
             cutter.refuses = True
             cutter.cut_all()
             for update_id in ids:
-                opened.journal.record(outcome(update_id))
+                opened.journal.pushes.record(outcome(update_id))
             await until(lambda: opened.journal.unavailable is not None, seconds=30, what="the outage is noticed")
             assert opened.journal.outcomes_waiting == 3
             cutter.refuses = False
-            await asyncio.wait_for(opened.journal.flush(), 30)
+            await asyncio.wait_for(opened.journal.pushes.flush(), 30)
             assert opened.journal.outcomes_waiting == 0
             assert await opened.pending_ids() == []
 
@@ -179,9 +179,12 @@ async def test_another_default_isolation_of_the_role_fails_no_update_of_two_repl
         async with postgres_store(dsn).open() as one, postgres_store(dsn).open() as other:
             for _ in range(30):
                 await asyncio.gather(*(opened.put(update()) for opened in (one, other, one, other)))
-            number = await one.journal.begin_erasure("awb", "", now=NOW)
+            number = await one.journal.erasures.begin("awb", "", now=NOW)
             await asyncio.gather(
-                *(opened.journal.erase(number, [opened.committed[0].update_id], now=NOW) for opened in (one, other)),
+                *(
+                    opened.journal.erasures.erase(number, [opened.committed[0].update_id], now=NOW)
+                    for opened in (one, other)
+                ),
                 *(opened.put(update()) for opened in (one, other)),
             )
             assert one.states == other.states == [None]

@@ -167,12 +167,12 @@ async def test_no_outcome_reaches_an_update_that_got_the_id_of_a_lost_one(databa
         await member.until_reached()
         lost = await member.put_one()
         database.cut()
-        member.journal.record(outcome(lost.update_id))
-        member.journal.record(outcome(kept.update_id))
+        member.journal.pushes.record(outcome(lost.update_id))
+        member.journal.pushes.record(outcome(kept.update_id))
         await database.bring_back(stores=10)
         await until(lambda: bool(member.lost), seconds=30, what="noticed")
         await until(lambda: member.journal.outcomes_waiting == 0, seconds=30, what="outcomes are stored or dropped")
-        await asyncio.wait_for(member.journal.flush(), 30)
+        await asyncio.wait_for(member.journal.pushes.flush(), 30)
         ids = [int(identifier) for identifier in database.direct("SELECT id FROM trackpush.updates ORDER BY 1").split()]
         pending = [
             int(identifier) for identifier in database.direct("SELECT update_id FROM trackpush.undelivered").split()

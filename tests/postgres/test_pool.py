@@ -48,10 +48,10 @@ async def test_what_people_ask_for_may_take_long_and_no_page_of_pushes_waits_for
         try:
             await until(lambda: postgres_server.sql(sleeping) == "t", seconds=20, what="that all connections are used")
             async with asyncio.timeout(10):
-                (page,) = await journal.pending([Wanted(push_config="acme/oms", after=0, limit=10)])
-                assert (await journal.pending_configs()).push_configs == {"acme/oms"}
+                (page,) = await journal.pushes.pending([Wanted(push_config="acme/oms", after=0, limit=10)])
+                assert (await journal.pushes.pending_configs()).push_configs == {"acme/oms"}
                 (push,) = page.pushes
-                assert list(await journal.fetch("acme/oms", [push.update_id])) == [push.update_id]
+                assert list(await journal.pushes.fetch("acme/oms", [push.update_id])) == [push.update_id]
             assert not any(task.done() for task in slow)
         finally:
             for task in slow:

@@ -77,7 +77,10 @@ async def test_of_the_same_report_without_a_time_at_several_replicas_at_once_one
     replicas: tuple[Replica, Replica],
 ) -> None:
     counts = await asyncio.gather(
-        *(replica.journal.append([timeless("S", "A"), update(), timeless("S", "A")]) for replica in replicas * 20)
+        *(
+            replica.journal.updates.append([timeless("S", "A"), update(), timeless("S", "A")])
+            for replica in replicas * 20
+        )
     )
     assert sum(counts) == 40 + 1
     assert await replicas[1].put(timeless("S", "B")) == await replicas[0].put(timeless("S", "A")) == 1
@@ -98,7 +101,7 @@ async def test_the_owner_is_told_what_others_store_and_not_what_it_stores_itself
 
 
 async def test_ids_are_dense_and_in_commit_order_over_all_replicas(replicas: tuple[Replica, Replica]) -> None:
-    appends = [replica.journal.append([update(), update()]) for _ in range(200) for replica in replicas]
+    appends = [replica.journal.updates.append([update(), update()]) for _ in range(200) for replica in replicas]
     assert await asyncio.gather(*appends) == [2] * 400
     each = [[commit.update_id for commit in replica.committed] for replica in replicas]
     assert each == [sorted(ids) for ids in each]
@@ -132,7 +135,7 @@ async def test_after_a_long_call_what_comes_next_shares_one(
     calls = owner.journal.stats.commits
     answers = []
     for _ in range(10):
-        answers.append(owner.journal.append([update()]))
+        answers.append(owner.journal.updates.append([update()]))
         await asyncio.sleep(0)  # the writer would take it
     await asyncio.gather(*answers)
     assert owner.journal.stats.commits == calls + 1
@@ -156,7 +159,7 @@ async def test_only_the_owners_outcomes_count_but_a_delivery_counts_from_anybody
     assert [(push.update_id, push.tries) for push in page.pushes] == [(one.update_id, 0), (two.update_id, 0)]
     await owner.record(outcome(one.update_id, PushState.DEAD))
     await other.record(outcome(one.update_id, PushState.DELIVERED, tries=2))
-    counts = await owner.journal.lookup.counts()
+    counts = await owner.journal.search.counts()
     assert [(count.pending, count.dead) for count in counts] == [(1, 1)], "what has ended was undone"
 
 
@@ -164,11 +167,11 @@ async def test_replays_and_erasures_are_told_to_the_others(replicas: tuple[Repli
     owner, other = replicas
     one = await owner.put_one()
     await owner.record(outcome(one.update_id, PushState.DEAD))
-    assert await other.journal.replay(OMS, [one.update_id], now=NOW, replayed_before=NOW) == 1
+    assert await other.journal.replays.replay(OMS, [one.update_id], now=NOW, replayed_before=NOW) == 1
     await until(lambda: bool(owner.replayed), seconds=30, what="told of the replay")
     assert owner.replayed == [(OMS, [one.update_id])]
-    number = await other.journal.begin_erasure("awb", "", now=NOW)
-    await other.journal.erase(number, [one.update_id], now=NOW)
+    number = await other.journal.erasures.begin("awb", "", now=NOW)
+    await other.journal.erasures.erase(number, [one.update_id], now=NOW)
     await until(lambda: bool(owner.erased), seconds=30, what="told of the erasure")
     assert owner.erased == [frozenset({one.update_id})]
     assert (other.replayed, other.erased) == ([], [])
@@ -177,11 +180,11 @@ async def test_replays_and_erasures_are_told_to_the_others(replicas: tuple[Repli
 async def test_a_push_that_one_replica_adds_is_told_to_the_owner_of_its_slot(replicas: tuple[Replica, Replica]) -> None:
     owner, other = replicas
     one = await owner.put_one(to=[])
-    assert await other.journal.add_pushes(OMS, [one.update_id], now=NOW) == 1
+    assert await other.journal.replays.add_pushes(OMS, [one.update_id], now=NOW) == 1
     await until(lambda: bool(owner.replayed), seconds=30, what="told of the push")
     assert owner.replayed == [(OMS, [one.update_id])]
     assert await owner.pending_ids() == [one.update_id]
-    assert await other.journal.add_pushes(OMS, [one.update_id], now=NOW) == 0
+    assert await other.journal.replays.add_pushes(OMS, [one.update_id], now=NOW) == 0
     assert other.replayed == []
 
 

@@ -47,7 +47,7 @@ async def trim(opened: Opened, *, dead: int = FUTURE) -> Trimmed:
     updates = pushes = 0
     after: int | None = 0
     while after is not None:
-        step = await opened.journal.trim(keep, after=after, limit=3)
+        step = await opened.journal.retention.trim(keep, after=after, limit=3)
         updates, pushes, after = updates + step.updates, pushes + step.pushes, step.next_after
     return Trimmed(updates=updates, pushes=pushes)
 
@@ -81,7 +81,7 @@ async def test_what_was_made_pending_again_keeps_its_day(postgres_dsn: str, post
         await opened.record(outcome(one.update_id))
     async with postgres_store(postgres_dsn).open() as opened:
         await opened.put_one()
-        assert await opened.journal.replay(OMS, [one.update_id], now=NOW, replayed_before=NOW) == 1
+        assert await opened.journal.replays.replay(OMS, [one.update_id], now=NOW, replayed_before=NOW) == 1
         assert await trim(opened) == Trimmed()
         assert (await opened.pending_ids())[0] == one.update_id
 
@@ -99,9 +99,9 @@ async def test_no_version_of_a_row_holds_what_was_erased(postgres_dsn: str, post
         one = await opened.put_one(body=b'{"name":"a secret"}', awb="a secret")
         date = f"to_char(date '2020-01-01' + {one.update_id >> 36}, 'YYYYMMDD')"
         table = "trackpush.updates_" + await asyncio.to_thread(postgres_sql, f"SELECT {date}")
-        number = await opened.journal.begin_erasure("awb", "", now=NOW)
-        assert await opened.journal.erase(number, [one.update_id], now=NOW) == 1
+        number = await opened.journal.erasures.begin("awb", "", now=NOW)
+        assert await opened.journal.erasures.erase(number, [one.update_id], now=NOW) == 1
         count = _VERSIONS.format(table=table)
         assert int(await asyncio.to_thread(postgres_sql, count)) > 0, "nothing to see"
-        await opened.journal.end_erasure(number, now=NOW)
+        await opened.journal.erasures.end(number, now=NOW)
         assert int(await asyncio.to_thread(postgres_sql, count)) == 0

@@ -115,7 +115,7 @@ class Rig:
         self.journal = SqliteJournal(folder)
         self.transport = transport or HttpTransport(may_send=ownership.holds)
         self.dispatcher = Dispatcher(
-            journal=self.journal,
+            journal=self.journal.pushes,
             transport=self.transport,
             observer=self.seen,
             ownership=ownership,
@@ -142,7 +142,7 @@ class Rig:
 
     async def post(self, *marks: int, shipment: str | None = None, to: Sequence[str] = ("acme/oms",)) -> None:
         """Store one update per mark, each a shipment of its own unless named, and wait for the commit."""
-        await self.journal.append([update(mark, shipment, to) for mark in marks])
+        await self.journal.updates.append([update(mark, shipment, to) for mark in marks])
 
     def channel(self, name: str = "acme/oms") -> ChannelSnapshot:
         """The snapshot of one channel."""
@@ -155,12 +155,12 @@ class Rig:
     async def until_ended(self, count: int) -> None:
         """Wait until so many pushes have ended and their outcomes are on disk."""
         await until(lambda: len(self.seen.ends) >= count, seconds=60, what=lambda: f"{len(self.seen.ends)} ended")
-        await self.journal.flush()
+        await self.journal.pushes.flush()
 
     async def pending(self, name: str = "acme/oms") -> int:
         """How many pushes are pending on disk."""
-        await self.journal.flush()
-        counts = await self.journal.pending_counts()
+        await self.journal.pushes.flush()
+        counts = await self.journal.backlog.pending_counts()
         return sum(count.count for count in counts if count.push_config == name)
 
 

@@ -14,7 +14,7 @@ from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, RateLimit, Retry
 from trackpush_server.journal.model import Page, Wanted
-from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.journal.sqlite.pages import SqlitePushQueue
 from trackpush_server.pusher import breaker as breaker_module
 from trackpush_server.pusher.budget import Budget
 
@@ -324,15 +324,15 @@ async def test_of_many_push_configs_only_those_with_a_backlog_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[str] = []
-    pending = SqliteJournal.pending
+    pending = SqlitePushQueue.pending
 
-    async def counted(journal: SqliteJournal, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def counted(queue: SqlitePushQueue, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         reads.extend(request.push_config for request in wanted)
-        return await pending(journal, wanted)
+        return await pending(queue, wanted)
 
     async with open_rig(tmp_path) as rig:
         await rig.post(1, to=["acme/p-7"])  # not served yet: it waits on disk
-    monkeypatch.setattr(SqliteJournal, "pending", counted)
+    monkeypatch.setattr(SqlitePushQueue, "pending", counted)
     async with open_sink() as sink, open_rig(tmp_path, *(to(sink, name=name) for name in MANY)) as rig:
         await rig.until_ended(1)
         await until(
@@ -369,7 +369,7 @@ async def test_retry_times_survive_a_restart(tmp_path: Path) -> None:
     async with open_sink(busy) as sink, open_rig(tmp_path, to(sink, retry=later)) as rig:
         await rig.post(1)
         await until(lambda: bool(rig.seen.failures), seconds=5, what="a failed try")
-        await rig.journal.flush()
+        await rig.journal.pushes.flush()
     async with open_sink() as sink, open_rig(tmp_path, to(sink, retry=later)) as rig:
         await rig.post(2)
         await rig.until_ended(1)

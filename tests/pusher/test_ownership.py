@@ -14,7 +14,7 @@ from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, Egress, RateLimit, Retry
 from trackpush_server.journal.model import Committed, Page, StoredPush, Wanted
 from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.sqlite import SqliteJournal
+from trackpush_server.journal.sqlite.pages import SqlitePushQueue
 from trackpush_server.outbound.port import Answer, Failure
 
 OMS = "acme/oms"
@@ -26,7 +26,7 @@ def to(sink: Sink, name: str = OMS, **options: object) -> Destination:
 
 
 async def on_disk(rig: Rig) -> list[StoredPush]:
-    await rig.journal.flush()
+    await rig.journal.pushes.flush()
     return list((await page_of(rig.journal, OMS, after=0, limit=100)).pushes)
 
 
@@ -58,7 +58,7 @@ async def test_pushes_of_a_slot_that_is_elsewhere_wait_on_disk_until_it_is_gaine
     ownership = Shared(held=())
     async with open_sink() as sink, open_rig(tmp_path, to(sink, max_concurrency=1), ownership=ownership) as rig:
         await rig.post(*range(20))
-        await rig.journal.flush()
+        await rig.journal.pushes.flush()
         assert (marks(sink), rig.dispatcher.snapshot()) == ([], ())
         ownership.take(OMS)
         await rig.post(20)
@@ -188,11 +188,11 @@ async def test_what_others_stored_for_several_push_configs_is_read_by_one_statem
 ) -> None:
     names = [f"acme/p-{number}" for number in range(10)]
     statements: list[list[str]] = []
-    pending = SqliteJournal.pending
+    pending = SqlitePushQueue.pending
 
-    async def counted(journal: SqliteJournal, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def counted(queue: SqlitePushQueue, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
         statements.append([request.push_config for request in wanted])
-        return await pending(journal, wanted)
+        return await pending(queue, wanted)
 
     async with (
         open_sink() as sink,
@@ -200,7 +200,7 @@ async def test_what_others_stored_for_several_push_configs_is_read_by_one_statem
     ):
         await rig.post(0, to=names)
         await rig.until_ended(10)
-        monkeypatch.setattr(SqliteJournal, "pending", counted)
+        monkeypatch.setattr(SqlitePushQueue, "pending", counted)
         stored = [await store_elsewhere(rig, number, to=[name]) for number, name in enumerate(names, 1)]
         for name, update_id in zip(names, stored, strict=True):
             rig.dispatcher.elsewhere(name, update_id)

@@ -28,10 +28,10 @@ def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def replay(rig: Rig, now: int = 1 << 60) -> list[int]:
     """All that has ended."""
-    await rig.journal.flush()
-    found = await rig.journal.ended(NAME, Selection(states=ALL, replayed_before=now), after=0, limit=1000)
+    await rig.journal.pushes.flush()
+    found = await rig.journal.replays.ended(NAME, Selection(states=ALL, replayed_before=now), after=0, limit=1000)
     ids = [push.update_id for push in found]
-    await rig.journal.replay(NAME, ids, now=now, replayed_before=now)
+    await rig.journal.replays.replay(NAME, ids, now=now, replayed_before=now)
     rig.dispatcher.rescan(NAME, ids)
     return ids
 
@@ -118,8 +118,8 @@ async def test_what_is_erased_is_not_sent_any_more_but_for_what_is_under_way(tmp
     async with open_sink(behave) as sink, open_rig(tmp_path, to(sink)) as rig:
         await rig.post(1, 2, 3, shipment="one")
         await until(lambda: len(sink.arrivals) == 1, seconds=10, what=lambda: "the head is under way")
-        number = await rig.journal.begin_erasure("awb", "", now=1)
-        await rig.journal.erase(number, [1, 2, 3], now=1)
+        number = await rig.journal.erasures.begin("awb", "", now=1)
+        await rig.journal.erasures.erase(number, [1, 2, 3], now=1)
         rig.dispatcher.forget(frozenset((1, 2, 3)))
         answer.set()
         await rig.until_ended(1)

@@ -58,7 +58,7 @@ async def test_a_failing_token_endpoint_opens_the_breaker_and_all_is_delivered_w
         await until(lambda: len(authority.asked) > asked + 3, seconds=5, what="probes ask for a token")
         (trouble,) = rig.dispatcher.troubles()
         assert trouble.cause == f"token: HTTP {status} invalid_client"
-        await rig.journal.flush()
+        await rig.journal.pushes.flush()
         with JournalReader(tmp_path) as reader:
             rows = reader.list_pushes(PushQuery(limit=50)).rows
         assert {row.state.name for row in rows} == {"PENDING"}

@@ -221,7 +221,7 @@ async def test_a_client_that_hangs_up_before_the_answer_changes_nothing(
     tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(tmp_path) as server:
-        append, asked, go_on = server._journal.append, asyncio.Event(), asyncio.Event()
+        append, asked, go_on = server._journal.updates.append, asyncio.Event(), asyncio.Event()
 
         async def late(updates: object) -> int:
             asked.set()

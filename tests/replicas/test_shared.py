@@ -233,7 +233,7 @@ async def test_a_replay_or_an_erasure_asked_of_one_replica_reaches_the_one_that_
             owner, other = pair.owner(name), pair.other(name)
             await post(other, 1)
             await until(lambda: len(sink.arrivals) == 1, seconds=30, what="the first delivery")
-            await owner._journal.flush()
+            await owner._journal.pushes.flush()
             async with aiohttp.ClientSession() as session:
                 asked = {"pushConfig": name, "states": ["delivered"]}
                 async with session.post(f"http://{other.admin_address}/api/v1/replays", json=asked) as answer:

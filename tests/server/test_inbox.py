@@ -170,7 +170,7 @@ async def test_a_body_that_can_not_be_kept_is_503(
     async with serving(tmp_path, receivers=receivers, **tokens(tmp_path)) as server:
         rig = Rig(server, session)
         with monkeypatch.context() as full:
-            full.setattr(server._journal, "keep", refuse)
+            full.setattr(server._journal.updates, "keep", refuse)
             assert (await rig.post(WRAPPED))[0] == 503
             assert (await rig.post(b"[" + UPDATE + b"," + WRAPPED + b"]"))[0] == 503
         status, found = await rig.post(b"[" + UPDATE + b"," + WRAPPED + b"]")
@@ -283,7 +283,7 @@ async def test_a_flood_of_one_client_drops_its_own_bodies_and_is_told(
     tmp_path: Path, session: aiohttp.ClientSession, log: StringIO
 ) -> None:
     async with serving(tmp_path, **tokens(tmp_path)) as server:
-        server._journal.inbox_bounds = InboxBounds(of_account=5)
+        server._journal.inbox.bounds = InboxBounds(of_account=5)
         rig = Rig(server, session)
         await rig.post(RETURN_EVENT, "st")
         await asyncio.gather(*(rig.post(b'{"n": %d}' % number) for number in range(40)))
@@ -340,7 +340,7 @@ async def test_a_body_that_is_older_than_max_age_is_pushed_all_the_same_and_says
         one = NewUnrecognised(
             account="acme/clickpost", aggregator="clickpost", received_at=came, content_type="", body=WRAPPED
         )
-        await server._journal.keep([one])
+        await server._journal.updates.keep([one])
         assert (await rig.retry(all=True)).accepted == 1
         await until(lambda: len(sink.arrivals) == 1, seconds=30, what="the push")
         assert json.loads(sink.arrivals[0].body)["receivedAt"] == rfc3339(came)
@@ -365,7 +365,7 @@ async def test_a_retry_that_was_cut_between_storing_and_deleting_stores_nothing_
             await rig.post(timeless)
         for path in [f"/inbox/{body['id']}" for body in (await rig.ask("/inbox"))["bodies"]]:
             with monkeypatch.context() as cut:
-                cut.setattr(server._journal, "forget_unrecognised", killed)
+                cut.setattr(server._journal.inbox, "forget", killed)
                 view = server._operations.retries.start(InboxRetryRequest(ids=(path.rpartition("/")[2],)))
                 await until(lambda view=view: view.state == "failed", seconds=30, what=lambda view=view: str(view))
         await rig.post(later)

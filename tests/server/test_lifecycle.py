@@ -50,14 +50,14 @@ async def test_a_request_under_way_at_the_end_is_answered_after_its_commit(
 ) -> None:
     asked, go_on = asyncio.Event(), asyncio.Event()
     async with serving(tmp_path) as server:
-        append = server._journal.append
+        append = server._journal.updates.append
 
         async def late(updates: object) -> int:
             asked.set()
             await go_on.wait()
             return await append(updates)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(server._journal, "append", late)
+        monkeypatch.setattr(server._journal.updates, "append", late)
         url = f"http://{server.address}/rms/in/api/clickpost/notify"
         posting = asyncio.create_task(client.post(url, data=ONE, headers=KEY))
         await asked.wait()

@@ -60,7 +60,7 @@ async def served(client: aiohttp.ClientSession, server: Server, key: str, mark: 
 
 async def waiting(server: Server) -> dict[str, int]:
     """Pending pushes by PushConfig."""
-    return {entry.push_config: entry.count for entry in await server._journal.pending_counts()}
+    return {entry.push_config: entry.count for entry in await server._journal.backlog.pending_counts()}
 
 
 async def only_former_pushes_wait(server: Server) -> None:

@@ -11,7 +11,7 @@ from trackpush_runtime.errors import UnusableDataError
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ownership import Ownership
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import Journal, PushQueue, UpdateLog
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.operations import Operations
 from trackpush_server.options import ServeOptions
@@ -73,7 +73,7 @@ def _refuse_unusable_data(journal: Journal, options: ServeOptions) -> None:
 
 
 @contextlib.asynccontextmanager
-async def released_at_the_end(ownership: Ownership, journal: Journal) -> AsyncIterator[None]:
+async def released_at_the_end(ownership: Ownership, pushes: PushQueue) -> AsyncIterator[None]:
     """Others take over what was cut; its outcomes are stored first, as they count from its owner only."""
     try:
         yield
@@ -81,7 +81,7 @@ async def released_at_the_end(ownership: Ownership, journal: Journal) -> AsyncIt
         if not ownership.alone:
             with contextlib.suppress(TimeoutError, JournalUnavailableError):
                 async with asyncio.timeout(_FLUSH_GRACE):
-                    await journal.flush()
+                    await pushes.flush()
         await ownership.stop()
 
 
@@ -96,14 +96,14 @@ async def ready_to_receive(receiving: Receiving, bound: socket.socket) -> AsyncI
 
 
 def make_receiving(
-    options: ServeOptions, *, journal: Journal, telemetry: Telemetry, tracing: Tracing | None
+    options: ServeOptions, *, updates: UpdateLog, telemetry: Telemetry, tracing: Tracing | None
 ) -> Receiving:
     """What takes requests: this process, or processes of their own."""
     if not options.receivers:
-        return InProcess(Reception(journal=journal, observer=telemetry.ingest, tracing=tracing))
+        return InProcess(Reception(journal=updates, observer=telemetry.ingest, tracing=tracing))
     return Supervisor(
         receivers=options.receivers,
-        journal=journal,
+        journal=updates,
         telemetry=ReceiversTelemetry(telemetry.registry, receivers=options.receivers),
         log_format=options.log_format,
     )
@@ -120,7 +120,8 @@ def admin_services(
 ) -> AdminServices:
     """What the admin API and the console use."""
     return AdminServices(
-        journal=journal,
+        lookup=journal.search,
+        audit_log=journal.audit,
         replays=operations.replays,
         drops=operations.drops,
         erasures=operations.erasures,

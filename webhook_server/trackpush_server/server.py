@@ -58,7 +58,7 @@ class Server:
         self._ownership = self._store.ownership(self._telemetry.leases)
         self._transport = HttpTransport(may_send=self._ownership.holds)
         self._dispatcher = Dispatcher(
-            journal=self._journal,
+            journal=self._journal.pushes,
             transport=self._transport,
             observer=self._telemetry.watching,
             ownership=self._ownership,
@@ -66,7 +66,7 @@ class Server:
             wall=self._store.wall,
         )
         self._receiving = parts.make_receiving(
-            options, journal=self._journal, telemetry=self._telemetry, tracing=tracing
+            options, updates=self._journal.updates, telemetry=self._telemetry, tracing=tracing
         )
         self._operations = Operations(
             self._journal,
@@ -163,7 +163,7 @@ class Server:
         stack.push_async_callback(self._transport.close)
         for part in (
             parts.opened_journal(self._journal, options),
-            parts.released_at_the_end(self._ownership, self._journal),
+            parts.released_at_the_end(self._ownership, self._journal.pushes),
             self._dispatcher.running(options.drain_grace),
             self._operations.running(),
             self._telemetry.sampler.running(),

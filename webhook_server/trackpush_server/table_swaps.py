@@ -49,7 +49,7 @@ class TableSwaps:
         self._retainer = retainer
         self._telemetry = telemetry
         self._refresh = refresh
-        self._tenancy = Tenancy(store.journal)
+        self._tenancy = Tenancy(store.journal.tenants)
         self._timer: asyncio.TimerHandle | None = None
         self.table: RoutingTable | None = None
         """What is served, without clients that are held back."""

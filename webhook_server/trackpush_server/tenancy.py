@@ -13,7 +13,7 @@ import structlog
 
 from trackpush_api.routing import Account, GraceKey, RoutingTable, Tenant, namespace_of
 from trackpush_server.journal.model import BoundClient
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import TenantStore
 
 _LATER: Final = 1 << 53
 _log = structlog.get_logger("trackpush.tenancy")
@@ -40,8 +40,8 @@ class Changes(NamedTuple):
 class Tenancy:
     """The journal's bindings that this process knows."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, tenants: TenantStore) -> None:
+        self._tenants = tenants
         self._bound: dict[str, BoundClient] = {}
 
     def divide(self, table: RoutingTable) -> Divided:
@@ -54,8 +54,7 @@ class Tenancy:
         Raises:
             JournalUnavailableError: it can't be written; nothing was changed.
         """
-        await self._journal.flush()  # what was received under the former namespace is stored under its name
-        found = await self._journal.bind(unbound)
+        found = await self._tenants.bind(unbound)
         before = {namespace: self._bound.get(namespace) for namespace in found}
         self._bound = self._bound | found
         replaced = {name for name, old in before.items() if old is not None and old.uid != found[name].uid}

@@ -9,7 +9,7 @@ from trackpush_server.admin.identity import Identity
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import NewAudit
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import AuditLog
 from trackpush_server.operations.drops import Drops
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
@@ -25,7 +25,9 @@ from trackpush_server.telemetry.windows import Windows
 class AdminServices:
     """The services of one server."""
 
-    journal: Journal
+    lookup: Lookup
+    """What people read the journal through."""
+    audit_log: AuditLog
     replays: Replays
     drops: Drops
     erasures: Erasures
@@ -40,17 +42,13 @@ class AdminServices:
     """Of the configuration; the problems alone where no table is served."""
     wall: Callable[[], float] = time.time
 
-    @property
-    def lookup(self) -> Lookup:
-        return self.journal.lookup
-
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:
         """Write into the audit log who is about to do what. ``target`` must contain no personal data.
 
         Raises:
             JournalUnavailableError: the audit log can't be written, so the action must not start.
         """
-        await self.journal.audit(
+        await self.audit_log.add(
             NewAudit(
                 at=int(self.wall() * 1000),
                 actor=who.actor,

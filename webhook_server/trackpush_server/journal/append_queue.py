@@ -6,13 +6,14 @@ does not: their bounds, the journal's state and figures, and the futures of requ
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from trackpush_server.journal.listener import JournalListeners
 from trackpush_server.journal.model import Committed, JournalStats, JournalUnavailableError, NewUpdate
 
+_T = TypeVar("_T")
 MOST_QUEUED_UPDATES: Final = 20_000
 MOST_QUEUED_BYTES: Final = 32 * 1024 * 1024
 MOST_QUEUED_UNRECOGNISED_BYTES: Final = 16 * 1024 * 1024
@@ -133,13 +134,13 @@ class AppendQueue:
         self._bytes += sign * sum([_size(update) for update in append.updates])
 
 
-def resolve(future: asyncio.Future[int], result: int) -> None:
+def resolve(future: asyncio.Future[_T], result: _T) -> None:
     """Resolve a future that a request may have cancelled."""
     if not future.done():
         future.set_result(result)
 
 
-def fail(future: asyncio.Future[int], error: Exception) -> None:
+def fail(future: asyncio.Future[_T], error: Exception) -> None:
     """Fail a future that nobody may wait for: the client may have hung up."""
     if not future.done():
         future.set_exception(error)

@@ -8,7 +8,7 @@ import msgspec
 
 from trackpush_api.routing import RoutingTable, namespace_of
 from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import BacklogStore
 
 STEP: Final = 1000
 """Pushes per commit."""
@@ -53,10 +53,10 @@ class Drops:
     """The drops of one server."""
 
     def __init__(
-        self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
+        self, backlog: BacklogStore, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
     ) -> None:
         """``table``: the whole routing table, with clients that are held back."""
-        self._journal = journal
+        self._backlog = backlog
         self._table = table
         self._wall = wall
 
@@ -69,7 +69,7 @@ class Drops:
         table = self._table()
         if table is None:
             raise JournalUnavailableError("no routing table is loaded, so it is unknown which PushConfigs exist")
-        counts = await self._journal.pending_counts()
+        counts = await self._backlog.pending_counts()
         named_by_accounts = {name for account in table.accounts for name in account.destinations}
         found: list[WaitingPushes] = []
         named: list[WaitingPushes] = []
@@ -90,7 +90,7 @@ class Drops:
         now, dropped = int(self._wall() * 1000), 0
         for waiting in view.push_configs:
             while dropped < MOST:
-                step = await self._journal.drop(waiting.push_config, reason=REASON, now=now, limit=STEP)
+                step = await self._backlog.drop(waiting.push_config, reason=REASON, now=now, limit=STEP)
                 dropped += step
                 if step < STEP:
                     break

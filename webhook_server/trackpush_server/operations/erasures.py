@@ -9,8 +9,9 @@ import msgspec
 
 from trackpush_server.aggregators import mentions
 from trackpush_server.journal.inbox import InboxQuery
+from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import Erasure, Subject
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import ErasureStore, InboxStore
 from trackpush_server.operations.jobs import Jobs, JobView
 
 STEP = 200
@@ -49,8 +50,17 @@ class PushEraser(Protocol):
 class Erasures:
     """The erasures of one server."""
 
-    def __init__(self, journal: Journal, pusher: PushEraser, wall: Callable[[], float] = time.time) -> None:
-        self._journal = journal
+    def __init__(
+        self,
+        store: ErasureStore,
+        inbox: InboxStore,
+        search: Lookup,
+        pusher: PushEraser,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._search = search
         self._pusher = pusher
         self._wall = wall
         self.jobs: Jobs[ErasureView] = Jobs("erasure", wall)
@@ -79,38 +89,38 @@ class Erasures:
         self.jobs.check()
 
     async def records(self) -> tuple[Erasure, ...]:
-        return await self._journal.erasures(limit=_MOST_RECORDS)
+        return await self._store.records(limit=_MOST_RECORDS)
 
     async def _work(self, view: ErasureView, request: ErasureRequest) -> None:
         subject = Subject(client=request.client, awb=request.awb)
-        number = await self._journal.begin_erasure(describe(request), request.reason, now=self._now())
+        number = await self._store.begin(describe(request), request.reason, now=self._now())
         after: int | None = 0
         while after is not None:
-            found = await self._journal.find_erasable(subject, after=after, limit=_LOOK)
+            found = await self._store.find(subject, after=after, limit=_LOOK)
             for start in range(0, len(found.update_ids), STEP):
                 ids = found.update_ids[start : start + STEP]
-                view.updates += await self._journal.erase(number, ids, now=self._now())
+                view.updates += await self._store.erase(number, ids, now=self._now())
                 self._pusher.forget(frozenset(ids))
             after = found.next_after
         await self._erase_inbox(view, subject)
-        await self._journal.end_erasure(number, now=self._now())
+        await self._store.end(number, now=self._now())
 
     async def _erase_inbox(self, view: ErasureView, subject: Subject) -> None:
         """Delete the client's unrecognised bodies: all, or those in which the AWB occurs."""
         query = InboxQuery(client=subject.client, limit=STEP)
         while True:
-            page = await self._journal.lookup.list_unrecognised(query)
+            page = await self._search.list_unrecognised(query)
             keys = [
                 row.key for row in page.rows if subject.awb is None or await self._occurs(view, subject.awb, row.key)
             ]
             if keys:
-                view.unrecognised += await self._journal.forget_unrecognised(keys)
+                view.unrecognised += await self._inbox.forget(keys)
             if page.older is None:
                 return
             query = msgspec.structs.replace(query, before=page.older)
 
     async def _occurs(self, view: ErasureView, awb: str, key: bytes) -> bool:
-        entry = await self._journal.lookup.show_unrecognised(key)
+        entry = await self._search.show_unrecognised(key)
         if entry is None:
             return False
         view.unreadable += entry.unreadable is not None

@@ -14,7 +14,7 @@ import msgspec
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.aggregators import STEP as PARSED_AT_ONCE
 from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import ReplayStore
 from trackpush_server.operations.parsing import update_again
 from trackpush_server.receiver.filters import FilterSelection
 
@@ -37,9 +37,9 @@ class FilteredUpdates:
     """Finds such updates, by the present routing table."""
 
     def __init__(
-        self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
+        self, store: ReplayStore, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
     ) -> None:
-        self._journal = journal
+        self._store = store
         self._table = table
         self._wall = wall
 
@@ -65,7 +65,7 @@ class FilteredUpdates:
             wanted = Unpushed(
                 accounts=tuple(accounts), awb=awb, since=oldest if since is None else max(since, oldest), until=until
             )
-            found: Found = await self._journal.find_unpushed(push_config, wanted, after=after, limit=LOOKED_AT)
+            found: Found = await self._store.find_unpushed(push_config, wanted, after=after, limit=LOOKED_AT)
             yield await self._judged(_Judge(table, accounts, push_config), found.update_ids)
             after = found.next_after
 
@@ -79,7 +79,7 @@ class FilteredUpdates:
         passing: list[int] = []
         unreadable = 0
         for begin in range(0, len(update_ids), PARSED_AT_ONCE):
-            for stored in await self._journal.read_updates(update_ids[begin : begin + PARSED_AT_ONCE]):
+            for stored in await self._store.read_updates(update_ids[begin : begin + PARSED_AT_ONCE]):
                 try:
                     if judge.passes(stored):
                         passing.append(stored.update_id)

@@ -17,7 +17,8 @@ from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.aggregators import MalformedBodyError, Parsed
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import MOST_LISTED, InboxEntry, InboxQuery
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.lookup import Lookup
+from trackpush_server.journal.ports import InboxStore, UpdateLog
 from trackpush_server.operations.jobs import Jobs, JobView
 from trackpush_server.operations.parsing import parse_again
 from trackpush_server.receiver.filters import FilterSelection
@@ -74,9 +75,16 @@ class InboxRetries:
     """The retries of one server."""
 
     def __init__(
-        self, journal: Journal, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
+        self,
+        updates: UpdateLog,
+        inbox: InboxStore,
+        search: Lookup,
+        table: Callable[[], RoutingTable | None],
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._journal = journal
+        self._updates = updates
+        self._inbox = inbox
+        self._search = search
         self._table = table
         self._wall = wall
         self.jobs: Jobs[InboxRetryView] = Jobs("retry", wall)
@@ -124,7 +132,7 @@ class InboxRetries:
         query = InboxQuery(account=request.account, client=request.client, limit=MOST_LISTED)
         keys: list[bytes] = []
         while True:
-            page = await self._journal.lookup.list_unrecognised(query)
+            page = await self._search.list_unrecognised(query)
             keys += [row.key for row in page.rows]
             if page.older is None:
                 break
@@ -133,7 +141,7 @@ class InboxRetries:
             yield key
 
     async def _retry(self, key: bytes) -> InboxRetried:
-        entry = await self._journal.lookup.show_unrecognised(key)
+        entry = await self._search.show_unrecognised(key)
         if entry is None:
             return InboxRetried(id=inbox_id(key), account=None, result="gone", reason="it is not in the inbox")
         table = self._table()
@@ -158,7 +166,7 @@ class InboxRetries:
             return await self._store(account, FilterSelection(account, table), entry, parsed)
         if parsed.leftovers:
             return _nothing(entry, "still unrecognised", "nothing in it names a shipment")
-        await self._journal.forget_unrecognised([entry.row.key])
+        await self._inbox.forget([entry.row.key])
         return _nothing(entry, "probe", "it is a probe of the panel; it was deleted")
 
     async def _store(
@@ -173,11 +181,11 @@ class InboxRetries:
         nonce = partial(_nonce, entry.row.key, itertools.count())
         made = intake(account, selection, parsed.updates, received_at, nonce=nonce).updates
         updates = [msgspec.structs.replace(update, received_at=now) for update in made]
-        accepted = await self._journal.append(updates)
+        accepted = await self._updates.append(updates)
         left = [new_unrecognised(account, leftover, received_at) for leftover in parsed.leftovers]
         if left:
-            await self._journal.keep(left)
-        await self._journal.forget_unrecognised([entry.row.key])
+            await self._updates.keep(left)
+        await self._inbox.forget([entry.row.key])
         return InboxRetried(
             id=inbox_id(entry.row.key),
             account=account.name,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from trackpush_api.routing import RoutingTable
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import Journal
 from trackpush_server.operations.drops import Drops
 from trackpush_server.operations.erasures import Erasures, PushEraser
 from trackpush_server.operations.inbox import InboxRetries
@@ -33,12 +33,12 @@ class Operations:
         wall: Callable[[], float] = time.time,
     ) -> None:
         """``served``: the routing table without clients that are held back; ``whole``: with them."""
-        self.replays = Replays(journal, pusher, served, wall)
-        self.erasures = Erasures(journal, pusher, wall)
-        self.reseals = Reseals(journal)
-        self.retries = InboxRetries(journal, served)
-        self.drops = Drops(journal, whole, wall)
-        self.retainer = Retainer(journal, observer, wall)
+        self.replays = Replays(journal.replays, journal.search, pusher, served, wall)
+        self.erasures = Erasures(journal.erasures, journal.inbox, journal.search, pusher, wall)
+        self.reseals = Reseals(journal.encryption)
+        self.retries = InboxRetries(journal.updates, journal.inbox, journal.search, served)
+        self.drops = Drops(journal.backlog, whole, wall)
+        self.retainer = Retainer(journal.retention, observer, wall)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -10,9 +10,9 @@ import msgspec
 
 from trackpush_api.routing import RoutingTable
 from trackpush_server.ids import parse_push_id, push_config_tag, push_id
-from trackpush_server.journal.lookup import MOST_ROWS, PushQuery
+from trackpush_server.journal.lookup import MOST_ROWS, Lookup, PushQuery
 from trackpush_server.journal.model import PushState, Selection
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import ReplayStore
 from trackpush_server.operations.filtered import FilteredUpdates
 from trackpush_server.operations.held_back import held_back
 from trackpush_server.operations.jobs import Jobs, JobView
@@ -83,13 +83,15 @@ class Replays:
 
     def __init__(
         self,
-        journal: Journal,
+        store: ReplayStore,
+        search: Lookup,
         pusher: PushReplayer,
         table: Callable[[], RoutingTable | None],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._journal = journal
-        self._filtered = FilteredUpdates(journal, table, wall)
+        self._store = store
+        self._search = search
+        self._filtered = FilteredUpdates(store, table, wall)
         self._pusher = pusher
         self._wall = wall
         self.jobs: Jobs[ReplayView] = Jobs("replay", wall)
@@ -130,7 +132,7 @@ class Replays:
         return view
 
     async def _work(self, view: ReplayView, request: ReplayRequest, ids: list[tuple[bytes, str]]) -> None:
-        for push_config in filter(request.concerns, await self._journal.push_configs()):
+        for push_config in filter(request.concerns, await self._store.push_configs()):
             tag = push_config_tag(push_config)
             keys = tuple(key for key, found in ids if found == tag) if ids else None
             if keys != ():
@@ -155,9 +157,9 @@ class Replays:
                 until=_milliseconds(request.until),
                 limit=MOST_ROWS,
             )
-            pending = len((await self._journal.lookup.list_pushes(query)).rows)
+            pending = len((await self._search.list_pushes(query)).rows)
         else:
-            details = [await self._journal.lookup.show(push_id(key, push_config)) for key in keys]
+            details = [await self._search.show(push_id(key, push_config)) for key in keys]
             pending = sum(detail is not None and detail.push.state is PushState.PENDING for detail in details)
         if pending:
             view.pending[push_config] = pending
@@ -171,18 +173,18 @@ class Replays:
                 _count(view, push_config, FILTERED, len(page.update_ids))
                 if not view.dry_run:
                     now = max(int(self._wall() * 1000), view.begun_at)
-                    view.replayed += await self._journal.add_pushes(push_config, page.update_ids, now=now)
+                    view.replayed += await self._store.add_pushes(push_config, page.update_ids, now=now)
                     self._pusher.rescan(push_config, page.update_ids)
 
     async def _one(self, view: ReplayView, push_config: str, selection: Selection) -> None:
         after = 0
         while True:
-            found = await self._journal.ended(push_config, selection, after=after, limit=STEP)
+            found = await self._store.ended(push_config, selection, after=after, limit=STEP)
             for state, number in Counter(push.state for push in found).items():
                 _count(view, push_config, state.name.lower(), number)
             if found and not view.dry_run:
                 ids = [push.update_id for push in found]
-                view.replayed += await self._journal.replay(
+                view.replayed += await self._store.replay(
                     push_config, ids, now=max(int(self._wall() * 1000), view.begun_at), replayed_before=view.begun_at
                 )
                 self._pusher.rescan(push_config, ids)

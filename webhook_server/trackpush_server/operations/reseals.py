@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import ReencryptionStore
 from trackpush_server.operations.jobs import Jobs, JobView
 
 STEP = 200
@@ -34,8 +34,8 @@ class ResealView(JobView, kw_only=True):
 class Reseals:
     """The reseals of one server."""
 
-    def __init__(self, journal: Journal, wall: Callable[[], float] = time.time) -> None:
-        self._journal = journal
+    def __init__(self, store: ReencryptionStore, wall: Callable[[], float] = time.time) -> None:
+        self._store = store
         self._wall = wall
         self.jobs: Jobs[ResealView] = Jobs("reseal", wall)
 
@@ -51,7 +51,7 @@ class Reseals:
         return view
 
     async def _work(self, view: ResealView) -> None:
-        for reseal in (self._journal.reseal, self._journal.reseal_unrecognised):
+        for reseal in (self._store.reseal, self._store.reseal_unrecognised):
             after: int | None = 0
             while after is not None:
                 step = await reseal(after=after, limit=STEP)
@@ -62,4 +62,4 @@ class Reseals:
                 after = step.next_after
                 await asyncio.sleep(step.seconds / _SHARE)
         if view.resealed:
-            await self._journal.scrub()
+            await self._store.scrub()

@@ -15,7 +15,7 @@ import structlog
 from trackpush_api.routing import Retention
 from trackpush_runtime.background import Background
 from trackpush_server.journal.model import JournalUnavailableError, Keep, Trimmed
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import RetentionStore
 
 _STEP_SECONDS = 0.002
 """How long one step may keep the writer."""
@@ -44,8 +44,8 @@ class Observer(Protocol):
 class Retainer(Background):
     """One server's retention. `configure` it before and whenever it changes, `start` and `stop` it."""
 
-    def __init__(self, journal: Journal, observer: Observer, wall: Callable[[], float] = time.time) -> None:
-        self._journal = journal
+    def __init__(self, store: RetentionStore, observer: Observer, wall: Callable[[], float] = time.time) -> None:
+        self._store = store
         self._observer = observer
         self._wall = wall
         self._retention: Retention | None = None
@@ -90,7 +90,7 @@ class Retainer(Background):
             delivered_since=int((wall - retention.delivered) * 1000), dead_since=int((wall - retention.dead) * 1000)
         )
         await self._expire_inbox(wall, retention.unrecognised, now)
-        trimmed = await self._journal.trim(keep, after=self._frontier, limit=self._limit)
+        trimmed = await self._store.trim(keep, after=self._frontier, limit=self._limit)
         self._observer.trimmed(trimmed)
         self._deleted += trimmed.updates
         self._adapt(trimmed.seconds)
@@ -107,7 +107,7 @@ class Retainer(Background):
         if now < self._inbox_at:
             return
         before = int((wall - seconds) * 1000)
-        if await self._journal.expire_unrecognised(received_before=before, limit=_INBOX_LIMIT) < _INBOX_LIMIT:
+        if await self._store.expire_unrecognised(received_before=before, limit=_INBOX_LIMIT) < _INBOX_LIMIT:
             self._inbox_at = now + _INBOX_EVERY
 
     def _adapt(self, seconds: float) -> None:

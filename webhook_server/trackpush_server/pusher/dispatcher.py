@@ -10,7 +10,7 @@ from trackpush_api.routing import RoutingTable, namespace_of
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, PushState
 from trackpush_server.journal.ownership import Ownership, Sole
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import PushQueue
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.channel import Channel
@@ -31,7 +31,7 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        journal: Journal,
+        journal: PushQueue,
         transport: Transport,
         observer: PushObserver,
         ownership: Ownership | None = None,

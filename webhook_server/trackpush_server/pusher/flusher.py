@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Callable
 
 from trackpush_runtime.background import end
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import PushQueue
 
 
 class Flusher:
     """Runs at most one flush at a time; callers that arrive meanwhile share the next."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: PushQueue) -> None:
         self._journal = journal
         self._waiting: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from typing import Protocol
 from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ownership import Ownership
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import PushQueue
 
 
 class Busy(Protocol):
@@ -28,7 +28,7 @@ class Busy(Protocol):
 class HandOvers:
     """All hand-overs of one dispatcher; lives on its event loop."""
 
-    def __init__(self, ownership: Ownership, journal: Journal, channels: Callable[[], Iterable[Busy]]) -> None:
+    def __init__(self, ownership: Ownership, journal: PushQueue, channels: Callable[[], Iterable[Busy]]) -> None:
         self._ownership = ownership
         self._journal = journal
         self._channels = channels

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trackpush_server.journal.ownership import Ownership
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import PushQueue
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.flusher import Flusher
@@ -25,7 +25,7 @@ MOST_UNWRITTEN_OUTCOMES = 1000
 class Hub:
     """Shared by the dispatcher and its channels; lives on one event loop."""
 
-    journal: Journal
+    journal: PushQueue
     transport: Transport
     observer: PushObserver
     wall: Callable[[], float]

@@ -11,7 +11,7 @@ import msgspec
 
 from trackpush_runtime.background import end
 from trackpush_server.journal.model import Page, Wanted
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import PushQueue
 
 _MANY = 16
 """So many begin at once that a look over all PushConfigs costs less than a page of each."""
@@ -37,7 +37,7 @@ class _Asked(msgspec.Struct, frozen=True, eq=False):
 class Reading:
     """Runs at most one round of reads at a time; callers that arrive meanwhile share the next. For one event loop."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: PushQueue) -> None:
         self._journal = journal
         self._waiting: list[_Asked] = []
         self._task: asyncio.Task[None] | None = None

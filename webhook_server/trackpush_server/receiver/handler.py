@@ -32,7 +32,7 @@ from trackpush_server.aggregators import (
     strangers,
 )
 from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.port import Appender
+from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiver import answers, http_rules, keys, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Response
@@ -66,7 +66,7 @@ class Receiver:
     def __init__(
         self,
         *,
-        journal: Appender,
+        journal: UpdateLog,
         observer: ReceiverObserver,
         admission: Admission | None = None,
         tracing: Tracing | None = None,

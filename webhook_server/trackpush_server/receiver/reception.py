@@ -5,7 +5,7 @@ import socket
 
 from trackpush_api.routing import Limits
 from trackpush_runtime import sockets
-from trackpush_server.journal.port import Appender
+from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.connection import Connections
 from trackpush_server.receiver.handler import Receiver
@@ -23,7 +23,7 @@ class Reception:
     def __init__(
         self,
         *,
-        journal: Appender,
+        journal: UpdateLog,
         observer: ReceiverObserver,
         admission: Admission | None = None,
         tracing: Tracing | None = None,

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from trackpush_runtime.logs import LogFormat
-from trackpush_server.journal.port import Appender
+from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiving import wire
 from trackpush_server.receiving.desk import AppendRelay
 from trackpush_server.receiving.link import Link
@@ -22,7 +22,7 @@ _MODULE = "trackpush_server.receiving.process"
 class WorkerHandle:
     """A process to `start`, and then to `wait` for."""
 
-    def __init__(self, *, index: int, receivers: int, journal: Appender, log_format: LogFormat | None) -> None:
+    def __init__(self, *, index: int, receivers: int, journal: UpdateLog, log_format: LogFormat | None) -> None:
         self.index = index
         self.accepting = asyncio.Event()
         self.taken = 0

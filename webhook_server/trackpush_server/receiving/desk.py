@@ -10,14 +10,14 @@ from functools import partial
 
 from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.port import Appender
+from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiving import wire
 
 
 class AppendRelay:
     """Passes on the appends of one receiving process."""
 
-    def __init__(self, journal: Appender, send: Callable[[bytes], None]) -> None:
+    def __init__(self, journal: UpdateLog, send: Callable[[bytes], None]) -> None:
         self._journal = journal
         self._send = send
         self._loop = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ _FRAME_BYTES = 256 * 1024
 
 
 class RemoteJournal:
-    """See `trackpush_server.journal.port.Appender`.
+    """See `trackpush_server.journal.ports.UpdateLog`.
 
     The appends of one turn of the event loop are one frame. The order is that of the frames; answers may
     come in another order, because an aggregator sends a shipment's next update after the answer to the previous one.

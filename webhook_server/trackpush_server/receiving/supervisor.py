@@ -14,7 +14,7 @@ from trackpush_runtime.backoff import RetryDelays
 from trackpush_runtime.errors import CannotStartError
 from trackpush_runtime.logs import LogFormat
 from trackpush_server.config.source import Loaded
-from trackpush_server.journal.port import Appender
+from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiver.reception import REQUEST_GRACE
 from trackpush_server.receiving import table
 from trackpush_server.receiving.child import WorkerHandle
@@ -46,7 +46,7 @@ class Supervisor:
         self,
         *,
         receivers: int,
-        journal: Appender,
+        journal: UpdateLog,
         telemetry: ReceiversTelemetry,
         log_format: LogFormat | None,
     ) -> None:

@@ -16,7 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import Journal
 from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.ingest import IngestTelemetry
@@ -54,7 +54,7 @@ class Telemetry:
     def __init__(self, journal: Journal) -> None:
         self.registry = CollectorRegistry()
         self._labels = BoundedLabels()
-        self.pending = Pending(journal)
+        self.pending = Pending(journal.backlog)
         self.ingest = IngestTelemetry(self.registry, self._labels)
         self.push = PushTelemetry(self.registry, self._labels)
         self.queues = QueueTelemetry(self.registry, self._labels)
@@ -63,7 +63,7 @@ class Telemetry:
         self.leases = LeaseTelemetry(self.registry)
         self.windows = Windows()
         self.tail = Tail()
-        self.sampler = Sampler(journal.lookup, self.windows)
+        self.sampler = Sampler(journal.search, self.windows)
         self.watching = Watching(self.push, self.windows, self.tail)
         """What the dispatcher tells."""
         self.wrong_tokens = Counter(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError, PendingCount
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import BacklogStore
 
 GOOD_SECONDS = 5.0
 """For how long counts are good, at least."""
@@ -19,9 +19,9 @@ WAIT_SECONDS = 2.0
 class Pending:
     """The backlog of one journal. Runs on one event loop; call `stop` at the end."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, backlog: BacklogStore, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock``: seconds, monotonic."""
-        self._journal = journal
+        self._backlog = backlog
         self._clock = clock
         self._good_until = float("-inf")
         self._task: asyncio.Task[None] | None = None
@@ -41,7 +41,7 @@ class Pending:
     async def _count(self) -> None:
         begun = self._clock()
         try:
-            self.counts = await self._journal.pending_counts()
+            self.counts = await self._backlog.pending_counts()
         except JournalUnavailableError:
             pass  # the journal itself tells
         finally:

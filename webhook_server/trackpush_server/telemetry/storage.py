@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Trimmed
-from trackpush_server.journal.port import Journal
+from trackpush_server.journal.ports import JournalStatus
 
 _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -17,7 +17,7 @@ _log = structlog.get_logger("trackpush.journal")
 class JournalTelemetry:
     """Commit time, batch size, and whether the journal can store."""
 
-    def __init__(self, registry: CollectorRegistry, journal: Journal) -> None:
+    def __init__(self, registry: CollectorRegistry, journal: JournalStatus) -> None:
         seconds = Histogram(
             "trackpush_journal_commit_duration_seconds",
             "Duration of one commit of the journal, until it is on disk.",

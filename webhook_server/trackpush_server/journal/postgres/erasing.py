@@ -4,41 +4,53 @@ import asyncio
 from collections.abc import Sequence
 
 from trackpush_runtime.backoff import RetryDelays
-from trackpush_server.journal.model import Found, JournalUnavailableError, Subject
+from trackpush_server.journal.model import Erasure, Found, JournalUnavailableError, Subject
+from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 
 _SQL = load(f"{__package__}.sql", "erasing")
+_READING = load(f"{__package__}.sql", "reading")
 _RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between looks at whether older transactions have ended."""
 
 
-async def find(pool: Pool, subject: Subject, after: int, limit: int) -> Found:
-    """See `Journal.find_erasable`."""
-    if subject.awb is not None:
-        rows = await pool.fetch(_SQL["of_awb"], subject.awb, after, subject.client)
-        return Found(tuple(row["id"] for row in rows), None)
-    rows = await pool.fetch(_SQL["next_ids"], after, limit, subject.client)
-    return Found(tuple(row["id"] for row in rows if row["wanted"]), rows[-1]["id"] if len(rows) == limit else None)
+class PostgresErasures:
+    """See `trackpush_server.journal.ports.ErasureStore`."""
+
+    def __init__(self, access: PostgresAccess) -> None:
+        self._access = access
+        self._pool = access.pool
+
+    async def find(self, subject: Subject, *, after: int, limit: int) -> Found:
+        """Look for updates of a subject."""
+        if subject.awb is not None:
+            rows = await self._pool.fetch(_SQL["of_awb"], subject.awb, after, subject.client)
+            return Found(tuple(row["id"] for row in rows), None)
+        rows = await self._pool.fetch(_SQL["next_ids"], after, limit, subject.client)
+        return Found(tuple(row["id"] for row in rows if row["wanted"]), rows[-1]["id"] if len(rows) == limit else None)
+
+    async def begin(self, subject: str, reason: str, *, now: int) -> int:
+        """Write down that an erasure has begun."""
+        return await self._pool.write(_SQL["begin"], subject, reason, now)
+
+    async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
+        """Erase what these updates tell of people."""
+        await self._access.flush_for_write()
+        values = (erasure, list(update_ids), now, self._access.replica)
+        return await self._pool.write(_SQL["erase"], *values, news=True)
+
+    async def end(self, erasure: int, *, now: int) -> None:
+        """Vacuum what the erasure touched, then write down that it is done."""
+        await _vacuum(self._pool, [row["name"] for row in await self._pool.fetch(_SQL["tables"], erasure)])
+        await self._pool.write(_SQL["end"], erasure, now)
+
+    async def records(self, *, limit: int) -> tuple[Erasure, ...]:
+        """The records, newest first."""
+        return tuple(Erasure(**row) for row in await self._pool.fetch(_READING["erasures"], limit))
 
 
-async def begin(pool: Pool, subject: str, reason: str, now: int) -> int:
-    """See `Journal.begin_erasure`."""
-    return await pool.write(_SQL["begin"], subject, reason, now)
-
-
-async def erase(pool: Pool, erasure: int, update_ids: Sequence[int], now: int, replica: int) -> int:
-    """See `Journal.erase`."""
-    return await pool.write(_SQL["erase"], erasure, list(update_ids), now, replica, news=True)
-
-
-async def end(pool: Pool, erasure: int, now: int) -> None:
-    """Vacuum what the erasure touched, then write down that it is done."""
-    await _vacuum(pool, [row["name"] for row in await pool.fetch(_SQL["tables"], erasure)])
-    await pool.write(_SQL["end"], erasure, now)
-
-
-async def scrub(pool: Pool) -> None:
+async def vacuum_all(pool: Pool) -> None:
     """Vacuum everything that may hold what was replaced."""
     await _vacuum(pool, [row["name"] for row in await pool.fetch(_SQL["all_tables"])])
 

@@ -6,7 +6,6 @@ import structlog
 
 from trackpush_runtime.background import Background
 from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.postgres import pages
 from trackpush_server.journal.postgres.clock import SharedClock, local
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
@@ -17,6 +16,7 @@ _EVERY = 60.0
 _REMEMBERED_MS = 3_600_000
 """News and answers; a replica that hasn't looked for as long isn't alive."""
 _SQL = load(f"{__package__}.sql", "news")
+_SIZE = load(f"{__package__}.sql", "reading")["size"]
 _CLOCK = load(f"{__package__}.sql", "reading")["clock"]
 _PARTITIONS = load(f"{__package__}.sql", "reading")["make_partitions"]
 
@@ -48,4 +48,4 @@ class Housekeeping(Background):
         await self._pool.fetch(_SQL["forget"], _REMEMBERED_MS, self._replica)
         before = local()
         self._clock.measured((await self._pool.fetch(_CLOCK))[0]["clock"], before=before)
-        self.size_bytes = await pages.size_bytes(self._pool)
+        self.size_bytes = int((await self._pool.fetch(_SIZE))[0]["size"])

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from trackpush_server.journal.append_queue import MOST_QUEUED_UNRECOGNISED_BYTES, PER_ENTRY_BYTES, fail, resolve
 from trackpush_server.journal.inbox import (
     COLUMN,
     InboxBounds,
@@ -24,14 +25,14 @@ from trackpush_server.journal.inbox import (
     page,
     sealed,
 )
+from trackpush_server.journal.listener import JournalListeners
 from trackpush_server.journal.model import JournalUnavailableError, Resealed
+from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import PREFIX_BYTES, Sealer, UnreadableError
 
-MOST_WAITING_BYTES = 16 * 1024 * 1024
 _MOST_AT_ONCE = 200
-_PER_BODY_BYTES = 512
 _LAST = (1 << 63) - 1
 _SQL = load(f"{__package__}.sql", "inbox")
 
@@ -39,6 +40,28 @@ _SQL = load(f"{__package__}.sql", "inbox")
 class _Waiting(NamedTuple):
     bodies: tuple[NewUnrecognised, ...]
     done: asyncio.Future[KeptBodies]
+
+
+class PostgresInbox:
+    """See `trackpush_server.journal.ports.InboxStore`."""
+
+    def __init__(self, access: PostgresAccess, listeners: JournalListeners, pool: Pool) -> None:
+        """``pool``: for the writer alone."""
+        self._access = access
+        self._listeners = listeners
+        self._writer = InboxWriter(pool, access.sealer)
+        self.bounds = InboxBounds()
+
+    async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
+        """See `UpdateLog.keep`."""
+        self._access.appends.check()
+        kept = await self._writer.keep(bodies, self.bounds)
+        self._listeners.bodies_dropped(kept.dropped)
+        return kept.new
+
+    async def forget(self, keys: Sequence[bytes]) -> int:
+        """Delete these unrecognised bodies."""
+        return await forget(self._access.pool, keys)
 
 
 class InboxWriter:
@@ -52,10 +75,10 @@ class InboxWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def keep(self, bodies: Sequence[NewUnrecognised], bounds: InboxBounds) -> KeptBodies:
-        """See `Journal.keep`; a body that waits beside those of others is counted as dropped to the first of them."""
-        if self._bytes >= MOST_WAITING_BYTES:
+        """See `UpdateLog.keep`; a body that waits beside those of others is counted as dropped to the first of them."""
+        if self._bytes >= MOST_QUEUED_UNRECOGNISED_BYTES:
             raise JournalUnavailableError(f"overloaded: {self._bytes} bytes of unrecognised bodies wait")
-        size = sum([len(body.body) + _PER_BODY_BYTES for body in bodies])
+        size = sum([len(body.body) + PER_ENTRY_BYTES for body in bodies])
         entry = _Waiting(tuple(bodies), asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._bytes += size
@@ -74,15 +97,12 @@ class InboxWriter:
             except Exception as error:  # noqa: BLE001  every request of the batch gets the error
                 told = error if isinstance(error, JournalUnavailableError) else JournalUnavailableError(str(error))
                 for entry in batch:
-                    if not entry.done.done():
-                        entry.done.set_exception(told)
-                        entry.done.exception()  # nobody may wait for it: a client that hung up
+                    fail(entry.done, told)
                 continue
             fresh, dropped = kept
             for entry in batch:
                 new, fresh = sum(fresh[: len(entry.bodies)]), fresh[len(entry.bodies) :]
-                if not entry.done.done():
-                    entry.done.set_result(KeptBodies(new, dropped))
+                resolve(entry.done, KeptBodies(new, dropped))
                 dropped = {}
 
     async def _store(
@@ -108,12 +128,12 @@ class InboxWriter:
 
 
 async def forget(pool: Pool, keys: Sequence[bytes]) -> int:
-    """See `Journal.forget_unrecognised`."""
+    """See `InboxStore.forget`."""
     return await _delete(pool, "forget", list(keys))
 
 
 async def expire(pool: Pool, received_before: int, limit: int) -> int:
-    """See `Journal.expire_unrecognised`."""
+    """See `RetentionStore.expire_unrecognised`."""
     return await _delete(pool, "expire", received_before, limit)
 
 

@@ -1,30 +1,25 @@
-"""Reads for the dispatcher: pages of pending pushes, payloads, counts."""
+"""Pending pushes on PostgreSQL: for the dispatcher by pages, for people by number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
 from trackpush_api.routing import namespace_of
 from trackpush_server.journal.model import (
-    Ended,
-    Erasure,
     JournalUnavailableError,
+    Outcome,
     Page,
     PendingConfigs,
     PendingCount,
-    PushState,
-    Selection,
     StoredPush,
     Wanted,
 )
-from trackpush_server.journal.postgres.history import History
-from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
 
 _SQL = load(f"{__package__}.sql", "reading")
 _REPLAY = load(f"{__package__}.sql", "replay")
-_LAST = (1 << 63) - 1
 _update_id = attrgetter("update_id")
 
 
@@ -32,90 +27,92 @@ class OtherHistoryError(JournalUnavailableError):
     """The database isn't the one that the writer knows, or no longer."""
 
 
-async def pending(
-    pool: Pool, history: History, sealer: Sealer, wanted: Sequence[Wanted], uids: Mapping[str, str]
-) -> tuple[Page, ...]:
-    """See `Journal.pending`.
+class PostgresPushQueue:
+    """See `trackpush_server.journal.ports.PushQueue`.
 
-    ``uids``: by which namespace objects this server knows its clients. What belongs to another one is not found.
+    Reads look for pushes of the namespace objects by which this server knows its clients: those of another object of
+    the same name are not found. A read of another history of the database than the writer's is refused, since an id
+    may mean another update there.
     """
-    columns = (
-        [request.push_config for request in wanted],
-        [request.after for request in wanted],
-        [request.limit for request in wanted],
-        [uids.get(namespace_of(request.push_config)) for request in wanted],
-    )
-    found: list[list[StoredPush]] = [[] for _ in wanted]
-    rows = await pool.fetch(_SQL["pending"], *columns)
-    _check(history, rows)
-    for row in rows:
-        if row["update_id"] is not None:
-            place = row["place"] - 1
-            found[place].append(_stored(sealer, wanted[place].push_config, row))
-    return tuple(Page(tuple(sorted(pushes, key=_update_id)), rows[0]["last_id"]) for pushes in found)
+
+    def __init__(self, access: PostgresAccess, *, on_other_history: Callable[[], None]) -> None:
+        """``on_other_history``: called when a read came from another history of the database than the writer knows."""
+        self._access = access
+        self._on_other_history = on_other_history
+
+    @property
+    def outcomes_waiting(self) -> int:
+        """How many outcomes are not on disk yet."""
+        return self._access.appends.outcomes_waiting
+
+    def record(self, outcome: Outcome) -> None:
+        """Store an outcome with the next call."""
+        if self._access.is_open:
+            self._access.appends.outcomes_waiting += 1
+            self._access.queue.record(outcome)
+
+    async def flush(self) -> None:
+        """Return when everything that was handed over before is on disk."""
+        await self._access.flush()
+
+    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+        """Pages of pending pushes."""
+        uids = self._access.names.uids
+        columns = (
+            [request.push_config for request in wanted],
+            [request.after for request in wanted],
+            [request.limit for request in wanted],
+            [uids.get(namespace_of(request.push_config)) for request in wanted],
+        )
+        found: list[list[StoredPush]] = [[] for _ in wanted]
+        rows = await self._access.dispatch.fetch(_SQL["pending"], *columns)
+        self._check(rows)
+        for row in rows:
+            if row["update_id"] is not None:
+                place = row["place"] - 1
+                found[place].append(_stored(self._access.sealer, wanted[place].push_config, row))
+        return tuple(Page(tuple(sorted(pushes, key=_update_id)), rows[0]["last_id"]) for pushes in found)
+
+    async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
+        """Those of the given pushes that are still pending."""
+        uid = self._access.names.uids.get(namespace_of(push_config))
+        rows = await self._access.dispatch.fetch(_SQL["fetch"], push_config, list(update_ids), uid)
+        self._check(rows)
+        return {row["update_id"]: _stored(self._access.sealer, push_config, row) for row in rows}
+
+    async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
+        """Mark old pending pushes as dead."""
+        await self._access.flush_for_write()
+        return await self._access.dispatch.write(_REPLAY["expire"], push_config, received_before, limit)
+
+    async def pending_configs(self) -> PendingConfigs:
+        """Which PushConfigs have anything pending."""
+        rows = await self._access.dispatch.fetch(_SQL["pending_configs"])
+        self._check(rows)
+        row = rows[0]
+        return PendingConfigs(frozenset(row["names"]), row["last_id"])
+
+    def _check(self, rows: Sequence[Any]) -> None:
+        if rows and not self._access.history.knows(rows[0]["history"], rows[0]["last_id"]):
+            self._on_other_history()
+            raise OtherHistoryError("the database was restarted or replaced; what it holds is compared first")
 
 
-async def fetch(
-    pool: Pool, history: History, sealer: Sealer, push_config: str, update_ids: Sequence[int], *, uid: str | None
-) -> dict[int, StoredPush]:
-    """See `Journal.fetch`; ``uid`` as in `pending`."""
-    rows = await pool.fetch(_SQL["fetch"], push_config, list(update_ids), uid)
-    _check(history, rows)
-    return {row["update_id"]: _stored(sealer, push_config, row) for row in rows}
+class PostgresBacklog:
+    """See `trackpush_server.journal.ports.BacklogStore`."""
 
+    def __init__(self, access: PostgresAccess) -> None:
+        self._access = access
 
-async def pending_configs(pool: Pool, history: History) -> PendingConfigs:
-    """See `Journal.pending_configs`."""
-    rows = await pool.fetch(_SQL["pending_configs"])
-    _check(history, rows)
-    row = rows[0]
-    return PendingConfigs(frozenset(row["names"]), row["last_id"])
+    async def pending_counts(self) -> tuple[PendingCount, ...]:
+        """The backlog of each PushConfig."""
+        rows = await self._access.pool.fetch(_SQL["pending_counts"])
+        return tuple(PendingCount(row["name"], row["count"], row["received_at"]) for row in rows)
 
-
-async def pending_counts(pool: Pool) -> tuple[PendingCount, ...]:
-    """See `Journal.pending_counts`."""
-    rows = await pool.fetch(_SQL["pending_counts"])
-    return tuple(PendingCount(row["name"], row["count"], row["received_at"]) for row in rows)
-
-
-async def push_configs(pool: Pool) -> tuple[str, ...]:
-    """See `Journal.push_configs`."""
-    return tuple(row["name"] for row in await pool.fetch(_SQL["push_configs"]))
-
-
-async def erasures(pool: Pool, limit: int) -> tuple[Erasure, ...]:
-    """See `Journal.erasures`."""
-    return tuple(Erasure(**row) for row in await pool.fetch(_SQL["erasures"], limit))
-
-
-async def size_bytes(pool: Pool) -> int:
-    """What all of it takes."""
-    return int((await pool.fetch(_SQL["size"]))[0]["size"])
-
-
-async def ended(pool: Pool, push_config: str, selection: Selection, after: int, limit: int) -> tuple[Ended, ...]:
-    """See `Journal.ended`."""
-    until = _LAST if selection.until is None else selection.until
-    bounds = (after, selection.replayed_before, selection.since or 0, until)
-    if selection.keys is not None:
-        rows = await pool.fetch(_REPLAY["by_key"], push_config, list(selection.keys), *bounds)
-    elif selection.awb is not None:
-        rows = await pool.fetch(_REPLAY["by_awb"], push_config, selection.awb, *bounds)
-    else:
-        rows = []
-        for state in selection.states:
-            if state is not PushState.PENDING:
-                query = _REPLAY["delivered" if state is PushState.DELIVERED else "by_state"]
-                rows += await pool.fetch(query, push_config, int(state), *bounds, limit)
-    found = (Ended(row["update_id"], PushState(row["state"]), row["received_at"]) for row in rows)
-    wanted = sorted((row for row in found if row.state in selection.states), key=lambda row: row.update_id)
-    return tuple(wanted[:limit])
-
-
-def _check(history: History, rows: Sequence[Any]) -> None:
-    """Refuse what was read from another history of the database than the writer knows: ids may mean other updates."""
-    if rows and not history.knows(rows[0]["history"], rows[0]["last_id"]):
-        raise OtherHistoryError("the database was restarted or replaced; what it holds is compared first")
+    async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
+        """Mark pending pushes as dropped."""
+        await self._access.flush_for_write()
+        return await self._access.pool.write(_REPLAY["drop"], push_config, reason, now, limit)
 
 
 def _stored(sealer: Sealer, push_config: str, row: Any) -> StoredPush:

@@ -13,7 +13,8 @@ import asyncpg
 import msgspec
 
 from trackpush_server.journal.model import Keep, Trimmed
-from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.postgres import inbox
+from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.queries import load
 
@@ -27,15 +28,19 @@ _LOCK_WAIT = "SET LOCAL lock_timeout = '100ms'"
 
 
 class PartitionRetention:
-    """Of one server."""
+    """See `trackpush_server.journal.ports.RetentionStore`."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, access: PostgresAccess) -> None:
+        self._pool = access.pool
         self._whole: dict[int, bool] = {}
         """By day, whether it can be dropped whole, as far as this round has looked."""
 
-    async def trim(self, keep: Keep, after: int, limit: int) -> Trimmed:
-        """See `Journal.trim`."""
+    async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
+        """Delete unrecognised bodies that came last before then."""
+        return await inbox.expire(self._pool, received_before, limit)
+
+    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+        """Delete what is kept no longer."""
         async with self._pool.session() as session:
             if after == 0:
                 self._whole = dict.fromkeys((row["day"] for row in await session.fetch(_SQL["days"])), False)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.model import BoundClient
 from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.queries import load
@@ -30,8 +31,25 @@ class Rebound(NamedTuple):
     """Whether numbers of names that are remembered may be wrong now."""
 
 
+class PostgresTenants:
+    """See `trackpush_server.journal.ports.TenantStore`."""
+
+    def __init__(self, access: PostgresAccess) -> None:
+        self._access = access
+
+    async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
+        """Bind clients to namespace objects."""
+        await self._access.flush_for_write()
+        names = self._access.names
+        found = await bind(self._access.pool, wanted, names.uids)
+        names.uids.update((namespace, client.uid) for namespace, client in found.bound.items())
+        if found.renamed:
+            names.forget()
+        return found.bound
+
+
 async def bind(pool: Pool, tenants: Mapping[str, Sequence[Tenant]], uids: Mapping[str, str]) -> Rebound:
-    """See `Journal.bind`; ``uids``: by which this process knows its clients so far."""
+    """See `TenantStore.bind`; ``uids``: by which this process knows its clients so far."""
     async with pool.session() as session, session.begin():
         await session.fetch(_LOCK)
         known: defaultdict[str, list[KnownTenant]] = defaultdict(list)

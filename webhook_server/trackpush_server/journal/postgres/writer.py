@@ -14,17 +14,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trackpush_runtime.backoff import RetryDelays
-from trackpush_server.journal.append_queue import Append, AppendQueue, CommitResult
+from trackpush_server.journal.append_queue import Append, CommitResult
 from trackpush_server.journal.model import JournalUnavailableError, LostCommits
 from trackpush_server.journal.postgres import schema
+from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.batch import Batch, Entry, cleaned
 from trackpush_server.journal.postgres.errors import cause, explain, is_certain, is_of_a_value
-from trackpush_server.journal.postgres.history import History
-from trackpush_server.journal.postgres.names import NameIds
-from trackpush_server.journal.postgres.queue import Queue, is_of_later
+from trackpush_server.journal.postgres.queue import is_of_later
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.queries import load
-from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.single_entry import SingleEntry
 
 _WRITER = 0
@@ -56,28 +54,27 @@ class PostgresWriter:
     def __init__(
         self,
         connector: Connector,
-        queue: Queue,
-        names: NameIds,
-        sealer: Sealer,
+        access: PostgresAccess,
         *,
-        appends: AppendQueue,
-        history: History,
-        replica: int,
         fenced: bool,
         on_lost_commits: Callable[[LostCommits], None],
     ) -> None:
-        """``appends`` gets what is stored and what is refused, and the state of the database.
+        """Make the writer of what is queued.
 
-        ``on_lost_commits`` is called before anything more is stored or announced.
+        Args:
+            connector: makes its connection.
+            access: has the queue, and gets what is stored and what is refused.
+            fenced: outcomes count only while the slot of their PushConfig is this replica's.
+            on_lost_commits: called before anything more is stored or announced.
         """
         self._connector = connector
-        self._queue = queue
-        self._names = names
-        self._sealer = sealer
-        self._appends = appends
+        self._queue = access.queue
+        self._names = access.names
+        self._sealer = access.sealer
+        self._appends = access.appends
+        self._history = access.history
+        self._replica = access.replica
         self._on_lost_commits = on_lost_commits
-        self._history = history
-        self._replica = replica
         self._fenced = fenced
         self._number = 0
         """Of the last call."""

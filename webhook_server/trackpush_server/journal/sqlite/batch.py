@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -20,8 +21,8 @@ from trackpush_server.journal.sqlite.terms import term
 class WriterCall(msgspec.Struct, frozen=True, eq=False):
     """Something else to do within the commit; its result goes to the future."""
 
-    run: Callable[[SqliteConnection], int]
-    done: asyncio.Future[int]
+    run: Callable[[SqliteConnection], Any]
+    done: asyncio.Future[Any]
     renames: bool = False
     """It gives names to other numbers."""
 

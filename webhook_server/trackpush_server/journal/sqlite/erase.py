@@ -7,8 +7,10 @@ import msgspec
 
 from trackpush_server.journal.model import Erasure, Found, Subject
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import remove_terms, store_erased
+from trackpush_server.journal.sqlite.scrub import FileScrubber
 
 _SQL = load(f"{__package__}.sql", "erasing")
 OF_AWB = _SQL["of_awb"]
@@ -24,8 +26,37 @@ END = _SQL["end"]
 RECORDS = _SQL["records"]
 
 
+class SqliteErasures:
+    """See `trackpush_server.journal.ports.ErasureStore`."""
+
+    def __init__(self, access: SqliteAccess, scrubber: FileScrubber) -> None:
+        self._access = access
+        self._scrubber = scrubber
+
+    async def find(self, subject: Subject, *, after: int, limit: int) -> Found:
+        """Look for updates of a subject."""
+        return await self._access.read(lambda connection: find(connection, subject, after, limit))
+
+    async def begin(self, subject: str, reason: str, *, now: int) -> int:
+        """Write down that an erasure has begun."""
+        return await self._access.write(lambda connection: connection.insert(BEGIN, (subject, reason, now)))
+
+    async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
+        """Erase what these updates tell of people."""
+        return await self._access.write(lambda connection: erase(connection, erasure, update_ids, now))
+
+    async def end(self, erasure: int, *, now: int) -> None:
+        """Scrub, then write down that it is done."""
+        await self._scrubber.scrub()
+        await self._access.write(lambda connection: connection.change(END, (now, erasure)))
+
+    async def records(self, *, limit: int) -> tuple[Erasure, ...]:
+        """The records, newest first."""
+        return await self._access.read(lambda connection: records(connection, limit))
+
+
 def find(connection: SqliteConnection, subject: Subject, after: int, limit: int) -> Found:
-    """See `Journal.find_erasable`."""
+    """See `ErasureStore.find`."""
     accounts = None
     if subject.client is not None:
         accounts = {row[0] for row in connection.execute(ACCOUNTS, {"client": subject.client})}
@@ -46,7 +77,7 @@ def _wanted(rows: Sequence[tuple[int, int, int | None]], accounts: set[int] | No
 
 
 def erase(connection: SqliteConnection, erasure: int, update_ids: Sequence[int], now: int) -> int:
-    """See `Journal.erase`; within the writer's transaction."""
+    """See `ErasureStore.erase`; within the writer's transaction."""
     values: dict[str, Any] = {"ids": msgspec.json.encode(update_ids).decode(), "now": now}
     remove_terms(connection, values["ids"])
     updates = connection.change(BLANK_UPDATES, values)
@@ -58,7 +89,7 @@ def erase(connection: SqliteConnection, erasure: int, update_ids: Sequence[int],
 
 
 def records(connection: SqliteConnection, limit: int) -> tuple[Erasure, ...]:
-    """See `Journal.erasures`."""
+    """See `ErasureStore.records`."""
     return tuple(
         Erasure(
             id=row[0], subject=row[1], reason=row[2], begun_at=row[3], ended_at=row[4], updates=row[5], pushes=row[6]

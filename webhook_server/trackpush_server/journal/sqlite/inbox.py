@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from trackpush_server.journal.append_queue import MOST_QUEUED_UNRECOGNISED_BYTES, PER_ENTRY_BYTES
 from trackpush_server.journal.inbox import (
     COLUMN,
     InboxBounds,
@@ -23,9 +24,11 @@ from trackpush_server.journal.inbox import (
     page,
     sealed,
 )
-from trackpush_server.journal.model import Resealed
+from trackpush_server.journal.listener import JournalListeners
+from trackpush_server.journal.model import JournalUnavailableError, Resealed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import PREFIX_BYTES, Sealer, UnreadableError
+from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _SQL = load(f"{__package__}.sql", "inbox")
@@ -41,10 +44,41 @@ class StaleBodies(msgspec.Struct, frozen=True):
     next_after: int | None
 
 
+class SqliteInbox:
+    """See `trackpush_server.journal.ports.InboxStore`."""
+
+    def __init__(self, access: SqliteAccess, listeners: JournalListeners) -> None:
+        self._access = access
+        self._listeners = listeners
+        self._bytes = 0
+        """Of bodies that wait for their commit."""
+        self.bounds = InboxBounds()
+
+    async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
+        """See `UpdateLog.keep`."""
+        self._access.queue.check()
+        if self._bytes >= MOST_QUEUED_UNRECOGNISED_BYTES:
+            raise JournalUnavailableError(f"overloaded: {self._bytes} bytes of unrecognised bodies wait")
+        size = sum([len(body.body) + PER_ENTRY_BYTES for body in bodies])
+        self._bytes += size
+        try:
+            kept = await self._access.write(
+                lambda connection: keep(connection, self._access.sealer, bodies, self.bounds)
+            )
+        finally:
+            self._bytes -= size
+        self._listeners.bodies_dropped(kept.dropped)
+        return kept.new
+
+    async def forget(self, keys: Sequence[bytes]) -> int:
+        """Delete these unrecognised bodies."""
+        return await self._access.write(lambda connection: forget(connection, keys))
+
+
 def keep(
     connection: SqliteConnection, sealer: Sealer, bodies: Sequence[NewUnrecognised], bounds: InboxBounds
 ) -> KeptBodies:
-    """See `Journal.keep`."""
+    """See `UpdateLog.keep`."""
     new = 0
     for unrecognised in bodies:
         key, body = sealed(sealer, unrecognised)
@@ -92,12 +126,12 @@ def _count(dropped: dict[str, int], account: str, count: int) -> None:
 
 
 def forget(connection: SqliteConnection, keys: Sequence[bytes]) -> int:
-    """See `Journal.forget_unrecognised`."""
+    """See `InboxStore.forget`."""
     return sum([len(connection.execute(_SQL["forget"], {"key": key}).fetchall()) for key in keys])
 
 
 def expire(connection: SqliteConnection, received_before: int, limit: int) -> int:
-    """See `Journal.expire_unrecognised`."""
+    """See `RetentionStore.expire_unrecognised`."""
     return len(connection.execute(_SQL["expire"], {"before": received_before, "limit": limit}).fetchall())
 
 

@@ -1,49 +1,42 @@
-"""Reads for the dispatcher: pages of pending pushes, payloads, counts. One thread, one connection, no writes."""
+"""Pending pushes on SQLite: for the dispatcher by pages, for people by number."""
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeVar
+import time
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from trackpush_server.journal.model import (
-    JournalUnavailableError,
-    Page,
-    PendingConfigs,
-    PendingCount,
-    StoredPush,
-    Wanted,
-)
-from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.model import Outcome, Page, PendingConfigs, PendingCount, StoredPush, Wanted
 from trackpush_server.journal.sqlite import statements as sql
-from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_reader
-from trackpush_server.journal.sqlite.explain import explain_read
-from trackpush_server.journal.sqlite.folder import FILE_NAME
+from trackpush_server.journal.sqlite.access import SqliteAccess
+from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.replay import config_number
 from trackpush_server.journal.sqlite.search import snapshot
 
-_T = TypeVar("_T")
 
+class SqlitePushQueue:
+    """See `trackpush_server.journal.ports.PushQueue`."""
 
-class PendingPages:
-    """The reader. Its methods run on its own thread and never block the loop."""
+    def __init__(self, access: SqliteAccess) -> None:
+        self._access = access
 
-    def __init__(self, folder: Path, sealer: Sealer) -> None:
-        self._path = folder / FILE_NAME
-        self._sealer = sealer
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trackpush-journal-reader")
-        self._connection: SqliteConnection | None = None
-        self._closed = False
+    @property
+    def outcomes_waiting(self) -> int:
+        """How many outcomes are not on disk yet."""
+        return self._access.queue.outcomes_waiting
 
-    def reopen(self) -> None:
-        """Reopen the file for the next read: it may have been replaced."""
-        if not self._closed:
-            self._executor.submit(self._drop)
+    def record(self, outcome: Outcome) -> None:
+        """Store an outcome with the next commit."""
+        if self._access.writer is not None:
+            self._access.queue.outcomes_waiting += 1
+            self._access.put(outcome)
+
+    async def flush(self) -> None:
+        """Return when everything that was handed over before is on disk."""
+        await self._access.flush()
 
     async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
-        """See `Journal.pending`."""
+        """Pages of pending pushes."""
 
         def read(connection: SqliteConnection) -> tuple[Page, ...]:
             with snapshot(connection):
@@ -57,20 +50,32 @@ class PendingPages:
                 for request, rows in zip(wanted, found, strict=True)
             )
 
-        return await self.read(read)
+        return await self._access.read(read)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
-        """See `Journal.fetch`."""
+        """Those of the given pushes that are still pending."""
         wanted = msgspec.json.encode(update_ids).decode()
 
         def read(connection: SqliteConnection) -> dict[int, StoredPush]:
             rows = connection.execute(sql.FETCH, (push_config, wanted)).fetchall()
             return {row[0]: self._stored(push_config, row) for row in rows}
 
-        return await self.read(read)
+        return await self._access.read(read)
+
+    async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
+        """Mark old pending pushes as dead."""
+
+        def run(connection: SqliteConnection) -> int:
+            config = config_number(connection, push_config)
+            if config is None:
+                return 0
+            values = (int(time.time() * 1000), config, config, limit, received_before)
+            return connection.change(sql.EXPIRE, values)
+
+        return await self._access.write(run)
 
     async def pending_configs(self) -> PendingConfigs:
-        """See `Journal.pending_configs`."""
+        """Which PushConfigs have anything pending."""
 
         def read(connection: SqliteConnection) -> PendingConfigs:
             with snapshot(connection):
@@ -78,56 +83,10 @@ class PendingPages:
                 rows = connection.execute(sql.PENDING_CONFIGS).fetchall()
             return PendingConfigs(frozenset(name for (name,) in rows), highest)
 
-        return await self.read(read)
-
-    async def pending_counts(self) -> tuple[PendingCount, ...]:
-        """See `Journal.pending_counts`."""
-
-        def read(connection: SqliteConnection) -> tuple[PendingCount, ...]:
-            with snapshot(connection):
-                names = dict(connection.execute(sql.NAMES))
-                counts = connection.execute(sql.PENDING_COUNTS).fetchall()
-                return tuple(
-                    PendingCount(names[config], count, connection.execute(sql.OLDEST_PENDING, (config,)).fetchone()[0])
-                    for config, count in counts
-                )
-
-        return await self.read(read)
-
-    async def read(self, read: Callable[[SqliteConnection], _T]) -> _T:
-        """Run a read on the thread.
-
-        Raises:
-            JournalUnavailableError: the journal is closed, or the file can't be read.
-        """
-        if self._closed:
-            raise JournalUnavailableError("the journal is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
-
-    def _read(self, read: Callable[[SqliteConnection], _T]) -> _T:
-        try:
-            if self._connection is None:
-                self._connection = open_reader(self._path)
-            return read(self._connection)
-        except SqliteError as error:
-            self._drop()
-            raise JournalUnavailableError(explain_read(self._path, error)) from error
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(SqliteError):
-                self._connection.close()
-            self._connection = None
-
-    async def close(self) -> None:
-        """End the thread after its present read."""
-        self._closed = True
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._drop)
-        self._executor.shutdown(wait=False)
+        return await self._access.read(read)
 
     def _stored(self, push_config: str, row: tuple[Any, ...]) -> StoredPush:
-        payload = self._sealer.payload(key=row[1], notification=row[9], body=row[10])
+        payload = self._access.sealer.payload(key=row[1], notification=row[9], body=row[10])
         return StoredPush(
             update_id=row[0],
             push_config=push_config,
@@ -147,3 +106,33 @@ class PendingPages:
             trace=row[14],
             unreadable=payload.unreadable,
         )
+
+
+class SqliteBacklog:
+    """See `trackpush_server.journal.ports.BacklogStore`."""
+
+    def __init__(self, access: SqliteAccess) -> None:
+        self._access = access
+
+    async def pending_counts(self) -> tuple[PendingCount, ...]:
+        """The backlog of each PushConfig."""
+
+        def read(connection: SqliteConnection) -> tuple[PendingCount, ...]:
+            with snapshot(connection):
+                names = dict(connection.execute(sql.NAMES))
+                counts = connection.execute(sql.PENDING_COUNTS).fetchall()
+                return tuple(
+                    PendingCount(names[config], count, connection.execute(sql.OLDEST_PENDING, (config,)).fetchone()[0])
+                    for config, count in counts
+                )
+
+        return await self._access.read(read)
+
+    async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
+        """Mark pending pushes as dropped."""
+
+        def run(connection: SqliteConnection) -> int:
+            config = config_number(connection, push_config)
+            return 0 if config is None else connection.change(sql.DROP, (now, reason, config, config, limit))
+
+        return await self._access.write(run)

@@ -24,7 +24,7 @@ REPLAY = _SQL["replay"]
 def ended(
     connection: SqliteConnection, push_config: str, selection: Selection, after: int, limit: int
 ) -> tuple[Ended, ...]:
-    """See `Journal.ended`."""
+    """See `ReplayStore.ended`."""
     config = config_number(connection, push_config)
     if config is None:
         return ()
@@ -57,7 +57,7 @@ def ended(
 def replay(
     connection: SqliteConnection, push_config: str, update_ids: Sequence[int], now: int, replayed_before: int
 ) -> int:
-    """See `Journal.replay`; within the writer's transaction."""
+    """See `ReplayStore.replay`; within the writer's transaction."""
     ids = msgspec.json.encode(update_ids).decode()
     config = config_number(connection, push_config)
     values = {"config": config, "ids": ids, "now": now, "replayed_before": replayed_before}
@@ -65,7 +65,7 @@ def replay(
 
 
 def push_configs(connection: SqliteConnection) -> tuple[str, ...]:
-    """See `Journal.push_configs`: by their own index, one step each."""
+    """See `ReplayStore.push_configs`: by their own index, one step each."""
     return tuple(row[0] for row in connection.execute(PUSH_CONFIGS))
 
 

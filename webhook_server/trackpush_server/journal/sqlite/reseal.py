@@ -11,7 +11,10 @@ import msgspec
 from trackpush_server.journal.model import Resealed
 from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES, Sealer
+from trackpush_server.journal.sqlite import inbox
+from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.scrub import FileScrubber
 
 _SQL = load(f"{__package__}.sql", "resealing")
 NEXT = _SQL["next"]
@@ -25,6 +28,33 @@ class Looked(msgspec.Struct, frozen=True):
     count: int
     update_ids: tuple[int, ...]
     next_after: int | None
+
+
+class SqliteReencryption:
+    """See `trackpush_server.journal.ports.ReencryptionStore`."""
+
+    def __init__(self, access: SqliteAccess, scrubber: FileScrubber) -> None:
+        self._access = access
+        self._sealer = access.sealer
+        self._scrubber = scrubber
+
+    async def reseal(self, *, after: int, limit: int) -> Resealed:
+        """Encrypt the next updates that aren't sealed as they would be now."""
+        looked = await self._access.read(lambda connection: look(connection, self._sealer, after, limit))
+        if not looked.update_ids:
+            return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)
+        return await self._access.write(lambda connection: reseal(connection, self._sealer, looked))
+
+    async def reseal_unrecognised(self, *, after: int, limit: int) -> Resealed:
+        """Seal the next unrecognised bodies as it would be done now."""
+        looked = await self._access.read(lambda connection: inbox.look(connection, self._sealer, after, limit))
+        if not looked.ids:
+            return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)
+        return await self._access.write(lambda connection: inbox.reseal(connection, self._sealer, looked))
+
+    async def scrub(self) -> None:
+        """Zero what deleting and replacing left behind."""
+        await self._scrubber.scrub()
 
 
 def look(connection: SqliteConnection, sealer: Sealer, after: int, limit: int) -> Looked:

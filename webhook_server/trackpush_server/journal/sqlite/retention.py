@@ -7,6 +7,8 @@ import msgspec
 
 from trackpush_server.journal.model import Keep, Trimmed
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.sqlite import inbox
+from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import TRIMMED
 
@@ -23,6 +25,25 @@ class Candidates(msgspec.Struct, frozen=True):
 
     update_ids: tuple[int, ...]
     next_after: int | None
+
+
+class SqliteRetention:
+    """See `trackpush_server.journal.ports.RetentionStore`."""
+
+    def __init__(self, access: SqliteAccess) -> None:
+        self._access = access
+
+    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+        """Delete what is kept no longer."""
+        found = await self._access.read(lambda connection: find(connection, keep, after, limit))
+        if not found.update_ids:
+            return Trimmed(next_after=found.next_after)
+        deleted = await self._access.write(lambda connection: delete(connection, keep, found.update_ids))
+        return msgspec.structs.replace(deleted, next_after=found.next_after)
+
+    async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
+        """Delete unrecognised bodies that came last before then."""
+        return await self._access.write(lambda connection: inbox.expire(connection, received_before, limit))
 
 
 def find(connection: SqliteConnection, keep: Keep, after: int, limit: int) -> Candidates:

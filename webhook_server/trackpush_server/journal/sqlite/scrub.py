@@ -9,12 +9,19 @@ a crash in the middle harms nothing. Must run while the log is empty and no conn
 such a connection's cache would bring its old middle back.
 """
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Final
 
+from trackpush_runtime.backoff import RetryDelays
+from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.sqlite.access import SqliteAccess
+
 STEP_BYTES: Final = 32 * 1024 * 1024
 """In one step: commits wait meanwhile."""
+_RETRY_DELAYS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds between tries to empty the log, which long reads hold back."""
 
 _PAGE_SIZE_AT: Final = 16
 _FILE_HEADER: Final = 100
@@ -22,6 +29,35 @@ _TREE_PAGES: Final = {2: 12, 5: 12, 10: 8, 13: 8}
 """First byte of a B-tree page → size of its header. Other pages begin with a page number, never as large as this."""
 _MOST_PAGES: Final = 2 << 24
 _WHOLE: Final = 65536
+
+
+class FileScrubber:
+    """Zeroes the whole file in steps between commits."""
+
+    def __init__(self, access: SqliteAccess, path: Path) -> None:
+        self._access = access
+        self._scrubber = Scrubber(path)
+
+    async def scrub(self) -> None:
+        """Zero what deleting and replacing left behind."""
+        page = await self._step(0)
+        while page:
+            page = await self._step(page)
+
+    def close(self) -> None:
+        """After all connections of the process."""
+        self._scrubber.close()
+
+    async def _step(self, page: int) -> int:
+        """One step; readers may hold the log for a while."""
+        backoff = RetryDelays(*_RETRY_DELAYS)
+        while True:
+            try:
+                return await self._access.between_commits(lambda: self._scrubber.step(page))
+            except JournalUnavailableError:
+                if self._access.queue.closed or backoff.is_exhausted:
+                    raise
+                await asyncio.sleep(backoff.fail())
 
 
 class Scrubber:

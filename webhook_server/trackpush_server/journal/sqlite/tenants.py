@@ -5,14 +5,27 @@ from collections.abc import Mapping, Sequence
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.model import BoundClient
 from trackpush_server.journal.queries import load
+from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.tenants import Binding, KnownTenant, archived, binding, restored
 
 SQL = load(f"{__package__}.sql", "tenants")
 
 
+class SqliteTenants:
+    """See `trackpush_server.journal.ports.TenantStore`."""
+
+    def __init__(self, access: SqliteAccess) -> None:
+        self._access = access
+
+    async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
+        """Bind clients to namespace objects."""
+        await self._access.flush()
+        return await self._access.write(lambda connection: bind(connection, wanted), renames=True)
+
+
 def bind(connection: SqliteConnection, tenants: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
-    """See `Journal.bind`. The writer has to forget the numbers of names that it remembers."""
+    """See `TenantStore.bind`. The writer has to forget the numbers of names that it remembers."""
     bound = {}
     for namespace, wanted in tenants.items():
         rows = connection.execute(SQL["known"], (namespace,)).fetchall()

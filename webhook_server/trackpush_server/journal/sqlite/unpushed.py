@@ -23,7 +23,7 @@ INDEX = _SQL["index"]
 
 
 def find(connection: SqliteConnection, push_config: str, wanted: Unpushed, after: int, limit: int) -> Found:
-    """See `Journal.find_unpushed`."""
+    """See `ReplayStore.find_unpushed`."""
     with snapshot(connection):
         return _find(connection, push_config, wanted, after, limit)
 
@@ -47,7 +47,7 @@ def _find(connection: SqliteConnection, push_config: str, wanted: Unpushed, afte
 
 
 def read(connection: SqliteConnection, sealer: Sealer, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
-    """See `Journal.read_updates`."""
+    """See `ReplayStore.read_updates`."""
     found = []
     for update_id, account, received_at, key, notification, body in connection.execute(READ, (_json(update_ids),)):
         payload = sealer.payload(key=key, notification=notification, body=body)
@@ -56,7 +56,7 @@ def read(connection: SqliteConnection, sealer: Sealer, update_ids: Sequence[int]
 
 
 def add(connection: SqliteConnection, push_config: str, update_ids: Sequence[int], now: int) -> int:
-    """See `Journal.add_pushes`; within the writer's transaction."""
+    """See `ReplayStore.add_pushes`; within the writer's transaction."""
     values = {"config": number_for(connection, push_config), "ids": _json(update_ids)}
     added = connection.change(ADD, {**values, "now": now})
     connection.execute(INDEX, values)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -56,7 +57,7 @@ _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 class Done(CommitResult, kw_only=True):
     """What one commit did, for the event loop."""
 
-    calls: list[tuple[asyncio.Future[int], int]] = msgspec.field(default_factory=list)
+    calls: list[tuple[asyncio.Future[Any], Any]] = msgspec.field(default_factory=list)
     """Each call's future and result."""
 
 
