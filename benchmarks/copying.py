@@ -20,11 +20,11 @@ import msgspec
 import paths  # noqa: F401  makes tests/support importable
 from journals import deliver_at_once, load, made
 from support.postgres import Server, programs, unprivileged
+from trackpush_server.journal.copying.move import move
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.copying import SqliteSource, SqliteTarget
-from trackpush_server.journal.transfer.move import move
 
 FILE = "journal.db"
 

@@ -20,8 +20,8 @@ SYNCHRONOUS = [
     "trackpush_server.journal.sqlite.lock",
     "trackpush_server.journal.sqlite.note",
     "trackpush_server.journal.sqlite.schema",
-    "trackpush_server.journal.sqlite.search",
-    "trackpush_server.journal.transfer",
+    "trackpush_server.journal.sqlite.search_rows",
+    "trackpush_server.journal.copying",
     "trackpush_server.outbound.tls",
 ]
 """Made for threads or for the command line; tests call them as they are. A caller of ours on a loop counts."""

@@ -13,8 +13,8 @@ from trackpush_cli.admin_port import AdminClient, other_form
 from trackpush_cli.errors import CommandError
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
-from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushQuery, PushRow
 from trackpush_server.journal.model import PushState
+from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushQuery, PushRow
 
 _API: Final = "/api/v1"
 Json = dict[str, Any]

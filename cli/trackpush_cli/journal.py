@@ -11,8 +11,8 @@ from trackpush_cli.journal_backup import backup, restore
 from trackpush_cli.output import say
 
 if TYPE_CHECKING:
-    from trackpush_server.journal.transfer.move import Compared, CopyProgress
-    from trackpush_server.journal.transfer.port import CopySource, CopyTarget
+    from trackpush_server.journal.copying.move import Compared, CopyProgress
+    from trackpush_server.journal.copying.ports import CopySource, CopyTarget
 
 _EVERY_SECONDS: Final = 2.0
 _DIGEST_CHARS: Final = 16
@@ -53,8 +53,8 @@ def copy(
     """
     import asyncio  # noqa: PLC0415  only here, for a fast start
 
-    from trackpush_server.journal.transfer.move import move  # noqa: PLC0415  same
-    from trackpush_server.journal.transfer.records import TransferError  # noqa: PLC0415  same
+    from trackpush_server.journal.copying.move import move  # noqa: PLC0415  same
+    from trackpush_server.journal.copying.records import TransferError  # noqa: PLC0415  same
 
     source, target = _source(from_folder, from_dsn_file), _target(to_folder, to_dsn_file)
     begun = time.monotonic()

@@ -18,7 +18,7 @@ from trackpush_cli.tail import command as tail_command
 
 if TYPE_CHECKING:
     from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery
-    from trackpush_server.journal.lookup import PushDetail, PushPage, PushQuery
+    from trackpush_server.journal.search import PushDetail, PushPage, PushQuery
 
 STATES = ("pending", "delivered", "dead", "dropped")
 
@@ -99,8 +99,8 @@ def list_command(
 ) -> None:
     """List pushes, the newest first."""
     from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
-    from trackpush_server.journal.lookup import PushQuery  # noqa: PLC0415  same
     from trackpush_server.journal.model import PushState  # noqa: PLC0415  same
+    from trackpush_server.journal.search import PushQuery  # noqa: PLC0415  same
 
     query = PushQuery(
         awb=awb,

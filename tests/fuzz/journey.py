@@ -25,8 +25,8 @@ from trackpush_server.aggregators import (
     strangers,
 )
 from trackpush_server.journal.inbox import InboxEntry, InboxRow, NewUnrecognised
-from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushRow, Timeline, TimelineEntry, TimelinePush
 from trackpush_server.journal.model import NewUpdate, PushState
+from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow, Timeline, TimelineEntry, TimelinePush
 from trackpush_server.pusher import render
 from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake, new_unrecognised

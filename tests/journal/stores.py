@@ -13,7 +13,7 @@ import msgspec
 
 from trackpush_api.routing import Encryption
 from trackpush_server.journal.listener import JournalListener
-from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, Page, PushState, Wanted
+from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome, PageRequest, PendingPage, PushState
 from trackpush_server.journal.ports import Journal
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.sealing import Sealer
@@ -128,9 +128,9 @@ def timeless(shipment: str, status: str, **fields: Any) -> NewUpdate:
     return msgspec.structs.replace(fresh, key=fresh.key[-5:] + identity[:6] + os.urandom(5))
 
 
-async def page_of(journal: Journal, push_config: str, *, after: int, limit: int) -> Page:
+async def page_of(journal: Journal, push_config: str, *, after: int, limit: int) -> PendingPage:
     """One page of pending pushes."""
-    (page,) = await journal.pushes.pending([Wanted(push_config, after, limit)])
+    (page,) = await journal.pushes.pending([PageRequest(push_config, after, limit)])
     return page
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, update
 from trackpush_server.ids import push_id
-from trackpush_server.journal import listing, lookup
-from trackpush_server.journal.lookup import AttemptRow, PushPage, PushQuery, PushRow, QueueCount, ShipmentQuery
+from trackpush_server.journal import pagination, search
 from trackpush_server.journal.model import JournalUnavailableError, NewAudit, NewPush, PushState
+from trackpush_server.journal.search import AttemptRow, PushPage, PushQuery, PushRow, QueueCount, ShipmentQuery
 
 CRM = "acme/crm"
 OTHER = "zeta/oms"
@@ -141,7 +141,7 @@ async def test_a_look_that_ends_early_says_where_to_go_on(
 ) -> None:
     query, _ = FILTERS[name]
     whole = (await listed(story, **query)).rows
-    for module in (lookup, listing):
+    for module in (search, pagination):
         monkeypatch.setattr(module, "MOST_LOOKED", 4)
     pages = await walk(story, **query, limit=20)
     assert [row for page in pages for row in page.rows] == list(whole)
@@ -252,7 +252,7 @@ async def test_a_timeline_is_paged_and_can_be_one_clients(opened: Opened) -> Non
 
 async def test_of_many_attempts_a_timeline_tells_the_latest(opened: Opened) -> None:
     one = await opened.put_one(shipment="S", awb="S")
-    most = lookup.MOST_ATTEMPTS
+    most = search.MOST_ATTEMPTS
     await opened.record(*(outcome(one.update_id, PushState.PENDING, tries=number) for number in range(1, most + 6)))
     timeline = await opened.journal.search.timeline(ShipmentQuery(shipment="S"))
     assert [tried.number for tried in timeline.entries[0].pushes[0].attempts] == list(range(6, most + 6))

@@ -3,8 +3,8 @@
 import asyncio
 
 from journal.stores import NOW, OMS, Store, outcome, page_of, update
-from trackpush_server.journal.lookup import PushQuery
-from trackpush_server.journal.model import PendingConfigs, PendingCount, PushState, Wanted
+from trackpush_server.journal.model import PageRequest, PendingConfigs, PendingCount, PushState
+from trackpush_server.journal.search import PushQuery
 
 CRM = "acme/crm"
 
@@ -98,7 +98,12 @@ async def test_pages_of_several_push_configs_are_of_one_snapshot_and_each_within
     async with store.open() as opened:
         await opened.put(*(update(to=[OMS, CRM] if number % 2 else [CRM]) for number in range(20)))
         ids = [commit.update_id for commit in opened.committed]
-        wanted = [Wanted(CRM, ids[3], 5), Wanted("who/ever", 0, 5), Wanted(OMS, 0, 100), Wanted(CRM, 0, 2)]
+        wanted = [
+            PageRequest(CRM, ids[3], 5),
+            PageRequest("who/ever", 0, 5),
+            PageRequest(OMS, 0, 100),
+            PageRequest(CRM, 0, 2),
+        ]
         pages = await opened.journal.pushes.pending(wanted)
         assert [[push.update_id for push in page.pushes] for page in pages] == [ids[4:9], [], ids[1::2], ids[:2]]
         assert {page.snapshot for page in pages} == {ids[-1]}

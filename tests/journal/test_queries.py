@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from trackpush_server.journal import postgres, sqlite
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 
 GOOD = """\
 -- name: one

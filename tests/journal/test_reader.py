@@ -6,8 +6,8 @@ import pytest
 
 from faults.disk import small_disk
 from journal.stores import sqlite_store, update
-from trackpush_server.journal.lookup import PushQuery, PushRow
 from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.search import PushQuery, PushRow
 from trackpush_server.journal.sqlite.connection import SqliteError
 from trackpush_server.journal.sqlite.file_reader import JournalReader
 

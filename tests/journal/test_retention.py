@@ -5,14 +5,14 @@ import asyncio
 import msgspec
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, update
-from trackpush_server.journal.model import Keep, NewPush, PushState, Trimmed
+from trackpush_server.journal.model import NewPush, PushState, RetentionCutoffs, Trimmed
 
 CRM = "acme/crm"
 
 
 async def trim(opened: Opened, *, delivered: int = NOW, dead: int = NOW, limit: int = 3) -> Trimmed:
     """One whole round."""
-    keep = Keep(delivered_since=delivered, dead_since=dead)
+    keep = RetentionCutoffs(delivered_since=delivered, dead_since=dead)
     updates = pushes = 0
     after: int | None = 0
     while after is not None:
@@ -62,7 +62,9 @@ async def test_who_meets_what_is_too_young_looks_at_what_came_just_before_again(
     async with store.open() as opened:
         await put(opened, PushState.DELIVERED, received_at=NOW - 10)  # ends now, which is long after NOW
         await put(opened, PushState.DELIVERED, received_at=NOW + 10)
-        step = await opened.journal.retention.trim(Keep(delivered_since=NOW, dead_since=NOW), after=0, limit=2)
+        step = await opened.journal.retention.trim(
+            RetentionCutoffs(delivered_since=NOW, dead_since=NOW), after=0, limit=2
+        )
         assert step == Trimmed()
 
 

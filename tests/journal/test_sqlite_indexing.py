@@ -16,17 +16,17 @@ from journal.stores import NOW, OMS, Opened, outcome, sqlite_store, update
 from journal.test_erase import erase
 from support.deadline import until
 from support.journal_file import journal_file
-from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
 from trackpush_server.journal.model import (
     Committed,
     JournalUnavailableError,
-    Keep,
     NewPush,
     NewUpdate,
     PushState,
+    RetentionCutoffs,
     Selection,
 )
-from trackpush_server.journal.sqlite import SqliteJournal, batch, indexing, schema
+from trackpush_server.journal.search import PushQuery, ShipmentQuery
+from trackpush_server.journal.sqlite import SqliteJournal, indexing, schema, write_batch
 from trackpush_server.journal.sqlite.connection import open_writer
 from trackpush_server.journal.sqlite.terms import term
 
@@ -223,7 +223,7 @@ async def test_what_was_erased_is_found_by_nobody_wherever_its_terms_were(tmp_pa
 async def test_an_update_is_late_if_only_the_oldest_of_many_newer_ones_went_to_its_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "_AT_ONCE", 3)
+    monkeypatch.setattr(write_batch, "_AT_ONCE", 3)
     async with sqlite_store(tmp_path).open() as opened:
         for number in range(8):
             await opened.put_one(shipment="S", occurred_at=NOW + number, to=[CRM] if number else [OMS])
@@ -288,7 +288,7 @@ async def test_retention_leaves_entries_to_the_next_sweep(tmp_path: Path) -> Non
             one = await opened.put_one(shipment=f"S{number % 5}", occurred_at=NOW + number)
             await opened.record(outcome(one.update_id))
         before = opened.committed[-1].update_id
-        keep = Keep(delivered_since=1 << 60, dead_since=1 << 60)
+        keep = RetentionCutoffs(delivered_since=1 << 60, dead_since=1 << 60)
         after: int | None = 0
         while after is not None:
             after = (await opened.journal.retention.trim(keep, after=after, limit=20)).next_after
@@ -312,7 +312,7 @@ async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restart
         while after is not None:
             after = (
                 await opened.journal.retention.trim(
-                    Keep(delivered_since=1 << 60, dead_since=1 << 60), after=after, limit=50
+                    RetentionCutoffs(delivered_since=1 << 60, dead_since=1 << 60), after=after, limit=50
                 )
             ).next_after
     with journal_file(tmp_path / "journal.db") as connection:
@@ -328,7 +328,7 @@ async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restart
 async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from trackpush_server.journal.sqlite import connection  # noqa: PLC0415  changed here alone
 
-    for module in (batch, connection, indexing):
+    for module in (write_batch, connection, indexing):
         monkeypatch.setattr(module, "term", lambda kind, _: len(kind))
     async with sqlite_store(tmp_path).open() as opened:
         one = await opened.put_one(shipment="S", awb="S", order_id="O", status="DELIVERED", occurred_at=200)

@@ -11,7 +11,7 @@ import pytest
 from journal.stores import sqlite_store, update
 from support.deadline import until
 from support.journal_file import back_up, journal_file
-from trackpush_server.journal.model import Keep
+from trackpush_server.journal.model import RetentionCutoffs
 from trackpush_server.journal.sqlite.note import LogFound, Note, NoteFile, what_is_missing
 
 FILE = "journal.db"
@@ -138,7 +138,7 @@ async def test_updates_that_the_retention_deleted_are_not_missed(tmp_path: Path)
     async with sqlite_store(tmp_path).open() as opened:
         await opened.put(*(update(to=()) for _ in range(5)))
         trimmed = await opened.journal.retention.trim(
-            Keep(delivered_since=1 << 60, dead_since=1 << 60), after=0, limit=100
+            RetentionCutoffs(delivered_since=1 << 60, dead_since=1 << 60), after=0, limit=100
         )
         assert trimmed.updates == 5
     assert await _missing(tmp_path) is None

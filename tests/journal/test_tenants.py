@@ -6,8 +6,8 @@ from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, timeless, 
 from journal.test_inbox import unrecognised
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.inbox import InboxQuery
-from trackpush_server.journal.lookup import PushQuery
 from trackpush_server.journal.model import BoundClient, NewPush, PushState, Selection, StoredPush
+from trackpush_server.journal.search import PushQuery
 
 OLD, NEW, NEXT = Tenant(uid="u-1"), Tenant(uid="u-2"), Tenant(uid="u-3")
 TAKES_OVER = Tenant(uid="u-2", takes_over="u-1")

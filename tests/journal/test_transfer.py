@@ -21,13 +21,13 @@ from support.journal_file import journal_file
 from support.postgres import Server
 from trackpush_api.routing import Tenant
 from trackpush_cli.main import run
+from trackpush_server.journal.copying.move import CopyProgress, move
+from trackpush_server.journal.copying.records import Tally, TransferError, UnscopedRecords, UpdateRecord
 from trackpush_server.journal.model import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.copying import RETIRED, SqliteSource, SqliteTarget
 from trackpush_server.journal.sqlite.lock import FolderLock
-from trackpush_server.journal.transfer.move import CopyProgress, move
-from trackpush_server.journal.transfer.records import Rest, Tally, TransferError, UpdateRecord
 
 pytestmark = pytest.mark.slow
 CRM = "acme/crm"
@@ -96,7 +96,7 @@ async def _one(opened: Opened, chance: random.Random, shipment: str, received_at
             await opened.record(outcome(committed.update_id, PushState.DEAD, push_config=config, **expired))
 
 
-async def everything(source: SqliteSource | PostgresSource) -> tuple[list[UpdateRecord], Rest]:
+async def everything(source: SqliteSource | PostgresSource) -> tuple[list[UpdateRecord], UnscopedRecords]:
     try:
         reading = await source.open()
         return list((await reading.part(0, 100_000)).records), await reading.rest()
@@ -175,7 +175,7 @@ _DERIVED = {
 async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
     tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trackpush_server.journal.transfer.move.PART", 7)
+    monkeypatch.setattr("trackpush_server.journal.copying.move.PART", 7)
     await fill(tmp_path / "first", shipments=8)
     updates, rest = await everything(SqliteSource(tmp_path / "first"))
     for place in (1, 2, 4):
@@ -258,7 +258,7 @@ async def test_a_copy_that_differs_is_told_and_the_old_journal_stays_in_use(tmp_
     await fill(tmp_path, shipments=5)
 
     class Careless(PostgresTarget):
-        async def finish(self, rest: Rest) -> None:
+        async def finish(self, rest: UnscopedRecords) -> None:
             await super().finish(rest)
             await self._database.connection.execute("DELETE FROM trackpush.attempts")
 

@@ -13,24 +13,24 @@ from journal.stores import postgres_store, sqlite_store, update
 from journal.test_transfer import everything, fill, without_nul
 from support.deadline import until
 from support.postgres import Server
-from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.postgres import PostgresJournal, schema
-from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
-from trackpush_server.journal.sqlite.copying import SqliteSource, SqliteTarget
-from trackpush_server.journal.transfer.move import move
-from trackpush_server.journal.transfer.port import CopySource, CopyTarget
-from trackpush_server.journal.transfer.records import (
+from trackpush_server.journal.copying.move import move
+from trackpush_server.journal.copying.ports import CopySource, CopyTarget
+from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
     ErasureRecord,
     JournalPlace,
     PushRecord,
-    Rest,
     TenantRecord,
     TransferError,
+    UnscopedRecords,
     UpdateRecord,
 )
-from trackpush_server.journal.transfer.unrecognised import UnrecognisedRecord
+from trackpush_server.journal.copying.unrecognised import UnrecognisedRecord
+from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.postgres import PostgresJournal, schema
+from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
+from trackpush_server.journal.sqlite.copying import SqliteSource, SqliteTarget
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 WAYS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("postgres", "postgres"), ("sqlite", "sqlite")]
@@ -97,7 +97,7 @@ async def filled(places: Places, kind: str) -> Place:
     return place
 
 
-async def as_copied(old: Place, other: str) -> tuple[list[UpdateRecord], Rest]:
+async def as_copied(old: Place, other: str) -> tuple[list[UpdateRecord], UnscopedRecords]:
     """What a store of the other kind holds of it."""
     updates, rest = await everything(old.source)
     return (without_nul(updates) if other == "postgres" else updates), rest

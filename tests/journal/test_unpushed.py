@@ -3,14 +3,16 @@
 from typing import Any
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, page_of, update
-from trackpush_server.journal.model import Found, PushState, Selection, Subject, Unpushed
+from trackpush_server.journal.model import FoundUpdates, PushState, Selection, Subject, Unpushed
 
 CRM = "acme/crm"
 ACCOUNT = "acme/clickpost"
 LATER = NOW + 1_000_000
 
 
-async def look(opened: Opened, push_config: str = OMS, *, after: int = 0, limit: int = 100, **given: Any) -> Found:
+async def look(
+    opened: Opened, push_config: str = OMS, *, after: int = 0, limit: int = 100, **given: Any
+) -> FoundUpdates:
     """One look, by default at the updates of the usual account."""
     wanted = Unpushed(**{"accounts": (ACCOUNT,), **given})
     return await opened.journal.replays.find_unpushed(push_config, wanted, after=after, limit=limit)
@@ -40,9 +42,9 @@ async def test_updates_without_a_push_for_a_push_config_are_found_in_order_and_i
         assert await found(opened, CRM) == [first, pushed, last]
         assert await found(opened, "acme/never-pushed") == [first, pushed, elsewhere, last]
         page = await look(opened, limit=2)
-        assert page == Found((first,), pushed)
-        assert await look(opened, after=pushed, limit=2) == Found((elsewhere, last), last)
-        assert await look(opened, after=last, limit=2) == Found((), None)
+        assert page == FoundUpdates((first,), pushed)
+        assert await look(opened, after=pushed, limit=2) == FoundUpdates((elsewhere, last), last)
+        assert await look(opened, after=last, limit=2) == FoundUpdates((), None)
 
 
 async def test_only_updates_of_the_given_accounts_are_found(store: Store) -> None:

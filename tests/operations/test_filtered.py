@@ -22,7 +22,7 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_server import logs
 from trackpush_server.aggregators import compose
 from trackpush_server.config.resources import ResourceFolder
-from trackpush_server.journal.model import Keep, PushState, Unpushed
+from trackpush_server.journal.model import PushState, RetentionCutoffs, Unpushed
 from trackpush_server.operations.filtered import FilteredPage, FilteredUpdates
 from trackpush_server.server import Server
 
@@ -276,7 +276,9 @@ async def test_an_update_whose_delivered_push_retention_deleted_is_not_pushed_ag
             outcome(one.update_id, PushState.DELIVERED, push_config="acme/oms"),
             outcome(one.update_id, PushState.DEAD, push_config="acme/crm"),
         )
-        trimmed = await opened.journal.retention.trim(Keep(delivered_since=1 << 60, dead_since=0), after=0, limit=10)
+        trimmed = await opened.journal.retention.trim(
+            RetentionCutoffs(delivered_since=1 << 60, dead_since=0), after=0, limit=10
+        )
         assert (trimmed.pushes, trimmed.updates) == (1, 0)
         wanted = Unpushed(accounts=("acme/clickpost",))
         found = await opened.journal.replays.find_unpushed("acme/oms", wanted, after=0, limit=10)

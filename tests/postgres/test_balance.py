@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from trackpush_server.journal.ownership import SLOTS
-from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
+from trackpush_server.journal.postgres.slot_balancer import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
+from trackpush_server.journal.slots import SLOTS
 
 TIMING = Timing()
 ME, B, C = 1, 2, 3

@@ -13,7 +13,7 @@ from support.deadline import until
 from support.postgres import Server
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import JournalUnavailableError, LostCommits
-from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.slots import slot_of
 
 FIRST, SECOND = 1, 2
 
@@ -147,7 +147,7 @@ async def test_outcomes_that_were_lost_are_noticed_though_no_update_was(
     database: Rollback, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:
     """With the longer rest, nothing listens for news while the database is replaced."""
-    monkeypatch.setattr("trackpush_server.journal.postgres.news._AFTER_FAULT", rest)
+    monkeypatch.setattr("trackpush_server.journal.postgres.change_feed._AFTER_FAULT", rest)
     async with running(database, FIRST) as member:
         one = await member.put_one()
         await database.keep()

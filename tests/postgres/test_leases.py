@@ -10,11 +10,11 @@ import pytest
 
 from support.deadline import until
 from support.postgres import Server
-from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres.balance import Slot, Timing
 from trackpush_server.journal.postgres.lease_table import LeaseTable
 from trackpush_server.journal.postgres.leases import Leases, steady
 from trackpush_server.journal.postgres.schema import migrate
+from trackpush_server.journal.postgres.slot_balancer import Slot, Timing
+from trackpush_server.journal.slots import slot_of
 
 TIMING = Timing(lease=3.0)
 PATIENT = Timing(lease=600.0)

@@ -11,8 +11,8 @@ from journal.stores import NOW, OMS, outcome, postgres_store, update
 from postgres.test_retention import CLOCK, LONG_AGO, on_day
 from support.deadline import until
 from support.postgres import Server
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.session import EACH_SESSION
-from trackpush_server.journal.queries import load
 
 _STATS = """
 SELECT relname, coalesce(seq_scan, 0), coalesce(idx_scan, 0) FROM pg_stat_user_tables

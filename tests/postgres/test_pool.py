@@ -10,7 +10,7 @@ from journal.stores import postgres_store, update
 from support.deadline import until
 from support.postgres import Server
 from trackpush_runtime.background import end
-from trackpush_server.journal.model import Wanted
+from trackpush_server.journal.model import PageRequest
 from trackpush_server.journal.postgres import PostgresJournal
 from trackpush_server.journal.postgres import pool as pools
 from trackpush_server.journal.postgres.pool import Pool
@@ -48,7 +48,7 @@ async def test_what_people_ask_for_may_take_long_and_no_page_of_pushes_waits_for
         try:
             await until(lambda: postgres_server.sql(sleeping) == "t", seconds=20, what="that all connections are used")
             async with asyncio.timeout(10):
-                (page,) = await journal.pushes.pending([Wanted(push_config="acme/oms", after=0, limit=10)])
+                (page,) = await journal.pushes.pending([PageRequest(push_config="acme/oms", after=0, limit=10)])
                 assert (await journal.pushes.pending_configs()).push_configs == {"acme/oms"}
                 (push,) = page.pushes
                 assert list(await journal.pushes.fetch("acme/oms", [push.update_id])) == [push.update_id]

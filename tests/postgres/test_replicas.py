@@ -15,11 +15,11 @@ from support.postgres import Server
 from trackpush_server import logs
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import PushState
-from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres import PostgresJournal, news, writer
+from trackpush_server.journal.postgres import PostgresJournal, change_feed, writer
+from trackpush_server.journal.postgres.change_feed import ChangeFeed
 from trackpush_server.journal.postgres.errors import UnusableError
-from trackpush_server.journal.postgres.news import ChangeFeed
 from trackpush_server.journal.postgres.session import Session
+from trackpush_server.journal.slots import slot_of
 
 OWNER, OTHER = 1, 2
 
@@ -221,7 +221,7 @@ async def test_news_goes_on_after_a_connection_breaks_in_whatever_way_and_calls_
         return await look(self, session)
 
     monkeypatch.setattr(ChangeFeed, "_look", broken)
-    monkeypatch.setattr(news, "_AFTER_FAULT", 0.01)
+    monkeypatch.setattr(change_feed, "_AFTER_FAULT", 0.01)
     await until(lambda: not faults, seconds=30, what=f"{expected} faults")
     one = await other.put_one()
     await until(lambda: bool(owner.elsewhere), seconds=30, what="told")

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from journal.stores import NOW, OMS, Opened, outcome, postgres_store, update
-from trackpush_server.journal.model import Keep, PushState, Trimmed
+from trackpush_server.journal.model import PushState, RetentionCutoffs, Trimmed
 
 FUTURE = 1 << 60
 LONG_AGO, LATER = 1000, 1001
@@ -43,7 +43,7 @@ UPDATE trackpush.counter SET partitions_to = {made}
 
 async def trim(opened: Opened, *, dead: int = FUTURE) -> Trimmed:
     """One whole round."""
-    keep = Keep(delivered_since=FUTURE, dead_since=dead)
+    keep = RetentionCutoffs(delivered_since=FUTURE, dead_since=dead)
     updates = pushes = 0
     after: int | None = 0
     while after is not None:

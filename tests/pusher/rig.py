@@ -13,7 +13,7 @@ from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTa
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome
-from trackpush_server.journal.ownership import SLOTS, Ownership, Sole, slot_of
+from trackpush_server.journal.slots import SLOTS, Ownership, SingleOwner, slot_of
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.outbound.transport import HttpTransport
@@ -61,7 +61,7 @@ class Seen(msgspec.Struct):
         self.changes.append((push_config, state))
 
 
-class Shared(Sole):
+class Shared(SingleOwner):
     """Ownership that the test deals out: what is held changes when it says so."""
 
     alone = False
@@ -193,7 +193,7 @@ async def open_rig(
     transport: Transport | None = None,
 ) -> AsyncIterator[Rig]:
     """A running dispatcher; stopped with a short grace when the block ends."""
-    ownership = ownership or Sole()
+    ownership = ownership or SingleOwner()
     rig = Rig(folder, budget, clock_ahead, ownership, transport)
     await rig.journal.start()
     rig.apply(*destinations)

@@ -13,8 +13,8 @@ from pusher.rig import QUICK, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, RateLimit, Retry
-from trackpush_server.journal.model import Page, Wanted
-from trackpush_server.journal.sqlite.pages import SqlitePushQueue
+from trackpush_server.journal.model import PageRequest, PendingPage
+from trackpush_server.journal.sqlite.pending import SqlitePushQueue
 from trackpush_server.pusher import breaker as breaker_module
 from trackpush_server.pusher.budget import Budget
 
@@ -326,7 +326,7 @@ async def test_of_many_push_configs_only_those_with_a_backlog_read_it(
     reads: list[str] = []
     pending = SqlitePushQueue.pending
 
-    async def counted(queue: SqlitePushQueue, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def counted(queue: SqlitePushQueue, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
         reads.extend(request.push_config for request in wanted)
         return await pending(queue, wanted)
 

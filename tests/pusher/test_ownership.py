@@ -12,9 +12,9 @@ from pusher.rig import QUICK, Rig, Shared, open_rig
 from support.deadline import until
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, Egress, RateLimit, Retry
-from trackpush_server.journal.model import Committed, Page, StoredPush, Wanted
-from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.sqlite.pages import SqlitePushQueue
+from trackpush_server.journal.model import Committed, PageRequest, PendingPage, StoredPush
+from trackpush_server.journal.slots import slot_of
+from trackpush_server.journal.sqlite.pending import SqlitePushQueue
 from trackpush_server.outbound.port import Answer, Failure
 
 OMS = "acme/oms"
@@ -190,7 +190,7 @@ async def test_what_others_stored_for_several_push_configs_is_read_by_one_statem
     statements: list[list[str]] = []
     pending = SqlitePushQueue.pending
 
-    async def counted(queue: SqlitePushQueue, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def counted(queue: SqlitePushQueue, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
         statements.append([request.push_config for request in wanted])
         return await pending(queue, wanted)
 

@@ -11,7 +11,7 @@ from support.authority import Authority, failing, hanging, open_authority
 from support.deadline import until
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Retry
-from trackpush_server.journal.lookup import PushQuery
+from trackpush_server.journal.search import PushQuery
 from trackpush_server.journal.sqlite.file_reader import JournalReader
 from trackpush_server.pusher import breaker as breaker_module
 

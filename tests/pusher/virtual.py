@@ -18,11 +18,11 @@ from trackpush_server.journal.model import (
     Committed,
     NewUpdate,
     Outcome,
-    Page,
+    PageRequest,
     PendingConfigs,
+    PendingPage,
     PushState,
     StoredPush,
-    Wanted,
 )
 from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher.dispatcher import Dispatcher
@@ -110,12 +110,12 @@ class MemoryJournal:
         """Everything is stored already."""
         await asyncio.sleep(0)
 
-    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def pending(self, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
         """Pages, in order of id."""
         await asyncio.sleep(0.002)
         return tuple(self._page(request) for request in wanted)
 
-    def _page(self, wanted: Wanted) -> Page:
+    def _page(self, wanted: PageRequest) -> PendingPage:
         rows: list[StoredPush] = []
         for update_id in range(wanted.after + 1, len(self.states) + 1):
             if update_id in self.pushes:
@@ -123,7 +123,7 @@ class MemoryJournal:
                 if len(rows) == wanted.limit:
                     break
         self.most_rows_read = max(self.most_rows_read, len(rows))
-        return Page(tuple(rows), len(self.states))
+        return PendingPage(tuple(rows), len(self.states))
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """Those that are pending."""

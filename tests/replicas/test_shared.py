@@ -20,7 +20,7 @@ from support.serving import HeldSource, account, serving, table
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, Postgres, RateLimit, Retry, RoutingTable
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.journal.ownership import SLOTS, slot_of
+from trackpush_server.journal.slots import SLOTS, slot_of
 from trackpush_server.server import Server
 
 KEY = {"x-api-key": "the-key"}

@@ -22,9 +22,9 @@ from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Encryption, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded
-from trackpush_server.journal.lookup import PushQuery
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.sealing import key_id
+from trackpush_server.journal.search import PushQuery
 from trackpush_server.journal.sqlite.file_reader import JournalReader
 from trackpush_server.server import Server
 

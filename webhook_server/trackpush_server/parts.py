@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from trackpush_runtime.errors import UnusableDataError
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.ownership import Ownership
 from trackpush_server.journal.ports import Journal, PushQueue, UpdateLog
+from trackpush_server.journal.slots import Ownership
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.operations import Operations
 from trackpush_server.options import ServeOptions

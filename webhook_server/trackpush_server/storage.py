@@ -14,12 +14,12 @@ from trackpush_runtime.errors import CannotStartError, UnusableDataError
 from trackpush_server.config.source import Source
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import LostCommits
-from trackpush_server.journal.ownership import SLOTS, Ownership, Sole
 from trackpush_server.journal.postgres import PostgresJournal
-from trackpush_server.journal.postgres.balance import Timing
 from trackpush_server.journal.postgres.errors import place
 from trackpush_server.journal.postgres.leases import Leases
+from trackpush_server.journal.postgres.slot_balancer import Timing
 from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.slots import SLOTS, Ownership, SingleOwner
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.journal.sqlite.connection import check_library
 from trackpush_server.journal.sqlite.folder import UnusableFolderError, check, check_kept
@@ -151,7 +151,7 @@ class Store:
         """Ownership by leases if the journal is shared; otherwise of everything."""
         if not isinstance(self._storage, Postgres):
             observer.holds(SLOTS)
-            return Sole()
+            return SingleOwner()
         self._leases = Leases(
             self._storage.dsn,
             replica=self._replica,

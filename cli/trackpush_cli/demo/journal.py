@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from trackpush_cli.demo.ledger import Ledger
-from trackpush_server.journal.lookup import MOST_ROWS, PushQuery, PushRow
 from trackpush_server.journal.model import JournalUnavailableError, PushState
+from trackpush_server.journal.search import MOST_ROWS, PushQuery, PushRow
 from trackpush_server.journal.sqlite.file_reader import JournalReader
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from trackpush_api.routing import RoutingTable
-from trackpush_server.journal.lookup import QueueCount
+from trackpush_server.journal.search import QueueCount
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.windows import Summary, Windows
 from trackpush_server.updates import rfc3339

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from trackpush_api.routing import RoutingTable
 from trackpush_server.admin.identity import Identity
 from trackpush_server.config.watch import Report
-from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import NewAudit
 from trackpush_server.journal.ports import AuditLog
+from trackpush_server.journal.search import JournalSearch
 from trackpush_server.operations.drops import Drops
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
@@ -25,7 +25,7 @@ from trackpush_server.telemetry.windows import Windows
 class AdminServices:
     """The services of one server."""
 
-    lookup: Lookup
+    lookup: JournalSearch
     """What people read the journal through."""
     audit_log: AuditLog
     replays: Replays

@@ -104,7 +104,7 @@ class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
     """Why its payload can't be opened (a key of the encryption is missing): it waits, notification and body empty."""
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class PageRequest(msgspec.Struct, frozen=True):
     """The next page of a PushConfig: at most ``limit`` pending pushes with an update id > ``after``."""
 
     push_config: str
@@ -112,7 +112,7 @@ class Wanted(msgspec.Struct, frozen=True):
     limit: int
 
 
-class Page(msgspec.Struct, frozen=True):
+class PendingPage(msgspec.Struct, frozen=True):
     """Pending pushes of one PushConfig in order, and the highest update id that this read could have seen.
 
     A page shorter than the limit has everything that was committed up to ``snapshot``.
@@ -172,7 +172,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Not those that were replayed at this time or later."""
 
 
-class Ended(msgspec.Struct, frozen=True):
+class EndedPush(msgspec.Struct, frozen=True):
     """A push that has ended, as `Journal.ended` finds it."""
 
     update_id: int
@@ -212,7 +212,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     awb: str | None = None
 
 
-class Found(msgspec.Struct, frozen=True):
+class FoundUpdates(msgspec.Struct, frozen=True):
     """One look for updates: their ids, and where to continue (None: there are no more)."""
 
     update_ids: tuple[int, ...]
@@ -253,7 +253,7 @@ class AuditRow(NewAudit, frozen=True, kw_only=True):
     """Grows; newer is higher."""
 
 
-class Keep(msgspec.Struct, frozen=True, kw_only=True):
+class RetentionCutoffs(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept: pushes that ended since then; to know repeats, updates received since ``delivered_since``."""
 
     delivered_since: int

@@ -18,29 +18,29 @@ from typing import Protocol
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.listener import JournalListener
-from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import (
     BoundClient,
-    Ended,
+    EndedPush,
     Erasure,
-    Found,
+    FoundUpdates,
     JournalStats,
-    Keep,
     NewAudit,
     NewUpdate,
     Outcome,
-    Page,
+    PageRequest,
     PendingConfigs,
     PendingCount,
+    PendingPage,
     Resealed,
+    RetentionCutoffs,
     Selection,
     StoredPush,
     StoredUpdate,
     Subject,
     Trimmed,
     Unpushed,
-    Wanted,
 )
+from trackpush_server.journal.search import JournalSearch
 
 
 class UpdateLog(Protocol):
@@ -88,7 +88,7 @@ class PushQueue(Protocol):
         """Return when everything that was handed over before is on disk."""
         ...
 
-    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def pending(self, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
         """Pages of pending pushes from disk, one for each that is wanted, all of one snapshot."""
         ...
 
@@ -124,7 +124,7 @@ class ReplayStore(Protocol):
         """Every PushConfig that the journal has ever held a push of."""
         ...
 
-    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[Ended, ...]:
+    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[EndedPush, ...]:
         """The next ended pushes that match, with update_id > after, in order; never those of erased updates.
 
         Fewer than ``limit`` are the last ones.
@@ -138,7 +138,7 @@ class ReplayStore(Protocol):
         """
         ...
 
-    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> Found:
+    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> FoundUpdates:
         """Look for updates without a push for this PushConfig, with id > after, in order; looks at ``limit`` at most.
 
         Never those of erased updates. By AWB, one look finds all.
@@ -160,7 +160,7 @@ class ReplayStore(Protocol):
 class ErasureStore(Protocol):
     """Finds and erases personal data, and keeps a record of each erasure."""
 
-    async def find(self, subject: Subject, *, after: int, limit: int) -> Found:
+    async def find(self, subject: Subject, *, after: int, limit: int) -> FoundUpdates:
         """Look for updates of a subject that aren't erased, with id > after, in order; looks at ``limit`` at most."""
         ...
 
@@ -200,7 +200,7 @@ class ReencryptionStore(Protocol):
 class RetentionStore(Protocol):
     """Deletes what is old enough."""
 
-    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+    async def trim(self, keep: RetentionCutoffs, *, after: int, limit: int) -> Trimmed:
         """Look at the next ``limit`` updates with id > ``after`` and delete what is kept no longer of them.
 
         Pending pushes stay, and with them their updates. An update goes with the last of its pushes.
@@ -331,7 +331,7 @@ class Journal(JournalStatus, Protocol):
         ...
 
     @property
-    def search(self) -> Lookup:
+    def search(self) -> JournalSearch:
         """For what people read. Closed with the journal."""
         ...
 

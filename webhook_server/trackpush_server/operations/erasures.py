@@ -9,9 +9,9 @@ import msgspec
 
 from trackpush_server.aggregators import mentions
 from trackpush_server.journal.inbox import InboxQuery
-from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.model import Erasure, Subject
 from trackpush_server.journal.ports import ErasureStore, InboxStore
+from trackpush_server.journal.search import JournalSearch
 from trackpush_server.operations.jobs import Jobs, JobView
 
 STEP = 200
@@ -54,7 +54,7 @@ class Erasures:
         self,
         store: ErasureStore,
         inbox: InboxStore,
-        search: Lookup,
+        search: JournalSearch,
         pusher: PushEraser,
         wall: Callable[[], float] = time.time,
     ) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.aggregators import STEP as PARSED_AT_ONCE
-from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
+from trackpush_server.journal.model import FoundUpdates, StoredUpdate, Unpushed
 from trackpush_server.journal.ports import ReplayStore
 from trackpush_server.operations.parsing import update_again
 from trackpush_server.receiver.filters import FilterSelection
@@ -65,7 +65,7 @@ class FilteredUpdates:
             wanted = Unpushed(
                 accounts=tuple(accounts), awb=awb, since=oldest if since is None else max(since, oldest), until=until
             )
-            found: Found = await self._store.find_unpushed(push_config, wanted, after=after, limit=LOOKED_AT)
+            found: FoundUpdates = await self._store.find_unpushed(push_config, wanted, after=after, limit=LOOKED_AT)
             yield await self._judged(_Judge(table, accounts, push_config), found.update_ids)
             after = found.next_after
 

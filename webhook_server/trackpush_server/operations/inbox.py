@@ -17,8 +17,8 @@ from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.aggregators import MalformedBodyError, Parsed
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import MOST_LISTED, InboxEntry, InboxQuery
-from trackpush_server.journal.lookup import Lookup
 from trackpush_server.journal.ports import InboxStore, UpdateLog
+from trackpush_server.journal.search import JournalSearch
 from trackpush_server.operations.jobs import Jobs, JobView
 from trackpush_server.operations.parsing import parse_again
 from trackpush_server.receiver.filters import FilterSelection
@@ -78,7 +78,7 @@ class InboxRetries:
         self,
         updates: UpdateLog,
         inbox: InboxStore,
-        search: Lookup,
+        search: JournalSearch,
         table: Callable[[], RoutingTable | None],
         wall: Callable[[], float] = time.time,
     ) -> None:

@@ -10,9 +10,9 @@ import msgspec
 
 from trackpush_api.routing import RoutingTable
 from trackpush_server.ids import parse_push_id, push_config_tag, push_id
-from trackpush_server.journal.lookup import MOST_ROWS, Lookup, PushQuery
 from trackpush_server.journal.model import PushState, Selection
 from trackpush_server.journal.ports import ReplayStore
+from trackpush_server.journal.search import MOST_ROWS, JournalSearch, PushQuery
 from trackpush_server.operations.filtered import FilteredUpdates
 from trackpush_server.operations.held_back import held_back
 from trackpush_server.operations.jobs import Jobs, JobView
@@ -84,7 +84,7 @@ class Replays:
     def __init__(
         self,
         store: ReplayStore,
-        search: Lookup,
+        search: JournalSearch,
         pusher: PushReplayer,
         table: Callable[[], RoutingTable | None],
         wall: Callable[[], float] = time.time,

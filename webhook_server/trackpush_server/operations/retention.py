@@ -14,7 +14,7 @@ import structlog
 
 from trackpush_api.routing import Retention
 from trackpush_runtime.background import Background
-from trackpush_server.journal.model import JournalUnavailableError, Keep, Trimmed
+from trackpush_server.journal.model import JournalUnavailableError, RetentionCutoffs, Trimmed
 from trackpush_server.journal.ports import RetentionStore
 
 _STEP_SECONDS = 0.002
@@ -86,7 +86,7 @@ class Retainer(Background):
         if now >= self._round_at:
             self._round_at, self._frontier = now + _WHOLE_ROUND, 0
         wall = self._wall()
-        keep = Keep(
+        keep = RetentionCutoffs(
             delivered_since=int((wall - retention.delivered) * 1000), dead_since=int((wall - retention.dead) * 1000)
         )
         await self._expire_inbox(wall, retention.unrecognised, now)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from trackpush_api.routing import Destination, Egress, Retry
 from trackpush_server.journal.model import Committed
-from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.slots import slot_of
 from trackpush_server.pusher import report
 from trackpush_server.pusher.attempts import Attempts
 from trackpush_server.pusher.endpoint import Endpoint

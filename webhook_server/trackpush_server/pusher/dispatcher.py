@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from trackpush_api.routing import RoutingTable, namespace_of
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, PushState
-from trackpush_server.journal.ownership import Ownership, Sole
 from trackpush_server.journal.ports import PushQueue
+from trackpush_server.journal.slots import Ownership, SingleOwner
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.channel import Channel
@@ -41,7 +41,7 @@ class Dispatcher:
         budget: Budget | None = None,
     ) -> None:
         """``ownership``: which slots' pushes are sent from here, and its callbacks are taken; None sends all."""
-        ownership = ownership or Sole()
+        ownership = ownership or SingleOwner()
         self._hub = Hub(
             ownership=ownership,
             journal=journal,

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from trackpush_runtime.background import end
 from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.journal.ownership import Ownership
 from trackpush_server.journal.ports import PushQueue
+from trackpush_server.journal.slots import Ownership
 
 
 class Busy(Protocol):

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from trackpush_server.journal.ownership import Ownership
 from trackpush_server.journal.ports import PushQueue
+from trackpush_server.journal.slots import Ownership
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.flusher import Flusher

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from trackpush_runtime.background import end
-from trackpush_server.journal.model import JournalUnavailableError, StoredPush, Wanted
+from trackpush_server.journal.model import JournalUnavailableError, PageRequest, StoredPush
 from trackpush_server.pusher.hub import Hub
 
 
@@ -81,7 +81,7 @@ class PageLoader:
 
     async def _next(self, limit: int, *, settled: bool) -> None:
         after, generation = self._cursor.loaded_to, self._cursor.generation
-        read = await self._hub.reading.page(Wanted(self._push_config, after, limit), settled=settled)
+        read = await self._hub.reading.page(PageRequest(self._push_config, after, limit), settled=settled)
         if (self._cursor.loaded_to, self._cursor.generation) != (after, generation) or not self._taker.room():
             return  # trimmed, rescanned or held meanwhile: this page is of another time
         pushes = read.page.pushes

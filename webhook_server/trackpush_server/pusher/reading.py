@@ -10,7 +10,7 @@ import asyncio
 import msgspec
 
 from trackpush_runtime.background import end
-from trackpush_server.journal.model import Page, Wanted
+from trackpush_server.journal.model import PageRequest, PendingPage
 from trackpush_server.journal.ports import PushQueue
 
 _MANY = 16
@@ -24,12 +24,12 @@ _MOST_PUSHES = 512
 class Read(msgspec.Struct, frozen=True):
     """A page, and whether it is all that was pending after where it began, up to its snapshot."""
 
-    page: Page
+    page: PendingPage
     whole: bool
 
 
 class _Asked(msgspec.Struct, frozen=True, eq=False):
-    wanted: Wanted
+    wanted: PageRequest
     settled: bool
     done: asyncio.Future[Read]
 
@@ -42,7 +42,7 @@ class Reading:
         self._waiting: list[_Asked] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def page(self, wanted: Wanted, *, settled: bool) -> Read:
+    async def page(self, wanted: PageRequest, *, settled: bool) -> Read:
         """The next pending pushes, possibly fewer than the limit.
 
         ``settled``: with the outcomes that were recorded before the call.
@@ -85,7 +85,7 @@ class Reading:
     async def _without_empty(self, asked: list[_Asked]) -> list[_Asked]:
         """Answer those that begin and have nothing at all; the others."""
         found = await self._journal.pending_configs()
-        nothing = Read(Page((), found.snapshot), whole=True)
+        nothing = Read(PendingPage((), found.snapshot), whole=True)
         others = []
         for request in asked:
             if request.wanted.after or request.wanted.push_config in found.push_configs:

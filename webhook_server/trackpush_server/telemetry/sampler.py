@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from trackpush_runtime.background import Background
-from trackpush_server.journal.lookup import Lookup, QueueCount
 from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.search import JournalSearch, QueueCount
 from trackpush_server.telemetry.windows import Windows
 
 EVERY_SECONDS = 15.0
@@ -19,7 +19,7 @@ _SHARE = 0.02
 class Sampler(Background):
     """Samples one journal."""
 
-    def __init__(self, lookup: Lookup, windows: Windows, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, lookup: JournalSearch, windows: Windows, wall: Callable[[], float] = time.time) -> None:
         self._lookup = lookup
         self._windows = windows
         self._wall = wall

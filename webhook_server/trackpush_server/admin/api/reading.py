@@ -13,8 +13,8 @@ from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.clients import ClientHealth, Overview, PushConfigHealth, State
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.problems import ProblemError
-from trackpush_server.journal.lookup import MOST_ROWS, PushQuery, ShipmentQuery
 from trackpush_server.journal.model import PushState
+from trackpush_server.journal.search import MOST_ROWS, PushQuery, ShipmentQuery
 from trackpush_server.telemetry.windows import Point
 from trackpush_server.updates import rfc3339
 

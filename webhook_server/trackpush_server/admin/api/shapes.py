@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from trackpush_server.admin import masking
 from trackpush_server.aggregators.document import MOST_LEVELS, levels
-from trackpush_server.journal.lookup import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
 from trackpush_server.journal.model import PushState
+from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
 from trackpush_server.updates import rfc3339
 
 StateName = Literal["pending", "delivered", "dead", "dropped"]

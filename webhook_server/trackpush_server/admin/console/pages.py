@@ -16,7 +16,7 @@ from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.ids import parse_push_id
-from trackpush_server.journal.lookup import PushQuery, ShipmentQuery
+from trackpush_server.journal.search import PushQuery, ShipmentQuery
 
 _STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delivering")
 

@@ -3,10 +3,10 @@
 from trackpush_server.journal.append_queue import AppendQueue
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.postgres.history import History
-from trackpush_server.journal.postgres.names import NameIds
+from trackpush_server.journal.postgres.name_ids import NameIds
 from trackpush_server.journal.postgres.pool import Pool
-from trackpush_server.journal.postgres.queue import Queue
 from trackpush_server.journal.postgres.session import Connector
+from trackpush_server.journal.postgres.write_queue import WriteQueue
 from trackpush_server.journal.sealing import Sealer
 
 
@@ -18,7 +18,7 @@ class PostgresAccess:
         self.sealer = sealer
         self.replica = replica
         """This process's number in the database."""
-        self.queue = Queue()
+        self.queue = WriteQueue()
         self.history = History()
         self.names = NameIds()
         self.dispatch = Pool(connector, most=2)

@@ -8,17 +8,17 @@ from trackpush_server.journal.listener import JournalListener, JournalListeners
 from trackpush_server.journal.model import JournalStats, LostCommits
 from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.audit import PostgresAuditLog
+from trackpush_server.journal.postgres.change_feed import ChangeFeed
 from trackpush_server.journal.postgres.clock import SharedClock
-from trackpush_server.journal.postgres.erasing import PostgresErasures
-from trackpush_server.journal.postgres.housekeeping import Housekeeping
+from trackpush_server.journal.postgres.erasure import PostgresErasures
 from trackpush_server.journal.postgres.inbox import PostgresInbox
-from trackpush_server.journal.postgres.lookup import PostgresLookup
-from trackpush_server.journal.postgres.news import ChangeFeed
-from trackpush_server.journal.postgres.pages import PostgresBacklog, PostgresPushQueue
+from trackpush_server.journal.postgres.maintenance import Maintenance
+from trackpush_server.journal.postgres.pending import PostgresBacklog, PostgresPushQueue
 from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.postgres.reencryption import PostgresReencryption
 from trackpush_server.journal.postgres.replays import PostgresReplays
-from trackpush_server.journal.postgres.resealing import PostgresReencryption
-from trackpush_server.journal.postgres.retention import PartitionRetention
+from trackpush_server.journal.postgres.retention import PostgresRetention
+from trackpush_server.journal.postgres.search import PostgresSearch
 from trackpush_server.journal.postgres.session import Connector
 from trackpush_server.journal.postgres.tenants import PostgresTenants
 from trackpush_server.journal.postgres.updates import PostgresUpdateLog
@@ -46,7 +46,7 @@ class PostgresJournal:
         self._appends = AppendQueue(self._listeners, waits_for="database")
         self._access = access = PostgresAccess(connector, self._appends, sealer or Sealer(os.urandom), replica=number)
         self._inbox_pool = Pool(connector, most=1)
-        self._housekeeping = Housekeeping(access.pool, number, self.clock)
+        self._housekeeping = Maintenance(access.pool, number, self.clock)
         self._writer = PostgresWriter(connector, access, fenced=replica is not None, on_lost_commits=self._lost_commits)
         self._news = (
             None
@@ -62,10 +62,10 @@ class PostgresJournal:
         self.replays = PostgresReplays(access)
         self.erasures = PostgresErasures(access)
         self.encryption = PostgresReencryption(access)
-        self.retention = PartitionRetention(access)
+        self.retention = PostgresRetention(access)
         self.tenants = PostgresTenants(access)
         self.audit = PostgresAuditLog(access)
-        self.search = PostgresLookup(access.pool, access.sealer)
+        self.search = PostgresSearch(access.pool, access.sealer)
 
     def subscribe(self, listener: JournalListener) -> None:
         """Announce everything to this listener, too."""

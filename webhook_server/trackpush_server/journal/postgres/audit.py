@@ -1,8 +1,8 @@
 """The audit log in a database."""
 
 from trackpush_server.journal.model import MOST_AUDITS, NewAudit
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.access import PostgresAccess
-from trackpush_server.journal.queries import load
 
 _SQL = load(f"{__package__}.sql", "reading")
 

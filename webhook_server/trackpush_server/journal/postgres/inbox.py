@@ -27,9 +27,9 @@ from trackpush_server.journal.inbox import (
 )
 from trackpush_server.journal.listener import JournalListeners
 from trackpush_server.journal.model import JournalUnavailableError, Resealed
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.pool import Pool
-from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import PREFIX_BYTES, Sealer, UnreadableError
 
 _MOST_AT_ONCE = 200
@@ -138,7 +138,7 @@ async def expire(pool: Pool, received_before: int, limit: int) -> int:
 
 
 async def list_page(pool: Pool, query: InboxQuery) -> InboxPage:
-    """See `Lookup.list_unrecognised`."""
+    """See `JournalSearch.list_unrecognised`."""
     limit = checked_inbox_limit(query.limit)
     before = _LAST if query.before is None else query.before
     rows = await pool.fetch(_SQL["page"], before, query.account, query.client, limit + 1)
@@ -146,7 +146,7 @@ async def list_page(pool: Pool, query: InboxQuery) -> InboxPage:
 
 
 async def show(pool: Pool, sealer: Sealer, key: bytes) -> InboxEntry | None:
-    """See `Lookup.show_unrecognised`."""
+    """See `JournalSearch.show_unrecognised`."""
     rows = await pool.fetch(_SQL["one"], key)
     if not rows:
         return None
@@ -156,7 +156,7 @@ async def show(pool: Pool, sealer: Sealer, key: bytes) -> InboxEntry | None:
 
 
 async def counts(pool: Pool) -> tuple[InboxCount, ...]:
-    """See `Lookup.count_unrecognised`."""
+    """See `JournalSearch.count_unrecognised`."""
     return tuple(InboxCount(**dict(row)) for row in await pool.fetch(_SQL["counts"]))
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from trackpush_server.journal.postgres.balance import Replica, Slot
 from trackpush_server.journal.postgres.session import Session
+from trackpush_server.journal.postgres.slot_balancer import Replica, Slot
 
 CHANNEL: Final = "trackpush_slots"
 """Channel for joins, drains and released slots: replicas rebalance without waiting for a heartbeat."""

@@ -14,11 +14,11 @@ from typing import Protocol
 import structlog
 
 from trackpush_runtime.backoff import RetryDelays
-from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres.balance import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
 from trackpush_server.journal.postgres.errors import BROKEN, cause, is_held
 from trackpush_server.journal.postgres.lease_table import CHANNEL, LeaseTable
 from trackpush_server.journal.postgres.session import Connector, Session
+from trackpush_server.journal.postgres.slot_balancer import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
+from trackpush_server.journal.slots import slot_of
 
 _RETRY_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds between tries to reach the database."""
@@ -53,7 +53,7 @@ def steady() -> float:
 
 
 class Leases:
-    """Ownership by leases, over a connection of their own; see `journal.ownership.Ownership`."""
+    """Ownership by leases, over a connection of their own; see `journal.slots.Ownership`."""
 
     alone = False
 

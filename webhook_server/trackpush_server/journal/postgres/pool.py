@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.errors import BROKEN, cause, is_certain, place
 from trackpush_server.journal.postgres.session import EACH_SESSION, Connector, Session
-from trackpush_server.journal.queries import load
 
 _SURE_SECONDS = 1.0
 _CHECK_SECONDS = 2.0
 _VACUUM_SECONDS = 3600.0
 _LOCK = load(f"{__package__}.sql", "reading")["lock"]
-_TELL = load(f"{__package__}.sql", "news")["tell"]
+_TELL = load(f"{__package__}.sql", "change_feed")["tell"]
 
 
 class Pool:

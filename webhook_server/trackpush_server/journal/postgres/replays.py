@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from trackpush_server.journal.model import Ended, Found, PushState, Selection, StoredUpdate, Unpushed
+from trackpush_server.journal.model import EndedPush, FoundUpdates, PushState, Selection, StoredUpdate, Unpushed
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres import unpushed
 from trackpush_server.journal.postgres.access import PostgresAccess
-from trackpush_server.journal.queries import load
 
 _SQL = load(f"{__package__}.sql", "replay")
 _READING = load(f"{__package__}.sql", "reading")
@@ -22,7 +22,7 @@ class PostgresReplays:
         """Every PushConfig that ever had a push."""
         return tuple(row["name"] for row in await self._access.pool.fetch(_READING["push_configs"]))
 
-    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[Ended, ...]:
+    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[EndedPush, ...]:
         """The next ended pushes that match."""
         pool = self._access.pool
         until = _LAST if selection.until is None else selection.until
@@ -37,7 +37,7 @@ class PostgresReplays:
                 if state is not PushState.PENDING:
                     query = _SQL["delivered" if state is PushState.DELIVERED else "by_state"]
                     rows += await pool.fetch(query, push_config, int(state), *bounds, limit)
-        found = (Ended(row["update_id"], PushState(row["state"]), row["received_at"]) for row in rows)
+        found = (EndedPush(row["update_id"], PushState(row["state"]), row["received_at"]) for row in rows)
         wanted = sorted((row for row in found if row.state in selection.states), key=lambda row: row.update_id)
         return tuple(wanted[:limit])
 
@@ -47,7 +47,7 @@ class PostgresReplays:
         values = (push_config, list(update_ids), now, replayed_before, self._access.replica)
         return await self._access.pool.write(_SQL["replay"], *values, news=True)
 
-    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> Found:
+    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> FoundUpdates:
         """Look for updates without a push for this PushConfig."""
         return await unpushed.find(self._access.pool, push_config, wanted, after, limit)
 

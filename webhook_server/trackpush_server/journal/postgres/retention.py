@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from trackpush_server.journal.model import Keep, Trimmed
+from trackpush_server.journal.model import RetentionCutoffs, Trimmed
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres import inbox
 from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.session import Session
-from trackpush_server.journal.queries import load
 
 _SQL = load(f"{__package__}.sql", "retention")
 _LOCK = load(f"{__package__}.sql", "reading")["lock"]
@@ -27,7 +27,7 @@ _LOCK_WAIT = "SET LOCAL lock_timeout = '100ms'"
 """A drop waits for those who read the table, and whoever comes then waits for it: not for long. It is tried again."""
 
 
-class PartitionRetention:
+class PostgresRetention:
     """See `trackpush_server.journal.ports.RetentionStore`."""
 
     def __init__(self, access: PostgresAccess) -> None:
@@ -39,7 +39,7 @@ class PartitionRetention:
         """Delete unrecognised bodies that came last before then."""
         return await inbox.expire(self._pool, received_before, limit)
 
-    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+    async def trim(self, keep: RetentionCutoffs, *, after: int, limit: int) -> Trimmed:
         """Delete what is kept no longer."""
         async with self._pool.session() as session:
             if after == 0:
@@ -60,12 +60,12 @@ class PartitionRetention:
             trimmed = await self._delete(session, keep, going) if going else Trimmed()
             return msgspec.structs.replace(trimmed, next_after=old[-1]["id"] if len(old) == limit else None)
 
-    async def _find_whole(self, session: Session, keep: Keep) -> None:
+    async def _find_whole(self, session: Session, keep: RetentionCutoffs) -> None:
         for day in self._whole:
             row = await session.row(_SQL["kept"], day, keep.delivered_since, keep.dead_since)
             self._whole[day] = not row["kept"]
 
-    async def _delete(self, session: Session, keep: Keep, ids: Sequence[int]) -> Trimmed:
+    async def _delete(self, session: Session, keep: RetentionCutoffs, ids: Sequence[int]) -> Trimmed:
         begun = time.perf_counter()
         async with session.begin():
             if not (await session.row(_SQL["alone"]))["alone"]:
@@ -75,7 +75,9 @@ class PartitionRetention:
             updates = (await session.row(_SQL["delete_updates"], ids, keep.delivered_since))["updates"]
         return Trimmed(updates=updates, pushes=pushes, seconds=time.perf_counter() - begun)
 
-    async def _forget(self, session: Session, keep: Keep, day: int, ids: Sequence[int], *, ends: bool) -> Trimmed:
+    async def _forget(
+        self, session: Session, keep: RetentionCutoffs, day: int, ids: Sequence[int], *, ends: bool
+    ) -> Trimmed:
         begun = time.perf_counter()
         async with session.begin():
             if not (await session.row(_SQL["alone"]))["alone"]:
@@ -87,12 +89,12 @@ class PartitionRetention:
         seconds = time.perf_counter() - begun
         return Trimmed(updates=row["updates"], pushes=row["pushes"], seconds=seconds, next_after=ids[-1])
 
-    async def _drop_before(self, session: Session, first: int, keep: Keep) -> None:
+    async def _drop_before(self, session: Session, first: int, keep: RetentionCutoffs) -> None:
         """Days that small deletes have emptied."""
         for day in [day for day, whole in self._whole.items() if whole and day < first]:
             await self._drop(session, day, keep)
 
-    async def _drop(self, session: Session, day: int, keep: Keep) -> None:
+    async def _drop(self, session: Session, day: int, keep: RetentionCutoffs) -> None:
         """Unless something of it was made pending again meanwhile."""
         with contextlib.suppress(asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):
             async with asyncio.timeout(_DROP_SECONDS), session.begin():
@@ -108,5 +110,5 @@ class PartitionRetention:
         self._whole.pop(day, None)
 
 
-def _is_old(row: asyncpg.Record, keep: Keep) -> bool:
+def _is_old(row: asyncpg.Record, keep: RetentionCutoffs) -> bool:
     return bool(row["received_at"] < keep.delivered_since)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.model import BoundClient
-from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.slots import slot_of
 from trackpush_server.journal.tenants import Binding, KnownTenant, archived, binding, restored
 
 SQL = load(f"{__package__}.sql", "tenants")

@@ -2,29 +2,31 @@
 
 from collections.abc import Sequence
 
-from trackpush_server.journal.lookup import PushQuery
-from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
-from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres.lookup import bounds
+from trackpush_server.journal.model import FoundUpdates, StoredUpdate, Unpushed
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.pool import Pool
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.postgres.search import bounds
 from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.search import PushQuery
+from trackpush_server.journal.slots import slot_of
 
 _SQL = load(f"{__package__}.sql", "unpushed")
 _NAMES = load(f"{__package__}.sql", "writing")["push_configs"]
 
 
-async def find(pool: Pool, push_config: str, wanted: Unpushed, after: int, limit: int) -> Found:
+async def find(pool: Pool, push_config: str, wanted: Unpushed, after: int, limit: int) -> FoundUpdates:
     """See `ReplayStore.find_unpushed`."""
     async with pool.session() as session:
         where = await bounds(session, PushQuery(since=wanted.since, until=wanted.until), None)
         values = (push_config, list(wanted.accounts), where.since, where.until)
         if wanted.awb is not None:
             rows = await session.fetch(_SQL["by_awb"], *values, after, wanted.awb)
-            return Found(tuple(row["id"] for row in rows), None)
+            return FoundUpdates(tuple(row["id"] for row in rows), None)
         stretch = (max(after, where.low[0] - 1), where.high[0], limit)
         rows = await session.fetch(_SQL["next"], *values, *stretch)
-    return Found(tuple(row["id"] for row in rows if row["wanted"]), rows[-1]["id"] if len(rows) == limit else None)
+    return FoundUpdates(
+        tuple(row["id"] for row in rows if row["wanted"]), rows[-1]["id"] if len(rows) == limit else None
+    )
 
 
 async def read(pool: Pool, sealer: Sealer, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:

@@ -16,13 +16,13 @@ from typing import Any
 from trackpush_runtime.backoff import RetryDelays
 from trackpush_server.journal.append_queue import Append, CommitResult
 from trackpush_server.journal.model import JournalUnavailableError, LostCommits
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.access import PostgresAccess
-from trackpush_server.journal.postgres.batch import Batch, Entry, cleaned
 from trackpush_server.journal.postgres.errors import cause, explain, is_certain, is_of_a_value
-from trackpush_server.journal.postgres.queue import is_of_later
 from trackpush_server.journal.postgres.session import Connector, Session
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.postgres.write_batch import Entry, WriteBatch, cleaned
+from trackpush_server.journal.postgres.write_queue import is_of_later
 from trackpush_server.journal.single_entry import SingleEntry
 
 _WRITER = 0
@@ -39,10 +39,10 @@ _ALL = (1 << 63) - 1
 _SQL = load(f"{__package__}.sql", "writing")
 
 
-class Sent:
+class SentBatch:
     """A call without an answer so far."""
 
-    def __init__(self, batch: Batch, number: int) -> None:
+    def __init__(self, batch: WriteBatch, number: int) -> None:
         self.batch = batch
         self.number = number
         self.begun = time.perf_counter()
@@ -80,7 +80,7 @@ class PostgresWriter:
         """Of the last call."""
         self._backoff = RetryDelays(*_RETRY_DELAYS, jitter=_JITTER)
         """Since something was stored."""
-        self._unsettled: Sent | None = None
+        self._unsettled: SentBatch | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._kept_to = _ALL
@@ -184,7 +184,7 @@ class PostgresWriter:
 
     async def _store(self, session: Session, entries: Sequence[Entry]) -> None:
         try:
-            await self._send(session, Batch(entries))
+            await self._send(session, WriteBatch(entries))
         except Exception as error:
             if not is_of_a_value(error):
                 raise
@@ -197,7 +197,7 @@ class PostgresWriter:
             try:
                 for attempt in single.attempts():
                     try:
-                        await self._send(session, Batch([attempt]))
+                        await self._send(session, WriteBatch([attempt]))
                     except Exception as error:
                         if not is_of_a_value(error):
                             raise
@@ -215,7 +215,7 @@ class PostgresWriter:
         else:
             self._appends.give_up(1)
 
-    async def _send(self, session: Session, batch: Batch) -> None:
+    async def _send(self, session: Session, batch: WriteBatch) -> None:
         """Store a batch.
 
         Raises:
@@ -229,7 +229,7 @@ class PostgresWriter:
                 self._queue.put_back(batch.entries)
             raise
         self._number += 1
-        sent = Sent(batch, self._number)
+        sent = SentBatch(batch, self._number)
         try:
             values = (self._replica, self._fenced, _WRITER, sent.number, *columns, self._history.token)
             if batch.timeless is None:
@@ -276,7 +276,7 @@ class PostgresWriter:
         self._queue.put_back([entry for entry in sent.batch.entries if entry not in given_up])
         self._queue.done(given_up)
 
-    def _answered(self, sent: Sent, answer: Any) -> None:
+    def _answered(self, sent: SentBatch, answer: Any) -> None:
         self._backoff.reset()
         committed, counts = sent.batch.committed(answer)
         self._history.answered = sent.number

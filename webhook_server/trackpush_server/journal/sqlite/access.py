@@ -8,9 +8,9 @@ from typing import TypeVar
 from trackpush_server.journal.append_queue import Append, AppendQueue
 from trackpush_server.journal.model import JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite.batch import Offline, WriterCall
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.reader_thread import ReaderThread
+from trackpush_server.journal.sqlite.write_batch import Offline, WriterCall
 from trackpush_server.journal.sqlite.writer import SqliteWriter
 
 _T = TypeVar("_T")

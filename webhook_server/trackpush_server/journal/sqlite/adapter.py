@@ -11,22 +11,22 @@ from trackpush_server.journal.model import JournalStats
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.audit import SqliteAuditLog
-from trackpush_server.journal.sqlite.batch import Offline, WriterCall
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import SqliteConnection
-from trackpush_server.journal.sqlite.erase import SqliteErasures
+from trackpush_server.journal.sqlite.erasure import SqliteErasures
 from trackpush_server.journal.sqlite.folder import FILE_NAME
 from trackpush_server.journal.sqlite.inbox import SqliteInbox
-from trackpush_server.journal.sqlite.lookup import SqliteLookup
-from trackpush_server.journal.sqlite.pages import SqliteBacklog, SqlitePushQueue
+from trackpush_server.journal.sqlite.pending import SqliteBacklog, SqlitePushQueue
 from trackpush_server.journal.sqlite.proof import WriteProof
+from trackpush_server.journal.sqlite.reencryption import SqliteReencryption
 from trackpush_server.journal.sqlite.replays import SqliteReplays
-from trackpush_server.journal.sqlite.reseal import SqliteReencryption
 from trackpush_server.journal.sqlite.retention import SqliteRetention
 from trackpush_server.journal.sqlite.scrub import FileScrubber
+from trackpush_server.journal.sqlite.search import SqliteSearch
 from trackpush_server.journal.sqlite.tenants import SqliteTenants
 from trackpush_server.journal.sqlite.updates import SqliteUpdateLog
-from trackpush_server.journal.sqlite.writer import Done, Listener, SqliteWriter
+from trackpush_server.journal.sqlite.write_batch import Offline, WriterCall
+from trackpush_server.journal.sqlite.writer import SqliteWriter, WriteResult, WriterListener
 
 
 class SqliteJournal:
@@ -59,7 +59,7 @@ class SqliteJournal:
         self.retention = SqliteRetention(access)
         self.tenants = SqliteTenants(access)
         self.audit = SqliteAuditLog(access)
-        self.search = SqliteLookup(folder, self._sealer)
+        self.search = SqliteSearch(folder, self._sealer)
 
     def subscribe(self, listener: JournalListener) -> None:
         """Announce everything to this listener, too."""
@@ -93,7 +93,7 @@ class SqliteJournal:
     async def start(self) -> None:
         """Open and migrate; when that fails the journal is unavailable and keeps trying."""
         loop = asyncio.get_running_loop()
-        listener = Listener(
+        listener = WriterListener(
             loop, on_done=self._done, on_refused=self._refused, on_state=self._change_state, on_missing=self._missing
         )
         writer = SqliteWriter(self._folder, listener, self._checkpointer, sealer=self._sealer, volume=self._volume)
@@ -125,7 +125,7 @@ class SqliteJournal:
             return None
         return await self._proof.give(lambda: self._access.write(SqliteConnection.touch))
 
-    def _done(self, done: Done) -> None:
+    def _done(self, done: WriteResult) -> None:
         self._proof.given()
         self._queue.store(done)
         for future, result in done.calls:

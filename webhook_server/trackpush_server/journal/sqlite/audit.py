@@ -1,7 +1,7 @@
 """The audit log of a journal file."""
 
 from trackpush_server.journal.model import MOST_AUDITS, NewAudit
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 

@@ -11,8 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from trackpush_server.journal.copying import unrecognised
+from trackpush_server.journal.copying.ports import Chunk
+from trackpush_server.journal.copying.records import (
+    AttemptRecord,
+    AuditRecord,
+    ErasureRecord,
+    Existing,
+    JournalPlace,
+    PushRecord,
+    TenantRecord,
+    TransferError,
+    UnscopedRecords,
+    UpdateRecord,
+    single,
+)
 from trackpush_server.journal.migrations import NewerSchemaError
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.connection import (
     SqliteConnection,
@@ -25,21 +40,6 @@ from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, 
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
-from trackpush_server.journal.transfer import unrecognised
-from trackpush_server.journal.transfer.port import Chunk
-from trackpush_server.journal.transfer.records import (
-    AttemptRecord,
-    AuditRecord,
-    ErasureRecord,
-    Existing,
-    JournalPlace,
-    PushRecord,
-    Rest,
-    TenantRecord,
-    TransferError,
-    UpdateRecord,
-    single,
-)
 
 _SQL: Final = load("trackpush_server.journal.sqlite.sql", "copying")
 
@@ -84,11 +84,11 @@ class SqliteReading:
         )
         return Chunk(records, rows[-1][0])
 
-    async def rest(self) -> Rest:
+    async def rest(self) -> UnscopedRecords:
         """See `Reading`."""
         erasures = self._connection.execute(_SQL["read_erasures"])
         audits = self._connection.execute(_SQL["read_audits"])
-        return Rest(
+        return UnscopedRecords(
             erasures=tuple(ErasureRecord(*row) for row in erasures),
             audits=tuple(AuditRecord(*row) for row in audits),
             unrecognised=unrecognised.records(self._connection.execute(unrecognised.READ.format(table="unrecognised"))),
@@ -227,7 +227,7 @@ class SqliteTarget:
             self._insert("add_attempt", self._attempt_rows(numbered))
         self._last_id += len(records)
 
-    async def finish(self, rest: Rest) -> None:
+    async def finish(self, rest: UnscopedRecords) -> None:
         """See `Target`."""
         with self._transaction():
             self._connection.execute(_SQL["empty_erasures"])

@@ -1,7 +1,7 @@
-"""Looks into a journal's SQLite file: the command line from outside the server, `sqlite.lookup` from within.
+"""Looks into a journal's SQLite file: the command line from outside the server, `sqlite.search` from within.
 
 Read-only, synchronous, and indifferent to whether a server runs. Each call is one read transaction and does what
-`trackpush_server.journal.lookup.Lookup` says of it.
+`trackpush_server.journal.search.JournalSearch` says of it.
 """
 
 import contextlib
@@ -12,9 +12,12 @@ from types import TracebackType
 from typing import Self, cast
 
 from trackpush_server.ids import parse_push_id, push_config_tag
-from trackpush_server.journal import listing
+from trackpush_server.journal import pagination
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
-from trackpush_server.journal.lookup import (
+from trackpush_server.journal.model import AuditRow, JournalUnavailableError, PushState
+from trackpush_server.journal.row_mapping import FoundUpdate, Names, push_row, timeline_entry
+from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.search import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
     AttemptRow,
@@ -28,10 +31,7 @@ from trackpush_server.journal.lookup import (
     TimelinePush,
     checked_limit,
 )
-from trackpush_server.journal.model import AuditRow, JournalUnavailableError, PushState
-from trackpush_server.journal.rows import FoundUpdate, Names, push_row, timeline_entry
-from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite import inbox, search
+from trackpush_server.journal.sqlite import inbox, search_rows
 from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_outside_reader
 from trackpush_server.journal.sqlite.explain import explain_read
 from trackpush_server.journal.sqlite.folder import FILE_NAME
@@ -54,32 +54,32 @@ class JournalReader:
             self._connection = open_outside_reader(self._path)
 
     def list_pushes(self, query: PushQuery) -> PushPage:
-        """See `Lookup.list_pushes`."""
+        """See `JournalSearch.list_pushes`."""
         with self._reading() as connection:
-            names = search.names(connection)
-            cursor = listing.checked(query)
-            where = search.bounds(connection, query.since, query.until, cursor, newer=query.newer)
-            return _listed(connection, listing.list_pushes(names, query, where))
+            names = search_rows.names(connection)
+            cursor = pagination.checked(query)
+            where = search_rows.bounds(connection, query.since, query.until, cursor, newer=query.newer)
+            return _listed(connection, pagination.list_pushes(names, query, where))
 
     def show(self, push_id: str) -> PushDetail | None:
-        """See `Lookup.show`."""
+        """See `JournalSearch.show`."""
         key, tag = parse_push_id(push_id)
         with self._reading() as connection:
-            names = search.names(connection)
-            for found in search.by_key(connection, key):
+            names = search_rows.names(connection)
+            for found in search_rows.by_key(connection, key):
                 row = push_row(names, found.row)
                 if push_config_tag(row.push_config) == tag:
-                    attempts = _attempts(search.attempts(connection, found.row))
+                    attempts = _attempts(search_rows.attempts(connection, found.row))
                     payload = self._sealer.payload(key=key, notification=found.notification, body=found.body)
                     return PushDetail(push=row, attempts=attempts, **payload._asdict())
         return None
 
     def timeline(self, query: ShipmentQuery) -> Timeline:
-        """See `Lookup.timeline`."""
+        """See `JournalSearch.timeline`."""
         limit = checked_limit(query.limit)
         with self._reading() as connection:
-            names = search.names(connection)
-            found = search.timeline(connection, query.shipment, query.after, limit + 1)
+            names = search_rows.names(connection)
+            found = search_rows.timeline(connection, query.shipment, query.after, limit + 1)
             entries = tuple(
                 self._entry(connection, names, row)
                 for row in found[:limit]
@@ -88,44 +88,44 @@ class JournalReader:
         return Timeline(entries, found[limit - 1].id if len(found) > limit else None)
 
     def counts(self) -> tuple[QueueCount, ...]:
-        """See `Lookup.counts`."""
+        """See `JournalSearch.counts`."""
         with self._reading() as connection:
             return tuple(
                 QueueCount(
                     push_config=name,
-                    pending=search.count(connection, PushState.PENDING, config, MOST_COUNTED),
-                    dead=search.count(connection, PushState.DEAD, config, MOST_COUNTED),
-                    oldest_received_at=search.oldest_pending(connection, config),
+                    pending=search_rows.count(connection, PushState.PENDING, config, MOST_COUNTED),
+                    dead=search_rows.count(connection, PushState.DEAD, config, MOST_COUNTED),
+                    oldest_received_at=search_rows.oldest_pending(connection, config),
                 )
-                for config, name in search.push_configs(connection)
+                for config, name in search_rows.push_configs(connection)
             )
 
     def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
-        """See `Lookup.audits`."""
+        """See `JournalSearch.audits`."""
         limit = checked_limit(limit)
         with self._reading() as connection:
-            return search.audits(connection, before, limit)
+            return search_rows.audits(connection, before, limit)
 
     def list_unrecognised(self, query: InboxQuery) -> InboxPage:
-        """See `Lookup.list_unrecognised`."""
+        """See `JournalSearch.list_unrecognised`."""
         with self._reading() as connection:
             return inbox.list_page(connection, query)
 
     def show_unrecognised(self, key: bytes) -> InboxEntry | None:
-        """See `Lookup.show_unrecognised`."""
+        """See `JournalSearch.show_unrecognised`."""
         with self._reading() as connection:
             return inbox.show(connection, self._sealer, key)
 
     def count_unrecognised(self) -> tuple[InboxCount, ...]:
-        """See `Lookup.count_unrecognised`."""
+        """See `JournalSearch.count_unrecognised`."""
         with self._reading() as connection:
             return inbox.counts(connection)
 
     def _entry(self, connection: SqliteConnection, names: Names, found: FoundUpdate) -> TimelineEntry:
         pushes = tuple(
-            TimelinePush(push_row(names, push), _attempts(search.latest_attempts(connection, push, MOST_ATTEMPTS)))
+            TimelinePush(push_row(names, push), _attempts(search_rows.latest_attempts(connection, push, MOST_ATTEMPTS)))
             for push in sorted(
-                search.pushes_of(connection, found.id), key=lambda push: names.push_configs[push.config_id]
+                search_rows.pushes_of(connection, found.id), key=lambda push: names.push_configs[push.config_id]
             )
         )
         return timeline_entry(names, found, pushes, sealer=self._sealer)
@@ -154,18 +154,18 @@ class JournalReader:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[SqliteConnection]:
-        with self._explained(), search.snapshot(self._connection):
+        with self._explained(), search_rows.snapshot(self._connection):
             yield self._connection
 
 
-def _listed(connection: SqliteConnection, walking: listing.Walking) -> PushPage:
+def _listed(connection: SqliteConnection, walking: pagination.Walking) -> PushPage:
     try:
         walk = next(walking)
         while True:
-            walk = walking.send(search.walk(connection, walk))
+            walk = walking.send(search_rows.walk(connection, walk))
     except StopIteration as end:
         return cast("PushPage", end.value)
 
 
-def _attempts(found: Iterable[search.FoundAttempt]) -> tuple[AttemptRow, ...]:
+def _attempts(found: Iterable[search_rows.FoundAttempt]) -> tuple[AttemptRow, ...]:
     return tuple(AttemptRow(**row._asdict()) for row in found)

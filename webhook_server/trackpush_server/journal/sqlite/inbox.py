@@ -26,7 +26,7 @@ from trackpush_server.journal.inbox import (
 )
 from trackpush_server.journal.listener import JournalListeners
 from trackpush_server.journal.model import JournalUnavailableError, Resealed
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sealing import PREFIX_BYTES, Sealer, UnreadableError
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
@@ -136,7 +136,7 @@ def expire(connection: SqliteConnection, received_before: int, limit: int) -> in
 
 
 def list_page(connection: SqliteConnection, query: InboxQuery) -> InboxPage:
-    """See `Lookup.list_unrecognised`."""
+    """See `JournalSearch.list_unrecognised`."""
     limit = checked_inbox_limit(query.limit)
     values = {
         "before": _LAST if query.before is None else query.before,
@@ -148,13 +148,13 @@ def list_page(connection: SqliteConnection, query: InboxQuery) -> InboxPage:
 
 
 def show(connection: SqliteConnection, sealer: Sealer, key: bytes) -> InboxEntry | None:
-    """See `Lookup.show_unrecognised`."""
+    """See `JournalSearch.show_unrecognised`."""
     found = connection.execute(_SQL["one"], {"key": key}).fetchall()
     return opened(sealer, _row(found[0][:-1]), found[0][-1]) if found else None
 
 
 def counts(connection: SqliteConnection) -> tuple[InboxCount, ...]:
-    """See `Lookup.count_unrecognised`."""
+    """See `JournalSearch.count_unrecognised`."""
     return tuple(
         InboxCount(account=account, entries=entries, bytes=held, oldest_received_at=oldest)
         for account, entries, held, oldest in connection.execute(_SQL["counts"]).fetchall()

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from trackpush_server.journal.model import NewUpdate
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.recent import Entry, RecentEntries
 from trackpush_server.journal.sqlite.statements import ManyRows

@@ -40,7 +40,7 @@ class ReaderThread:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
 
     async def close(self) -> None:
-        """End the thread after what it is doing."""
+        """End the thread after its present read."""
         self._closed = True
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._drop)

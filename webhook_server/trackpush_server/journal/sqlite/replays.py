@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from trackpush_server.journal.model import Ended, Found, Selection, StoredUpdate, Unpushed
-from trackpush_server.journal.sqlite import replay, unpushed
+from trackpush_server.journal.model import EndedPush, FoundUpdates, Selection, StoredUpdate, Unpushed
+from trackpush_server.journal.sqlite import ended_pushes, unpushed
 from trackpush_server.journal.sqlite.access import SqliteAccess
 
 
@@ -15,21 +15,21 @@ class SqliteReplays:
 
     async def push_configs(self) -> tuple[str, ...]:
         """Every PushConfig that ever had a push."""
-        return await self._access.read(replay.push_configs)
+        return await self._access.read(ended_pushes.push_configs)
 
-    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[Ended, ...]:
+    async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[EndedPush, ...]:
         """The next ended pushes that match."""
         return await self._access.read(
-            lambda connection: replay.ended(connection, push_config, selection, after, limit)
+            lambda connection: ended_pushes.ended(connection, push_config, selection, after, limit)
         )
 
     async def replay(self, push_config: str, update_ids: Sequence[int], *, now: int, replayed_before: int) -> int:
         """Make ended pushes pending again."""
         return await self._access.write(
-            lambda connection: replay.replay(connection, push_config, update_ids, now, replayed_before)
+            lambda connection: ended_pushes.replay(connection, push_config, update_ids, now, replayed_before)
         )
 
-    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> Found:
+    async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> FoundUpdates:
         """Look for updates without a push for this PushConfig."""
         return await self._access.read(lambda connection: unpushed.find(connection, push_config, wanted, after, limit))
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trackpush_server.journal.model import Keep, Trimmed
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.model import RetentionCutoffs, Trimmed
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite import inbox
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
@@ -33,7 +33,7 @@ class SqliteRetention:
     def __init__(self, access: SqliteAccess) -> None:
         self._access = access
 
-    async def trim(self, keep: Keep, *, after: int, limit: int) -> Trimmed:
+    async def trim(self, keep: RetentionCutoffs, *, after: int, limit: int) -> Trimmed:
         """Delete what is kept no longer."""
         found = await self._access.read(lambda connection: find(connection, keep, after, limit))
         if not found.update_ids:
@@ -46,7 +46,7 @@ class SqliteRetention:
         return await self._access.write(lambda connection: inbox.expire(connection, received_before, limit))
 
 
-def find(connection: SqliteConnection, keep: Keep, after: int, limit: int) -> Candidates:
+def find(connection: SqliteConnection, keep: RetentionCutoffs, after: int, limit: int) -> Candidates:
     """Look at the next updates, as far as they are old enough for anything of them to go."""
     values = {"after": after, "limit": limit, "delivered": keep.delivered_since, "dead": keep.dead_since}
     rows = connection.execute(NEXT, values).fetchall()
@@ -56,7 +56,7 @@ def find(connection: SqliteConnection, keep: Keep, after: int, limit: int) -> Ca
     return Candidates(going, old[-1][0] if len(old) == limit else None)
 
 
-def delete(connection: SqliteConnection, keep: Keep, update_ids: Sequence[int]) -> Trimmed:
+def delete(connection: SqliteConnection, keep: RetentionCutoffs, update_ids: Sequence[int]) -> Trimmed:
     """Within the writer's transaction."""
     begun = time.perf_counter()
     values = {

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _SIZES = (128, 32, 8, 2, 1)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.recent import Entry, RecentEntries
 from trackpush_server.journal.sqlite.statements import ManyRows

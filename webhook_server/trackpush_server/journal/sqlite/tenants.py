@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.model import BoundClient
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.tenants import Binding, KnownTenant, archived, binding, restored

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trackpush_server.journal.model import Found, StoredUpdate, Unpushed
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.model import FoundUpdates, StoredUpdate, Unpushed
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sealing import Sealer
-from trackpush_server.journal.sqlite.batch import number_for
 from trackpush_server.journal.sqlite.connection import SqliteConnection
-from trackpush_server.journal.sqlite.replay import config_number
-from trackpush_server.journal.sqlite.search import bounds, snapshot
+from trackpush_server.journal.sqlite.ended_pushes import config_number
+from trackpush_server.journal.sqlite.search_rows import bounds, snapshot
+from trackpush_server.journal.sqlite.write_batch import number_for
 
 _NO_NUMBER = 0
 """Numbers of names begin with 1: nothing has a push for a PushConfig of this number."""
@@ -22,13 +22,13 @@ ADD = _SQL["add"]
 INDEX = _SQL["index"]
 
 
-def find(connection: SqliteConnection, push_config: str, wanted: Unpushed, after: int, limit: int) -> Found:
+def find(connection: SqliteConnection, push_config: str, wanted: Unpushed, after: int, limit: int) -> FoundUpdates:
     """See `ReplayStore.find_unpushed`."""
     with snapshot(connection):
         return _find(connection, push_config, wanted, after, limit)
 
 
-def _find(connection: SqliteConnection, push_config: str, wanted: Unpushed, after: int, limit: int) -> Found:
+def _find(connection: SqliteConnection, push_config: str, wanted: Unpushed, after: int, limit: int) -> FoundUpdates:
     numbers = (config_number(connection, account) for account in wanted.accounts)
     where = bounds(connection, wanted.since, wanted.until, None, newer=False)
     values: dict[str, object] = {
@@ -39,11 +39,11 @@ def _find(connection: SqliteConnection, push_config: str, wanted: Unpushed, afte
     }
     if wanted.awb is not None:
         rows = connection.execute(BY_AWB, {**values, "awb": wanted.awb, "after": after}).fetchall()
-        return Found(tuple(update_id for (update_id,) in rows), None)
+        return FoundUpdates(tuple(update_id for (update_id,) in rows), None)
     stretch = {"after": max(after, where.low[0] - 1), "end": where.high[0], "limit": limit}
     rows = connection.execute(NEXT, {**values, **stretch}).fetchall()
     found = tuple(update_id for update_id, is_wanted in rows if is_wanted)
-    return Found(found, rows[-1][0] if len(rows) == limit else None)
+    return FoundUpdates(found, rows[-1][0] if len(rows) == limit else None)
 
 
 def read(connection: SqliteConnection, sealer: Sealer, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:

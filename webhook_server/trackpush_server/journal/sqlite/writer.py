@@ -23,14 +23,6 @@ from trackpush_server.journal.model import JournalUnavailableError, Outcome
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.single_entry import SingleEntry
 from trackpush_server.journal.sqlite import schema
-from trackpush_server.journal.sqlite.batch import (
-    Entry,
-    NameNumbers,
-    Offline,
-    WriterCall,
-    Writing,
-    cleaned,
-)
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import VALUE_ERRORS, SqliteConnection, SqliteError, open_writer
 from trackpush_server.journal.sqlite.errors import JournalMigratingError, JournalMovedError, JournalNotOpenError
@@ -40,6 +32,14 @@ from trackpush_server.journal.sqlite.indexing import Indexing, last_id
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.log_note import LogNote
 from trackpush_server.journal.sqlite.recovery import unannounced
+from trackpush_server.journal.sqlite.write_batch import (
+    Entry,
+    NameNumbers,
+    Offline,
+    WriterCall,
+    WriteTransaction,
+    cleaned,
+)
 
 _log = structlog.get_logger("trackpush.journal")
 
@@ -54,21 +54,21 @@ _LOG_WAIT_MS = 50
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
-class Done(CommitResult, kw_only=True):
+class WriteResult(CommitResult, kw_only=True):
     """What one commit did, for the event loop."""
 
     calls: list[tuple[asyncio.Future[Any], Any]] = msgspec.field(default_factory=list)
     """Each call's future and result."""
 
 
-class Listener:
+class WriterListener:
     """How the thread tells the loop; each is called with ``call_soon_threadsafe``."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         *,
-        on_done: Callable[[Done], None],
+        on_done: Callable[[WriteResult], None],
         on_refused: Callable[[Sequence[Append | WriterCall | Offline], Exception], None],
         on_state: Callable[[str | None], None],
         on_missing: Callable[[str], None],
@@ -79,7 +79,7 @@ class Listener:
         self._on_state = on_state
         self._on_missing = on_missing
 
-    def done(self, done: Done) -> None:
+    def done(self, done: WriteResult) -> None:
         """A commit has reached the disk."""
         self._call(self._on_done, done)
 
@@ -105,7 +105,13 @@ class SqliteWriter(threading.Thread):
     """The thread. Entries go in with `put`; it ends after `stop`, when all that is queued is written or refused."""
 
     def __init__(
-        self, folder: Path, listener: Listener, checkpointer: Checkpointer, *, sealer: Sealer, volume: bool = False
+        self,
+        folder: Path,
+        listener: WriterListener,
+        checkpointer: Checkpointer,
+        *,
+        sealer: Sealer,
+        volume: bool = False,
     ) -> None:
         super().__init__(name="trackpush-journal-writer", daemon=True)
         self._path = folder / FILE_NAME
@@ -213,9 +219,9 @@ class SqliteWriter(threading.Thread):
         begun = time.perf_counter()
         self._look(begun)
         self._checkpointer.prove_sound()
-        done = Done()
+        done = WriteResult()
         connection.execute("BEGIN IMMEDIATE")
-        writing = Writing(connection, self._names, self._sealer, self._indexing, self._next_id)
+        writing = WriteTransaction(connection, self._names, self._sealer, self._indexing, self._next_id)
         self._tried_to = self._next_id + sum(len(append.updates) for append in appends) - 1
         done.committed, counts = writing.append(appends)
         writing.apply(outcomes)
@@ -233,7 +239,7 @@ class SqliteWriter(threading.Thread):
 
     def _do_offline(self, entry: Offline) -> None:
         """Close the file for it, whatever comes of it, and open it again."""
-        done = Done()
+        done = WriteResult()
         try:
             self._empty_log()
             self._indexing.keep()
@@ -299,7 +305,7 @@ class SqliteWriter(threading.Thread):
         if not isinstance(entry, Outcome):
             self._listener.refused([entry], reason)
             return
-        done = Done()
+        done = WriteResult()
         done.outcomes = 1  # it will never be stored: nobody shall wait for it
         self._listener.done(done)
 
@@ -395,7 +401,7 @@ class SqliteWriter(threading.Thread):
         """Ids never go back, also over a file restored from a backup: others hold them. A new process has the note."""
         self._next_id = max(self._next_id, last_id(connection) + 1, self._note.given + 1)
         if self._announced is not None:
-            done = Done()
+            done = WriteResult()
             done.committed = unannounced(connection, self._sealer, self._announced + 1, self._tried_to)
             if done.committed:
                 self._listener.done(done)

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import asyncpg
 
+from trackpush_server.journal.copying.records import TransferError
 from trackpush_server.journal.migrations import NewerSchemaError
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres import schema
-from trackpush_server.journal.postgres.balance import Replica, Timing
 from trackpush_server.journal.postgres.errors import place
-from trackpush_server.journal.queries import load
-from trackpush_server.journal.transfer.records import TransferError
+from trackpush_server.journal.postgres.slot_balancer import Replica, Timing
 
 SQL: Final = load("trackpush_server.journal.postgres.sql", "copying")
 _LOCK: Final = 0x7472_6163_6B63_7079

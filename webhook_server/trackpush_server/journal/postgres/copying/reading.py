@@ -4,20 +4,20 @@ from collections import defaultdict
 
 import asyncpg
 
-from trackpush_server.journal.postgres.copying.database import SQL, explained
-from trackpush_server.journal.postgres.tenants import SQL as TENANTS
-from trackpush_server.journal.transfer import unrecognised
-from trackpush_server.journal.transfer.port import Chunk
-from trackpush_server.journal.transfer.records import (
+from trackpush_server.journal.copying import unrecognised
+from trackpush_server.journal.copying.ports import Chunk
+from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
     ErasureRecord,
     PushRecord,
-    Rest,
     TenantRecord,
+    UnscopedRecords,
     UpdateRecord,
     single,
 )
+from trackpush_server.journal.postgres.copying.database import SQL, explained
+from trackpush_server.journal.postgres.tenants import SQL as TENANTS
 
 
 class PostgresReading:
@@ -81,14 +81,14 @@ class PostgresReading:
                 attempts[update_id].append(held)
         return found
 
-    async def rest(self) -> Rest:
+    async def rest(self) -> UnscopedRecords:
         """See `Reading`."""
         with explained():
             erasures = await self._connection.fetch(SQL["read_erasures"])
             audits = await self._connection.fetch(SQL["read_audits"])
             tenants = await self._connection.fetch(TENANTS["of_copy"])
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
-        return Rest(
+        return UnscopedRecords(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
             audits=tuple(AuditRecord(**dict(row)) for row in audits),
             unrecognised=unrecognised.records(bodies),

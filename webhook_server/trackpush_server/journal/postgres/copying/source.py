@@ -8,10 +8,10 @@ and what it tries to store afterwards meets the mark. A copy that is killed leav
 from collections.abc import Callable
 from typing import Any
 
+from trackpush_server.journal.copying.records import JournalPlace, TransferError
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.copying.database import SQL, CopyingDatabase, explained
 from trackpush_server.journal.postgres.copying.reading import PostgresReading
-from trackpush_server.journal.transfer.records import JournalPlace, TransferError
 
 
 class PostgresSource:

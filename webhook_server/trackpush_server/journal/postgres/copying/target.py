@@ -7,24 +7,24 @@ counter) is made in the end from what was stored.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from trackpush_server.journal.ownership import slot_of
-from trackpush_server.journal.postgres import schema
-from trackpush_server.journal.postgres.copying.database import SQL, CopyingDatabase, explained
-from trackpush_server.journal.postgres.copying.reading import PostgresReading
-from trackpush_server.journal.transfer import unrecognised
-from trackpush_server.journal.transfer.records import (
+from trackpush_server.journal.copying import unrecognised
+from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
     ErasureRecord,
     Existing,
     JournalPlace,
     PushRecord,
-    Rest,
     TenantRecord,
     TransferError,
+    UnscopedRecords,
     UpdateRecord,
     without_nul,
 )
+from trackpush_server.journal.postgres import schema
+from trackpush_server.journal.postgres.copying.database import SQL, CopyingDatabase, explained
+from trackpush_server.journal.postgres.copying.reading import PostgresReading
+from trackpush_server.journal.slots import slot_of
 
 _DAY_BITS: Final = 36
 _DAYS_BEFORE: Final = 18262
@@ -118,7 +118,7 @@ class PostgresTarget:
                 await self._fill("attempts", ("update_id", *_ATTEMPT_COLUMNS), self._attempt_rows(numbered))
         self._last_id = numbered[-1][0]
 
-    async def finish(self, rest: Rest) -> None:
+    async def finish(self, rest: UnscopedRecords) -> None:
         """See `Target`."""
         connection = self._database.connection
         with explained():

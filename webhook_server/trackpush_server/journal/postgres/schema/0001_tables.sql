@@ -19,7 +19,7 @@ CREATE TABLE trackpush.accounts (
 CREATE TABLE trackpush.push_configs (
     id   integer  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text     NOT NULL UNIQUE,
-    slot smallint NOT NULL                      -- crc32(name) mod 128: see journal/ownership.py
+    slot smallint NOT NULL                      -- crc32(name) mod 128: see journal/slots.py
 );
 CREATE INDEX push_configs_by_slot ON trackpush.push_configs (slot);
 

@@ -6,16 +6,16 @@ import structlog
 
 from trackpush_runtime.background import Background
 from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.clock import SharedClock, local
 from trackpush_server.journal.postgres.pool import Pool
-from trackpush_server.journal.queries import load
 
 PARTITIONS_AHEAD = 3
 """Days."""
 _EVERY = 60.0
 _REMEMBERED_MS = 3_600_000
 """News and answers; a replica that hasn't looked for as long isn't alive."""
-_SQL = load(f"{__package__}.sql", "news")
+_SQL = load(f"{__package__}.sql", "change_feed")
 _SIZE = load(f"{__package__}.sql", "reading")["size"]
 _CLOCK = load(f"{__package__}.sql", "reading")["clock"]
 _PARTITIONS = load(f"{__package__}.sql", "reading")["make_partitions"]
@@ -23,7 +23,7 @@ _PARTITIONS = load(f"{__package__}.sql", "reading")["make_partitions"]
 _log = structlog.get_logger("trackpush.journal")
 
 
-class Housekeeping(Background):
+class Maintenance(Background):
     """Of one server."""
 
     def __init__(self, pool: Pool, replica: int, clock: SharedClock) -> None:

@@ -6,13 +6,13 @@ Found by their first bytes; opened and sealed with their rows locked, since an u
 import time
 
 from trackpush_server.journal.model import Resealed
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres import inbox
 from trackpush_server.journal.postgres.access import PostgresAccess
-from trackpush_server.journal.postgres.erasing import vacuum_all
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.postgres.erasure import vacuum_all
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES
 
-_SQL = load(f"{__package__}.sql", "resealing")
+_SQL = load(f"{__package__}.sql", "reencryption")
 
 
 class PostgresReencryption:

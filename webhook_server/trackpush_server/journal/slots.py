@@ -51,7 +51,7 @@ class Ownership(Protocol):
         ...
 
 
-class Sole:
+class SingleOwner:
     """Ownership for a journal with one process: it owns everything, always."""
 
     alone = True

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from trackpush_server.journal.model import Outcome, Page, PendingConfigs, PendingCount, StoredPush, Wanted
+from trackpush_server.journal.model import Outcome, PageRequest, PendingConfigs, PendingCount, PendingPage, StoredPush
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
-from trackpush_server.journal.sqlite.replay import config_number
-from trackpush_server.journal.sqlite.search import snapshot
+from trackpush_server.journal.sqlite.ended_pushes import config_number
+from trackpush_server.journal.sqlite.search_rows import snapshot
 
 
 class SqlitePushQueue:
@@ -35,10 +35,10 @@ class SqlitePushQueue:
         """Return when everything that was handed over before is on disk."""
         await self._access.flush()
 
-    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def pending(self, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
         """Pages of pending pushes."""
 
-        def read(connection: SqliteConnection) -> tuple[Page, ...]:
+        def read(connection: SqliteConnection) -> tuple[PendingPage, ...]:
             with snapshot(connection):
                 highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
                 found = [
@@ -46,7 +46,7 @@ class SqlitePushQueue:
                     for request in wanted
                 ]
             return tuple(
-                Page(tuple(self._stored(request.push_config, row) for row in rows), highest)
+                PendingPage(tuple(self._stored(request.push_config, row) for row in rows), highest)
                 for request, rows in zip(wanted, found, strict=True)
             )
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trackpush_server.journal.model import Ended, PushState, Selection
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.model import EndedPush, PushState, Selection
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import up_to_of
@@ -23,7 +23,7 @@ REPLAY = _SQL["replay"]
 
 def ended(
     connection: SqliteConnection, push_config: str, selection: Selection, after: int, limit: int
-) -> tuple[Ended, ...]:
+) -> tuple[EndedPush, ...]:
     """See `ReplayStore.ended`."""
     config = config_number(connection, push_config)
     if config is None:
@@ -50,7 +50,7 @@ def ended(
             for statement in found:
                 rows += connection.execute(statement, {**values, "state": int(state)}).fetchall()
     rows.sort()
-    ended_ones = (Ended(row[0], PushState(row[1]), row[2]) for row in rows if row[1] in selection.states)
+    ended_ones = (EndedPush(row[0], PushState(row[1]), row[2]) for row in rows if row[1] in selection.states)
     return tuple(ended_ones)[:limit]
 
 

@@ -9,14 +9,14 @@ import time
 import msgspec
 
 from trackpush_server.journal.model import Resealed
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, PREFIX_BYTES, Sealer
 from trackpush_server.journal.sqlite import inbox
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.scrub import FileScrubber
 
-_SQL = load(f"{__package__}.sql", "resealing")
+_SQL = load(f"{__package__}.sql", "reencryption")
 NEXT = _SQL["next"]
 PAYLOADS = _SQL["payloads"]
 REPLACE = _SQL["replace"]

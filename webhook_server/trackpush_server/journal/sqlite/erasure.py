@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from trackpush_server.journal.model import Erasure, Found, Subject
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.model import Erasure, FoundUpdates, Subject
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import remove_terms, store_erased
 from trackpush_server.journal.sqlite.scrub import FileScrubber
 
-_SQL = load(f"{__package__}.sql", "erasing")
+_SQL = load(f"{__package__}.sql", "erasure")
 OF_AWB = _SQL["of_awb"]
 ONE = _SQL["one"]
 NEXT_IDS = _SQL["next_ids"]
@@ -33,7 +33,7 @@ class SqliteErasures:
         self._access = access
         self._scrubber = scrubber
 
-    async def find(self, subject: Subject, *, after: int, limit: int) -> Found:
+    async def find(self, subject: Subject, *, after: int, limit: int) -> FoundUpdates:
         """Look for updates of a subject."""
         return await self._access.read(lambda connection: find(connection, subject, after, limit))
 
@@ -55,7 +55,7 @@ class SqliteErasures:
         return await self._access.read(lambda connection: records(connection, limit))
 
 
-def find(connection: SqliteConnection, subject: Subject, after: int, limit: int) -> Found:
+def find(connection: SqliteConnection, subject: Subject, after: int, limit: int) -> FoundUpdates:
     """See `ErasureStore.find`."""
     accounts = None
     if subject.client is not None:
@@ -63,9 +63,9 @@ def find(connection: SqliteConnection, subject: Subject, after: int, limit: int)
     if subject.awb is not None:
         ids = [row[0] for row in connection.execute(OF_AWB, {"awb": subject.awb}) if row[0] > after]
         rows = [connection.execute(ONE, (update_id,)).fetchone() for update_id in ids]
-        return Found(_wanted(rows, accounts), None)
+        return FoundUpdates(_wanted(rows, accounts), None)
     rows = connection.execute(NEXT_IDS, (after, limit)).fetchall()
-    return Found(_wanted(rows, accounts), rows[-1][0] if len(rows) == limit else None)
+    return FoundUpdates(_wanted(rows, accounts), rows[-1][0] if len(rows) == limit else None)
 
 
 def _wanted(rows: Sequence[tuple[int, int, int | None]], accounts: set[int] | None) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from trackpush_server.journal.transfer.unrecognised import UnrecognisedRecord
+from trackpush_server.journal.copying.unrecognised import UnrecognisedRecord
 
 
 class TransferError(Exception):
@@ -113,7 +113,7 @@ class TenantRecord(msgspec.Struct, frozen=True, array_like=True):
     current: bool
 
 
-class Rest(msgspec.Struct, frozen=True, kw_only=True):
+class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     """What belongs to no update, in the order written."""
 
     erasures: tuple[ErasureRecord, ...] = ()
@@ -139,7 +139,7 @@ class Tally:
             self._add("pushes", [(record.key, push) for push in record.pushes])
             self._add("attempts", [(record.key, attempt) for attempt in record.attempts])
 
-    def rest(self, rest: Rest) -> None:
+    def rest(self, rest: UnscopedRecords) -> None:
         """Take these in."""
         self._add("erasures", rest.erasures)
         self._add("audits", rest.audits)

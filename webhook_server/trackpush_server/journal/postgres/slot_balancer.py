@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from trackpush_server.journal.ownership import SLOTS
+from trackpush_server.journal.slots import SLOTS
 
 
 class Timing(msgspec.Struct, frozen=True):

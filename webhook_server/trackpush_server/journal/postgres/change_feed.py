@@ -14,17 +14,17 @@ import structlog
 
 from trackpush_runtime.background import end
 from trackpush_server.journal.listener import JournalListeners
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.errors import BROKEN, cause
 from trackpush_server.journal.postgres.history import History
 from trackpush_server.journal.postgres.session import Connector, Session
-from trackpush_server.journal.queries import load
 
 POLL_SECONDS = 1.0
 _AFTER_FAULT = 1.0
 _MOST_REST = 0.01
 """After a look that found something the next one waits as long as that one took, at most this many seconds: where
 others store much, what they store in between is read together."""
-_SQL = load(f"{__package__}.sql", "news")
+_SQL = load(f"{__package__}.sql", "change_feed")
 _EVERYBODY = "trackpush"
 
 _log = structlog.get_logger("trackpush.journal")

@@ -7,7 +7,7 @@ import msgspec
 
 from trackpush_server.journal.append_queue import Append
 from trackpush_server.journal.model import Committed, NewUpdate, Outcome
-from trackpush_server.journal.postgres.names import NameIds
+from trackpush_server.journal.postgres.name_ids import NameIds
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 
 _MOST = (1 << 63) - 1
@@ -24,7 +24,7 @@ class OutcomeEntry(msgspec.Struct, frozen=True, eq=False):
 Entry = Append | OutcomeEntry
 
 
-class Batch:
+class WriteBatch:
     """Entries that are stored together."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:

@@ -7,9 +7,9 @@ last row is unknown: that row is the walk's frontier, and a page never shows any
 from collections.abc import Generator, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from trackpush_server.journal.lookup import MOST_LOOKED, PushPage, PushQuery, checked_limit, parse_cursor
 from trackpush_server.journal.model import PushState
-from trackpush_server.journal.rows import FoundPush, Names, Position, cursor_text, position, push_row
+from trackpush_server.journal.row_mapping import FoundPush, Names, Position, cursor_text, position, push_row
+from trackpush_server.journal.search import MOST_LOOKED, PushPage, PushQuery, checked_limit, parse_cursor
 
 
 class Bounds(NamedTuple):
@@ -67,7 +67,7 @@ def checked(query: PushQuery) -> Position | None:
 
 
 def list_pushes(names: Names, query: PushQuery, where: Bounds) -> Walking:
-    """See `Lookup.list_pushes`; all walks see the same commits. ``where``: what its times and cursor come to."""
+    """See `JournalSearch.list_pushes`; all walks see the same commits. ``where``: what its times and cursor come to."""
     limit, cursor = query.limit, checked(query)
     looked = yield from _look(_Wanted(names, query), query, where)
     rows, more = looked.rows[:limit], looked.frontier

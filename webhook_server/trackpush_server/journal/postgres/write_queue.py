@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from trackpush_server.journal.append_queue import Append
 from trackpush_server.journal.model import Outcome
-from trackpush_server.journal.postgres.batch import Entry, OutcomeEntry
+from trackpush_server.journal.postgres.write_batch import Entry, OutcomeEntry
 
 OUTCOMES_WAIT_SECONDS = 0.005
 """How long outcomes wait for company. After a crash, pushes with unwritten outcomes are sent again: keep it short."""
@@ -16,7 +16,7 @@ MOST_ROWS = 2000
 MOST_BYTES = 8 * 1024 * 1024
 
 
-class Queue:
+class WriteQueue:
     """Entries go in with `append` and `record`; the writer takes them, says `done`, or puts back what isn't."""
 
     def __init__(self) -> None:

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 from trackpush_runtime.backoff import RetryDelays
-from trackpush_server.journal.model import Erasure, Found, JournalUnavailableError, Subject
+from trackpush_server.journal.model import Erasure, FoundUpdates, JournalUnavailableError, Subject
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.pool import Pool
-from trackpush_server.journal.queries import load
 
-_SQL = load(f"{__package__}.sql", "erasing")
+_SQL = load(f"{__package__}.sql", "erasure")
 _READING = load(f"{__package__}.sql", "reading")
 _RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between looks at whether older transactions have ended."""
@@ -22,13 +22,15 @@ class PostgresErasures:
         self._access = access
         self._pool = access.pool
 
-    async def find(self, subject: Subject, *, after: int, limit: int) -> Found:
+    async def find(self, subject: Subject, *, after: int, limit: int) -> FoundUpdates:
         """Look for updates of a subject."""
         if subject.awb is not None:
             rows = await self._pool.fetch(_SQL["of_awb"], subject.awb, after, subject.client)
-            return Found(tuple(row["id"] for row in rows), None)
+            return FoundUpdates(tuple(row["id"] for row in rows), None)
         rows = await self._pool.fetch(_SQL["next_ids"], after, limit, subject.client)
-        return Found(tuple(row["id"] for row in rows if row["wanted"]), rows[-1]["id"] if len(rows) == limit else None)
+        return FoundUpdates(
+            tuple(row["id"] for row in rows if row["wanted"]), rows[-1]["id"] if len(rows) == limit else None
+        )
 
     async def begin(self, subject: str, reason: str, *, now: int) -> int:
         """Write down that an erasure has begun."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from trackpush_server.journal.transfer.records import Existing, JournalPlace, Rest, UpdateRecord
+from trackpush_server.journal.copying.records import Existing, JournalPlace, UnscopedRecords, UpdateRecord
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class StoreReader(Protocol):
         """The next updates with id > ``after``; none are the end."""
         ...
 
-    async def rest(self) -> Rest:
+    async def rest(self) -> UnscopedRecords:
         """What belongs to no update."""
         ...
 
@@ -96,7 +96,7 @@ class CopyTarget(Protocol):
         """Add updates, all or none, on disk when it returns."""
         ...
 
-    async def finish(self, rest: Rest) -> None:
+    async def finish(self, rest: UnscopedRecords) -> None:
         """Write (again) what belongs to no update, and what the adapter derives from all."""
         ...
 

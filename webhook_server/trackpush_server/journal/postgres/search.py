@@ -9,10 +9,17 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from trackpush_server.ids import parse_push_id, push_config_tag
-from trackpush_server.journal import listing
+from trackpush_server.journal import pagination
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
-from trackpush_server.journal.listing import Bounds, Walk, Walking
-from trackpush_server.journal.lookup import (
+from trackpush_server.journal.model import AuditRow, PushState
+from trackpush_server.journal.named_sql import load
+from trackpush_server.journal.pagination import Bounds, Walk, Walking
+from trackpush_server.journal.postgres import inbox
+from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.postgres.session import Session
+from trackpush_server.journal.row_mapping import FoundPush, FoundUpdate, Names, Position, push_row, timeline_entry
+from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.search import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
     AttemptRow,
@@ -26,13 +33,6 @@ from trackpush_server.journal.lookup import (
     TimelinePush,
     checked_limit,
 )
-from trackpush_server.journal.model import AuditRow, PushState
-from trackpush_server.journal.postgres import inbox
-from trackpush_server.journal.postgres.pool import Pool
-from trackpush_server.journal.postgres.session import Session
-from trackpush_server.journal.queries import load
-from trackpush_server.journal.rows import FoundPush, FoundUpdate, Names, Position, push_row, timeline_entry
-from trackpush_server.journal.sealing import Sealer
 
 _LAST = (1 << 62) - 1
 _SLACK = 5_000
@@ -44,14 +44,14 @@ _UPDATE_FIELDS = frozenset(
     }
 )  # fmt: skip
 _COLUMNS = ", ".join(f"{'u' if field in _UPDATE_FIELDS else 'p'}.{field}" for field in FoundPush._fields)
-_SQL = {name: text.replace("{columns}", _COLUMNS) for name, text in load(f"{__package__}.sql", "looking").items()}
+_SQL = {name: text.replace("{columns}", _COLUMNS) for name, text in load(f"{__package__}.sql", "search").items()}
 _WALKS = {"receipt": "receipt", "status": "receipt", "awb": "awb", "order": "order"}
 _WAYS = ("DESC", "ASC")
 """To older ones, and to newer ones."""
 
 
-class PostgresLookup:
-    """See `trackpush_server.journal.lookup.Lookup`."""
+class PostgresSearch:
+    """See `trackpush_server.journal.search.JournalSearch`."""
 
     def __init__(self, pool: Pool, sealer: Sealer) -> None:
         self._pool = pool
@@ -59,11 +59,11 @@ class PostgresLookup:
 
     async def list_pushes(self, query: PushQuery) -> PushPage:
         """Pushes that match."""
-        cursor = listing.checked(query)
+        cursor = pagination.checked(query)
         async with self._snapshot() as session:
             names = await _names(session)
             where = await bounds(session, query, cursor)
-            return await _listed(session, listing.list_pushes(names, query, where))
+            return await _listed(session, pagination.list_pushes(names, query, where))
 
     async def show(self, push_id: str) -> PushDetail | None:
         """One push whole."""

@@ -8,14 +8,14 @@ from trackpush_api.routing import namespace_of
 from trackpush_server.journal.model import (
     JournalUnavailableError,
     Outcome,
-    Page,
+    PageRequest,
     PendingConfigs,
     PendingCount,
+    PendingPage,
     StoredPush,
-    Wanted,
 )
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.access import PostgresAccess
-from trackpush_server.journal.queries import load
 from trackpush_server.journal.sealing import Sealer
 
 _SQL = load(f"{__package__}.sql", "reading")
@@ -55,7 +55,7 @@ class PostgresPushQueue:
         """Return when everything that was handed over before is on disk."""
         await self._access.flush()
 
-    async def pending(self, wanted: Sequence[Wanted]) -> tuple[Page, ...]:
+    async def pending(self, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
         """Pages of pending pushes."""
         uids = self._access.names.uids
         columns = (
@@ -71,7 +71,7 @@ class PostgresPushQueue:
             if row["update_id"] is not None:
                 place = row["place"] - 1
                 found[place].append(_stored(self._access.sealer, wanted[place].push_config, row))
-        return tuple(Page(tuple(sorted(pushes, key=_update_id)), rows[0]["last_id"]) for pushes in found)
+        return tuple(PendingPage(tuple(sorted(pushes, key=_update_id)), rows[0]["last_id"]) for pushes in found)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
         """Those of the given pushes that are still pending."""

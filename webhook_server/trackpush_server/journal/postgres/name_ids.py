@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from trackpush_server.journal.ownership import slot_of
+from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres.session import Session
-from trackpush_server.journal.queries import load
+from trackpush_server.journal.slots import slot_of
 from trackpush_server.journal.tenants import stored_names
 
 _SQL = load(f"{__package__}.sql", "writing")

@@ -168,7 +168,7 @@ class QueueCount(msgspec.Struct, frozen=True, kw_only=True):
     """Of the oldest pending push; None when none waits."""
 
 
-class Lookup(Protocol):
+class JournalSearch(Protocol):
     """The port. Methods are called on the event loop and never block it.
 
     All raise JournalUnavailableError when the store can't be read; the message says why.

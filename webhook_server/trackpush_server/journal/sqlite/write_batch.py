@@ -14,7 +14,7 @@ from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 from trackpush_server.journal.sqlite import statements as sql
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import Indexing
-from trackpush_server.journal.sqlite.storable import storable
+from trackpush_server.journal.sqlite.sanitize import storable
 from trackpush_server.journal.sqlite.terms import term
 
 
@@ -72,7 +72,7 @@ def number_for(connection: SqliteConnection, name: str) -> int:
     return connection.insert(sql.NEW_NAME, (name,)) if row is None else int(row[0])
 
 
-class Writing:
+class WriteTransaction:
     """One transaction's work: called between BEGIN and COMMIT, by the writer thread."""
 
     def __init__(

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from trackpush_server.ids import push_id
-from trackpush_server.journal.lookup import PushRow, TimelineEntry, TimelinePush
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.search import PushRow, TimelineEntry, TimelinePush
 
 
 class FoundPush(NamedTuple):

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.journal.transfer.port import CopySource, CopyTarget, StoreReader
-from trackpush_server.journal.transfer.records import Existing, Tally, TransferError, UpdateRecord
+from trackpush_server.journal.copying.ports import CopySource, CopyTarget, StoreReader
+from trackpush_server.journal.copying.records import Existing, Tally, TransferError, UpdateRecord
 
 PART: Final = 500
 """Updates in one step: bounds memory, as each may hold a megabyte."""

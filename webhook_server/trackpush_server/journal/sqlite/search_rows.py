@@ -1,0 +1,216 @@
+"""Finds pushes for people: in the order received, either way, by AWB, order, status, PushConfig, state and time.
+
+Each statement walks one index, or the newest updates, which are not indexed yet (`indexing`), and ends after so many
+rows.
+
+Time has no index of its own: ids grow with the time of receipt, so a moment becomes an id by bisection. Requests that
+came together are stored in another order than they came in; `_SLACK` covers that, and the rows themselves are then
+compared exactly.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from trackpush_server.journal.model import AuditRow, PushState
+from trackpush_server.journal.named_sql import load
+from trackpush_server.journal.pagination import Bounds, Walk
+from trackpush_server.journal.row_mapping import FoundPush, FoundUpdate, Names, Position
+from trackpush_server.journal.sqlite.connection import SqliteConnection
+from trackpush_server.journal.sqlite.indexing import up_to_of
+from trackpush_server.journal.sqlite.statements import LAST_ID, NAMES, OLDEST_PENDING
+
+_SLACK = 5_000
+_LAST = (1 << 63) - 1
+
+
+class FoundWhole(NamedTuple):
+    """A push with its update's payloads."""
+
+    row: FoundPush
+    notification: bytes
+    body: bytes
+
+
+class FoundAttempt(NamedTuple):
+    """An attempt, as stored."""
+
+    number: int
+    started_at: int
+    duration_ms: float
+    http_status: int | None
+    error: str | None
+
+
+_COLUMNS = (
+    "p.update_id, p.config_id, p.state, p.late, p.tries, p.rejections, p.due_at, p.ended_at, p.error, u.key,"
+    " u.account_id, u.received_at, u.occurred_at, u.shipment, u.awb, u.forward_awb, u.order_id, u.status,"
+    " p.replays, u.erased_at"
+)
+
+_SQL = load(f"{__package__}.sql", "search")
+
+
+def _both(name: str) -> tuple[str, str]:
+    return _SQL[name].format(columns=_COLUMNS, way="DESC"), _SQL[name].format(columns=_COLUMNS, way="ASC")
+
+
+ALL = _both("all")
+"""To older ones, and to newer ones; so are those that follow."""
+BY_STATE = _both("by_state")
+DELIVERED = _both("delivered")
+DELIVERED_RECENT = _both("delivered_recent")
+BY_STATUS = _both("by_status")
+BY_STATUS_RECENT = _both("by_status_recent")
+BY_AWB = _both("by_awb")
+BY_AWB_RECENT = _both("by_awb_recent")
+BY_ORDER = _both("by_order")
+BY_ORDER_RECENT = _both("by_order_recent")
+TIMELINE = _SQL["timeline"]
+PUSHES_OF = _SQL["pushes_of"].format(columns=_COLUMNS)
+BY_KEY = _SQL["by_key"].format(columns=_COLUMNS)
+ATTEMPTS = _SQL["attempts"]
+LATEST_ATTEMPTS = _SQL["latest_attempts"]
+COUNT = _SQL["count"]
+AUDITS = _SQL["audits"]
+PUSH_CONFIGS = _SQL["push_configs"]
+FROM_ID = _SQL["from_id"]
+
+
+@contextlib.contextmanager
+def snapshot(connection: SqliteConnection) -> Iterator[None]:
+    """One read transaction: everything in it sees the same commits."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def names(connection: SqliteConnection) -> Names:
+    """Names of accounts and PushConfigs by number."""
+    both = dict(connection.execute(NAMES))
+    return Names(both, both)
+
+
+def bounds(
+    connection: SqliteConnection,
+    since: int | None,
+    until: int | None,
+    cursor: Position | None,
+    *,
+    newer: bool,
+) -> Bounds:
+    """What a time range and a cursor come to."""
+    low = (0 if since is None else _first_received(connection, since - _SLACK), 0)
+    high = (_LAST if until is None else _first_received(connection, until + _SLACK), 0)
+    if cursor is not None:
+        low, high = (max(low, cursor), high) if newer else (low, min(high, cursor))
+    return Bounds(low, high, since or 0, _LAST if until is None else until, newer)
+
+
+def _first_received(connection: SqliteConnection, moment: int) -> int:
+    """The lowest id received at or after a moment; beyond the last when there is none."""
+    low = 0
+    high = 1 + int(connection.execute(LAST_ID).fetchone()[0])
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(FROM_ID, (middle,)).fetchone()
+        if row is None or row[1] >= moment:
+            high = middle
+        else:
+            low = int(row[0]) + 1
+    return low
+
+
+def walk(connection: SqliteConnection, step: Walk) -> list[FoundPush]:
+    """The rows of one walk."""
+    where, limit, newer = step.where, step.limit, step.where.newer
+    between = (*where.low, *where.high, where.since, where.until)
+    of_config = (step.state, step.config, *step.ids, where.since, where.until)
+    match step.by:
+        case "awb":
+            return _walk_both(
+                connection, BY_AWB[newer], BY_AWB_RECENT[newer], (step.text, *between, limit), newer=newer
+            )
+        case "order":
+            values = (step.text, *between, limit)
+            return _walk_both(connection, BY_ORDER[newer], BY_ORDER_RECENT[newer], values, newer=newer)
+        case "status":
+            values = (step.text, *between, limit)
+            return _walk_both(connection, BY_STATUS[newer], BY_STATUS_RECENT[newer], values, newer=newer)
+        case "state" if step.state == PushState.DELIVERED:
+            return _walk_both(connection, DELIVERED[newer], DELIVERED_RECENT[newer], (*of_config, limit), newer=newer)
+        case "state":
+            return _rows(connection, BY_STATE[newer], (*of_config, limit))
+        case "receipt":
+            return _rows(connection, ALL[newer], (*between, limit))
+
+
+def _walk_both(
+    connection: SqliteConnection, indexed: str, recent: str, values: tuple[Any, ...], *, newer: bool
+) -> list[FoundPush]:
+    """Rows of updates that are in ``terms``, and of the updates beyond; the last of ``values`` is the limit."""
+    *_, limit = values
+    up_to = up_to_of(connection)
+    first, second = (indexed, recent) if newer else (recent, indexed)
+    rows = _rows(connection, first, (*values, up_to))
+    return rows if len(rows) == limit else rows + _rows(connection, second, (*values[:-1], limit - len(rows), up_to))
+
+
+def _rows(connection: SqliteConnection, statement: str, values: tuple[Any, ...]) -> list[FoundPush]:
+    return [FoundPush(*row) for row in connection.execute(statement, values)]
+
+
+def timeline(connection: SqliteConnection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:
+    """Updates of a shipment, in order."""
+    return [FoundUpdate(*row) for row in connection.execute(TIMELINE, (shipment, after, limit))]
+
+
+def pushes_of(connection: SqliteConnection, update_id: int) -> list[FoundPush]:
+    """All pushes of one update."""
+    return [FoundPush(*row) for row in connection.execute(PUSHES_OF, (update_id,))]
+
+
+def latest_attempts(connection: SqliteConnection, push: FoundPush, limit: int) -> list[FoundAttempt]:
+    """The latest attempts of one push, in order."""
+    rows = connection.execute(LATEST_ATTEMPTS, (push.update_id, push.config_id, limit)).fetchall()
+    return [FoundAttempt(*row) for row in reversed(rows)]
+
+
+def push_configs(connection: SqliteConnection) -> list[tuple[int, str]]:
+    """PushConfigs that the journal holds a push of, by name."""
+    return [(number, name) for number, name in connection.execute(PUSH_CONFIGS)]
+
+
+def count(connection: SqliteConnection, state: int, config: int, most: int) -> int:
+    """How many pushes of a PushConfig are in a state; at most ``most``."""
+    return int(connection.execute(COUNT, (state, config, most)).fetchone()[0])
+
+
+def oldest_pending(connection: SqliteConnection, config: int) -> int | None:
+    """When the oldest pending push of a PushConfig was received."""
+    row = connection.execute(OLDEST_PENDING, (config,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def audits(connection: SqliteConnection, before: int | None, limit: int) -> tuple[AuditRow, ...]:
+    """The audit log, newest first."""
+    rows = connection.execute(AUDITS, (_LAST if before is None else before, limit))
+    return tuple(
+        AuditRow(id=row[0], at=row[1], actor=row[2], role=row[3], action=row[4], target=row[5], address=row[6])
+        for row in rows
+    )
+
+
+def by_key(connection: SqliteConnection, key: bytes) -> list[FoundWhole]:
+    """All pushes of one update."""
+    width = len(FoundPush._fields)
+    rows: list[tuple[Any, ...]] = connection.execute(BY_KEY, (key,)).fetchall()
+    return [FoundWhole(FoundPush(*row[:width]), row[width], row[width + 1]) for row in rows]
+
+
+def attempts(connection: SqliteConnection, push: FoundPush) -> list[FoundAttempt]:
+    """All attempts of one push, in order."""
+    return [FoundAttempt(*row) for row in connection.execute(ATTEMPTS, (push.update_id, push.config_id))]
