@@ -139,7 +139,7 @@ async def test_an_idle_replica_notices_it_too_though_others_have_stored_more_tha
 
 
 def _saw(member: Opened, update_id: int) -> bool:
-    return member.journal._history.highest >= update_id  # type: ignore[attr-defined, no-any-return]
+    return member.journal._access.history.highest >= update_id  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.mark.parametrize("rest", [1.0, 4.0])

@@ -44,7 +44,7 @@ async def test_what_people_ask_for_may_take_long_and_no_page_of_pushes_waits_for
         await opened.put(update(to=["acme/oms"]))
         journal = opened.journal
         assert isinstance(journal, PostgresJournal)
-        slow = [asyncio.create_task(journal._pool.fetch("SELECT pg_sleep(600)")) for _ in range(8)]
+        slow = [asyncio.create_task(journal._access.pool.fetch("SELECT pg_sleep(600)")) for _ in range(8)]
         try:
             await until(lambda: postgres_server.sql(sleeping) == "t", seconds=20, what="that all connections are used")
             async with asyncio.timeout(10):
