@@ -61,7 +61,7 @@ async def test_a_dump_of_a_journal_in_postgresql_is_loaded_as_the_page_says(
     journal = await asyncpg.connect(postgres_dsn)
     await migrate(journal)
     tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^(pg_|information_)' ORDER BY 1, 2"
-    before = await journal.pushes.fetch(tables)
+    before = await journal.fetch(tables)
     empty = postgres_server.create_database()
     environment = {
         **os.environ,

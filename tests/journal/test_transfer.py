@@ -315,7 +315,7 @@ def test_the_command_moves_and_tells_and_takes_no_url_from_its_arguments(
     assert run(arguments) == 2
     assert run([*arguments, "--to-dsn-file", str(tmp_path / "wrong")]) == 2
     told = capsys.readouterr().err
-    assert "name where to" in told
+    assert "name the target" in told
     assert "is not a PostgreSQL URL" in told
     assert "s3cret" not in told
 
