@@ -190,7 +190,7 @@ async def test_a_journal_that_can_store_nothing_is_503_with_retry_after(
         raise JournalUnavailableError("the disk is full")
 
     async with serving(tmp_path) as server:
-        monkeypatch.setattr(server._journal, "append", refuse)
+        monkeypatch.setattr(server._journal.updates, "append", refuse)
         async with client.post(url(server), data=ONE, headers=KEY) as answer:
             text = await answer.text()
 
@@ -228,7 +228,7 @@ async def test_a_client_that_hangs_up_before_the_answer_changes_nothing(
             await go_on.wait()
             return await append(updates)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(server._journal, "append", late)
+        monkeypatch.setattr(server._journal.updates, "append", late)
         async with connect(server.address) as raw:
             await raw.send(post(ONE, "x-api-key: right-key-of-clickpost"))
             await asked.wait()

@@ -99,7 +99,7 @@ async def test_requests_beyond_the_bound_are_503_and_probes_are_still_answered(
             asked.set()
             return held
 
-        monkeypatch.setattr(server._journal, "append", append)
+        monkeypatch.setattr(server._journal.updates, "append", append)
         first = asyncio.create_task(client.post(url, data=ONE, headers=headers))
         await asked.wait()
         async with client.post(url, data=ONE, headers=headers) as answer:

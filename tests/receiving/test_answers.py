@@ -109,9 +109,9 @@ async def test_what_the_main_process_cannot_store_is_the_same_503(
 
     found = []
     async for server in both(tmp_path, lambda: HeldSource(table())):
-        monkeypatch.setattr(type(server._journal), "unavailable", property(lambda _: unavailable))
+        monkeypatch.setattr(type(server._journal.updates), "unavailable", property(lambda _: unavailable))
         for way in (refuse, lambda updates: asyncio.ensure_future(fail(updates))):
-            monkeypatch.setattr(server._journal, "append", way)
+            monkeypatch.setattr(server._journal.updates, "append", way)
             found.append(await answer(server, post(one(1), KEY)))
         monkeypatch.undo()
 
