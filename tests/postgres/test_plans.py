@@ -64,7 +64,7 @@ async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_en
         ("replay", "by_awb", f"'{OMS}', 'A', 5, 9, 0, 9", "hashtextextended"),
         ("unpushed", "next", f"'{OMS}', ARRAY['a/b'], 0, 9, 5, 9, 10", "_id_idx"),
         ("unpushed", "by_awb", f"'{OMS}', ARRAY['a/b'], 0, 9, 5, 'A'", "hashtextextended"),
-        ("erasing", "of_awb", "'A', 5, null::text", "hashtextextended"),
+        ("erasure", "of_awb", "'A', 5, null::text", "hashtextextended"),
     ],
 )
 async def test_a_statement_is_served_by_its_index(
@@ -191,9 +191,9 @@ _READS = {
     ): "(ARRAY['acme/much', 'acme/little', 'acme/none'], ARRAY[0, 0, 0], ARRAY[5, 100, 100], ARRAY['u', NULL, 'u'])",
     ("reading", "pending_configs"): "",
     ("reading", "push_configs"): "",
-    ("looking", "counts"): "(100)",
-    ("looking", "delivered"): f"(1::smallint, LITTLE, 0, {1 << 62}, 0, {1 << 62}, 10)",
-    ("looking", "undelivered"): f"(0::smallint, LITTLE, 0, {1 << 62}, 0, {1 << 62}, 10)",
+    ("search", "counts"): "(100)",
+    ("search", "delivered"): f"(1::smallint, LITTLE, 0, {1 << 62}, 0, {1 << 62}, 10)",
+    ("search", "undelivered"): f"(0::smallint, LITTLE, 0, {1 << 62}, 0, {1 << 62}, 10)",
     ("replay", "delivered"): "('acme/little', 1::smallint, 0, 9, 0, 9, 10)",
     ("replay", "by_state"): "('acme/little', 2::smallint, 0, 9, 0, 9, 10)",
     ("replay", "expire"): "('acme/little', 0, 100)",
