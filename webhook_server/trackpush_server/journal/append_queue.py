@@ -1,7 +1,7 @@
-"""What waits for a commit: how much it is, and what becomes of it. Both adapters queue by it.
+"""Bounds the entries that wait for a commit and resolves their futures. Both adapters use it.
 
-The adapters' queues differ, since a thread takes from one and a task from the other. What the event loop knows of them
-does not: their bounds, the journal's state and figures, and the futures of requests.
+Each adapter has its own queue: a thread reads SQLite's, a task reads PostgreSQL's. This module holds the part that
+both share on the event loop: the bounds, the journal's state and counters, and the futures of requests.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ MOST_QUEUED_UPDATES: Final = 20_000
 MOST_QUEUED_BYTES: Final = 32 * 1024 * 1024
 MOST_QUEUED_UNRECOGNISED_BYTES: Final = 16 * 1024 * 1024
 PER_ENTRY_BYTES: Final = 512
-"""What an update or an unrecognised body takes in memory beside its texts."""
+"""Estimated memory of an update or an unrecognised body, without its payloads."""
 
 
 class Append(msgspec.Struct, frozen=True, eq=False):
@@ -27,7 +27,7 @@ class Append(msgspec.Struct, frozen=True, eq=False):
     updates: tuple[NewUpdate, ...]
     done: asyncio.Future[int]
     number: int = 0
-    """Grows with each entry of a queue that counts them."""
+    """Sequence number in queues that number their entries; otherwise 0."""
 
 
 class CommitResult(msgspec.Struct, kw_only=True):
@@ -47,10 +47,10 @@ class CommitResult(msgspec.Struct, kw_only=True):
 
 
 class AppendQueue:
-    """Used on the event loop."""
+    """Counts queued appends and outcomes. Use it on the event loop only."""
 
     def __init__(self, listeners: JournalListeners, *, waits_for: str) -> None:
-        """``waits_for``: what commits wait for, for the errors of refused requests."""
+        """``waits_for`` names what commits wait for, such as ``disk``; error messages contain it."""
         self.stats = JournalStats()
         self.unavailable: str | None = "the journal is not started"
         """Why nothing can be stored now, or None."""
@@ -60,14 +60,14 @@ class AppendQueue:
         self._listeners = listeners
         self._waits_for = waits_for
         self._waiting: set[asyncio.Future[int]] = set()
-        """Of the appends that count as queued: a future outlives the copies of its append that are made to clean it."""
+        """Futures of the queued appends. Futures, because cleaning an append makes a copy with the same future."""
         self._bytes = 0
 
     def check(self) -> None:
-        """See that something can be stored now.
+        """Check that the journal can store now.
 
         Raises:
-            JournalUnavailableError: it can't.
+            JournalUnavailableError: it can't store.
         """
         if self.unavailable is not None:
             raise JournalUnavailableError(self.unavailable)
@@ -89,7 +89,7 @@ class AppendQueue:
         return append
 
     def store(self, result: CommitResult) -> None:
-        """A commit has reached the disk: announce it, then resolve its appends."""
+        """Handle a commit that has reached the disk: announce it, then resolve its appends."""
         stats = self.stats
         stats.commits += 1
         stats.commit_seconds += result.seconds
@@ -104,28 +104,28 @@ class AppendQueue:
         self._listeners.announce(lambda listener: listener.on_batch(result.seconds, result.rows))
 
     def refuse(self, appends: Iterable[Append], error: Exception) -> None:
-        """These were not stored."""
+        """Fail appends that were not stored."""
         for append in appends:
             self._remove(append)
             fail(append.done, error)
 
     def give_up(self, outcomes: int) -> None:
-        """So many outcomes will never be stored."""
+        """Stop counting ``outcomes`` outcomes that will never be stored."""
         self.outcomes_waiting -= outcomes
 
     def change_state(self, reason: str | None) -> None:
-        """The journal became unavailable, for this reason, or available again (None)."""
+        """Set and announce the state: ``reason`` says why the journal is unavailable; None means available."""
         if not self.closed:
             self.unavailable = reason
             self._listeners.announce(lambda listener: listener.on_state(reason))
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Refuse new entries from now on."""
         self.closed = True
         self.unavailable = "the server is stopping"
 
     def _remove(self, append: Append) -> None:
-        if append.done in self._waiting:  # otherwise it was refused before its answer came
+        if append.done in self._waiting:  # not there: it was refused before its commit was reported
             self._waiting.remove(append.done)
             self._count(append, -1)
 
@@ -135,16 +135,16 @@ class AppendQueue:
 
 
 def resolve(future: asyncio.Future[_T], result: _T) -> None:
-    """Resolve a future that a request may have cancelled."""
+    """Resolve a future, unless its request has cancelled it."""
     if not future.done():
         future.set_result(result)
 
 
 def fail(future: asyncio.Future[_T], error: Exception) -> None:
-    """Fail a future that nobody may wait for: the client may have hung up."""
+    """Fail a future that possibly nobody awaits: the client may have disconnected."""
     if not future.done():
         future.set_exception(error)
-        future.exception()  # otherwise asyncio logs it as never retrieved
+        future.exception()  # marks it as retrieved; otherwise asyncio logs "exception was never retrieved"
 
 
 def _size(update: NewUpdate) -> int:

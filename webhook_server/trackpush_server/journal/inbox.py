@@ -1,8 +1,8 @@
-"""The inbox: bodies that came with a known key and in which nothing names a shipment. docs/inbox.md. Pure.
+"""The inbox: authenticated request bodies in which the parser found no shipment. docs/inbox.md. Pure.
 
-They are kept until they are parsed again (`trackpush inbox retry`) or their retention ends. A client that floods the
-inbox replaces its own oldest bodies: each account has its bound, and the bound over all accounts is enforced on the
-account that holds the most.
+The journal keeps them until they are parsed again (`trackpush inbox retry`) or their retention ends. A client that
+floods the inbox replaces only its own oldest bodies: each account has a bound, and when the total bound is exceeded,
+the account with the most entries loses its oldest.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from trackpush_server.journal.sealing import Sealer, UnreadableError
 MOST_LISTED: Final = 1000
 """The largest page."""
 COLUMN: Final = b"unrecognised"
-"""What a sealed body is authenticated with, beside its key."""
+"""Column name in the additional authenticated data of an encrypted body."""
 _KEY_BYTES: Final = 16
 
 
 class InboxBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept: entries, and bytes of bodies."""
+    """Most entries and most bytes of bodies, per account and in total."""
 
     of_account: int = 1000
     bytes_of_account: int = 16 * 1024 * 1024
@@ -37,33 +37,34 @@ class NewUnrecognised(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     """Its slug at the time of receipt."""
     received_at: int
     content_type: str
-    """As the header said; empty without one."""
+    """Value of the Content-Type header; empty if it was missing."""
     body: bytes
-    """With secrets redacted, otherwise as it came."""
+    """The received body with secrets redacted."""
     generation: str = ""
-    """`trackpush_api.routing.Account.generation`: a body of a former namespace is not a repeat."""
+    """`trackpush_api.routing.Account.generation`: part of the key, so bodies of a former namespace are not repeats."""
 
 
 class KeptBodies(NamedTuple):
-    """What keeping bodies came to."""
+    """Result of storing unrecognised bodies."""
 
     new: int
-    """How many of them were not kept before."""
+    """Number of bodies that were not in the inbox before."""
     dropped: dict[str, int]
-    """Bodies that had to go for them, by account."""
+    """Number of older bodies deleted to stay within the bounds, by account."""
 
 
 class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """One kept body, without the body."""
 
     id: int
-    """The order in which bodies were kept."""
+    """Ascending in the order in which bodies were stored."""
     key: bytes
     account: str
     aggregator: str
     received_at: int
-    """When it came first."""
+    """Time of the first arrival."""
     last_at: int
+    """Time of the latest arrival."""
     times: int
     """Number of times that exactly this body arrived."""
     size: int
@@ -77,11 +78,11 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     row: InboxRow
     body: bytes
     unreadable: str | None = None
-    """Why the body can't be opened (a key of the encryption is missing); it is empty then."""
+    """Why the body can't be decrypted (a key is missing), and is empty; otherwise None."""
 
 
 class InboxQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which bodies. ``None`` accepts all."""
+    """Which bodies to list. ``None`` matches all."""
 
     account: str | None = None
     client: str | None = None
@@ -99,7 +100,7 @@ class InboxPage(msgspec.Struct, frozen=True):
 
 
 class InboxCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of one account."""
+    """Size of one account's inbox."""
 
     account: str
     entries: int
@@ -108,7 +109,7 @@ class InboxCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unrecognised_key(unrecognised: NewUnrecognised) -> bytes:
-    """16 bytes of SHA-256 over account, content type and body: the same body of an account is kept once."""
+    """16 bytes of SHA-256 over account, content type and body. An equal body of an account is stored once."""
     digest = hashlib.sha256()
     for part in (
         _identity(unrecognised),
@@ -126,13 +127,13 @@ def _identity(unrecognised: NewUnrecognised) -> bytes:
 
 
 def sealed(sealer: Sealer, unrecognised: NewUnrecognised) -> tuple[bytes, bytes]:
-    """Its key, and its body as it is stored."""
+    """The body's key, and the body encrypted for storage."""
     key = unrecognised_key(unrecognised)
     return key, sealer.seal(unrecognised.body, key=key, column=COLUMN)
 
 
 def opened(sealer: Sealer, row: InboxRow, stored: bytes) -> InboxEntry:
-    """The entry with the body as it was before it was stored."""
+    """The entry with its body decrypted."""
     try:
         return InboxEntry(row=row, body=sealer.open(stored, key=row.key, column=COLUMN))
     except UnreadableError as error:
@@ -140,15 +141,15 @@ def opened(sealer: Sealer, row: InboxRow, stored: bytes) -> InboxEntry:
 
 
 def page(rows: list[InboxRow], limit: int) -> InboxPage:
-    """The page of rows that were read up to one more than ``limit``."""
+    """The page from ``rows``, which were read with ``limit + 1`` to detect a next page."""
     return InboxPage(tuple(rows[:limit]), rows[limit - 1].id if len(rows) > limit else None)
 
 
 def checked_inbox_limit(limit: int) -> int:
-    """The limit.
+    """The limit, validated.
 
     Raises:
-        ValueError: it is out of bounds.
+        ValueError: the limit is out of bounds.
     """
     if not 1 <= limit <= MOST_LISTED:
         raise ValueError(f"limit {limit} is out of bounds: 1 to {MOST_LISTED}")

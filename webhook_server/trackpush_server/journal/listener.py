@@ -1,4 +1,4 @@
-"""What a journal announces, and the listeners that it announces it to."""
+"""Callbacks for the journal's events."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,24 +14,24 @@ def _ignore(*_: object) -> None:
 
 
 class JournalListener(msgspec.Struct, frozen=True, kw_only=True):
-    """Callbacks, all called on the event loop. Name those that you need."""
+    """Callbacks; all run on the event loop. Set only those that you need."""
 
     on_commit: Callable[[Sequence[Committed]], None] = _ignore
-    """A commit stored these new updates. Called in commit order, before the future of any of their appends resolves."""
+    """A commit stored these new updates. Called in commit order, before the futures of their appends resolve."""
     on_batch: Callable[[float, int], None] = _ignore
-    """A commit took so many seconds and stored so many rows."""
+    """A commit ended; arguments: its duration in seconds and its rows."""
     on_state: Callable[[str | None], None] = _ignore
-    """The journal became unavailable, for this reason, or available again (None)."""
+    """The state changed; argument: why the journal is unavailable, or None when it is available."""
     on_dropped: Callable[[str, int], None] = _ignore
-    """So many unrecognised bodies of an account were deleted to keep within `InboxBounds`."""
+    """Unrecognised bodies were deleted to stay within `InboxBounds`; arguments: the account and their number."""
     on_elsewhere: Callable[[str, int], None] = _ignore
-    """Another replica stored pushes of this PushConfig; the second value is the lowest of their update ids."""
+    """Another replica stored pushes; arguments: the PushConfig and the lowest of their update ids."""
     on_replayed: Callable[[str, Sequence[int]], None] = _ignore
-    """Another replica made these pushes of a PushConfig pending again."""
+    """Another replica made pushes pending again; arguments: the PushConfig and the update ids."""
     on_erased: Callable[[frozenset[int]], None] = _ignore
-    """Another replica erased these updates."""
+    """Another replica erased updates; argument: their ids."""
     on_lost_commits: Callable[[LostCommits], None] = _ignore
-    """The database came back without commits that were seen here. Called before anything more is stored."""
+    """The database lost commits that this process had seen. Called before the next write."""
 
 
 class JournalListeners:
@@ -41,15 +41,15 @@ class JournalListeners:
         self._listeners: tuple[JournalListener, ...] = ()
 
     def subscribe(self, listener: JournalListener) -> None:
-        """Announce everything to this listener, too, after those that subscribed before it."""
+        """Add a listener; listeners are called in the order of subscription."""
         self._listeners = (*self._listeners, listener)
 
     def announce(self, call: Callable[[JournalListener], None]) -> None:
-        """Call each listener. One that fails is reported to the event loop, and the others are still called."""
+        """Call each listener. An exception goes to the event loop's handler, and the other listeners are called."""
         for listener in self._listeners:
             try:
                 call(listener)
-            except Exception as error:  # noqa: BLE001  what is announced has happened: no listener can stop it
+            except Exception as error:  # noqa: BLE001  the event has happened: one listener can't stop the others
                 context = {"message": "a listener of the journal failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
 

@@ -1,4 +1,4 @@
-"""Numbered schema changes: SQL files called ``NNNN_name.sql`` in a package, applied in order."""
+"""Loads schema migrations: SQL files named ``NNNN_name.sql`` in a package, applied in order."""
 
 import re
 from importlib import resources
@@ -10,11 +10,11 @@ _NUMBERED: Final = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
 class NewerSchemaError(Exception):
-    """A later version of Trackpush has changed the schema, and this one does not know how to use it."""
+    """The schema is newer than the newest one that this version of Trackpush supports."""
 
 
 class NumberedScript(msgspec.Struct, frozen=True):
-    """One file."""
+    """One migration file."""
 
     number: int
     name: str
@@ -22,7 +22,7 @@ class NumberedScript(msgspec.Struct, frozen=True):
 
 
 def numbered_scripts(package: str) -> tuple[NumberedScript, ...]:
-    """The schema changes of a package, in order."""
+    """The migrations of a package, in order."""
     found = []
     for entry in resources.files(package).iterdir():
         match = _NUMBERED.fullmatch(entry.name)

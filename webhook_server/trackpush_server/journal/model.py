@@ -1,4 +1,4 @@
-"""The records of the journal: what goes into it and what comes out. Times are milliseconds since the epoch."""
+"""The journal's records. Times are milliseconds since the epoch."""
 
 from enum import IntEnum
 from typing import Literal
@@ -6,13 +6,13 @@ from typing import Literal
 import msgspec
 
 MOST_AUDITS = 100_000
-"""Entries of the audit log that are kept, the newest."""
+"""The audit log keeps so many entries, the newest."""
 _DAY_BITS = 36
-"""The low bits of an update id in PostgreSQL: its number within a day. The high bits are the day."""
+"""Number of low bits of a PostgreSQL update id: the number within the day. The high bits are the day."""
 
 
 class JournalUnavailableError(Exception):
-    """Nothing was stored and nothing will be until the cause is gone. The message says what it is and what to do."""
+    """The journal could not store or read. The message says why and what to do."""
 
 
 class PushState(IntEnum):
@@ -25,14 +25,14 @@ class PushState(IntEnum):
 
 
 class NewPush(msgspec.Struct, frozen=True, array_like=True):
-    """One push of a new update. ``drop_late`` has a late one stored as dropped."""
+    """One push of a new update. With ``drop_late``, a late push is stored as dropped."""
 
     push_config: str
     drop_late: bool = False
 
 
 class NewUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One tracking update with all its pushes: stored as a whole or not at all."""
+    """One tracking update with all its pushes; stored atomically."""
 
     key: bytes
     """16 bytes, unique: see `trackpush_server.updates.update_key`."""
@@ -47,37 +47,37 @@ class NewUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     notification: bytes
     """`trackpush_server.canonical.Notification` as JSON."""
     body: bytes
-    """The aggregator's body, JSON, redacted."""
+    """The aggregator's redacted body as JSON."""
     pushes: tuple[NewPush, ...] = ()
     trace: str | None = None
-    """The span that received it, as a W3C ``traceparent``; None while tracing is off."""
+    """W3C ``traceparent`` of the span that received it; None while tracing is off."""
     timeless: bool = False
-    """Whether it has no time of its own. Its key is then `trackpush_server.updates.occurrence_key`, and it is a
-    duplicate if the last update that was stored of its account and shipment has the same `IDENTITY` in its key."""
+    """Whether the aggregator sent no event time. Its key is then `trackpush_server.updates.occurrence_key`, and it is
+    a duplicate if the last stored update of its account and shipment has the same `IDENTITY` in its key."""
 
 
 IDENTITY = slice(5, 11)
-"""The bytes of a key that tell what was reported, of whatever time."""
+"""The bytes of a key that identify the reported event, without its time."""
 
 
 class Committed(msgspec.Struct, frozen=True):
     """A new update that has reached the disk."""
 
     update_id: int
-    """Grows in commit order; one shipment's updates are pushed in this order."""
+    """Ascending in commit order; updates of a shipment are pushed in this order."""
     update: NewUpdate
     late: tuple[str, ...] = ()
-    """PushConfigs for which an update with a later event time was stored before."""
+    """PushConfigs to which this update is late: an update with a later event time was stored before."""
     dropped: tuple[str, ...] = ()
-    """Those of ``late`` whose push was stored as dropped."""
+    """The PushConfigs of ``late`` whose push was stored as dropped."""
     behind: int = 0
     """The highest earlier update id of the same shipment and account that another replica stored and that has a
-    pending push; 0 when there is none. A channel that hasn't read up to that one reads from the journal first. The
-    highest: with a lower one in memory, another between the two may still be on disk only."""
+    pending push; 0 if there is none. A channel that has not read that far reads from the journal first. It must be
+    the highest: if a channel has a lower one in memory, an update between the two may still be only on disk."""
 
 
 class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
-    """A push read back from the journal, with all that is needed to send it."""
+    """A push read from the journal, with everything needed to send it."""
 
     update_id: int
     push_config: str
@@ -89,23 +89,23 @@ class StoredPush(msgspec.Struct, frozen=True, kw_only=True):
     tries: int
     rejections: int
     due_at: int
-    """Not before this time; 0 is at once."""
+    """Earliest time of the next attempt; 0 means immediately."""
     notification: bytes
     body: bytes
     replays: int = 0
-    """How often it was replayed."""
+    """Number of replays."""
     replayed_at: int = 0
-    """When it was last; 0 is never."""
+    """Time of the last replay; 0 if it was never replayed."""
     tries_before: int = 0
-    """Tries before the last replay: the retry schedule counts from there."""
+    """Attempts before the last replay; the retry schedule does not count them."""
     trace: str | None = None
     """See `NewUpdate.trace`."""
     unreadable: str | None = None
-    """Why its payload can't be opened (a key of the encryption is missing): it waits, notification and body empty."""
+    """Why its payload can't be decrypted (a key is missing); then notification and body are empty, and it waits."""
 
 
 class PageRequest(msgspec.Struct, frozen=True):
-    """The next page of a PushConfig: at most ``limit`` pending pushes with an update id > ``after``."""
+    """Requests at most ``limit`` pending pushes of a PushConfig with an update id > ``after``."""
 
     push_config: str
     after: int
@@ -113,9 +113,9 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 
 class PendingPage(msgspec.Struct, frozen=True):
-    """Pending pushes of one PushConfig in order, and the highest update id that this read could have seen.
+    """Pending pushes of one PushConfig in order. ``snapshot`` is the highest update id that this read could see.
 
-    A page shorter than the limit has everything that was committed up to ``snapshot``.
+    A page with fewer pushes than the limit is complete up to ``snapshot``.
     """
 
     pushes: tuple[StoredPush, ...]
@@ -123,33 +123,33 @@ class PendingPage(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt came to, and the state of its push after it."""
+    """The result of one attempt, and the state of its push after it."""
 
     update_id: int
     push_config: str
     state: PushState
     tries: int
-    """Number of this attempt, from 1. The journal keeps the attempt under (update_id, push_config, tries)."""
+    """Number of this attempt, from 1. (update_id, push_config, tries) identifies the attempt in the journal."""
     rejections: int = 0
     due_at: int = 0
     started_at: int = 0
     duration_ms: float = 0.0
     http_status: int | None = None
     error: str | None = None
-    """One short line: why it failed. Never a header value, never a body that was sent."""
+    """Why it failed, in one short line. Never contains a header value or a sent body."""
     attempted: bool = True
-    """False when the push ended without an attempt (expired while it waited): no attempt row is written."""
+    """False if the push ended without an attempt (it expired while it waited); then no attempt is stored."""
 
 
 class PendingConfigs(msgspec.Struct, frozen=True):
-    """The PushConfigs that had anything pending up to ``snapshot``, the highest update id that this read could see."""
+    """The PushConfigs with pending pushes up to ``snapshot``, the highest update id that this read could see."""
 
     push_configs: frozenset[str]
     snapshot: int
 
 
 class PendingCount(msgspec.Struct, frozen=True):
-    """Pending pushes of one PushConfig, and when the oldest was received (ms)."""
+    """Number of pending pushes of one PushConfig, and when the oldest was received."""
 
     push_config: str
     count: int
@@ -157,7 +157,7 @@ class PendingCount(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which ended pushes of a PushConfig. ``None`` accepts all; times of receipt."""
+    """Selects ended pushes of a PushConfig. ``None`` matches all; times are times of receipt."""
 
     states: tuple[PushState, ...] = (PushState.DEAD,)
     keys: tuple[bytes, ...] | None = None
@@ -169,11 +169,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     """Exclusive."""
     replayed_before: int
-    """Not those that were replayed at this time or later."""
+    """Excludes pushes that were replayed at this time or later."""
 
 
 class EndedPush(msgspec.Struct, frozen=True):
-    """A push that has ended, as `Journal.ended` finds it."""
+    """An ended push, as `ReplayStore.ended` returns it."""
 
     update_id: int
     state: PushState
@@ -181,10 +181,10 @@ class EndedPush(msgspec.Struct, frozen=True):
 
 
 class Unpushed(msgspec.Struct, frozen=True, kw_only=True):
-    """Which stored updates without a push for a PushConfig. ``None`` accepts all; times of receipt."""
+    """Selects stored updates without a push for a PushConfig. ``None`` matches all; times are times of receipt."""
 
     accounts: tuple[str, ...]
-    """Of these accounts only."""
+    """Only updates of these accounts."""
     awb: str | None = None
     """The update's AWB or the AWB of its forward leg."""
     since: int | None = None
@@ -194,7 +194,7 @@ class Unpushed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """A tracking update read back from the journal."""
+    """A tracking update read from the journal."""
 
     update_id: int
     account: str
@@ -206,21 +206,21 @@ class StoredUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose data is erased: a whole client (namespace), or an AWB, of one client or of all."""
+    """The data to erase: all data of a client (namespace), or an AWB's data of one client or of all."""
 
     client: str | None = None
     awb: str | None = None
 
 
 class FoundUpdates(msgspec.Struct, frozen=True):
-    """One look for updates: their ids, and where to continue (None: there are no more)."""
+    """One page of found updates: their ids, and the cursor of the next page; None on the last page."""
 
     update_ids: tuple[int, ...]
     next_after: int | None
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The record of an erasure. ``ended_at`` is None while it is under way, or when it was cut short."""
+    """The record of an erasure. ``ended_at`` is None while it runs, and if it was interrupted."""
 
     id: int
     subject: str
@@ -232,97 +232,101 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class NewAudit(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asked the server to do what. Never personal data: it outlives the retention of updates."""
+    """An operator's action. Must not contain personal data: it is kept longer than updates."""
 
     at: int
     actor: str
-    """A name or subject from the log-in, ``token`` or ``local``."""
+    """Name or subject from the login, ``token`` or ``local``."""
     role: Literal["view", "operate"]
     action: str
     """Such as ``replay.start``."""
     target: str
-    """What it concerns, such as ``client acme``; an AWB only as its digest."""
+    """Object of the action, such as ``client acme``; an AWB is given as its digest only."""
     address: str
-    """Where the request came from."""
+    """IP address of the caller."""
 
 
 class AuditRow(NewAudit, frozen=True, kw_only=True):
     """An entry of the audit log."""
 
     id: int
-    """Grows; newer is higher."""
+    """Ascending; newer entries have higher ids."""
 
 
 class RetentionCutoffs(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept: pushes that ended since then; to know repeats, updates received since ``delivered_since``."""
+    """Pushes that ended before a cutoff are deleted.
+
+    Updates received since ``delivered_since`` are kept even without pushes, because they identify duplicates.
+    """
 
     delivered_since: int
-    """Of delivered and dropped pushes."""
+    """Cutoff of delivered and dropped pushes."""
     dead_since: int
+    """Cutoff of dead pushes."""
 
 
 class Trimmed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step of `Journal.trim` deleted."""
+    """What one step of `RetentionStore.trim` deleted."""
 
     updates: int = 0
     pushes: int = 0
     seconds: float = 0.0
-    """For which the store was busy with it."""
+    """How long the step kept the store busy."""
     next_after: int | None = None
-    """Where to continue; None when everything that is old enough was read. Then read again from the same place: what
-    was received last of that may have ended too late to go already."""
+    """Where to continue; None when all old updates were read. Then start the next run from the same place: pushes of
+    the last updates may have ended too late to be deleted now."""
 
 
 class Resealed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step of `Journal.reseal` came to, in updates."""
+    """Result of one step of `ReencryptionStore.reseal`; counts are updates."""
 
     looked: int
     resealed: int
     unreadable: tuple[str, ...] = ()
-    """Why, one for each that can't be opened: it stays as it is."""
+    """One reason for each update that can't be decrypted; such updates are left unchanged."""
     seconds: float = 0.0
-    """For which the store was busy with it."""
+    """How long the step kept the store busy."""
     next_after: int | None = None
     """Where to continue; None at the end."""
 
 
 class BoundClient(msgspec.Struct, frozen=True):
-    """The namespace object that a client's names in the journal belong to."""
+    """The namespace object that owns a client's names in the journal."""
 
     uid: str
     generation: str = ""
-    """Empty for the first namespace of its name; else part of the keys of its updates, so that none of them is taken
-    for a repeat of an update of a former namespace."""
+    """Empty for the first namespace of a name. Otherwise part of its updates' keys, so that an update is never a
+    duplicate of a former namespace's update."""
     took_over: str | None = None
-    """The UID of a former namespace whose pushes it got."""
+    """The UID of a former namespace whose pushes it took over."""
 
 
 class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
-    """The database came back without commits that this process had seen."""
+    """The database lost commits that this process had seen, for instance after a failover."""
 
     kept_to: int
-    """Updates up to this id are the same as before; any later id may be another update's."""
+    """Updates up to this id are unchanged; a higher id may now belong to another update."""
     highest: int
     """The highest id that this process had seen."""
     outcomes: int
-    """Outcomes of updates that may be lost: they were dropped."""
+    """Number of outcomes that were discarded, because their updates may be lost."""
 
     @property
     def updates(self) -> int | None:
-        """How many of the updates seen are missing; None when they are of several days, whose ids have gaps."""
+        """Number of lost updates; None if they are of several days, between whose ids there are gaps."""
         if self.kept_to >> _DAY_BITS != self.highest >> _DAY_BITS and self.kept_to < self.highest:
             return None
         return max(self.highest - self.kept_to, 0)
 
 
 class JournalStats(msgspec.Struct):
-    """Running figures, read by /metrics. Counters only grow."""
+    """Counters and gauges for /metrics."""
 
     commits: int = 0
     commit_seconds: float = 0.0
     rows: int = 0
     queued: int = 0
-    """Updates that wait for the next commit, now."""
+    """Updates that currently wait for a commit."""
     last_batch: int = 0
     missing: str | None = None
-    """What the journal lacked, at this start, of what was stored before."""
+    """What the journal had lost when this process opened it; None if nothing."""

@@ -1,4 +1,4 @@
-"""Named statements from .sql files: ``-- name: NAME``, comments that say what it is for, then the statement."""
+"""Loads named statements from .sql files: ``-- name: NAME``, comments that state the purpose, then the statement."""
 
 import functools
 import re
@@ -10,10 +10,10 @@ _PURPOSE = re.compile(r"(?:-- .+\n)+")
 
 @functools.cache
 def load(package: str, file: str) -> dict[str, str]:
-    """The statements of a file of this package, by name, without their comments.
+    """The statements of a file in ``package`` by name, without comments.
 
     Raises:
-        ValueError: a duplicate name, or a statement without a comment that says its purpose.
+        ValueError: a name is duplicate, or a statement has no comment that states its purpose.
     """
     text = resources.files(package).joinpath(f"{file}.sql").read_text(encoding="utf-8")
     _, *parts = _HEAD.split(text)

@@ -1,7 +1,8 @@
-"""One page of pushes: chooses the indexes to walk, filters what they don't serve, and says where to look on.
+"""Computes one page of pushes: chooses indexes, filters the rows, and sets the cursor of the next page.
 
-A walk looks at a bounded number of rows. When it ended with that bound and not with its index, what lies behind its
-last row is unknown: that row is the walk's frontier, and a page never shows anything behind the nearest frontier.
+A walk is a bounded index scan. If a walk stops at its bound and not at the end of the index, its last row is its
+frontier: rows behind it are unknown. A page never contains a row behind the nearest frontier, because an unknown row
+may belong before it.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -13,18 +14,18 @@ from trackpush_server.journal.search import MOST_LOOKED, PushPage, PushQuery, ch
 
 
 class Bounds(NamedTuple):
-    """Where to look: positions between two, both exclusive; times of receipt exactly."""
+    """The range to scan: positions between ``low`` and ``high``, both exclusive; ``since`` and ``until`` are exact."""
 
     low: Position
     high: Position
     since: int
     until: int
     newer: bool
-    """Walk to newer ones, from ``low``; otherwise to older ones, from ``high``."""
+    """Scan from ``low`` to newer pushes; otherwise from ``high`` to older ones."""
 
 
 class Walk(NamedTuple):
-    """Rows that an adapter is to read along one index."""
+    """One index scan that the adapter performs."""
 
     by: Literal["receipt", "awb", "order", "status", "state"]
     where: Bounds
@@ -37,24 +38,24 @@ class Walk(NamedTuple):
 
     @property
     def ids(self) -> tuple[int, int]:
-        """With a PushConfig: the first and the last update id."""
+        """The first and the last update id of the range, for a walk of one PushConfig."""
         low, high = self.where.low, self.where.high
         return low[0] + (self.config <= low[1]), high[0] - (self.config >= high[1])
 
 
 Walking = Generator[Walk, list[FoundPush], PushPage]
-"""Yields walks, is sent their rows, and returns the page: without I/O, so that every adapter lists alike."""
+"""Yields walks, receives their rows, and returns the page. It does no I/O, so all adapters return equal pages."""
 
 
 class _Looked(NamedTuple):
-    """What walks found, in walking order, and how far they looked; None: to the end."""
+    """Matching rows in scan order, and the nearest frontier; None if the end was reached."""
 
     rows: list[FoundPush]
     frontier: Position | None
 
 
 def checked(query: PushQuery) -> Position | None:
-    """The query's cursor.
+    """The position of the query's cursor; None without a cursor.
 
     Raises:
         ValueError: the cursor is invalid, or the limit is out of bounds.
@@ -67,7 +68,10 @@ def checked(query: PushQuery) -> Position | None:
 
 
 def list_pushes(names: Names, query: PushQuery, where: Bounds) -> Walking:
-    """See `JournalSearch.list_pushes`; all walks see the same commits. ``where``: what its times and cursor come to."""
+    """Implements `JournalSearch.list_pushes`. All walks must read the same snapshot.
+
+    ``where`` is the range that the adapter computed from the query's times and cursor.
+    """
     limit, cursor = query.limit, checked(query)
     looked = yield from _look(_Wanted(names, query), query, where)
     rows, more = looked.rows[:limit], looked.frontier
@@ -83,7 +87,7 @@ def list_pushes(names: Names, query: PushQuery, where: Bounds) -> Walking:
 
 
 class _Wanted:
-    """The filters of a query."""
+    """Predicate for the filters of a query."""
 
     def __init__(self, names: Names, query: PushQuery) -> None:
         client = query.client
@@ -134,14 +138,14 @@ def _walk(walk: Walk, wanted: _Wanted) -> Generator[Walk, list[FoundPush], _Look
 
 
 def _reach(looked: _Looked, where: Bounds, limit: int) -> tuple[bool, Position]:
-    """How good a look is: a full page or one to the end, else the one that went further."""
+    """Sort key for results: a full or complete page is best, then the one whose scan went furthest."""
     frontier = looked.frontier or where.low
     done = looked.frontier is None or len(looked.rows) > limit
     return done, frontier if where.newer else (-frontier[0], -frontier[1])
 
 
 def _by_state(wanted: _Wanted, where: Bounds, limit: int, most: int) -> Generator[Walk, list[FoundPush], _Looked]:
-    """Walk each PushConfig and state, and merge. What is behind a full page isn't looked at any more."""
+    """Scan each PushConfig and state, and merge the rows. After a full page, narrow the range to that page."""
     rows: list[FoundPush] = []
     frontier: Position | None = None
     for config in wanted.configs:
@@ -163,7 +167,7 @@ def _nearest(positions: Iterable[Position | None], where: Bounds) -> Position | 
 
 
 def _narrowed(where: Bounds, last: Position) -> Bounds:
-    """Up to ``last``, itself included."""
+    """The range that ends with ``last``, inclusive."""
     update_id, config = last
     return where._replace(high=(update_id, config + 1)) if where.newer else where._replace(low=(update_id, config - 1))
 

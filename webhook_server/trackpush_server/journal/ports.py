@@ -1,14 +1,13 @@
-"""The journal's roles: what each of its users needs of it, and what every adapter must do.
+"""The journal's ports, one Protocol per role. Every adapter implements all of them.
 
-The journal is the durable store of tracking updates, pushes and attempts. A user takes the roles that it needs in its
-constructor, so its type says what it can do to the journal, and its tests need a fake of that much only.
+The journal is the durable store of tracking updates, pushes and attempts. A class takes only the roles that it needs
+as constructor arguments. So its signature shows how it uses the journal, and its tests need only a small fake.
 The conformance suite in tests/journal runs against every adapter. Times are milliseconds since the epoch. All methods
-are called on the event loop and never block it.
+run on the event loop and never block it.
 
-Two rules carry docs/guarantees.md. `UpdateLog.append`'s future resolves only after the commit has reached the disk.
-And `JournalListener.on_commit` runs in commit order, on the event loop, before any of those futures resolves, whether
-or not anyone still waits for them: the dispatcher gets each push from memory, even when the aggregator hung up
-meanwhile.
+docs/guarantees.md depends on two rules. `UpdateLog.append`'s future resolves only after the commit has reached the
+disk. `JournalListener.on_commit` runs in commit order, on the event loop, before any of those futures resolves, even
+if nobody awaits them any more: the dispatcher then gets each push although the aggregator has disconnected.
 """
 
 import asyncio
@@ -44,7 +43,7 @@ from trackpush_server.journal.search import JournalSearch
 
 
 class UpdateLog(Protocol):
-    """Stores what the receiver took, in this process or in another."""
+    """Stores received updates and unrecognised bodies. For the receiver, in this process or in another."""
 
     @property
     def unavailable(self) -> str | None:
@@ -52,7 +51,7 @@ class UpdateLog(Protocol):
         ...
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
-        """Store one request's updates, all or none; resolves, after the commit, to how many were new.
+        """Store one request's updates atomically; after the commit, resolves to the number of new updates.
 
         The future fails with JournalUnavailableError when they could not be stored.
 
@@ -62,118 +61,122 @@ class UpdateLog(Protocol):
         ...
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
-        """Keep one request's unrecognised bodies, all or none; how many were new, after the commit.
+        """Store one request's unrecognised bodies atomically; returns the number of new bodies after the commit.
 
-        A body that the account sent before is counted with it. `InboxStore.bounds` hold after the commit.
+        A body that the account sent before only increases that body's counter. The commit enforces `InboxStore.bounds`.
 
         Raises:
-            JournalUnavailableError: they could not be stored, or too many wait.
+            JournalUnavailableError: the bodies could not be stored, or the queue is full.
         """
         ...
 
 
 class PushQueue(Protocol):
-    """Pending pushes, and the outcomes of attempts: for the dispatcher."""
+    """Pending pushes and the outcomes of attempts. For the dispatcher."""
 
     def record(self, outcome: Outcome) -> None:
-        """Store an outcome with the next commit. Kept in memory and tried again while the journal is unavailable."""
+        """Store an outcome with the next commit. While the journal is unavailable, it stays queued in memory."""
         ...
 
     @property
     def outcomes_waiting(self) -> int:
-        """How many outcomes are not on disk yet. The dispatcher pauses when this grows."""
+        """Number of outcomes that are not on disk yet. If it grows too large, the dispatcher pauses."""
         ...
 
     async def flush(self) -> None:
-        """Return when everything that was handed over before is on disk."""
+        """Return when all entries queued before this call are on disk."""
         ...
 
     async def pending(self, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
-        """Pages of pending pushes from disk, one for each that is wanted, all of one snapshot."""
+        """Read pages of pending pushes, one per request, all from one snapshot."""
         ...
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
-        """Those of the given pushes that are still pending, by update id."""
+        """Read the given pushes that are still pending, by update id."""
         ...
 
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
-        """Mark at most ``limit`` pending pushes that were received before then as dead; how many it were."""
+        """Mark at most ``limit`` pending pushes that were received before then as dead; returns their number."""
         ...
 
     async def pending_configs(self) -> PendingConfigs:
-        """Which PushConfigs have anything pending at all; costs by their number, not by that of their pushes."""
+        """The PushConfigs with pending pushes. The cost depends on the number of PushConfigs, not of pushes."""
         ...
 
 
 class BacklogStore(Protocol):
-    """How many pushes wait, and their end without an attempt."""
+    """Counts and drops pending pushes."""
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
-        """The backlog of each PushConfig that has one."""
+        """The number of pending pushes of each PushConfig that has any."""
         ...
 
     async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
-        """Mark at most ``limit`` pending pushes as dropped, the oldest first; how many it were."""
+        """Mark at most ``limit`` pending pushes as dropped, the oldest first; returns their number."""
         ...
 
 
 class ReplayStore(Protocol):
-    """Ended pushes, and updates without a push, that are to be sent again."""
+    """Finds ended pushes, and updates without a push, and makes them pending."""
 
     async def push_configs(self) -> tuple[str, ...]:
-        """Every PushConfig that the journal has ever held a push of."""
+        """All PushConfigs that ever had a push."""
         ...
 
     async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[EndedPush, ...]:
-        """The next ended pushes that match, with update_id > after, in order; never those of erased updates.
+        """The next matching ended pushes with update_id > after, in order; excludes erased updates.
 
-        Fewer than ``limit`` are the last ones.
+        If it returns fewer than ``limit``, there are no more.
         """
         ...
 
     async def replay(self, push_config: str, update_ids: Sequence[int], *, now: int, replayed_before: int) -> int:
-        """Make ended pushes pending again, late where a newer one of the shipment was delivered; how many it were.
+        """Make ended pushes pending again; returns their number.
 
-        Those that are pending, erased, or were replayed at ``replayed_before`` or later stay as they are.
+        A push becomes late if a newer one of its shipment was delivered. Pushes that are pending or erased, or that
+        were replayed at ``replayed_before`` or later, are not changed.
         """
         ...
 
     async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> FoundUpdates:
-        """Look for updates without a push for this PushConfig, with id > after, in order; looks at ``limit`` at most.
+        """Find updates without a push for this PushConfig, with id > after, in order; reads at most ``limit`` updates.
 
-        Never those of erased updates. By AWB, one look finds all.
+        Excludes erased updates. With an AWB, one call finds all.
         """
         ...
 
     async def read_updates(self, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
-        """Those of the given updates that are stored and not erased, in order."""
+        """Read the given updates that are stored and not erased, in order."""
         ...
 
     async def add_pushes(self, push_config: str, update_ids: Sequence[int], *, now: int) -> int:
-        """Add pending pushes to stored updates, as replays: see `replay` for when one is late; how many were added.
+        """Add pending pushes to stored updates, as replays; returns their number. `replay` says when one is late.
 
-        Updates that have a push for this PushConfig, were erased or are not stored any more get none.
+        Skips updates that have a push for this PushConfig, are erased, or are not stored any more.
         """
         ...
 
 
 class ErasureStore(Protocol):
-    """Finds and erases personal data, and keeps a record of each erasure."""
+    """Finds and erases personal data, and records each erasure."""
 
     async def find(self, subject: Subject, *, after: int, limit: int) -> FoundUpdates:
-        """Look for updates of a subject that aren't erased, with id > after, in order; looks at ``limit`` at most."""
+        """Find a subject's updates that aren't erased, with id > after, in order; reads at most ``limit`` updates."""
         ...
 
     async def begin(self, subject: str, reason: str, *, now: int) -> int:
-        """Write down that an erasure has begun; its number."""
+        """Record the start of an erasure; returns its id."""
         ...
 
     async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
-        """Erase what these updates tell of people, drop their pending pushes, count both; how many updates it were."""
+        """Erase the personal data of these updates and drop their pending pushes; returns the number of updates.
+
+        Adds both numbers to the erasure's record.
+        """
         ...
 
     async def end(self, erasure: int, *, now: int) -> None:
-        """See that nothing erased is left in free pages or logs, then write down that it is done."""
+        """Remove erased data from free pages and logs, then record the end of the erasure."""
         ...
 
     async def records(self, *, limit: int) -> tuple[Erasure, ...]:
@@ -182,78 +185,76 @@ class ErasureStore(Protocol):
 
 
 class ReencryptionStore(Protocol):
-    """Encrypts again what is not stored as the current configuration says."""
+    """Re-encrypts values that are not stored as the current encryption configuration requires."""
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
-        """Read the next ``limit`` updates with id > ``after``; encrypt those not sealed as they would be now."""
+        """Read the next ``limit`` updates with id > ``after``; re-encrypt those not sealed with the current key."""
         ...
 
     async def reseal_unrecognised(self, *, after: int, limit: int) -> Resealed:
-        """As `reseal`, for unrecognised bodies."""
+        """Does the same as `reseal` for unrecognised bodies."""
         ...
 
     async def scrub(self) -> None:
-        """See that nothing that was deleted or replaced is left in free pages or logs."""
+        """Remove deleted and replaced data from free pages and logs."""
         ...
 
 
 class RetentionStore(Protocol):
-    """Deletes what is old enough."""
+    """Deletes records after their retention."""
 
     async def trim(self, keep: RetentionCutoffs, *, after: int, limit: int) -> Trimmed:
-        """Look at the next ``limit`` updates with id > ``after`` and delete what is kept no longer of them.
+        """Read the next ``limit`` updates with id > ``after`` and delete their expired pushes and attempts.
 
-        Pending pushes stay, and with them their updates. An update goes with the last of its pushes.
+        Keeps pending pushes and their updates. Deletes an update together with the last of its pushes.
         """
         ...
 
     async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
-        """Delete at most ``limit`` unrecognised bodies that came last before then; how many it were."""
+        """Delete at most ``limit`` unrecognised bodies whose latest arrival was before then; returns their number."""
         ...
 
 
 class InboxStore(Protocol):
-    """Unrecognised bodies. `UpdateLog` adds to them, `JournalSearch` lists them."""
+    """Bounds and deletes unrecognised bodies. `UpdateLog` adds them, `JournalSearch` lists them."""
 
     bounds: InboxBounds
-    """How many are kept."""
 
     async def forget(self, keys: Sequence[bytes]) -> int:
-        """Delete these unrecognised bodies; how many it were."""
+        """Delete these unrecognised bodies; returns the number deleted."""
         ...
 
 
 class TenantStore(Protocol):
-    """Binds what is stored to namespace objects."""
+    """Binds clients' names to namespace objects."""
 
     async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
-        """Bind clients to these namespace objects, by name; see `trackpush_server.journal.tenants`.
+        """Bind clients, given by name, to these namespace objects; see `trackpush_server.journal.tenants`.
 
-        What belongs to a former namespace of the same name gets the client name ``NAME@UID``: it is found and listed
-        under that name, and no longer under the namespace's. What was handed over before is stored first, so that it
-        belongs to the former namespace.
+        Records of a former namespace of the same name get the client name ``NAME@UID`` and are found only under that
+        name. Entries queued before this call are stored first, so that they belong to the former namespace.
         """
         ...
 
 
 class AuditLog(Protocol):
-    """Who asked the server to do what."""
+    """Stores operators' actions."""
 
     async def add(self, entry: NewAudit) -> None:
-        """Add an entry; returns when it is on disk. The newest `MOST_AUDITS` are kept.
+        """Add an entry; returns when it is on disk. The log keeps the newest `MOST_AUDITS`.
 
         Raises:
-            JournalUnavailableError: it could not be stored: then what it tells of must not be done.
+            JournalUnavailableError: the entry could not be stored. The caller must not perform the action.
         """
         ...
 
 
 class JournalStatus(Protocol):
-    """For metrics and health checks."""
+    """The journal's state, for metrics and health checks."""
 
     @property
     def stats(self) -> JournalStats:
-        """Running figures."""
+        """Counters and gauges."""
         ...
 
     @property
@@ -268,17 +269,17 @@ class JournalStatus(Protocol):
 
     @property
     def outcomes_waiting(self) -> int:
-        """How many outcomes are not on disk yet."""
+        """Number of outcomes that are not on disk yet."""
         ...
 
     @property
     def size_bytes(self) -> int:
-        """What it takes on the disk; 0 where nobody here can know."""
+        """Size on disk; 0 if unknown."""
         ...
 
 
 class Journal(JournalStatus, Protocol):
-    """One journal: its roles, and its life."""
+    """One journal: its roles, and its lifecycle."""
 
     @property
     def updates(self) -> UpdateLog:
@@ -292,7 +293,7 @@ class Journal(JournalStatus, Protocol):
 
     @property
     def backlog(self) -> BacklogStore:
-        """For metrics, and for drops."""
+        """For metrics and for the drop operation."""
         ...
 
     @property
@@ -307,17 +308,17 @@ class Journal(JournalStatus, Protocol):
 
     @property
     def encryption(self) -> ReencryptionStore:
-        """For the job that encrypts again."""
+        """For the re-encryption job."""
         ...
 
     @property
     def retention(self) -> RetentionStore:
-        """For retention."""
+        """For the retention job."""
         ...
 
     @property
     def inbox(self) -> InboxStore:
-        """For the jobs that empty the inbox."""
+        """For the operations on the inbox."""
         ...
 
     @property
@@ -332,17 +333,17 @@ class Journal(JournalStatus, Protocol):
 
     @property
     def search(self) -> JournalSearch:
-        """For what people read. Closed with the journal."""
+        """For the admin API and the console. `close` closes it, too."""
         ...
 
     def subscribe(self, listener: JournalListener) -> None:
-        """Announce everything to this listener, too. Before `start`: what was announced before is not repeated."""
+        """Add a listener. Call it before `start`: earlier events are not repeated."""
         ...
 
     async def start(self) -> None:
-        """Open and migrate. A store that can't be opened leaves the journal unavailable; it keeps trying."""
+        """Open and migrate the store. If that fails, the journal is unavailable and retries in the background."""
         ...
 
     async def close(self) -> None:
-        """Write what is queued, then close."""
+        """Write the queued entries, then close."""
         ...

@@ -1,4 +1,4 @@
-"""Rows as every adapter reads them, and what people see of them."""
+"""Maps the rows of any adapter to the records of the search port."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from trackpush_server.journal.search import PushRow, TimelineEntry, TimelinePush
 
 
 class FoundPush(NamedTuple):
-    """A push with its update, as stored; names as numbers."""
+    """A row of a push joined with its update; names are numbers."""
 
     update_id: int
     config_id: int
@@ -35,7 +35,7 @@ class FoundPush(NamedTuple):
 
 
 class FoundUpdate(NamedTuple):
-    """An update, as stored."""
+    """A row of an update."""
 
     id: int
     key: bytes
@@ -52,28 +52,26 @@ class FoundUpdate(NamedTuple):
 
 
 class Names(NamedTuple):
-    """``namespace/name`` by number. An adapter may number both kinds as one."""
+    """``namespace/name`` by number. An adapter may use one mapping for both kinds."""
 
     accounts: Mapping[int, str]
     push_configs: Mapping[int, str]
 
 
 Position = tuple[int, int]
-"""Of a push in the order received: its update's id, and the number of its PushConfig."""
+"""Sort key of a push in the order received: the update's id, then the number of the PushConfig."""
 
 
 def position(found: FoundPush) -> Position:
-    """Its state."""
     return found.update_id, found.config_id
 
 
 def cursor_text(of: Position) -> str:
-    """A position as `parse_cursor` reads it."""
+    """The cursor of a position; `parse_cursor` reads it."""
     return f"{of[0]}.{of[1]}"
 
 
 def push_row(names: Names, found: FoundPush) -> PushRow:
-    """One push."""
     push_config = names.push_configs[found.config_id]
     return PushRow(
         push_id=push_id(found.key, push_config),
@@ -102,7 +100,6 @@ def push_row(names: Names, found: FoundPush) -> PushRow:
 def timeline_entry(
     names: Names, found: FoundUpdate, pushes: tuple[TimelinePush, ...], *, sealer: Sealer
 ) -> TimelineEntry:
-    """One update and what became of it."""
     payload = sealer.payload(key=found.key, notification=found.notification, body=b"")
     return TimelineEntry(
         update_id=found.id,

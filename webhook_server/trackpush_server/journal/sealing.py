@@ -1,9 +1,9 @@
-"""Encryption of bodies at rest: AES-256-GCM, a fresh nonce for each value. docs/encryption.md. Pure: chance comes in.
+"""Encrypts payloads at rest: AES-256-GCM with a random nonce per value. docs/encryption.md. Pure: randomness comes in.
 
-A sealed value is a mark, 8 bytes that name its key, 12 bytes of nonce, then ciphertext and tag. What isn't sealed is
-JSON (or empty, when it was erased), which never begins with the mark: so both can be in one journal, and encryption
-can be turned on, rotated and turned off while a server runs. The update's key and the column are authenticated with
-the value, so that nobody who writes to the store can hand one client's body to another.
+Format of a sealed value: 1 byte version mark, 8 bytes key id, 12 bytes nonce, ciphertext and tag. A plain value is
+JSON (or empty after an erasure) and never starts with the mark. So a journal can hold both, and encryption can be
+enabled, rotated and disabled while a server runs. The update's key and the column are additional authenticated data:
+an attacker with write access to the store can't move one client's body to another client's update.
 """
 
 import hashlib
@@ -16,48 +16,48 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from trackpush_api.routing import Encryption
 
 MARK: Final = b"\x01"
-"""First byte of a sealed value, and the version of its form."""
+"""First byte of a sealed value: the version of the format."""
 PREFIX_BYTES: Final = 9
-"""Mark and key id: what tells without a key how a value is stored."""
+"""Length of mark and key id. This prefix shows, without decryption, how a value is stored."""
 NOTIFICATION: Final = b"notification"
 BODY: Final = b"body"
 _NONCE_BYTES: Final = 12
 
 
 class UnreadableError(Exception):
-    """A sealed value that can't be opened; the message says why and what to do."""
+    """A sealed value can't be decrypted; the message says why and what to do."""
 
 
 class Payload(NamedTuple):
-    """An update's payload as it was before it was stored."""
+    """An update's decrypted payload."""
 
     notification: bytes
     body: bytes
     unreadable: str | None = None
-    """Why it can't be opened; both are empty then."""
+    """Why it can't be decrypted, and both values are empty; otherwise None."""
 
 
 class _Ring(NamedTuple):
-    """The keys of one moment: replaced as a whole, since several threads seal and open."""
+    """The current keys. Immutable and replaced as a whole, because several threads encrypt and decrypt."""
 
     prefix: bytes
-    """Of what is sealed now; empty when nothing is."""
+    """Prefix of newly sealed values; empty while encryption is off."""
     first: AESGCM | None
     by_prefix: dict[bytes, AESGCM]
 
 
 class Sealer:
-    """Seals and opens with the keys of the moment. From any thread."""
+    """Encrypts and decrypts with the current keys. Thread-safe."""
 
     def __init__(self, chance: Callable[[int], bytes], encryption: Encryption | None = None) -> None:
-        """``chance`` gives random bytes that nobody can guess: `os.urandom`."""
+        """``chance`` returns cryptographically secure random bytes: `os.urandom`."""
         self._chance = chance
         self._encryption: Encryption | None = None
         self._ring = _Ring(b"", None, {})
         self.use(encryption)
 
     def use(self, encryption: Encryption | None) -> bool:
-        """Take these keys from now on; whether they are others than before."""
+        """Set the keys; returns whether they changed."""
         if encryption == self._encryption:
             return False
         self._encryption = encryption
@@ -69,11 +69,11 @@ class Sealer:
 
     @property
     def prefix(self) -> bytes:
-        """The first bytes of what is sealed now; empty when values are stored in clear."""
+        """Prefix of newly sealed values; empty while values are stored unencrypted."""
         return self._ring.prefix
 
     def seal(self, value: bytes, *, key: bytes, column: bytes) -> bytes:
-        """The value of a column of update ``key`` as it is stored. An empty one, an erased one, stays empty."""
+        """Encrypt the value of a column of update ``key``. An empty (erased) value stays empty."""
         ring = self._ring
         if ring.first is None or not value:
             return value
@@ -81,10 +81,10 @@ class Sealer:
         return ring.prefix + nonce + ring.first.encrypt(nonce, value, key + column)
 
     def open(self, value: bytes, *, key: bytes, column: bytes) -> bytes:
-        """The value as it was before it was stored.
+        """Decrypt a stored value.
 
         Raises:
-            UnreadableError: its key isn't among ours, or it was changed.
+            UnreadableError: its key is not configured, or the value was modified.
         """
         if not value.startswith(MARK):
             return value
@@ -98,14 +98,17 @@ class Sealer:
             raise UnreadableError(_CHANGED.format(key=value[1:PREFIX_BYTES].hex())) from None
 
     def payload(self, *, key: bytes, notification: bytes, body: bytes) -> Payload:
-        """Both values of update ``key``, opened, or why they can't be."""
+        """Decrypt both values of update ``key``; on failure, `Payload.unreadable` says why."""
         try:
             return Payload(self.open(notification, key=key, column=NOTIFICATION), self.open(body, key=key, column=BODY))
         except UnreadableError as error:
             return Payload(b"", b"", str(error))
 
     def is_current(self, value: bytes) -> bool:
-        """Whether a stored value (its first `PREFIX_BYTES` suffice) is sealed as it would be now."""
+        """Whether a stored value is sealed with the current key (or plain if encryption is off).
+
+        The first `PREFIX_BYTES` of the value are enough.
+        """
         if not value:
             return True
         prefix = self._ring.prefix
@@ -113,12 +116,12 @@ class Sealer:
 
 
 def key_id(key: bytes) -> bytes:
-    """8 bytes that name a key: of its digest, which tells nothing of 32 random bytes."""
+    """8-byte id of a key, from its SHA-256: does not reveal the key, which is 32 random bytes."""
     return hashlib.sha256(b"trackpush journal key\0" + key).digest()[: PREFIX_BYTES - len(MARK)]
 
 
 def told(keys: Sequence[bytes]) -> tuple[str, ...]:
-    """The ids of keys for people, 16 hex digits each."""
+    """Key ids for messages: 16 hex digits each."""
     return tuple(key_id(key).hex() for key in keys)
 
 

@@ -1,8 +1,9 @@
-"""The lookup: what people ask of a journal. The port that the admin API and the console read through.
+"""The search port: the queries of the admin API and the console.
 
-Every look is one consistent read, uses an index, and is bounded: a filter that no index serves is applied to at most
-`MOST_LOOKED` rows per walk, and the page then says where to look on. Nothing here slows the dispatcher's own reads.
-Times are milliseconds since the epoch. The conformance suite in tests/journal runs against every adapter.
+Every query reads one snapshot, uses an index, and is bounded: a filter without an index is applied to at most
+`MOST_LOOKED` rows per index scan, and the page has a cursor where the search continues. Queries don't slow down the
+dispatcher's reads. Times are milliseconds since the epoch. The conformance suite in tests/journal runs against every
+adapter.
 """
 
 from typing import Protocol
@@ -15,15 +16,15 @@ from trackpush_server.journal.model import AuditRow, PushState
 MOST_ROWS = 1000
 """The largest page."""
 MOST_LOOKED = 2000
-"""Rows that one walk along an index looks at for a filter that the index doesn't serve."""
+"""Rows that one index scan reads at most to apply a filter that has no index."""
 MOST_COUNTED = 10_000
-"""Counting ends here: a backlog of a million is "10,000 or more" to people."""
+"""Counts end here; the console shows a larger backlog as "10,000 or more"."""
 MOST_ATTEMPTS = 200
-"""Of one push in a timeline, the latest."""
+"""A timeline contains so many attempts of one push, the latest."""
 
 
 class PushQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which pushes to list. ``None`` accepts all; times are of receipt."""
+    """Which pushes to list. ``None`` matches all; times are times of receipt."""
 
     awb: str | None = None
     """The update's AWB or the AWB of its forward leg."""
@@ -42,15 +43,15 @@ class PushQuery(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     """Exclusive."""
     limit: int = 50
-    """At most so many, 1 to `MOST_ROWS`."""
+    """Rows per page, 1 to `MOST_ROWS`."""
     cursor: str | None = None
-    """`PushPage.older` or `PushPage.newer` of the page before, or a `PushRow.cursor`."""
+    """`PushPage.older` or `PushPage.newer` of the current page, or a `PushRow.cursor`."""
     newer: bool = False
-    """The page before the cursor, not the one after it: those received next. Needs a cursor."""
+    """Return the page of newer pushes, not of older ones. Needs a cursor."""
 
 
 class PushRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One push, with what people look for of its update."""
+    """One push with the searchable fields of its update."""
 
     push_id: str
     push_config: str
@@ -65,33 +66,33 @@ class PushRow(msgspec.Struct, frozen=True, kw_only=True):
     tries: int
     rejections: int
     due_at: int
-    """When the next try is due; 0 is at once. Of pending pushes only."""
+    """When the next attempt is due; 0 means immediately. Only meaningful for pending pushes."""
     received_at: int
     occurred_at: int | None
     ended_at: int | None
     error: str | None
-    """Of the last attempt, or why the push ended without one."""
+    """Error of the last attempt, or why the push ended without an attempt."""
     replays: int = 0
-    """How often it was replayed."""
+    """Number of replays."""
     erased_at: int | None = None
-    """When what it told of a person was erased: its shipment, AWBs, order and bodies are empty."""
+    """When its personal data was erased; then its shipment, AWBs, order and bodies are empty."""
     cursor: str
-    """The page starts after this row."""
+    """Cursor of a page that starts after this row."""
 
 
 class PushPage(msgspec.Struct, frozen=True):
-    """Pushes, newest first, and the cursors of the pages beside this one."""
+    """Pushes, newest first, and the cursors of the next and the previous page."""
 
     rows: tuple[PushRow, ...]
     older: str | None = None
-    """Cursor of the older ones; None when there are none. A page can be short, even empty, and have one: so many rows
-    were read, and the next search continues there."""
+    """Cursor of the page with older pushes; None if there are none. A short or empty page can have one: the search has
+    reached its bound of rows and continues there."""
     newer: str | None = None
-    """Goes back to newer ones (with ``newer=True``); None on the first page."""
+    """Cursor of the page with newer pushes (use it with ``newer=True``); None on the first page."""
 
 
 class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP try."""
+    """One HTTP attempt."""
 
     number: int
     started_at: int
@@ -101,26 +102,26 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PushDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One push with its attempts in order, its notification and the aggregator's body, both JSON."""
+    """One push with its attempts in order, its notification and the aggregator's body. Both are JSON."""
 
     push: PushRow
     attempts: tuple[AttemptRow, ...]
     notification: bytes
     body: bytes
     unreadable: str | None = None
-    """Why notification and body can't be opened (a key of the encryption is missing), and are empty."""
+    """Why notification and body can't be decrypted (a key is missing), and are empty; otherwise None."""
 
 
 class ShipmentQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose timeline: a shipment by its name, its AWB, or the AWB of its forward leg."""
+    """Selects a shipment by its name, its AWB, or the AWB of its forward leg."""
 
     shipment: str
     client: str | None = None
-    """The namespace of the account; None is all clients."""
+    """The namespace of the account; None matches all clients."""
     after: int = 0
-    """`TimelineEntry.update_id` of the last entry of the page before."""
+    """`Timeline.after` of the previous page."""
     limit: int = 100
-    """Updates, 1 to `MOST_ROWS`."""
+    """Updates per page, 1 to `MOST_ROWS`."""
 
 
 class TimelinePush(msgspec.Struct, frozen=True):
@@ -131,7 +132,7 @@ class TimelinePush(msgspec.Struct, frozen=True):
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One tracking update of a shipment and what became of it."""
+    """One tracking update of a shipment and its pushes."""
 
     update_id: int
     account: str
@@ -144,11 +145,11 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: int | None
     erased_at: int | None
     notification: bytes
-    """JSON; empty once erased, and where it is unreadable."""
+    """JSON; empty if erased or unreadable."""
     unreadable: str | None = None
     """See `PushDetail.unreadable`."""
     pushes: tuple[TimelinePush, ...]
-    """By PushConfig; none when no PushConfig wanted it."""
+    """Sorted by PushConfig; empty if no PushConfig selected the update."""
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -159,23 +160,23 @@ class Timeline(msgspec.Struct, frozen=True):
 
 
 class QueueCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits of one PushConfig and what is dead. Counts end at `MOST_COUNTED`."""
+    """Pending and dead pushes of one PushConfig. Counts end at `MOST_COUNTED`."""
 
     push_config: str
     pending: int
     dead: int
     oldest_received_at: int | None
-    """Of the oldest pending push; None when none waits."""
+    """When the oldest pending push was received; None if none is pending."""
 
 
 class JournalSearch(Protocol):
-    """The port. Methods are called on the event loop and never block it.
+    """The port. Methods run on the event loop and never block it.
 
-    All raise JournalUnavailableError when the store can't be read; the message says why.
+    All raise JournalUnavailableError if the store can't be read; the message says why.
     """
 
     async def list_pushes(self, query: PushQuery) -> PushPage:
-        """Pushes that match, newest first, at most ``query.limit``.
+        """Matching pushes, newest first, at most ``query.limit``.
 
         Raises:
             ValueError: the cursor is invalid, or the limit is out of bounds.
@@ -183,10 +184,10 @@ class JournalSearch(Protocol):
         ...
 
     async def show(self, push_id: str) -> PushDetail | None:
-        """One push whole, or None when the journal has none of this id.
+        """One push with its attempts and payloads; None if the journal has no push with this id.
 
         Raises:
-            ValueError: the text is not a push id.
+            ValueError: ``push_id`` is malformed.
         """
         ...
 
@@ -199,15 +200,15 @@ class JournalSearch(Protocol):
         ...
 
     async def counts(self) -> tuple[QueueCount, ...]:
-        """What waits and what is dead, of every PushConfig that the journal ever held a push of; by name."""
+        """Pending and dead pushes of every PushConfig that ever had a push, sorted by name."""
         ...
 
     async def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
-        """The audit log, newest first, with id < ``before``."""
+        """Entries of the audit log with id < ``before``, newest first."""
         ...
 
     async def list_unrecognised(self, query: InboxQuery) -> InboxPage:
-        """Unrecognised bodies that match, newest first.
+        """Matching unrecognised bodies, newest first.
 
         Raises:
             ValueError: the limit is out of bounds.
@@ -215,23 +216,23 @@ class JournalSearch(Protocol):
         ...
 
     async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
-        """One unrecognised body, or None when it isn't kept."""
+        """One unrecognised body; None if it isn't stored."""
         ...
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:
-        """What is kept of each account that has any, by name."""
+        """The inbox's size of each account that has bodies, sorted by name."""
         ...
 
     async def close(self) -> None:
-        """End what is under way, close."""
+        """Finish the running query, then close."""
         ...
 
 
 def checked_limit(limit: int) -> int:
-    """The limit.
+    """The limit, validated.
 
     Raises:
-        ValueError: it is out of bounds.
+        ValueError: the limit is out of bounds.
     """
     if not 1 <= limit <= MOST_ROWS:
         raise ValueError(f"limit {limit} is out of bounds: 1 to {MOST_ROWS}")
@@ -239,7 +240,7 @@ def checked_limit(limit: int) -> int:
 
 
 def parse_cursor(text: str | None) -> tuple[int, int] | None:
-    """A cursor's update id and PushConfig number.
+    """The update id and the PushConfig's number of a cursor; None without a cursor.
 
     Raises:
         ValueError: the cursor is invalid.
@@ -253,4 +254,4 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
 
 
 _DIGITS = 18
-"""What 63 bits hold for sure."""
+"""Every number with so many decimal digits fits into 63 bits."""

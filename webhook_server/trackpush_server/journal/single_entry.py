@@ -1,4 +1,4 @@
-"""Stores an entry alone after its batch failed for a value that the store does not take."""
+"""Stores one entry alone, after its batch failed because the store rejected a value."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -9,19 +9,19 @@ _Entry = TypeVar("_Entry")
 
 
 class SingleEntry(Generic[_Entry]):
-    """The tries to store one entry: first as it is, then cleaned, so that only what can't be stored is changed.
+    """Tries to store one entry: first unchanged, then cleaned, so that only unstorable entries are changed.
 
-    Go through `attempts`, and tell `reject` of a value that the store does not take.
+    Iterate over `attempts`, and call `reject` when the store rejects a value.
     """
 
     def __init__(self, entry: _Entry, clean: Callable[[_Entry], _Entry]) -> None:
         self._entry = entry
         self._clean = clean
         self.refusal: JournalUnavailableError | None = None
-        """Why it can't be stored at all; None when it was, or when something else than its values prevented it."""
+        """Why both attempts were rejected; None if one was stored, or if it failed for another reason than a value."""
 
     def attempts(self) -> Iterator[_Entry]:
-        """What to store next; ends after an attempt that was not rejected."""
+        """Yields the entry to store; ends after an attempt that was not rejected."""
         for make in (_as_it_is, self._clean):
             self.refusal = None
             yield make(self._entry)
@@ -29,7 +29,7 @@ class SingleEntry(Generic[_Entry]):
                 return
 
     def reject(self, error: Exception, reason: object = None) -> None:
-        """The store does not take a value of this attempt; ``reason``: in better words than the error's own."""
+        """Record that the store rejected a value of this attempt; ``reason`` replaces the error's own message."""
         self.refusal = JournalUnavailableError(f"this can't be stored: {type(error).__name__}: {reason or error}")
 
 

@@ -1,8 +1,9 @@
-"""Which replica sends a PushConfig's pushes: the port, and who owns everything. docs/storage.md, "Leases and fencing".
+"""Decides which replica sends a PushConfig's pushes: the port, and its implementation for a single process.
 
-A PushConfig's lanes, rate limit, breaker and token live in one replica at a time: the one that holds its slot. What
-may be sent is asked right before the bytes of each attempt are written, so a process that was paused sends nothing
-when it wakes up and its lease has passed to another.
+docs/storage.md, "Leases and fencing", describes the leases.
+Only the replica that holds a PushConfig's slot keeps its lanes, rate limit, breaker and token. The dispatcher checks
+ownership right before it writes the bytes of each attempt. So a process that was paused sends nothing after it
+resumes, if its lease expired meanwhile.
 """
 
 import zlib
@@ -10,49 +11,51 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 SLOTS: Final = 128
-"""Number of slots that replicas share; a PushConfig never changes its slot."""
+"""Number of slots that the replicas divide among them. A PushConfig's slot never changes."""
 
 
 def slot_of(push_config: str) -> int:
-    """The slot of a PushConfig (``namespace/name``): CRC-32 of its name; the database keeps it beside the name."""
+    """The slot of a PushConfig (``namespace/name``): CRC-32 of its name. The database stores it with the name."""
     return zlib.crc32(push_config.encode()) % SLOTS
 
 
 class Ownership(Protocol):
-    """The port. Methods are called on the event loop and don't block it."""
+    """The port. Methods run on the event loop and don't block it."""
 
     alone: bool
-    """Whether no other process stores updates or sends pushes."""
+    """True if no other process stores updates or sends pushes."""
     on_gained: Callable[[frozenset[int]], None]
-    """Set before `start`. Called on the loop with slots that are held from now on: their channels scan the journal."""
+    """Called on the loop with slots that this process holds from now on: their channels scan the journal.
+
+    Set the callbacks before `start`."""
     on_lost: Callable[[frozenset[int]], None]
-    """Called on the loop with slots that are another's from now on, or may be: attempts under way are cut."""
+    """Called on the loop with slots that another process holds, or may hold: attempts in flight are aborted."""
     on_wanted: Callable[[frozenset[int]], None]
-    """Called on the loop with slots to hand over: start nothing more, `release` them when all outcomes are stored."""
+    """Called on the loop with slots to hand over: start no attempts, `release` them when all outcomes are stored."""
 
     def holds(self, push_config: str) -> bool:
         """Whether this process may send pushes of this PushConfig now, by its own monotonic clock."""
         ...
 
     async def start(self) -> None:
-        """Begin to take part."""
+        """Start to acquire slots."""
         ...
 
     async def release(self, slots: frozenset[int]) -> None:
-        """Let go of slots for which nothing is under way and whose outcomes are stored."""
+        """Release slots that have no attempt in flight and whose outcomes are stored."""
         ...
 
     def drain(self) -> None:
-        """Take nothing more, and want everything handed over: the process is about to end."""
+        """Acquire no more slots, and request the handover of all: the process is about to end."""
         ...
 
     async def stop(self) -> None:
-        """Let go of everything; others take over at once."""
+        """Release all slots; other replicas can acquire them at once."""
         ...
 
 
 class SingleOwner:
-    """Ownership for a journal with one process: it owns everything, always."""
+    """Ownership for a journal with one process, which always owns all slots."""
 
     alone = True
 
@@ -62,7 +65,6 @@ class SingleOwner:
         self.on_wanted: Callable[[frozenset[int]], None] = _ignore
 
     def holds(self, push_config: str) -> bool:
-        """Always."""
         del push_config
         return True
 

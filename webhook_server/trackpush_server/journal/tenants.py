@@ -1,13 +1,13 @@
-"""Which namespace object a client's names in the journal belong to. Pure.
+"""Binds a client's names in the journal to a namespace object. Pure.
 
-A client is named by its namespace, and a namespace's name can be given to somebody else: deleted and created again, it
-has another UID. The journal remembers the UID under which a client's pushes were made. When a client comes with
-another UID, everything of the former one is renamed to ``NAME@UID/…``. Updates and pushes hold numbers of names, so a
-rename costs the same whatever is stored, and nothing of the former namespace is found under the new one's name:
-no pending push, no dead one that could be replayed, no update that makes another late or a repeat.
+A client's name is its namespace's name. A namespace can be deleted, and its name can be given to another client; the
+new namespace object has another UID. The journal stores the UID that a client's names belong to. When a client appears
+with another UID, all names of the former namespace are renamed to ``NAME@UID/…``. Updates and pushes refer to names
+by number, so the cost of a rename does not depend on their count. Afterwards nothing of the former namespace is found
+under the new one's name: no pending push, no dead push to replay, no update that makes another late or a repeat.
 
-The first UID that is seen of a name adopts what is there. Only ``takes_over`` of a `Tenant` brings a former
-namespace's names back.
+The first UID of a name adopts the existing records. Only ``takes_over`` of a `Tenant` restores the names of a former
+namespace.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from trackpush_server.journal.model import BoundClient
 
 
 class KnownTenant(NamedTuple):
-    """A row of the journal: a namespace object that had, or has, a client name."""
+    """A row of the journal: a namespace object that has, or had, a client's name."""
 
     uid: str
     generation: str
@@ -26,17 +26,17 @@ class KnownTenant(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """What to do to bind a client."""
+    """The changes that bind a client."""
 
     bound: BoundClient
     archive: str | None
-    """The UID whose names are put aside."""
+    """The UID whose names are renamed to former names; None: no names."""
     restore: tuple[str, ...]
-    """UIDs whose names are brought back, in order."""
+    """UIDs whose former names are restored, in order."""
 
 
 def binding(known: Sequence[KnownTenant], wanted: Sequence[Tenant]) -> Binding:
-    """Decide. With several ``wanted``, the one that is bound already stays: the others are parts of another table."""
+    """Compute the binding. If ``wanted`` has several objects, keep the bound one: others are of another table."""
     current = next((entry for entry in known if entry.current), None)
     chosen = min(
         wanted, key=lambda entry: (current is None or entry.uid != current.uid, entry.uid, entry.takes_over or "")
@@ -55,18 +55,18 @@ def binding(known: Sequence[KnownTenant], wanted: Sequence[Tenant]) -> Binding:
 
 
 def former_name(name: str, uid: str, number: int = 0) -> str:
-    """What ``namespace/name`` of a former namespace is called; ``number`` tells it from an older one."""
+    """The former name of ``namespace/name``; ``number`` distinguishes it from older former names."""
     namespace, _, rest = name.partition("/")
     return f"{namespace}@{uid}{f'.{number}' if number else ''}/{rest}"
 
 
 def is_former(name: str) -> bool:
-    """Whether a name is one of a former namespace: ``@`` is in no namespace's name."""
+    """Whether a name belongs to a former namespace. A namespace's name can't contain ``@``."""
     return "@" in name.partition("/")[0]
 
 
 def current_name(name: str, namespace: str, uid: str) -> str | None:
-    """What a former name was before; None if it isn't one of this namespace object."""
+    """The name before it became a former name; None if it does not belong to this namespace object."""
     former, slash, rest = name.partition("/")
     prefix = f"{namespace}@{uid}"
     number = former.removeprefix(prefix)
@@ -76,7 +76,7 @@ def current_name(name: str, namespace: str, uid: str) -> str | None:
 
 
 def archived(names: Sequence[str], namespace: str, uid: str) -> dict[str, str]:
-    """The new names of all names of a client."""
+    """Maps all names of a client to their former names."""
     taken = set(names)
     renamed = {}
     for name in names:
@@ -90,16 +90,16 @@ def archived(names: Sequence[str], namespace: str, uid: str) -> dict[str, str]:
 
 
 def restored(names: Sequence[str], namespace: str, uid: str) -> dict[str, str]:
-    """The names of a former namespace, and what each is to be called again."""
+    """Maps the former names of a namespace object to their original names."""
     found = ((name, current_name(name, namespace, uid)) for name in names)
     return {name: new for name, new in found if new is not None}
 
 
 def stored_names(names: Sequence[str], uids: Mapping[str, str], bound: Mapping[str, str]) -> dict[str, str]:
-    """Names as a process knows them → as they are stored.
+    """Maps names of this process's routing table to names in the journal.
 
-    ``uids``: by which UIDs this process knows its clients; ``bound``: what the journal says. Another replica may have
-    bound a client to a new namespace already, while this process still has the old routing table.
+    ``uids`` has the UIDs of the routing table, ``bound`` those of the journal, both by client. They differ while this
+    process still uses an old routing table and another replica has already bound the client to a new namespace.
     """
     found = {}
     for name in names:

@@ -1,5 +1,6 @@
 """Moves a whole journal from one adapter's store to another's: docs/move-storage.md.
 
-Nothing may be lost and nothing pushed twice. So only one store is ever usable: the target is held until all of it was
-compared with the source, and the source is retired before the target is let go. What is cut short is run again.
+No update may be lost, and none may be pushed twice. So servers can use only one of the two stores at any time: the
+target stays locked until it was compared with the source, and the source is retired before the target is released.
+After an interruption, run the command again; it continues.
 """

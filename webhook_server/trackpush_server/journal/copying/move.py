@@ -1,4 +1,4 @@
-"""Copies what isn't there yet, compares all of it, retires the source, then lets servers use the target."""
+"""Copies the missing records, compares both stores, retires the source, then releases the target to servers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,20 +10,20 @@ from trackpush_server.journal.copying.ports import CopySource, CopyTarget, Store
 from trackpush_server.journal.copying.records import Existing, Tally, TransferError, UpdateRecord
 
 PART: Final = 500
-"""Updates in one step: bounds memory, as each may hold a megabyte."""
+"""Updates per step. Bounds memory: one update can have a megabyte."""
 
 
 class CopyProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far it is."""
+    """Progress of a copy."""
 
     step: str
-    """``copied``, ``read again`` (the source, to compare) or ``compared``."""
+    """``copied``, ``read again`` (the source, for the comparison) or ``compared`` (the target)."""
     updates: int
     total: int
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """One table of both stores."""
+    """The result of comparing one table of both stores."""
 
     table: str
     rows: int
@@ -32,10 +32,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def move(source: CopySource, target: CopyTarget, tell: Callable[[CopyProgress], None]) -> tuple[Compared, ...]:
-    """Move everything; what was compared, by table. Nothing, where it was moved there before.
+    """Move the whole journal; returns the compared tables, or () if an earlier run has already moved it there.
 
     Raises:
-        TransferError: nothing is lost: the source is unchanged, and another run continues.
+        TransferError: the move failed. No data is lost; run it again to continue.
     """
     try:
         reading = await source.open()
@@ -47,6 +47,7 @@ async def move(source: CopySource, target: CopyTarget, tell: Callable[[CopyProgr
         await _copy(reading, written, target, tell)
         await target.finish(await reading.rest())
         compared = await _compare(reading, written, target, tell)
+        # Retire first: if the process dies between these two lines, no server can use either store until the next run.
         await source.retire(await target.place())
         await target.release()
         return compared
@@ -56,10 +57,10 @@ async def move(source: CopySource, target: CopyTarget, tell: Callable[[CopyProgr
 
 
 def _refuse_another(source: CopySource, existing: Existing | None) -> None:
-    """A journal that was moved lives on in one place only; and a target holds one journal's content only.
+    """Check that the target is the right one: a moved journal has one target, and a target holds one journal.
 
     Raises:
-        TransferError: this target isn't the one.
+        TransferError: it is not the right target.
     """
     moved_to = source.moved_to
     if moved_to is not None and not _is_there(existing, moved_to.id):
@@ -79,7 +80,7 @@ def _refuse_another(source: CopySource, existing: Existing | None) -> None:
 
 
 def _is_there(existing: Existing | None, journal: str) -> bool:
-    """Whether a target holds this journal. Without an id it must be unfinished: then no server has ever used it."""
+    """Whether a target holds this journal. If the id is unknown, only an unfinished copy, never used, counts."""
     if existing is None:
         return False
     return existing.place.id == journal if journal else not existing.is_finished

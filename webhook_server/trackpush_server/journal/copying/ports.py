@@ -1,4 +1,4 @@
-"""What an adapter's store has to do for a journal to be moved out of it, or into it."""
+"""The ports of `trackpush journal copy`: an adapter implements the source and the target."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ from trackpush_server.journal.copying.records import Existing, JournalPlace, Uns
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Some updates in the order received, and the id of the last one in that store."""
+    """Consecutive updates in the order received, and the id of the last one in the store that was read."""
 
     records: tuple[UpdateRecord, ...]
     last_id: int
@@ -19,95 +19,95 @@ class StoreReader(Protocol):
     """Reads a store that nobody writes to."""
 
     async def count(self) -> int:
-        """How many updates there are."""
+        """Number of updates."""
         ...
 
     async def position(self, key: bytes) -> int | None:
-        """The id of the update with this key."""
+        """The id of the update with this key, or None."""
         ...
 
     async def part(self, after: int, limit: int) -> Chunk:
-        """The next updates with id > ``after``; none are the end."""
+        """The next updates with id > ``after``; an empty chunk is the end."""
         ...
 
     async def rest(self) -> UnscopedRecords:
-        """What belongs to no update."""
+        """All records that do not belong to an update."""
         ...
 
 
 class CopySource(Protocol):
-    """A store that is moved away."""
+    """The store that a journal is moved from."""
 
     @property
     def id(self) -> str:
-        """Of its journal, once open."""
+        """The journal's id; valid after `open`."""
         ...
 
     @property
     def moved_to(self) -> JournalPlace | None:
-        """Where its journal was moved to before, once open; None: it is in use. The id may be empty: not known."""
+        """Where an earlier run moved the journal; None while it is in use. Valid after `open`; its id may be empty."""
         ...
 
     async def open(self) -> StoreReader:
-        """Stop everything that writes to it until `close`, and read.
+        """Block all writers until `close`, and return a reader.
 
         Raises:
-            TransferError: it can't be read, or a server uses it.
+            TransferError: the store can't be read, or a server uses it.
         """
         ...
 
     async def retire(self, to: JournalPlace) -> None:
-        """No server may use it from now on; what was stored until now has been read. It can still be opened here."""
+        """Make the store unusable for servers. Call it after everything was read. A copy can still open it."""
         ...
 
     async def close(self) -> None:
-        """Let go of it; unless it was retired, it is as it was."""
+        """Unlock and close the store. Unless `retire` was called, it is unchanged."""
         ...
 
 
 class CopyTarget(Protocol):
-    """A store that is filled. No server may use it between `begin` and `release`."""
+    """The store that a journal is moved to. No server can use it between `begin` and `release`."""
 
     async def open(self) -> Existing | None:
-        """Find out which journal it holds, if any, and change nothing.
+        """Read which journal the store holds, if any; changes nothing.
 
         Raises:
-            TransferError: it can't be read, or another copy uses it.
+            TransferError: the store can't be read, or another copy uses it.
         """
         ...
 
     async def begin(self, source: str) -> StoreReader:
-        """Create a journal for the content of ``source``, or continue it; reads what was written so far.
+        """Create a copy of the journal with id ``source``, or continue one; returns a reader of the copy.
 
         Raises:
-            TransferError: it can't be written, holds something else, or a server uses it.
+            TransferError: the store can't be written, holds another journal, or a server uses it.
         """
         ...
 
     async def place(self) -> JournalPlace:
-        """Its journal, once begun."""
+        """The copy; valid after `begin`."""
         ...
 
     async def last_key(self) -> bytes | None:
-        """The key of the last update written."""
+        """The key of the last update written; None if there are none."""
         ...
 
     async def write(self, records: Sequence[UpdateRecord]) -> None:
-        """Add updates, all or none, on disk when it returns."""
+        """Add all updates or none; they are on disk when it returns."""
         ...
 
     async def finish(self, rest: UnscopedRecords) -> None:
-        """Write (again) what belongs to no update, and what the adapter derives from all."""
+        """Replace the records that do not belong to an update, and build the adapter's derived data (indexes)."""
         ...
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
-        """The record as this store can hold it."""
+        """The record as this store will return it, for the comparison."""
         ...
 
     async def release(self) -> None:
-        """Servers may use it."""
+        """Allow servers to use the store."""
         ...
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Unlock and close the store."""
         ...

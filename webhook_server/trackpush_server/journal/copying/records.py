@@ -1,4 +1,4 @@
-"""A journal's content as any adapter stores it, without the ids that each gives. Times: ms since the epoch."""
+"""A journal's content, independent of the adapter and of its ids. Times are milliseconds since the epoch."""
 
 import hashlib
 import struct
@@ -15,22 +15,22 @@ class TransferError(Exception):
 
 
 class JournalPlace(msgspec.Struct, frozen=True):
-    """A journal, and where it is."""
+    """The identity and the location of a journal."""
 
     id: str
-    """Drawn when the journal was made; empty: not known, as an older version made it."""
+    """Random id, given when the journal is created; empty if an older version created it."""
     name: str
-    """For people: host and database, or a folder."""
+    """Location for messages: host and database, or a folder."""
 
 
 class Existing(msgspec.Struct, frozen=True):
-    """The journal that a target holds."""
+    """The journal that a target already holds."""
 
     place: JournalPlace
     is_finished: bool
-    """Servers may use it; otherwise it is a copy that was cut short."""
+    """True if servers can use it; False if it is an interrupted copy."""
     copied_from: str | None = None
-    """Id of the journal that was, or is being, copied into it."""
+    """Id of the journal that was copied, or is being copied, into it."""
 
 
 class PushRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -56,13 +56,13 @@ class AttemptRecord(msgspec.Struct, frozen=True, array_like=True):
     number: int
     started_at: int
     duration_ms: float
-    """In single precision, which is all that PostgreSQL's column holds."""
+    """Rounded to single precision, which is the type of PostgreSQL's column."""
     http_status: int | None
     error: str | None
 
 
 class UpdateRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One tracking update with its pushes and attempts, both in order of PushConfig (and number)."""
+    """One tracking update with its pushes and attempts, sorted by PushConfig (and number)."""
 
     key: bytes
     account: str
@@ -77,7 +77,7 @@ class UpdateRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     trace: str | None
     notification: bytes
     body: bytes
-    """Sealed, where the journal is encrypted: moved as it is."""
+    """Encrypted if the journal is encrypted; copied without decryption."""
     pushes: tuple[PushRecord, ...] = ()
     attempts: tuple[AttemptRecord, ...] = ()
 
@@ -105,7 +105,7 @@ class AuditRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TenantRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A namespace object that a client's names belong to, or belonged to."""
+    """A namespace object that owns, or owned, a client's names."""
 
     namespace: str
     uid: str
@@ -114,7 +114,7 @@ class TenantRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
-    """What belongs to no update, in the order written."""
+    """The records that do not belong to an update, in the order written."""
 
     erasures: tuple[ErasureRecord, ...] = ()
     audits: tuple[AuditRecord, ...] = ()
@@ -123,7 +123,7 @@ class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """Counts and digests of each table, in order: equal for two stores that hold the same."""
+    """Row count and digest of each table. Two stores with the same content have equal tallies."""
 
     def __init__(self) -> None:
         self._digests = {
@@ -133,14 +133,12 @@ class Tally:
         self._counts = dict.fromkeys(self._digests, 0)
 
     def updates(self, records: Iterable[UpdateRecord]) -> None:
-        """Take these in."""
         for record in records:
             self._add("updates", [msgspec.structs.replace(record, pushes=(), attempts=())])
             self._add("pushes", [(record.key, push) for push in record.pushes])
             self._add("attempts", [(record.key, attempt) for attempt in record.attempts])
 
     def rest(self, rest: UnscopedRecords) -> None:
-        """Take these in."""
         self._add("erasures", rest.erasures)
         self._add("audits", rest.audits)
         self._add("unrecognised", rest.unrecognised)
@@ -152,17 +150,17 @@ class Tally:
             self._counts[table] += 1
 
     def result(self) -> dict[str, tuple[int, str]]:
-        """Rows and SHA-256 by table."""
+        """Row count and SHA-256 by table."""
         return {name: (self._counts[name], digest.hexdigest()) for name, digest in self._digests.items()}
 
 
 def single(value: float) -> float:
-    """The nearest number of single precision."""
+    """The value rounded to single precision."""
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
 def without_nul(record: Any) -> Any:
-    """The record with ``?`` for every NUL in a text: PostgreSQL stores none."""
+    """The record with ``?`` in place of each NUL character, which PostgreSQL's text type does not accept."""
     if isinstance(record, str):
         return record.replace("\0", "?")
     if isinstance(record, tuple):

@@ -1,4 +1,4 @@
-"""The inbox of a journal that is moved: read whole, as it is bounded, and written with what belongs to no update."""
+"""Copies the inbox in one piece, which its bounds allow, together with the other unscoped records."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -23,14 +23,14 @@ class UnrecognisedRecord(msgspec.Struct, frozen=True, array_like=True):
     size: int
     content_type: str
     body: bytes
-    """Sealed, where the journal is encrypted: moved as it is."""
+    """Encrypted if the journal is encrypted; copied without decryption."""
 
 
 def records(rows: Iterable[Sequence[Any]]) -> tuple[UnrecognisedRecord, ...]:
-    """The records of rows that `READ` gives."""
+    """Converts rows of `READ` to records."""
     return tuple(UnrecognisedRecord(*row) for row in rows)
 
 
 def values(found: Iterable[UnrecognisedRecord]) -> list[tuple[Any, ...]]:
-    """The columns of each record."""
+    """Converts records to rows in the order of `COLUMNS`."""
     return [tuple(getattr(row, name) for name in COLUMNS) for row in found]

@@ -68,22 +68,18 @@ class PostgresJournal:
         self.search = PostgresSearch(access.pool, access.sealer)
 
     def subscribe(self, listener: JournalListener) -> None:
-        """Announce everything to this listener, too."""
         self._listeners.subscribe(listener)
 
     @property
     def stats(self) -> JournalStats:
-        """Running figures."""
         return self._appends.stats
 
     @property
     def unavailable(self) -> str | None:
-        """Why nothing can be stored now, or None."""
         return self._appends.unavailable
 
     @property
     def outcomes_waiting(self) -> int:
-        """How many outcomes are not on disk yet."""
         return self._appends.outcomes_waiting
 
     @property
@@ -114,7 +110,6 @@ class PostgresJournal:
         self._writer.look_again()
 
     async def close(self) -> None:
-        """Write what is queued, then close."""
         if not self._access.is_open:
             return
         self._appends.close()

@@ -14,7 +14,6 @@ class PostgresAuditLog:
         self._pool = access.pool
 
     async def add(self, entry: NewAudit) -> None:
-        """Add an entry."""
         values = (entry.at, entry.actor, entry.role, entry.action, entry.target, entry.address)
         number = await self._pool.write(_SQL["audit"], *values)
         await self._pool.fetch(_SQL["trim_audits"], number - MOST_AUDITS)

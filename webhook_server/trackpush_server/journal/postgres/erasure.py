@@ -23,7 +23,6 @@ class PostgresErasures:
         self._pool = access.pool
 
     async def find(self, subject: Subject, *, after: int, limit: int) -> FoundUpdates:
-        """Look for updates of a subject."""
         if subject.awb is not None:
             rows = await self._pool.fetch(_SQL["of_awb"], subject.awb, after, subject.client)
             return FoundUpdates(tuple(row["id"] for row in rows), None)
@@ -33,11 +32,9 @@ class PostgresErasures:
         )
 
     async def begin(self, subject: str, reason: str, *, now: int) -> int:
-        """Write down that an erasure has begun."""
         return await self._pool.write(_SQL["begin"], subject, reason, now)
 
     async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
-        """Erase what these updates tell of people."""
         await self._access.flush_for_write()
         values = (erasure, list(update_ids), now, self._access.replica)
         return await self._pool.write(_SQL["erase"], *values, news=True)
@@ -48,7 +45,6 @@ class PostgresErasures:
         await self._pool.write(_SQL["end"], erasure, now)
 
     async def records(self, *, limit: int) -> tuple[Erasure, ...]:
-        """The records, newest first."""
         return tuple(Erasure(**row) for row in await self._pool.fetch(_READING["erasures"], limit))
 
 

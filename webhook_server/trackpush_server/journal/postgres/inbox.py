@@ -53,14 +53,12 @@ class PostgresInbox:
         self.bounds = InboxBounds()
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
-        """See `UpdateLog.keep`."""
         self._access.appends.check()
         kept = await self._writer.keep(bodies, self.bounds)
         self._listeners.bodies_dropped(kept.dropped)
         return kept.new
 
     async def forget(self, keys: Sequence[bytes]) -> int:
-        """Delete these unrecognised bodies."""
         return await forget(self._access.pool, keys)
 
 

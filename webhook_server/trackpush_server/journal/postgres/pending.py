@@ -42,7 +42,6 @@ class PostgresPushQueue:
 
     @property
     def outcomes_waiting(self) -> int:
-        """How many outcomes are not on disk yet."""
         return self._access.appends.outcomes_waiting
 
     def record(self, outcome: Outcome) -> None:
@@ -52,11 +51,9 @@ class PostgresPushQueue:
             self._access.queue.record(outcome)
 
     async def flush(self) -> None:
-        """Return when everything that was handed over before is on disk."""
         await self._access.flush()
 
     async def pending(self, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
-        """Pages of pending pushes."""
         uids = self._access.names.uids
         columns = (
             [request.push_config for request in wanted],
@@ -74,19 +71,16 @@ class PostgresPushQueue:
         return tuple(PendingPage(tuple(sorted(pushes, key=_update_id)), rows[0]["last_id"]) for pushes in found)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
-        """Those of the given pushes that are still pending."""
         uid = self._access.names.uids.get(namespace_of(push_config))
         rows = await self._access.dispatch.fetch(_SQL["fetch"], push_config, list(update_ids), uid)
         self._check(rows)
         return {row["update_id"]: _stored(self._access.sealer, push_config, row) for row in rows}
 
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
-        """Mark old pending pushes as dead."""
         await self._access.flush_for_write()
         return await self._access.dispatch.write(_REPLAY["expire"], push_config, received_before, limit)
 
     async def pending_configs(self) -> PendingConfigs:
-        """Which PushConfigs have anything pending."""
         rows = await self._access.dispatch.fetch(_SQL["pending_configs"])
         self._check(rows)
         row = rows[0]
@@ -105,12 +99,10 @@ class PostgresBacklog:
         self._access = access
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
-        """The backlog of each PushConfig."""
         rows = await self._access.pool.fetch(_SQL["pending_counts"])
         return tuple(PendingCount(row["name"], row["count"], row["received_at"]) for row in rows)
 
     async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
-        """Mark pending pushes as dropped."""
         await self._access.flush_for_write()
         return await self._access.pool.write(_REPLAY["drop"], push_config, reason, now, limit)
 

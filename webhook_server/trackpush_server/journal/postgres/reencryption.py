@@ -22,7 +22,6 @@ class PostgresReencryption:
         self._access = access
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
-        """Encrypt the next updates that aren't sealed as they would be now."""
         rows = await self._access.pool.fetch(_SQL["next"], after, limit, PREFIX_BYTES)
         stale = [
             row["id"]
@@ -55,7 +54,6 @@ class PostgresReencryption:
         )
 
     async def reseal_unrecognised(self, *, after: int, limit: int) -> Resealed:
-        """Seal the next unrecognised bodies as it would be done now."""
         return await inbox.reseal(self._access.pool, self._access.sealer, after, limit)
 
     async def scrub(self) -> None:

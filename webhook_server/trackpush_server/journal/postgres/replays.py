@@ -19,11 +19,9 @@ class PostgresReplays:
         self._access = access
 
     async def push_configs(self) -> tuple[str, ...]:
-        """Every PushConfig that ever had a push."""
         return tuple(row["name"] for row in await self._access.pool.fetch(_READING["push_configs"]))
 
     async def ended(self, push_config: str, selection: Selection, *, after: int, limit: int) -> tuple[EndedPush, ...]:
-        """The next ended pushes that match."""
         pool = self._access.pool
         until = _LAST if selection.until is None else selection.until
         bounds = (after, selection.replayed_before, selection.since or 0, until)
@@ -42,20 +40,16 @@ class PostgresReplays:
         return tuple(wanted[:limit])
 
     async def replay(self, push_config: str, update_ids: Sequence[int], *, now: int, replayed_before: int) -> int:
-        """Make ended pushes pending again."""
         await self._access.flush_for_write()
         values = (push_config, list(update_ids), now, replayed_before, self._access.replica)
         return await self._access.pool.write(_SQL["replay"], *values, news=True)
 
     async def find_unpushed(self, push_config: str, wanted: Unpushed, *, after: int, limit: int) -> FoundUpdates:
-        """Look for updates without a push for this PushConfig."""
         return await unpushed.find(self._access.pool, push_config, wanted, after, limit)
 
     async def read_updates(self, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
-        """Updates with their payloads."""
         return await unpushed.read(self._access.pool, self._access.sealer, update_ids)
 
     async def add_pushes(self, push_config: str, update_ids: Sequence[int], *, now: int) -> int:
-        """Add pending pushes to stored updates."""
         await self._access.flush_for_write()
         return await unpushed.add(self._access.pool, push_config, update_ids, now, self._access.replica)

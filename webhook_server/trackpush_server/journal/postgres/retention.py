@@ -36,11 +36,9 @@ class PostgresRetention:
         """By day, whether it can be dropped whole, as far as this round has looked."""
 
     async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
-        """Delete unrecognised bodies that came last before then."""
         return await inbox.expire(self._pool, received_before, limit)
 
     async def trim(self, keep: RetentionCutoffs, *, after: int, limit: int) -> Trimmed:
-        """Delete what is kept no longer."""
         async with self._pool.session() as session:
             if after == 0:
                 self._whole = dict.fromkeys((row["day"] for row in await session.fetch(_SQL["days"])), False)

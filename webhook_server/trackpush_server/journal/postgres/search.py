@@ -58,7 +58,6 @@ class PostgresSearch:
         self._sealer = sealer
 
     async def list_pushes(self, query: PushQuery) -> PushPage:
-        """Pushes that match."""
         cursor = pagination.checked(query)
         async with self._snapshot() as session:
             names = await _names(session)
@@ -66,7 +65,6 @@ class PostgresSearch:
             return await _listed(session, pagination.list_pushes(names, query, where))
 
     async def show(self, push_id: str) -> PushDetail | None:
-        """One push whole."""
         key, tag = parse_push_id(push_id)
         async with self._snapshot() as session:
             names = await _names(session)
@@ -80,7 +78,6 @@ class PostgresSearch:
         return None
 
     async def timeline(self, query: ShipmentQuery) -> Timeline:
-        """All updates of a shipment."""
         limit = checked_limit(query.limit)
         async with self._snapshot() as session:
             names = await _names(session)
@@ -94,7 +91,6 @@ class PostgresSearch:
         return Timeline(tuple(entries), found[limit - 1].id if len(found) > limit else None)
 
     async def counts(self) -> tuple[QueueCount, ...]:
-        """What waits and what is dead."""
         rows = await self._pool.fetch(_SQL["counts"], MOST_COUNTED)
         return tuple(
             QueueCount(
@@ -107,20 +103,16 @@ class PostgresSearch:
         )
 
     async def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
-        """The audit log."""
         rows = await self._pool.fetch(_SQL["audits"], _LAST if before is None else before, checked_limit(limit))
         return tuple(AuditRow(**row) for row in rows)
 
     async def list_unrecognised(self, query: InboxQuery) -> InboxPage:
-        """Unrecognised bodies that match."""
         return await inbox.list_page(self._pool, query)
 
     async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
-        """One unrecognised body."""
         return await inbox.show(self._pool, self._sealer, key)
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:
-        """What is kept of each account."""
         return await inbox.counts(self._pool)
 
     async def close(self) -> None:

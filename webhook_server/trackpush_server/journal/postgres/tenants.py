@@ -38,7 +38,6 @@ class PostgresTenants:
         self._access = access
 
     async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
-        """Bind clients to namespace objects."""
         await self._access.flush_for_write()
         names = self._access.names
         found = await bind(self._access.pool, wanted, names.uids)

@@ -22,18 +22,15 @@ class PostgresUpdateLog:
 
     @property
     def unavailable(self) -> str | None:
-        """Why nothing can be stored now, or None."""
         return self._access.appends.unavailable
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
-        """Store one request's updates."""
         queue = self._access.queue
         append = self._access.appends.add(self._by_shared_clock(updates), number=queue.number())
         queue.append(append)
         return append.done
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
-        """Keep one request's unrecognised bodies."""
         return await self._inbox.keep(bodies)
 
     def _by_shared_clock(self, updates: Sequence[NewUpdate]) -> Sequence[NewUpdate]:

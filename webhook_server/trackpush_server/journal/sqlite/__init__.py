@@ -1,4 +1,4 @@
-"""The journal on SQLite: the embedded default, one process, one file."""
+"""The journal on SQLite: the default; one process, one file."""
 
 from trackpush_server.journal.sqlite.adapter import SqliteJournal
 

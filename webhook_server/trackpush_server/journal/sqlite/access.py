@@ -1,4 +1,4 @@
-"""How the journal's roles reach the file: they read on the reader's thread, and write with the writer's next commit."""
+"""Gives the journal's roles access to the file: reads run on the reader thread, writes in the writer's next commit."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class SqliteAccess:
-    """What all roles share."""
+    """Queue, reader and writer, shared by all roles."""
 
     def __init__(self, folder: Path, queue: AppendQueue, sealer: Sealer) -> None:
         self.queue = queue
@@ -26,11 +26,11 @@ class SqliteAccess:
         self.writer: SqliteWriter | None = None
 
     def use(self, writer: SqliteWriter) -> None:
-        """Write by this writer from now on."""
+        """Set the writer."""
         self.writer = writer
 
     async def read(self, read: Callable[[SqliteConnection], _T]) -> _T:
-        """Run a read on the reader's thread.
+        """Run a read on the reader thread.
 
         Raises:
             JournalUnavailableError: the journal is closed, or the file can't be read.
@@ -38,14 +38,15 @@ class SqliteAccess:
         return await self.reader.read(read)
 
     def put(self, entry: Append | Outcome) -> None:
-        """Store it with the next commit. Nothing is stored before the journal is started."""
+        """Store an entry with the next commit. Before `use`, the entry is discarded."""
         if self.writer is not None:
             self.writer.put(entry)
 
     def write(self, run: Callable[[SqliteConnection], _T], *, renames: bool = False) -> asyncio.Future[_T]:
-        """Run it within the next commit; resolves, after the commit, to what it returned.
+        """Run a write inside the next transaction; after the commit, resolves to its result.
 
-        ``renames``: it gives names to other numbers. The future fails with JournalUnavailableError if it is not stored.
+        Set ``renames`` if it assigns names to other numbers. The future fails with JournalUnavailableError if the
+        commit fails.
 
         Raises:
             JournalUnavailableError: at once, when the journal is not open.
@@ -55,20 +56,20 @@ class SqliteAccess:
         return done
 
     def between_commits(self, run: Callable[[], int]) -> asyncio.Future[int]:
-        """Run it while the log is empty and no connection writes; otherwise as `write`."""
+        """Run a function between two commits, while the WAL is empty and the writer's connection is closed."""
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._hand_over(Offline(run, done))
         return done
 
     async def flush(self) -> None:
-        """Return when everything that was handed over before is on disk."""
+        """Return when all entries queued before this call are on disk."""
         while True:
             try:
                 await self.write(lambda _: 0)
             except JournalUnavailableError:
                 if self.queue.closed:
                     raise
-                await asyncio.sleep(0.1)  # outcomes are kept and tried again, and so is this
+                await asyncio.sleep(0.1)  # the writer keeps outcomes and retries them, so wait for that
             else:
                 return
 

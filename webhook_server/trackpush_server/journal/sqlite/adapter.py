@@ -1,4 +1,4 @@
-"""The journal in a file: puts its parts together, and turns what the writer's thread did into calls on the loop."""
+"""The journal in a file: composes its roles, and handles the writer thread's results on the event loop."""
 
 import asyncio
 import os
@@ -33,11 +33,11 @@ class SqliteJournal:
     """A journal in ``folder/journal.db``. See `trackpush_server.journal.ports.Journal`."""
 
     def __init__(self, folder: Path, *, sealer: Sealer | None = None, volume: bool = False) -> None:
-        """Make the journal; `start` opens it.
+        """Create the journal; `start` opens it.
 
         Args:
-            folder: where its files are.
-            sealer: seals and opens what is stored; without one, everything is stored in clear.
+            folder: the folder of its files.
+            sealer: encrypts and decrypts payloads; without one, they are stored unencrypted.
             volume: the folder is the root of a volume that this pod alone mounts (`folder.check`).
         """
         self._folder = folder
@@ -62,27 +62,23 @@ class SqliteJournal:
         self.search = SqliteSearch(folder, self._sealer)
 
     def subscribe(self, listener: JournalListener) -> None:
-        """Announce everything to this listener, too."""
         self._listeners.subscribe(listener)
 
     @property
     def stats(self) -> JournalStats:
-        """Running figures."""
         return self._queue.stats
 
     @property
     def unavailable(self) -> str | None:
-        """Why nothing can be stored now, or None."""
         return self._queue.unavailable
 
     @property
     def outcomes_waiting(self) -> int:
-        """How many outcomes are not on disk yet."""
         return self._queue.outcomes_waiting
 
     @property
     def size_bytes(self) -> int:
-        """The file and its log."""
+        """Size of the file and its WAL."""
         return sum(_size(self._folder / name) for name in (FILE_NAME, f"{FILE_NAME}-wal"))
 
     @property
@@ -91,7 +87,6 @@ class SqliteJournal:
         return self._access.writer is not None and self._access.writer.is_alive()
 
     async def start(self) -> None:
-        """Open and migrate; when that fails the journal is unavailable and keeps trying."""
         loop = asyncio.get_running_loop()
         listener = WriterListener(
             loop, on_done=self._done, on_refused=self._refused, on_state=self._change_state, on_missing=self._missing
@@ -103,7 +98,6 @@ class SqliteJournal:
         await loop.run_in_executor(None, writer.opened.wait)
 
     async def close(self) -> None:
-        """Write what is queued, then close."""
         writer = self._access.writer
         if self._queue.closed or writer is None:
             return
@@ -112,14 +106,14 @@ class SqliteJournal:
         await self._access.reader.close()
         await self.search.close()
         await loop.run_in_executor(None, self._checkpointer.stop)
-        writer.stop()  # last: whoever closes last moves the log into the file, and only the writer can
+        writer.stop()  # last: the last connection to close copies the WAL into the file, and readers can't write
         await loop.run_in_executor(None, writer.join)
         self._scrubber.close()
 
     async def prove(self) -> str | None:
-        """Store something, unless a commit has just shown that this works; why that is not known, or None.
+        """Prove by a write that the journal can store, unless a commit just proved it.
 
-        Whether it failed is in `unavailable` afterwards.
+        Returns why there is no result yet, otherwise None. `unavailable` says whether the write failed.
         """
         if self._queue.unavailable is not None:
             return None

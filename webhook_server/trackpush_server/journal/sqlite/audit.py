@@ -17,7 +17,6 @@ class SqliteAuditLog:
         self._access = access
 
     async def add(self, entry: NewAudit) -> None:
-        """Add an entry."""
         await self._access.write(lambda connection: add(connection, entry))
 
 

@@ -1,8 +1,8 @@
 """`trackpush journal backup`: a consistent copy of a journal that a server is writing to.
 
-The copy is made by ``VACUUM INTO``, which reads one snapshot, so updates that are stored meanwhile don't make it start
-over, as SQLite's backup functions do for a file that another process changes. It is checked before it is handed over.
-For a stream, the copy is a file in the journal's folder that is unlinked before the first byte is sent.
+``VACUUM INTO`` makes the copy. It reads one snapshot; SQLite's backup API would start over whenever another process
+changes the file. The copy is checked before it is delivered. For a stream, the copy is a file in the journal's folder
+that is unlinked before the first byte is sent.
 """
 
 import contextlib
@@ -33,11 +33,11 @@ class BackupError(Exception):
 
 
 class BackedUp(NamedTuple):
-    """What a backup holds."""
+    """Properties of a backup."""
 
     updates: int
     size: int
-    """Bytes."""
+    """In bytes."""
     sha256: str
 
 
@@ -45,7 +45,7 @@ def back_up_to_file(folder: Path, target: Path) -> BackedUp:
     """Make a backup in a new file, synced to disk.
 
     Raises:
-        BackupError: see there. Nothing is left of it.
+        BackupError: no backup was made; partial files are removed.
     """
     if target.exists():
         raise BackupError(f"{target} exists; name a new file, or remove it")
@@ -64,10 +64,10 @@ def back_up_to_file(folder: Path, target: Path) -> BackedUp:
 
 
 def back_up_to_stream(folder: Path, out: BinaryIO) -> BackedUp:
-    """Write a backup to a stream. Nothing stays in the folder, also if the process is killed while it sends.
+    """Write a backup to a stream. It leaves no file in the folder, even if the process is killed while it sends.
 
     Raises:
-        BackupError: see there.
+        BackupError: no complete backup was sent.
     """
     with _alone(folder):
         scratch = folder / SCRATCH
@@ -87,7 +87,7 @@ def back_up_to_stream(folder: Path, out: BinaryIO) -> BackedUp:
 
 
 def count_updates(connection: SqliteConnection) -> int:
-    """How many updates a journal holds."""
+    """The number of updates in a journal."""
     return int(connection.execute("SELECT count(*) FROM updates").fetchone()[0])
 
 
@@ -110,13 +110,13 @@ def _copy(folder: Path, target: Path) -> None:
 
 
 def prove_sound(file: Path, *, indexes: bool = False) -> int:
-    """See that a file is a whole journal, on request also that its indexes agree with its tables.
+    """Check that a file is a complete journal; with ``indexes``, also that its indexes match its tables.
 
     Returns:
         The number of its updates.
 
     Raises:
-        BackupError: it isn't.
+        BackupError: the file is incomplete or damaged.
     """
     try:
         with contextlib.closing(open_copy(file)) as copy:
@@ -153,7 +153,7 @@ def _described(file: Path) -> BackedUp:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two backups at once would use one scratch file."""
+    """Exclude other backups: all use the same scratch file."""
     lock = FolderLock(folder / _LOCK)
     try:
         lock.acquire_file()

@@ -1,10 +1,11 @@
-"""Moves the write-ahead log into the file, away from the commits that requests wait for.
+"""Checkpoints the write-ahead log (WAL) in a thread, outside the commits that requests wait for.
 
-A checkpoint copies pages and syncs the file: tens of milliseconds. Inside a commit that would be the tail of every
-latency. So this thread does it with its own connection, in PASSIVE mode, which never blocks the writer, and again
-until little was left to copy. Only the writer can start the log over: it copies that short rest between two commits.
+A checkpoint copies pages and syncs the file, which takes tens of milliseconds. Inside a commit, that would determine
+the tail latency. So this thread does it on its own connection, in PASSIVE mode, which never blocks the writer. It
+repeats the checkpoint until little is left to copy. Only the writer can restart the WAL: between two commits, it
+copies the short rest.
 
-The length of the log is counted in frames. Its file does not tell: it keeps its size when the log starts over.
+The length of the WAL is counted in frames, because the size of its file does not shrink when the WAL restarts.
 """
 
 import contextlib
@@ -17,16 +18,16 @@ from trackpush_server.journal.sqlite.errors import LogDamagedError
 from trackpush_server.journal.sqlite.folder import FILE_NAME
 
 LOG_BYTES: Final = 32 * 1024 * 1024
-"""As much in the log that is not in the file yet is worth a checkpoint."""
+"""A checkpoint starts when the WAL has more uncopied bytes than this."""
 _EVERY_COMMITS = 32
 _SHORT_FRAMES = 512
-"""A rest that the writer copies in a few milliseconds."""
+"""So few frames are left to the writer, which copies them in a few milliseconds."""
 _MOST_PASSES = 4
-"""Where the disk copies no faster than the writer writes, the writer has to wait for it in the end."""
+"""Passes before the rest is left to the writer, for disks that copy no faster than the writer writes."""
 
 
 class Checkpointer(threading.Thread):
-    """The thread. `committed` and `prove_sound` are called by the writer, `stop` by the loop's side."""
+    """The thread. The writer thread calls `committed` and `prove_sound`; the event loop's side calls `stop`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(name="trackpush-journal-checkpointer", daemon=True)
@@ -37,19 +38,19 @@ class Checkpointer(threading.Thread):
         self._commits = 0
         self._damage: LogDamagedError | None = None
         self.checkpoints = 0
-        """How many this thread has begun."""
+        """Number of checkpoints that this thread has started."""
 
     def prove_sound(self) -> None:
-        """See that no checkpoint has found the log damaged. That lasts until the server is started again.
+        """Check that no checkpoint has found the WAL damaged. The damage is remembered until the server restarts.
 
         Raises:
-            LogDamagedError: one has.
+            LogDamagedError: a checkpoint has found damage.
         """
         if self._damage is not None:
             raise self._damage
 
     def committed(self, connection: SqliteConnection) -> None:
-        """After each commit, in the writer's thread: ask for a checkpoint when the log is long, end one that is due."""
+        """Call after each commit, in the writer thread: requests a checkpoint if the WAL is long, or completes one."""
         with contextlib.suppress(SqliteError):
             if self._copied.is_set():
                 self._copied.clear()
@@ -70,7 +71,7 @@ class Checkpointer(threading.Thread):
             self.join()
 
     def run(self) -> None:
-        """Checkpoint whenever asked to. An error is the writer's to find and tell: here it only means later."""
+        """Checkpoint on each request. Errors are ignored: a later checkpoint retries, and the writer reports faults."""
         while True:
             self._wanted.wait()
             if self._stopping:

@@ -1,9 +1,9 @@
-"""The one place that opens the journal's file.
+"""Opens the journal's file. No other module does.
 
-apsw brings its own SQLite. Python's sqlite3 module uses the library of the operating system, and those of 2010 to 2026
-can lose commits (`trackpush_server.journal.sqlite.version`). Two SQLite libraries must never have the same file open in
-one process: each gives away the file locks of the other. So an import contract allows only this module to import apsw,
-and no module of the server to import sqlite3.
+apsw contains its own SQLite. Python's sqlite3 module uses the operating system's library, and the versions of 2010 to
+2026 can lose commits (`trackpush_server.journal.sqlite.version`). Two SQLite libraries must never open the same file
+in one process, because closing one releases the file locks of the other (POSIX locks belong to the process). So an
+import contract allows only this module to import apsw, and no module of the server to import sqlite3.
 """
 
 import functools
@@ -23,7 +23,7 @@ _CACHE_KIB = 64 * 1024
 _READER_CACHE_KIB = 4 * 1024
 _WAL_FILE_LIMIT = 64 * 1024 * 1024
 PAGE_BYTES = 4096
-"""Of a new file. A commit writes whole pages: smaller ones write less beside what changed."""
+"""Page size of a new file. A commit writes whole pages, so small pages reduce the bytes written per change."""
 _READ_ONLY: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _READ_WRITE: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
 _CREATE: Final = _READ_WRITE | apsw.SQLITE_OPEN_CREATE
@@ -40,74 +40,74 @@ VALUE_ERRORS: Final = (
     apsw.RangeError,
     apsw.TooBigError,
 )
-"""Errors of a value, not of the file."""
+"""Errors caused by a value, not by the file."""
 
 Values = Sequence[Any] | Mapping[str, Any]
 
 
 class LogFrames(NamedTuple):
-    """The write-ahead log in frames; a frame is one page."""
+    """Length of the write-ahead log in frames; a frame is one page."""
 
     total: int
     copied: int
-    """How many of them are in the file already."""
+    """Frames that are already copied into the file."""
 
     def prove_sound(self) -> None:
-        """See that no more was copied than the log holds.
+        """Check that ``copied`` is not larger than ``total``.
 
         Raises:
-            LogDamagedError: SQLite counts pages as copied that were not: see the WAL-reset bug.
+            LogDamagedError: SQLite counts pages as copied that were not: the WAL-reset bug (module ``version``).
         """
         if self.copied > self.total:
             raise LogDamagedError(f"{self.copied} frames of the log count as copied, and it holds {self.total}")
 
 
 class SqliteConnection(apsw.Connection):
-    """A connection to the journal's file. It may pass from thread to thread, but only one may use it at a time."""
+    """A connection to the journal's file. Any thread can use it, but only one at a time."""
 
-    if TYPE_CHECKING:  # a row's values have the types of the schema, which no annotation knows
+    if TYPE_CHECKING:  # rows are Any: their types come from the schema, which the type checker doesn't know
 
         def execute(self, statements: str, bindings: Values | None = None, **options: Any) -> Any:
             """Run statements up to the first row."""
 
     @functools.cached_property
     def page_bytes(self) -> int:
-        """The size of a page of this file."""
+        """Page size of this file."""
         return int(self.execute("PRAGMA page_size").fetchone()[0])
 
     def change(self, sql: str, values: Values = ()) -> int:
-        """Run a statement that changes rows; how many it changed."""
+        """Run a statement that changes rows; returns the number of changed rows."""
         self.execute(sql, values)
         return self.changes()
 
     def insert(self, sql: str, values: Values = ()) -> int:
-        """Run an INSERT of one row; its id."""
+        """Insert one row; returns its id."""
         self.execute(sql, values)
         return self.last_insert_rowid()
 
     def define(self, name: str, function: Callable[..., Any], arguments: int) -> None:
-        """Make a function known to the statements of this connection."""
+        """Register an SQL function on this connection."""
         self.create_scalar_function(name, function, arguments)
 
     def touch(self) -> int:
-        """Write a page within the current transaction, without changing a value: shows that a commit works."""
+        """Write a page in the current transaction without changing a value, to prove that a commit works."""
         version = self.execute("PRAGMA user_version").fetchone()[0]
         self.execute(f"PRAGMA user_version = {version}")
         return 1
 
     def log_frames(self) -> LogFrames:
-        """Count the frames of the log; copies none."""
+        """Count the frames of the WAL; copies none."""
         return LogFrames(*self.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP))
 
     def copy_log(self) -> LogFrames:
-        """Copy the log into the file as far as readers allow, without making anybody wait."""
+        """Copy the WAL into the file as far as readers allow, without blocking anyone (PASSIVE)."""
         return LogFrames(*self.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE))
 
     def empty_log(self, *, wait_ms: int) -> None:
-        """Copy the log into the file and cut it to nothing.
+        """Copy the whole WAL into the file and truncate it to zero bytes.
 
         Raises:
-            LogInUseError: a reader did not let go of it in ``wait_ms``.
+            LogInUseError: a reader still used it after ``wait_ms``.
         """
         self.set_busy_timeout(wait_ms)
         try:
@@ -124,10 +124,10 @@ def library_version() -> str:
 
 
 def check_library() -> None:
-    """See that the library is safe to write with.
+    """Check that the SQLite library is safe for writing.
 
     Raises:
-        UnsafeSqliteError: it can lose commits.
+        UnsafeSqliteError: the library can lose commits.
     """
     unsafe = why_unsafe(library_version())
     if unsafe is not None:
@@ -135,9 +135,9 @@ def check_library() -> None:
 
 
 def open_writer(path: Path, *, create: bool) -> SqliteConnection:
-    """The one connection that writes. Every commit is synced to disk (WAL, synchronous=FULL).
+    """Open the only connection that writes updates. Every commit is synced to disk (WAL, synchronous=FULL).
 
-    Checkpoints are not automatic: they would run inside a commit that requests wait for.
+    Automatic checkpoints are off, because they run inside a commit that requests wait for.
 
     Raises:
         UnsafeSqliteError: the library can lose commits.
@@ -159,7 +159,7 @@ def open_writer(path: Path, *, create: bool) -> SqliteConnection:
 
 
 def open_reader(path: Path) -> SqliteConnection:
-    """A connection that only reads."""
+    """Open a read-only connection."""
     connection = _connect(_uri(path), _READ_ONLY)
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
@@ -167,9 +167,9 @@ def open_reader(path: Path) -> SqliteConnection:
 
 
 def open_outside_reader(path: Path) -> SqliteConnection:
-    """A reader in a process of its own, also on a file system that can't be written.
+    """Open a reader in another process than the server's, also on a read-only file system.
 
-    There, SQLite can't make the shared memory of a log; without a log it needs none.
+    There, SQLite can't create the WAL's shared memory. Without a WAL it needs none, and the file is opened immutable.
     """
     try:
         connection = open_reader(path)
@@ -183,22 +183,22 @@ def open_outside_reader(path: Path) -> SqliteConnection:
 
 
 def open_copy(path: Path) -> SqliteConnection:
-    """A reader of a file that nobody writes to; makes no file beside it."""
+    """Open a reader of a file that nobody writes to; creates no files beside it."""
     return _connect(f"{_uri(path)}?immutable=1", _READ_ONLY)
 
 
 def open_checkpointer(path: Path) -> SqliteConnection:
-    """A connection that only moves the log into the file."""
+    """Open a connection for checkpoints only."""
     connection = _connect(_uri(path), _READ_WRITE)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA cache_size = -1024")
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # before its first read it knows of no log
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read opens the WAL
     return connection
 
 
 def _uri(path: Path) -> str:
-    """A folder's name may hold ``?``, ``#`` or ``%``."""
+    """The path as a URI: it may contain ``?``, ``#`` or ``%``, which must be escaped."""
     return path.absolute().as_uri()
 
 
@@ -210,7 +210,7 @@ def _connect(uri: str, flags: int, *, cached_statements: int = 128) -> SqliteCon
 
 
 def _term(*values: Any) -> int:
-    """`terms.term` for statements: ``term(kind, value)``."""
+    """The SQL function ``term(kind, value)``: `terms.term`."""
     return term(*values)
 
 

@@ -1,6 +1,6 @@
 """A journal file as the source or the target of `trackpush journal copy`.
 
-It blocks, as it runs in a command and not in a server.
+The methods block the event loop: they run in a command, not in a server.
 """
 
 import asyncio
@@ -45,22 +45,19 @@ _SQL: Final = load("trackpush_server.journal.sqlite.sql", "copying")
 
 
 class SqliteReading:
-    """Reads one file."""
+    """Implements `StoreReader` for one file."""
 
     def __init__(self, connection: SqliteConnection) -> None:
         self._connection = connection
 
     async def count(self) -> int:
-        """See `Reading`."""
         return int(self._connection.execute(_SQL["count_updates"]).fetchone()[0])
 
     async def position(self, key: bytes) -> int | None:
-        """See `Reading`."""
         row = self._connection.execute(ID_OF_KEY, (key,)).fetchone()
         return None if row is None else int(row[0])
 
     async def part(self, after: int, limit: int) -> Chunk:
-        """See `Reading`."""
         rows = self._connection.execute(_SQL["read_updates"], (after, limit)).fetchall()
         if not rows:
             return Chunk((), after)
@@ -85,7 +82,6 @@ class SqliteReading:
         return Chunk(records, rows[-1][0])
 
     async def rest(self) -> UnscopedRecords:
-        """See `Reading`."""
         erasures = self._connection.execute(_SQL["read_erasures"])
         audits = self._connection.execute(_SQL["read_audits"])
         return UnscopedRecords(
@@ -100,7 +96,7 @@ class SqliteReading:
 
 
 class SqliteSource:
-    """The journal of a data folder."""
+    """Implements `CopySource` for the journal of a data folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -111,16 +107,14 @@ class SqliteSource:
 
     @property
     def id(self) -> str:
-        """See `Source`."""
         return self._id
 
     @property
     def moved_to(self) -> JournalPlace | None:
-        """See `Source`."""
         return self._moved_to
 
     async def open(self) -> SqliteReading:
-        """See `Source`. One that was retired before the target was released is still the source."""
+        """Open the journal. A retired file is also opened: an interrupted copy continues from it."""
         paths = (self._folder / FILE_NAME, self._folder / RETIRED)
         path = next((path for path in paths if path.exists()), None)
         if path is None:
@@ -135,7 +129,7 @@ class SqliteSource:
         return SqliteReading(self._connection)
 
     async def retire(self, to: JournalPlace) -> None:
-        """See `Source`. A server that is started here by mistake refuses to start."""
+        """Rename the file. A server that is started on this folder then refuses to start."""
         await self._close()
         retired = self._folder / RETIRED
         with _told(retired):
@@ -149,18 +143,17 @@ class SqliteSource:
                 connection.close()
 
     async def close(self) -> None:
-        """See `Source`."""
         await self._close()
         self._lock.release()
 
     async def _close(self) -> None:
         if self._connection is not None:
-            self._connection.close()  # the last to close moves the log into the file
+            self._connection.close()  # the last connection to close copies the WAL into the file
             self._connection = None
 
 
 class SqliteTarget:
-    """A new journal in a data folder, under another name until it is whole."""
+    """Implements `CopyTarget`: a new journal in a data folder. The file has another name until it is complete."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -170,7 +163,6 @@ class SqliteTarget:
         self._names: dict[str, int] = {}
 
     async def open(self) -> Existing | None:
-        """See `Target`."""
         path = next((path for path in (self._folder / FILE_NAME, self._folder / PART) if path.exists()), None)
         if path is None:
             if (self._folder / RETIRED).exists():
@@ -187,7 +179,6 @@ class SqliteTarget:
         return Existing(self._place(journal), is_finished=path.name == FILE_NAME, copied_from=copied_from)
 
     async def begin(self, source: str) -> SqliteReading:
-        """See `Target`."""
         path = self._folder / PART
         with _told(path):
             prepare(self._folder)
@@ -202,7 +193,6 @@ class SqliteTarget:
         return SqliteReading(self._connection)
 
     async def place(self) -> JournalPlace:
-        """See `Target`."""
         journal, *_ = _identity(self._connection)
         return self._place(journal)
 
@@ -210,7 +200,6 @@ class SqliteTarget:
         return JournalPlace(journal, f"the folder {self._folder.absolute()} of {socket.gethostname()}")
 
     async def last_key(self) -> bytes | None:
-        """See `Target`."""
         return self._last()[1]
 
     def _last(self) -> tuple[int, bytes | None]:
@@ -218,7 +207,6 @@ class SqliteTarget:
         return (0, None) if row is None else (int(row[0]), bytes(row[1]))
 
     async def write(self, records: Sequence[UpdateRecord]) -> None:
-        """See `Target`."""
         first = self._last_id + 1
         numbered = list(enumerate(records, first))
         with self._transaction():
@@ -228,7 +216,6 @@ class SqliteTarget:
         self._last_id += len(records)
 
     async def finish(self, rest: UnscopedRecords) -> None:
-        """See `Target`."""
         with self._transaction():
             self._connection.execute(_SQL["empty_erasures"])
             self._connection.execute(_SQL["empty_audits"])
@@ -242,18 +229,16 @@ class SqliteTarget:
             store_all_terms(self._connection)
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
-        """See `Target`: anything is."""
+        """SQLite stores every record unchanged."""
         return record
 
     async def release(self) -> None:
-        """See `Target`."""
         self._connection.close()
         self._opened = None
-        (self._folder / NOTE).unlink(missing_ok=True)  # of another journal, which was here before
+        (self._folder / NOTE).unlink(missing_ok=True)  # a note of another journal that was in this folder before
         _rename(self._folder / PART, self._folder / FILE_NAME)
 
     async def close(self) -> None:
-        """See `Target`."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
@@ -303,7 +288,7 @@ class SqliteTarget:
 
 
 def _identity(connection: SqliteConnection) -> tuple[str, str | None, str | None, str | None]:
-    """The row of ``journal``; an older version made none."""
+    """The row of the table ``journal``; files of older versions have no such table."""
     if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'journal'").fetchone()[0]:
         journal, copied_from, moved_to, where = connection.execute(_SQL["identity"]).fetchone()
         return journal, copied_from, moved_to, where
@@ -315,7 +300,7 @@ def _fields(record: Any) -> list[Any]:
 
 
 def _rename(path: Path, to: Path) -> None:
-    """On disk when it returns."""
+    """Rename and sync the folder, so that the rename is on disk."""
     path.replace(to)
     sync(to.parent)
 

@@ -24,7 +24,7 @@ REPLAY = _SQL["replay"]
 def ended(
     connection: SqliteConnection, push_config: str, selection: Selection, after: int, limit: int
 ) -> tuple[EndedPush, ...]:
-    """See `ReplayStore.ended`."""
+    """Implements `ReplayStore.ended`."""
     config = config_number(connection, push_config)
     if config is None:
         return ()
@@ -57,7 +57,7 @@ def ended(
 def replay(
     connection: SqliteConnection, push_config: str, update_ids: Sequence[int], now: int, replayed_before: int
 ) -> int:
-    """See `ReplayStore.replay`; within the writer's transaction."""
+    """Implements `ReplayStore.replay`, inside the writer's transaction."""
     ids = msgspec.json.encode(update_ids).decode()
     config = config_number(connection, push_config)
     values = {"config": config, "ids": ids, "now": now, "replayed_before": replayed_before}
@@ -65,11 +65,11 @@ def replay(
 
 
 def push_configs(connection: SqliteConnection) -> tuple[str, ...]:
-    """See `ReplayStore.push_configs`: by their own index, one step each."""
+    """Implements `ReplayStore.push_configs` with one index lookup per PushConfig."""
     return tuple(row[0] for row in connection.execute(PUSH_CONFIGS))
 
 
 def config_number(connection: SqliteConnection, push_config: str) -> int | None:
-    """The number of a PushConfig's name."""
+    """The number of a PushConfig's name; None if the journal doesn't have it."""
     row = connection.execute(sql.NUMBER_OF, (push_config,)).fetchone()
     return None if row is None else int(row[0])

@@ -1,4 +1,4 @@
-"""Finds and erases personal data in updates. The rows stay: states, times, and the key that identifies a repeat."""
+"""Finds and erases personal data in updates. Keeps the rows with states, times, and the keys that detect duplicates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,15 +34,12 @@ class SqliteErasures:
         self._scrubber = scrubber
 
     async def find(self, subject: Subject, *, after: int, limit: int) -> FoundUpdates:
-        """Look for updates of a subject."""
         return await self._access.read(lambda connection: find(connection, subject, after, limit))
 
     async def begin(self, subject: str, reason: str, *, now: int) -> int:
-        """Write down that an erasure has begun."""
         return await self._access.write(lambda connection: connection.insert(BEGIN, (subject, reason, now)))
 
     async def erase(self, erasure: int, update_ids: Sequence[int], *, now: int) -> int:
-        """Erase what these updates tell of people."""
         return await self._access.write(lambda connection: erase(connection, erasure, update_ids, now))
 
     async def end(self, erasure: int, *, now: int) -> None:
@@ -51,12 +48,11 @@ class SqliteErasures:
         await self._access.write(lambda connection: connection.change(END, (now, erasure)))
 
     async def records(self, *, limit: int) -> tuple[Erasure, ...]:
-        """The records, newest first."""
         return await self._access.read(lambda connection: records(connection, limit))
 
 
 def find(connection: SqliteConnection, subject: Subject, after: int, limit: int) -> FoundUpdates:
-    """See `ErasureStore.find`."""
+    """Implements `ErasureStore.find`."""
     accounts = None
     if subject.client is not None:
         accounts = {row[0] for row in connection.execute(ACCOUNTS, {"client": subject.client})}
@@ -77,7 +73,7 @@ def _wanted(rows: Sequence[tuple[int, int, int | None]], accounts: set[int] | No
 
 
 def erase(connection: SqliteConnection, erasure: int, update_ids: Sequence[int], now: int) -> int:
-    """See `ErasureStore.erase`; within the writer's transaction."""
+    """Implements `ErasureStore.erase`, inside the writer's transaction."""
     values: dict[str, Any] = {"ids": msgspec.json.encode(update_ids).decode(), "now": now}
     remove_terms(connection, values["ids"])
     updates = connection.change(BLANK_UPDATES, values)
@@ -89,7 +85,7 @@ def erase(connection: SqliteConnection, erasure: int, update_ids: Sequence[int],
 
 
 def records(connection: SqliteConnection, limit: int) -> tuple[Erasure, ...]:
-    """See `ErasureStore.records`."""
+    """Implements `ErasureStore.records`."""
     return tuple(
         Erasure(
             id=row[0], subject=row[1], reason=row[2], begun_at=row[3], ended_at=row[4], updates=row[5], pushes=row[6]

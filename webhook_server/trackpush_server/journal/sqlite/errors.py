@@ -1,25 +1,25 @@
-"""What can be wrong with the journal's file, beside what SQLite itself reports."""
+"""Errors of the journal's file that SQLite does not report."""
 
 
 class JournalMovedError(OSError):
-    """The file is not the one that this process opened."""
+    """The path no longer leads to the file that this process opened, or `journal copy` moved the journal away."""
 
 
 class JournalMigratingError(OSError):
-    """The file is being brought to the schema of this version."""
+    """A long migration of the file is running."""
 
 
 class JournalDamagedError(Exception):
-    """A check of the file found it damaged."""
+    """A check found the file damaged."""
 
 
 class LogDamagedError(JournalDamagedError):
-    """More of the log counts as copied than the log holds: commits may be lost, which no check of the file finds."""
+    """More frames count as copied than the WAL has: commits may be lost. No check of the file can detect this."""
 
 
 class JournalNotOpenError(OSError):
-    """The file is closed, because it could not be opened again."""
+    """The file is closed, because reopening it failed."""
 
 
 class LogInUseError(OSError):
-    """A reader holds the log, so it can't be emptied now."""
+    """The WAL can't be emptied now, because a reader uses it."""

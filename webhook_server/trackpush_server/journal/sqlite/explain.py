@@ -1,4 +1,4 @@
-"""What an error of the journal's file means to people, and what shows that a fault has passed."""
+"""Turns errors of the journal's file into messages with advice, and checks whether a fault is gone."""
 
 import errno
 import os
@@ -20,12 +20,12 @@ from trackpush_server.journal.sqlite.version import UnsafeSqliteError
 
 
 def explain(path: Path, error: BaseException) -> str:
-    """Who, what and what to do, for an error of the journal file."""
+    """Message for an error of the writer: the file, the cause and the fix."""
     return f"journal {path}: {_cause(path, error)}; updates are refused with 503 until then"
 
 
 def explain_read(path: Path, error: BaseException) -> str:
-    """The same for one who only reads."""
+    """Message for an error of a reader: the file, the cause and the fix."""
     return f"journal {path}: {_cause(path, error)}"
 
 
@@ -45,15 +45,15 @@ def _cause(path: Path, error: BaseException) -> str:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether the file's content is broken."""
+    """Whether the error means that the file's content is damaged."""
     return isinstance(error, JournalDamagedError) or error_name(error).startswith(_DAMAGE)
 
 
 def prove_whole(connection: SqliteConnection) -> None:
-    """Check every page: a damaged file often opens well, and would be taken for recovered between two failures.
+    """Check every page. A successful open is not enough: a damaged file often opens and fails again later.
 
     Raises:
-        JournalDamagedError: it is still damaged.
+        JournalDamagedError: the file is still damaged.
     """
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
@@ -61,15 +61,15 @@ def prove_whole(connection: SqliteConnection) -> None:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the disk has no room."""
+    """Whether the error means that the disk is full."""
     return error_name(error) == "SQLITE_FULL" or getattr(error, "errno", None) in _NO_ROOM
 
 
 def prove_room(folder: Path) -> None:
-    """Allocate and release some disk space: after a full disk, one free page is not enough to accept updates again.
+    """Check for free space by allocating some: after a full disk, one free page is not enough to accept updates again.
 
     Raises:
-        OSError: there is still no room.
+        OSError: the disk is still full.
     """
     probe = folder / "journal.probe"
     try:
@@ -89,7 +89,7 @@ _TELLING = (
     UnsafeSqliteError,
     UnusableFolderError,
 )
-"""Errors whose message says what to do."""
+"""Errors whose message already contains the advice."""
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _ROOM_BYTES = 1024 * 1024
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)

@@ -1,7 +1,7 @@
-"""Looks into a journal's SQLite file: the command line from outside the server, `sqlite.search` from within.
+"""Synchronous, read-only search in a journal's SQLite file. The command line and `sqlite.search` use it.
 
-Read-only, synchronous, and indifferent to whether a server runs. Each call is one read transaction and does what
-`trackpush_server.journal.search.JournalSearch` says of it.
+It works with and without a running server. Each method is one read transaction and implements the method of the same
+name of `trackpush_server.journal.search.JournalSearch`.
 """
 
 import contextlib
@@ -38,14 +38,14 @@ from trackpush_server.journal.sqlite.folder import FILE_NAME
 
 
 class JournalReader:
-    """Reads the journal in a folder (or the file itself). A context manager.
+    """Reads a journal, given by its folder or its file. A context manager.
 
     Raises:
-        JournalUnavailableError: there is no journal, or it can't be read; the message says what to do. Any method.
+        JournalUnavailableError: from any method: there is no journal, or it can't be read. The message says what to do.
     """
 
     def __init__(self, path: Path, *, sealer: Sealer | None = None) -> None:
-        """``sealer`` opens bodies that are sealed; without one they are shown as unreadable."""
+        """``sealer`` decrypts payloads; without one, encrypted payloads are unreadable."""
         self._sealer = sealer or Sealer(os.urandom)
         self._path = path / FILE_NAME if path.is_dir() else path
         if not self._path.is_file():
@@ -54,7 +54,6 @@ class JournalReader:
             self._connection = open_outside_reader(self._path)
 
     def list_pushes(self, query: PushQuery) -> PushPage:
-        """See `JournalSearch.list_pushes`."""
         with self._reading() as connection:
             names = search_rows.names(connection)
             cursor = pagination.checked(query)
@@ -62,7 +61,6 @@ class JournalReader:
             return _listed(connection, pagination.list_pushes(names, query, where))
 
     def show(self, push_id: str) -> PushDetail | None:
-        """See `JournalSearch.show`."""
         key, tag = parse_push_id(push_id)
         with self._reading() as connection:
             names = search_rows.names(connection)
@@ -75,7 +73,6 @@ class JournalReader:
         return None
 
     def timeline(self, query: ShipmentQuery) -> Timeline:
-        """See `JournalSearch.timeline`."""
         limit = checked_limit(query.limit)
         with self._reading() as connection:
             names = search_rows.names(connection)
@@ -88,7 +85,6 @@ class JournalReader:
         return Timeline(entries, found[limit - 1].id if len(found) > limit else None)
 
     def counts(self) -> tuple[QueueCount, ...]:
-        """See `JournalSearch.counts`."""
         with self._reading() as connection:
             return tuple(
                 QueueCount(
@@ -101,23 +97,19 @@ class JournalReader:
             )
 
     def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
-        """See `JournalSearch.audits`."""
         limit = checked_limit(limit)
         with self._reading() as connection:
             return search_rows.audits(connection, before, limit)
 
     def list_unrecognised(self, query: InboxQuery) -> InboxPage:
-        """See `JournalSearch.list_unrecognised`."""
         with self._reading() as connection:
             return inbox.list_page(connection, query)
 
     def show_unrecognised(self, key: bytes) -> InboxEntry | None:
-        """See `JournalSearch.show_unrecognised`."""
         with self._reading() as connection:
             return inbox.show(connection, self._sealer, key)
 
     def count_unrecognised(self) -> tuple[InboxCount, ...]:
-        """See `JournalSearch.count_unrecognised`."""
         with self._reading() as connection:
             return inbox.counts(connection)
 
@@ -131,7 +123,6 @@ class JournalReader:
         return timeline_entry(names, found, pushes, sealer=self._sealer)
 
     def close(self) -> None:
-        """Close the file."""
         self._connection.close()
 
     def __enter__(self) -> Self:

@@ -1,7 +1,8 @@
-"""The journal's folder: private, and one that a server may use. docs/storage.md, "The journal's folder".
+"""Checks the journal's folder and makes it private. docs/storage.md, "The journal's folder".
 
-The journal holds names, telephone numbers and addresses. So its folder has the mode 0700 and its files have 0600,
-whatever the umask, and no other user may put files there: a symbolic link would have the server write somewhere else.
+The journal contains names, telephone numbers and addresses. So its folder has mode 0700 and its files have mode 0600,
+independent of the umask. No other user may create files there: through a symbolic link, the server would write to
+another place.
 """
 
 import contextlib
@@ -13,11 +14,11 @@ from typing import Final
 
 FILE_NAME: Final = "journal.db"
 RETIRED: Final = "journal.copied.db"
-"""What `journal copy` makes of a journal once its copy is in use."""
+"""`journal copy` renames the source file to this name when the copy is complete."""
 PART: Final = "journal.part.db"
-"""What `journal copy` writes to until the copy is complete."""
+"""`journal copy` writes to this file until the copy is complete."""
 SCRATCH: Final = "journal.backup.db"
-"""What `journal backup` and `journal restore` write while they work; a start of the server removes what they left."""
+"""Temporary file of `journal backup` and `journal restore`; the server removes a leftover when it starts."""
 LOCK: Final = "journal.lock"
 NOTE: Final = "journal.note"
 _DATABASES: Final = (FILE_NAME, RETIRED, PART, SCRATCH)
@@ -28,18 +29,18 @@ _FILE_MODE: Final = 0o600
 
 
 class UnusableFolderError(OSError):
-    """A journal must not be kept in this folder as it is. The message says why and what to do."""
+    """The folder can't be used for a journal. The message says why and what to do."""
 
 
 def check(folder: Path, *, volume: bool = False) -> None:
-    """See that a journal may be kept here. A folder that does not exist yet is in order.
+    """Check that the folder can be used for a journal. A missing folder is allowed.
 
     Args:
         folder: the journal's folder.
-        volume: the folder is the root of a volume that this pod alone mounts: others may be allowed to write to it.
+        volume: the folder is the root of a volume that only this pod mounts; then world-writable is allowed.
 
     Raises:
-        UnusableFolderError: it must not.
+        UnusableFolderError: the folder can't be used.
     """
     found = _look(folder)
     if found is None:
@@ -60,12 +61,12 @@ def check(folder: Path, *, volume: bool = False) -> None:
 
 
 def check_kept(folder: Path) -> None:
-    """See that the journal of this folder was not moved away, and that no copy into it is unfinished.
+    """Check that the folder's journal was not moved away, and that it has no unfinished copy.
 
-    An empty journal in its place would hide what was moved, or what is still to come.
+    In both cases, a new empty journal would hide the real one.
 
     Raises:
-        UnusableFolderError: it was, or one is.
+        UnusableFolderError: the journal was moved, or a copy is unfinished.
     """
     if (folder / FILE_NAME).exists():
         return
@@ -82,14 +83,14 @@ def check_kept(folder: Path) -> None:
 
 
 def prepare(folder: Path, *, volume: bool = False) -> None:
-    """Make the folder if it is missing, and make it and the journal's files private.
+    """Create the folder if it is missing, and make the folder and the journal's files private.
 
-    A volume's root often belongs to root and is shared with the pod's group: only its owner may change that, so it
-    stays as it is. Its files belong to the server and are private all the same.
+    A volume's root often belongs to root and is writable by the pod's group. Only the owner can change its mode, so a
+    failure is ignored. The files belong to the server and become private in any case.
 
     Raises:
         UnusableFolderError: see `check`.
-        OSError: it can't be made.
+        OSError: the folder can't be created.
     """
     check(folder, volume=volume)
     if not folder.exists():
@@ -102,10 +103,10 @@ def prepare(folder: Path, *, volume: bool = False) -> None:
 
 
 def sync(path: Path) -> None:
-    """Return when a file, or a folder with what was renamed in it, is on the disk.
+    """Sync a file to disk, or a folder with the renames in it.
 
     Raises:
-        OSError: that isn't known.
+        OSError: the sync failed; it may not be on disk.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -115,16 +116,16 @@ def sync(path: Path) -> None:
 
 
 def remove_scratch(folder: Path) -> None:
-    """Remove what a backup or a restore that was killed left; a backup under way keeps what it has open."""
+    """Remove the leftover of a killed backup or restore. A running backup is not harmed: it has the file open."""
     with contextlib.suppress(OSError):
         (folder / SCRATCH).unlink(missing_ok=True)
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file that only its owner may read, unless there is one. SQLite gives its log the same mode.
+    """Create an empty file with mode 0600, unless it exists. SQLite gives the WAL the same mode.
 
     Raises:
-        OSError: it can't be made.
+        OSError: the file can't be created.
     """
     with contextlib.suppress(FileExistsError):
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -147,7 +148,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 def _tighten(path: Path, mode: int, *, keep: int) -> None:
-    """Take away what others may do; not if the path belongs to somebody else, or the disk is read-only."""
+    """Remove the permissions of group and others. Ignores errors: another owner, or a read-only disk."""
     if mode & _OTHERS:
         with contextlib.suppress(OSError):
             path.chmod((mode & ~_OTHERS & 0o777) | (mode & keep))

@@ -1,6 +1,7 @@
-"""The inbox in a journal file. `keep` and what else writes run within the writer's transaction, the rest in a reader.
+"""The inbox in a journal file. Functions that write run in the writer's transaction, the others in a reader's.
 
-Accounts are kept by name: the writer remembers the numbers of names, and a statement beside it must not make one.
+The inbox stores accounts by name, not by number: the writer caches the numbers of names, so no other statement may
+create one.
 """
 
 import time
@@ -37,7 +38,7 @@ _ROW = InboxRow.__struct_fields__
 
 
 class StaleBodies(msgspec.Struct, frozen=True):
-    """How many bodies were looked at, which of them are to be sealed again, and where to look on."""
+    """The number of bodies read, the ids of those to re-encrypt, and where to continue (None at the end)."""
 
     count: int
     ids: tuple[int, ...]
@@ -51,11 +52,10 @@ class SqliteInbox:
         self._access = access
         self._listeners = listeners
         self._bytes = 0
-        """Of bodies that wait for their commit."""
+        """Bytes of bodies that wait for a commit."""
         self.bounds = InboxBounds()
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
-        """See `UpdateLog.keep`."""
         self._access.queue.check()
         if self._bytes >= MOST_QUEUED_UNRECOGNISED_BYTES:
             raise JournalUnavailableError(f"overloaded: {self._bytes} bytes of unrecognised bodies wait")
@@ -71,14 +71,13 @@ class SqliteInbox:
         return kept.new
 
     async def forget(self, keys: Sequence[bytes]) -> int:
-        """Delete these unrecognised bodies."""
         return await self._access.write(lambda connection: forget(connection, keys))
 
 
 def keep(
     connection: SqliteConnection, sealer: Sealer, bodies: Sequence[NewUnrecognised], bounds: InboxBounds
 ) -> KeptBodies:
-    """See `UpdateLog.keep`."""
+    """Implements `UpdateLog.keep`, inside the writer's transaction."""
     new = 0
     for unrecognised in bodies:
         key, body = sealed(sealer, unrecognised)
@@ -108,7 +107,7 @@ def _drop_beyond(connection: SqliteConnection, account: str, bounds: InboxBounds
 
 
 def _drop_largest(connection: SqliteConnection, bounds: InboxBounds, dropped: dict[str, int]) -> None:
-    """While too much is kept in all, the account that holds the most gives its oldest body."""
+    """While a total bound is exceeded, delete the oldest body of the account with the most entries or bytes."""
     while True:
         entries, held, most_entries, most_bytes = connection.execute(_SQL["all"]).fetchall()[0]
         if entries > bounds.in_all:
@@ -126,17 +125,17 @@ def _count(dropped: dict[str, int], account: str, count: int) -> None:
 
 
 def forget(connection: SqliteConnection, keys: Sequence[bytes]) -> int:
-    """See `InboxStore.forget`."""
+    """Implements `InboxStore.forget`."""
     return sum([len(connection.execute(_SQL["forget"], {"key": key}).fetchall()) for key in keys])
 
 
 def expire(connection: SqliteConnection, received_before: int, limit: int) -> int:
-    """See `RetentionStore.expire_unrecognised`."""
+    """Implements `RetentionStore.expire_unrecognised`."""
     return len(connection.execute(_SQL["expire"], {"before": received_before, "limit": limit}).fetchall())
 
 
 def list_page(connection: SqliteConnection, query: InboxQuery) -> InboxPage:
-    """See `JournalSearch.list_unrecognised`."""
+    """Implements `JournalSearch.list_unrecognised`."""
     limit = checked_inbox_limit(query.limit)
     values = {
         "before": _LAST if query.before is None else query.before,
@@ -148,13 +147,13 @@ def list_page(connection: SqliteConnection, query: InboxQuery) -> InboxPage:
 
 
 def show(connection: SqliteConnection, sealer: Sealer, key: bytes) -> InboxEntry | None:
-    """See `JournalSearch.show_unrecognised`."""
+    """Implements `JournalSearch.show_unrecognised`."""
     found = connection.execute(_SQL["one"], {"key": key}).fetchall()
     return opened(sealer, _row(found[0][:-1]), found[0][-1]) if found else None
 
 
 def counts(connection: SqliteConnection) -> tuple[InboxCount, ...]:
-    """See `JournalSearch.count_unrecognised`."""
+    """Implements `JournalSearch.count_unrecognised`."""
     return tuple(
         InboxCount(account=account, entries=entries, bytes=held, oldest_received_at=oldest)
         for account, entries, held, oldest in connection.execute(_SQL["counts"]).fetchall()
@@ -162,7 +161,7 @@ def counts(connection: SqliteConnection) -> tuple[InboxCount, ...]:
 
 
 def look(connection: SqliteConnection, sealer: Sealer, after: int, limit: int) -> StaleBodies:
-    """Look at the next bodies."""
+    """Read the next bodies and find those that are not sealed with the current key."""
     values = {"prefix": PREFIX_BYTES, "after": after, "limit": limit}
     rows = connection.execute(_SQL["next_sealed"], values).fetchall()
     stale = tuple(number for number, body in rows if not sealer.is_current(body))
@@ -170,7 +169,7 @@ def look(connection: SqliteConnection, sealer: Sealer, after: int, limit: int) -
 
 
 def reseal(connection: SqliteConnection, sealer: Sealer, looked: StaleBodies) -> Resealed:
-    """Seal these as it would be done now; one that was deleted since is left out."""
+    """Re-encrypt these bodies with the current key; skips those deleted meanwhile."""
     begun = time.perf_counter()
     resealed = 0
     unreadable: list[str] = []

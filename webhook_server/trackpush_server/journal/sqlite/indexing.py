@@ -1,17 +1,18 @@
-"""The index of updates: terms of the newest ones in memory, of all others in the table ``terms``, merged in bulk.
+"""The search index: entries of the newest updates in memory, all others in the table ``terms``, merged in bulk.
 
-An AWB is random, so its entry belongs to a random page of any index. A commit that stored it there would write a whole
-page, and the checkpoint again, for 20 bytes. Merged by the ten thousands and in order, many entries share a page.
+AWBs are random, so each index entry goes to a random page. If each commit inserted its entries, it would write a whole
+page for 20 bytes, and the checkpoint would write it again. When tens of thousands of sorted entries are merged, many
+of them share a page.
 
-- The terms of new updates go into the writer's memory (`RecentEntries`).
-- When there are enough, a *sweep* begins: each commit merges a slice of them into ``terms``, in order of the terms.
-  When the last one is merged, ``indexed.up_to`` becomes the highest id at the sweep's beginning.
-- The writer looks into both. Its statements find what is in memory by the function ``recent(term)``, a JSON array of
-  ids. Readers can't: they look into ``terms`` up to ``up_to``, and at the updates beyond it one by one (`search`).
-- After a crash, `Indexing.load` reads the updates beyond ``up_to`` again; an entry that was merged already is merged
-  once more, which changes nothing.
+- The entries of new updates are kept in the writer's memory (`RecentEntries`).
+- When there are enough, a *sweep* starts: each commit merges a slice of them, in the order of terms, into ``terms``.
+  After the last slice, ``indexed.up_to`` becomes the id that was the highest when the sweep started.
+- The writer searches both. Its statements find entries in memory by the SQL function ``recent(term)``, which returns a
+  JSON array of ids. Readers can't call it: they search ``terms`` up to ``up_to`` and scan the updates after it
+  (`search`).
+- After a crash, `Indexing.load` reads the updates after ``up_to`` again. Merging an entry twice changes nothing.
 
-Retention does not delete entries. They stay until the next sweep comes by, which writes these pages anyway.
+Retention does not delete entries. The next sweep deletes them, because it writes these pages anyway.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,19 +29,19 @@ from trackpush_server.journal.sqlite.sweep import FINISH, Sweep
 from trackpush_server.journal.sqlite.terms import term
 
 FEWEST: Final = 20_000
-"""Entries in memory that begin a sweep of a small file. An update has about five: key, name, order, status, config."""
+"""Entries in memory that start a sweep in a small file. An update has about five: key, name, order, status, config."""
 MOST: Final = 320_000
-"""The same for a large one: bounds memory (about 40 MiB), what readers look through, and the time to open the file."""
+"""Same for a large file. Bounds memory (about 40 MiB), the readers' scans, and the time to open the file."""
 _UPDATES_PER_ENTRY: Final = 3
-"""A sweep writes most pages of the index. So it waits for so many entries: one for each three updates in the file."""
+"""A sweep starts when memory has one entry per so many updates in the file, because it writes most index pages."""
 _PACE: Final = 2
-"""A sweep merges so many entries for each that is added: it ends before the next one is due, whatever is added.
+"""Entries that a sweep merges per added entry: more than 1, so that it ends before the next one is due.
 
-Not more, so that its cost is spread over many commits."""
+Not more than 2, so that its cost is spread over many commits."""
 _FEWEST_ENTRIES: Final = 128
-"""In one slice."""
+"""Minimum entries in one slice."""
 _WINDOW: Final = 200_000
-"""Updates in one transaction while a whole file is indexed; each of these writes most pages of the index."""
+"""Updates per transaction while a whole file is indexed. Each such transaction writes most index pages."""
 
 _SQL = load(f"{__package__}.sql", "indexing")
 _BETWEEN: Final = "u.id BETWEEN ?1 AND ?2"
@@ -64,23 +65,23 @@ LATER_STORED = ManyRows(_SQL["later_stored"], 3)
 
 
 class Indexing:
-    """The writer's part. `load` is called after opening; the others within a transaction, or when it has ended."""
+    """The writer's index. Call `load` after opening, `committed` or `rolled_back` after a transaction, others in it."""
 
     def __init__(self) -> None:
         self._recent = RecentEntries()
         self._sweep: Sweep | None = None
         self._before: tuple[RecentEntries, Sweep | None] = self._recent, None
-        """Both as the last transaction left them."""
+        """State at the end of the last transaction, restored by a rollback."""
         self._entries = 0
-        """So many entries were committed since the last sweep began."""
+        """Entries committed since the last sweep started."""
         self._begin_at = FEWEST
-        """A sweep begins with so many."""
+        """Number of entries that starts a sweep."""
         self._removed: list[Entry] = []
-        """By this transaction."""
+        """Entries removed by the current transaction."""
         self._kept = False
 
     def load(self, connection: SqliteConnection) -> None:
-        """Read the terms of the updates that are not in ``terms``, unless they were kept."""
+        """Load the entries of the updates after ``up_to`` into memory, unless `keep` was called."""
         connection.define("recent", self._ids, 1)
         connection.define("forget", self._forget, 3)
         if self._kept:
@@ -93,15 +94,15 @@ class Indexing:
         self._begin_at = _begin_at(connection)
 
     def keep(self) -> None:
-        """Keep what is in memory at the next `load`: the file is closed for a moment, and nobody else changes it."""
+        """Keep the entries in memory at the next `load`: the file is closed only briefly, and nobody changes it."""
         self._kept = True
 
     def forget(self) -> None:
-        """Keep nothing: the file may have been changed or replaced."""
+        """Cancel `keep`: the file may have been changed or replaced."""
         self._kept = False
 
     def committed(self) -> None:
-        """The transaction has reached the disk."""
+        """Call when the transaction has reached the disk."""
         recent, _ = self._before
         added = recent.committed()
         self._entries = self._entries + added if recent is self._recent else 0
@@ -115,7 +116,7 @@ class Indexing:
         self._before = self._recent, self._sweep
 
     def rolled_back(self) -> None:
-        """The transaction did not take place."""
+        """Call when the transaction was rolled back."""
         self._recent, self._sweep = self._before
         self._recent.rolled_back()
         if self._sweep is not None:
@@ -123,7 +124,7 @@ class Indexing:
         self._removed = []
 
     def stored_keys(self, connection: SqliteConnection, terms: Mapping[bytes, int]) -> set[bytes]:
-        """Which of these keys are stored; given with their terms."""
+        """Those of the keys (given with their terms) that are stored."""
         found = STORED_KEYS.fetch(connection, list(terms.items()))
         for entries in self._both():
             known = [(key, update_id) for key, number in terms.items() for update_id in entries.ids(number)]
@@ -133,7 +134,7 @@ class Indexing:
     def add_updates(
         self, connection: SqliteConnection, updates: Mapping[int, NewUpdate], key_terms: Mapping[bytes, int]
     ) -> set[int]:
-        """Add the terms of new updates, by id in order; which of them may be older than one received before."""
+        """Add the entries of new updates, ordered by id; returns the ids that may be older than a stored update."""
         both = self._both()
         older: set[int] = set()
         unclear: list[Entry] = []
@@ -150,17 +151,17 @@ class Indexing:
         return older.union(update_id for (update_id,) in LATER_STORED.fetch(connection, unclear))
 
     def add_pushes(self, pushes: Iterable[tuple[int, int]]) -> None:
-        """Add the terms of new pushes: (update id, number of the PushConfig)."""
+        """Add the entries of new pushes, given as (update id, number of the PushConfig)."""
         self._recent.add([(term("config", config), 0, update_id) for update_id, config in pushes])
 
     def later(self, update: NewUpdate) -> Iterator[int]:
-        """Updates in memory that may be of the same shipment, and whose time is later."""
+        """Ids of updates in memory with a later event time that may belong to the same shipment."""
         if update.occurred_at is not None:
             for entries in self._both():
                 yield from entries.later(term("name", update.shipment), update.occurred_at)
 
     def merge(self, connection: SqliteConnection) -> None:
-        """Merge a slice, if a sweep is under way or due; after all that this transaction adds."""
+        """Merge a slice if a sweep is running or due. Call it last in the transaction."""
         added = self._recent.added
         if self._sweep is None and self._entries + added >= self._begin_at:
             trimmed_to = int(connection.execute(STATE).fetchone()[1])
@@ -193,12 +194,12 @@ def _others(update_id: int, update: NewUpdate) -> Iterator[Entry]:
 
 
 def up_to_of(connection: SqliteConnection) -> int:
-    """The id up to which all updates are in ``terms``."""
+    """All updates up to this id are in ``terms``."""
     return int(connection.execute(STATE).fetchone()[0])
 
 
 def last_id(connection: SqliteConnection) -> int:
-    """The highest id that was given, as far as the file tells."""
+    """The highest id that was ever assigned, as recorded in the file."""
     return int(connection.execute(LAST_ID).fetchone()[0])
 
 
@@ -208,13 +209,13 @@ def _begin_at(connection: SqliteConnection) -> int:
 
 
 def store_terms(connection: SqliteConnection, first: int, last: int) -> None:
-    """Store the terms of these updates at once, within a transaction; ``first`` follows ``indexed.up_to``."""
+    """Insert the entries of these updates into ``terms``, inside a transaction; ``first`` is ``indexed.up_to`` + 1."""
     connection.execute(STORE, (first, last))
     connection.execute(FINISH, (last, -1))
 
 
 def store_all_terms(connection: SqliteConnection) -> None:
-    """Store the terms of all updates, some of them in each transaction; continues where an earlier run ended."""
+    """Insert the entries of all updates in several transactions; continues where an interrupted run stopped."""
     after = up_to_of(connection)
     while (last := connection.execute(_SQL["window_end"], (after, _WINDOW)).fetchone()[0]) is not None:
         connection.execute("BEGIN IMMEDIATE")
@@ -225,11 +226,11 @@ def store_all_terms(connection: SqliteConnection) -> None:
 
 
 def remove_terms(connection: SqliteConnection, ids: str) -> None:
-    """Remove the names by which these updates (a JSON array of ids) are found, before an erasure empties their rows."""
+    """Remove the name entries of these updates (a JSON array of ids). Call it before an erasure empties their rows."""
     connection.execute(REMOVE, (ids,))
     connection.execute(FORGET, (ids,)).fetchall()
 
 
 def store_erased(connection: SqliteConnection, ids: str) -> None:
-    """Store what tells repeats of these updates, which are erased now."""
+    """Add the entries that detect duplicates of these updates after their erasure."""
     connection.execute(STORE_ERASED, (ids,))

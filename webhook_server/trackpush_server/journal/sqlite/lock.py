@@ -1,8 +1,8 @@
-"""The lock that keeps two servers off one journal: two would each push everything.
+"""Locks a journal for one server: two servers would both push everything.
 
-Both the folder and a file in it are locked. The file names the process that holds it. The folder can't be removed while
-the journal is in it, so a server that comes after somebody has deleted the lock file is kept off all the same. File
-systems that can't lock a folder (NFS) have the file alone.
+It locks the folder and a file in it. The file contains the pid of its holder. The folder's lock still holds after the
+lock file was deleted, because the folder can't be removed while the journal is in it. File systems that can't lock
+folders (NFS) have only the file's lock.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ class JournalInUseError(OSError):
 
 
 class FolderLock:
-    """Advisory locks in the journal's folder; the kernel frees them when the process ends, however."""
+    """Advisory locks (flock) in the journal's folder; the kernel releases them when the process ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -27,11 +27,11 @@ class FolderLock:
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock; does nothing when it is held already.
+        """Acquire the lock; does nothing if this object already holds it.
 
         Raises:
-            JournalInUseError: another process holds it; the message names its pid.
-            OSError: the lock file can't be made.
+            JournalInUseError: another process holds it; the message contains its pid.
+            OSError: the lock file can't be created.
         """
         if self._file is not None:
             return
@@ -45,20 +45,20 @@ class FolderLock:
         self._folder = folder
 
     def acquire_file(self) -> None:
-        """Lock the file alone, for what may run beside the holder of the folder.
+        """Lock only the file, for a command that can run beside the process that holds the folder.
 
         Raises:
             JournalInUseError: another process holds it.
-            OSError: the lock file can't be made.
+            OSError: the lock file can't be created.
         """
         self._file = self._lock_file()
 
     def restore(self) -> bool:
-        """Make the lock file again if somebody has removed or replaced it; whether that was necessary.
+        """Recreate the lock file if it was removed or replaced; returns whether that was necessary.
 
         Raises:
-            JournalInUseError: another process has locked the file that is there now.
-            OSError: the lock file can't be made.
+            JournalInUseError: another process has locked the new file.
+            OSError: the lock file can't be created.
         """
         if self._file is None or self._is_there():
             return False
@@ -68,7 +68,7 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the locks."""
         for descriptor in (self._file, self._folder):
             if descriptor is not None:
                 os.close(descriptor)
@@ -96,7 +96,7 @@ class FolderLock:
         except BlockingIOError:
             os.close(descriptor)
             raise _in_use(_holder(self._path)) from None
-        with contextlib.suppress(OSError):  # the pid only serves the message; on a full disk the lock still holds
+        with contextlib.suppress(OSError):  # the pid is only for messages; on a full disk the lock still holds
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor

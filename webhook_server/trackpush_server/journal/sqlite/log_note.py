@@ -1,4 +1,4 @@
-"""Keeps the note of the log up to date, and compares it with what is there at the start. Used by the writer thread."""
+"""Writes the note about the WAL, and compares it with the WAL at start. Used by the writer thread."""
 
 import contextlib
 import time
@@ -10,14 +10,14 @@ from trackpush_server.journal.sqlite.folder import FILE_NAME, NOTE
 from trackpush_server.journal.sqlite.note import LogFound, Note, NoteFile, Salt, read_salt, what_is_missing
 
 _EVERY_SECONDS: Final = 0.25
-"""Under load; the last commits before a pause are noted after `_PAUSE_SECONDS`."""
+"""Interval under load. When no commit follows, the note is written after `_PAUSE_SECONDS`."""
 _PAUSE_SECONDS: Final = 0.05
 _LAST_ID: Final = "SELECT coalesce(max(id), 0) FROM updates"
-"""Of any version of the schema: it is asked before the file is brought up to date."""
+"""Works with every schema version, because it runs before the migration."""
 
 
 class LogNote:
-    """The note of one journal."""
+    """Maintains the note of one journal."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / f"{FILE_NAME}-wal"
@@ -27,12 +27,12 @@ class LogNote:
         self._stale = True
         self._due_at = 0.0
         self.missing: str | None = None
-        """What the log lacked when this process began."""
+        """What the WAL had lost when this process opened it; None if nothing."""
         self.given = 0
-        """The highest id that any note told of: ids must not go back over a file restored from a backup."""
+        """The highest id in any note. Ids must not be reused after a restore of an older file."""
 
     def open(self) -> None:
-        """Before the file is opened, which may remove the log: read what was noted, and which log is there."""
+        """Read the note and the WAL's salt. Call it before the file is opened, which may remove the WAL."""
         if self._before is None:
             note = self._file.read()
             self._before = note, read_salt(self._log)
@@ -40,7 +40,7 @@ class LogNote:
                 self.given = max(self.given, note.given, note.last_id)
 
     def opened(self, connection: SqliteConnection) -> None:
-        """Before anything is written: find out what the log lacks. Only what another process left is judged."""
+        """Compute `missing`. Call it before the first write. Compares only once: later notes are this process's own."""
         if self._compared or self._before is None:
             return
         note, salt = self._before
@@ -48,18 +48,18 @@ class LogNote:
         self._compared = True
 
     def committed(self, connection: SqliteConnection) -> None:
-        """After a commit: note it, unless that was done a moment ago."""
+        """Call after a commit: writes the note, unless it was written a moment ago."""
         self._stale = True
         if time.monotonic() >= self._due_at:
-            with contextlib.suppress(SqliteError):  # the next commit finds it, and tells
+            with contextlib.suppress(SqliteError):  # the next commit reports the fault
                 self.rest(connection)
 
     def patience(self, longest: float) -> float:
-        """How many seconds to wait for the next commit before `rest`."""
+        """Seconds to wait for the next commit before `rest` is called; at most ``longest``."""
         return min(longest, _PAUSE_SECONDS) if self._stale else longest
 
     def rest(self, connection: SqliteConnection) -> None:
-        """Note what the journal holds, unless that is known."""
+        """Write the note, unless it is up to date."""
         if self._stale:
             frames, salt = connection.log_frames().total, read_salt(self._log)
             self._file.write(self._note(connection, frames=frames, salt=salt))
@@ -67,7 +67,7 @@ class LogNote:
             self._due_at = time.monotonic() + _EVERY_SECONDS
 
     def end(self, connection: SqliteConnection) -> None:
-        """The file is about to be closed in order, which moves all of the log into it."""
+        """Call before an orderly close, which copies the whole WAL into the file: writes a note without a WAL."""
         with contextlib.suppress(SqliteError):
             self._file.write(self._note(connection))
         self._stale = True

@@ -1,9 +1,9 @@
-"""A note beside the journal of what its log held, so that a log that was removed or cut is noticed at the next start.
+"""A file beside the journal with the length of its WAL. It detects a removed or truncated WAL at the next start.
 
-SQLite takes a missing or shortened log for one that ended there: updates that were answered with 200 are gone, and the
-file is intact. So the server notes, some times a second and whenever it has nothing to do, how many frames the log has
-and the highest id. What is noted was on disk before, so a note never claims too much. It may be some tenths of a second
-old, and older after a power cut, since the note itself is not synced.
+SQLite accepts a missing or truncated WAL without an error: updates that were answered with 200 are lost, and the file
+looks intact. So the server writes the WAL's number of frames and the highest id to a note, several times a second and
+when it is idle. The noted data was on disk before, so a note never claims too much. It can be some tenths of a second
+old; after a power failure it can be older, because the note itself is not synced.
 """
 
 import contextlib
@@ -16,39 +16,39 @@ import msgspec
 _SIZE: Final = 256
 _MODE: Final = 0o600
 _HEADER: Final = 32
-"""Bytes of the log's header. Source: SQLite, "WAL-mode File Format", 2.1."""
+"""Bytes of the WAL's header. Source: SQLite, "WAL-mode File Format", 2.1."""
 _SALT: Final = slice(16, 24)
 
 Salt = tuple[int, int]
-"""Tells one run of the log from the next: SQLite changes it each time the log starts over."""
+"""Identifies one generation of the WAL: SQLite changes the salt whenever the WAL restarts."""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal held. After a clean end there is no log, so its salt is None."""
+    """The journal's content at some time. After a clean shutdown there is no WAL, so ``salt`` is None."""
 
     last_id: int
-    """The highest id of an update that was stored."""
+    """The highest id of a stored update."""
     frames: int = 0
     salt: Salt | None = None
     given: int = 0
-    """The highest id that was ever given; higher than `last_id` after an older file was restored."""
+    """The highest id ever assigned; higher than ``last_id`` after the restore of an older file."""
 
 
 class LogFound(NamedTuple):
-    """What is there when the journal is opened."""
+    """The journal's content when it is opened."""
 
     last_id: int
     frames: int
-    """Valid frames of the log."""
+    """Valid frames of the WAL."""
     salt: Salt | None
-    """None if there is no log."""
+    """None if there is no WAL."""
 
 
 def what_is_missing(note: Note | None, found: LogFound) -> str | None:
-    """What the log lacks of what was noted, or None. Pure.
+    """Compare the note with the opened journal; returns a message about lost data, or None. Pure.
 
-    A program that opened the file while no server ran may have copied the log into the file and removed it. Then all
-    updates are there, and nothing is missing.
+    If another program opened the file while no server ran, it may have copied the WAL into the file and removed it.
+    Then all updates are in the file, and nothing is missing.
     """
     if note is None:
         return None
@@ -77,7 +77,7 @@ def _ids(note: Note, found: LogFound) -> str:
 
 
 def read_salt(log: Path) -> Salt | None:
-    """The salt of a log; None if there is no log, or not even its header."""
+    """The salt of a WAL; None if it is missing or shorter than its header."""
     try:
         with log.open("rb") as file:
             header = file.read(_HEADER)
@@ -90,21 +90,21 @@ def read_salt(log: Path) -> Salt | None:
 
 
 class NoteFile:
-    """The file with the note."""
+    """Reads and writes the file with the note."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
 
     def read(self) -> Note | None:
-        """The last note; None if there is none that can be read."""
+        """The last note; None if it is missing or unreadable."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Note)
         except (OSError, msgspec.MsgspecError):
             return None
 
     def write(self, note: Note) -> None:
-        """Replace the note. A failure only means that a log that is lost later may go unnoticed."""
+        """Replace the note. Ignores errors: then only a later loss of the WAL may remain undetected."""
         with contextlib.suppress(OSError):
             if self._file is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

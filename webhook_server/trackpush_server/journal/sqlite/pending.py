@@ -1,4 +1,4 @@
-"""Pending pushes on SQLite: for the dispatcher by pages, for people by number."""
+"""Pending pushes on SQLite: pages for the dispatcher, counts for metrics."""
 
 import time
 from collections.abc import Sequence
@@ -22,22 +22,17 @@ class SqlitePushQueue:
 
     @property
     def outcomes_waiting(self) -> int:
-        """How many outcomes are not on disk yet."""
         return self._access.queue.outcomes_waiting
 
     def record(self, outcome: Outcome) -> None:
-        """Store an outcome with the next commit."""
         if self._access.writer is not None:
             self._access.queue.outcomes_waiting += 1
             self._access.put(outcome)
 
     async def flush(self) -> None:
-        """Return when everything that was handed over before is on disk."""
         await self._access.flush()
 
     async def pending(self, wanted: Sequence[PageRequest]) -> tuple[PendingPage, ...]:
-        """Pages of pending pushes."""
-
         def read(connection: SqliteConnection) -> tuple[PendingPage, ...]:
             with snapshot(connection):
                 highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
@@ -53,7 +48,6 @@ class SqlitePushQueue:
         return await self._access.read(read)
 
     async def fetch(self, push_config: str, update_ids: Sequence[int]) -> dict[int, StoredPush]:
-        """Those of the given pushes that are still pending."""
         wanted = msgspec.json.encode(update_ids).decode()
 
         def read(connection: SqliteConnection) -> dict[int, StoredPush]:
@@ -63,8 +57,6 @@ class SqlitePushQueue:
         return await self._access.read(read)
 
     async def expire(self, push_config: str, *, received_before: int, limit: int) -> int:
-        """Mark old pending pushes as dead."""
-
         def run(connection: SqliteConnection) -> int:
             config = config_number(connection, push_config)
             if config is None:
@@ -75,8 +67,6 @@ class SqlitePushQueue:
         return await self._access.write(run)
 
     async def pending_configs(self) -> PendingConfigs:
-        """Which PushConfigs have anything pending."""
-
         def read(connection: SqliteConnection) -> PendingConfigs:
             with snapshot(connection):
                 highest = int(connection.execute(sql.LAST_ID).fetchone()[0])
@@ -115,8 +105,6 @@ class SqliteBacklog:
         self._access = access
 
     async def pending_counts(self) -> tuple[PendingCount, ...]:
-        """The backlog of each PushConfig."""
-
         def read(connection: SqliteConnection) -> tuple[PendingCount, ...]:
             with snapshot(connection):
                 names = dict(connection.execute(sql.NAMES))
@@ -129,8 +117,6 @@ class SqliteBacklog:
         return await self._access.read(read)
 
     async def drop(self, push_config: str, *, reason: str, now: int, limit: int) -> int:
-        """Mark pending pushes as dropped."""
-
         def run(connection: SqliteConnection) -> int:
             config = config_number(connection, push_config)
             return 0 if config is None else connection.change(sql.DROP, (now, reason, config, config, limit))

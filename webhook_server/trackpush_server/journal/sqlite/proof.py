@@ -1,4 +1,4 @@
-"""Proves by a write that the journal can store, for the readiness of a server that nobody posts to."""
+"""Proves by a write that the journal can store, for the readiness probe of a server without traffic."""
 
 import asyncio
 import time
@@ -8,24 +8,27 @@ from typing import Final
 from trackpush_server.journal.model import JournalUnavailableError
 
 _VALID_SECONDS: Final = 5.0
-"""A commit proves it for so long: probes come every second or two, and each write is a sync of the disk."""
+"""A commit is a valid proof for so long: probes arrive every second or two, and each write syncs the disk."""
 _PATIENCE_SECONDS: Final = 2.0
-"""Kubernetes waits 5 s for a probe's answer."""
+"""Must be shorter than the 5 s that Kubernetes waits for a probe's response."""
 
 
 class WriteProof:
-    """When the journal last stored something. Used on the event loop."""
+    """Remembers the last commit, and writes if it is too old. Use it on the event loop."""
 
     def __init__(self) -> None:
         self._given_at = -_VALID_SECONDS
         self._asked: asyncio.Future[int] | None = None
 
     def given(self) -> None:
-        """A commit has reached the disk."""
+        """Call when a commit has reached the disk."""
         self._given_at = time.monotonic()
 
     async def give(self, write: Callable[[], asyncio.Future[int]]) -> str | None:
-        """Write, unless a commit is recent; why that did not end in time, or None. Overlapping probes share a write."""
+        """Write, unless a commit is recent; returns a message if the write takes too long, otherwise None.
+
+        Overlapping probes share one write.
+        """
         if time.monotonic() < self._given_at + _VALID_SECONDS:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Reads for the dispatcher and the journal's jobs: one thread, one connection, no writes."""
+"""The reader of the dispatcher and the journal's jobs: one thread with one read-only connection."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class ReaderThread:
-    """Never blocks the loop."""
+    """Runs reads on a thread, so that they never block the event loop."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
@@ -25,7 +25,7 @@ class ReaderThread:
         self._closed = False
 
     def reopen(self) -> None:
-        """Reopen the file for the next read: it may have been replaced."""
+        """Close the file, so that the next read reopens it: it may have been replaced."""
         if not self._closed:
             self._executor.submit(self._drop)
 
@@ -40,7 +40,7 @@ class ReaderThread:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
 
     async def close(self) -> None:
-        """End the thread after its present read."""
+        """Finish the running read, then end the thread."""
         self._closed = True
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._drop)

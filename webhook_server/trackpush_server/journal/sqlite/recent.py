@@ -1,8 +1,8 @@
-"""Index entries that are in no table yet: those of the newest updates, in the writer's memory.
+"""Index entries of the newest updates in the writer's memory, not yet merged into the table ``terms``.
 
-Most terms are random numbers. A sorted table of these entries would change a random page for each of them, and copy
-that page in case of a rollback. A dictionary does neither: a rollback removes the last entries in turn. Entries are
-sorted only when they are merged, some at a time.
+Most terms are random numbers. In a sorted (temporary) table, each entry would change a random page, and a rollback
+would need a copy of that page. A dictionary needs neither: a rollback removes the last entries one by one. Entries are
+sorted in parts, and only when they are merged.
 
 Pure; used by one thread.
 """
@@ -16,8 +16,8 @@ Entry = tuple[int, int, int]
 """A row of the table ``terms``: term, at, update id."""
 
 _SHIFT: Final = 42
-"""Terms have 48 bits and a sign. Their first six bits make 64 buckets, which are sorted one by one: sorting holds the
-interpreter lock, so it should not take long."""
+"""Terms are signed 48-bit numbers. Their first six bits select one of 64 buckets. Buckets are sorted one by one:
+sorting holds the interpreter lock and should not take long."""
 _BUCKETS: Final = 1 << (48 - _SHIFT)
 _LARGE: Final = 8192
 _FINE_SHIFT: Final = 18
@@ -26,22 +26,21 @@ _ID: Final = (1 << _ID_BITS) - 1
 
 
 def _pack(at: int, update_id: int) -> int:
-    """One number, which takes less memory than a pair and sorts like it; of an entry without a time it is the id."""
+    """Packs a pair into one number, which takes less memory and has the same order; without a time it is the id."""
     return (at << _ID_BITS) + update_id if at else update_id
 
 
 class RecentEntries:
-    """Entries by term."""
+    """A dictionary of entries by term, with rollback."""
 
     def __init__(self) -> None:
         self._packed: dict[int, int | list[int]] = {}
-        """Sorted where a term has several entries; most have one."""
+        """Packed entries by term: a sorted list if a term has several; most have one."""
         self._buckets: list[list[int]] = [[] for _ in range(_BUCKETS)]
-        """Terms by their first bits. Negative ones count from the end, as indexes of lists do."""
+        """Terms by their first bits. Negative terms give negative indexes, which count from the end of the list."""
         self._added: list[tuple[int, int]] = []
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Add entries."""
         table, buckets, added = self._packed, self._buckets, self._added
         for term, at, update_id in entries:
             packed = (at << _ID_BITS) + update_id if at else update_id
@@ -59,17 +58,17 @@ class RecentEntries:
 
     @property
     def added(self) -> int:
-        """How many were added since the last call of `committed` or `rolled_back`."""
+        """Number of entries added since the last call of `committed` or `rolled_back`."""
         return len(self._added)
 
     def committed(self) -> int:
-        """Keep what was added; how many entries these are."""
+        """Keep the added entries; returns their number."""
         count = len(self._added)
         self._added.clear()
         return count
 
     def rolled_back(self) -> None:
-        """Remove what was added."""
+        """Remove the added entries."""
         for term, packed in reversed(self._added):
             found = self._packed[term]
             if isinstance(found, list) and len(found) > 1:
@@ -80,7 +79,7 @@ class RecentEntries:
         self._added.clear()
 
     def remove(self, entries: Collection[Entry]) -> None:
-        """Remove entries that are committed, if they are here."""
+        """Remove committed entries; ignores unknown ones."""
         for term, at, update_id in entries:
             packed = _pack(at, update_id)
             left = [other for other in _several(self._packed.pop(term, None)) if other != packed]
@@ -88,11 +87,11 @@ class RecentEntries:
                 self._packed[term] = left
 
     def ids(self, term: int) -> list[int]:
-        """Updates with this term."""
+        """Ids of updates with this term."""
         return [packed & _ID for packed in _several(self._packed.get(term))]
 
     def has_later(self, term: int, at: int) -> bool:
-        """Whether there is an entry with a later time."""
+        """Whether the term has an entry with a later time."""
         found = self._packed.get(term)
         if found is None:
             return False
@@ -101,22 +100,22 @@ class RecentEntries:
         return found >> _ID_BITS > at
 
     def later(self, term: int, at: int) -> Iterator[int]:
-        """Updates whose entry has a later time, the latest first."""
+        """Ids of updates with this term and a later time, the latest first."""
         found = _several(self._packed.get(term))
         first = bisect_right(found, _pack(at, _ID))
         return (packed & _ID for packed in reversed(found[first:]))
 
     def in_order(self) -> Iterator[list[Entry]]:
-        """All entries in order, some at a time, without those that were removed. Nothing may be added any more."""
+        """Yields all entries in order, in parts. Do not add entries after the first call; removed ones are left out."""
         for bucket in range(-_BUCKETS // 2, _BUCKETS // 2):
             for part in _parts(self._buckets[bucket]):
                 yield self._sorted(part)
 
     def _sorted(self, terms: Iterable[int]) -> list[Entry]:
-        """Their entries. No generator, and no call for each: a sweep spends much of its time here."""
+        """The entries of these terms, sorted. Written without generators and calls: sweeps spend much time here."""
         table, entries = self._packed, list[Entry]()
         add = entries.append
-        for term in sorted(set(terms)):  # one that was removed may be here twice
+        for term in sorted(set(terms)):  # a term that was removed and added again is in the bucket twice
             found = table.get(term)
             if isinstance(found, int):
                 add((term, found >> _ID_BITS, found & _ID))
@@ -126,7 +125,7 @@ class RecentEntries:
 
 
 def _parts(terms: Sequence[int]) -> Iterable[Sequence[int]]:
-    """Most terms of keys are in one bucket, since they begin with a time."""
+    """Splits a large bucket: most terms of keys are in one bucket, because they start with a time."""
     if len(terms) < _LARGE:
         return (terms,)
     parts: defaultdict[int, list[int]] = defaultdict(list)

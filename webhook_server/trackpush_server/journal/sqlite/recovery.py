@@ -1,8 +1,8 @@
-"""What a failed commit left behind.
+"""Finds updates of a commit that reported an error but was stored.
 
-An error of COMMIT doesn't tell whether the commit took place: the log may hold it, and opening the file again brings
-it back. Its request was refused, so the aggregator posts again and gets "duplicate". Nobody would push the update
-before the next restart, if it were not announced now.
+After an error of COMMIT, the commit may still be in the WAL and become visible when the file is reopened. Its request
+was refused, so the aggregator posts again and gets "duplicate". If these updates were not announced after reopening,
+nobody would push them before the next restart.
 """
 
 from trackpush_server.journal.model import Committed, NewPush, NewUpdate, PushState
@@ -12,9 +12,9 @@ from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 
 def unannounced(connection: SqliteConnection, sealer: Sealer, first: int, last: int) -> list[Committed]:
-    """The updates in this range of ids, as their commit would have announced them.
+    """The stored updates in this range of ids, as their commit would have announced them.
 
-    One whose key was taken away within the moment since is left out: it is pending on disk, and told at the restart.
+    Leaves out an update whose encryption key was removed since: it stays pending on disk until the next restart.
     """
     found = []
     for update_id, key, account, received_at, occurred_at, *rest in connection.execute(sql.UNANNOUNCED, (first, last)):

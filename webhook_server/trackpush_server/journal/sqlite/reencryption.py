@@ -1,7 +1,7 @@
-"""Finds updates that aren't sealed as they would be now, and encrypts them again. docs/encryption.md.
+"""Re-encrypts updates that are not sealed with the current key. docs/encryption.md.
 
-Found by the reader by their first bytes; opened and sealed by the writer, within its transaction, since an update may
-have been erased in between.
+The reader finds them by their first bytes. The writer decrypts and encrypts them inside its transaction, because an
+update can be erased between the two steps.
 """
 
 import time
@@ -23,7 +23,7 @@ REPLACE = _SQL["replace"]
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """How many were read, which of them must be sealed again, and where to continue."""
+    """The number of updates read, the ids of those to re-encrypt, and where to continue (None at the end)."""
 
     count: int
     update_ids: tuple[int, ...]
@@ -39,33 +39,30 @@ class SqliteReencryption:
         self._scrubber = scrubber
 
     async def reseal(self, *, after: int, limit: int) -> Resealed:
-        """Encrypt the next updates that aren't sealed as they would be now."""
         looked = await self._access.read(lambda connection: look(connection, self._sealer, after, limit))
         if not looked.update_ids:
             return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)
         return await self._access.write(lambda connection: reseal(connection, self._sealer, looked))
 
     async def reseal_unrecognised(self, *, after: int, limit: int) -> Resealed:
-        """Seal the next unrecognised bodies as it would be done now."""
         looked = await self._access.read(lambda connection: inbox.look(connection, self._sealer, after, limit))
         if not looked.ids:
             return Resealed(looked=looked.count, resealed=0, next_after=looked.next_after)
         return await self._access.write(lambda connection: inbox.reseal(connection, self._sealer, looked))
 
     async def scrub(self) -> None:
-        """Zero what deleting and replacing left behind."""
         await self._scrubber.scrub()
 
 
 def look(connection: SqliteConnection, sealer: Sealer, after: int, limit: int) -> Looked:
-    """Look at the next updates."""
+    """Read the next updates and find those that are not sealed with the current key."""
     rows = connection.execute(NEXT, (PREFIX_BYTES, after, limit)).fetchall()
     stale = tuple(row[0] for row in rows if not (sealer.is_current(row[1]) and sealer.is_current(row[2])))
     return Looked(len(rows), stale, rows[-1][0] if len(rows) == limit else None)
 
 
 def reseal(connection: SqliteConnection, sealer: Sealer, looked: Looked) -> Resealed:
-    """Within the writer's transaction."""
+    """Re-encrypt these updates, inside the writer's transaction."""
     begun = time.perf_counter()
     resealed: list[tuple[bytes, bytes, int]] = []
     unreadable = []

@@ -1,4 +1,4 @@
-"""`trackpush journal restore`: puts a backup in the place of a journal that no server uses."""
+"""`trackpush journal restore`: replaces a journal that no server uses by a backup."""
 
 import contextlib
 import hashlib
@@ -29,22 +29,22 @@ _LAST_ID: Final = "SELECT coalesce(max(id), 0) FROM updates"
 
 
 class Restored(NamedTuple):
-    """What was put in place."""
+    """Properties of the restored journal."""
 
     updates: int
     last_id: int
-    """No new update gets this id or a lower one."""
+    """New updates get higher ids than this."""
 
 
 def restore(folder: Path, source: BinaryIO, *, replace: bool, volume: bool, sha256: str | None) -> Restored:
-    """Put a backup in place; what was there stays until the backup is complete and found sound.
+    """Restore a backup. An existing journal is replaced only after the backup was received and checked.
 
     Args:
-        folder: the journal's folder; made if it is missing.
+        folder: the journal's folder; created if it is missing.
         source: the backup.
-        replace: a journal that is there may be replaced.
+        replace: allow replacing an existing journal.
         volume: see `folder.check`.
-        sha256: what `back_up_to_file` or `back_up_to_stream` returned, if it is known.
+        sha256: expected SHA-256, which `back_up_to_file` or `back_up_to_stream` returned; None if unknown.
 
     Raises:
         BackupError: nothing was changed; the message says why and what to do.
@@ -78,7 +78,7 @@ def _restore(folder: Path, source: BinaryIO, *, replace: bool, sha256: str | Non
     updates = prove_sound(scratch, indexes=True)
     _prove_readable(scratch)
     last_id = max(_noted(folder), _last_id(journal, open_outside_reader), _last_id(scratch, open_copy))
-    for suffix in ("-wal", "-shm"):  # SQLite would take the old file's log for the new one's
+    for suffix in ("-wal", "-shm"):  # SQLite would apply the old file's WAL to the new file
         journal.with_name(f"{FILE_NAME}{suffix}").unlink(missing_ok=True)
     sync(folder)
     scratch.rename(journal)
@@ -101,7 +101,7 @@ def _receive(source: BinaryIO, scratch: Path) -> str:
 
 
 def _prove_readable(file: Path) -> None:
-    """See that this version can use it."""
+    """Check that this version supports the backup's schema."""
     with contextlib.closing(open_copy(file)) as connection:
         version, newest = int(connection.execute("PRAGMA user_version").fetchone()[0]), max(schema.changes())
     if version > newest:
@@ -117,7 +117,7 @@ def _noted(folder: Path) -> int:
 
 
 def _last_id(file: Path, reader: Callable[[Path], SqliteConnection]) -> int:
-    """0 where no journal can be read: a damaged one is what a backup is for."""
+    """The highest id in a journal; 0 if it is missing or damaged, since a restore often replaces a damaged one."""
     with contextlib.suppress(SqliteError, OSError):
         if file.exists():
             with contextlib.closing(reader(file)) as connection:

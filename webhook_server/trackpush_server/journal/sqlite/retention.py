@@ -1,4 +1,4 @@
-"""Deletes what is kept no longer, some rows at a time. Found by the reader, deleted by the writer."""
+"""Deletes expired records in small steps: the reader finds them, the writer deletes them."""
 
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ DELETE_UPDATES = _SQL["delete_updates"]
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """Updates of which something is to go, and where to look on."""
+    """Updates with expired records, and where to continue (None at the end)."""
 
     update_ids: tuple[int, ...]
     next_after: int | None
@@ -34,7 +34,6 @@ class SqliteRetention:
         self._access = access
 
     async def trim(self, keep: RetentionCutoffs, *, after: int, limit: int) -> Trimmed:
-        """Delete what is kept no longer."""
         found = await self._access.read(lambda connection: find(connection, keep, after, limit))
         if not found.update_ids:
             return Trimmed(next_after=found.next_after)
@@ -42,12 +41,11 @@ class SqliteRetention:
         return msgspec.structs.replace(deleted, next_after=found.next_after)
 
     async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
-        """Delete unrecognised bodies that came last before then."""
         return await self._access.write(lambda connection: inbox.expire(connection, received_before, limit))
 
 
 def find(connection: SqliteConnection, keep: RetentionCutoffs, after: int, limit: int) -> Candidates:
-    """Look at the next updates, as far as they are old enough for anything of them to go."""
+    """Read the next updates that are old enough to have expired records."""
     values = {"after": after, "limit": limit, "delivered": keep.delivered_since, "dead": keep.dead_since}
     rows = connection.execute(NEXT, values).fetchall()
     youngest = max(keep.delivered_since, keep.dead_since)
@@ -57,7 +55,7 @@ def find(connection: SqliteConnection, keep: RetentionCutoffs, after: int, limit
 
 
 def delete(connection: SqliteConnection, keep: RetentionCutoffs, update_ids: Sequence[int]) -> Trimmed:
-    """Within the writer's transaction."""
+    """Delete the expired records of these updates, inside the writer's transaction."""
     begun = time.perf_counter()
     values = {
         "ids": msgspec.json.encode(update_ids).decode(),

@@ -1,7 +1,7 @@
-"""Makes any record storable: SQLite takes 64-bit numbers and valid Unicode; JSON from outside may hold more.
+"""Makes any record storable: SQLite accepts 64-bit numbers and valid Unicode; JSON from outside may contain more.
 
-An odd field is never a reason to refuse an update, and a lone surrogate in one must not refuse the others
-of its batch. So a record that SQLite refuses is cleaned and tried once more.
+An invalid field must not cause a refusal: neither of its update nor of the other updates in the batch. So a record that
+SQLite rejects is cleaned and stored with a second attempt.
 """
 
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ _Record = TypeVar("_Record", bound=msgspec.Struct)
 
 
 def storable(record: _Record) -> _Record:
-    """The record with every lone surrogate replaced by ``?`` and every number within 64 bits."""
+    """The record with ``?`` in place of lone surrogates, and with numbers limited to 64 bits."""
     fields = {name: _clean(getattr(record, name)) for name in record.__struct_fields__}
     return msgspec.structs.replace(record, **fields)
 

@@ -1,12 +1,12 @@
-"""Zeroes what SQLite leaves behind in the unused middle of its pages.
+"""Overwrites deleted data in the unused space of SQLite's pages with zeros.
 
-`secure_delete` zeroes what is deleted, but not the stale copies that stay when a page is split or merged and its cells
-move: they lie between the list of cell pointers and the first cell, where SQLite never looks again. Only VACUUM
-would remove them, which stops the journal for minutes and needs the file's size once more.
+`secure_delete` zeroes deleted cells, but not the copies that remain when a page is split or merged and its cells move.
+These copies are in the unallocated space between the cell pointers and the first cell, which SQLite does not read.
+Otherwise only VACUUM removes them, but it blocks the journal for minutes and needs free space of the file's size.
 
-Source: SQLite, "Database File Format", 1.3 (file header), 1.6 (B-tree pages). The page is otherwise left as it is, so
-a crash in the middle harms nothing. Must run while the log is empty and no connection that writes is open: a page in
-such a connection's cache would bring its old middle back.
+Source: SQLite, "Database File Format", 1.3 (file header), 1.6 (B-tree pages). Nothing else in a page changes, so a
+crash during the scrub is harmless. It must run while the WAL is empty and no writing connection is open: such a
+connection could write a cached page with the old data again.
 """
 
 import asyncio
@@ -19,37 +19,38 @@ from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.sqlite.access import SqliteAccess
 
 STEP_BYTES: Final = 32 * 1024 * 1024
-"""In one step: commits wait meanwhile."""
+"""Bytes per step; commits wait during a step."""
 _RETRY_DELAYS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between tries to empty the log, which long reads hold back."""
+"""Seconds between attempts to empty the WAL, which long reads prevent."""
 
 _PAGE_SIZE_AT: Final = 16
 _FILE_HEADER: Final = 100
 _TREE_PAGES: Final = {2: 12, 5: 12, 10: 8, 13: 8}
-"""First byte of a B-tree page → size of its header. Other pages begin with a page number, never as large as this."""
+"""Size of the page header by the first byte of a B-tree page. Other pages start with a page number of four bytes, whose
+first byte is less than 2 as long as the file has fewer than `_MOST_PAGES` pages."""
 _MOST_PAGES: Final = 2 << 24
 _WHOLE: Final = 65536
 
 
 class FileScrubber:
-    """Zeroes the whole file in steps between commits."""
+    """Scrubs the whole file in steps between commits."""
 
     def __init__(self, access: SqliteAccess, path: Path) -> None:
         self._access = access
         self._scrubber = Scrubber(path)
 
     async def scrub(self) -> None:
-        """Zero what deleting and replacing left behind."""
+        """Zero the unused space of all pages."""
         page = await self._step(0)
         while page:
             page = await self._step(page)
 
     def close(self) -> None:
-        """After all connections of the process."""
+        """Close the file. Call it after all SQLite connections of the process are closed."""
         self._scrubber.close()
 
     async def _step(self, page: int) -> int:
-        """One step; readers may hold the log for a while."""
+        """Run one step; retries while readers use the WAL."""
         backoff = RetryDelays(*_RETRY_DELAYS)
         while True:
             try:
@@ -61,17 +62,20 @@ class FileScrubber:
 
 
 class Scrubber:
-    """The file, kept open: closing it would give away the locks that SQLite holds on it in this process (fcntl)."""
+    """Scrubs the file through its own descriptor.
+
+    The descriptor stays open: closing it would release SQLite's fcntl locks on the file in this process.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
 
     def step(self, first: int) -> int:
-        """Zero the middles of the next pages; returns the page to continue with (from 0), 0 after the last.
+        """Scrub the next pages from page ``first`` (counted from 0); returns the next page, 0 after the last.
 
         Raises:
-            OSError: the disk.
+            OSError: the file can't be read or written, or has too many pages.
         """
         file = self._open()
         size = int.from_bytes(os.pread(file, 2, _PAGE_SIZE_AT), "big")
@@ -93,7 +97,7 @@ class Scrubber:
         return first + count if first + count < pages else 0
 
     def close(self) -> None:
-        """After all connections of the process."""
+        """Close the file. Call it after all SQLite connections of the process are closed."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -105,7 +109,7 @@ class Scrubber:
 
 
 def _middle(data: bytes, start: int, *, at: int) -> tuple[int, int]:
-    """Where the unused middle of the page begins and ends, counted from the page's start; (0, 0) when it has none."""
+    """Start and end of the unused space, relative to the page's start; (0, 0) if the page is not a B-tree page."""
     head = start + at
     header = _TREE_PAGES.get(data[head])
     if header is None:

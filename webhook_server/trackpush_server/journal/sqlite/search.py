@@ -1,4 +1,4 @@
-"""The lookup on SQLite: the reader, on a thread and a connection of its own."""
+"""The search port on SQLite: runs `JournalReader` on a separate thread with its own connection."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,39 +26,31 @@ class SqliteSearch:
         self._closed = False
 
     async def list_pushes(self, query: PushQuery) -> PushPage:
-        """Pushes that match."""
         return await self._read(lambda reader: reader.list_pushes(query))
 
     async def show(self, push_id: str) -> PushDetail | None:
-        """One push whole."""
         return await self._read(lambda reader: reader.show(push_id))
 
     async def timeline(self, query: ShipmentQuery) -> Timeline:
-        """All updates of a shipment."""
         return await self._read(lambda reader: reader.timeline(query))
 
     async def counts(self) -> tuple[QueueCount, ...]:
-        """What waits and what is dead."""
         return await self._read(lambda reader: reader.counts())
 
     async def audits(self, *, before: int | None, limit: int) -> tuple[AuditRow, ...]:
-        """The audit log."""
         return await self._read(lambda reader: reader.audits(before=before, limit=limit))
 
     async def list_unrecognised(self, query: InboxQuery) -> InboxPage:
-        """Unrecognised bodies that match."""
         return await self._read(lambda reader: reader.list_unrecognised(query))
 
     async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
-        """One unrecognised body."""
         return await self._read(lambda reader: reader.show_unrecognised(key))
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:
-        """What is kept of each account."""
         return await self._read(lambda reader: reader.count_unrecognised())
 
     async def close(self) -> None:
-        """End the thread after its present read."""
+        """Finish the running query, then end the thread."""
         if not self._closed:
             self._closed = True
             await asyncio.get_running_loop().run_in_executor(self._executor, self._drop)
@@ -75,7 +67,7 @@ class SqliteSearch:
                 self._reader = JournalReader(self._folder, sealer=self._sealer)
             return read(self._reader)
         except JournalUnavailableError:
-            self._drop()  # the file may be replaced
+            self._drop()  # the next query reopens the file, which may have been replaced
             raise
 
     def _drop(self) -> None:

@@ -1,11 +1,10 @@
-"""Finds pushes for people: in the order received, either way, by AWB, order, status, PushConfig, state and time.
+"""The statements of the search: pushes by AWB, order, status, PushConfig, state and time, in the order received.
 
-Each statement walks one index, or the newest updates, which are not indexed yet (`indexing`), and ends after so many
-rows.
+Each statement scans one index, or the newest updates, which are not indexed yet (`indexing`), up to a bound of rows.
 
-Time has no index of its own: ids grow with the time of receipt, so a moment becomes an id by bisection. Requests that
-came together are stored in another order than they came in; `_SLACK` covers that, and the rows themselves are then
-compared exactly.
+There is no index on time: ids grow with the time of receipt, so a bisection converts a time to an id. Concurrent
+requests may be stored in another order than they were received. `_SLACK` widens the range for that, and the statements
+then compare the exact times.
 """
 
 import contextlib
@@ -33,7 +32,7 @@ class FoundWhole(NamedTuple):
 
 
 class FoundAttempt(NamedTuple):
-    """An attempt, as stored."""
+    """A row of an attempt."""
 
     number: int
     started_at: int
@@ -56,7 +55,7 @@ def _both(name: str) -> tuple[str, str]:
 
 
 ALL = _both("all")
-"""To older ones, and to newer ones; so are those that follow."""
+"""Each pair has the statement that scans to older pushes, then the one that scans to newer pushes."""
 BY_STATE = _both("by_state")
 DELIVERED = _both("delivered")
 DELIVERED_RECENT = _both("delivered_recent")
@@ -79,7 +78,7 @@ FROM_ID = _SQL["from_id"]
 
 @contextlib.contextmanager
 def snapshot(connection: SqliteConnection) -> Iterator[None]:
-    """One read transaction: everything in it sees the same commits."""
+    """Run a read transaction, in which all statements see the same snapshot."""
     connection.execute("BEGIN")
     try:
         yield
@@ -102,7 +101,7 @@ def bounds(
     *,
     newer: bool,
 ) -> Bounds:
-    """What a time range and a cursor come to."""
+    """Convert a time range and a cursor to a range of positions."""
     low = (0 if since is None else _first_received(connection, since - _SLACK), 0)
     high = (_LAST if until is None else _first_received(connection, until + _SLACK), 0)
     if cursor is not None:
@@ -111,7 +110,7 @@ def bounds(
 
 
 def _first_received(connection: SqliteConnection, moment: int) -> int:
-    """The lowest id received at or after a moment; beyond the last when there is none."""
+    """The lowest id received at or after ``moment``; higher than the last id if there is none."""
     low = 0
     high = 1 + int(connection.execute(LAST_ID).fetchone()[0])
     while low < high:
@@ -125,7 +124,7 @@ def _first_received(connection: SqliteConnection, moment: int) -> int:
 
 
 def walk(connection: SqliteConnection, step: Walk) -> list[FoundPush]:
-    """The rows of one walk."""
+    """Perform one walk of `pagination`."""
     where, limit, newer = step.where, step.limit, step.where.newer
     between = (*where.low, *where.high, where.since, where.until)
     of_config = (step.state, step.config, *step.ids, where.since, where.until)
@@ -151,7 +150,7 @@ def walk(connection: SqliteConnection, step: Walk) -> list[FoundPush]:
 def _walk_both(
     connection: SqliteConnection, indexed: str, recent: str, values: tuple[Any, ...], *, newer: bool
 ) -> list[FoundPush]:
-    """Rows of updates that are in ``terms``, and of the updates beyond; the last of ``values`` is the limit."""
+    """Rows of the indexed updates and of the newer ones, in scan order; the last of ``values`` is the limit."""
     *_, limit = values
     up_to = up_to_of(connection)
     first, second = (indexed, recent) if newer else (recent, indexed)
@@ -164,7 +163,7 @@ def _rows(connection: SqliteConnection, statement: str, values: tuple[Any, ...])
 
 
 def timeline(connection: SqliteConnection, shipment: str, after: int, limit: int) -> list[FoundUpdate]:
-    """Updates of a shipment, in order."""
+    """Updates of a shipment, in the order received."""
     return [FoundUpdate(*row) for row in connection.execute(TIMELINE, (shipment, after, limit))]
 
 
@@ -180,12 +179,12 @@ def latest_attempts(connection: SqliteConnection, push: FoundPush, limit: int) -
 
 
 def push_configs(connection: SqliteConnection) -> list[tuple[int, str]]:
-    """PushConfigs that the journal holds a push of, by name."""
+    """Numbers and names of the PushConfigs that have pushes, sorted by name."""
     return [(number, name) for number, name in connection.execute(PUSH_CONFIGS)]
 
 
 def count(connection: SqliteConnection, state: int, config: int, most: int) -> int:
-    """How many pushes of a PushConfig are in a state; at most ``most``."""
+    """Number of pushes of a PushConfig in a state; counts to at most ``most``."""
     return int(connection.execute(COUNT, (state, config, most)).fetchone()[0])
 
 
@@ -205,7 +204,7 @@ def audits(connection: SqliteConnection, before: int | None, limit: int) -> tupl
 
 
 def by_key(connection: SqliteConnection, key: bytes) -> list[FoundWhole]:
-    """All pushes of one update."""
+    """All pushes of the update with this key."""
     width = len(FoundPush._fields)
     rows: list[tuple[Any, ...]] = connection.execute(BY_KEY, (key,)).fetchall()
     return [FoundWhole(FoundPush(*row[:width]), row[width], row[width + 1]) for row in rows]

@@ -1,8 +1,8 @@
-"""Statements that carry many rows.
+"""Statements with many rows.
 
-apsw releases the interpreter lock at every step of a statement, and getting it back from a busy event loop takes time.
-So a batch is a few statements with hundreds of rows, never hundreds. `executemany` takes a step for each row:
-alone it is faster, beside an event loop it is not (docs/benchmarks.md). carray binds single columns only.
+apsw releases the interpreter lock (GIL) at every step of a statement, and getting it back from a busy event loop takes
+time. So a batch is a few statements with up to 128 rows each, not one statement per row. `executemany` takes a step per
+row: it is faster alone, but slower beside an event loop (docs/benchmarks.md). carray can bind single columns only.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,20 +13,20 @@ from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 _SIZES = (128, 32, 8, 2, 1)
-"""Rows per statement: few sizes, so that each stays prepared."""
+"""Rows per statement. Few sizes, so that all statements stay in the cache of prepared statements."""
 
 Row = tuple[object, ...]
 
 
 class ManyRows:
-    """A statement with ``{rows}`` where the row values go."""
+    """A statement with the placeholder ``{rows}`` for its row values."""
 
     def __init__(self, sql: str, columns: int) -> None:
         row = "(" + ",".join("?" * columns) + ")"
         self._sql = {size: sql.replace("{rows}", ",".join([row] * size)) for size in _SIZES}
 
     def run(self, connection: SqliteConnection, rows: Sequence[Row]) -> int:
-        """Run it for all rows, in order; the number of rows that changed."""
+        """Run the statement for all rows, in order; returns the number of changed rows."""
         changed = 0
         remaining: Iterable[Row] = iter(rows)
         left = len(rows)
@@ -38,7 +38,7 @@ class ManyRows:
         return changed
 
     def fetch(self, connection: SqliteConnection, rows: Sequence[Row]) -> list[Any]:
-        """Run it for all rows, in order; the rows that it gives."""
+        """Run the statement for all rows, in order; returns its result rows."""
         found: list[Any] = []
         remaining: Iterable[Row] = iter(rows)
         left = len(rows)

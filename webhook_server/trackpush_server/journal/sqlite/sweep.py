@@ -1,4 +1,4 @@
-"""A sweep: merges index entries from the writer's memory into the table ``terms``, a slice with each commit."""
+"""A sweep: merges index entries from the writer's memory into the table ``terms``, one slice per commit."""
 
 from collections.abc import Collection
 from typing import Final
@@ -17,24 +17,24 @@ FINISH = _SQL["finish"]
 
 
 class Sweep:
-    """One that is under way. `merge` is called within a transaction, the others when it has ended."""
+    """A running sweep. Call `merge` inside a transaction, the other methods after it."""
 
     def __init__(self, recent: RecentEntries, *, up_to: int, trimmed_to: int) -> None:
         self.recent = recent
-        """What is merged; nothing is added to it any more."""
+        """The entries to merge. None may be added any more."""
         self._up_to = up_to
-        """The highest id when the sweep began: all updates up to it are in ``terms`` when it ends."""
+        """The highest id when the sweep started. When it ends, all updates up to it are in ``terms``."""
         self._trimmed_to = trimmed_to
         self._parts = recent.in_order()
         self._sorted: list[Entry] = []
-        """Entries that were sorted already, from the first that is not committed."""
+        """Sorted entries that are not committed yet."""
         self._taken = 0
-        """So many of them belong to the transaction."""
+        """Number of entries in ``_sorted`` that the current transaction merges."""
         self._after: Entry = _START
-        """The last entry that was committed."""
+        """The last committed entry."""
 
     def merge(self, connection: SqliteConnection, count: int) -> bool:
-        """Merge the next entries; whether there are more."""
+        """Merge the next ``count`` entries; returns whether there are more."""
         while len(self._sorted) < count and (part := next(self._parts, None)) is not None:
             self._sorted += part
         taken = self._sorted[:count]
@@ -48,17 +48,17 @@ class Sweep:
         return not is_last
 
     def committed(self) -> None:
-        """The slice has reached the disk."""
+        """Call when the slice has reached the disk."""
         if self._taken:
             self._after = self._sorted[self._taken - 1]
             del self._sorted[: self._taken]
             self._taken = 0
 
     def rolled_back(self) -> None:
-        """The slice did not."""
+        """Call when the transaction of the slice was rolled back."""
         self._taken = 0
 
     def remove(self, entries: Collection[Entry]) -> None:
-        """Do not merge these; after `committed`."""
+        """Do not merge these entries. Call it after `committed`."""
         self.recent.remove(entries)
         self._sorted = [entry for entry in self._sorted if entry not in entries]

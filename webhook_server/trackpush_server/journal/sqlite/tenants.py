@@ -1,4 +1,4 @@
-"""Binds clients to namespace objects, within the writer's transaction: `trackpush_server.journal.tenants` decides."""
+"""Binds clients to namespace objects inside the writer's transaction, as `trackpush_server.journal.tenants` decides."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,13 +19,12 @@ class SqliteTenants:
         self._access = access
 
     async def bind(self, wanted: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
-        """Bind clients to namespace objects."""
         await self._access.flush()
         return await self._access.write(lambda connection: bind(connection, wanted), renames=True)
 
 
 def bind(connection: SqliteConnection, tenants: Mapping[str, Sequence[Tenant]]) -> dict[str, BoundClient]:
-    """See `TenantStore.bind`. The writer has to forget the numbers of names that it remembers."""
+    """Implements `TenantStore.bind`. Afterwards, the writer must reload its cached numbers of names."""
     bound = {}
     for namespace, wanted in tenants.items():
         rows = connection.execute(SQL["known"], (namespace,)).fetchall()
@@ -53,7 +52,7 @@ def _archive(connection: SqliteConnection, namespace: str, uid: str) -> None:
 
 
 def _restore(connection: SqliteConnection, namespace: str, uid: str) -> None:
-    """Where the name is in use again, only what was not delivered gets it: the rest is history."""
+    """Restore former names. If a name is in use again, move only the undelivered pushes to it."""
     numbers = _names(connection, namespace)
     for old, new in restored(tuple(numbers), namespace, uid).items():
         if new in numbers:

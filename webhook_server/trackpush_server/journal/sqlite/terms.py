@@ -1,7 +1,7 @@
-"""Numbers that updates are found by: a digest of each text in 48 bits, so that the index is small and holds no text.
+"""Index terms: 48-bit digests of the searchable values, so that the index is small and contains no text.
 
-Two texts may share a number, however rarely. So every statement compares the row itself after it was found by a number.
-Pure; the connection makes `term` known to SQLite, and statements call it as ``term(kind, value)``.
+Two values may have the same term, although rarely. So every statement also compares the row's value.
+Pure. The connection registers `term` as an SQL function, and statements call it as ``term(kind, value)``.
 """
 
 from functools import lru_cache
@@ -11,16 +11,16 @@ from typing import Any
 _BYTES = 6
 """SQLite stores an integer of up to 48 bits in six bytes."""
 _KEY_SECONDS = slice(1, 4)
-"""The part of a key that tells a time in steps of 256 seconds. See `trackpush_server.updates.update_key`."""
+"""The bytes of a key that contain a time in steps of 256 seconds. See `trackpush_server.updates.update_key`."""
 _KEY_DIGEST_BYTES = 3
 _FEW = frozenset({"status", "config"})
-"""Kinds with few values."""
+"""Kinds with few different values, whose terms are cached."""
 
 
 def term(kind: Any, value: Any) -> int:
-    """The number of a value; ``kind`` is key (bytes), name (of a shipment), order, status, config or erased.
+    """The term of a value; ``kind`` is key (bytes), name (of a shipment), order, status, config or erased.
 
-    Keys of about the same time have numbers close to each other, so they are merged into few pages.
+    Keys with similar times have similar terms, so a sweep merges them into few pages.
 
     Raises:
         TypeError: the value is not a key.

@@ -1,4 +1,4 @@
-"""Finds stored updates that a PushConfig has no push of, since its filter left them out, and adds their pushes."""
+"""Finds stored updates without a push for a PushConfig (its filter excluded them), and adds pushes."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from trackpush_server.journal.sqlite.search_rows import bounds, snapshot
 from trackpush_server.journal.sqlite.write_batch import number_for
 
 _NO_NUMBER = 0
-"""Numbers of names begin with 1: nothing has a push for a PushConfig of this number."""
+"""Matches no PushConfig, because numbers of names start with 1."""
 _SQL = load(f"{__package__}.sql", "unpushed")
 NEXT = _SQL["next"]
 BY_AWB = _SQL["by_awb"]
@@ -23,7 +23,7 @@ INDEX = _SQL["index"]
 
 
 def find(connection: SqliteConnection, push_config: str, wanted: Unpushed, after: int, limit: int) -> FoundUpdates:
-    """See `ReplayStore.find_unpushed`."""
+    """Implements `ReplayStore.find_unpushed`."""
     with snapshot(connection):
         return _find(connection, push_config, wanted, after, limit)
 
@@ -47,7 +47,7 @@ def _find(connection: SqliteConnection, push_config: str, wanted: Unpushed, afte
 
 
 def read(connection: SqliteConnection, sealer: Sealer, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
-    """See `ReplayStore.read_updates`."""
+    """Implements `ReplayStore.read_updates`."""
     found = []
     for update_id, account, received_at, key, notification, body in connection.execute(READ, (_json(update_ids),)):
         payload = sealer.payload(key=key, notification=notification, body=body)
@@ -56,7 +56,7 @@ def read(connection: SqliteConnection, sealer: Sealer, update_ids: Sequence[int]
 
 
 def add(connection: SqliteConnection, push_config: str, update_ids: Sequence[int], now: int) -> int:
-    """See `ReplayStore.add_pushes`; within the writer's transaction."""
+    """Implements `ReplayStore.add_pushes`, inside the writer's transaction."""
     values = {"config": number_for(connection, push_config), "ids": _json(update_ids)}
     added = connection.change(ADD, {**values, "now": now})
     connection.execute(INDEX, values)

@@ -1,4 +1,4 @@
-"""The log of updates on SQLite."""
+"""Stores received updates and unrecognised bodies on SQLite."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,15 +18,12 @@ class SqliteUpdateLog:
 
     @property
     def unavailable(self) -> str | None:
-        """Why nothing can be stored now, or None."""
         return self._access.queue.unavailable
 
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
-        """Store one request's updates."""
         append = self._access.queue.add(updates)
         self._access.put(append)
         return append.done
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
-        """Keep one request's unrecognised bodies."""
         return await self._inbox.keep(bodies)

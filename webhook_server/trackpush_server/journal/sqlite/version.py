@@ -1,10 +1,10 @@
-"""Which SQLite libraries lose commits: those with the WAL-reset bug. Pure.
+"""Detects SQLite libraries that can lose commits: those with the WAL-reset bug. Pure.
 
-Source: https://www.sqlite.org/wal.html, "The WAL-Reset Bug". When a checkpoint begins right after one that copied the
-whole log, while a commit starts the log over, SQLite takes pages of that commit for copied. It was fixed in 3.51.3, and
-in the branches 3.50 and 3.44.
+Source: https://www.sqlite.org/wal.html, "The WAL-Reset Bug". If a checkpoint starts right after one that copied the
+whole WAL, while a commit restarts the WAL, SQLite counts pages of that commit as copied. Fixed in 3.51.3, and in the
+branches 3.50 and 3.44.
 
-It matters where apsw was built against the operating system's library; its wheels bring a fixed one.
+This matters if apsw was built against the operating system's library; its wheels contain a fixed one.
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ def loses_commits(version: Version) -> bool:
 
 
 def parse(text: str) -> Version | None:
-    """The version in ``3.51.3``, also with a fourth number; None if it is something else."""
+    """Parse a version such as ``3.51.3``, also with two or four numbers; None if it is malformed."""
     parts = text.split(".")
     if not 2 <= len(parts) <= 4 or not all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004  1.2 to 1.2.3.4
         return None
@@ -39,7 +39,7 @@ def parse(text: str) -> Version | None:
 
 
 def why_unsafe(text: str) -> str | None:
-    """What is wrong with a library of this version, and what to do; None if nothing is."""
+    """Message why a library of this version is unsafe, with the fix; None if it is safe."""
     version = parse(text)
     if version is None:
         return f"SQLite {text!r}: the version can't be read; {_ADVICE}"

@@ -1,4 +1,4 @@
-"""What one commit stores: the writer's queue entries, and the rows that they become."""
+"""Converts the writer's queue entries to the rows of one transaction."""
 
 import asyncio
 import time
@@ -19,16 +19,16 @@ from trackpush_server.journal.sqlite.terms import term
 
 
 class WriterCall(msgspec.Struct, frozen=True, eq=False):
-    """Something else to do within the commit; its result goes to the future."""
+    """A function to run inside the transaction; its result goes to the future."""
 
     run: Callable[[SqliteConnection], Any]
     done: asyncio.Future[Any]
     renames: bool = False
-    """It gives names to other numbers."""
+    """It assigns names to other numbers, so the writer must reload its cache of names."""
 
 
 class Offline(msgspec.Struct, frozen=True, eq=False):
-    """Something to do to the file between two commits, with an empty log and no connection that writes."""
+    """A function to run between two commits, while the WAL is empty and the writer's connection is closed."""
 
     run: Callable[[], int]
     done: asyncio.Future[int]
@@ -36,30 +36,30 @@ class Offline(msgspec.Struct, frozen=True, eq=False):
 
 Entry = Append | Outcome | WriterCall | Offline
 _Push = tuple[int, int, int, int]
-"""A row of the table of pushes: update, number of the PushConfig, state, late."""
+"""A row of the table ``pushes``: update, number of the PushConfig, state, late."""
 _AT_ONCE = 50
-"""Updates that one statement compares with a new one."""
+"""Number of updates that one statement compares with a new update."""
 
 
 def cleaned(entry: Entry) -> Entry:
-    """The entry with values that SQLite takes."""
+    """The entry with all values made storable."""
     if isinstance(entry, Append):
         return Append(tuple(storable(update) for update in entry.updates), entry.done)
     return storable(entry) if isinstance(entry, Outcome) else entry
 
 
 class NameNumbers:
-    """Numbers for names; known ones are remembered. Used by the writer thread only."""
+    """Cache of the numbers of names. Used by the writer thread only."""
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
 
     def load(self, connection: SqliteConnection) -> None:
-        """Forget, and read what is on disk (also after a rollback, which may have undone some)."""
+        """Reload the cache from disk. Also needed after a rollback, which may have removed new names."""
         self._ids = {name: number for number, name in connection.execute(sql.NAMES)}
 
     def number(self, connection: SqliteConnection, name: str) -> int:
-        """The number of a name, made in the current transaction when it is new."""
+        """The number of a name; a new name gets one in the current transaction."""
         found = self._ids.get(name)
         if found is None:
             found = self._ids[name] = number_for(connection, name)
@@ -67,13 +67,13 @@ class NameNumbers:
 
 
 def number_for(connection: SqliteConnection, name: str) -> int:
-    """The number of a name, made in the current transaction when it is new."""
+    """The number of a name, without the cache; a new name gets one in the current transaction."""
     row = connection.execute(sql.NUMBER_OF, (name,)).fetchone()
     return connection.insert(sql.NEW_NAME, (name,)) if row is None else int(row[0])
 
 
 class WriteTransaction:
-    """One transaction's work: called between BEGIN and COMMIT, by the writer thread."""
+    """The statements of one transaction. The writer thread calls it between BEGIN and COMMIT."""
 
     def __init__(
         self, connection: SqliteConnection, names: NameNumbers, sealer: Sealer, indexing: Indexing, next_id: int
@@ -85,7 +85,7 @@ class WriteTransaction:
         self.next_id = next_id
 
     def append(self, appends: Sequence[Append]) -> tuple[list[Committed], list[int]]:
-        """Insert new updates with their pushes; what is new, and per append how many of its updates were."""
+        """Insert new updates with their pushes; returns the new updates, and the number of them per append."""
         updates = [update for append in appends for update in append.updates]
         if not updates:
             self._indexing.merge(self._connection)
@@ -104,7 +104,7 @@ class WriteTransaction:
         return committed, _count_new(appends, first, new)
 
     def _new(self, updates: Mapping[int, NewUpdate], terms: Mapping[bytes, int]) -> dict[int, NewUpdate]:
-        """Those of which no update with the same key is stored or comes before."""
+        """The updates whose key is neither stored nor used earlier in this batch."""
         firsts = {update.key: number for number, update in reversed(tuple(updates.items()))}
         stored = self._indexing.stored_keys(self._connection, terms)
         return {number: updates[number] for key, number in sorted(firsts.items(), key=_number) if key not in stored}
@@ -128,13 +128,11 @@ class WriteTransaction:
         )
 
     def _remove_repeats(self, new: Mapping[int, NewUpdate]) -> list[int]:
-        """Delete the new updates that repeat the last one of their shipment; their ids.
-
-        All are compared before any is deleted, each with the row before it: if that one is a repeat itself, it equals
-        the last one that is kept.
-        """
+        """Delete the timeless updates that repeat the last update of their shipment; returns their ids."""
         execute = self._connection.execute
         timeless = (update_id for update_id, update in new.items() if update.timeless)
+        # Compare all before deleting any. Each is compared with the row before it; if that row is a repeat, too, it
+        # equals the last row that remains.
         repeats = [update_id for update_id in timeless if execute(sql.REPEATS_LAST, (update_id,)).fetchone()]
         for update_id in repeats:
             execute(sql.DELETE_REPEAT, (update_id,))
@@ -152,7 +150,7 @@ class WriteTransaction:
                 rows.extend((update_id, number(connection, push.push_config), 0, 0) for push in update.pushes)
             committed.append(Committed(update_id, update))
         self._insert(rows)
-        for index, update_id, update in late_ones:  # in order: an earlier late one counts for a later one
+        for index, update_id, update in late_ones:  # in order: an earlier late update can make a later one late
             committed[index] = self._insert_late(update_id, update)
         return committed
 
@@ -172,7 +170,7 @@ class WriteTransaction:
         return Committed(update_id, update, tuple(late), tuple(dropped))
 
     def _is_late(self, update_id: int, update: NewUpdate, config: int) -> bool:
-        """Whether a newer one of its shipment went (or will go) to this PushConfig. Usually the newest one did."""
+        """Whether this PushConfig has a push of a newer update of the shipment. Usually the newest one has."""
         execute, in_memory = self._connection.execute, self._indexing.later(update)
         while some := tuple(islice(in_memory, _AT_ONCE)):
             if execute(sql.IS_LATE_AMONG, (config, update_id, msgspec.json.encode(some).decode())).fetchone():
@@ -184,7 +182,7 @@ class WriteTransaction:
         self._indexing.add_pushes((update_id, config) for update_id, config, *_ in pushes)
 
     def apply(self, outcomes: Sequence[Outcome]) -> None:
-        """Store what attempts came to."""
+        """Store outcomes: the pushes' states, and the attempts."""
         if not outcomes:
             return
         now = int(time.time() * 1000)

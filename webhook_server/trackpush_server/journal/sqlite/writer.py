@@ -1,8 +1,8 @@
-"""The writer: one thread, one connection, one transaction for all that is queued.
+"""The writer: one thread with one connection stores all queued entries in one transaction.
 
-Group commit without a timer: while one commit waits for the disk, requests queue up; the next commit takes them all.
-After each commit the event loop is called once. An error rolls back, fails the requests of that batch, keeps the
-outcomes, and the thread keeps trying to open the file until it works.
+Group commit without a timer: while a commit waits for the disk, requests queue up, and the next commit stores them all.
+After each commit, the thread schedules one callback on the event loop. On an error it rolls back, fails the requests
+of the batch, keeps the outcomes, and reopens the file until that works.
 """
 
 import asyncio
@@ -44,25 +44,26 @@ from trackpush_server.journal.sqlite.write_batch import (
 _log = structlog.get_logger("trackpush.journal")
 
 _OUTCOMES_WAIT_SECONDS = 0.005
-"""How long outcomes wait for company. After a crash, pushes with unwritten outcomes are sent again: keep it short."""
+"""How long outcomes wait for a request to share a commit. After a crash, pushes whose outcomes were not written are
+sent again, so it must be short."""
 _MOST_ROWS = 2000
-"""Updates and outcomes in one commit: bounds how long a commit takes (a larger request is still one commit)."""
+"""Updates and outcomes in one commit. Bounds the duration of a commit (but a larger request is still one commit)."""
 _LOOK_EVERY = 0.5
-"""Seconds between looks at whether the file is still where it was."""
+"""Seconds between checks that the path still leads to the opened file."""
 _LOG_WAIT_MS = 50
-"""How long commits may be held up by readers of a log that is to be emptied."""
+"""How long commits may wait for readers before the WAL can be emptied."""
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class WriteResult(CommitResult, kw_only=True):
-    """What one commit did, for the event loop."""
+    """Result of one commit, for the event loop."""
 
     calls: list[tuple[asyncio.Future[Any], Any]] = msgspec.field(default_factory=list)
-    """Each call's future and result."""
+    """Future and result of each `WriterCall` or `Offline`."""
 
 
 class WriterListener:
-    """How the thread tells the loop; each is called with ``call_soon_threadsafe``."""
+    """Passes the thread's events to the event loop, with ``call_soon_threadsafe``."""
 
     def __init__(
         self,
@@ -80,29 +81,29 @@ class WriterListener:
         self._on_missing = on_missing
 
     def done(self, done: WriteResult) -> None:
-        """A commit has reached the disk."""
+        """Report a commit that has reached the disk."""
         self._call(self._on_done, done)
 
     def refused(self, entries: Sequence[Append | WriterCall | Offline], error: Exception) -> None:
-        """These were not stored."""
+        """Report entries that were not stored."""
         if entries:
             self._call(self._on_refused, entries, error)
 
     def state(self, reason: str | None) -> None:
-        """The journal can't be written, or can again."""
+        """Report that the journal can't be written, or can be again (None)."""
         self._call(self._on_state, reason)
 
     def missing(self, what: str) -> None:
-        """The journal lacks something that an earlier process stored."""
+        """Report that data which an earlier process stored is lost."""
         self._call(self._on_missing, what)
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody is left to tell
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody needs the event
             self._loop.call_soon_threadsafe(callback, *arguments)
 
 
 class SqliteWriter(threading.Thread):
-    """The thread. Entries go in with `put`; it ends after `stop`, when all that is queued is written or refused."""
+    """The thread. `put` queues entries; after `stop`, it ends when all queued entries are written or refused."""
 
     def __init__(
         self,
@@ -128,7 +129,8 @@ class SqliteWriter(threading.Thread):
         self._indexing = Indexing()
         self._next_id = 1
         self._announced: int | None = None
-        """The highest id that was announced or, once opened, already there; what a failed commit tried lies beyond."""
+        """The highest id that was announced, or that the file had at the first open; None before that. After a failed
+        commit, the ids from the next one to ``_tried_to`` may be stored without having been announced."""
         self._tried_to = 0
         self._identity: tuple[int, int] | None = None
         self._look_at = 0.0
@@ -138,19 +140,19 @@ class SqliteWriter(threading.Thread):
         self._stopping = threading.Event()
         self._reason: str | None = "not started"
         self.opened = threading.Event()
-        """Set after the first try to open the file, whether it worked or not."""
+        """Set after the first attempt to open the file, successful or not."""
 
     def put(self, entry: Entry) -> None:
-        """Queue an entry for the next commit; from any thread."""
+        """Queue an entry for the next commit. Thread-safe."""
         self._queue.put(entry)
 
     def stop(self) -> None:
-        """Write what is queued, then end."""
+        """Write the queued entries, then end the thread."""
         self._stopping.set()
         self._queue.put(None)
 
     def run(self) -> None:
-        """Serve the queue until stopped."""
+        """Write queued entries until `stop` is called."""
         try:
             self._open_with_retries()
             self.opened.set()
@@ -169,10 +171,10 @@ class SqliteWriter(threading.Thread):
             self._lock.release()
 
     def _take(self) -> list[Entry]:
-        """All that is queued, waiting for the first; nothing if none comes for a while.
+        """Wait for the first entry and return all queued ones; empty if none arrives for a while.
 
-        Outcomes alone have time: nobody waits for them, so for a few milliseconds they wait for a request to share
-        its commit. That halves the commits of a server that isn't busy.
+        If there are only outcomes, wait a few milliseconds for a request that shares the commit, because nobody awaits
+        outcomes. That halves the number of commits of a server with little traffic.
         """
         try:
             entry = self._queue.get(timeout=self._note.patience(_LOOK_EVERY))
@@ -202,7 +204,7 @@ class SqliteWriter(threading.Thread):
         except VALUE_ERRORS:
             self._rolled_back()
             self._store_one_by_one(entries)
-        except Exception as error:  # noqa: BLE001  whatever it is: the requests must hear of it, and the thread live on
+        except Exception as error:  # noqa: BLE001  on any error, the requests must fail and the thread must continue
             self._lost(entries, error)
         else:
             if self._connection is not None:
@@ -238,7 +240,7 @@ class SqliteWriter(threading.Thread):
         self._listener.done(done)
 
     def _do_offline(self, entry: Offline) -> None:
-        """Close the file for it, whatever comes of it, and open it again."""
+        """Close the file, run the function, and reopen the file even if the function failed."""
         done = WriteResult()
         try:
             self._empty_log()
@@ -258,10 +260,10 @@ class SqliteWriter(threading.Thread):
         self._connection.empty_log(wait_ms=_LOG_WAIT_MS)
 
     def _look(self, now: float) -> None:
-        """See that the file is still the one that was opened: what goes into a removed one is lost with the process.
+        """Check that the path still leads to the opened file: data written to a removed file is lost with the process.
 
         Raises:
-            JournalMovedError: it is not.
+            JournalMovedError: it does not.
         """
         if now < self._look_at:
             return
@@ -272,22 +274,22 @@ class SqliteWriter(threading.Thread):
             _log.warning("journal_lock_restored", path=str(self._folder / LOCK), found="it was removed or replaced")
 
     def _rest(self) -> None:
-        """Nothing is to be stored: note what the log holds, and see that the journal is as it should be."""
+        """Call when the queue is empty: writes the note about the WAL, and checks the file."""
         if self._connection is None:
             return
         try:
             self._note.rest(self._connection)
             self._look(time.perf_counter())
             self._checkpointer.prove_sound()
-        except Exception as error:  # noqa: BLE001  whatever it is: the journal must be refused, and the thread live on
+        except Exception as error:  # noqa: BLE001  on any error, the journal becomes unavailable and the thread must continue
             self._lost([], error)
 
     def _store_one_by_one(self, entries: Sequence[Entry]) -> None:
-        """A value in the batch can't be stored: store each entry alone, so that only that one is cleaned."""
+        """Store each entry alone, after a value of the batch was rejected, so that only its entry is cleaned."""
         self._kept = []
         for entry in entries:
             if self._connection is None:
-                self._store([entry])  # the disk failed meanwhile
+                self._store([entry])  # the file failed meanwhile: this refuses the entry, or keeps the outcome
                 continue
             single = SingleEntry(entry, cleaned)
             for attempt in single.attempts():
@@ -306,11 +308,11 @@ class SqliteWriter(threading.Thread):
             self._listener.refused([entry], reason)
             return
         done = WriteResult()
-        done.outcomes = 1  # it will never be stored: nobody shall wait for it
+        done.outcomes = 1  # it will never be stored, so it must not count as waiting
         self._listener.done(done)
 
     def _lost(self, entries: Sequence[Entry], error: BaseException) -> None:
-        """The file can't be written: refuse requests, keep outcomes, and open it again, however long that takes."""
+        """Handle a failed write: refuse requests, keep outcomes, and reopen the file until that works."""
         self._kept += [entry for entry in entries if isinstance(entry, Outcome)]
         self._last_error = error
         self._fail([entry for entry in entries if not isinstance(entry, Outcome)], error)
@@ -337,7 +339,7 @@ class SqliteWriter(threading.Thread):
             self._listener.state(reason)
 
     def _open_with_retries(self) -> None:
-        """Open the file, and try again until it works or we are to stop; requests are refused meanwhile."""
+        """Open the file, and retry until it works or `stop` is called. Requests are refused meanwhile."""
         backoff = RetryDelays(*_RETRY_DELAYS)
         while True:
             try:
@@ -378,7 +380,7 @@ class SqliteWriter(threading.Thread):
             prove_whole(connection)
         if schema.takes_long(connection):
             self._set_reason(explain(self._path, JournalMigratingError(schema.TAKES_LONG)))
-            self.opened.set()  # the server starts, and answers 503 meanwhile
+            self.opened.set()  # the server starts now, and answers 503 during the migration
         schema.migrate(connection)
         schema.refuse_moved(connection)
         connection.execute("BEGIN IMMEDIATE")
@@ -398,7 +400,11 @@ class SqliteWriter(threading.Thread):
             self._listener.missing(self._note.missing)
 
     def _continue_ids(self, connection: SqliteConnection) -> None:
-        """Ids never go back, also over a file restored from a backup: others hold them. A new process has the note."""
+        """Set the next id, and announce updates that a failed commit has stored.
+
+        An id is never reused, even after a restore of an older file, because others may have stored it. A new process
+        reads the highest id from the note.
+        """
         self._next_id = max(self._next_id, last_id(connection) + 1, self._note.given + 1)
         if self._announced is not None:
             done = WriteResult()
@@ -408,7 +414,7 @@ class SqliteWriter(threading.Thread):
         self._announced = self._next_id - 1
 
     def _refuse_queued(self) -> None:
-        """Requests that slipped into the queue meanwhile are refused; outcomes are kept."""
+        """Refuse requests that were queued meanwhile, and keep outcomes."""
         refused: list[Append | WriterCall | Offline] = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -420,7 +426,7 @@ class SqliteWriter(threading.Thread):
         self._listener.refused(refused, JournalUnavailableError(self._reason or "the journal is not open"))
 
     def _end(self) -> None:
-        """Close the file in order: what is noted then needs no log."""
+        """Write a note without a WAL, then close the file, which copies the WAL into it."""
         if self._connection is not None:
             self._note.end(self._connection)
         self._close()

@@ -27,18 +27,15 @@ class PostgresReading:
         self._connection = connection
 
     async def count(self) -> int:
-        """See `Reading`."""
         with explained():
             return int(await self._connection.fetchval(SQL["count_updates"]))
 
     async def position(self, key: bytes) -> int | None:
-        """See `Reading`."""
         with explained():
             found: int | None = await self._connection.fetchval(SQL["find_key"], key)
             return found
 
     async def part(self, after: int, limit: int) -> Chunk:
-        """See `Reading`."""
         with explained():
             rows = await self._connection.fetch(SQL["read_updates"], after, limit)
             if not rows:
@@ -82,7 +79,6 @@ class PostgresReading:
         return found
 
     async def rest(self) -> UnscopedRecords:
-        """See `Reading`."""
         with explained():
             erasures = await self._connection.fetch(SQL["read_erasures"])
             audits = await self._connection.fetch(SQL["read_audits"])

@@ -25,16 +25,13 @@ class PostgresSource:
 
     @property
     def id(self) -> str:
-        """See `Source`."""
         return self._id
 
     @property
     def moved_to(self) -> JournalPlace | None:
-        """See `Source`."""
         return self._moved_to
 
     async def open(self) -> PostgresReading:
-        """See `Source`."""
         database = self._database
         await database.open()
         with explained():
@@ -55,7 +52,6 @@ class PostgresSource:
         return PostgresReading(database.connection)
 
     async def retire(self, to: JournalPlace) -> None:
-        """See `Source`."""
         with explained():
             if self._moved_to is None:
                 await self._database.hold(schema.MOVED)
@@ -65,5 +61,4 @@ class PostgresSource:
                 self._transaction = None
 
     async def close(self) -> None:
-        """See `Source`."""
         await self._database.close()

@@ -49,7 +49,6 @@ class PostgresTarget:
         self._configs: dict[str, int] = {}
 
     async def open(self) -> Existing | None:
-        """See `Target`."""
         await self._database.open()
         with explained():
             mark = await self._database.mark()
@@ -67,7 +66,6 @@ class PostgresTarget:
             return Existing(self._place(found["id"]), is_finished=mark is None, copied_from=found["copied_from"])
 
     async def begin(self, source: str) -> PostgresReading:
-        """See `Target`."""
         database = self._database
         connection = database.connection
         with explained():
@@ -88,7 +86,6 @@ class PostgresTarget:
         return PostgresReading(connection)
 
     async def place(self) -> JournalPlace:
-        """See `Target`."""
         with explained():
             return self._place((await self._database.identity())["id"])
 
@@ -96,13 +93,11 @@ class PostgresTarget:
         return JournalPlace(journal, self._database.place)
 
     async def last_key(self) -> bytes | None:
-        """See `Target`."""
         with explained():
             found: bytes | None = await self._database.connection.fetchval(SQL["key_of"], self._last_id)
             return found
 
     async def write(self, records: Sequence[UpdateRecord]) -> None:
-        """See `Target`."""
         numbered = list(zip(self._numbers(records), records, strict=True))
         with explained():
             async with self._database.connection.transaction():
@@ -119,7 +114,6 @@ class PostgresTarget:
         self._last_id = numbered[-1][0]
 
     async def finish(self, rest: UnscopedRecords) -> None:
-        """See `Target`."""
         connection = self._database.connection
         with explained():
             async with connection.transaction():
@@ -133,17 +127,14 @@ class PostgresTarget:
             await connection.execute("ANALYZE")
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
-        """See `Target`."""
         cleaned: UpdateRecord = without_nul(record)
         return cleaned
 
     async def release(self) -> None:
-        """See `Target`."""
         with explained():
             await self._database.connection.execute(SQL["let_go"], schema.HELD)
 
     async def close(self) -> None:
-        """See `Target`."""
         await self._database.close()
 
     def _numbers(self, records: Sequence[UpdateRecord]) -> Iterator[int]:

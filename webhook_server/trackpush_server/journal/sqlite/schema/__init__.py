@@ -1,4 +1,4 @@
-"""Numbered schema changes, applied in order; the file's ``user_version`` is the number of the last one."""
+"""Migrations of the file, applied in order; ``user_version`` is the number of the last one applied."""
 
 from typing import Final
 
@@ -8,30 +8,30 @@ from trackpush_server.journal.sqlite.errors import JournalMovedError
 from trackpush_server.journal.sqlite.indexing import store_all_terms
 
 _SCRIPTS: Final = numbered_scripts(__name__)
-"""Read at the import: a running loop must not wait for files."""
+"""Loaded at import, because reading files would block a running event loop."""
 _TERMS_STORED = 7
-"""Drops the indexes that the terms of all updates replace."""
+"""Number of the migration that drops the indexes replaced by ``terms``; `store_all_terms` must run before it."""
 
 _IS_LONG = "SELECT 1 FROM updates LIMIT 1 OFFSET 20000"
 TAKES_LONG = "it is being converted for this version of Trackpush, half a minute or more for each million updates"
 
 
 def changes() -> dict[int, str]:
-    """All schema changes by number."""
+    """The SQL of all migrations by number."""
     return {script.number: script.text for script in _SCRIPTS}
 
 
 def takes_long(connection: SqliteConnection) -> bool:
-    """Whether `migrate` will take seconds or more: it has to index many updates."""
+    """Whether `migrate` will take seconds or more, because it must index many updates."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     return 0 < version < _TERMS_STORED and connection.execute(_IS_LONG).fetchone() is not None
 
 
 def refuse_moved(connection: SqliteConnection) -> None:
-    """See that this journal is still the one in use.
+    """Check that `journal copy` has not moved this journal.
 
     Raises:
-        JournalMovedError: `journal copy` moved it; the file was given its name back.
+        JournalMovedError: it was moved, and somebody gave the retired file its old name back.
     """
     moved_to, place = connection.execute("SELECT moved_to, moved_to_place FROM journal").fetchone()
     if moved_to is not None:
@@ -39,11 +39,11 @@ def refuse_moved(connection: SqliteConnection) -> None:
 
 
 def migrate(connection: SqliteConnection) -> None:
-    """Bring the file to the newest schema, one change per transaction. The next run continues one that was cut.
+    """Migrate the file to the newest schema, one migration per transaction. A later run continues an interrupted one.
 
     Raises:
-        NewerSchemaError: the file's schema is newer than any that this version knows.
-        SqliteError: the file can't be written; what was applied before stays.
+        NewerSchemaError: the file's schema is newer than this version supports.
+        SqliteError: the file can't be written; migrations applied before the error remain.
     """
     known = changes()
     current = int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,1 +1,1 @@
-"""The statements of the SQLite adapter: `trackpush_server.journal.named_sql` says how they are written."""
+"""The statements of the SQLite adapter, in the format of `trackpush_server.journal.named_sql`."""
