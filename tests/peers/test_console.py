@@ -1,4 +1,4 @@
-"""The console of the row "console / CLI": from an AWB to what each client answered, in a page of the server itself."""
+"""The console: from an AWB to what each client answered, in a page of the server itself."""
 
 import aiohttp
 

@@ -1,7 +1,7 @@
-"""One behaviour test per row of PEERS.md's table, named after the row: what others lack and Trackpush has.
+"""One behaviour test per feature that other webhook servers lack and Trackpush has, named after the feature.
 
-Short on purpose; the depths of each are tested where it is built. The console of "console / CLI" and the traces of
-"metrics, traces" (test_traces.py) are in files of their own.
+Short on purpose; the depths of each are tested where it is built. The console (test_console.py) and the traces
+(test_traces.py) are in files of their own.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The traces of the row "metrics, traces" of PEERS.md."""
+"""The traces; see test_rows.py."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ field is refused, also one that a later Kubernetes adds. Containers must satisfy
 "restricted", whether the namespace enforces it or not.
 
 The chart's ValidatingAdmissionPolicy says the same in CEL (helm/trackpush/templates/pod-template-policy.yaml);
-`tests/operator/pod_templates.py` is the table that both must agree with.
+`tests/support/pod_templates.py` is the table that both must agree with.
 """
 
 from collections.abc import Iterator, Mapping

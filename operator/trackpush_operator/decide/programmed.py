@@ -38,7 +38,7 @@ def _unwritten(rollout: Rollout) -> Finding | None:
 def _paused(rollout: Rollout) -> Finding | None:
     if not rollout.suspended:
         return None
-    message = f"WebhookServer {rollout.server} is suspended: it has no pods, and serves it when that ends"
+    message = f"WebhookServer {rollout.server} is suspended: it has no pods; once resumed, it serves this resource"
     return Finding(PROGRAMMED, "False", SERVER_SUSPENDED, message)
 
 

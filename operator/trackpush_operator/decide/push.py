@@ -66,4 +66,4 @@ def _unknown(snapshot: PushSnapshot) -> Finding | None:
         return None
     if not snapshot.served:
         return Finding(DELIVERING, "Unknown", "NotServed", "it is not served")
-    return Finding(DELIVERING, "Unknown", NO_READY_PODS, "no ready server pod tells how its pushes do")
+    return Finding(DELIVERING, "Unknown", NO_READY_PODS, "no server pod is ready to report on its endpoint")

@@ -1,9 +1,9 @@
 """kopf's handlers: every event of every watch goes to the event router, and nothing else happens in them.
 
 Facts about kopf 1.45 that shape this: its other handlers (create, update, resume, daemons, timers) and its finalizers
-and progress write to every object, so there are none; exceptions in ``on.event`` are swallowed, so the handler tells
-of them itself; after a reconnect it lists again and reports existing objects, never those deleted meanwhile, so such
-a burst of listed objects is watched for what it lacks (`relists`).
+and progress write to every object, so there are none; exceptions in ``on.event`` are swallowed, so the handler logs
+them itself; after a reconnect it lists again and reports existing objects, never those deleted meanwhile, so each such
+list is compared with what is known (`Watches.compare_lists`).
 """
 
 from collections.abc import Awaitable, Callable

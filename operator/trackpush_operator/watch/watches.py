@@ -59,7 +59,7 @@ class Watches:
         """Our own kinds that aren't watched, because the API server doesn't serve them."""
 
     def event(self, kind: str, type_: str | None, body: Body) -> None:
-        """Take an event; see `handlers.Sink`."""
+        """Take an event; see `handlers.EventSink`."""
         self._metrics.events.labels(kind).inc()
         self._metrics.seen.labels(kind).set_to_current_time()
         if type_ == "DELETED":

@@ -59,7 +59,7 @@ class LaneSet:
 class Parked:
     """The parked lanes of one PushConfig, and the revisit that is due or under way. Times in seconds, steady clock.
 
-    It is the cursor of `Pages` for revisits, as `Backlog` is for what was never in memory.
+    It is the cursor of `PageLoader` for revisits, as `Backlog` is for what was never in memory.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The delivery policy: what an answer means, when to try again, when to give up. DESIGN §7; pure functions."""
+"""The delivery policy: what an answer means, when to try again, when to give up. Pure functions."""
 
 from enum import Enum
 

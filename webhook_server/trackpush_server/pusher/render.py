@@ -48,7 +48,7 @@ def trace_header(traceparent: str) -> bytes:
 
 
 def canonical(push_id: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:
-    """The Canonical body of DESIGN §8."""
+    """The body of the format Canonical; docs/receiving-pushes.md."""
     flag = b"true" if late else b"false"
     return b'{"id":"%s","late":%s,%s,"raw":%s}' % (push_id.encode("ascii"), flag, notification[1:-1], raw)
 

@@ -9,7 +9,7 @@ WHERE w.state = $2 AND w.config_id = (SELECT c.id FROM trackpush.push_configs AS
 ORDER BY w.update_id LIMIT $7;
 
 -- name: delivered
--- Pushes of a PushConfig that were delivered, oldest first: nearly all of it are. By its own index, as the list in looking.sql is.
+-- Pushes of a PushConfig that were delivered, oldest first: nearly all of its pushes. By its own index, as the list in search.sql.
 SELECT p.update_id, p.state, u.received_at
 FROM (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1 OFFSET 0) AS c
 CROSS JOIN LATERAL (
