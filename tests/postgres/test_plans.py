@@ -18,6 +18,7 @@ _STATS = """
 SELECT relname, coalesce(seq_scan, 0), coalesce(idx_scan, 0) FROM pg_stat_user_tables
 WHERE schemaname = 'trackpush' AND relname ~ '^(keys|shipments|(updates|pushes|undelivered|attempts)_)' ORDER BY 1
 """
+_LOOKED_UP = "SELECT idx_scan FROM pg_stat_user_indexes WHERE schemaname = 'trackpush' AND indexrelname = 'keys_pkey'"
 _RESET = "SELECT pg_stat_reset()"
 _SNAPSHOTS = """
 SELECT count(*) FROM pg_stat_activity
@@ -52,6 +53,20 @@ async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_en
     looked = {name for name, (date, found) in days.items() if date != today and found != (0, 0)}
     assert {name for name in looked if days[name][0] > today} == set(), "looked into a day to come"
     assert bool(looked) is late, f"only what is late asks whether earlier days know its shipment: {looked}"
+
+
+async def test_a_table_that_had_one_row_when_it_was_analysed_is_still_looked_into_by_key(
+    postgres_dsn: str, postgres_sql: Callable[[str], str]
+) -> None:
+    async with postgres_store(postgres_dsn).open() as opened:
+        await opened.put(update())
+    await asyncio.to_thread(postgres_sql, "ANALYZE")
+    await asyncio.to_thread(postgres_sql, _RESET)
+    async with postgres_store(postgres_dsn).open() as opened:
+        for _ in range(4):
+            await opened.put(*(update() for _ in range(500)))
+    looked_up = await asyncio.to_thread(postgres_sql, _LOOKED_UP)
+    assert int(looked_up) >= 4 * 500, "keys were compared row by row with a copy of the table"
 
 
 @pytest.mark.parametrize(
