@@ -576,7 +576,6 @@ def test_a_backup_streams_out_of_the_pod_and_is_restored_as_the_page_says(
         awb: shell.run(f"kubectl trackpush pushes list --awb {awb} -o json 2>&1 || true")
         for awb in (kept[0], kept[-1], *lost)
     }
-    print(listed)
     assert {awb for awb, found in listed.items() if '"delivered"' in found} == {kept[0], kept[-1]}
     assert "journal_log_incomplete" in node.kubectl("-n", "trackpush", "logs", "main-0").stdout
 
