@@ -1,4 +1,4 @@
-"""Parts of a server: how those that depend on options or on several others are made, started and stopped."""
+"""Creates, starts and stops the parts of a server that depend on options or on several other parts."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ _INTERRUPTED = 130
 
 @contextlib.contextmanager
 def set_at_signals(stop: asyncio.Event) -> Iterator[None]:
-    """The first signal sets the event; a second one ends the process at once."""
+    """Within the block, the first signal sets ``stop``; a second one ends the process immediately."""
 
     def on_signal() -> None:
         if stop.is_set():
@@ -51,10 +51,10 @@ def set_at_signals(stop: asyncio.Event) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def opened_journal(journal: Journal, options: ServeOptions) -> AsyncIterator[None]:
-    """The journal writes what is queued and closes at the end.
+    """Start the journal; at the end, write the queued entries and close it.
 
     Raises:
-        UnusableDataError: the folder can't be used, and the options don't say to wait.
+        UnusableDataError: the folder can't be used, and the options don't request to wait for it.
     """
     try:
         await journal.start()
@@ -65,7 +65,7 @@ async def opened_journal(journal: Journal, options: ServeOptions) -> AsyncIterat
 
 
 def _refuse_unusable_data(journal: Journal, options: ServeOptions) -> None:
-    """A database that is down may come up; a folder that can't be used is a mistake in its configuration."""
+    """Raise UnusableDataError for an unusable folder, which is a configuration error. A database may come up later."""
     reason = journal.unavailable
     if reason is None or options.wait or not isinstance(journal, SqliteJournal):
         return
@@ -74,11 +74,12 @@ def _refuse_unusable_data(journal: Journal, options: ServeOptions) -> None:
 
 @contextlib.asynccontextmanager
 async def released_at_the_end(ownership: Ownership, pushes: PushQueue) -> AsyncIterator[None]:
-    """Others take over what was cut; its outcomes are stored first, as they count from its owner only."""
+    """At the end, store the outcomes, then release all slots, so that others take over."""
     try:
         yield
     finally:
         if not ownership.alone:
+            # Before the slots are released: the database stores outcomes only from the owner of the slot.
             with contextlib.suppress(TimeoutError, JournalUnavailableError):
                 async with asyncio.timeout(_FLUSH_GRACE):
                     await pushes.flush()
@@ -87,7 +88,7 @@ async def released_at_the_end(ownership: Ownership, pushes: PushQueue) -> AsyncI
 
 @contextlib.asynccontextmanager
 async def ready_to_receive(receiving: Receiving, bound: socket.socket) -> AsyncIterator[None]:
-    """Requests under way are answered at the end."""
+    """Start to receive; at the end, answer the requests in progress, then stop."""
     try:
         await receiving.start(bound)
         yield
@@ -98,7 +99,7 @@ async def ready_to_receive(receiving: Receiving, bound: socket.socket) -> AsyncI
 def make_receiving(
     options: ServeOptions, *, updates: UpdateLog, telemetry: Telemetry, tracing: Tracing | None
 ) -> Receiving:
-    """What takes requests: this process, or processes of their own."""
+    """Create the receiver: in this process, or in separate processes."""
     if not options.receivers:
         return InProcess(Reception(journal=updates, observer=telemetry.ingest, tracing=tracing))
     return Supervisor(
@@ -118,7 +119,7 @@ def admin_services(
     tables: TableSwaps,
     status: ServerStatus,
 ) -> AdminServices:
-    """What the admin API and the console use."""
+    """The services that the admin API and the console use."""
     return AdminServices(
         lookup=journal.search,
         audit_log=journal.audit,

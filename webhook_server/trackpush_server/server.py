@@ -1,9 +1,9 @@
-"""Builds the server's parts, and enters them on one exit stack, which leaves them in reverse order.
+"""Creates the server's parts and enters them on one exit stack, which stops them in reverse order.
 
-A start that fails partway stops what it had started. On SIGTERM or SIGINT the server drains: it is unready, takes no
-new connections, answers requests under way, lets attempts under way end or cuts them after the grace, and writes
-outcomes to the disk. A second signal ends at once, which is as safe as a kill: nothing that was answered with 200 is
-only in memory.
+If a start fails, the parts that were already started are stopped. On SIGTERM or SIGINT the server drains: it becomes
+unready, accepts no new connections, answers the requests in progress, waits for attempts in flight (and aborts them
+after the grace period), and writes the outcomes to disk. A second signal ends the process immediately. That is as safe
+as SIGKILL: every update that was answered with 200 is on disk.
 """
 
 import asyncio
@@ -37,19 +37,19 @@ _log = structlog.get_logger("trackpush.server")
 
 
 class Server:
-    """One webhook server. `run` it, or `start` and `stop` it within a running event loop."""
+    """One webhook server. Call `run`, or `start` and `stop` in a running event loop."""
 
     def __init__(
         self, options: ServeOptions, *, source: Source, storage: Storage = _SQLITE, tracing: Tracing | None = None
     ) -> None:
-        """``storage``: what `storage.storage_of` found in the source; it stays while the process lives."""
+        """``storage`` is the result of `storage.storage_of` for the source; it can't change while the process runs."""
         self._options = options
         self._tracing = tracing
         self._started = contextlib.AsyncExitStack()
-        """The parts that run, in the order in which they were entered."""
+        """The running parts, in the order in which they were entered."""
         self._stop = asyncio.Event()
         self.address = ""
-        """``host:port`` of the public port, once started."""
+        """``host:port`` of the public port; empty until `start` has returned."""
         self.admin_address = ""
         sealer = Sealer(os.urandom)
         self._store = Store(storage, options, sealer)
@@ -117,7 +117,7 @@ class Server:
         """Serve until a signal, then drain.
 
         Raises:
-            CannotStartError: the resources, an address, the data folder or the SQLite library.
+            CannotStartError: the resources, an address, the data folder or the SQLite library can't be used.
         """
         logs.configure(self._options.log_format)
         sockets.raise_descriptor_limit()
@@ -128,7 +128,7 @@ class Server:
             await self.stop()
 
     async def start(self) -> None:
-        """Start everything; when it returns, both ports are served. When it fails, what was started is stopped.
+        """Start all parts; when it returns, both ports are served. If it fails, started parts are stopped.
 
         Raises:
             CannotStartError: see `run`.
@@ -139,18 +139,16 @@ class Server:
         _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
 
     async def stop(self) -> None:
-        """Drain and close: each part is left, the last entered first."""
+        """Drain, and stop the parts in reverse order."""
         self._status.draining = True
         _log.info("draining", grace=self._options.drain_grace, requests=self._receiving.under_way)
         await self._started.aclose()
         _log.info("stopped")
 
     async def _enter(self, stack: contextlib.AsyncExitStack) -> None:
-        """Enter the parts in the reverse of the order in which they are to stop; then open them, the public port last.
-
-        What can refuse comes first: the configuration and the addresses, before the journal makes its file.
-        """
+        """Enter the parts in the reverse of the order in which they must stop; then open them, the public port last."""
         options = self._options
+        # Check the configuration and the addresses first: if they are wrong, the journal must not create its file.
         await asyncio.to_thread(self._store.check)
         await self._load()
         stack.push_async_callback(self._telemetry.pending.stop)

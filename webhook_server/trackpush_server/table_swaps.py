@@ -1,7 +1,7 @@
-"""Takes each new routing table over: it is prepared in a thread, and swapped in between two requests.
+"""Applies each new routing table: prepares it in a thread, and swaps it between two requests.
 
-What may be served at once is swapped in first. Clients whose namespace the journal isn't bound to yet follow as soon as
-it is: see `tenancy`.
+The first swap has only the clients that can be served now. Clients whose namespace is not bound in the journal yet
+follow in a second swap after the binding: see `tenancy`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _BIND_AGAIN = 1.0
 
 
 class TableSwaps:
-    """Of one server. `prepare` is for the watcher of its configuration."""
+    """Applies the routing tables of one server. The configuration's watcher calls `prepare`."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class TableSwaps:
         telemetry: Telemetry,
         refresh: Callable[[], None],
     ) -> None:
-        """``refresh``: have the current table prepared and taken over again."""
+        """``refresh`` starts another preparation and swap of the current table."""
         self._store = store
         self._journal = store.journal
         self._sealer = sealer
@@ -52,11 +52,11 @@ class TableSwaps:
         self._tenancy = Tenancy(store.journal.tenants)
         self._timer: asyncio.TimerHandle | None = None
         self.table: RoutingTable | None = None
-        """What is served, without clients that are held back."""
+        """The table in use, without clients that are not bound yet."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Nothing is tried again after the end."""
+        """At the end, cancel a planned refresh."""
         try:
             yield
         finally:
@@ -64,7 +64,7 @@ class TableSwaps:
                 self._timer.cancel()
 
     def prepare(self, loaded: Loaded) -> Swap:
-        """In a thread: of a new table, what may be served now, and after that the rest."""
+        """Prepare a new table, in a thread. The returned swap applies the bound clients, then binds the others."""
         assert loaded.table is not None
         whole = loaded.table
         divided = self._tenancy.divide(whole)
@@ -79,14 +79,14 @@ class TableSwaps:
         return swap_and_bind
 
     def lost_commits(self, lost: LostCommits) -> None:
-        """The database came back without its last commits: nothing that is known of them counts."""
+        """Discard everything that was read from the database, because it lost commits."""
         self._telemetry.journal.lost_commits(lost.updates, lost.outcomes)
         self._dispatcher.void()
         self._tenancy.forget()
         self._refresh()
 
     def _prepare_table(self, loaded: Loaded) -> Swap:
-        """In a thread: make everything of a new table that takes long. The swap is between two requests."""
+        """Do the slow part of a new table, in a thread; the returned swap runs between two requests."""
         table = loaded.table
         assert table is not None
         take = self._receiving.prepare(loaded)
@@ -94,7 +94,7 @@ class TableSwaps:
 
         async def swap() -> None:
             self._store.use(table.server)
-            if self._sealer.use(table.server.encryption):  # first: what is received from now on is sealed
+            if self._sealer.use(table.server.encryption):  # first, so that it applies to all updates of the new table
                 self._dispatcher.keys_changed(quotes=table.server.encryption is None)
             await take()
             await self._dispatcher.take(change)
@@ -105,7 +105,7 @@ class TableSwaps:
         return swap
 
     async def _bind(self, unbound: Mapping[str, tuple[Tenant, ...]]) -> bool:
-        """Bind the journal to namespaces of which nothing is served; where that fails, it is tried again soon."""
+        """Bind clients that are not served yet to their namespaces; returns success. After a failure, retry soon."""
         if self._journal.unavailable is not None:
             self._refresh_later()
             return False

@@ -1,4 +1,4 @@
-"""Takes pushes into memory: those that were just committed, and pages of those that were never in memory."""
+"""Adds pushes to memory: just committed ones, and pages of the backlog."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from trackpush_server.pusher.waiting import WaitingLanes
 
 
 class Arrivals:
-    """Of one PushConfig. Lives on one event loop. It takes the pages whose cursor is the backlog."""
+    """Adds the pushes of one PushConfig, on one event loop. Receives the pages of the backlog's cursor."""
 
     __slots__ = ("_contents", "_hub", "_loop", "_outcomes", "_owner", "_pages", "_schedule", "_waiting")
 
@@ -44,7 +44,7 @@ class Arrivals:
     # ---- commits
 
     def offer(self, committed: Committed) -> bool:
-        """Take a committed push if there is room; True when it is in memory."""
+        """Add a committed push to memory if there is room; returns whether it was added."""
         backlog, update = self._contents.backlog, committed.update
         if committed.behind > backlog.loaded_to:
             backlog.stored_elsewhere(committed.behind)
@@ -62,12 +62,12 @@ class Arrivals:
         return True
 
     def stored_elsewhere(self, first_id: int) -> None:
-        """Another replica stored pushes, this one the first of them."""
+        """Read pushes that another replica stored; ``first_id`` is the lowest of their update ids."""
         self._contents.backlog.stored_elsewhere(first_id)
         self._pages.read()
 
     def _add(self, push: PendingPush) -> Lane | None:
-        """Put a push into its lane; the lane if it is new."""
+        """Add a push to its lane; returns the lane if it is new."""
         lanes = self._contents.lanes
         lane = lanes.add(push)
         if lane is None and self._waiting.are_too_many:
@@ -75,7 +75,7 @@ class Arrivals:
         return lane
 
     def _skips(self, account: str, shipment: str, update_id: int) -> bool:
-        """Whether a push stays on disk, behind its lane."""
+        """Whether a push must stay on disk, because its lane is parked."""
         parked = self._contents.parked
         if parked.is_empty:
             return False
@@ -89,15 +89,15 @@ class Arrivals:
     # ---- pages
 
     def read(self) -> None:
-        """Read on, if something may be on disk only and there is room for it."""
+        """Read the next page, if there may be pushes that are only on disk and there is room."""
         self._pages.read()
 
     def room(self) -> int:
-        """How many pushes the next page may have."""
+        """Maximum size of the next page."""
         return capacity.page_size(self._contents, self._owner.state, self._hub.budget)
 
     def take_page(self, page: Sequence[StoredPush]) -> None:
-        """Take the pushes of a page that are not in memory yet."""
+        """Add the pushes of a page that are not in memory yet."""
         contents = self._contents
         for stored in page:
             if (
@@ -125,7 +125,7 @@ class Arrivals:
     # ---- a stored push
 
     def take(self, stored: StoredPush) -> None:
-        """Take a push into memory, ready or waiting."""
+        """Add a stored push to memory, as ready or waiting."""
         push = conversions.stored(stored)
         self._owner.endpoint.read_back(push, self._owner.retry, self._hub.wall())
         lane = self._add(push)
@@ -140,20 +140,20 @@ class Arrivals:
             self._waiting.wait(lane, None)
 
     def due_at(self, stored: StoredPush) -> int:
-        """The due time of a push, bounded in case a wrong clock set it."""
+        """The due time of a push, limited in case it was computed with a wrong clock."""
         now, tries = int(self._hub.wall() * 1000), stored.tries - stored.tries_before
         wait = policy.stored_wait(self._owner.retry, tries, stored.due_at, now)
         return min(stored.due_at, now + int(wait * 1000))
 
     def delay(self, stored: StoredPush) -> float:
-        """Seconds until a push is due by its own schedule."""
+        """Seconds until a push is due by its retry schedule; negative if it is overdue."""
         return stored.due_at / 1000 - self._hub.wall()
 
     def waits_for_endpoint(self, stored: StoredPush) -> bool:
-        """Whether a push waits for an open endpoint, because it was tried.
+        """Whether a push that was already tried must wait until the breaker closes.
 
-        Not while the endpoint answers: then those that it hasn't rejected are tried, and those whose rejections are
-        proven to be their own fault keep to their schedule.
+        While an open endpoint only rejects pushes, it responds. Then pushes without a rejection are tried, and pushes
+        whose rejections are proven to be their own fault follow their schedule.
         """
         if self._owner.state is not State.OPEN or stored.tries == stored.tries_before:
             return False

@@ -1,25 +1,25 @@
-"""Chooses the push that probes a failing endpoint: preferably one that it hasn't rejected. Pure."""
+"""Chooses the push that probes a failing endpoint; prefers pushes that it has not rejected. Pure."""
 
 from trackpush_server.pusher.lanes import Lane, Lanes, LaneState
 
 
 def has_candidate(lanes: Lanes) -> bool:
-    """Whether memory holds a push that the endpoint hasn't rejected."""
+    """Whether memory has a head for a probe that the endpoint has not rejected."""
     return any(
         lane.state is not LaneState.RUNNING and not (lane.head.unreadable or lane.head.was_rejected) for lane in lanes
     )
 
 
 def refused_lane(lanes: Lanes) -> Lane | None:
-    """A waiting lane whose head was rejected, None when there is none."""
+    """A waiting lane whose head was rejected; None if there is none."""
     waiting = (lane for lane in lanes if lane.state is LaneState.WAITING and lane.head.was_rejected)
     return next(waiting, None)
 
 
 def next_probe(lanes: Lanes, *, spilled: bool) -> Lane | None:
-    """The head to probe with: the one that was tried least recently, one that was rejected only if it must be.
+    """The lane to probe with: its head was tried least recently, and was not rejected if there is such a head.
 
-    None where better ones may be on disk (``spilled``).
+    None if all heads were rejected and the disk may have others (``spilled``).
     """
     probes = (lane for lane in lanes if lane.state is not LaneState.RUNNING and not lane.head.unreadable)
     lane = min(probes, key=_probe_order, default=None)

@@ -1,4 +1,4 @@
-"""How many pushes of one PushConfig may be in memory: its share of the budget in each state of its endpoint. Pure."""
+"""Limits the pushes of one PushConfig in memory, by the budget and the state of its endpoint. Pure."""
 
 from trackpush_server.pusher import budget as bounds
 from trackpush_server.pusher.budget import Budget
@@ -8,23 +8,23 @@ from trackpush_server.pusher.lanes import Lanes
 from trackpush_server.pusher.state import HELD, State
 
 PAGE = 256
-"""Pushes in one page of the journal, at most."""
+"""Maximum pushes in one page of the journal."""
 
 
 def sendable(lanes: Lanes) -> int:
-    """Pushes in memory whose lane doesn't wait, and that the endpoint hasn't rejected."""
+    """Number of pushes in memory whose lane is not waiting and whose head was not rejected."""
     return len(lanes) - lanes.blocked - lanes.ready_again
 
 
 def most_waiting(state: State, budget: Budget) -> int:
-    """How many pushes may wait in memory."""
+    """Maximum number of waiting pushes in memory."""
     if state is State.OPEN:
         return bounds.WINDOW_WHILE_OPEN
     return bounds.LEAST if budget.is_full else bounds.WAITING
 
 
 def has_room(lanes: Lanes, state: State, budget: Budget) -> bool:
-    """Whether a push that was committed may stay in memory."""
+    """Whether a just committed push may stay in memory."""
     if state in HELD:
         return False
     if len(lanes) < bounds.LEAST:
@@ -38,7 +38,7 @@ def has_room(lanes: Lanes, state: State, budget: Budget) -> bool:
 
 
 def page_size(contents: WindowContents, state: State, budget: Budget) -> int:
-    """How many pushes to read that were never in memory; 0 is none."""
+    """Number of pushes to read from the backlog; 0 means don't read."""
     lanes = contents.lanes
     if state in HELD or contents.needs_rebuild:
         return 0
@@ -52,7 +52,7 @@ def page_size(contents: WindowContents, state: State, budget: Budget) -> int:
 
 
 def revisit_size(contents: WindowContents, state: State, budget: Budget) -> int:
-    """How many parked pushes to read; 0 is none."""
+    """Number of parked pushes to read; 0 means don't read."""
     if state in HELD or contents.needs_rebuild:
         return 0
     most, most_again = bounds.WINDOW, PAGE

@@ -1,4 +1,4 @@
-"""The parts of a window: the lanes in memory, and the knowledge about pushes that are only on disk."""
+"""The data of a window: the lanes in memory, and bookkeeping about pushes that are only on disk."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -13,7 +13,7 @@ from trackpush_server.pusher.state import State
 
 
 class WindowOwner(Protocol):
-    """What the parts of the window need of their channel."""
+    """The part of the channel that the window's classes use."""
 
     name: str
 
@@ -27,57 +27,57 @@ class WindowOwner(Protocol):
 
     @property
     def retry(self) -> Retry:
-        """How its pushes are tried again."""
+        """The retry policy."""
         ...
 
     @property
     def is_idle(self) -> bool:
-        """Whether no attempt is under way."""
+        """Whether no attempt is in flight."""
         ...
 
     def start(self, lane: Lane) -> None:
-        """Start a lane that is marked running, out of turn."""
+        """Send the head of a lane that is already marked running, out of order."""
 
     def start_ready(self, *, refill: bool = True) -> None:
-        """Start the pushes that may start."""
+        """Start as many ready pushes as the limits allow; ``refill``: then read more from the journal."""
 
     def plan_probe(self, delay: float) -> None:
-        """There may be another push to probe with."""
+        """Plan a probe: memory may have a new candidate."""
 
     def wake_in(self, seconds: float) -> None:
-        """Look again after this many seconds, or earlier."""
+        """Check for work again after this many seconds, or earlier."""
 
 
 class WindowContents:
-    """Of one PushConfig. The parts of its window share it."""
+    """The lanes, the backlog and the parked pushes of one PushConfig, shared by the window's classes."""
 
     __slots__ = ("backlog", "lanes", "needs_rebuild", "parked")
 
     def __init__(self, hub: Hub, *, ordered: bool) -> None:
         self.lanes = Lanes(ordered=ordered, budget=hub.budget)
-        """Others after a rebuild: what is under way ends in the old ones."""
+        """Replaced by a rebuild; attempts in flight then end in the old object."""
         self.needs_rebuild = False
-        """Whether the lanes are to be made again as soon as no attempt is under way."""
+        """Whether the lanes must be rebuilt when no attempt is in flight."""
         self.backlog = Backlog(alone=hub.ownership.alone)
         self.parked = Parked()
 
     @property
     def has_more(self) -> bool:
-        """Whether pending pushes may be on disk only."""
+        """Whether there may be pending pushes that are only on disk."""
         return self.backlog.spilled or not self.parked.is_empty
 
     def ended(self, update_id: int) -> None:
-        """A push has ended; its outcome may not be on disk yet."""
+        """Record that a push has ended: a read from disk may still show it as pending."""
         self.backlog.ended(update_id)
         self.parked.ended(update_id)
 
     def trim(self, keep: int) -> None:
-        """Keep only the oldest pushes, and running ones."""
+        """Remove all pushes from memory except the ``keep`` oldest and the running ones."""
         on_disk = self.lanes.trim(keep)
         if on_disk is not None:
             self.backlog.spill(on_disk + 1)
 
     def rescan(self, again: Iterable[int] = ()) -> None:
-        """Read everything pending from disk again; ``again`` had ended and are pending once more."""
+        """Read all pending pushes from disk again; ``again`` are ended pushes that are pending again (replays)."""
         self.backlog.rescan(again)
         self.parked.clear()

@@ -1,7 +1,7 @@
-"""Lanes: the ordered lines of pushes of one PushConfig. Pure data structure, no time, no I/O.
+"""Lanes: the ordered queues of one PushConfig's pushes in memory. A pure data structure, without time and I/O.
 
-A lane is one (account, shipment). Its head is ready, running or waiting for its retry; the others wait behind it.
-Lanes never wait for each other. What is in memory is a window of what the journal holds as pending.
+A lane has the pushes of one (account, shipment). Its head is ready, running or waiting for its retry; the others wait
+for the head. Lanes never wait for each other. Memory has only a window of the journal's pending pushes.
 """
 
 from collections import deque
@@ -13,13 +13,13 @@ from trackpush_server.pusher.budget import Budget
 LaneKey = tuple[str, str] | int
 
 _REJECTED_EVERY = 5
-"""One start in so many may be a retry of a rejected push while others are ready."""
+"""While other pushes are ready, only one start in so many is a retry of a rejected push."""
 _PROVEN = 2
-"""Rejections counted against a push of an earlier process that prove it to be bad."""
+"""A push read from the journal with so many rejections counts as proven to be bad."""
 
 
 class PendingPush:
-    """One pending push in memory. Mutable: its tries grow. Times: ms since the epoch, 0 is never."""
+    """One pending push in memory. Mutable: attempts change it. Times are ms since the epoch; 0 means never."""
 
     __slots__ = (
         "account",
@@ -73,47 +73,47 @@ class PendingPush:
         self.late = late
         self.notification = notification
         self.body = body
-        """None when the payload was let go to save memory; it is read again before the next attempt."""
+        """None if the payload was unloaded to save memory; it is read again before the next attempt."""
         self.tries = tries
         self.rejections = rejections
         self.due_at = due_at
         self.replays = replays
         self.replayed_at = replayed_at
         self.tries_before = tries_before
-        """Tries before the last replay."""
+        """Attempts before the last replay."""
         self.trace = trace
-        """The span that received its update, as a ``traceparent``."""
+        """W3C ``traceparent`` of the span that received its update."""
         self.last_attempt_at = 0
         self.previous_attempt_at = 0
         self.unreadable = False
-        """Its payload couldn't be decrypted at the last read; this was reported."""
+        """Its payload could not be decrypted at the last read, and this was reported."""
         self.erased = False
-        """Erased while its attempt was under way: there will be no other."""
+        """It was erased during its attempt, so there is no further attempt."""
         self.is_last_try = False
-        """Whether its next attempt is the last, at the end of maxAge."""
+        """Whether its next attempt is the last one, at the end of maxAge."""
         self.is_refused = rejections > 0
         """Whether its last attempt was rejected (4xx)."""
         self.is_proven = rejections >= _PROVEN
-        """Whether its rejections are its own fault: see `breaker`."""
+        """Whether its rejections are proven to be its own fault: see `breaker`."""
 
     @property
     def was_rejected(self) -> bool:
-        """Whether the endpoint ever rejected it: another attempt says little about whether others would be accepted."""
+        """Whether the endpoint ever rejected it. If so, another attempt says little about the endpoint's health."""
         return self.rejections > 0
 
     @property
     def begun_at(self) -> int:
-        """From when its maxAge counts."""
+        """Start of its maxAge."""
         return self.replayed_at or self.received_at
 
     @property
     def size(self) -> int:
-        """Bytes of payload held in memory."""
+        """Bytes of its payload in memory."""
         return len(self.body or b"") + len(self.notification or b"")
 
 
 class LaneState(Enum):
-    """What the head of a lane does."""
+    """The state of a lane's head."""
 
     READY = "ready"
     RUNNING = "running"
@@ -121,7 +121,7 @@ class LaneState(Enum):
 
 
 class Lane:
-    """One line of pushes, never empty while it is in `Lanes`."""
+    """One queue of pushes; never empty while it is in `Lanes`."""
 
     __slots__ = ("key", "pushes", "state")
 
@@ -132,32 +132,32 @@ class Lane:
 
     @property
     def head(self) -> PendingPush:
-        """The push whose turn it is."""
+        """The next push to send, or the one being sent."""
         return self.pushes[0]
 
 
 class Lanes:
-    """All lanes of one PushConfig that are in memory, and those that are ready, in the order they became so."""
+    """The lanes of one PushConfig in memory, and its ready lanes in the order in which they became ready."""
 
     __slots__ = ("_budget", "_lanes", "_ordered", "_present", "_ready", "_ready_again", "_turns", "blocked", "is_void")
 
     def __init__(self, *, ordered: bool, budget: Budget) -> None:
         self.is_void = False
-        """Whether their update ids may be of other updates by now: the journal lost commits."""
+        """Whether their update ids may belong to other updates, because the journal lost commits."""
         self._ordered = ordered
         self._budget = budget
         self._lanes: dict[LaneKey, Lane] = {}
         self._present: set[int] = set()
-        # Made at the first use: an empty deque takes 760 bytes, and most of many PushConfigs have nothing to send.
+        # Created at the first use: an empty deque takes 760 bytes, and most PushConfigs have nothing to send.
         self._ready: deque[Lane] | None = None
         self._ready_again: deque[Lane] | None = None
-        """Those whose head was rejected before: retries of such must not hold up pushes that may be accepted."""
+        """Ready lanes whose head was rejected before. Separate, so that their retries don't delay other pushes."""
         self._turns = 0
         self.blocked = 0
-        """Pushes in lanes whose head waits: they can't be sent now whatever else happens."""
+        """Number of pushes in waiting lanes, which can't be sent now."""
 
     def __len__(self) -> int:
-        """Pushes in memory."""
+        """Number of pushes in memory."""
         return len(self._present)
 
     def __contains__(self, update_id: int) -> bool:
@@ -165,7 +165,6 @@ class Lanes:
         return update_id in self._present
 
     def __iter__(self) -> Iterator[Lane]:
-        """All lanes."""
         return iter(self._lanes.values())
 
     @property
@@ -175,11 +174,11 @@ class Lanes:
 
     @property
     def ready_again(self) -> int:
-        """Heads that are ready for a retry after a rejection, at most."""
+        """Upper bound of the number of heads that are ready for a retry after a rejection."""
         return len(self._ready_again or ())
 
     def next_lane(self) -> Lane | None:
-        """The lane that `start_next` would take; None when there is none."""
+        """The lane that `start_next` would start; None if none is ready."""
         first = self._first_of(self._ready)
         if not self._ready_again or (first is not None and self._turns % _REJECTED_EVERY):
             return first
@@ -194,7 +193,7 @@ class Lanes:
         return None
 
     def _queue_of(self, head: PendingPush) -> deque[Lane]:
-        """The ready lanes among which a lane with this head belongs."""
+        """The queue for a ready lane with this head."""
         if head.was_rejected:
             self._ready_again = deque() if self._ready_again is None else self._ready_again
             return self._ready_again
@@ -202,15 +201,15 @@ class Lanes:
         return self._ready
 
     def key_of(self, account: str, shipment: str, update_id: int) -> LaneKey:
-        """The lane that a push belongs to."""
+        """The key of a push's lane. Without ordering, each push has its own lane."""
         return (account, shipment) if self._ordered else update_id
 
     def get(self, key: LaneKey) -> Lane | None:
-        """The lane with this key, None when none of its pushes is in memory."""
+        """The lane with this key; None if memory has none of its pushes."""
         return self._lanes.get(key)
 
     def add(self, push: PendingPush) -> Lane | None:
-        """Put a push into its lane, by update id; the lane when it had none and the push is its ready head, else None.
+        """Add a push to its lane; returns the lane if it is new (the push is its ready head), otherwise None.
 
         Appended in order of id; a replayed push may go ahead of others, but never of an already attempted head.
         """
@@ -228,14 +227,14 @@ class Lanes:
         return lane
 
     def start_next(self) -> Lane | None:
-        """Take the next ready lane and mark it running; None when there is none."""
+        """Mark the next ready lane running and return it; None if none is ready."""
         lane = self.next_lane()
         if lane is not None:
             self.start(lane)
         return lane
 
     def start(self, lane: Lane) -> None:
-        """Mark a lane running, the next one or another out of turn (a probe)."""
+        """Mark a lane running: the next one, or any other (for a probe)."""
         self._unblock(lane)
         lane.state = LaneState.RUNNING
         self._turns += 1
@@ -245,15 +244,15 @@ class Lanes:
                 return
 
     def wait(self, lane: Lane) -> None:
-        """The head waits for its retry; the lane is blocked until `resume`."""
+        """Block a lane until `resume`, because its head waits for a retry."""
         if lane.state is not LaneState.WAITING:
             lane.state = LaneState.WAITING
             self.blocked += len(lane.pushes)
 
     def resume(self, lane: Lane, *, first: bool = False) -> None:
-        """The head may be sent (again); ``first`` puts it before the other ready ones.
+        """Make a lane ready; ``first`` puts it before the other ready lanes.
 
-        Does nothing for a lane that was let go meanwhile.
+        Does nothing if the lane was removed meanwhile.
         """
         if self._lanes.get(lane.key) is not lane:
             return
@@ -266,7 +265,7 @@ class Lanes:
             ready.append(lane)
 
     def end_head(self, lane: Lane) -> bool:
-        """The head has ended: drop it. True when another push is behind it (the lane stays running)."""
+        """Remove a head that has ended. Returns True if the lane has another push; then it stays marked running."""
         self._unblock(lane)
         lane.state = LaneState.RUNNING
         self._forget(lane.pushes.popleft())
@@ -276,7 +275,7 @@ class Lanes:
         return False
 
     def let_go(self, lane: Lane) -> None:
-        """Remove a whole lane that isn't running: its pushes are then only on disk."""
+        """Remove a lane that is not running; its pushes remain on disk."""
         self._unblock(lane)
         lane.state = LaneState.READY
         while lane.pushes:
@@ -287,7 +286,7 @@ class Lanes:
         """Remove all but the ``keep`` oldest pushes, except running heads.
 
         Returns:
-            The highest update id below which everything is still in memory, None when nothing was let go.
+            The highest update id up to which no push was removed; None if none was removed.
         """
         removable = sorted(
             (push.update_id, lane.key)
@@ -312,7 +311,7 @@ class Lanes:
         return dropped
 
     def remove(self, update_ids: frozenset[int]) -> None:
-        """Remove erased pushes; running ones are marked."""
+        """Remove erased pushes; only mark running ones."""
         for lane in list(self._lanes.values()):
             if any(push.update_id in update_ids for push in lane.pushes):
                 self._remove_from(lane, update_ids)
@@ -337,7 +336,7 @@ class Lanes:
         push.body = push.notification = None
 
     def load(self, push: PendingPush, notification: bytes, body: bytes) -> None:
-        """Put back a push's payload."""
+        """Restore a push's payload."""
         push.notification, push.body = notification, body
         self._budget.resize(push.size)
 

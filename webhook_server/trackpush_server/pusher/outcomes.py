@@ -9,7 +9,7 @@ from trackpush_server.pusher.lanes import Lane
 
 
 class OutcomeRecorder:
-    """Of one PushConfig."""
+    """Records the outcomes of one PushConfig."""
 
     __slots__ = ("_hub", "_push_config")
 
@@ -18,7 +18,7 @@ class OutcomeRecorder:
         self._push_config = push_config
 
     def record(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
-        """Record the outcome of the last attempt; without an answer, the reason."""
+        """Record the outcome of the head's last attempt. Without a response, ``error`` says why."""
         push, name, observer = lane.head, self._push_config, self._hub.observer
         outcome = conversions.outcome(push, name, state, answer, error)
         self._hub.journal.record(outcome)
@@ -29,7 +29,7 @@ class OutcomeRecorder:
             observer.failed(name, push_id(push.key, name), tries=push.tries, reason=reason, next_in=next_in)
 
     def record_unreadable(self, lane: Lane, reason: str) -> None:
-        """Record, once, why the payload of a head can't be decrypted."""
+        """Record why the payload of a head can't be decrypted; only once."""
         if not lane.head.unreadable:
             lane.head.unreadable = True
             self.record(lane, PushState.PENDING, None, reason)

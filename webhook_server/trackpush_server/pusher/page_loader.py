@@ -1,4 +1,4 @@
-"""Pages of a PushConfig's pending pushes, read from disk into memory as long as there is room."""
+"""Reads pages of a PushConfig's pending pushes from disk into memory, as long as there is room."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,41 +10,41 @@ from trackpush_server.pusher.hub import Hub
 
 
 class Cursor(Protocol):
-    """The position of the pages: see `Backlog` and `Parked`."""
+    """The read position. Implemented by `Backlog` and `Parked`."""
 
     spilled: bool
     loaded_to: int
     generation: int
 
     def begin_load(self) -> None:
-        """A read begins."""
+        """Called before a read."""
 
     def end_load(self) -> None:
-        """Its pages have been taken in."""
+        """Called after the read's pages were processed."""
 
     def took(self, *, last_id: int | None, whole: bool, snapshot: int) -> None:
-        """A page was taken in."""
+        """Called after a page was processed, to advance the cursor."""
 
 
 class PageTaker(Protocol):
-    """Takes the pages into memory: see `Arrivals` and `Revisits`."""
+    """Adds the pages to memory. Implemented by `Arrivals` and `Revisits`."""
 
     def room(self) -> int:
-        """How many pushes the next page may have; 0 is none."""
+        """Maximum size of the next page; 0 means don't read."""
         ...
 
     def take_page(self, page: Sequence[StoredPush]) -> None:
-        """Take a page."""
+        """Add the pushes of a page."""
 
     def page_taken(self) -> None:
-        """The cursor knows of the page, too."""
+        """Called after `take_page`, when the cursor was advanced."""
 
     def page_failed(self) -> None:
-        """The disk can't be read."""
+        """Called if the journal can't be read."""
 
 
 class PageLoader:
-    """One read at most under way. Lives on one event loop."""
+    """Reads pages on one event loop; at most one read at a time."""
 
     __slots__ = ("_cursor", "_hub", "_push_config", "_taker", "_task")
 
@@ -56,7 +56,7 @@ class PageLoader:
         self._task: asyncio.Task[None] | None = None
 
     def read(self) -> None:
-        """Read on, if something may be on disk only and there is room for it."""
+        """Read the next page, if there may be pushes that are only on disk and there is room."""
         if self._task is None and self._cursor.spilled and self._taker.room() and not self._hub.stopping:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -83,7 +83,7 @@ class PageLoader:
         after, generation = self._cursor.loaded_to, self._cursor.generation
         read = await self._hub.reading.page(PageRequest(self._push_config, after, limit), settled=settled)
         if (self._cursor.loaded_to, self._cursor.generation) != (after, generation) or not self._taker.room():
-            return  # trimmed, rescanned or held meanwhile: this page is of another time
+            return  # the window was trimmed, rescanned or held during the read, so this page is obsolete
         pushes = read.page.pushes
         self._taker.take_page(pushes)
         self._cursor.took(

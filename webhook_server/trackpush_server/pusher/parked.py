@@ -1,10 +1,9 @@
-"""Pushes that wait for long are parked: on disk only, so that however many there are, others have room in memory.
+"""Parked pushes: pushes with a long wait are kept only on disk, so that others have room in memory.
 
-The order of a shipment must survive it: while the head of a lane is parked, no later push of that lane may start. So
-the channel remembers which lanes are parked, in a set of fixed size that may say yes for a lane that isn't parked
-(such a push is parked, too, and found by the next revisit). A *revisit* reads the pending pushes from the beginning
-again, takes those that are due into memory and remembers the lanes of the others in a new set, with other hashes.
-Pure bookkeeping; the channel reads the pages.
+The order within a shipment must be kept: while the head of a lane is parked, no later push of that lane may start. So
+the channel remembers the parked lanes in a Bloom filter of bounded size. A false positive parks a push of another lane,
+too; the next revisit finds it. A *revisit* reads the pending pushes from the start, adds the due ones to memory, and
+adds the lanes of the others to a new filter with other hashes. Pure bookkeeping; the channel reads the pages.
 """
 
 import itertools
@@ -12,17 +11,19 @@ import itertools
 from trackpush_server.pusher.lanes import LaneKey
 
 _BEHIND_SOON, _BEHIND_LATEST = 5.0, 60.0
-"""Seconds until a push that was left on disk behind its lane is looked at; twice as long each time nothing changed."""
+"""Seconds until the revisit for pushes that were left on disk because of their lane.
+
+It starts with the first value, and each revisit doubles it up to the second one, until another push is left."""
 _PAUSE, _PAUSE_PER_PAGE, _LONGEST_PAUSE = 0.5, 0.1, 120.0
-"""Seconds between two revisits: at least the first, and so many per page, so that they take a tenth of the time."""
+"""Seconds between two revisits: minimum, per page read, and maximum. Then revisits take a tenth of the time."""
 _SMALLEST = 1 << 16
 _LARGEST = 1 << 24
 _PER_LANE = 16
-"""Bits for each lane: of 400 others, one is taken for a parked one."""
+"""Bits per lane: gives one false positive in 400 lookups."""
 
 
 class LaneSet:
-    """A Bloom filter that grows up to 2 MiB and a little. It never forgets a lane, and knows about how many it has."""
+    """A Bloom filter that grows to slightly more than 2 MiB. Lanes can't be removed; ``count`` is approximate."""
 
     __slots__ = ("_bits", "_layers", "_salt", "count")
 
@@ -33,14 +34,13 @@ class LaneSet:
         self.count = 0
 
     def __contains__(self, key: LaneKey) -> bool:
-        """Whether the lane was added, or is taken for one that was."""
+        """Whether the lane was added; may be a false positive."""
         if not self._layers:
             return False
         places = self._hashes(key)
         return any(all(bits[place % size >> 3] >> (place & 7) & 1 for place in places) for size, bits in self._layers)
 
     def add(self, key: LaneKey) -> None:
-        """Remember a lane."""
         if key in self:
             return
         if not self._layers or (self.count * _PER_LANE >= self._bits and self._bits < _LARGEST):
@@ -57,9 +57,9 @@ class LaneSet:
 
 
 class Parked:
-    """The parked lanes of one PushConfig, and the revisit that is due or under way. Times in seconds, steady clock.
+    """The parked lanes of one PushConfig, and its due or running revisit. Times are seconds of a monotonic clock.
 
-    It is the cursor of `PageLoader` for revisits, as `Backlog` is for what was never in memory.
+    It is the cursor of the `PageLoader` of revisits; `Backlog` is the cursor for pushes that were never in memory.
     """
 
     __slots__ = (
@@ -89,13 +89,13 @@ class Parked:
         self._behind_after = _BEHIND_SOON
         self._left_behind = False
         self.unsure = 0
-        """Heads among them that the endpoint hasn't rejected, at most."""
+        """Upper bound of the number of parked heads that the endpoint has not rejected."""
         self.due_at: float | None = None
-        """The time of the next useful revisit."""
+        """When the next revisit is useful; None if never."""
         self.spilled = False
-        """Whether a revisit is under way."""
+        """Whether a revisit is running."""
         self.is_complete = False
-        """Whether the revisit under way has seen everything: call `end`."""
+        """Whether the running revisit has read everything; then call `end`."""
         self.loaded_to = 0
         self.generation = 0
 
@@ -105,11 +105,11 @@ class Parked:
         return not self._lanes.count and self._next is None
 
     def holds(self, key: LaneKey) -> bool:
-        """Whether a push of this lane has to wait on disk."""
+        """Whether a push of this lane must wait on disk; may be a false positive."""
         return key in self._lanes or (self._next is not None and key in self._next)
 
     def park(self, key: LaneKey, due_at: float | None, *, is_refused: bool) -> None:
-        """The lane is on disk only; its head is due then, None when its endpoint is back."""
+        """Park a lane. ``due_at`` is when its head is due; None: when the endpoint recovers."""
         self._lanes.add(key)
         if self._next is not None:
             self._next.add(key)
@@ -117,19 +117,19 @@ class Parked:
         self._look_at(due_at)
 
     def skip(self, key: LaneKey, now: float) -> None:
-        """A push was left on disk because its lane is parked, or is taken for one that is."""
+        """Record that a push was left on disk because `holds` is true for its lane."""
         if self._next is not None:
             self._next.add(key)
         self._behind_after = _BEHIND_SOON
         self._look_at(now + self._behind_after)
 
     def look_soon(self, now: float) -> None:
-        """What waits may be due: the endpoint's state changed."""
+        """Make a revisit due now, because a change of the endpoint's state may have made parked pushes due."""
         if not self.is_empty:
             self.due_at = now
 
     def wait(self, now: float) -> float | None:
-        """Seconds until the next revisit; None when none is due, or one is under way."""
+        """Seconds until the next revisit; None if none is due, or one is running."""
         if self.spilled or self.due_at is None:
             return None
         return max(self.due_at, self._pause_until) - now
@@ -137,7 +137,7 @@ class Parked:
     # ---- a revisit
 
     def begin(self) -> None:
-        """Begin a revisit."""
+        """Start a revisit."""
         self._next = LaneSet(next(self._salts))
         self._pages = 0
         self.due_at = None
@@ -150,21 +150,21 @@ class Parked:
         self.generation += 1
 
     def leave_behind(self, key: LaneKey) -> bool:
-        """Leave a push on disk if this revisit left an earlier one of its lane there; whether it did."""
+        """Leave a push on disk if this revisit left an earlier push of its lane there; returns whether it did."""
         if self._next is None or key not in self._next:
             return False
         self._left_behind = True
         return True
 
     def leave(self, key: LaneKey, due_at: float | None, *, is_refused: bool) -> None:
-        """The revisit leaves the head of a lane on disk."""
+        """Keep a lane parked; arguments as of `park`."""
         assert self._next is not None
         self._next.add(key)
         self.unsure += not is_refused
         self._look_at(due_at)
 
     def end(self, now: float) -> None:
-        """The revisit has seen everything."""
+        """End the revisit after it has read everything."""
         assert self._next is not None
         self._lanes, self._next = self._next, None
         self.spilled = False
@@ -173,7 +173,7 @@ class Parked:
             self._look_at(now + self._behind_after)
 
     def clear(self) -> None:
-        """Everything is read from the beginning again, by others."""
+        """Forget all parked lanes, because the backlog reads all pending pushes again."""
         self._lanes, self._next = LaneSet(next(self._salts)), None
         self.spilled = False
         self.unsure = 0
@@ -181,25 +181,25 @@ class Parked:
         self.generation += 1
 
     def begin_load(self) -> None:
-        """A read begins: pushes that end from now on may still look pending in it."""
+        """Call before a read. Pushes that end during the read may still be pending in its pages."""
         self._ended = set()
 
     def end_load(self) -> None:
-        """The read's pages have been taken in."""
+        """Call after the read's pages were processed."""
         self._ended = None
 
     def ended(self, update_id: int) -> None:
-        """A push has ended; its outcome may not be on disk yet."""
+        """Record that a push has ended: a running read may still show it as pending."""
         if self._ended is not None:
             self._ended.add(update_id)
 
     def is_stale(self, update_id: int) -> bool:
-        """Whether a push in a page has ended since the read began."""
+        """Whether a push in a page has ended since the read started."""
         return self._ended is not None and update_id in self._ended
 
     def took(self, *, last_id: int | None, whole: bool, snapshot: int) -> None:
-        """A page was read: continue after it, unless it was the last."""
-        del snapshot  # pushes that are newer are in memory, or were skipped: the next revisit sees them
+        """Advance the cursor after a page; ``whole`` means it was the last one."""
+        del snapshot  # newer pushes are in memory, or were skipped, and then the next revisit reads them
         self.is_complete |= whole
         self._pages += 1
         if last_id is not None:

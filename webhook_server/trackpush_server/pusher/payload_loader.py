@@ -1,4 +1,4 @@
-"""Reads released payloads again, those of many pushes with one read."""
+"""Reads unloaded payloads from the journal again, many with one read."""
 
 import asyncio
 
@@ -12,11 +12,11 @@ from trackpush_server.pusher.state import State
 from trackpush_server.pusher.waiting import WaitingLanes
 
 _MOST = 256
-"""In one read."""
+"""Maximum payloads per read."""
 
 
 class PayloadLoader:
-    """Of one PushConfig. Lives on one event loop."""
+    """Loads the payloads of one PushConfig, on one event loop."""
 
     __slots__ = ("_contents", "_hub", "_outcomes", "_owner", "_task", "_waiting", "_wanted", "loading")
 
@@ -37,7 +37,7 @@ class PayloadLoader:
         self._wanted: list[tuple[Lanes, Lane]] = []
         self._task: asyncio.Task[None] | None = None
         self.loading = 0
-        """Heads of the present lanes whose payload is being read; each is as good as an attempt under way."""
+        """Number of heads (of the current lanes) whose payload is being read. Each counts like an attempt in flight."""
 
     def load(self, lane: Lane) -> None:
         """Read the payload of the head of a lane that is marked running."""
@@ -47,7 +47,7 @@ class PayloadLoader:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def forget(self) -> None:
-        """The lanes were made again: what is being read is for those before."""
+        """Reset `loading` after a rebuild: the running reads are for the old lanes."""
         self.loading = 0
 
     async def close(self) -> None:
@@ -61,7 +61,7 @@ class PayloadLoader:
                 ids = [lane.head.update_id for _, lane in batch]
                 stored = await self._hub.journal.fetch(self._owner.name, ids)
                 self._wanted = self._wanted[len(batch) :]
-                for lanes, lane in reversed(batch):  # each goes to the front of the ready ones
+                for lanes, lane in reversed(batch):  # reversed, because each is put before the other ready lanes
                     self._loaded(lanes, lane, stored.get(lane.head.update_id))
         except JournalUnavailableError:
             wanted, self._wanted = self._wanted, []
@@ -72,7 +72,7 @@ class PayloadLoader:
         self._owner.start_ready()
 
     def _loaded(self, lanes: Lanes, lane: Lane, stored: StoredPush | None) -> None:
-        """``stored`` is the head as it is on disk, None when it isn't pending there any more."""
+        """Handle one result; ``stored`` is the head on disk, None if it is not pending any more."""
         if lanes is not self._contents.lanes:
             lanes.end_head(lane)
             return
@@ -89,7 +89,7 @@ class PayloadLoader:
             self._send_first(lanes, lane)
 
     def _send_first(self, lanes: Lanes, lane: Lane) -> None:
-        """It has had its turn already: it is next, and a probe is sent at once."""
+        """Send the head next, because it was already next before the read; send a probe immediately."""
         if self._owner.state is State.OPEN and self._owner.is_idle:
             self._owner.start(lane)
         else:

@@ -1,4 +1,4 @@
-"""The delivery policy: what an answer means, when to try again, when to give up. Pure functions."""
+"""The delivery policy: classifies responses, and computes retries and expiry. Pure functions."""
 
 from enum import Enum
 
@@ -7,30 +7,30 @@ from trackpush_runtime.backoff import delay_after
 from trackpush_server.outbound.port import Answer, Failure
 
 MAX_RETRY_AFTER = 3600.0
-"""A client may ask for at most this many seconds of quiet."""
+"""Upper bound of a client's Retry-After, in seconds."""
 MAX_REJECTIONS = 6
-"""A push that the client rejects this often, while others succeed, is dead."""
+"""A push becomes dead after so many rejections while other pushes succeed."""
 SLOW_DOWN = frozenset({429, 502, 503, 504})
-"""Answers of an endpoint that has too much to do."""
+"""Status codes of an overloaded endpoint."""
 
 _NOT_REJECTIONS = frozenset({408, 425, 429})
 _GONE = 410
 
 
 class Verdict(Enum):
-    """The meaning of one attempt's answer."""
+    """The classification of one attempt's response."""
 
     DELIVERED = "delivered"
     REJECTED = "rejected"
-    """The client refuses this very push (4xx)."""
+    """The client rejects this push (4xx)."""
     FAILED = "failed"
-    """The endpoint can't take any push now: no answer, 3xx, 5xx, 408, 425, 429."""
+    """The endpoint accepts no push now: no response, 3xx, 5xx, 408, 425, 429."""
     GONE = "gone"
-    """The endpoint is gone (410)."""
+    """The endpoint does not exist any more (410)."""
 
 
 def judge(answer: Answer) -> Verdict:
-    """The verdict on an answer. A redirect is a failure: it is never followed."""
+    """Classify a response. A redirect is a failure, because redirects are never followed."""
     status = answer.status
     if status is None:
         return Verdict.FAILED
@@ -44,16 +44,16 @@ def judge(answer: Answer) -> Verdict:
 
 
 def backoff(retry: Retry, tries: int, chance: float) -> float:
-    """Seconds until the next try after ``tries`` tries (1 or more); ``chance`` is uniform in [0, 1)."""
+    """Seconds until the next attempt after ``tries`` attempts (1 or more); ``chance`` is random, uniform in [0, 1)."""
     base = delay_after(retry.schedule, tries) if retry.schedule else retry.max_age
     return base * (1.0 + retry.jitter * (2.0 * chance - 1.0))
 
 
 def stored_wait(retry: Retry, tries: int, due_at: int, now: int) -> float:
-    """Seconds until a push that was read back is due; ``due_at`` and ``now`` in ms since the epoch.
+    """Seconds until a push read from the journal is due; ``due_at`` and ``now`` are ms since the epoch.
 
-    After so many tries, only a clock that was wrong, or another schedule, makes it wait longer than this step of the
-    schedule and longer than any Retry-After. Then it waits for the step.
+    If the wait is longer than both the schedule's step for ``tries`` and the maximum Retry-After, then the clock was
+    wrong or the schedule has changed since ``due_at`` was stored. Then the wait is that step.
     """
     wait = max(due_at - now, 0) / 1000
     step = backoff(retry, max(tries, 1), 0.5)
@@ -61,28 +61,28 @@ def stored_wait(retry: Retry, tries: int, due_at: int, now: int) -> float:
 
 
 def quiet_time(answer: Answer) -> float:
-    """Seconds of quiet that the client asks for with Retry-After, bounded; 0 when it doesn't."""
+    """Seconds of the response's Retry-After, at most `MAX_RETRY_AFTER`; 0 without one, and if it was delivered."""
     if answer.retry_after is None or judge(answer) is Verdict.DELIVERED:
         return 0.0
     return min(max(answer.retry_after, 0.0), MAX_RETRY_AFTER)
 
 
 def expires_at(retry: Retry, received_at: int) -> int:
-    """The end of maxAge for an update received at ``received_at`` (both ms since the epoch)."""
+    """When an update received at ``received_at`` reaches maxAge (both ms since the epoch)."""
     return received_at + int(retry.max_age * 1000)
 
 
 def result_label(answer: Answer) -> str:
-    """A bounded label for metrics: ``2xx``…``5xx`` or the failure's name."""
+    """Metric label with few values: ``2xx``…``5xx`` or the failure's name."""
     if answer.failure is not None:
         return str(answer.failure.value)
     return f"{answer.status // 100}xx" if answer.status else "none"
 
 
 def cause(answer: Answer) -> str:
-    """The class of a failure: ``HTTP 503``, ``timeout`` or ``token: HTTP 503``; nothing of what the endpoint said.
+    """The class of a failure: ``HTTP 503``, ``timeout`` or ``token: HTTP 503``. Contains no text from the endpoint.
 
-    A refusal by the egress guard is shown in full: which address, why, and which field permits it.
+    A denial by the egress guard is given in full: the address, the reason, and the field that permits it.
     """
     if answer.failure is Failure.DENIED or (answer.failure is Failure.TOKEN and answer.cause == Failure.DENIED.value):
         return reason(answer)
@@ -91,13 +91,13 @@ def cause(answer: Answer) -> str:
 
 
 def loggable(answer: Answer) -> str:
-    """Why an attempt failed, for logs: what the endpoint said is left out, it may repeat what it was sent."""
+    """Why an attempt failed, for logs. Leaves out the endpoint's text, which may repeat data of the push."""
     told_by_endpoint = answer.status is not None or (answer.cause or "").startswith("HTTP ")
     return cause(answer) if told_by_endpoint else reason(answer)
 
 
 def reason(answer: Answer) -> str:
-    """One short line for people: why an attempt failed, with the beginning of what the endpoint said."""
+    """Why an attempt failed, in one short line with the beginning of the endpoint's text. For users, not for logs."""
     head = _head(answer)
     return f"{head}: {answer.detail}" if answer.detail else head
 

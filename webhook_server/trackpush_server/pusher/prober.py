@@ -1,4 +1,4 @@
-"""While an endpoint fails: sends the next probe when it is time, and expires what on disk grows too old meanwhile."""
+"""While an endpoint fails, sends probes, and expires old pushes that are only on disk."""
 
 import asyncio
 from typing import Protocol
@@ -15,7 +15,7 @@ _EXPIRE_AT_ONCE = 1000
 
 
 class ProberOwner(Protocol):
-    """What probes need of their channel."""
+    """The part of the channel that the prober uses."""
 
     name: str
 
@@ -26,20 +26,20 @@ class ProberOwner(Protocol):
 
     @property
     def retry(self) -> Retry:
-        """How its pushes are tried again."""
+        """The retry policy."""
         ...
 
     @property
     def is_idle(self) -> bool:
-        """Whether no attempt is under way."""
+        """Whether no attempt is in flight."""
         ...
 
     def start(self, lane: Lane) -> None:
-        """Start a lane that is marked running, out of turn."""
+        """Send the head of a lane that is already marked running, out of order."""
 
 
 class Prober:
-    """Of one PushConfig. Lives on one event loop."""
+    """Probes the endpoint of one PushConfig, on one event loop."""
 
     __slots__ = ("_expiring", "_hub", "_owner", "_window", "timer")
 
@@ -49,21 +49,21 @@ class Prober:
         self._window = window
         self._expiring: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
-        """Of the next probe; None where none is planned."""
+        """Timer of the next probe; None if none is planned."""
 
     def plan(self, delay: float) -> None:
-        """Probe after so many seconds, unless one is planned already."""
+        """Send a probe after ``delay`` seconds, unless one is already planned."""
         if self.timer is None and not self._hub.stopping:
             self.timer = asyncio.get_running_loop().call_later(delay, self._send)
 
     def cancel(self) -> None:
-        """Plan none."""
+        """Cancel the planned probe."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
     async def close(self) -> None:
-        """Plan none, and give up what is under way."""
+        """Cancel the planned probe and a running expiry."""
         self.cancel()
         await end(self._expiring)
 
@@ -77,7 +77,7 @@ class Prober:
             return
         if window.has_more:
             self._expire()
-        # A turn may end the push without an attempt: then the next one probes.
+        # `start` may end a push without an attempt (if it has expired); then probe with the next push.
         while owner.is_idle and not window.loading and (lane := window.next_probe()) is not None:
             window.lanes.start(lane)
             owner.start(lane)
@@ -86,7 +86,7 @@ class Prober:
             self.plan(RELOAD_AFTER_FAULT)
 
     def _expire(self) -> None:
-        """Give up pushes on disk that are older than their maxAge."""
+        """Mark pushes on disk that are older than maxAge as dead."""
         if self._expiring is None:
             received_before = int((self._hub.wall() - self._owner.retry.max_age) * 1000)
             self._expiring = asyncio.get_running_loop().create_task(self._run_expiry(received_before))

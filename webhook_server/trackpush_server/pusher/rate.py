@@ -1,12 +1,12 @@
-"""The rate limit of one PushConfig: a token bucket. Pure: time comes in, in seconds of any steady clock."""
+"""The rate limit of one PushConfig: a token bucket. Pure: time comes in, in seconds of any monotonic clock."""
 
 from trackpush_api.routing import RateLimit
 
 
 class TokenBucket:
-    """At most ``limit.requests`` starts in ``limit.per`` seconds, evenly refilled, bursts up to a tenth of a period.
+    """Allows ``limit.requests`` starts per ``limit.per`` seconds, with bursts of a tenth of ``limit.requests``.
 
-    The burst is small on purpose: "50 per second" shall not mean 50 at once and then silence.
+    The burst is small so that "50 per second" does not mean 50 at once and then a pause.
     """
 
     def __init__(self, limit: RateLimit, now: float) -> None:
@@ -16,7 +16,7 @@ class TokenBucket:
         self._at = now
 
     def take(self, now: float) -> float:
-        """Take a token and return 0, or return the seconds until there is one."""
+        """Take a token and return 0; without a token, return the seconds until the next one."""
         self._tokens = min(self._burst, self._tokens + max(now - self._at, 0.0) * self._rate)
         self._at = now
         if self._tokens >= 1.0:
@@ -25,5 +25,5 @@ class TokenBucket:
         return (1.0 - self._tokens) / self._rate
 
     def give_back(self) -> None:
-        """Nothing was started with the last token."""
+        """Return the last token, which was not used."""
         self._tokens = min(self._burst, self._tokens + 1.0)

@@ -1,8 +1,8 @@
 """Reads of pending pushes for all channels: concurrent callers share flushes and statements.
 
-Two crowds come here. Channels that begin (at the server's start, or when their slot is gained) look at the disk before
-they take anything from memory, and with thousands of PushConfigs hardly one has a backlog: one look tells which.
-And where several replicas store, each commit of another brings news for some channels, a few pushes for each.
+There are two kinds of bursts. Channels that start (at the server's start, or when their slot is gained) read from disk
+before they send anything. Of thousands of PushConfigs only few have a backlog, and one statement finds these.
+With several replicas, each commit of another replica makes some channels read a few pushes each.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from trackpush_server.journal.model import PageRequest, PendingPage
 from trackpush_server.journal.ports import PushQueue
 
 _MANY = 16
-"""So many begin at once that a look over all PushConfigs costs less than a page of each."""
+"""If so many channels start at once, finding all PushConfigs with pending pushes costs less than a page of each."""
 _TOGETHER = 32
-"""Pages in one statement."""
+"""Pages per statement."""
 _MOST_PUSHES = 512
-"""In one statement: bounds for how long the loop is busy with them."""
+"""Pushes per statement. Bounds how long their processing blocks the event loop."""
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A page, and whether it is all that was pending after where it began, up to its snapshot."""
+    """A page. ``whole`` means that it has all pushes after its start that were pending in its snapshot."""
 
     page: PendingPage
     whole: bool
@@ -35,7 +35,7 @@ class _Asked(msgspec.Struct, frozen=True, eq=False):
 
 
 class Reading:
-    """Runs at most one round of reads at a time; callers that arrive meanwhile share the next. For one event loop."""
+    """Runs one round of reads at a time; callers that arrive during a round share the next one. For one event loop."""
 
     def __init__(self, journal: PushQueue) -> None:
         self._journal = journal
@@ -43,12 +43,12 @@ class Reading:
         self._task: asyncio.Task[None] | None = None
 
     async def page(self, wanted: PageRequest, *, settled: bool) -> Read:
-        """The next pending pushes, possibly fewer than the limit.
+        """Read the next pending pushes, possibly fewer than the limit.
 
-        ``settled``: with the outcomes that were recorded before the call.
+        With ``settled``, flush first, so that the page reflects all outcomes recorded before the call.
 
         Raises:
-            JournalUnavailableError: the disk can't be written or read.
+            JournalUnavailableError: the journal can't be written or read.
         """
         loop = asyncio.get_running_loop()
         asked = _Asked(wanted, settled, loop.create_future())
@@ -83,7 +83,7 @@ class Reading:
             await self._pages(asked[first : first + _TOGETHER])
 
     async def _without_empty(self, asked: list[_Asked]) -> list[_Asked]:
-        """Answer those that begin and have nothing at all; the others."""
+        """Resolve the first pages of PushConfigs without pending pushes; returns the other requests."""
         found = await self._journal.pending_configs()
         nothing = Read(PendingPage((), found.snapshot), whole=True)
         others = []

@@ -1,6 +1,6 @@
-"""What goes over the wire for one push: its own header lines and its body. Pure: time comes in.
+"""Renders the header lines and the body of one push. Pure: time comes in.
 
-The notification was encoded once, when the update was received; here bytes are only joined.
+The notification was encoded once, when the update was received; this module only joins bytes.
 """
 
 import base64
@@ -25,7 +25,7 @@ def signature(secrets: tuple[bytes, ...], push_id: str, timestamp: int, body: by
 
 
 def signing_keys(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
-    """The key bytes of ``whsec_…`` secrets; compile() has validated their form."""
+    """The key bytes of ``whsec_…`` secrets; compile() has validated their format."""
     return tuple(base64.b64decode(secret.removeprefix(_SECRET_PREFIX)) for secret in secrets)
 
 
@@ -38,12 +38,12 @@ def headers(push_id: str, timestamp: int, body: bytes, keys: tuple[bytes, ...]) 
 
 
 def replay_header(replays: int) -> bytes:
-    """The header line that tells a replay from a first delivery: how often it was asked for."""
+    """The header line that marks a replay, with the number of replays."""
     return b"trackpush-replay: %d\r\n" % replays
 
 
 def trace_header(traceparent: str) -> bytes:
-    """The header line by which the client's server continues the trace (W3C Trace Context)."""
+    """The header line with which the client's server can continue the trace (W3C Trace Context)."""
     return b"%b: %b\r\n" % (TRACE_HEADER.encode(), traceparent.encode("ascii"))
 
 
@@ -68,8 +68,8 @@ class _CloudEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
 def cloud_event(push_id: str, account: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:
     """The canonical form in a CloudEvents 1.0 envelope, structured mode.
 
-    ``subject`` is the AWB, if there is one without control characters: the specification forbids them. ``time`` is when
-    it happened; when that is unknown, when it was received.
+    ``subject`` is the AWB, unless it contains control characters, which the specification forbids. ``time`` is the
+    event's time, or the time of receipt if that is unknown.
     """
     head = msgspec.json.decode(notification, type=Notification)
     awb = head.shipment.awb

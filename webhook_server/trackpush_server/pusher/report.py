@@ -1,4 +1,4 @@
-"""What is reported of one channel: a snapshot for metrics and console, and a failing endpoint. Pure."""
+"""Reports about one channel: a snapshot for metrics and console, and the problem of its endpoint. Pure."""
 
 from trackpush_server.pusher.endpoint import Endpoint
 from trackpush_server.pusher.lanes import Lane
@@ -18,7 +18,7 @@ def snapshot(
     now: float,
     wall: float,
 ) -> ChannelSnapshot:
-    """The channel as /metrics and the console show it. ``now`` is steady, ``wall`` in seconds since the epoch."""
+    """The channel's state for /metrics and the console. ``now`` is monotonic; ``wall`` is seconds since the epoch."""
     since = failing_since(status, endpoint, wall)
     return ChannelSnapshot(
         push_config=name,
@@ -39,7 +39,7 @@ def snapshot(
 
 
 def trouble(name: str, status: ChannelStatus, endpoint: Endpoint, wall: float) -> Trouble | None:
-    """The problem of the endpoint; None while it is healthy, or while nothing is sent on purpose."""
+    """The problem of the endpoint; None while it is healthy, or while sending is stopped on purpose."""
     since = failing_since(status, endpoint, wall)
     if since is None:
         return None
@@ -55,7 +55,7 @@ def trouble(name: str, status: ChannelStatus, endpoint: Endpoint, wall: float) -
 
 
 def failing_since(status: ChannelStatus, endpoint: Endpoint, wall: float) -> float | None:
-    """Since when to report the endpoint as failing, whatever the schedule of its retries."""
+    """Start of the reported failure of the endpoint; None if it is not failing."""
     match status.state:
         case State.GONE:
             return status.since
@@ -68,7 +68,7 @@ def failing_since(status: ChannelStatus, endpoint: Endpoint, wall: float) -> flo
 
 
 def _ready_since(status: ChannelStatus, endpoint: Endpoint, lane: Lane | None, now: float) -> float | None:
-    """None where the client has pushes wait: by its endpoint, its rate limit or its Retry-After."""
+    """When the next push became sendable; None while the client delays it: failure, rate limit or Retry-After."""
     is_clients_wait = endpoint.rate is not None or endpoint.is_quiet(now)
     if lane is None or status.state is not State.CLOSED or is_clients_wait:
         return None

@@ -1,4 +1,4 @@
-"""When to revisit the pushes that are parked on disk."""
+"""Schedules the revisits of parked pushes."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from trackpush_server.pusher.wake_up import WakeUp
 
 
 class RevisitSchedule:
-    """Of one PushConfig. Lives on one event loop."""
+    """The timer for the revisits of one PushConfig, on one event loop."""
 
     __slots__ = ("_hub", "_loop", "_parked", "_wake_up")
 
@@ -21,16 +21,16 @@ class RevisitSchedule:
         self._wake_up = WakeUp(begin)
 
     def look_soon(self) -> None:
-        """Parked pushes may be due: the endpoint's state changed."""
+        """Plan a revisit soon, because a change of the endpoint's state may have made parked pushes due."""
         self._parked.look_soon(self._loop.time())
         self.plan()
 
     def plan(self) -> None:
-        """Set the timer for the revisit that is due next, if there is one."""
+        """Set the timer for the next revisit, if one is due."""
         delay = self._parked.wait(self._loop.time())
         if delay is not None and not self._hub.stopping:
             self._wake_up.plan(max(delay, 0.0))
 
     def cancel(self) -> None:
-        """Plan none."""
+        """Cancel the timer."""
         self._wake_up.cancel()

@@ -1,4 +1,4 @@
-"""Revisits: reads the parked pushes from the beginning again, and takes those that are due into memory."""
+"""Revisits: reads the parked pushes from the start, and adds those that are due to memory."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from trackpush_server.pusher.state import HELD
 
 
 class Revisits:
-    """Of one PushConfig. Lives on one event loop. It takes the pages whose cursor is what is parked."""
+    """Revisits the parked pushes of one PushConfig, on one event loop. Receives the pages of the cursor `Parked`."""
 
     __slots__ = ("_arrivals", "_contents", "_hub", "_loop", "_owner", "_pages", "_schedule")
 
@@ -39,7 +39,7 @@ class Revisits:
         self._pages = PageLoader(hub, owner.name, contents.parked, self)
 
     def begin(self) -> None:
-        """Begin a revisit, if one is due."""
+        """Start a revisit if one is due."""
         parked = self._contents.parked
         delay = parked.wait(self._loop.time())
         if delay is None or self._owner.state in HELD:
@@ -51,20 +51,20 @@ class Revisits:
         self._pages.read()
 
     def read(self) -> None:
-        """Read on, if a revisit is under way and there is room."""
+        """Read the next page, if a revisit is running and there is room."""
         self._pages.read()
 
     def room(self) -> int:
-        """How many pushes the next page may have."""
+        """Maximum size of the next page."""
         return capacity.revisit_size(self._contents, self._owner.state, self._hub.budget)
 
     def take_page(self, page: Sequence[StoredPush]) -> None:
-        """Take those that are due into memory; remember the lanes of the others."""
+        """Add the due pushes to memory, and keep the lanes of the others parked."""
         contents = self._contents
         limit = contents.backlog.loaded_to if contents.backlog.spilled else None
         for stored in page:
             if limit is not None and stored.update_id > limit:
-                contents.parked.is_complete = True  # the other cursor brings what follows
+                contents.parked.is_complete = True  # the backlog's cursor reads the following pushes
                 return
             if (
                 stored.update_id not in contents.lanes
@@ -74,14 +74,13 @@ class Revisits:
                 self._revisit(stored)
 
     def page_taken(self) -> None:
-        """Start what came, and end the revisit if that was all."""
+        """End the revisit after its last page, and start the added pushes."""
         if self._contents.parked.is_complete:
             self._contents.parked.end(self._loop.time())
             self._schedule.plan()
         self._arrivals.page_taken()
 
     def page_failed(self) -> None:
-        """Try again soon."""
         self._arrivals.page_failed()
 
     async def close(self) -> None:
@@ -90,7 +89,7 @@ class Revisits:
 
     def _revisit(self, stored: StoredPush) -> None:
         arrivals, parked, lanes = self._arrivals, self._contents.parked, self._contents.lanes
-        if arrivals.due_at(stored) < stored.due_at:  # it has waited since it was parked
+        if arrivals.due_at(stored) < stored.due_at:  # the stored due time is wrong, and it has waited long enough
             stored = msgspec.structs.replace(stored, due_at=0)
         key = lanes.key_of(stored.account, stored.shipment, stored.update_id)
         is_refused = stored.rejections > 0 or stored.unreadable is not None
@@ -106,7 +105,7 @@ class Revisits:
             arrivals.take(stored)
 
     def _is_wanted(self, stored: StoredPush) -> bool:
-        """Whether an open endpoint needs this one for its probes."""
+        """Whether an open endpoint needs this push for its probes."""
         lanes = self._contents.lanes
         if not len(lanes):
             return True

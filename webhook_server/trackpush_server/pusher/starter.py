@@ -1,4 +1,4 @@
-"""The starter: takes ready lanes in turn and starts their heads, as many at once as the endpoint may get now."""
+"""The starter: starts the heads of ready lanes, in order, up to the endpoint's current concurrency."""
 
 import asyncio
 from typing import Protocol
@@ -16,7 +16,7 @@ from trackpush_server.pusher.window import Window
 
 
 class StarterOwner(Protocol):
-    """What the starter needs of its channel."""
+    """The part of the channel that the starter uses."""
 
     endpoint: Endpoint
 
@@ -27,12 +27,12 @@ class StarterOwner(Protocol):
 
     @property
     def retry(self) -> Retry:
-        """How its pushes are tried again."""
+        """The retry policy."""
         ...
 
 
 class Starter:
-    """Of one PushConfig. Lives on one event loop."""
+    """Starts the pushes of one PushConfig, on one event loop."""
 
     __slots__ = ("_attempts", "_hub", "_loop", "_owner", "_window", "wake_up")
 
@@ -43,10 +43,10 @@ class Starter:
         self._attempts = attempts
         self._loop = asyncio.get_running_loop()
         self.wake_up = WakeUp(self.start_ready)
-        """Fires when something may start that may not start now."""
+        """Timer for pushes that can't start now."""
 
     def start_ready(self, *, refill: bool = True) -> None:
-        """Start what may start now, and read on from disk when there is room."""
+        """Start all pushes that can start now; with ``refill``, then read more from disk if there is room."""
         window, attempts = self._window, self._attempts
         while attempts.in_flight + window.loading < self._most_at_once():
             lane = window.lanes.next_lane()
@@ -56,7 +56,7 @@ class Starter:
                 self.wake_in(PAUSE)
                 break
             turn = self._turn(lane)
-            # The token is the last thing to take: only a push that is sent may use one up.
+            # Take the rate limit's token last, so that only a push that is sent uses one.
             if turn is Turn.SEND and not self._may_send(lane):
                 break
             window.lanes.start(lane)
@@ -65,19 +65,19 @@ class Starter:
             window.refill()
 
     def start(self, lane: Lane) -> None:
-        """Start a lane that is marked running, out of turn and whatever the bounds: a probe."""
+        """Start a lane that is marked running, out of order and without limits: for a probe."""
         self._do(self._turn(lane), lane)
 
     def wake_in(self, seconds: float) -> None:
-        """Look again after this many seconds, or earlier."""
+        """Call `start_ready` after this many seconds, or earlier."""
         if not self._hub.stopping:
             self.wake_up.plan(seconds)
 
     def _most_at_once(self) -> int:
-        """How many attempts may be under way.
+        """Maximum number of attempts in flight.
 
-        An open endpoint that answers, but rejects, is still asked about every push that it hasn't seen: that it refuses
-        some must not keep others from being tried.
+        While an open endpoint responds with rejections, every push that was not tried yet is still tried: rejections of
+        some pushes must not block others.
         """
         state, endpoint = self._owner.state, self._owner.endpoint
         if self._window.needs_rebuild:
@@ -95,7 +95,7 @@ class Starter:
         return turn_of(lane.head, self._owner.retry, self._hub.wall(), self._hub.suspended_accounts)
 
     def _may_send(self, lane: Lane) -> bool:
-        """Take the right to send now, its rate token included; where not yet, wake up when it is time."""
+        """Acquire the permission to send now, including a rate token; if it is too early, plan a wake-up."""
         wait = self._owner.endpoint.acquire(self._loop.time(), is_last_try=lane.head.is_last_try)
         if wait:
             self.wake_in(wait)

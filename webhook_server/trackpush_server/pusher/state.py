@@ -1,4 +1,4 @@
-"""What a channel takes its endpoint to be, since when, and why."""
+"""The state of a channel's endpoint, with its reason and its start."""
 
 from enum import Enum
 
@@ -10,28 +10,28 @@ class State(Enum):
     """The state of the endpoint."""
 
     CLOSED = "closed"
-    """Healthy: pushes flow."""
+    """Healthy: all pushes are sent."""
     OPEN = "open"
-    """Failing: one push probes, the others wait."""
+    """Failing: one push probes the endpoint, the others wait."""
     GONE = "gone"
-    """Answered 410: all pushes wait until its configuration changes."""
+    """It responded with 410: all pushes wait until its configuration changes."""
     SUSPENDED = "suspended"
     UNCONFIGURED = "unconfigured"
-    """No routing table holds its PushConfig any more: pushes wait on disk."""
+    """The routing table no longer contains its PushConfig: pushes wait on disk."""
     ELSEWHERE = "elsewhere"
-    """Another replica sends its pushes, or is about to."""
+    """Another replica sends its pushes, or soon will."""
 
 
 HELD = frozenset({State.GONE, State.SUSPENDED, State.UNCONFIGURED, State.ELSEWHERE})
-"""States in which nothing is sent and nothing is kept in memory."""
+"""States in which no push is sent or kept in memory."""
 RETRYING = frozenset({State.CLOSED, State.ELSEWHERE})
-"""States in which a push that failed is due by its own schedule, not when its endpoint is well again."""
+"""States in which a failed push is due by its own schedule, not when its endpoint recovers."""
 
 ELSEWHERE_REASON = "another replica sends its pushes"
 
 
 def resting(destination: Destination, *, is_owned: bool) -> tuple[State, str]:
-    """The state while nothing is known of the endpoint, and why; ``is_owned``: its pushes are sent from here."""
+    """The initial state, and its reason; ``is_owned``: this replica sends its pushes."""
     if not is_owned:
         return State.ELSEWHERE, ELSEWHERE_REASON
     if destination.suspended:
@@ -49,9 +49,9 @@ class ChannelStatus:
         self._push_config = push_config
         self.state = state
         self.reason = reason
-        """Empty while it is closed."""
+        """Reason of the state; empty while it is closed."""
         self.since = 0.0
-        """Seconds since the epoch; 0 is from the start."""
+        """When the state was entered, in seconds since the epoch; 0 if it is the initial state."""
 
     def enter(self, state: State, reason: str) -> None:
         """Change to this state, and report it."""

@@ -1,6 +1,6 @@
 """Compares two routing tables for the pusher. Pure.
 
-Most of two tables is the same: with shards even the same objects, and those are not compared field by field.
+Two tables are mostly equal. With shards they even share objects, which are then not compared field by field.
 """
 
 from collections.abc import Iterable
@@ -16,15 +16,15 @@ class TableDiff(msgspec.Struct, frozen=True, kw_only=True):
     table: RoutingTable
     egress: Egress
     removed: tuple[str, ...]
-    """PushConfigs that the table holds no more."""
+    """PushConfigs that ``table`` no longer contains."""
     changed: tuple[Destination, ...]
-    """New ones, and all that differ."""
+    """New and changed destinations."""
     suspended: frozenset[str]
-    """All accounts that are suspended."""
+    """All suspended accounts."""
 
 
 def diff(before: RoutingTable | None, after: RoutingTable) -> TableDiff:
-    """What to do so that ``after`` is served."""
+    """Compute the changes that lead to ``after``."""
     new = after.destination_by_name
     old = {} if before is None else before.destination_by_name
     same_egress = before is not None and before.server.egress == after.server.egress

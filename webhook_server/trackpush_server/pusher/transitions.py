@@ -1,4 +1,4 @@
-"""Changes of a channel's state, and what each means for its probes and for what it holds in memory."""
+"""Changes of a channel's state, with their effects on its probes and on its pushes in memory."""
 
 from typing import Protocol
 
@@ -12,18 +12,18 @@ from trackpush_server.pusher.window import Window
 
 
 class TransitionsOwner(Protocol):
-    """What transitions need of their channel."""
+    """The part of the channel that transitions use."""
 
     endpoint: Endpoint
 
     @property
     def is_idle(self) -> bool:
-        """Whether no attempt is under way."""
+        """Whether no attempt is in flight."""
         ...
 
 
 class Transitions:
-    """Of one channel."""
+    """Performs the state changes of one channel."""
 
     __slots__ = ("_hub", "_owner", "_prober", "_status", "_window")
 
@@ -37,22 +37,22 @@ class Transitions:
         self._prober = prober
 
     def enter(self, state: State, reason: str) -> None:
-        """Change to this state; a probe that was planned in another one is not sent."""
+        """Change to this state, and cancel a planned probe."""
         self._prober.cancel()
         self._status.enter(state, reason)
 
     def close(self, reason: str) -> None:
-        """The endpoint is taken to be healthy: what waited for it is sent."""
+        """Close the breaker: pushes that waited for the endpoint are sent."""
         self.enter(State.CLOSED, reason)
         self._window.waiting.resume_waiting()
 
     def hold(self, state: State, reason: str) -> None:
-        """Send nothing more: pushes wait on disk."""
+        """Stop sending, and remove the pushes from memory: they wait on disk."""
         self.enter(state, reason)
         self._window.let_go()
 
     def follow(self, answer: Answer, news: News) -> None:
-        """What an answer means for the endpoint, whatever became of the push."""
+        """Change the state after a response; independent of the push's outcome."""
         state = self._status.state
         if state in HELD:
             return

@@ -1,7 +1,7 @@
-"""Lanes that wait: for the retry of their head, or for their endpoint.
+"""Waiting lanes: they wait for the retry of their head, or for their endpoint.
 
-A push never waits in memory in another's way: beyond an allowance, lanes that wait are parked, so that the window has
-room for pushes that could be sent.
+If more pushes wait in memory than allowed, waiting lanes are parked (kept only on disk). So they don't take the room
+of pushes that can be sent.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from trackpush_server.pusher.state import HELD, State
 
 
 class WaitingLanes:
-    """Of one PushConfig. Lives on one event loop."""
+    """Blocks, resumes and parks the lanes of one PushConfig, on one event loop."""
 
     __slots__ = ("_contents", "_hub", "_loop", "_owner", "_schedule")
 
@@ -28,7 +28,7 @@ class WaitingLanes:
         self._loop = asyncio.get_running_loop()
 
     def wait(self, lane: Lane, delay: float | None) -> None:
-        """Block a lane; with a delay it resumes by itself, without one when its endpoint does."""
+        """Block a lane: for ``delay`` seconds, or, if None, until the endpoint recovers."""
         lanes = self._contents.lanes
         lanes.wait(lane)
         if self.park_if_crowded(lane):
@@ -49,11 +49,14 @@ class WaitingLanes:
 
     @property
     def are_too_many(self) -> bool:
-        """Whether more pushes wait in memory than may."""
+        """Whether more pushes wait in memory than allowed."""
         return self._contents.lanes.blocked > capacity.most_waiting(self._owner.state, self._hub.budget)
 
     def park_if_crowded(self, lane: Lane | None) -> bool:
-        """Park a waiting lane if too many pushes wait in memory, for probes rather one that was rejected."""
+        """If too many pushes wait in memory, park a lane; returns whether it was this lane.
+
+        While the breaker is open, prefer to park a lane with a rejected head, because others are better probes.
+        """
         if lane is None or lane.state is not LaneState.WAITING or not self.are_too_many:
             return False
         is_open = self._owner.state is State.OPEN
@@ -67,7 +70,7 @@ class WaitingLanes:
         head, contents = lane.head, self._contents
         due_at = None if head.due_at == 0 else self._loop.time() + head.due_at / 1000 - self._hub.wall()
         for push in lane.pushes:
-            contents.parked.ended(push.update_id)  # a page that is being read may show it as it was
+            contents.parked.ended(push.update_id)  # a running read may still return it
         contents.parked.park(lane.key, due_at, is_refused=head.was_rejected or head.unreadable)
         contents.lanes.let_go(lane)
         self._schedule.plan()
@@ -75,7 +78,7 @@ class WaitingLanes:
     # ---- the endpoint's state changed
 
     def resume_waiting(self) -> None:
-        """The endpoint is back: heads that waited for it are ready again, oldest first."""
+        """Resume the heads that waited for the endpoint, oldest first, because it has recovered."""
         now = self._hub.wall() * 1000
         waiting = [
             lane
@@ -89,7 +92,10 @@ class WaitingLanes:
         self._schedule.look_soon()
 
     def resume_untold(self) -> None:
-        """The endpoint rejects, so it is up again: try what it hasn't rejected, and what is bad by its own schedule."""
+        """Resume due heads when an open endpoint rejects a push, which shows that it responds again.
+
+        Only heads without a rejection, and heads whose rejections are proven to be their own fault.
+        """
         now = self._hub.wall() * 1000
         for lane in self._contents.lanes:
             head = lane.head
@@ -99,7 +105,7 @@ class WaitingLanes:
         self._schedule.look_soon()
 
     def read_again(self) -> None:
-        """Payloads that couldn't be opened may be read now."""
+        """Resume heads with unreadable payloads, after the encryption keys have changed."""
         for lane in self._contents.lanes:
             if lane.state is LaneState.WAITING and lane.head.unreadable:
                 lane.head.unreadable = False

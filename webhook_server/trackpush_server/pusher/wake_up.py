@@ -1,11 +1,11 @@
-"""One timer for many requests: it fires at the earliest of the times that were asked for."""
+"""One timer for many requests: it fires at the earliest requested time."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class WakeUp:
-    """Calls back once, at the earliest time planned since it last fired. Lives on one event loop."""
+    """Calls back once, at the earliest time planned since it last fired. For one event loop."""
 
     __slots__ = ("_callback", "_loop", "timer")
 
@@ -13,10 +13,10 @@ class WakeUp:
         self._callback = callback
         self._loop = asyncio.get_running_loop()
         self.timer: asyncio.TimerHandle | None = None
-        """None where nothing is planned."""
+        """None if nothing is planned."""
 
     def plan(self, seconds: float) -> None:
-        """Fire after so many seconds, or earlier if that is planned already."""
+        """Fire after this many seconds, or earlier if an earlier time is planned."""
         at = self._loop.time() + seconds
         if self.timer is not None:
             if self.timer.when() <= at:
@@ -25,7 +25,7 @@ class WakeUp:
         self.timer = self._loop.call_at(at, self._fire)
 
     def cancel(self) -> None:
-        """Plan nothing."""
+        """Cancel the timer."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

@@ -1,9 +1,9 @@
-"""The window: which of a PushConfig's pending pushes are in memory, as lanes, and which are on disk only.
+"""The window: decides which pending pushes of a PushConfig are in memory, and which are only on disk.
 
-`WindowContents` holds the lanes, and what is known of the disk. `capacity` says how much may be in memory. Pushes come
-as commits and as pages of the journal. Two cursors read pages: `Arrivals` brings what was never in memory, in order;
-`Revisits` looks again at what `WaitingLanes` put back on disk to wait there. `PayloadLoader` reads payloads back that
-were let go.
+`WindowContents` has the lanes and the bookkeeping about pushes on disk. `capacity` limits the pushes in memory. Pushes
+arrive as commits and as pages of the journal. Two cursors read pages: `Arrivals` adds pushes that were never in memory,
+in order; `Revisits` re-reads the pushes that `WaitingLanes` has parked on disk. `PayloadLoader` loads unloaded payloads
+again.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from trackpush_server.pusher.waiting import WaitingLanes
 
 
 class Window:
-    """Of one PushConfig. Lives on one event loop."""
+    """The window of one PushConfig, on one event loop."""
 
     __slots__ = ("_arrivals", "_contents", "_hub", "_owner", "_payloads", "_revisits", "_schedule", "waiting")
 
@@ -39,48 +39,48 @@ class Window:
         self._revisits = Revisits(owner, hub, contents, arrivals=self._arrivals, schedule=schedule)
         self._payloads = PayloadLoader(owner, hub, contents, waiting=self.waiting, outcomes=outcomes)
 
-    # ---- what is in it
+    # ---- contents
 
     @property
     def lanes(self) -> Lanes:
-        """The lanes in memory; others after a rebuild."""
+        """The lanes in memory. A rebuild replaces the object."""
         return self._contents.lanes
 
     @property
     def loading(self) -> int:
-        """Heads whose payload is being read back; each is as good as an attempt under way."""
+        """Number of heads whose payload is being read. Each counts like an attempt in flight."""
         return self._payloads.loading
 
     @property
     def has_more(self) -> bool:
-        """Whether pending pushes may be on disk only."""
+        """Whether there may be pending pushes that are only on disk."""
         return self._contents.has_more
 
     @property
     def needs_rebuild(self) -> bool:
-        """Whether the lanes are to be made again as soon as no attempt is under way."""
+        """Whether the lanes must be rebuilt when no attempt is in flight."""
         return self._contents.needs_rebuild
 
     def next_probe(self) -> Lane | None:
-        """The head to probe the endpoint with; None where there is none, or a better one may be on disk."""
+        """The lane to probe the endpoint with; None if there is none, or if the disk may have a better one."""
         return next_probe(self.lanes, spilled=self._contents.backlog.spilled)
 
-    # ---- pushes come in
+    # ---- adding pushes
 
     def offer(self, committed: Committed) -> bool:
-        """Take a committed push if there is room; True when it is in memory."""
+        """Add a committed push to memory if there is room; returns whether it was added."""
         return self._arrivals.offer(committed)
 
     def stored_elsewhere(self, first_id: int) -> None:
-        """Another replica stored pushes, this one the first of them."""
+        """Read pushes that another replica stored; ``first_id`` is the lowest of their update ids."""
         self._arrivals.stored_elsewhere(first_id)
 
     def rescan(self, again: Iterable[int] = ()) -> None:
-        """Read everything pending from disk again; ``again`` had ended and are pending once more."""
+        """Read all pending pushes from disk again; ``again`` are ended pushes that are pending again (replays)."""
         self._contents.rescan(again)
 
     def refill(self) -> None:
-        """Read on from disk where there is room."""
+        """Read more pushes from disk if there is room."""
         contents = self._contents
         if contents.backlog.spilled:
             self._arrivals.read()
@@ -90,34 +90,34 @@ class Window:
             self._schedule.look_soon()
 
     def load(self, lane: Lane) -> None:
-        """Read back the payload of the head of a lane that is marked running."""
+        """Load the payload of the head of a lane that is marked running."""
         self._payloads.load(lane)
 
     def _begin_revisit(self) -> None:
         self._revisits.begin()
 
-    # ---- letting go
+    # ---- removing pushes
 
     def ended(self, update_id: int) -> None:
-        """A push has ended; its outcome may not be on disk yet."""
+        """Record that a push has ended: a read from disk may still show it as pending."""
         self._contents.ended(update_id)
 
     def shrink(self) -> None:
-        """The endpoint fails: keep what its probes need."""
+        """Keep only the pushes that probes need, because the endpoint fails."""
         self._contents.trim(bounds.WINDOW_WHILE_OPEN)
 
     def let_go(self) -> None:
-        """Keep nothing but what is under way."""
+        """Remove all pushes from memory except running ones."""
         self._contents.trim(0)
         if not self._contents.parked.is_empty:
             self.rescan()
 
     def rebuild_later(self) -> None:
-        """Take nothing more from disk until the lanes are made again."""
+        """Read no more pushes from disk until `rebuild`."""
         self._contents.needs_rebuild = True
 
     def rebuild(self, *, ordered: bool) -> None:
-        """Start again from the disk; what is under way ends in the old lanes."""
+        """Replace the lanes and read from disk again. Attempts in flight end in the old lanes."""
         self.lanes.trim(0)
         self._contents.lanes = Lanes(ordered=ordered, budget=self._hub.budget)
         self._contents.needs_rebuild = False

@@ -1,4 +1,4 @@
-"""The journal on PostgreSQL: several servers share one."""
+"""The journal on PostgreSQL: several servers can share one journal."""
 
 from trackpush_server.journal.postgres.adapter import PostgresJournal
 

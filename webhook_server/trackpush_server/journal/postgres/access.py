@@ -1,4 +1,4 @@
-"""How the journal's roles reach the database: by the writer's queue, and by pools of connections."""
+"""Gives the journal's roles access to the database: through the writer's queue and through connection pools."""
 
 from trackpush_server.journal.append_queue import AppendQueue
 from trackpush_server.journal.model import JournalUnavailableError
@@ -11,7 +11,7 @@ from trackpush_server.journal.sealing import Sealer
 
 
 class PostgresAccess:
-    """What all roles share."""
+    """Queue, pools and caches, shared by all roles."""
 
     def __init__(self, connector: Connector, appends: AppendQueue, sealer: Sealer, *, replica: int) -> None:
         self.appends = appends
@@ -22,17 +22,17 @@ class PostgresAccess:
         self.history = History()
         self.names = NameIds()
         self.dispatch = Pool(connector, most=2)
-        """For the dispatcher alone: what people ask for may take long, and no push waits for that."""
+        """Connections for the dispatcher only, so that no push waits for a slow query of the admin API."""
         self.pool = Pool(connector, most=2)
         self.started = False
 
     @property
     def is_open(self) -> bool:
-        """Whether entries of the queue are stored."""
+        """Whether the journal accepts entries."""
         return self.started and not self.appends.closed
 
     async def flush(self) -> None:
-        """Return when everything that was handed over before is on disk.
+        """Return when all entries queued before this call are on disk.
 
         Raises:
             JournalUnavailableError: the journal is not open.
@@ -45,12 +45,16 @@ class PostgresAccess:
             raise JournalUnavailableError("the journal was closed before it could write what was queued") from None
 
     async def flush_for_write(self) -> None:
-        """What was handed over before comes first. While nothing can be written, this can't either."""
+        """Flush before a write outside the queue, which must come after the queued entries.
+
+        Raises:
+            JournalUnavailableError: the journal is unavailable, so the write would fail, too.
+        """
         self.appends.check()
         await self.flush()
 
     def renew(self) -> None:
-        """Make new connections: the database lost commits, and these may have seen them."""
+        """Replace all connections after a loss of commits: the old ones may have seen the lost commits."""
         self.dispatch.renew()
         self.pool.renew()
 

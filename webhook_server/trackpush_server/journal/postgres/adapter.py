@@ -1,4 +1,4 @@
-"""The journal in a database: puts its parts together, and starts and ends them in order."""
+"""The journal in a database: composes its roles, and starts and stops its parts in order."""
 
 import os
 import secrets
@@ -30,17 +30,17 @@ class PostgresJournal:
     """A journal in a database. See `trackpush_server.journal.ports.Journal`."""
 
     def __init__(self, dsn: str, *, replica: int | None = None, sealer: Sealer | None = None) -> None:
-        """Make the journal; `start` connects it.
+        """Create the journal; `start` connects it.
 
         Args:
-            dsn: where the database is.
-            replica: this process's number in ``trackpush.replicas`` if several share the database. Then outcomes count
-                only while the slot of their PushConfig is owned by it. Without, this process is the only one.
-            sealer: seals and opens what is stored; without one, everything is stored in clear.
+            dsn: the connection string.
+            replica: this process's number in ``trackpush.replicas`` if several processes share the database. Then
+                outcomes are stored only while this replica owns the slot of their PushConfig. None: the only process.
+            sealer: encrypts and decrypts payloads; without one, they are stored unencrypted.
         """
         number = replica or secrets.randbelow((1 << 31) - 1) + 1
         self.clock = SharedClock()
-        """The database's clock, by which all that share it go."""
+        """The database's clock, which all replicas use."""
         self._connector = connector = Connector(dsn, self.clock)
         self._listeners = JournalListeners()
         self._appends = AppendQueue(self._listeners, waits_for="database")
@@ -84,7 +84,7 @@ class PostgresJournal:
 
     @property
     def size_bytes(self) -> int:
-        """All tables and indexes, as of the last minute."""
+        """Size of all tables and indexes, at most a minute old."""
         return self._housekeeping.size_bytes
 
     @property
@@ -93,7 +93,7 @@ class PostgresJournal:
         return self._writer.alive
 
     async def start(self) -> None:
-        """Connect and migrate; when that fails the journal is unavailable and keeps trying."""
+        """Connect and migrate. If that fails, the journal is unavailable and retries in the background."""
         self._access.started = True
         self._writer.start()
         await self._writer.tried.wait()
@@ -102,11 +102,11 @@ class PostgresJournal:
             await self._news.start()
 
     def use(self, dsn: str) -> None:
-        """Make new connections with this: another password, say. It is the same database."""
+        """Use this connection string for new connections. It must lead to the same database (a new password)."""
         self._connector.dsn = dsn
 
     def look_again(self) -> None:
-        """See at once whether this journal can still be used: something else found that it was moved away."""
+        """Reconnect now to check the journal, after another part found that it was moved away."""
         self._writer.look_again()
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
-"""What other replicas stored, replayed or erased: told by NOTIFY, and by a look every second for what got lost.
+"""Reads what other replicas stored, replayed or erased: after each NOTIFY, and once per second.
 
-A notification says nothing but "look": so one that is lost, doubled or late does no harm, and behind a transaction
-pooler, which passes none on, the looks are enough.
+A notification has no content; it only causes a read. So a lost, duplicate or late notification is harmless, and behind
+a transaction pooler, which forwards none, the polling is enough.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from trackpush_server.journal.postgres.session import Connector, Session
 POLL_SECONDS = 1.0
 _AFTER_FAULT = 1.0
 _MOST_REST = 0.01
-"""After a look that found something the next one waits as long as that one took, at most this many seconds: where
-others store much, what they store in between is read together."""
+"""After a read that found something, the next one waits as long as that read took, at most this many seconds. Then
+fewer reads cover many commits of busy replicas."""
 _SQL = load(f"{__package__}.sql", "change_feed")
 _EVERYBODY = "trackpush"
 
@@ -31,7 +31,7 @@ _log = structlog.get_logger("trackpush.journal")
 
 
 class ChangeFeed:
-    """Of one replica. `start` it, and `stop` it in the end."""
+    """The change feed of one replica. Call `start`, and `stop` at the end."""
 
     def __init__(
         self,
@@ -42,38 +42,37 @@ class ChangeFeed:
         *,
         on_other_history: Callable[[], None],
     ) -> None:
-        """Make the feed.
+        """Create the feed.
 
         Args:
-            connector: makes its connection.
+            connector: opens its connection.
             replica: this process's number in ``trackpush.replicas``.
-            history: what this process saw of the database.
-            listeners: hear what others did.
-            on_other_history: called when the connection broke, when it was made again, or when the database isn't the
-                one that the writer knows.
+            history: what this process knows of the database's history.
+            listeners: receive the changes of other replicas.
+            on_other_history: called when the connection breaks, when it is reopened, and when the database has another
+                history than the writer knows.
         """
         self._connector = connector
         self._history = history
         self._replica = replica
         self._seen: tuple[int, int] | None = None
-        """The highest update id and number of news that were looked at."""
+        """The highest update id and the highest id of news that were read."""
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._listeners = listeners
         self._on_other_history = on_other_history
 
     async def start(self) -> None:
-        """Start. After it returns, changes by others are reported, if the database can be reached."""
+        """Start the feed. After it returns, changes by others are reported, if the database is reachable."""
         begun = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(begun))
         await begun.wait()
 
     def restart(self) -> None:
-        """The database lost commits: forget how far was looked. The dispatcher reads everything again."""
+        """Reset the position, after the database lost commits. The dispatcher reads everything again."""
         self._seen = None
 
     async def stop(self) -> None:
-        """End."""
         await end(self._task)
 
     async def _run(self, begun: asyncio.Event) -> None:
@@ -108,7 +107,7 @@ class ChangeFeed:
         self._woken.set()
 
     async def _begin(self, session: Session) -> None:
-        """After an interruption it continues where it was."""
+        """Set the position, unless there is one: after an interruption, the feed continues where it was."""
         if self._seen is None:
             row = await session.row(_SQL["start"])
             self._check(row)
@@ -127,13 +126,13 @@ class ChangeFeed:
                     await self._woken.wait()
 
     async def _look(self, session: Session) -> bool:
-        """Whether others stored anything for here."""
+        """Read and announce changes; returns whether others stored pushes for this replica."""
         assert self._seen is not None
         last_id, last_news = self._seen
         stored = await session.fetch(_SQL["stored"], last_id, self._replica)
         self._check(stored[0])
         done = await session.fetch(_SQL["done"], last_news) if stored[0]["last_news"] > last_news else []
-        if self._seen is None:  # the database lost commits meanwhile
+        if self._seen is None:  # `restart` was called during the read: its rows are of the old history
             return False
         self._seen = stored[0]["last_id"], done[-1]["id"] if done else last_news
         for row in done:

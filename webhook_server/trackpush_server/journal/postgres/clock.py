@@ -1,8 +1,8 @@
-"""How far this machine's clock is from the database's, by which all replicas go.
+"""Corrects this machine's clock by the database's clock, which all replicas follow.
 
-What one replica stores, another one acts on: when a push is due, how old it is, what retention deletes. With clocks
-that differ by hours, pushes would wait for hours or be given up too early. So times of receipt, the dispatcher, replays
-and retention use `SharedClock`, which follows the database. A difference of a few seconds is normal and left alone.
+One replica stores times that another one uses: when a push is due, how old it is, what retention deletes. If clocks
+differed by hours, pushes would be delayed for hours or expire too early. So times of receipt, the dispatcher, replays
+and retention use `SharedClock`, which follows the database. A difference of a few seconds is normal and not corrected.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 TOLERATED: Final = 3.0
-"""Seconds that clocks may differ before anybody is warned and the time is corrected."""
+"""Tolerated difference in seconds. A larger one is logged and corrected."""
 
 _log = structlog.get_logger("trackpush.journal")
 
@@ -23,19 +23,18 @@ def local() -> float:
 
 
 class SharedClock:
-    """Seconds since the epoch, by the database's clock as far as it is known."""
+    """Returns seconds since the epoch by the database's clock; by this machine's clock until it was measured."""
 
     def __init__(self, wall: Callable[[], float] = local) -> None:
         self._wall = wall
         self.ahead = 0.0
-        """Seconds that this machine is ahead of the database, as of the last look; 0 within `TOLERATED`."""
+        """Seconds that this machine is ahead of the database, as last measured; 0 within `TOLERATED`."""
 
     def __call__(self) -> float:
-        """The time."""
         return self._wall() - self.ahead
 
     def measured(self, database: float, *, before: float) -> None:
-        """The database said its time; this machine's clock said ``before`` when it was asked."""
+        """Compare the clocks: ``database`` is the database's time, ``before`` this machine's time before the query."""
         now = self._wall()
         ahead = (before + now) / 2 - database
         if abs(ahead) - (now - before) / 2 <= TOLERATED:
@@ -46,7 +45,7 @@ class SharedClock:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong, and what to do."""
+        """Message about a difference of the clocks, with the fix; None if they agree."""
         return self._sentence(self.ahead) if self.ahead else None
 
     @staticmethod

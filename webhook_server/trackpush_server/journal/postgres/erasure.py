@@ -1,4 +1,4 @@
-"""Finds and erases personal data in updates. The rows stay: states, times, and the key that identifies a repeat."""
+"""Finds and erases personal data in updates. Keeps the rows with states, times, and the keys that detect duplicates."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from trackpush_server.journal.postgres.pool import Pool
 _SQL = load(f"{__package__}.sql", "erasure")
 _READING = load(f"{__package__}.sql", "reading")
 _RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between looks at whether older transactions have ended."""
+"""Seconds between checks whether older transactions have ended."""
 
 
 class PostgresErasures:
@@ -40,7 +40,7 @@ class PostgresErasures:
         return await self._pool.write(_SQL["erase"], *values, news=True)
 
     async def end(self, erasure: int, *, now: int) -> None:
-        """Vacuum what the erasure touched, then write down that it is done."""
+        """Vacuum the tables that the erasure changed, then record its end."""
         await _vacuum(self._pool, [row["name"] for row in await self._pool.fetch(_SQL["tables"], erasure)])
         await self._pool.write(_SQL["end"], erasure, now)
 
@@ -49,15 +49,15 @@ class PostgresErasures:
 
 
 async def vacuum_all(pool: Pool) -> None:
-    """Vacuum everything that may hold what was replaced."""
+    """Vacuum all tables that may contain old versions of re-encrypted rows."""
     await _vacuum(pool, [row["name"] for row in await pool.fetch(_SQL["all_tables"])])
 
 
 async def _vacuum(pool: Pool, tables: Sequence[str]) -> None:
-    """Remove old versions of rows, once nobody can see them any more.
+    """Remove old versions of rows, as soon as no transaction can see them.
 
     Raises:
-        JournalUnavailableError: somebody's transaction has looked at the database for too long.
+        JournalUnavailableError: an older transaction is open for too long.
     """
     horizon = (await pool.fetch(_SQL["horizon"]))[0]["number"]
     backoff = RetryDelays(*_RETRY_DELAYS)

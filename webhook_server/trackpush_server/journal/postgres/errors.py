@@ -1,4 +1,4 @@
-"""What errors of the database mean to people, and what they mean for the rows that were on their way."""
+"""Classifies database errors (was the batch stored?), and turns them into messages with advice."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ from trackpush_server.journal.postgres.schema import HeldError
 
 
 class UnusableError(Exception):
-    """The database answers, but must not be used as it is; the message says why and what to do."""
+    """The database is reachable but its configuration is unsafe or unsupported. The message says why and what to do."""
 
 
 BROKEN: Final = (
@@ -23,44 +23,44 @@ BROKEN: Final = (
     asyncpg.PostgresError,
     UnusableError,
 )
-"""What a connection that breaks, or a database that refuses, may raise. An internal error of the client comes from a
-connection that the server ended between two statements."""
+"""Errors of a broken connection or of a refusing database. asyncpg raises InternalClientError if the server closed the
+connection between two statements."""
 _HELD_STATE = "TP001"
-"""SQLSTATE of trackpush.refuse_held_v1, whose message is for people."""
+"""SQLSTATE raised by trackpush.refuse_held_v1, whose message can be shown to users."""
 _UNKNOWN_ENDS = ("08", "57P")
-"""SQLSTATEs of a connection that ends, perhaps right after the commit."""
+"""SQLSTATE prefixes of a closed connection: the commit may have happened before."""
 
 
 def is_of_a_value(error: BaseException) -> bool:
-    """Whether a value caused the error, not the database: nothing was stored, and the connection stays usable."""
+    """Whether a value caused the error: nothing was stored, and the connection is still usable."""
     server = asyncpg.DataError | asyncpg.IntegrityConstraintViolationError | asyncpg.ProgramLimitExceededError
     return isinstance(error, server | ValueError | OverflowError | TypeError)
 
 
 def is_certain(error: BaseException) -> bool:
-    """Whether the database itself said that it stored nothing."""
+    """Whether the error proves that nothing was stored."""
     return isinstance(error, asyncpg.PostgresError) and not str(error.sqlstate).startswith(_UNKNOWN_ENDS)
 
 
 def is_held(error: BaseException) -> bool:
-    """Whether no server may use this journal: it was moved away, or a copy into it is not finished."""
+    """Whether the journal is blocked for servers: it was moved away, or a copy into it is not finished."""
     return isinstance(error, HeldError) or getattr(error, "sqlstate", None) == _HELD_STATE
 
 
 def place(dsn: str) -> str:
-    """Where the database is, for people: without user, password and parameters."""
+    """Host and database for messages, without user, password and parameters."""
     url = urlsplit(dsn)
     hosts = url.netloc.rpartition("@")[2]
     return f"{hosts}{url.path}"
 
 
 def explain(dsn: str, error: BaseException) -> str:
-    """Who, what and what to do."""
+    """Message for an error of the writer: the database, the cause and the fix."""
     return f"journal in PostgreSQL at {place(dsn)}: {cause(error)}; updates are refused with 503 until then"
 
 
 def cause(error: BaseException) -> str:
-    """What and what to do. Never a detail of the database's message: it may quote a row."""
+    """The cause and the fix. Leaves out the DETAIL of the database's message, which may contain values of a row."""
     if isinstance(error, UnusableError | NewerSchemaError):
         return str(error)
     if isinstance(error, asyncpg.PostgresError):

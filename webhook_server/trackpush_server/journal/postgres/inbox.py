@@ -1,7 +1,6 @@
-"""The inbox in the database: a small group commit of its own, and what reads and deletes.
+"""The inbox in the database: its own group commit, and functions that read and delete.
 
-It is apart from the writer, whose one call carries every update and outcome: a flood of bodies that nobody can read
-must not slow that down.
+It does not use the journal's writer, so that many unrecognised bodies don't slow down updates and outcomes.
 """
 
 import asyncio
@@ -46,7 +45,7 @@ class PostgresInbox:
     """See `trackpush_server.journal.ports.InboxStore`."""
 
     def __init__(self, access: PostgresAccess, listeners: JournalListeners, pool: Pool) -> None:
-        """``pool``: for the writer alone."""
+        """``pool`` is used only by the inbox's writer."""
         self._access = access
         self._listeners = listeners
         self._writer = InboxWriter(pool, access.sealer)
@@ -63,7 +62,7 @@ class PostgresInbox:
 
 
 class InboxWriter:
-    """Stores all that gathered during one transaction with the next one."""
+    """Group commit: bodies that arrive during a transaction are stored together by the next one."""
 
     def __init__(self, pool: Pool, sealer: Sealer) -> None:
         self._pool = pool
@@ -73,7 +72,7 @@ class InboxWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def keep(self, bodies: Sequence[NewUnrecognised], bounds: InboxBounds) -> KeptBodies:
-        """See `UpdateLog.keep`; a body that waits beside those of others is counted as dropped to the first of them."""
+        """Implements `UpdateLog.keep`. The first request of a batch gets the dropped bodies of the whole batch."""
         if self._bytes >= MOST_QUEUED_UNRECOGNISED_BYTES:
             raise JournalUnavailableError(f"overloaded: {self._bytes} bytes of unrecognised bodies wait")
         size = sum([len(body.body) + PER_ENTRY_BYTES for body in bodies])
@@ -126,17 +125,17 @@ class InboxWriter:
 
 
 async def forget(pool: Pool, keys: Sequence[bytes]) -> int:
-    """See `InboxStore.forget`."""
+    """Implements `InboxStore.forget`."""
     return await _delete(pool, "forget", list(keys))
 
 
 async def expire(pool: Pool, received_before: int, limit: int) -> int:
-    """See `RetentionStore.expire_unrecognised`."""
+    """Implements `RetentionStore.expire_unrecognised`."""
     return await _delete(pool, "expire", received_before, limit)
 
 
 async def list_page(pool: Pool, query: InboxQuery) -> InboxPage:
-    """See `JournalSearch.list_unrecognised`."""
+    """Implements `JournalSearch.list_unrecognised`."""
     limit = checked_inbox_limit(query.limit)
     before = _LAST if query.before is None else query.before
     rows = await pool.fetch(_SQL["page"], before, query.account, query.client, limit + 1)
@@ -144,7 +143,7 @@ async def list_page(pool: Pool, query: InboxQuery) -> InboxPage:
 
 
 async def show(pool: Pool, sealer: Sealer, key: bytes) -> InboxEntry | None:
-    """See `JournalSearch.show_unrecognised`."""
+    """Implements `JournalSearch.show_unrecognised`."""
     rows = await pool.fetch(_SQL["one"], key)
     if not rows:
         return None
@@ -154,12 +153,12 @@ async def show(pool: Pool, sealer: Sealer, key: bytes) -> InboxEntry | None:
 
 
 async def counts(pool: Pool) -> tuple[InboxCount, ...]:
-    """See `JournalSearch.count_unrecognised`."""
+    """Implements `JournalSearch.count_unrecognised`."""
     return tuple(InboxCount(**dict(row)) for row in await pool.fetch(_SQL["counts"]))
 
 
 async def reseal(pool: Pool, sealer: Sealer, after: int, limit: int) -> Resealed:
-    """See `Journal.reseal_unrecognised`."""
+    """Implements `ReencryptionStore.reseal_unrecognised`."""
     rows = await pool.fetch(_SQL["next_sealed"], after, limit, PREFIX_BYTES)
     stale = [row["id"] for row in rows if not sealer.is_current(row["body"])]
     next_after = rows[-1]["id"] if len(rows) == limit else None

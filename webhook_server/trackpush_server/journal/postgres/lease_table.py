@@ -1,4 +1,7 @@
-"""The statements about replicas and slots. docs/storage.md, "Leases and fencing"; no statement compares a clock."""
+"""The statements on the tables ``replicas`` and ``slots``. None compares clocks.
+
+docs/storage.md, "Leases and fencing", describes the protocol.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -46,44 +49,47 @@ _TELL = "SELECT pg_notify('trackpush_slots', '')"
 
 
 class LeaseTable:
-    """One replica's sight of both tables, over one connection; one call at a time."""
+    """Access to both tables on one connection, for one replica; one call at a time."""
 
     def __init__(self, session: Session, replica: int) -> None:
         self._session = session
         self._replica = replica
 
     async def register(self, name: str, beat: int, lease: float) -> None:
-        """Take part (again). ``lease``: after so many seconds of silence the others may declare this replica dead."""
+        """Insert or update this replica. Others may declare it dead after ``lease`` seconds without a heartbeat."""
         await self._session.fetch(_REGISTER, self._replica, beat, name, lease)
 
     async def beat(self, beat: int, *, draining: bool) -> bool:
-        """Show that we live; False when we were declared dead. ``beat`` is larger than any before."""
+        """Send a heartbeat, a number that must increase; False if this replica was declared dead."""
         return bool(await self._session.fetch(_BEAT, self._replica, beat, draining))
 
     async def replicas(self) -> tuple[Replica, ...]:
-        """All that take part."""
+        """All registered replicas."""
         return tuple(Replica(*row) for row in await self._session.fetch(_REPLICAS))
 
     async def slots(self) -> tuple[Slot, ...]:
-        """All, in order."""
+        """All slots, in order."""
         return tuple(Slot(*row) for row in await self._session.fetch(_SLOTS))
 
     async def remove(self, dead: Replica) -> bool:
-        """Declare a replica dead, which frees its slots; False when its beat has moved or another was first."""
+        """Declare a replica dead, which frees its slots; False if its heartbeat has changed or it is already gone."""
         return bool(await self._session.fetch(_REMOVE, dead.id, dead.beat))
 
     async def claim(self, most: int) -> tuple[Slot, ...]:
-        """Take free slots. Earlier appends are committed; of later ones the channel reports."""
+        """Claim free slots, at most ``most``.
+
+        It waits for the counter's lock, so that earlier appends are committed; NOTIFY reports later ones.
+        """
         return tuple(Slot(*row) for row in await self._session.fetch(_CLAIM, self._replica, most))
 
     async def release(self, epochs: Mapping[int, int]) -> None:
-        """Free slots that we hold under these epochs, and tell the others."""
+        """Free slots that this replica owns in these epochs, and notify the others."""
         await self._session.fetch(_RELEASE, self._replica, list(epochs), list(epochs.values()))
 
     async def tell(self) -> None:
-        """Have all look again."""
+        """Notify all replicas to run a round."""
         await self._session.fetch(_TELL)
 
     async def leave(self) -> None:
-        """Take part no longer: all our slots are free at once."""
+        """Delete this replica, which frees all its slots, and notify the others."""
         await self._session.fetch(_LEAVE, self._replica)

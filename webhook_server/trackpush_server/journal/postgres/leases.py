@@ -1,8 +1,9 @@
-"""Leases: which slots this replica holds, kept alive by a beat in the database. docs/storage.md, "Leases and fencing".
+"""Leases: holds slots for this replica as long as its heartbeats reach the database.
 
-The replica's id stays the same while the process lives, also after it was declared dead: a release carries the epoch
-under which the slot was claimed, and an outcome is stored only where it is later than what another replica stored, so
-nothing that was sent off before can do harm when it arrives after.
+docs/storage.md, "Leases and fencing", describes the protocol.
+The replica keeps its id while the process lives, even after it was declared dead. Delayed statements of an earlier
+lease are harmless: a release contains the epoch of its claim, and an outcome is stored only if it is later than the one
+that another replica stored.
 """
 
 import asyncio
@@ -21,39 +22,39 @@ from trackpush_server.journal.postgres.slot_balancer import Plan, Replica, Silen
 from trackpush_server.journal.slots import slot_of
 
 _RETRY_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Seconds between tries to reach the database."""
+"""Seconds between attempts to reach the database."""
 _GOODBYE = 3.0
 
 _log = structlog.get_logger("trackpush.leases")
 
 
 class LeaseObserver(Protocol):
-    """Told of what changes hands; must be cheap and never raise."""
+    """Receives changes of ownership, for metrics. Methods must be fast and never raise."""
 
     def holds(self, slots: int) -> None:
-        """So many are held from now on."""
+        """This replica holds so many slots from now on."""
         ...
 
     def taken_over(self, slots: int) -> None:
-        """Claimed from replicas that died."""
+        """So many slots were claimed from dead replicas."""
         ...
 
     def handed_over(self, slots: int) -> None:
-        """Released for others."""
+        """So many slots were released for others."""
         ...
 
     def lost(self, slots: int) -> None:
-        """Taken away: by another replica, or because no beat reached the database in time."""
+        """So many slots were lost: to another replica, or because no heartbeat reached the database in time."""
         ...
 
 
 def steady() -> float:
-    """Seconds of a clock that never steps and advances while the machine sleeps."""
+    """Seconds of a monotonic clock that also advances while the machine sleeps (CLOCK_BOOTTIME)."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Leases:
-    """Ownership by leases, over a connection of their own; see `journal.slots.Ownership`."""
+    """Implements `journal.slots.Ownership` by leases, on its own connection."""
 
     alone = False
 
@@ -67,39 +68,39 @@ class Leases:
         timing: Timing = Timing(),  # noqa: B008  immutable
         clock: Callable[[], float] = steady,
     ) -> None:
-        """``replica``: the id under which the journal stores; ``name`` is for people, in everybody's log."""
+        """``replica`` is the id that the journal uses, too. The logs of all replicas contain ``name``."""
         self.on_gained: Callable[[frozenset[int]], None] = _ignore
         self.on_lost: Callable[[frozenset[int]], None] = _ignore
         self.on_wanted: Callable[[frozenset[int]], None] = _ignore
         self.may_join: Callable[[], bool] = lambda: True
-        """Whether this replica could send what it holds: asked before it takes part for the first time."""
+        """Whether this replica is able to send; checked until it has registered for the first time."""
         self.on_held: Callable[[], None] = lambda: None
-        """Called when the database says that no server may use this journal."""
+        """Called when the journal is blocked for servers (it was moved, or a copy is unfinished)."""
         self._connector = Connector(dsn)
         self._replica = replica
         self._name = name
         self._observer = observer
         self._own_timing = timing
         self._timing = timing
-        """What counts beside the live replicas: see `shared_timing`."""
+        """The timing in use, of the smallest lease of all replicas: see `shared_timing`."""
         self._clock = clock
         self._held: dict[int, int] = {}
-        """Epochs by slot."""
+        """Epochs of the held slots."""
         self._leaving: frozenset[int] = frozenset()
         self._deadline = 0.0
-        """Nothing is sent from then on."""
+        """Time after which this replica must not send."""
         self._beat = 0
         self._gains_from = 0.0
-        """No slot is gained before."""
+        """Time before which this replica must not gain slots."""
         self._registered = False
         self._draining = self._told_of_draining = False
         self._ended = False
         self._silence = Silence(timing)
         self._silent: dict[int, float] = {}
         self._dead: set[int] = set()
-        """Replicas that are gone and were silent before, by whomever they were declared dead."""
+        """Replicas that were silent and are removed, by this or another replica."""
         self._owners: dict[int, Replica] = {}
-        """Who was last seen to own a slot."""
+        """Last known owner of each slot."""
         self._session: Session | None = None
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -108,23 +109,23 @@ class Leases:
         self._backoff = RetryDelays(*_RETRY_DELAYS)
 
     def use(self, dsn: str) -> None:
-        """Make new connections with this."""
+        """Use this connection string for new connections."""
         self._connector.dsn = dsn
 
     def holds(self, push_config: str) -> bool:
-        """Whether pushes of this PushConfig may be sent now; see the port."""
         return slot_of(push_config) in self._held and self._clock() < self._deadline
 
     async def start(self) -> None:
-        """Take part, as soon as the database lets us."""
+        """Start the rounds: the replica registers as soon as the database is reachable."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def release(self, slots: frozenset[int]) -> None:
-        """Let go of slots; see the port. Those that couldn't be released are found, and kept, by the next round."""
+        """Release slots. If that fails, the next round finds them as owned and keeps them."""
         epochs: dict[int, int] = {}
         try:
             async with self._table() as table:
-                # In its turn: a concurrent round would find this replica's slots that it doesn't hold, and take them.
+                # Inside the lock: otherwise a concurrent round finds slots that this replica owns but does not hold,
+                # and gains them again.
                 epochs = {slot: self._held.pop(slot) for slot in slots & self._leaving if slot in self._held}
                 self._leaving -= slots
                 if not epochs:
@@ -138,10 +139,10 @@ class Leases:
         _log.info("slots_handed_over", slots=len(epochs), replica=self._name, held=len(self._held))
 
     def lose_all(self, reason: str) -> None:
-        """Let go of all slots here: the database lost commits, and who holds what may be among them.
+        """Drop all slots locally, after the database lost commits: changes of ownership may be among the lost ones.
 
-        Slots are gained again, also those that the database says are held, when no other replica can send any more by
-        what it knew before: it has looked by then, or its lease has run out.
+        Gain no slots, not even those that the database shows as owned by this replica, until no other replica can still
+        send based on a lost commit: until then it has run a round, or its lease has expired.
         """
         has_company = any(replica != self._replica for replica in self._silent)
         self._gains_from = self._clock() + self._timing.stop if has_company else 0.0
@@ -151,13 +152,11 @@ class Leases:
         self._wake.set()
 
     def drain(self) -> None:
-        """Take nothing more, want everything handed over; see the port."""
         self._draining = True
         self._wake.set()
         self._want(frozenset(self._held))
 
     async def stop(self) -> None:
-        """Let go of everything; see the port."""
         self._ended = True
         self._wake.set()
         try:
@@ -185,7 +184,7 @@ class Leases:
             try:
                 async with self._table() as table:
                     await self._round(table)
-            except Exception as error:  # noqa: BLE001  whatever it is, the next round may do better
+            except Exception as error:  # noqa: BLE001  the next round retries after any error
                 if not isinstance(error, BROKEN):
                     _log.exception("leases_failed")
                 self._fault(error)
@@ -215,7 +214,7 @@ class Leases:
             self._wake.set()
             return
         self._renew(sent_at)
-        if draining and not self._told_of_draining:  # not before the table says so
+        if draining and not self._told_of_draining:  # after the heartbeat above has stored ``draining``
             await table.tell()
             self._told_of_draining = True
         everybody = await table.replicas()
@@ -255,7 +254,7 @@ class Leases:
     async def _without_dead(
         self, table: LeaseTable, replicas: tuple[Replica, ...], slots: tuple[Slot, ...]
     ) -> tuple[tuple[Replica, ...], tuple[Slot, ...]]:
-        """Both tables after the replicas that are silent for too long were removed."""
+        """Remove the replicas whose lease has expired; returns both tables without them."""
         before, self._silent = self._silent, self._silence.read(replicas, self._clock())
         silent = self._silent
         self._dead |= {
@@ -278,7 +277,7 @@ class Leases:
     # ---- what is held
 
     def _renew(self, sent_at: float) -> None:
-        """Extend the lease. If it had expired and nobody took it over, drop and re-acquire."""
+        """Extend the lease. If it had expired, drop all slots; those that nobody took over are gained again."""
         if self._held and self._clock() >= self._deadline:
             self._lose(frozenset(self._held), "no beat reached the database in time")
         self._deadline = sent_at + self._timing.stop
@@ -286,14 +285,14 @@ class Leases:
             self._set_timer()
 
     def _adapt(self, replicas: tuple[Replica, ...], sent_at: float) -> None:
-        """Beat and stop by the smallest lease of all, before anything more is claimed; ``sent_at``: of this beat."""
+        """Use the timing of the smallest lease, before slots are claimed; ``sent_at`` is the time of this heartbeat."""
         timing = shared_timing(self._own_timing, replicas)
         if timing == self._timing:
             return
         if timing.lease < self._own_timing.lease:
             _log.warning("leases_differ", replica=self._name, lease=self._own_timing.lease, smallest=timing.lease)
         self._timing = timing
-        self._deadline = sent_at + timing.stop  # also when it grew: the next beat comes later now
+        self._deadline = sent_at + timing.stop  # also if the lease grew, because then the next heartbeat comes later
         if self._timer is not None:
             self._timer.cancel()
             self._set_timer()
@@ -334,7 +333,7 @@ class Leases:
 
     @contextlib.asynccontextmanager
     async def _table(self) -> AsyncIterator[LeaseTable]:
-        """One caller at a time, and not for long. A connection that was left in the middle is not used again."""
+        """Exclusive access to the tables, with a timeout. After an error the connection is replaced."""
         async with self._one_at_a_time:
             try:
                 async with asyncio.timeout(self._timing.stop / 2):
@@ -346,7 +345,7 @@ class Leases:
     async def _connect(self) -> Session:
         if self._session is None or self._session.closed:
             self._session = await self._connector.connect()
-            if not self._session.pooled:  # behind a pooler the next beat finds what is free
+            if not self._session.pooled:  # behind a pooler there is no LISTEN; the next round finds free slots
                 await self._session.connection.add_listener(CHANNEL, lambda *_: self._wake.set())
         return self._session
 
@@ -365,7 +364,7 @@ class Leases:
 
 
 def _owners(replicas: tuple[Replica, ...], slots: tuple[Slot, ...], before: dict[int, Replica]) -> dict[int, Replica]:
-    """Who owns each slot, or did when it was last seen owned."""
+    """The current owner of each slot; the last known one if it is free."""
     by_id = {replica.id: replica for replica in replicas}
     return before | {slot.slot: by_id[slot.owner] for slot in slots if slot.owner is not None and slot.owner in by_id}
 

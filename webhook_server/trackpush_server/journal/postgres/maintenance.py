@@ -1,4 +1,4 @@
-"""What a server sees to now and then: partitions ahead, news and answers that nobody needs any more, the size."""
+"""Periodic maintenance: creates partitions, deletes old news and results, measures clock and size."""
 
 import asyncio
 
@@ -11,10 +11,10 @@ from trackpush_server.journal.postgres.clock import SharedClock, local
 from trackpush_server.journal.postgres.pool import Pool
 
 PARTITIONS_AHEAD = 3
-"""Days."""
+"""Days for which partitions are created in advance."""
 _EVERY = 60.0
 _REMEMBERED_MS = 3_600_000
-"""News and answers; a replica that hasn't looked for as long isn't alive."""
+"""How long news and results of batches are kept; a replica that has not read them for so long is dead."""
 _SQL = load(f"{__package__}.sql", "change_feed")
 _SIZE = load(f"{__package__}.sql", "reading")["size"]
 _CLOCK = load(f"{__package__}.sql", "reading")["clock"]
@@ -24,7 +24,7 @@ _log = structlog.get_logger("trackpush.journal")
 
 
 class Maintenance(Background):
-    """Of one server."""
+    """Runs the maintenance of one server every minute."""
 
     def __init__(self, pool: Pool, replica: int, clock: SharedClock) -> None:
         self._pool = pool
@@ -37,13 +37,13 @@ class Maintenance(Background):
             try:
                 await self.see_to_it()
             except JournalUnavailableError:
-                pass  # told by the writer
+                pass  # the writer reports it
             except Exception:  # noqa: BLE001  it is logged; the loop ends only with the server
                 _log.exception("journal_housekeeping_failed")
             await asyncio.sleep(_EVERY)
 
     async def see_to_it(self) -> None:
-        """One round."""
+        """Run the maintenance once."""
         await self._pool.fetch(_PARTITIONS, PARTITIONS_AHEAD)
         await self._pool.fetch(_SQL["forget"], _REMEMBERED_MS, self._replica)
         before = local()

@@ -1,4 +1,4 @@
-"""Numbers for names; known ones are remembered until the connection breaks, as the database may be another then."""
+"""Caches the numbers of names until the connection breaks, because then the database may be another one."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,25 +10,25 @@ from trackpush_server.journal.tenants import stored_names
 _SQL = load(f"{__package__}.sql", "writing")
 _BOUND = load(f"{__package__}.sql", "tenants")["current"]
 _TRIES = 3
-"""Another replica may make a name between our look and our insert; the next look finds it."""
+"""Another replica may insert a name between this replica's SELECT and INSERT; the next attempt finds it."""
 
 
 class NameIds:
-    """Of one server."""
+    """The cache of one server."""
 
     def __init__(self) -> None:
         self.uids: dict[str, str] = {}
-        """By namespace, the UID by which this server knows a client."""
+        """UIDs of the clients in this server's routing table, by namespace."""
         self.accounts: dict[str, int] = {}
         self.push_configs: dict[str, int] = {}
         self.push_config_by_id: dict[int, str] = {}
 
     def forget(self) -> None:
-        """Look all of them up again."""
+        """Clear the cache."""
         self.accounts, self.push_configs, self.push_config_by_id = {}, {}, {}
 
     async def learn(self, session: Session, *, accounts: Iterable[str], push_configs: Iterable[str]) -> None:
-        """See that these have numbers."""
+        """Load the numbers of these names; inserts new names."""
         for _ in range(_TRIES):
             unknown = [name for name in accounts if name not in self.accounts]
             if unknown:
@@ -48,7 +48,7 @@ class NameIds:
                 return
 
     async def _stored(self, session: Session, names: Sequence[str]) -> dict[str, str]:
-        """What each name is called in the journal, which may have bound its client to a newer namespace already."""
+        """Maps names to names in the journal, which may already have bound their client to a newer namespace."""
         known = sorted({name.partition("/")[0] for name in names} & self.uids.keys())
         rows = await session.fetch(_BOUND, known) if known else []
         return stored_names(names, self.uids, {row["namespace"]: row["uid"] for row in rows})

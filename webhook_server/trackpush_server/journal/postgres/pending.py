@@ -1,4 +1,4 @@
-"""Pending pushes on PostgreSQL: for the dispatcher by pages, for people by number."""
+"""Pending pushes on PostgreSQL: pages for the dispatcher, counts for metrics."""
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -24,19 +24,19 @@ _update_id = attrgetter("update_id")
 
 
 class OtherHistoryError(JournalUnavailableError):
-    """The database isn't the one that the writer knows, or no longer."""
+    """The database has another history than the writer knows."""
 
 
 class PostgresPushQueue:
     """See `trackpush_server.journal.ports.PushQueue`.
 
-    Reads look for pushes of the namespace objects by which this server knows its clients: those of another object of
-    the same name are not found. A read of another history of the database than the writer's is refused, since an id
-    may mean another update there.
+    Reads find only pushes of the namespace objects in this server's routing table, not those of another object with the
+    same name. A read is refused if the database has another history than the writer knows, because there an id may
+    belong to another update.
     """
 
     def __init__(self, access: PostgresAccess, *, on_other_history: Callable[[], None]) -> None:
-        """``on_other_history``: called when a read came from another history of the database than the writer knows."""
+        """``on_other_history`` is called when a read finds another history than the writer knows."""
         self._access = access
         self._on_other_history = on_other_history
 
@@ -45,7 +45,6 @@ class PostgresPushQueue:
         return self._access.appends.outcomes_waiting
 
     def record(self, outcome: Outcome) -> None:
-        """Store an outcome with the next call."""
         if self._access.is_open:
             self._access.appends.outcomes_waiting += 1
             self._access.queue.record(outcome)

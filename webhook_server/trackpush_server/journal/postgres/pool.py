@@ -1,4 +1,4 @@
-"""A bounded pool of connections for reads, and for the writes that people ask for."""
+"""A bounded connection pool for reads and for the writes of operators and jobs."""
 
 import asyncio
 import contextlib
@@ -18,29 +18,30 @@ _TELL = load(f"{__package__}.sql", "change_feed")["tell"]
 
 
 class Pool:
-    """Connections are made when they are needed, and kept; ``most`` at a time, who needs another waits."""
+    """Lazy pool with at most ``most`` connections; callers wait for a free one."""
 
     def __init__(self, connector: Connector, *, most: int) -> None:
         self._connector = connector
         self._idle: list[tuple[Session, float]] = []
         self._room = asyncio.Semaphore(most)
         self._round = 0
-        """Grows with each `renew`."""
+        """Incremented by `renew`; connections of an earlier round are closed after use."""
         self._closed = False
 
     async def fetch(self, query: str, *values: object) -> list[Any]:
-        """Rows of a read.
+        """Run a read; returns its rows.
 
         Raises:
-            JournalUnavailableError: the database can't be read; or, from all methods, the journal is closed.
+            JournalUnavailableError: the database can't be read, or the journal is closed. All methods raise it.
         """
         async with self.session() as session:
             return await session.fetch(query, *values)
 
     async def write(self, query: str, *values: object, news: bool = False) -> int:
-        """The one number that a statement returns, on disk; nothing else is stored, replayed or claimed meanwhile.
+        """Run a write and commit it, under the counter's lock; returns the single number of its result.
 
-        ``news``: the statement wrote some, and all replicas are woken for it.
+        The lock excludes concurrent appends, replays and claims. Set ``news`` if the statement inserts news, to notify
+        all replicas.
         """
         async with self.session() as session, session.begin():
             await session.fetch(_LOCK)
@@ -50,7 +51,7 @@ class Pool:
             return int(row[0]) if row else 0
 
     async def vacuum(self, table: str) -> None:
-        """Remove old versions of rows; takes its time."""
+        """Run VACUUM, which may take long, without the statement timeout."""
         async with self.session() as session:
             if not session.pooled:
                 await session.connection.execute("SET statement_timeout = 0")
@@ -60,7 +61,7 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """A connection that was used or checked a moment ago, or is new."""
+        """Borrow a connection that was used or checked a moment ago, or is new."""
         if self._closed:
             raise JournalUnavailableError("the journal is closed")
         try:
@@ -83,7 +84,7 @@ class Pool:
             raise self._unavailable(error) from error
 
     async def _take(self) -> Session:
-        """An idle one may have broken without anybody's knowing: what was idle for longer is asked first."""
+        """Take an idle connection or open one. A connection that was idle for long may be broken: test it first."""
         now = asyncio.get_running_loop().time()
         while self._idle:
             session, since = self._idle.pop()
@@ -94,7 +95,7 @@ class Pool:
                     await session.fetch("SELECT 1", timeout=_CHECK_SECONDS)
             except BaseException as error:
                 session.terminate()
-                if not isinstance(error, BROKEN):  # cancelled: who asked waits no longer
+                if not isinstance(error, BROKEN):  # the caller was cancelled
                     raise
             else:
                 return session
@@ -110,14 +111,14 @@ class Pool:
         return JournalUnavailableError(f"journal in PostgreSQL at {place(self._connector.dsn)}: {cause(error)}")
 
     def renew(self) -> None:
-        """Discard all existing connections: the database may have been replaced."""
+        """Close all connections, idle ones now and others after use: the database may have been replaced."""
         self._round += 1
         idle, self._idle = self._idle, []
         for session, _ in idle:
             session.terminate()
 
     async def close(self) -> None:
-        """Close what is idle; what is under way ends by itself."""
+        """Close idle connections now, and borrowed ones when they are returned."""
         self._closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(session.close() for session, _ in idle))

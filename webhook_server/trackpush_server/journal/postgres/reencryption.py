@@ -1,6 +1,7 @@
-"""Finds updates that aren't sealed as they would be now, and encrypts them again. docs/encryption.md.
+"""Re-encrypts updates that are not sealed with the current key. docs/encryption.md.
 
-Found by their first bytes; opened and sealed with their rows locked, since an update may have been erased in between.
+A first statement finds them by their first bytes. They are then decrypted and encrypted with their rows locked, because
+an update can be erased between the two steps.
 """
 
 import time
@@ -57,5 +58,4 @@ class PostgresReencryption:
         return await inbox.reseal(self._access.pool, self._access.sealer, after, limit)
 
     async def scrub(self) -> None:
-        """Vacuum everything that may hold what was replaced."""
         await vacuum_all(self._access.pool)

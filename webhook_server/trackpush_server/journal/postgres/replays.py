@@ -1,4 +1,4 @@
-"""The replays in a database: ended pushes, and updates without a push (`unpushed`)."""
+"""Replays in a database: of ended pushes, and of updates without a push (`unpushed`)."""
 
 from collections.abc import Sequence
 

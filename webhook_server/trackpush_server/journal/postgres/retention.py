@@ -1,7 +1,7 @@
-"""Deletes what is kept no longer: whole days by dropping their partitions, what outlives its day some rows at a time.
+"""Deletes expired records: drops the partitions of fully expired days, and deletes other rows in small steps.
 
-One replica does it at a time. A day of which nothing is kept any more loses first what is remembered of it in tables
-without days (keys, shipments), some rows at a time; then its partitions go at once.
+One replica works at a time. Of a fully expired day, it first deletes the rows in tables that are not partitioned by day
+(keys, shipments) in small steps, then drops the partitions.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ _DAY_BITS = 36
 _TABLES = ("updates", "pushes", "undelivered", "attempts")
 _DROP_SECONDS = 10.0
 _LOCK_WAIT = "SET LOCAL lock_timeout = '100ms'"
-"""A drop waits for those who read the table, and whoever comes then waits for it: not for long. It is tried again."""
+"""A DROP waits for readers of the table, and later readers wait for the DROP, so it must give up soon. A later run
+retries it."""
 
 
 class PostgresRetention:
@@ -33,7 +34,7 @@ class PostgresRetention:
     def __init__(self, access: PostgresAccess) -> None:
         self._pool = access.pool
         self._whole: dict[int, bool] = {}
-        """By day, whether it can be dropped whole, as far as this round has looked."""
+        """Whether each day is fully expired, as determined at the start of this round."""
 
     async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
         return await inbox.expire(self._pool, received_before, limit)
@@ -88,12 +89,12 @@ class PostgresRetention:
         return Trimmed(updates=row["updates"], pushes=row["pushes"], seconds=seconds, next_after=ids[-1])
 
     async def _drop_before(self, session: Session, first: int, keep: RetentionCutoffs) -> None:
-        """Days that small deletes have emptied."""
+        """Drop the fully expired days before day ``first``, which earlier steps have emptied."""
         for day in [day for day, whole in self._whole.items() if whole and day < first]:
             await self._drop(session, day, keep)
 
     async def _drop(self, session: Session, day: int, keep: RetentionCutoffs) -> None:
-        """Unless something of it was made pending again meanwhile."""
+        """Drop the partitions of a day, unless one of its pushes was made pending again meanwhile."""
         with contextlib.suppress(asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):
             async with asyncio.timeout(_DROP_SECONDS), session.begin():
                 await session.connection.execute(_LOCK_WAIT)

@@ -1,7 +1,7 @@
-"""The lookup on PostgreSQL: what people ask.
+"""The search port on PostgreSQL.
 
-A status has no index of its own, which every update would pay for: pushes are walked in the order received, and the
-walk's bound holds.
+There is no index on the status, because it would slow down every update. A search by status scans the pushes in the
+order received, up to the walk's bound.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ from trackpush_server.journal.search import (
 
 _LAST = (1 << 62) - 1
 _SLACK = 5_000
-"""Requests that came together are stored in another order than they came in."""
+"""Widens id ranges computed from times: concurrent requests may be stored in another order than they were received."""
 _UPDATE_FIELDS = frozenset(
     {
         "key", "account_id", "received_at", "occurred_at", "shipment", "awb", "forward_awb", "order_id", "status",
@@ -47,7 +47,7 @@ _COLUMNS = ", ".join(f"{'u' if field in _UPDATE_FIELDS else 'p'}.{field}" for fi
 _SQL = {name: text.replace("{columns}", _COLUMNS) for name, text in load(f"{__package__}.sql", "search").items()}
 _WALKS = {"receipt": "receipt", "status": "receipt", "awb": "awb", "order": "order"}
 _WAYS = ("DESC", "ASC")
-"""To older ones, and to newer ones."""
+"""Scan order to older pushes, then to newer pushes."""
 
 
 class PostgresSearch:
@@ -116,7 +116,7 @@ class PostgresSearch:
         return await inbox.counts(self._pool)
 
     async def close(self) -> None:
-        """The pool is the journal's, and closes with it."""
+        """Does nothing: the journal closes the pool."""
 
     async def _entry(self, session: Session, names: Names, found: FoundUpdate) -> TimelineEntry:
         pushes = [_found(row) for row in await session.fetch(_SQL["pushes_of"], [found.id])]
@@ -126,7 +126,7 @@ class PostgresSearch:
 
     @contextlib.asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Session]:
-        """A connection on which everything sees the same commits."""
+        """Borrow a connection in a read-only transaction, in which all statements see the same snapshot."""
         async with (
             self._pool.session() as session,
             session.connection.transaction(isolation="repeatable_read", readonly=True),
@@ -171,7 +171,7 @@ async def _attempts(session: Session, push: FoundPush, limit: int) -> tuple[Atte
 
 
 async def bounds(session: Session, query: PushQuery, cursor: Position | None) -> Bounds:
-    """What a time range and a cursor come to: ids grow with the time of receipt."""
+    """Convert a time range and a cursor to a range of positions: ids grow with the time of receipt."""
     since, until = query.since, query.until
     low = (0 if since is None else await _first_received(session, since - _SLACK), 0)
     high = (_LAST if until is None else await _first_received(session, until + _SLACK), 0)
@@ -181,7 +181,7 @@ async def bounds(session: Session, query: PushQuery, cursor: Position | None) ->
 
 
 async def _first_received(session: Session, moment: int) -> int:
-    """The lowest id received at or after a moment; beyond the last when there is none."""
+    """The lowest id received at or after ``moment``; higher than the last id if there is none."""
     low = 0
     high = 1 + int((await session.row(_SQL["last_id"]))["last_id"])
     while low < high:

@@ -1,8 +1,8 @@
-"""Connections to the database: what each is checked for, and how it is used through a transaction pooler.
+"""Opens and checks connections to the database, directly or through a transaction pooler.
 
-Behind a transaction pooler (PgBouncer) each transaction may meet another connection of the database. So there nothing
-may be left behind in one: no prepared statement, no setting, no LISTEN. That a pooler is between is seen at connecting:
-the process id from the start isn't that of the backend that answers.
+Behind a transaction pooler (PgBouncer), each transaction may run on another server connection. So no session state may
+be used: no prepared statements, no settings, no LISTEN. The pooler is detected when connecting: the process id from the
+startup message differs from that of the backend that answers.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from trackpush_server.journal.postgres.tls_files import unusable_file
 
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 20.0
-"""Enforced by the database. A commit is not covered: one that waits for the disk ends well or not at all."""
+"""Statement timeout, enforced by the database. It does not apply to a COMMIT that waits for the disk."""
 ANSWER_SECONDS = 30.0
-"""After which the connection is given up."""
+"""Timeout on this side, after which the connection is closed."""
 
 _LIMIT = int(STATEMENT_SECONDS * 1000)
 _SETTINGS = (
@@ -37,12 +37,11 @@ _SETTINGS = (
     "enable_material = off",  # else, while statistics know of one row, each key is compared with a copy of the table
     "join_collapse_limit = 1",
 )
-"""Every statement goes by an index, row by row, and joins in the order in which it is written. Without that, what the
-database knows of ten million pushes of one PushConfig, or doesn't know yet, has it read all of them for the ten of
-another.
+"""Every statement uses an index, row by row, and joins in the order in which it is written. With other settings, wrong
+or missing statistics make the planner read ten million pushes of one PushConfig to find ten of another.
 
-The isolation is set because a role or database may have another default: under ``repeatable read`` each append that
-waited for the counter's lock would fail (40001).
+The isolation level is set because a role or database may have another default: under ``repeatable read``, each append
+that waited for the counter's lock would fail (SQLSTATE 40001).
 """
 EACH_SESSION = "; ".join(f"SET {setting}" for setting in _SETTINGS)
 _EACH_TRANSACTION = "; ".join(f"SET LOCAL {setting}" for setting in _SETTINGS)
@@ -58,26 +57,26 @@ _log = structlog.get_logger("trackpush.journal")
 
 
 class Session:
-    """One connection. Used by one task at a time."""
+    """One connection. Only one task may use it at a time."""
 
     def __init__(self, connection: asyncpg.Connection, *, pooled: bool) -> None:
         self.connection = connection
         self.pooled = pooled
 
-    async def fetch(self, query: str, *values: object, timeout: float = ANSWER_SECONDS) -> list[asyncpg.Record]:  # noqa: ASYNC109  asyncpg's own, which tells the database too
-        """Run one statement, as a transaction of its own."""
+    async def fetch(self, query: str, *values: object, timeout: float = ANSWER_SECONDS) -> list[asyncpg.Record]:  # noqa: ASYNC109  asyncpg's own timeout also cancels the statement in the database
+        """Run one statement, in its own transaction unless one is open."""
         async with asyncio.timeout(timeout + 1), self.transaction():
             rows: list[asyncpg.Record] = await self.connection.fetch(query, *values, timeout=timeout)
             return rows
 
     async def row(self, query: str, *values: object) -> Any:
-        """The first row, or None."""
+        """Run one statement; returns its first row, or None."""
         rows = await self.fetch(query, *values)
         return rows[0] if rows else None
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """An explicit transaction, where statements would not share one otherwise: behind a pooler."""
+        """Behind a pooler, start an explicit transaction, so that the settings and the statement share one."""
         if not self.pooled:
             yield
             return
@@ -86,20 +85,20 @@ class Session:
             yield
 
     def begin(self) -> Any:
-        """A transaction of several statements. Behind a pooler no session remembers the isolation."""
+        """A transaction for several statements. Sets the isolation level, which a pooled session does not keep."""
         return self.connection.transaction(isolation="read_committed")
 
     @property
     def closed(self) -> bool:
-        """Whether it can't be used any more."""
+        """Whether the connection is closed."""
         return bool(self.connection.is_closed())
 
     def terminate(self) -> None:
-        """Give it up without a word: the other side may be gone."""
+        """Close the socket without a protocol message: the server may not answer any more."""
         self.connection.terminate()
 
     async def close(self) -> None:
-        """Say good-bye, but not for long."""
+        """Close the connection in an orderly way, or terminate it after 2 s."""
         try:
             await self.connection.close(timeout=2)
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -107,21 +106,21 @@ class Session:
 
 
 class Connector:
-    """Makes connections to one database."""
+    """Opens connections to one database."""
 
     def __init__(self, dsn: str, clock: SharedClock | None = None) -> None:
-        """``clock`` is set by each connection that is made."""
+        """Each new connection measures the database's time for ``clock``."""
         self.dsn = dsn
         self._clock = clock
         self._pooled: bool | None = None
         self._warned = False
 
     async def connect(self) -> Session:
-        """A checked connection.
+        """Open and check a connection.
 
         Raises:
-            UnusableError: what is stored there would not be safe, or can't be stored.
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: there is none.
+            UnusableError: the database's configuration is unsafe or unsupported.
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: the connection failed.
         """
         cached = self._pooled is False
         connection = await self._open(cached=cached)
@@ -131,7 +130,7 @@ class Connector:
                 pooled = about["pid"] != connection.get_server_pid()
                 self._check(about)
                 self._pooled = pooled
-                if pooled == cached:  # only without a pooler may it keep statements prepared
+                if pooled == cached:  # statements may be cached only without a pooler: reconnect with the right setting
                     await connection.close()
                     return await self.connect()
                 if not pooled:

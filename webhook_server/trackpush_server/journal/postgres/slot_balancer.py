@@ -1,7 +1,8 @@
-"""What a replica does about slots: who is silent, what to claim, what to hand over. Pure: time comes in, in seconds.
+"""Decides which replicas are dead, and which slots to claim and to hand over. Pure: time comes in, in seconds.
 
-The trap is time. A replica is dead when its beat does not change for its lease. Only its observers' clocks can tell,
-and only over reads that worked: while the database is away no beat can change, and that proves nothing about a replica.
+A replica is dead if its heartbeat does not change for the duration of its lease. Each observer measures that with its
+own clock, and only across successful reads: while the database is unreachable, no heartbeat can change, so silence
+proves nothing.
 """
 
 import math
@@ -13,19 +14,19 @@ from trackpush_server.journal.slots import SLOTS
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Seconds."""
+    """Durations of the lease protocol, in seconds."""
 
     lease: float = 10.0
-    """A replica whose beat has not changed for so long is dead to its observers."""
+    """Observers consider a replica dead if its heartbeat has not changed for so long."""
 
     @property
     def beat(self) -> float:
-        """Between two beats."""
+        """Interval of heartbeats."""
         return self.lease / 5
 
     @property
     def stop(self) -> float:
-        """An owner stops sending so long after it sent its last beat that arrived: before anybody thinks it dead."""
+        """An owner stops sending so long after it sent its last stored heartbeat: before others consider it dead."""
         return self.lease * 0.8
 
 
@@ -36,12 +37,12 @@ class Replica(msgspec.Struct, frozen=True):
     beat: int
     name: str
     draining: bool = False
-    """It takes nothing more."""
+    """It claims no more slots."""
     lease: float | None = None
-    """As it published it, in seconds; None: its version does not publish one."""
+    """Published lease in seconds; None if its version does not publish one."""
 
     def lease_or(self, unknown: float) -> float:
-        """Its lease in seconds."""
+        """Its lease in seconds; ``unknown`` if it does not publish one."""
         return unknown if self.lease is None else self.lease
 
 
@@ -54,40 +55,40 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 def shared_timing(own: Timing, replicas: Iterable[Replica]) -> Timing:
-    """The timing of an owner beside these replicas: that of the smallest lease.
+    """The timing that an owner must keep with these replicas: that of the smallest lease.
 
-    New versions judge an owner by the lease that it published. Older ones judge it by their own and publish none: it is
-    taken for the default.
+    New versions compare an owner's silence with the lease that the owner published. Older versions compare it with
+    their own lease, which they don't publish; the default is assumed.
     """
     unknown = Timing().lease
     return Timing(lease=min([own.lease, *(replica.lease_or(unknown) for replica in replicas)]))
 
 
 class Silence:
-    """Knows for how long each replica's beat has not changed, and which of them have outlived their leases."""
+    """Measures how long each replica's heartbeat has not changed, and which leases have expired."""
 
     def __init__(self, timing: Timing) -> None:
-        """``timing`` of this replica: decides how often it reads, and judges replicas that publish no lease."""
+        """``timing`` of this replica: its read interval, and the lease of replicas that publish none."""
         self._timing = timing
         self._since: dict[int, tuple[int, float]] = {}
         self._ends: dict[int, float] = {}
-        """When each lease runs out, if its replica stays silent."""
+        """When each lease expires if its heartbeat does not change."""
         self._read_at = -math.inf
 
     def forget(self) -> None:
-        """A read failed: what comes next is seen for the first time."""
+        """Discard all measurements, after a failed read."""
         self._since.clear()
         self._ends.clear()
 
     def has_outlived_its_lease(self, replica: int) -> bool:
-        """Whether the last read found it silent for its whole lease."""
+        """Whether its heartbeat had not changed for its whole lease at the last read."""
         return self._ends[replica] <= self._read_at
 
     def read(self, replicas: Sequence[Replica], now: float) -> dict[int, float]:
-        """For how long each beat has not changed, by replica.
+        """Record a read; returns for how long each heartbeat has not changed, by replica.
 
-        After a pause without reads nothing is known of the time between: this process may have been stopped, and the
-        database with it.
+        After a long pause between reads, all measurements are discarded: this process may have been suspended, together
+        with the database.
         """
         if now - self._read_at > self._timing.lease / 2:
             self._since.clear()
@@ -102,20 +103,21 @@ class Silence:
         return {replica: now - since for replica, (_, since) in self._since.items()}
 
     def next_end(self) -> float:
-        """When the next lease runs out, if its replica stays silent."""
+        """When the next lease expires if its heartbeat does not change."""
         return min(self._ends.values(), default=math.inf)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows from one look at both tables."""
+    """Changes to make after one read of both tables."""
 
     lost: frozenset[int] = frozenset()
-    """Held here, but no longer ours in the database."""
+    """Held locally, but not owned by this replica in the database."""
     found: frozenset[int] = frozenset()
-    """Ours in the database, not held here: from before the lease ran out, or of a call whose answer was lost."""
+    """Owned in the database, but not held locally: after the lease expired, or after a claim without a response."""
     claim: int = 0
-    """How many free slots to take."""
+    """Number of free slots to claim."""
     hand_over: frozenset[int] = frozenset()
+    """Slots to hand over to other replicas."""
 
 
 def decide(
@@ -126,7 +128,7 @@ def decide(
     held: frozenset[int],
     leaving: frozenset[int],
 ) -> Plan:
-    """For ``replica``: towards an equal share for all that take part. ``leaving`` are being handed over already."""
+    """Plan the changes of ``replica`` towards equal shares; ``leaving`` are slots that it is already handing over."""
     ours = frozenset(slot.slot for slot in slots if slot.owner == replica)
     lost, found = held - ours, ours - held
     takers = [replica.id for replica in replicas if not replica.draining]

@@ -1,7 +1,7 @@
-"""Binds clients to namespace objects, in one transaction under the counter's lock, so that no append comes in between.
+"""Binds clients to namespace objects in one transaction, under the counter's lock, which excludes concurrent appends.
 
-`trackpush_server.journal.tenants` decides. Other replicas may still have the old routing table: their numbers of names
-are those of the former namespace, and names that they learn are looked up by the UID that they know
+`trackpush_server.journal.tenants` decides the binding. Other replicas may still use the old routing table: their cached
+numbers of names belong to the former namespace, and they look up further names by the UID in their routing table
 (`stored_names`).
 """
 
@@ -24,11 +24,11 @@ _TABLES = {"accounts": "rename_account", "push_configs": "rename_push_config"}
 
 
 class Rebound(NamedTuple):
-    """What binding came to."""
+    """Result of binding clients."""
 
     bound: dict[str, BoundClient]
     renamed: bool
-    """Whether numbers of names that are remembered may be wrong now."""
+    """Whether cached numbers of names may be wrong now."""
 
 
 class PostgresTenants:
@@ -48,7 +48,7 @@ class PostgresTenants:
 
 
 async def bind(pool: Pool, tenants: Mapping[str, Sequence[Tenant]], uids: Mapping[str, str]) -> Rebound:
-    """See `TenantStore.bind`; ``uids``: by which this process knows its clients so far."""
+    """Implements `TenantStore.bind`; ``uids`` are those of this process's current routing table, by client."""
     async with pool.session() as session, session.begin():
         await session.fetch(_LOCK)
         known: defaultdict[str, list[KnownTenant]] = defaultdict(list)
@@ -84,7 +84,7 @@ async def _apply(session: Session, namespace: str, found: Binding) -> None:
 
 
 async def _restore(session: Session, table: str, namespace: str, uid: str) -> None:
-    """Where the name is in use again, only what was not delivered gets it: the rest is history."""
+    """Restore former names. If a name is in use again, move only the undelivered pushes to it."""
     numbers = await _names(session, table, namespace)
     for old, new in restored(tuple(numbers), namespace, uid).items():
         if new not in numbers:

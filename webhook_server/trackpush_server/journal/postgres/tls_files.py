@@ -1,4 +1,4 @@
-"""Names the file of a connection string that TLS can't be set up with: the driver's own error doesn't say which."""
+"""Finds the file in a connection string that makes TLS fail, because the driver's error does not name it."""
 
 import ssl
 from pathlib import Path
@@ -11,7 +11,7 @@ _CERTIFICATES: Final = frozenset({"sslrootcert", "sslcrl"})
 
 
 def unusable_file(dsn: str) -> str | None:
-    """Which file is missing, unreadable or holds nothing usable, and what to do; None when none is. Blocks."""
+    """Message about a missing, unreadable or invalid file, with the fix; None if there is none. Blocks."""
     parameters = parse_qs(urlsplit(dsn).query)
     if _MODES_WITHOUT_TLS & set(parameters.get("sslmode", ())):
         return None

@@ -1,4 +1,4 @@
-"""Finds stored updates that a PushConfig has no push of, since its filter left them out, and adds their pushes."""
+"""Finds stored updates without a push for a PushConfig (its filter excluded them), and adds pushes."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _NAMES = load(f"{__package__}.sql", "writing")["push_configs"]
 
 
 async def find(pool: Pool, push_config: str, wanted: Unpushed, after: int, limit: int) -> FoundUpdates:
-    """See `ReplayStore.find_unpushed`."""
+    """Implements `ReplayStore.find_unpushed`."""
     async with pool.session() as session:
         where = await bounds(session, PushQuery(since=wanted.since, until=wanted.until), None)
         values = (push_config, list(wanted.accounts), where.since, where.until)
@@ -30,7 +30,7 @@ async def find(pool: Pool, push_config: str, wanted: Unpushed, after: int, limit
 
 
 async def read(pool: Pool, sealer: Sealer, update_ids: Sequence[int]) -> tuple[StoredUpdate, ...]:
-    """See `ReplayStore.read_updates`."""
+    """Implements `ReplayStore.read_updates`."""
     found = []
     for row in await pool.fetch(_SQL["read"], list(update_ids)):
         payload = sealer.payload(key=row["key"], notification=row["notification"], body=row["body"])
@@ -43,6 +43,7 @@ async def read(pool: Pool, sealer: Sealer, update_ids: Sequence[int]) -> tuple[S
 
 
 async def add(pool: Pool, push_config: str, update_ids: Sequence[int], now: int, replica: int) -> int:
-    """See `ReplayStore.add_pushes`. The PushConfig may have no number yet: its filter may have left everything out."""
+    """Implements `ReplayStore.add_pushes`."""
+    # The PushConfig may have no number yet, if its filter has excluded all updates so far.
     await pool.fetch(_NAMES, [push_config], [slot_of(push_config)])
     return await pool.write(_SQL["add"], push_config, list(update_ids), now, replica, news=True)

@@ -1,4 +1,4 @@
-"""The log of updates on PostgreSQL."""
+"""Stores received updates and unrecognised bodies on PostgreSQL."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class PostgresUpdateLog:
         return await self._inbox.keep(bodies)
 
     def _by_shared_clock(self, updates: Sequence[NewUpdate]) -> Sequence[NewUpdate]:
-        """With the times of receipt by which every replica judges how old an update is."""
+        """The updates with times of receipt of the shared clock, by which all replicas compute an update's age."""
         ahead = round(self._clock.ahead * 1000)
         if not ahead:
             return updates

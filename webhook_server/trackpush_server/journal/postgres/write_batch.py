@@ -1,4 +1,4 @@
-"""What one call stores: the queue's entries, the arrays that they become, and what its answer means for each."""
+"""Converts queue entries to the arguments of one call, and the call's result to commits."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ _Record = TypeVar("_Record", bound=msgspec.Struct)
 
 
 class OutcomeEntry(msgspec.Struct, frozen=True, eq=False):
-    """One outcome."""
+    """A queued outcome."""
 
     outcome: Outcome
     number: int
@@ -25,16 +25,16 @@ Entry = Append | OutcomeEntry
 
 
 class WriteBatch:
-    """Entries that are stored together."""
+    """Entries that one call stores together."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
         self.appends = [entry for entry in entries if isinstance(entry, Append)]
         self.outcomes = [entry.outcome for entry in entries if isinstance(entry, OutcomeEntry)]
         self.updates: list[NewUpdate] = []
-        """Without repeats, in order."""
+        """Updates in order, without duplicates within the batch."""
         self._owners: list[int] = []
-        """For each update, the first append that brought it."""
+        """For each update, the index of the first append that contains it."""
         self._push_configs: dict[int, str] = {}
         seen: set[bytes] = set()
         for index, append in enumerate(self.appends):
@@ -46,28 +46,28 @@ class WriteBatch:
 
     @property
     def accounts(self) -> Iterable[str]:
-        """Names that need numbers."""
+        """Accounts in this batch, whose numbers the call needs."""
         return {update.account for update in self.updates}
 
     @property
     def push_configs(self) -> Iterable[str]:
-        """Names that need numbers."""
+        """PushConfigs in this batch, whose numbers the call needs."""
         wanted = {push.push_config for update in self.updates for push in update.pushes}
         return wanted | {outcome.push_config for outcome in self.outcomes}
 
     @property
     def timeless(self) -> list[bool] | None:
-        """For each update whether it has no time; None where all have one, as nearly all batches do."""
+        """For each update, whether it is timeless; None if none is, which is the usual case."""
         found = [update.timeless for update in self.updates]
         return found if True in found else None
 
     def columns(self, names: NameIds, sealer: Sealer) -> tuple[list[Any], ...]:
-        """The arrays of `append_v1`, in its order."""
+        """The array arguments of `append_v1`, in order."""
         self._push_configs = names.push_config_by_id
         return (*_updates(self.updates, names, sealer), *_pushes(self.updates, names), *_outcomes(self.outcomes, names))
 
     def committed(self, answer: Any) -> tuple[list[Committed], list[int]]:
-        """What is new, and per append how many of its updates were."""
+        """The new updates of the call's result, and the number of them per append."""
         counts = [0] * len(self.appends)
         if answer["first_id"] is None:
             return [], counts
@@ -95,14 +95,14 @@ class WriteBatch:
 
 
 def cleaned(entry: Entry) -> Entry:
-    """The entry with values that PostgreSQL takes: JSON from outside may hold more."""
+    """The entry with all values made storable; JSON from outside may contain values that PostgreSQL rejects."""
     if isinstance(entry, Append):
         return Append(tuple(_storable(update) for update in entry.updates), entry.done, entry.number)
     return OutcomeEntry(_storable(entry.outcome), entry.number)
 
 
 def _storable(record: _Record) -> _Record:
-    """With every lone surrogate and every NUL in a text replaced by ``?``, and every number within 64 bits."""
+    """The record with ``?`` in place of lone surrogates and NULs, and with numbers limited to 64 bits."""
     fields = {name: _clean(getattr(record, name)) for name in record.__struct_fields__}
     return msgspec.structs.replace(record, **fields)
 

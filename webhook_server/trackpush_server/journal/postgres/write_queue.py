@@ -1,4 +1,4 @@
-"""What waits for the next call, in the order in which it was handed over."""
+"""The queue of entries that wait for the next call, in order."""
 
 import asyncio
 import contextlib
@@ -10,44 +10,43 @@ from trackpush_server.journal.model import Outcome
 from trackpush_server.journal.postgres.write_batch import Entry, OutcomeEntry
 
 OUTCOMES_WAIT_SECONDS = 0.005
-"""How long outcomes wait for company. After a crash, pushes with unwritten outcomes are sent again: keep it short."""
+"""How long outcomes wait for a request to share a call. After a crash, pushes whose outcomes were not written are sent
+again, so it must be short."""
 MOST_ROWS = 2000
-"""Updates and outcomes in one call: bounds how long it takes (a larger request is still one call)."""
+"""Updates and outcomes in one call. Bounds the duration of a call (but a larger request is still one call)."""
 MOST_BYTES = 8 * 1024 * 1024
 
 
 class WriteQueue:
-    """Entries go in with `append` and `record`; the writer takes them, says `done`, or puts back what isn't."""
+    """`append` and `record` queue entries. The writer calls `take`, then `done` or `put_back` for each entry."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
         self._under_way: set[int] = set()
-        """Numbers of entries that were taken and aren't done."""
+        """Numbers of entries that were taken and are not done."""
         self._number = 0
         self._filled = asyncio.Event()
         self._urgent = asyncio.Event()
-        """Somebody waits for what is queued."""
+        """Set while a request or a flush waits for a queued entry."""
         self._taking = asyncio.Lock()
         self._flushes: list[tuple[int, asyncio.Future[None]]] = []
         self._stopping = False
         self._woken = False
 
     def number(self) -> int:
-        """The number of the next entry."""
+        """Assign the number of the next entry."""
         self._number += 1
         return self._number
 
     def append(self, entry: Append) -> None:
-        """Queue one request's updates."""
         self._put(entry)
         self._urgent.set()
 
     def record(self, outcome: Outcome) -> None:
-        """Queue an outcome."""
         self._put(OutcomeEntry(outcome, self.number()))
 
     def put_back(self, entries: Sequence[Entry]) -> None:
-        """These were taken and are to be stored before all others."""
+        """Return taken entries to the front of the queue."""
         self._under_way.difference_update(entry.number for entry in entries)
         self._entries.extendleft(reversed(entries))
         if self._entries:
@@ -55,17 +54,17 @@ class WriteQueue:
             self._urgent.set()
 
     async def take(self) -> list[Entry]:
-        """All that is queued, waiting for the first; empty: `wake` was called, or the queue is to end and empty.
+        """Wait for the first entry and take all that one call can store.
 
-        Outcomes alone have time: nobody waits for them, so for a few milliseconds they wait for a request to share its
-        call.
+        If the queue is empty, returns an empty list after `wake` or `stop`. If there are only outcomes, waits a few
+        milliseconds for a request that shares the call, because nobody awaits outcomes.
         """
         async with self._taking:
             while not self._entries:
                 if self._stopping or self._woken:
                     self._woken = False
                     return []
-                self._filled.clear()  # what it was set for may have been dropped, and a wait on it never yields
+                self._filled.clear()  # still set if its entry was dropped; then wait() would return without yielding
                 await self._filled.wait()
             if not self._urgent.is_set():
                 with contextlib.suppress(TimeoutError):
@@ -74,24 +73,24 @@ class WriteQueue:
             return self._pop()
 
     def forget_wake(self) -> None:
-        """What `wake` was called for is done."""
+        """Cancel `wake`, after the writer has reconnected."""
         self._woken = False
 
     async def gather(self, seconds: float) -> None:
-        """Let entries gather for so long, unless the queue is full or to end."""
+        """Wait, so that more entries share the next call, unless a call is full or `stop` was called."""
         if seconds and len(self._entries) < MOST_ROWS and not self._stopping:
             await asyncio.sleep(seconds)
 
     def done(self, entries: Sequence[Entry]) -> None:
-        """These are stored, or will never be."""
+        """Report entries that are stored, or will never be."""
         self._under_way.difference_update(entry.number for entry in entries)
         self._look_for_flushed()
 
     async def flush(self) -> None:
-        """Return when all that was queued until now is done.
+        """Return when all entries queued before this call are done.
 
         Raises:
-            RuntimeError: the queue has ended without.
+            RuntimeError: `abandon` discarded them.
         """
         if not self._entries and not self._under_way:
             return
@@ -101,33 +100,33 @@ class WriteQueue:
         await future
 
     def drop_appends(self) -> list[Append]:
-        """Take out all requests: they are refused."""
+        """Remove all appends; the caller refuses them."""
         found = [entry for entry in self._entries if isinstance(entry, Append)]
         self._entries = deque(entry for entry in self._entries if isinstance(entry, OutcomeEntry))
         self._look_for_flushed()
         return found
 
     def drop_outcomes(self, after: int) -> int:
-        """Take out the outcomes of updates with an id > ``after``: how many it were."""
+        """Remove the outcomes of updates with an id > ``after``; returns their number."""
         before = len(self._entries)
         self._entries = deque(entry for entry in self._entries if not is_of_later(entry, after))
         self._look_for_flushed()
         return before - len(self._entries)
 
     def wake(self) -> None:
-        """Have the writer's `take` return, if it waits."""
+        """Make `take` return an empty list when the queue is empty, so that the writer reconnects."""
         self._woken = True
         self._filled.set()
         self._urgent.set()
 
     def stop(self) -> None:
-        """End when what is queued is stored."""
+        """Make `take` return an empty list when all entries are taken."""
         self._stopping = True
         self._filled.set()
         self._urgent.set()
 
     def abandon(self) -> int:
-        """Forget what is left: how many outcomes it was."""
+        """Discard the remaining entries and fail pending flushes; returns the number of discarded entries."""
         left = len(self._entries)
         self._entries.clear()
         self._under_way.clear()
@@ -172,5 +171,5 @@ class WriteQueue:
 
 
 def is_of_later(entry: Entry, after: int) -> bool:
-    """Whether it is the outcome of an update with a later id."""
+    """Whether the entry is an outcome of an update with an id > ``after``."""
     return isinstance(entry, OutcomeEntry) and entry.outcome.update_id > after

@@ -1,4 +1,4 @@
-"""One connection to a database whose journal is copied, and how servers are kept off that journal."""
+"""A connection to a database whose journal is copied; locks the journal against servers."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -16,18 +16,18 @@ from trackpush_server.journal.postgres.slot_balancer import Replica, Timing
 
 SQL: Final = load("trackpush_server.journal.postgres.sql", "copying")
 _LOCK: Final = 0x7472_6163_6B63_7079
-"""Of the advisory lock that keeps a second copy away: "trackcpy"."""
+"""Key of the advisory lock that excludes a second copy: "trackcpy" in ASCII."""
 _CONNECT_SECONDS: Final = 20.0
 _PATIENCE: Final = 1.2
-"""Leases for which beats are watched: a replica that lives beats five times in one."""
+"""Duration, in leases, for which heartbeats are watched. A live replica sends five per lease."""
 _LOOK_SECONDS: Final = 0.5
 
 
 class CopyingDatabase:
-    """Its connection, which has an advisory lock: no other copy uses this database."""
+    """A connection with an advisory lock, which excludes other copies."""
 
     def __init__(self, dsn: str, say: Callable[[str], None]) -> None:
-        """``say`` is called with what the command waits for."""
+        """``say`` is called with a message when the command has to wait."""
         self.place = f"PostgreSQL at {place(dsn)}"
         self._dsn = dsn
         self._say = say
@@ -35,12 +35,12 @@ class CopyingDatabase:
 
     @property
     def connection(self) -> asyncpg.Connection:
-        """Once open."""
+        """The connection; valid after `open`."""
         assert self._opened is not None, "not open"
         return self._opened
 
     async def open(self) -> None:
-        """Connect, and take the lock."""
+        """Connect, and acquire the advisory lock."""
         with explained():
             self._opened = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS)
             await self._opened.execute(SQL["settings"])
@@ -48,24 +48,27 @@ class CopyingDatabase:
                 raise TransferError("another copy uses this database; end it, or wait for it")
 
     async def mark(self) -> str | None:
-        """What keeps servers off the journal, if anything does; also where there is no journal."""
+        """The mark that blocks servers: `schema.MOVED` or `schema.COPYING`; None without a mark or a journal."""
         if not await self.connection.fetchval(SQL["exists"]):
             return None
         found: str | None = await self.connection.fetchval(SQL["mark"], schema.HELD)
         return found
 
     async def identity(self) -> Any:
-        """The row of ``journal``; None where there is no journal, or none that this version has changed."""
+        """The row of the table ``journal``; None if there is no journal, or if its schema is older than that table."""
         if not await self.connection.fetchval("SELECT to_regclass('trackpush.journal') IS NOT NULL"):
             return None
         return await self.connection.fetchrow(SQL["identity"])
 
     async def migrate(self) -> None:
-        """Bring the schema up to date, also where the journal is held."""
+        """Migrate the schema, even if the journal has a mark."""
         await schema.migrate(self.connection, held=True)
 
     async def refuse_if_served(self) -> None:
-        """Raise when a replica lives. A dead one may have left its row: each beat is watched for the longest lease."""
+        """Raise TransferError if a replica is alive.
+
+        A dead replica may have left its row, so watch each heartbeat for longer than the longest lease.
+        """
         before = await self._beats()
         if before:
             seconds = _PATIENCE * max(replica.lease_or(Timing().lease) for replica in before.values())
@@ -77,7 +80,7 @@ class CopyingDatabase:
                 self._refuse_living(before, await self._beats())
 
     async def fence(self) -> None:
-        """Nobody writes to the journal until the current transaction ends; raise if anyone did since the last look."""
+        """Lock the journal's tables until the current transaction ends; raise TransferError if a replica is alive."""
         before = await self._beats()
         try:
             await self.connection.execute(SQL["lock"])
@@ -88,7 +91,7 @@ class CopyingDatabase:
         self._refuse_living(before, await self._beats())
 
     async def hold(self, name: str) -> None:
-        """Keep servers off the journal, those that are connected too."""
+        """Set the mark, which blocks all servers, also connected ones."""
         await self.connection.execute(SQL["hold"], schema.HELD, name)
         await self.connection.execute(SQL["forget_replicas"])
 
@@ -106,7 +109,7 @@ class CopyingDatabase:
             )
 
     async def close(self) -> None:
-        """Also gives the lock back; a transaction that was not committed has done nothing."""
+        """Close the connection, which also releases the lock and rolls back an open transaction."""
         if self._opened is not None:
             await self._opened.close(timeout=5)
             self._opened = None
@@ -118,7 +121,7 @@ def _who(replica: Replica) -> str:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn the database's errors into messages for people, without the values of any row."""
+    """Convert database errors to TransferError. The message contains no values of rows."""
     try:
         yield
     except NewerSchemaError as error:

@@ -1,4 +1,4 @@
-"""Reads a journal in PostgreSQL, update by update with what belongs to it."""
+"""Reads a journal in PostgreSQL: each update with its pushes and attempts."""
 
 from collections import defaultdict
 
@@ -21,7 +21,7 @@ from trackpush_server.journal.postgres.tenants import SQL as TENANTS
 
 
 class PostgresReading:
-    """Reads over one connection."""
+    """Implements `StoreReader` on one connection."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
@@ -62,7 +62,7 @@ class PostgresReading:
     async def _pushes(
         self, first: int, last: int, attempts: defaultdict[int, list[AttemptRecord]]
     ) -> defaultdict[int, list[PushRecord]]:
-        """Also adds the attempts that the pushes' own rows hold."""
+        """Read pushes. Their rows contain the last attempt; add it to ``attempts``."""
         found: defaultdict[int, list[PushRecord]] = defaultdict(list)
         for row in await self._connection.fetch(SQL["read_pushes"], first, last):
             columns = dict(row)

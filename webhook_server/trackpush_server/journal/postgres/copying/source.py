@@ -1,8 +1,8 @@
-"""A journal in PostgreSQL that is moved away.
+"""A journal in PostgreSQL as the source of a copy.
 
-All of the copy is one transaction on the source. It begins with locks that stop every writer, reads, and ends with the
-mark that keeps servers off. So whatever a server of any version answered with 200 was committed before the copy read,
-and what it tries to store afterwards meets the mark. A copy that is killed leaves the source as it was.
+The whole copy is one transaction on the source. It first locks out all writers, then reads, and at the end sets the
+mark that blocks servers. So everything that a server (of any version) answered with 200 was committed before the copy
+read it, and later writes fail because of the mark. If the copy is killed, the source is unchanged.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from trackpush_server.journal.postgres.copying.reading import PostgresReading
 
 
 class PostgresSource:
-    """The journal of a database."""
+    """Implements `CopySource` for the journal of a database."""
 
     def __init__(self, dsn: str, say: Callable[[str], None] = lambda _: None) -> None:
         self._database = CopyingDatabase(dsn, say)
@@ -44,7 +44,8 @@ class PostgresSource:
                 self._transaction = database.connection.transaction(isolation="read_committed")
                 await self._transaction.start()
                 await database.fence()
-                mark = await database.mark()  # a copy may have ended while this one waited for the locks
+                # Read the mark again: another copy may have moved the journal while this one waited for the locks.
+                mark = await database.mark()
             found = await database.identity()
         self._id = found["id"]
         if mark is not None:

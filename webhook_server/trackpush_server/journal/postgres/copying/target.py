@@ -1,7 +1,7 @@
-"""A new journal in PostgreSQL that is filled from another store.
+"""A new journal in PostgreSQL as the target of a copy.
 
-The adapter's tables are filled as its own function would fill them. What they derive from others (shipments, the
-counter) is made in the end from what was stored.
+The rows are the same that the adapter's own SQL function would write. Derived data (shipments, the counter) is computed
+at the end.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ from trackpush_server.journal.slots import slot_of
 
 _DAY_BITS: Final = 36
 _DAYS_BEFORE: Final = 18262
-"""From 1970-01-01 to 2020-01-01, the first day of ids."""
+"""Days from 1970-01-01 to 2020-01-01, which is day 0 of ids."""
 _DAY_MS: Final = 86_400_000
 _DELIVERED = 1
 _UPDATE_COLUMNS = ("id", "key", "account_id", *UpdateRecord.__struct_fields__[2:-2])
@@ -38,7 +38,7 @@ _ATTEMPT_COLUMNS = ("config_id", *AttemptRecord.__struct_fields__[1:])
 
 
 class PostgresTarget:
-    """A new journal in a database that holds none."""
+    """Implements `CopyTarget` for a database without a journal."""
 
     def __init__(self, dsn: str, say: Callable[[str], None] = lambda _: None) -> None:
         self._database = CopyingDatabase(dsn, say)
@@ -53,7 +53,7 @@ class PostgresTarget:
         with explained():
             mark = await self._database.mark()
             found = await self._database.identity()
-            if found is None:  # or an older version made it, which knows no ids
+            if found is None:  # no journal, or one of an older version, which has no id
                 return None if mark is None else Existing(self._place(""), is_finished=mark != schema.COPYING)
             if mark == schema.MOVED:
                 raise TransferError(
@@ -138,7 +138,7 @@ class PostgresTarget:
         await self._database.close()
 
     def _numbers(self, records: Sequence[UpdateRecord]) -> Iterator[int]:
-        """Ids in order, each within the day of its receipt, or of the one before it: days never go back."""
+        """Ascending ids. The day of an id is the day of receipt, but never earlier than the day of the previous id."""
         last = self._last_id
         for record in records:
             day = min(max(record.received_at // _DAY_MS - _DAYS_BEFORE, 0), self._today)
@@ -150,7 +150,7 @@ class PostgresTarget:
         return {row["name"]: row["id"] for row in rows}
 
     async def _learn_names(self, records: Sequence[UpdateRecord]) -> None:
-        """Give numbers to names that have none yet."""
+        """Insert names that have no number yet."""
         accounts = {record.account for record in records} - self._accounts.keys()
         configs = {push.push_config for record in records for push in record.pushes} - self._configs.keys()
         if accounts:
@@ -195,7 +195,7 @@ class PostgresTarget:
 
 
 def _inline(push: PushRecord, attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
-    """The attempt that the push's own row holds: the last one, unless the push ended for another reason."""
+    """The attempt to store in the push's row: the last one, unless the push ended for another reason."""
     for attempt in attempts:
         if (attempt.push_config, attempt.number, attempt.error) == (push.push_config, push.tries, push.error):
             return attempt

@@ -1,9 +1,9 @@
-"""Numbered schema changes, applied in order by whichever server comes first, under a lock that the others wait for.
+"""Migrations of the database, applied in order by the first server that starts; the others wait for its lock.
 
-Two server versions run on one schema while an upgrade rolls: a change only adds (expand), and what an older server
-calls is taken away (contract) no sooner than by a change that says so. Its first line, ``-- needs: N``, is the number
-of the change that a server must know to run on it. Functions have a version in their name; a newer one is added beside
-the older.
+During a rolling upgrade, two server versions use one schema. So a migration only adds objects (expand). Only a
+migration that declares it removes objects that an older server uses (contract): its first line, ``-- needs: N``, is the
+number of the newest migration that a server must know to use the resulting schema. Functions have a version in their
+names; a new version is added next to the old one.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from trackpush_server.journal.migrations import NewerSchemaError, numbered_scrip
 
 _NEEDS = re.compile(r"-- needs: (\d+)\n")
 _LOCK = 0x7472_6163_6B70_7573
-"""Of the advisory lock: "trackpus"."""
+"""Key of the advisory lock: "trackpus" in ASCII."""
 _PARTITIONS_AHEAD = 3
-"""Days."""
+"""Days for which partitions are created in advance."""
 _LOCK_SECONDS = 2.0
-"""How long a change waits for a table that somebody reads. All others wait behind the change meanwhile, so it must be
-short; but it must be longer than ``deadlock_timeout`` (1 s), after which an autovacuum gives way."""
+"""How long a migration waits for a table's lock. Meanwhile all other statements on the table wait, so it must be short;
+but it must be longer than ``deadlock_timeout`` (1 s), after which autovacuum releases its lock."""
 _TRIES = 3
 _PAUSE_SECONDS = 2.0
-"""Between two tries, ±20 %: servers on the older schema catch up."""
+"""Pause between two attempts, ±20 %, in which servers on the older schema can work."""
 _JITTER = 0.2
 
 _KNOWN = """
@@ -35,7 +35,7 @@ SELECT EXISTS (
     WHERE n.nspname = 'trackpush' AND c.relname = 'schema_changes'
 )
 """
-"""By the catalogue itself: `to_regclass` may remember from before the lock."""
+"""Reads the catalogue, because `to_regclass` may return a cached result from before the lock."""
 _BOOK = """
 CREATE SCHEMA IF NOT EXISTS trackpush;
 CREATE TABLE trackpush.schema_changes (
@@ -50,35 +50,35 @@ _NOTE = "INSERT INTO trackpush.schema_changes (number, name, needs) VALUES ($1, 
 
 
 HELD = 2_000_000_000
-"""Number of a change that no version knows: it keeps servers off while, and after, the journal is moved."""
+"""Number of a migration that no version knows. It blocks servers during and after a move of the journal."""
 COPYING = "copying"
 MOVED = "moved"
 _IS_HELD = "SELECT EXISTS (SELECT FROM trackpush.schema_changes WHERE number = $1)"
 _SAYS_WHY = "SELECT to_regprocedure('trackpush.held_v1()') IS NOT NULL"
 _WHY_HELD = "SELECT trackpush.held_v1()"
 _HELD_BEFORE = "its journal was moved, or a copy into it is not finished: correct spec.storage, or finish the copy"
-"""Where an older version set the mark."""
+"""Message if an older version set the mark."""
 
 
 class HeldError(NewerSchemaError):
-    """The journal was moved away, or a copy into it is not finished: no server may use it."""
+    """The journal is blocked for servers: it was moved away, or a copy into it is not finished."""
 
 
 class SchemaChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of the schema."""
+    """One migration."""
 
     number: int
     name: str
     needs: int
-    """A server that knows the change with this number runs on the result."""
+    """A server that knows the migration with this number can use the resulting schema."""
     script: str
 
 
 def parse(number: int, name: str, script: str) -> SchemaChange:
-    """A change from its file.
+    """Parse a migration's file.
 
     Raises:
-        ValueError: its first line doesn't say what it needs.
+        ValueError: its first line is not ``-- needs: N``.
     """
     needs = _NEEDS.match(script)
     if needs is None:
@@ -87,21 +87,22 @@ def parse(number: int, name: str, script: str) -> SchemaChange:
 
 
 CHANGES: Final = tuple(parse(script.number, script.name, script.text) for script in numbered_scripts(__name__))
-"""All that this version knows, in order. Read at the import: a running loop must not wait for files."""
+"""All migrations of this version, in order. Loaded at import: reading files would block a running event loop."""
 
 
 async def migrate(connection: Connection, known: tuple[SchemaChange, ...] = CHANGES, *, held: bool = False) -> None:
-    """Bring the database to the newest schema that this version knows, all or nothing; make partitions ahead.
+    """Apply all missing migrations in one transaction, then create partitions in advance.
 
-    A change never waits long for a lock, as every reader and writer of the table would wait behind it: it gives up and
-    is tried again, a few times. Servers that run on the older schema serve on.
+    A migration never waits long for a lock, because all readers and writers of the table would wait, too: it gives up
+    and retries a few times. Servers on the older schema continue to work.
 
-    ``held``: also where the journal is kept from servers, for `journal copy`.
+    With ``held``, also migrate a journal that is blocked for servers: for `journal copy`.
 
     Raises:
-        NewerSchemaError: this version is too old for the schema; HeldError: no server may use this journal.
-        asyncpg.LockNotAvailableError: transactions of others held a table during each try; nothing was changed.
-        asyncpg.PostgresError: what the database says, such as missing rights; nothing was changed.
+        HeldError: the journal is blocked for servers.
+        NewerSchemaError: this version is too old for the schema.
+        asyncpg.LockNotAvailableError: other transactions held a table during each attempt; nothing was changed.
+        asyncpg.PostgresError: another error, such as missing privileges; nothing was changed.
     """
     if not held:
         await _refuse_held(connection)

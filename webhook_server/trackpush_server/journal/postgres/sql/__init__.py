@@ -1,1 +1,1 @@
-"""The statements, by what they are for."""
+"""The statements of the PostgreSQL adapter, in the format of `trackpush_server.journal.named_sql`."""
