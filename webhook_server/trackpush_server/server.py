@@ -185,5 +185,5 @@ class Server:
             raise CannotStartError("\n".join(map(printable, loaded.problems)))
 
     def health(self) -> Health:
-        """For /livez and /readyz."""
+        """The server's health, for /livez and /readyz."""
         return self._status.health()

@@ -141,7 +141,7 @@ def resolve(future: asyncio.Future[_T], result: _T) -> None:
 
 
 def fail(future: asyncio.Future[_T], error: Exception) -> None:
-    """Fail a future that possibly nobody awaits: the client may have disconnected."""
+    """Fail a future, unless it is done. Nobody may await it, if the client has disconnected."""
     if not future.done():
         future.set_exception(error)
         future.exception()  # marks it as retrieved; otherwise asyncio logs "exception was never retrieved"

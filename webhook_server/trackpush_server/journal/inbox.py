@@ -1,8 +1,8 @@
 """The inbox: authenticated request bodies in which the parser found no shipment. docs/inbox.md. Pure.
 
 The journal keeps them until they are parsed again (`trackpush inbox retry`) or their retention ends. A client that
-floods the inbox replaces only its own oldest bodies: each account has a bound, and when the total bound is exceeded,
-the account with the most entries loses its oldest.
+floods the inbox replaces only its own oldest bodies: each account has a bound, and when a total bound is exceeded, the
+account with the most entries (or bytes) loses its oldest body.
 """
 
 import hashlib

@@ -239,7 +239,7 @@ class NewAudit(msgspec.Struct, frozen=True, kw_only=True):
     """Name or subject from the login, ``token`` or ``local``."""
     role: Literal["view", "operate"]
     action: str
-    """Such as ``replay.start``."""
+    """Name of the operation, such as ``replay.start``."""
     target: str
     """Object of the action, such as ``client acme``; an AWB is given as its digest only."""
     address: str

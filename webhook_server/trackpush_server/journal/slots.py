@@ -38,7 +38,7 @@ class Ownership(Protocol):
         ...
 
     async def start(self) -> None:
-        """Start to acquire slots."""
+        """Start to acquire slots, in the background."""
         ...
 
     async def release(self, slots: frozenset[int]) -> None:

@@ -152,7 +152,7 @@ class Arrivals:
     def waits_for_endpoint(self, stored: StoredPush) -> bool:
         """Whether a push that was already tried must wait until the breaker closes.
 
-        While an open endpoint only rejects pushes, it responds. Then pushes without a rejection are tried, and pushes
+        If the open endpoint rejects pushes, it responds again: then pushes without a rejection are tried, and pushes
         whose rejections are proven to be their own fault follow their schedule.
         """
         if self._owner.state is not State.OPEN or stored.tries == stored.tries_before:

@@ -45,7 +45,7 @@ class CopySource(Protocol):
 
     @property
     def moved_to(self) -> JournalPlace | None:
-        """Where an earlier run moved the journal; None while it is in use. Valid after `open`; its id may be empty."""
+        """Where an earlier run moved the journal, possibly without an id; None if it was not moved. Set by `open`."""
         ...
 
     async def open(self) -> StoreReader:

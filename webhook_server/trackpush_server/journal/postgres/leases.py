@@ -32,19 +32,19 @@ class LeaseObserver(Protocol):
     """Receives changes of ownership, for metrics. Methods must be fast and never raise."""
 
     def holds(self, slots: int) -> None:
-        """This replica holds so many slots from now on."""
+        """``slots`` is the number of slots that this replica holds now."""
         ...
 
     def taken_over(self, slots: int) -> None:
-        """So many slots were claimed from dead replicas."""
+        """``slots`` slots were claimed from dead replicas."""
         ...
 
     def handed_over(self, slots: int) -> None:
-        """So many slots were released for others."""
+        """``slots`` slots were released for other replicas."""
         ...
 
     def lost(self, slots: int) -> None:
-        """So many slots were lost: to another replica, or because no heartbeat reached the database in time."""
+        """``slots`` slots were lost: to another replica, or because no heartbeat reached the database in time."""
         ...
 
 

@@ -56,7 +56,10 @@ class SqliteAccess:
         return done
 
     def between_commits(self, run: Callable[[], int]) -> asyncio.Future[int]:
-        """Run a function between two commits, while the WAL is empty and the writer's connection is closed."""
+        """Run a function between two commits, while the WAL is empty and the writer's connection is closed.
+
+        The future and the errors are as for `write`.
+        """
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._hand_over(Offline(run, done))
         return done

@@ -21,7 +21,7 @@ LOG_BYTES: Final = 32 * 1024 * 1024
 """A checkpoint starts when the WAL has more uncopied bytes than this."""
 _EVERY_COMMITS = 32
 _SHORT_FRAMES = 512
-"""So few frames are left to the writer, which copies them in a few milliseconds."""
+"""When fewer frames than this are left, the writer copies them, in a few milliseconds."""
 _MOST_PASSES = 4
 """Passes before the rest is left to the writer, for disks that copy no faster than the writer writes."""
 

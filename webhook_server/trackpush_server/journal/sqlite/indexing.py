@@ -134,7 +134,7 @@ class Indexing:
     def add_updates(
         self, connection: SqliteConnection, updates: Mapping[int, NewUpdate], key_terms: Mapping[bytes, int]
     ) -> set[int]:
-        """Add the entries of new updates, ordered by id; returns the ids that may be older than a stored update."""
+        """Add the entries of new updates, ordered by id; returns the ids that may be older than an earlier update."""
         both = self._both()
         older: set[int] = set()
         unclear: list[Entry] = []
