@@ -47,7 +47,8 @@ class HostRule(ApiModel):
 
     host: Annotated[str, Field(pattern=patterns.HOST, max_length=253)] = Field(description="DNS name, lower case.")
     aggregators: Annotated[
-        list[Annotated[Aggregator, Field(strict=False)]], Field(min_length=1, max_length=3, json_schema_extra=SET)
+        list[Annotated[Aggregator, Field(strict=False)]],
+        Field(min_length=1, max_length=len(Aggregator), json_schema_extra=SET),
     ] = Field(default_factory=lambda: list(Aggregator), description="Aggregators that post to this host. Default: all.")
 
 
