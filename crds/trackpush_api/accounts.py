@@ -21,7 +21,7 @@ from trackpush_api.vocabulary import Aggregator
 
 _SHORT_KEY = 8
 KeyClaim = tuple[Aggregator, str]
-"""An aggregator and the digest of a key: what two AggregatorWebhooks of one server can't share."""
+"""An aggregator and the digest of a key. Only one AggregatorWebhook of a server can have it."""
 
 
 class AccountContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,7 +65,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """``spec.keys[0].secretKeyRef.key``."""
     message: str
     reason: Reason | None = None
-    """None where no condition suffers: a hint, or a problem with no resource at all."""
+    """Reason of the condition that becomes False. None for a hint, and for a problem that no resource causes."""
     file: str | None = None
     line: int | None = None
     follows: bool = False

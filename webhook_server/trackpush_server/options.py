@@ -65,6 +65,6 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     receivers: int = 0
     """Processes that take requests; 0: this one does."""
     drain_grace: float = 25.0
-    """Seconds for what is under way at the end."""
+    """Seconds that a stopping server gives to requests and attempts in progress."""
     lease: float = 10.0
     """Seconds after which a replica that gives no sign of life is dead; where several share a database."""

@@ -43,7 +43,7 @@ class ServerStatus:
         )
 
     def report(self) -> Report | tuple[str, ...]:
-        """The configuration with what is wrong with the storage; the problems alone before the first table."""
+        """The loaded configuration with the problems of the storage. Before the first table: the problems only."""
         found = self._watcher.report()
         if not isinstance(found, Report):
             return found

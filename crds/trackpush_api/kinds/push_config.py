@@ -176,7 +176,7 @@ class FilterSpec(ApiModel):
 
 
 class Backoff(ApiModel):
-    """Growing delays."""
+    """Delays between the attempts of a push, each longer than the one before."""
 
     initial: Duration = Field("5s", description="Delay before the second attempt.")
     factor: Annotated[int, Field(ge=1, le=10)] = Field(2, description="Factor between successive delays.")

@@ -54,7 +54,7 @@ class CompileVerdict(msgspec.Struct, frozen=True, kw_only=True):
     used: bool = True
     """For a PushConfig: whether an AggregatorWebhook sends to it."""
     rivals: tuple["Rival", ...] = ()
-    """For an AggregatorWebhook: who has its keys."""
+    """For an AggregatorWebhook: the resources that own its keys."""
     succeeded: tuple["Rival", ...] = ()
     """Who had its keys until now."""
 

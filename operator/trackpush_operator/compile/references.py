@@ -1,7 +1,7 @@
 """Which servers and PushConfigs the AggregatorWebhooks of each namespace use. Pure.
 
-Counted, so that one AggregatorWebhook more or less in a namespace of thousands concerns a PushConfig only when it is
-the first or the last of its sort.
+References are counted. So in a namespace with thousands of AggregatorWebhooks, adding or removing one changes a
+PushConfig only if it is the first or the last that refers to it.
 """
 
 from collections import Counter, defaultdict

@@ -35,7 +35,7 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     spec: WebhookServerSpec | None = None
     problems: tuple[Problem, ...] = ()
     older_hosts: frozenset[HostPath] = frozenset()
-    """What older WebhookServers have; for one that is invalid, what all valid ones have."""
+    """Hosts of older WebhookServers. For an invalid WebhookServer: hosts of all valid ones."""
     any_annotation: bool = False
     """The operator was started with the option to accept every annotation of an Ingress."""
     any_pod_template: bool = False

@@ -12,7 +12,7 @@ from trackpush_operator.options import OperatorOptions
 
 
 class Builders(NamedTuple):
-    """Of one WebhookServer, given as the API server shows it."""
+    """Functions that build the children of a WebhookServer, which they get as the API server returns it."""
 
     children: Callable[[Body, WebhookServerSpec, frozenset[Api], frozenset[str]], list[Body]]
     """All but the Secrets, in the order in which they are applied.
@@ -26,7 +26,7 @@ class Builders(NamedTuple):
 
 
 def builders(options: OperatorOptions) -> Builders:
-    """The real ones."""
+    """Builders that use the operator's options."""
 
     def build(
         server: Body, spec: WebhookServerSpec, served: frozenset[Api], withheld_hosts: frozenset[str]

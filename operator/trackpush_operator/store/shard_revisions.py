@@ -27,7 +27,7 @@ EntryKey = tuple[EntryKind, str]
 _ROOM: Final = shards.MOST_BYTES - 2048
 """For the entries of one shard; the rest is for what is around them."""
 _REMEMBERED: Final = 32
-"""Revisions of a shard that a pod may still serve and be understood."""
+"""Revisions remembered for each shard: a pod that serves one of these is recognised."""
 
 
 class ShardWrite(NamedTuple):
@@ -123,7 +123,7 @@ class ShardState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something is to be written."""
+        """Whether a wanted revision is not written yet."""
         return self._written < self._wanted
 
     @property

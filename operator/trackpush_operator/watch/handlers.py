@@ -24,10 +24,10 @@ _log = structlog.get_logger("handlers")
 
 
 class EventSink(Protocol):
-    """What takes events."""
+    """Receives the events of the watches."""
 
     def event(self, kind: str, type_: str | None, body: Body) -> None:
-        """``type_`` as in a watch; None for an object that a list showed."""
+        """Take one event. ``type_`` is the watch's event type; None for an object from a list."""
         ...
 
 

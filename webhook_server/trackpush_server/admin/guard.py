@@ -24,7 +24,7 @@ from trackpush_server.admin.token import AdminToken
 CSRF_HEADER: Final = "X-CSRF-Token"
 CSRF_FIELD: Final = "csrf"
 _OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
-"""Served without a log-in: kubelet and Prometheus ask."""
+"""Paths that need no log-in: the kubelet and Prometheus read them."""
 _OPEN_BELOW: Final = ("/console/static/", "/console/login", "/console/oidc/")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY: Final = (

@@ -78,7 +78,7 @@ class Erasures:
         return view
 
     def check(self, request: ErasureRequest) -> None:
-        """Whether it could begin.
+        """Check that the erasure can begin.
 
         Raises:
             ValueError: see `start`.

@@ -361,7 +361,7 @@ class _HeadReader:
             self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; after the head's end a trailer."""
+        """Take one header. After the end of the head it is a trailer, and ignored."""
         if not self._ended and name.lower() == b"retry-after":
             self.value = value
 

@@ -52,7 +52,7 @@ class HandOvers:
         self._attempt_ended.set()
 
     async def stop(self) -> None:
-        """Give up; what is left is released with everything else."""
+        """Cancel the hand-overs. The caller releases the remaining slots."""
         await end(self._task)
 
     async def _run(self) -> None:

@@ -18,7 +18,7 @@ STRANGERS_BYTES = 16 * 1024 * 1024
 _PEERS_PART = 4
 """One address may hold 1/4 of the strangers' share."""
 _GRACE_SECONDS = 1.0
-"""A body is not dropped for slowness within its first second."""
+"""Seconds before a slow body may be dropped."""
 _COMPARED = 32
 """The oldest bodies of a share, among which the slowest is looked for."""
 _LOOKED_AT = 1024

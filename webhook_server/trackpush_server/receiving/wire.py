@@ -39,7 +39,7 @@ class FrameKind(IntEnum):
     OPEN = 5
     """To the receiving process: listen."""
     ACCEPTING = 6
-    """Back: it listens."""
+    """To the main process: the receiving process listens."""
     COUNTS = 7
     """To the main process, every second: all samples of the receiving process's metrics."""
     DRAIN = 8

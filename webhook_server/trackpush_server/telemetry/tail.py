@@ -32,9 +32,9 @@ class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str | None = None
     late: bool = False
     pushes: tuple[str, ...] = ()
-    """Of an update: the PushConfigs that it is for."""
+    """For an update: the PushConfigs that get it."""
     state: str | None = None
-    """Of an attempt: the push's after it."""
+    """For an attempt: the state of the push after it."""
     tries: int | None = None
     http_status: int | None = None
     error: str | None = None

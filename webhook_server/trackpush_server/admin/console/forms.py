@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 _TIMES = frozenset({"since", "until"})
 _SHORT_TIME = len("2025-06-12T10:00")
 _OURS = frozenset({CSRF_FIELD, "total"})
-"""Not part of what is asked for."""
+"""Fields of the form that are not part of the request."""
 _LISTS = frozenset({"ids", "states"})
 
 

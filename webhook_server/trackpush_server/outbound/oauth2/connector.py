@@ -24,7 +24,7 @@ class _Protocol(ResponseHandler):
 
 
 class DialledConnector(aiohttp.BaseConnector):
-    """For one request: the connection isn't kept. Overrides the method that aiohttp's connectors override."""
+    """Opens the connection of one request and does not keep it. Overrides the method that aiohttp's own override."""
 
     def __init__(self, dialler: Dialler, progress: Progress) -> None:
         super().__init__(force_close=True)

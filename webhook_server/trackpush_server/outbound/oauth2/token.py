@@ -22,9 +22,9 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     value: str
     due: float
-    """From when on it is renewed in the background, while it still serves."""
+    """Time from which it is renewed in the background. It is still used meanwhile."""
     expires: float
-    """From when on no push is sent with it."""
+    """Time from which no push is sent with it."""
     line: bytes
     """The header line that carries it, ended by CRLF."""
 
