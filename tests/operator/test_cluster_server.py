@@ -204,4 +204,4 @@ async def told_by_the_cluster(loop: Loop) -> str:
     found: list[Any] = await loop.cluster.objects(EVENTS, loop.namespace)
     for kind, name in (("PushConfig", "oms"), ("AggregatorWebhook", "clickpost"), ("WebhookServer", "main")):
         found.append((await loop.cluster.get(kind, loop.namespace, name) or {}).get("status"))
-    return json.dumps(found)
+    return json.dumps(found).replace(loop.namespace, "")  # test- and random digits, which may look like a secret
