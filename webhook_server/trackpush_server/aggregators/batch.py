@@ -38,11 +38,8 @@ def feed(given: Any, raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
 
 
 def _array(given: list[Any], raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
-    return [
-        (item, bytes(bytes_))
-        for item, bytes_ in zip(given, _decoded(_ARRAY, raw), strict=True)
-        if isinstance(item, dict)
-    ]
+    raws = _decoded(_ARRAY, raw)
+    return [(item, bytes(bytes_)) for item, bytes_ in zip(given, raws, strict=True) if isinstance(item, dict)]
 
 
 def _decoded(decoder: msgspec.json.Decoder[Decoded], raw: bytes | msgspec.Raw) -> Decoded:
