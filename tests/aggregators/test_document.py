@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, one, read
-from trackpush_server.aggregators import MalformedBodyError, decode
+from trackpush_api.vocabulary import Aggregator
+from trackpush_server.aggregators import MalformedBodyError, decode, parse
 from trackpush_server.aggregators.document import unwrap
+from trackpush_server.aggregators.strangers import look
 
 
 def test_a_valid_body_is_kept_byte_for_byte() -> None:
@@ -158,3 +160,21 @@ def test_normalised_texts_are_bounded_and_the_body_is_not(aggregator: object) ->
     assert len(update.remark or "") <= 2048
     assert update.awb == long[:256]
     assert len(update.body) > 300_000
+
+
+@pytest.mark.parametrize("aggregator", Aggregator)
+def test_a_deep_value_that_a_second_member_of_its_name_replaces_is_refused_or_read(aggregator: Aggregator) -> None:
+    """The decoder meets the deep value, the decoded document does not show it, and later readers meet it again."""
+    refused = 0
+    for depth in range(700, 1000):
+        deep = b"[" * depth + b"]" * depth
+        for item in (b'{"a":%b,"a":1}' % deep, b'{"status_feed":[{"a":%b,"a":1}]}' % deep):
+            body = b"[%b]" % item
+            try:
+                document = decode(body)
+                parse(aggregator, document, body, key="k", received_at=0)
+                look(aggregator, document, body, received_at=0)
+            except MalformedBodyError as error:
+                assert "nested" in str(error)  # noqa: PT017  most are read
+                refused += 1
+    assert refused

@@ -4,15 +4,12 @@ An update is stored and pushed alone, so each gets what the aggregator would hav
 bytes, put in the feed's envelope where the format has one.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from trackpush_server.aggregators.errors import MalformedBodyError
 from trackpush_server.aggregators.parsed import Item
 from trackpush_server.aggregators.values import index
-
-Decoded = TypeVar("Decoded")
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -33,17 +30,11 @@ def feed(given: Any, raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
         return []
     if not all(map(str.isdecimal, given)):
         return [(given, bytes(raw))]
-    raws = _decoded(_OBJECT, raw)
+    raws = _OBJECT.decode(raw)
     return [(given[place], bytes(raws[place])) for place in sorted(given, key=index) if isinstance(given[place], dict)]
 
 
 def _array(given: list[Any], raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
-    raws = _decoded(_ARRAY, raw)
-    return [(item, bytes(bytes_)) for item, bytes_ in zip(given, raws, strict=True) if isinstance(item, dict)]
-
-
-def _decoded(decoder: msgspec.json.Decoder[Decoded], raw: bytes | msgspec.Raw) -> Decoded:
-    try:
-        return decoder.decode(raw)
-    except RecursionError:  # a deep value that a second member of the same name replaced: the document has few levels
-        raise MalformedBodyError("The body is nested too deeply; no tracking update is") from None
+    return [
+        (item, bytes(bytes_)) for item, bytes_ in zip(given, _ARRAY.decode(raw), strict=True) if isinstance(item, dict)
+    ]

@@ -20,7 +20,7 @@ MOST_LEVELS = 64
 _LARGEST_EXPONENT = 308
 """Of numbers: beyond, a double is infinite, and most readers of JSON fail. Such a number becomes its text."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_DEEP = f"The body is nested more than {MOST_LEVELS} levels deep; no tracking update is"
+TOO_DEEP = f"The body is nested more than {MOST_LEVELS} levels deep; no tracking update is"
 _ESCAPE = re.compile(
     r"(?P<keep>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
@@ -50,7 +50,7 @@ def decode(body: bytes, content_type: str = "") -> Any:
         except (msgspec.DecodeError, UnicodeDecodeError, _UnreadableNumberError):
             pass
         except RecursionError:
-            raise MalformedBodyError(_DEEP) from None
+            raise MalformedBodyError(TOO_DEEP) from None
     return _repair(body, content_type)
 
 
@@ -60,7 +60,7 @@ def unwrap(document: Any, body: bytes) -> tuple[Any, bytes]:
 
 
 def _repair(body: bytes, content_type: str) -> Any:
-    failure = MalformedBodyError(_DEEP)
+    failure = MalformedBodyError(TOO_DEEP)
     for text in charset.texts(body, content_type):
         try:
             return _read(text)
@@ -96,7 +96,7 @@ def _read(text: str) -> Any:
             f"The body is not JSON: {error.msg.rstrip(': ')} at line {error.lineno}, column {error.colno}"
         ) from None
     except RecursionError:
-        raise MalformedBodyError(_DEEP) from None
+        raise MalformedBodyError(TOO_DEEP) from None
 
 
 def _whole(match: re.Match[str]) -> str:
@@ -115,7 +115,7 @@ def _within_bounds(document: Any, body: bytes) -> Any:
         _UnreadableNumberError: an integer is too large. Other numbers are looked at while they are decoded.
     """
     if body.count(b"[") + body.count(b"{") > MOST_LEVELS and levels(document) > MOST_LEVELS:
-        raise MalformedBodyError(_DEEP)
+        raise MalformedBodyError(TOO_DEEP)
     if _LONG_DIGITS in body[::_PROBE].translate(_DIGITS) and _has_huge_integer(document):
         raise _UnreadableNumberError
     return document

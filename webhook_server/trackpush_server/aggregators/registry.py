@@ -10,8 +10,8 @@ from trackpush_api.vocabulary import Aggregator
 from trackpush_server.aggregators import leftovers
 from trackpush_server.aggregators.batch import reports
 from trackpush_server.aggregators.clickpost import parser as clickpost
-from trackpush_server.aggregators.document import unwrap
-from trackpush_server.aggregators.errors import TooManyUpdatesError
+from trackpush_server.aggregators.document import TOO_DEEP, unwrap
+from trackpush_server.aggregators.errors import MalformedBodyError, TooManyUpdatesError
 from trackpush_server.aggregators.parsed import Item, Parsed, Stray
 from trackpush_server.aggregators.redact import SecretText, secret
 from trackpush_server.aggregators.shiprocket import parser as shiprocket
@@ -68,8 +68,26 @@ def parse_in_steps(
     day after it is accepted. It yields after every `STEP` updates, so that the caller can let others work.
 
     Raises:
+        MalformedBodyError: ``body`` is nested too deeply, in a part that ``document`` does not show.
         TooManyUpdatesError: there are more updates than ``most``.
     """
+    steps = _steps(aggregator, document, body, key=key, received_at=received_at, content_type=content_type, most=most)
+    try:
+        return (yield from steps)
+    except RecursionError:  # a second member of the same name replaced the deep one: `decode` saw few levels
+        raise MalformedBodyError(TOO_DEEP) from None
+
+
+def _steps(
+    aggregator: Aggregator,
+    document: Any,
+    body: bytes,
+    *,
+    key: str | None,
+    received_at: int,
+    content_type: str,
+    most: int | None,
+) -> Generator[None, None, Parsed]:
     original = body
     document, body = unwrap(document, body)
     finder = secret(key) if key else None

@@ -12,7 +12,8 @@ import msgspec
 
 from trackpush_api.aggregators import PROFILES
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators.document import unwrap
+from trackpush_server.aggregators.document import TOO_DEEP, unwrap
+from trackpush_server.aggregators.errors import MalformedBodyError
 from trackpush_server.aggregators.registry import found_in
 from trackpush_server.aggregators.times import latest
 from trackpush_server.updates import TrackingUpdate
@@ -41,15 +42,22 @@ class Content(Enum):
 
 
 def look(aggregator: Aggregator, document: Any, body: bytes, *, received_at: int) -> Content:
-    """The content of a body; stops at the first update. Arguments as for `parse`. Many objects are never a probe."""
+    """The content of a body; stops at the first update. Arguments as for `parse`. Many objects are never a probe.
+
+    Raises:
+        MalformedBodyError: ``body`` is nested too deeply, in a part that ``document`` does not show.
+    """
     document, body = unwrap(document, body)
     if _size(document) > _MOST_OBJECTS:
         return Content.UPDATES
     content = Content.PROBE
-    for found in found_in(aggregator, document, body, latest(received_at)):
-        if isinstance(found, TrackingUpdate):
-            return Content.UPDATES
-        content = Content.UNRECOGNISED
+    try:
+        for found in found_in(aggregator, document, body, latest(received_at)):
+            if isinstance(found, TrackingUpdate):
+                return Content.UPDATES
+            content = Content.UNRECOGNISED
+    except RecursionError:  # as in `parse_in_steps`
+        raise MalformedBodyError(TOO_DEEP) from None
     return content
 
 
