@@ -14,9 +14,9 @@ from rich.table import Table
 
 import paths  # noqa: F401  finds tests/support
 from support.bodies import body
+from trackpush_aggregators import decode, parse
 from trackpush_api.expressions import Expression
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import decode, parse
 from trackpush_server.receiver.conditions import UpdateView
 
 ROUNDS, TIMES = 5, 2000

@@ -9,8 +9,8 @@ import msgspec
 
 from support.bodies import body
 from support.serving import account
+from trackpush_aggregators import decode, parse
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import decode, parse
 from trackpush_server.journal.model import NewPush, NewUpdate
 from trackpush_server.journal.ports import Journal
 from trackpush_server.receiver.intake import intake

@@ -9,7 +9,7 @@ from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 pytest_plugins = ["support.tiers", "support.leaks", "kube.fixtures", "support.postgres_fixtures"]
 
-SCANNED = ["trackpush_server", "trackpush_operator", "trackpush_runtime"]
+SCANNED = ["trackpush_server", "trackpush_operator", "trackpush_runtime", "trackpush_aggregators"]
 SYNCHRONOUS = [
     "trackpush_server.config",
     "trackpush_server.journal.sqlite.file_reader",

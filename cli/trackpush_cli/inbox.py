@@ -187,8 +187,8 @@ def _cells(row: "InboxRow") -> tuple[str, ...]:
 
 def _data(row: "InboxRow") -> dict[str, Any]:
     """One body for programs, as the admin API gives it."""
+    from trackpush_aggregators.updates import rfc3339  # noqa: PLC0415  same
     from trackpush_server.ids import inbox_id  # noqa: PLC0415  only here, for a fast start
-    from trackpush_server.updates import rfc3339  # noqa: PLC0415  same
 
     return {
         "id": inbox_id(row.key),

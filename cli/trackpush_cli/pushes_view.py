@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from trackpush_aggregators.updates import rfc3339
 from trackpush_cli.moments import show_duration, show_moment
 from trackpush_cli.output import print_table, say, say_json, show_answer
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow
-from trackpush_server.updates import rfc3339
 
 _ERROR_WIDTH = 60
 

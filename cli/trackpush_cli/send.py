@@ -32,7 +32,7 @@ class Facts(NamedTuple):
 
 
 def _bodies(aggregator: Aggregator, facts: Facts, count: int) -> list[bytes]:
-    from trackpush_server.aggregators import compose  # noqa: PLC0415  only here, for a fast start
+    from trackpush_aggregators import compose  # noqa: PLC0415  only here, for a fast start
 
     start = facts.time or datetime.now(UTC).replace(microsecond=0)
     bodies = []
@@ -81,7 +81,7 @@ def _read(file: str) -> bytes:
 
 
 def _list(aggregator: Aggregator | None) -> None:
-    from trackpush_server.aggregators import composable  # noqa: PLC0415  only here, for a fast start
+    from trackpush_aggregators import composable  # noqa: PLC0415  only here, for a fast start
 
     for each in Aggregator if aggregator is None else (aggregator,):
         say(f"{each.slug}: " + " ".join(sorted(composable(each))))

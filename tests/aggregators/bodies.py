@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
+from trackpush_aggregators import Parsed, decode, parse
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import Parsed, decode, parse
-from trackpush_server.updates import TrackingUpdate
 
 CLICKPOST, SHIPROCKET, SHIPWAY = Aggregator.CLICKPOST, Aggregator.SHIPROCKET, Aggregator.SHIPWAY
 NOW = 1_790_000_000_000
 """A time of receipt, in September 2026."""
-SAMPLES = files("trackpush_server.aggregators") / "samples"
+SAMPLES = files("trackpush_aggregators") / "samples"
 
 
 def sample(name: str) -> bytes:

@@ -17,13 +17,13 @@ from trackpush_api.vocabulary import Aggregator
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/add-an-aggregator.md").read_text()
 STEP = re.compile(r'^```(python|diff) title="(.+?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-PACKAGES = ("crds/trackpush_api", "webhook_server/trackpush_server")
+PACKAGES = ("crds/trackpush_api", "common/trackpush_aggregators")
 
 READ_ONE = """
 import json, sys
 from trackpush_api.aggregators import KEY_HEADERS, profile
 from trackpush_api.vocabulary import Aggregator, Status
-from trackpush_server.aggregators import composable, compose, decode, parse
+from trackpush_aggregators import composable, compose, decode, parse
 
 def read(body):
     return parse(Aggregator.SWIFTLINE, decode(body), body, key=None, received_at=1_800_000_000_000)
@@ -43,7 +43,7 @@ print(json.dumps({
     "statuses": sorted(composed),
     "unknown": [unknown.status, unknown.awb, unknown.aggregator_code, unknown.occurred_at, unknown.occurred_at_text],
     "probe": [read(body).identified for body in (b"", b"{}", b"[]", b'{"docket": null}')],
-    "from": sys.modules["trackpush_server"].__file__,
+    "from": sys.modules["trackpush_aggregators"].__file__,
 }))
 """
 
@@ -68,7 +68,7 @@ def test_an_invented_aggregator_that_follows_the_page_word_by_word_is_read(tmp_p
         "statuses": ["DELIVERED", "IN_TRANSIT", "OUT_FOR_DELIVERY", "RTO_INITIATED"],
         "unknown": ["UNKNOWN", "7", "99", None, "yesterday"],
         "probe": [False] * 4,
-        "from": str(tmp_path / "webhook_server/trackpush_server/__init__.py"),
+        "from": str(tmp_path / "common/trackpush_aggregators/__init__.py"),
     }
 
 
@@ -90,7 +90,7 @@ def test_each_aggregator_has_all_of_the_checklist(aggregator: Aggregator) -> Non
     assert set(facts.key_headers) <= set(KEY_HEADERS)
     assert facts.setup.endswith(".")
     for module in ("parser", "codes", "composer"):
-        importlib.import_module(f"trackpush_server.aggregators.{slug}.{module}")
+        importlib.import_module(f"trackpush_aggregators.{slug}.{module}")
     cases = [case for case in json.loads((SAMPLES / "cases.json").read_text()) if case["aggregator"] == slug]
     files = {f"{slug}/{path.name}" for path in (SAMPLES / slug).iterdir()}
     assert len(files) > 2

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import CLICKPOST, NOW, SHIPWAY
-from trackpush_server.aggregators import decode, parse
-from trackpush_server.aggregators.charset import declared, texts
-from trackpush_server.updates import TrackingUpdate
+from trackpush_aggregators import decode, parse
+from trackpush_aggregators.charset import declared, texts
+from trackpush_aggregators.updates import TrackingUpdate
 
 
 def read(body: bytes, content_type: str) -> TrackingUpdate:

@@ -3,8 +3,8 @@
 import pytest
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, one
+from trackpush_aggregators import composable, compose
 from trackpush_api.vocabulary import Aggregator, Direction, Status
-from trackpush_server.aggregators import composable, compose
 
 FORMATS = [(CLICKPOST, "all"), (CLICKPOST, "selected"), (CLICKPOST, "wrapped"), (SHIPROCKET, None), (SHIPWAY, "panel"),
            (SHIPWAY, "classic")]  # fmt: skip

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, one, read
+from trackpush_aggregators import MalformedBodyError, decode, parse
+from trackpush_aggregators.document import unwrap
+from trackpush_aggregators.strangers import look
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import MalformedBodyError, decode, parse
-from trackpush_server.aggregators.document import unwrap
-from trackpush_server.aggregators.strangers import look
 
 
 def test_a_valid_body_is_kept_byte_for_byte() -> None:

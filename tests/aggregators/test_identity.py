@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, read, sample, shiprocket, shipway
+from trackpush_aggregators.updates import TrackingUpdate, occurrence_key, update_key
 from trackpush_api.vocabulary import Aggregator, Direction, Status
-from trackpush_server.updates import TrackingUpdate, occurrence_key, update_key
 
 SCANS = [{"date": "2023-05-23 11:00:00", "status": "X-1"}, {"date": "2023-05-23 11:43:46", "status": "X-2"}]
 

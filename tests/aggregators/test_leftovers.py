@@ -2,8 +2,8 @@
 
 import pytest
 
+from trackpush_aggregators import MalformedBodyError, decode, mentions, parse
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import MalformedBodyError, decode, mentions, parse
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from collections import defaultdict
 
 import pytest
 
+from trackpush_aggregators.clickpost import codes as clickpost
+from trackpush_aggregators.shiprocket import codes as shiprocket
+from trackpush_aggregators.shipway import codes as shipway
 from trackpush_api.aggregators import PROFILES
 from trackpush_api.vocabulary import Aggregator, Status
-from trackpush_server.aggregators.clickpost import codes as clickpost
-from trackpush_server.aggregators.shiprocket import codes as shiprocket
-from trackpush_server.aggregators.shipway import codes as shipway
 
 READ: dict[Aggregator, list[tuple[str, Status]]] = {
     Aggregator.CLICKPOST: [(str(code), row.forward) for code, row in clickpost.STATUSES.items()],

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import SAMPLES
+from trackpush_aggregators import MalformedBodyError, body_key, decode, parse
+from trackpush_aggregators.updates import TrackingUpdate, notification, update_key
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import MalformedBodyError, body_key, decode, parse
-from trackpush_server.updates import TrackingUpdate, notification, update_key
 
 CASES = json.loads((SAMPLES / "cases.json").read_text())
 REAL = {

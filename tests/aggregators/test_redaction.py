@@ -6,7 +6,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, shipway
-from trackpush_server.aggregators import redact
+from trackpush_aggregators import redact
 
 KEY = "s3cr3t-key/with +specials=é"
 PLAIN = "0123456789abcdef"

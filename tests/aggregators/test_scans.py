@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregators.bodies import NOW
-from trackpush_server.aggregators import times
-from trackpush_server.aggregators.scans import Newest, newest
+from trackpush_aggregators import times
+from trackpush_aggregators.scans import Newest, newest
 
 UNTIL = times.latest(NOW)
 FIRST = datetime(2024, 2, 27, 23, 59, 57)  # noqa: DTZ001  as couriers write it

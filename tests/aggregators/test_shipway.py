@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from aggregators.bodies import SHIPWAY, one, read, sample, shipway
+from trackpush_aggregators import body_key, decode
 from trackpush_api.vocabulary import Direction, Status
-from trackpush_server.aggregators import body_key, decode
 
 HASH = hashlib.md5(b"ops@example.test:demo-license-key", usedforsecurity=False).hexdigest()
 

@@ -4,10 +4,10 @@ import pytest
 
 from aggregators import reference
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, shiprocket, shipway
+from trackpush_aggregators.clickpost import codes as clickpost_tables
+from trackpush_aggregators.shiprocket import codes as shiprocket_tables
+from trackpush_aggregators.shipway import codes as shipway_tables
 from trackpush_api.vocabulary import Direction, NdrReason, Status
-from trackpush_server.aggregators.clickpost import codes as clickpost_tables
-from trackpush_server.aggregators.shiprocket import codes as shiprocket_tables
-from trackpush_server.aggregators.shipway import codes as shipway_tables
 
 NDR = [
     "UNKNOWN",

@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from aggregators.bodies import CLICKPOST, NOW, SHIPROCKET, SHIPWAY, clickpost, one, sample, shiprocket, shipway
-from trackpush_server.updates import notification
+from trackpush_aggregators.updates import notification
 
 NO_TIMES: list[object] = [
     *("0000-00-00 00:00:00", "0000-00-00", "-0001-11-30 00:00:00", "1970-01-01 05:30:00", "99999-01-01 00:00:00"),

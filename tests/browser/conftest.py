@@ -18,9 +18,9 @@ from playwright.async_api import Browser, Page, StorageState
 from browser.rig import CHROMIUM, browser, install
 from support.serving import account, serving, table
 from support.sink import Arrival, Sink, open_sink
+from trackpush_aggregators import compose
 from trackpush_api.routing import Destination, Postgres, Retry, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import compose
 from trackpush_server.pusher import policy
 from trackpush_server.server import Server
 

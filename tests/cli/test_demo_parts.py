@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_cli.demo import resources
 from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.story import LIFE_CYCLES, Bodies, Posting, invented_postings
-from trackpush_server.updates import TrackingUpdate
 
 ACCOUNT = Account(name="acme/clickpost", aggregator=Aggregator.CLICKPOST, key_digests=(), destinations=("acme/oms",))
 

@@ -10,13 +10,13 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from trackpush_aggregators import compose, decode, parse
+from trackpush_aggregators.updates import notification, update_key
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.main import cli
-from trackpush_server.aggregators import compose, decode, parse
 from trackpush_server.ids import push_id
 from trackpush_server.journal.model import NewPush, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sqlite import SqliteJournal
-from trackpush_server.updates import notification, update_key
 
 DUE = 4_102_444_800_000
 """A next try far in the future: 2100-01-01."""

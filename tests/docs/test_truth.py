@@ -34,6 +34,7 @@ _NO_METRICS: Final = frozenset(
         "trackpush_cli",
         "trackpush_operator",
         "trackpush_runtime",
+        "trackpush_aggregators",
         "trackpush_server",
         "trackpush_ingest_requests_per_second",  # an adapter makes it of trackpush_ingest_requests_total
     }

@@ -13,13 +13,13 @@ from aggregators.bodies import SAMPLES
 from support.deadline import until
 from support.serving import account, serving, table
 from support.sink import Arrival, open_sink
+from trackpush_aggregators import decode, parse
+from trackpush_aggregators.updates import TrackingUpdate, notification, update_key
 from trackpush_api.aggregators import profile
 from trackpush_api.routing import Destination
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import decode, parse
 from trackpush_server.ids import push_id
 from trackpush_server.pusher import render
-from trackpush_server.updates import TrackingUpdate, notification, update_key
 
 CASES: list[dict[str, Any]] = json.loads((SAMPLES / "cases.json").read_text())
 BY_SLUG = {each.slug: each for each in Aggregator}

@@ -14,8 +14,8 @@ from aggregators.bodies import clickpost, one
 from aggregators.test_properties import bodies
 from formats.samples import cloud_event, push, updates
 from support.sink import Arrival
+from trackpush_aggregators import MalformedBodyError
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import MalformedBodyError
 from trackpush_server.notification_schema import SCHEMA_ID, notification_schema
 
 CONTENT_TYPE = "application/cloudevents+json"

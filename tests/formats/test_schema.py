@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from aggregators.bodies import SAMPLES
 from aggregators.test_properties import bodies
 from formats.samples import BY_SLUG, CASES, canonical, push, updates
+from trackpush_aggregators import MalformedBodyError
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.main import run
-from trackpush_server.aggregators import MalformedBodyError
 from trackpush_server.notification_schema import breaks, notification_schema
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas" / "notification.v1.json"

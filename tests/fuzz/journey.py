@@ -9,13 +9,7 @@ import msgspec
 from fuzz.mutation import Made
 from fuzz.seeds import KEY
 from support.serving import account, table
-from trackpush_api.routing import Destination, Filter
-from trackpush_api.vocabulary import Aggregator
-from trackpush_cli import output, pushes_view
-from trackpush_server.admin.api import inbox, shapes
-from trackpush_server.admin.console.templating import environment
-from trackpush_server.admin.identity import Identity
-from trackpush_server.aggregators import (
+from trackpush_aggregators import (
     MalformedBodyError,
     TooManyUpdatesError,
     body_key,
@@ -24,6 +18,12 @@ from trackpush_server.aggregators import (
     parse,
     strangers,
 )
+from trackpush_api.routing import Destination, Filter
+from trackpush_api.vocabulary import Aggregator
+from trackpush_cli import output, pushes_view
+from trackpush_server.admin.api import inbox, shapes
+from trackpush_server.admin.console.templating import environment
+from trackpush_server.admin.identity import Identity
 from trackpush_server.journal.inbox import InboxEntry, InboxRow, NewUnrecognised
 from trackpush_server.journal.model import NewUpdate, PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow, Timeline, TimelineEntry, TimelinePush

@@ -17,10 +17,10 @@ from support.command import Result, invoked
 from support.deadline import until
 from support.serving import account, serving, table
 from support.sink import Sink, open_sink
+from trackpush_aggregators import compose
 from trackpush_api.routing import Destination
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server import logs
-from trackpush_server.aggregators import compose
 from trackpush_server.config.resources import ResourceFolder
 from trackpush_server.journal.model import PushState, RetentionCutoffs, Unpushed
 from trackpush_server.operations.filtered import FilteredPage, FilteredUpdates

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from support.serving import account, table
+from trackpush_aggregators import composable, compose, decode, parse
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import composable, compose, decode, parse
 from trackpush_server.journal.model import NewUpdate
 from trackpush_server.operations.parsing import update_again
 from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake
-from trackpush_server.updates import TrackingUpdate
 
 RECEIVED_AT = 1_760_000_000_123
 UNSEEN: dict[str, Any] = {"identity": (), "shipment": "", "occurred_at_text": None, "identified_at": None}

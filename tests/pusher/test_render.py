@@ -8,10 +8,10 @@ import json
 import msgspec
 import pytest
 
+from trackpush_aggregators.updates import TrackingUpdate, notification, rfc3339, update_key
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 from trackpush_server.ids import parse_push_id, push_id
 from trackpush_server.pusher import render
-from trackpush_server.updates import TrackingUpdate, notification, rfc3339, update_key
 
 RAW = b'{"waybill": "19000000000101", "weight": 1.10, "big": 12345678901234567890123}'
 UPDATE = TrackingUpdate(

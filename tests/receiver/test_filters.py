@@ -10,13 +10,13 @@ from support.bodies import body
 from support.deadline import until
 from support.serving import account, serving, table
 from support.sink import open_sink
+from trackpush_aggregators import decode, parse
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator, Direction
-from trackpush_server.aggregators import decode, parse
 from trackpush_server.journal.model import NewPush
 from trackpush_server.receiver.filters import FilterFailure, FilterSelection, passes, wants
 from trackpush_server.receiver.intake import intake
-from trackpush_server.updates import TrackingUpdate
 
 
 def update() -> TrackingUpdate:

@@ -13,10 +13,10 @@ from support.bodies import body
 from support.deadline import until
 from support.serving import account, serving, table
 from support.sink import open_sink
+from trackpush_aggregators import STEP, decode, parse_in_steps
 from trackpush_api.routing import Destination, Filter, Limits
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.admin.api.shapes import _decoded
-from trackpush_server.aggregators import STEP, decode, parse_in_steps
 from trackpush_server.receiver import handler
 from trackpush_server.server import Server
 
@@ -62,8 +62,8 @@ async def test_many_objects_without_a_key_are_no_probe(
 async def test_without_a_key_parsing_ends_at_the_first_update(
     tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trackpush_server.aggregators import registry  # noqa: PLC0415
-    from trackpush_server.aggregators.clickpost import parser as clickpost  # noqa: PLC0415
+    from trackpush_aggregators import registry  # noqa: PLC0415
+    from trackpush_aggregators.clickpost import parser as clickpost  # noqa: PLC0415
 
     read: list[bytes] = []
 

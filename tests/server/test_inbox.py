@@ -17,17 +17,17 @@ from support.deadline import until
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import HeldSource, account, serving, table
 from support.sink import open_sink
+from trackpush_aggregators import registry
+from trackpush_aggregators.clickpost import parser as clickpost
+from trackpush_aggregators.updates import rfc3339
+from trackpush_aggregators.values import members
 from trackpush_api.routing import Destination, Encryption, Retention, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import registry
-from trackpush_server.aggregators.clickpost import parser as clickpost
-from trackpush_server.aggregators.values import members
 from trackpush_server.config.source import Loaded
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.operations.inbox import InboxRetryRequest, InboxRetryView
 from trackpush_server.server import Server
-from trackpush_server.updates import rfc3339
 
 INPUTS = Path(__file__).parents[1] / "field" / "inputs"
 WRAPPED = (INPUTS / "F03a_clickpost_data_wrapper_SILENT200.json").read_bytes()

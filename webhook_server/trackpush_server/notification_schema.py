@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trackpush_server.canonical import Notification
+from trackpush_aggregators.canonical import Notification
 
 VERSION: Final = 1
 SCHEMA_ID: Final = f"https://trackpush.dev/schemas/notification.v{VERSION}.json"

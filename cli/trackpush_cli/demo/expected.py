@@ -1,10 +1,10 @@
 """The expected pushes of a posting, by the demo's own logic for filters and late updates, not the server's."""
 
+from trackpush_aggregators.updates import TrackingUpdate, update_key
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
 from trackpush_cli.demo.ledger import Expectation
 from trackpush_cli.demo.story import Posting
 from trackpush_server.ids import push_id, without_occurrence
-from trackpush_server.updates import TrackingUpdate, update_key
 
 
 def _wanted(choice: Filter, update: TrackingUpdate) -> bool:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from trackpush_aggregators import composable, compose, decode, parse
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.routing import RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.demo.story import Bodies
 from trackpush_cli.errors import CommandError
 from trackpush_cli.folder import compile_folder
-from trackpush_server.aggregators import composable, compose, decode, parse
-from trackpush_server.updates import TrackingUpdate
 
 
 def load_table(folder: Path) -> RoutingTable:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator, Status
-from trackpush_server.updates import TrackingUpdate
 
 Parse = Callable[[Aggregator, bytes], Sequence[TrackingUpdate]]
 Compose = Callable[[Aggregator, str, str, datetime], bytes]
@@ -68,7 +68,7 @@ def _expectation(case: dict[str, Any]) -> str | None:
 
 def sample_postings(accounts: Sequence[Account], parse: Parse) -> list[Posting]:
     """One posting for each sample payload of the package, in the order of its cases.json."""
-    folder = files("trackpush_server.aggregators") / "samples"
+    folder = files("trackpush_aggregators") / "samples"
     postings = []
     for case in json.loads((folder / "cases.json").read_text()):
         aggregator = next(each for each in Aggregator if each.slug == case["aggregator"])

@@ -10,11 +10,11 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from trackpush_aggregators import compose
 from trackpush_api.aggregators import KEY_HEADERS
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.doctor.hosts import SECONDS, Way
 from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
-from trackpush_server.aggregators import compose
 from trackpush_server.receiver.probes import DOCTOR
 
 Headers = Mapping[str, str]

@@ -8,11 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from trackpush_aggregators.updates import rfc3339
 from trackpush_api.routing import RoutingTable
 from trackpush_server.journal.search import QueueCount
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.windows import Summary, Windows
-from trackpush_server.updates import rfc3339
 
 State = Literal["delivering", "failing", "gone", "suspended", "missing"]
 """``missing``: the routing table doesn't hold it; its pushes wait."""

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from trackpush_aggregators.updates import rfc3339
 from trackpush_api.routing import Account, Destination, RoutingTable
 from trackpush_server.config.watch import Report
-from trackpush_server.updates import rfc3339
 
 
 class LoadedPushConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -35,7 +35,7 @@ class NewUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One tracking update with all its pushes; stored atomically."""
 
     key: bytes
-    """16 bytes, unique: see `trackpush_server.updates.update_key`."""
+    """16 bytes, unique: see `trackpush_aggregators.updates.update_key`."""
     account: str
     received_at: int
     occurred_at: int | None
@@ -45,15 +45,15 @@ class NewUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     order_id: str | None
     status: str
     notification: bytes
-    """`trackpush_server.canonical.Notification` as JSON."""
+    """`trackpush_aggregators.canonical.Notification` as JSON."""
     body: bytes
     """The aggregator's redacted body as JSON."""
     pushes: tuple[NewPush, ...] = ()
     trace: str | None = None
     """W3C ``traceparent`` of the span that received it; None while tracing is off."""
     timeless: bool = False
-    """Whether the aggregator sent no event time. Its key is then `trackpush_server.updates.occurrence_key`, and it is
-    a duplicate if the last stored update of its account and shipment has the same `IDENTITY` in its key."""
+    """Whether the aggregator sent no event time. Its key is then `trackpush_aggregators.updates.occurrence_key`, and it
+    is a duplicate if the last stored update of its account and shipment has the same `IDENTITY` in its key."""
 
 
 IDENTITY = slice(5, 11)

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 
 import msgspec
 
-from trackpush_server.aggregators import mentions
+from trackpush_aggregators import mentions
 from trackpush_server.journal.inbox import InboxQuery
 from trackpush_server.journal.model import Erasure, Subject
 from trackpush_server.journal.ports import ErasureStore, InboxStore

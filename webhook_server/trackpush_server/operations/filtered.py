@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from trackpush_aggregators import STEP as PARSED_AT_ONCE
 from trackpush_api.routing import Account, RoutingTable
-from trackpush_server.aggregators import STEP as PARSED_AT_ONCE
 from trackpush_server.journal.model import FoundUpdates, StoredUpdate, Unpushed
 from trackpush_server.journal.ports import ReplayStore
 from trackpush_server.operations.parsing import update_again

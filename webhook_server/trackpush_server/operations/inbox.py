@@ -13,8 +13,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from trackpush_aggregators import MalformedBodyError, Parsed
+from trackpush_aggregators.updates import NONCE_BYTES
 from trackpush_api.routing import Account, RoutingTable
-from trackpush_server.aggregators import MalformedBodyError, Parsed
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import MOST_LISTED, InboxEntry, InboxQuery
 from trackpush_server.journal.ports import InboxStore, UpdateLog
@@ -23,7 +24,6 @@ from trackpush_server.operations.jobs import Jobs, JobView
 from trackpush_server.operations.parsing import parse_again
 from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake, new_unrecognised
-from trackpush_server.updates import NONCE_BYTES
 
 MOST_IDS: Final = 1000
 MOST_RESULTS: Final = 1000

@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
+from trackpush_aggregators import MalformedBodyError, Parsed, decode, filter_codes, parse
+from trackpush_aggregators.canonical import Notification
+from trackpush_aggregators.updates import TrackingUpdate, milliseconds
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import MalformedBodyError, Parsed, decode, filter_codes, parse
-from trackpush_server.canonical import Notification
-from trackpush_server.updates import TrackingUpdate, milliseconds
 
 _NOTIFICATION: Final = msgspec.json.Decoder(Notification)
 _AGGREGATORS: Final = {each.slug: each for each in Aggregator}

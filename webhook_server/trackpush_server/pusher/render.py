@@ -8,7 +8,7 @@ import hmac
 
 import msgspec
 
-from trackpush_server.canonical import Notification
+from trackpush_aggregators.canonical import Notification
 from trackpush_server.notification_schema import SCHEMA_ID
 
 TRACE_HEADER = "traceparent"

@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.expressions import EvaluationError, InvalidExpressionError, compile_expression
 from trackpush_api.expressions.variables import RAW, RAW_BYTES, RAW_VALUES, qualified
 from trackpush_api.vocabulary import TERMINAL
-from trackpush_server.updates import TrackingUpdate
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES: Final = {

@@ -6,11 +6,11 @@ the same: it waits in the journal until the PushConfig is there, so that a typo 
 
 from typing import NamedTuple
 
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.expressions import EvaluationError
 from trackpush_api.routing import Account, Destination, Filter, RoutingTable
 from trackpush_server.journal.model import NewPush
 from trackpush_server.receiver.conditions import FilterCondition, UpdateView, condition
-from trackpush_server.updates import TrackingUpdate
 
 
 def passes(account: Account, update: TrackingUpdate) -> bool:

@@ -17,9 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from trackpush_api.routing import Account
-from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import (
+from trackpush_aggregators import (
     STEP,
     Content,
     Leftover,
@@ -31,6 +29,9 @@ from trackpush_server.aggregators import (
     parse_in_steps,
     strangers,
 )
+from trackpush_aggregators.updates import NONCE_BYTES, TrackingUpdate
+from trackpush_api.routing import Account
+from trackpush_api.vocabulary import Aggregator
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiver import answers, http_rules, keys, probes
@@ -44,7 +45,6 @@ from trackpush_server.receiver.routes import Route
 from trackpush_server.receiver.serving import Serving
 from trackpush_server.tenancy import is_replaced
 from trackpush_server.tracing.port import Receipt, Tracing
-from trackpush_server.updates import NONCE_BYTES, TrackingUpdate
 
 _nonce = functools.partial(secrets.token_bytes, NONCE_BYTES)
 _UNTRACED: contextlib.AbstractContextManager[str | None] = contextlib.nullcontext()

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from trackpush_aggregators import Leftover
+from trackpush_aggregators.updates import TrackingUpdate, notification, occurrence_key, update_key
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Status
-from trackpush_server.aggregators import Leftover
 from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import NewUpdate
 from trackpush_server.receiver.filters import FilterFailure, FilterSelection
-from trackpush_server.updates import TrackingUpdate, notification, occurrence_key, update_key
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -39,7 +39,7 @@ def intake(
 ) -> Intake:
     """The updates of one request, for one commit. ``received_at`` is in milliseconds since the epoch.
 
-    ``nonce`` gives `trackpush_server.updates.NONCE_BYTES` random bytes; it is called for updates without a time.
+    ``nonce`` gives `trackpush_aggregators.updates.NONCE_BYTES` random bytes; it is called for updates without a time.
     An update that no destination accepts is stored without pushes, as a record that it arrived.
     """
     failures: list[FilterFailure] = []

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from trackpush_aggregators import Leftover
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import Leftover
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.intake import Intake
 

@@ -6,11 +6,11 @@ from itertools import product
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from trackpush_aggregators import Leftover
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Aggregator
 from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_runtime.logs import where
-from trackpush_server.aggregators import Leftover
 from trackpush_server.receiver import answers
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.filters import FilterFailure

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from trackpush_aggregators.updates import rfc3339
 from trackpush_server.admin import masking
 from trackpush_server.admin.api.acting import ended, known
 from trackpush_server.admin.api.operation import ApiCall, operation
@@ -16,7 +17,6 @@ from trackpush_server.admin.problems import ProblemError
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxQuery, InboxRow
 from trackpush_server.operations.inbox import InboxRetryRequest, InboxRetryView, describe_retry
-from trackpush_server.updates import rfc3339
 
 _ID: Final = r"^unr_[0-9a-f]{32}$"
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from trackpush_aggregators.updates import rfc3339
 from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
 from trackpush_server.admin.api import shapes
@@ -16,7 +17,6 @@ from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import MOST_ROWS, PushQuery, ShipmentQuery
 from trackpush_server.telemetry.windows import Point
-from trackpush_server.updates import rfc3339
 
 Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum number of pods.")]
 Text = Annotated[str, Meta(min_length=1, max_length=256)]

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from trackpush_aggregators.document import MOST_LEVELS, levels
+from trackpush_aggregators.updates import rfc3339
 from trackpush_server.admin import masking
-from trackpush_server.aggregators.document import MOST_LEVELS, levels
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
-from trackpush_server.updates import rfc3339
 
 StateName = Literal["pending", "delivered", "dead", "dropped"]
 STATES: Mapping[PushState, StateName] = {

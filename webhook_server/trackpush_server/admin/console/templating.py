@@ -11,9 +11,9 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from trackpush_aggregators.updates import rfc3339
 from trackpush_server.admin.api.shapes import Attempt
 from trackpush_server.admin.identity import KEY
-from trackpush_server.updates import rfc3339
 
 NAVIGATION: Final = (
     ("search", "/console/", "Search"),

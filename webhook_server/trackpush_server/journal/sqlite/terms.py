@@ -11,7 +11,7 @@ from typing import Any
 _BYTES = 6
 """SQLite stores an integer of up to 48 bits in six bytes."""
 _KEY_SECONDS = slice(1, 4)
-"""The bytes of a key that contain a time in steps of 256 seconds. See `trackpush_server.updates.update_key`."""
+"""The bytes of a key that contain a time in steps of 256 seconds. See `trackpush_aggregators.updates.update_key`."""
 _KEY_DIGEST_BYTES = 3
 _FEW = frozenset({"status", "config"})
 """Kinds with few different values, whose terms are cached."""

@@ -7,9 +7,9 @@ later than ``latest`` accepted: it is wrong, and would mark every later update o
 from datetime import timedelta
 from typing import Any
 
-from trackpush_server.aggregators import written
-from trackpush_server.aggregators.values import text
-from trackpush_server.aggregators.written import GMT, IST
+from trackpush_aggregators import written
+from trackpush_aggregators.values import text
+from trackpush_aggregators.written import GMT, IST
 
 TRUSTED_AHEAD = timedelta(days=1)
 """How far after its receipt an update's time may lie: clocks differ, and some aggregators write local times as UTC."""

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from trackpush_server.aggregators import redact
-from trackpush_server.aggregators.document import decode, unwrap
-from trackpush_server.aggregators.errors import MalformedBodyError
-from trackpush_server.aggregators.parsed import Leftover, Stray
-from trackpush_server.aggregators.redact import SecretText
-from trackpush_server.aggregators.values import text as as_text
+from trackpush_aggregators import redact
+from trackpush_aggregators.document import decode, unwrap
+from trackpush_aggregators.errors import MalformedBodyError
+from trackpush_aggregators.parsed import Leftover, Stray
+from trackpush_aggregators.redact import SecretText
+from trackpush_aggregators.values import text as as_text
 
 JSON: Final = "application/json"
 _MOST_ALONE: Final = 50

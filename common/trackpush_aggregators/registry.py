@@ -6,18 +6,18 @@ from typing import Any
 
 import msgspec
 
+from trackpush_aggregators import leftovers
+from trackpush_aggregators.batch import reports
+from trackpush_aggregators.clickpost import parser as clickpost
+from trackpush_aggregators.document import TOO_DEEP, unwrap
+from trackpush_aggregators.errors import MalformedBodyError, TooManyUpdatesError
+from trackpush_aggregators.parsed import Item, Parsed, Stray
+from trackpush_aggregators.redact import SecretText, secret
+from trackpush_aggregators.shiprocket import parser as shiprocket
+from trackpush_aggregators.shipway import parser as shipway
+from trackpush_aggregators.times import latest
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators import leftovers
-from trackpush_server.aggregators.batch import reports
-from trackpush_server.aggregators.clickpost import parser as clickpost
-from trackpush_server.aggregators.document import TOO_DEEP, unwrap
-from trackpush_server.aggregators.errors import MalformedBodyError, TooManyUpdatesError
-from trackpush_server.aggregators.parsed import Item, Parsed, Stray
-from trackpush_server.aggregators.redact import SecretText, secret
-from trackpush_server.aggregators.shiprocket import parser as shiprocket
-from trackpush_server.aggregators.shipway import parser as shipway
-from trackpush_server.aggregators.times import latest
-from trackpush_server.updates import TrackingUpdate
 
 _Reader = Callable[[Item, bytes, int], Iterable[TrackingUpdate | Stray]]
 _READERS: dict[Aggregator, _Reader] = {

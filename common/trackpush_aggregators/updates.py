@@ -11,8 +11,8 @@ from functools import lru_cache
 import msgspec
 from msgspec import UNSET
 
+from trackpush_aggregators.canonical import Notification, NotificationShipment, NotificationStatus
 from trackpush_api.vocabulary import TERMINAL, Aggregator, Direction, NdrReason, Status
-from trackpush_server.canonical import Notification, NotificationShipment, NotificationStatus
 
 
 class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):

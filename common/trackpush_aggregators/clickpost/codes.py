@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from trackpush_aggregators.taxonomy import RETURN_OF, fold, turned_status
 from trackpush_api.vocabulary import NdrReason, Status
-from trackpush_server.aggregators.taxonomy import RETURN_OF, fold, turned_status
 
 S = Status
 N = NdrReason

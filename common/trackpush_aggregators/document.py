@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from trackpush_server.aggregators import charset
-from trackpush_server.aggregators.errors import MalformedBodyError
+from trackpush_aggregators import charset
+from trackpush_aggregators.errors import MalformedBodyError
 
 MOST_LEVELS = 64
 """Levels of nesting. Real bodies have fewer than ten; what reads a body later is bounded by this."""

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from trackpush_aggregators.taxonomy import by_label
 from trackpush_api.vocabulary import NdrReason, Status
-from trackpush_server.aggregators.taxonomy import by_label
 
 S = Status
 N = NdrReason

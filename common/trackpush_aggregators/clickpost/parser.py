@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from trackpush_aggregators import redact, times
+from trackpush_aggregators.clickpost import codes as tables
+from trackpush_aggregators.parsed import Item, Meaning, short, short_code, tracking_update
+from trackpush_aggregators.scans import newest
+from trackpush_aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
+from trackpush_aggregators.updates import TrackingUpdate
+from trackpush_aggregators.values import code as code_text
+from trackpush_aggregators.values import flag, integer, members, text
+from trackpush_aggregators.written import GMT, IST
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
-from trackpush_server.aggregators import redact, times
-from trackpush_server.aggregators.clickpost import codes as tables
-from trackpush_server.aggregators.parsed import Item, Meaning, short, short_code, tracking_update
-from trackpush_server.aggregators.scans import newest
-from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned
-from trackpush_server.aggregators.values import code as code_text
-from trackpush_server.aggregators.values import flag, integer, members, text
-from trackpush_server.aggregators.written import GMT, IST
-from trackpush_server.updates import TrackingUpdate
 
 _TEST_WAYBILL = "XYZABC"
 _FAILURES = frozenset({Status.DELIVERY_FAILED, Status.RETURN_DELIVERY_FAILED})

@@ -7,12 +7,11 @@ decides, for couriers report late and some scans have none.
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from trackpush_api.vocabulary import Aggregator, Direction, Status
-from trackpush_server.aggregators import times
-from trackpush_server.aggregators.parsed import Item, Meaning, short, short_code, tracking_update
-from trackpush_server.aggregators.scans import Scan, newest
-from trackpush_server.aggregators.shiprocket import codes as tables
-from trackpush_server.aggregators.taxonomy import (
+from trackpush_aggregators import times
+from trackpush_aggregators.parsed import Item, Meaning, short, short_code, tracking_update
+from trackpush_aggregators.scans import Scan, newest
+from trackpush_aggregators.shiprocket import codes as tables
+from trackpush_aggregators.taxonomy import (
     FAMILY,
     RETURN_OF,
     filter_codes,
@@ -21,8 +20,9 @@ from trackpush_server.aggregators.taxonomy import (
     turned,
     turned_status,
 )
-from trackpush_server.aggregators.values import code, flag, integer, text
-from trackpush_server.updates import TrackingUpdate
+from trackpush_aggregators.updates import TrackingUpdate
+from trackpush_aggregators.values import code, flag, integer, text
+from trackpush_api.vocabulary import Aggregator, Direction, Status
 
 _VAGUE = {
     Status.UNKNOWN: 0,

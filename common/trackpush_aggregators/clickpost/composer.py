@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from trackpush_aggregators.clickpost import codes
+from trackpush_aggregators.composing import LOCATION, Composer, Event, Way, first_of
+from trackpush_aggregators.taxonomy import FAMILY
 from trackpush_api.vocabulary import Direction, Status
-from trackpush_server.aggregators.clickpost import codes
-from trackpush_server.aggregators.composing import LOCATION, Composer, Event, Way, first_of
-from trackpush_server.aggregators.taxonomy import FAMILY
 
 _REJECTED = 103
 _REJECTION_EVENT = 23

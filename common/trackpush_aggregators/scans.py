@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from trackpush_server.aggregators.values import members, objects, text
+from trackpush_aggregators.values import members, objects, text
 
 _AT_EACH_END = 500
 """Scans that are looked at; a history has tens, and a body may hold tens of thousands."""

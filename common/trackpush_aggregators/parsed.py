@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
+from trackpush_aggregators.canonical import NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
+from trackpush_aggregators.updates import TrackingUpdate
+from trackpush_aggregators.values import code, cut, text
 from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
-from trackpush_server.aggregators.values import code, cut, text
-from trackpush_server.canonical import NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
-from trackpush_server.updates import TrackingUpdate
 
 
 class Leftover(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None
     label: str | None
     codes: tuple[str, ...]
-    """What a filter may name, see `trackpush_server.aggregators.taxonomy.filter_codes`."""
+    """What a filter may name, see `trackpush_aggregators.taxonomy.filter_codes`."""
     reason: NdrReason | None = None
 
 

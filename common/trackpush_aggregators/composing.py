@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from trackpush_aggregators.written import GMT, IST
 from trackpush_api.vocabulary import Direction, Status
-from trackpush_server.aggregators.written import GMT, IST
 
 LOCATION = "Mumbai_MiraRd_D (Maharashtra)"
 """An invented place, in the form of the sample payloads beside this module."""

@@ -2,11 +2,11 @@
 
 import msgspec
 
+from trackpush_aggregators.clickpost import composer as clickpost
+from trackpush_aggregators.composing import Event
+from trackpush_aggregators.shiprocket import composer as shiprocket
+from trackpush_aggregators.shipway import composer as shipway
 from trackpush_api.vocabulary import Aggregator, Direction, Status
-from trackpush_server.aggregators.clickpost import composer as clickpost
-from trackpush_server.aggregators.composing import Event
-from trackpush_server.aggregators.shiprocket import composer as shiprocket
-from trackpush_server.aggregators.shipway import composer as shipway
 
 _COMPOSERS = {
     Aggregator.CLICKPOST: clickpost.COMPOSER,

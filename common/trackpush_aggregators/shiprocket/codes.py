@@ -1,12 +1,12 @@
 """Shiprocket's two id spaces (§2.3 and §2.4): the same number means different things in them.
 
 ``current_status_id`` is an order status, ``shipment_status_id`` a shipment status; each is looked up in its own table.
-Both give the forward reading; on a return `trackpush_server.aggregators.taxonomy.RETURN_OF` applies (the is_return 1
+Both give the forward reading; on a return `trackpush_aggregators.taxonomy.RETURN_OF` applies (the is_return 1
 column of §2.3 says exactly that).
 """
 
+from trackpush_aggregators.taxonomy import by_label
 from trackpush_api.vocabulary import Status
-from trackpush_server.aggregators.taxonomy import by_label
 
 S = Status
 

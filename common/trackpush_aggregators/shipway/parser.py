@@ -11,16 +11,16 @@ from typing import Any
 
 import msgspec
 
+from trackpush_aggregators import redact, times
+from trackpush_aggregators.batch import feed
+from trackpush_aggregators.leftovers import strays
+from trackpush_aggregators.parsed import Item, Meaning, Stray, short, short_code, tracking_update
+from trackpush_aggregators.scans import Scan, newest
+from trackpush_aggregators.shipway import codes as tables
+from trackpush_aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned, turned_status
+from trackpush_aggregators.updates import TrackingUpdate
+from trackpush_aggregators.values import members, objects, text
 from trackpush_api.vocabulary import Aggregator, Direction, Status
-from trackpush_server.aggregators import redact, times
-from trackpush_server.aggregators.batch import feed
-from trackpush_server.aggregators.leftovers import strays
-from trackpush_server.aggregators.parsed import Item, Meaning, Stray, short, short_code, tracking_update
-from trackpush_server.aggregators.scans import Scan, newest
-from trackpush_server.aggregators.shipway import codes as tables
-from trackpush_server.aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned, turned_status
-from trackpush_server.aggregators.values import members, objects, text
-from trackpush_server.updates import TrackingUpdate
 
 _FEED = "status_feed"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from trackpush_aggregators.composing import LOCATION, Composer, Event, Way, first_of
+from trackpush_aggregators.shiprocket import codes
+from trackpush_aggregators.taxonomy import FAMILY, RETURN_OF
 from trackpush_api.vocabulary import Direction
-from trackpush_server.aggregators.composing import LOCATION, Composer, Event, Way, first_of
-from trackpush_server.aggregators.shiprocket import codes
-from trackpush_server.aggregators.taxonomy import FAMILY, RETURN_OF
 
 
 class _Ids(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from trackpush_server.aggregators.parsed import Item
-from trackpush_server.aggregators.values import index
+from trackpush_aggregators.parsed import Item
+from trackpush_aggregators.values import index
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

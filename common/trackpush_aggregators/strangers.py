@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
+from trackpush_aggregators.document import TOO_DEEP, unwrap
+from trackpush_aggregators.errors import MalformedBodyError
+from trackpush_aggregators.registry import found_in
+from trackpush_aggregators.times import latest
+from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.aggregators import PROFILES
 from trackpush_api.vocabulary import Aggregator
-from trackpush_server.aggregators.document import TOO_DEEP, unwrap
-from trackpush_server.aggregators.errors import MalformedBodyError
-from trackpush_server.aggregators.registry import found_in
-from trackpush_server.aggregators.times import latest
-from trackpush_server.updates import TrackingUpdate
 
 MOST_BYTES: Final = 64 * 1024
 """Of an unpacked body. A larger one is not decoded: no panel posts such a probe."""
