@@ -123,6 +123,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Keys that are not accepted at the moment and may come back."""
     tenant: Tenant | None = None
     """As in `Destination`."""
+    secrets: tuple[str, ...] = ()
+    """The keys themselves, where the aggregator signs bodies: a digest cannot verify a signature."""
     generation: str = ""
     """Set by the server, for a client whose name belonged to another namespace before: part of its updates' keys."""
 
@@ -132,6 +134,38 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     aggregators: frozenset[Aggregator]
+
+
+class KeyPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """Headers and parameters of the URL in which one key may be."""
+
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """HMAC-SHA256 over the body's bytes, with a key of the account."""
+
+    header: str
+    encoding: Literal["Hex", "Base64"] = "Hex"
+    prefix: str = ""
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """One AggregatorDefinition: how requests of an aggregator are authenticated and read."""
+
+    name: str
+    """As in ``spec.aggregator``."""
+    path: str
+    """Segment of the URL."""
+    key_places: KeyPlaces = KeyPlaces()
+    all_of: tuple[KeyPlaces, ...] = ()
+    """Places that must each contain a different key of the same account."""
+    signature: Signature | None = None
+    max_body_bytes: int | None = None
+    """None means that of `Limits`."""
+    spec: str
+    """The resource's spec as JSON, without its samples: what bodies mean."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +242,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     storage: Storage = Sqlite()
     encryption: Encryption | None = None
     """None stores bodies in clear."""
+    definitions: tuple[Definition, ...] = ()
+    """Those of the server's namespace, sorted by name. The server knows the catalog by itself."""
 
 
 class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -261,12 +297,14 @@ def digest_key(key: str) -> str:
 
 __all__ = [
     "Account",
+    "Definition",
     "Destination",
     "Egress",
     "Encryption",
     "Filter",
     "GraceKey",
     "Host",
+    "KeyPlaces",
     "Limits",
     "OAuth2",
     "Postgres",
@@ -275,6 +313,7 @@ __all__ = [
     "Retry",
     "RoutingTable",
     "ServerSettings",
+    "Signature",
     "Sqlite",
     "Status",
     "Storage",

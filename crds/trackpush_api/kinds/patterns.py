@@ -20,6 +20,11 @@ PATH: Final = r"^(/[A-Za-z0-9._~-]+)+$"
 SIZE: Final = r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?)?$"
 HEADER_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 HEADER_VALUE: Final = r"^[\t -~]*$"
+PATH_SEGMENT: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+VARIABLE: Final = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+_MEMBER: Final = r"[^.\[\]\s\"][^.\[\]\"]*"
+_ELEMENT: Final = r"\[(-?[0-9]{1,6}|\"[^\"]{1,128}\")\]"
+FIELD_PATH: Final = rf"^{_MEMBER}({_ELEMENT})*(\.{_MEMBER}({_ELEMENT})*)*$"
 
 WORDS: Final[Mapping[str, str]] = {
     DURATION_PATTERN: "a duration with its unit, such as 500ms, 30s, 5m, 2h or 3d",
@@ -33,5 +38,8 @@ WORDS: Final[Mapping[str, str]] = {
     SIZE: "a size, such as 10Gi",
     HEADER_NAME: "a header name, such as X-Api-Key",
     HEADER_VALUE: "one line of printable ASCII characters",
+    PATH_SEGMENT: "one segment of a URL: lower-case letters, digits and -, such as parcelkit",
+    VARIABLE: "a name of letters, digits and _, such as shipment",
+    FIELD_PATH: "a path, such as shipment.scans[0].code",
 }
 """What a text of this form is: ends a sentence that begins with "write"."""

@@ -1,0 +1,226 @@
+"""AggregatorDefinition: how to read the bodies of an aggregator, as data; docs/aggregator-definitions.md."""
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from trackpush_api.kinds import patterns
+from trackpush_api.kinds.base import ATOMIC, ApiModel, all_defaults, list_map
+from trackpush_api.vocabulary import Status
+
+_ANY_FORM: Final = {"x-kubernetes-preserve-unknown-fields": True}
+"""The schema of a value with several forms, which a structural schema cannot describe: the operator validates it."""
+
+FieldPath = Annotated[str, Field(pattern=patterns.FIELD_PATH, max_length=253)]
+Variable = Annotated[str, Field(pattern=patterns.VARIABLE, max_length=63)]
+HeaderName = Annotated[str, Field(pattern=patterns.HEADER_NAME, max_length=256)]
+Parameter = Annotated[str, Field(min_length=1, max_length=64)]
+Pattern = Annotated[str, Field(max_length=128)]
+Format = Annotated[str, Field(min_length=1, max_length=64)]
+"""As of ``strptime``."""
+Expected = Annotated[dict[str, Any], WithJsonSchema({"type": "object", **_ANY_FORM})]
+DirectionName = Literal["Forward", "RTO", "Reverse"]
+
+
+def _source(given: Any) -> Any:
+    """A path or several, written out."""
+    if isinstance(given, str):
+        return {"paths": [given]}
+    return {"paths": given} if isinstance(given, list) else given
+
+
+def _patterns(given: Any) -> Any:
+    """One pattern or several; numbers are codes, too."""
+    parts = given if isinstance(given, list) else [given]
+    return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in parts]
+
+
+def _key_place(given: Any) -> Any:
+    """A header's name, ``{header: NAME}``, or the places written out."""
+    if isinstance(given, str):
+        return {"headers": [given]}
+    if isinstance(given, dict) and isinstance(header := given.get("header"), str):
+        return {name: value for name, value in given.items() if name != "header"} | {"headers": [header]}
+    return given
+
+
+class ValueSource(ApiModel):
+    """Where a value comes from: the first of several paths that is not empty, joined paths, or a CEL expression."""
+
+    paths: Annotated[list[FieldPath], Field(min_length=1, max_length=8)] | None = None
+    path: FieldPath | None = None
+    join: Annotated[list[FieldPath], Field(min_length=1, max_length=8)] | None = None
+    cel: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    formats: Annotated[list[Format], Field(min_length=1, max_length=8)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [self.paths, self.path, self.join, self.cel]
+        if given.count(None) != len(given) - 1:
+            raise ValueError('write a path, a list of paths, {join: [...]}, or {cel: "..."}')
+        return self
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The paths to try, in order; empty for `join` and `cel`."""
+        return (self.path,) if self.path is not None else tuple(self.paths or ())
+
+
+Source = Annotated[ValueSource, BeforeValidator(_source), WithJsonSchema(_ANY_FORM)]
+
+
+class KeyPlace(ApiModel):
+    """Places of one key."""
+
+    headers: Annotated[list[HeaderName], Field(max_length=8)] = Field([])
+    query: Annotated[list[Parameter], Field(max_length=8)] = Field([])
+
+
+class DefinedKey(ApiModel):
+    """Where the key is."""
+
+    headers: Annotated[list[HeaderName], Field(max_length=8, json_schema_extra=ATOMIC)] = Field(
+        [], description="Headers that may contain the key, beside Authorization."
+    )
+    query: Annotated[list[Parameter], Field(max_length=8, json_schema_extra=ATOMIC)] = Field(
+        [], description="Parameters of the URL that may contain the key, beside key and token."
+    )
+    all_of: Annotated[
+        list[Annotated[KeyPlace, BeforeValidator(_key_place), WithJsonSchema(_ANY_FORM)]],
+        Field(max_length=4, json_schema_extra=ATOMIC),
+    ] = Field(
+        [],
+        description="Places that must each contain a key of the same account, a different one in each. An entry is the"
+        " name of a header, or {headers: [...], query: [...]}.",
+    )
+
+
+class SignatureSpec(ApiModel):
+    """A signature of the body: HMAC-SHA256 over its bytes, with a key of the account."""
+
+    header: HeaderName = Field(description="Header that contains the signature.")
+    encoding: Literal["Hex", "Base64"] = Field("Hex", description="How the signature is written.")
+    prefix: Annotated[str, Field(max_length=64)] = Field("", description="Text before the signature, such as sha256=.")
+
+
+class Authentication(ApiModel):
+    """How a request identifies the client. A key in the URL, as in /notify/KEY, always works as well."""
+
+    key: DefinedKey | None = Field(None, description="Where the key is.")
+    signature: SignatureSpec | None = Field(
+        None, description="The signature that a request must have, unless its URL contains the key."
+    )
+
+
+class UpdateStep(ApiModel):
+    """One step from the body to its updates."""
+
+    as_: Variable = Field(alias="as", description="Name of the element in the paths that follow.")
+    in_: FieldPath = Field(
+        alias="in", description="Path of a list. An object counts as a list of one; a missing one yields no updates."
+    )
+
+
+class DefinedFields(ApiModel):
+    """What the members mean. Each is a path, a list of paths (the first that is not empty), or {cel: "..."}."""
+
+    awb: Source | None = Field(None, description="Air waybill number.")
+    order_id: Source | None = Field(None, description="The client's order id.")
+    courier: Source | None = Field(None, description="Name of the courier.")
+    remark: Source | None = Field(None, description="The courier's remark.")
+    location: Source | None = Field(None, description="Place of the event.")
+    occurred_at: Source | None = Field(
+        None,
+        description="Time of the event. ISO 8601 and numbers since the epoch need no formats; others:"
+        " {join: [date, time], formats: [...]}, with strptime's directives.",
+    )
+    estimated_delivery: Source | None = Field(None, description="Expected day of delivery.")
+    forward_awb: Source | None = Field(None, description="On a return: AWB of the original shipment.")
+    return_reference: Source | None = Field(None, description="The aggregator's reference of the return order.")
+    ndr_reason: Source | None = Field(None, description="Why a delivery failed; one of the canonical reasons.")
+    test: Source | None = Field(None, description="Whether the body is the aggregator's own test.")
+
+
+class StatusRow(ApiModel):
+    """What a status means."""
+
+    when: Annotated[
+        list[Pattern], Field(min_length=1, max_length=4), BeforeValidator(_patterns), WithJsonSchema(_ANY_FORM)
+    ] = Field(
+        description='The value of status.code, or a list with one entry per value. "*" matches everything, "13*" every'
+        " value that begins with 13."
+    )
+    status: Status = Field(strict=False, description="Canonical status.")
+    direction: DirectionName | None = Field(None, description="Direction of the goods.")
+
+
+class StatusSpec(ApiModel):
+    """What the statuses mean."""
+
+    code: Source = Field(description="Path of the status, or a list of paths whose values are joined by /.")
+    label: Source | None = Field(None, description="The aggregator's own words for the status.")
+    table: Annotated[list[StatusRow], Field(max_length=1000, json_schema_extra=ATOMIC)] = Field(
+        [], description="The first row that matches wins. Without one: UNKNOWN."
+    )
+
+
+class DirectionSpec(ApiModel):
+    """The direction of the goods, where the row of the status names none."""
+
+    of: Source = Field(description="Path of the member that shows the direction.")
+    table: Annotated[dict[str, DirectionName], Field(max_length=64)] = Field(description="Direction by value.")
+
+
+class DefinitionLimits(ApiModel):
+    """Bounds of the receiver for this aggregator."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] | None = Field(
+        None, description="Largest body in bytes. Default: that of the WebhookServer."
+    )
+
+
+class DefinitionSample(ApiModel):
+    """A body, and the updates that must be read from it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63)] = Field(description="Name, for messages.")
+    body: Annotated[Any, WithJsonSchema(_ANY_FORM)] = Field(description="The body as JSON.")
+    expect: Annotated[list[Expected], Field(max_length=100)] = Field(
+        description="The updates, in order: fields by name, and status, direction, code, label. Only what is named is"
+        " compared."
+    )
+
+
+class AggregatorDefinitionSpec(ApiModel):
+    """How to read the bodies of an aggregator."""
+
+    path: Annotated[str, Field(pattern=patterns.PATH_SEGMENT, max_length=63)] = Field(
+        description="Segment of the URL: POST {basePath}/PATH/notify."
+    )
+    authentication: Authentication = Field(
+        default_factory=all_defaults(Authentication), description="How a request identifies the client."
+    )
+    setup: Annotated[str, Field(max_length=1024)] | None = Field(
+        None, description="How to set up the aggregator's side, for the status of an AggregatorWebhook."
+    )
+    timezone: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        "UTC", description="Zone of times without one: a name of the IANA database, such as Asia/Kolkata."
+    )
+    updates: Annotated[list[UpdateStep], Field(max_length=4, json_schema_extra=ATOMIC)] = Field(
+        [], description="Steps from the body to each update. Default: the body itself, or each of its elements."
+    )
+    fields: DefinedFields = Field(description="What the members mean.")
+    status: StatusSpec = Field(description="What the statuses mean.")
+    direction: DirectionSpec | None = Field(None, description="Where the direction of the goods is.")
+    identity: Annotated[list[FieldPath], Field(min_length=1, max_length=16, json_schema_extra=ATOMIC)] = Field(
+        ["awb", "status", "occurredAt"],
+        description="Fields or paths. Two reports with equal values are the same update.",
+    )
+    redact: Annotated[list[FieldPath], Field(max_length=64, json_schema_extra=ATOMIC)] = Field(
+        [], description="Paths of members that are removed before storing and forwarding."
+    )
+    limits: DefinitionLimits = Field(
+        default_factory=all_defaults(DefinitionLimits), description="Bounds of the receiver."
+    )
+    samples: Annotated[list[DefinitionSample], Field(max_length=64, json_schema_extra=list_map("name"))] = Field(
+        [], description="Bodies with the updates that must be read from them; checked before the definition is used."
+    )
