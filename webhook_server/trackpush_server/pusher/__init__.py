@@ -1,1 +1,1 @@
-"""From a committed update to an ended push: lanes, retries, breaker."""
+"""The pusher: sends committed updates to the clients, in order per lane, with retries and a circuit breaker."""

@@ -1,4 +1,4 @@
-"""Adds pushes to memory: just committed ones, and pages of the backlog."""
+"""Adds pushes to memory: those just committed, and pages of the backlog."""
 
 import asyncio
 from collections.abc import Sequence
@@ -115,7 +115,7 @@ class Arrivals:
         self._owner.start_ready(refill=False)
 
     def page_failed(self) -> None:
-        """Try again soon."""
+        """Plan another read soon, because the journal could not be read."""
         self._owner.wake_in(RELOAD_AFTER_FAULT)
 
     async def close(self) -> None:
@@ -152,8 +152,8 @@ class Arrivals:
     def waits_for_endpoint(self, stored: StoredPush) -> bool:
         """Whether a push that was already tried must wait until the breaker closes.
 
-        If the open endpoint rejects pushes, it responds again: then pushes without a rejection are tried, and pushes
-        whose rejections are proven to be their own fault follow their schedule.
+        An endpoint that rejects pushes responds again, even if its breaker is open. Then pushes that it has not
+        rejected are tried at once, and pushes whose rejections are proven to be their own fault follow their schedule.
         """
         if self._owner.state is not State.OPEN or stored.tries == stored.tries_before:
             return False

@@ -1,6 +1,6 @@
-"""Attempts: sends the head of a lane, and turns the answer into the push's next state and its outcome in the journal.
+"""Attempts: sends the head of a lane, and turns the response into the push's next state and its outcome in the journal.
 
-What an answer says about the endpoint goes to `Transitions`, whatever becomes of the push.
+Each response also goes to `Transitions`, which changes the endpoint's state independently of the push's next state.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from trackpush_server.pusher.window import Window
 
 
 class AttemptsOwner(Protocol):
-    """What attempts need of their channel."""
+    """The part of the channel that `Attempts` uses."""
 
     name: str
     endpoint: Endpoint
@@ -35,17 +35,17 @@ class AttemptsOwner(Protocol):
         ...
 
     def lose(self) -> None:
-        """Another replica may be sending these pushes."""
+        """Stop sending, because another replica may be sending the same pushes."""
 
     def attempt_ended(self) -> None:
-        """One attempt less is under way."""
+        """Called after each attempt."""
 
     def start_ready(self) -> None:
         """Start the pushes that may start."""
 
 
 class Attempts:
-    """The attempts of one PushConfig. Lives on one event loop."""
+    """The attempts of one PushConfig, on one event loop."""
 
     __slots__ = ("_client", "_egress", "_hub", "_loop", "_outcomes", "_owner", "_transitions", "_window", "in_flight")
 
@@ -69,7 +69,7 @@ class Attempts:
         self._client = DestinationClient(hub, destination, egress)
         self._loop = asyncio.get_running_loop()
         self.in_flight = 0
-        """Number of running attempts, those of earlier versions included."""
+        """Number of running attempts, including those to earlier versions of the destination."""
 
     @property
     def destination(self) -> Destination:
@@ -77,22 +77,22 @@ class Attempts:
         return self._client.destination
 
     def is_current(self, destination: Destination, egress: Egress) -> bool:
-        """Whether this is the current version already."""
+        """Whether this version of the destination is already in use."""
         return destination == self._client.destination and egress == self._egress
 
     def renew(self, destination: Destination, egress: Egress) -> None:
-        """Send to this version from now on; running attempts end with the old one."""
+        """Send to this version from now on; attempts in flight end with the old version."""
         self._client.retire()
         self._egress = egress
         self._client = DestinationClient(self._hub, destination, egress)
 
     def cut(self) -> None:
-        """End attempts under way at once."""
+        """Cancel all attempts in flight."""
         self._client.cut()
         self._client = DestinationClient(self._hub, self._client.destination, self._egress)
 
     async def close(self) -> None:
-        """Close the connections; attempts under way are cut."""
+        """Close the connections and cancel the attempts in flight."""
         await self._client.close()
 
     # ---- one attempt
@@ -111,7 +111,7 @@ class Attempts:
         self._hub.attempt_ended()
         client.finished()
         if answer.failure is Failure.FENCED and lanes is self._window.lanes:
-            self._owner.lose()  # the timer of the lease is late, too: the process was paused
+            self._owner.lose()  # the lease has expired without its timer having fired: the process was paused
         if lanes is self._window.lanes:
             self._settle(lane, answer, current=client is self._client)
         else:
@@ -119,7 +119,7 @@ class Attempts:
         self._owner.attempt_ended()
 
     def _settle_late(self, lanes: Lanes, lane: Lane, answer: Answer) -> None:
-        """A cancelled attempt ended: it says nothing about the endpoint, but a delivery counts in any case."""
+        """Record the end of a cancelled attempt. It says nothing about the endpoint, but a delivery still counts."""
         lane.head.tries += 1
         if policy.judge(answer) is Verdict.DELIVERED and not lanes.is_void:
             self._outcomes.record(lane, PushState.DELIVERED, answer)
@@ -165,7 +165,7 @@ class Attempts:
     # ---- outcomes
 
     def end(self, lane: Lane, state: PushState, answer: Answer | None, error: str | None = None) -> None:
-        """The head of a lane has ended. The next one starts when this outcome is on disk."""
+        """End the head of a lane. The next push of the lane starts when this outcome is on disk."""
         push = lane.head
         self._outcomes.record(lane, state, answer, error)
         self._window.ended(push.update_id)

@@ -1,57 +1,60 @@
 """Tracks which pushes of a PushConfig are in memory and which are only on disk. Pure.
 
-Two streams bring pushes: commits, handed over in order of update id, and pages read from the journal. When memory is
-full the channel spills: commits are left to the disk, and pages bring them later. The trap is the seam: a page may
-show what a commit is about to hand over, and a commit may land after a page was read. So a page carries its snapshot
-(the highest id it could have seen), and the channel stops spilling only when nothing was handed over beyond it.
+Pushes come from two sources: commits, in order of update id, and pages read from the journal. When memory is full, the
+channel *spills*: committed pushes stay on disk, and pages bring them to memory later.
 
-With several replicas a third stream is only told of: what the others stored. Where this process is alone, the commits
-handed over are all there are; otherwise only a page can show that nothing else is below an id.
+The two sources overlap. A page may contain a push that a commit is about to add, and a commit may finish after a page
+was read. So each page has a snapshot: the highest id that it could have seen. The channel stops spilling only when no
+committed id is higher than the snapshot.
+
+With several replicas there is a third source: a notice that another replica stored pushes, without their contents. Then
+the commits of this process are not all commits, and only a page shows that no other push is below an id.
 """
 
 from collections.abc import Iterable
 
 
 class Backlog:
-    """The seam between commits and pages for one PushConfig. Starts spilled: at start everything is on disk."""
+    """The boundary between memory and disk for one PushConfig. At the start, all pushes are only on disk."""
 
     __slots__ = ("_alone", "_ended", "_seen", "generation", "loaded_to", "spilled")
 
     def __init__(self, *, alone: bool = True) -> None:
-        """``alone``: no other process stores pushes."""
+        """``alone``: this process is the only one that stores pushes."""
         self._alone = alone
         self.spilled = True
         self.loaded_to = 0
-        """Everything pending with an id up to here is in memory (or was already handed on)."""
+        """All pending pushes with an id up to this one are in memory, or were in memory and have ended."""
         self._seen = 0
         self._ended: set[int] | None = None
         self.generation = 0
-        """Grows with each `rescan`: a page of an earlier one is of another time."""
+        """Number of calls of `rescan`. A page that was requested in an earlier generation is obsolete."""
 
     def admits(self, update_id: int) -> bool:
-        """Whether a committed push goes to memory; otherwise the disk has it, and a page brings or brought it."""
+        """Whether a committed push may go to memory. If not, it stays on disk, and pages include it."""
         if self.spilled:
             self._seen = update_id
             return False
         return update_id > self.loaded_to
 
     def spill(self, first_on_disk: int) -> None:
-        """From this id on, pushes are only on disk."""
+        """Record that pushes with this id or a higher one are only on disk."""
         handed_over = self._alone and not self.spilled
         self.loaded_to = first_on_disk - 1 if handed_over else min(self.loaded_to, first_on_disk - 1)
         self._seen = max(self._seen, first_on_disk)
         self.spilled = True
 
     def stored_elsewhere(self, update_id: int) -> None:
-        """Another replica stored a push: read on from where the pages ended."""
+        """Record that another replica stored a push, so that pages are read again from the last position."""
         self._seen = max(self._seen, update_id)
         self.spilled = True
 
     def rescan(self, again: Iterable[int] = ()) -> None:
-        """Read everything pending from disk again; what is in memory is recognised and skipped.
+        """Read all pending pushes from disk again; those in memory are recognised and skipped.
 
-        That read sees all that was committed before, so it need not reach an id that was seen: after the database lost
-        commits that id may not exist. ``again`` are pushes that had ended, on disk too, and are pending once more.
+        The read contains everything that was committed before it. It need not reach the highest id seen so far, because
+        that id may no longer exist after the database lost commits. ``again`` are ended pushes that are pending again
+        on disk.
         """
         self.spilled = True
         self.loaded_to = 0
@@ -61,15 +64,15 @@ class Backlog:
             self._ended.difference_update(again)
 
     def begin_load(self) -> None:
-        """A read begins: pushes that end from now on may still look pending in it."""
+        """Call before a read. Pushes that end during the read may still be pending in its pages."""
         self._ended = set()
 
     def end_load(self) -> None:
-        """The read's pages have been taken in."""
+        """Call after the read's pages were processed."""
         self._ended = None
 
     def ended(self, update_id: int) -> None:
-        """A push has ended; its outcome may not be on disk yet."""
+        """Record that a push has ended; its outcome may not be on disk yet."""
         if self._ended is not None:
             self._ended.add(update_id)
 
@@ -78,7 +81,7 @@ class Backlog:
         return self._ended is not None and update_id in self._ended
 
     def took(self, *, last_id: int | None, whole: bool, snapshot: int) -> None:
-        """A page was taken in: up to ``last_id``; ``whole`` when it had all that was there up to ``snapshot``."""
+        """Advance after a page that ended at ``last_id``; ``whole``: it had all pending pushes up to ``snapshot``."""
         if last_id is not None:
             self.loaded_to = max(self.loaded_to, last_id)
         if whole and snapshot >= self._seen:

@@ -1,13 +1,15 @@
-"""The breaker of one PushConfig: tells a bad push from a failing endpoint. Pure: time comes in.
+"""The circuit breaker of one PushConfig: distinguishes a bad push from a failing endpoint.
 
-After five failures in a row the endpoint is taken to be down: one push probes it, the others wait and use up no tries.
-A rejection (4xx) counts once per push, so one bad push alone never stops a healthy endpoint, and an answer of 401 to
-everything stops it after five pushes.
+Pure: the caller passes the time.
 
-A rejection is *proven* to be the fault of the push when the endpoint accepted another push after it had rejected this
-one. Such a push tells nothing new about the endpoint: its further rejections never open the breaker, and they count
-against the push even while the breaker is open. Without that proof, nobody can tell a bad push from a broken endpoint,
-so the push keeps its tries while everything is rejected.
+After five failures in a row, the breaker opens: one push probes the endpoint, and the other pushes wait without using
+up tries. A rejection (4xx) counts once per push. So one bad push never stops a healthy endpoint, and an endpoint that
+answers 401 to everything is stopped after five pushes.
+
+A rejection is *proven* to be the fault of the push if the endpoint accepted another push after it had rejected this
+one. Further rejections of this push say nothing new about the endpoint: they never open the breaker, and they count as
+tries of the push even while the breaker is open. Without such a proof, a bad push looks the same as a broken endpoint,
+so the push keeps its tries while the endpoint rejects everything.
 """
 
 from enum import Enum
@@ -18,9 +20,11 @@ from trackpush_runtime.backoff import delay_after
 
 FAILURES_TO_OPEN = 5
 PROBE_DELAYS = (5.0, 10.0, 20.0, 40.0, 60.0)
-"""Seconds before each probe; the last repeats: a recovered endpoint hears from us within about a minute."""
+"""Seconds before each probe; the last value repeats, so a recovered endpoint gets a probe within about a minute."""
 CREDENTIALS = frozenset({401, 403, 407})
-"""Answers about the sender's credentials: they count against the push only if others were accepted in between."""
+"""Status codes about the sender's credentials. They count against the push only if the endpoint accepted others in
+between.
+"""
 
 
 class Blame(Enum):
@@ -29,31 +33,31 @@ class Blame(Enum):
     PUSH = "push"
     """Proven: the endpoint accepted another push in between."""
     PROBABLY_PUSH = "probably push"
-    """It counts against the push, and towards opening."""
+    """Not proven. Counts against the push, and towards opening the breaker."""
     ENDPOINT = "endpoint"
-    """Or nobody can tell."""
+    """The endpoint is at fault, or the cause is unknown."""
 
 
 class Breaker(msgspec.Struct):
-    """State of the endpoint as seen from the outcomes of attempts."""
+    """The state of the endpoint, derived from the outcomes of attempts."""
 
     failures: int = 0
-    """Failures in a row, any kind."""
+    """Failures of any kind in a row."""
     score: int = 0
     """Failures in a row that count towards opening."""
     rejected: set[int] = msgspec.field(default_factory=set)
-    """Update ids whose rejection was counted in this run."""
+    """Update ids of the pushes whose rejection was already counted in this row of failures."""
     failed_others: set[int] = msgspec.field(default_factory=set)
-    """Up to a few distinct update ids that failed in this run, however; not those that are proven to be bad."""
+    """A few distinct update ids that failed in this row of failures, without those that are proven to be bad."""
     push_statuses: set[int] = msgspec.field(default_factory=set)
-    """Statuses with which the endpoint rejected single pushes while it accepted others."""
+    """Status codes with which the endpoint rejected single pushes while it accepted others."""
     is_open: bool = False
     probes: int = 0
     last_success: float | None = None
-    """When the last push was delivered, seconds; any clock, always the same."""
+    """Time of the last delivery in seconds, by any clock, but always the same one."""
 
     def succeeded(self, now: float) -> bool:
-        """Note a delivery; True when this closes an open breaker."""
+        """Record a delivery; returns True if this closes an open breaker."""
         closes = self.is_open
         self.failures = self.score = self.probes = 0
         if self.rejected:
@@ -65,7 +69,7 @@ class Breaker(msgspec.Struct):
         return closes
 
     def failed(self, update_id: int, *, rejection: bool, proven: bool = False) -> bool:
-        """Note a failure; True when this opens the breaker."""
+        """Record a failure; returns True if this opens the breaker."""
         self.failures += 1
         if proven:
             return False
@@ -85,11 +89,9 @@ class Breaker(msgspec.Struct):
     def blame(self, update_id: int, status: int, *, previous_attempt: float, proven: bool) -> Blame:
         """Whose fault a rejection is.
 
-        Args:
-            update_id: Of the push.
-            status: What the endpoint answered.
-            previous_attempt: When the push was rejected before, 0 for never; the clock of `succeeded`.
-            proven: Whether an earlier rejection of this push was proven to be its own fault.
+        Args: update_id: Id of the push's update. status: Status code of the response. previous_attempt: Time of the
+        push's previous rejection, by the clock of `succeeded`; 0 if there was none. proven: Whether an earlier
+        rejection of this push was proven to be its own fault.
         """
         accepted_between = self.last_success is not None and 0 < previous_attempt < self.last_success
         if accepted_between or (proven and status not in CREDENTIALS):

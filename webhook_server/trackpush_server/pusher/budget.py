@@ -1,15 +1,17 @@
-"""The memory budget of all PushConfigs for their backlogs. The rest waits in the journal."""
+"""The memory budget of all PushConfigs for pending pushes. Pushes beyond it wait in the journal."""
 
 WINDOW = 1024
-"""Pushes of one PushConfig in memory that could be sent now."""
+"""Maximum number of pushes of one PushConfig in memory that could be sent now."""
 WAITING = 1024
-"""Pushes of one PushConfig that wait in memory for a retry, or behind one that does; others wait on disk."""
+"""Maximum number of pushes of one PushConfig in memory that wait for a retry or behind such a push; the rest waits on
+disk.
+"""
 MOST = 8192
-"""Pushes of one PushConfig in memory, those behind a head that is being sent included."""
+"""Maximum number of pushes of one PushConfig in memory, including those behind a head that is being sent."""
 LEAST = 32
-"""Pushes that a PushConfig may hold however full the budget is: nobody starves."""
+"""Number of pushes that each PushConfig may keep in memory even if the budget is used up."""
 WINDOW_WHILE_OPEN = 64
-"""Pushes of a failing endpoint in memory: enough for its probes."""
+"""Maximum number of pushes in memory for a failing endpoint: enough for its probes."""
 
 
 class Budget:
@@ -39,10 +41,10 @@ class Budget:
         self.payload_bytes += payload
 
     def remove(self, payload: int) -> None:
-        """One push less."""
+        """Subtract one push with this many bytes of payload."""
         self.pushes -= 1
         self.payload_bytes -= payload
 
     def resize(self, change: int) -> None:
-        """A push's payload was loaded or released."""
+        """Record that a push's payload was loaded (positive change) or released (negative)."""
         self.payload_bytes += change

@@ -4,7 +4,7 @@ from trackpush_server.pusher.lanes import Lane, Lanes, LaneState
 
 
 def has_candidate(lanes: Lanes) -> bool:
-    """Whether memory has a head for a probe that the endpoint has not rejected."""
+    """Whether memory has a head that the endpoint has not rejected, and that can therefore probe it."""
     return any(
         lane.state is not LaneState.RUNNING and not (lane.head.unreadable or lane.head.was_rejected) for lane in lanes
     )
@@ -17,7 +17,7 @@ def refused_lane(lanes: Lanes) -> Lane | None:
 
 
 def next_probe(lanes: Lanes, *, spilled: bool) -> Lane | None:
-    """The lane to probe with: its head was tried least recently, and was not rejected if there is such a head.
+    """The lane to probe with: among the heads that were not rejected, or else among all, the one tried least recently.
 
     None if all heads were rejected and the disk may have others (``spilled``).
     """

@@ -1,10 +1,10 @@
-"""The channel: the pushes of one PushConfig, from the hand-over to the end of each.
+"""The channel: sends the pushes of one PushConfig.
 
-It coordinates `window` (which pushes are in memory), `endpoint` (may it be sent to, and whose fault is a failure),
-`transitions` (the channel's state), `starter` (whose turn it is), `attempts` (one attempt and its outcome, see
-`decision`) and `prober`. A channel has its own lanes, breaker, rate limit and bound on attempts, so a client that
-hangs takes nothing from another. All methods run on the event loop and none of them awaits: they are steps of a state
-machine, driven by commits, answers, timers and pages from the journal.
+It coordinates `window` (which pushes are in memory), `endpoint` (whether to send now, and whose fault a failure is),
+`transitions` (the channel's state), `starter` (which push is next), `attempts` (one attempt and its outcome, see
+`decision`) and `prober`. Each channel has its own lanes, breaker, rate limit and limit on concurrent attempts, so a
+client that hangs does not slow others. All methods run on the event loop and none of them awaits: they are steps of a
+state machine, driven by commits, responses, timers and pages from the journal.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Channel:
         )
         self._starter = Starter(self, hub, self._window, self._attempts)
 
-    # ---- what its parts need to know
+    # ---- for its parts
 
     @property
     def state(self) -> State:
@@ -60,18 +60,18 @@ class Channel:
 
     @property
     def retry(self) -> Retry:
-        """How its pushes are tried again."""
+        """The retry policy."""
         return self._attempts.destination.retry
 
     @property
     def is_idle(self) -> bool:
-        """Whether no attempt is under way."""
+        """Whether no attempt is in flight."""
         return not self._attempts.in_flight
 
     # ---- configuration
 
     def configure(self, destination: Destination, egress: Egress) -> None:
-        """Apply a new version of the destination between two attempts; a changed one starts with a closed breaker."""
+        """Apply a new version of the destination. If it differs, the channel starts again with a closed breaker."""
         if self._attempts.is_current(destination, egress) and self.state is not State.UNCONFIGURED:
             return
         if destination.ordered != self._attempts.destination.ordered:
@@ -87,7 +87,7 @@ class Channel:
         self.start_ready()
 
     def unconfigure(self) -> None:
-        """Its PushConfig is gone: attempts under way end, all other pushes wait on disk until it is back."""
+        """Stop sending, because the PushConfig was removed. All pushes wait on disk until it exists again."""
         self._transitions.hold(State.UNCONFIGURED, "its PushConfig was removed")
 
     def _resting(self) -> tuple[State, str]:
@@ -96,7 +96,10 @@ class Channel:
     # ---- ownership
 
     def gain(self) -> None:
-        """This server sends its pushes from now on: start from the disk, with an endpoint in its initial state."""
+        """Start sending: this server acquired the slot.
+
+        Reads the pushes from disk, with an endpoint in its initial state.
+        """
         if self.state is not State.ELSEWHERE:
             return
         destination = self._attempts.destination
@@ -106,7 +109,7 @@ class Channel:
         self.start_ready()
 
     def hand_over(self) -> None:
-        """Start nothing more; attempts under way end."""
+        """Start no further attempts, because another replica takes over; attempts in flight end normally."""
         if self.state is not State.UNCONFIGURED:
             self._transitions.hold(State.ELSEWHERE, ELSEWHERE_REASON)
 
@@ -117,25 +120,25 @@ class Channel:
         self._window.rebuild(ordered=self._attempts.destination.ordered)
 
     def void(self) -> None:
-        """The journal lost commits: an id may be another update's now, so no late answer counts for it."""
+        """Ignore the answers to attempts in flight: the journal lost commits, so ids may belong to other updates."""
         self._window.lanes.is_void = True
         self.lose()
 
-    # ---- news from the disk
+    # ---- notices from the journal
 
     def offer(self, committed: Committed) -> None:
-        """A push was committed: take it into memory if there is room, otherwise the disk has it."""
+        """Add a committed push to memory if there is room; otherwise it waits on disk."""
         if self._window.offer(committed):
             if self.state is State.OPEN:
                 self._prober.plan(0.0)
             self.start_ready()
 
     def stored_elsewhere(self, first_id: int) -> None:
-        """Another replica stored pushes, this one the first of them: read them."""
+        """Read pushes that another replica stored; ``first_id`` is the lowest of their update ids."""
         self._window.stored_elsewhere(first_id)
 
     def rescan(self, replayed: Iterable[int] = ()) -> None:
-        """Look for pending pushes on disk that memory doesn't know: passed over while suspended, or replayed."""
+        """Read all pending pushes from disk again, to find those that were skipped during a suspension, or replayed."""
         self._window.rescan(replayed)
         self.start_ready()
 
@@ -144,35 +147,35 @@ class Channel:
         self._window.lanes.remove(update_ids)
 
     def drop_account(self, account: str) -> None:
-        """Hold an account's pushes back: they stay pending on disk until `rescan`."""
+        """Remove a suspended account's pushes from memory: they stay pending on disk until `rescan`."""
         self._window.lanes.drop_account(account)
 
     def read_again(self) -> None:
-        """The keys changed: try to decrypt unreadable payloads at once."""
+        """Try to decrypt unreadable payloads, because the keys changed."""
         self._window.waiting.read_again()
         self.start_ready()
 
-    # ---- turns
+    # ---- attempts
 
     def start_ready(self, *, refill: bool = True) -> None:
-        """Start what may start now, and read on from disk when there is room."""
+        """Start the pushes that may start now; with ``refill``, then read more from disk if there is room."""
         self._starter.start_ready(refill=refill)
 
     def start(self, lane: Lane) -> None:
-        """Start a lane that is marked running, out of turn: a probe."""
+        """Send the head of a lane that is already marked running, out of order: a probe."""
         self._starter.start(lane)
 
     def wake_in(self, seconds: float) -> None:
-        """Look again after this many seconds, or earlier."""
+        """Check for work again after this many seconds, or earlier."""
         self._starter.wake_in(seconds)
 
     def plan_probe(self, delay: float) -> None:
-        """While the breaker is open: there may be another push to probe with."""
+        """Plan a probe, because memory may have a new candidate. Only while the breaker is open."""
         if self.state is State.OPEN and self.is_idle:
             self._prober.plan(delay)
 
     def attempt_ended(self) -> None:
-        """An attempt ended: continue the work that waited for it."""
+        """Continue work that had to wait until an attempt ended."""
         self._rebuild_when_idle()
         if not self._hub.owns(self.slot):
             self._window.let_go()
@@ -184,10 +187,10 @@ class Channel:
         if self._window.needs_rebuild and self.is_idle:
             self._window.rebuild(ordered=self._attempts.destination.ordered)
 
-    # ---- seen from outside
+    # ---- reports
 
     def snapshot(self) -> ChannelSnapshot:
-        """The channel as /metrics and the console show it."""
+        """The channel's state for /metrics and the console."""
         now, timer = self._loop.time(), self._prober.timer or self._starter.wake_up.timer
         return report.snapshot(
             self.name,
@@ -201,11 +204,11 @@ class Channel:
         )
 
     def trouble(self) -> Trouble | None:
-        """The problem of the endpoint; None while it is healthy, or while nothing is sent on purpose."""
+        """The problem of the endpoint; None while it is healthy, or while sending is stopped on purpose."""
         return report.trouble(self.name, self._status, self.endpoint, self._hub.wall())
 
     async def close(self) -> None:
-        """Stop timers and reads, close the connections. Attempts under way are cut."""
+        """Stop timers and reads, close the connections, and cancel the attempts in flight."""
         self._starter.wake_up.cancel()
         await asyncio.gather(self._prober.close(), self._window.close())
         await self._attempts.close()

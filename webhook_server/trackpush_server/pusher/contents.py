@@ -55,7 +55,7 @@ class WindowContents:
 
     def __init__(self, hub: Hub, *, ordered: bool) -> None:
         self.lanes = Lanes(ordered=ordered, budget=hub.budget)
-        """Replaced by a rebuild; attempts in flight then end in the old object."""
+        """A rebuild replaces this object; attempts in flight then end in the old one."""
         self.needs_rebuild = False
         """Whether the lanes must be rebuilt when no attempt is in flight."""
         self.backlog = Backlog(alone=hub.ownership.alone)

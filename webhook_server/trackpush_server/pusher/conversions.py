@@ -1,4 +1,4 @@
-"""Pushes as the journal has them, pushes in memory, and what an attempt came to, each made of the other. Pure."""
+"""Converts between pushes in the journal, pushes in memory, and outcomes of attempts. Pure."""
 
 from trackpush_server.journal.model import Committed, Outcome, PushState, StoredPush
 from trackpush_server.outbound.port import Answer
@@ -22,7 +22,7 @@ def committed(new: Committed, push_config: str) -> PendingPush:
 
 
 def stored(found: StoredPush) -> PendingPush:
-    """A push that was read back; without its payload where that can't be opened."""
+    """A push that was read from the journal; its payload is None if it could not be decrypted."""
     return PendingPush(
         update_id=found.update_id,
         key=found.key,
@@ -43,7 +43,7 @@ def stored(found: StoredPush) -> PendingPush:
 
 
 def outcome(push: PendingPush, push_config: str, state: PushState, answer: Answer | None, error: str | None) -> Outcome:
-    """What the journal keeps of the last attempt; without an answer there was none."""
+    """The outcome of the last attempt, as the journal stores it; ``answer`` is None if there was no attempt."""
     return Outcome(
         update_id=push.update_id,
         push_config=push_config,

@@ -1,7 +1,6 @@
-"""Decides the fate of a push: whether its turn means an attempt, and what follows an attempt that failed. Pure.
+"""Decides about one push: before an attempt, whether to make it; after a failed attempt, the push's next state. Pure.
 
-What an answer means for the endpoint (breaker, Retry-After, probes) is decided in `endpoint`, for every answer: a push
-that ends here must not take the news of its endpoint with it.
+`endpoint` decides what each response means for the endpoint (breaker, Retry-After, probes), also when the push ends.
 """
 
 from enum import Enum
@@ -15,35 +14,35 @@ from trackpush_server.pusher import policy
 from trackpush_server.pusher.lanes import PendingPush
 
 _LAST_TRY_BEFORE = 1.0
-"""Seconds before the end of maxAge at which a last attempt is due; a twentieth of a short maxAge."""
+"""The last attempt is due this many seconds before the end of maxAge, or a twentieth of a short maxAge."""
 
 
 class Turn(Enum):
-    """The action for a head whose turn has come."""
+    """The action for the head of a lane when it may be sent."""
 
     SEND = "send"
     LOAD = "load"
-    """Its payload is on disk only: read it first."""
+    """Its payload is only on disk: read it first."""
     EXPIRE = "expire"
     """Older than maxAge: it ends without an attempt."""
     HOLD = "hold"
-    """Its account is suspended: it waits on disk."""
+    """Its account is suspended: keep the push on disk."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The next state of a push after an attempt that was not accepted."""
+    """The next state of a push after an attempt that failed."""
 
     state: PushState
     retry_in: float | None = None
-    """Seconds until the next attempt of a pending push; None: when its endpoint is back."""
+    """Seconds until the next attempt of a pending push; None: when its endpoint recovers."""
     is_last_try: bool = False
-    """Whether the next attempt is the last, at the end of maxAge, because the client asked for quiet until then."""
+    """Whether the next attempt is the last: the Retry-After lasts until the end of maxAge."""
     quotes_answer: bool = True
-    """False where the error could repeat what was erased."""
+    """Whether the error may quote the response; False if that could repeat erased data."""
 
 
 def turn_of(push: PendingPush, retry: Retry, now: float, suspended: frozenset[str]) -> Turn:
-    """Decide before the attempt takes anything: only a push that is sent takes a rate token."""
+    """Decide whether to send a push, before it takes a token from the rate limit."""
     if not push.is_last_try and now * 1000 >= policy.expires_at(retry, push.begun_at):
         return Turn.EXPIRE
     if push.account in suspended:
@@ -54,7 +53,7 @@ def turn_of(push: PendingPush, retry: Retry, now: float, suspended: frozenset[st
 def decide(
     push: PendingPush, answer: Answer, *, retry: Retry, now: float, chance: float, waits_for_endpoint: bool
 ) -> Decision:
-    """The checks in order; the first that applies decides. ``now`` in seconds since the epoch."""
+    """Apply the checks in order; the first that applies decides. ``now`` is in seconds since the epoch."""
     if push.erased:
         return Decision(state=PushState.DROPPED, quotes_answer=False)
     if push.rejections >= policy.MAX_REJECTIONS or push.is_last_try:

@@ -1,4 +1,7 @@
-"""The HTTP client for one version of a destination: its sender, and what its configuration fixes for every push."""
+"""The HTTP client for one version of a destination.
+
+It has the sender, and the parts of each request that are fixed by the configuration.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +16,10 @@ from trackpush_server.tracing.port import Sending, TracedAttempt, Tracing
 
 
 class DestinationClient:
-    """Sends pushes to one version of a destination; closes its connections after the last of them when replaced."""
+    """Sends pushes to one version of a destination.
+
+    When it is replaced, it closes its connections after the last attempt.
+    """
 
     __slots__ = (
         "_closing",
@@ -34,7 +40,7 @@ class DestinationClient:
         self._transport = hub.transport
         self._egress = egress
         self._sender: Sender | None = None
-        """Made for the first push: with thousands of clients most have none for a while, and it takes 3 KB."""
+        """Created at the first push. It takes 3 KB, and most of thousands of clients have no pushes for a while."""
         self._keys = render.signing_keys(destination.signing)
         self._tracing = hub.tracing
         self._tells_trace = render.TRACE_HEADER not in {name.lower() for name, _ in destination.headers}
@@ -71,23 +77,23 @@ class DestinationClient:
         return tracing.send(sending)
 
     def finished(self) -> None:
-        """One attempt has ended."""
+        """Call when an attempt has ended."""
         self.in_flight -= 1
         if self._retired:
             self._close_when_idle()
 
     def retire(self) -> None:
-        """Another version takes over: close when idle."""
+        """Send nothing more with this client, and close it when no attempt is in flight."""
         self._retired = True
         self._close_when_idle()
 
     def cut(self) -> None:
-        """Cancel running attempts; nothing is sent with this client any more."""
+        """Cancel the attempts in flight, and send nothing more with this client."""
         self._retired = True
         self._begin_to_close()
 
     async def close(self) -> None:
-        """Close now."""
+        """Close the connections now."""
         self._begin_to_close()
         if self._closing is not None:
             await self._closing

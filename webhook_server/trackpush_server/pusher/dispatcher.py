@@ -1,4 +1,7 @@
-"""The dispatcher: passes committed pushes to the channels, and matches the channels to the routing table."""
+"""The dispatcher: passes committed pushes to the channels.
+
+It keeps one channel for each PushConfig in the routing table.
+"""
 
 import asyncio
 import contextlib
@@ -22,11 +25,11 @@ from trackpush_server.pusher.table_diff import TableDiff, diff
 from trackpush_server.tracing.port import Tracing
 
 _SLICE = 0.001
-"""Seconds for which taking a table over may hold the event loop at a time."""
+"""Maximum time in seconds for which `take` blocks the event loop without a break."""
 
 
 class Dispatcher:
-    """All channels of one server. Everything happens on the event loop."""
+    """All channels of one server, on one event loop."""
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class Dispatcher:
         chance: Callable[[], float] = random.random,
         budget: Budget | None = None,
     ) -> None:
-        """``ownership``: which slots' pushes are sent from here, and its callbacks are taken; None sends all."""
+        """``ownership``: the slots whose pushes this server sends; None: all."""
         ownership = ownership or SingleOwner()
         self._hub = Hub(
             ownership=ownership,
@@ -62,25 +65,25 @@ class Dispatcher:
 
     @property
     def listener(self) -> JournalListener:
-        """Listens to the journal's commits and to other replicas."""
+        """The dispatcher's callbacks for the journal's commits and for notices from other replicas."""
         return JournalListener(
             on_commit=self.accept, on_elsewhere=self.elsewhere, on_replayed=self.rescan, on_erased=self.forget
         )
 
     def apply(self, table: RoutingTable) -> None:
-        """Serve this table from now on. Pushes of a PushConfig that it doesn't hold wait on disk."""
+        """Use this table from now on. Pushes of PushConfigs that are not in it wait on disk."""
         for _ in self._steps(self.change_to(table)):
             pass
 
     def change_to(self, table: RoutingTable) -> TableDiff:
-        """What `take` has to do; may be called in a thread, as long as no `take` is under way."""
+        """Compute the change for `take`. May run in a thread while no `take` is running."""
         return diff(self._table, table)
 
     async def take(self, change: TableDiff) -> None:
-        """As `apply`, but let others run in between: thousands of PushConfigs may have changed.
+        """Like `apply`, but give way to other tasks in between, because thousands of PushConfigs may have changed.
 
-        Meanwhile some channels are still as before. Nothing is lost by that: a push whose channel isn't there yet is
-        on disk, and the channel begins with what is on disk.
+        Until it returns, some channels have the old configuration. No push is lost: if the channel of a committed push
+        does not exist yet, the push is on disk, and a new channel first reads from disk.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + _SLICE
@@ -90,7 +93,7 @@ class Dispatcher:
                 end = loop.time() + _SLICE
 
     def _steps(self, change: TableDiff) -> Iterator[None]:
-        """Does it, one channel at a time."""
+        """Apply the change, one channel per step."""
         hub, channels = self._hub, self._channels
         resumed, paused = hub.suspended_accounts - change.suspended, change.suspended - hub.suspended_accounts
         hub.suspended_accounts = change.suspended
@@ -110,7 +113,7 @@ class Dispatcher:
         self._table = change.table
 
     def _accounts_changed(self, table: RoutingTable, paused: frozenset[str], *, resumed: bool) -> Iterator[None]:
-        """Any channel may hold pushes of an account: which PushConfigs it names may have changed since."""
+        """Suspend and resume accounts in all channels, because any channel may have pushes of any account."""
         for name in table.destination_by_name:
             for account in paused:
                 self._channels[name].drop_account(account)
@@ -119,7 +122,7 @@ class Dispatcher:
             yield
 
     def accept(self, committed: Sequence[Committed]) -> None:
-        """New updates are on disk: the journal's ``on_commit``."""
+        """Pass committed updates to the channels: the journal's ``on_commit``."""
         channels = self._channels
         for new in committed:
             for push in new.update.pushes:
@@ -131,28 +134,29 @@ class Dispatcher:
         self._hub.observer.committed(committed)
 
     def gain(self, slots: frozenset[int]) -> None:
-        """These slots are held from now on: their channels begin with what is on disk."""
+        """Start sending for these slots, which this server acquired. Their channels first read from disk."""
         self._hub.owned |= slots
         self._hand_overs.forget(slots)
         for channel in self._of(slots):
             channel.gain()
 
     def lose(self, slots: frozenset[int]) -> None:
-        """These slots may be another replica's: attempts under way are cut, and no try is counted for them."""
+        """Cancel the attempts of these slots, which another replica may hold now. No try is counted for them."""
         self._hub.owned -= slots
         self._hand_overs.forget(slots)
         for channel in self._of(slots):
             channel.lose()
 
     def void(self) -> None:
-        """The journal lost commits, so ids may be given again: forget everything that is known by id."""
+        """Forget everything known by update id: the journal lost commits, so it may assign the same ids again."""
         for channel in self._channels.values():
             channel.void()
 
     def tenants_changed(self, *, replaced: frozenset[str], took_over: frozenset[str]) -> None:
-        """The journal bound clients to other namespace objects, so pending pushes on disk are others than in memory.
+        """Read pending pushes again, because the journal bound namespaces to other namespace objects.
 
-        Of a ``replaced`` client no late answer counts: its pushes are called otherwise now.
+        Answers to running attempts of a ``replaced`` namespace are ignored, because its pushes have new names in the
+        journal.
         """
         for channel in self._channels.values():
             namespace = namespace_of(channel.name)
@@ -163,7 +167,7 @@ class Dispatcher:
                 channel.rescan()
 
     def hand_over(self, slots: frozenset[int]) -> None:
-        """Start nothing more for these slots; each is released when what is under way has ended and is on disk."""
+        """Start no further attempts for these slots. Each is released when its attempts have ended and are on disk."""
         self._hub.owned -= slots
         for channel in self._of(slots):
             channel.hand_over()
@@ -173,30 +177,30 @@ class Dispatcher:
         return [channel for channel in self._channels.values() if channel.slot in slots]
 
     def elsewhere(self, push_config: str, first_id: int) -> None:
-        """Another replica stored pushes of this PushConfig: the journal's ``on_elsewhere``."""
+        """Read pushes that another replica stored for this PushConfig: the journal's ``on_elsewhere``."""
         channel = self._channels.get(push_config)
         if channel is not None:
             channel.stored_elsewhere(first_id)
 
     def rescan(self, push_config: str, replayed: Iterable[int]) -> None:
-        """These pushes had ended and are pending again on disk."""
+        """Read replayed pushes, which had ended and are pending again on disk."""
         channel = self._channels.get(push_config)
         if channel is not None:
             channel.rescan(replayed)
 
     def keys_changed(self, *, quotes: bool) -> None:
-        """The journal opens payloads with other keys; ``quotes`` as in `Hub.quotes`."""
+        """Try to decrypt unreadable payloads with the journal's new keys; ``quotes`` as in `Hub.quotes`."""
         self._hub.quotes = quotes
         for channel in self._channels.values():
             channel.read_again()
 
     def forget(self, update_ids: frozenset[int]) -> None:
-        """These updates were erased on disk."""
+        """Remove the pushes of erased updates."""
         for channel in self._channels.values():
             channel.forget(update_ids)
 
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
-        """Every channel whose pushes are sent from here, by name."""
+        """The state of each channel for which this server sends, by name."""
         snapshots = (self._channels[name].snapshot() for name in sorted(self._channels))
         return tuple(channel for channel in snapshots if channel.breaker != State.ELSEWHERE.value)
 
@@ -207,19 +211,19 @@ class Dispatcher:
 
     @contextlib.asynccontextmanager
     async def running(self, grace: float) -> AsyncIterator[None]:
-        """See `stop`, which the end of the block calls."""
+        """Call `stop` at the end of the block."""
         try:
             yield
         finally:
             await self.stop(grace)
 
     async def start(self) -> None:
-        """Begin: what is pending on disk is sent at once, where it is sent from here."""
+        """Start sending the pending pushes on disk, for the slots that this server holds."""
         for channel in self._channels.values():
             channel.start_ready()
 
     async def stop(self, grace: float) -> None:
-        """Start nothing more, hand over, give running attempts ``grace`` seconds to end, then cancel them."""
+        """Stop starting attempts, wait up to ``grace`` seconds for running ones, cancel them, and release all slots."""
         self._hub.stop()
         self._hub.ownership.drain()
         with contextlib.suppress(TimeoutError):

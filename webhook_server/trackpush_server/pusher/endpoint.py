@@ -1,6 +1,6 @@
-"""The state of one endpoint, and whether pushes may be sent to it. Every answer is reported here.
+"""The state of one endpoint, and whether pushes may be sent to it. Every response is reported here.
 
-Pure but for the clocks that come in: ``now`` is steady (the event loop's), ``wall`` is seconds since the epoch.
+The caller passes the time: ``now`` is monotonic (the event loop's clock), ``wall`` is seconds since the epoch.
 """
 
 from typing import NamedTuple
@@ -16,27 +16,29 @@ from trackpush_server.pusher.rate import TokenBucket
 REPORT_AFTER = 30.0
 """Seconds without a delivery since the first failure, after which the endpoint is reported as failing."""
 _CREDENTIALS_PAUSE = 0.2
-"""Seconds between two pushes to an open endpoint that refuses our credentials: some lock out who tries often."""
+"""Seconds between two pushes to an open endpoint that rejects our credentials: some endpoints lock out frequent
+senders.
+"""
 
 
 class News(NamedTuple):
-    """What one answer says about the endpoint."""
+    """What one response says about the endpoint."""
 
     delivered: bool = False
     closed: bool = False
-    """The breaker closed: the endpoint is back."""
+    """The breaker closed: the endpoint has recovered."""
     opened: bool = False
     """The breaker opened."""
     gone: bool = False
-    """It answered 410."""
+    """The endpoint responded with 410."""
     proven: bool = False
-    """The push is to blame, and not the endpoint."""
+    """The push is proven to be at fault, not the endpoint."""
     answers_again: bool = False
-    """It rejects, and did not before: it is up again."""
+    """This response is a rejection and the one before was not: the endpoint responds again."""
 
 
 class Endpoint:
-    """One version of a destination's endpoint: breaker, bound on attempts, rate limit, quiet time and health."""
+    """The endpoint of one version of a destination: breaker, limit on attempts, rate limit, quiet time and health."""
 
     __slots__ = (
         "_closed_at",
@@ -58,25 +60,26 @@ class Endpoint:
         self.breaker = Breaker()
         self.most = destination.max_concurrency
         self.limit = destination.max_concurrency
-        """Attempts at once; below ``most`` while it recovers."""
+        """Maximum number of concurrent attempts; below ``most`` while the endpoint recovers."""
         self.rate = None if limit is None else TokenBucket(limit, now)
         self.quiet_until = 0.0
         self.refuses = False
-        """Its last answer was a rejection: it is up, so a push that it hasn't seen may be tried at once."""
+        """Whether its last response was a rejection. Then it is up, so a push that it hasn't seen may be tried at once.
+        """
         self.cause = ""
         """The cause of the last failed attempt, see `policy.cause`."""
         self.failing_since: float | None = None
-        """When the first attempt failed since the last delivery (wall); None while all is well."""
+        """Time of the first failed attempt since the last delivery (wall clock); None without failures."""
         self.is_hopeless = False
-        """The last failure is one that no retry can end."""
+        """Whether no retry can succeed after the last failure."""
         self._closed_at = 0.0
         self._refuses_credentials = False
         self._paced_until = 0.0
 
     def acquire(self, now: float, *, is_last_try: bool = False) -> float:
-        """Take the right to send one push now and return 0, or return the seconds to wait.
+        """Get permission to send one push now and return 0, or return the seconds to wait.
 
-        A last attempt at the end of maxAge doesn't wait for the end of the quiet time, which comes after it.
+        A last attempt before the end of maxAge ignores the quiet time, which ends after maxAge.
         """
         if self.quiet_until or self._paced_until:
             wait = max(0.0 if is_last_try else self.quiet_until - now, self._paced_until - now)
@@ -86,9 +89,9 @@ class Endpoint:
 
     @property
     def most_untried(self) -> int:
-        """How many pushes that were never tried may be under way while the endpoint rejects everything.
+        """Maximum number of concurrent attempts with untried pushes, while the endpoint rejects everything.
 
-        One at a time where it refuses our credentials: more would look like an attack.
+        It is 1 if the endpoint rejects our credentials, because more would look like an attack.
         """
         return 1 if self._refuses_credentials else self.limit
 
@@ -97,7 +100,7 @@ class Endpoint:
         return now < self.quiet_until
 
     def delivered(self, wall: float) -> News:
-        """Note a delivery."""
+        """Record a delivery."""
         self.failing_since = None
         self.refuses = self.is_hopeless = False
         self._paced_until = 0.0
@@ -109,7 +112,7 @@ class Endpoint:
         return News(delivered=True, closed=closes)
 
     def failed(self, push: PendingPush, answer: Answer, *, now: float, wall: float, current: bool) -> News:
-        """Note a failed attempt and whose fault it is; ``current``: of this version, not of the one before."""
+        """Record a failed attempt and whose fault it is; ``current``: it went to this version of the destination."""
         verdict = policy.judge(answer)
         blame = self._blame(push, answer, verdict)
         if not current:
@@ -132,10 +135,10 @@ class Endpoint:
         return News(opened=opened, answers_again=answers_again)
 
     def read_back(self, push: PendingPush, retry: Retry, wall: float) -> None:
-        """A push was read from disk: take over what its earlier attempts say."""
+        """Take over the results of earlier attempts of a push that was read from disk."""
         if push.tries == push.tries_before:
             return
-        if push.due_at:  # the answer came a backoff before that, or earlier
+        if push.due_at:  # the response arrived at least one backoff before `due_at`
             ended = push.due_at / 1000 - policy.backoff(retry, push.tries - push.tries_before, 0.0)
         elif self._closed_at:
             ended = self._closed_at - 0.001  # it waited for its endpoint, so it was tried before the breaker closed
@@ -148,22 +151,22 @@ class Endpoint:
             self.cause = self.cause or "not delivered before the server started"
 
     def is_failing(self, wall: float) -> bool:
-        """Whether to report it: nothing was delivered for a while, or no retry can help."""
+        """Whether to report the endpoint: it accepted nothing for a while, or no retry can succeed."""
         return self.failing_since is not None and (self.is_hopeless or wall - self.failing_since >= REPORT_AFTER)
 
     def probe_delay(self, answer: Answer, chance: float) -> float:
-        """Seconds until the next probe after this answer."""
+        """Seconds until the next probe after this response."""
         return max(self.breaker.probe_delay(chance), policy.quiet_time(answer))
 
     def _blame(self, push: PendingPush, answer: Answer, verdict: Verdict) -> Blame:
-        """Count a rejection against its push where it is the push's fault, the one before that proves it included."""
+        """Find whose fault a rejection is. If the push's, count it, and also an earlier one that this one proves."""
         if verdict is not Verdict.REJECTED or answer.status is None:
             push.is_refused = False
             return Blame.ENDPOINT
         previous = push.previous_attempt_at / 1000 if push.is_refused else 0.0
         blame = self.breaker.blame(push.update_id, answer.status, previous_attempt=previous, proven=push.is_proven)
         push.is_refused = True
-        push.rejections = max(push.rejections, 1)  # at least one was rejected; it counts once it is proven
+        push.rejections = max(push.rejections, 1)  # its earlier rejection was not counted before this proof
         if blame is Blame.PUSH:
             push.rejections += 1
             push.is_proven = True

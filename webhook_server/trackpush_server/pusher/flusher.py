@@ -1,7 +1,7 @@
-"""Calls back once outcomes are on disk, many waiters to one flush.
+"""Calls back when outcomes are on disk; one flush serves many callers.
 
-The next push of a lane starts only after the outcome of the one before it is durable: a crash between the two would
-otherwise send the earlier push again after the later one.
+The next push of a lane starts only when the outcome of the previous one is on disk. Otherwise, after a crash, the
+server would send the earlier push again after the later one.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from trackpush_server.journal.ports import PushQueue
 
 
 class Flusher:
-    """Runs at most one flush at a time; callers that arrive meanwhile share the next."""
+    """Runs at most one flush at a time; callers that arrive during a flush share the next one."""
 
     def __init__(self, journal: PushQueue) -> None:
         self._journal = journal
@@ -20,7 +20,7 @@ class Flusher:
         self._task: asyncio.Task[None] | None = None
 
     def after_flush(self, callback: Callable[[], None]) -> None:
-        """Call back, on the loop, when everything recorded until now is on disk."""
+        """Call back on the event loop when everything that was recorded before this call is on disk."""
         self._waiting.append(callback)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -36,5 +36,5 @@ class Flusher:
             self._task = None
 
     async def stop(self) -> None:
-        """Give up on flushes under way; the journal's own close writes what is queued."""
+        """Cancel a running flush; the journal writes queued outcomes when it is closed."""
         await end(self._task)

@@ -1,7 +1,7 @@
-"""Hands slots over to other replicas: each as soon as nothing is under way for it and its outcomes are on disk.
+"""Hands slots over to other replicas: releases each slot when its channels are idle and their outcomes are on disk.
 
-A slot that is lost or gained meanwhile is no longer handed over: another's release would take it from channels that
-have started again.
+If this server loses or regains a slot during a hand-over, the hand-over of this slot is cancelled. Otherwise it would
+release a slot whose channels send again.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from trackpush_server.journal.slots import Ownership
 
 
 class Busy(Protocol):
-    """What a hand-over needs to know of a channel."""
+    """The part of the channel that a hand-over uses."""
 
     slot: int
 
     @property
     def is_idle(self) -> bool:
-        """Whether no attempt is under way."""
+        """Whether no attempt is in flight."""
         ...
 
 
 class HandOvers:
-    """All hand-overs of one dispatcher; lives on its event loop."""
+    """All hand-overs of one dispatcher, on its event loop."""
 
     def __init__(self, ownership: Ownership, journal: PushQueue, channels: Callable[[], Iterable[Busy]]) -> None:
         self._ownership = ownership
@@ -37,18 +37,21 @@ class HandOvers:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, slots: frozenset[int]) -> None:
-        """Release these, whose channels start nothing more."""
+        """Release these slots when their attempts have ended.
+
+        Their channels must already have stopped starting attempts.
+        """
         self._leaving |= slots
         self._attempt_ended.set()
         if self._task is None and self._leaving:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def forget(self, slots: frozenset[int]) -> None:
-        """These are lost, or acquired again."""
+        """Cancel the hand-over of these slots, because this server lost or regained them."""
         self._leaving -= slots
 
     def attempt_ended(self) -> None:
-        """Look again: a channel may have become idle."""
+        """Check again: a channel may have become idle."""
         self._attempt_ended.set()
 
     async def stop(self) -> None:
@@ -68,6 +71,6 @@ class HandOvers:
                 else:
                     await self._attempt_ended.wait()
         except JournalUnavailableError:
-            pass  # it is closed: the server ends
+            pass  # the journal is closed, because the server is shutting down
         finally:
             self._task = None

@@ -1,4 +1,4 @@
-"""Shared by all channels: the journal, the transport, the clock, chance, and the memory budget."""
+"""What all channels share: the journal, the transport, the clock, randomness, and the memory budget."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,16 +14,17 @@ from trackpush_server.pusher.reading import Reading
 from trackpush_server.tracing.port import Tracing
 
 PAUSE = 0.2
-"""Seconds until to look again whether attempts may start."""
+"""Seconds until the next check whether attempts may start."""
 RELOAD_AFTER_FAULT = 1.0
-"""Seconds until to read again what the journal couldn't give."""
+"""Seconds until a read of the journal is repeated after it failed."""
 MOST_UNWRITTEN_OUTCOMES = 1000
-"""With more outcomes than this not on disk, no new attempt starts: after a crash each would be sent again."""
+"""No attempt starts while more outcomes than this are not on disk: after a crash, each of these pushes is sent again.
+"""
 
 
 @dataclass(kw_only=True)
 class Hub:
-    """Shared by the dispatcher and its channels; lives on one event loop."""
+    """Shared by the dispatcher and its channels, on one event loop."""
 
     journal: PushQueue
     transport: Transport
@@ -31,23 +32,24 @@ class Hub:
     wall: Callable[[], float]
     """Seconds since the epoch."""
     chance: Callable[[], float]
-    """Uniform in [0, 1)."""
+    """Returns a random number, uniform in [0, 1)."""
     ownership: Ownership
     tracing: Tracing | None = None
     budget: Budget = field(default_factory=Budget)
     owned: set[int] = field(default_factory=set)
-    """Slots whose pushes may be sent from here: held, and not about to be handed over."""
+    """Slots whose pushes this server may send: it holds them and does not hand them over."""
     stopping: bool = False
     quotes: bool = True
-    """Whether the journal keeps what endpoints answered to failed attempts. Not where bodies are encrypted: it may
-    repeat what it was sent."""
+    """Whether the journal stores the responses to failed attempts. False if bodies are encrypted: a response may repeat
+    the body.
+    """
     suspended_accounts: frozenset[str] = frozenset()
     in_flight: int = 0
-    """Attempts under way, over all channels."""
+    """Number of attempts in flight, over all channels."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set, once stopping, when no attempt is under way."""
+    """Set after `stop` when no attempt is in flight."""
     on_left: Callable[[], None] = field(default=lambda: None)
-    """Called when a channel that is no longer sent from here has no attempt under way any more."""
+    """Called when a channel of a slot that is handed over becomes idle."""
     flusher: Flusher = field(init=False)
     reading: Reading = field(init=False)
 
@@ -57,21 +59,21 @@ class Hub:
 
     @property
     def may_start(self) -> bool:
-        """Whether attempts may start at all."""
+        """Whether any attempt may start now."""
         return not self.stopping and self.journal.outcomes_waiting <= MOST_UNWRITTEN_OUTCOMES
 
     def owns(self, slot: int) -> bool:
-        """Whether pushes of the PushConfigs in this slot are sent from here."""
+        """Whether this server sends the pushes of the PushConfigs in this slot."""
         return self.ownership.alone or slot in self.owned
 
     def stop(self) -> None:
-        """Start no attempt from now on."""
+        """Start no further attempts."""
         self.stopping = True
         if not self.in_flight:
             self.idle.set()
 
     def attempt_ended(self) -> None:
-        """Count one attempt less under way."""
+        """Subtract one from the attempts in flight."""
         self.in_flight -= 1
         if self.stopping and not self.in_flight:
             self.idle.set()

@@ -13,9 +13,9 @@ from trackpush_server.pusher.budget import Budget
 LaneKey = tuple[str, str] | int
 
 _REJECTED_EVERY = 5
-"""While other pushes are ready, only one start in so many is a retry of a rejected push."""
+"""While other pushes are ready, at most one of this many starts is a retry of a rejected push."""
 _PROVEN = 2
-"""A push read from the journal with so many rejections counts as proven to be bad."""
+"""A push read from the journal with at least this many rejections is treated as proven to be bad."""
 
 
 class PendingPush:
@@ -103,7 +103,7 @@ class PendingPush:
 
     @property
     def begun_at(self) -> int:
-        """Start of its maxAge."""
+        """The time at which its maxAge starts to run."""
         return self.replayed_at or self.received_at
 
     @property
@@ -143,7 +143,7 @@ class Lanes:
 
     def __init__(self, *, ordered: bool, budget: Budget) -> None:
         self.is_void = False
-        """Whether their update ids may belong to other updates, because the journal lost commits."""
+        """Whether the update ids in these lanes may belong to other updates, because the journal lost commits."""
         self._ordered = ordered
         self._budget = budget
         self._lanes: dict[LaneKey, Lane] = {}

@@ -1,8 +1,9 @@
-"""Reads of pending pushes for all channels: concurrent callers share flushes and statements.
+"""Reads pending pushes for all channels: concurrent callers share flushes and statements.
 
-There are two kinds of bursts. Channels that start (at the server's start, or when their slot is gained) read from disk
-before they send anything. Of thousands of PushConfigs only few have a backlog, and one statement finds these.
-With several replicas, each commit of another replica makes some channels read a few pushes each.
+Many reads come at once in two cases. First, when channels start (at the server's start, or when this server gains their
+slot), each reads from disk before it sends anything. Usually only few of thousands of PushConfigs have a backlog, and
+one statement finds these. Second, with several replicas, each commit of another replica makes some channels read a few
+pushes.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ from trackpush_server.journal.model import PageRequest, PendingPage
 from trackpush_server.journal.ports import PushQueue
 
 _MANY = 16
-"""If so many channels start at once, finding all PushConfigs with pending pushes costs less than a page of each."""
+"""If at least this many channels start at once, one query for all PushConfigs with pending pushes is cheaper than a
+page for each.
+"""
 _TOGETHER = 32
 """Pages per statement."""
 _MOST_PUSHES = 512
@@ -35,7 +38,10 @@ class _Asked(msgspec.Struct, frozen=True, eq=False):
 
 
 class Reading:
-    """Runs one round of reads at a time; callers that arrive during a round share the next one. For one event loop."""
+    """Runs one round of reads at a time; callers that arrive during a round share the next one.
+
+    Lives on one event loop.
+    """
 
     def __init__(self, journal: PushQueue) -> None:
         self._journal = journal

@@ -7,7 +7,7 @@ from trackpush_server.pusher.hub import Hub
 
 
 class State(Enum):
-    """The state of the endpoint."""
+    """The state of a channel's endpoint."""
 
     CLOSED = "closed"
     """Healthy: all pushes are sent."""

@@ -92,7 +92,7 @@ class WaitingLanes:
         self._schedule.look_soon()
 
     def resume_untold(self) -> None:
-        """Resume due heads when an open endpoint rejects a push, which shows that it responds again.
+        """Resume due heads after an open endpoint rejected a push: the rejection shows that it responds again.
 
         Only heads without a rejection, and heads whose rejections are proven to be their own fault.
         """
