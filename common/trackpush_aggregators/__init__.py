@@ -10,16 +10,21 @@ from trackpush_aggregators.document import decode
 from trackpush_aggregators.errors import MalformedBodyError, TooManyUpdatesError
 from trackpush_aggregators.leftovers import mentions, printable
 from trackpush_aggregators.parsed import Leftover, Parsed
+from trackpush_aggregators.reader import Reader
+from trackpush_aggregators.readers import BUILT_IN, Readers
 from trackpush_aggregators.registry import STEP, body_key, parse, parse_in_steps
 from trackpush_aggregators.strangers import Content
 from trackpush_aggregators.taxonomy import filter_codes
 
 __all__ = [
+    "BUILT_IN",
     "STEP",
     "Content",
     "Leftover",
     "MalformedBodyError",
     "Parsed",
+    "Reader",
+    "Readers",
     "TooManyUpdatesError",
     "body_key",
     "composable",

@@ -7,7 +7,7 @@ import msgspec
 from trackpush_aggregators.canonical import NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_aggregators.values import code, cut, text
-from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
+from trackpush_api.vocabulary import Direction, NdrReason, Status
 
 
 class Leftover(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ def short_code(value: Any) -> str | None:
 
 
 def tracking_update(
-    aggregator: Aggregator,
+    aggregator: str,
     meaning: Meaning,
     *,
     identity: tuple[str | None, ...],

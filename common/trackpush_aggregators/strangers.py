@@ -12,11 +12,12 @@ import msgspec
 
 from trackpush_aggregators.document import TOO_DEEP, unwrap
 from trackpush_aggregators.errors import MalformedBodyError
+from trackpush_aggregators.reader import Reader
+from trackpush_aggregators.readers import reader_of
 from trackpush_aggregators.registry import found_in
 from trackpush_aggregators.times import latest
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.aggregators import PROFILES
-from trackpush_api.vocabulary import Aggregator
 
 MOST_BYTES: Final = 64 * 1024
 """Of an unpacked body. A larger one is not decoded: no panel posts such a probe."""
@@ -25,7 +26,7 @@ _MOST_KEYS: Final = 16
 _MOST_PLACES: Final = 256
 """Places where the name of the key's member is looked for: a real batch holds one key, many times."""
 _VALUE = rb'"\s{0,64}:\s{0,64}("(?:[^"\\]|\\.){1,1024}")'
-_KEY_MEMBERS: Final = {
+_KEY_MEMBERS: Final[dict[str, tuple[bytes, re.Pattern[bytes]]]] = {
     aggregator: (f'{member}"'.encode(), re.compile(b'"' + re.escape(member.encode()) + _VALUE))
     for aggregator, profile in PROFILES.items()
     if (member := profile.key_member) is not None
@@ -41,7 +42,7 @@ class Content(Enum):
     UPDATES = "a shipment, or too much to be a probe"
 
 
-def look(aggregator: Aggregator, document: Any, body: bytes, *, received_at: int) -> Content:
+def look(aggregator: Reader | str, document: Any, body: bytes, *, received_at: int) -> Content:
     """The content of a body; stops at the first update. Arguments as for `parse`. Many objects are never a probe.
 
     Raises:
@@ -52,7 +53,7 @@ def look(aggregator: Aggregator, document: Any, body: bytes, *, received_at: int
         return Content.UPDATES
     content = Content.PROBE
     try:
-        for found in found_in(aggregator, document, body, latest(received_at)):
+        for found in found_in(reader_of(aggregator), document, body, latest(received_at)):
             if isinstance(found, TrackingUpdate):
                 return Content.UPDATES
             content = Content.UNRECOGNISED
@@ -68,8 +69,9 @@ def _size(document: Any) -> int:
     return len(items) + sum(len(feed) for feed in feeds if isinstance(feed, list | dict))
 
 
-def keys_in(aggregator: Aggregator, body: bytes) -> Iterator[str]:
+def keys_in(aggregator: Reader | str, body: bytes) -> Iterator[str]:
     """Keys that a large body may contain, without decoding it: the first few different ones."""
+    aggregator = aggregator.name if isinstance(aggregator, Reader) else aggregator
     if aggregator not in _KEY_MEMBERS:
         return
     name, member = _KEY_MEMBERS[aggregator]

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from trackpush_aggregators.canonical import Notification, NotificationShipment, NotificationStatus
-from trackpush_api.vocabulary import TERMINAL, Aggregator, Direction, NdrReason, Status
+from trackpush_api.vocabulary import TERMINAL, Direction, NdrReason, Status
 
 
 class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,8 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     epoch, UTC; None when absent or unparsable.
     """
 
-    aggregator: Aggregator
+    aggregator: str
+    """As in ``spec.aggregator``."""
     identity: tuple[str, ...]
     """What makes two reports the same update; docs/aggregators/times.md lists the parts for each aggregator."""
     shipment: str
@@ -93,7 +94,7 @@ def notification(update: TrackingUpdate, received_at: int) -> Notification:
     """The notification of an update that was received at ``received_at`` (milliseconds since the epoch)."""
     return Notification(
         type=_TYPES[update.status],
-        aggregator=update.aggregator.slug,
+        aggregator=update.aggregator.lower(),
         occurred_at=None if update.occurred_at is None else rfc3339(update.occurred_at),
         occurred_at_text=update.occurred_at_text if update.occurred_at is None and update.occurred_at_text else UNSET,
         received_at=rfc3339(received_at),

@@ -62,7 +62,7 @@ async def test_many_objects_without_a_key_are_no_probe(
 async def test_without_a_key_parsing_ends_at_the_first_update(
     tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trackpush_aggregators import registry  # noqa: PLC0415
+    from trackpush_aggregators import BUILT_IN, Reader  # noqa: PLC0415
     from trackpush_aggregators.clickpost import parser as clickpost  # noqa: PLC0415
 
     read: list[bytes] = []
@@ -71,7 +71,7 @@ async def test_without_a_key_parsing_ends_at_the_first_update(
         read.append(raw)
         return clickpost.updates(item, raw, latest)
 
-    monkeypatch.setitem(registry._READERS, Aggregator.CLICKPOST, spied)
+    monkeypatch.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=spied))
     async with serving(tmp_path) as server, client.post(url(server), data=batch(50)) as answer:
         assert answer.status == 401
     assert len(read) == 1

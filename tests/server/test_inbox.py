@@ -17,7 +17,7 @@ from support.deadline import until
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import HeldSource, account, serving, table
 from support.sink import open_sink
-from trackpush_aggregators import registry
+from trackpush_aggregators import BUILT_IN, Reader
 from trackpush_aggregators.clickpost import parser as clickpost
 from trackpush_aggregators.updates import rfc3339
 from trackpush_aggregators.values import members
@@ -97,7 +97,7 @@ def reads_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
         found = list(clickpost.updates(item, body, until))
         return found or clickpost.updates(dict(members(item.get("data"))), body, until)
 
-    monkeypatch.setitem(registry._READERS, Aggregator.CLICKPOST, updates)
+    monkeypatch.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=updates))
 
 
 @EITHER_STORAGE
@@ -305,7 +305,7 @@ async def test_a_retry_pushes_what_is_recognised_now_and_empties_the_inbox(
         async with serving(tmp_path, source=source, **tokens(tmp_path)) as server:
             rig = Rig(server, session)
             with monkeypatch.context() as before:
-                before.setitem(registry._READERS, Aggregator.CLICKPOST, clickpost.updates)
+                before.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=clickpost.updates))
                 await rig.post(WRAPPED)
                 await rig.post(b'{"still": "unknown"}')
             (unknown, wrapped) = (await rig.ask("/inbox"))["bodies"]
@@ -360,7 +360,7 @@ async def test_a_retry_that_was_cut_between_storing_and_deleting_stores_nothing_
     async with serving(tmp_path, table(storage=storage), **tokens(tmp_path)) as server:
         rig = Rig(server, session)
         with monkeypatch.context() as before:
-            before.setitem(registry._READERS, Aggregator.CLICKPOST, clickpost.updates)
+            before.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=clickpost.updates))
             await rig.post(WRAPPED)
             await rig.post(timeless)
         for path in [f"/inbox/{body['id']}" for body in (await rig.ask("/inbox"))["bodies"]]:
@@ -383,7 +383,7 @@ async def test_parts_of_a_batch_that_are_still_unknown_stay_as_entries_of_their_
     async with serving(tmp_path, **tokens(tmp_path)) as server:
         rig = Rig(server, session)
         with monkeypatch.context() as before:
-            before.setitem(registry._READERS, Aggregator.CLICKPOST, clickpost.updates)
+            before.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=clickpost.updates))
             await rig.post(b"[" + WRAPPED.strip() + b', {"still": "unknown"}]')
         received = (await rig.ask("/inbox"))["bodies"][0]["receivedAt"]
         (result,) = (await rig.retry(account="acme/clickpost")).results

@@ -69,7 +69,7 @@ class ValueSource(ApiModel):
 Source = Annotated[ValueSource, BeforeValidator(_source), WithJsonSchema(_ANY_FORM)]
 
 
-class KeyPlace(ApiModel):
+class DefinedKeyPlace(ApiModel):
     """Places of one key."""
 
     headers: Annotated[list[HeaderName], Field(max_length=8)] = Field([])
@@ -86,7 +86,7 @@ class DefinedKey(ApiModel):
         [], description="Parameters of the URL that may contain the key, beside key and token."
     )
     all_of: Annotated[
-        list[Annotated[KeyPlace, BeforeValidator(_key_place), WithJsonSchema(_ANY_FORM)]],
+        list[Annotated[DefinedKeyPlace, BeforeValidator(_key_place), WithJsonSchema(_ANY_FORM)]],
         Field(max_length=4, json_schema_extra=ATOMIC),
     ] = Field(
         [],

@@ -91,7 +91,7 @@ def _variables(update: TrackingUpdate, received_at: int) -> dict[str, Any]:
     known = update.occurred_at is not None
     values: dict[str, Any] = {
         "type": f"shipment.{update.status.lower()}",
-        "aggregator": update.aggregator.slug,
+        "aggregator": update.aggregator.lower(),
         "occurredAtKnown": known,
         "receivedAt": _moment(received_at),
         "test": update.test,
