@@ -8,13 +8,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
+from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, QcResult, Status
 
 NAME_LENGTH = 256
 """Most characters of an AWB, an order id, a code, a label or a place."""
 REMARK_LENGTH = 2048
 TIME_LENGTH = 64
 """Most characters of a time as the aggregator wrote it."""
+LINK_LENGTH = 2048
+MOST_REASONS = 16
+"""Most reasons of a quality check."""
 
 
 def _is(description: str, *examples: object, **constraints: Any) -> Meta:
@@ -51,6 +54,18 @@ class NotificationShipment(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     estimated_delivery: Annotated[
         str | None, _is("Expected day of delivery, in India's time zone.", "2025-06-14", format="date")
     ]
+    revised_delivery: Annotated[
+        str | UnsetType,
+        _is(
+            "The new expected day of delivery; only if the aggregator reports it beside another, original day.",
+            "2025-06-15",
+            format="date",
+        ),
+    ] = UNSET
+    return_awb: Annotated[
+        str | UnsetType,
+        _name("AWB of this shipment's way back; only if the aggregator reports one.", "190415"),
+    ] = UNSET
 
 
 class NotificationStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -70,6 +85,37 @@ class NotificationStatus(msgspec.Struct, frozen=True, kw_only=True, rename="came
     location: Annotated[
         str | None, _name("Place of the event, in the courier's words.", "Mumbai_MiraRd_D (Maharashtra)")
     ]
+    attempt: Annotated[
+        int | UnsetType,
+        _is(
+            "Attempts so far to deliver or to collect, as the aggregator counts them; only if it reports a number.",
+            1,
+            minimum=1,
+        ),
+    ] = UNSET
+    qc_result: Annotated[
+        QcResult | UnsetType, _is("Result of the quality check of a return; only if there was one.")
+    ] = UNSET
+    qc_reasons: Annotated[
+        list[Annotated[str, _name("A reason.")]] | UnsetType,
+        _is(
+            "Reasons of the quality check's result, in the aggregator's words or codes; only if it reports some.",
+            ["PRODUCT_MISMATCH"],
+            maxItems=MOST_REASONS,
+        ),
+    ] = UNSET
+    proof_of_delivery: Annotated[
+        str | UnsetType,
+        _is(
+            "Link to the proof of delivery, http or https; only if the aggregator reports one.",
+            "https://files.example/pod/190414.jpg",
+            maxLength=LINK_LENGTH,
+        ),
+    ] = UNSET
+    otp_verified: Annotated[
+        bool | UnsetType,
+        _is("Whether the recipient's one-time password was verified; only if the aggregator reports it."),
+    ] = UNSET
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

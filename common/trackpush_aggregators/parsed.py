@@ -1,13 +1,14 @@
 """The result of parsing, and the size limits of normalised texts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from trackpush_aggregators.canonical import NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
+from trackpush_aggregators.canonical import MOST_REASONS, NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_aggregators.values import code, cut, text
-from trackpush_api.vocabulary import Direction, NdrReason, Status
+from trackpush_api.vocabulary import Direction, NdrReason, QcResult, Status
 
 
 class Leftover(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,11 +81,24 @@ def tracking_update(
     forward_awb: str | None = None,
     return_reference: str | None = None,
     estimated_delivery: str | None = None,
+    revised_delivery: str | None = None,
+    return_awb: str | None = None,
     remark: str | None = None,
     location: str | None = None,
+    attempt: int | None = None,
+    qc_result: QcResult | None = None,
+    qc_reasons: Sequence[str] = (),
+    proof_of_delivery: str | None = None,
+    otp_verified: bool | None = None,
     test: bool = False,
 ) -> TrackingUpdate:
-    """The update, its texts cut to their bounds. The identity is kept whole and the body is not touched."""
+    """The update, its texts cut to their bounds. The identity is kept whole and the body is not touched.
+
+    ``revised_delivery`` is dropped if it is the estimated day, and ``return_awb`` if it is the AWB itself. A failed
+    quality check that only the status reports is reported as such.
+    """
+    if qc_result is None and meaning.status is Status.RETURN_QC_FAILED:
+        qc_result = QcResult.FAILED
     return TrackingUpdate(
         aggregator=aggregator,
         identity=tuple([part or "" for part in identity]),
@@ -97,12 +111,19 @@ def tracking_update(
         forward_awb=cut(forward_awb, NAME_LENGTH),
         return_reference=cut(return_reference, NAME_LENGTH),
         estimated_delivery=estimated_delivery,
+        revised_delivery=None if revised_delivery == estimated_delivery else revised_delivery,
+        return_awb=None if return_awb == awb else cut(return_awb, NAME_LENGTH),
         aggregator_code=meaning.code,
         aggregator_label=meaning.label,
         codes=meaning.codes,
         ndr_reason=meaning.reason,
         remark=cut(remark, REMARK_LENGTH),
         location=cut(location, NAME_LENGTH),
+        attempt=attempt,
+        qc_result=qc_result,
+        qc_reasons=tuple([reason[:NAME_LENGTH] for reason in qc_reasons[:MOST_REASONS]]),
+        proof_of_delivery=proof_of_delivery,
+        otp_verified=otp_verified,
         occurred_at=occurred_at,
         occurred_at_text=cut(occurred_at_text, TIME_LENGTH),
         identified_at=identified_at,

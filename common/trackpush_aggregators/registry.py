@@ -152,5 +152,7 @@ def _without(finder: SecretText, update: TrackingUpdate) -> TrackingUpdate:
         codes=tuple(code for code in update.codes if finder.clean(code) == code),
         remark=finder.clean(update.remark),
         location=finder.clean(update.location),
+        qc_reasons=tuple(finder.clean(reason) or "" for reason in update.qc_reasons),
+        proof_of_delivery=finder.clean(update.proof_of_delivery),
         occurred_at_text=finder.clean(update.occurred_at_text),
     )

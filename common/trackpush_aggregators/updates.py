@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from trackpush_aggregators.canonical import Notification, NotificationShipment, NotificationStatus
-from trackpush_api.vocabulary import TERMINAL, Direction, NdrReason, Status
+from trackpush_api.vocabulary import TERMINAL, Direction, NdrReason, QcResult, Status
 
 
 class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +37,9 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     return_reference: str | None = None
     estimated_delivery: str | None = None
     """As ``YYYY-MM-DD``."""
+    revised_delivery: str | None = None
+    """As ``YYYY-MM-DD``; differs from ``estimated_delivery``."""
+    return_awb: str | None = None
     aggregator_code: str | None = None
     aggregator_label: str | None = None
     codes: tuple[str, ...] = ()
@@ -44,6 +47,11 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     ndr_reason: NdrReason | None = None
     remark: str | None = None
     location: str | None = None
+    attempt: int | None = None
+    qc_result: QcResult | None = None
+    qc_reasons: tuple[str, ...] = ()
+    proof_of_delivery: str | None = None
+    otp_verified: bool | None = None
     occurred_at: int | None = None
     occurred_at_text: str | None = None
     """The time as the aggregator wrote it."""
@@ -107,6 +115,8 @@ def notification(update: TrackingUpdate, received_at: int) -> Notification:
             forward_awb=update.forward_awb,
             return_reference=update.return_reference,
             estimated_delivery=update.estimated_delivery,
+            revised_delivery=update.revised_delivery or UNSET,
+            return_awb=update.return_awb or UNSET,
         ),
         status=NotificationStatus(
             code=update.status,
@@ -116,6 +126,11 @@ def notification(update: TrackingUpdate, received_at: int) -> Notification:
             ndr_reason=update.ndr_reason,
             remark=update.remark,
             location=update.location,
+            attempt=update.attempt or UNSET,
+            qc_result=update.qc_result or UNSET,
+            qc_reasons=list(update.qc_reasons) or UNSET,
+            proof_of_delivery=update.proof_of_delivery or UNSET,
+            otp_verified=UNSET if update.otp_verified is None else update.otp_verified,
         ),
     )
 

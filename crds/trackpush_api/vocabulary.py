@@ -37,6 +37,8 @@ class Status(StrEnum):
     PICKED_UP = "PICKED_UP"
     IN_TRANSIT = "IN_TRANSIT"
     AT_DESTINATION = "AT_DESTINATION"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
+    """At a pickup point, from which the customer collects it."""
     DELAYED = "DELAYED"
     ON_HOLD = "ON_HOLD"
     OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
@@ -88,6 +90,13 @@ TERMINAL = frozenset(
     },
 )
 """Final statuses of a shipment."""
+
+
+class QcResult(StrEnum):
+    """The result of the quality check of a return."""
+
+    PASSED = "passed"
+    FAILED = "failed"
 
 
 class NdrReason(StrEnum):

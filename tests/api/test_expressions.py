@@ -16,6 +16,8 @@ USUAL: dict[ValueKind, Any] = {
     ValueKind.TEXT: "",
     ValueKind.BOOL: False,
     ValueKind.TIMESTAMP: NOW,
+    ValueKind.INTEGER: 0,
+    ValueKind.TEXTS: [],
     ValueKind.DYNAMIC: {},
 }
 
@@ -43,6 +45,10 @@ def seen(**values: Any) -> dict[str, Any]:
         ("has(raw.cod) && raw.cod", {}, False),
         ("raw.scans.exists(s, s.place == 'Pune' && s.note.contains('x'))",
          {"raw": {"scans": [{"place": "Agra", "note": ""}, {"place": "Pune", "note": "xy"}]}}, True),
+        ("status.attempt >= 2 && status.qcResult == 'failed' && status.otpVerified",
+         {"status__attempt": 2, "status__qcResult": "failed", "status__otpVerified": True}, True),
+        ("status.qcReasons.exists(r, r.contains('DAMAGE'))", {"status__qcReasons": ["ITEM_DAMAGED"]}, True),
+        ("status.qcReasons.size() == 0 && status.attempt == 0 && shipment.returnAwb == ''", {}, True),
         ("raw.amount > 99.5", {"raw": {"amount": 100.25}}, True),
         ("raw.deep[1].x == null", {"raw": {"deep": [0, {"x": None}]}}, True),
         ("int(status.aggregatorCode) >= 8", {"status__aggregatorCode": "10"}, True),

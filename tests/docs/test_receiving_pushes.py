@@ -34,6 +34,7 @@ RAW_ELSEWHERE = {"…": "what the aggregator sent, see Raw"}
 DATA_ELSEWHERE = {"…": "the canonical notification, as above"}
 MOST_VALUES_IN_A_CELL = 4
 INDENTED = 2
+_PLAIN_KINDS = {"string": "text", "boolean": "true or false", "integer": "number", "array": "list of texts"}
 _VERSION = re.compile("Trackpush/[0-9.a-z]+")
 
 
@@ -95,9 +96,7 @@ def _kind(field: dict[str, Any], root: dict[str, Any]) -> str:
     if "maxLength" in inner:
         return f"text, at most {inner['maxLength']} characters"
     kinds = {"date-time": "time, RFC 3339", "date": "day, `YYYY-MM-DD`"}
-    return kinds.get(inner.get("format", "")) or {"string": "text", "boolean": "true or false"}.get(
-        inner["type"], inner["type"]
-    )
+    return kinds.get(inner.get("format", "")) or _PLAIN_KINDS.get(inner["type"], inner["type"])
 
 
 def test_the_table_of_fields_is_the_schemas() -> None:

@@ -86,6 +86,11 @@ def test_whatever_an_aggregator_sends_is_pushed_as_the_schema_says(aggregator: A
         (("shipment", "awb"), "9" * 257),
         (("status", "code"), None),
         (("status", "ndrReason"), "MOOD"),
+        (("status", "attempt"), 0),
+        (("status", "attempt"), None),
+        (("status", "qcResult"), "unclear"),
+        (("status", "qcReasons"), "101"),
+        (("shipment", "revisedDelivery"), "later"),
     ],
 )
 def test_the_schema_refuses_what_is_never_pushed(place: tuple[str, ...], value: Any) -> None:
@@ -132,6 +137,14 @@ def _allow_more(schema: dict[str, Any]) -> None:
     schema["$defs"]["NotificationStatus"]["properties"]["remark"]["maxLength"] = 4096
 
 
+def _allow_more_items(schema: dict[str, Any]) -> None:
+    schema["$defs"]["NotificationStatus"]["properties"]["qcReasons"]["maxItems"] = 17
+
+
+def _allow_longer_items(schema: dict[str, Any]) -> None:
+    schema["$defs"]["NotificationStatus"]["properties"]["qcReasons"]["items"]["maxLength"] = 257
+
+
 def _change_a_format(schema: dict[str, Any]) -> None:
     schema["properties"]["receivedAt"]["format"] = "time"
 
@@ -145,6 +158,8 @@ def _change_a_format(schema: dict[str, Any]) -> None:
         (_remove_null, "notification.occurredAt: anyOf was"),
         (_allow_null, "notification.shipment.direction: may be null"),
         (_allow_more, "notification.status.remark: may be longer than 2048 characters"),
+        (_allow_more_items, "notification.status.qcReasons: may have more than 16 items"),
+        (_allow_longer_items, "notification.status.qcReasons[]: may be longer than 256 characters"),
         (_change_a_format, "notification.receivedAt: format was 'date-time' and is 'time'"),
     ],
 )

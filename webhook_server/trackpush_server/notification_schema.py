@@ -67,8 +67,9 @@ def _breaks(old: Schema, new: Schema, path: str) -> Iterator[str]:
         yield f"{path}: {', '.join(map(str, gone))} can no longer be derived"
     if "enum" in old and None in new.get("enum", []) and None not in old["enum"]:
         yield f"{path}: may be null"
-    if new.get("maxLength", _ENDLESS) > old.get("maxLength", _ENDLESS):
-        yield f"{path}: may be longer than {old['maxLength']} characters"
+    yield from _raised_limits(old, new, path)
+    if "items" in old:
+        yield from _breaks(old["items"], new.get("items", {}), f"{path}[]")
     for name, field in old.get("properties", {}).items():
         inner = f"{path}.{name}"
         if name not in new.get("properties", {}):
@@ -79,7 +80,14 @@ def _breaks(old: Schema, new: Schema, path: str) -> Iterator[str]:
         yield from _breaks(field, new["properties"][name], inner)
 
 
+def _raised_limits(old: Schema, new: Schema, path: str) -> Iterator[str]:
+    for limit, exceeded in _LIMITS.items():
+        if new.get(limit, _ENDLESS) > old.get(limit, _ENDLESS):
+            yield f"{path}: {exceeded.format(old[limit])}"
+
+
 _ENDLESS = float("inf")
+_LIMITS: Final = {"maxLength": "may be longer than {} characters", "maxItems": "may have more than {} items"}
 
 
 def _inline(node: Any, root: Schema) -> Any:

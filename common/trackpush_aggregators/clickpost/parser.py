@@ -62,6 +62,7 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
         forward_awb=text(additional.get("forward_awb")),
         return_reference=text(additional.get("return_reference_number")),
         estimated_delivery=times.day(additional.get("courier_partner_edd")),
+        return_awb=text(event.get("rto_awb")) or text(additional.get("rto_awb")),
         remark=text(scan.get("remark")),
         location=location,
         occurred_at=_time(time, until, utc=meaning.code in tables.RETURN_PLUGIN_CODES),

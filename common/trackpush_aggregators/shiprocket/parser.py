@@ -4,10 +4,11 @@ Two id spaces say the status, ``current_status_id`` (order) and ``shipment_statu
 decides, for couriers report late and some scans have none.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from trackpush_aggregators import times
+from trackpush_aggregators import details, times
 from trackpush_aggregators.parsed import Item, Meaning, short, short_code, tracking_update
 from trackpush_aggregators.scans import Scan, newest
 from trackpush_aggregators.shiprocket import codes as tables
@@ -34,6 +35,9 @@ _VAGUE = {
     Status.RETURN_PICKUP_PENDING: 2,
     Status.RETURN_IN_TRANSIT: 2,
 }
+_ATTEMPT = re.compile(r"([1-9][0-9]?)(?:ST|ND|RD|TH)[ _-]ATTEMPT", re.IGNORECASE)
+_DELIVERIES = frozenset({Status.DELIVERED, Status.RTO_DELIVERED, Status.RETURN_DELIVERED})
+_OTP_BASED = fold("OTP Based Delivery")
 _CLEAR = 3
 _RTO = 4
 _QC_FAILED = 5
@@ -79,6 +83,10 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
         estimated_delivery=times.day(item.get("etd")),
         remark=_remark(item, scan, meaning.status),
         location=text(scan.get("location")),
+        attempt=_attempt(meaning.label) or _attempt(short(item.get("shipment_status"))),
+        qc_reasons=details.reasons(item.get("qc_failure_reason")),
+        proof_of_delivery=details.link(item.get("pod")),
+        otp_verified=_otp_verified(item, meaning.status),
         occurred_at=scan_time if current_time is None else current_time,
         occurred_at_text=written if current_time is not None or (written and scan_time is None) else scan_date,
         body=body,
@@ -93,6 +101,19 @@ def _order_lane(order_id: str | None, shiprocket_id: str | None) -> str | None:
 def _remark(item: Item, scan: Scan, status: Status) -> str | None:
     failure = text(item.get("qc_failure_reason")) if status is Status.RETURN_QC_FAILED else None
     return failure or text(scan.get("activity"))
+
+
+@lru_cache(maxsize=4096)
+def _attempt(label: str | None) -> int | None:
+    """The number in a label such as "UNDELIVERED-2ND ATTEMPT"."""
+    found = None if label is None else _ATTEMPT.search(label)
+    return None if found is None else details.attempt(found[1])
+
+
+def _otp_verified(item: Item, status: Status) -> bool | None:
+    """Bodies of every status say "OTP Based Delivery": only the delivery itself shows that it was verified [I]."""
+    written = text(item.get("pod_status")) if status in _DELIVERIES else None
+    return True if written is not None and fold(written) == _OTP_BASED else None
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from trackpush_aggregators import redact, times
+from trackpush_aggregators import details, redact, times
 from trackpush_aggregators.batch import feed
 from trackpush_aggregators.leftovers import strays
 from trackpush_aggregators.parsed import Item, Meaning, Stray, short, short_code, tracking_update
@@ -77,11 +77,14 @@ def _event(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate]:
         shipment=shipment,
         awb=reverse_awb if returns else awbno or reverse_awb,
         forward_awb=awbno if returns else None,
+        return_awb=None if returns or awbno is None else reverse_awb,
         courier=carrier,
         order_id=order_id,
         estimated_delivery=_estimate(item, inner),
         remark=text(item.get("scans_current_status")) or text(scan.get("status")) or text(item.get("remarks")),
         location=text(scan.get("location")) or text(item.get("location")),
+        attempt=details.attempt(_extra(item, inner, "dispatchCount")),
+        proof_of_delivery=details.link(_first(item, inner, "pod")) or details.link(_first(item, inner, "epod")),
         occurred_at=occurred_at,
         occurred_at_text=time or best,
         test=order_id == _TEST_ORDER or any(map(_is_dummy, (awbno, order_id, carrier, text(item.get("pod"))))),
@@ -142,6 +145,10 @@ def _times(item: Item, inner: Mapping[str, Any], scan: Scan) -> Iterator[Any]:
         yield item.get(name)
         yield inner.get(name)
     yield scan.get("time")
+
+
+def _extra(item: Item, inner: Mapping[str, Any], name: str) -> str | None:
+    return _first(members(item.get("extra_fields")), members(inner.get("extra_fields")), name)
 
 
 def _estimate(item: Item, inner: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from trackpush_api.expressions.faults import InvalidExpressionError
 from trackpush_api.expressions.tree import Call, Constant, Items, Loop, Member, Message, Name, Node
-from trackpush_api.expressions.variables import RAW, RAW_VALUES, VARIABLES, qualified
+from trackpush_api.expressions.variables import VARIABLES, qualified
 
 MOST_NANOSECONDS = 1_000_000
 """A millisecond, with the largest body that is looked into."""
@@ -53,8 +53,7 @@ def check_cost(tree: Node) -> int:
     Raises:
         InvalidExpressionError: it takes too long, or has no bound.
     """
-    scope = {qualified(name): Bound(0, variable.size) for name, variable in VARIABLES.items()}
-    scope[qualified(RAW)] = Bound(0, VARIABLES[RAW].size, RAW_VALUES)
+    scope = {qualified(name): Bound(0, variable.size, variable.values) for name, variable in VARIABLES.items()}
     time = _of(tree, scope).time
     if time > MOST_NANOSECONDS:
         raise InvalidExpressionError(

@@ -19,6 +19,8 @@ _TYPES = {
     ValueKind.TEXT: cel.Type.STRING,
     ValueKind.BOOL: cel.Type.BOOL,
     ValueKind.TIMESTAMP: cel.Type.TIMESTAMP,
+    ValueKind.INTEGER: cel.Type.INT,
+    ValueKind.TEXTS: cel.Type.List(cel.Type.STRING),
     ValueKind.DYNAMIC: cel.Type.DYN,
 }
 _ENVIRONMENT = cel.NewEnv(

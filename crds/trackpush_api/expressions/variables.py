@@ -15,6 +15,8 @@ RAW = "raw"
 NAME_BYTES = 4 * 256
 """A name has at most 256 characters, each at most four bytes."""
 REMARK_BYTES = 4 * 2048
+LINK_BYTES = 4 * 2048
+MOST_REASONS = 16
 RAW_BYTES = 16 * 1024
 """Most bytes of a body that an expression with ``raw`` looks into; a tracking update has about two thousand."""
 RAW_VALUES = 1000
@@ -27,6 +29,8 @@ class ValueKind(Enum):
     TEXT = "string"
     BOOL = "bool"
     TIMESTAMP = "timestamp"
+    INTEGER = "int"
+    TEXTS = "list<string>"
     DYNAMIC = "dyn"
 
 
@@ -35,6 +39,8 @@ class Variable(NamedTuple):
 
     kind: ValueKind
     size: int = 8
+    values: int = 1
+    """Most values in it."""
 
 
 _NAME = Variable(ValueKind.TEXT, NAME_BYTES)
@@ -54,6 +60,8 @@ VARIABLES = {
     "shipment.forwardAwb": _NAME,
     "shipment.returnReference": _NAME,
     "shipment.estimatedDelivery": _WORD,
+    "shipment.revisedDelivery": _WORD,
+    "shipment.returnAwb": _NAME,
     "status.code": _WORD,
     "status.aggregatorCode": _NAME,
     "status.aggregatorLabel": _NAME,
@@ -61,7 +69,12 @@ VARIABLES = {
     "status.ndrReason": _WORD,
     "status.remark": Variable(ValueKind.TEXT, REMARK_BYTES),
     "status.location": _NAME,
-    RAW: Variable(ValueKind.DYNAMIC, RAW_BYTES),
+    "status.attempt": Variable(ValueKind.INTEGER),
+    "status.qcResult": _WORD,
+    "status.qcReasons": Variable(ValueKind.TEXTS, MOST_REASONS * NAME_BYTES, MOST_REASONS),
+    "status.proofOfDelivery": Variable(ValueKind.TEXT, LINK_BYTES),
+    "status.otpVerified": Variable(ValueKind.BOOL),
+    RAW: Variable(ValueKind.DYNAMIC, RAW_BYTES, RAW_VALUES),
 }
 
 

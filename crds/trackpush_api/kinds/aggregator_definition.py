@@ -135,9 +135,24 @@ class DefinedFields(ApiModel):
         " {join: [date, time], formats: [...]}, with strptime's directives.",
     )
     estimated_delivery: Source | None = Field(None, description="Expected day of delivery.")
+    revised_delivery: Source | None = Field(
+        None, description="The new expected day of delivery, if the body has it beside the original one."
+    )
+    return_awb: Source | None = Field(None, description="AWB of the shipment's way back.")
     forward_awb: Source | None = Field(None, description="On a return: AWB of the original shipment.")
     return_reference: Source | None = Field(None, description="The aggregator's reference of the return order.")
     ndr_reason: Source | None = Field(None, description="Why a delivery failed; one of the canonical reasons.")
+    attempt: Source | None = Field(None, description="Attempts so far to deliver or to collect.")
+    qc_result: Source | None = Field(
+        None, description="Result of the quality check of a return: P, pass, 1, true, or the opposite."
+    )
+    qc_reasons: Source | None = Field(
+        None, description="Reasons of the quality check: a list, or a text with commas between them."
+    )
+    proof_of_delivery: Source | None = Field(None, description="Link to the proof of delivery, http or https.")
+    otp_verified: Source | None = Field(
+        None, description="Whether the recipient's one-time password was verified: true, 1, Y or yes, or the opposite."
+    )
     test: Source | None = Field(None, description="Whether the body is the aggregator's own test.")
 
 

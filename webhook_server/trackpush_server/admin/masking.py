@@ -9,8 +9,19 @@ from typing import Any, Final
 
 MASK: Final = "•••"
 _TOLD_BY_ENDPOINT = re.compile(r"(?:token: )?HTTP \d{3}")
-_PLAIN_SHIPMENT = frozenset({"awb", "orderId", "direction", "forwardAwb", "returnReference", "estimatedDelivery"})
-_PLAIN_STATUS = frozenset({"code", "aggregatorCode", "terminal", "ndrReason"})
+_PLAIN_SHIPMENT = frozenset(
+    {
+        "awb",
+        "orderId",
+        "direction",
+        "forwardAwb",
+        "returnReference",
+        "estimatedDelivery",
+        "revisedDelivery",
+        "returnAwb",
+    }
+)
+_PLAIN_STATUS = frozenset({"code", "aggregatorCode", "terminal", "ndrReason", "attempt", "qcResult", "otpVerified"})
 _CODES = frozenset({"aggregatorCode", "ndrReason"})
 _CODE = re.compile(r"(?!.*[0-9]{7})(?=.{1,32}\Z)[A-Z0-9]+(?:[_-][A-Z0-9]+)*")
 """Neither words with small letters or spaces nor a phone number."""

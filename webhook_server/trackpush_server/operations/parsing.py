@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from trackpush_aggregators import MalformedBodyError, Parsed, decode, filter_codes, parse
 from trackpush_aggregators.canonical import Notification
@@ -54,12 +55,19 @@ def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]
         forward_awb=shipment.forward_awb,
         return_reference=shipment.return_reference,
         estimated_delivery=shipment.estimated_delivery,
+        revised_delivery=shipment.revised_delivery or None,
+        return_awb=shipment.return_awb or None,
         aggregator_code=status.aggregator_code,
         aggregator_label=status.aggregator_label,
         codes=_codes(aggregator, body, received_at) or filter_codes(status.code, *given),
         ndr_reason=status.ndr_reason,
         remark=status.remark,
         location=status.location,
+        attempt=status.attempt or None,
+        qc_result=status.qc_result or None,
+        qc_reasons=tuple(status.qc_reasons or ()),
+        proof_of_delivery=status.proof_of_delivery or None,
+        otp_verified=None if status.otp_verified is UNSET else status.otp_verified,
         occurred_at=None if told.occurred_at is None else milliseconds(told.occurred_at),
         test=told.test,
         body=body,

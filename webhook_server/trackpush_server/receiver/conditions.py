@@ -10,19 +10,11 @@ import msgspec
 
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.expressions import EvaluationError, InvalidExpressionError, compile_expression
-from trackpush_api.expressions.variables import RAW, RAW_BYTES, RAW_VALUES, qualified
+from trackpush_api.expressions.variables import RAW, RAW_BYTES, RAW_VALUES, VARIABLES, qualified
 from trackpush_api.vocabulary import TERMINAL
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NAMES: Final = {
-    name: qualified(name)
-    for name in (
-        "type", "aggregator", "occurredAt", "occurredAtKnown", "receivedAt", "test", "shipment.awb", "shipment.courier",
-        "shipment.orderId", "shipment.direction", "shipment.forwardAwb", "shipment.returnReference",
-        "shipment.estimatedDelivery", "status.code", "status.aggregatorCode", "status.aggregatorLabel",
-        "status.terminal", "status.ndrReason", "status.remark", "status.location",
-    )
-}  # fmt: skip
+_NAMES: Final = {name: qualified(name) for name in VARIABLES if name != RAW}
 _RAW: Final = qualified(RAW)
 
 
@@ -102,6 +94,8 @@ def _variables(update: TrackingUpdate, received_at: int) -> dict[str, Any]:
         "shipment.forwardAwb": update.forward_awb or "",
         "shipment.returnReference": update.return_reference or "",
         "shipment.estimatedDelivery": update.estimated_delivery or "",
+        "shipment.revisedDelivery": update.revised_delivery or "",
+        "shipment.returnAwb": update.return_awb or "",
         "status.code": update.status.value,
         "status.aggregatorCode": update.aggregator_code or "",
         "status.aggregatorLabel": update.aggregator_label or "",
@@ -109,6 +103,11 @@ def _variables(update: TrackingUpdate, received_at: int) -> dict[str, Any]:
         "status.ndrReason": "" if update.ndr_reason is None else update.ndr_reason.value,
         "status.remark": update.remark or "",
         "status.location": update.location or "",
+        "status.attempt": update.attempt or 0,
+        "status.qcResult": "" if update.qc_result is None else update.qc_result.value,
+        "status.qcReasons": list(update.qc_reasons),
+        "status.proofOfDelivery": update.proof_of_delivery or "",
+        "status.otpVerified": update.otp_verified is True,
     }
     if update.occurred_at is not None:
         values["occurredAt"] = _moment(update.occurred_at)
