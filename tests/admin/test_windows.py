@@ -117,6 +117,11 @@ def test_masking_leaves_codes_and_times_and_takes_every_free_text() -> None:
         "status": {"code": "DELIVERED", "remark": "•••", "location": "•••", "ndrReason": None},
         "raw": {"•••1": "•••", "•••2": [{"•••1": "•••"}, ""], "•••3": None},
     }
+    details = {"attempt": 2, "qcResult": "failed", "otpVerified": True}
+    told = details | {"qcReasons": ["Asha's shirt"], "proofOfDelivery": "https://pod.example/asha.jpg"}
+    assert masking.notification({"status": told}) == {
+        "status": details | {"qcReasons": ["•••"], "proofOfDelivery": "•••"}
+    }
     assert masking.error("HTTP 422: no Asha here") == "HTTP 422: •••"
     assert masking.error("token: HTTP 401 invalid_client: Asha") == "token: HTTP 401: •••"
     assert masking.error("timeout: no answer within 10 s") == "timeout: no answer within 10 s"

@@ -80,3 +80,25 @@ def test_a_notification_with_a_status_of_another_version_is_a_value_error() -> N
         assert old in kept.notification
         with pytest.raises(ValueError, match=r"TELEPORTED|carrier-pigeon"):
             update_again(kept.notification.replace(old, new), kept.body)
+
+
+def test_what_few_aggregators_report_is_read_again_and_an_older_journal_has_none_of_it() -> None:
+    body = msgspec.json.encode(
+        {
+            "awb": "A1",
+            "current_status": "UNDELIVERED-2ND ATTEMPT",
+            "pod": "https://files.example.test/pod.jpg",
+            "qc_failure_reason": "101,102",
+        }
+    )
+    ((update, kept),) = stored(Aggregator.SHIPROCKET, body)
+    again, _ = update_again(kept.notification, kept.body)
+    older = msgspec.json.decode(kept.notification)
+    for member in ("attempt", "proofOfDelivery", "qcReasons"):
+        del older["status"][member]
+
+    assert (again.attempt, again.qc_reasons) == (2, ("101", "102"))
+    assert again.proof_of_delivery == "https://files.example.test/pod.jpg"
+    assert again == seen(update)
+    former, _ = update_again(msgspec.json.encode(older), kept.body)
+    assert (former.attempt, former.proof_of_delivery, former.qc_reasons) == (None, None, ())
