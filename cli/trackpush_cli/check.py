@@ -43,6 +43,6 @@ def _urls(compiled: Compiled) -> dict[str, str]:
 
 def _url(table: RoutingTable, account: Account) -> str:
     """The URL to paste; with the place of the key, never the key, if the URL contains it."""
-    host = next((host.host for host in table.server.hosts if account.aggregator in host.aggregators), "HOST")
+    host = next((host.host for host in table.server.hosts if host.serves(account.aggregator)), "HOST")
     url = f"https://{host}{table.server.base_path}/{profile(account.aggregator).path_segment}/notify"
     return f"{url}?key=<its key>" if profile(account.aggregator).key_in_url else url

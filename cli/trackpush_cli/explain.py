@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 
 from trackpush_api.aggregators import profile
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_cli.target import KeyPlace, WebhookTarget
 
 _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
@@ -43,7 +43,7 @@ def no_answer(error: Exception, where: WebhookTarget, timeout: float) -> str:
 
 
 def explain(
-    status: int, headers: Mapping[str, str], where: WebhookTarget, aggregator: Aggregator, place: KeyPlace | None
+    status: int, headers: Mapping[str, str], where: WebhookTarget, aggregator: AggregatorName, place: KeyPlace | None
 ) -> str:
     """The meaning of an answer other than 200.
 
@@ -58,10 +58,12 @@ def explain(
     return f"{status}: {said(headers, where.host, path, aggregator, place)}"
 
 
-_Said = Callable[[Mapping[str, str], str, str, Aggregator, KeyPlace | None], str]
+_Said = Callable[[Mapping[str, str], str, str, AggregatorName, KeyPlace | None], str]
 
 
-def _unauthorized(_: Mapping[str, str], _host: str, _path: str, aggregator: Aggregator, place: KeyPlace | None) -> str:
+def _unauthorized(
+    _: Mapping[str, str], _host: str, _path: str, aggregator: AggregatorName, place: KeyPlace | None
+) -> str:
     if place is None:
         return f"no key was sent; give the client's key for {aggregator} with --key, --key-file or TRACKPUSH_KEY"
     header = f" {profile(aggregator).key_headers[0]}" if place is KeyPlace.HEADER else ""

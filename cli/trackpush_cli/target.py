@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from trackpush_api.aggregators import profile
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_cli.errors import CommandError
 
 DEFAULT_BASE_PATH = "/rms/in/api"
@@ -23,7 +23,7 @@ class KeyPlace(StrEnum):
     """A member of the body, for aggregators that have one: Shipway's ``hash``."""
 
 
-def usual_place(aggregator: Aggregator) -> KeyPlace:
+def usual_place(aggregator: AggregatorName) -> KeyPlace:
     """Where the aggregator itself puts the key."""
     return KeyPlace.QUERY if profile(aggregator).key_in_url else KeyPlace.HEADER
 
@@ -45,7 +45,7 @@ class WebhookTarget(NamedTuple):
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
 
 
-def target(url: str, aggregator: Aggregator, key: str | None, place: KeyPlace) -> WebhookTarget:
+def target(url: str, aggregator: AggregatorName, key: str | None, place: KeyPlace) -> WebhookTarget:
     """The request's address and headers, with the key in its place.
 
     A URL without a path gets the aggregator's path below the default base path.

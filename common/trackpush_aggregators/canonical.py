@@ -131,8 +131,9 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     aggregator: Annotated[
         str,
         _is(
-            "The aggregator that reported the update. Aggregators may be added.",
-            enum=[each.slug for each in Aggregator],
+            "The aggregator that reported the update: clickpost, shiprocket, shipway, or the name of an"
+            " AggregatorDefinition. Aggregators may be added.",
+            examples=[each.slug for each in Aggregator],
         ),
     ]
     occurred_at: Annotated[

@@ -3,25 +3,25 @@
 import msgspec
 
 from trackpush_aggregators.clickpost import composer as clickpost
-from trackpush_aggregators.composing import Event
+from trackpush_aggregators.composing import Composer, Event
 from trackpush_aggregators.shiprocket import composer as shiprocket
 from trackpush_aggregators.shipway import composer as shipway
-from trackpush_api.vocabulary import Aggregator, Direction, Status
+from trackpush_api.vocabulary import Aggregator, AggregatorName, Direction, Status
 
-_COMPOSERS = {
+_COMPOSERS: dict[AggregatorName, Composer] = {
     Aggregator.CLICKPOST: clickpost.COMPOSER,
     Aggregator.SHIPROCKET: shiprocket.COMPOSER,
     Aggregator.SHIPWAY: shipway.COMPOSER,
 }
 
 
-def composable(aggregator: Aggregator) -> frozenset[Status]:
+def composable(aggregator: AggregatorName) -> frozenset[Status]:
     """The statuses that the aggregator has a code for, in at least one direction."""
     return frozenset(status for status, _ in _COMPOSERS[aggregator].codes)
 
 
 def compose(
-    aggregator: Aggregator,
+    aggregator: AggregatorName,
     status: Status | str,
     *,
     awb: str,

@@ -8,7 +8,7 @@ import msgspec
 from trackpush_aggregators.canonical import MOST_REASONS, NAME_LENGTH, REMARK_LENGTH, TIME_LENGTH
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_aggregators.values import code, cut, text
-from trackpush_api.vocabulary import Direction, NdrReason, QcResult, Status
+from trackpush_api.vocabulary import AggregatorName, Direction, NdrReason, QcResult, Status
 
 
 class Leftover(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ def short_code(value: Any) -> str | None:
 
 
 def tracking_update(
-    aggregator: str,
+    aggregator: AggregatorName,
     meaning: Meaning,
     *,
     identity: tuple[str | None, ...],

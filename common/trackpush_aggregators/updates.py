@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from trackpush_aggregators.canonical import Notification, NotificationShipment, NotificationStatus
-from trackpush_api.vocabulary import TERMINAL, Direction, NdrReason, QcResult, Status
+from trackpush_api.vocabulary import TERMINAL, AggregatorName, Direction, NdrReason, QcResult, Status, slug_of
 
 
 class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +22,7 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     epoch, UTC; None when absent or unparsable.
     """
 
-    aggregator: str
-    """As in ``spec.aggregator``."""
+    aggregator: AggregatorName
     identity: tuple[str, ...]
     """What makes two reports the same update; docs/aggregators/times.md lists the parts for each aggregator."""
     shipment: str
@@ -102,7 +101,7 @@ def notification(update: TrackingUpdate, received_at: int) -> Notification:
     """The notification of an update that was received at ``received_at`` (milliseconds since the epoch)."""
     return Notification(
         type=_TYPES[update.status],
-        aggregator=update.aggregator.lower(),
+        aggregator=slug_of(update.aggregator),
         occurred_at=None if update.occurred_at is None else rfc3339(update.occurred_at),
         occurred_at_text=update.occurred_at_text if update.occurred_at is None and update.occurred_at_text else UNSET,
         received_at=rfc3339(received_at),

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from trackpush_api.aggregators import profile
+from trackpush_api.aggregators import PROFILES, profile
+from trackpush_api.aggregators.names import objection_to_name
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.kinds.webhook_server import AllowedNamespaces
 from trackpush_api.manifest import Resource
@@ -17,10 +18,10 @@ from trackpush_api.routing import Account, digest_key
 from trackpush_api.secrets import SecretResolver, Secrets
 from trackpush_api.status_names import objection_to_account
 from trackpush_api.suggestions import closest
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 
 _SHORT_KEY = 8
-KeyClaim = tuple[Aggregator, str]
+KeyClaim = tuple[AggregatorName, str]
 """An aggregator and the digest of a key. Only one AggregatorWebhook of a server can have it."""
 
 
@@ -84,7 +85,7 @@ def compile_account(webhook: Resource, context: AccountContext) -> CompiledAccou
 
 
 def _compile(webhook: Resource, spec: AggregatorWebhookSpec, context: AccountContext) -> CompiledAccount:
-    refused = _refusal(webhook, context)
+    refused = _refusal(webhook, context) or _unknown_aggregator(webhook, spec)
     if refused is not None:
         return CompiledAccount(account=None, problems=(refused,))
     problems: list[Problem] = []
@@ -115,6 +116,11 @@ def _refusal(webhook: Resource, context: AccountContext) -> Problem | None:
         f" (allowedNamespaces.from: {_allowed(server.spec.allowed_namespaces)}); allow it there",
         reason=Reason.NAMESPACE_NOT_ALLOWED,
     )
+
+
+def _unknown_aggregator(webhook: Resource, spec: AggregatorWebhookSpec) -> Problem | None:
+    wrong = objection_to_name(spec.aggregator, PROFILES)
+    return None if wrong is None else webhook.problem("spec.aggregator", wrong, reason=Reason.UNKNOWN_AGGREGATOR)
 
 
 def _allowed(allowed: AllowedNamespaces) -> str:
@@ -158,7 +164,7 @@ def _hints(webhook: Resource, spec: AggregatorWebhookSpec, field: str, key: str)
         hints.append(webhook.problem(field, message, Severity.WARNING))
     word = profile(spec.aggregator).refused_word(key)
     if word is not None:
-        name = spec.aggregator.value
+        name = spec.aggregator
         message = f"this key contains {word!r}, so {name}'s panel refuses it in a URL; put it into the token field"
         hints.append(webhook.problem(field, message, Severity.WARNING))
     return hints

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.authorization import client_credentials, fixed_authorization
 from trackpush_api.certificates import check_certificates
 from trackpush_api.expressions import InvalidExpressionError, compile_expression
@@ -20,7 +21,7 @@ from trackpush_api.routing import Destination, Egress, Filter, RateLimit, Retry,
 from trackpush_api.secrets import SecretResolver, Secrets
 from trackpush_api.status_names import objection_to_filter, objections_to_expression
 from trackpush_api.url_checks import rules_of, url_problems
-from trackpush_api.vocabulary import Aggregator, Direction
+from trackpush_api.vocabulary import Direction
 
 T = TypeVar("T", Filter, Retry)
 _MOST_TIMEOUT = 120.0
@@ -102,7 +103,7 @@ def _check_expression(resource: Resource, expression: str | None, problems: list
 
 
 def _check_statuses(resource: Resource, wanted: FilterSpec, problems: list[Problem]) -> None:
-    aggregators = [Aggregator(aggregator) for aggregator in wanted.aggregators or Aggregator]
+    aggregators = wanted.aggregators or list(PROFILES)
     for index, status in enumerate(wanted.statuses or ()):
         objection = objection_to_filter(status, aggregators)
         if objection is not None:
@@ -195,9 +196,7 @@ def _filter(spec: PushConfigSpec) -> Filter:
         directions=None
         if wanted.directions is None
         else frozenset(Direction(direction.lower()) for direction in wanted.directions),
-        aggregators=None
-        if wanted.aggregators is None
-        else frozenset(Aggregator(aggregator) for aggregator in wanted.aggregators),
+        aggregators=None if wanted.aggregators is None else frozenset(wanted.aggregators),
         expression=wanted.expression,
     )
 

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
     KEY_CONFLICT = "KeyConflict"
     INVALID = "Invalid"
+    UNKNOWN_AGGREGATOR = "UnknownAggregator"
     FORBIDDEN_WORD = "ForbiddenWord"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a word, no secret
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"  # noqa: S105  a word, no secret

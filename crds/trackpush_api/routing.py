@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from trackpush_api.vocabulary import Aggregator, Direction, Status
+from trackpush_api.vocabulary import AggregatorName, Direction, Status
 
 
 class TlsMaterial(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     statuses: frozenset[str] | None = None
     directions: frozenset[Direction] | None = None
-    aggregators: frozenset[Aggregator] | None = None
+    aggregators: frozenset[AggregatorName] | None = None
     expression: str | None = None
     """CEL, known to compile; see `trackpush_api.expressions`."""
 
@@ -111,7 +111,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """``namespace/name`` of the AggregatorWebhook."""
-    aggregator: Aggregator
+    aggregator: AggregatorName
     key_digests: tuple[str, ...]
     """SHA-256 of each accepted key, lower-case hex."""
     destinations: tuple[str, ...] = ()
@@ -133,7 +133,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """A host name and the aggregators that it serves."""
 
     host: str
-    aggregators: frozenset[Aggregator]
+    aggregators: frozenset[AggregatorName]
+    every: bool = False
+    """It serves all aggregators, beside the listed ones those that have a definition."""
+
+    def serves(self, aggregator: AggregatorName) -> bool:
+        return self.every or aggregator in self.aggregators
 
 
 class KeyPlaces(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,12 +280,12 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {destination.name: destination for destination in self.destinations}
 
     @cached_property
-    def account_by_digest(self) -> dict[tuple[Aggregator, str], Account]:
+    def account_by_digest(self) -> dict[tuple[AggregatorName, str], Account]:
         """Accounts by aggregator and key digest (lower-case hex SHA-256)."""
         return {(account.aggregator, digest): account for account in self.accounts for digest in account.key_digests}
 
     @cached_property
-    def grace_by_digest(self) -> dict[tuple[Aggregator, str], int]:
+    def grace_by_digest(self) -> dict[tuple[AggregatorName, str], int]:
         """The end of each key's grace, in seconds since the epoch, by aggregator and key digest."""
         return {(account.aggregator, key.digest): key.until for account in self.accounts for key in account.grace}
 

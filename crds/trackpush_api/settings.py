@@ -4,7 +4,8 @@ from ipaddress import ip_address
 
 import msgspec
 
-from trackpush_api.aggregators import profile
+from trackpush_api.aggregators import PROFILES
+from trackpush_api.aggregators.names import objection_to_name
 from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import EncryptionSpec
@@ -49,6 +50,7 @@ def compile_settings(server: Resource, *, secrets: Secrets) -> CompiledSettings:
 
 def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets) -> CompiledSettings:
     problems = [*_forbidden_words(server, spec), *_egress(server, spec), *_hosts(server, spec), *_names(server, spec)]
+    problems += _unknown_aggregators(server, spec)
     resolver = SecretResolver(server, secrets, problems)
     storage = _storage(spec, resolver)
     encryption = None if spec.encryption is None else _encryption(spec.encryption, resolver)
@@ -92,7 +94,14 @@ def _settings(
     limits = spec.limits
     return ServerSettings(
         name=server.full_name,
-        hosts=tuple(Host(host=host.host, aggregators=frozenset(host.aggregators)) for host in spec.hosts),
+        hosts=tuple(
+            Host(
+                host=host.host,
+                aggregators=frozenset(PROFILES if host.aggregators is None else host.aggregators),
+                every=host.aggregators is None,
+            )
+            for host in spec.hosts
+        ),
         base_path=spec.base_path,
         limits=Limits(
             max_body_bytes=limits.max_body_bytes,
@@ -165,14 +174,23 @@ def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
     return problems
 
 
+def _unknown_aggregators(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
+    return [
+        server.problem(f"spec.hosts[{index}].aggregators[{position}]", wrong, reason=Reason.UNKNOWN_AGGREGATOR)
+        for index, host in enumerate(spec.hosts)
+        for position, name in enumerate(host.aggregators or ())
+        if (wrong := objection_to_name(name, PROFILES)) is not None
+    ]
+
+
 def _forbidden_words(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
     problems = []
     for index, host in enumerate(spec.hosts):
-        for facts in map(profile, host.aggregators):
+        for facts in (known for name, known in PROFILES.items() if host.serves(name)):
             url = f"https://{host.host}{spec.base_path}/{facts.path_segment}/notify"
             word = facts.refused_word(url)
             if word is not None:
-                name = facts.aggregator.value
+                name = facts.aggregator
                 message = f"{name}'s panel refuses {url}: it contains {word!r}; use another host or path for it"
                 problems.append(server.problem(f"spec.hosts[{index}].host", message, reason=Reason.FORBIDDEN_WORD))
     return problems

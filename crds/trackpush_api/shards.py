@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from trackpush_api.routing import Account, Destination, RoutingTable, ServerSettings
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 
 FORMAT: Final = 1
 SHARDS: Final = 63
@@ -33,7 +33,7 @@ class ShardError(ValueError):
 class ReservedKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key that no other resource may claim for a while."""
 
-    aggregator: Aggregator
+    aggregator: AggregatorName
     digest: str
     """SHA-256, lower-case hex."""
     until: int

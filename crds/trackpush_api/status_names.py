@@ -10,7 +10,7 @@ from typing import Final
 from trackpush_api.aggregators import meanings, profile
 from trackpush_api.expressions import compile_expression
 from trackpush_api.suggestions import closest
-from trackpush_api.vocabulary import Aggregator, Direction, NdrReason, Status
+from trackpush_api.vocabulary import Aggregator, AggregatorName, Direction, NdrReason, Status
 
 _MOST_CODES = 3
 _CLOSED: Final[Mapping[str, Sequence[str]]] = {
@@ -23,7 +23,7 @@ _CLOSED: Final[Mapping[str, Sequence[str]]] = {
 """Variables of expressions that have no other values than these."""
 
 
-def objection_to_filter(text: str, aggregators: Iterable[Aggregator]) -> str | None:
+def objection_to_filter(text: str, aggregators: Iterable[AggregatorName]) -> str | None:
     """The reason why an entry of a PushConfig's ``filter.statuses`` probably matches nothing, or None."""
     names = list(aggregators)
     if text in set(Status) or any(meanings(text, name) for name in names):
@@ -33,11 +33,11 @@ def objection_to_filter(text: str, aggregators: Iterable[Aggregator]) -> str | N
     return f"{text!r} is neither a canonical status nor a known code of {_listed(names)}; {hint}"
 
 
-def objection_to_account(text: str, aggregator: Aggregator) -> str | None:
+def objection_to_account(text: str, aggregator: AggregatorName) -> str | None:
     """The reason why an entry of an AggregatorWebhook's ``statuses`` probably matches nothing, or None."""
     if meanings(text, aggregator):
         return None
-    own = f"a code of {aggregator.value}, which this list accepts"
+    own = f"a code of {aggregator}, which this list accepts"
     canonical = closest(text, Status)
     codes = profile(aggregator).codes.get(Status(canonical), ()) if canonical else ()
     if codes:
@@ -89,10 +89,10 @@ def _is_code(text: str) -> bool:
     return any(meanings(text, aggregator) for aggregator in Aggregator)
 
 
-def _all_codes(aggregator: Aggregator) -> Iterator[str]:
+def _all_codes(aggregator: AggregatorName) -> Iterator[str]:
     for codes in profile(aggregator).codes.values():
         yield from codes
 
 
-def _listed(aggregators: Sequence[Aggregator]) -> str:
-    return " or ".join(aggregator.value for aggregator in aggregators)
+def _listed(aggregators: Sequence[AggregatorName]) -> str:
+    return " or ".join(aggregators)

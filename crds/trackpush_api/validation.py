@@ -15,7 +15,8 @@ from trackpush_api.kubernetes_names import kind_of_value
 from trackpush_api.quantities import DURATION_PATTERN
 from trackpush_api.sharing import share_parts
 from trackpush_api.structural import structural
-from trackpush_api.suggestions import did_you_mean
+from trackpush_api.suggestions import closest, did_you_mean
+from trackpush_api.vocabulary import Aggregator
 
 Location = tuple[int | str, ...]
 _SHOWN = 64
@@ -112,6 +113,8 @@ def _pattern(entry: ErrorDetails) -> str:
         return (
             f"contains {_SPACES.get(space[0], 'white space')} as character {space.start() + 1}; remove it, or write %20"
         )
+    if pattern == patterns.AGGREGATOR and (near := closest(entry["input"], Aggregator)) is not None:
+        return f"found {_found(entry)}; did you mean {near}?"
     return f"found {_found(entry)}; write {patterns.WORDS[pattern]}"
 
 

@@ -1,13 +1,17 @@
-"""The closed sets of words that resources, notifications, metrics and the console share.
+"""The words that resources, notifications, metrics and the console share.
 
 Statuses: docs/aggregators/reference.md, §4.2.
 """
 
 from enum import StrEnum
+from typing import Final
+
+AggregatorName = str
+"""An aggregator, spelled as in ``spec.aggregator``: one of `Aggregator`, or the name of an AggregatorDefinition."""
 
 
 class Aggregator(StrEnum):
-    """A logistics aggregator, spelled as in a resource's ``spec.aggregator``."""
+    """The built-in aggregators, spelled as in a resource's ``spec.aggregator``."""
 
     CLICKPOST = "Clickpost"
     SHIPROCKET = "Shiprocket"
@@ -17,6 +21,14 @@ class Aggregator(StrEnum):
     def slug(self) -> str:
         """The lower-case name in notifications and metric labels."""
         return self.value.lower()
+
+
+_SLUGS: Final[dict[AggregatorName, str]] = {each.value: each.slug for each in Aggregator}
+
+
+def slug_of(aggregator: AggregatorName) -> str:
+    """The name in notifications, metrics and logs: lower case. Names of definitions are lower-case already."""
+    return _SLUGS.get(aggregator, aggregator)
 
 
 class Direction(StrEnum):

@@ -183,6 +183,17 @@ def test_additions_break_nobody() -> None:
     assert breaks(SCHEMA, changed) == []
 
 
+def test_a_field_whose_values_may_be_added_may_become_any_text_and_no_other() -> None:
+    was = {
+        "properties": {"a": {"type": "string", "enum": ["x"], "description": "Values may be added."}},
+        "required": [],
+    }
+    now = {"properties": {"a": {"type": "string"}}, "required": []}
+    assert breaks(was, now) == []
+    was["properties"]["a"]["description"] = "One of these."
+    assert breaks(was, now) == ["notification.a: x can no longer be derived"]
+
+
 def test_the_command_writes_the_schema_and_sees_one_that_is_out_of_date(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,10 +9,10 @@ from desired.cases import inputs
 from support import objects
 from support.objects import Body
 from trackpush_api.manifest import age_order
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_operator.decide import server, webhook
 from trackpush_operator.decide.exposed_hosts import without_hosts
-from trackpush_operator.decide.host_ownership import HostPath, claim_of, hosts_of_others, withheld
+from trackpush_operator.decide.host_ownership import ANY_AGGREGATOR, HostPath, claim_of, hosts_of_others, withheld
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
 from trackpush_operator.desired.exposure import exposure
@@ -21,8 +21,10 @@ from trackpush_operator.store.objects import Item, Kind, item_of, resource_of
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 SHOP = [{"host": "shop.example"}]
 CLICKPOST = [{"host": "shop.example", "aggregators": ["Clickpost"]}]
+PARCELKIT = [{"host": "shop.example", "aggregators": ["parcelkit"]}]
 SHIPWAY = [{"host": "shop.example", "aggregators": ["Shipway"]}]
-EVERY = frozenset(Aggregator)
+EVERY = frozenset({ANY_AGGREGATOR})
+OR_ANY = EVERY | {"Clickpost"}
 
 
 def item(namespace: str = "a", created: str = OLD, uid: str = "1", name: str = "main", **spec: Any) -> Item:
@@ -35,7 +37,7 @@ def taken(mine: Item, other: Item) -> frozenset[HostPath]:
     return hosts_of_others(claim_of(mine), [claim_of(other)])
 
 
-def shop(aggregators: frozenset[Aggregator] = EVERY) -> frozenset[HostPath]:
+def shop(aggregators: frozenset[AggregatorName] = EVERY) -> frozenset[HostPath]:
     return frozenset(("shop.example", name) for name in aggregators)
 
 
@@ -55,11 +57,13 @@ UNREADABLE = {"limits": {"headerTimeout": "never"}}
         pytest.param(item(created=NEW), item("b", name="a.b"), frozenset(), id="a name that no Service can have"),
         pytest.param(item(**BAD_CIDR), item("b", created=NEW), shop(), id="an older invalid one loses it"),
         pytest.param(item(**UNREADABLE), item("b", created=NEW), shop(), id="and so does an unreadable one"),
-        pytest.param(item(created=NEW, hosts=SHIPWAY), item("b", hosts=CLICKPOST), shop(), id="never split by tenants"),
+        pytest.param(
+            item(created=NEW, hosts=SHIPWAY), item("b", hosts=CLICKPOST), shop(OR_ANY), id="never split by tenants"
+        ),
         pytest.param(
             item(created=NEW, hosts=SHIPWAY),
             item("a", name="two", hosts=CLICKPOST),
-            shop(frozenset({Aggregator.CLICKPOST})),
+            shop(frozenset({"Clickpost"})),
             id="within a namespace each aggregator counts by itself",
         ),
         pytest.param(
@@ -162,14 +166,14 @@ def test_hosts_of_others_are_taken_out_of_what_is_exposed(body: Body, taken_host
 def test_a_webhooks_url_never_names_a_host_of_another_server() -> None:
     found = item(hosts=[*SHOP, {"host": "mine.example"}])
     snapshot = WebhookSnapshot(
-        aggregator=Aggregator.CLICKPOST,
+        aggregator="Clickpost",
         server="a/main",
         server_spec=spec_of(found),
         withheld=frozenset({"shop.example"}),
     )
     assert webhook.url(snapshot) == "https://mine.example/rms/in/api/clickpost/notify"
     alone = WebhookSnapshot(
-        aggregator=Aggregator.CLICKPOST,
+        aggregator="Clickpost",
         server="a/main",
         server_spec=spec_of(item()),
         withheld=frozenset({"shop.example"}),
@@ -183,3 +187,20 @@ def test_age_is_decided_by_time_then_by_uid() -> None:
     assert age_order(OLD, "a") < age_order(OLD, "b")
     assert age_order(NEW, "z") < age_order("", "a"), "what has no time is the youngest"
     assert withheld(spec_of(item()), frozenset()) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "is_withheld"),
+    [
+        pytest.param(SHOP, CLICKPOST, True, id="all aggregators, one of them is taken"),
+        pytest.param(PARCELKIT, SHOP, True, id="one aggregator, all are taken"),
+        pytest.param(PARCELKIT, PARCELKIT, True, id="the same definition"),
+        pytest.param(PARCELKIT, CLICKPOST, False, id="another aggregator"),
+    ],
+)
+def test_within_a_namespace_a_host_without_aggregators_has_all_of_them_those_of_definitions_too(
+    mine: list[Body], other: list[Body], *, is_withheld: bool
+) -> None:
+    younger = item(created=NEW, hosts=mine)
+    found = withheld(spec_of(younger), taken(younger, item("a", name="two", hosts=other)))
+    assert found == (frozenset({"shop.example"}) if is_withheld else frozenset())

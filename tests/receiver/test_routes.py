@@ -83,3 +83,8 @@ def test_hosts_that_callers_make_up_take_no_memory() -> None:
         routes.served(f"{number}.example")
 
     assert len(routes._remembered) <= 1024
+
+
+def test_a_host_that_lists_no_aggregators_serves_them_all() -> None:
+    every = Host(host="a.example", aggregators=frozenset({Aggregator.SHIPWAY}), every=True)
+    assert Routes(ServerSettings(name="a/b", hosts=(every,))).served("a.example") == set(Aggregator)

@@ -34,6 +34,8 @@ _RAW: Schema = {
 }
 _FIXED = ("anyOf", "const", "format", "pattern", "type")
 """Keywords that must stay as they are within a version."""
+_GROWS = "may be added"
+"""The description of a field whose values clients must not take as a closed list: it may become any text."""
 
 
 def notification_schema() -> dict[str, Any]:
@@ -63,7 +65,8 @@ def _breaks(old: Schema, new: Schema, path: str) -> Iterator[str]:
         if old.get(word) != new.get(word):
             yield f"{path}: {word} was {old.get(word)!r} and is {new.get(word)!r}"
     gone = [value for value in old.get("enum", []) if value not in new.get("enum", [])]
-    if gone:
+    is_opened = "enum" not in new and _GROWS in old.get("description", "")
+    if gone and not is_opened:
         yield f"{path}: {', '.join(map(str, gone))} can no longer be derived"
     if "enum" in old and None in new.get("enum", []) and None not in old["enum"]:
         yield f"{path}: may be null"

@@ -7,6 +7,7 @@ from typing import Self
 import aiohttp
 import msgspec
 
+from trackpush_api.vocabulary import slug_of
 from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.ledger import DemoPush, Ledger
 from trackpush_cli.demo.story import Posting
@@ -118,7 +119,7 @@ def _lines(
 ) -> list[ClientLine]:
     first = ClientLine(
         clock=clock,
-        aggregator=posting.account.aggregator.slug,
+        aggregator=slug_of(posting.account.aggregator),
         label=posting.label,
         shipment=posting.updates[0].awb or posting.updates[0].shipment if posting.updates else "",
         stored=stored,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from trackpush_api.routing import RoutingTable
+from trackpush_api.vocabulary import slug_of
 from trackpush_cli.demo.server import ServerProcess
 
 
@@ -25,7 +26,7 @@ def hints(server: ServerProcess, table: RoutingTable, keys: dict[str, str], root
     """The lines. With ``once`` only the addresses, because the run ends before anything can be pasted."""
     name = program()
     account = table.accounts[0]
-    aggregator = account.aggregator.slug
+    aggregator = slug_of(account.aggregator)
     lines = [
         f"server   {server.url} (aggregators), {server.admin_url}/metrics (admin)",
         f"files    {root} (resources/, data/, server.log)",

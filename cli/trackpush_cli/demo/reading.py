@@ -8,7 +8,7 @@ from pathlib import Path
 from trackpush_aggregators import composable, compose, decode, parse
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.routing import RoutingTable
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_cli.demo.story import Bodies
 from trackpush_cli.errors import CommandError
 from trackpush_cli.folder import compile_folder
@@ -26,11 +26,11 @@ def load_table(folder: Path) -> RoutingTable:
     return table
 
 
-def _parse(aggregator: Aggregator, body: bytes) -> Sequence[TrackingUpdate]:
+def _parse(aggregator: AggregatorName, body: bytes) -> Sequence[TrackingUpdate]:
     return parse(aggregator, decode(body), body, key=None, received_at=int(time.time() * 1000)).updates
 
 
-def _compose(aggregator: Aggregator, status: str, awb: str, time: datetime) -> bytes:
+def _compose(aggregator: AggregatorName, status: str, awb: str, time: datetime) -> bytes:
     return compose(aggregator, status, awb=awb, order_id=f"ORD-{awb[-6:]}", occurred_at=int(time.timestamp()) * 1000)
 
 

@@ -12,12 +12,12 @@ import msgspec
 
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.routing import Account
-from trackpush_api.vocabulary import Aggregator, Status
+from trackpush_api.vocabulary import Aggregator, AggregatorName, Status
 
-Parse = Callable[[Aggregator, bytes], Sequence[TrackingUpdate]]
-Compose = Callable[[Aggregator, str, str, datetime], bytes]
+Parse = Callable[[AggregatorName, bytes], Sequence[TrackingUpdate]]
+Compose = Callable[[AggregatorName, str, str, datetime], bytes]
 """(aggregator, status, AWB, event time) -> body."""
-Composable = Callable[[Aggregator], Collection[Status]]
+Composable = Callable[[AggregatorName], Collection[Status]]
 """The statuses that an aggregator has a code for."""
 
 
@@ -54,9 +54,9 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
     """``direction/STATUS`` that the sample must be read as, where its case says so."""
 
 
-def _account_for(accounts: Sequence[Account], aggregator: Aggregator, shipment: str) -> Account:
+def _account_for(accounts: Sequence[Account], aggregator: AggregatorName, shipment: str) -> Account:
     """One of the aggregator's accounts: always the same for a shipment."""
-    candidates = [account for account in accounts if account.aggregator is aggregator]
+    candidates = [account for account in accounts if account.aggregator == aggregator]
     return candidates[zlib.crc32(shipment.encode()) % len(candidates)]
 
 

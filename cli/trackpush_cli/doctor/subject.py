@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.compile import compile_table
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
 from trackpush_api.kinds.base import API_VERSION, ApiModel, SecretSource
@@ -39,12 +40,12 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
     def urls(self) -> Iterator[tuple[str, str]]:
         """Aggregator and URL for each served aggregator; Shipway's without the place of its key."""
         for host in self.spec.hosts:
-            for aggregator in host.aggregators:
+            for aggregator in host.aggregators or PROFILES:
                 only = self.spec.model_copy(update={"hosts": [host]})
                 snapshot = WebhookSnapshot(aggregator=aggregator, server=self.server.full_name, server_spec=only)
                 found = url(snapshot)
                 if found is not None:
-                    yield aggregator.value, found.removesuffix("/<key>")
+                    yield aggregator, found.removesuffix("/<key>")
 
 
 def of_folder(folder: Path, server: str | None) -> CheckScope:

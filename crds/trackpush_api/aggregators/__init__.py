@@ -5,9 +5,9 @@ from typing import Final
 
 from trackpush_api.aggregators import clickpost, shiprocket, shipway
 from trackpush_api.aggregators.profile import AggregatorProfile
-from trackpush_api.vocabulary import Aggregator, Status
+from trackpush_api.vocabulary import AggregatorName, Status
 
-PROFILES: Final[Mapping[Aggregator, AggregatorProfile]] = {
+PROFILES: Final[Mapping[AggregatorName, AggregatorProfile]] = {
     module.PROFILE.aggregator: module.PROFILE for module in (clickpost, shiprocket, shipway)
 }
 
@@ -15,10 +15,12 @@ KEY_HEADERS: Final = tuple(dict.fromkeys(name for each in PROFILES.values() for 
 """Headers in which keys arrive. Each is read for every aggregator: people mix them up when they fill in a panel."""
 
 
-def profile(aggregator: Aggregator) -> AggregatorProfile:
+def profile(aggregator: AggregatorName) -> AggregatorProfile:
+    """The profile of a built-in aggregator."""
     return PROFILES[aggregator]
 
 
-def meanings(code: str, aggregator: Aggregator) -> tuple[Status, ...]:
+def meanings(code: str, aggregator: AggregatorName) -> tuple[Status, ...]:
     """The meanings of a code: none if it is unknown, several if an aggregator has two sets of numbers."""
-    return tuple(status for status, known in PROFILES[aggregator].codes.items() if code in known)
+    codes = PROFILES[aggregator].codes if aggregator in PROFILES else {}
+    return tuple(status for status, known in codes.items() if code in known)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trackpush_api.vocabulary import Aggregator, Status
+from trackpush_api.vocabulary import AggregatorName, Status
 
 
 class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One aggregator. Its module in this package holds the only instance."""
 
-    aggregator: Aggregator
+    aggregator: AggregatorName
     path_segment: str
     """Segment of the URL that it posts to: ``/rms/in/api/SEGMENT/notify``."""
     key_headers: tuple[str, ...]

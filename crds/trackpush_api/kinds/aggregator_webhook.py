@@ -4,8 +4,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trackpush_api.kinds.base import ATOMIC, SET, ApiModel, Code, Name, SecretSource, checked_by, list_map, rule
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.kinds.base import (
+    ATOMIC,
+    SET,
+    AggregatorReference,
+    ApiModel,
+    Code,
+    Name,
+    SecretSource,
+    checked_by,
+    list_map,
+    rule,
+)
 
 
 class ServerReference(ApiModel):
@@ -31,7 +41,9 @@ class AggregatorWebhookSpec(ApiModel):
         )
     )
 
-    aggregator: Annotated[Aggregator, Field(strict=False)] = Field(description="The aggregator.")
+    aggregator: AggregatorReference = Field(
+        description="The aggregator: Clickpost, Shiprocket, Shipway, or the name of an AggregatorDefinition."
+    )
     server_ref: ServerReference | None = Field(
         None,
         description="The WebhookServer. Default: the one in the same namespace, else the one in the operator's"

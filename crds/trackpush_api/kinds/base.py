@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from trackpush_api.kinds import patterns
 from trackpush_api.quantities import DURATION_PATTERN
+from trackpush_api.vocabulary import Aggregator
 
 GROUP = "trackpush.dev"
 VERSION = "v1alpha1"
@@ -60,6 +61,26 @@ PositiveDuration = Annotated[
 Name = Annotated[str, Field(pattern=patterns.NAME, min_length=1, max_length=253)]
 Cidr = Annotated[str, Field(pattern=patterns.CIDR, max_length=50)]
 Code = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _spelled_as_defined(name: str) -> str:
+    if name in _WRONG_CASE:
+        raise ValueError(f"found {name!r}; did you mean {_WRONG_CASE[name]}?")
+    return name
+
+
+_WRONG_CASE = {each.slug: each.value for each in Aggregator}
+AggregatorReference = Annotated[
+    str,
+    Field(
+        pattern=patterns.AGGREGATOR,
+        max_length=63,
+        json_schema_extra=also(*(rule(f"self != '{slug}'", f"write {name}") for slug, name in _WRONG_CASE.items())),
+    ),
+    AfterValidator(_spelled_as_defined),
+]
+"""The name of a built-in aggregator or of an AggregatorDefinition."""
+AggregatorReferences = Annotated[list[AggregatorReference], Field(min_length=1, max_length=64, json_schema_extra=SET)]
 
 
 class SecretKeySelector(ApiModel):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from trackpush_api.quantities import DURATION_PATTERN
+from trackpush_api.vocabulary import Aggregator
 
 NAME: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 HOST: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -21,6 +22,7 @@ SIZE: Final = r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?)?$"
 HEADER_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 HEADER_VALUE: Final = r"^[\t -~]*$"
 PATH_SEGMENT: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+AGGREGATOR: Final = rf"^({'|'.join(Aggregator)}|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
 VARIABLE: Final = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 _MEMBER: Final = r"[^.\[\]\s\"][^.\[\]\"]*"
 _ELEMENT: Final = r"\[(-?[0-9]{1,6}|\"[^\"]{1,128}\")\]"
@@ -39,6 +41,7 @@ WORDS: Final[Mapping[str, str]] = {
     HEADER_NAME: "a header name, such as X-Api-Key",
     HEADER_VALUE: "one line of printable ASCII characters",
     PATH_SEGMENT: "one segment of a URL: lower-case letters, digits and -, such as parcelkit",
+    AGGREGATOR: f"{', '.join(Aggregator)}, or the name of an AggregatorDefinition: lower-case letters, digits and -",
     VARIABLE: "a name of letters, digits and _, such as shipment",
     FIELD_PATH: "a path, such as shipment.scans[0].code",
 }

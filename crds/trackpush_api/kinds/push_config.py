@@ -9,6 +9,7 @@ from trackpush_api.kinds.base import (
     ATOMIC,
     MORE_THAN_ZERO,
     SET,
+    AggregatorReferences,
     ApiModel,
     Code,
     Duration,
@@ -21,7 +22,6 @@ from trackpush_api.kinds.base import (
     rule,
 )
 from trackpush_api.kinds.reserved import RESERVED, RESERVED_PREFIX
-from trackpush_api.vocabulary import Aggregator
 
 _NOT_RESERVED = rule(
     f"!(self.lowerAscii() in {sorted(RESERVED)}) && !self.lowerAscii().startsWith('{RESERVED_PREFIX}')",
@@ -162,13 +162,9 @@ class FilterSpec(ApiModel):
         Annotated[list[Literal["Forward", "RTO", "Reverse"]], Field(min_length=1, max_length=3, json_schema_extra=SET)]
         | None
     ) = Field(None, description="Directions of shipments to push.")
-    aggregators: (
-        Annotated[
-            list[Aggregator],
-            Field(min_length=1, max_length=len(Aggregator), json_schema_extra=SET),
-        ]
-        | None
-    ) = Field(None, description="Aggregators whose updates to push.")
+    aggregators: AggregatorReferences | None = Field(
+        None, description="Aggregators whose updates to push, by name as in spec.aggregator."
+    )
     expression: Annotated[str, Field(min_length=1, max_length=2048)] | None = Field(
         None,
         description="CEL expression over the canonical notification; its result is true or false; docs/filters.md.",

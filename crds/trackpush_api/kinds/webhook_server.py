@@ -8,6 +8,7 @@ from trackpush_api.kinds import patterns
 from trackpush_api.kinds.base import (
     ATOMIC,
     SET,
+    AggregatorReferences,
     ApiModel,
     Cidr,
     Duration,
@@ -20,7 +21,7 @@ from trackpush_api.kinds.base import (
     rule,
 )
 from trackpush_api.kubernetes_names import MOST_ANNOTATIONS
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 
 _ONE_STORAGE = "set exactly one of sqlite and postgres"
 _ONE_EXPOSE = "set exactly one of httpRoute, ingress and none"
@@ -46,10 +47,12 @@ class HostRule(ApiModel):
     """A host name, and the aggregators that use it."""
 
     host: Annotated[str, Field(pattern=patterns.HOST, max_length=253)] = Field(description="DNS name, lower case.")
-    aggregators: Annotated[
-        list[Annotated[Aggregator, Field(strict=False)]],
-        Field(min_length=1, max_length=len(Aggregator), json_schema_extra=SET),
-    ] = Field(default_factory=lambda: list(Aggregator), description="Aggregators that post to this host. Default: all.")
+    aggregators: AggregatorReferences | None = Field(
+        None, description="Aggregators that post to this host, by name as in spec.aggregator. Default: all."
+    )
+
+    def serves(self, aggregator: AggregatorName) -> bool:
+        return self.aggregators is None or aggregator in self.aggregators
 
 
 class ParentReference(ApiModel):

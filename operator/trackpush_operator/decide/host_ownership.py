@@ -11,13 +11,15 @@ from typing import Final, NamedTuple
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Reason
 from trackpush_api.settings import compile_settings
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.store.objects import Item, resource_of
 
 ANY_HOST: Final = ""
 """The host of a server that is exposed without naming hosts: every host that nobody else has."""
-HostPath = tuple[str, Aggregator]
+ANY_AGGREGATOR: Final = "*"
+"""In place of a name: all aggregators, those that definitions add included."""
+HostPath = tuple[str, AggregatorName]
 """A host, and whose posts reach it."""
 
 
@@ -43,7 +45,7 @@ def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[H
             continue
         taken |= other.hosts
         if other.namespace != mine.namespace:
-            taken |= {(host, aggregator) for host, _ in other.hosts for aggregator in Aggregator}
+            taken |= {(host, ANY_AGGREGATOR) for host, _ in other.hosts}
     return frozenset(taken)
 
 
@@ -67,11 +69,15 @@ def _read(item: Item, *, any_pod_template: bool) -> tuple[bool, frozenset[HostPa
 
 def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:
     if spec.hosts:
-        return frozenset((host.host, name) for host in spec.hosts for name in host.aggregators)
+        return frozenset((host.host, name) for host in spec.hosts for name in host.aggregators or (ANY_AGGREGATOR,))
     is_exposed = spec.expose is not None and (spec.expose.ingress is not None or spec.expose.http_route is not None)
-    return frozenset((ANY_HOST, name) for name in Aggregator) if is_exposed else frozenset()
+    return frozenset({(ANY_HOST, ANY_AGGREGATOR)}) if is_exposed else frozenset()
 
 
 def withheld(spec: WebhookServerSpec, taken: frozenset[HostPath]) -> frozenset[str]:
     """The hosts of a server that another one owns."""
-    return frozenset(host for host, _ in _claimed(spec) & taken)
+    return frozenset(host for host, name in _claimed(spec) if any(_overlap((host, name), other) for other in taken))
+
+
+def _overlap(path: HostPath, other: HostPath) -> bool:
+    return path[0] == other[0] and (path[1] == other[1] or ANY_AGGREGATOR in {path[1], other[1]})

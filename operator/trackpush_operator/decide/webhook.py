@@ -2,10 +2,10 @@
 
 import msgspec
 
-from trackpush_api.aggregators import profile
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Problem
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_operator.decide.conditions import Finding, StatusOfResource, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import programmed
@@ -17,7 +17,7 @@ _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
 class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that its status depends on."""
 
-    aggregator: Aggregator | None
+    aggregator: AggregatorName | None
     """None for an invalid spec."""
     problems: tuple[Problem, ...] = ()
     server: str | None = None
@@ -48,30 +48,31 @@ def fields(snapshot: WebhookSnapshot) -> StatusOfResource:
 def url(snapshot: WebhookSnapshot) -> str | None:
     """The URL to paste; Shipway's shows the place of the key, never the key. None without a server."""
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
-    if spec is None or aggregator is None or snapshot.server is None:
+    if spec is None or aggregator is None or aggregator not in PROFILES or snapshot.server is None:
         return None
-    hosts = [host.host for host in spec.hosts if aggregator in host.aggregators]
+    facts = PROFILES[aggregator]
+    hosts = [host.host for host in spec.hosts if host.serves(aggregator)]
     host = next((host for host in hosts if host not in snapshot.withheld), None)
     if host is None and spec.hosts:
         return None
     namespace, _, name = snapshot.server.partition("/")
     base = f"{_scheme(spec)}://{host}" if host is not None else f"http://{name}.{namespace}.svc"
-    place = "/<key>" if profile(aggregator).key_in_url else ""
-    return f"{base}{spec.base_path}/{profile(aggregator).path_segment}/notify{place}"
+    place = "/<key>" if facts.key_in_url else ""
+    return f"{base}{spec.base_path}/{facts.path_segment}/notify{place}"
 
 
 def setup(snapshot: WebhookSnapshot) -> str | None:
     """Instructions for the aggregator's panel."""
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
-    if spec is None or aggregator is None:
+    if spec is None or aggregator is None or aggregator not in PROFILES:
         return None
-    taken = [host.host for host in spec.hosts if aggregator in host.aggregators and host.host in snapshot.withheld]
+    taken = [host.host for host in spec.hosts if host.serves(aggregator) and host.host in snapshot.withheld]
     if url(snapshot) is None and taken:
         return f"Another WebhookServer than {snapshot.server} has {', '.join(taken)}; see the conditions of this one."
     if url(snapshot) is None:
-        return f"WebhookServer {snapshot.server} has no host for {aggregator.value}; add it to one of its spec.hosts."
+        return f"WebhookServer {snapshot.server} has no host for {aggregator}; add it to one of its spec.hosts."
     inside = " The WebhookServer has no hosts: this URL works within the cluster only." if not spec.hosts else ""
-    return profile(aggregator).setup + inside
+    return PROFILES[aggregator].setup + inside
 
 
 def _scheme(spec: WebhookServerSpec) -> str:

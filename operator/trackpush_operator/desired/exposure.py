@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from trackpush_api.aggregators import profile
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.kinds.webhook_server import HostRule, HttpRoute
 from trackpush_api.kinds.webhook_server import Ingress as IngressSpec
 from trackpush_operator.desired.inputs import Body, Inputs, metadata
@@ -81,7 +81,9 @@ def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
     if host is None:
         yield inputs.spec.base_path
         return
-    yield from (f"{inputs.spec.base_path}/{profile(aggregator).path_segment}" for aggregator in host.aggregators)
+    yield from (
+        f"{inputs.spec.base_path}/{facts.path_segment}" for name, facts in PROFILES.items() if host.serves(name)
+    )
 
 
 def _ingress_path(inputs: Inputs, path: str) -> Body:

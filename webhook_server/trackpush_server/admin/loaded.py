@@ -156,7 +156,7 @@ def _push_config(destination: Destination) -> LoadedPushConfig:
 def _account(account: Account) -> LoadedAccount:
     return LoadedAccount(
         name=account.name,
-        aggregator=account.aggregator.value,
+        aggregator=account.aggregator,
         keys=len(account.key_digests),
         push_configs=account.destinations,
         filtered=account.statuses is not None,

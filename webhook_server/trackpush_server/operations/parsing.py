@@ -8,13 +8,13 @@ from msgspec import UNSET
 from trackpush_aggregators import MalformedBodyError, Parsed, decode, filter_codes, parse
 from trackpush_aggregators.canonical import Notification
 from trackpush_aggregators.updates import TrackingUpdate, milliseconds
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import Aggregator, AggregatorName
 
 _NOTIFICATION: Final = msgspec.json.Decoder(Notification)
 _AGGREGATORS: Final = {each.slug: each for each in Aggregator}
 
 
-def parse_again(aggregator: Aggregator, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
+def parse_again(aggregator: AggregatorName, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
     """The updates of a stored body.
 
     Raises:
@@ -75,7 +75,7 @@ def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]
     return update, received_at
 
 
-def _codes(aggregator: Aggregator, body: bytes, received_at: int) -> tuple[str, ...]:
+def _codes(aggregator: AggregatorName, body: bytes, received_at: int) -> tuple[str, ...]:
     """The codes in the body of one update; none if the present rules don't read one update from it."""
     try:
         found = parse_again(aggregator, body, received_at=received_at).updates

@@ -10,7 +10,7 @@ from http import HTTPStatus
 import msgspec
 
 from trackpush_api.aggregators import KEY_HEADERS, PROFILES
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName, slug_of
 
 RETRY_BUSY = 5
 """Seconds in Retry-After while the server is overloaded: it passes quickly."""
@@ -78,7 +78,7 @@ PROBE = stored(0, 0)
 OPTIONS = Response(200, PROBE.content, (("Allow", _ALLOW),))
 
 _URLS = ", ".join(
-    f".../{facts.path_segment}/notify" + ("" if facts.path_segment == aggregator.slug else f" for {aggregator.value}")
+    f".../{facts.path_segment}/notify" + ("" if facts.path_segment == slug_of(aggregator) else f" for {aggregator}")
     for aggregator, facts in PROFILES.items()
 )
 
@@ -93,21 +93,17 @@ WRONG_METHOD = _refusal(
     405, "method_not_allowed", "Tracking updates are posted: use POST.", (("Allow", _ALLOW),), ends=True
 )
 
-_UNAUTHORIZED = {
-    aggregator: _refusal(
+
+@lru_cache(maxsize=1024)
+def unauthorized(aggregator: AggregatorName) -> Response:
+    """401: the body reports updates, but no key in the request is known. The same for a wrong key and for none."""
+    member = PROFILES[aggregator].key_member if aggregator in PROFILES else None
+    return _refusal(
         401,
         "unauthorized",
-        f"This request has no key, or no client of {aggregator.value} has its key. Put the key of the client's"
-        f" AggregatorWebhook into {_PLACES}"
-        + (f", or send {aggregator.value}'s {facts.key_member} in the body." if facts.key_member else "."),
+        f"This request has no key, or no client of {aggregator} has its key. Put the key of the client's"
+        f" AggregatorWebhook into {_PLACES}" + (f", or send {aggregator}'s {member} in the body." if member else "."),
     )
-    for aggregator, facts in PROFILES.items()
-}
-
-
-def unauthorized(aggregator: Aggregator) -> Response:
-    """401: the body reports updates, but no key in the request is known. The same for a wrong key and for none."""
-    return _UNAUTHORIZED[aggregator]
 
 
 def malformed(message: str) -> Response:

@@ -11,7 +11,7 @@ import msgspec
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.expressions import EvaluationError, InvalidExpressionError, compile_expression
 from trackpush_api.expressions.variables import RAW, RAW_BYTES, RAW_VALUES, VARIABLES, qualified
-from trackpush_api.vocabulary import TERMINAL
+from trackpush_api.vocabulary import TERMINAL, slug_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES: Final = {name: qualified(name) for name in VARIABLES if name != RAW}
@@ -83,7 +83,7 @@ def _variables(update: TrackingUpdate, received_at: int) -> dict[str, Any]:
     known = update.occurred_at is not None
     values: dict[str, Any] = {
         "type": f"shipment.{update.status.lower()}",
-        "aggregator": update.aggregator.lower(),
+        "aggregator": slug_of(update.aggregator),
         "occurredAtKnown": known,
         "receivedAt": _moment(received_at),
         "test": update.test,

@@ -31,7 +31,7 @@ from trackpush_aggregators import (
 )
 from trackpush_aggregators.updates import NONCE_BYTES, TrackingUpdate
 from trackpush_api.routing import Account
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName, slug_of
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiver import answers, http_rules, keys, probes
@@ -143,7 +143,7 @@ class Receiver:
         return found if isinstance(found, Response) else await self._take(serving, request, found)
 
     async def _stranger(
-        self, serving: Serving, aggregator: Aggregator, request: Request, packed: bytes, *, graced: bool
+        self, serving: Serving, aggregator: AggregatorName, request: Request, packed: bytes, *, graced: bool
     ) -> Response | _Taken:
         """The body, if it contains a known key; otherwise the answer.
 
@@ -229,7 +229,9 @@ class Receiver:
             parts.append(intake(account, selection, part, received_at, trace, nonce=_nonce))
         return parts[0] if len(parts) == 1 else joined(parts)
 
-    def _without_account(self, serving: Serving, aggregator: Aggregator, content: Content, *, graced: bool) -> Response:
+    def _without_account(
+        self, serving: Serving, aggregator: AggregatorName, content: Content, *, graced: bool
+    ) -> Response:
         """The answer to a body without a known key; a body without identifiers is a panel's probe.
 
         While a part of the routing table is missing, its key may be known all the same: then it is sent back. So is a
@@ -279,7 +281,7 @@ class Receiver:
         receipt = Receipt(
             traceparent=request.headers.get("traceparent"),
             received_at=now,
-            aggregator=account.aggregator.slug,
+            aggregator=slug_of(account.aggregator),
             account=account.name,
             updates=len(updates),
         )

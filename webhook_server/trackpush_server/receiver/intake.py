@@ -10,7 +10,7 @@ import msgspec
 from trackpush_aggregators import Leftover
 from trackpush_aggregators.updates import TrackingUpdate, notification, occurrence_key, update_key
 from trackpush_api.routing import Account
-from trackpush_api.vocabulary import Status
+from trackpush_api.vocabulary import Status, slug_of
 from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import NewUpdate
 from trackpush_server.receiver.filters import FilterFailure, FilterSelection
@@ -68,7 +68,7 @@ def new_unrecognised(account: Account, leftover: Leftover, received_at: int) -> 
     """The inbox entry of a body that names no shipment."""
     return NewUnrecognised(
         account=account.name,
-        aggregator=account.aggregator.slug,
+        aggregator=slug_of(account.aggregator),
         received_at=received_at,
         content_type=leftover.content_type,
         body=leftover.body,

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from trackpush_api.aggregators import KEY_HEADERS
 from trackpush_api.routing import Account, RoutingTable, digest_key
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 
 _AUTHORIZATION = "Authorization"
 _BEARER = "bearer "
@@ -56,7 +56,7 @@ def candidates(headers: Headers, query: str, path_key: str | None) -> Iterator[s
         yield unquote(path_key, errors="surrogateescape")
 
 
-def find(table: RoutingTable, aggregator: Aggregator, presented: Iterator[str]) -> Match | None:
+def find(table: RoutingTable, aggregator: AggregatorName, presented: Iterator[str]) -> Match | None:
     """The first of the presented keys that an account of this aggregator accepts."""
     for key in presented:
         if key and (account := lookup(table, aggregator, key)) is not None:
@@ -64,7 +64,7 @@ def find(table: RoutingTable, aggregator: Aggregator, presented: Iterator[str]) 
     return None
 
 
-def lookup(table: RoutingTable, aggregator: Aggregator, key: str) -> Account | None:
+def lookup(table: RoutingTable, aggregator: AggregatorName, key: str) -> Account | None:
     """The account that accepts this key.
 
     The dict look-up reveals nothing of a key, since a caller can't choose the bytes of a SHA-256; the comparison in
@@ -77,7 +77,7 @@ def lookup(table: RoutingTable, aggregator: Aggregator, key: str) -> Account | N
     return account
 
 
-def is_in_grace(table: RoutingTable, aggregator: Aggregator, presented: Iterator[str], now: float) -> bool:
+def is_in_grace(table: RoutingTable, aggregator: AggregatorName, presented: Iterator[str], now: float) -> bool:
     """Whether one of the presented keys is in grace; ``now`` is in seconds since the epoch."""
     ends = table.grace_by_digest
     return bool(ends) and any(ends.get((aggregator, digest_key(key)), 0) > now for key in presented if key)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from trackpush_aggregators import Leftover
 from trackpush_api.routing import Account
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.intake import Intake
 
@@ -14,7 +14,7 @@ class ReceiverObserver(Protocol):
     """Called on the event loop, on the hot path; must be cheap and never raise."""
 
     def answered(
-        self, aggregator: Aggregator | None, answer: Response, seconds: float, trace: str | None = None
+        self, aggregator: AggregatorName | None, answer: Response, seconds: float, trace: str | None = None
     ) -> None:
         """A request was answered; None if no aggregator is known (404 and broken requests).
 
@@ -22,7 +22,7 @@ class ReceiverObserver(Protocol):
         """
         ...
 
-    def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
+    def stored(self, aggregator: AggregatorName, intake: Intake, accepted: int) -> None:
         """A request's updates are on disk; ``accepted`` of them were new."""
         ...
 
@@ -34,15 +34,15 @@ class ReceiverObserver(Protocol):
         """A body with a known key was answered with 400; the reason quotes nothing of it."""
         ...
 
-    def unauthorized(self, aggregator: Aggregator) -> None:
+    def unauthorized(self, aggregator: AggregatorName) -> None:
         """A body with updates had no known key."""
         ...
 
-    def postponed(self, aggregator: Aggregator) -> None:
+    def postponed(self, aggregator: AggregatorName) -> None:
         """A body with updates had no known key, but the routing table is incomplete."""
         ...
 
-    def postponed_for_key(self, aggregator: Aggregator) -> None:
+    def postponed_for_key(self, aggregator: AggregatorName) -> None:
         """A body with updates had a key whose Secret was deleted less than a minute ago."""
         ...
 

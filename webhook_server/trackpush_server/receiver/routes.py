@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from trackpush_api.aggregators import profile
 from trackpush_api.routing import Host, ServerSettings
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import Aggregator, AggregatorName
 
 _NOTIFY = "notify"
 _CLUSTER_DOMAIN = "cluster.local"
 """Kubernetes' default. A cluster with another domain lists the Service's full name in ``hosts``."""
 _LOOPBACK = ("localhost", ".localhost")
-_ALL = frozenset(Aggregator)
-_NONE: frozenset[Aggregator] = frozenset()
+_NONE: frozenset[AggregatorName] = frozenset()
 _MOST_REMEMBERED = 1024
 """Host headers whose aggregators are remembered: a bound, because callers choose them."""
 
@@ -23,7 +22,7 @@ _MOST_REMEMBERED = 1024
 class Route(NamedTuple):
     """Where a request goes. ``path_key`` is the raw last segment of ``/notify/{key}``, None without one."""
 
-    aggregator: Aggregator
+    aggregator: AggregatorName
     path_key: str | None = None
 
 
@@ -37,9 +36,10 @@ class Routes:
         }
         self._by_segments = {_folded(_segments(path)): route.aggregator for path, route in self._exact.items()}
         self._depth = len(_segments(base)) + 2
-        self._by_host = _by_host(settings.hosts)
+        self._all = frozenset(route.aggregator for route in self._exact.values())
+        self._by_host = _by_host(settings.hosts, self._all)
         self._own_names = _own_names(settings.name)
-        self._remembered: dict[str, frozenset[Aggregator]] = {}
+        self._remembered: dict[str, frozenset[AggregatorName]] = {}
 
     def find(self, host: str, path: str) -> Route | None:
         """The route of a request, None for 404. ``host`` is the Host header, ``path`` is without query.
@@ -52,7 +52,7 @@ class Routes:
             return None
         return route
 
-    def served(self, host: str) -> frozenset[Aggregator]:
+    def served(self, host: str) -> frozenset[AggregatorName]:
         """The aggregators that post to this host.
 
         A server that names no host serves all of them. Otherwise a host that it doesn't name is served only where no
@@ -65,11 +65,11 @@ class Routes:
                 self._remembered[host] = found
         return found
 
-    def _served(self, host: str) -> frozenset[Aggregator]:
+    def _served(self, host: str) -> frozenset[AggregatorName]:
         name = _without_port(host)
         if name in self._by_host:
             return self._by_host[name]
-        return _ALL if not self._by_host or not name or self._is_own(name) else _NONE
+        return self._all if not self._by_host or not name or self._is_own(name) else _NONE
 
     def _is_own(self, name: str) -> bool:
         service = name.removesuffix(f".svc.{_CLUSTER_DOMAIN}").removesuffix(".svc")
@@ -92,12 +92,12 @@ def _folded(segments: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(segment.lower() for segment in segments)
 
 
-def _by_host(hosts: tuple[Host, ...]) -> dict[str, frozenset[Aggregator]]:
+def _by_host(hosts: tuple[Host, ...], known: frozenset[AggregatorName]) -> dict[str, frozenset[AggregatorName]]:
     """A host that is listed twice serves the aggregators of both entries."""
-    found: dict[str, frozenset[Aggregator]] = {}
+    found: dict[str, frozenset[AggregatorName]] = {}
     for host in hosts:
         name = host.host.lower().rstrip(".")
-        found[name] = found.get(name, _NONE) | host.aggregators
+        found[name] = found.get(name, _NONE) | {aggregator for aggregator in known if host.serves(aggregator)}
     return found
 
 

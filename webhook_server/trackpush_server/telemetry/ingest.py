@@ -1,14 +1,15 @@
 """Metrics and log lines of the receiver. Implements `trackpush_server.receiver.observer.ReceiverObserver`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
+from typing import Generic, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trackpush_aggregators import Leftover
 from trackpush_api.routing import Account
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import Aggregator, AggregatorName, slug_of
 from trackpush_runtime.log_throttle import LogThrottle
 from trackpush_runtime.logs import where
 from trackpush_server.receiver import answers
@@ -27,6 +28,7 @@ _CONNECTIONS, _UNDER_WAY = "trackpush_ingest_connections", "trackpush_ingest_req
 GAUGES = (_CONNECTIONS, _UNDER_WAY)
 """Those of the metrics here that are gauges."""
 
+Series = TypeVar("Series")
 _log = structlog.get_logger("trackpush.receiver")
 
 
@@ -34,6 +36,7 @@ class IngestTelemetry:
     """Requests (rate, errors, duration), and results of updates."""
 
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
+        self._slugs = BoundedLabels()
         self._requests = Counter(
             "trackpush_ingest_requests",
             "Aggregators' requests, by answer.",
@@ -90,7 +93,7 @@ class IngestTelemetry:
             registry=registry,
         )
         for aggregator, reason in product((*Aggregator, None), _REFUSALS):
-            self._refused.labels(_slug(aggregator), reason)
+            self._refused.labels(self._label(aggregator), reason)
         self._labels = labels
         self._connections_refused = Counter(
             "trackpush_ingest_connections_refused",
@@ -99,33 +102,32 @@ class IngestTelemetry:
         )
         self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)
         self.under_way = Gauge(_UNDER_WAY, "Requests that wait for their commit.", registry=registry)
-        self._seconds = {aggregator: seconds.labels(aggregator.slug).observe for aggregator in Aggregator}
+        self._seconds = _ByAggregator(self._label, lambda slug: seconds.labels(slug).observe)
         self._unrouted_seconds = seconds.labels(_NO_AGGREGATOR).observe
-        self._updates = {
-            aggregator: {result: updates.labels(aggregator.slug, result).inc for result in _RESULTS}
-            for aggregator in Aggregator
-        }
-        self._unknown = {aggregator: unknown.labels(aggregator.slug).inc for aggregator in Aggregator}
-        self._unrecognised = {aggregator: unrecognised.labels(aggregator.slug).inc for aggregator in Aggregator}
-        self._malformed = {aggregator: malformed.labels(aggregator.slug).inc for aggregator in Aggregator}
-        self._filtered = {aggregator: filtered.labels(aggregator.slug).inc for aggregator in Aggregator}
-        self._answers: dict[tuple[Aggregator | None, str], Counter] = {}
+        self._updates = _ByAggregator(
+            self._label, lambda slug: {result: updates.labels(slug, result).inc for result in _RESULTS}
+        )
+        self._unknown = _ByAggregator(self._label, lambda slug: unknown.labels(slug).inc)
+        self._unrecognised = _ByAggregator(self._label, lambda slug: unrecognised.labels(slug).inc)
+        self._malformed = _ByAggregator(self._label, lambda slug: malformed.labels(slug).inc)
+        self._filtered = _ByAggregator(self._label, lambda slug: filtered.labels(slug).inc)
+        self._answers: dict[tuple[AggregatorName | None, str], Counter] = {}
         self._throttle = LogThrottle()
         self._once_a_minute = LogThrottle(most=1, per=60.0)
 
     def answered(
-        self, aggregator: Aggregator | None, answer: Response, seconds: float, trace: str | None = None
+        self, aggregator: AggregatorName | None, answer: Response, seconds: float, trace: str | None = None
     ) -> None:
         child = self._answers.get((aggregator, answer.code))
         if child is None:
-            child = self._answers[aggregator, answer.code] = self._requests.labels(_slug(aggregator), answer.code)
+            child = self._answers[aggregator, answer.code] = self._requests.labels(self._label(aggregator), answer.code)
         child.inc()
         if answer.refusal is not None:
-            self._refused.labels(_slug(aggregator), answer.refusal).inc()
+            self._refused.labels(self._label(aggregator), answer.refusal).inc()
         observe = self._unrouted_seconds if aggregator is None else self._seconds[aggregator]
         observe(seconds, exemplar(trace))
 
-    def stored(self, aggregator: Aggregator, intake: Intake, accepted: int) -> None:
+    def stored(self, aggregator: AggregatorName, intake: Intake, accepted: int) -> None:
         count = self._updates[aggregator]
         if accepted:
             count["accepted"](accepted)
@@ -137,6 +139,9 @@ class IngestTelemetry:
             self._unknown[aggregator](intake.unknown)
         for failure in intake.failures:
             self._expression_failed(failure)
+
+    def _label(self, aggregator: AggregatorName | None) -> str:
+        return _NO_AGGREGATOR if aggregator is None else self._slugs.of(slug_of(aggregator))
 
     def _expression_failed(self, failure: FilterFailure) -> None:
         self._expression_errors.labels(self._labels.of(failure.push_config)).inc()
@@ -162,7 +167,7 @@ class IngestTelemetry:
             _log.warning(
                 "body_unrecognised",
                 account=account.name,
-                aggregator=account.aggregator.slug,
+                aggregator=slug_of(account.aggregator),
                 members=leftovers[0].names,
                 reason="it has a known key and names no shipment; it is kept: see `trackpush inbox list`",
                 held_back=held_back,
@@ -176,29 +181,29 @@ class IngestTelemetry:
             _log.warning(
                 "body_malformed",
                 account=account.name,
-                aggregator=account.aggregator.slug,
+                aggregator=slug_of(account.aggregator),
                 reason=reason,
                 held_back=held_back,
             )
 
-    def unauthorized(self, aggregator: Aggregator) -> None:
+    def unauthorized(self, aggregator: AggregatorName) -> None:
         """Log a wrong key, throttled."""
         held_back = self._throttle.allow(f"unauthorized {aggregator}")
         if held_back is not None:
             _log.warning(
                 "request_unauthorized",
-                aggregator=aggregator.slug,
+                aggregator=slug_of(aggregator),
                 reason="no AggregatorWebhook has the key of this request, or it has none",
                 held_back=held_back,
             )
 
-    def postponed(self, aggregator: Aggregator) -> None:
+    def postponed(self, aggregator: AggregatorName) -> None:
         """Log that an update was answered with 503, throttled."""
         self._postpone(
             aggregator, "its key isn't known, and a shard of the routing table could not be read: repair the shard"
         )
 
-    def postponed_for_key(self, aggregator: Aggregator) -> None:
+    def postponed_for_key(self, aggregator: AggregatorName) -> None:
         """Log that an update was answered with 503 because its key is missing, throttled."""
         reason = (
             "its key is held back: its Secret was deleted less than a minute ago (restore it), or its namespace was"
@@ -206,10 +211,10 @@ class IngestTelemetry:
         )
         self._postpone(aggregator, reason)
 
-    def _postpone(self, aggregator: Aggregator, reason: str) -> None:
+    def _postpone(self, aggregator: AggregatorName, reason: str) -> None:
         held_back = self._throttle.allow(f"postponed {aggregator}")
         if held_back is not None:
-            _log.warning("request_postponed", aggregator=aggregator.slug, reason=reason, held_back=held_back)
+            _log.warning("request_postponed", aggregator=slug_of(aggregator), reason=reason, held_back=held_back)
 
     def failed(self, reference: str, error: BaseException) -> None:
         """Log the place of the error, without its message, which may contain parts of a body."""
@@ -229,5 +234,17 @@ class IngestTelemetry:
         self.answered(None, answers.BAD_REQUEST, 0.0)
 
 
-def _slug(aggregator: Aggregator | None) -> str:
-    return _NO_AGGREGATOR if aggregator is None else aggregator.slug
+class _ByAggregator(dict[AggregatorName, Series], Generic[Series]):
+    """Series by aggregator: those of the built-in ones from the start, the others with their first value.
+
+    The names come from the routing table; the number of labels is bounded nevertheless.
+    """
+
+    def __init__(self, label: Callable[[AggregatorName], str], make: Callable[[str], Series]) -> None:
+        super().__init__({aggregator: make(label(aggregator)) for aggregator in Aggregator})
+        self._label = label
+        self._make = make
+
+    def __missing__(self, aggregator: AggregatorName) -> Series:
+        made = self[aggregator] = self._make(self._label(aggregator))
+        return made
