@@ -8,7 +8,7 @@ with the CEL rules of a CRD. The weights were measured (benchmarks/cel.py); they
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from trackpush_api.expressions.faults import InvalidExpressionError
@@ -47,13 +47,16 @@ class Bound(NamedTuple):
     values: int = 1
 
 
-def check_cost(tree: Node) -> int:
-    """The maximum nanoseconds of the expression.
+_FILTER_BOUNDS = {qualified(name): Bound(0, variable.size, variable.values) for name, variable in VARIABLES.items()}
+
+
+def check_cost(tree: Node, bounds: Mapping[str, Bound] | None = None) -> int:
+    """The maximum nanoseconds of the expression; ``bounds`` of its variables if they are not those of filters.
 
     Raises:
         InvalidExpressionError: it takes too long, or has no bound.
     """
-    scope = {qualified(name): Bound(0, variable.size, variable.values) for name, variable in VARIABLES.items()}
+    scope = dict(_FILTER_BOUNDS if bounds is None else bounds)
     time = _of(tree, scope).time
     if time > MOST_NANOSECONDS:
         raise InvalidExpressionError(

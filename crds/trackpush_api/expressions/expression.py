@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +10,7 @@ from cel_expr_python import cel
 
 from trackpush_api.expressions.cost import check_cost, comparisons, literals, reads, searches
 from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError
-from trackpush_api.expressions.tree import read_tree
+from trackpush_api.expressions.tree import Node, read_tree
 from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, ValueKind, qualified
 
 _REMEMBERED = 20_000
@@ -80,7 +80,7 @@ class Expression:
         try:
             self._program = _ENVIRONMENT.compile(text)
         except RuntimeError as error:
-            raise InvalidExpressionError(_explained(str(error))) from None
+            raise InvalidExpressionError(explained(str(error), VARIABLES)) from None
         result = self._program.return_type()
         if result not in (cel.Type.BOOL, cel.Type.DYN):
             raise InvalidExpressionError(f"gives {result.name().lower()}, not bool; compare it with something")
@@ -93,9 +93,7 @@ class Expression:
         """Variables and the literal texts that they are compared with."""
         self.searches = tuple(searches(tree))
         """Variables, methods called on them, and the literal texts that these are given."""
-        for function in _LITERALS:
-            for literal in literals(tree, function):
-                _check_literal(function, literal)
+        check_literals(tree)
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
         """Whether the expression is true for these variables, by their qualified names.
@@ -107,11 +105,11 @@ class Expression:
             answer = self._program.eval(data=variables)
             value = answer.value()
         except Exception as error:  # noqa: BLE001  the runtime raises RuntimeError, and others for values it can't hold
-            raise EvaluationError(_meaning(str(error))) from None
+            raise EvaluationError(meaning_of_failure(str(error))) from None
         if value is True or value is False:
             return value
         if answer.type() == cel.Type.ERROR:
-            raise EvaluationError(_meaning(str(value)))
+            raise EvaluationError(meaning_of_failure(str(value)))
         raise EvaluationError(f"the result is {answer.type().name().lower()}, not bool")
 
 
@@ -123,6 +121,17 @@ def compile_expression(text: str) -> Expression:
         InvalidExpressionError: see `Expression`.
     """
     return Expression(text)
+
+
+def check_literals(tree: Node) -> None:
+    """Evaluate the functions that give no answer for some literals.
+
+    Raises:
+        InvalidExpressionError: one of them gives none.
+    """
+    for function in _LITERALS:
+        for literal in literals(tree, function):
+            _check_literal(function, literal)
 
 
 def _check_literal(function: str, text: str) -> None:
@@ -137,7 +146,7 @@ def _check_literal(function: str, text: str) -> None:
         raise InvalidExpressionError(f"{function}({text!r}): the text is not {_WANTED[function]}{why}; correct it")
 
 
-def _explained(message: str) -> str:
+def explained(message: str, names: Iterable[str]) -> str:
     """The first of the runtime's errors: its place, the fault and the advice."""
     found = _PLACE.search(message)
     if found is None or int(found["line"]) < 1:
@@ -151,7 +160,7 @@ def _explained(message: str) -> str:
     if undeclared is not None and _is_called(message, found):
         return f"{place}: there is no function {undeclared['name']}; {_functions_like(undeclared['name'])}"
     if undeclared is not None:
-        return f"{place}: {what}; {_alternatives(undeclared['name'])}"
+        return f"{place}: {what}; {_alternatives(undeclared['name'], list(names))}"
     for pattern, words in _SYNTAX:
         if re.search(pattern, what):
             return f"{place}: {words}"
@@ -170,11 +179,12 @@ def _functions_like(name: str) -> str:
     return f"did you mean {near[0]}?" if near else f"use {', '.join(_FUNCTIONS)}"
 
 
-def _alternatives(name: str) -> str:
-    near = difflib.get_close_matches(name, VARIABLES, n=1)
-    return f"did you mean {near[0]}?" if near else f"the variables are {', '.join(VARIABLES)}"
+def _alternatives(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"the variables are {', '.join(names)}"
 
 
-def _meaning(message: str) -> str:
+def meaning_of_failure(message: str) -> str:
+    """The runtime's message in words that quote nothing of an update."""
     code = _CODE.match(message)
     return _CODES.get(code[0], _UNKNOWN) if code else _UNKNOWN

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from trackpush_api.kinds import patterns
 from trackpush_api.kinds.base import ATOMIC, ApiModel, all_defaults, list_map
-from trackpush_api.vocabulary import Status
+from trackpush_api.vocabulary import NdrReason, Status
 
 _ANY_FORM: Final = {"x-kubernetes-preserve-unknown-fields": True}
 """The schema of a value with several forms, which a structural schema cannot describe: the operator validates it."""
@@ -29,10 +29,26 @@ def _source(given: Any) -> Any:
     return {"paths": given} if isinstance(given, list) else given
 
 
+def _listed(given: Any) -> Any:
+    """One text, or several."""
+    return [given] if isinstance(given, str) else given
+
+
 def _patterns(given: Any) -> Any:
-    """One pattern or several; numbers are codes, too."""
-    parts = given if isinstance(given, list) else [given]
-    return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in parts]
+    """One pattern or several; numbers and flags are codes, too."""
+    return [_code(part) for part in (given if isinstance(given, list) else [given])]
+
+
+def _code(given: Any) -> Any:
+    """The text of a code: a number or a flag in YAML is meant as its text."""
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    return str(given) if isinstance(given, int | float) else given
+
+
+def _by_code(given: Any) -> Any:
+    """A table by code."""
+    return {_code(name): value for name, value in given.items()} if isinstance(given, dict) else given
 
 
 def _key_place(given: Any) -> Any:
@@ -116,8 +132,12 @@ class UpdateStep(ApiModel):
     """One step from the body to its updates."""
 
     as_: Variable = Field(alias="as", description="Name of the element in the paths that follow.")
-    in_: FieldPath = Field(
-        alias="in", description="Path of a list. An object counts as a list of one; a missing one yields no updates."
+    in_: Annotated[
+        list[FieldPath], Field(min_length=1, max_length=8), BeforeValidator(_listed), WithJsonSchema(_ANY_FORM)
+    ] = Field(
+        alias="in",
+        description="Path of a list, or a list of paths: the first that is not empty. An object counts as a list of"
+        " one; a missing one yields no updates.",
     )
 
 
@@ -167,6 +187,9 @@ class StatusRow(ApiModel):
     )
     status: Status = Field(strict=False, description="Canonical status.")
     direction: DirectionName | None = Field(None, description="Direction of the goods.")
+    ndr_reason: Annotated[NdrReason | None, Field(strict=False)] = Field(
+        None, description="Why the delivery failed, if the status implies it."
+    )
 
 
 class StatusSpec(ApiModel):
@@ -183,7 +206,9 @@ class DirectionSpec(ApiModel):
     """The direction of the goods, where the row of the status names none."""
 
     of: Source = Field(description="Path of the member that shows the direction.")
-    table: Annotated[dict[str, DirectionName], Field(max_length=64)] = Field(description="Direction by value.")
+    table: Annotated[dict[str, DirectionName], Field(max_length=64), BeforeValidator(_by_code)] = Field(
+        description='Direction by value; "*" is for all others. Case and spaces do not matter.'
+    )
 
 
 class DefinitionLimits(ApiModel):

@@ -1,0 +1,149 @@
+"""The status table: exact rows in a dictionary, rows with patterns in order. The first row that matches wins."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from trackpush_aggregators.definition.faults import FaultList
+from trackpush_aggregators.parsed import Meaning
+from trackpush_aggregators.taxonomy import FAMILY, filter_codes
+from trackpush_aggregators.values import text
+from trackpush_api.kinds.aggregator_definition import StatusRow
+from trackpush_api.vocabulary import Direction, NdrReason, Status
+
+ANY: Final = "*"
+DIRECTIONS: Final[Mapping[str, Direction]] = {
+    "Forward": Direction.FORWARD,
+    "RTO": Direction.RTO,
+    "Reverse": Direction.REVERSE,
+}
+_REMEMBERED: Final = 4096
+_FAILURES: Final = frozenset(
+    {Status.DELIVERY_FAILED, Status.RETURN_DELIVERY_FAILED, Status.RTO_FAILED, Status.PICKUP_FAILED}
+)
+_REASONS: Final = {reason.value.replace("_", ""): reason for reason in NdrReason}
+
+
+class Row(NamedTuple):
+    """What a row says."""
+
+    status: Status
+    direction: Direction | None
+    reason: NdrReason | None = None
+
+
+class Pattern(NamedTuple):
+    """One pattern of a row, folded."""
+
+    text: str
+    prefix: bool
+
+    def matches(self, folded: str) -> bool:
+        return folded.startswith(self.text) if self.prefix else folded == self.text
+
+
+def fold(value: str | None) -> str:
+    """A value without case and spaces; an empty one for none."""
+    return "" if value is None else "".join(value.split()).casefold()
+
+
+class StatusTable:
+    """Finds the row of a status."""
+
+    def __init__(self, rows: Sequence[tuple[tuple[Pattern, ...], Row]]) -> None:
+        self._exact: dict[tuple[str, ...], tuple[int, Row]] = {}
+        self._patterns: list[tuple[int, tuple[Pattern, ...], Row]] = []
+        for number, (patterns, row) in enumerate(rows):
+            if any(pattern.prefix for pattern in patterns):
+                self._patterns.append((number, patterns, row))
+            else:
+                self._exact.setdefault(tuple(pattern.text for pattern in patterns), (number, row))
+
+    def find(self, values: Sequence[str | None]) -> Row | None:
+        """The first row that matches these values."""
+        folded = tuple(map(fold, values))
+        number, row = self._exact.get(folded, (None, None))
+        for place, patterns, found in self._patterns:
+            if number is not None and place > number:
+                break
+            if all(pattern.matches(value) for pattern, value in zip(patterns, folded, strict=True)):
+                return found
+        return row
+
+
+def pattern(written: str) -> Pattern:
+    """A pattern of a row: ``*`` at its end stands for any rest."""
+    if written.endswith(ANY):
+        return Pattern(fold(written[:-1]), prefix=True)
+    return Pattern(fold(text(written)), prefix=False)
+
+
+def status_table(rows: Sequence[StatusRow], values: int, faults: FaultList) -> StatusTable:
+    """The table of these rows, for a status that has so many values."""
+    made: list[tuple[tuple[Pattern, ...], Row]] = []
+    for number, row in enumerate(rows):
+        field = f"spec.status.table[{number}].when"
+        if len(row.when) != values:
+            faults.add(
+                field,
+                f"has {_counted(len(row.when))}, but spec.status.code has {values}; write one for each, * matches any",
+            )
+            continue
+        if any(ANY in part[:-1] for part in row.when):
+            faults.add(field, "contains * before its end; a * is allowed as the last character only")
+            continue
+        direction = None if row.direction is None else DIRECTIONS[row.direction]
+        made.append((tuple(map(pattern, row.when)), Row(row.status, direction, row.ndr_reason)))
+    return StatusTable(made)
+
+
+def _counted(number: int) -> str:
+    return "1 value" if number == 1 else f"{number} values"
+
+
+class Reported(NamedTuple):
+    """What a body says about a status, as short texts."""
+
+    values: tuple[str | None, ...]
+    label: str | None = None
+    direction: str | None = None
+    reason: str | None = None
+
+
+def meanings(table: StatusTable, directions: Mapping[str, Direction]) -> Callable[[Reported], Meaning]:
+    """A function from what a body says to its meaning; it remembers the usual ones."""
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def meaning(reported: Reported) -> Meaning:
+        row = table.find(reported.values)
+        status = Status.UNKNOWN if row is None else row.status
+        direction = (
+            (None if row is None else row.direction)
+            or FAMILY.get(status)
+            or directions.get(fold(reported.direction))
+            or directions.get(ANY)
+            or Direction.FORWARD
+        )
+        code = joined(reported.values)
+        return Meaning(
+            status=status,
+            direction=direction,
+            code=code,
+            label=reported.label,
+            codes=filter_codes(status, code, reported.label),
+            reason=_reason(status, reported.reason) or (None if row is None else row.reason),
+        )
+
+    return meaning
+
+
+def joined(values: Sequence[str | None]) -> str | None:
+    """The values as clients see them; None if all are empty."""
+    return "/".join(value or "" for value in values) if any(values) else None
+
+
+def _reason(status: Status, given: str | None) -> NdrReason | None:
+    if given is None:
+        return None
+    known = _REASONS.get(fold(given).replace("_", "").replace("-", "").upper())
+    return known or (NdrReason.UNKNOWN if status in _FAILURES else None)
