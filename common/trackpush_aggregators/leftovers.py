@@ -14,7 +14,7 @@ from trackpush_aggregators import redact
 from trackpush_aggregators.document import decode, unwrap
 from trackpush_aggregators.errors import MalformedBodyError
 from trackpush_aggregators.parsed import Leftover, Stray
-from trackpush_aggregators.redact import SecretText
+from trackpush_aggregators.redact import SecretFinder
 from trackpush_aggregators.values import text as as_text
 
 JSON: Final = "application/json"
@@ -33,7 +33,7 @@ def is_probe(item: dict[str, Any]) -> bool:
     return item.keys() <= _OF_PROBES and is_empty(item.get(_FEED))
 
 
-def whole(document: Any, body: bytes, original: bytes, content_type: str, finder: SecretText | None) -> Leftover:
+def whole(document: Any, body: bytes, original: bytes, content_type: str, finder: SecretFinder | None) -> Leftover:
     """The whole body. ``body`` is valid JSON; ``original`` is the received body, the same if it was valid JSON."""
     cleaned = _cleaned(body, finder)
     declared = printable(content_type)[:_LONGEST_CONTENT_TYPE]
@@ -43,7 +43,7 @@ def whole(document: Any, body: bytes, original: bytes, content_type: str, finder
     return Leftover(body=cleaned, content_type=declared, names=_names(document, finder))
 
 
-def each(strays: Sequence[Stray], finder: SecretText | None) -> Iterator[Leftover]:
+def each(strays: Sequence[Stray], finder: SecretFinder | None) -> Iterator[Leftover]:
     """Objects of a batch, each separately; too many as one array, so that their number is bounded."""
     if len(strays) > _MOST_ALONE:
         body = b"[" + b",".join([stray.body for stray in strays]) + b"]"
@@ -86,12 +86,12 @@ def printable(text: str) -> str:
     return text.encode("unicode_escape").decode("ascii")
 
 
-def _cleaned(body: bytes, finder: SecretText | None) -> bytes:
+def _cleaned(body: bytes, finder: SecretFinder | None) -> bytes:
     cleaned = redact.everywhere(body, _RULES)
     return cleaned if finder is None else finder.remove(cleaned)
 
 
-def _names(document: Any, finder: SecretText | None) -> tuple[str, ...]:
+def _names(document: Any, finder: SecretFinder | None) -> tuple[str, ...]:
     """Names of the top-level members of the object, or of an array's first object."""
     if isinstance(document, list):
         document = next((part for part in document if isinstance(part, dict)), None)

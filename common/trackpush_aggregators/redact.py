@@ -6,7 +6,7 @@ an AWB written as 19041424751540.0 or a price as 1.10 leaves as it came.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -74,6 +74,38 @@ class SecretText:
         text = _TEXT.decode(token[0])
         cleaned = self._pattern.sub(REDACTED, text)
         return token[0] if cleaned == text else msgspec.json.encode(cleaned)
+
+
+class SecretTexts:
+    """Several keys to find in bodies."""
+
+    def __init__(self, secrets: Sequence[SecretText]) -> None:
+        self._secrets = secrets
+
+    def remove(self, body: bytes) -> bytes:
+        """As `SecretText.remove`, for each of them."""
+        for each in self._secrets:
+            body = each.remove(body)
+        return body
+
+    def clean(self, text: str | None) -> str | None:
+        """As `SecretText.clean`, for each of them."""
+        for each in self._secrets:
+            text = each.clean(text)
+        return text
+
+
+SecretFinder = SecretText | SecretTexts
+
+
+def finder_of(key: str | None, others: Sequence[str] = ()) -> SecretFinder | None:
+    """Finds the keys that are not empty; None without any."""
+    if not others:
+        return secret(key) if key else None
+    keys = list(dict.fromkeys(filter(None, (key, *others))))
+    if len(keys) > 1:
+        return SecretTexts(tuple(map(secret, keys)))
+    return secret(keys[0]) if keys else None
 
 
 @lru_cache(maxsize=1024)

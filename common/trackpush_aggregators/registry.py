@@ -1,6 +1,6 @@
 """The entry point to all aggregators: chooses the parser of a document."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,7 @@ from trackpush_aggregators.errors import MalformedBodyError, TooManyUpdatesError
 from trackpush_aggregators.parsed import Parsed, Stray
 from trackpush_aggregators.reader import Reader
 from trackpush_aggregators.readers import reader_of
-from trackpush_aggregators.redact import SecretText, secret
+from trackpush_aggregators.redact import SecretFinder, finder_of
 from trackpush_aggregators.times import latest
 from trackpush_aggregators.updates import TrackingUpdate
 
@@ -48,20 +48,27 @@ def parse_in_steps(
     received_at: int,
     content_type: str = "",
     most: int | None = None,
+    other_keys: Sequence[str] = (),
 ) -> Generator[None, None, Parsed]:
     """The tracking updates of a body, in order, and its other parts. An array of objects is a batch.
 
     ``aggregator`` is a reader, or the name of a built-in aggregator. ``document`` is what `decode` made of ``body``.
-    ``key`` is the key that the request presented: it is redacted wherever the aggregator echoes it. ``received_at`` is
-    in milliseconds since the epoch: no time that lies more than a day after it is accepted. It yields after every
-    `STEP` updates, so that the caller can let others work.
+    ``key`` is the key that the request presented, ``other_keys`` are further ones: they are redacted wherever the
+    aggregator echoes them. ``received_at`` is in milliseconds since the epoch: no time that lies more than a day after
+    it is accepted. It yields after every `STEP` updates, so that the caller can let others work.
 
     Raises:
         MalformedBodyError: ``body`` is nested too deeply, in a part that ``document`` does not show.
         TooManyUpdatesError: there are more updates than ``most``.
     """
     steps = _steps(
-        reader_of(aggregator), document, body, key=key, received_at=received_at, content_type=content_type, most=most
+        reader_of(aggregator),
+        document,
+        body,
+        finder=finder_of(key, other_keys),
+        received_at=received_at,
+        content_type=content_type,
+        most=most,
     )
     try:
         return (yield from steps)
@@ -74,14 +81,13 @@ def _steps(
     document: Any,
     body: bytes,
     *,
-    key: str | None,
+    finder: SecretFinder | None,
     received_at: int,
     content_type: str,
     most: int | None,
 ) -> Generator[None, None, Parsed]:
     original = body
     document, body = unwrap(document, body)
-    finder = secret(key) if key else None
     updates: list[TrackingUpdate] = []
     rest: list[Stray] = []
     for number, found in enumerate(found_in(reader, document, body, latest(received_at)), 1):
@@ -138,7 +144,7 @@ def body_key(aggregator: Reader | str, document: Any) -> str | None:
     return next((key for item in items if isinstance(item, dict) and (key := find(item))), None)
 
 
-def _without(finder: SecretText, update: TrackingUpdate) -> TrackingUpdate:
+def _without(finder: SecretFinder, update: TrackingUpdate) -> TrackingUpdate:
     """The update without the key. The shipment's identifiers stay: they must be the same under a new key."""
     body = finder.remove(update.body)
     if body is update.body:

@@ -99,3 +99,27 @@ def test_one_body_of_the_largest_allowed_size_always_fits() -> None:
     share = AdmissionShare(10, most_of_a_peer=2)
 
     assert share.enter("a", 50, lambda: None).hold(50)
+
+
+def test_a_complete_body_is_never_dropped_and_makes_room_only_when_it_is_released() -> None:
+    bodies = Bodies(100)
+    complete = bodies.enter(100)
+    complete.complete = True
+    bodies.clock.now = 5.0
+    newcomer = bodies.enter(0)
+
+    assert not newcomer.hold(1)
+    assert bodies.dropped == []
+    complete.release()
+    assert newcomer.hold(100)
+
+
+def test_signed_bodies_without_a_key_leave_the_shares_of_all_others_alone() -> None:
+    admission = Admission(100, 40)
+    signed = admission.signed.enter("a", 1, lambda: None)
+    while signed.hold(5):
+        pass
+
+    assert admission.strangers.enter("a", 1, lambda: None).hold(10)
+    assert admission.known.enter("a", 1, lambda: None).hold(100)
+    assert admission.held.enter("a", 1, lambda: None).hold(100)

@@ -10,6 +10,7 @@ from yarl import URL
 
 from support.bodies import body
 from support.serving import account, serving, table
+from trackpush_api.routing import KeyPlaces
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.receiver import keys
 
@@ -111,3 +112,64 @@ async def _post(
     content = body("clickpost", mark=1, shipment=1, second=1)
     async with client.post(url, data=content, headers=headers) as answer:
         return answer.status, await answer.json()
+
+
+def test_places_of_a_definition_come_first_and_a_scheme_before_the_key_may_be_there() -> None:
+    headers = CIMultiDict({"X-API-Key": "4", "X-Parcel-Key": "Token 1", "Authorization": "Bearer 6"})
+    places = KeyPlaces(headers=("x-parcel-key",), query=("secret",))
+
+    found = list(keys.candidates(headers, "secret=3&key=7", None, places))
+
+    assert found == ["Token 1", "1", "3", "4", "Bearer 6", "6", "7"]
+
+
+USER_AND_PASSWORD = (KeyPlaces(headers=("X-User",)), KeyPlaces(headers=("X-Password",), query=("password",)))
+TWO_CLIENTS = table(
+    account("parcelkit", "user-1", "password-1", name="acme/parcelkit"),
+    account("parcelkit", "user-2", "password-2", name="umbra/parcelkit"),
+    account("parcelkit", "only", name="single/parcelkit"),
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "client"),
+    [
+        ({"X-User": "user-1", "X-Password": "password-1"}, "", "acme/parcelkit"),
+        ({"X-User": "password-1", "X-Password": "user-1"}, "", "acme/parcelkit"),
+        ({"X-User": "user-2"}, "password=password-2", "umbra/parcelkit"),
+        ({"X-User": "only", "X-Password": "only"}, "", "single/parcelkit"),
+        ({"X-User": "user-1", "X-Password": "user-1"}, "", None),
+        ({"X-User": "user-1", "X-Password": "password-2"}, "", None),
+        ({"X-User": "user-1", "X-Password": "wrong"}, "", None),
+        ({"X-User": "user-1"}, "", None),
+        ({"X-Password": "password-1"}, "", None),
+        ({"X-User": "user-1", "Authorization": "password-1"}, "", None),
+        ({}, "", None),
+    ],
+)
+def test_all_places_must_have_different_keys_of_one_account(
+    headers: dict[str, str], query: str, client: str | None
+) -> None:
+    match = keys.find_all_of(TWO_CLIENTS, "parcelkit", USER_AND_PASSWORD, CIMultiDict(headers), query)
+
+    assert (match and match.account.name) == client
+    assert match is None or {match.key, *match.others} == {*headers.values(), *query.split("=")[1:]}
+
+
+def test_of_repeated_headers_one_with_the_right_key_is_enough_for_a_place() -> None:
+    headers = CIMultiDict(
+        [("x-user", "wrong"), ("x-user", "user-1"), ("x-password", "other"), ("x-password", "password-1")]
+    )
+
+    assert keys.find_all_of(TWO_CLIENTS, "parcelkit", USER_AND_PASSWORD, headers, "")
+
+
+def test_with_more_places_than_keys_each_key_must_be_there() -> None:
+    three = (*USER_AND_PASSWORD, KeyPlaces(headers=("X-Third",)))
+
+    def is_found(*values: str) -> bool:
+        headers = CIMultiDict(zip(("X-User", "X-Password", "X-Third"), values, strict=True))
+        return keys.find_all_of(TWO_CLIENTS, "parcelkit", three, headers, "") is not None
+
+    assert is_found("user-1", "password-1", "user-1")
+    assert not is_found("user-1", "user-1", "user-1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trackpush_api.routing import Host, ServerSettings
+from trackpush_api.routing import Definition, Host, ServerSettings
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.receiver.routes import Route, Routes
 
@@ -88,3 +88,25 @@ def test_hosts_that_callers_make_up_take_no_memory() -> None:
 def test_a_host_that_lists_no_aggregators_serves_them_all() -> None:
     every = Host(host="a.example", aggregators=frozenset({Aggregator.SHIPWAY}), every=True)
     assert Routes(ServerSettings(name="a/b", hosts=(every,))).served("a.example") == set(Aggregator)
+
+
+def test_a_definition_is_served_at_its_own_path_at_hosts_that_name_it() -> None:
+    only = Host(host="only.example", aggregators=frozenset({"parcelkit"}))
+    every = Host(host="every.example", aggregators=frozenset(Aggregator), every=True)
+    definition = Definition(name="parcelkit", path="parcels", spec="{}")
+    routes = Routes(ServerSettings(name="trackpush/main", hosts=(only, every, INCREFF)), [definition])
+    path = "/rms/in/api/parcels/notify"
+
+    assert routes.find("only.example", path) == Route("parcelkit")
+    assert routes.find("every.example", f"{path}/k-1") == Route("parcelkit", "k-1")
+    assert routes.find("127.0.0.1", "/rms/in/api//PARCELS/notify/") == Route("parcelkit")
+    assert routes.find("saas.increff.com", path) is None
+    assert routes.find("only.example", CLICKPOST) is None
+    assert routes.find("127.0.0.1", "/rms/in/api/parcelkit/notify") is None
+
+
+def test_a_definition_takes_no_path_of_a_built_in_aggregator() -> None:
+    definition = Definition(name="parcelkit", path="st", spec="{}")
+    routes = Routes(ServerSettings(name="trackpush/main"), [definition])
+
+    assert routes.find("127.0.0.1", "/rms/in/api/st/notify") == Route(Aggregator.SHIPROCKET)

@@ -17,7 +17,7 @@ from trackpush_aggregators import STEP, decode, parse_in_steps
 from trackpush_api.routing import Destination, Filter, Limits
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.admin.api.shapes import _decoded
-from trackpush_server.receiver import handler
+from trackpush_server.receiver import handler, identification
 from trackpush_server.server import Server
 
 KEY = {"x-api-key": "right-key-of-clickpost"}
@@ -40,7 +40,7 @@ async def test_a_large_body_without_a_key_is_refused_without_decoding_it(
     def fail(*_: Any) -> None:
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(handler, "decode", fail)
+    monkeypatch.setattr(identification, "decode", fail)
     headers = {"Content-Encoding": "gzip", "x-api-key": "wrong"}
     async with serving(tmp_path) as server:
         async with client.post(url(server, segment), data=SMALL_BOMB, headers=headers) as answer:
@@ -95,13 +95,13 @@ async def test_a_body_that_holds_its_key_is_unpacked_and_decoded_once(
     calls: list[str] = []
 
     def spy(name: str) -> None:
-        real = getattr(handler, name)
+        real = getattr(identification, name)
 
         def spied(*arguments: Any) -> Any:
             calls.append(name)
             return real(*arguments)
 
-        monkeypatch.setattr(handler, name, spied)
+        monkeypatch.setattr(identification, name, spied)
 
     for name in ("decode", "unpacked", "unpacked_within"):
         spy(name)

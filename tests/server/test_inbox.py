@@ -15,7 +15,7 @@ import pytest
 
 from support.deadline import until
 from support.postgres_fixtures import EITHER_STORAGE
-from support.serving import HeldSource, account, serving, table
+from support.serving import HeldSource, account, reception, serving, table
 from support.sink import open_sink
 from trackpush_aggregators import BUILT_IN, Reader
 from trackpush_aggregators.clickpost import parser as clickpost
@@ -51,6 +51,14 @@ class Rig:
         url = f"http://{self.server.address}/rms/in/api/{segment}/notify"
         async with self.session.post(url, data=content, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)
+
+    def read_by_older_rules(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let requests be read by the rules before those of the fixture `reads_wrapped`."""
+        serving = reception(self.server).receiver.serving
+        assert serving is not None
+        before = Reader(name="Clickpost", updates=clickpost.updates)
+        served = msgspec.structs.replace(serving.aggregators["Clickpost"], reader=before)
+        monkeypatch.setitem(serving.aggregators, "Clickpost", served)
 
     async def ask(self, path: str, *, token: str = OPERATE, method: str = "GET", request: object = None) -> Any:
         url = f"http://{self.server.admin_address}/api/v1{path}"
@@ -305,7 +313,7 @@ async def test_a_retry_pushes_what_is_recognised_now_and_empties_the_inbox(
         async with serving(tmp_path, source=source, **tokens(tmp_path)) as server:
             rig = Rig(server, session)
             with monkeypatch.context() as before:
-                before.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=clickpost.updates))
+                rig.read_by_older_rules(before)
                 await rig.post(WRAPPED)
                 await rig.post(b'{"still": "unknown"}')
             (unknown, wrapped) = (await rig.ask("/inbox"))["bodies"]
@@ -360,7 +368,7 @@ async def test_a_retry_that_was_cut_between_storing_and_deleting_stores_nothing_
     async with serving(tmp_path, table(storage=storage), **tokens(tmp_path)) as server:
         rig = Rig(server, session)
         with monkeypatch.context() as before:
-            before.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=clickpost.updates))
+            rig.read_by_older_rules(before)
             await rig.post(WRAPPED)
             await rig.post(timeless)
         for path in [f"/inbox/{body['id']}" for body in (await rig.ask("/inbox"))["bodies"]]:
@@ -383,7 +391,7 @@ async def test_parts_of_a_batch_that_are_still_unknown_stay_as_entries_of_their_
     async with serving(tmp_path, **tokens(tmp_path)) as server:
         rig = Rig(server, session)
         with monkeypatch.context() as before:
-            before.setitem(BUILT_IN, "Clickpost", Reader(name="Clickpost", updates=clickpost.updates))
+            rig.read_by_older_rules(before)
             await rig.post(b"[" + WRAPPED.strip() + b', {"still": "unknown"}]')
         received = (await rig.ask("/inbox"))["bodies"][0]["receivedAt"]
         (result,) = (await rig.retry(account="acme/clickpost")).results

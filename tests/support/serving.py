@@ -7,6 +7,7 @@ from typing import Any
 
 from trackpush_api.routing import (
     Account,
+    Definition,
     Destination,
     Egress,
     Host,
@@ -17,7 +18,7 @@ from trackpush_api.routing import (
     Storage,
     digest_key,
 )
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import Aggregator, AggregatorName, slug_of
 from trackpush_server.config.source import Loaded, Source
 from trackpush_server.options import ServeOptions
 from trackpush_server.receiver.reception import Reception
@@ -48,13 +49,18 @@ class HeldSource:
 
 
 def account(
-    aggregator: Aggregator, *keys: str, name: str = "", destinations: Sequence[str] = ("acme/push",)
+    aggregator: AggregatorName,
+    *keys: str,
+    name: str = "",
+    destinations: Sequence[str] = ("acme/push",),
+    signs: bool = False,
 ) -> Account:
-    """An account ``acme/<aggregator>`` with these keys."""
+    """An account ``acme/<aggregator>`` with these keys; ``signs``: they also sign bodies."""
     return Account(
-        name=name or f"acme/{aggregator.slug}",
+        name=name or f"acme/{slug_of(aggregator)}",
         aggregator=aggregator,
         key_digests=tuple(digest_key(key) for key in keys),
+        secrets=keys if signs else (),
         destinations=tuple(destinations),
     )
 
@@ -66,6 +72,7 @@ def table(
     destinations: Sequence[Destination] = (),
     base_path: str = "/rms/in/api",
     storage: Storage = Sqlite(),  # noqa: B008  immutable
+    definitions: Sequence[Definition] = (),
 ) -> RoutingTable:
     """A routing table; without accounts, one per aggregator with the key ``right-key-of-<slug>``."""
     return RoutingTable(
@@ -76,6 +83,7 @@ def table(
             base_path=base_path,
             egress=Egress(https_only=False, allowed_cidrs=("127.0.0.0/8",)),
             storage=storage,
+            definitions=tuple(definitions),
         ),
         accounts=accounts or tuple(account(aggregator, f"right-key-of-{aggregator.slug}") for aggregator in Aggregator),
         destinations=tuple(destinations),

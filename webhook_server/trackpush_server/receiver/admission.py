@@ -5,6 +5,9 @@ apart so that slow senders, which hold many bytes for long, can't take the place
 
 Bodies of strangers (no known key in head or path) have a share of their own, so that they can't use up what senders
 with a key need. When a share is full, the body that arrives slowest is dropped first.
+
+Two kinds of bodies count until their request is answered: signed ones, because verifying them takes time, and those of
+an aggregator with a larger limit than the server's.
 """
 
 import time
@@ -14,7 +17,7 @@ from itertools import islice
 ARRIVING_BYTES = 64 * 1024 * 1024
 """Of incomplete bodies of senders with a known key."""
 STRANGERS_BYTES = 16 * 1024 * 1024
-"""Of incomplete bodies of strangers."""
+"""Of incomplete bodies of strangers; and as many of signed bodies whose account is not found yet."""
 _PEERS_PART = 4
 """One address may hold 1/4 of the strangers' share."""
 _GRACE_SECONDS = 1.0
@@ -28,7 +31,7 @@ _LOOKED_AT = 1024
 class ArrivingBody:
     """An incomplete body. ``drop`` ends the wait for it."""
 
-    __slots__ = ("drop", "largest", "peer", "share", "size", "started")
+    __slots__ = ("complete", "drop", "largest", "peer", "share", "size", "started")
 
     def __init__(
         self, share: "AdmissionShare", peer: str, largest: int, drop: Callable[[], None], started: float
@@ -39,6 +42,8 @@ class ArrivingBody:
         self.drop = drop
         self.started = started
         self.size = 0
+        self.complete = False
+        """Whether it has arrived; then it is not dropped any more."""
 
     def hold(self, size: int) -> bool:
         """Count arrived bytes; False (and not counted) if there is no room for them."""
@@ -101,7 +106,7 @@ class AdmissionShare:
         others = (
             body
             for body in islice(self._bodies, _LOOKED_AT)
-            if body is not other_than and body.size and peer in {None, body.peer}
+            if body is not other_than and body.size and not body.complete and peer in {None, body.peer}
         )
         candidates = [body for body in islice(others, _COMPARED) if now - body.started >= _GRACE_SECONDS]
         return min(candidates, key=lambda body: body.size / (now - body.started), default=None)
@@ -110,10 +115,14 @@ class AdmissionShare:
 class Admission:
     """Counts requests on the event loop; each one that entered must leave."""
 
-    __slots__ = ("known", "strangers", "under_way")
+    __slots__ = ("held", "known", "signed", "strangers", "under_way")
 
     def __init__(self, most_arriving_bytes: int = ARRIVING_BYTES, most_of_strangers: int = STRANGERS_BYTES) -> None:
         self.under_way = 0
         """Number of complete requests that wait for their commit."""
         self.known = AdmissionShare(most_arriving_bytes, most_of_a_peer=most_arriving_bytes)
+        self.held = AdmissionShare(most_arriving_bytes, most_of_a_peer=most_arriving_bytes)
+        """Of senders with a known key, where bodies count until the answer."""
         self.strangers = AdmissionShare(most_of_strangers, most_of_a_peer=max(most_of_strangers // _PEERS_PART, 1))
+        self.signed = AdmissionShare(most_of_strangers, most_of_a_peer=max(most_of_strangers // _PEERS_PART, 1))
+        """With a signature and without a known key: until the account is found."""

@@ -10,6 +10,7 @@ from http import HTTPStatus
 import msgspec
 
 from trackpush_api.aggregators import KEY_HEADERS, PROFILES
+from trackpush_api.routing import Definition, KeyPlaces
 from trackpush_api.vocabulary import AggregatorName, slug_of
 
 RETRY_BUSY = 5
@@ -27,7 +28,7 @@ class Response:
     ``ends`` closes the connection after it, for requests whose body was not read to its end.
     """
 
-    __slots__ = ("code", "content", "ends", "head", "refusal")
+    __slots__ = ("code", "content", "ends", "head", "headers", "refusal")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Response:
         refusal: str | None = None,
     ) -> None:
         self.code = str(status)
+        self.headers = headers
         self.ends = ends
         self.refusal = refusal
         """The ``error`` in the body: why nothing was stored. None where nothing is wrong."""
@@ -104,6 +106,47 @@ def unauthorized(aggregator: AggregatorName) -> Response:
         f"This request has no key, or no client of {aggregator} has its key. Put the key of the client's"
         f" AggregatorWebhook into {_PLACES}" + (f", or send {aggregator}'s {member} in the body." if member else "."),
     )
+
+
+@lru_cache(maxsize=1024)
+def unauthorized_by(definition: Definition) -> Response:
+    """401, for an aggregator that has a definition: names the places that its definition names."""
+    return _refusal(401, "unauthorized", _what_is_missing(definition))
+
+
+def _what_is_missing(definition: Definition) -> str:
+    url = "or post to /notify/KEY with that key."
+    if definition.all_of:
+        places = " and one in ".join(_names(places) for places in definition.all_of)
+        what = f"the keys of a client of {definition.name}. Put one in {places}"
+    else:
+        what = f"the key of a client of {definition.name}. Put it into {_names(definition.key_places, general=True)}"
+    if definition.signature is None:
+        return f"This request does not have {what}, {url}"
+    signature = definition.signature
+    prefix = f" after {signature.prefix!r}" if signature.prefix else ""
+    signed = (
+        f"a signature by a key of a client of {definition.name}: send the HMAC-SHA256 of the body in the header"
+        f" {signature.header}, as {signature.encoding}{prefix}"
+    )
+    also = f"{signed}; or it does not have {what}" if definition.all_of else signed
+    return f"This request does not have {also}, {url}"
+
+
+def _names(places: KeyPlaces, *, general: bool = False) -> str:
+    """The places for people, such as ``the header A, B or ?c=``."""
+    headers, query = list(places.headers), [f"?{name}=" for name in places.query]
+    if general:
+        headers, query = list(dict.fromkeys([*headers, "Authorization"])), list(dict.fromkeys([*query, "?key="]))
+    words = [*headers, *query]
+    text = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    return f"the header {text}" if headers else text
+
+
+@lru_cache(maxsize=1024)
+def ending(answer: Response) -> Response:
+    """The same answer, for a request whose body is not read to its end."""
+    return Response(int(answer.code), answer.content, answer.headers, ends=True, refusal=answer.refusal)
 
 
 def malformed(message: str) -> Response:

@@ -1,6 +1,8 @@
 """Reads a request's body within limits: bytes (compressed and decompressed), seconds, and memory of all requests."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 import aiohttp
 from aiohttp import HttpVersion11, web
@@ -8,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from trackpush_api.routing import Limits
 from trackpush_server.receiver import answers
-from trackpush_server.receiver.admission import AdmissionShare
+from trackpush_server.receiver.admission import AdmissionShare, ArrivingBody
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.compression import BrokenEncodingError, UnpackedTooLargeError, unpack
 from trackpush_server.receiver.request import Request
@@ -24,6 +26,10 @@ class RefusedBodyError(Exception):
     def __init__(self, answer: Response) -> None:
         super().__init__(answer.code)
         self.answer = answer
+
+
+class TooLargeBodyError(RefusedBodyError):
+    """The body is larger than the limit."""
 
 
 class DroppedBodyError(Exception):
@@ -53,18 +59,52 @@ async def read(request: Request, limits: Limits, share: AdmissionShare) -> bytes
     Raises:
         RefusedBodyError: too large, too slow, incomplete, or too many bodies arrive at once.
     """
+    with entered(request, limits, share) as arriving:
+        return await received(request, limits, arriving)
+
+
+async def read_and_hold(request: Request, limits: Limits, arriving: ArrivingBody) -> bytes:
+    """The compressed body, which counts in its share until the caller releases it.
+
+    Raises:
+        RefusedBodyError: see `read`.
+    """
+    body = read_at_once(request, limits)
+    if body is None:
+        body = await received(request, limits, arriving)
+    else:
+        hold(arriving, len(body))
+    arriving.complete = True
+    return body
+
+
+@contextlib.contextmanager
+def entered(request: Request, limits: Limits, share: AdmissionShare) -> Iterator[ArrivingBody]:
+    """A body of this share, counted until the block ends."""
+    content = request.content
+    arriving = share.enter(request.peer, limits.max_body_bytes, lambda: content.set_exception(DroppedBodyError()))
+    try:
+        yield arriving
+    finally:
+        arriving.release()
+
+
+async def received(request: Request, limits: Limits, arriving: ArrivingBody) -> bytes:
+    """The compressed body, awaited.
+
+    Raises:
+        RefusedBodyError: see `read`.
+    """
     _check_size(_announced(request), limits)
     if _waits_for_continue(request) and request.transport is not None:
         request.transport.write(_CONTINUE)
     body = bytearray()
     content = request.content
-    arriving = share.enter(request.peer, limits.max_body_bytes, lambda: content.set_exception(DroppedBodyError()))
     try:
         async with asyncio.timeout(limits.body_timeout):
             while chunk := await content.readany():
                 _check_size(len(body) + len(chunk), limits)
-                if not arriving.hold(len(chunk)):
-                    raise RefusedBodyError(answers.TOO_MANY_BODIES)
+                hold(arriving, len(chunk))
                 body += chunk
     except TimeoutError:
         raise RefusedBodyError(answers.SLOW_BODY) from None
@@ -72,9 +112,17 @@ async def read(request: Request, limits: Limits, share: AdmissionShare) -> bytes
         raise RefusedBodyError(answers.TOO_MANY_BODIES) from None
     except _BROKEN:
         raise RefusedBodyError(answers.INCOMPLETE) from None
-    finally:
-        arriving.release()
     return bytes(body)
+
+
+def hold(arriving: ArrivingBody, size: int) -> None:
+    """Count bytes of a body.
+
+    Raises:
+        RefusedBodyError: its share has no room for them.
+    """
+    if not arriving.hold(size):
+        raise RefusedBodyError(answers.TOO_MANY_BODIES)
 
 
 def unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
@@ -85,7 +133,7 @@ def unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
     """
     found = unpacked_within(request, body, limits.max_body_bytes)
     if found is None:
-        raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
+        raise TooLargeBodyError(answers.too_large(limits.max_body_bytes))
     return found
 
 
@@ -108,7 +156,7 @@ def unpacked_within(request: Request, body: bytes, most: int) -> bytes | None:
 
 def _check_size(size: int, limits: Limits) -> None:
     if size > limits.max_body_bytes:
-        raise RefusedBodyError(answers.too_large(limits.max_body_bytes))
+        raise TooLargeBodyError(answers.too_large(limits.max_body_bytes))
 
 
 def _waits_for_continue(request: Request) -> bool:

@@ -12,52 +12,40 @@ import contextlib
 import functools
 import secrets
 import time
-from collections.abc import Callable, Generator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from trackpush_aggregators import (
     STEP,
-    Content,
     Leftover,
     MalformedBodyError,
-    Parsed,
     TooManyUpdatesError,
-    body_key,
     decode,
     parse_in_steps,
-    strangers,
 )
 from trackpush_aggregators.updates import NONCE_BYTES, TrackingUpdate
 from trackpush_api.routing import Account
-from trackpush_api.vocabulary import AggregatorName, slug_of
+from trackpush_api.vocabulary import slug_of
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import UpdateLog
-from trackpush_server.receiver import answers, http_rules, keys, probes
+from trackpush_server.receiver import answers, http_rules, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Response
-from trackpush_server.receiver.body import RefusedBodyError, read, read_at_once, unpacked, unpacked_within
+from trackpush_server.receiver.body import RefusedBodyError
+from trackpush_server.receiver.identification import Head, Identification, Identified
 from trackpush_server.receiver.intake import Intake, intake, joined, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
+from trackpush_server.receiver.served_aggregators import ServedAggregator
 from trackpush_server.receiver.serving import Serving
+from trackpush_server.receiver.turns import in_turns
 from trackpush_server.tenancy import is_replaced
 from trackpush_server.tracing.port import Receipt, Tracing
 
 _nonce = functools.partial(secrets.token_bytes, NONCE_BYTES)
 _UNTRACED: contextlib.AbstractContextManager[str | None] = contextlib.nullcontext()
-
-
-class _Taken(NamedTuple):
-    """A body with its account."""
-
-    match: keys.Match
-    body: bytes
-    """Unpacked."""
-    document: Any = msgspec.UNSET
-    """What `decode` made of it, if its key had to be looked for in it."""
 
 
 class Receiver:
@@ -78,8 +66,7 @@ class Receiver:
         self._admission = admission or Admission()
         self._tracing = tracing
         self._wall = wall
-        self._large_bodies_of_strangers = asyncio.Lock()
-        """One after the other, so that all other requests get a turn between two of them."""
+        self._identification = Identification(admission=self._admission, observer=observer, wall=wall)
 
     @property
     def under_way(self) -> int:
@@ -120,58 +107,23 @@ class Receiver:
     async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Response:
         method = request.method
         if method == "POST":
-            return await self._post(serving, route, query, request)
+            return await self._post(
+                serving, serving.aggregators[route.aggregator], Head(route.path_key, query), request
+            )
         if method in {"GET", "HEAD"}:
-            return probes.answer(request.headers)
+            return probes.answer(request.headers, serving.aggregators[route.aggregator])
         return answers.OPTIONS if method == "OPTIONS" else answers.WRONG_METHOD
 
-    async def _post(self, serving: Serving, route: Route, query: str, request: Request) -> Response:
-        """Look for the key first: without a known key, read as little as possible."""
-        limits = serving.limits
-        presented = keys.candidates(request.headers, query, route.path_key)
-        match = keys.find(serving.table, route.aggregator, presented)
-        packed = read_at_once(request, limits)
-        if packed is None:
-            packed = await read(request, limits, self._admission.strangers if match is None else self._admission.known)
-        if not packed:
-            return answers.PROBE
-        if match is not None:
-            return await self._take(serving, request, _Taken(match, unpacked(request, packed, limits)))
-        again = keys.candidates(request.headers, query, route.path_key)
-        graced = keys.is_in_grace(serving.table, route.aggregator, again, self._wall())
-        found = await self._stranger(serving, route.aggregator, request, packed, graced=graced)
-        return found if isinstance(found, Response) else await self._take(serving, request, found)
+    async def _post(self, serving: Serving, served: ServedAggregator, head: Head, request: Request) -> Response:
+        found = await self._identification.identify(serving, served, head, request)
+        if isinstance(found, Response):
+            return found
+        if found.held is None:
+            return await self._take(serving, served, request, found)
+        with found.held:
+            return await self._take(serving, served, request, found)
 
-    async def _stranger(
-        self, serving: Serving, aggregator: AggregatorName, request: Request, packed: bytes, *, graced: bool
-    ) -> Response | _Taken:
-        """The body, if it contains a known key; otherwise the answer.
-
-        ``graced``: the head has a key that is in grace.
-        """
-        received_at = int(self._wall() * 1000)
-        body = unpacked_within(request, packed, strangers.MOST_BYTES)
-        if body is None:
-            async with self._large_bodies_of_strangers:
-                large = unpacked(request, packed, serving.limits)
-                match = keys.find(serving.table, aggregator, strangers.keys_in(aggregator, large))
-                await asyncio.sleep(0)
-                if match is None and serving.table.grace_by_digest:
-                    inside = strangers.keys_in(aggregator, large)
-                    graced = graced or keys.is_in_grace(serving.table, aggregator, inside, received_at / 1000)
-            if match is not None:
-                return _Taken(match, large)
-            return self._without_account(serving, aggregator, Content.UPDATES, graced=graced)
-        document = decode(body, request.headers.get("Content-Type", ""))
-        key = body_key(aggregator, document)
-        match = keys.find(serving.table, aggregator, iter((key,))) if key else None
-        if match is not None:
-            return _Taken(match, body, document)
-        graced = graced or keys.is_in_grace(serving.table, aggregator, iter((key or "",)), received_at / 1000)
-        content = strangers.look(aggregator, document, body, received_at=received_at)
-        return self._without_account(serving, aggregator, content, graced=graced)
-
-    async def _take(self, serving: Serving, request: Request, taken: _Taken) -> Response:
+    async def _take(self, serving: Serving, served: ServedAggregator, request: Request, taken: Identified) -> Response:
         """Store the updates of a body whose account is known."""
         admission = self._admission
         if admission.under_way >= serving.limits.max_concurrent_requests:
@@ -181,15 +133,16 @@ class Receiver:
         content_type = request.headers.get("Content-Type", "")
         try:
             steps = parse_in_steps(
-                account.aggregator,
+                served.reader,
                 decode(taken.body, content_type) if taken.document is msgspec.UNSET else taken.document,
                 taken.body,
                 key=taken.match.key,
+                other_keys=taken.match.others,
                 received_at=received_at,
                 content_type=content_type,
                 most=serving.limits.max_updates_per_body,
             )
-            parsed = await _in_turns(steps)
+            parsed = await in_turns(steps)
         except MalformedBodyError as error:
             self._observer.malformed(account, str(error))
             raise
@@ -229,26 +182,6 @@ class Receiver:
             parts.append(intake(account, selection, part, received_at, trace, nonce=_nonce))
         return parts[0] if len(parts) == 1 else joined(parts)
 
-    def _without_account(
-        self, serving: Serving, aggregator: AggregatorName, content: Content, *, graced: bool
-    ) -> Response:
-        """The answer to a body without a known key; a body without identifiers is a panel's probe.
-
-        While a part of the routing table is missing, its key may be known all the same: then it is sent back. So is a
-        body whose key is in grace.
-        """
-        is_final = serving.complete and not graced
-        if content is Content.PROBE or (content is Content.UNRECOGNISED and is_final):
-            return answers.PROBE
-        if graced:
-            self._observer.postponed_for_key(aggregator)
-            return answers.MISSING_KEY
-        if not serving.complete:
-            self._observer.postponed(aggregator)
-            return answers.INCOMPLETE_TABLE
-        self._observer.unauthorized(aggregator)
-        return answers.unauthorized(aggregator)
-
     def _is_replaced(self, serving: Serving, account: Account) -> bool:
         """Whether its namespace was created again during the request: the journal is bound to the new one."""
         now = self.serving
@@ -286,14 +219,3 @@ class Receiver:
             updates=len(updates),
         )
         return self._tracing.receive(receipt)
-
-
-async def _in_turns(steps: Generator[None, None, Parsed]) -> Parsed:
-    """Run a generator; the event loop gets a turn at each step."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            parsed: Parsed = done.value
-            return parsed
-        await asyncio.sleep(0)

@@ -9,14 +9,16 @@ import msgspec
 
 from trackpush_server.receiver import answers, keys
 from trackpush_server.receiver.answers import Response
+from trackpush_server.receiver.served_aggregators import ServedAggregator
 
 DOCTOR: Final = "Trackpush-Doctor"
 """Asks for it; without an underscore, so that it passes where ``webhook_key`` does not."""
 
 
-def answer(headers: keys.Headers) -> Response:
+def answer(headers: keys.Headers, served: ServedAggregator) -> Response:
     """200, nothing stored; with `DOCTOR`, also which of the headers that may carry a key have arrived."""
     if DOCTOR not in headers:
         return answers.PROBE
-    arrived = [name for name in keys.HEADER_NAMES if name in headers]
+    names = dict.fromkeys((*keys.HEADER_NAMES, *served.header_names))
+    arrived = [name for name in names if name in headers]
     return Response(200, msgspec.json.encode({"accepted": 0, "duplicates": 0, "arrived": arrived}))

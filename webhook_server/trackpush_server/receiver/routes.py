@@ -4,10 +4,11 @@ All clients share the URLs; the key decides who may post.
 """
 
 import ipaddress
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from trackpush_api.aggregators import profile
-from trackpush_api.routing import Host, ServerSettings
+from trackpush_api.routing import Definition, Host, ServerSettings
 from trackpush_api.vocabulary import Aggregator, AggregatorName
 
 _NOTIFY = "notify"
@@ -29,11 +30,12 @@ class Route(NamedTuple):
 class Routes:
     """The URLs of one WebhookServer."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, definitions: Iterable[Definition] = ()) -> None:
+        """Of several definitions with the same path, the last one keeps it; a built-in aggregator always does."""
         base = "/" + settings.base_path.strip("/") if settings.base_path.strip("/") else ""
-        self._exact = {
-            f"{base}/{profile(aggregator).path_segment}/{_NOTIFY}": Route(aggregator) for aggregator in Aggregator
-        }
+        segments: dict[str, AggregatorName] = {definition.path: definition.name for definition in definitions}
+        segments |= {profile(aggregator).path_segment: aggregator for aggregator in Aggregator}
+        self._exact = {f"{base}/{segment}/{_NOTIFY}": Route(aggregator) for segment, aggregator in segments.items()}
         self._by_segments = {_folded(_segments(path)): route.aggregator for path, route in self._exact.items()}
         self._depth = len(_segments(base)) + 2
         self._all = frozenset(route.aggregator for route in self._exact.values())

@@ -1,6 +1,7 @@
 """The receiving processes' part of a routing table: the keys, and the filters of PushConfigs. Pure.
 
-It contains nothing about pushing: no URL, no header, no secret. Packed in pieces, because packing or unpacking
+It contains nothing about pushing: no URL, no header, no secret. An account's own keys are in it only where they verify
+signatures. Packed in pieces, because packing or unpacking
 10,000 clients in one step would hold the interpreter for tens of milliseconds.
 """
 
@@ -34,7 +35,11 @@ def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) ->
     """The frame for one of ``receivers`` receiving processes: each has its share of the limits."""
     whole = table.server
     server = ServerSettings(  # field by field: the others hold secrets, or may one day
-        name=whole.name, hosts=whole.hosts, base_path=whole.base_path, limits=share(whole.limits, receivers)
+        name=whole.name,
+        hosts=whole.hosts,
+        base_path=whole.base_path,
+        limits=share(whole.limits, receivers),
+        definitions=whole.definitions,
     )
     destinations = [
         Destination(name=destination.name, url="", filter=destination.filter, drop_late=destination.drop_late)

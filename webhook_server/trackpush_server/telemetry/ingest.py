@@ -193,7 +193,7 @@ class IngestTelemetry:
             _log.warning(
                 "request_unauthorized",
                 aggregator=slug_of(aggregator),
-                reason="no AggregatorWebhook has the key of this request, or it has none",
+                reason="no AggregatorWebhook has the key or made the signature of this request, or it has neither",
                 held_back=held_back,
             )
 
