@@ -8,17 +8,27 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+import structlog
+
 from trackpush_aggregators import Reader, Readers
+from trackpush_aggregators.definition import InvalidDefinitionError, compile_definition
 from trackpush_aggregators.parsed import Stray
+from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.routing import Definition
 from trackpush_api.vocabulary import AggregatorName
 
+_LONGEST_REASON: Final = 300
+_log = structlog.get_logger("trackpush.definitions")
 _CATALOG: Final[Mapping[AggregatorName, Definition]] = {}
 
 
 def definitions_in_use(given: tuple[Definition, ...]) -> Mapping[AggregatorName, Definition]:
-    """The catalog's definitions and those of the server's namespace, which replace the catalog's of the same name."""
-    return {**_CATALOG, **{definition.name: definition for definition in given}}
+    """The definitions of the server's namespace, and those of the catalog whose name and path are free."""
+    names, paths = {definition.name for definition in given}, {definition.path for definition in given}
+    free = {
+        name: definition for name, definition in _CATALOG.items() if name not in names and definition.path not in paths
+    }
+    return {**free, **{definition.name: definition for definition in given}}
 
 
 def readers_of(given: tuple[Definition, ...]) -> Readers:
@@ -28,8 +38,22 @@ def readers_of(given: tuple[Definition, ...]) -> Readers:
 
 @lru_cache(maxsize=1024)
 def compiled(definition: Definition) -> Reader:
-    """The reader of a definition."""
-    return _unreadable(definition)
+    """The reader of a definition.
+
+    The operator has compiled it before, but may be of another version. If it can't be compiled here, all bodies are
+    kept in the inbox.
+    """
+    try:
+        spec = AggregatorDefinitionSpec.model_validate_json(definition.spec)
+        return compile_definition(definition.name, spec)
+    except (ValueError, InvalidDefinitionError) as error:
+        _log.error(
+            "definition_unusable",
+            definition=definition.name,
+            reason="this version of the server can't compile it, so all bodies are kept in the inbox:"
+            f" update server and operator to the same version ({str(error)[:_LONGEST_REASON]})",
+        )
+        return _unreadable(definition)
 
 
 def _unreadable(definition: Definition) -> Reader:
