@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -38,9 +39,12 @@ AT_THE_START = (
 """They read files once, before anything is served; the driver of PostgreSQL looks for its few at each connect."""
 
 
-@pytest.fixture(autouse=True)
-def blocked_loop_detector() -> Iterator[BlockBuster]:
-    """A blocking call of ours on an event loop (file, socket, sleep, SQLite) fails the test with BlockingError."""
+@pytest.fixture(scope="session", autouse=True)
+def _blockbuster() -> Iterator[BlockBuster]:
+    """A blocking call of ours on an event loop (file, socket, sleep, SQLite) fails the test with BlockingError.
+
+    It patches some sixty functions, so it does so once in a run: for each test, that took as long as most tests take.
+    """
     with blockbuster_ctx(SCANNED, excluded_modules=SYNCHRONOUS) as detector:
         for method in JOURNAL_CALLS:
             function = BlockBusterFunction(
@@ -51,6 +55,25 @@ def blocked_loop_detector() -> Iterator[BlockBuster]:
             for place in AT_THE_START:
                 function.can_block_in(*place)
         yield detector
+
+
+@pytest.fixture
+def blocked_loop_detector(_blockbuster: BlockBuster) -> Iterator[BlockBuster]:
+    """For a test that lets a function of its own block (`can_block_in`); afterwards that function may not any more."""
+    functions = list(_blockbuster.functions.values())
+    allowed = [list(function.can_block_functions) for function in functions]
+    yield _blockbuster
+    for function, places in zip(functions, allowed, strict=True):
+        function.can_block_functions[:] = places  # in place, because the patched function holds the list
+
+
+def pytest_collection_finish() -> None:
+    """Exclude from garbage collections what lasts as long as the run: the modules, and thousands of collected tests.
+
+    A full collection takes 0.3 s otherwise. There are hundreds, because each server's start asks for one.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 SLOW = {"api_server", "own_api_server", "own_postgres"}

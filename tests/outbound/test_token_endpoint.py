@@ -135,9 +135,9 @@ async def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.Monkey
 async def test_a_token_endpoint_that_never_answers_ends_at_the_time_out() -> None:
     async with open_authority() as authority:
         authority.override = hanging
-        answer = await failed(authority, timeout=0.2)
-        assert policy.reason(answer) == "token: timeout: time-out of 0.2 s while waiting for the answer"
-        assert 0.2 <= answer.duration < 2
+        answer = await failed(authority, timeout=1.5)
+        assert policy.reason(answer) == "token: timeout: time-out of 1.5 s while waiting for the answer"
+        assert 1.5 <= answer.duration < 10
 
 
 def saying(*pieces: bytes) -> Behaviour:

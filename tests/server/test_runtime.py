@@ -14,8 +14,7 @@ def tuned() -> Iterator[None]:
     before = gc.get_threshold()
     tune()
     yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
+    gc.set_threshold(*before)  # what is frozen stays so, as in conftest.py
 
 
 @pytest.mark.usefixtures("tuned")

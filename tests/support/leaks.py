@@ -29,7 +29,7 @@ _loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 class State(NamedTuple):
     """What a test must leave as it was."""
 
-    environment: dict[str, str]
+    environment: dict[bytes, bytes]
     folder: str
     sessions: frozenset[aiohttp.ClientSession]
     loops: frozenset[asyncio.AbstractEventLoop]
@@ -40,7 +40,7 @@ class State(NamedTuple):
     def now(cls) -> "State":
         """The state of this process."""
         return cls(
-            environment={name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+            environment=_environment(),
             folder=os.getcwd(),  # noqa: PTH109  a deleted folder must not raise here
             sessions=frozenset(session for session in _sessions if not session.closed),
             loops=frozenset(loop for loop in _loops if not loop.is_closed()),
@@ -63,7 +63,7 @@ class State(NamedTuple):
             if before.environment.get(name) != self.environment.get(name)
         ]
         found = {
-            "environment variables": sorted(changed),
+            "environment variables": sorted(map(os.fsdecode, changed)),
             "current folder": [self.folder] if self.folder != before.folder else [],
             "aiohttp ClientSessions that are not closed": list(self.sessions - before.sessions),
             "event loops that are not closed": list(self.loops - before.loops),
@@ -71,6 +71,12 @@ class State(NamedTuple):
             "open descriptors": sorted(self.descriptors - before.descriptors),
         }
         return [f"{kind}: {', '.join(map(str, things))}" for kind, things in found.items() if things]
+
+
+def _environment() -> dict[bytes, bytes]:
+    environment = dict(os.environ._data)  # what os.environ encodes and decodes, one variable after the other
+    environment.pop(b"PYTEST_CURRENT_TEST", None)
+    return environment
 
 
 def _open_descriptors() -> Iterator[str]:

@@ -1,6 +1,7 @@
 """All metrics of one server, on a separate registry, and the text that Prometheus scrapes."""
 
 import asyncio
+import functools
 import platform
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -34,6 +35,9 @@ from trackpush_server.telemetry.watching import Watching
 from trackpush_server.telemetry.windows import Windows
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # half as many series again, and nobody asks for them
+
+
+_version = functools.cache(version)  # reads and parses the package's files
 
 
 class Gauges(Protocol):
@@ -78,7 +82,7 @@ class Telemetry:
             "1 for the running version.",
             ["version", "python", "sqlite_version"],
             registry=self.registry,
-        ).labels(version("trackpush"), platform.python_version(), library_version()).set(1)
+        ).labels(_version("trackpush"), platform.python_version(), library_version()).set(1)
 
     def retain(self, push_configs: Iterable[str]) -> None:
         """Keep the series of these PushConfigs, and drop all others."""
