@@ -37,7 +37,7 @@ image: $(READY) ## build the image that the chart pulls into dist/trackpush-imag
 
 # Where this is set, each process would compile the assertions of all tests in each run, for ten seconds.
 unit: export PYTHONDONTWRITEBYTECODE :=
-unit: $(READY) ## the tests that need nothing but Python, in about a minute (T=tests/pusher for some, in seconds; ARGS="-k name")
+unit: $(READY) ## the tests that need nothing but Python, in one to two minutes (T=tests/pusher for some, in seconds; ARGS="-k name")
 	$(BIN)/python -m pytest $(or $(T),--ignore=tests/node) $(if $(findstring .py,$(T)),,-n 2 --dist loadfile) -m "$(UNIT)" $(ARGS)
 
 test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PROCESSES=4 share them)
