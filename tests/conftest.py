@@ -43,7 +43,7 @@ AT_THE_START = (
 def _blockbuster() -> Iterator[BlockBuster]:
     """A blocking call of ours on an event loop (file, socket, sleep, SQLite) fails the test with BlockingError.
 
-    It patches some sixty functions, so it does so once in a run: for each test, that took as long as most tests take.
+    It patches some sixty functions, so it does so once in a run: for each test, that took more than a millisecond.
     """
     with blockbuster_ctx(SCANNED, excluded_modules=SYNCHRONOUS) as detector:
         for method in JOURNAL_CALLS:
@@ -70,7 +70,7 @@ def blocked_loop_detector(_blockbuster: BlockBuster) -> Iterator[BlockBuster]:
 def pytest_collection_finish() -> None:
     """Exclude from garbage collections what lasts as long as the run: the modules, and thousands of collected tests.
 
-    A full collection takes 0.3 s otherwise. There are hundreds, because each server's start asks for one.
+    A full collection takes a fifth of a second otherwise, and the leak detector and Python start one again and again.
     """
     gc.collect()
     gc.freeze()
