@@ -16,7 +16,15 @@ from trackpush_aggregators.definition.occurrence import Times
 from trackpush_aggregators.definition.paths import BODY, Variables, member_names
 from trackpush_aggregators.definition.removal import Names, Removal
 from trackpush_aggregators.definition.sources import Read, ReadValue, Sources, nothing
-from trackpush_aggregators.definition.statuses import DIRECTIONS, StatusTable, fold, meanings, status_table
+from trackpush_aggregators.definition.statuses import (
+    DIRECTION_NAMES,
+    DIRECTIONS,
+    StatusTable,
+    direction_of,
+    fold,
+    meanings,
+    status_table,
+)
 from trackpush_aggregators.definition.steps import ListStep
 from trackpush_aggregators.reader import Reader
 from trackpush_api.kinds.aggregator_definition import (
@@ -40,6 +48,8 @@ _CONVERTED: Final[Mapping[str, ReadValue]] = {
 _DAYS: Final = ("estimated_delivery", "revised_delivery")
 _FIELDS: Final = {to_camel(name): name for name in (*TEXTS, *_DAYS, *_CONVERTED)}
 """Names in a resource, and in `tracking_update`."""
+DIRECTION: Final = "direction"
+"""The value of a status that is the direction itself."""
 _RESERVED: Final = frozenset({*(aggregator.value.lower() for aggregator in Aggregator), "st"})
 
 
@@ -104,7 +114,9 @@ def _parts(spec: AggregatorDefinitionSpec, sources: Sources, faults: FaultList) 
         _field("occurred_at"), lambda: times.moment(fields.occurred_at), times.moment(None)
     )
     no_code: tuple[Read, ...] = ()
-    codes = faults.attempt("spec.status.code", lambda: sources.parts(status.code), no_code)
+    direction, directions = _direction(spec.direction, sources, faults), _directions(spec.direction)
+    words = {} if spec.direction is None else {DIRECTION: _named(direction, directions)}
+    codes = faults.attempt("spec.status.code", lambda: sources.parts(status.code, words), no_code)
     table = status_table(status.table, len(codes), faults) if codes else StatusTable(())
     if fields.awb is None and all(getattr(fields, name) is None for name in REFERENCES):
         faults.add("spec.fields", "nothing names the shipment; write awb, or orderId, forwardAwb or returnReference")
@@ -117,8 +129,8 @@ def _parts(spec: AggregatorDefinitionSpec, sources: Sources, faults: FaultList) 
         test=text("test"),
         codes=codes,
         label=faults.attempt("spec.status.label", lambda: sources.text(status.label), nothing),
-        direction=_direction(spec.direction, sources, faults),
-        meaning=meanings(table, _directions(spec.direction)),
+        direction=direction,
+        meaning=meanings(table, directions),
         identity=compile_identity(spec.identity, _FIELDS, sources, faults),
     )
 
@@ -155,6 +167,11 @@ def _direction(direction: DirectionSpec | None, sources: Sources, faults: FaultL
 
 def _directions(direction: DirectionSpec | None) -> Mapping[str, Direction]:
     return {} if direction is None else {fold(value): DIRECTIONS[name] for value, name in direction.table.items()}
+
+
+def _named(read: Read, directions: Mapping[str, Direction]) -> Read:
+    """The name of the direction, as rows of the table have it."""
+    return lambda scope: DIRECTION_NAMES[direction_of(read(scope), directions)]
 
 
 def _removal(paths: Sequence[str], variables: Variables, steps: tuple[ListStep, ...], faults: FaultList) -> Removal:

@@ -9,13 +9,15 @@ from trackpush_aggregators.redact import REDACTED
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_ANY: Final = "*"
 _EMPTY: Final = frozenset({b"null", b'""', b"{}", b"[]"})
 _LONGEST_EMPTY: Final = 8
 _MARKER: Final = msgspec.Raw(msgspec.json.encode(REDACTED))
 
 
 Names = tuple[str, ...]
-"""Names of members, from the outside to the inside. A name applies to each object of a list."""
+"""Names of members, from the outside to the inside. A name applies to each object of a list; ``rider_*`` to all members
+that begin with ``rider_``."""
 
 
 class Removal:
@@ -24,23 +26,35 @@ class Removal:
     def __init__(self, paths: Iterable[Names] = ()) -> None:
         self._whole = False
         self._members: dict[str, Removal] = {}
+        self._beginnings: dict[str, Removal] = {}
+        """By the beginning of a member's name."""
         for path in paths:
             self._add(path)
 
     def __bool__(self) -> bool:
-        return self._whole or bool(self._members)
+        return self._whole or bool(self._members) or bool(self._beginnings)
 
     def _add(self, path: Names) -> None:
         node = self
         for name in path:
-            node = node._members.setdefault(name, Removal())
+            if name.endswith(_ANY):
+                node = node._beginnings.setdefault(name[: -len(_ANY)], Removal())
+            else:
+                node = node._members.setdefault(name, Removal())  # noqa: SLF001
         node._whole = True  # noqa: SLF001
+
+    def _node(self, name: str) -> "Removal | None":
+        """What to remove from the member of this name."""
+        found = self._members.get(name)
+        if found is not None or not self._beginnings:
+            return found
+        return next((node for begin, node in self._beginnings.items() if name.startswith(begin)), None)
 
     def within(self, path: Names) -> "Removal":
         """What to remove from the value at this path."""
         node: Removal | None = self
         for name in path:
-            node = None if node is None else node._members.get(name)  # noqa: SLF001
+            node = None if node is None else node._node(name)  # noqa: SLF001
         return Removal() if node is None else node
 
     def clean(self, value: Any, raw: bytes) -> bytes:
@@ -51,10 +65,14 @@ class Removal:
         if self._whole:
             return True
         if isinstance(value, dict):
-            return any(
-                name in value and node._applies(value[name])  # noqa: SLF001
-                for name, node in self._members.items()
-            ) or any(map(self._applies, _listed(value)))
+            if any(name in value and node._applies(value[name]) for name, node in self._members.items()):  # noqa: SLF001
+                return True
+            if self._beginnings and any(
+                (node := self._node(name)) is not None and node._applies(member)  # noqa: SLF001
+                for name, member in value.items()
+            ):
+                return True
+            return any(map(self._applies, _listed(value)))
         return isinstance(value, list) and any(map(self._applies, value))
 
     def _rewritten(self, raw: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
@@ -66,7 +84,7 @@ class Removal:
             return self._elements(raw)
         indexed = bool(members) and all(map(str.isdecimal, members))
         for name, member in members.items():
-            node = self._members.get(name, self if indexed else None)
+            node = self._node(name) or (self if indexed else None)
             if node is not None:
                 members[name] = msgspec.Raw(node._rewritten(member))  # noqa: SLF001
         return msgspec.json.encode(members)

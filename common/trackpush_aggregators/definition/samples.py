@@ -1,6 +1,6 @@
 """Checks the samples of a definition: each body must give the updates that the sample expects."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from trackpush_aggregators.definition.faults import (
 )
 from trackpush_aggregators.definition.moments import Zone
 from trackpush_aggregators.definition.paths import written as text_of
+from trackpush_aggregators.definition.statuses import DIRECTION_NAMES
 from trackpush_aggregators.document import decode
 from trackpush_aggregators.errors import MalformedBodyError, TooManyUpdatesError
 from trackpush_aggregators.reader import Reader
@@ -144,11 +145,8 @@ def _shown(name: str, value: Any) -> str | None:
     if name == _TIME:
         return None if value is None else rfc3339(value)
     if name == "direction":
-        return _DIRECTIONS[value]
+        return DIRECTION_NAMES[value]
     return _listed(value)
-
-
-_DIRECTIONS: Final[Mapping[str, str]] = {"forward": "Forward", "rto": "RTO", "reverse": "Reverse"}
 
 
 def _wanted(name: str, value: Any, zone: Zone) -> str | None:

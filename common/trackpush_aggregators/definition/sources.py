@@ -1,12 +1,13 @@
 """Compiles where a value comes from to a function of the scope: paths, joined paths, or a CEL expression."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trackpush_aggregators.definition.calculation import Calculations
 from trackpush_aggregators.definition.faults import InvalidPartError
 from trackpush_aggregators.definition.paths import Getter, Scope, Variables, getter, written
 from trackpush_aggregators.leftovers import is_empty
+from trackpush_aggregators.values import text
 from trackpush_api.kinds.aggregator_definition import ValueSource
 
 Read = Callable[[Scope], str | None]
@@ -41,6 +42,10 @@ class Sources:
             return nothing
         if source.formats is not None and not formats:
             raise InvalidPartError("is not a time; formats are for occurredAt and estimatedDelivery", ".formats")
+        read = self._text(source)
+        return read if source.trim is None else _trimmed(read, f" {source.trim}")
+
+    def _text(self, source: ValueSource) -> Read:
         if source.cel is not None:
             return self._calculations.text(source.cel)
         if source.join is not None:
@@ -53,19 +58,21 @@ class Sources:
         Raises:
             InvalidPartError: as for `text`.
         """
-        if source is None or not source.candidates or source.formats is not None:
+        if source is None or not source.candidates or source.formats is not None or source.trim is not None:
             return self.text(source)
         getters = [self.path(path) for path in source.candidates]
         return lambda scope: next((found for get in getters if not is_empty(found := get(scope))), None)
 
-    def parts(self, source: ValueSource) -> tuple[Read, ...]:
-        """A function for each value of the status.
+    def parts(self, source: ValueSource, words: Mapping[str, Read]) -> tuple[Read, ...]:
+        """A function for each value of the status; ``words`` are values that do not come from a path.
 
         Raises:
             InvalidPartError: as for `text`.
         """
         if len(source.candidates) > 1 and source.formats is None:
-            return tuple(_first([self.path(path)]) for path in source.candidates)
+            return tuple(
+                words.get(path) or self.text(ValueSource(path=path, trim=source.trim)) for path in source.candidates
+            )
         return (self.text(source),)
 
     def path(self, path: str, place: str = "") -> Getter:
@@ -94,6 +101,16 @@ def _first(getters: Sequence[Getter]) -> Read:
         return None
 
     return first
+
+
+def _trimmed(read: Read, characters: str) -> Read:
+    """The text without these characters at its ends."""
+
+    def trimmed(scope: Scope) -> str | None:
+        found = read(scope)
+        return None if found is None else text(found.strip(characters))
+
+    return trimmed
 
 
 def _joined(getters: Sequence[Getter]) -> Read:

@@ -17,6 +17,8 @@ DIRECTIONS: Final[Mapping[str, Direction]] = {
     "RTO": Direction.RTO,
     "Reverse": Direction.REVERSE,
 }
+DIRECTION_NAMES: Final[Mapping[Direction, str]] = {direction: name for name, direction in DIRECTIONS.items()}
+"""Directions as a resource names them."""
 _REMEMBERED: Final = 4096
 _FAILURES: Final = frozenset(
     {Status.DELIVERY_FAILED, Status.RETURN_DELIVERY_FAILED, Status.RTO_FAILED, Status.PICKUP_FAILED}
@@ -110,6 +112,11 @@ class Reported(NamedTuple):
     reason: str | None = None
 
 
+def direction_of(given: str | None, directions: Mapping[str, Direction]) -> Direction:
+    """The direction that a value stands for."""
+    return directions.get(fold(given)) or directions.get(ANY) or Direction.FORWARD
+
+
 def meanings(table: StatusTable, directions: Mapping[str, Direction]) -> Callable[[Reported], Meaning]:
     """A function from what a body says to its meaning; it remembers the usual ones."""
 
@@ -117,13 +124,8 @@ def meanings(table: StatusTable, directions: Mapping[str, Direction]) -> Callabl
     def meaning(reported: Reported) -> Meaning:
         row = table.find(reported.values)
         status = Status.UNKNOWN if row is None else row.status
-        direction = (
-            (None if row is None else row.direction)
-            or FAMILY.get(status)
-            or directions.get(fold(reported.direction))
-            or directions.get(ANY)
-            or Direction.FORWARD
-        )
+        own = (None if row is None else row.direction) or FAMILY.get(status)
+        direction = own or direction_of(reported.direction, directions)
         code = joined(reported.values)
         return Meaning(
             status=status,

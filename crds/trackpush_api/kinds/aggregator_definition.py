@@ -68,6 +68,8 @@ class ValueSource(ApiModel):
     join: Annotated[list[FieldPath], Field(min_length=1, max_length=8)] | None = None
     cel: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)] | None = None
+    trim: Annotated[str, Field(min_length=1, max_length=16)] | None = None
+    """Characters to remove from both ends, besides spaces."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -195,7 +197,10 @@ class StatusRow(ApiModel):
 class StatusSpec(ApiModel):
     """What the statuses mean."""
 
-    code: Source = Field(description="Path of the status, or a list of paths whose values are joined by /.")
+    code: Source = Field(
+        description="Path of the status, or a list of paths whose values are joined by /. The word direction is the"
+        " direction that `direction` shows: Forward, RTO or Reverse."
+    )
     label: Source | None = Field(None, description="The aggregator's own words for the status.")
     table: Annotated[list[StatusRow], Field(max_length=1000, json_schema_extra=ATOMIC)] = Field(
         [], description="The first row that matches wins. Without one: UNKNOWN."
@@ -256,7 +261,9 @@ class AggregatorDefinitionSpec(ApiModel):
         description="Fields or paths. Two reports with equal values are the same update.",
     )
     redact: Annotated[list[FieldPath], Field(max_length=64, json_schema_extra=ATOMIC)] = Field(
-        [], description="Paths of members that are removed before storing and forwarding."
+        [],
+        description="Paths of members that are removed before storing and forwarding. A name that ends in * stands for"
+        " all members that begin with the rest.",
     )
     limits: DefinitionLimits = Field(
         default_factory=all_defaults(DefinitionLimits), description="Bounds of the receiver."

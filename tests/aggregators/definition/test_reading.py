@@ -252,3 +252,43 @@ def test_a_definition_of_a_routing_table_is_compiled_and_one_that_cannot_be_read
     for broken in ("{", "{}", content.replace("awb", "abw")):
         with pytest.raises(InvalidDefinitionError, match="spec"):
             reader_of_definition(Definition(name="parcelkit", path="parcelkit", spec=broken))
+
+
+@pytest.mark.parametrize(
+    ("mode", "code", "status", "direction"),
+    [
+        ("r", "DL/Reverse", Status.RETURN_DELIVERED, Direction.REVERSE),
+        ("F", "DL/Forward", Status.DELIVERED, Direction.FORWARD),
+        (None, "DL/Forward", Status.DELIVERED, Direction.FORWARD),
+        ("X", "DL/Forward", Status.DELIVERED, Direction.FORWARD),
+    ],
+)
+def test_the_direction_may_be_a_part_of_the_status(
+    mode: str | None, code: str, status: Status, direction: Direction
+) -> None:
+    table = [
+        {"when": ["DL", "Reverse"], "status": "RETURN_DELIVERED"},
+        {"when": ["DL", "Forward"], "status": "DELIVERED"},
+    ]
+    defined = reader(
+        status={"code": ["code", "direction"], "table": table}, direction={"of": "mode", "table": {"R": "Reverse"}}
+    )
+
+    update = one(defined, {"awb": "1", "code": "DL", "mode": mode})
+
+    assert (update.aggregator_code, update.status, update.direction) == (code, status, direction)
+
+
+def test_without_directions_the_word_is_a_member_like_any_other() -> None:
+    defined = reader(status={"code": ["code", "direction"], "table": [{"when": ["DL", "up"], "status": "DELIVERED"}]})
+
+    assert one(defined, {"awb": "1", "code": "DL", "direction": "Up"}).status is Status.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [("DELIVERED     |", "DELIVERED"), ("| a|b |", "a|b"), (" | ", None), (7, "7")]
+)
+def test_a_text_may_be_trimmed(given: object, found: str | None) -> None:
+    defined = reader(fields={"remark": {"path": "note", "trim": "|"}})
+
+    assert one(defined, {"awb": "1", "note": given}).remark == found

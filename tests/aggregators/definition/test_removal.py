@@ -60,3 +60,18 @@ def test_an_unrecognised_element_can_be_parsed_again_by_a_later_definition() -> 
     (left,) = read(reader(**STEPS), body).leftovers
     later = reader(**STEPS | {"fields": {"awb": ["shipment.awb", "shipment.number"], "occurredAt": "scan.at"}})
     assert one(later, left.body).awb == "2"
+
+
+def test_a_name_that_ends_in_a_star_stands_for_all_members_that_begin_so() -> None:
+    defined = reader(redact=["rider_*", "crew.phone*"])
+    body = {"awb": "1", "rider_name": "R", "rider_phone": "99", "rid": 1, "crew": [{"phone2": "98", "team": "A"}]}
+
+    assert msgspec.json.decode(one(defined, body).body) == {
+        "awb": "1",
+        "rider_name": "[redacted]",
+        "rider_phone": "[redacted]",
+        "rid": 1,
+        "crew": [{"phone2": "[redacted]", "team": "A"}],
+    }
+    untouched = b'{"awb": "1",  "rid": 1}'
+    assert one(defined, untouched).body is untouched
