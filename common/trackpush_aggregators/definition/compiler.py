@@ -60,7 +60,7 @@ def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
         InvalidDefinitionError: all mistakes that were found.
     """
     faults = FaultList()
-    _checkmember_names(name, spec, faults)
+    _check_names(name, spec, faults)
     names, steps = _steps(spec, faults)
     variables = Variables(names, implicit=not steps)
     sources = Sources(variables, Calculations(names))
@@ -72,7 +72,7 @@ def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
     return Reader(name=name, updates=reader.updates, batches=reader.batches, probe=reader.probe, clean=removal.clean)
 
 
-def _checkmember_names(name: str, spec: AggregatorDefinitionSpec, faults: FaultList) -> None:
+def _check_names(name: str, spec: AggregatorDefinitionSpec, faults: FaultList) -> None:
     advice = f"is the name of a built-in aggregator; choose one that is not {', '.join(sorted(_RESERVED))}"
     if name.lower() in _RESERVED:
         faults.add("metadata.name", f"{name} {advice}")

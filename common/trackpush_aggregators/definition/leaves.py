@@ -1,0 +1,57 @@
+"""Finds the members of a body that a definition could name: each with its path, and the lists around it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from trackpush_aggregators.definition.paths import written
+
+_PLAIN: Final = re.compile(r'[^.\[\]\s"](?:[^.\[\]"\x00-\x1f\x7f-\x9f]*[^.\[\]\s"\x00-\x1f\x7f-\x9f])?')
+_QUOTABLE: Final = re.compile(r'[^"\x00-\x1f\x7f-\x9f]{1,128}')
+_MOST: Final = 2_000
+_LONGEST: Final = 200
+
+Lists = tuple[str, ...]
+"""Paths of the lists around a member, each from the element of the one before; the first from the body."""
+
+
+class Leaf(NamedTuple):
+    """A text, number or flag in a body."""
+
+    lists: Lists
+    path: str
+    """From the element of the innermost list, such as ``.order.id``."""
+    name: str
+    text: str
+
+
+def leaves(document: Any) -> list[Leaf]:
+    """The leaves of a body in its order; of a list of objects those of its first object."""
+    found: list[Leaf] = []
+    for leaf in _walk(document, (), "", ""):
+        found.append(leaf)
+        if len(found) == _MOST:
+            break
+    return found
+
+
+def _walk(value: Any, lists: Lists, path: str, name: str) -> Iterator[Leaf]:
+    if len(path) > _LONGEST:
+        return
+    if isinstance(value, dict):
+        for member, inner in value.items():
+            segment = _segment(member)
+            if segment is not None:
+                yield from _walk(inner, lists, path + segment, member)
+    elif isinstance(value, list):
+        first = next((element for element in value if isinstance(element, dict) and element), None)
+        if first is not None:
+            yield from _walk(first, (*lists, path), "", "")
+    elif (text := written(value)) is not None:
+        yield Leaf(lists, path, name, text)
+
+
+def _segment(name: str) -> str | None:
+    if _PLAIN.fullmatch(name):
+        return f".{name}"
+    return f'["{name}"]' if _QUOTABLE.fullmatch(name) else None

@@ -1,0 +1,93 @@
+"""Drafting a definition from one body: what is guessed, and that the draft passes its own test."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregators.bodies import SAMPLES
+from trackpush_aggregators.definition import examine
+from trackpush_aggregators.definition.draft import draft
+from trackpush_aggregators.definition.draft_guess import UndraftableError
+from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, ValueSource
+from trackpush_api.yaml_reader import read_documents
+
+
+def drafted(body: Any) -> AggregatorDefinitionSpec:
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    (document,) = read_documents(draft("swiftline", content))
+    spec = AggregatorDefinitionSpec.model_validate(document.value["spec"])
+    examined = examine("swiftline", spec)
+    assert examined.usable, (examined.faults, examined.failures)
+    return spec
+
+
+def paths(source: ValueSource | None) -> list[str]:
+    """The paths of a source."""
+    assert source is not None
+    return source.join or list(source.candidates)
+
+
+def test_a_draft_finds_lists_numbers_status_and_a_time_in_two_members() -> None:
+    scans = [
+        {"code": "OFD", "text": "Out for delivery", "scanDate": "01-06-2026", "scanTime": "0910", "hub": "Pune"},
+        {"code": "D1", "text": "Delivered", "scanDate": "01-06-2026", "scanTime": "1004", "hub": "Pune"},
+    ]
+    shipments = [{"docketNo": "7001", "orderId": "SO-1", "rider": {"phone": "99"}, "scans": scans}]
+    spec = drafted({"data": {"shipments": shipments}})
+    assert [(step.as_, step.in_) for step in spec.updates] == [
+        ("shipment", ["body.data.shipments"]),
+        ("scan", ["shipment.scans"]),
+    ]
+    fields = spec.fields
+    assert (paths(fields.awb), paths(fields.order_id)) == (["shipment.docketNo"], ["shipment.orderId"])
+    assert paths(fields.location) == ["scan.hub"]
+    assert paths(fields.occurred_at) == ["scan.scanDate", "scan.scanTime"]
+    assert [(row.when, row.status) for row in spec.status.table] == [
+        (["OFD"], "OUT_FOR_DELIVERY"),
+        (["D1"], "DELIVERED"),
+    ]
+    assert spec.redact == ["shipment.rider.phone"]
+    assert spec.samples[0].expect[1]["occurredAt"] == "2026-06-01T04:34:00Z"
+
+
+def test_a_time_that_is_not_read_without_a_format_gets_one() -> None:
+    spec = drafted({"awb": "1", "status": "Delivered", "date": "01062026", "time": "100459"})
+    source = spec.fields.occurred_at
+    assert source is not None
+    assert source.formats == ["%d%m%Y %H%M%S"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"awb": "1", "status": None},
+        [{"awb": "1", "a b": {"c.d": "x"}, "status": "x"}, {"awb": "2"}],
+        {"awb": "1", "status": 'quote " # : {x}', "text": "line\nbreak \u2028 \x7f \U0001f600"},
+        {"awb": "1", "status": "yes", "time": 1780288440, "in": [{"status": "no"}]},
+        {"number": "4455667788", "state": True},
+        {"awb": "1", "status": "S", "pod_image": "A" * 2_000_000},
+        b'{"awb": 19041424751540.0, "status": 1.10, "big": 123456789012345678901234567890}',
+        b'{"awb": "caf\xe9 1", "status": "x"}',
+    ],
+)
+def test_a_draft_of_an_odd_body_passes_its_own_test(body: Any) -> None:
+    drafted(body)
+
+
+@pytest.mark.parametrize("aggregator", ["clickpost", "shiprocket", "shipway"])
+def test_a_draft_of_a_real_body_passes_its_own_test(aggregator: str) -> None:
+    samples = sorted((SAMPLES / aggregator).iterdir(), key=lambda file: file.name)
+    assert drafted(samples[0].read_bytes()).fields.awb is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"5", b"{", b'{"hello": "world"}', b'[["awb"]]', b"[" * 200])
+def test_a_body_without_a_shipment_gives_no_draft(body: bytes) -> None:
+    with pytest.raises(UndraftableError):
+        draft("swiftline", body)
+
+
+def test_a_wrong_name_gives_no_draft() -> None:
+    for name in ("Swift Line", "", "a" * 64, "st", "clickpost"):
+        with pytest.raises(UndraftableError):
+            draft(name, b'{"awb": "1", "status": "x"}')
