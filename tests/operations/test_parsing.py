@@ -5,12 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from support import definitions
+from support.definitions import definition
 from support.serving import account, table
-from trackpush_aggregators import composable, compose, decode, parse
+from trackpush_aggregators import Reader, Readers, composable, compose, decode, parse
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.vocabulary import Aggregator
+from trackpush_server.definitions import compiled
 from trackpush_server.journal.model import NewUpdate
-from trackpush_server.operations.parsing import update_again
+from trackpush_server.operations import parsing
 from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake
 
@@ -24,10 +27,14 @@ FORMATS = {
 }
 
 
-def stored(aggregator: Aggregator, body: bytes) -> list[tuple[TrackingUpdate, NewUpdate]]:
+def update_again(notification: bytes, body: bytes, *readers: Reader) -> tuple[TrackingUpdate, int]:
+    return parsing.update_again(notification, body, Readers(readers))
+
+
+def stored(aggregator: Reader | Aggregator, body: bytes) -> list[tuple[TrackingUpdate, NewUpdate]]:
     """Each update of a body, and what the journal keeps of it."""
     updates = parse(aggregator, decode(body, "application/json"), body, key="k", received_at=RECEIVED_AT).updates
-    one = account(aggregator, "k")
+    one = account(aggregator.name if isinstance(aggregator, Reader) else aggregator, "k")
     made = intake(one, FilterSelection(one, table(one)), updates, RECEIVED_AT, nonce=lambda: b"nonce").updates
     return list(zip(updates, made, strict=True))
 
@@ -102,3 +109,15 @@ def test_what_few_aggregators_report_is_read_again_and_an_older_journal_has_none
     assert again == seen(update)
     former, _ = update_again(msgspec.json.encode(older), kept.body)
     assert (former.attempt, former.proof_of_delivery, former.qc_reasons) == (None, None, ())
+
+
+def test_an_update_of_a_defined_aggregator_is_read_again_while_its_definition_is_served() -> None:
+    reader = compiled(definition())
+    body = definitions.body(note="a remark")
+    ((update, kept),) = stored(reader, body)
+
+    again, _ = update_again(kept.notification, kept.body, reader)
+    assert again == seen(update)
+    assert again.codes
+    with pytest.raises(ValueError, match="no AggregatorDefinition of this name is served"):
+        update_again(kept.notification, kept.body)

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from support.deadline import until
+from support.definitions import NAME, body, definition
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import HeldSource, account, reception, serving, table
 from support.sink import open_sink
@@ -410,6 +411,26 @@ async def test_a_retry_says_why_a_body_stays(tmp_path: Path, session: aiohttp.Cl
         (result,) = (await rig.retry(client="acme")).results
         assert result.result == "no account"
         assert "acme/shiprocket is not in the configuration" in (result.reason or "")
+
+
+async def test_a_retry_reads_bodies_by_the_present_definition_and_says_when_it_is_gone(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    own = account(NAME, "k")
+    old = definition(spec=definition().spec.replace("waybill", "awb"))
+    source = HeldSource(table(own, definitions=[old]))
+    async with serving(tmp_path, source=source, **tokens(tmp_path)) as server:
+        rig = Rig(server, session)
+        assert (await rig.post(body(), NAME, "k"))[1]["unrecognised"] == 1
+        source.loaded = Loaded(table=table(own))
+        await until(lambda: not _table(server).server.definitions, seconds=30, what="the table without the definition")
+        (result,) = (await rig.retry(all=True)).results
+        assert result.result == "no definition"
+        assert "no AggregatorDefinition parcelkit is served" in (result.reason or "")
+        source.loaded = Loaded(table=table(own, definitions=[definition()]))
+        await until(lambda: bool(_table(server).server.definitions), seconds=30, what="the new definition")
+        (result,) = (await rig.retry(all=True)).results
+        assert (result.result, result.accepted) == ("recognised", 1)
 
 
 async def test_a_retry_is_in_the_audit_log_and_needs_the_role_operate(

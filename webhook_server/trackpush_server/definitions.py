@@ -31,6 +31,7 @@ def definitions_in_use(given: tuple[Definition, ...]) -> Mapping[AggregatorName,
     return {**free, **{definition.name: definition for definition in given}}
 
 
+@lru_cache(maxsize=4)
 def readers_of(given: tuple[Definition, ...]) -> Readers:
     """The readers of all aggregators of a server; ``given`` are the definitions of its routing table."""
     return Readers(compiled(definition) for definition in definitions_in_use(given).values())

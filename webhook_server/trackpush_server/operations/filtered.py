@@ -13,6 +13,7 @@ import msgspec
 
 from trackpush_aggregators import STEP as PARSED_AT_ONCE
 from trackpush_api.routing import Account, RoutingTable
+from trackpush_server.definitions import readers_of
 from trackpush_server.journal.model import FoundUpdates, StoredUpdate, Unpushed
 from trackpush_server.journal.ports import ReplayStore
 from trackpush_server.operations.parsing import update_again
@@ -97,6 +98,7 @@ class _Judge:
         self._accounts = accounts
         self._push_config = push_config
         self._selections: dict[str, FilterSelection] = {}
+        self._readers = readers_of(table.server.definitions)
 
     def passes(self, stored: StoredUpdate) -> bool:
         """Whether the update would get a push for the PushConfig if it arrived now.
@@ -106,7 +108,7 @@ class _Judge:
         """
         if stored.unreadable is not None:
             raise ValueError(stored.unreadable)
-        update, received_at = update_again(stored.notification, stored.body)
+        update, received_at = update_again(stored.notification, stored.body, self._readers)
         pushes = self._selection(stored.account).of(update, received_at, [])
         return any(push.push_config == self._push_config for push in pushes)
 

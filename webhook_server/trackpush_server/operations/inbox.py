@@ -13,9 +13,10 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from trackpush_aggregators import MalformedBodyError, Parsed
+from trackpush_aggregators import MalformedBodyError, Parsed, Reader
 from trackpush_aggregators.updates import NONCE_BYTES
 from trackpush_api.routing import Account, RoutingTable
+from trackpush_server.definitions import readers_of
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import MOST_LISTED, InboxEntry, InboxQuery
 from trackpush_server.journal.ports import InboxStore, UpdateLog
@@ -29,7 +30,9 @@ MOST_IDS: Final = 1000
 MOST_RESULTS: Final = 1000
 """Results that a view lists; the sums count all."""
 
-Result = Literal["recognised", "still unrecognised", "probe", "unreadable", "no account", "malformed", "gone"]
+Result = Literal[
+    "recognised", "still unrecognised", "probe", "unreadable", "no account", "no definition", "malformed", "gone"
+]
 
 
 class InboxRetryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -145,18 +148,17 @@ class InboxRetries:
         if entry is None:
             return InboxRetried(id=inbox_id(key), account=None, result="gone", reason="it is not in the inbox")
         table = self._table()
-        accounts = () if table is None else table.accounts
-        account = next((account for account in accounts if account.name == entry.row.account), None)
-        if table is None or account is None:
-            reason = f"AggregatorWebhook {entry.row.account} is not in the configuration that is served"
-            return _nothing(entry, "no account", reason)
+        if table is None:
+            return _no_account(entry)
+        found = _account_and_reader(table, entry)
+        if isinstance(found, InboxRetried):
+            return found
+        account, reader = found
         if entry.unreadable is not None:
             return _nothing(entry, "unreadable", entry.unreadable)
         try:
             row = entry.row
-            parsed = parse_again(
-                account.aggregator, entry.body, received_at=row.received_at, content_type=row.content_type
-            )
+            parsed = parse_again(reader, entry.body, received_at=row.received_at, content_type=row.content_type)
         except MalformedBodyError as error:
             return _nothing(entry, "malformed", str(error))
         return await self._apply(account, table, entry, parsed)
@@ -194,6 +196,25 @@ class InboxRetries:
             duplicates=len(updates) - accepted,
             kept=len(left),
         )
+
+
+def _account_and_reader(table: RoutingTable, entry: InboxEntry) -> tuple[Account, Reader] | InboxRetried:
+    account = next((account for account in table.accounts if account.name == entry.row.account), None)
+    if account is None:
+        return _no_account(entry)
+    reader = readers_of(table.server.definitions).get(account.aggregator)
+    if reader is None:
+        reason = (
+            f"no AggregatorDefinition {account.aggregator} is served: create it again, or correct spec.aggregator of"
+            f" AggregatorWebhook {account.name}"
+        )
+        return _nothing(entry, "no definition", reason)
+    return account, reader
+
+
+def _no_account(entry: InboxEntry) -> InboxRetried:
+    reason = f"AggregatorWebhook {entry.row.account} is not in the configuration that is served"
+    return _nothing(entry, "no account", reason)
 
 
 def _nothing(entry: InboxEntry, result: Result, reason: str) -> InboxRetried:

@@ -5,46 +5,47 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from trackpush_aggregators import MalformedBodyError, Parsed, decode, filter_codes, parse
+from trackpush_aggregators import MalformedBodyError, Parsed, Reader, Readers, decode, filter_codes, parse
 from trackpush_aggregators.canonical import Notification
 from trackpush_aggregators.updates import TrackingUpdate, milliseconds
 from trackpush_api.vocabulary import Aggregator, AggregatorName
 
 _NOTIFICATION: Final = msgspec.json.Decoder(Notification)
-_AGGREGATORS: Final = {each.slug: each for each in Aggregator}
+_BUILT_IN: Final[dict[str, AggregatorName]] = {each.slug: each for each in Aggregator}
 
 
-def parse_again(aggregator: AggregatorName, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
+def parse_again(reader: Reader, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
     """The updates of a stored body.
 
     Raises:
         MalformedBodyError: it can't be read.
     """
     document = decode(body, content_type)
-    return parse(aggregator, document, body, key=None, received_at=received_at, content_type=content_type)
+    return parse(reader, document, body, key=None, received_at=received_at, content_type=content_type)
 
 
-def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]:
+def update_again(notification: bytes, body: bytes, readers: Readers) -> tuple[TrackingUpdate, int]:
     """A stored update as filters saw it at its receipt, and its time of receipt (ms).
 
     The notification is what the client gets, so status, direction, names and times are taken from it, whatever the
     tables of statuses say today. It lacks some of the codes that a filter may name; these are read from the body.
 
     Raises:
-        ValueError: the notification can't be read: another version of the server may have stored it.
+        ValueError: the notification can't be read: another version of the server may have stored it, or the definition
+            of its aggregator is not served any more.
     """
     try:
         told = _NOTIFICATION.decode(notification)
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
-    aggregator = _AGGREGATORS.get(told.aggregator)
-    if aggregator is None:
-        raise ValueError(f"unknown aggregator {told.aggregator[:64]!r}")
+    reader = readers.get(_BUILT_IN.get(told.aggregator, told.aggregator))
+    if reader is None:
+        raise ValueError(f"unknown aggregator {told.aggregator[:64]!r}: no AggregatorDefinition of this name is served")
     shipment, status = told.shipment, told.status
     received_at = milliseconds(told.received_at)
     given = (status.aggregator_code, status.aggregator_label)
     update = TrackingUpdate(
-        aggregator=aggregator,
+        aggregator=reader.name,
         identity=(),
         shipment="",
         status=status.code,
@@ -59,7 +60,7 @@ def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]
         return_awb=shipment.return_awb or None,
         aggregator_code=status.aggregator_code,
         aggregator_label=status.aggregator_label,
-        codes=_codes(aggregator, body, received_at) or filter_codes(status.code, *given),
+        codes=_codes(reader, body, received_at) or filter_codes(status.code, *given),
         ndr_reason=status.ndr_reason,
         remark=status.remark,
         location=status.location,
@@ -75,10 +76,10 @@ def update_again(notification: bytes, body: bytes) -> tuple[TrackingUpdate, int]
     return update, received_at
 
 
-def _codes(aggregator: AggregatorName, body: bytes, received_at: int) -> tuple[str, ...]:
+def _codes(reader: Reader, body: bytes, received_at: int) -> tuple[str, ...]:
     """The codes in the body of one update; none if the present rules don't read one update from it."""
     try:
-        found = parse_again(aggregator, body, received_at=received_at).updates
+        found = parse_again(reader, body, received_at=received_at).updates
     except MalformedBodyError:
         return ()
     return found[0].codes if len(found) == 1 else ()

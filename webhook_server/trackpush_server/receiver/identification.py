@@ -89,7 +89,7 @@ class Identification:
         if given.signatures is not None and not served.all_of:
             return await self._held(serving, served, head, request, given)
         try:
-            return await self._stranger(serving, served, head, request, signed=given.signatures is not None)
+            return await self._stranger(serving, served, head, request)
         except TooLargeBodyError:
             if not served.is_large:
                 raise
@@ -140,9 +140,9 @@ class Identification:
             return await asyncio.to_thread(unpacked, request, packed, limits)
 
     async def _stranger(
-        self, serving: Serving, served: ServedAggregator, head: Head, request: Request, *, signed: bool
+        self, serving: Serving, served: ServedAggregator, head: Head, request: Request
     ) -> Response | Identified:
-        """The body, if it contains a known key; otherwise the answer. ``signed``: a signature that is not enough."""
+        """The body, if it contains a known key; otherwise the answer."""
         limits, name = served.strangers_limits, served.name
         packed = read_at_once(request, limits)
         if packed is None:
@@ -169,20 +169,20 @@ class Identification:
             return Identified(match, body, document)
         graced = graced or keys.is_in_grace(table, name, iter((key or "",)), now)
         content = strangers.look(served.reader, document, body, received_at=int(now * 1000))
-        return self._without_account(serving, served, content, graced=graced, signed=signed)
+        return self._without_account(serving, served, content, graced=graced)
 
     def _without_account(
-        self, serving: Serving, served: ServedAggregator, content: Content, *, graced: bool, signed: bool = False
+        self, serving: Serving, served: ServedAggregator, content: Content, *, graced: bool
     ) -> Response:
         """The answer to a body without a known key; a body without identifiers is a panel's probe.
 
         While a part of the routing table is missing, its key may be known all the same: then it is sent back. So is a
         body whose key is in grace. An aggregator that signs its bodies signs its tests, too: without a signature, only
-        a body that is empty is a probe, and a wrong signature is never one.
+        a body that is empty is a probe.
         """
         is_final = serving.complete and not graced
         is_enough = served.signature is None and is_final
-        if not signed and (content is Content.PROBE or (content is Content.UNRECOGNISED and is_enough)):
+        if content is Content.PROBE or (content is Content.UNRECOGNISED and is_enough):
             return answers.PROBE
         if graced:
             self._observer.postponed_for_key(served.name)
