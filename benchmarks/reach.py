@@ -6,6 +6,7 @@ import msgspec
 
 from backlog import Findings
 from ceiling import Ceiling
+from definitions import ReadingCost
 from folder import FolderCost
 from growth import Cost
 from journal_bytes import THIS, WrittenBytes
@@ -54,6 +55,7 @@ class Run(msgspec.Struct, kw_only=True):
     """``keeping``: all stays; ``forgetting``: what was delivered goes after seconds."""
     processes: ProcessSpread | None = None
     folder: FolderCost | None = None
+    definitions: ReadingCost | None = None
     replicas: dict[str, Cost] = msgspec.field(default_factory=dict)
     """By storage and number of replicas."""
     ceiling: dict[int, Ceiling] = msgspec.field(default_factory=dict)
@@ -75,6 +77,7 @@ def lines(run: Run) -> list[Goal]:
         *_soak(run.soak),
         *_processes(run.processes),
         *_folder(run.folder),
+        *_definitions(run.definitions),
         *_replicas(run.replicas),
         *_growth(run.growth),
     ]
@@ -162,6 +165,11 @@ def _soak(found: Mapping[str, Soaked]) -> Iterator[Goal]:
     yield Goal(name="soak: size of the journal, last third / middle third", value=forgetting.growth, limit=1.1)
     ratio = forgetting.answer_p99 / keeping.answer_p99
     yield Goal(name="soak: p99 of the answer, forgetting / keeping all", value=ratio, limit=1.2)
+
+
+def _definitions(found: ReadingCost | None) -> Iterator[Goal]:
+    if found is not None:
+        yield Goal(name="definitions: CPU of parsing / the Shiprocket module", value=found.ratio, limit=1.3)
 
 
 def _folder(found: FolderCost | None) -> Iterator[Goal]:

@@ -19,6 +19,7 @@ import backlog
 import cases
 import ceiling
 import cores
+import definitions
 import folder
 import growth
 import isolation
@@ -33,7 +34,19 @@ from report import save, show
 from rig import Rig
 from stats import Figures, VoidError, median_figures, quantile
 
-PARTS = ("closed", "steady", "isolation", "backlog", "bytes", "soak", "processes", "folder", "replicas", "growth")
+PARTS = (
+    "closed",
+    "steady",
+    "isolation",
+    "backlog",
+    "bytes",
+    "soak",
+    "processes",
+    "folder",
+    "definitions",
+    "replicas",
+    "growth",
+)
 USUAL = PARTS[:-2]
 """The others take long, and a PostgreSQL: they run when they are named."""
 
@@ -192,7 +205,13 @@ class Bench:
             self._console.print(f"soak/{name:11} {sizes}, answer p99 {found.answer_p99:.2f} ms", highlight=False)
 
     def _simple_parts(self) -> tuple[tuple[str, Callable[[], Awaitable[None]]], ...]:
-        return (("backlog", self._backlog), ("bytes", self._bytes), ("soak", self._soak), ("folder", self._folder))
+        return (
+            ("backlog", self._backlog),
+            ("bytes", self._bytes),
+            ("soak", self._soak),
+            ("folder", self._folder),
+            ("definitions", self._definitions),
+        )
 
     async def _folder(self) -> None:
         self._fsync()
@@ -206,6 +225,12 @@ class Bench:
         self._console.print(
             f"folder/{found.clients:<9} {text}; {change}; idle {found.idle:.2%} of a CPU; {memory}", highlight=False
         )
+
+    async def _definitions(self) -> None:
+        self._fsync()
+        found = self.run.definitions = definitions.measure(rounds=3 if self._sizes is QUICK else 7)
+        text = f"decoding {found.decoding:.1f}, module {found.module:.1f}, definition {found.definition:.1f} µs of CPU"
+        self._console.print(f"definitions      {text} for an update", highlight=False)
 
     async def _processes(self) -> processes.ProcessSpread:
         drive = Drive(seconds=self._sizes.seconds)
