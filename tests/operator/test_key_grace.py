@@ -90,7 +90,7 @@ def test_a_key_whose_secret_is_deleted_is_in_grace_for_a_minute() -> None:
     assert effects.later == {AW: 61.0}, "it is decided again when the grace is over"
     verdict = given.compiler.verdicts[AW]
     assert not verdict.served
-    assert "get 503, not 401, for a minute; restore the Secret" in verdict.problems[-1].message
+    assert "get 503 instead of 401; restore the Secret" in verdict.problems[-1].message
 
 
 @pytest.mark.parametrize("left", [{}, {"in": ""}, {"in": "a\nb"}, {"other": "x"}])
