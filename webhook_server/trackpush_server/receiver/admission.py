@@ -1,4 +1,4 @@
-"""Limits on requests in progress, so that overload gives a 503 and never exhausts the memory.
+"""Limits on requests in progress, so that overload leads to a 503 and never exhausts the memory.
 
 Two things are limited separately: the number of complete requests, and the bytes of bodies that are still arriving.
 Otherwise slow senders, which occupy many bytes for long, would take the places of complete requests.
@@ -6,8 +6,8 @@ Otherwise slow senders, which occupy many bytes for long, would take the places 
 Bodies of strangers (senders without a known key in headers or path) have their own share of bytes, so that they can't
 use up the share of senders with a key. When a share is full, the body that arrives slowest is dropped first.
 
-Two kinds of bodies count until their request is answered: signed ones, because verifying them takes time, and those of
-an aggregator with a larger limit than the server's.
+Two kinds of bodies count until their request is answered: signed bodies, because verifying them takes time, and bodies
+of an aggregator whose limit is larger than the server's.
 """
 
 import time
@@ -17,7 +17,7 @@ from itertools import islice
 ARRIVING_BYTES = 64 * 1024 * 1024
 """Maximum bytes of incomplete bodies of senders with a known key."""
 STRANGERS_BYTES = 16 * 1024 * 1024
-"""Of incomplete bodies of strangers; and as many of signed bodies whose account is not found yet."""
+"""Maximum bytes of incomplete bodies of strangers, and also of signed bodies whose account is not known yet."""
 _PEERS_PART = 4
 """One address may use at most a quarter of the strangers' share."""
 _GRACE_SECONDS = 1.0

@@ -1,8 +1,8 @@
 """The receiving processes' part of a routing table: the keys, and the filters of PushConfigs. Pure.
 
-It contains nothing about pushing: no URL, no header, no secret. An account's own keys are in it only where they verify
-signatures. Packed in pieces, because packing or unpacking
-10,000 clients in one step would hold the interpreter for tens of milliseconds.
+It contains nothing about pushing: no URL, no header, no secret. It contains an account's own keys only if they verify
+signatures. It is packed in pieces: packing or unpacking 10,000 clients in one step would hold the interpreter lock for
+tens of milliseconds.
 """
 
 from collections.abc import Iterator, Sequence
