@@ -27,14 +27,13 @@ def parse_again(reader: Reader, body: bytes, *, received_at: int, content_type: 
 
 
 def update_again(notification: bytes, body: bytes, readers: Readers) -> tuple[TrackingUpdate, int]:
-    """A stored update as filters saw it at its receipt, and its time of receipt (ms).
+    """A stored update in the form in which filters saw it when it was received, and its time of receipt (ms).
 
     Status, direction, names and times come from the notification, which the client gets, even if the tables of statuses
     have changed since. The notification lacks some codes that a filter may use; these are read from the body.
 
-    Raises:
-        ValueError: the notification can't be read: another version of the server may have stored it, or the definition
-            of its aggregator is not served any more.
+    Raises: ValueError: the notification can't be read: another version of the server may have stored it, or the
+    definition of its aggregator is no longer served.
     """
     try:
         told = _NOTIFICATION.decode(notification)
