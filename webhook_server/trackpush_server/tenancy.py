@@ -116,7 +116,7 @@ def _account(account: Account, serves: Mapping[str, BoundClient | None]) -> Acco
         generation = "" if bound is None else bound.generation
         return account if not generation else msgspec.structs.replace(account, generation=generation)
     later = tuple(GraceKey(digest=digest, until=_LATER) for digest in account.key_digests)
-    return msgspec.structs.replace(account, key_digests=(), grace=(*account.grace, *later))
+    return msgspec.structs.replace(account, key_digests=(), secrets=(), grace=(*account.grace, *later))
 
 
 def _uid(bound: BoundClient | None) -> str | None:

@@ -36,7 +36,7 @@ def with_grace(account: Account | None, before: Account | None, *, now: float, s
     The operator doesn't know which key was in the missing Secret. So all previous keys that are no longer served get
     the grace period.
     """
-    if before is None or (account is not None and account.aggregator is not before.aggregator):
+    if before is None or (account is not None and account.aggregator != before.aggregator):
         return account
     served = frozenset(() if account is None else account.key_digests)
     ends = dict.fromkeys(before.key_digests, int(now + seconds)) | {key.digest: key.until for key in before.grace}
@@ -44,7 +44,8 @@ def with_grace(account: Account | None, before: Account | None, *, now: float, s
     lasting = tuple(key for key in kept if key.until > now)
     if not lasting:
         return account
-    return msgspec.structs.replace(account or before, key_digests=tuple(served), grace=lasting)
+    secrets = () if account is None else account.secrets
+    return msgspec.structs.replace(account or before, key_digests=tuple(served), secrets=secrets, grace=lasting)
 
 
 def first_end(account: Account | None) -> float | None:
