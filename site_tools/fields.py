@@ -13,6 +13,7 @@ _PAGES: Final = {
     "pushconfigs": "push-config",
     "aggregatorwebhooks": "aggregator-webhook",
     "webhookservers": "webhook-server",
+    "aggregatordefinitions": "aggregator-definition",
 }
 _TABLE: Final = re.compile(r"(<!-- generated: fields -->\n).*?(<!-- end -->)", re.DOTALL)
 _MOST_VALUES: Final = 6

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from trackpush_api.aggregators import profile
+from trackpush_aggregators.library import LIBRARY
 from trackpush_api.compile import Compiled
+from trackpush_api.definitions import profiles
 from trackpush_api.problems import Severity
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_cli.folder import compile_all
@@ -44,5 +45,7 @@ def _urls(compiled: Compiled) -> dict[str, str]:
 def _url(table: RoutingTable, account: Account) -> str:
     """The URL to paste; with the place of the key, never the key, if the URL contains it."""
     host = next((host.host for host in table.server.hosts if host.serves(account.aggregator)), "HOST")
-    url = f"https://{host}{table.server.base_path}/{profile(account.aggregator).path_segment}/notify"
-    return f"{url}?key=<its key>" if profile(account.aggregator).key_in_url else url
+    defined = {definition.name: definition for definition in table.server.definitions}
+    facts = profiles(defined, LIBRARY)[account.aggregator]
+    url = f"https://{host}{table.server.base_path}/{facts.path_segment}/notify"
+    return f"{url}?key=<its key>" if facts.key_in_url else url

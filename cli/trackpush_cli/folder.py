@@ -5,6 +5,7 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
+from trackpush_aggregators.library import LIBRARY
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.manifest import ParsedManifest, join
 from trackpush_api.problems import Problem, Severity
@@ -39,7 +40,7 @@ def compile_all(folder: Path, *, server: str | None) -> Compiled:
     """
     with _uncollected():
         parsed = read_folder(folder)
-        compiled = compile_table(parsed.resources, parsed.secrets, server=server)
+        compiled = compile_table(parsed.resources, parsed.secrets, server=server, library=LIBRARY)
     problems = sorted((*parsed.problems, *compiled.problems), key=lambda problem: problem.order)
     return Compiled(table=compiled.table, problems=tuple(problems))
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from trackpush_api.aggregators import PROFILES, profile
-from trackpush_api.aggregators.names import objection_to_name
+from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators
+from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.kinds.webhook_server import AllowedNamespaces
 from trackpush_api.manifest import Resource
@@ -37,6 +37,8 @@ class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the PushConfigs of its namespace."""
     owner: Callable[[KeyClaim], str | None]
     """``namespace/name`` of the oldest AggregatorWebhook of the server that claims this key."""
+    known: KnownAggregators = BUILT_IN
+    """The aggregators of the server."""
     names_owners: bool = False
     """Whether problems are for a reader who may know of all namespaces."""
 
@@ -85,24 +87,26 @@ def compile_account(webhook: Resource, context: AccountContext) -> CompiledAccou
 
 
 def _compile(webhook: Resource, spec: AggregatorWebhookSpec, context: AccountContext) -> CompiledAccount:
-    refused = _refusal(webhook, context) or _unknown_aggregator(webhook, spec)
+    refused = _refusal(webhook, context) or _unknown_aggregator(webhook, spec, context.known)
     if refused is not None:
         return CompiledAccount(account=None, problems=(refused,))
-    problems: list[Problem] = []
-    digests = _digests(webhook, spec, context, problems)
+    problems = _gone_definition(webhook, spec, context.known)
+    facts = context.known.profiles[spec.aggregator]
+    keys = _keys(webhook, spec, context, problems)
     for index, status in enumerate(spec.statuses or ()):
-        objection = objection_to_account(status, spec.aggregator)
+        objection = objection_to_account(status, facts)
         if objection is not None:
             problems.append(webhook.problem(f"spec.statuses[{index}]", objection, Severity.WARNING))
     account = Account(
         name=webhook.full_name,
         aggregator=spec.aggregator,
-        key_digests=digests,
+        key_digests=tuple(keys),
         destinations=_targets(webhook, spec, context.push_configs, problems),
         statuses=None if spec.statuses is None else frozenset(spec.statuses),
         suspended=spec.suspend,
+        secrets=tuple(keys.values()) if facts.signed else (),
     )
-    return CompiledAccount(account=account if digests else None, problems=tuple(problems))
+    return CompiledAccount(account=account if keys else None, problems=tuple(problems))
 
 
 def _refusal(webhook: Resource, context: AccountContext) -> Problem | None:
@@ -118,9 +122,19 @@ def _refusal(webhook: Resource, context: AccountContext) -> Problem | None:
     )
 
 
-def _unknown_aggregator(webhook: Resource, spec: AggregatorWebhookSpec) -> Problem | None:
-    wrong = objection_to_name(spec.aggregator, PROFILES)
+def _unknown_aggregator(webhook: Resource, spec: AggregatorWebhookSpec, known: KnownAggregators) -> Problem | None:
+    wrong = known.objection_to(spec.aggregator)
     return None if wrong is None else webhook.problem("spec.aggregator", wrong, reason=Reason.UNKNOWN_AGGREGATOR)
+
+
+def _gone_definition(webhook: Resource, spec: AggregatorWebhookSpec, known: KnownAggregators) -> list[Problem]:
+    if spec.aggregator not in known.gone:
+        return []
+    message = (
+        f"AggregatorDefinition {known.namespace}/{spec.aggregator} was deleted; its last version is used as long as a"
+        " resource names it: create it again, or delete this AggregatorWebhook"
+    )
+    return [webhook.problem("spec.aggregator", message, Severity.WARNING)]
 
 
 def _allowed(allowed: AllowedNamespaces) -> str:
@@ -129,11 +143,13 @@ def _allowed(allowed: AllowedNamespaces) -> str:
     return f"{allowed.from_}, of namespaces with the labels {wanted}" if wanted else allowed.from_
 
 
-def _digests(
+def _keys(
     webhook: Resource, spec: AggregatorWebhookSpec, context: AccountContext, problems: list[Problem]
-) -> tuple[str, ...]:
+) -> dict[str, str]:
+    """The keys that the account may use, by their digests."""
     resolver = SecretResolver(webhook, context.secrets, problems)
-    digests: list[str] = []
+    keys: dict[str, str] = {}
+    facts = context.known.profiles[spec.aggregator]
     for index, source in enumerate(spec.keys):
         field = f"spec.keys[{index}]"
         key = resolver.inbound_key(source, field)
@@ -145,10 +161,9 @@ def _digests(
             message = f"this key is taken by {_owner(owner, webhook, context)}; use another key"
             problems.append(webhook.problem(field, message, reason=Reason.KEY_CONFLICT))
             continue
-        problems.extend(_hints(webhook, spec, field, key))
-        if digest not in digests:
-            digests.append(digest)
-    return tuple(digests)
+        problems.extend(_hints(webhook, facts, field, key))
+        keys.setdefault(digest, key)
+    return keys
 
 
 def _owner(owner: str | None, webhook: Resource, context: AccountContext) -> str:
@@ -157,14 +172,14 @@ def _owner(owner: str | None, webhook: Resource, context: AccountContext) -> str
     return f"AggregatorWebhook {owner}" if is_known else "another AggregatorWebhook"
 
 
-def _hints(webhook: Resource, spec: AggregatorWebhookSpec, field: str, key: str) -> list[Problem]:
+def _hints(webhook: Resource, facts: AggregatorProfile, field: str, key: str) -> list[Problem]:
     hints = []
     if len(key) < _SHORT_KEY:
         message = "this key is short and can be guessed; use 16 characters or more"
         hints.append(webhook.problem(field, message, Severity.WARNING))
-    word = profile(spec.aggregator).refused_word(key)
+    word = facts.refused_word(key)
     if word is not None:
-        name = spec.aggregator
+        name = facts.aggregator
         message = f"this key contains {word!r}, so {name}'s panel refuses it in a URL; put it into the token field"
         hints.append(webhook.problem(field, message, Severity.WARNING))
     return hints

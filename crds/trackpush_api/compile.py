@@ -5,7 +5,8 @@ it: updates for it are stored with their pushes, which wait. The operator, which
 change, puts the same parts together by itself: `accounts`, `destinations`, `settings`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,18 +17,28 @@ from trackpush_api.accounts import (
     compile_account,
     serves_namespace,
 )
+from trackpush_api.aggregators.names import BUILT_IN
+from trackpush_api.definitions import (
+    CompiledDefinitions,
+    DefinitionLibrary,
+    FormerDefinitions,
+    check_definition,
+    compile_definitions,
+)
 from trackpush_api.destinations import compile_destination
-from trackpush_api.kinds import WebhookServerSpec
+from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource
 from trackpush_api.namespaces import Claimed, Memory, NamespaceInputs, NamespacePart, by_namespace
-from trackpush_api.problems import Problem
+from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import Egress, RoutingTable, ServerSettings
 from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
+from trackpush_api.vocabulary import AggregatorName
 
 Labels = Mapping[str, Mapping[str, str]]
 """Labels of namespaces, by name."""
+NO_LIBRARY: Final = DefinitionLibrary()
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,17 +56,21 @@ def compile_table(
     namespace_labels: Labels | None = None,
     last: ServerSettings | None = None,
     memory: Memory | None = None,
+    library: DefinitionLibrary = NO_LIBRARY,
 ) -> Compiled:
     """Compile for the WebhookServer ``server`` (``namespace/name``; may be None when there is exactly one).
 
     ``last``: settings to use if the server's own can't be compiled; without them there is no table then.
+    Their AggregatorDefinitions are used in place of those that are broken now, or deleted while a resource names them.
+    ``library`` checks AggregatorDefinitions and has those of the catalog.
     ``memory``: results of earlier calls; only the parts that a change affects are compiled again.
     """
     problems: list[Problem] = []
     chosen = _choose_server(resources, server, problems)
     table = None
     if chosen is not None:
-        table = _Compiler(chosen, resources, secrets, namespace_labels or {}, problems).table(last, memory or Memory())
+        compiler = _Compiler(chosen, resources, secrets, namespace_labels or {}, problems)
+        table = compiler.table(last, memory or Memory(), library)
     return Compiled(table=table, problems=tuple(sorted(problems, key=lambda problem: problem.order)))
 
 
@@ -93,15 +108,20 @@ class _Compiler:
         self._problems = problems
         self._servers = {resource.full_name: resource for resource in resources if resource.kind == "WebhookServer"}
         self._inputs = by_namespace(resources, secrets)
+        self._definitions = [resource for resource in resources if resource.kind == "AggregatorDefinition"]
+        self._known = BUILT_IN
         self._keys: dict[KeyClaim, str] = {}
 
-    def table(self, last: ServerSettings | None, memory: Memory) -> RoutingTable | None:
+    def table(self, last: ServerSettings | None, memory: Memory, library: DefinitionLibrary) -> RoutingTable | None:
         """The table; problems are noted on the way."""
         spec = self._server.spec
         assert isinstance(spec, WebhookServerSpec)
-        compiled = compile_settings(self._server, secrets=self._secrets)
+        defined = self._define(last, memory, library)
+        self._known = defined.known
+        self._problems.extend(defined.problems)
+        compiled = compile_settings(self._server, secrets=self._secrets, known=defined.known)
         self._problems.extend(compiled.problems)
-        memory.prepare(self._server, self._choices(), self._labels, self._inputs)
+        memory.prepare(self._server, (*self._choices(), defined.known), self._labels, self._inputs)
         claims = {name: memory.claims(name, self._claims) for name in self._inputs}
         by_age = sorted((claim for found in claims.values() for claim in found), key=lambda claim: claim.order)
         for claimed in by_age:  # the older keeps a key that two claim
@@ -116,7 +136,7 @@ class _Compiler:
         if settings is None:  # only now, so that all problems are reported at once
             return None
         return RoutingTable(
-            server=settings,
+            server=msgspec.structs.replace(settings, definitions=defined.definitions),
             accounts=tuple(
                 sorted((account for part in parts for account in part.accounts), key=lambda entry: entry.name)
             ),
@@ -126,6 +146,37 @@ class _Compiler:
                 )
             ),
         )
+
+    def _define(self, last: ServerSettings | None, memory: Memory, library: DefinitionLibrary) -> CompiledDefinitions:
+        mine = [found for found in self._definitions if found.namespace == self._server.namespace]
+        used = {server.namespace for server in self._servers.values()}
+        for other in self._definitions:
+            if other.namespace not in used:
+                message = f"no WebhookServer is in namespace {other.namespace}, so nothing uses this definition"
+                self._problems.append(other.problem("metadata.namespace", message, Severity.WARNING))
+            if other not in mine:
+                self._problems.extend(memory.checked(other, lambda found: check_definition(found, library)))
+        return compile_definitions(
+            mine,
+            library,
+            namespace=self._server.namespace,
+            former=FormerDefinitions(
+                definitions={found.name: found for found in (() if last is None else last.definitions)},
+                named=frozenset(self._named()),
+            ),
+            check=lambda found, _: memory.checked(found, lambda given: check_definition(given, library)),
+        )
+
+    def _named(self) -> Iterator[AggregatorName]:
+        """The aggregators that the server's hosts and AggregatorWebhooks name."""
+        assert isinstance(self._server.spec, WebhookServerSpec)
+        for host in self._server.spec.hosts:
+            yield from host.aggregators or ()
+        for inputs in self._inputs.values():
+            for webhook in inputs.webhooks:
+                spec = webhook.spec
+                if isinstance(spec, AggregatorWebhookSpec) and self._find_server(webhook)[0] == self._server.full_name:
+                    yield spec.aggregator
 
     def _claims(self, inputs: NamespaceInputs) -> tuple[Claimed, ...]:
         if not self._serves(inputs.namespace):
@@ -177,6 +228,7 @@ class _Compiler:
                 secrets=self._readable(inputs),
                 push_configs=pushes,
                 owner=self._keys.get,
+                known=self._known,
                 names_owners=all(resource.file is not None for resource in (webhook, self._server)),
             )
             account = compile_account(webhook, context)
@@ -184,7 +236,7 @@ class _Compiler:
             if account.account is not None:
                 part.accounts.append(account.account)
         for push in pushes.values() if is_served else ():
-            compiled = compile_destination(push, secrets=self._readable(inputs), egress=egress)
+            compiled = compile_destination(push, secrets=self._readable(inputs), egress=egress, known=self._known)
             part.problems.extend(compiled.problems)
             if compiled.destination is not None:
                 part.destinations.append(compiled.destination)

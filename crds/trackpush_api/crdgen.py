@@ -8,6 +8,8 @@ from trackpush_api.kinds.patterns import WORDS
 from trackpush_api.structural import structural
 
 _MOST_CONDITIONS = 16
+_MOST_NAME = 253
+"""Characters of a name in Kubernetes."""
 _SCALE = {
     "specReplicasPath": ".spec.replicas",
     "statusReplicasPath": ".status.replicas",
@@ -62,10 +64,15 @@ def _definition(kind: KindDefinition) -> dict[str, Any]:
                             "type": "object",
                             "description": (kind.spec.__doc__ or "").strip(),
                             "required": ["spec"],
+                            **(
+                                {"x-kubernetes-validations": [dict(entry) for entry in kind.rules]}
+                                if kind.rules
+                                else {}
+                            ),
                             "properties": {
                                 "apiVersion": {"type": "string"},
                                 "kind": {"type": "string"},
-                                "metadata": {"type": "object"},
+                                "metadata": {"type": "object", **_names(kind)},
                                 "spec": spec,
                                 "status": _status(kind),
                             },
@@ -75,6 +82,11 @@ def _definition(kind: KindDefinition) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _names(kind: KindDefinition) -> dict[str, Any]:
+    """The bound of the name, which rules about it need: their cost must be bounded, too."""
+    return {"properties": {"name": {"type": "string", "maxLength": _MOST_NAME}}} if kind.rules else {}
 
 
 def _column(name: str, path: str, kind: str = "string") -> dict[str, Any]:

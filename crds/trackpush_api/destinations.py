@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from trackpush_api.aggregators import PROFILES
+from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators
 from trackpush_api.authorization import client_credentials, fixed_authorization
 from trackpush_api.certificates import check_certificates
 from trackpush_api.expressions import InvalidExpressionError, compile_expression
@@ -36,7 +36,9 @@ class CompiledDestination(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress) -> CompiledDestination:
+def compile_destination(
+    resource: Resource, *, secrets: Secrets, egress: Egress, known: KnownAggregators = BUILT_IN
+) -> CompiledDestination:
     """Compile one PushConfig for a server with these egress rules. Secrets are those of its namespace.
 
     Never raises: one client's resource must not delay another client's.
@@ -44,12 +46,14 @@ def compile_destination(resource: Resource, *, secrets: Secrets, egress: Egress)
     if not isinstance(resource.spec, PushConfigSpec):
         return CompiledDestination(destination=None)
     try:
-        return _compile(resource, resource.spec, secrets, egress)
+        return _compile(resource, resource.spec, secrets, egress, known)
     except Exception as error:  # noqa: BLE001  whatever is wrong with it concerns this resource alone
         return CompiledDestination(destination=None, problems=(unexpected(resource.title, error, resource.place),))
 
 
-def _compile(resource: Resource, spec: PushConfigSpec, secrets: Secrets, egress: Egress) -> CompiledDestination:
+def _compile(
+    resource: Resource, spec: PushConfigSpec, secrets: Secrets, egress: Egress, known: KnownAggregators
+) -> CompiledDestination:
     problems: list[Problem] = []
     resolver = SecretResolver(resource, secrets, problems)
     headers = _headers(resource, spec, resolver, problems)
@@ -72,6 +76,8 @@ def _compile(resource: Resource, spec: PushConfigSpec, secrets: Secrets, egress:
     )
     check_certificates(resource, compiled.tls, problems)
     _check(resource, spec, egress, problems)
+    _check_expression(resource, spec.filter.expression, known, problems)
+    _check_statuses(resource, spec.filter, known, problems)
     broken = any(problem.severity is Severity.ERROR for problem in problems)
     return CompiledDestination(destination=None if broken else compiled, problems=tuple(problems))
 
@@ -86,11 +92,11 @@ def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: l
         problems.append(resource.problem("spec.delivery.rateLimit.per", "must be more than 0", reason=Reason.INVALID))
     if seconds(spec.delivery.retry.max_age) <= 0:
         problems.append(resource.problem("spec.delivery.retry.maxAge", "must be more than 0", reason=Reason.INVALID))
-    _check_expression(resource, spec.filter.expression, problems)
-    _check_statuses(resource, spec.filter, problems)
 
 
-def _check_expression(resource: Resource, expression: str | None, problems: list[Problem]) -> None:
+def _check_expression(
+    resource: Resource, expression: str | None, known: KnownAggregators, problems: list[Problem]
+) -> None:
     if expression is None:
         return
     try:
@@ -98,12 +104,14 @@ def _check_expression(resource: Resource, expression: str | None, problems: list
     except InvalidExpressionError as error:
         problems.append(resource.problem("spec.filter.expression", str(error), reason=Reason.INVALID))
         return
-    objections = objections_to_expression(expression)
+    objections = objections_to_expression(expression, known.profiles)
     problems.extend(resource.problem("spec.filter.expression", objection, Severity.WARNING) for objection in objections)
 
 
-def _check_statuses(resource: Resource, wanted: FilterSpec, problems: list[Problem]) -> None:
-    aggregators = wanted.aggregators or list(PROFILES)
+def _check_statuses(resource: Resource, wanted: FilterSpec, known: KnownAggregators, problems: list[Problem]) -> None:
+    if any(name not in known.profiles for name in wanted.aggregators or ()):
+        return  # whoever defines it later may use any code
+    aggregators = [known.profiles[name] for name in wanted.aggregators or known.profiles]
     for index, status in enumerate(wanted.statuses or ()):
         objection = objection_to_filter(status, aggregators)
         if objection is not None:

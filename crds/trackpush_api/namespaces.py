@@ -81,6 +81,7 @@ class Memory:
         """How many namespaces were compiled so far."""
         self._server: Resource | None = None
         self._others: tuple[object, ...] = ()
+        self._definitions: dict[str, tuple[Resource, tuple[Problem, ...]]] = {}
         self._remembered: dict[str, _Remembered] = {}
 
     def prepare(
@@ -100,6 +101,13 @@ class Memory:
             name: known[name] if name in known and known[name].inputs.is_same(found) else _Remembered(inputs=found)
             for name, found in inputs.items()
         }
+
+    def checked(self, resource: Resource, check: Callable[[Resource], tuple[Problem, ...]]) -> tuple[Problem, ...]:
+        """The result of a check of an AggregatorDefinition, which takes long: its samples are read."""
+        known = self._definitions.get(resource.full_name)
+        if known is None or known[0] is not resource:
+            known = self._definitions[resource.full_name] = (resource, check(resource))
+        return known[1]
 
     def claims(self, namespace: str, find: Callable[[NamespaceInputs], tuple[Claimed, ...]]) -> tuple[Claimed, ...]:
         known = self._remembered[namespace]

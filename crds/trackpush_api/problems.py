@@ -22,6 +22,8 @@ class Reason(StrEnum):
     KEY_CONFLICT = "KeyConflict"
     INVALID = "Invalid"
     UNKNOWN_AGGREGATOR = "UnknownAggregator"
+    SAMPLES_FAIL = "SamplesFail"
+    PATH_CONFLICT = "PathConflict"
     FORBIDDEN_WORD = "ForbiddenWord"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a word, no secret
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"  # noqa: S105  a word, no secret
@@ -51,7 +53,13 @@ _REFERENCES = frozenset(
 
 
 _CONSEQUENCES = frozenset(
-    {Reason.SECRET_NOT_FOUND, Reason.PUSH_CONFIG_NOT_FOUND, Reason.NO_PUSH_CONFIG, Reason.SERVER_NOT_FOUND}
+    {
+        Reason.SECRET_NOT_FOUND,
+        Reason.PUSH_CONFIG_NOT_FOUND,
+        Reason.NO_PUSH_CONFIG,
+        Reason.SERVER_NOT_FOUND,
+        Reason.UNKNOWN_AGGREGATOR,
+    }
 )
 """Something that is named isn't there: perhaps because it could not be read."""
 

@@ -128,6 +128,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     generation: str = ""
     """Set by the server, for a client whose name belonged to another namespace before: part of its updates' keys."""
 
+    def __repr__(self) -> str:
+        """Without the keys, as in `Postgres`."""
+        return f"Account(name={self.name!r}, aggregator={self.aggregator!r}, …)"
+
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """A host name and the aggregators that it serves."""

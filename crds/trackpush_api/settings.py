@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import msgspec
 
 from trackpush_api.aggregators import PROFILES
-from trackpush_api.aggregators.names import objection_to_name
+from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators
 from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import EncryptionSpec
@@ -38,19 +38,19 @@ class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-def compile_settings(server: Resource, *, secrets: Secrets) -> CompiledSettings:
+def compile_settings(server: Resource, *, secrets: Secrets, known: KnownAggregators = BUILT_IN) -> CompiledSettings:
     """Compile one WebhookServer, with the Secrets that it names. Never raises."""
     if not isinstance(server.spec, WebhookServerSpec):
         return CompiledSettings(settings=None)
     try:
-        return _compile(server, server.spec, secrets)
+        return _compile(server, server.spec, secrets, known)
     except Exception as error:  # noqa: BLE001  what a server has stays
         return CompiledSettings(settings=None, problems=(unexpected(server.title, error, server.place),))
 
 
-def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets) -> CompiledSettings:
+def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets, known: KnownAggregators) -> CompiledSettings:
     problems = [*_forbidden_words(server, spec), *_egress(server, spec), *_hosts(server, spec), *_names(server, spec)]
-    problems += _unknown_aggregators(server, spec)
+    problems += _unknown_aggregators(server, spec, known)
     resolver = SecretResolver(server, secrets, problems)
     storage = _storage(spec, resolver)
     encryption = None if spec.encryption is None else _encryption(spec.encryption, resolver)
@@ -174,12 +174,12 @@ def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
     return problems
 
 
-def _unknown_aggregators(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
+def _unknown_aggregators(server: Resource, spec: WebhookServerSpec, known: KnownAggregators) -> list[Problem]:
     return [
         server.problem(f"spec.hosts[{index}].aggregators[{position}]", wrong, reason=Reason.UNKNOWN_AGGREGATOR)
         for index, host in enumerate(spec.hosts)
         for position, name in enumerate(host.aggregators or ())
-        if (wrong := objection_to_name(name, PROFILES)) is not None
+        if (wrong := known.objection_to(name)) is not None
     ]
 
 

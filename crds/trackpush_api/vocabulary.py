@@ -31,6 +31,12 @@ def slug_of(aggregator: AggregatorName) -> str:
     return _SLUGS.get(aggregator, aggregator)
 
 
+RESERVED_PATH: Final = "st"
+"""Shiprocket's segment of URLs, whose panel refuses its own name there."""
+RESERVED_NAMES: Final = frozenset({*_SLUGS.values(), RESERVED_PATH})
+"""No AggregatorDefinition can have one of these names or paths."""
+
+
 class Direction(StrEnum):
     """Direction of the goods: to the customer, back undelivered, or back as a customer's return."""
 

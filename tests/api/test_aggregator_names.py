@@ -66,7 +66,13 @@ def test_a_misspelt_name_gets_the_right_one_as_advice(place: str, written: str, 
     ("written", "said"),
     [
         ("clikpost", "there is no aggregator 'clikpost'; did you mean Clickpost?"),
-        ("parcelkit", "there is no aggregator 'parcelkit'; write one of Clickpost, Shiprocket, Shipway"),
+        (
+            "parcelkit",
+            (
+                "there is no aggregator 'parcelkit'; write one of Clickpost, Shiprocket, Shipway,"
+                " or add AggregatorDefinition acme/parcelkit"
+            ),
+        ),
     ],
 )
 def test_an_account_of_an_aggregator_that_nothing_defines_is_refused_by_name(written: str, said: str) -> None:

@@ -155,7 +155,10 @@ MISTAKES = {
     "missing kind": Mistake(
         "kind: PushConfig\n",
         "",
-        ("acme.yaml:12: oms kind: is missing; write one of PushConfig, AggregatorWebhook, WebhookServer, Secret"),
+        (
+            "acme.yaml:12: oms kind: is missing; write one of PushConfig, AggregatorWebhook, WebhookServer,"
+            " AggregatorDefinition, Secret"
+        ),
     ),
     "foreign kind": Mistake(
         "kind: Secret",

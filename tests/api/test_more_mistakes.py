@@ -43,7 +43,9 @@ def test_a_kind_that_is_no_text_is_named_and_the_rest_of_the_file_counts(kind: s
     found = problems(files)
 
     assert found[0].startswith("acme.yaml:13: oms kind: is ")
-    assert found[0].endswith("; write one of PushConfig, AggregatorWebhook, WebhookServer, Secret")
+    assert found[0].endswith(
+        "; write one of PushConfig, AggregatorWebhook, WebhookServer, AggregatorDefinition, Secret"
+    )
     assert ("acme", "acme-keys") in parse_manifests(files).secrets
 
 

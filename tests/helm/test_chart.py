@@ -294,7 +294,7 @@ def test_a_namespaces_view_edit_and_admin_have_rights_on_the_kinds(
     roles = [role for role in of(render(), "ClusterRole") if role["metadata"]["name"] in AGGREGATED]
     api_server.apply(yaml.safe_dump_all(roles))
     api_server.kubectl("create", "rolebinding", "somebody", f"--clusterrole={role}", "--user=somebody", "-n", namespace)
-    kinds = ("pushconfigs", "aggregatorwebhooks", "webhookservers")
+    kinds = ("pushconfigs", "aggregatorwebhooks", "webhookservers", "aggregatordefinitions")
     writers = {"view": (), "edit": kinds[:2], "admin": kinds}[role]
     expected = {kind: READ | (WRITE if kind in writers else set()) for kind in kinds}
     expected |= {f"{kind}/status": READ for kind in kinds}

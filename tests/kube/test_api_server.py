@@ -23,6 +23,7 @@ def test_it_tells_its_version_and_has_controllers(api_server: ApiServer) -> None
         ("pushconfigs", "pcfg", ["Ready", "Reason", "URL", "Age"]),
         ("aggregatorwebhooks", "aw", ["Ready", "Reason", "URL", "Age"]),
         ("webhookservers", "whs", ["Ready", "Reason", "Age"]),
+        ("aggregatordefinitions", "adef", ["Ready", "Reason", "Path", "Age"]),
     ],
 )
 def test_a_kind_has_short_name_category_columns_and_status(
@@ -51,7 +52,7 @@ def test_the_samples_are_accepted(api_server: ApiServer, namespace: str, file: P
 
 def test_our_kinds_stand_in_no_state_of_repair(api_server: ApiServer) -> None:
     """A schema that is not structural is served, but neither pruned nor defaulted."""
-    for kind in ("pushconfigs", "aggregatorwebhooks", "webhookservers"):
+    for kind in ("pushconfigs", "aggregatorwebhooks", "webhookservers", "aggregatordefinitions"):
         status = api_server.get("crd", f"{kind}.trackpush.dev")["status"]
         assert not [condition for condition in status["conditions"] if condition["type"] == "NonStructuralSchema"]
 
@@ -61,12 +62,12 @@ def test_no_short_name_is_one_of_kubernetes_itself(api_server: ApiServer) -> Non
     ours = [line.split() for line in listed if "trackpush.dev/" in line]
     others = {name for line in listed if "trackpush.dev/" not in line for name in line.split()[1].split(",")}
     short = {name for words in ours for name in words[1].split(",")}
-    assert short == {"pcfg", "aw", "whs"}
+    assert short == {"pcfg", "aw", "whs", "adef"}
     assert "po" in others
     assert not short & others
 
 
-@pytest.mark.parametrize("kind", ["pushconfigs", "aggregatorwebhooks", "webhookservers"])
+@pytest.mark.parametrize("kind", ["pushconfigs", "aggregatorwebhooks", "webhookservers", "aggregatordefinitions"])
 def test_every_field_of_spec_and_status_is_explained(api_server: ApiServer, kind: str) -> None:
     (version,) = api_server.get("crd", f"{kind}.trackpush.dev")["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]["properties"]

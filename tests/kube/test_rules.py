@@ -16,6 +16,7 @@ Spec = dict[str, Any]
 _SECRET = {"secretKeyRef": {"name": "keys", "key": "one"}}
 _PUSH: Spec = {"url": "https://oms.acme.example/hooks"}
 _WEBHOOK: Spec = {"aggregator": "Clickpost", "keys": [_SECRET]}
+_DEFINITION: Spec = {"path": "kit", "fields": {"awb": "awb"}, "status": {"code": "status"}}
 _INGRESS = {"className": "traefik"}
 _POSTGRES = {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
 _STORAGE_STAYS = (
@@ -38,6 +39,16 @@ def _ranged(cidr: str) -> Spec:
     return {"egress": {"allowedCIDRs": [cidr]}}
 
 
+def _filtered(*names: str) -> Spec:
+    return {**_PUSH, "filter": {"aggregators": list(names)}}
+
+
+def _hosted(*names: str) -> Spec:
+    return {"hosts": [{"host": "a.example", "aggregators": list(names)}]}
+
+
+_NAMES = f"write {WORDS[patterns.AGGREGATOR]}"
+_SPELLED = "write the name as it is defined: Clickpost, Shiprocket, Shipway"
 _BASIC = {"username": _SECRET, "password": _SECRET}
 
 CREATED: list[tuple[str, str, Spec, Spec]] = [
@@ -116,7 +127,34 @@ CREATED: list[tuple[str, str, Spec, Spec]] = [
      {"egress": {"proxy": "http://proxy.example:3128"}}, {"egress": {"proxy": "http://u:p@proxy.example"}}),
     ("WebhookServer", f"write {WORDS[DURATION_PATTERN]}",
      {"retention": {"dead": "90d"}}, {"retention": {"dead": "90"}}),
+    ("AggregatorWebhook", _NAMES, _WEBHOOK | {"aggregator": "parcelkit"}, _WEBHOOK | {"aggregator": "Parcel Kit"}),
+    ("AggregatorWebhook", _SPELLED, _WEBHOOK, _WEBHOOK | {"aggregator": "clickpost"}),
+    ("PushConfig", _NAMES, _filtered("parcelkit", "Shipway"), _filtered("SHIPWAY")),
+    ("PushConfig", _SPELLED, _filtered("Shipway"), _filtered("shipway")),
+    ("WebhookServer", _NAMES, _hosted("parcelkit", "Shiprocket"), _hosted("parcel.kit")),
+    ("WebhookServer", _SPELLED, _hosted("Shiprocket"), _hosted("shiprocket")),
+    ("AggregatorDefinition", f"write {WORDS[patterns.PATH_SEGMENT]}", _DEFINITION, _DEFINITION | {"path": "a/b"}),
+    ("AggregatorDefinition",
+     "is the path of a built-in aggregator: write another one than clickpost, shiprocket, shipway, st",
+     _DEFINITION | {"path": "sts"}, _DEFINITION | {"path": "st"}),
+    ("AggregatorDefinition", f"write {WORDS[patterns.HEADER_NAME]}",
+     _DEFINITION | {"authentication": {"key": {"headers": ["X-Key"], "allOf": ["X-A", {"query": ["b"]}]}}},
+     _DEFINITION | {"authentication": {"signature": {"header": "X Key"}}}),
+    ("AggregatorDefinition", f"write {WORDS[patterns.VARIABLE]}",
+     _DEFINITION | {"updates": [{"as": "scan", "in": "body.scans"}]},
+     _DEFINITION | {"updates": [{"as": "a scan", "in": "body.scans"}]}),
+    ("AggregatorDefinition", f"write {WORDS[patterns.FIELD_PATH]}",
+     _DEFINITION | {"redact": ["rider.phone", "items[0].photo"], "fields": {"awb": ["a", "b"]}},
+     _DEFINITION | {"redact": ["rider..phone"]}),
 ]  # fmt: skip
+
+NAMED: list[tuple[str, str, str]] = [
+    ("kit", "shiprocket",
+     "metadata.name is that of a built-in aggregator: write another one than clickpost, shiprocket, shipway, st"),
+    ("a-kit", "parcel.kit", "write a metadata.name of lower-case letters, digits and -, at most 63 characters"),
+    ("k" * 63, "k" * 64, "write a metadata.name of lower-case letters, digits and -, at most 63 characters"),
+]  # fmt: skip
+"""Names of an AggregatorDefinition: a good one, a bad one, and the message."""
 
 CHANGED: list[tuple[str, str, Spec, Spec, Spec]] = [
     ("AggregatorWebhook", "aggregator can't be changed: make another AggregatorWebhook, then delete this one",
@@ -152,15 +190,22 @@ REFUSED: list[tuple[str, Spec, str]] = [
     ("WebhookServer", {"egress": {"deniedCIDRs": ["10.0.0.0"]}}, "write an address range"),
     ("WebhookServer", {"replicas": 0}, "should be greater than or equal to 1"),
     ("WebhookServer", {"limits": {"headerTimeout": "10"}}, "write a duration"),
-    ("AggregatorWebhook", _WEBHOOK | {"aggregator": "DHL"}, 'supported values: "Clickpost", "Shiprocket", "Shipway"'),
+    ("AggregatorWebhook", _WEBHOOK | {"aggregator": "DHL"}, "write Clickpost, Shiprocket, Shipway, or the name of"),
+    ("AggregatorDefinition", {"path": "kit", "fields": {}}, "spec.status: Required value"),
+    (
+        "AggregatorDefinition",
+        _DEFINITION | {"status": {"code": "a", "table": [{"when": "x", "status": "GONE"}]}},
+        "Unsupported value",
+    ),
+    ("AggregatorDefinition", _DEFINITION | {"feilds": {}}, ".spec.feilds: field not declared in schema"),
     ("AggregatorWebhook", _WEBHOOK | {"keys": [_SECRET] * 9}, "must have at most 8 items"),
     ("WebhookServer", {"receivers": 17}, "should be less than or equal to 16"),
 ]
 
 
-def manifest(kind: str, spec: Spec, namespace: str) -> str:
-    """YAML of a resource called x."""
-    metadata = {"name": "x", "namespace": namespace}
+def manifest(kind: str, spec: Spec, namespace: str, name: str = "x") -> str:
+    """YAML of a resource."""
+    metadata = {"name": name, "namespace": namespace}
     spec = copy.deepcopy(spec)  # no anchors
     return yaml.safe_dump({"apiVersion": "trackpush.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
 
@@ -184,6 +229,36 @@ def test_a_rule_on_changes_accepts_and_refuses(  # noqa: PLR0917  same
     refused = api_server.apply(manifest(kind, bad, namespace), "--dry-run=server", check=False)
     assert refused.returncode != 0
     assert message in refused.stderr
+
+
+@pytest.mark.parametrize(("good", "bad", "message"), NAMED)
+def test_an_aggregator_definition_has_a_name_that_an_account_can_name(
+    api_server: ApiServer, namespace: str, good: str, bad: str, message: str
+) -> None:
+    api_server.apply(manifest("AggregatorDefinition", _DEFINITION, namespace, good), "--dry-run=server")
+    refused = api_server.apply(
+        manifest("AggregatorDefinition", _DEFINITION, namespace, bad), "--dry-run=server", check=False
+    )
+    assert refused.returncode != 0
+    assert message in refused.stderr
+
+
+def test_every_form_of_a_value_and_of_a_sample_is_stored_as_it_was_written(
+    api_server: ApiServer, namespace: str
+) -> None:
+    spec = _DEFINITION | {
+        "fields": {
+            "awb": ["a", "b"],
+            "remark": {"cel": "body.note"},
+            "occurredAt": {"join": ["d", "t"], "formats": ["%d"]},
+        },
+        "status": {"code": "s", "table": [{"when": 7, "status": "DELIVERED"}, {"when": ["8"], "status": "LOST"}]},
+        "direction": {"of": "m", "table": {"F": "Forward"}},
+        "samples": [{"name": "one", "body": [{"a": {"b": [1, None]}}], "expect": [{"awb": "1"}]}],
+    }
+    api_server.apply(manifest("AggregatorDefinition", spec, namespace))
+    stored = api_server.get("adef", "x", "-n", namespace)["spec"]
+    assert {name: stored[name] for name in spec} == spec
 
 
 def test_a_suspended_servers_storage_may_change_its_kind_as_it_starts(api_server: ApiServer, namespace: str) -> None:
@@ -220,6 +295,7 @@ def test_no_message_shows_a_regular_expression_to_whoever_wrote_a_wrong_text() -
 
 def test_every_rule_of_the_kinds_is_tried() -> None:
     tried = {(kind, message) for kind, message, *_ in [*CREATED, *CHANGED]}
+    tried |= {("AggregatorDefinition", message) for _, _, message in NAMED}
     written = set()
     for file in (ROOT / "crds").glob("*.yaml"):
         kind = yaml.safe_load(file.read_text())

@@ -12,6 +12,7 @@ import structlog
 
 from trackpush_aggregators import Reader, Readers
 from trackpush_aggregators.definition import InvalidDefinitionError, compile_definition
+from trackpush_aggregators.library import LIBRARY
 from trackpush_aggregators.parsed import Stray
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.routing import Definition
@@ -19,7 +20,7 @@ from trackpush_api.vocabulary import AggregatorName
 
 _LONGEST_REASON: Final = 300
 _log = structlog.get_logger("trackpush.definitions")
-_CATALOG: Final[Mapping[AggregatorName, Definition]] = {}
+_CATALOG: Final[Mapping[AggregatorName, Definition]] = LIBRARY.catalog
 
 
 def definitions_in_use(given: tuple[Definition, ...]) -> Mapping[AggregatorName, Definition]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from trackpush_aggregators.library import LIBRARY
 from trackpush_api.aggregators import PROFILES
 from trackpush_api.compile import compile_table
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
@@ -117,7 +118,7 @@ def sources(model: object) -> Iterator[SecretSource]:
 
 
 def _subject(parsed: ParsedManifest, server: str | None, unread: str | None = None) -> CheckScope:
-    compiled = compile_table(parsed.resources, parsed.secrets, server=server)
+    compiled = compile_table(parsed.resources, parsed.secrets, server=server, library=LIBRARY)
     problems = (*parsed.problems, *compiled.problems)
     servers = [resource for resource in parsed.resources if resource.kind == "WebhookServer"]
     chosen = [candidate for candidate in servers if server is None or candidate.full_name == server]

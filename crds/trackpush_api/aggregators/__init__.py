@@ -5,7 +5,7 @@ from typing import Final
 
 from trackpush_api.aggregators import clickpost, shiprocket, shipway
 from trackpush_api.aggregators.profile import AggregatorProfile
-from trackpush_api.vocabulary import AggregatorName, Status
+from trackpush_api.vocabulary import AggregatorName
 
 PROFILES: Final[Mapping[AggregatorName, AggregatorProfile]] = {
     module.PROFILE.aggregator: module.PROFILE for module in (clickpost, shiprocket, shipway)
@@ -18,9 +18,3 @@ KEY_HEADERS: Final = tuple(dict.fromkeys(name for each in PROFILES.values() for 
 def profile(aggregator: AggregatorName) -> AggregatorProfile:
     """The profile of a built-in aggregator."""
     return PROFILES[aggregator]
-
-
-def meanings(code: str, aggregator: AggregatorName) -> tuple[Status, ...]:
-    """The meanings of a code: none if it is unknown, several if an aggregator has two sets of numbers."""
-    codes = PROFILES[aggregator].codes if aggregator in PROFILES else {}
-    return tuple(status for status, known in codes.items() if code in known)

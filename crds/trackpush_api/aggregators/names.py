@@ -1,13 +1,41 @@
-"""Checks names of aggregators against those that a server knows. Pure."""
+"""The aggregators that one WebhookServer knows, by name. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Final
 
-from trackpush_api.suggestions import did_you_mean
+import msgspec
+
+from trackpush_api.aggregators import PROFILES
+from trackpush_api.aggregators.profile import AggregatorProfile
+from trackpush_api.suggestions import closest
 from trackpush_api.vocabulary import AggregatorName
 
+_MOST_LISTED = 20
 
-def objection_to_name(name: AggregatorName, known: Collection[AggregatorName]) -> str | None:
-    """Why no aggregator has this name, or None if one has it."""
-    if name in known:
-        return None
-    return f"there is no aggregator {name!r}{did_you_mean(name, known)}"
+
+class KnownAggregators(msgspec.Struct, frozen=True, kw_only=True):
+    """Built-in aggregators, those of the catalog, and those that AggregatorDefinitions define."""
+
+    profiles: Mapping[AggregatorName, AggregatorProfile] = msgspec.field(default_factory=lambda: PROFILES)
+    gone: frozenset[AggregatorName] = frozenset()
+    """Their AggregatorDefinitions were deleted. Their last versions are used as long as a resource names them."""
+    unusable: frozenset[AggregatorName] = frozenset()
+    """Their AggregatorDefinitions have errors, and no earlier version is known."""
+    namespace: str | None = None
+    """The namespace of the WebhookServer, which contains its AggregatorDefinitions."""
+
+    def objection_to(self, name: AggregatorName) -> str | None:
+        """Why no aggregator of this name can be used, or None."""
+        if name in self.profiles:
+            return None
+        where = f" {self.namespace}/{name}" if self.namespace else f" {name}"
+        if name in self.unusable:
+            return f"AggregatorDefinition{where} can't be used; correct it"
+        near = closest(name, self.profiles)
+        if near is not None:
+            return f"there is no aggregator {name!r}; did you mean {near}?"
+        listed = ", ".join(list(self.profiles)[:_MOST_LISTED])
+        return f"there is no aggregator {name!r}; write one of {listed}, or add AggregatorDefinition{where}"
+
+
+BUILT_IN: Final = KnownAggregators()

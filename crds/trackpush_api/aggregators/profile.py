@@ -8,7 +8,7 @@ from trackpush_api.vocabulary import AggregatorName, Status
 
 
 class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """One aggregator. Its module in this package holds the only instance."""
+    """One aggregator: a module of this package holds that of a built-in one, `profile_of` makes a definition's."""
 
     aggregator: AggregatorName
     path_segment: str
@@ -19,6 +19,8 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """It sends no header: the client gives it a URL that contains the key."""
     key_member: str | None = None
     """Member of its bodies that may contain the key."""
+    signed: bool = False
+    """It signs its bodies with the key."""
     setup: str
     """Where to enter URL and key, for ``status.setup`` of an AggregatorWebhook."""
     refused_in_urls: tuple[str, ...] = ()
@@ -26,14 +28,41 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
     codes: Mapping[Status, tuple[str, ...]]
     """Codes that it is known to send, by their usual meaning, the most common one first.
 
-    For suggestions only. The server parses bodies by its own tables; a test compares both.
+    For suggestions only. The server parses bodies by its own tables; a test compares both. A ``*`` at the end of a
+    part of a definition's code matches any rest.
     """
+
+    ignores_case: bool = False
+    """Its codes are compared without case and spaces."""
 
     def refused_word(self, text: str) -> str | None:
         """The first substring of ``text`` that its panel refuses in a URL."""
         return next((word for word in self.refused_in_urls if word in text.lower()), None)
 
+    def meanings(self, code: str) -> tuple[Status, ...]:
+        """The meanings of a code: none if it is unknown, several if an aggregator has two sets of numbers."""
+        return tuple(status for status, known in self.codes.items() if self._is_among(code, known))
+
+    def _is_among(self, code: str, known: tuple[str, ...]) -> bool:
+        if not self.ignores_case:
+            return code in known
+        return any(_matches(_folded(code), _folded(each)) for each in known)
+
 
 def codes(**by_status: str) -> Mapping[Status, tuple[str, ...]]:
     """Codes by status, from texts separated by spaces."""
     return {Status(status): tuple(separated.split()) for status, separated in by_status.items()}
+
+
+def _folded(code: str) -> str:
+    return "".join(code.split()).casefold()
+
+
+def _matches(code: str, known: str) -> bool:
+    patterns = known.split("/")
+    parts = code.split("/") if len(patterns) > 1 else [code]
+    return len(parts) == len(patterns) and all(map(_part_matches, parts, patterns))
+
+
+def _part_matches(part: str, pattern: str) -> bool:
+    return part.startswith(pattern[:-1]) if pattern.endswith("*") else part == pattern

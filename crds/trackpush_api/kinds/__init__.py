@@ -1,7 +1,9 @@
-"""The three kinds of the group trackpush.dev: their models, and the other parts of their CustomResourceDefinitions."""
+"""The kinds of the group trackpush.dev: their models, and the other parts of their CustomResourceDefinitions."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from trackpush_api.kinds.aggregator_definition import NAMED, AggregatorDefinitionSpec
 from trackpush_api.kinds.aggregator_webhook import AggregatorWebhookSpec
 from trackpush_api.kinds.base import ApiModel
 from trackpush_api.kinds.push_config import PushConfigSpec
@@ -9,13 +11,14 @@ from trackpush_api.kinds.webhook_server import WebhookServerSpec
 
 
 class KindDefinition(NamedTuple):
-    """A kind: names, model of ``spec``, and its printer column."""
+    """A kind: names, model of ``spec``, its printer column, and CEL rules of the whole resource."""
 
     name: str
     plural: str
     short_name: str
     spec: type[ApiModel]
     column: tuple[str, str]
+    rules: tuple[Mapping[str, str], ...] = ()
 
 
 KINDS = {
@@ -24,7 +27,22 @@ KINDS = {
         KindDefinition("PushConfig", "pushconfigs", "pcfg", PushConfigSpec, ("URL", ".spec.url")),
         KindDefinition("AggregatorWebhook", "aggregatorwebhooks", "aw", AggregatorWebhookSpec, ("URL", ".status.url")),
         KindDefinition("WebhookServer", "webhookservers", "whs", WebhookServerSpec, ("Replicas", ".status.replicas")),
+        KindDefinition(
+            "AggregatorDefinition",
+            "aggregatordefinitions",
+            "adef",
+            AggregatorDefinitionSpec,
+            ("Path", ".spec.path"),
+            NAMED,
+        ),
     )
 }
 
-__all__ = ["KINDS", "AggregatorWebhookSpec", "KindDefinition", "PushConfigSpec", "WebhookServerSpec"]
+__all__ = [
+    "KINDS",
+    "AggregatorDefinitionSpec",
+    "AggregatorWebhookSpec",
+    "KindDefinition",
+    "PushConfigSpec",
+    "WebhookServerSpec",
+]

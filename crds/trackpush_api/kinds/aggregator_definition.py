@@ -1,17 +1,56 @@
 """AggregatorDefinition: how to read the bodies of an aggregator, as data; docs/aggregator-definitions.md."""
 
+import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from trackpush_api.kinds import patterns
-from trackpush_api.kinds.base import ATOMIC, ApiModel, all_defaults, list_map
-from trackpush_api.vocabulary import NdrReason, Status
+from trackpush_api.kinds.base import ATOMIC, MOST_AGGREGATOR_NAME, ApiModel, all_defaults, also, list_map, rule
+from trackpush_api.vocabulary import RESERVED_NAMES, NdrReason, Status
 
 _ANY_FORM: Final = {"x-kubernetes-preserve-unknown-fields": True}
 """The schema of a value with several forms, which a structural schema cannot describe: the operator validates it."""
 
+_RESERVED: Final = ", ".join(sorted(RESERVED_NAMES))
+_FREE: Final = rule(
+    f"!(self in [{', '.join(map(repr, sorted(RESERVED_NAMES)))}])",
+    f"is the path of a built-in aggregator: write another one than {_RESERVED}",
+)
+NAMED: Final = (
+    rule(
+        f"!(self.metadata.name in [{', '.join(map(repr, sorted(RESERVED_NAMES)))}])",
+        f"metadata.name is that of a built-in aggregator: write another one than {_RESERVED}",
+    ),
+    rule(
+        f"self.metadata.name.matches('{patterns.PATH_SEGMENT}') && self.metadata.name.size() <= {MOST_AGGREGATOR_NAME}",
+        f"write a metadata.name of lower-case letters, digits and -, at most {MOST_AGGREGATOR_NAME} characters",
+    ),
+)
+"""Rules of the whole resource: an AggregatorWebhook must be able to name it."""
+
+
+def objection_to_definition_name(name: str) -> str | None:
+    """Why no AggregatorDefinition can have this name, or None."""
+    if name in RESERVED_NAMES:
+        return f"{name!r} is the name of a built-in aggregator; write another one than {_RESERVED}"
+    if len(name) > MOST_AGGREGATOR_NAME or not re.fullmatch(patterns.PATH_SEGMENT, name):
+        return f"found {name[:64]!r}; write lower-case letters, digits and -, at most {MOST_AGGREGATOR_NAME} characters"
+    return None
+
+
+def _free_path(path: str) -> str:
+    if path in RESERVED_NAMES:
+        raise ValueError(f"{path!r} is the path of a built-in aggregator; write another one than {_RESERVED}")
+    return path
+
+
 FieldPath = Annotated[str, Field(pattern=patterns.FIELD_PATH, max_length=253)]
+PathSegment = Annotated[
+    str,
+    Field(pattern=patterns.PATH_SEGMENT, max_length=63, json_schema_extra=also(_FREE)),
+    AfterValidator(_free_path),
+]
 Variable = Annotated[str, Field(pattern=patterns.VARIABLE, max_length=63)]
 HeaderName = Annotated[str, Field(pattern=patterns.HEADER_NAME, max_length=256)]
 Parameter = Annotated[str, Field(min_length=1, max_length=64)]
@@ -238,9 +277,7 @@ class DefinitionSample(ApiModel):
 class AggregatorDefinitionSpec(ApiModel):
     """How to read the bodies of an aggregator."""
 
-    path: Annotated[str, Field(pattern=patterns.PATH_SEGMENT, max_length=63)] = Field(
-        description="Segment of the URL: POST {basePath}/PATH/notify."
-    )
+    path: PathSegment = Field(description="Segment of the URL: POST {basePath}/PATH/notify.")
     authentication: Authentication = Field(
         default_factory=all_defaults(Authentication), description="How a request identifies the client."
     )

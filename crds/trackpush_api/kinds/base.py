@@ -70,12 +70,15 @@ def _spelled_as_defined(name: str) -> str:
 
 
 _WRONG_CASE = {each.slug: each.value for each in Aggregator}
+MOST_AGGREGATOR_NAME = 63
 AggregatorReference = Annotated[
     str,
     Field(
         pattern=patterns.AGGREGATOR,
-        max_length=63,
-        json_schema_extra=also(*(rule(f"self != '{slug}'", f"write {name}") for slug, name in _WRONG_CASE.items())),
+        max_length=MOST_AGGREGATOR_NAME,
+        json_schema_extra=also(
+            rule(f"!(self in {sorted(_WRONG_CASE)})", f"write the name as it is defined: {', '.join(Aggregator)}")
+        ),
     ),
     AfterValidator(_spelled_as_defined),
 ]

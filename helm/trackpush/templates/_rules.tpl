@@ -1,10 +1,10 @@
 {{/* What the operator may do where it works; docs/rbac.md says why, rule by rule. */}}
 {{- define "trackpush.rules" -}}
 - apiGroups: [trackpush.dev]
-  resources: [webhookservers, aggregatorwebhooks, pushconfigs]
+  resources: [webhookservers, aggregatorwebhooks, pushconfigs, aggregatordefinitions]
   verbs: [list, watch]
 - apiGroups: [trackpush.dev]
-  resources: [webhookservers/status, aggregatorwebhooks/status, pushconfigs/status]
+  resources: [webhookservers/status, aggregatorwebhooks/status, pushconfigs/status, aggregatordefinitions/status]
   verbs: [patch]
 - apiGroups: [""]
   resources: [secrets]
