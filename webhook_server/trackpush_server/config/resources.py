@@ -175,9 +175,7 @@ class _Losses:
                 held.add(title)
                 kind, name = title
                 then = "it is removed unless a resource names it" if kind == _DEFINITION else "it is removed"
-                warnings.append(
-                    f"{file}: warning: {kind} {name}: is no longer in its file; {then} after {GRACE:.0f} s"
-                )
+                warnings.append(f"{file}: warning: {kind} {name}: is no longer in its file; {then} after {GRACE:.0f} s")
         self.warnings = tuple(sorted(warnings))
         return held
 
