@@ -11,6 +11,7 @@ import pytest
 from journal.stores import sqlite_store, update
 from support.deadline import until
 from support.journal_file import back_up, journal_file
+from support.rows import every_row
 from trackpush_server.journal.model import RetentionCutoffs
 from trackpush_server.journal.sqlite.note import LogFound, Note, NoteFile, what_is_missing
 
@@ -19,7 +20,7 @@ VICTIM = Path(__file__).with_name("victim.py")
 SALT, OTHER = (7, 12345), (8, 54321)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("note", "found", "says"),
     [
         (None, LogFound(0, 0, None), None),
