@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": Entry(
         "trackpush_cli.doctor.command", "Check everything between an aggregator and a client, from outside in."
     ),
+    "aggregators": Entry("trackpush_cli.aggregators.command", "List, test and write definitions of aggregators."),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "pushes": Entry("trackpush_cli.pushes", "Show pushes and their attempts."),
     "inbox": Entry("trackpush_cli.inbox", "Show unrecognised bodies, and parse them again."),

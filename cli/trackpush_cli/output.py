@@ -28,6 +28,11 @@ def say(line: str = "", *, err: bool = False) -> None:
     _echo(printable(line), err=err)
 
 
+def say_text(text: str) -> None:
+    """Print a text of several lines."""
+    _echo(printable(text.removesuffix("\n"), keep="\n"))
+
+
 def say_json(document: str) -> None:
     _echo(printable_json(document))
 

@@ -15,21 +15,21 @@ async def end(task: asyncio.Task[Any] | None) -> None:
 
 
 class Background(ABC):
-    """One background task. `_run` must not return."""
+    """One background task: `_run` never ends by itself."""
 
     _task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start the task."""
+        """Begin."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Cancel the task, and wait for its end."""
+        """End, wherever it is."""
         await end(self._task)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start the task; stop it at the end of the block."""
+        """Start; stop when the block ends."""
         try:
             self.start()
             yield

@@ -2,7 +2,7 @@
 
 
 class CannotStartError(Exception):
-    """The process can't start. The message says who, what was found and what to do; one line per problem."""
+    """The message says who, what was found and what to do; one problem a line."""
 
 
 class UnusableDataError(CannotStartError):

@@ -16,47 +16,46 @@ DEFAULT_LABELS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorOptions:
-    """The operator's options; see ``trackpush operator --help``."""
+    """See ``trackpush operator --help``."""
 
     image: str
-    """Image of the servers if a WebhookServer names none."""
+    """Of the servers, where a WebhookServer names none."""
     image_pull_policy: str | None = None
-    """Pull policy of the servers' containers; None: Kubernetes' default."""
+    """Of the servers' containers; None leaves it to Kubernetes."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of Secrets in each WebhookServer's own namespace."""
     namespaces: tuple[str, ...] = ()
     """Watched namespaces; none means all."""
     drop_unwatched: bool = False
-    """Whether to stop serving entries of namespaces that aren't watched."""
+    """Stop serving what routing tables hold of namespaces that aren't watched."""
     shared_namespaces: tuple[str, ...] = ()
-    """Namespaces whose WebhookServers serve other namespaces without a serverRef; none means the operator's own."""
+    """Namespaces whose WebhookServers other namespaces get without a serverRef; none means the operator's own."""
     operator_namespace: str = "trackpush"
-    """Namespace of the operator's own pods."""
+    """Where the operator's own pods run."""
     operator_labels: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_LABELS))
     lease_namespace: str = "trackpush"
     lease_name: str = "trackpush-operator"
     lease_seconds: float = 30.0
-    """Seconds without a renewal after which another operator may take over."""
+    """After so long without a renewal another operator may take over."""
     identity: str = ""
-    """Unique among the running operators: the pod's name, so that a restarted container gets its Lease back at once.
-
-    If empty, the host's name and a random part.
+    """Unique among the operators that run: the pod's name, so that a restarted container has its Lease back at once.
+    When empty, the host's name and a random part.
     """
     health_listen: tuple[str, int] = ("0.0.0.0", 8082)  # noqa: S104  the kubelet probes the pod's address
     any_annotation: bool = False
-    """Accept every annotation of an Ingress. Then whoever may write a WebhookServer may change a shared controller."""
+    """Accept every annotation of an Ingress: whoever may write a WebhookServer may then change a shared controller."""
     any_pod_template: bool = False
-    """Accept every field of a podTemplate. Then whoever may write a WebhookServer can become root on a node."""
+    """Accept every field of a WebhookServer's podTemplate: whoever may write one is then root on a node."""
     default_server: Mapping[str, Any] | None = None
     """A WebhookServer to apply at the start."""
     kubeconfig: Path | None = None
     context: str | None = None
     fixed_user: bool = True
-    """Whether the manifests name the user of the servers' pods; not if the platform assigns one (OpenShift)."""
+    """Servers' pods run as a user that the manifests name; not where the platform assigns one (OpenShift)."""
     monitor_labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of the servers' ServiceMonitors."""
+    """Of the servers' ServiceMonitors."""
     resync_seconds: float = 600.0
     key_memory_seconds: float = KEY_MEMORY
-    """Seconds for which a key stays reserved for the namespace that had it."""
+    """For so long a key stays reserved for the namespace that had it."""
     workers: int = 8
-    """Maximum number of requests in flight for each queue."""
+    """Requests in flight, for each queue."""

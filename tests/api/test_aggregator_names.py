@@ -1,6 +1,7 @@
 """Aggregators are names: built-in ones, and those of definitions. A wrong one gets the right one as advice."""
 
-from support.rows import every_row
+import pytest
+
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.kinds.webhook_server import HostRule
 from trackpush_api.manifest import parse_manifests
@@ -44,8 +45,8 @@ def compiled(*, hosted: str = "Clickpost", named: str = "Clickpost", filtered: s
     return Compiled(table=found.table, problems=parsed.problems + found.problems)
 
 
-@every_row("place", ["hosted", "named", "filtered"])
-@every_row(
+@pytest.mark.parametrize("place", ["hosted", "named", "filtered"])
+@pytest.mark.parametrize(
     ("written", "said"),
     [
         ("clickpost", "found 'clickpost'; did you mean Clickpost?"),
@@ -61,7 +62,7 @@ def test_a_misspelt_name_gets_the_right_one_as_advice(place: str, written: str, 
     assert said in first
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("written", "said"),
     [
         ("clikpost", "there is no aggregator 'clikpost'; did you mean Clickpost?"),
@@ -109,6 +110,6 @@ def test_a_host_without_aggregators_serves_all_of_them_whatever_their_names() ->
     assert not HostRule(host="a", aggregators=["Clickpost"]).serves("parcelkit")
 
 
-@every_row(("name", "slug"), [("Clickpost", "clickpost"), ("parcelkit", "parcelkit")])
+@pytest.mark.parametrize(("name", "slug"), [("Clickpost", "clickpost"), ("parcelkit", "parcelkit")])
 def test_clients_and_metrics_see_the_lower_case_name(name: str, slug: str) -> None:
     assert slug_of(name) == slug

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.rows import every_row
 from trackpush_api.expressions import EvaluationError, Expression, InvalidExpressionError, compile_expression
 from trackpush_api.expressions.tree import UnreadableTreeError, read_tree
 from trackpush_api.expressions.variables import VARIABLES, ValueKind, qualified
@@ -29,7 +28,7 @@ def seen(**values: Any) -> dict[str, Any]:
     return usual | {qualified(name.replace("__", ".")): value for name, value in values.items()}
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("text", "values", "expected"),
     [
         ("status.code == 'DELIVERED'", {"status__code": "DELIVERED"}, True),
@@ -59,7 +58,7 @@ def test_an_expression_sees_the_notification(text: str, values: dict[str, Any], 
     assert compile_expression(text).holds(seen(**values)) is expected
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("1 +", "line 1, column 4: Syntax error: mismatched input '<EOF>'"),
@@ -92,7 +91,7 @@ def test_what_cannot_be_used_is_told_with_its_place_and_what_to_do(text: str, to
     assert "\n" not in str(caught.value)
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("text", "raw", "told"),
     [
         ("raw.secret_name == 1", {}, "a key is missing; check with has() first"),
@@ -127,7 +126,7 @@ def test_an_expression_is_compiled_once_and_knows_whether_it_reads_the_body() ->
     assert compile_expression("{'a': [1, 2]}.a.exists(i, raw.x == i)").reads_raw
 
 
-@every_row("form", [b"", b"\x12", b"\x12\x02\x22\x00", b"\xff" * 40, b"hello"])
+@pytest.mark.parametrize("form", [b"", b"\x12", b"\x12\x02\x22\x00", b"\xff" * 40, b"hello"])
 def test_a_form_that_the_runtime_never_wrote_is_refused(form: bytes) -> None:
     with pytest.raises(UnreadableTreeError):
         read_tree(form)

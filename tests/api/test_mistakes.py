@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from support.rows import every_row
+import pytest
+
 from trackpush_api.compile import compile_table
 from trackpush_api.manifest import parse_manifests
 
@@ -815,7 +816,7 @@ MISTAKES = {
 }
 
 
-@every_row("name", MISTAKES)
+@pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_told_first_with_its_place_what_was_found_and_what_to_write(name: str) -> None:
     mistake = MISTAKES[name]
     assert problems(FILES) == []

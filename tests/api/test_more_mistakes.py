@@ -1,7 +1,8 @@
 """Mistakes by kind: each input of a kind is named in words that say what to change."""
 
+import pytest
+
 from api.test_mistakes import FILES, edited, problems
-from support.rows import every_row
 from trackpush_api.manifest import parse_manifests
 
 URL = "https://oms.acme.example/hooks"
@@ -9,7 +10,7 @@ EXPRESSION = "\"!test && status.code == 'DELIVERED'\""
 _PUSH = "PushConfig acme/oms spec."
 
 
-@every_row(
+@pytest.mark.parametrize(
     "value",
     [
         *("1e5", "1E5", "1e+5", "5e-3", "1.5e3", "12345678e90", "1.e5", "1_000e3"),
@@ -23,19 +24,19 @@ def test_what_only_kubernetes_takes_for_a_number_is_named(value: str) -> None:
     )
 
 
-@every_row("value", ["y", "Y", "n", "N"])
+@pytest.mark.parametrize("value", ["y", "Y", "n", "N"])
 def test_a_letter_that_kubernetes_takes_for_a_boolean_is_named(value: str) -> None:
     assert problems(edited("oms: acme-oms-key", f"oms: {value}"))[0] == (
         "acme.yaml:40: Secret acme/acme-keys stringData.oms: is true or false: put it in quotes"
     )
 
 
-@every_row("value", ["=", "<<", "0x", "0b2", "0o8", "1e", "e5", "1.2.3.4", "0b1e5", "1-2", "_1", "ye"])
+@pytest.mark.parametrize("value", ["=", "<<", "0x", "0b2", "0o8", "1e", "e5", "1.2.3.4", "0b1e5", "1-2", "_1", "ye"])
 def test_what_kubernetes_takes_for_a_text_is_a_text(value: str) -> None:
     assert problems(edited("oms: acme-oms-key", f"oms: {value}")) == []
 
 
-@every_row("kind", ["[PushConfig]", "{a: b}", "yes", "12", "1.5", "''", "' '", "~", "2026-01-01"])
+@pytest.mark.parametrize("kind", ["[PushConfig]", "{a: b}", "yes", "12", "1.5", "''", "' '", "~", "2026-01-01"])
 def test_a_kind_that_is_no_text_is_named_and_the_rest_of_the_file_counts(kind: str) -> None:
     files = edited("kind: PushConfig", f"kind: {kind}")
 
@@ -48,7 +49,7 @@ def test_a_kind_that_is_no_text_is_named_and_the_rest_of_the_file_counts(kind: s
     assert ("acme", "acme-keys") in parse_manifests(files).secrets
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("value", "says"),
     [
         ('"https://oms.acme.example/a b"', "contains a space as character 27; remove it, or write %20"),
@@ -83,14 +84,14 @@ def test_a_url_is_named_for_what_is_wrong_with_it(value: str, says: str) -> None
     assert f"acme.yaml:18: {_PUSH}url: {says}" in problems(edited(URL, value))
 
 
-@every_row("value", ['"https://[::1]x/hooks"', '"https://x[::1]/hooks"', '"https://[::1]:443x/"'])
+@pytest.mark.parametrize("value", ['"https://[::1]x/hooks"', '"https://x[::1]/hooks"', '"https://[::1]:443x/"'])
 def test_text_beside_the_brackets_of_an_address_is_an_error(value: str) -> None:
     files = {name: text.replace("10.0.0.0/8", '"::1/128"') for name, text in edited(URL, value).items()}
 
     assert problems(files)[0].startswith(f"acme.yaml:18: {_PUSH}url: the URL ")
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("value", "says"),
     [
         ("null", "is null; set it or remove it"),
@@ -103,7 +104,7 @@ def test_a_duration_is_given_a_unit_only_where_it_is_a_number(value: str, says: 
     assert problems(edited("timeout: 10s", f"timeout: {value}"))[0].endswith(f"{_PUSH}delivery.timeout: {says}")
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("value", "says"),
     [
         ("!secret x", "invalid YAML: the tag !secret, which Kubernetes does not know; remove it, or put the value in"),
@@ -117,7 +118,7 @@ def test_yaml_that_only_yaml_tools_write_is_explained(value: str, says: str) -> 
     assert says in problems(edited("oms: acme-oms-key", f"oms: {value}"))[0]
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("value", "says"),
     [
         ("type == 'shipment.deliverd'", "type is never 'shipment.deliverd'; did you mean shipment.delivered?"),
@@ -134,7 +135,7 @@ def test_an_expression_that_asks_for_what_no_update_has_is_a_warning(value: str,
     assert says in found
 
 
-@every_row(
+@pytest.mark.parametrize(
     "value",
     ["type == 'shipment.delivered'", "status.code.startsWith('RTO_')", "shipment.awb.startsWith('x')"],
 )
@@ -142,7 +143,7 @@ def test_an_expression_that_some_update_has_is_no_warning(value: str) -> None:
     assert problems(edited(EXPRESSION, f'"{value}"')) == []
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("value", "says"),
     [
         ("shipment.awb.length() > 3", "line 1, column 20: there is no function length; use all, bool,"),

@@ -1,6 +1,7 @@
 """storage.postgres: the connection string gets from its Secret into the settings, and nowhere else."""
 
-from support.rows import every_row
+import pytest
+
 from trackpush_api import shards
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.dsn import why_unusable
@@ -41,7 +42,7 @@ def test_a_changed_password_is_another_revision_and_no_log_of_the_settings_shows
     assert "s3cret" not in repr(tables[0])
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("old", "new", "field", "reason", "told"),
     [
         ("name: db, namespace", "name: x, namespace", "name", "SecretNotFound",
@@ -63,7 +64,7 @@ def test_what_is_wrong_with_the_secret_is_told_and_there_is_no_table(
     assert found.table is None
 
 
-@every_row(
+@pytest.mark.parametrize(
     "dsn",
     [
         "postgresql://u:p%40w@h/d",
@@ -77,7 +78,7 @@ def test_urls_that_the_driver_can_use(dsn: str) -> None:
     assert why_unusable(dsn) is None
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("dsn", "told"),
     [
         ("host=h dbname=d", "is not a PostgreSQL URL"),

@@ -2,7 +2,6 @@
 
 import pytest
 
-from support.rows import every_row
 from trackpush_api.tracebacks import described, with_traceback, without_values
 
 MARK = "MARKED-9876543210"
@@ -48,7 +47,7 @@ def test_an_exception_that_causes_itself_ends() -> None:
     assert described(one) == "ValueError: one\ncaused by: ValueError: other"
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("text", "kept"),
     [
         ("connection was closed in the middle of operation", "connection was closed in the middle of operation"),

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+from trackpush_aggregators.catalog import catalog_names, catalog_text
+
 FOLDER: Final = Path(__file__).parents[1] / "aggregators" / "definition"
 RICH: Final[dict[str, Any]] = {
     "path": "rich",
@@ -130,7 +132,8 @@ _ODD: Final[tuple[Any, ...]] = (
 def given_specs() -> list[dict[str, Any]]:
     """Specs that use every feature, and those of the catalog."""
     parcelkit = yaml.safe_load((FOLDER / "parcelkit.yaml").read_text())["spec"]
-    return [parcelkit, RICH, PLAIN]
+    catalog = [yaml.safe_load(catalog_text(name) or "")["spec"] for name in catalog_names()]
+    return [parcelkit, RICH, PLAIN, *catalog]
 
 
 def changed(rng: random.Random, value: Any, *, times: int, more: Sequence[Any] = ()) -> Any:

@@ -1,10 +1,11 @@
 """SQLite libraries that can lose commits are recognised and refused."""
 
-from support.rows import every_row
+import pytest
+
 from trackpush_server.journal.sqlite.version import loses_commits, parse, why_unsafe
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("text", "bad"),
     [
         ("3.6.23", False),
@@ -38,7 +39,7 @@ def test_the_bad_range_has_holes_where_branches_were_fixed(text: str, bad: bool)
     assert (why_unsafe(text) is not None) is bad
 
 
-@every_row("text", ["", "3", "3.x.1", "3.51.3-rc1", "3.51.3.4.5", "-3.5.1", "3.\u0665.1"])
+@pytest.mark.parametrize("text", ["", "3", "3.x.1", "3.51.3-rc1", "3.51.3.4.5", "-3.5.1", "3.\u0665.1"])
 def test_a_version_that_cannot_be_read_is_refused(text: str) -> None:
     assert parse(text) is None
     assert "can't be read" in str(why_unsafe(text))

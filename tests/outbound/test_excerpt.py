@@ -5,7 +5,8 @@ import html
 import json
 from urllib.parse import quote, quote_plus
 
-from support.rows import every_row
+import pytest
+
 from trackpush_api.routing import Destination
 from trackpush_server.outbound.excerpt import MAX_BODY, excerpt
 from trackpush_server.outbound.transport import secrets_of
@@ -18,7 +19,7 @@ SECRETS = secrets_of(
 )
 
 
-@every_row(
+@pytest.mark.parametrize(
     "spelt",
     [
         PASSWORD,

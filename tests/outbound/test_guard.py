@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from outbound.kit import LOOPBACK, post_once
 from outbound.servers import always, polite, serve
-from support.rows import every_row
 from trackpush_api.ranges import IPV4, IPV6, Range
 from trackpush_api.routing import Egress
 from trackpush_server.outbound import dial as dial_module
@@ -61,19 +60,19 @@ ALLOWED = (
 )  # fmt: skip
 
 
-@every_row("address", [address for group in DENIED.values() for address in group])
+@pytest.mark.parametrize("address", [address for group in DENIED.values() for address in group])
 def test_no_push_goes_to_an_address_that_is_no_clients(address: str) -> None:
     reason = STRICT.objection(ip_address(address))
     assert reason is not None
     assert "egress.allowedCIDRs" in reason, "the message says what to do"
 
 
-@every_row("address", ALLOWED)
+@pytest.mark.parametrize("address", ALLOWED)
 def test_pushes_go_to_public_addresses_up_to_the_edges_of_the_denied_ranges(address: str) -> None:
     assert STRICT.objection(ip_address(address)) is None
 
 
-@every_row("row", [*IPV4, *IPV6])
+@pytest.mark.parametrize("row", [*IPV4, *IPV6], ids=lambda row: str(row.network))
 def test_every_row_of_the_table_names_its_source_and_is_reached(row: Range) -> None:
     assert row.what
     assert row.source

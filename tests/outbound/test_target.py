@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbound.kit import post_once
-from support.rows import every_row
 from trackpush_api.routing import Egress
 from trackpush_server.outbound.failures import AttemptError
 from trackpush_server.outbound.port import Failure
 from trackpush_server.outbound.target import parse_target
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("url", "host", "port", "authority", "request_target"),
     [
         ("https://oms.acme.example/hooks", "oms.acme.example", 443, "oms.acme.example", "/hooks"),
@@ -43,7 +42,7 @@ def test_a_url_comes_to_host_port_and_request_target(
     assert target.tls == url.startswith("https")
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("url", "says"),
     [
         ("https://2130706433/", "canonical"),

@@ -1,6 +1,7 @@
 """What becomes of a push, as tables."""
 
-from support.rows import every_row
+import pytest
+
 from trackpush_api.routing import Retry
 from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer, Failure
@@ -42,7 +43,7 @@ DEAD = Decision(state=PushState.DEAD)
 DROPPED = Decision(state=PushState.DROPPED, quotes_answer=False)
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("what", "answer", "now", "waits", "expected"),
     [
         ({}, BUSY, SOON, False, pending(5.0)),
@@ -81,7 +82,7 @@ def test_each_case_has_its_decision(
     assert found == expected
 
 
-@every_row(
+@pytest.mark.parametrize(
     ("what", "now", "suspended", "expected"),
     [
         ({}, SOON, "", Turn.SEND),

@@ -1,4 +1,4 @@
-"""The state of one server: its health, its configuration, its metrics."""
+"""What one server shows of itself: its health, its configuration, its metrics."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from trackpush_server.telemetry.metrics import Telemetry
 
 
 class ServerStatus:
-    """The state of one server."""
+    """Of one server."""
 
     def __init__(
         self,
@@ -28,10 +28,10 @@ class ServerStatus:
         self._watcher = watcher
         self._telemetry = telemetry
         self.draining = False
-        """Whether the server is shutting down, and therefore not ready."""
+        """Whether the server is about to end, and so not ready."""
 
     def health(self) -> Health:
-        """The server's health, for /livez and /readyz."""
+        """For /livez and /readyz."""
         journal = self._store.journal
         return Health(
             table_loaded=self._receiving.table_loaded,
@@ -43,7 +43,7 @@ class ServerStatus:
         )
 
     def report(self) -> Report | tuple[str, ...]:
-        """The loaded configuration with the problems of the storage. Before the first table, only the problems."""
+        """The loaded configuration with the problems of the storage. Before the first table: the problems only."""
         found = self._watcher.report()
         if not isinstance(found, Report):
             return found

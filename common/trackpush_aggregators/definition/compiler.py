@@ -23,6 +23,7 @@ from trackpush_aggregators.definition.statuses import (
     direction_of,
     fold,
     meanings,
+    spellings,
     status_table,
 )
 from trackpush_aggregators.definition.steps import ListStep
@@ -33,7 +34,7 @@ from trackpush_api.kinds.aggregator_definition import (
     DirectionSpec,
     ValueSource,
 )
-from trackpush_api.vocabulary import Aggregator, Direction
+from trackpush_api.vocabulary import Direction
 
 TEXTS: Final = ("courier", "order_id", "forward_awb", "return_reference", "return_awb", "remark", "location")
 """Fields whose value is the text itself."""
@@ -50,7 +51,6 @@ _FIELDS: Final = {to_camel(name): name for name in (*TEXTS, *_DAYS, *_CONVERTED)
 """Names in a resource, and in `tracking_update`."""
 DIRECTION: Final = "direction"
 """The value of a status that is the direction itself."""
-_RESERVED: Final = frozenset({*(aggregator.value.lower() for aggregator in Aggregator), "st"})
 
 
 def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
@@ -60,7 +60,6 @@ def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
         InvalidDefinitionError: all mistakes that were found.
     """
     faults = FaultList()
-    _check_names(name, spec, faults)
     names, steps = _steps(spec, faults)
     variables = Variables(names, implicit=not steps)
     sources = Sources(variables, Calculations(names))
@@ -70,14 +69,6 @@ def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
     if faults.found:
         raise InvalidDefinitionError(tuple(faults.found))
     return Reader(name=name, updates=reader.updates, batches=reader.batches, probe=reader.probe, clean=removal.clean)
-
-
-def _check_names(name: str, spec: AggregatorDefinitionSpec, faults: FaultList) -> None:
-    advice = f"is the name of a built-in aggregator; choose one that is not {', '.join(sorted(_RESERVED))}"
-    if name.lower() in _RESERVED:
-        faults.add("metadata.name", f"{name} {advice}")
-    if spec.path in _RESERVED:
-        faults.add("spec.path", f"{spec.path} {advice}")
 
 
 def _steps(spec: AggregatorDefinitionSpec, faults: FaultList) -> tuple[list[str], tuple[ListStep, ...]]:
@@ -166,7 +157,8 @@ def _direction(direction: DirectionSpec | None, sources: Sources, faults: FaultL
 
 
 def _directions(direction: DirectionSpec | None) -> Mapping[str, Direction]:
-    return {} if direction is None else {fold(value): DIRECTIONS[name] for value, name in direction.table.items()}
+    table = {} if direction is None else direction.table
+    return {fold(part): DIRECTIONS[name] for value, name in table.items() for (part,) in spellings([value])}
 
 
 def _named(read: Read, directions: Mapping[str, Direction]) -> Read:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from pydantic import ValidationError
+
 from trackpush_aggregators.definition.compiler import compile_definition
 from trackpush_aggregators.definition.draft_guess import DraftGuess, UndraftableError, guess_parts
 from trackpush_aggregators.definition.draft_text import DraftRow, draft_lines, shortened
@@ -55,6 +57,8 @@ def _updates(name: str, guess: DraftGuess, rows: Sequence[DraftRow], body: str) 
         reader = compile_definition(name, AggregatorDefinitionSpec.model_validate(document.value["spec"]))
     except InvalidDefinitionError as error:
         raise UndraftableError(str(error.faults[0])) from None
+    except ValidationError as error:
+        raise UndraftableError(error.errors()[0]["msg"]) from None
     updates = list(updates_of(reader, body))
     if not updates or len(updates) > _MOST_UPDATES:
         raise UndraftableError(f"the body has {len(updates)} updates; use one with 1 to {_MOST_UPDATES}")

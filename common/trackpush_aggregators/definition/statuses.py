@@ -1,7 +1,8 @@
 """The status table: exact rows in a dictionary, rows with patterns in order. The first row that matches wins."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import Final, NamedTuple
 
 from trackpush_aggregators.definition.faults import FaultList
@@ -19,6 +20,7 @@ DIRECTIONS: Final[Mapping[str, Direction]] = {
 }
 DIRECTION_NAMES: Final[Mapping[Direction, str]] = {direction: name for name, direction in DIRECTIONS.items()}
 """Directions as a resource names them."""
+_FLAGS: Final[Mapping[str, tuple[str, ...]]] = {"true": ("y", "yes", "on"), "false": ("n", "no", "off")}
 _REMEMBERED: Final = 4096
 _FAILURES: Final = frozenset(
     {Status.DELIVERY_FAILED, Status.RETURN_DELIVERY_FAILED, Status.RTO_FAILED, Status.PICKUP_FAILED}
@@ -80,6 +82,11 @@ def pattern(written: str) -> Pattern:
     return Pattern(fold(text(written)), prefix=False)
 
 
+def spellings(when: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The patterns, and what YAML may have made of them: without quotes, Y and yes are true, N and no are false."""
+    return product(*((part, *_FLAGS.get(part, ())) for part in when))
+
+
 def status_table(rows: Sequence[StatusRow], values: int, faults: FaultList) -> StatusTable:
     """The table of these rows, for a status that has so many values."""
     made: list[tuple[tuple[Pattern, ...], Row]] = []
@@ -95,7 +102,8 @@ def status_table(rows: Sequence[StatusRow], values: int, faults: FaultList) -> S
             faults.add(field, "contains * before its end; a * is allowed as the last character only")
             continue
         direction = None if row.direction is None else DIRECTIONS[row.direction]
-        made.append((tuple(map(pattern, row.when)), Row(row.status, direction, row.ndr_reason)))
+        meaning = Row(row.status, direction, row.ndr_reason)
+        made += [(tuple(map(pattern, when)), meaning) for when in spellings(row.when)]
     return StatusTable(made)
 
 

@@ -1,1 +1,1 @@
-"""Compiles resources into routing tables, one resource at a time. No I/O."""
+"""Resources → routing tables, one resource at a time. No I/O."""

@@ -14,39 +14,39 @@ MANAGER: Final = "trackpush-operator"
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """One WebhookServer, and what its children depend on besides it."""
+    """One WebhookServer, and what of its surroundings its children depend on."""
 
     server: Body
-    """The body from the API server; of its metadata only namespace, name and uid are used."""
+    """As read; of its metadata the namespace, name and uid count."""
     spec: WebhookServerSpec
     image: str
-    """Image of the server if the spec names none."""
+    """Of the server, where the spec names none."""
     image_pull_policy: str | None = None
-    """None: Kubernetes' default."""
+    """None leaves it to Kubernetes."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of Secrets in the WebhookServer's namespace."""
     fixed_user: bool = True
-    """Whether the manifests name the user of the pods; if not, the platform assigns one (OpenShift)."""
+    """Whether the pods name the user that they run as; else the platform assigns one (OpenShift)."""
     monitor_labels: dict[str, str] = {}
-    """Labels of each ServiceMonitor, in addition to those in the spec."""
+    """Of each ServiceMonitor; those of the spec come on top."""
     has_service_monitor: bool = False
-    """Whether the cluster has the kind ServiceMonitor (Prometheus operator)."""
+    """Whether the cluster knows ServiceMonitors (Prometheus operator)."""
     has_http_route: bool = False
-    """Whether the cluster has the kind HTTPRoute (Gateway API)."""
+    """Whether the cluster knows HTTPRoutes (Gateway API)."""
     withheld_hosts: frozenset[str] = frozenset()
-    """Hosts of the spec that another WebhookServer owns: they are not exposed. "" means every host."""
+    """Hosts of the spec that another WebhookServer has: nothing is exposed for them. "" stands for every host."""
     operator_namespace: str = "trackpush"
     operator_labels: dict[str, str] = {}
     """Labels of the operator's own pods, which may read the admin port."""
 
     @property
     def name(self) -> str:
-        """Name of the WebhookServer."""
+        """Of the WebhookServer."""
         return str(self.server["metadata"]["name"])
 
     @property
     def namespace(self) -> str:
-        """Namespace of the WebhookServer and of all its children."""
+        """Of the WebhookServer and of all its children."""
         return str(self.server["metadata"]["namespace"])
 
 
@@ -67,7 +67,7 @@ def selector(server: Body) -> dict[str, str]:
 
 
 def metadata(server: Body, name: str, component: str = "server") -> Body:
-    """Name, namespace, labels and owner. By the owner, Kubernetes deletes the children with the WebhookServer."""
+    """Name, place, labels and owner: the children go when the WebhookServer goes, without a finalizer."""
     own = server["metadata"]
     owner = {
         "apiVersion": API_VERSION,

@@ -1,4 +1,4 @@
-"""Writes statuses and Events: snapshot → decide → patch, if anything differs from the current status."""
+"""Statuses and Events: snapshot → decide → patch, if anything differs from the present status."""
 
 import msgspec
 import structlog
@@ -28,11 +28,11 @@ class StatusWriter:
         self._identity = identity
 
     async def write(self, key: Key) -> None:
-        """Write one status if it differs."""
+        """Bring one status up to date."""
         item = self._state.cache.items.get(key)
         verdict = self._state.compiler.verdicts.get(key)
         if item is None or verdict is None or verdict.generation != item.generation:
-            return  # deleted, or not compiled yet
+            return  # gone, or to be compiled first
         recipe = RECIPES[key.kind]
         snapshot = recipe.snapshot(self._state, item)
         if recipe.awaits(snapshot):
@@ -45,8 +45,7 @@ class StatusWriter:
             body = await self._cluster.patch(recipe.api, key.namespace, key.name, _patch(after), subresource="status")
         except NotFoundError:
             return
-        # record the answer, so that the same status isn't patched again before its event arrives
-        self._router.take(key.kind, body)
+        self._router.take(key.kind, body)  # so that the same isn't patched again before its event
         for transition in transitions(before.conditions, after.conditions, recipe.passing):
             await self._emit_event(item, transition)
             for server, note in conflict_events(item.key, verdict, before.conditions, transition):
@@ -60,7 +59,7 @@ class StatusWriter:
         return msgspec.structs.replace(fields, observed_generation=item.generation, conditions=conditions)
 
     async def _emit_server_event(self, server: str, transition: Transition) -> None:
-        """Write an Event in the WebhookServer's namespace, because only its admin may know about both tenants."""
+        """An Event in the WebhookServer's namespace: only its admin may know of both tenants."""
         item = self._state.cache.server(server)
         if item is not None:
             await self._emit_event(item, transition)
@@ -68,7 +67,7 @@ class StatusWriter:
     async def _emit_event(self, item: Item, transition: Transition) -> None:
         try:
             await self._cluster.create(EVENTS, self._event(item, transition))
-        except ClusterError as error:  # a missing Event does no harm
+        except ClusterError as error:  # an Event is a courtesy
             _log.warning("event_not_written", resource=item.key.full_name, reason=transition.reason, error=str(error))
 
     def _event(self, item: Item, transition: Transition) -> Body:
@@ -95,7 +94,7 @@ class StatusWriter:
 
 
 def _patch(status: StatusOfResource) -> Body:
-    """A merge patch that sets all of the operator's fields; null removes a previous value."""
+    """A merge patch that sets all of the operator's fields; null removes a former value."""
     conditions: list[Condition] = list(status.conditions)
     return {
         "status": {

@@ -1,1 +1,1 @@
-"""What the operator knows of the cluster: resources, pods and children, pod reports, shard contents. No I/O."""
+"""The operator's knowledge of the cluster: resources, pods and children, pod reports, shard contents. No I/O."""

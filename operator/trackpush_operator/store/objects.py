@@ -1,7 +1,7 @@
 """The stored form of objects: only the parts that decisions need. Pure.
 
-Ten thousand resources as dicts with their managedFields take hundreds of megabytes. A spec as compact JSON takes a few
-hundred bytes; it is parsed again only when something about the resource must be decided.
+Ten thousand resources as dicts with their managedFields are hundreds of megabytes; a spec as compact JSON is some
+hundred bytes, and is read again when, and only when, something about it has to be decided.
 """
 
 import base64
@@ -24,7 +24,7 @@ _REFERENCES = ("secretKeyRef", "dsnSecretRef")
 
 
 class Kind(StrEnum):
-    """Trackpush's kinds."""
+    """Our kinds."""
 
     SERVER = "WebhookServer"
     WEBHOOK = "AggregatorWebhook"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """The key of a resource of Trackpush's kinds, as the queues contain it."""
+    """The key of an object of the three kinds, as the queues hold it."""
 
     kind: Kind
     namespace: str
@@ -51,18 +51,18 @@ def server_key(full_name: str) -> Key:
 
 
 class Links(NamedTuple):
-    """The objects that a resource refers to, read from its spec even if that is invalid."""
+    """What a resource refers to, read from its spec whether that is valid or not."""
 
     secrets: tuple[str, ...] = ()
-    """Names of Secrets in its own namespace."""
+    """Names, in its own namespace."""
     server: str | None = None
-    """``namespace/name``; None means the only WebhookServer."""
+    """``namespace/name``; None takes the only one."""
     push_configs: tuple[str, ...] | None = None
-    """Names; None means all PushConfigs of the namespace."""
+    """Names; None means all of the namespace."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A resource of one of Trackpush's kinds."""
+    """An object of our three kinds."""
 
     key: Key
     uid: str
@@ -70,19 +70,19 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     created: str
     spec: bytes
-    """The spec as compact JSON."""
+    """Compact JSON."""
     status: bytes
-    """The status as compact JSON, as the API server last showed or returned it."""
+    """The same; what the API server last showed or answered."""
     links: Links
 
     @property
     def order(self) -> str:
-        """A sort key: the older resource is the smaller."""
+        """The older of two is the smaller."""
         return age_order(self.created, self.uid)
 
 
 class Child(NamedTuple):
-    """The parts of a child of a WebhookServer that are needed to detect drift and readiness."""
+    """A child of a WebhookServer, as far as drift and readiness need it."""
 
     kind: str
     namespace: str
@@ -92,9 +92,9 @@ class Child(NamedTuple):
     instance: str
     component: str
     is_owned: bool
-    """Whether its owner is a WebhookServer."""
+    """It names a WebhookServer as its owner."""
     shape: int
-    """Changes with everything except the status, whose changes are not drift."""
+    """Changes with anything but the status: a controller's reports aren't drift."""
 
 
 class Pod(NamedTuple):
@@ -109,17 +109,17 @@ class Pod(NamedTuple):
     address: str | None
     """``host:port`` of its admin port; None while it has no address."""
     starts: int
-    """Number of starts of its containers: another number means another process."""
+    """Starts of its containers: another number is another process."""
 
 
 def version_of(body: Body) -> int:
-    """The resource version as a number. Every API server orders it (officially since 1.35)."""
+    """The resource version. It is ordered in every API server (officially since 1.35)."""
     text = body["metadata"].get("resourceVersion", "")
     return int(text) if text.isdigit() else 0
 
 
 def item_of(kind: Kind, body: Body) -> Item:
-    """The stored form of a resource."""
+    """Slim one of our resources."""
     metadata = body["metadata"]
     spec = body.get("spec") or {}
     return Item(
@@ -135,7 +135,7 @@ def item_of(kind: Kind, body: Body) -> Item:
 
 
 def secret_of(body: Body) -> Secret:
-    """A Secret's values as text; None for a value that isn't text. Without values if the Secret is too large."""
+    """A Secret's values as text; None for a value that isn't text. No values if the Secret is too large."""
     metadata, data = body["metadata"], body.get("data") or {}
     size = sum(len(key) + len(value) * 3 // 4 - value[-2:].count("=") for key, value in data.items())
     is_too_large = size > MOST_SECRET_BYTES
@@ -150,7 +150,7 @@ def secret_of(body: Body) -> Secret:
 
 
 def child_of(body: Body, kind: str) -> Child:
-    """The stored form of a child."""
+    """Slim a child."""
     metadata = body["metadata"]
     labels = metadata.get("labels") or {}
     return Child(
@@ -167,7 +167,7 @@ def child_of(body: Body, kind: str) -> Child:
 
 
 def pod_of(body: Body) -> Pod:
-    """The stored form of a pod. A pod that is being deleted isn't ready."""
+    """Slim a pod; one that is being deleted isn't ready."""
     metadata, status = body["metadata"], body.get("status") or {}
     conditions = {condition.get("type"): condition.get("status") for condition in status.get("conditions") or []}
     starts = sum(container_status.get("restartCount", 0) for container_status in status.get("containerStatuses") or [])
@@ -184,7 +184,7 @@ def pod_of(body: Body) -> Pod:
 
 
 def resource_of(item: Item) -> tuple[Resource, tuple[Problem, ...]]:
-    """The resource with its spec parsed; if the spec is invalid, without a spec and with its problems."""
+    """The resource with its spec read; without a spec and with its problems when that is invalid."""
     resource = Resource(
         kind=item.key.kind, namespace=item.key.namespace, name=item.key.name, spec=None, order=item.order
     )
@@ -228,7 +228,7 @@ def _links(kind: Kind, namespace: str, spec: Any) -> Links:
 
 
 def _secret_names(node: Any) -> Iterator[str]:
-    """Every reference to a Secret's key in a spec, except in a pod template, where the kubelet reads the Secret."""
+    """Every reference to a Secret's key in a spec; a pod template's don't count, they are the kubelet's."""
     if isinstance(node, list):
         for child in node:
             yield from _secret_names(child)

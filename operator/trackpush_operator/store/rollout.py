@@ -1,33 +1,33 @@
-"""What the pods report about one resource: its rollout on a server, and failing pushes."""
+"""The pods' reports about one resource: its rollout on a server, and failing pushes."""
 
 import msgspec
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress of one resource on one server."""
+    """How far a resource has got on one server."""
 
     server: str
     refused: bool = False
-    """Whether its shard has no room for it."""
+    """There is no room in its shard."""
     written: bool = True
     suspended: bool = False
-    """Whether the server has no pods on purpose."""
+    """The server has no pods on purpose."""
     ready: bool = True
-    """Whether the server has ready pods."""
+    """The server has ready pods."""
     served: bool = True
-    """Whether all ready pods answered and serve it."""
+    """All of its ready pods were asked, and serve it."""
     trouble: str = ""
     """Why a pod can't be asked."""
     confirmed: bool = False
-    """Whether all ready pods served its current version at some time."""
+    """All ready pods were seen to serve it, as it is now, at some time."""
     grace: bool = False
-    """Whether pods have been missing or silent only for a short time."""
+    """Pods are missing or unasked for a short time only."""
 
 
 class PushTrouble(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod's report about a PushConfig whose pushes are not being delivered."""
+    """What a pod says of a PushConfig to which nothing is delivered now."""
 
     reason: str
     since: int
-    """Start of the failure, in seconds since the epoch."""
+    """Seconds since the epoch."""
     message: str = ""

@@ -164,6 +164,15 @@ def test_a_direction_table_decides_where_row_and_status_do_not() -> None:
     assert one(defined, {"awb": "1", "mode": "x"}).direction is Direction.RTO
 
 
+def test_a_flag_that_yaml_made_of_an_unquoted_y_or_no_matches_the_text() -> None:
+    table = [{"when": True, "status": "DELIVERED"}, {"when": False, "status": "DELIVERY_FAILED"}]
+    defined = reader(status={"table": table}, direction={"of": "back", "table": {True: "Reverse"}})
+    update = one(defined, {"awb": "1", "code": "Y", "back": "yes"})
+    assert (update.status, update.direction) == (Status.DELIVERED, Direction.REVERSE)
+    assert one(defined, {"awb": "1", "code": "no"}).status is Status.DELIVERY_FAILED
+    assert one(defined, {"awb": "1", "code": True}).status is Status.DELIVERED
+
+
 def test_a_status_without_a_row_is_unknown_with_the_original_text() -> None:
     update = one(reader(status={"label": "text"}), {"awb": "1", "code": "Q9", "text": "Strange"})
     told = notification(update, NOW).status

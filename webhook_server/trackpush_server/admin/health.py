@@ -1,33 +1,33 @@
-"""Decides whether the server is alive and whether it is ready, with reasons. Pure.
+"""Whether the server lives and whether it is ready, with reasons. Pure.
 
-These are different on purpose: a full disk makes the server unready, and restarting it would not help.
+Live and ready differ on purpose: a full disk makes the server unready, and restarting it would not help.
 """
 
 import msgspec
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The values that decide about the server's health."""
+    """The present state of the server."""
 
     table_loaded: bool
     journal_alive: bool
     journal_unavailable: str | None
     draining: bool
     accepting: bool = True
-    """Whether a process accepts requests."""
+    """Somebody takes requests."""
     missing: str | None = None
-    """What the journal has lost of the data stored before."""
+    """What the journal lacks of what was stored before."""
 
 
 def why_dead(health: Health) -> list[str]:
-    """Reasons to restart the server; empty if it is alive."""
+    """Reasons for a restart; empty without any."""
     if health.journal_alive or health.draining:
         return []
     return ["the journal's writer thread has ended: nothing can be stored until a restart"]
 
 
 def why_unready(health: Health) -> list[str]:
-    """Reasons to send no requests to this server; empty if it is ready."""
+    """Reasons to send no requests here; empty if the server is ready."""
     reasons = []
     if health.draining:
         reasons.append("the server is stopping")

@@ -1,7 +1,6 @@
-"""The loaded configuration, without secrets. Pure.
+"""The loaded configuration, without secrets: only scheme and host of a URL, only the presence of headers.
 
-Of a URL it has only scheme, host and port, and of headers only whether there are any. A path or a query of a URL may be
-a secret, and a header's name may reveal one.
+Pure. A path or a query of a URL may be a secret, and a header's name may reveal one.
 """
 
 from bisect import bisect_right
@@ -17,7 +16,7 @@ from trackpush_server.config.watch import Report
 
 
 class LoadedPushConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One PushConfig. Times are in seconds."""
+    """One PushConfig. Times in seconds."""
 
     name: str
     endpoint: str
@@ -49,7 +48,7 @@ class LoadedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The served configuration, and a page of its resources by name, which starts after ``after``."""
+    """The served configuration, and a page of its resources, by name, after the one named ``after``."""
 
     server: str | None
     revision: str | None
@@ -63,7 +62,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
     kept: tuple[str, ...]
-    """``Kind namespace/name`` of resources whose previous version is served."""
+    """``Kind namespace/name`` of what is served as it was before."""
     push_configs: tuple[LoadedPushConfig, ...]
     accounts: tuple[LoadedAccount, ...]
     after: str | None
@@ -85,7 +84,7 @@ def configuration(
     after: str = "",
     limit: int,
 ) -> Configuration:
-    """The served configuration; ``after`` is the name of a resource."""
+    """The served configuration; ``after`` is a resource's name."""
     told = report if isinstance(report, Report) else None
     destinations = _page(() if table is None else table.destinations, client, after, limit)
     accounts = _page(() if table is None else table.accounts, client, after, limit)

@@ -1,8 +1,7 @@
-"""Sessions of people who have logged in.
+"""Sessions of people who have logged in: kept in memory, identified by a random cookie, ended by time or logout.
 
-They are kept in memory, identified by a random cookie, and ended by time or logout. The server keeps only the digest of
-the cookie's value. A restart ends all sessions. A changed token ends the sessions of people who logged in with the old
-one.
+Only the digest of the cookie's value is kept. A restart logs everybody out. People who logged in by token are logged
+out when the token changes.
 """
 
 import hashlib
@@ -19,16 +18,13 @@ from trackpush_server.admin.identity import Identity, Role
 
 COOKIE: Final = "trackpush_session"
 MOST_OF_A_ROLE = 500
-"""Maximum number of sessions of one role.
-
-Above it, the longest idle session of this role ends; a session of the role view never ends one of the role operate.
-"""
+"""Maximum number of sessions of one role. Beyond it, the longest idle one ends; view never ends those of operate."""
 MOST_OF_AN_ACTOR = 100
-"""Maximum number of sessions of one actor. All who log in with the same token are one actor."""
+"""Everybody who logs in with the same token is one actor."""
 LIFETIME: Final = 8 * 3600.0
-"""Maximum seconds of a session."""
+"""Seconds after which everybody logs in again."""
 IDLE: Final = 3600.0
-"""Maximum seconds without a request."""
+"""Seconds without a request."""
 
 
 class _Session(msgspec.Struct):
@@ -46,7 +42,7 @@ class Sessions:
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
 
     def begin(self, actor: str, role: Role, valid: Callable[[], bool] = lambda: True) -> str:
-        """Start a session and return the cookie's value. The session ends when ``valid`` returns False."""
+        """Begin a session; returns the cookie's value. It ends when ``valid`` returns False."""
         now = self._clock()
         value = secrets.token_urlsafe(32)
         who = Identity(actor=actor, role=role, via="session", csrf=secrets.token_urlsafe(32))
@@ -81,7 +77,7 @@ class Sessions:
 
 
 def same(given: str, right: str) -> bool:
-    """Whether two secrets are equal, compared in constant time; an empty secret equals nothing."""
+    """Whether two secrets are equal, in constant time; an empty secret equals nothing."""
     return bool(right) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode())
 
 

@@ -1,1 +1,1 @@
-"""Loads the routing table, and applies each changed one."""
+"""Reads the routing table, and applies a changed one."""

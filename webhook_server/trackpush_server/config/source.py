@@ -11,37 +11,36 @@ from trackpush_api.routing import RoutingTable
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one reading.
 
-    It may have both a table and problems: then the table has the last good version of each part, and the problems name
-    the parts whose current version is not used.
+    It may hold a table and problems: the table has the last good version of each part, and the problems say which parts
+    are not as they should be.
     """
 
     table: RoutingTable | None
-    """The same object while nothing changed. So a different object means a new table."""
+    """The same object as long as nothing changed: so a new table is another object than the old one."""
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    """Valid configuration that is probably a mistake."""
+    """What is served and is probably not meant so."""
     kept: tuple[str, ...] = ()
-    """``Kind namespace/name`` of resources whose previous version is served, because the current one is invalid or
-    missing.
-    """
+    """``Kind namespace/name`` of what is served as it was before, since it is broken or missing now."""
     complete: bool = True
-    """If False, a part of the table was never read, so a key that isn't in it may still be valid."""
+    """False: a part of the table was never read, so a key that isn't in it may still be right."""
     waits: bool = False
-    """If there is no table: no error prevents the start, because the table may still appear."""
+    """Without a table: nothing is wrong enough to refuse the start; it may still come."""
     revisions: dict[str, str] = msgspec.field(default_factory=dict)
-    """By file or shard: a text that changes with the content but does not reveal it."""
+    """Per file or shard, a text that changes with it and tells nothing of what it holds."""
 
 
 class Source(Protocol):
-    """A source of routing tables. Blocking; called in a thread."""
+    """Blocking; called from a thread."""
 
     name: str
-    """The folder, for messages."""
+    """For people: which folder."""
 
     def fingerprint(self) -> Hashable:
-        """A cheap value that changes whenever the result of `load` may change.
+        """A cheap value that changes whenever the next `load` may give something else.
 
-        Raises: OSError: the source can't be read.
+        Raises:
+            OSError: the source can't be read.
         """
         ...
 

@@ -1,7 +1,7 @@
-"""Retries unrecognised bodies: parses them with the current rules and configuration. docs/inbox.md.
+"""Retry of unrecognised bodies: parses them with the present rules and configuration. docs/inbox.md.
 
-The updates are stored first, then the body is deleted. After a crash between the two, the body is still in the inbox; a
-second retry finds its updates stored and only deletes the body.
+The updates are stored first, then the body is deleted. A crash between the two leaves the body in the inbox; a second
+retry finds its updates stored and only deletes it.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from trackpush_server.receiver.intake import intake, new_unrecognised
 
 MOST_IDS: Final = 1000
 MOST_RESULTS: Final = 1000
-"""Maximum results that a view lists; the sums count all."""
+"""Results that a view lists; the sums count all."""
 
 Result = Literal[
     "recognised", "still unrecognised", "probe", "unreadable", "no account", "no definition", "malformed", "gone"
@@ -36,7 +36,7 @@ Result = Literal[
 
 
 class InboxRetryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Selects bodies: by ids, those of an account or a client, or all."""
+    """Which bodies: some by id, those of an account or a client, or all."""
 
     ids: Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_IDS)] = ()
     account: str | None = None
@@ -47,17 +47,17 @@ class InboxRetryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class InboxRetried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The result for one body."""
+    """What became of one body."""
 
     id: str
     account: str | None
     result: Result
     accepted: int = 0
-    """Number of new updates."""
+    """Updates that are new."""
     duplicates: int = 0
-    """Number of updates that were already stored."""
+    """Updates that were stored before."""
     kept: int = 0
-    """Number of parts that still name no shipment; each is now its own entry of the inbox."""
+    """Parts that still name no shipment: they are entries of their own now."""
     reason: str | None = None
 
 
@@ -67,11 +67,11 @@ class InboxRetryView(JobView, kw_only=True):
     found: int = 0
     done: int = 0
     recognised: int = 0
-    """Number of bodies removed from the inbox."""
+    """Bodies that have left the inbox."""
     accepted: int = 0
     duplicates: int = 0
     results: tuple[InboxRetried, ...] = ()
-    """The first thousand results."""
+    """The first thousand."""
 
 
 class InboxRetries:
@@ -93,10 +93,11 @@ class InboxRetries:
         self.jobs: Jobs[InboxRetryView] = Jobs("retry", wall)
 
     def start(self, request: InboxRetryRequest) -> InboxRetryView:
-        """Start a retry.
+        """Begin.
 
-        Raises: ValueError: the request selects nothing, or has an invalid id; the message is for people.
-        TooManyJobsError: too many jobs are running.
+        Raises:
+            ValueError: the request selects nothing, or holds what is not an id; the message is for people.
+            TooManyJobsError: too many jobs are running.
         """
         keys = self.check(request)
         view = InboxRetryView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))
@@ -104,9 +105,11 @@ class InboxRetries:
         return view
 
     def check(self, request: InboxRetryRequest) -> list[bytes]:
-        """Check that the retry can start, and return the keys of its ids.
+        """The keys that its ids name.
 
-        Raises: ValueError: see `start`. TooManyJobsError: see `start`.
+        Raises:
+            ValueError: see `start`.
+            TooManyJobsError: see `start`.
         """
         keys = [parse_inbox_id(identifier) for identifier in request.ids]
         chosen = [bool(keys), request.account is not None or request.client is not None, request.all]
@@ -128,7 +131,7 @@ class InboxRetries:
                 view.results = (*view.results, result)
 
     async def _matching(self, request: InboxRetryRequest) -> AsyncIterator[bytes]:
-        """The keys of the selected bodies, oldest first."""
+        """Oldest first, as they came."""
         query = InboxQuery(account=request.account, client=request.client, limit=MOST_LISTED)
         keys: list[bytes] = []
         while True:
@@ -173,8 +176,7 @@ class InboxRetries:
     ) -> InboxRetried:
         """Store the updates, then the remaining parts, then delete the body.
 
-        Clients see the original time of receipt. In the journal the time of receipt is now, so that the pushes have
-        their full maxAge.
+        Clients see the time of receipt; the journal counts from now, so that the pushes have their whole maxAge.
         """
         received_at = entry.row.received_at
         now = int(self._wall() * 1000)
@@ -220,17 +222,13 @@ def _nothing(entry: InboxEntry, result: Result, reason: str) -> InboxRetried:
 
 
 def _nonce(key: bytes, numbers: Iterator[int]) -> bytes:
-    """The same nonce in each retry of a body. Thus an update without a time is not stored twice after a crash."""
+    """The same for each retry of a body, so that an update without a time is not stored twice after a crash."""
     return hashlib.sha256(key + next(numbers).to_bytes(8, "big")).digest()[:NONCE_BYTES]
 
 
 def describe_retry(request: InboxRetryRequest) -> str:
     if request.ids:
-        return (
-            request.ids[0]
-            if len(request.ids) == 1
-            else f"{len(request.ids)} bodies, the first with id {request.ids[0]}"
-        )
+        return request.ids[0] if len(request.ids) == 1 else f"{len(request.ids)} bodies from {request.ids[0]}"
     parts: Sequence[str] = [
         *([f"account {request.account}"] if request.account is not None else []),
         *([f"client {request.client}"] if request.client is not None else []),

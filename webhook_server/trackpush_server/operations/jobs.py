@@ -1,4 +1,4 @@
-"""Jobs: work that continues after the request that started it. A process keeps the newest hundred."""
+"""Jobs: work that continues after its request. A process remembers the newest hundred."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _log = structlog.get_logger("trackpush.operations")
 
 
 class JobView(msgspec.Struct, kw_only=True, rename="camel"):
-    """A job as the admin port shows it. Times are ms since the epoch."""
+    """A job as the admin port shows it. Times in ms since the epoch."""
 
     id: str
     state: Literal["running", "done", "cancelled", "failed"] = "running"
@@ -32,7 +32,7 @@ View = TypeVar("View", bound=JobView)
 
 
 class TooManyJobsError(Exception):
-    """Too many jobs are running; the message says what to do."""
+    """Enough is under way; the message says what to do."""
 
 
 class Jobs(Generic[View]):
@@ -60,12 +60,13 @@ class Jobs(Generic[View]):
         self._tasks[view.id] = asyncio.get_running_loop().create_task(self._run(view, work))
 
     def check(self) -> None:
-        """Check that one more job may run.
+        """Whether one more may run.
 
-        Raises: TooManyJobsError: too many jobs are running.
+        Raises:
+            TooManyJobsError: too many jobs are running.
         """
         if len(self._tasks) >= MOST_RUNNING:
-            raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one of them ends, or cancel one")
+            raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one has ended, or end one")
 
     def get(self, job: str) -> View | None:
         """One job, or None if it is unknown."""
@@ -75,13 +76,13 @@ class Jobs(Generic[View]):
         return tuple(reversed(self._views.values()))
 
     async def wait(self, job: str, seconds: float) -> None:
-        """Wait until a job ends, for at most this many seconds."""
+        """Wait until a job has ended, or for this many seconds."""
         task = self._tasks.get(job)
         if task is not None:
             await asyncio.wait({task}, timeout=seconds)
 
     async def cancel(self, job: str) -> None:
-        """Cancel a job; its results so far stay."""
+        """End a job; its results so far stay."""
         await end(self._tasks.get(job))
 
     async def close(self) -> None:

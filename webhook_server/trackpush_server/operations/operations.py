@@ -16,11 +16,11 @@ from trackpush_server.operations.retention import Observer, Retainer
 
 
 class OperationsPusher(PushEraser, PushReplayer, Protocol):
-    """The part of the pusher that operations use."""
+    """What operations need of the pusher."""
 
 
 class Operations:
-    """The operations of one server."""
+    """Of one server."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Operations:
         whole: Callable[[], RoutingTable | None],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``served``: the routing table without clients that are held back; ``whole``: the table with them."""
+        """``served``: the routing table without clients that are held back; ``whole``: with them."""
         self.replays = Replays(journal.replays, journal.search, pusher, served, wall)
         self.erasures = Erasures(journal.erasures, journal.inbox, journal.search, pusher, wall)
         self.reseals = Reseals(journal.encryption)
@@ -42,7 +42,7 @@ class Operations:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run retention until the block ends; then end running jobs, too."""
+        """Retention runs until the block ends; then jobs under way end, too."""
         async with contextlib.AsyncExitStack() as stack:
             for jobs in (self.retries.jobs, self.reseals.jobs, self.erasures.jobs, self.replays.jobs):
                 stack.push_async_callback(jobs.close)

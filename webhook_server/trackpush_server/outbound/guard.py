@@ -10,7 +10,7 @@ from trackpush_server.outbound.failures import denied
 
 
 class Guard(EgressRules, frozen=True, kw_only=True):
-    """Egress rules, as checks that raise an error."""
+    """Egress rules that raise."""
 
     def check_target(self, target: Target) -> None:
         """Check everything that can be checked before a name is resolved.
@@ -23,9 +23,10 @@ class Guard(EgressRules, frozen=True, kw_only=True):
             raise denied(objection)
 
     def check(self, address: Address) -> None:
-        """Check one address.
+        """Judge one address.
 
-        Raises: AttemptError: DENIED.
+        Raises:
+            AttemptError: DENIED.
         """
         objection = self.objection(address)
         if objection is not None:
@@ -48,7 +49,8 @@ def guard_for(egress: Egress) -> Guard:
 def parse_address(text: str) -> Address:
     """Parse an address from the resolver or the socket; a zone (``%eth0``) is kept.
 
-    Raises: ValueError: it is not an address.
+    Raises:
+        ValueError: it is none.
     """
     return ip_address(text)
 

@@ -1,6 +1,7 @@
-"""The pool: the connections of one destination, up to a maximum; the last used one is used first.
+"""The pool: the connections of one destination, at most its maximum, the last used one first.
 
-With this order, under low load few connections stay in use, and the others reach their idle time-out.
+Last in, first out keeps few connections in use under low load and lets the others run into their idle
+time-out.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ _GOODBYE = 2.0
 
 
 class ConnectionPool:
-    """The pool of one destination, on one event loop. Times are in seconds."""
+    """Used on one event loop. Times in seconds."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class ConnectionPool:
             self._waiting.append(exchange)
 
     async def close(self) -> None:
-        """Close all connections; running and queued exchanges end as RESET."""
+        """End all connections; running and queued exchanges end as RESET."""
         self._closed = True
         while self._waiting:
             self._waiting.popleft().settle_reset(_CLOSED)
@@ -85,7 +86,7 @@ class ConnectionPool:
                 for connection in list(self._connections):
                     connection.abort()
 
-    # ---- called by connections (connection.Owner)
+    # ---- connections report (connection.Owner)
 
     def joined(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -100,7 +101,7 @@ class ConnectionPool:
         self._idle.append(connection)
 
     def left(self, connection: Connection) -> None:
-        """A connection was closed: its place is free."""
+        """A connection has ended: its place is free."""
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -109,10 +110,7 @@ class ConnectionPool:
         self._fill()
 
     def retry(self, exchange: Exchange) -> None:
-        """Send an exchange again within the same time-out.
-
-        Uses a new connection, because another idle one may be dead, too.
-        """
+        """Try again on a new connection, within the same time-out: another idle one may be dead, too."""
         if self._closed:
             exchange.settle_reset(_CLOSED)
         elif not exchange.future.done():

@@ -10,20 +10,20 @@ from trackpush_server.receiver.serving import Serving
 from trackpush_server.telemetry.summed import Samples
 
 Take = Callable[[], Awaitable[None]]
-"""Switches to a prepared table; returns when no request uses the previous table any more."""
+"""Serves a table that was prepared; returns when no request is answered by the one before any more."""
 
 
 class Receiving(Protocol):
-    """The receivers of a server. Methods are called on the event loop unless their docstring says otherwise."""
+    """Methods are called on the event loop, unless they say otherwise."""
 
     @property
     def table_loaded(self) -> bool:
-        """Whether a routing table is loaded, so that requests can be answered."""
+        """Whether requests are answered by a routing table."""
         ...
 
     @property
     def accepting(self) -> bool:
-        """Whether at least one process accepts requests."""
+        """Whether a process accepts requests."""
         ...
 
     @property
@@ -31,36 +31,38 @@ class Receiving(Protocol):
 
     @property
     def under_way(self) -> int:
-        """Number of requests of this process that wait for their commit."""
+        """Requests of this process that wait for their commit."""
         ...
 
     def samples(self) -> Sequence[Samples]: ...
 
     def prepare(self, loaded: Loaded) -> Take:
-        """Do the slow part of a change to a new table. Called in a thread."""
+        """Do the slow part of a new table; called in a thread."""
         ...
 
     async def start(self, bound: socket.socket) -> None:
-        """Prepare to accept requests on this socket, which is bound but does not listen yet.
+        """Prepare to accept requests at this socket's address; it is bound but doesn't listen.
 
-        Raises: CannotStartError: the receivers can't start.
+        Raises:
+            CannotStartError: it can't.
         """
         ...
 
     async def open(self) -> None:
-        """Start accepting requests.
+        """Accept requests from now on.
 
-        Raises: CannotStartError: the receivers can't listen.
+        Raises:
+            CannotStartError: it can't.
         """
         ...
 
     async def stop(self) -> None:
-        """Accept no new connections, answer open requests, then end."""
+        """Accept no new connections, answer open requests, end."""
         ...
 
 
 class InProcess:
-    """Accepts requests in the main process."""
+    """Accepts requests in the main process itself."""
 
     def __init__(self, reception: Reception) -> None:
         self.reception = reception
@@ -69,7 +71,7 @@ class InProcess:
 
     @property
     def table_loaded(self) -> bool:
-        """Whether a routing table is loaded."""
+        """Whether requests are answered by a routing table."""
         return self.reception.table_loaded
 
     @property
@@ -78,14 +80,14 @@ class InProcess:
 
     @property
     def under_way(self) -> int:
-        """Number of requests that wait for their commit."""
+        """Requests that wait for their commit."""
         return self.reception.under_way
 
     def samples(self) -> Sequence[Samples]:
         return ()
 
     def prepare(self, loaded: Loaded) -> Take:
-        """Build the data for a new table. Called in a thread."""
+        """In a thread."""
         assert loaded.table is not None
         serving = Serving(loaded.table, complete=loaded.complete)
 

@@ -1,4 +1,4 @@
-"""Reads OpenTelemetry's environment variables. An endpoint to export to switches tracing on.
+"""Whether tracing is on, by OpenTelemetry's own variables: an endpoint to export to switches it on.
 
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
@@ -29,9 +29,7 @@ def tracing(environment: Mapping[str, str]) -> Tracing | None:
         return None
     for name in _PROTOCOLS:
         if environment.get(name, _PROTOCOL) != _PROTOCOL:
-            raise CannotStartError(
-                f"{name}={environment[name]}: only {_PROTOCOL} is supported; set this value, or remove the variable"
-            )
+            raise CannotStartError(f"{name}={environment[name]}: only {_PROTOCOL} is supported; remove it or set that")
     share = sampled_share(environment)
     from trackpush_server.tracing.spans import OpenTelemetry  # noqa: PLC0415  half a second, only where it is wanted
 
@@ -40,7 +38,7 @@ def tracing(environment: Mapping[str, str]) -> Tracing | None:
 
 
 def is_on(environment: Mapping[str, str]) -> bool:
-    """Whether to export traces."""
+    """Whether traces are to be exported."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return False
     return any(environment.get(name) for name in _ENDPOINTS)
@@ -49,7 +47,8 @@ def is_on(environment: Mapping[str, str]) -> bool:
 def sampled_share(environment: Mapping[str, str]) -> float:
     """The share of traces to record, from 0 to 1.
 
-    Raises: CannotStartError: the value is not such a share, or the sampler is not supported.
+    Raises:
+        CannotStartError: it is none.
     """
     wanted = environment.get(_SAMPLER, "")
     if wanted in _FIXED:

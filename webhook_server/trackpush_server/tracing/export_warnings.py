@@ -1,7 +1,4 @@
-"""Logs OpenTelemetry's warnings at most once a minute.
-
-A collector that is down for hours must not fill the log.
-"""
+"""Logs OpenTelemetry's warnings at most once a minute: a collector that is down for hours must not fill the log."""
 
 import logging
 
@@ -13,7 +10,7 @@ _log = structlog.get_logger("trackpush.tracing")
 
 
 class ExportWarnings(logging.Handler):
-    """Replaces the log lines of OpenTelemetry."""
+    """Replaces the library's own log lines."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -25,8 +22,8 @@ class ExportWarnings(logging.Handler):
         if held_back is not None:
             _log.warning(
                 "traces_not_exported",
-                reason="the collector is unreachable, refuses spans or is too slow: check OTEL_EXPORTER_OTLP_ENDPOINT;"
-                " spans are dropped, updates are not affected",
+                reason="the collector can't be reached, refuses, or is too slow: look at OTEL_EXPORTER_OTLP_ENDPOINT;"
+                " spans are dropped, updates are not",
                 text=record.msg if isinstance(record.msg, str) else None,
                 held_back=held_back,
             )

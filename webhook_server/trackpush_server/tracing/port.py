@@ -13,35 +13,35 @@ from trackpush_server.outbound.port import Answer
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A request's updates before they are stored."""
+    """Updates that are about to be stored."""
 
     traceparent: str | None
-    """The aggregator's own header, unchanged and not trusted."""
+    """The aggregator's own, as it came; it is not trusted."""
     received_at: float
-    """Time of receipt, in seconds since the epoch."""
+    """When they were read; seconds since the epoch."""
     aggregator: str
     account: str
     updates: int
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt before its start."""
+    """An attempt that is about to start."""
 
     trace: str | None
-    """The trace that the journal stored with the update; None if tracing was off then."""
+    """What the journal kept of the receipt; None for what was stored while tracing was off."""
     url: str
     push_config: str
     account: str
     push_id: str
     tries: int
-    """Number of attempts before this one."""
+    """Attempts before this one."""
 
 
 class TracedAttempt(Protocol):
     """The span of an attempt in progress."""
 
     traceparent: str
-    """The header for the client's server."""
+    """For the client's server."""
 
     def ended(self, answer: asyncio.Future[Answer]) -> None: ...
 

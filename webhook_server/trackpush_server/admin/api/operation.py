@@ -1,4 +1,4 @@
-"""One operation of the API, described as data. Server and OpenAPI description both use it, so they always agree."""
+"""One operation of the API: its input and output as data, so that the server and the description never differ."""
 
 import typing
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,29 +27,27 @@ class ApiCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One HTTP method of one path."""
+    """A method of a path."""
 
     method: Method
     path: str
-    """The path below /api/v1, with ``{names}`` for variable parts."""
+    """Below /api/v1, with ``{names}``."""
     name: str
-    """The operationId in the description."""
+    """The description's operationId."""
     summary: str
     handler: Handler
-    """Takes the call, and ``query`` and ``body`` if the operation has them.
-
-    Returns the data to send, of the type ``answer``, or a response that it has already sent.
-    """
+    """Takes the call, and ``query`` and ``body`` where the operation has them. Gives what is sent, of the type
+    ``answer``; or a response that it sent itself."""
     answer: Any
     query: Any
-    """Type of the parameters; None if it takes none."""
+    """None: it takes no parameters."""
     body: Any
-    """Type of the body; None if it takes none."""
+    """None: it takes no body."""
     status: int
     errors: tuple[int, ...]
-    """Possible error statuses besides 400, 401, 403 and 503."""
+    """Besides 400, 401, 403 and 503."""
     path_patterns: Mapping[str, str]
-    """Regular expressions for the variable parts of the path."""
+    """What the parts of the path look like, as regular expressions."""
     content_type: str
 
     @property
@@ -68,11 +66,10 @@ def operation(
     path_patterns: Mapping[str, str] = MappingProxyType({}),
     content_type: str = "application/json",
 ) -> Callable[[Handler], Operation]:
-    """Create an operation from its handler.
+    """Make an operation of its handler.
 
-    The handler's name becomes the operation's name, its docstring the summary, and its annotations the types of
-    ``query``, ``body`` and answer. If the handler sends the response itself, pass the type of the ``answer``. For the
-    other arguments see `Operation`.
+    The handler's name is the operation's, its docstring the summary, and its annotations say what ``query``, ``body``
+    and answer are; ``answer`` says it where the handler sends the response itself. The rest: see `Operation`.
     """
 
     def made(handler: Handler) -> Operation:

@@ -15,11 +15,11 @@ from trackpush_server.admin.problems import ProblemError
 from trackpush_server.operations.replays import ReplayRequest
 
 COUNT_SECONDS: Final = 5.0
-"""Seconds for which a page waits for the count; a count that takes longer is shown while it grows."""
+"""So long a page waits for the count; a count that takes longer is shown as it grows."""
 
 
 class Replaying:
-    """The handlers of these pages."""
+    """The handlers."""
 
     def __init__(self, desk: AdminServices) -> None:
         self._desk = desk

@@ -1,0 +1,1 @@
+"""`trackpush aggregators`: lists, tests, tries and drafts AggregatorDefinitions."""
