@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,34 @@ def test_a_fixture_that_uses_a_need_marks_the_test(request: pytest.FixtureReques
 
 @pytest.mark.parametrize(
     ("program", "fixture"),
-    [("psql", "postgres_programs"), ("go", "go_program"), ("chromium", "chromium_program"), ("mount", "root")],
+    [
+        ("psql", "postgres_programs"),
+        ("go", "go_program"),
+        ("chromium", "chromium_program"),
+        ("mount", "root"),
+        (sys.executable, "processes"),
+    ],
 )
-async def test_a_unit_test_that_starts_such_a_program_fails_and_says_which_fixture_to_use(
+async def test_a_unit_test_that_starts_a_program_fails_and_says_which_fixture_to_use(
     program: str, fixture: str
 ) -> None:
     with pytest.raises(AssertionError, match=f"starts {program}, and .*use the fixture '{fixture}'"):
         await asyncio.create_subprocess_exec(program, "--version")
+
+
+def test_a_unit_test_that_forks_fails() -> None:
+    with pytest.raises(AssertionError, match=r"starts os\.fork, and .*use the fixture 'processes'"):
+        os._exit(0) if os.fork() == 0 else None
+
+
+@pytest.mark.parametrize("receivers", [0, 2])
+def test_receiving_processes_mark_the_test(receivers: int, request: pytest.FixtureRequest) -> None:
+    assert is_unit(request.node) is (receivers == 0)
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_test_may_say_that_it_starts_processes(request: pytest.FixtureRequest) -> None:
+    assert not is_unit(request.node)
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def show_command(
         detail = reader.show(push_id)
     if detail is None:
         raise ProblemsFoundError(
-            f"push {push_id}: not in the journal of {place}; it may be older than the retention, or in another one"
+            f"push {push_id}: not in the journal of {place}; it may be older than the retention time, or in another one"
         )
     if body and detail.unreadable is not None:
         raise CommandError(f"push {push_id}: {detail.unreadable}; here, give it with --encryption-key-file")

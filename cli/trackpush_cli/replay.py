@@ -126,7 +126,7 @@ def _show(job: dict[str, Any], output: str) -> None:
         print_table(("PUSHCONFIG", "STATE", "PUSHES"), rows)
     found = _found(job)
     if not found and not job["pending"]:
-        say("nothing matches (erased pushes and those older than the retention can't be replayed)")
+        say("nothing matches (erased pushes and those older than the retention time can't be replayed)")
     elif job["dryRun"]:
         say("dry run: nothing was sent; leave out --dry-run to send them")
     elif found:

@@ -1,1 +1,1 @@
-"""Shared by server and operator: logging, log throttle, retry delays, background tasks, sockets."""
+"""Code that server and operator share: logging, log throttle, retry delays, background tasks, sockets."""

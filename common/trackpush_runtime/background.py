@@ -15,21 +15,21 @@ async def end(task: asyncio.Task[Any] | None) -> None:
 
 
 class Background(ABC):
-    """One background task: `_run` never ends by itself."""
+    """One background task. `_run` must not return."""
 
     _task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the task."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End, wherever it is."""
+        """Cancel the task, and wait for its end."""
         await end(self._task)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start; stop when the block ends."""
+        """Start the task; stop it at the end of the block."""
         try:
             self.start()
             yield

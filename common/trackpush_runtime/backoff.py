@@ -1,16 +1,16 @@
-"""Delays of retries: one step for each failure in a row; the last step repeats."""
+"""Retry delays: one step for each failure in a row; the last step repeats."""
 
 import random
 from collections.abc import Callable, Sequence
 
 
 def delay_after(delays: Sequence[float], failures: int) -> float:
-    """The delay after so many failures in a row (1 or more). Pure."""
+    """The delay after this many failures in a row (1 or more). Pure."""
     return delays[min(failures, len(delays)) - 1]
 
 
 class RetryDelays:
-    """Counts the failures of one operation. `fail` gives the seconds until its next try, `reset` follows a success."""
+    """Counts the failures of one operation: call `fail` after each failure and `reset` after a success."""
 
     def __init__(self, *delays: float, jitter: float = 0.0, chance: Callable[[], float] = random.random) -> None:
         """``jitter``: the fraction of a delay that is added or subtracted at random; ``chance`` is in [0, 1)."""
@@ -18,11 +18,11 @@ class RetryDelays:
         self._jitter = jitter
         self._chance = chance
         self.failures = 0
-        """In a row."""
+        """Number of failures in a row."""
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether each delay was used, so that a caller that waits should give up."""
+        """Whether each delay was used, so that the caller should give up."""
         return self.failures >= len(self._delays)
 
     @property
@@ -33,10 +33,10 @@ class RetryDelays:
         return delay_after(self._delays, self.failures) * (1.0 + self._jitter * (2.0 * self._chance() - 1.0))
 
     def fail(self) -> float:
-        """Count a failure; the seconds until the next try."""
+        """Count a failure; returns the seconds until the next try."""
         self.failures += 1
         return self.delay
 
     def reset(self) -> None:
-        """The operation succeeded."""
+        """Call after a success."""
         self.failures = 0

@@ -2,7 +2,7 @@
 
 
 class CannotStartError(Exception):
-    """The message says who, what was found and what to do; one problem a line."""
+    """The process can't start. The message says who, what was found and what to do; one line per problem."""
 
 
 class UnusableDataError(CannotStartError):

@@ -1,4 +1,4 @@
-"""Throttles log lines and counts the suppressed ones: a flood of requests must not fill the log."""
+"""Limits log lines and counts the suppressed ones, so that a flood of requests does not fill the log."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ _MOST_KINDS = 1024
 
 
 class LogThrottle:
-    """At most ``most`` lines per kind in ``per`` seconds. Kinds beyond a bound share one allowance."""
+    """Allows ``most`` lines per kind in ``per`` seconds. Kinds beyond a maximum number share one allowance."""
 
     def __init__(self, *, most: int = 5, per: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -16,7 +16,7 @@ class LogThrottle:
         self._windows: dict[str, tuple[float, int]] = {}
 
     def allow(self, kind: str) -> int | None:
-        """Number of lines of this kind suppressed since the last one; None if this one is suppressed, too."""
+        """Number of lines of this kind suppressed since the last allowed one; None if this line is suppressed, too."""
         now = self._clock()
         if kind not in self._windows and len(self._windows) >= _MOST_KINDS:
             self._forget_ended(now)
@@ -29,7 +29,7 @@ class LogThrottle:
         return max(0, count - self._most)
 
     def _forget_ended(self, now: float) -> None:
-        """Forget windows that are over and suppressed nothing."""
+        """Forget time windows that have ended and in which nothing was suppressed."""
         self._windows = {
             kind: (start, count)
             for kind, (start, count) in self._windows.items()

@@ -1,7 +1,7 @@
 """Structured logs on stderr, for server and operator: one line per state change, UTC, stable event names.
 
-Each line is written without a body, a key, a header or a phone number. `redact` is the second net, for the line that
-somebody adds later; there is one list of forbidden names for all processes.
+Code must not log a body, a key, a header or a phone number. `redact` is the second line of defence, in case that
+somebody adds such a log line later. There is one list of forbidden names for all processes.
 """
 
 import contextlib
@@ -40,7 +40,10 @@ def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def where(error: BaseException) -> str:
-    """The last places of a traceback, without any value: ``intake.py:41 in _new_update < handler.py:97 in _take``."""
+    """The last code positions of a traceback, without any value.
+
+    ``intake.py:41 in _new_update < handler.py:97 in _take``.
+    """
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
 
@@ -52,7 +55,7 @@ def configure(
     level: LogLevel = "debug",
     fields: Mapping[str, object] | None = None,
 ) -> None:
-    """Set up logging for the process; without a format, console on a terminal and JSON elsewhere.
+    """Set up logging for the process. The default format is console on a terminal, otherwise JSON.
 
     Each line contains ``fields``.
     """
@@ -91,10 +94,10 @@ def _renderers(chosen: str, *, colors: bool) -> tuple[Processor, ...]:
 
 
 class _Lines(structlog.PrintLogger):
-    """Writes lines. A line that can't be written (a full disk, a closed pipe) is lost, and nothing stops."""
+    """Writes lines. A line that can't be written (full disk, closed pipe) is lost, without an error."""
 
     def msg(self, message: str) -> None:
-        """One line."""
+        """Write one line."""
         with contextlib.suppress(OSError):
             super().msg(message)
 
@@ -102,7 +105,10 @@ class _Lines(structlog.PrintLogger):
 
 
 class _Bridge(logging.Handler):
-    """Libraries' warnings as structured lines: which library and where. Their text may hold parts of a request."""
+    """Logs libraries' warnings as structured lines with library and place.
+
+    Their texts are not logged, because they may contain parts of a request.
+    """
 
     def __init__(self) -> None:
         super().__init__()

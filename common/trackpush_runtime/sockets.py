@@ -1,4 +1,4 @@
-"""Listening sockets: bound before anything else starts, so that an address in use changes nothing."""
+"""Listening sockets. They are bound before anything else starts, so that an address in use has no side effects."""
 
 import ipaddress
 import resource
@@ -7,14 +7,13 @@ import socket
 from trackpush_runtime.errors import CannotStartError
 
 BACKLOG = 1024
-"""Connections that the kernel holds until they are accepted."""
+"""Maximum number of connections that the kernel queues until they are accepted."""
 
 
 def bind(address: tuple[str, int], *, purpose: str) -> socket.socket:
     """A bound TCP socket that doesn't listen yet.
 
-    Raises:
-        CannotStartError: the address is in use, or no address of this machine.
+    Raises: CannotStartError: the address is in use, or is not an address of this machine.
     """
     host, port = address
     try:
@@ -37,13 +36,12 @@ def bind(address: tuple[str, int], *, purpose: str) -> socket.socket:
 
 
 def share(reserved: socket.socket) -> socket.socket:
-    """One more socket bound to a reserved address, that may listen beside others made so (``SO_REUSEPORT``).
+    """Another socket bound to the address of ``reserved``; several such sockets may listen (``SO_REUSEPORT``).
 
-    The kernel spreads new connections over those that listen. The reserved one has the option not, so a second server
-    finds the address in use.
+    The kernel distributes new connections among those that listen. The reserved socket itself has no such option, so a
+    second server fails to bind the address.
 
-    Raises:
-        OSError: another process listens there.
+    Raises: OSError: another process listens on the address.
     """
     shared = socket.socket(reserved.family, reserved.type, reserved.proto)
     try:
@@ -70,7 +68,10 @@ def is_loopback(bound: socket.socket) -> bool:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow as many open files as the system does: thousands of connections need more than the usual 1,024."""
+    """Raise the limit of open files to the system's maximum.
+
+    Thousands of connections need more than the usual 1,024.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -40,7 +40,7 @@ from trackpush_runtime.logs import where
 
 _KINDS_PAUSE: Final = 2.0
 _FIRST_READBACK: Final = 5.0
-"""Seconds at most that the first statuses wait for the pods' first answers."""
+"""Maximum seconds for which the first statuses wait for the pods' first answers."""
 _log = structlog.get_logger("operator")
 
 
@@ -56,7 +56,7 @@ class Operator:
         self._connect = connect
         self._builders = builders(options)
         self.on_watching: Callable[[], None] = lambda: None
-        """Called each time that kopf was started: it takes the process's signals for itself."""
+        """Called each time after kopf was started, because kopf replaces the process's signal handlers."""
         self._identity = options.identity or f"{socket.gethostname()}_{new_revision()}"
         self.metrics = Metrics()
         self.state = OperatorState(
@@ -76,18 +76,17 @@ class Operator:
         self._resynced = time.monotonic()
         self._stop = asyncio.Event()
         self.health_address: tuple[str, int] | None = None
-        """Where the probes are served, once they are."""
+        """Address of the probes, after they were started."""
 
     def stop(self) -> None:
         """Make `run` end and release the Lease."""
         self._stop.set()
 
     async def run(self) -> None:
-        """Work.
+        """Run the operator.
 
-        Raises:
-            LeaseLostError: another operator took over; this one has to end.
-            NoClusterError: there is no API server to talk to.
+        Raises: LeaseLostError: another operator took over, so this one must end. NoClusterError: there is no API server
+        to connect to.
         """
         found = await configuration(self._options.kubeconfig, self._options.context)
         async with self._health(), self._connect(found, self.metrics) as cluster:
@@ -112,7 +111,7 @@ class Operator:
                 _log.info("stopped", identity=self._identity)
 
     async def _unless_stopped(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Await it; False if the operator was stopped first."""
+        """Await the coroutine; returns False if the operator was stopped first."""
         task, stop = asyncio.ensure_future(coroutine), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -204,7 +203,7 @@ class Operator:
                 _log.warning("resync_failed", reason=str(error))
                 await asyncio.sleep(_KINDS_PAUSE)
         for server in list(self.state.cache.servers):
-            with contextlib.suppress(ClusterError):  # it is tried again when the server is decided about
+            with contextlib.suppress(ClusterError):  # the read is repeated when the server is decided
                 await shard_writer.adopt(server_key(server))
         self._note_resync()
         _log.info("synced", resources=len(self.state.cache.items), servers=len(self.state.cache.servers))

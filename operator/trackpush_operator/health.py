@@ -14,21 +14,21 @@ _STALLED: Final = 300.0
 
 
 class HealthInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The inputs of the probes. Times in seconds."""
+    """The inputs of the probes. Times are in seconds."""
 
     active: bool = False
-    """It has the Lease."""
+    """Whether it holds the Lease."""
     standby: bool = False
-    """It waits for the Lease of another operator, which works."""
+    """Whether it waits for the Lease of another operator that works."""
     synced: bool = False
-    """All initial lists are in."""
+    """Whether all initial lists are complete."""
     watches_down: float = 0.0
     watching: bool = True
-    """Watches run; between two runs none do."""
+    """Whether the watches run; between two runs of kopf they don't."""
     unwatched: tuple[str, ...] = ()
-    """Our own kinds that aren't watched."""
+    """Trackpush's kinds that aren't watched."""
     stalled: dict[str, float] = {}
-    """By queue: for how long there was work and none of it came to an end."""
+    """By queue: for how long there has been work without progress."""
     resynced_ago: float = 0.0
     resync_seconds: float = 600.0
 
@@ -41,22 +41,22 @@ def why_dead(inputs: HealthInputs) -> list[str]:
     if inputs.watches_down > _WATCHES_DOWN:
         reasons.append("nothing is watched")
     if inputs.resynced_ago > 3 * inputs.resync_seconds:
-        reasons.append("no resync was completed for long")
+        reasons.append("no resync has succeeded for a long time")
     return reasons
 
 
 def why_unready(inputs: HealthInputs) -> list[str]:
-    """Reasons why changes have no effect now."""
+    """Reasons why changes currently have no effect."""
     if not inputs.active:
-        return [] if inputs.standby else ["it waits for the Lease, and no other operator is known to work"]
-    reasons = [] if inputs.synced else ["the first lists aren't in"]
+        return [] if inputs.standby else ["it waits for the Lease, but no other operator renews it"]
+    reasons = [] if inputs.synced else ["the initial lists aren't complete"]
     if not inputs.watching and not inputs.unwatched:
-        reasons.append("nothing is watched: the watches are started again within 30 s")
+        reasons.append("nothing is watched now: the watches restart within 30 s")
     return reasons + [f"{kind} isn't watched: its CustomResourceDefinition is missing" for kind in inputs.unwatched]
 
 
 def application(inputs: Callable[[], HealthInputs], metrics: Metrics) -> web.Application:
-    """The application."""
+    """The HTTP application of the probes and metrics."""
 
     async def livez(_: web.Request) -> web.Response:
         return _verdict(why_dead(inputs()))

@@ -4,9 +4,8 @@ The field `exception` of an unexpected error is its traceback without any value,
 
 Events (the field ``event``): ``lease_acquired`` · ``lease_lost`` · ``waiting_for_lease`` · ``waiting_for_kinds`` ·
 ``kinds_missing`` · ``namespaces_not_watched`` · ``namespace_not_readable`` · ``listed_again`` ·
-``default_server_applied`` ·
-``default_server_refused`` · ``synced`` · ``resync_failed`` · ``watch_restarted`` · ``missed_changes`` ·
-``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` ·
+``default_server_applied`` · ``default_server_refused`` · ``synced`` · ``resync_failed`` · ``watch_restarted`` ·
+``missed_changes`` · ``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` ·
 ``library_warning`` · ``stopped``.
 """
 

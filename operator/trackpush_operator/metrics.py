@@ -1,4 +1,4 @@
-"""The operator's own metrics, one registry for each operator."""
+"""The operator's own metrics, in one registry per operator."""
 
 import platform
 from importlib.metadata import version

@@ -179,7 +179,7 @@ async def test_too_many_jobs_and_unknown_ones_are_told(tmp_path: Path, monkeypat
     monkeypatch.setattr(jobs, "MOST_RUNNING", 0)
     async with serving(tmp_path) as server:
         status, answer = await ask(server, "POST", REPLAYS, {"client": "acme"})
-        assert (status, answer["detail"]) == (429, "0 jobs are running; wait until one has ended, or end one")
+        assert (status, answer["detail"]) == (429, "0 jobs are running; wait until one of them ends, or cancel one")
         for method, path in (("GET", f"{REPLAYS}/no"), ("DELETE", f"{REPLAYS}/no"), ("GET", f"{ERASURES}/no")):
             assert (await ask(server, method, path))[0] == 410
 

@@ -4,16 +4,15 @@ import json
 import re
 from typing import Any
 
-import pytest
-
 from aggregators.bodies import SAMPLES, one, read, sample
+from support.rows import every_row
 from trackpush_api.vocabulary import Aggregator
 
 CASES: list[dict[str, Any]] = json.loads((SAMPLES / "cases.json").read_text())
 BY_SLUG = {each.slug: each for each in Aggregator}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+@every_row("case", CASES)
 def test_a_sample_has_its_cases_direction_status_and_reason(case: dict[str, Any]) -> None:
     expected = re.search(r"(\w+)/(\w+)(?:, ndr=(\w+))?", case["expected"])
 
@@ -28,7 +27,7 @@ def test_a_sample_has_its_cases_direction_status_and_reason(case: dict[str, Any]
         assert parsed.identified
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+@every_row("case", CASES)
 def test_only_the_aggregators_own_dummies_are_marked_as_tests(case: dict[str, Any]) -> None:
     dummies = {"15_test_webhook_xyzabc", "12_panel_minimal_ping", "15_panel_dummy_sample"}
 
@@ -37,7 +36,7 @@ def test_only_the_aggregators_own_dummies_are_marked_as_tests(case: dict[str, An
     assert [update.test for update in updates] == [any(name in case["file"] for name in dummies)] * len(updates)
 
 
-@pytest.mark.parametrize("pair", [("clickpost/03_delivered_selected", "clickpost/14_duplicate_of_03"),
+@every_row("pair", [("clickpost/03_delivered_selected", "clickpost/14_duplicate_of_03"),
                                   ("shiprocket/02_delivered", "shiprocket/11_duplicate_of_02")])  # fmt: skip
 def test_a_repeat_has_the_identity_of_the_first(pair: tuple[str, str]) -> None:
     aggregator = BY_SLUG[pair[0].split("/")[0]]

@@ -4,11 +4,11 @@ import codecs
 import json
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import CLICKPOST, NOW, SHIPWAY
+from support.rows import every_row
 from trackpush_aggregators import decode, parse
 from trackpush_aggregators.charset import declared, texts
 from trackpush_aggregators.updates import TrackingUpdate
@@ -19,7 +19,7 @@ def read(body: bytes, content_type: str) -> TrackingUpdate:
     return update
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "charset", "content_type"),
     [
         ("Café", "latin-1", "application/json; charset=ISO-8859-1"),
@@ -63,7 +63,7 @@ def test_a_body_in_another_charset_keeps_its_numbers_and_its_spaces() -> None:
     assert update.body == b'{ "waybill" : 19041424751540.0, "remark": "\xc3\xa9", "price": 1.10 }'
 
 
-@pytest.mark.parametrize(
+@every_row(
     "name",
     [
         "base64",
@@ -108,7 +108,7 @@ def test_unknown_names_are_not_looked_up_in_python() -> None:
     assert searched == []
 
 
-@pytest.mark.parametrize("content_type", ["", "a/b; charset=iso-8859-1", "a/b; charset=cp1251", "a/b; charset=utf-16"])
+@every_row("content_type", ["", "a/b; charset=iso-8859-1", "a/b; charset=cp1251", "a/b; charset=utf-16"])
 def test_any_bytes_are_some_text_and_no_two_in_one_charset_are_the_same_text(content_type: str) -> None:
     @settings(max_examples=300, deadline=None)
     @given(st.binary(max_size=6), st.binary(max_size=6))

@@ -1,8 +1,7 @@
 """Clickpost's shapes: scans, return requests, wrapped and waybill-less bodies."""
 
-import pytest
-
 from aggregators.bodies import CLICKPOST, clickpost, one, read, sample
+from support.rows import every_row
 from trackpush_api.vocabulary import Direction, NdrReason, Status
 
 
@@ -27,7 +26,7 @@ def test_a_return_delivered_does_not_match_a_filter_on_delivered() -> None:
     assert update.aggregator_label == "Delivered"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("is_rvp", "direction"),
     [(True, "reverse"), ("true", "reverse"), (1, "reverse"), ("1", "reverse"), (False, "forward"), (None, "forward"),
      ("false", "forward"), (0, "forward"), ("", "forward"), ([], "forward"), (2, "forward")],
@@ -36,14 +35,14 @@ def test_is_rvp_tells_the_direction_in_whatever_type(is_rvp: object, direction: 
     assert one(CLICKPOST, clickpost(additional={"is_rvp": is_rvp})).direction == direction
 
 
-@pytest.mark.parametrize("is_rvp", [True, False, None])
+@every_row("is_rvp", [True, False, None])
 def test_a_return_request_is_a_return_whatever_is_rvp_says(is_rvp: object) -> None:
     for code in (101, 102, 103, 106):
         update = one(CLICKPOST, clickpost(clickpost_status_code=code, additional={"is_rvp": is_rvp}))
         assert update.direction is Direction.REVERSE
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "status"),
     [(23, Status.RETURN_REJECTED), ("23", Status.RETURN_REJECTED), (29, Status.RETURN_APPROVED),
      (30, Status.RETURN_REQUESTED), (31, Status.RETURN_REJECTED), (None, Status.UNKNOWN), (5, Status.UNKNOWN)],
@@ -71,7 +70,7 @@ def test_requests_about_one_return_share_a_line_and_have_identities_of_their_own
     assert placed.identity != approved.identity
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("additional", "shipment"),
     [
         ({"forward_reference_number": "SO-1-1"}, "return:SO-1-1"),
@@ -85,7 +84,7 @@ def test_any_reference_identifies_a_body_without_waybill(additional: dict[str, o
     assert one(CLICKPOST, request(101, **additional)).shipment == shipment
 
 
-@pytest.mark.parametrize(
+@every_row(
     "body",
     [{}, [], None, b"", b" \r\n ", {"waybill": ""}, {"waybill": None, "additional": None}, {"status": "x"}, [{}],
      {"waybill": True}, {"waybill": {"a": 1}}, {"additional": {"order_id": "NA"}}, {"payload": {}}],
@@ -123,7 +122,7 @@ def test_the_track_order_shape_is_read_from_its_latest_status_and_named_by_its_o
     assert update.shipment == "order:SO-1"
 
 
-@pytest.mark.parametrize("newest_first", [True, False])
+@every_row("newest_first", [True, False])
 def test_the_track_order_shape_without_latest_status_has_its_latest_scan(*, newest_first: bool) -> None:
     scans = [{"clickpost_status_code": code, "timestamp": f"2025-06-1{code}T02:55:34Z"} for code in (8, 5, 6)]
 
@@ -132,7 +131,7 @@ def test_the_track_order_shape_without_latest_status_has_its_latest_scan(*, newe
     assert update.status is Status.DELIVERED
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("label", "status"),
     [("PickupPending", Status.PICKUP_PENDING), ("OutForDelivery", Status.OUT_FOR_DELIVERY),
      ("FailedDelivery", Status.DELIVERY_FAILED), ("RTO-Requested", Status.RTO_INITIATED),

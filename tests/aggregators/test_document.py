@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, one, read
+from support.rows import every_row
 from trackpush_aggregators import MalformedBodyError, decode, parse
 from trackpush_aggregators.document import unwrap
 from trackpush_aggregators.strangers import look
@@ -18,7 +19,7 @@ def test_a_valid_body_is_kept_byte_for_byte() -> None:
     assert one(CLICKPOST, body).body == body
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "remark"),
     [
         (b'\xef\xbb\xbf{"waybill": "1", "remark": "x"}', "x"),
@@ -32,7 +33,6 @@ def test_a_valid_body_is_kept_byte_for_byte() -> None:
         (b'{"waybill": "1", "remark": "x", "n": 1%s}' % (b"0" * 5000), "x"),
         (b'{"waybill": "1", "remark": "a\\u0000b"}', "a\ufffdb"),
     ],
-    ids=["utf-8 mark", "utf-16", "latin-1", "control", "half a pair", "pairs", "NaN", "exponent", "digits", "NUL"],
 )
 def test_what_couriers_texts_break_is_repaired_and_stored_as_valid_json(body: bytes, remark: str) -> None:
     update = one(CLICKPOST, body)
@@ -75,7 +75,7 @@ def test_a_number_that_is_too_large_is_found_wherever_it_stands() -> None:
         assert document == {"n" * before: "9" * 309}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("awb", "text"),
     [
         (b"19041424751540", "19041424751540"),
@@ -91,7 +91,7 @@ def test_an_awb_given_as_a_number_keeps_its_digits(awb: bytes, text: str) -> Non
     assert one(SHIPROCKET, b'{"awb": %s}' % awb).awb == text
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "said"),
     [
         (b"{", "line 1, column 2"),
@@ -113,8 +113,8 @@ def test_what_is_no_json_is_refused_with_a_place_and_never_echoed(body: bytes, s
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
-@pytest.mark.parametrize(
+@every_row("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
+@every_row(
     "body",
     [b"7", b"1.5", b'"s3cr3t"', b"true", b'[1, "s3cr3t"]', b'[[{"awb": "1"}]]', b'"{\\"awb\\": \\"1\\"}"',
      b'[[], [[{"waybill": "1"}]]]', '"Caf\u00e9"'.encode("utf-16"), b'\xef\xbb\xbf"text"'],
@@ -126,17 +126,15 @@ def test_json_without_an_object_is_kept_as_it_came(aggregator: object, body: byt
     assert [(left.body, left.names) for left in parsed.leftovers] == [(body, ())]
 
 
-@pytest.mark.parametrize("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
-@pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"[null]", b"[[]]", b'""', b"[{}]", b"{}", b'["", []]', b" \r\n"]
-)
+@every_row("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
+@every_row("body", [b"", b"null", b"[]", b"[null]", b"[[]]", b'""', b"[{}]", b"{}", b'["", []]', b" \r\n"])
 def test_json_that_holds_nothing_is_a_probe(aggregator: object, body: bytes) -> None:
     parsed = read(aggregator, body)  # type: ignore[arg-type]
 
     assert (parsed.updates, parsed.leftovers) == ((), ())
 
 
-@pytest.mark.parametrize("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
+@every_row("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
 def test_an_array_of_objects_is_a_batch_of_any_size(aggregator: object) -> None:
     name = {CLICKPOST: "waybill", SHIPROCKET: "awb", SHIPWAY: "awbno"}[aggregator]  # type: ignore[index]
     items = [b'{ "%s": %d, "n": 1.10}' % (name.encode(), number) for number in range(1, 1501)]
@@ -147,7 +145,7 @@ def test_an_array_of_objects_is_a_batch_of_any_size(aggregator: object) -> None:
     assert [update.body for update in updates] == items
 
 
-@pytest.mark.parametrize("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
+@every_row("aggregator", [CLICKPOST, SHIPROCKET, SHIPWAY])
 def test_normalised_texts_are_bounded_and_the_body_is_not(aggregator: object) -> None:
     long = "x" * 100_000
     names = ("waybill", "awb", "awbno", "order_id", "remark", "location", "courier_name", "carrier", "current_status")
@@ -162,7 +160,7 @@ def test_normalised_texts_are_bounded_and_the_body_is_not(aggregator: object) ->
     assert len(update.body) > 300_000
 
 
-@pytest.mark.parametrize("aggregator", Aggregator)
+@every_row("aggregator", Aggregator)
 def test_a_deep_value_that_a_second_member_of_its_name_replaces_is_refused_or_read(aggregator: Aggregator) -> None:
     """The decoder meets the deep value, the decoded document does not show it, and later readers meet it again."""
     refused = 0

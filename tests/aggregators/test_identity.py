@@ -1,21 +1,20 @@
 """What makes an update the same one again, and what does not (docs/aggregators/reference.md, §4.3)."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, read, sample, shiprocket, shipway
+from support.rows import every_row
 from trackpush_aggregators.updates import TrackingUpdate, occurrence_key, update_key
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 
 SCANS = [{"date": "2023-05-23 11:00:00", "status": "X-1"}, {"date": "2023-05-23 11:43:46", "status": "X-2"}]
 
 
-@pytest.mark.parametrize(
+@every_row(
     "change",
     [{"waybill": "1901"}, {"cp_id": 5}, {"clickpost_status_code": 6}, {"timestamp": "2025-06-11T02:55:35Z"},
      {"status": "OFD"}, {"location": "Pune"}, {"additional": {"notification_event_id": 17}}],
-    ids=str,
 )  # fmt: skip
 def test_every_part_of_a_clickpost_identity_makes_another_update(change: dict[str, object]) -> None:
     plain, changed = one(CLICKPOST, clickpost()), one(CLICKPOST, clickpost(**change))
@@ -24,11 +23,10 @@ def test_every_part_of_a_clickpost_identity_makes_another_update(change: dict[st
     assert update_key("a/b", plain) != update_key("a/b", changed)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "change",
     [{"remark": "x"}, {"cp_id": "4"}, {"clickpost_status_code": "5"}, {"waybill": 1900}, {"new_key": 1},
      {"additional": {"latest_status": {"status": "Delivered", "clickpost_status_code": 8}}}],
-    ids=str,
 )  # fmt: skip
 def test_nothing_else_makes_another_clickpost_update(change: dict[str, object]) -> None:
     assert one(CLICKPOST, clickpost()).identity == one(CLICKPOST, clickpost(**change)).identity
@@ -46,11 +44,10 @@ def test_the_identity_of_a_sample_is_as_the_reference_lists_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     "change",
     [{"awb": "1901"}, {"current_status_id": 19}, {"shipment_status_id": 17}, {"scans": SCANS[:1]},
      {"scans": [*SCANS, {"date": "2023-05-23 11:43:46", "status": "X-3"}]}],
-    ids=str,
 )  # fmt: skip
 def test_every_part_of_a_shiprocket_identity_makes_another_update(change: dict[str, object]) -> None:
     body = shiprocket(current_status_id=20, shipment_status_id=18, scans=SCANS)
@@ -73,10 +70,9 @@ def test_without_scans_shiprockets_stamp_tells_updates_apart() -> None:
     assert update_key("a/b", first) != update_key("a/b", other)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "change",
     [{"order_id": "SO-2"}, {"awbno": "1901"}, {"current_status": "DEL"}, {"status_time": "2025-06-11 02:55:35"}],
-    ids=str,
 )  # fmt: skip
 def test_every_part_of_a_shipway_identity_makes_another_update(change: dict[str, object]) -> None:
     assert one(SHIPWAY, shipway()).identity != one(SHIPWAY, shipway(**change)).identity
@@ -126,7 +122,7 @@ def test_the_parts_of_an_identity_do_not_run_into_each_other() -> None:
     assert update_key("a/b", first) != update_key("a/b", second)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("aggregator", "name", "key"),
     [
         (CLICKPOST, "clickpost/03_delivered_selected.json", "00684a9e54da6f3a8eb8be1972494d15"),
@@ -152,7 +148,7 @@ UNREADABLE = ["NA", "", None, "0000-00-00 00:00:00", "yesterday", "9999-12-31 23
               -62135596800, "31/02/2026", "2036-06-02 10:00:00", 4_000_000_000, [], {}, True, "12:30"]  # fmt: skip
 
 
-@pytest.mark.parametrize("date", UNREADABLE)
+@every_row("date", UNREADABLE)
 def test_where_no_scan_of_shiprocket_has_a_time_the_reports_own_time_tells_attempts_apart(date: object) -> None:
     def attempt(day: int, *dates: object) -> TrackingUpdate:
         scans = [{"date": each, "status": "UD"} for each in dates]
@@ -168,7 +164,7 @@ def test_where_no_scan_of_shiprocket_has_a_time_the_reports_own_time_tells_attem
         assert update_key("a/b", first) == update_key("a/b", attempt(1, *dates))
 
 
-@pytest.mark.parametrize("date", UNREADABLE)
+@every_row("date", UNREADABLE)
 def test_without_any_time_that_can_be_read_a_report_has_none(date: object) -> None:
     for update in (
         one(CLICKPOST, clickpost(timestamp=date)),
@@ -181,7 +177,7 @@ def test_without_any_time_that_can_be_read_a_report_has_none(date: object) -> No
         assert update.occurred_at is None
 
 
-@pytest.mark.parametrize("newest_first", [True, False])
+@every_row("newest_first", [True, False])
 def test_the_newest_scan_is_found_by_its_time_not_by_its_text(*, newest_first: bool) -> None:
     dates = ["28 09 2025 10:00:00", "2025-10-01 10:00:00", "02-10-2025 09:00:00"]
     scans = [{"date": date, "time": date, "location": date} for date in dates]
@@ -197,7 +193,7 @@ def test_a_shipway_report_takes_the_first_of_its_times_that_can_be_read() -> Non
     assert update_key("a/b", update) != update_key("a/b", other)
 
 
-@pytest.mark.parametrize("aggregator", Aggregator)
+@every_row("aggregator", Aggregator)
 def test_labels_without_a_code_tell_updates_apart(aggregator: Aggregator) -> None:
     def key(label: str) -> bytes:
         if aggregator is CLICKPOST:
@@ -212,7 +208,7 @@ def test_labels_without_a_code_tell_updates_apart(aggregator: Aggregator) -> Non
     assert len({key(label) for label in labels}) == len(labels)
 
 
-@pytest.mark.parametrize("nothing", ["N/A", "n/a", "None", "NIL", "nan", "undefined", "-", "--", " NULL "])
+@every_row("nothing", ["N/A", "n/a", "None", "NIL", "nan", "undefined", "-", "--", " NULL "])
 def test_a_word_for_no_awb_makes_no_shipment_of_all_orders_that_have_none(nothing: str) -> None:
     first, second = (
         one(SHIPROCKET, shiprocket(awb=nothing, order_id=order, current_timestamp="2026-06-02 10:00:00"))

@@ -1,8 +1,7 @@
 """A label that says that the shipment comes back is never read as a forward one, whatever the code says."""
 
-import pytest
-
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, shiprocket, shipway
+from support.rows import every_row
 from trackpush_api.vocabulary import Direction, Status
 
 BACK = [
@@ -18,7 +17,7 @@ BACK = [
 RETURNS = ["RETURN SOMETHING NEW", "Return_Xyz", "return-pickup-whatever"]
 
 
-@pytest.mark.parametrize(("labels", "direction"), [(BACK, Direction.RTO), (RETURNS, Direction.REVERSE)])
+@every_row(("labels", "direction"), [(BACK, Direction.RTO), (RETURNS, Direction.REVERSE)])
 def test_an_unknown_label_that_says_so_gives_the_direction(labels: list[str], direction: Direction) -> None:
     for label in labels:
         for update in (
@@ -34,7 +33,7 @@ def test_an_unknown_label_that_says_so_gives_the_direction(labels: list[str], di
             assert (update.status, update.direction) == (Status.UNKNOWN, direction), label
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("label", "status", "direction"),
     [
         ("RTO Delivered", Status.RTO_DELIVERED, Direction.RTO),
@@ -53,7 +52,7 @@ def test_a_code_of_a_delivery_under_such_a_label_is_no_delivery_to_the_customer(
         assert "DELIVERED" not in update.codes
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("label", "status"),
     [
         ("RETURN ACKNOWLEGED", Status.RETURN_DELIVERED),
@@ -69,7 +68,7 @@ def test_a_shiprocket_label_without_an_id_is_read(label: str, status: Status) ->
     assert one(SHIPROCKET, shiprocket(shipment_status=label)).status is status
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("label", "status", "direction"),
     [
         ("RTO LOST", Status.LOST, Direction.RTO),
@@ -100,7 +99,7 @@ def test_a_label_that_begins_with_rto_or_return_reads_as_what_follows_on_its_way
         assert (update.status, update.direction) == (status, direction), update.aggregator
 
 
-@pytest.mark.parametrize("label", ["PartialRTO-New-Word", "Partial Return Something", "PARTIAL_REACHED_BACK_AT_HUB"])
+@every_row("label", ["PartialRTO-New-Word", "Partial Return Something", "PARTIAL_REACHED_BACK_AT_HUB"])
 def test_partial_before_such_a_label_changes_nothing(label: str) -> None:
     update = one(CLICKPOST, clickpost(clickpost_status_code=None, clickpost_status_description=label))
 

@@ -1,12 +1,11 @@
 """What of a body is kept, and whether an AWB occurs in it."""
 
-import pytest
-
+from support.rows import every_row
 from trackpush_aggregators import MalformedBodyError, decode, mentions, parse
 from trackpush_api.vocabulary import Aggregator
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "text", "found"),
     [
         (b'{"x": "7020"}', "7020", True),
@@ -26,8 +25,8 @@ def test_an_awb_is_found_in_whatever_form_it_has(body: bytes, text: str, found: 
     assert mentions(body, text) is found
 
 
-@pytest.mark.parametrize("aggregator", list(Aggregator))
-@pytest.mark.parametrize("deep", [10, 200, 5000])
+@every_row("aggregator", list(Aggregator))
+@every_row("deep", [10, 200, 5000])
 def test_a_body_that_is_nested_deeply_is_kept_or_refused_and_never_raises(aggregator: Aggregator, deep: int) -> None:
     body = b'{"internal": ' * deep + b'{"hash": "x"}' + b"}" * deep
     try:

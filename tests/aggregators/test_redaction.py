@@ -6,6 +6,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, shipway
+from support.rows import every_row
 from trackpush_aggregators import redact
 
 KEY = "s3cr3t-key/with +specials=é"
@@ -21,8 +22,8 @@ def forms(key: str) -> list[str]:
             f'"{everything_escaped}"', *(f'"https://x.test/?key={url}&a=b"' for url in sorted(urls))]  # fmt: skip
 
 
-@pytest.mark.parametrize("key", [KEY, PLAIN])
-@pytest.mark.parametrize("place", range(9))
+@every_row("key", [KEY, PLAIN])
+@every_row("place", range(9))
 def test_the_presented_key_is_gone_in_every_form_and_the_rest_is_untouched(key: str, place: int) -> None:
     written = forms(key)
     form = written[place % len(written)]
@@ -107,14 +108,14 @@ def test_an_item_of_a_feed_loses_its_own_hash_too() -> None:
     assert json.loads(update.body) == {"hash": "[redacted]", "status_feed": [shipway(hash="[redacted]")]}
 
 
-@pytest.mark.parametrize("empty", [None, ""])
+@every_row("empty", [None, ""])
 def test_an_empty_hash_leaves_the_body_as_it_came(empty: object) -> None:
     body = json.dumps(shipway(hash=empty), indent=3).encode()
 
     assert one(SHIPWAY, body).body == body
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("url", "left"),
     [
         (URL, URL),

@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregators.bodies import NOW
+from support.rows import every_row
 from trackpush_aggregators import times
 from trackpush_aggregators.scans import Newest, newest
 
@@ -45,8 +45,8 @@ def test_the_usual_form_and_any_other_give_the_same_newest_scan(
     assert (usual.moment, usual.certain) == (other.moment, True)
 
 
-@pytest.mark.parametrize("odd", [*ODD, TWO])
-@pytest.mark.parametrize("newest_first", [True, False])
+@every_row("odd", [*ODD, TWO])
+@every_row("newest_first", [True, False])
 def test_one_scan_without_a_readable_time_leaves_it_uncertain(odd: object, *, newest_first: bool) -> None:
     known = ["2024-02-27 10:00:00", "2024-02-28 10:00:00", "2024-02-26 10:00:00"]
     for place in range(4):

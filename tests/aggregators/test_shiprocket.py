@@ -1,12 +1,11 @@
 """Shiprocket: two id spaces, labels, returns and scans."""
 
-import pytest
-
 from aggregators.bodies import SHIPROCKET, one, read, sample, shiprocket
+from support.rows import every_row
 from trackpush_api.vocabulary import Direction, Status
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("order", "shipment", "status"),
     [
         (20, 18, Status.IN_TRANSIT),
@@ -29,7 +28,7 @@ def test_each_id_is_read_in_its_own_table_and_the_clearer_one_wins(order: int, s
     assert one(SHIPROCKET, shiprocket(current_status_id=order, shipment_status_id=shipment)).status is status
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("order", "shipment", "status"),
     [
         (32, 42, Status.RETURN_PICKED_UP),
@@ -49,7 +48,7 @@ def test_on_a_return_both_ids_are_read_as_a_returns(order: int, shipment: int, s
     assert (update.status, update.direction) == (status, Direction.REVERSE)
 
 
-@pytest.mark.parametrize("is_return", [1, "1", True, "true"])
+@every_row("is_return", [1, "1", True, "true"])
 def test_is_return_makes_a_delivery_a_return_in_whatever_type(is_return: object) -> None:
     body = shiprocket(current_status="DELIVERED", current_status_id=7, shipment_status_id=7, is_return=is_return)
 
@@ -59,7 +58,7 @@ def test_is_return_makes_a_delivery_a_return_in_whatever_type(is_return: object)
     assert "DELIVERED" not in update.codes
 
 
-@pytest.mark.parametrize("is_return", [0, "0", None, ""])
+@every_row("is_return", [0, "0", None, ""])
 def test_a_label_or_id_of_a_return_makes_it_one_without_is_return(is_return: object) -> None:
     by_label = shiprocket(current_status="RETURN DELIVERED", shipment_status_id=7, is_return=is_return)
     by_id = shiprocket(current_status_id=26, shipment_status="DELIVERED", is_return=is_return)
@@ -75,7 +74,7 @@ def test_returned_is_an_rto_and_no_return() -> None:
         assert (update.status, update.direction) == (Status.RTO_DELIVERED, Direction.RTO)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("label", "status"),
     [
         ("IN TRANSIT-AT DESTINATION HUB", Status.AT_DESTINATION),
@@ -114,7 +113,7 @@ def test_a_scans_own_status_never_decides() -> None:
     assert one(SHIPROCKET, body).status is Status.IN_TRANSIT
 
 
-@pytest.mark.parametrize("form", ["oldest first", "newest first", "by index"])
+@every_row("form", ["oldest first", "newest first", "by index"])
 def test_remark_and_place_are_the_newest_scans(form: str) -> None:
     scans = [{"date": f"2023-05-{10 + day}", "activity": f"a{day}", "location": f"l{day}"} for day in range(12)]
     given = {"oldest first": scans, "newest first": scans[::-1], "by index": {str(n): s for n, s in enumerate(scans)}}
@@ -138,7 +137,7 @@ def test_all_codes_and_labels_of_both_spaces_can_be_filtered_on() -> None:
     assert "PICKED UP" not in update.codes, "it would match a filter on the forward status PICKED_UP"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changes", "shipment"),
     [({"awb": None}, "order:SO-1"), ({"awb": "NA", "order_id": "", "sr_order_id": 348456385}, "order:348456385"),
      ({"awb": 19041424751540}, "19041424751540"), ({"awb": "0019"}, "0019")],
@@ -147,6 +146,6 @@ def test_an_event_is_lined_up_by_awb_else_by_order(changes: dict[str, object], s
     assert one(SHIPROCKET, shiprocket(**changes)).shipment == shipment
 
 
-@pytest.mark.parametrize("body", [{}, [], b"null", {"awb": "", "order_id": None}, {"channel_id": 1, "scans": []}])
+@every_row("body", [{}, [], b"null", {"awb": "", "order_id": None}, {"channel_id": 1, "scans": []}])
 def test_a_body_that_names_no_shipment_is_a_probe(body: object) -> None:
     assert not read(SHIPROCKET, body).identified

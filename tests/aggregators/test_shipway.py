@@ -3,9 +3,9 @@
 import hashlib
 
 import msgspec
-import pytest
 
 from aggregators.bodies import SHIPWAY, one, read, sample, shipway
+from support.rows import every_row
 from trackpush_aggregators import body_key, decode
 from trackpush_api.vocabulary import Direction, Status
 
@@ -39,7 +39,7 @@ def test_a_large_envelope_is_not_multiplied_by_the_items_of_its_feed() -> None:
     assert max(len(update.body) for update in read(SHIPWAY, body).updates) < 200
 
 
-@pytest.mark.parametrize("wrap", [lambda item: [item], lambda item: {"0": item}, lambda item: item])
+@every_row("wrap", [lambda item: [item], lambda item: {"0": item}, lambda item: item])
 def test_a_feed_may_be_an_array_an_indexed_object_or_one_bare_item(wrap: object) -> None:
     item = shipway(scans={"0": {"status": "x"}})
 
@@ -61,12 +61,12 @@ def test_items_of_a_feed_that_name_no_shipment_are_passed_over() -> None:
     assert [update.awb for update in updates] == ["1900"]
 
 
-@pytest.mark.parametrize("feed", [[], {}, None, "", 0, [None]])
+@every_row("feed", [[], {}, None, "", 0, [None]])
 def test_an_empty_feed_is_a_probe(feed: object) -> None:
     assert not read(SHIPWAY, {"hash": HASH, "status_feed": feed}).identified
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "key"),
     [
         ({"hash": HASH, "status_feed": []}, HASH),
@@ -106,7 +106,7 @@ def test_a_reverse_number_keeps_all_its_digits() -> None:
     assert one(SHIPWAY, body).awb == "123456789012345678901234567890"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "status"),
     [
         ({"order_id": "1", "current_status_code": "DEL", "current_status": "In Transit"}, Status.DELIVERED),
@@ -126,7 +126,7 @@ def test_the_code_is_found_wherever_a_format_puts_it(body: dict[str, object], st
     assert one(SHIPWAY, body).status is status
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("code", "direction"),
     [("RXYZ", "reverse"), ("RTOX", "rto"), ("XYZ", "forward"), ("RAD", "forward"), ("Raining today", "forward")],
 )
@@ -148,7 +148,7 @@ def test_the_sw_x_shape_is_read() -> None:
     assert (update.location, update.remark, update.occurred_at) == ("Pune", "On its way", 1749610534000)
 
 
-@pytest.mark.parametrize("code", ["DEL", "1", 1])
+@every_row("code", ["DEL", "1", 1])
 def test_a_code_can_be_filtered_on_in_letters_and_numbers(code: object) -> None:
     assert {"DEL", "1", "Delivered"} <= set(one(SHIPWAY, shipway(current_status=code)).codes)
 

@@ -1,9 +1,8 @@
 """Every code of the reference's tables, row by row, through whole bodies."""
 
-import pytest
-
 from aggregators import reference
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, shiprocket, shipway
+from support.rows import every_row
 from trackpush_aggregators.clickpost import codes as clickpost_tables
 from trackpush_aggregators.shiprocket import codes as shiprocket_tables
 from trackpush_aggregators.shipway import codes as shipway_tables
@@ -42,8 +41,8 @@ def test_the_tables_hold_exactly_the_references_codes() -> None:
     assert [len(shiprocket_tables.SHIPMENT_STATUSES), len(shipway_tables.ROWS)] == [64, 46]
 
 
-@pytest.mark.parametrize("as_text", [False, True], ids=["number", "text"])
-@pytest.mark.parametrize("row", reference.clickpost(), ids=lambda row: row.code)
+@every_row("as_text", [False, True])
+@every_row("row", reference.clickpost())
 def test_each_clickpost_code_reads_as_the_reference_says_on_both_journeys(
     row: reference.Expected, *, as_text: bool
 ) -> None:
@@ -58,7 +57,7 @@ def test_each_clickpost_code_reads_as_the_reference_says_on_both_journeys(
     assert row.code in forward.codes
 
 
-@pytest.mark.parametrize("code", [22, 24, 29, 43, 48, 52, 107, 99999, 10**30, "22", "X", -8])
+@every_row("code", [22, 24, 29, 43, 48, 52, 107, 99999, 10**30, "22", "X", -8])
 def test_a_clickpost_code_that_nobody_knows_is_unknown_and_kept_whatever_the_description_says(code: object) -> None:
     update = one(CLICKPOST, clickpost(clickpost_status_code=code, clickpost_status_description="Delivered"))
 
@@ -67,14 +66,14 @@ def test_a_clickpost_code_that_nobody_knows_is_unknown_and_kept_whatever_the_des
     assert str(code) in update.codes
 
 
-@pytest.mark.parametrize("code", [None, "", "NA", True, {"a": 1}, [8]])
+@every_row("code", [None, "", "NA", True, {"a": 1}, [8]])
 def test_what_is_no_clickpost_code_leaves_the_word_to_the_description(code: object) -> None:
     update = one(CLICKPOST, clickpost(clickpost_status_code=code, clickpost_status_description="RTO-InTransit"))
 
     assert (update.status, update.aggregator_code) == (Status.RTO_IN_TRANSIT, "21")
 
 
-@pytest.mark.parametrize(("code", "reason"), list(enumerate(NDR)))
+@every_row(("code", "reason"), list(enumerate(NDR)))
 def test_each_clickpost_ndr_code_gives_its_reason_whatever_the_text_says(code: int, reason: str) -> None:
     for written in (code, str(code)):
         extra = {"ndr_status_code": written, "ndr_status_description": "Rejected by Customer"}
@@ -82,7 +81,7 @@ def test_each_clickpost_ndr_code_gives_its_reason_whatever_the_text_says(code: i
         assert update.ndr_reason == NdrReason(reason)
 
 
-@pytest.mark.parametrize("row", reference.shiprocket_shipment(), ids=lambda row: row.code)
+@every_row("row", reference.shiprocket_shipment())
 def test_each_shiprocket_shipment_id_reads_as_the_reference_says(row: reference.Expected) -> None:
     forward = one(SHIPROCKET, shiprocket(shipment_status_id=int(row.code)))
     reverse = one(SHIPROCKET, shiprocket(shipment_status_id=row.code, is_return="1"))
@@ -101,7 +100,7 @@ def test_each_shiprocket_shipment_id_reads_as_the_reference_says(row: reference.
         }
 
 
-@pytest.mark.parametrize("row", reference.shiprocket_order(), ids=lambda row: row.code)
+@every_row("row", reference.shiprocket_order())
 def test_each_shiprocket_order_id_reads_as_the_reference_says(row: reference.Expected) -> None:
     update = one(SHIPROCKET, shiprocket(current_status_id=int(row.code)))
 
@@ -110,7 +109,7 @@ def test_each_shiprocket_order_id_reads_as_the_reference_says(row: reference.Exp
     assert update.direction is (Direction.REVERSE if int(row.code) in returns else family(row.forward))
 
 
-@pytest.mark.parametrize("row", reference.shipway(), ids=lambda row: row.code)
+@every_row("row", reference.shipway())
 def test_each_shipway_code_reads_as_the_reference_says_in_letters_and_numbers(row: reference.Expected) -> None:
     for written in (row.code, f" {row.code.lower()} ", int(row.code) if row.code.isdigit() else row.code):
         update = one(SHIPWAY, shipway(current_status=written))

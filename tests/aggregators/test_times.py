@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from msgspec import UNSET
 
 from aggregators.bodies import CLICKPOST, NOW, SHIPROCKET, SHIPWAY, clickpost, one, sample, shiprocket, shipway
+from support.rows import every_row
 from trackpush_aggregators.updates import notification
 
 NO_TIMES: list[object] = [
@@ -28,7 +28,7 @@ def occurred(update: object) -> str | None:
     return notification(update, 0).occurred_at  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("written", "utc"),
     [
         ("2019-05-06T10:04:20Z", "2019-05-06T04:34:20Z"),
@@ -48,14 +48,14 @@ def test_a_clickpost_scan_is_in_ist_although_it_ends_in_z(written: str, utc: str
     assert update.occurred_at_text == written
 
 
-@pytest.mark.parametrize("code", [101, 102, "102", 103, 106])
+@every_row("code", [101, 102, "102", 103, 106])
 def test_a_clickpost_return_request_is_in_utc(code: object) -> None:
     update = one(CLICKPOST, clickpost(clickpost_status_code=code, timestamp="2019-05-06T10:04:20Z"))
 
     assert occurred(update) == "2019-05-06T10:04:20Z"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("written", "utc"),
     [
         ("23 05 2023 11:43:52", "2023-05-23T06:13:52Z"),
@@ -77,7 +77,7 @@ def test_a_shiprocket_event_without_a_readable_time_has_its_last_scans() -> None
     assert update.occurred_at_text == "2023-05-20 11:59:16"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("written", "utc"),
     [
         ("2025-06-11 02:55:34", "2025-06-10T21:25:34Z"),
@@ -89,7 +89,7 @@ def test_a_shipway_time_is_in_ist_unless_it_names_its_zone(written: str, utc: st
     assert occurred(one(SHIPWAY, shipway(status_time=written))) == utc
 
 
-@pytest.mark.parametrize("written", NO_TIMES)
+@every_row("written", NO_TIMES)
 def test_what_is_no_time_leaves_the_update_without_one(written: object) -> None:
     for update in (
         one(CLICKPOST, clickpost(timestamp=written)),
@@ -130,8 +130,8 @@ ZERO = [
 ]
 
 
-@pytest.mark.parametrize("zero", ZERO)
-@pytest.mark.parametrize("second", ["20", "20.000", "20.123456"])
+@every_row("zero", ZERO)
+@every_row("second", ["20", "20.000", "20.123456"])
 def test_every_way_to_write_no_offset_means_what_z_means(zero: str, second: str) -> None:
     written, plain = f"2026-06-02T10:04:{second}{zero}", f"2026-06-02T10:04:{second}Z"
 
@@ -189,7 +189,7 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("written", "india"), FORMS)
+@every_row(("written", "india"), FORMS)
 def test_a_time_is_read_in_whatever_form_it_is_written(written: str, india: str) -> None:
     expected = int(datetime.fromisoformat(f"{india}+05:30").timestamp() * 1000)
     for update in (
@@ -207,7 +207,7 @@ def test_a_time_is_read_in_whatever_form_it_is_written(written: str, india: str)
         assert update.estimated_delivery == (india[:10] if "24:00" not in written else "2024-10-27")
 
 
-@pytest.mark.parametrize("number", [1747000000, 1747000000000, "1747000000", "1747000000000000", 1747000000.0])
+@every_row("number", [1747000000, 1747000000000, "1747000000", "1747000000000000", 1747000000.0])
 def test_seconds_since_the_epoch_are_utc_everywhere(number: object) -> None:
     for update in (
         one(CLICKPOST, clickpost(timestamp=number)),
@@ -217,7 +217,7 @@ def test_seconds_since_the_epoch_are_utc_everywhere(number: object) -> None:
         assert update.occurred_at == 1747000000000
 
 
-@pytest.mark.parametrize(
+@every_row(
     "written",
     [
         "26/10/2024 13:05 AM",
@@ -272,7 +272,7 @@ def test_where_the_best_time_is_in_the_future_the_next_one_counts() -> None:
     assert occurred(update) == occurred(other) == "2026-06-01T04:30:00Z"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("written", "day"),
     [("2025-06-14", "2025-06-14"), ("2025-06-14 23:59:59", "2025-06-14"), ("0000-00-00", None), ("NA", None), (7, None),
      ("9999-12-31", None), ("soon", None), ({}, None)],

@@ -1,7 +1,6 @@
 """Aggregators are names: built-in ones, and those of definitions. A wrong one gets the right one as advice."""
 
-import pytest
-
+from support.rows import every_row
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.kinds.webhook_server import HostRule
 from trackpush_api.manifest import parse_manifests
@@ -45,8 +44,8 @@ def compiled(*, hosted: str = "Clickpost", named: str = "Clickpost", filtered: s
     return Compiled(table=found.table, problems=parsed.problems + found.problems)
 
 
-@pytest.mark.parametrize("place", ["hosted", "named", "filtered"])
-@pytest.mark.parametrize(
+@every_row("place", ["hosted", "named", "filtered"])
+@every_row(
     ("written", "said"),
     [
         ("clickpost", "found 'clickpost'; did you mean Clickpost?"),
@@ -62,7 +61,7 @@ def test_a_misspelt_name_gets_the_right_one_as_advice(place: str, written: str, 
     assert said in first
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("written", "said"),
     [
         ("clikpost", "there is no aggregator 'clikpost'; did you mean Clickpost?"),
@@ -110,6 +109,6 @@ def test_a_host_without_aggregators_serves_all_of_them_whatever_their_names() ->
     assert not HostRule(host="a", aggregators=["Clickpost"]).serves("parcelkit")
 
 
-@pytest.mark.parametrize(("name", "slug"), [("Clickpost", "clickpost"), ("parcelkit", "parcelkit")])
+@every_row(("name", "slug"), [("Clickpost", "clickpost"), ("parcelkit", "parcelkit")])
 def test_clients_and_metrics_see_the_lower_case_name(name: str, slug: str) -> None:
     assert slug_of(name) == slug

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.rows import every_row
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.manifest import parse_manifests
 from trackpush_api.problems import Severity
@@ -97,7 +98,7 @@ def test_the_samples_are_clean() -> None:
     assert {account.aggregator for account in found.table.accounts} == set(Aggregator)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("old", "new", "expected"),
     [
         ("key: clickpost}}]", "key: click}}]", "r.yaml:21: AggregatorWebhook acme/clickpost spec.keys[0].secret"),
@@ -141,7 +142,7 @@ def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str)
     assert any(expected in message for message in found), found
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("old", "new", "condition", "reason"),
     [
         ("key: clickpost}}]", "key: click}}]", "ResolvedRefs", "SecretKeyNotFound"),
@@ -276,7 +277,7 @@ def test_a_file_that_is_no_utf8_and_a_missing_folder_are_problems(tmp_path: Path
         compile_all(tmp_path / "gone", server=None)
 
 
-@pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("1m30s", 90), ("72h", 259200), ("30d", 2592000)])
+@every_row(("text", "value"), [("500ms", 0.5), ("1m30s", 90), ("72h", 259200), ("30d", 2592000)])
 def test_durations(text: str, value: float) -> None:
     assert seconds(text) == value
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.rows import every_row
 from trackpush_api.expressions import EvaluationError, Expression, InvalidExpressionError, compile_expression
 from trackpush_api.expressions.tree import UnreadableTreeError, read_tree
 from trackpush_api.expressions.variables import VARIABLES, ValueKind, qualified
@@ -28,7 +29,7 @@ def seen(**values: Any) -> dict[str, Any]:
     return usual | {qualified(name.replace("__", ".")): value for name, value in values.items()}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "values", "expected"),
     [
         ("status.code == 'DELIVERED'", {"status__code": "DELIVERED"}, True),
@@ -58,7 +59,7 @@ def test_an_expression_sees_the_notification(text: str, values: dict[str, Any], 
     assert compile_expression(text).holds(seen(**values)) is expected
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "told"),
     [
         ("1 +", "line 1, column 4: Syntax error: mismatched input '<EOF>'"),
@@ -91,7 +92,7 @@ def test_what_cannot_be_used_is_told_with_its_place_and_what_to_do(text: str, to
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "raw", "told"),
     [
         ("raw.secret_name == 1", {}, "a key is missing; check with has() first"),
@@ -126,7 +127,7 @@ def test_an_expression_is_compiled_once_and_knows_whether_it_reads_the_body() ->
     assert compile_expression("{'a': [1, 2]}.a.exists(i, raw.x == i)").reads_raw
 
 
-@pytest.mark.parametrize("form", [b"", b"\x12", b"\x12\x02\x22\x00", b"\xff" * 40, b"hello"])
+@every_row("form", [b"", b"\x12", b"\x12\x02\x22\x00", b"\xff" * 40, b"hello"])
 def test_a_form_that_the_runtime_never_wrote_is_refused(form: bytes) -> None:
     with pytest.raises(UnreadableTreeError):
         read_tree(form)

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import pytest
-
+from support.rows import every_row
 from trackpush_api.compile import compile_table
 from trackpush_api.manifest import parse_manifests
 
@@ -816,7 +815,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+@every_row("name", MISTAKES)
 def test_a_mistake_is_told_first_with_its_place_what_was_found_and_what_to_write(name: str) -> None:
     mistake = MISTAKES[name]
     assert problems(FILES) == []

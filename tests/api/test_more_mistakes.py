@@ -1,8 +1,7 @@
 """Mistakes by kind: each input of a kind is named in words that say what to change."""
 
-import pytest
-
 from api.test_mistakes import FILES, edited, problems
+from support.rows import every_row
 from trackpush_api.manifest import parse_manifests
 
 URL = "https://oms.acme.example/hooks"
@@ -10,7 +9,7 @@ EXPRESSION = "\"!test && status.code == 'DELIVERED'\""
 _PUSH = "PushConfig acme/oms spec."
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value",
     [
         *("1e5", "1E5", "1e+5", "5e-3", "1.5e3", "12345678e90", "1.e5", "1_000e3"),
@@ -24,19 +23,19 @@ def test_what_only_kubernetes_takes_for_a_number_is_named(value: str) -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["y", "Y", "n", "N"])
+@every_row("value", ["y", "Y", "n", "N"])
 def test_a_letter_that_kubernetes_takes_for_a_boolean_is_named(value: str) -> None:
     assert problems(edited("oms: acme-oms-key", f"oms: {value}"))[0] == (
         "acme.yaml:40: Secret acme/acme-keys stringData.oms: is true or false: put it in quotes"
     )
 
 
-@pytest.mark.parametrize("value", ["=", "<<", "0x", "0b2", "0o8", "1e", "e5", "1.2.3.4", "0b1e5", "1-2", "_1", "ye"])
+@every_row("value", ["=", "<<", "0x", "0b2", "0o8", "1e", "e5", "1.2.3.4", "0b1e5", "1-2", "_1", "ye"])
 def test_what_kubernetes_takes_for_a_text_is_a_text(value: str) -> None:
     assert problems(edited("oms: acme-oms-key", f"oms: {value}")) == []
 
 
-@pytest.mark.parametrize("kind", ["[PushConfig]", "{a: b}", "yes", "12", "1.5", "''", "' '", "~", "2026-01-01"])
+@every_row("kind", ["[PushConfig]", "{a: b}", "yes", "12", "1.5", "''", "' '", "~", "2026-01-01"])
 def test_a_kind_that_is_no_text_is_named_and_the_rest_of_the_file_counts(kind: str) -> None:
     files = edited("kind: PushConfig", f"kind: {kind}")
 
@@ -49,7 +48,7 @@ def test_a_kind_that_is_no_text_is_named_and_the_rest_of_the_file_counts(kind: s
     assert ("acme", "acme-keys") in parse_manifests(files).secrets
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "says"),
     [
         ('"https://oms.acme.example/a b"', "contains a space as character 27; remove it, or write %20"),
@@ -84,14 +83,14 @@ def test_a_url_is_named_for_what_is_wrong_with_it(value: str, says: str) -> None
     assert f"acme.yaml:18: {_PUSH}url: {says}" in problems(edited(URL, value))
 
 
-@pytest.mark.parametrize("value", ['"https://[::1]x/hooks"', '"https://x[::1]/hooks"', '"https://[::1]:443x/"'])
+@every_row("value", ['"https://[::1]x/hooks"', '"https://x[::1]/hooks"', '"https://[::1]:443x/"'])
 def test_text_beside_the_brackets_of_an_address_is_an_error(value: str) -> None:
     files = {name: text.replace("10.0.0.0/8", '"::1/128"') for name, text in edited(URL, value).items()}
 
     assert problems(files)[0].startswith(f"acme.yaml:18: {_PUSH}url: the URL ")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "says"),
     [
         ("null", "is null; set it or remove it"),
@@ -104,7 +103,7 @@ def test_a_duration_is_given_a_unit_only_where_it_is_a_number(value: str, says: 
     assert problems(edited("timeout: 10s", f"timeout: {value}"))[0].endswith(f"{_PUSH}delivery.timeout: {says}")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "says"),
     [
         ("!secret x", "invalid YAML: the tag !secret, which Kubernetes does not know; remove it, or put the value in"),
@@ -118,7 +117,7 @@ def test_yaml_that_only_yaml_tools_write_is_explained(value: str, says: str) -> 
     assert says in problems(edited("oms: acme-oms-key", f"oms: {value}"))[0]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "says"),
     [
         ("type == 'shipment.deliverd'", "type is never 'shipment.deliverd'; did you mean shipment.delivered?"),
@@ -135,7 +134,7 @@ def test_an_expression_that_asks_for_what_no_update_has_is_a_warning(value: str,
     assert says in found
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value",
     ["type == 'shipment.delivered'", "status.code.startsWith('RTO_')", "shipment.awb.startsWith('x')"],
 )
@@ -143,7 +142,7 @@ def test_an_expression_that_some_update_has_is_no_warning(value: str) -> None:
     assert problems(edited(EXPRESSION, f'"{value}"')) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "says"),
     [
         ("shipment.awb.length() > 3", "line 1, column 20: there is no function length; use all, bool,"),

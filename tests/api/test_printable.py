@@ -5,16 +5,16 @@ import random
 import unicodedata
 from typing import Any
 
-import pytest
 import yaml
 
+from support.rows import every_row
 from trackpush_api.printable import is_shown, printable, printable_json
 from trackpush_cli.yaml_form import yaml_text
 
 SEED = random.randrange(10**9)  # noqa: S311
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "shown"),
     [
         ("AWB 1904", "AWB 1904"),

@@ -1,7 +1,6 @@
 """storage.postgres: the connection string gets from its Secret into the settings, and nowhere else."""
 
-import pytest
-
+from support.rows import every_row
 from trackpush_api import shards
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.dsn import why_unusable
@@ -42,7 +41,7 @@ def test_a_changed_password_is_another_revision_and_no_log_of_the_settings_shows
     assert "s3cret" not in repr(tables[0])
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("old", "new", "field", "reason", "told"),
     [
         ("name: db, namespace", "name: x, namespace", "name", "SecretNotFound",
@@ -64,7 +63,7 @@ def test_what_is_wrong_with_the_secret_is_told_and_there_is_no_table(
     assert found.table is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     "dsn",
     [
         "postgresql://u:p%40w@h/d",
@@ -78,7 +77,7 @@ def test_urls_that_the_driver_can_use(dsn: str) -> None:
     assert why_unusable(dsn) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("dsn", "told"),
     [
         ("host=h dbname=d", "is not a PostgreSQL URL"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.rows import every_row
 from trackpush_api.tracebacks import described, with_traceback, without_values
 
 MARK = "MARKED-9876543210"
@@ -47,7 +48,7 @@ def test_an_exception_that_causes_itself_ends() -> None:
     assert described(one) == "ValueError: one\ncaused by: ValueError: other"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "kept"),
     [
         ("connection was closed in the middle of operation", "connection was closed in the middle of operation"),

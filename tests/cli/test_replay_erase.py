@@ -117,7 +117,7 @@ async def test_a_replay_while_the_endpoint_fails_says_when_the_pushes_are_sent(r
     delivered = next(arrival for arrival in rig.sink.arrivals if arrival.mark == 1)
     result = await rig.run("replay", "--id", delivered.webhook_id, "--state", "delivered", "--yes")
     assert "1 pushes are pending again" in result.stdout
-    assert "acme/push: its endpoint is failing; they are sent when it is back" in result.stdout
+    assert "acme/push: its endpoint is failing; they are sent when it recovers" in result.stdout
 
 
 async def test_a_replay_of_a_pending_push_says_that_it_is_pending(rig: Rig) -> None:

@@ -15,13 +15,15 @@ import yaml
 from support.journal_file import journal_file
 from support.page import blocks
 from support.postgres import Server, programs
+from trackpush_aggregators.catalog import catalog_names
 from trackpush_api.kinds import KINDS
 from trackpush_api.manifest import parse_manifests
 from trackpush_server.journal.postgres.schema import migrate
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/kinds").glob("*.md")) + [
-    ROOT / "docs/aggregators" / f"{aggregator}.md" for aggregator in ("clickpost", "shiprocket", "shipway")
+    ROOT / "docs/aggregators" / f"{aggregator}.md"
+    for aggregator in ("clickpost", "shiprocket", "shipway", *catalog_names())
 ]
 _EXAMPLE = re.compile(r"<!-- checked: example -->\n\s*```yaml\n(.*?)```", re.DOTALL)
 _ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from aggregators.bodies import SAMPLES
 from aggregators.test_properties import bodies
 from formats.samples import BY_SLUG, CASES, canonical, push, updates
+from support.rows import every_row
 from trackpush_aggregators import MalformedBodyError
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.main import run
@@ -45,7 +46,7 @@ async def test_every_sample_is_pushed_as_the_schema_says(tmp_path: Path) -> None
         assert arrival.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+@every_row("case", CASES)
 def test_each_sample_is_valid_late_or_not(case: dict[str, Any]) -> None:
     for update in updates(BY_SLUG[case["aggregator"]], (SAMPLES / case["file"]).read_bytes()):
         VALIDATOR.validate(json.loads(canonical(update)))
@@ -73,7 +74,7 @@ def test_whatever_an_aggregator_sends_is_pushed_as_the_schema_says(aggregator: A
     assert seen, "the generated bodies must hold updates"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("place", "value"),
     [
         (("occurredAt",), "23 05 2023 11:43:52"),
@@ -149,7 +150,7 @@ def _change_a_format(schema: dict[str, Any]) -> None:
     schema["properties"]["receivedAt"]["format"] = "time"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("change", "said"),
     [
         (_remove_a_field, "notification.shipment.courier: is gone"),

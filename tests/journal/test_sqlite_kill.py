@@ -5,6 +5,8 @@ import random
 import sys
 from pathlib import Path
 
+import pytest
+
 from journal.stores import OMS, page_of, sqlite_store
 from support.journal_file import journal_file
 
@@ -13,6 +15,7 @@ VICTIM = Path(__file__).with_name("victim.py")
 STEP = 1_000_000
 
 
+@pytest.mark.usefixtures("processes")
 async def test_everything_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     acknowledged: set[int] = set()
     for kill in range(KILLS):

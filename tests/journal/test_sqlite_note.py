@@ -11,6 +11,7 @@ import pytest
 from journal.stores import sqlite_store, update
 from support.deadline import until
 from support.journal_file import back_up, journal_file
+from support.rows import every_row
 from trackpush_server.journal.model import RetentionCutoffs
 from trackpush_server.journal.sqlite.note import LogFound, Note, NoteFile, what_is_missing
 
@@ -19,7 +20,7 @@ VICTIM = Path(__file__).with_name("victim.py")
 SALT, OTHER = (7, 12345), (8, 54321)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("note", "found", "says"),
     [
         (None, LogFound(0, 0, None), None),
@@ -60,15 +61,16 @@ def test_a_shorter_note_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
     assert NoteFile(tmp_path / "note").read() == Note(last_id=1)
 
 
-async def _killed(folder: Path) -> None:
+@pytest.fixture
+async def _killed(processes: None, tmp_path: Path) -> None:  # noqa: ARG001  marks the tests
     """A journal whose server was killed after it had stored more than a hundred updates, all of them in the log."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(VICTIM), str(folder), "0", stdout=asyncio.subprocess.PIPE
+        sys.executable, str(VICTIM), str(tmp_path), "0", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     for _ in range(100):
         await asyncio.wait_for(process.stdout.readline(), 20)
-    noted = NoteFile(folder / "journal.note")
+    noted = NoteFile(tmp_path / "journal.note")
     await until(lambda: (note := noted.read()) is not None and note.last_id > 100, seconds=10, what="the note")
     os.kill(process.pid, signal.SIGKILL)
     await process.stdout.read()
@@ -82,16 +84,16 @@ async def _missing(folder: Path) -> str | None:
         return opened.journal.stats.missing
 
 
+@pytest.mark.usefixtures("_killed")
 async def test_after_a_kill_nothing_is_reported(tmp_path: Path) -> None:
-    await _killed(tmp_path)
     assert await _missing(tmp_path) is None
     assert await _missing(tmp_path) is None
 
 
+@pytest.mark.usefixtures("_killed")
 async def test_a_log_that_was_removed_after_a_kill_is_reported_once_with_the_updates_that_are_gone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await _killed(tmp_path)
     (tmp_path / f"{FILE}-wal").unlink()
     missing = await _missing(tmp_path)
     assert "its log is missing: updates 1 to " in str(missing)
@@ -101,15 +103,15 @@ async def test_a_log_that_was_removed_after_a_kill_is_reported_once_with_the_upd
 
 
 @pytest.mark.parametrize("part", [2, 10])
+@pytest.mark.usefixtures("_killed")
 async def test_a_log_that_was_cut_after_a_kill_is_reported(tmp_path: Path, part: int) -> None:
-    await _killed(tmp_path)
     log = tmp_path / f"{FILE}-wal"
     os.truncate(log, log.stat().st_size // part)
     assert "its log was cut or overwritten" in str(await _missing(tmp_path))
 
 
+@pytest.mark.usefixtures("_killed")
 async def test_a_log_that_was_overwritten_in_the_middle_is_reported(tmp_path: Path) -> None:
-    await _killed(tmp_path)
     log = tmp_path / f"{FILE}-wal"
     with log.open("r+b") as file:
         file.seek(log.stat().st_size // 2)
@@ -117,8 +119,8 @@ async def test_a_log_that_was_overwritten_in_the_middle_is_reported(tmp_path: Pa
     assert "its log was cut or overwritten" in str(await _missing(tmp_path))
 
 
+@pytest.mark.usefixtures("_killed")
 async def test_a_program_that_moves_the_log_into_the_file_between_two_starts_is_no_loss(tmp_path: Path) -> None:
-    await _killed(tmp_path)
     with journal_file(tmp_path / FILE) as connection:
         connection.execute("SELECT count(*) FROM updates").fetchone()
     assert not (tmp_path / f"{FILE}-wal").exists(), "the last to close moves the log into the file"

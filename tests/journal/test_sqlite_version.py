@@ -1,11 +1,10 @@
 """SQLite libraries that can lose commits are recognised and refused."""
 
-import pytest
-
+from support.rows import every_row
 from trackpush_server.journal.sqlite.version import loses_commits, parse, why_unsafe
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "bad"),
     [
         ("3.6.23", False),
@@ -39,7 +38,7 @@ def test_the_bad_range_has_holes_where_branches_were_fixed(text: str, bad: bool)
     assert (why_unsafe(text) is not None) is bad
 
 
-@pytest.mark.parametrize("text", ["", "3", "3.x.1", "3.51.3-rc1", "3.51.3.4.5", "-3.5.1", "3.\u0665.1"])
+@every_row("text", ["", "3", "3.x.1", "3.51.3-rc1", "3.51.3.4.5", "-3.5.1", "3.\u0665.1"])
 def test_a_version_that_cannot_be_read_is_refused(text: str) -> None:
     assert parse(text) is None
     assert "can't be read" in str(why_unsafe(text))

@@ -1,8 +1,8 @@
 """Snapshot → conditions: each reason is reached, and says what to do."""
 
 import msgspec
-import pytest
 
+from support.rows import every_row
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.vocabulary import Aggregator
@@ -41,7 +41,7 @@ def shown(found: tuple[Finding, ...], type_: str) -> tuple[str, str]:
     return one.status, one.reason
 
 
-@pytest.mark.parametrize("reason", list(Reason))
+@every_row("reason", list(Reason))
 def test_each_problem_makes_its_condition_false_and_ready_shows_it(reason: Reason) -> None:
     for found in (
         webhook.findings(msgspec.structs.replace(WEBHOOK, problems=(problem(reason),))),
@@ -65,7 +65,7 @@ def test_a_hint_is_told_where_all_is_well() -> None:
     assert "is wrong; fix it" in found[1].message
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("rollout", "expected"),
     [
         (SERVED, ("True", "Programmed")),
@@ -92,7 +92,7 @@ def test_what_isnt_served_is_not_programmed() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("change", "expected"),
     [
         ({}, ("True", "Delivering")),
@@ -115,7 +115,7 @@ def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
     assert (delivering.status, delivering.reason) == ("False", "EndpointFailing")
 
 
-@pytest.mark.parametrize(
+@every_row(
     "change",
     [
         {"trouble": PushTrouble(reason="EndpointFailing", since=1767225600)},
@@ -155,7 +155,7 @@ def test_a_push_config_that_nobody_sends_to_is_accepted_and_says_so() -> None:
     assert shown(found, "Accepted") == ("True", "NotReferenced")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("change", "type_", "expected"),
     [
         ({}, "Ready", ("True", "Ready")),
@@ -221,7 +221,7 @@ def test_children_are_made_unless_the_server_is_invalid() -> None:
         assert not server.makes_children(msgspec.structs.replace(SERVER, **change))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("aggregator", "url", "setup"),
     [
         (Aggregator.CLICKPOST, "https://saas.increff.com/rms/in/api/clickpost/notify", "Webhooks: Selected status"),
@@ -267,7 +267,7 @@ def condition(status: str, reason: str, type_: str = "Programmed") -> Condition:
     return msgspec.convert({"type": type_, "status": status, "reason": reason}, Condition)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("before", "after", "expected"),
     [
         ([], condition("True", "Programmed"), []),

@@ -8,8 +8,8 @@ from trackpush_operator.health import HealthInputs, why_dead, why_unready
 @pytest.mark.parametrize(
     ("inputs", "told"),
     [
-        (HealthInputs(active=False, standby=False), "it waits for the Lease, and no other operator is known to work"),
-        (HealthInputs(active=True, synced=False), "the first lists aren't in"),
+        (HealthInputs(active=False, standby=False), "it waits for the Lease, but no other operator renews it"),
+        (HealthInputs(active=True, synced=False), "the initial lists aren't complete"),
         (HealthInputs(active=True, synced=True, unwatched=("PushConfig",)), "PushConfig isn't watched"),
         (HealthInputs(active=True, synced=True, watching=False), "nothing is watched"),
     ],

@@ -8,7 +8,7 @@ from support import objects
 from trackpush_api.routing import Account, digest_key
 from trackpush_api.shards import Shard
 from trackpush_operator.compile.compiler import Compiler, Effects
-from trackpush_operator.compile.key_grace import GRACE_SECONDS
+from trackpush_operator.compile.key_grace import GRACE_SECONDS, with_grace
 from trackpush_operator.store.objects import Key, Kind
 from trackpush_operator.store.resources import ResourceCache
 from trackpush_operator.store.shard_revisions import ShardedTable
@@ -90,7 +90,7 @@ def test_a_key_whose_secret_is_deleted_is_in_grace_for_a_minute() -> None:
     assert effects.later == {AW: 61.0}, "it is decided again when the grace is over"
     verdict = given.compiler.verdicts[AW]
     assert not verdict.served
-    assert "get 503, not 401, for a minute; restore the Secret" in verdict.problems[-1].message
+    assert "get 503 instead of 401; restore the Secret" in verdict.problems[-1].message
 
 
 @pytest.mark.parametrize("left", [{}, {"in": ""}, {"in": "a\nb"}, {"other": "x"}])
@@ -175,3 +175,23 @@ def test_an_account_that_is_refused_or_deleted_gets_no_grace() -> None:
     given._put(Kind.SERVER, objects.server(allowedNamespaces={"from": "Same"}))
     given.decide()
     assert given.account is None
+
+
+def test_a_key_in_grace_verifies_no_signature() -> None:
+    before = Account(name="acme/parcelkit", aggregator="parcelkit", key_digests=(ONE,), secrets=("key-number-one",))
+
+    kept = with_grace(None, before, now=1000, seconds=60)
+
+    assert kept is not None
+    assert (kept.key_digests, kept.secrets) == ((), ())
+    assert [key.digest for key in kept.grace] == [ONE]
+
+
+def test_a_webhook_of_the_same_aggregator_keeps_the_grace_however_its_name_was_read() -> None:
+    before = Account(name="acme/parcelkit", aggregator="parcelkit", key_digests=(ONE, TWO))
+    left = Account(name="acme/parcelkit", aggregator=b"parcelkit".decode(), key_digests=(TWO,))
+
+    kept = with_grace(left, before, now=1000, seconds=60)
+
+    assert kept is not None
+    assert [key.digest for key in kept.grace] == [ONE]

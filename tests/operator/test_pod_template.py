@@ -1,9 +1,8 @@
 """Which podTemplates the operator refuses, whatever admission lets through."""
 
-import pytest
-
 from support import objects
 from support.pod_templates import ACCEPTED, REFUSED, Template
+from support.rows import every_row
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_operator.decide.server import ServerSnapshot, findings, makes_children
 
@@ -13,14 +12,14 @@ def snapshot(template: Template, *, allowed: bool = False) -> ServerSnapshot:
     return ServerSnapshot(name="main", spec=spec, any_pod_template=allowed)
 
 
-@pytest.mark.parametrize("template", ACCEPTED.values(), ids=ACCEPTED)
+@every_row("template", ACCEPTED.values())
 def test_a_safe_pod_template_is_accepted(template: Template) -> None:
     given = snapshot(template)
     assert findings(given)[1].status == "True", findings(given)[1].message
     assert makes_children(given)
 
 
-@pytest.mark.parametrize(("template", "word"), REFUSED.values(), ids=REFUSED)
+@every_row(("template", "word"), REFUSED.values())
 def test_any_other_pod_template_is_refused_and_the_condition_names_the_field(template: Template, word: str) -> None:
     given = snapshot(template)
     accepted = findings(given)[1]
@@ -31,8 +30,8 @@ def test_any_other_pod_template_is_refused_and_the_condition_names_the_field(tem
     assert not makes_children(given), "no pod is made of it"
 
 
-@pytest.mark.parametrize(("template", "_word"), REFUSED.values(), ids=REFUSED)
-def test_the_operators_option_permits_every_field(template: Template, _word: str) -> None:
+@every_row("template", [template for template, _ in REFUSED.values()])
+def test_the_operators_option_permits_every_field(template: Template) -> None:
     given = snapshot(template, allowed=True)
     assert findings(given)[1].status == "True"
     assert makes_children(given)

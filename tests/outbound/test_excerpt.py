@@ -5,8 +5,7 @@ import html
 import json
 from urllib.parse import quote, quote_plus
 
-import pytest
-
+from support.rows import every_row
 from trackpush_api.routing import Destination
 from trackpush_server.outbound.excerpt import MAX_BODY, excerpt
 from trackpush_server.outbound.transport import secrets_of
@@ -19,7 +18,7 @@ SECRETS = secrets_of(
 )
 
 
-@pytest.mark.parametrize(
+@every_row(
     "spelt",
     [
         PASSWORD,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from outbound.kit import LOOPBACK, post_once
 from outbound.servers import always, polite, serve
+from support.rows import every_row
 from trackpush_api.ranges import IPV4, IPV6, Range
 from trackpush_api.routing import Egress
 from trackpush_server.outbound import dial as dial_module
@@ -60,19 +61,19 @@ ALLOWED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [address for group in DENIED.values() for address in group])
+@every_row("address", [address for group in DENIED.values() for address in group])
 def test_no_push_goes_to_an_address_that_is_no_clients(address: str) -> None:
     reason = STRICT.objection(ip_address(address))
     assert reason is not None
     assert "egress.allowedCIDRs" in reason, "the message says what to do"
 
 
-@pytest.mark.parametrize("address", ALLOWED)
+@every_row("address", ALLOWED)
 def test_pushes_go_to_public_addresses_up_to_the_edges_of_the_denied_ranges(address: str) -> None:
     assert STRICT.objection(ip_address(address)) is None
 
 
-@pytest.mark.parametrize("row", [*IPV4, *IPV6], ids=lambda row: str(row.network))
+@every_row("row", [*IPV4, *IPV6])
 def test_every_row_of_the_table_names_its_source_and_is_reached(row: Range) -> None:
     assert row.what
     assert row.source

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from outbound.kit import post_once
 from outbound.servers import Peer, always, polite, serve
+from support.rows import every_row
 from trackpush_api.headers import RESERVED
 from trackpush_api.routing import Destination
 from trackpush_server.outbound.excerpt import excerpt
@@ -46,14 +47,14 @@ def test_a_request_is_head_push_headers_length_and_body() -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["s3cret\r\nX: y", "s3cret\n", "s3cret\r", "s3cret\0", "s3cret\x7f"])
+@every_row("value", ["s3cret\r\nX: y", "s3cret\n", "s3cret\r", "s3cret\0", "s3cret\x7f"])
 def test_a_value_that_could_break_out_of_its_line_is_refused_and_never_shown(value: str) -> None:
     with pytest.raises(ValueError, match="PushConfig acme/oms: the value of header 'X-Key'") as caught:
         head(("X-Key", value))
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", "X Key", "X-Key:", "X\r\nY", "Ü", *sorted(RESERVED), "CONTENT-length"])
+@every_row("name", ["", "X Key", "X-Key:", "X\r\nY", "Ü", *sorted(RESERVED), "CONTENT-length"])
 def test_a_name_that_is_none_or_is_ours_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="PushConfig acme/oms"):
         head((name, "1"))
@@ -72,7 +73,7 @@ async def test_a_destination_with_a_bad_header_denies_its_own_pushes_only() -> N
 NOW = dt.datetime(1994, 11, 6, 8, 49, 7, tzinfo=dt.UTC).timestamp()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "seconds"),
     [
         ("120", 120.0),

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbound.kit import post_once
+from support.rows import every_row
 from trackpush_api.routing import Egress
 from trackpush_server.outbound.failures import AttemptError
 from trackpush_server.outbound.port import Failure
 from trackpush_server.outbound.target import parse_target
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("url", "host", "port", "authority", "request_target"),
     [
         ("https://oms.acme.example/hooks", "oms.acme.example", 443, "oms.acme.example", "/hooks"),
@@ -42,7 +43,7 @@ def test_a_url_comes_to_host_port_and_request_target(
     assert target.tls == url.startswith("https")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("url", "says"),
     [
         ("https://2130706433/", "canonical"),

@@ -227,7 +227,7 @@ async def test_a_refused_client_certificate_is_told_with_what_to_do(version: ssl
         assert expired.failure is Failure.TLS
         assert "finds the client certificate of spec.tls expired; renew it in its Secret" in str(expired.detail)
         stranger = await post_once(url, tls=client_material(trustme.CA()))
-        assert "unknown ca: it doesn't know who issued the client certificate" in str(stranger.detail)
+        assert "unknown ca: it doesn't know the issuer of spec.tls's client certificate" in str(stranger.detail)
         if version is ssl.TLSVersion.TLSv1_3:  # before it there was no such alert
             missing = await post_once(url, tls=TlsMaterial(ca=CA))
             assert "it demands a client certificate; set spec.tls.certificate and privateKey" in str(missing.detail)

@@ -79,7 +79,7 @@ async def test_a_refusal_that_is_faster_than_the_request_is_a_failure_of_tls(
     with demanding_server(context, refused) as url:
         answer = await asked_of(url, tls=client_material(trustme.CA()))
     assert policy.cause(answer) == "token: tls"
-    assert "it doesn't know who issued the client certificate of spec.tls" in str(answer.detail)
+    assert "it doesn't know the issuer of spec.tls's client certificate" in str(answer.detail)
 
 
 @pytest.mark.parametrize("expired", [True, False])

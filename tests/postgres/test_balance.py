@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
+from support.rows import every_row
 from trackpush_server.journal.postgres.slot_balancer import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
 from trackpush_server.journal.slots import SLOTS
 
@@ -117,7 +118,7 @@ def test_a_beat_that_goes_back_is_a_sign_of_life_too() -> None:
     assert silence.read(beats(a=1), 108.0) == {ord("a"): 0.0}
 
 
-@pytest.mark.parametrize("how", ["a read failed", "nothing was read for a while"])
+@every_row("how", ["a read failed", "nothing was read for a while"])
 def test_silence_counts_only_over_reads_that_worked(how: str) -> None:
     silence = Silence(TIMING)
     silence.read(beats(a=1), 100.0)

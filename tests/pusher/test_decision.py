@@ -1,7 +1,6 @@
 """What becomes of a push, as tables."""
 
-import pytest
-
+from support.rows import every_row
 from trackpush_api.routing import Retry
 from trackpush_server.journal.model import PushState
 from trackpush_server.outbound.port import Answer, Failure
@@ -43,7 +42,7 @@ DEAD = Decision(state=PushState.DEAD)
 DROPPED = Decision(state=PushState.DROPPED, quotes_answer=False)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "answer", "now", "waits", "expected"),
     [
         ({}, BUSY, SOON, False, pending(5.0)),
@@ -82,7 +81,7 @@ def test_each_case_has_its_decision(
     assert found == expected
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("what", "now", "suspended", "expected"),
     [
         ({}, SOON, "", Turn.SEND),

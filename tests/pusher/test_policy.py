@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.rows import every_row
 from trackpush_api.routing import RateLimit, Retry
 from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.pusher import policy
@@ -13,7 +14,7 @@ from trackpush_server.pusher.policy import Verdict
 from trackpush_server.pusher.rate import TokenBucket
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "verdict"),
     [
         *((status, Verdict.DELIVERED) for status in (200, 201, 202, 204, 299)),
@@ -28,7 +29,7 @@ def test_each_status_has_its_verdict(status: int, verdict: Verdict) -> None:
     assert policy.judge(Answer(status=status)) is verdict
 
 
-@pytest.mark.parametrize("failure", list(Failure))
+@every_row("failure", list(Failure))
 def test_every_failure_is_the_endpoints(failure: Failure) -> None:
     assert policy.judge(Answer(failure=failure)) is Verdict.FAILED
 
@@ -48,7 +49,7 @@ def test_jitter_stays_within_a_fifth(tries: int, chance: float) -> None:
     assert 0.8 * base <= policy.backoff(Retry(), tries, chance) <= 1.2 * base
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("tries", "stored", "waits"),
     [
         (1, 4.0, 4.0),
@@ -66,7 +67,7 @@ def test_a_stored_wait_is_never_longer_than_its_step_or_a_retry_after(tries: int
     assert policy.stored_wait(Retry(), tries, now + int(stored * 1000), now) == pytest.approx(waits)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("answer", "seconds"),
     [
         (Answer(status=429, retry_after=30), 30),
@@ -80,7 +81,7 @@ def test_retry_after_is_honoured_up_to_an_hour(answer: Answer, seconds: float) -
     assert policy.quiet_time(answer) == seconds
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("answer", "label", "reason"),
     [
         (Answer(status=503, detail="busy"), "5xx", "HTTP 503: busy"),
@@ -93,7 +94,7 @@ def test_labels_are_bounded_and_reasons_readable(answer: Answer, label: str, rea
     assert policy.reason(answer) == reason
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("cause", "detail", "logged"),
     [
         ("HTTP 503", "HTTP 503: what it said", "token: HTTP 503"),

@@ -2,22 +2,35 @@
 
 import gzip
 import json
+import time
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from support.deadline import until
 from support.definitions import KEY_PLACES, NAME, SIGNATURE, body, definition, signed
 from support.serving import HeldSource, account, reception, serving, table
 from support.sink import Sink, open_sink
-from trackpush_api.routing import Account, Definition, Destination, KeyPlaces, RoutingTable, Signature
+from trackpush_api.routing import (
+    Account,
+    Definition,
+    Destination,
+    GraceKey,
+    KeyPlaces,
+    RoutingTable,
+    Signature,
+    Tenant,
+    digest_key,
+)
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config.source import Loaded
 from trackpush_server.receiver import signatures
 from trackpush_server.server import Server
+from trackpush_server.tenancy import divide
 
 SIGNED = definition(signature=SIGNATURE, key_places=KEY_PLACES)
 TWO_KEYS = definition(all_of=(KeyPlaces(headers=("X-User",)), KeyPlaces(headers=("X-Password",))))
@@ -253,6 +266,30 @@ async def test_a_new_table_serves_other_keys_and_definitions(tmp_path: Path, cli
         path = f"http://{server.address}/rms/in/api/parcels/notify"
         async with client.post(path, data=body("2"), headers={"X-Api-Key": "k"}) as answer:
             assert (answer.status, await answer.json()) == STORED
+
+
+async def test_a_signature_may_be_by_a_key_in_grace_so_it_is_sent_back(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    now, content = int(time.time()), body()
+    for until_, status in ((now + 60, 503), (now - 1, 401)):
+        grace = (GraceKey(digest=digest_key("deleted"), until=until_),)
+        held_back = msgspec.structs.replace(account(NAME, "right", signs=True), grace=grace)
+        async with serving(tmp_path / str(status), given(SIGNED, held_back)) as server:
+            assert (await post(client, server, content, signed(content, "deleted")))[0] == status
+            assert (await post(client, server, content, suffix="/deleted"))[0] == status
+            assert (await post(client, server, content))[0] == 401
+            assert await post(client, server, content, signed(content, "right")) == STORED
+
+
+def test_a_client_that_is_held_back_verifies_no_signature() -> None:
+    tenant = Tenant(uid="6f1c0000-0000-4000-8000-000000000001")
+    own = msgspec.structs.replace(account(NAME, "right", signs=True), tenant=tenant)
+
+    (divided,) = divide(given(SIGNED, own), {}).table.accounts[:1]
+
+    assert (divided.name, divided.secrets, divided.key_digests) == (own.name, (), ())
+    assert [key.digest for key in divided.grace] == list(own.key_digests)
 
 
 async def test_the_secrets_of_many_accounts_are_tried_and_not_more_than_the_bound(

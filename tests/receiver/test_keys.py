@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from support.bodies import body
+from support.rows import every_row
 from support.serving import account, serving, table
 from trackpush_api.routing import KeyPlaces
 from trackpush_api.vocabulary import Aggregator
@@ -131,7 +132,7 @@ TWO_CLIENTS = table(
 )
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("headers", "query", "client"),
     [
         ({"X-User": "user-1", "X-Password": "password-1"}, "", "acme/parcelkit"),

@@ -1,7 +1,6 @@
 """Host and path say which aggregator posts."""
 
-import pytest
-
+from support.rows import every_row
 from trackpush_api.routing import Definition, Host, ServerSettings
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.receiver.routes import Route, Routes
@@ -12,7 +11,7 @@ ROUTES = Routes(ServerSettings(name="trackpush/main", hosts=(INCREFF, NEXTSCM)))
 CLICKPOST = "/rms/in/api/clickpost/notify"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("path", "route"),
     [
         (CLICKPOST, Route(Aggregator.CLICKPOST)),
@@ -40,7 +39,7 @@ def test_the_path_names_the_aggregator_and_may_hold_the_key(path: str, route: Ro
     assert ROUTES.find("127.0.0.1", path) == route
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("host", "served"),
     [
         ("saas.increff.com", {Aggregator.CLICKPOST, Aggregator.SHIPROCKET}),
@@ -70,7 +69,7 @@ def test_a_server_that_names_no_host_serves_them_all() -> None:
     assert Routes(ServerSettings(name="a/b")).served("any.example") == set(Aggregator)
 
 
-@pytest.mark.parametrize("base", ["/", "", "/hooks", "hooks/", "/a/b"])
+@every_row("base", ["/", "", "/hooks", "hooks/", "/a/b"])
 def test_the_base_path_is_the_servers(base: str) -> None:
     prefix = f"/{base.strip('/')}" if base.strip("/") else ""
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from support.rows import every_row
 from trackpush_api.routing import Account, Signature, digest_key
 from trackpush_server.receiver import signatures
 from trackpush_server.receiver.keys import Match
@@ -49,8 +50,8 @@ def header(value: str, *more: str) -> CIMultiDict[str]:
     return CIMultiDict([("x-sign", each) for each in (value, *more)])
 
 
-@pytest.mark.parametrize("write", [str.lower, str.upper, lambda text: f" {text} "], ids=["lower", "upper", "spaces"])
-@pytest.mark.parametrize("prefix", ["sha256=", "SHA256=", "Sha256= "])
+@every_row("write", [str.lower, str.upper, lambda text: f" {text} "])
+@every_row("prefix", ["sha256=", "SHA256=", "Sha256= "])
 def test_hex_is_read_in_any_case_after_its_prefix_in_any_case(write: Any, prefix: str) -> None:
     assert presented(header(prefix + write(made("k").hex())), HEX) == (made("k"),)
 
@@ -62,7 +63,7 @@ def test_base64_is_read_with_and_without_its_padding() -> None:
     assert presented(header(text.rstrip("=")), BASE64) == (made("k"),)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "signature"),
     [
         ("", HEX),
@@ -114,7 +115,7 @@ def test_a_signature_of_other_bytes_is_wrong() -> None:
     assert found([signing("a/x", "k")], [], BODY) is None
 
 
-@pytest.mark.parametrize("secret", ["k\u00e9y", "ﬁ-\u212b", "ключ"])
+@every_row("secret", ["k\u00e9y", "ﬁ-\u212b", "ключ"])
 def test_a_secret_that_is_not_ascii_may_be_normalised_first(secret: str) -> None:
     import unicodedata  # noqa: PLC0415
 

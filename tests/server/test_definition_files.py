@@ -108,7 +108,7 @@ def test_while_a_definition_is_broken_its_last_good_version_is_used(watched: Wat
 def test_the_problem_says_which_version_is_used(watched: Watched, tmp_path: Path) -> None:
     text = DEFINITION.replace("when: DL", "when: DX")
     (told,) = watched.write("kit.yaml", text).problems
-    assert told.endswith("(until then its last good version is used)")
+    assert told.endswith("(until then its previous version is served)")
     told, *_ = Watched(tmp_path).load().problems
     assert told.endswith("(until then it is not used)")
 
@@ -128,8 +128,8 @@ def test_a_deleted_definition_in_use_is_served_on_and_keys_can_still_be_rotated(
 
 def test_a_deleted_definition_is_gone_when_nothing_names_it_any_more(watched: Watched) -> None:
     (watched.folder / "kit.yaml").unlink()
-    (told, *_) = [warning for warning in watched.load().warnings if TITLE + ": is gone" in warning]
-    assert told.endswith("it is used only as long as a resource names it")
+    (told, *_) = [warning for warning in watched.load().warnings if TITLE + ": is no longer in its file" in warning]
+    assert told.endswith("it is removed unless a resource names it after 5 s")
     (watched.folder / "account.yaml").unlink()
     watched.load()
     watched.now += GRACE

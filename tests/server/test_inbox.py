@@ -410,7 +410,7 @@ async def test_a_retry_says_why_a_body_stays(tmp_path: Path, session: aiohttp.Cl
         await until(lambda: len(_table(server).accounts) == 1, seconds=30, what="the new table")
         (result,) = (await rig.retry(client="acme")).results
         assert result.result == "no account"
-        assert "acme/shiprocket is not in the configuration" in (result.reason or "")
+        assert "acme/shiprocket is not in the server's current configuration" in (result.reason or "")
 
 
 async def test_a_retry_reads_bodies_by_the_present_definition_and_says_when_it_is_gone(

@@ -209,7 +209,7 @@ def test_a_file_that_nobody_may_read_keeps_its_client(folder: Path, monkeypatch:
     (problem,) = loaded.problems
     assert problem == (
         "acme.yaml: can't be read (Permission denied); make it readable"
-        " (until then what the file defined is served as it was before)"
+        " (until then the previous content of the file is served)"
     )
     monkeypatch.undo()
     (folder / "acme.yaml").chmod(0o600)
@@ -269,7 +269,10 @@ def test_a_client_that_is_lost_is_served_until_it_has_been_lost_for_a_few_second
 
     held = source.load()
     assert urls(held)["acme/oms"] == "http://127.0.0.1:8001/hook"
-    assert any("acme.yaml: warning: PushConfig acme/oms: is gone; after 5 s" in warning for warning in held.warnings)
+    assert any(
+        "acme.yaml: warning: PushConfig acme/oms: is no longer in its file; it is removed after 5 s" in warning
+        for warning in held.warnings
+    )
     before = source.fingerprint()
     clock.now += GRACE
     assert source.fingerprint() != before, "the watcher has to look again"

@@ -197,13 +197,13 @@ async def test_without_settings_it_starts_unready_and_takes_them_once_they_are_t
         assert (await probe.admin("/livez"))[0] == 200
         status, text = await probe.admin("/config")
         assert status == 503
-        assert "settings.json isn't there yet" in text
+        assert "settings.json does not exist yet" in text
         assert (await probe.post("a-old"))[0] == 503
         volume.swap(files)
         await probe.until_served(A, f"{A}-1")
         assert (await probe.admin("/readyz"))[0] == 200
         assert await probe.knows("a-old")
-    assert "settings.json isn't there yet" in log.getvalue()
+    assert "settings.json does not exist yet" in log.getvalue()
 
 
 async def test_settings_of_another_server_than_the_chosen_one_are_not_taken(

@@ -25,11 +25,18 @@ MARKERS = {
     "chromium_program": "browser",
     "root": "root",
     "downloads": "download",
+    "processes": "process",
 }
 """Fixture → marker."""
 
 _STARTS_PROCESSES = ("support.server.", "support.command.trackpush", "support.language_client.", "support.node_client.")
-"""Modules that use one of these, `subprocess` or `--receivers` start processes: a second of CPU time for each."""
+"""Modules that use one of these, or `subprocess`, start processes: a second of CPU time for each."""
+
+_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+"""Audit events; `asyncio` and `multiprocessing` cause the first two."""
+
+_HARMLESS = {"uname"}
+"""Python's `platform` runs it once."""
 
 _PROGRAMS = {
     "cluster": "go kubebox helm coredns traefik otelcol dashboard kube-score",
@@ -56,6 +63,11 @@ def downloads() -> None:
 
 
 @pytest.fixture(scope="session")
+def processes() -> None:
+    """For a test that starts a process, in a module where others do not."""
+
+
+@pytest.fixture(scope="session")
 def debian_program(downloads: None) -> Callable[[str, str], Path]:  # noqa: ARG001  marks the test
     """Gives a file of a Debian package: `support.debian.program`."""
     return debian.program
@@ -74,11 +86,17 @@ def pytest_configure() -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Add the marker of each need that the test has by its fixtures, and `process` by what its module imports."""
+    """Add the marker of each need that the test has by its fixtures; `process` also by parameters and imports."""
     for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):
         item.add_marker(MARKERS[fixture])
-    if isinstance(item, pytest.Function) and _starts_processes(item.module):
+    if isinstance(item, pytest.Function) and (_has_receivers(item) or _starts_processes(item.module)):
         item.add_marker("process")
+
+
+def _has_receivers(item: pytest.Function) -> bool:
+    """Whether the parameter `receivers` gives the test's server receiving processes."""
+    called = getattr(item, "callspec", None)
+    return called is not None and bool(called.params.get("receivers"))
 
 
 @functools.cache
@@ -120,14 +138,15 @@ def program_in(command: list[str]) -> str | None:
 
 
 def _check_program(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "subprocess.Popen" or not _running:
+    if event not in _STARTS or not _running or not is_unit(_running[-1]):
         return
-    item, given = _running[-1], arguments[1]
-    if is_unit(item):
-        command = [given] if isinstance(given, str | bytes | os.PathLike) else given
-        program = program_in([os.fsdecode(argument) for argument in command])
-        if program is not None:
-            fixture = next(name for name, marker in MARKERS.items() if marker == _MARKER_OF[program])
-            raise AssertionError(
-                f"{item.nodeid} starts {program}, and `make unit` runs it: use the fixture {fixture!r}"
-            )
+    given = arguments[1] if event == "subprocess.Popen" else arguments[0] if arguments else event
+    command = [os.fsdecode(part) for part in ([given] if isinstance(given, str | bytes | os.PathLike) else given)]
+    program = program_in(command)
+    if program is None and Path(command[0]).name in _HARMLESS:
+        return
+    marker = "process" if program is None else _MARKER_OF[program]
+    fixture = next(name for name, given_marker in MARKERS.items() if given_marker == marker)
+    raise AssertionError(
+        f"{_running[-1].nodeid} starts {program or command[0]}, and `make unit` runs it: use the fixture {fixture!r}"
+    )

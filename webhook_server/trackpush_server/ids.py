@@ -23,7 +23,7 @@ def push_id(key: bytes, push_config: str) -> str:
 
 
 def without_occurrence(identity: str) -> str:
-    """A push id without the occurrence, see `trackpush_aggregators.updates.occurrence_key`."""
+    """A push id without its occurrence, see `trackpush_aggregators.updates.occurrence_key`."""
     match = _PUSH_ID.fullmatch(identity)
     return identity if match is None else f"psh_{'0' * 10}{match[1][10:22]}{'0' * 10}-{match[2]}"
 
@@ -48,8 +48,7 @@ def inbox_id(key: bytes) -> str:
 def parse_inbox_id(text: str) -> bytes:
     """The key of an unrecognised body.
 
-    Raises:
-        ValueError: the text is not an id of one.
+    Raises: ValueError: the text is not the id of an unrecognised body.
     """
     match = INBOX_ID.fullmatch(text)
     if match is None:

@@ -1,25 +1,22 @@
 """Structured logs on stderr: one line per state change, UTC, stable event names.
 
-No log line contains a body, a key, a header or a phone number. Each line is written so; `redact` is the second
-net, for a line that somebody adds later. The field `exception` of an unexpected error is its traceback without any
-value, see `trackpush_api.tracebacks`.
+No log line contains a body, a key, a header or a phone number. `redact` is the second line of defence, in case that
+somebody adds such a line later. The field `exception` of an unexpected error is its traceback without any value, see
+`trackpush_api.tracebacks`.
 
 Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``draining`` · ``stopped`` ·
 ``routing_table_loaded`` · ``routing_table_refused`` · ``routing_parts_refused`` · ``routing_table_repaired`` ·
 ``journal_unavailable`` · ``journal_available`` · ``journal_not_safe`` · ``journal_lost_commits`` ·
-``journal_lock_restored`` · ``journal_log_incomplete`` ·
-``configuration_warnings`` · ``resources_polled`` ·
-``journal_clock_differs`` · ``storage_refused`` · ``journal_housekeeping_failed`` ·
-``journal_news_failed`` · ``journal_news_interrupted`` · ``retention_failed`` · ``retention_caught_up`` ·
-``replica_registered`` · ``replica_dead`` · ``slots_taken_over`` · ``slots_claimed`` · ``slots_confirmed`` ·
-``slots_handed_over`` · ``slots_lost`` · ``leases_failed`` · ``leases_cannot_reach_database`` ·
-``leases_run_out_by_themselves`` · ``leases_differ`` ·
-``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` · ``receiver_failed`` ·
-``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` ·
-``body_unrecognised`` · ``body_malformed`` · ``inbox_full`` ·
-``filter_expression_failed`` · ``push_attempt_failed`` · ``push_dead`` · ``endpoint_state_changed`` ·
-``token_renewal_failed`` · ``admin_token_refused`` · ``login`` · ``login_refused`` · ``traces_not_exported`` ·
-``namespace_replaced`` · ``namespace_took_over`` · ``library_warning`` · ``task_failed``.
+``journal_lock_restored`` · ``journal_log_incomplete`` · ``configuration_warnings`` · ``resources_polled`` ·
+``journal_clock_differs`` · ``storage_refused`` · ``journal_housekeeping_failed`` · ``journal_news_failed`` ·
+``journal_news_interrupted`` · ``retention_failed`` · ``retention_caught_up`` · ``replica_registered`` ·
+``replica_dead`` · ``slots_taken_over`` · ``slots_claimed`` · ``slots_confirmed`` · ``slots_handed_over`` ·
+``slots_lost`` · ``leases_failed`` · ``leases_cannot_reach_database`` · ``leases_run_out_by_themselves`` ·
+``leases_differ`` · ``receiver_started`` · ``receiver_ended`` · ``receiver_hangs`` · ``receiver_failed`` ·
+``request_unauthorized`` · ``request_postponed`` · ``request_failed`` · ``connection_refused`` · ``body_unrecognised`` ·
+``body_malformed`` · ``inbox_full`` · ``filter_expression_failed`` · ``push_attempt_failed`` · ``push_dead`` ·
+``endpoint_state_changed`` · ``token_renewal_failed`` · ``admin_token_refused`` · ``login`` · ``login_refused`` ·
+``traces_not_exported`` · ``namespace_replaced`` · ``namespace_took_over`` · ``library_warning`` · ``task_failed``.
 ``held_back`` is the number of similar lines that were suppressed before this one.
 """
 
@@ -36,7 +33,10 @@ from trackpush_runtime.logs import LogFormat, where
 def configure(
     log_format: LogFormat | None = None, stream: TextIO | None = None, *, receiver: int | None = None
 ) -> None:
-    """Set up logging for the process. ``receiver`` is the number of a receiving process; each of its lines has it."""
+    """Set up logging for the process.
+
+    ``receiver``: the number of a receiving process, which each of its lines contains.
+    """
     logs.configure(log_format, stream, fields=None if receiver is None else {"receiver": receiver})
 
 

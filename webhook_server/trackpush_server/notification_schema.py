@@ -1,7 +1,7 @@
 """The JSON Schema of the canonical notification, and the rules for changes within one version.
 
-Clients generate code and tables from the schema, so a version is a promise: fields, enum values and nothing else may be
-added. Whatever a client wrote for version 1 keeps working with every later state of version 1.
+Clients generate code and tables from the schema. So within a version only fields and enum values may be added, and
+nothing else may change. Code that a client wrote for version 1 works with every later state of version 1.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from trackpush_aggregators.canonical import Notification
 
 VERSION: Final = 1
 SCHEMA_ID: Final = f"https://trackpush.dev/schemas/notification.v{VERSION}.json"
-"""A name, not an address to fetch: the schema comes with the docs."""
+"""An identifier, not a URL to fetch: the schema is part of the docs."""
 
 Schema = Mapping[str, Any]
 
@@ -33,7 +33,7 @@ _RAW: Schema = {
     "type": "object",
 }
 _FIXED = ("anyOf", "const", "format", "pattern", "type")
-"""Keywords that must stay as they are within a version."""
+"""Keywords whose values must not change within a version."""
 _GROWS = "may be added"
 """The description of a field whose values clients must not take as a closed list: it may become any text."""
 

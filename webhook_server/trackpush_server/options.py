@@ -8,29 +8,29 @@ from trackpush_runtime.logs import LogFormat
 
 
 class OidcOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Login to the console at an OpenID provider."""
+    """Options for the login to the console at an OpenID provider."""
 
     issuer: str
-    """Its URL; its discovery document is below it."""
+    """The provider's URL; its discovery document is below it."""
     client_id: str
     client_secret_file: Path | None = None
-    """None: a public client, which PKCE alone protects."""
+    """None for a public client, which is protected only by PKCE."""
     scopes: tuple[str, ...] = ("openid", "profile")
     claim: str = "groups"
-    """The claim of the ID token that tells the groups."""
+    """The claim of the ID token with the person's groups."""
     view: tuple[str, ...] = ()
-    """Groups whose people may look."""
+    """Groups whose members may view."""
     operate: tuple[str, ...] = ()
-    """Groups whose people may also act, and see personal data."""
+    """Groups whose members may also make changes and see personal data."""
     ca_file: Path | None = None
-    """Roots for the provider's certificate, PEM; None: the system's."""
+    """Root certificates for the provider's TLS certificate, PEM; None: the system's."""
 
 
 class ConsoleOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The console on the admin port."""
+    """Options of the console on the admin port."""
 
     url: str | None = None
-    """Where people's browsers reach the admin port, such as ``https://trackpush.example.com``; needed for OIDC."""
+    """URL at which browsers reach the admin port, such as ``https://trackpush.example.com``; needed for OIDC."""
     oidc: OidcOptions | None = None
 
     @property
@@ -40,31 +40,34 @@ class ConsoleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One `trackpush serve`."""
+    """The options of one `trackpush serve`."""
 
     folder: Path
-    """The resources, or the shards."""
+    """The folder of resources or of shards."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
-    """Where aggregators post. Port 0 takes a free one."""
+    """Address for aggregators. Port 0 chooses a free port."""
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
     admin_token_file: Path | None = None
-    """Holds what the admin port asks for; None asks for nothing, and allows a loopback ``admin_listen`` only."""
+    """File with the admin port's token. None: no authentication, and ``admin_listen`` must be on loopback."""
     admin_view_token_file: Path | None = None
-    """Holds a second token, which may only look, and sees no personal data."""
+    """File with a second token, whose role is view: it can change nothing and sees no personal data."""
     console: ConsoleOptions = ConsoleOptions()
     data: Path
-    """The journal's folder; made if missing."""
+    """The journal's folder; created if missing."""
     data_volume: bool = False
-    """The folder is the root of a volume that this pod alone mounts: others may be allowed to write to it."""
+    """Whether the folder is the root of a volume that only this pod mounts.
+
+    Then other users may have write permission.
+    """
     wait: bool = True
-    """Start, unready, while the journal's folder can't be used; False: refuse to start."""
+    """Whether to start, unready, while the journal's folder can't be used; if False, refuse to start."""
     server: str | None = None
-    """``namespace/name`` of the WebhookServer, where the folder holds several."""
+    """``namespace/name`` of the WebhookServer, if the folder has several."""
     log_format: LogFormat | None = None
-    """None: console on a terminal, else JSON."""
+    """None: console on a terminal, otherwise JSON."""
     receivers: int = 0
-    """Processes that take requests; 0: this one does."""
+    """Number of receiving processes; 0: the main process accepts requests."""
     drain_grace: float = 25.0
-    """Seconds that a stopping server gives to requests and attempts in progress."""
+    """Seconds for requests and attempts in progress when the server stops."""
     lease: float = 10.0
-    """Seconds after which a replica that gives no sign of life is dead; where several share a database."""
+    """Seconds without a sign of life after which a replica counts as dead; only if several share a database."""

@@ -65,7 +65,10 @@ async def opened_journal(journal: Journal, options: ServeOptions) -> AsyncIterat
 
 
 def _refuse_unusable_data(journal: Journal, options: ServeOptions) -> None:
-    """Raise UnusableDataError for an unusable folder, which is a configuration error. A database may come up later."""
+    """Raise UnusableDataError for an unusable folder, because this is a configuration error.
+
+    A database may become available later.
+    """
     reason = journal.unavailable
     if reason is None or options.wait or not isinstance(journal, SqliteJournal):
         return
@@ -79,7 +82,7 @@ async def released_at_the_end(ownership: Ownership, pushes: PushQueue) -> AsyncI
         yield
     finally:
         if not ownership.alone:
-            # Before the slots are released: the database stores outcomes only from the owner of the slot.
+            # Store outcomes before releasing the slots: the database accepts outcomes only from the owner of the slot.
             with contextlib.suppress(TimeoutError, JournalUnavailableError):
                 async with asyncio.timeout(_FLUSH_GRACE):
                     await pushes.flush()
@@ -88,7 +91,7 @@ async def released_at_the_end(ownership: Ownership, pushes: PushQueue) -> AsyncI
 
 @contextlib.asynccontextmanager
 async def ready_to_receive(receiving: Receiving, bound: socket.socket) -> AsyncIterator[None]:
-    """Start to receive; at the end, answer the requests in progress, then stop."""
+    """Start accepting requests; at the end, answer the requests in progress, then stop."""
     try:
         await receiving.start(bound)
         yield

@@ -8,10 +8,10 @@ _YOUNG = 20_000
 
 
 def tune() -> None:
-    """Collect garbage rarely, and exclude the imported modules.
+    """Collect garbage rarely, and exclude the imported modules from collections.
 
-    Requests and pushes usually leave no reference cycles behind, so a scan of the young generation every
-    700 allocations only costs time.
+    Requests and pushes usually leave no reference cycles, so Python's default of a scan every 700 allocations only
+    costs time.
     """
     gc.collect()
     gc.freeze()
@@ -22,8 +22,8 @@ def tune() -> None:
 def uncollected() -> Iterator[None]:
     """Switch the collector off for a block that creates very many lasting objects, such as a large routing table.
 
-    The collector would scan all of them, again and again, for 100 ms at a time. So it is off meanwhile, and what
-    was made is left out of it if it is much. Without `tune`, as in a test's process, nothing of this.
+    The collector would scan all of them repeatedly, for 100 ms each time. If the block created many objects, they are
+    also excluded from later collections. Has no effect without `tune`, as in a process of tests.
     """
     if gc.get_threshold()[0] != _YOUNG:
         yield

@@ -1,4 +1,4 @@
-"""What one server shows of itself: its health, its configuration, its metrics."""
+"""The state of one server: its health, its configuration, its metrics."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from trackpush_server.telemetry.metrics import Telemetry
 
 
 class ServerStatus:
-    """Of one server."""
+    """The state of one server."""
 
     def __init__(
         self,
@@ -28,10 +28,10 @@ class ServerStatus:
         self._watcher = watcher
         self._telemetry = telemetry
         self.draining = False
-        """Whether the server is about to end, and so not ready."""
+        """Whether the server is shutting down, and therefore not ready."""
 
     def health(self) -> Health:
-        """For /livez and /readyz."""
+        """The server's health, for /livez and /readyz."""
         journal = self._store.journal
         return Health(
             table_loaded=self._receiving.table_loaded,
@@ -43,7 +43,7 @@ class ServerStatus:
         )
 
     def report(self) -> Report | tuple[str, ...]:
-        """The loaded configuration with the problems of the storage. Before the first table: the problems only."""
+        """The loaded configuration with the problems of the storage. Before the first table, only the problems."""
         found = self._watcher.report()
         if not isinstance(found, Report):
             return found

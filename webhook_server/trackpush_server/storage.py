@@ -33,14 +33,17 @@ _log = structlog.get_logger("trackpush.server")
 
 
 async def storage_of(source: Source, *, waits: bool = False) -> Storage:
-    """The storage that a source names, read before the start. SQLite if it names none; with ``waits``, wait for it."""
+    """The storage that a source names, read before the start; SQLite if it names none.
+
+    With ``waits``, wait for a table.
+    """
     told = False
     while True:
         try:
             with uncollected():
                 loaded = await asyncio.to_thread(source.load)
         except OSError:
-            return Sqlite()  # the start tells
+            return Sqlite()  # the start reports the error
         if loaded.table is not None:
             return loaded.table.server.storage
         if not waits or not loaded.waits:
@@ -93,14 +96,17 @@ class Store:
             raise CannotStartError(str(error)) from None
 
     async def prove(self) -> str | None:
-        """Check that the journal can store; returns the reason for doubt, or None. `unavailable` says why it can't."""
+        """Check that the journal can store; returns the reason for doubt, or None.
+
+        `unavailable` says why it can't store.
+        """
         return await self.journal.prove() if isinstance(self.journal, SqliteJournal) else None
 
     def use(self, server: ServerSettings) -> None:
-        """Use these settings for new connections; existing ones stay.
+        """Use these settings for new connections; existing connections keep theirs.
 
-        A running server keeps its journal: another one would not know what was answered with 200. So another place is
-        refused and listed in `problems`, and this server keeps its settings.
+        A running server keeps its journal, because another journal would lack updates that were answered with 200. So
+        another place is refused and listed in `problems`.
         """
         storage = server.storage
         why_not = self._why_not(storage)
@@ -117,7 +123,7 @@ class Store:
             self._leases.use(storage.dsn)
 
     def _why_not(self, storage: Storage) -> str | None:
-        """Why a running server can't use this storage; None if it can: user, password and parameters may change."""
+        """Why a running server can't use this storage; None if it can. User, password and parameters may change."""
         told = _OTHER[type(self._storage), type(storage)]
         if isinstance(storage, Postgres) and isinstance(self._storage, Postgres):
             return None if place(storage.dsn) == place(self._storage.dsn) else told
@@ -130,12 +136,14 @@ class Store:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Problems of a working journal."""
+        """Problems of the storage while the journal works."""
         clock = self.journal.clock.problem if isinstance(self.journal, PostgresJournal) else None
         return (*(() if clock is None else (f"storage: {clock}",)), *self._refused)
 
     def on_lost_commits(self, tell: Callable[[LostCommits], None]) -> None:
-        """Register a callback for a database that came back without commits; it runs before anything more is stored.
+        """Register a callback for a database that came back without commits.
+
+        It is called before anything more is stored.
 
         All slots are released at the same time.
         """
@@ -148,7 +156,7 @@ class Store:
         self.journal.subscribe(JournalListener(on_lost_commits=lost))
 
     def ownership(self, observer: LeaseTelemetry) -> Ownership:
-        """Ownership by leases if the journal is shared; otherwise of everything."""
+        """Ownership by leases if the journal is shared; otherwise ownership of all slots."""
         if not isinstance(self._storage, Postgres):
             observer.holds(SLOTS)
             return SingleOwner()
@@ -159,7 +167,7 @@ class Store:
             observer=observer,
             timing=Timing(lease=self._lease),
         )
-        # A server that waits for its schema reads and stores nothing: the slots stay with those that run.
+        # A server that waits for its schema can't read or store anything, so it must claim no slots.
         self._leases.may_join = lambda: self.journal.unavailable is None
         if isinstance(self.journal, PostgresJournal):
             self._leases.on_held = self.journal.look_again

@@ -1,7 +1,7 @@
 """Applies each new routing table: prepares it in a thread, and swaps it between two requests.
 
-The first swap has only the clients that can be served now. Clients whose namespace is not bound in the journal yet
-follow in a second swap after the binding: see `tenancy`.
+The first swap contains only the clients that can be served now. Clients whose namespace is not yet bound in the journal
+follow in a second swap, after the binding: see `tenancy`.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class TableSwaps:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At the end, cancel a planned refresh."""
+        """Cancel a planned refresh at the end of the block."""
         try:
             yield
         finally:
@@ -94,7 +94,8 @@ class TableSwaps:
 
         async def swap() -> None:
             self._store.use(table.server)
-            if self._sealer.use(table.server.encryption):  # first, so that it applies to all updates of the new table
+            # before the swap, so that it applies to all updates of the new table
+            if self._sealer.use(table.server.encryption):
                 self._dispatcher.keys_changed(quotes=table.server.encryption is None)
             await take()
             await self._dispatcher.take(change)

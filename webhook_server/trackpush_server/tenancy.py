@@ -1,8 +1,8 @@
 """Serves a client only after the journal is bound to its namespace object.
 
-A namespace that was deleted and created again is another tenant with the same name. So an account or a destination of
-an unbound namespace is held back: its keys are answered with 503, and nothing is pushed to it. Then the journal puts
-aside what belongs to the former namespace (`trackpush_server.journal.tenants`), and only then the new one is served.
+A namespace that was deleted and created again is another tenant with the same name. Accounts and destinations of an
+unbound namespace are held back: requests with their keys get 503, and nothing is pushed to them. First the journal sets
+aside the data of the former namespace (`trackpush_server.journal.tenants`), then the new one is served.
 """
 
 from collections.abc import Mapping
@@ -23,22 +23,22 @@ class Divided(NamedTuple):
     """The part of a routing table that may be served now."""
 
     table: RoutingTable
-    """The same object where nothing is held back."""
+    """The same object if nothing is held back."""
     unbound: dict[str, tuple[Tenant, ...]]
-    """Namespaces that the journal has to be bound to."""
+    """Namespaces to which the journal must be bound first."""
 
 
 class Changes(NamedTuple):
     """The changes of a binding, by namespace."""
 
     replaced: frozenset[str]
-    """Another namespace object has the name now."""
+    """Namespaces whose name now belongs to another namespace object."""
     took_over: frozenset[str]
-    """They got pushes of a former one."""
+    """Namespaces that got the pending pushes of a former namespace."""
 
 
 class Tenancy:
-    """The journal's bindings that this process knows."""
+    """The bindings of the journal that this process knows."""
 
     def __init__(self, tenants: TenantStore) -> None:
         self._tenants = tenants
@@ -49,10 +49,11 @@ class Tenancy:
         return divide(table, self._bound)
 
     async def bind(self, unbound: Mapping[str, tuple[Tenant, ...]]) -> Changes:
-        """Bind the journal. These namespaces must not be served, and nothing may be stored for them, until it is done.
+        """Bind the journal to these namespaces.
 
-        Raises:
-            JournalUnavailableError: it can't be written; nothing was changed.
+        Until this returns, they must not be served, and nothing may be stored for them.
+
+        Raises: JournalUnavailableError: the journal can't be written; nothing was changed.
         """
         found = await self._tenants.bind(unbound)
         before = {namespace: self._bound.get(namespace) for namespace in found}
@@ -66,7 +67,7 @@ class Tenancy:
         return Changes(frozenset(replaced), frozenset(took_over - replaced))
 
     def forget(self) -> None:
-        """The journal may have lost its bindings: bind everything again."""
+        """Forget all bindings, because the journal may have lost them."""
         self._bound = {}
 
 
@@ -95,7 +96,7 @@ def divide(table: RoutingTable, bound: Mapping[str, BoundClient]) -> Divided:
 
 
 def is_replaced(account: Account, table: RoutingTable) -> bool:
-    """Whether a newer table has another namespace object for the account: then its updates must not be stored."""
+    """Whether a newer table has another namespace object for the account; then its updates must not be stored."""
     if account.tenant is None:
         return False
     now = table.tenants.get(namespace_of(account.name), ())
@@ -115,7 +116,7 @@ def _account(account: Account, serves: Mapping[str, BoundClient | None]) -> Acco
         generation = "" if bound is None else bound.generation
         return account if not generation else msgspec.structs.replace(account, generation=generation)
     later = tuple(GraceKey(digest=digest, until=_LATER) for digest in account.key_digests)
-    return msgspec.structs.replace(account, key_digests=(), grace=(*account.grace, *later))
+    return msgspec.structs.replace(account, key_digests=(), secrets=(), grace=(*account.grace, *later))
 
 
 def _uid(bound: BoundClient | None) -> str | None:

@@ -1,1 +1,1 @@
-"""Resources → routing tables, one resource at a time. No I/O."""
+"""Compiles resources into routing tables, one resource at a time. No I/O."""

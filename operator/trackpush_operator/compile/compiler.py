@@ -1,11 +1,11 @@
 """Compiles the routing tables from the store, one resource at a time. No I/O.
 
-Built of the same functions as `trackpush_api.compile.compile_table`; a property test holds both equal over any
-sequence of changes. What a decision touches besides its own entry (others whose key it takes, PushConfigs that get
-into another server's table) comes back as effects.
+It uses the same functions as `trackpush_api.compile.compile_table`; a property test checks that both give the same
+result after any sequence of changes. A decision about one resource may affect others: resources whose key it takes, and
+PushConfigs that become part of another server's table. These are returned as effects.
 
-A table that is new to this process is held: none of its shards may be written before every resource that could be in
-it has been decided about once. Else half a table would reach the pods, and clients would be answered with 401.
+A table that is new to this process is held: none of its shards is written before every resource that could be in it was
+decided. Otherwise the pods would get an incomplete table, and aggregators would get 401.
 """
 
 from collections.abc import Callable
@@ -43,20 +43,20 @@ _KINDS: dict[EntryKind, Kind] = {sort: kind for kind, sort in _SORTS.items()} | 
 
 
 class CompileVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of compiling a resource, for its conditions."""
+    """The result of compiling one resource, for its conditions."""
 
     generation: int
     problems: tuple[Problem, ...] = ()
     servers: tuple[str, ...] = ()
-    """Servers that are to have it."""
+    """Servers that should serve it."""
     served: bool = False
-    """Whether there is something of it to serve."""
+    """Whether any part of it can be served."""
     used: bool = True
     """For a PushConfig: whether an AggregatorWebhook sends to it."""
     rivals: tuple["Rival", ...] = ()
-    """For an AggregatorWebhook: the resources that own its keys."""
+    """For an AggregatorWebhook: the resources that own keys that it claims."""
     succeeded: tuple["Rival", ...] = ()
-    """Who had its keys until now."""
+    """The previous owners of its keys."""
 
 
 class Rival(NamedTuple):
@@ -68,7 +68,7 @@ class Rival(NamedTuple):
 
 
 class Effects:
-    """Other keys that a decision affects."""
+    """The keys of other resources and shards that a decision affects."""
 
     def __init__(self) -> None:
         self.again: set[Key] = set()
@@ -76,7 +76,7 @@ class Effects:
         self.parts: set[tuple[str, str]] = set()
         """Server and shard, to be written."""
         self.later: dict[Key, float] = {}
-        """To be decided again after so many seconds."""
+        """Keys to decide again after this many seconds."""
 
     def wait(self, key: Key, seconds: float) -> None:
         """Decide a resource again after this many seconds, or sooner."""
@@ -85,7 +85,7 @@ class Effects:
 
 
 class Compiler:
-    """Holds tables, claims, references and verdicts."""
+    """The routing tables with their claims, references and verdicts."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Compiler:
         self._wall = wall
         self._grace_seconds = grace_seconds
         self.tables: dict[str, ShardedTable] = {}
-        """By ``namespace/name`` of the server."""
+        """Tables by ``namespace/name`` of the server."""
         self.verdicts: dict[Key, CompileVerdict] = {}
         self.references = References()
         self._claims = KeyClaims(key_memory)
@@ -109,7 +109,10 @@ class Compiler:
         self._awaited: dict[str, set[Key]] = {}
 
     def adopt(self, table: ShardedTable) -> set[Key]:
-        """Start with a server's table from the cluster, held until all resources that may be in it are decided."""
+        """Start with a server's table from the cluster.
+
+        It is held until all resources that may be in it are decided.
+        """
         self.tables[table.server] = table
         inside = {resource_key(what) for what in table.ids() if not self._keeps(resource_key(what))}
         for what in table.ids():
@@ -118,7 +121,8 @@ class Compiler:
             self._claims.adopt(claims, key, until)
             if what[0] != "reserved":
                 self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
-            if what[0] == "account" and self._keeps(key):  # nobody else will claim its keys for it
+            # its resource is not watched, so nothing else will claim these keys for it
+            if what[0] == "account" and self._keeps(key):
                 mine = self._claims.claimed_by(key) | frozenset(claims)
                 self._claims.replace(key, "", mine, now=self._wall())
         webhooks = self._cache.webhooks_of(table.server)
@@ -132,7 +136,7 @@ class Compiler:
         return keys
 
     def _keeps(self, key: Key) -> bool:
-        """Whether its entries stay, because the operator doesn't watch it."""
+        """Whether its entries stay because the operator doesn't watch its namespace."""
         return key.kind is not Kind.SERVER and self._scope.keeps(key.namespace)
 
     def is_held(self, server: str) -> bool:
@@ -140,7 +144,7 @@ class Compiler:
         return server not in self.tables or server in self._awaited
 
     def release(self, key: Key) -> set[str]:
-        """The resource was decided, or can't be; returns the servers whose tables are now released."""
+        """Record that the resource was decided or can't be; returns the servers whose tables are no longer held."""
         released = set()
         for server, keys in list(self._awaited.items()):
             keys.discard(key)
@@ -151,10 +155,10 @@ class Compiler:
         return released
 
     def decide(self, key: Key) -> Effects:
-        """Decide about one resource by what the cache knows now.
+        """Decide about one resource by the current content of the cache.
 
-        Never raises: an exception becomes the verdict on this resource, so that no older verdict stays in its status.
-        What was served of it before is still served.
+        Never raises: an exception becomes the verdict about this resource, so that its status shows no older verdict.
+        Its previous entries are still served.
         """
         effects = Effects()
         if self._keeps(key):
@@ -191,7 +195,7 @@ class Compiler:
         resource, problems = resource_of(item)
         compiled = compile_settings(resource, secrets=self._secrets(item))
         table = self.tables.get(key.full_name)
-        if compiled.settings is not None and table is not None:  # else what was there stays
+        if compiled.settings is not None and table is not None:  # otherwise the previous entry stays
             self._put(table, ("settings", key.full_name), compiled.settings, effects)
         if table is not None:
             self._dismiss(table, resource, effects)
@@ -203,7 +207,7 @@ class Compiler:
         )
 
     def _dismiss(self, table: ShardedTable, server: Resource, effects: Effects) -> None:
-        """Remove unwatched entries that the server certainly no longer serves."""
+        """Remove entries of unwatched namespaces that the server certainly no longer serves."""
         spec = server.spec
         if not isinstance(spec, WebhookServerSpec) or spec.allowed_namespaces.from_ != "Same":
             return
@@ -265,7 +269,7 @@ class Compiler:
         )
 
     def _claim(self, key: Key, order: str, claims: frozenset[Claim], effects: Effects) -> tuple[Rival, ...]:
-        """Replace the claims of a resource; returns the owners of keys that it claims in vain."""
+        """Replace the claims of a resource; returns the owners of keys that it claimed but did not get."""
         is_final = not any(self.is_held(server) for server, _ in claims)
         now = self._wall()
         touched = self._claims.replace(key, order, claims, now=now, is_final=is_final)
@@ -280,7 +284,7 @@ class Compiler:
         )
 
     def _reserve(self, key: Key, now: float, effects: Effects) -> None:
-        """Record reserved keys in the tables, so that they survive a restart of the operator."""
+        """Store reserved keys in the tables, so that they survive a restart of the operator."""
         reserved = self._claims.reserved_for(key)
         what: EntryKey = ("reserved", key.full_name)
         for table in self.tables.values():
@@ -296,7 +300,7 @@ class Compiler:
 
         def allows(name: str) -> bool:
             server = self._server(name)
-            # what an invalid server allows isn't known; it doesn't lose what it serves to another one by that
+            # it is unknown which namespaces an invalid server allows, so it keeps what it serves
             return name in placed if server is None else serves_namespace(server, key.namespace, labels)
 
         unseen = self._unwatched_server(webhook)
@@ -305,7 +309,7 @@ class Compiler:
         return find_server(webhook, self._cache.servers, allows, placed, shared=self._scope.shared)
 
     def _unwatched_server(self, webhook: Resource) -> Problem | None:
-        """The problem of a resource whose server is in a namespace that isn't watched."""
+        """The problem of a resource whose server is in a namespace that the operator doesn't watch."""
         spec = webhook.spec
         wanted = server_name(webhook, spec) if isinstance(spec, AggregatorWebhookSpec) else None
         if wanted is None or self._scope.watches(wanted.partition("/")[0]):
@@ -324,7 +328,7 @@ class Compiler:
         problems: tuple[Problem, ...],
         effects: Effects,
     ) -> tuple[Account | None, tuple[Problem, ...]]:
-        """The account with the keys whose Secrets are missing in grace, and a hint that says so."""
+        """The account, including keys in grace whose Secrets are missing, and a hint about them."""
         key, now = Key(Kind.WEBHOOK, webhook.namespace, webhook.name), self._wall()
         before = self._entry(server, key).get(server)
         if not isinstance(before, Account):
@@ -334,7 +338,7 @@ class Compiler:
         if end is None:
             return account, problems
         effects.wait(key, end - now)
-        message = "posts with a key that was served before get 503, not 401, for a minute; restore the Secret"
+        message = "for a minute, requests with a key that was served before get 503 instead of 401; restore the Secret"
         return account, (*problems, webhook.problem("spec.keys", message, Severity.WARNING))
 
     def _keep(self, item: Item, server: str, invalid: tuple[Problem, ...]) -> None:
@@ -357,7 +361,7 @@ class Compiler:
         tenant = self._cache.tenant(item)
         for name in servers:
             server = self._server(name)
-            if server is None:  # what was there stays
+            if server is None:  # the previous entries stay
                 entries |= {
                     place: entry for place, entry in self._entry(name, key).items() if _is_same_tenant(entry, tenant)
                 }
@@ -380,10 +384,10 @@ class Compiler:
         )
 
     def _problems_without_server(self, resource: Resource, secrets: Secrets) -> tuple[Problem, ...]:
-        """What is wrong with a PushConfig that no AggregatorWebhook sends to.
+        """The problems of a PushConfig that no AggregatorWebhook sends to.
 
-        Its addresses are judged by each server that would serve its namespace, or by the default ranges, so that an
-        address that no push may go to is refused at once. One server that has no objection is enough.
+        Its addresses are checked against the egress rules of each server that would serve its namespace, or against the
+        default ranges. So an address to which no push may go is reported at once. One server that permits it is enough.
         """
         labels = self._cache.labels.get(resource.namespace, {})
         found = [self._server(name) for name in self._cache.servers]
@@ -413,7 +417,7 @@ class Compiler:
         what = entry_key(key)
         for name in {*self._placed.get(key, ()), *entries}:
             table = self.tables.get(name)
-            if table is not None:  # else it is adopted soon, and all are decided about once more
+            if table is not None:  # otherwise the table is adopted soon, and then all resources are decided again
                 self._put(table, what, entries.get(name), effects)
         if entries:
             self._placed[key] = tuple(sorted(entries))
@@ -425,10 +429,10 @@ class Compiler:
         waiting = part.refused - {what}
         if part.put(what, entry):
             effects.parts.add((table.server, part.name))
-            effects.again |= {resource_key(item) for item in waiting}  # there may be room now
+            effects.again |= {resource_key(item) for item in waiting}  # the shard may have room for them now
 
     def _server(self, name: str) -> Resource | None:
-        """A WebhookServer whose spec is valid."""
+        """The WebhookServer, if its spec is valid."""
         item = self._cache.server(name)
         resource = None if item is None else resource_of(item)[0]
         return None if resource is None or resource.spec is None else resource

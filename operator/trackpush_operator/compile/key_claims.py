@@ -1,8 +1,9 @@
 """The owner of a key: the AggregatorWebhook that claims it first; of several at the same time, the oldest. Pure.
 
-The owner keeps a key as long as it claims it, whoever else claims it, too. When it stops (it is deleted and created
-again by GitOps, or its Secret is away for a moment), the key stays reserved for its namespace for a while. Otherwise
-another tenant that knows the key would get the owner's updates in between, and keep them.
+The owner keeps a key as long as it claims it, even if others claim it, too. When the owner stops claiming it (GitOps
+deletes and creates it again, or its Secret is missing for a moment), the key stays reserved for the owner's namespace
+for a while. Otherwise another tenant that knows the key would get the owner's updates in between, and would keep the
+key.
 """
 
 from bisect import insort
@@ -15,7 +16,7 @@ from trackpush_operator.options import KEY_MEMORY
 from trackpush_operator.store.objects import Key
 
 Claim = tuple[str, KeyClaim]
-"""The server (``namespace/name``) and the key."""
+"""A server (``namespace/name``) and a key."""
 
 
 class Holder(NamedTuple):
@@ -23,9 +24,9 @@ class Holder(NamedTuple):
 
     key: Key
     until: float | None = None
-    """Since it no longer claims the key: when it is free, in seconds since the epoch."""
+    """If it no longer claims the key: when the key becomes free, in seconds since the epoch."""
     is_final: bool = True
-    """False while resources are still unknown, so that an older one may come."""
+    """False while some resources are still unknown, because an older one may appear."""
 
 
 class _Claimant(NamedTuple):
@@ -37,13 +38,16 @@ class Touched(NamedTuple):
     """The resources that a change affects."""
 
     claimants: set[Key]
-    """Others who gain or lose a key."""
+    """Other resources that gain or lose a key."""
     holders: set[Key]
-    """Those for whom other keys are reserved than before."""
+    """Resources for which the reserved keys have changed."""
 
 
 class KeyClaims:
-    """All claims of all AggregatorWebhooks. Without ``memory`` (seconds) a key always belongs to the oldest."""
+    """All claims of all AggregatorWebhooks.
+
+    Without ``memory`` (seconds), a key always belongs to the oldest claimant.
+    """
 
     def __init__(self, memory: float = KEY_MEMORY) -> None:
         self._memory = memory
@@ -53,7 +57,7 @@ class KeyClaims:
         self._reserved: defaultdict[Key, set[Claim]] = defaultdict(set)
 
     def owner(self, claim: Claim) -> Key | None:
-        """The owner of the key, or the resource that it is reserved for."""
+        """The owner of the key, or the resource for which it is reserved."""
         found = self._holders.get(claim)
         return None if found is None else found.key
 
@@ -62,17 +66,17 @@ class KeyClaims:
         return self._of.get(key, ("", frozenset()))[1]
 
     def reserved_for(self, key: Key) -> dict[Claim, float]:
-        """The keys that are reserved for it, and until when."""
+        """The keys that are reserved for the resource, and until when."""
         holders = ((claim, self._holders[claim]) for claim in self._reserved.get(key, ()))
         return {claim: holder.until for claim, holder in holders if holder.until is not None}
 
     def adopt(self, claims: Iterable[Claim], key: Key, until: float | None = None) -> None:
-        """Start with the owners of keys in the routing table; with ``until`` the keys are reserved."""
+        """Start with the owners of keys in the routing table; with ``until``, the keys are reserved."""
         for claim in claims if self._memory else ():
             self._hold(claim, Holder(key, until))
 
     def finish(self, server: str) -> None:
-        """A server's table is completely known: the present owners keep their keys."""
+        """Record that all resources of a server's table are known: the current owners keep their keys."""
         for claim, holder in self._holders.items():
             if claim[0] == server:
                 self._holders[claim] = holder._replace(is_final=True)
@@ -117,7 +121,7 @@ class KeyClaims:
         if before.key in keys:
             return before._replace(until=None)
         for key in keys:
-            if key.namespace == before.key.namespace:  # the same tenant under another name
+            if key.namespace == before.key.namespace:  # another resource of the same tenant
                 return Holder(key)
         if before.until is None:
             return before._replace(until=now + self._memory)

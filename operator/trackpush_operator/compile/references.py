@@ -1,6 +1,6 @@
 """Which servers and PushConfigs the AggregatorWebhooks of each namespace use. Pure.
 
-References are counted. So in a namespace with thousands of AggregatorWebhooks, adding or removing one changes a
+References are counted. So in a namespace with thousands of AggregatorWebhooks, adding or removing one affects a
 PushConfig only if it is the first or the last that refers to it.
 """
 
@@ -11,16 +11,16 @@ from trackpush_operator.store.objects import Key
 
 
 class Reference(NamedTuple):
-    """What one AggregatorWebhook uses."""
+    """The server and the PushConfigs that one AggregatorWebhook uses."""
 
     server: str | None
     """``namespace/name`` of the server that serves its namespace, or None."""
     push_configs: tuple[str, ...] | None
-    """Names; None means all."""
+    """Names; None means all PushConfigs of the namespace."""
 
 
 class AffectedPushConfigs(NamedTuple):
-    """Which PushConfigs of the namespace are concerned."""
+    """The PushConfigs of a namespace that a change affects."""
 
     all: bool
     names: frozenset[str]
@@ -35,11 +35,11 @@ class References:
         self._named: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
 
     def servers(self, namespace: str) -> tuple[str, ...]:
-        """The servers whose tables hold the namespace's PushConfigs."""
+        """The servers whose tables contain the namespace's PushConfigs."""
         return tuple(sorted(self._servers.get(namespace, ())))
 
     def is_used(self, namespace: str, push_config: str) -> bool:
-        """Whether an AggregatorWebhook sends to it."""
+        """Whether an AggregatorWebhook sends to the PushConfig."""
         named = self._named.get(namespace, Counter())
         return None in named or push_config in named
 

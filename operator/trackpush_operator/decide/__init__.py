@@ -1,4 +1,4 @@
-"""Snapshot → conditions, URL and events: pure functions, in the manner of cert-manager's chains of checks.
+"""Turns snapshots into conditions, URLs and Events. Pure, like cert-manager's chains of checks.
 
-No function here does I/O or reads a clock. Only the snapshot matters.
+No function here does I/O or reads a clock. The result depends only on the snapshot.
 """

@@ -1,7 +1,8 @@
-"""Which annotations the operator sets on a WebhookServer's Ingress. Pure.
+"""Decides which annotations the operator sets on a WebhookServer's Ingress. Pure.
 
-Ingress controllers are shared. Some of their annotations reach beyond the Ingress itself: they put text into the
-controller's configuration, or give the Ingress hosts that `spec.hosts` doesn't name and another server may own.
+Several tenants share an ingress controller, and some annotations reach beyond their own Ingress: they insert text into
+the controller's configuration, or add hosts to the Ingress that `spec.hosts` doesn't name and that another server may
+own.
 """
 
 from collections.abc import Iterator
@@ -10,15 +11,15 @@ from typing import Final
 from trackpush_api.kinds.webhook_server import Expose
 
 _CONFIGURE: Final = "snippet"
-"""ingress-nginx, NGINX Ingress Controller, HAProxy: text for the configuration."""
+"""Annotations of ingress-nginx, NGINX Ingress Controller and HAProxy that insert text into the configuration."""
 _SECTIONS: Final = "config-"
-"""HAProxy Ingress: lines for a section of the configuration."""
+"""Annotations of HAProxy Ingress that insert lines into a section of the configuration."""
 _HOSTS: Final = ("server-alias", "server-alias-regex")
 _DNS: Final = "external-dns.alpha.kubernetes.io/hostname"
 
 
 def refused_annotations(expose: Expose | None) -> Iterator[str]:
-    """Names of annotations of the Ingress that are refused."""
+    """Names of the Ingress's annotations that are refused."""
     if expose is None or expose.ingress is None:
         return
     for name in sorted(expose.ingress.annotations):

@@ -1,4 +1,4 @@
-"""Conditions: the result of a check, merged with the previous status."""
+"""Conditions: the results of checks, merged with the previous status."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeVar
@@ -12,7 +12,7 @@ NO_READY_PODS: Final = "NoReadyPods"
 SUSPENDED: Final = "Suspended"
 SERVER_SUSPENDED: Final = "ServerSuspended"
 INTENDED: Final = frozenset({SUSPENDED, SERVER_SUSPENDED})
-"""Reasons of what somebody asked for."""
+"""Reasons for states that somebody requested."""
 _MOST_CHARS: Final = 2000
 S = TypeVar("S")
 
@@ -27,7 +27,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A condition in the form of a status."""
+    """A condition as the status contains it."""
 
     type: str
     status: Status
@@ -38,7 +38,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class StatusOfResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A whole status."""
+    """A complete status."""
 
     observed_generation: int = 0
     url: str | None = None
@@ -53,15 +53,17 @@ Check = Callable[[S], Finding | None]
 
 
 def first(checks: Iterable[Check[S]], snapshot: S, otherwise: Finding) -> Finding:
-    """The finding of the first check that has one."""
+    """The finding of the first check that returns one."""
     return next((found for check in checks if (found := check(snapshot)) is not None), otherwise)
 
 
 def summary(findings: Sequence[Finding]) -> Finding:
-    """``Ready``: the configuration is accepted and in effect; the first that isn't True gives reason and message.
+    """``Ready``: the configuration is accepted and in effect.
 
-    Tools wait for it after they applied a change (Flux, Argo CD, ``helm --wait``). So it must not depend on a client's
-    endpoint, nor on what somebody suspended on purpose: ``Delivering`` isn't given here, and suspension doesn't count.
+    The first finding that isn't True gives reason and message.
+
+    Tools wait for Ready after they applied a change (Flux, Argo CD, ``helm --wait``). So it must not depend on a
+    client's endpoint or on a suspension: ``Delivering`` isn't passed to this function, and suspension doesn't count.
     """
     for status in ("False", "Unknown"):
         for finding in findings:
@@ -74,7 +76,7 @@ def summary(findings: Sequence[Finding]) -> Finding:
 def merged(
     previous: Iterable[Condition], findings: Iterable[Finding], *, generation: int, now: str
 ) -> tuple[Condition, ...]:
-    """The new conditions; a transition time changes only with the condition's status."""
+    """The new conditions. A transition time changes only with the condition's status."""
     before = {condition.type: condition for condition in previous}
     result = []
     for found in findings:

@@ -6,12 +6,13 @@ from typing import Final, NamedTuple
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, READY, SERVER_SUSPENDED, Condition
 
 PASSING: Final = frozenset({PENDING, NO_READY_PODS, SERVER_SUSPENDED, "NotServed"})
-"""Reasons without an Event: they come and go, or follow from a condition of the WebhookServer, which has the Event."""
+"""Reasons without an Event: they are short-lived, or follow from a condition of the WebhookServer, which has the Event.
+"""
 PASSING_OF_SERVERS: Final = frozenset({PENDING})
 
 
 class Transition(NamedTuple):
-    """One Event to be written."""
+    """One Event to write."""
 
     type: str
     """``Normal`` or ``Warning``."""

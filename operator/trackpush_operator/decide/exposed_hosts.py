@@ -1,7 +1,7 @@
 """Removes hosts from an Ingress or an HTTPRoute in the cluster. Pure.
 
-For a WebhookServer whose spec can't be read any more: its children stay as they are, but a host that belongs to another
-server must not stay exposed for it.
+For a WebhookServer whose spec has become invalid: its children stay as they are, but must not expose a host that
+belongs to another server.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,7 @@ EXPOSURES = frozenset({"Ingress", "HTTPRoute"})
 
 
 def without_hosts(body: Body, taken: Collection[str]) -> Body | None:
-    """The same object without these hosts ("" is every host); None if nothing remains."""
+    """The same object without these hosts ("" means every host); None if nothing remains."""
     spec = body.get("spec") or {}
     changed = _route(spec, taken) if body.get("kind") == "HTTPRoute" else _ingress(spec, taken)
     return None if changed is None else {**body, "spec": changed}

@@ -1,7 +1,7 @@
-"""Which WebhookServer owns a host: the oldest valid one that claims it. Pure.
+"""Decides which WebhookServer owns a host: the oldest valid one that claims it. Pure.
 
-Two servers that are exposed under one host would share its traffic, and each would answer 401 to the other's keys.
-So a host is exposed for its owner only.
+Two servers that are exposed under one host would share its traffic, and each would answer 401 to the other's keys. So a
+host is exposed only for its owner.
 """
 
 from collections.abc import Iterable
@@ -16,15 +16,15 @@ from trackpush_operator.decide.pod_template import objections
 from trackpush_operator.store.objects import Item, resource_of
 
 ANY_HOST: Final = ""
-"""The host of a server that is exposed without naming hosts: every host that nobody else has."""
+"""The host of a server that is exposed without naming hosts: every host that no other server owns."""
 ANY_AGGREGATOR: Final = "*"
 """In place of a name: all aggregators, those that definitions add included."""
 HostPath = tuple[str, AggregatorName]
-"""A host, and whose posts reach it."""
+"""A host, and an aggregator whose requests use it."""
 
 
 class HostClaim(NamedTuple):
-    """What one WebhookServer claims."""
+    """The hosts that one WebhookServer claims."""
 
     namespace: str
     order: str
@@ -35,9 +35,9 @@ class HostClaim(NamedTuple):
 def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[HostPath]:
     """The hosts that other servers own.
 
-    A server that is invalid owns nothing, so every valid one comes before it. Within a namespace two servers may
-    share a host if each has aggregators of its own. Across namespaces a host is never shared: it has one certificate,
-    and a tenant's must not replace another's.
+    An invalid server owns nothing, so every valid one takes precedence. Within a namespace, two servers may share a
+    host if they serve different aggregators. Across namespaces a host is never shared: it has one certificate, and a
+    tenant must not replace another tenant's certificate.
     """
     taken: set[HostPath] = set()
     for other in others:
@@ -50,7 +50,7 @@ def hosts_of_others(mine: HostClaim, others: Iterable[HostClaim]) -> frozenset[H
 
 
 def claim_of(item: Item, *, any_pod_template: bool = False) -> HostClaim:
-    """The claims of a WebhookServer; none while its spec is invalid or its podTemplate is refused."""
+    """The hosts that a WebhookServer claims; none while its spec is invalid or its podTemplate is refused."""
     is_valid, hosts = _read(item, any_pod_template=any_pod_template)
     return HostClaim(namespace=item.key.namespace, order=item.order, is_valid=is_valid, hosts=hosts)
 
@@ -75,7 +75,7 @@ def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:
 
 
 def withheld(spec: WebhookServerSpec, taken: frozenset[HostPath]) -> frozenset[str]:
-    """The hosts of a server that another one owns."""
+    """The hosts in a server's spec that another server owns."""
     return frozenset(host for host, name in _claimed(spec) if any(_overlap((host, name), other) for other in taken))
 
 

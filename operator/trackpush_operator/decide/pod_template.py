@@ -1,12 +1,12 @@
-"""Which fields of a podTemplate the operator merges into a server's pods. Pure.
+"""Decides which fields of a podTemplate the operator merges into a server's pods. Pure.
 
-The operator makes pods with its own rights, so whoever may write a WebhookServer would otherwise get what the operator
-may do: a privileged container, the node's files, another ServiceAccount. The list says what is allowed; every other
-field is refused, also one that a later Kubernetes adds. Containers must satisfy the Pod Security Standard
-"restricted", whether the namespace enforces it or not.
+The operator creates pods with its own rights. Without this check, whoever may write a WebhookServer would get these
+rights: a privileged container, the node's files, another ServiceAccount. Only listed fields are allowed; every other
+field is refused, including those that a later Kubernetes adds. Containers must satisfy the Pod Security Standard
+"restricted", even if the namespace doesn't enforce it.
 
-The chart's ValidatingAdmissionPolicy says the same in CEL (helm/trackpush/templates/pod-template-policy.yaml);
-`tests/support/pod_templates.py` is the table that both must agree with.
+The chart's ValidatingAdmissionPolicy has the same rules in CEL (helm/trackpush/templates/pod-template-policy.yaml).
+Tests check both against one table, `tests/support/pod_templates.py`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _OF_SIDECAR: Final = _OF_SERVER | {
 }  # fmt: skip
 _VOLUMES: Final = ("configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret")
 _SOURCES: Final = ("clusterTrustBundle", "configMap", "downwardAPI", "secret")
-"""Not serviceAccountToken and podCertificate: a server's pods have no identity at the API server."""
+"""Without serviceAccountToken and podCertificate: a server's pods have no identity at the API server."""
 _CONTEXT: Final = frozenset(
     {"allowPrivilegeEscalation", "capabilities", "readOnlyRootFilesystem", "runAsGroup", "runAsNonRoot", "runAsUser",
      "seccompProfile"}
@@ -38,7 +38,7 @@ _SERVER: Final = "server"
 
 
 class Objection(NamedTuple):
-    """A field that is refused, and what to do."""
+    """A refused field, and what to do."""
 
     field: str
     message: str
@@ -58,7 +58,7 @@ def objections(template: PodTemplate | None) -> Iterator[Objection]:
             yield from _each(template.spec[part], f"{path}.{part}", check)
     priority = template.spec.get("priorityClassName")
     if isinstance(priority, str) and priority.startswith("system-"):
-        yield Objection(f"{path}.priorityClassName", "must not begin with system-: such pods displace everyone else's")
+        yield Objection(f"{path}.priorityClassName", "must not begin with system-: such pods preempt all others")
 
 
 def _unlisted(given: Mapping[str, Any], listed: frozenset[str], path: str) -> Iterator[Objection]:
@@ -67,7 +67,7 @@ def _unlisted(given: Mapping[str, Any], listed: frozenset[str], path: str) -> It
 
 
 def _each(given: Any, path: str, check: Any) -> Iterator[Objection]:
-    """Check each element. Elements without a name would replace the operator's instead of adding to them."""
+    """Check each element. An element without a name would replace the operator's list instead of adding to it."""
     if not isinstance(given, list):
         yield Objection(path, "must be a list")
         return
@@ -102,7 +102,7 @@ def _sidecar(given: dict[str, Any], path: str) -> Iterator[Objection]:
 
 
 def _context(given: Any, path: str) -> Iterator[Objection]:
-    """The Pod Security Standard "restricted", as far as a container's own securityContext decides it."""
+    """Check a container's own securityContext against the Pod Security Standard "restricted"."""
     context = _object(given)
     yield from _unlisted(context, _CONTEXT, path)
     if context.get("allowPrivilegeEscalation") is not False:
@@ -130,7 +130,7 @@ def _volume(given: dict[str, Any], path: str) -> Iterator[Objection]:
 
 
 def _object(given: Any) -> dict[str, Any]:
-    """The object; empty for anything else, which the API server refuses in a pod."""
+    """The object; empty for any other type, which the API server refuses in a pod."""
     return given if isinstance(given, dict) else {}
 
 

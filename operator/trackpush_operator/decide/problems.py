@@ -1,4 +1,4 @@
-"""Problems that compiling found → the conditions Accepted and ResolvedRefs."""
+"""Turns problems of compiling into the conditions Accepted and ResolvedRefs."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ _MOST = 5
 
 
 def found_in(problems: Sequence[Problem], condition: str) -> Finding | None:
-    """False, with the first problem's reason and all problems' texts; None without a problem for this condition."""
+    """False with the first problem's reason and the texts of all; None if there is no problem for this condition."""
     mine = [problem for problem in problems if problem.condition == condition]
     if not mine:
         return None

@@ -1,7 +1,8 @@
-"""Programmed of an account or a destination: whether every ready pod serves it. Read back, never assumed.
+"""The condition Programmed of an account or a destination: whether every ready pod serves it.
 
-A pod that restarts isn't a reason to change the status of ten thousand resources twice: what was once seen to be
-served by all stays Programmed for a while (`Rollout.grace`) in which pods are missing or can't be asked.
+The pods' reports decide; nothing is assumed. A pod that restarts must not change the status of ten thousand resources
+twice. So a resource that all pods served stays Programmed for a short time (`Rollout.grace`) while pods are missing or
+don't answer.
 """
 
 from trackpush_operator.decide.conditions import NO_READY_PODS, PENDING, SERVER_SUSPENDED, Finding
@@ -11,9 +12,9 @@ PROGRAMMED = "Programmed"
 
 
 def programmed(rollouts: tuple[Rollout, ...], *, served: bool) -> Finding:
-    """The condition of a resource of these servers; ``served`` is False if nothing of it is served."""
+    """The condition of a resource of these servers; ``served`` is False if no part of it can be served."""
     if not served or not rollouts:
-        return Finding(PROGRAMMED, "False", "NotServed", "nothing of it is served; see the other conditions")
+        return Finding(PROGRAMMED, "False", "NotServed", "no part of it is served; see the other conditions")
     for check in (_refused, _unwritten, _paused, _without_pods, _unserved):
         for rollout in rollouts:
             found = check(rollout)

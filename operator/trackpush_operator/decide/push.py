@@ -1,4 +1,4 @@
-"""PushConfig: snapshot → conditions."""
+"""Turns the snapshot of a PushConfig into conditions."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ DELIVERING = "Delivering"
 
 
 class PushSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that its status depends on."""
+    """Everything that the status of a PushConfig depends on."""
 
     problems: tuple[Problem, ...] = ()
     served: bool = False
@@ -49,7 +49,7 @@ def _accepted(snapshot: PushSnapshot) -> Finding:
 def _suspended(snapshot: PushSnapshot) -> Finding | None:
     if not snapshot.suspended:
         return None
-    return Finding(DELIVERING, "False", SUSPENDED, "spec.suspend is true: pushes wait, none is lost")
+    return Finding(DELIVERING, "False", SUSPENDED, "spec.suspend is true: pushes wait, and none is lost")
 
 
 def _failing(snapshot: PushSnapshot) -> Finding | None:

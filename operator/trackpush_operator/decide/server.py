@@ -1,4 +1,4 @@
-"""WebhookServer: snapshot → whether children are made, and the conditions."""
+"""Turns the snapshot of a WebhookServer into conditions, and decides whether to create children."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ _MOST_OBJECTIONS: Final = 5
 
 
 class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that its status and its children depend on."""
+    """Everything that the status and the children of a WebhookServer depend on."""
 
     name: str
     spec: WebhookServerSpec | None = None
@@ -37,28 +37,28 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     older_hosts: frozenset[HostPath] = frozenset()
     """Hosts of older WebhookServers. For an invalid WebhookServer: hosts of all valid ones."""
     any_annotation: bool = False
-    """The operator was started with the option to accept every annotation of an Ingress."""
+    """Whether the operator was started with the option to accept every annotation of an Ingress."""
     any_pod_template: bool = False
-    """The operator was started with the option to accept every field of a podTemplate."""
+    """Whether the operator was started with the option to accept every field of a podTemplate."""
     has_http_routes: bool = True
     applied: bool = False
-    """The children are as desired."""
+    """Whether the children are as desired."""
     trouble: str = ""
-    """Why they don't, if that is known."""
+    """Why the children are not as desired, if known."""
     volume: str = ""
-    """What of its volume isn't as the spec says."""
+    """How its volume differs from the spec."""
     written: bool = False
-    """The settings are in their Secret."""
+    """Whether the settings are in their Secret."""
     pods: int = 0
-    """All pods, ready or not."""
+    """Number of pods, ready or not."""
     ready: int = 0
-    """Ready pods."""
+    """Number of ready pods."""
     served: bool = False
-    """All ready pods were asked, and serve the settings."""
+    """Whether all ready pods answered and serve the settings."""
     unasked: str = ""
     """Why a pod can't be asked."""
     unwatched: dict[str, int] = {}
-    """Entries of namespaces that the operator doesn't watch, by namespace."""
+    """Number of entries of namespaces that the operator doesn't watch, by namespace."""
 
 
 def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
@@ -94,7 +94,7 @@ def makes_children(snapshot: ServerSnapshot) -> bool:
 
 
 def awaits_children(snapshot: ServerSnapshot) -> bool:
-    """Whether its children were not reconciled yet: that is done first, and enqueues its status afterwards."""
+    """Whether its children were not reconciled yet. That is done first, and enqueues its status afterwards."""
     return not snapshot.applied and not snapshot.trouble and makes_children(snapshot)
 
 
@@ -108,7 +108,7 @@ def fields(snapshot: ServerSnapshot) -> StatusOfResource:
 
 
 def withheld_hosts(snapshot: ServerSnapshot) -> frozenset[str]:
-    """Its hosts for which no Ingress or HTTPRoute may be made."""
+    """Its hosts for which no Ingress or HTTPRoute may be created."""
     return frozenset() if snapshot.spec is None else withheld(snapshot.spec, snapshot.older_hosts)
 
 
@@ -157,7 +157,7 @@ def _host_conflict(snapshot: ServerSnapshot) -> Finding | None:
     taken = sorted(withheld_hosts(snapshot))
     if not taken:
         return None
-    names = ", ".join(host or "every host (it names none)" for host in taken)
+    names = ", ".join(host or "all hosts (it names none)" for host in taken)
     message = f"another WebhookServer has {names}, so it is not exposed here; use another host, or remove it there"
     return Finding("Accepted", "False", "HostConflict", message)
 
@@ -165,13 +165,13 @@ def _host_conflict(snapshot: ServerSnapshot) -> Finding | None:
 def _not_made(snapshot: ServerSnapshot) -> Finding | None:
     if makes_children(snapshot):
         return None
-    return Finding(PROGRAMMED, "False", "NotServed", "it is not accepted; what runs already stays as it is")
+    return Finding(PROGRAMMED, "False", "NotServed", "it is not accepted; existing children stay as they are")
 
 
 def _unresolved(snapshot: ServerSnapshot) -> Finding | None:
     if found_in(snapshot.problems, "ResolvedRefs") is None:
         return None
-    message = "its settings can't be made without the Secrets that it names; what pods serve already stays as it is"
+    message = "its settings can't be created without the Secrets that it names; pods keep their current settings"
     return Finding(PROGRAMMED, "False", "NotServed", message)
 
 
@@ -195,7 +195,7 @@ def _unexposed(snapshot: ServerSnapshot) -> Finding | None:
 def _unapplied(snapshot: ServerSnapshot) -> Finding | None:
     if snapshot.applied and snapshot.written:
         return None
-    return Finding(PROGRAMMED, "False", PENDING, snapshot.trouble or "its children are being made")
+    return Finding(PROGRAMMED, "False", PENDING, snapshot.trouble or "its children are being created")
 
 
 def _suspended(snapshot: ServerSnapshot) -> Finding | None:

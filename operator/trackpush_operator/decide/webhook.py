@@ -1,4 +1,4 @@
-"""AggregatorWebhook: snapshot → conditions, the URL to paste and where to paste it, as docs/aggregators has it."""
+"""Turns the snapshot of an AggregatorWebhook into conditions, the URL to paste, and instructions where to paste it."""
 
 import msgspec
 
@@ -15,16 +15,16 @@ _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
 
 
 class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that its status depends on."""
+    """Everything that the status of an AggregatorWebhook depends on."""
 
     aggregator: AggregatorName | None
     """None for an invalid spec."""
     problems: tuple[Problem, ...] = ()
     server: str | None = None
-    """``namespace/name``; None when none is found."""
+    """``namespace/name``; None if there is no server for it."""
     server_spec: WebhookServerSpec | None = None
     withheld: frozenset[str] = frozenset()
-    """Hosts of the server that another WebhookServer has."""
+    """Hosts of the server that another WebhookServer owns."""
     served: bool = False
     suspended: bool = False
     rollouts: tuple[Rollout, ...] = ()
@@ -46,7 +46,7 @@ def fields(snapshot: WebhookSnapshot) -> StatusOfResource:
 
 
 def url(snapshot: WebhookSnapshot) -> str | None:
-    """The URL to paste; Shipway's shows the place of the key, never the key. None without a server."""
+    """The URL to paste; None without a server. Shipway's shows where the key belongs, but never the key."""
     spec, aggregator = snapshot.server_spec, snapshot.aggregator
     if spec is None or aggregator is None or aggregator not in PROFILES or snapshot.server is None:
         return None
@@ -76,6 +76,6 @@ def setup(snapshot: WebhookSnapshot) -> str | None:
 
 
 def _scheme(spec: WebhookServerSpec) -> str:
-    """Plain http only if an Ingress certainly has no certificate; otherwise TLS ends before the server."""
+    """The URL's scheme: http only if an Ingress certainly has no certificate; otherwise TLS ends before the server."""
     ingress = None if spec.expose is None else spec.expose.ingress
     return "http" if ingress is not None and ingress.tls_secret_name is None else "https"

@@ -21,7 +21,7 @@ _BUILDERS = (
 
 
 def children(inputs: Inputs) -> list[Body]:
-    """All children but the Secrets, in the order in which they are applied: what pods need comes first."""
+    """All children except the Secrets, in the order in which they are applied: first those that pods need."""
     made = (build(inputs) for build in _BUILDERS)
     return [body for body in made if body is not None]
 

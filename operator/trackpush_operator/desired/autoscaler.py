@@ -1,4 +1,7 @@
-"""HorizontalPodAutoscaler: more pods when they are busy, get many requests, or let pushes that could be sent wait."""
+"""HorizontalPodAutoscaler: adds pods that are needed.
+
+They are needed if the pods are busy, get many requests, or have pushes that wait too long to be sent.
+"""
 
 from typing import Final
 
@@ -7,7 +10,7 @@ from trackpush_api.quantities import seconds
 from trackpush_operator.desired.inputs import Body, Inputs, metadata
 
 _CALM_SECONDS: Final = 300
-"""So long the load has to be lower before a pod goes: each that goes hands its clients over."""
+"""Seconds for which the load must be low before a pod is removed, because each removal hands clients over."""
 
 
 def autoscaler(inputs: Inputs) -> Body | None:
@@ -30,7 +33,10 @@ def autoscaler(inputs: Inputs) -> Body | None:
 
 
 def _metrics(scaling: Autoscaling) -> list[Body]:
-    """The metrics; the one that needs most pods wins. CPU is always included: it needs no metrics adapter."""
+    """The metrics; the one that requires most pods decides.
+
+    CPU is always included, because it needs no metrics adapter.
+    """
     target = {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization_percentage}
     found: list[Body] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     if scaling.target_rate is not None:
@@ -42,7 +48,10 @@ def _metrics(scaling: Autoscaling) -> list[Body]:
 
 
 def _metric(names: ScalingMetrics, name: str, value: str, *, is_sum: bool) -> Body:
-    """Of pods the average counts. An external value that is not a sum over pods is compared as it is."""
+    """One metric. For a metric of pods, the average counts.
+
+    An external value that is not a sum is compared as it is.
+    """
     metric: Body = {"name": name}
     if names.match_labels:
         metric["selector"] = {"matchLabels": dict(names.match_labels)}

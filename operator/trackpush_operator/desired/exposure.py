@@ -11,8 +11,8 @@ from trackpush_operator.desired.inputs import Body, Inputs, metadata
 def exposure(inputs: Inputs) -> Body | None:
     """The Ingress or the HTTPRoute.
 
-    None when nothing is to be exposed, or the cluster has no Gateway API, or other servers have all of its hosts; a
-    condition says so.
+    None if nothing is to be exposed, the cluster has no Gateway API, or other servers own all of its hosts; a condition
+    says which.
     """
     expose = inputs.spec.expose
     if expose is None or not _hosts(inputs):
@@ -25,7 +25,7 @@ def exposure(inputs: Inputs) -> Body | None:
 
 
 def ingress(inputs: Inputs, wanted: IngressSpec) -> Body:
-    """One rule for each host; without hosts, one rule for all."""
+    """One rule for each host; without hosts, one rule for all hosts."""
     rules = [
         ({"host": host.host} if host is not None else {})
         | {"http": {"paths": [_ingress_path(inputs, path) for path in _paths(inputs, host)]}}
@@ -43,7 +43,7 @@ def ingress(inputs: Inputs, wanted: IngressSpec) -> Body:
 
 
 def http_route(inputs: Inputs, wanted: HttpRoute) -> Body:
-    """One rule with all paths of all hosts; the server itself refuses an aggregator on the wrong host."""
+    """One rule with all paths of all hosts. The server itself refuses an aggregator on the wrong host."""
     parents = [parent_ref.model_dump(by_alias=True, exclude_none=True) for parent_ref in wanted.parent_refs]
     paths = sorted({path for host in _hosts(inputs) for path in _paths(inputs, host)})
     spec: Body = {
@@ -66,7 +66,7 @@ def http_route(inputs: Inputs, wanted: HttpRoute) -> Body:
 
 
 def _hosts(inputs: Inputs) -> list[HostRule] | list[None]:
-    """The hosts to expose; ``[None]`` is every host. Never that because all named ones are withheld."""
+    """The hosts to expose. ``[None]`` means every host, but only if the spec names none."""
     if not inputs.spec.hosts:
         return [] if "" in inputs.withheld_hosts else [None]
     return [host for host in inputs.spec.hosts if host.host not in inputs.withheld_hosts]
@@ -77,7 +77,7 @@ def _names(inputs: Inputs) -> list[str]:
 
 
 def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
-    """Prefixes: the key may follow as a last segment. Without hosts, one for all."""
+    """Path prefixes, because the key may follow as the last segment. Without hosts, one prefix for all."""
     if host is None:
         yield inputs.spec.base_path
         return

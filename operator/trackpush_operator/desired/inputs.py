@@ -14,39 +14,39 @@ MANAGER: Final = "trackpush-operator"
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """One WebhookServer, and what of its surroundings its children depend on."""
+    """One WebhookServer, and what its children depend on besides it."""
 
     server: Body
-    """As read; of its metadata the namespace, name and uid count."""
+    """The body from the API server; of its metadata only namespace, name and uid are used."""
     spec: WebhookServerSpec
     image: str
-    """Of the server, where the spec names none."""
+    """Image of the server if the spec names none."""
     image_pull_policy: str | None = None
-    """None leaves it to Kubernetes."""
+    """None: Kubernetes' default."""
     image_pull_secrets: tuple[str, ...] = ()
     """Names of Secrets in the WebhookServer's namespace."""
     fixed_user: bool = True
-    """Whether the pods name the user that they run as; else the platform assigns one (OpenShift)."""
+    """Whether the manifests name the user of the pods; if not, the platform assigns one (OpenShift)."""
     monitor_labels: dict[str, str] = {}
-    """Of each ServiceMonitor; those of the spec come on top."""
+    """Labels of each ServiceMonitor, in addition to those in the spec."""
     has_service_monitor: bool = False
-    """Whether the cluster knows ServiceMonitors (Prometheus operator)."""
+    """Whether the cluster has the kind ServiceMonitor (Prometheus operator)."""
     has_http_route: bool = False
-    """Whether the cluster knows HTTPRoutes (Gateway API)."""
+    """Whether the cluster has the kind HTTPRoute (Gateway API)."""
     withheld_hosts: frozenset[str] = frozenset()
-    """Hosts of the spec that another WebhookServer has: nothing is exposed for them. "" stands for every host."""
+    """Hosts of the spec that another WebhookServer owns: they are not exposed. "" means every host."""
     operator_namespace: str = "trackpush"
     operator_labels: dict[str, str] = {}
     """Labels of the operator's own pods, which may read the admin port."""
 
     @property
     def name(self) -> str:
-        """Of the WebhookServer."""
+        """Name of the WebhookServer."""
         return str(self.server["metadata"]["name"])
 
     @property
     def namespace(self) -> str:
-        """Of the WebhookServer and of all its children."""
+        """Namespace of the WebhookServer and of all its children."""
         return str(self.server["metadata"]["namespace"])
 
 
@@ -67,7 +67,7 @@ def selector(server: Body) -> dict[str, str]:
 
 
 def metadata(server: Body, name: str, component: str = "server") -> Body:
-    """Name, place, labels and owner: the children go when the WebhookServer goes, without a finalizer."""
+    """Name, namespace, labels and owner. By the owner, Kubernetes deletes the children with the WebhookServer."""
     own = server["metadata"]
     owner = {
         "apiVersion": API_VERSION,

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def merged(ours: Any, theirs: Any) -> Any:
-    """``theirs`` over ``ours``. A null removes a field, as in a JSON merge patch."""
+    """``ours`` with the values of ``theirs``. A null removes a field, as in a JSON merge patch."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         kept = {name: value for name, value in ours.items() if name not in theirs}
         laid = {name: merged(ours.get(name), value) for name, value in theirs.items() if value is not None}

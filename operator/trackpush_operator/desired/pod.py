@@ -10,26 +10,29 @@ from trackpush_operator.desired.merge import merged
 USER: Final = 65532
 DATA: Final = "/var/lib/trackpush"
 _DATA_VOLUME: Final = {"name": "TRACKPUSH_DATA_VOLUME", "value": "1"}
-"""Some volumes can be written by everybody, and a pod can't change it. As an option, an older image would refuse it."""
+"""Tells the server that the volume may be writable by all users, which a pod can't change.
+
+It is an environment variable, because an older image would refuse an unknown option.
+"""
 _WAIT: Final = {"name": "TRACKPUSH_WAIT", "value": "true"}
-"""The pod before may still use the volume. Not an option either, for the same reason."""
+"""Tells the server to wait, because the previous pod may still use the volume. A variable for the same reason."""
 _ROUTING: Final = "/etc/trackpush/routing"
 _ADMIN: Final = "/etc/trackpush/admin"
 _ENDPOINTS_SECONDS: Final = 5
 """preStop delay in seconds: the endpoint must be removed from all proxies first."""
 _DRAIN_SECONDS: Final = 25
 _CPU_MILLIS: Final = 100
-"""Requested for each process."""
+"""CPU request for each process."""
 _SCALED_CPU_MILLIS: Final = 1000
-"""The same with autoscaling, whose target is a share of it: a process can use a whole CPU, and no more."""
+"""The same with autoscaling, whose target is a share of the request. A process can use one whole CPU at most."""
 _MEBIBYTES: Final = (128, 512)
-"""Memory of a pod without receiving processes: requested, and its limit."""
+"""Memory request and limit of a pod without receiving processes."""
 _RECEIVER_MEBIBYTES: Final = (64, 128)
-"""The same, for each receiving process on top."""
+"""Additional memory for each receiving process."""
 
 
 def template(inputs: Inputs) -> Body:
-    """Metadata and spec of the pods, overrides laid over."""
+    """Metadata and spec of the pods, with the podTemplate merged in."""
     server, override = inputs.server, inputs.spec.pod_template
     spec: Body = {
         "serviceAccountName": inputs.name,
@@ -122,7 +125,7 @@ def _probe(path: str, *, period: int, failures: int) -> Body:
 
 
 def _volumes(inputs: Inputs) -> list[Body]:
-    """The routing table is one volume of all shards that there may ever be: a new one appears without a restart."""
+    """The volumes. One contains all possible shards of the routing table, so that a new shard needs no restart."""
     sources: list[Body] = [
         {
             "secret": {

@@ -9,7 +9,7 @@ _NAMESPACE: Final = "kubernetes.io/metadata.name"
 
 
 def network_policy(inputs: Inputs) -> Body:
-    """The public port for all, the admin port for the operator, the same namespace, and the scrapers that are named."""
+    """Opens the public port to all, and the admin port to the operator, the same namespace, and named scrapers."""
     operator = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE: inputs.operator_namespace}},
         "podSelector": {"matchLabels": dict(inputs.operator_labels)},
@@ -37,7 +37,7 @@ def _scrapers(inputs: Inputs, operator: Body) -> list[Body]:
 
 
 def _egress() -> list[Body]:
-    """DNS, and every address but the cloud's metadata services; the server's own guard knows the finer rules."""
+    """DNS, and every address except the cloud's metadata services. The server's egress guard has more precise rules."""
     return [
         {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
         {
@@ -50,7 +50,7 @@ def _egress() -> list[Body]:
 
 
 def disruption_budget(inputs: Inputs) -> Body:
-    """One pod at a time. With one replica it may go, too: a node that can't be drained is worse than a restart."""
+    """One pod at a time. A single replica may be evicted, too: a node that can't be drained is worse than a restart."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -64,7 +64,7 @@ def disruption_budget(inputs: Inputs) -> Body:
 
 
 def service_account(inputs: Inputs) -> Body:
-    """An identity without rights and without a token: the server never talks to the API server."""
+    """An identity without rights and without a token, because the server never uses the API server."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -74,7 +74,7 @@ def service_account(inputs: Inputs) -> Body:
 
 
 def service_monitor(inputs: Inputs) -> Body | None:
-    """For the Prometheus operator; None where the cluster doesn't know the kind. /metrics needs no token."""
+    """For the Prometheus operator; None if the cluster doesn't have the kind. /metrics needs no token."""
     if not inputs.has_service_monitor:
         return None
     own = metadata(inputs.server, inputs.name)

@@ -1,4 +1,4 @@
-"""Secrets of a WebhookServer. They aren't built from its spec, so `children` doesn't hold them."""
+"""Secrets of a WebhookServer. They depend on more than its spec, so `children` doesn't include them."""
 
 import base64
 

@@ -4,7 +4,7 @@ from trackpush_operator.desired.inputs import ADMIN_PORT, Body, Inputs, metadata
 
 
 def public_service(inputs: Inputs) -> Body:
-    """Port 80, to which the ingress or gateway sends."""
+    """The Service on port 80 for the Ingress or gateway."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -17,7 +17,7 @@ def public_service(inputs: Inputs) -> Body:
 
 
 def admin_service(inputs: Inputs) -> Body:
-    """Includes pods that aren't ready, because those need attention."""
+    """The headless Service. It includes pods that aren't ready, because these need attention."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

@@ -12,7 +12,10 @@ def workload(inputs: Inputs) -> Body:
 
 
 def stateful_set(inputs: Inputs, sqlite: SqliteSpec) -> Body:
-    """One pod and its volume. The volume stays when the server goes: it holds updates that were answered with 200."""
+    """One pod and its volume.
+
+    The volume is kept when the server is deleted: it has updates that were answered with 200.
+    """
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -30,7 +33,7 @@ def stateful_set(inputs: Inputs, sqlite: SqliteSpec) -> Body:
 
 
 def deployment(inputs: Inputs) -> Body:
-    """Pods in the number that is set, or an autoscaler sets; a new one is ready before an old one ends."""
+    """As many pods as the spec or an autoscaler sets. In an update, a new pod is ready before an old one ends."""
     spec = inputs.spec
     is_ours = spec.autoscaling is None or spec.suspend
     return {

@@ -1,15 +1,15 @@
-"""The port to the API server. Bodies are dicts as it writes them; nothing else in the operator knows HTTP."""
+"""The port to the API server. Bodies are dicts as the API server returns them. Only its implementation uses HTTP."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple, Protocol
 
 Body = dict[str, Any]
 PAGE: Final = 100
-"""Objects of a list that are in memory at once. Each may have annotations of 256 KiB, whoever wrote them."""
+"""Maximum objects of a list in memory at once. Any writer may add annotations of up to 256 KiB to each."""
 
 
 class Api(NamedTuple):
-    """One kind as the API server addresses it."""
+    """One kind, as a URL of the API server names it."""
 
     group: str
     version: str
@@ -35,27 +35,27 @@ class Api(NamedTuple):
 
 
 class ObjectSelection(NamedTuple):
-    """The selection of a list or a watch, made by the server."""
+    """Selects the objects of a list or a watch; the API server applies it."""
 
     labels: str = ""
     fields: str = ""
     metadata_only: bool = False
-    """Objects come without anything but their metadata: large ones cost no memory."""
+    """Return only the metadata of objects, so that large objects take no memory."""
 
 
 class ListPage(NamedTuple):
-    """A part of a list."""
+    """One page of a list."""
 
     version: int
-    """Resource version of the whole list: the same on all pages."""
+    """Resource version of the whole list; the same on all pages."""
     items: list[Body]
 
 
 class Cluster(Protocol):
-    """The operator's operations at the API server. Every method raises `ClusterError`."""
+    """The operator's requests to the API server. Every method raises `ClusterError`."""
 
     def pages(self, api: Api, namespace: str | None, selection: ObjectSelection) -> AsyncIterator[ListPage]:
-        """List, in pages of one consistent state; ``namespace`` None is everywhere."""
+        """List objects in pages of one consistent state; ``namespace`` None means all namespaces."""
         ...
 
     async def get(self, api: Api, namespace: str | None, name: str) -> Body:
@@ -63,7 +63,7 @@ class Cluster(Protocol):
         ...
 
     async def apply(self, api: Api, body: Body) -> Body:
-        """Server-side apply as the operator's field manager, with force; gives the object as it is then."""
+        """Apply on the server side as the operator's field manager, with force; returns the new object."""
         ...
 
     async def create(self, api: Api, body: Body) -> Body:
@@ -71,7 +71,7 @@ class Cluster(Protocol):
         ...
 
     async def replace(self, api: Api, body: Body) -> Body:
-        """Replace; `ConflictError` when its resource version isn't the newest."""
+        """Replace an object; `ConflictError` if its resource version isn't the newest."""
         ...
 
     async def patch(
@@ -81,9 +81,9 @@ class Cluster(Protocol):
         ...
 
     async def delete(self, api: Api, namespace: str, name: str, *, uid: str, orphan: bool = False) -> None:
-        """Delete exactly this object, and its dependents except with ``orphan``; no error if it is gone."""
+        """Delete the object with this UID, and its dependents unless ``orphan``; no error if it does not exist."""
         ...
 
     async def serves(self, api: Api) -> bool:
-        """Whether the kind exists here."""
+        """Whether the API server has this kind."""
         ...

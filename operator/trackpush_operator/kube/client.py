@@ -1,7 +1,7 @@
-"""The port over ``kubernetes.aio``: paths and bodies are ours, connections, TLS and credentials are the library's.
+"""Implements the port with ``kubernetes.aio``, which handles connections, TLS and credentials.
 
-On 429 the client waits as the server says, a few times. Other failures are the caller's, who has
-a queue with back-off and knows better what to do first.
+This module builds paths and bodies itself. After a 429 it waits as long as the server asks, a few times. All other
+failures are raised: the caller has a queue with back-off and decides what to do first.
 """
 
 import asyncio
@@ -58,7 +58,10 @@ class KubernetesCluster:
         await self._client.close()
 
     async def pages(self, api: Api, namespace: str | None, selection: ObjectSelection) -> AsyncIterator[ListPage]:
-        """See `Cluster`. A list whose continue token expires starts again: a page can come twice, none is left out."""
+        """See `Cluster`.
+
+        If the continue token expires, the list starts again: pages may repeat, but none is missing.
+        """
         for attempt in range(_LIST_ATTEMPTS):
             try:
                 async for page in self._pages(api, namespace, selection):
@@ -157,7 +160,7 @@ class KubernetesCluster:
         raise AssertionError("not reached")
 
     async def _once(self, request: _Request) -> tuple[int, float, bytes]:
-        """Status, seconds to wait if the server asks for it, and the body."""
+        """Send one request. Returns the status, the seconds to wait if the server asks for it, and the body."""
         _, url, headers, _, _ = await self._client.param_serialize(
             request.method,
             request.path,
@@ -190,7 +193,7 @@ def _decode(data: bytes, method: str, path: str) -> Body:
 
 
 def _told(data: bytes, api: Api) -> str:
-    """The message of a Status; of Secrets the reason only, since a message may quote what it refuses."""
+    """The message of a Status. For Secrets only the reason, because a message may quote what it refuses."""
     try:
         answer: Any = msgspec.json.decode(data)
     except msgspec.DecodeError:
@@ -201,7 +204,7 @@ def _told(data: bytes, api: Api) -> str:
 
 
 def _retry_after(text: str | None) -> float:
-    """Seconds; the header's other form, a date, isn't used by API servers."""
+    """Retry-After in seconds. The other form, a date, isn't used by API servers."""
     return min(float(text), _LONGEST_WAIT) if text is not None and text.isdigit() else 1.0
 
 

@@ -1,4 +1,4 @@
-"""Address and credentials of the API server: from the pod's service account, or a kubeconfig as kubectl reads it."""
+"""Address and credentials of the API server: from the pod's service account or from a kubeconfig."""
 
 import asyncio
 import os
@@ -15,19 +15,20 @@ from kubernetes.aio.client import Configuration
 JSON: Final = "application/json"
 METADATA_OF_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_OF_WATCH: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""The API server sends objects of a list or a watch without anything but their metadata."""
+"""Accept header with which the API server returns only the metadata of objects in lists and watches."""
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 
 
 class NoClusterError(Exception):
-    """Neither a service account nor a usable kubeconfig; the text says what to set."""
+    """There is neither a service account nor a usable kubeconfig; the message says what to set."""
 
 
 async def configuration(kubeconfig: Path | None = None, context: str | None = None) -> Configuration:
-    """The client's configuration: a given kubeconfig, else the service account, else ``$KUBECONFIG`` or ~/.kube/config.
+    """The client's configuration.
 
-    Raises:
-        NoClusterError: there is none, or it can't be read.
+    From the given kubeconfig, otherwise the service account, otherwise ``$KUBECONFIG`` or ~/.kube/config.
+
+    Raises: NoClusterError: none of these exists, or it can't be read.
     """
     found = Configuration()
     try:
@@ -45,14 +46,17 @@ async def configuration(kubeconfig: Path | None = None, context: str | None = No
 
 
 def _has_proxy() -> bool:
-    """Whether the environment names a proxy; aiohttp looks it up in a thread for each request, so only then."""
+    """Whether the environment names a proxy.
+
+    Only then is aiohttp's look-up enabled, which takes a thread per request.
+    """
     return any(name.lower() in ("https_proxy", "all_proxy") and value for name, value in os.environ.items())
 
 
 async def kopf_session(found: Configuration, metadata_only: Collection[str]) -> "KopfSessions":
-    """The same for kopf's watches; read again at each login, so that a rotated token is taken.
+    """The same configuration for kopf's watches; read again at each login, so that a rotated token is used.
 
-    ``metadata_only``: plurals of the kinds of which kopf gets the metadata alone. kopf itself can't ask for it.
+    ``metadata_only``: plurals of the kinds for which kopf gets only metadata. kopf itself can't request this.
     """
     value = await found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
     scheme, _, token = value.rpartition(" ")
@@ -90,10 +94,10 @@ def _session(
 
 
 class KopfSessions(kopf.AiohttpSession):
-    """Gives kopf a new session each time that it takes one.
+    """Returns a new session to kopf each time that it asks for one.
 
-    kopf closes its sessions when it is stopped, and what is still running then takes another one from the same
-    connection. With one session only, those tasks would wait for a new login that never comes.
+    When kopf stops, it closes its sessions, and tasks that are still running request another one from the same
+    connection. If there was only one session, those tasks would wait for a new login that never comes.
     """
 
     _given: tuple[kopf.ConnectionInfo, frozenset[str], str | None]
@@ -108,10 +112,9 @@ class KopfSessions(kopf.AiohttpSession):
 
     @property
     def aiohttp_session(self) -> aiohttp.ClientSession:
-        """A new one.
+        """Create a session.
 
-        Raises:
-            asyncio.CancelledError: they are closed. A watcher of kopf that outlived its stop ends here.
+        Raises: asyncio.CancelledError: the sessions are closed. A watcher of kopf that is still running ends here.
         """
         if self._closed.is_set():
             raise asyncio.CancelledError
@@ -119,13 +122,13 @@ class KopfSessions(kopf.AiohttpSession):
         return self._made[-1]
 
     async def close(self) -> None:
-        """Close all of them, for good: kopf leaves those open that a task takes while it stops."""
+        """Close all sessions permanently, because kopf leaves sessions open that a task requests while it stops."""
         self._closed.set()
         for session in self._made:
             await session.close()
 
     def __eq__(self, other: object) -> bool:
-        """Whether the credentials are the same: kopf doesn't try again those that were refused."""
+        """Whether the credentials are the same: kopf doesn't retry with credentials that were refused."""
         return isinstance(other, KopfSessions) and self._given == other._given
 
     def __hash__(self) -> int:
@@ -133,10 +136,10 @@ class KopfSessions(kopf.AiohttpSession):
 
 
 class _ListResponse(ClientResponse):
-    """An empty list of metadata has ``items: null``, which kopf can't read."""
+    """A response to a list. An empty list of metadata has ``items: null``, which kopf can't read."""
 
     async def json(self, **options: Any) -> Any:
-        """The body, with an empty list in place of none."""
+        """The body, with an empty list instead of null."""
         body = await super().json(**options)
         if isinstance(body, dict) and "items" in body:
             body["items"] = body["items"] or []

@@ -1,10 +1,11 @@
-"""Errors of the API server. None quotes a body, which may contain a Secret's values."""
+"""Errors of the API server. No message quotes a body, which may contain a Secret's values."""
 
 
 class ClusterError(Exception):
     """A request failed.
 
-    ``status`` is the HTTP status, 0 where there was no answer. The text names the request and the server's message.
+    ``status`` is the HTTP status; 0 if there was no response. The message contains the request and the server's
+    message.
     """
 
     def __init__(self, message: str, *, status: int = 0) -> None:
@@ -13,11 +14,11 @@ class ClusterError(Exception):
 
 
 class NotFoundError(ClusterError):
-    """There is no such object, or no such kind (404)."""
+    """The object or the kind does not exist (404)."""
 
 
 class ConflictError(ClusterError):
-    """It exists already, or was changed in between (409)."""
+    """The object already exists, or was changed since it was read (409)."""
 
 
 class GoneError(ClusterError):
@@ -29,11 +30,11 @@ class ForbiddenError(ClusterError):
 
 
 class InvalidError(ClusterError):
-    """The API server refuses the object (400, 422); trying again is of no use until something changes."""
+    """The API server refuses the object (400, 422); a retry is useless until something changes."""
 
 
 class UnavailableError(ClusterError):
-    """No answer, a 5xx or too many requests (429) for long: try again later."""
+    """No response, a 5xx, or too many requests (429) for too long: retry later."""
 
 
 _BY_STATUS: dict[int, type[ClusterError]] = {

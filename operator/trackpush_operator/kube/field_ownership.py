@@ -1,9 +1,11 @@
 """Removes other managers' additions to a child. Pure.
 
-Server-side apply sets what we name and leaves what others added: another port of a Service stays when ours is applied
-again. So before that their fields of a child's own parts are written down as ours in ``managedFields``; what our
-manifest doesn't name goes with the apply. Metadata is left to whoever writes it (controllers annotate), and so are
-annotations of a pod template (``kubectl rollout restart``), and everything written through a subresource.
+Server-side apply sets the fields in our manifest and keeps fields that others added: for example, another port of a
+Service remains when we apply ours again. So before an apply, ``managedFields`` is changed: the fields that others own
+in the parts that we manage become ours. Then the apply removes those that our manifest doesn't contain.
+
+Other managers keep the metadata (controllers add annotations), the annotations of a pod template (``kubectl rollout
+restart``), and everything written through a subresource.
 """
 
 from typing import Any, Final
@@ -16,10 +18,10 @@ Fields = dict[str, Any]
 
 
 def taken_over(body: Body, *, wanted: Body) -> list[Body] | None:
-    """The managedFields as they should be before ``wanted`` is applied; None when they are.
+    """The managedFields to set before ``wanted`` is applied; None if they are already right.
 
-    Others' fields are made ours; a number of replicas that isn't named any more is made the autoscaler's, since an
-    apply that drops it would set it to 1.
+    Others' fields become ours. If ``wanted`` no longer has a number of replicas, that field becomes the autoscaler's,
+    because an apply that removes it would set it to 1.
     """
     entries: list[Body] = body["metadata"].get("managedFields") or []
     found = _with_others(body, entries)
@@ -42,7 +44,7 @@ def _without_replicas(entry: Body) -> Body:
 
 
 def _replicas_of_an_autoscaler(body: Body) -> Body:
-    """As if it had scaled: what is written through a subresource is left alone from now on."""
+    """A managedFields entry as if an autoscaler had set the replicas: fields of a subresource are never taken over."""
     return {
         "manager": f"{MANAGER}-handover",
         "operation": "Update",
@@ -83,7 +85,7 @@ def _is_foreign(entry: Body) -> bool:
 
 
 def _parts(entry: Body) -> Fields:
-    """The fields of a child that a manager wrote."""
+    """The parts of a child that a manager wrote."""
     found = {name: part for name, part in (entry.get("fieldsV1") or {}).items() if name in _OWN_PARTS}
     return _without_template_annotations(found)
 
@@ -112,7 +114,7 @@ def _without_template_annotations(parts: Fields) -> Fields:
 
 
 def _union(fields: Fields, other: Fields) -> Fields:
-    """Of two sets of fields as ``fieldsV1`` writes them: nested mappings."""
+    """The union of two sets of fields in the form of ``fieldsV1``: nested mappings."""
     result = dict(fields)
     for name, part in other.items():
         known = result.get(name)

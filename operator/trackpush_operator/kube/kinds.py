@@ -7,7 +7,7 @@ from trackpush_api.kinds.base import GROUP, VERSION
 from trackpush_operator.kube.api import Api, ObjectSelection
 
 MANAGER: Final = "trackpush-operator"
-"""Field manager, and the label ``app.kubernetes.io/managed-by`` of every child."""
+"""Name of the field manager, and value of the label ``app.kubernetes.io/managed-by`` of every child."""
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
@@ -28,7 +28,7 @@ AUTOSCALERS: Final = Api("autoscaling", "v2", "horizontalpodautoscalers", "Horiz
 
 OWN: Final = (SERVERS, WEBHOOKS, PUSH_CONFIGS)
 OPTIONAL: Final = (HTTP_ROUTES, SERVICE_MONITORS)
-"""Kinds of others, which may come and go."""
+"""Kinds of other projects, which may not be installed."""
 CHILDREN: Final = (
     Api("apps", "v1", "statefulsets", "StatefulSet"),
     Api("apps", "v1", "deployments", "Deployment"),
@@ -40,7 +40,7 @@ CHILDREN: Final = (
     AUTOSCALERS,
     *OPTIONAL,
 )
-"""Children besides the Secrets, which the watch of all Secrets shows."""
+"""Kinds of children except Secrets, which the watch of all Secrets covers."""
 
 _MANAGED: Final = ObjectSelection(labels=f"{MANAGED_BY_LABEL}={MANAGER}")
 UNWATCHED_TYPES: Final = (
@@ -48,7 +48,7 @@ UNWATCHED_TYPES: Final = (
     "kubernetes.io/service-account-token",
     "bootstrap.kubernetes.io/token",
 )
-"""Types of Secrets that resources may not name: they belong to other programs, or are large and many."""
+"""Types of Secrets that resources may not name, because they belong to other programs, or are large and many."""
 _USABLE_SECRETS: Final = ObjectSelection(
     fields=",".join(f"type!={name}" for name in UNWATCHED_TYPES), metadata_only=True
 )
@@ -62,14 +62,15 @@ class Watched(NamedTuple):
 
 
 def watched(served: frozenset[Api], *, everywhere: bool) -> tuple[Watched, ...]:
-    """All that is watched where these optional kinds exist; ``everywhere`` or in a list of namespaces."""
+    """All watches if these optional kinds exist; ``everywhere``: of all namespaces, not of a list of namespaces."""
     children = tuple(Watched(api, _MANAGED) for api in CHILDREN if api not in OPTIONAL or api in served)
     return (
         *(Watched(api) for api in OWN),
         Watched(SECRETS, _USABLE_SECRETS),
         *children,
         Watched(PODS, _MANAGED),
-        # Cluster-scoped: a Role can't allow it. After our own kinds: the list tells in which namespace object each is.
+        # Namespaces are cluster-scoped, so a Role can't allow this watch. It follows our own kinds, because the list of
+        # namespaces tells in which namespace object each resource is.
         *((Watched(NAMESPACES),) if everywhere else ()),
     )
 

@@ -1,7 +1,7 @@
-"""One active operator: a Lease that the active one renews; others wait until it is given back or runs out.
+"""Leader election: the active operator renews a Lease; others wait until it is released or expires.
 
-An operator that couldn't renew for two thirds of the Lease's duration stops working by itself, before another one may
-begin: two at once would write each other's shards.
+An operator that couldn't renew the Lease for two thirds of its duration stops working, before another one may start:
+two active operators would overwrite each other's shards.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _log = structlog.get_logger("leader_election")
 
 
 class LeaseLostError(Exception):
-    """It couldn't be renewed in time, or somebody else has it."""
+    """The Lease couldn't be renewed in time, or another operator has it."""
 
 
 class LeaderElection:
@@ -44,9 +44,9 @@ class LeaderElection:
         self._seconds = seconds
         self._now = now
         self._seen: tuple[str, float] = ("", 0.0)
-        """The last renewal of somebody else's, and when it was first seen here: their clock isn't ours."""
+        """Another operator's last renewal, and the local time when it was first seen: the clocks may differ."""
         self.is_renewed = False
-        """Another operator was seen to renew it lately: that one works, and this one may wait."""
+        """Whether another operator renewed the Lease recently. Then that one works, and this one may wait."""
 
     async def acquire(self) -> None:
         """Wait until this operator holds the Lease."""
@@ -64,10 +64,9 @@ class LeaderElection:
             await asyncio.sleep(self._seconds / 10 * random.uniform(0.8, 1.2))  # noqa: S311  spreads load
 
     async def hold(self) -> None:
-        """Renew until cancelled.
+        """Renew the Lease until cancelled.
 
-        Raises:
-            LeaseLostError: it can't be renewed, or isn't ours any more.
+        Raises: LeaseLostError: it can't be renewed, or another operator has it.
         """
         loop = asyncio.get_running_loop()
         renewed = loop.time()
@@ -82,7 +81,7 @@ class LeaderElection:
             renewed = loop.time()
 
     async def _renew_soon(self) -> bool:
-        """Try until there is an answer; returns whether this operator holds the Lease."""
+        """Try until the API server answers; returns whether this operator holds the Lease."""
         while True:
             try:
                 return await self._try()
@@ -90,7 +89,7 @@ class LeaderElection:
                 await asyncio.sleep(self._seconds / 30)
 
     async def release(self) -> None:
-        """Release the Lease, so that another operator needn't wait; best effort."""
+        """Release the Lease, so that another operator needn't wait for its end. Errors are ignored."""
         try:
             body = await self._cluster.get(LEASES, self._namespace, self._name)
             if body["spec"].get("holderIdentity") == self._identity:
@@ -99,7 +98,7 @@ class LeaderElection:
             _log.warning("lease_lost", reason=str(error))
 
     async def _try(self) -> bool:
-        """Take or renew it; False when it is somebody else's."""
+        """Acquire or renew the Lease; returns False if another operator has it."""
         try:
             body = await self._cluster.get(LEASES, self._namespace, self._name)
         except NotFoundError:
@@ -141,6 +140,6 @@ class LeaderElection:
         if self._seen[0] != mark:
             self.is_renewed = bool(self._seen[0])
             self._seen = (mark, now)
-        elif now - self._seen[1] > duration * 2 / 3:  # by then a holder that lives has given up
+        elif now - self._seen[1] > duration * 2 / 3:  # after this time a holder that is alive has stopped working
             self.is_renewed = False
         return now - self._seen[1] > duration

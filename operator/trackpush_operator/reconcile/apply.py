@@ -1,4 +1,4 @@
-"""Applying children: never one that somebody else made under the same name."""
+"""Applies children, but never one that somebody else created under the same name."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from trackpush_operator.store.pods_and_children import PodsAndChildren
 
 
 class ForeignError(Exception):
-    """An object of somebody else has a child's name; the text names it and says what to do."""
+    """An object that belongs to somebody else has a child's name; the message names it and says what to do."""
 
 
 def as_owner(item: Item) -> Body:
-    """A WebhookServer as the builders of children take it."""
+    """A WebhookServer in the form that the builders of children take."""
     metadata: dict[str, Any] = {
         "namespace": item.key.namespace,
         "name": item.key.name,
@@ -29,11 +29,9 @@ def as_owner(item: Item) -> Body:
 
 
 async def apply_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: Body) -> None:
-    """Apply a child and store the answer, so that its event doesn't count as another's change.
+    """Apply a child and store the answer, so that its event isn't mistaken for somebody else's change.
 
-    Raises:
-        ForeignError: the name is taken.
-        ClusterError: as the API server says.
+    Raises: ForeignError: the name is taken. ClusterError: the API server refused or didn't answer.
     """
     metadata = body["metadata"]
     if (api.kind, metadata["namespace"], metadata["name"]) not in owned.children.known:
@@ -42,7 +40,7 @@ async def apply_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: 
 
 
 async def reconcile_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: Body) -> None:
-    """The same, and remove others' additions."""
+    """Apply a child as `apply_child` does, and remove others' additions."""
     found = await _existing(cluster, api, body)
     fields = None if found is None else taken_over(found, wanted=body)
     if found is not None and fields is not None:

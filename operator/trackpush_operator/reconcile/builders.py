@@ -1,4 +1,4 @@
-"""The builders of the children's manifests, as one interface."""
+"""The builders of the children's manifests, behind one interface."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,17 +12,17 @@ from trackpush_operator.options import OperatorOptions
 
 
 class Builders(NamedTuple):
-    """Functions that build the children of a WebhookServer, which they get as the API server returns it."""
+    """Functions that build the children of a WebhookServer. They get it as the API server returns it."""
 
     children: Callable[[Body, WebhookServerSpec, frozenset[Api], frozenset[str]], list[Body]]
-    """All but the Secrets, in the order in which they are applied.
+    """Returns all children except the Secrets, in the order in which they are applied.
 
-    Takes the optional kinds that exist, and the hosts that another WebhookServer has.
+    Takes the optional kinds that exist, and the hosts that another WebhookServer owns.
     """
     routing_secret: Callable[[Body, str, bytes], Body]
     """Takes the shard's name and content."""
     admin_token_secret: Callable[[Body, str], Body]
-    """Makes the Secret of the admin token."""
+    """Builds the Secret of the admin token."""
 
 
 def builders(options: OperatorOptions) -> Builders:

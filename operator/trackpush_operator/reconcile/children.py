@@ -1,7 +1,7 @@
-"""The children of a WebhookServer: applied when they differ or were touched, pruned when they aren't wanted any more.
+"""The children of a WebhookServer. They are applied if they differ or were changed, and deleted if no longer wanted.
 
-The builders (`trackpush_operator.desired`) say what they are. What was applied is remembered by digest, so a
-reconciliation of an unchanged server asks nothing of the API server.
+The builders (`trackpush_operator.desired`) define them. A digest of each applied manifest is kept, so the
+reconciliation of an unchanged server sends no requests to the API server.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class ChildReconciler:
         self._volumes = Volumes(cluster)
 
     async def reconcile(self, key: Key) -> None:
-        """Apply and prune the children of one server."""
+        """Apply the children of one server, and delete those that are no longer wanted."""
         item = self._state.cache.items.get(key)
         progress = self._state.applied
         if item is None:
@@ -68,7 +68,7 @@ class ChildReconciler:
             self._state.queues.reports.add(key)
 
     async def _look_at_volume(self, key: Key, spec: WebhookServerSpec) -> None:
-        """A volume that is being grown, or can't grow, is looked at again: no watch tells of it."""
+        """Check the volume; check again later if it is being grown or can't grow, because no watch reports this."""
         trouble = await self._volumes.reconcile(key, spec)
         if trouble:
             self._state.volumes[key] = trouble
@@ -104,13 +104,16 @@ class ChildReconciler:
         self._applied[place] = (digest, self._state.owned.children.known[place].shape)
 
     async def _recreate(self, api: Api, known: Child, body: Body) -> None:
-        """A StatefulSet's volume claims can't be changed in place; its pods and volumes stay and are taken over."""
+        """Delete a StatefulSet and create it again, because its volume claims can't be changed.
+
+        Pods and volumes are kept.
+        """
         await self._cluster.delete(api, known.namespace, known.name, uid=known.uid, orphan=True)
         self._state.owned.drop(known.kind, known.namespace, known.name, known.version)
         await reconcile_child(self._cluster, self._state.owned, api, body)
 
     async def _leave_hosts(self, item: Item, taken: frozenset[str]) -> None:
-        """Its children stay as they are, but it must not be reached under the hosts of other servers."""
+        """Remove hosts that other servers own from the Ingress or HTTPRoute; keep the other children as they are."""
         for child in list(self._state.owned.children.of(item.key.full_name)):
             if child.kind not in EXPOSURES or not child.is_owned:
                 continue
@@ -123,7 +126,7 @@ class ChildReconciler:
             if left is None:
                 await self._prune(child)
             elif left != found:
-                patch = {"spec": left["spec"]}  # the operator may patch them, not replace them
+                patch = {"spec": left["spec"]}  # the operator's role permits patch, but not replace
                 body = await self._cluster.patch(api, child.namespace, child.name, patch)
                 self._state.owned.take_child(child.kind, body)
 
@@ -132,7 +135,7 @@ class ChildReconciler:
         self._state.owned.drop(child.kind, child.namespace, child.name, child.version)
 
     async def _ensure_token(self, item: Item) -> None:
-        """Made once, never overwritten: the pods and the operator share it."""
+        """Create the admin token's Secret, and never overwrite it, because pods and operator share it."""
         server = as_owner(item)
         body = self._builders.admin_token_secret(server, secrets.token_urlsafe(_TOKEN_BYTES))
         name = body["metadata"]["name"]

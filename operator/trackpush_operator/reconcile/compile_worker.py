@@ -16,7 +16,7 @@ from trackpush_operator.store.resources import Ref
 _log = structlog.get_logger("compile_worker")
 _BREATH = 20
 _DEBOUNCE = 0.005
-"""Seconds for which a changed shard waits for more of the same change."""
+"""Seconds for which a changed shard waits for further changes."""
 
 
 class CompileWorker:
@@ -30,11 +30,11 @@ class CompileWorker:
 
     async def decide(self, key: Key) -> None:
         """Decide about one resource."""
-        assert self._state.lists_synced, "nothing may be decided before all lists are in"
+        assert self._state.lists_synced, "nothing may be decided before all initial lists are complete"
         try:
             await self._prepare(key)
             self._decide(key)
-        finally:  # one that can't be decided keeps what it had, and holds up nobody
+        finally:  # a resource that can't be decided keeps its entries, and delays no other resource
             for server in self._state.compiler.release(key):
                 self._shard_writer.released(server)
         self._handled += 1
@@ -53,8 +53,7 @@ class CompileWorker:
     async def _look_at_namespace(self, name: str) -> None:
         """Read the namespace object of a known resource.
 
-        Raises:
-            NotFoundError: there is none, so the resource is gone, too: the watch is about to tell.
+        Raises: NotFoundError: it does not exist, so the resource is deleted, too, and the watch will report this soon.
         """
         begun = self._state.cache.namespace_uids.now()
         try:
@@ -69,7 +68,8 @@ class CompileWorker:
     async def _namespace(self, name: str) -> Body:
         if self._state.scope.namespaces:
             return await self._cluster.get(NAMESPACES, None, name)
-        selection = ObjectSelection(fields=f"metadata.name={name}")  # a list needs no right beyond that of the watch
+        # a list needs only the permission that the watch needs, too
+        selection = ObjectSelection(fields=f"metadata.name={name}")
         async for page in self._cluster.pages(NAMESPACES, None, selection):
             for body in page.items:
                 return body
@@ -81,11 +81,11 @@ class CompileWorker:
         except NotFoundError:
             self._state.cache.drop_secret(ref, 0)
         else:
-            if body.get("type") in UNWATCHED_TYPES:  # nothing would tell of its changes
+            if body.get("type") in UNWATCHED_TYPES:  # Secrets of this type are not watched, so changes would be missed
                 self._state.cache.drop_secret(ref, version_of(body))
             else:
                 self._state.cache.take_secret(body)
-        if self._state.cache.is_outdated(ref):  # it was made or changed while it was read
+        if self._state.cache.is_outdated(ref):  # it was created or changed during the read
             self._state.queues.secrets.add(ref)
 
     def _decide(self, key: Key) -> None:
@@ -106,5 +106,5 @@ class CompileWorker:
             queues.reports.add(key)
 
     def _is_to_be_written(self, key: Key, parts: set[tuple[str, str]]) -> bool:
-        """Whether the write of its shard enqueues its status anyway, so that it isn't patched twice."""
+        """Whether the write of its shard will enqueue its status, so that the status isn't patched twice."""
         return key.kind is not Kind.SERVER and bool(parts)

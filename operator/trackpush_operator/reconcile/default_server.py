@@ -1,7 +1,7 @@
-"""The WebhookServer that a release of the chart brings: applied once the kinds are there.
+"""The WebhookServer that a release of the chart contains: applied when the kinds exist.
 
-Helm can't install a kind and a resource of it in one go. It has no owner: it stays when the release goes, as it owns
-the journal.
+Helm can't install a kind and a resource of this kind in one step. The resource has no owner, so it stays when the
+release is deleted, because it owns the journal.
 """
 
 from pathlib import Path
@@ -23,10 +23,9 @@ class NoDefaultServerError(Exception):
 
 
 def read(file: Path) -> Body:
-    """The manifest in a JSON file.
+    """Read the manifest in a JSON file.
 
-    Raises:
-        NoDefaultServerError: see there.
+    Raises: NoDefaultServerError: the file can't be read or is not a WebhookServer.
     """
     try:
         body = msgspec.json.decode(file.read_bytes())

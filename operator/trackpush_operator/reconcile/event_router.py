@@ -15,7 +15,7 @@ from trackpush_operator.store.objects import Child, Item, Key, Kind, child_of, s
 from trackpush_operator.store.pods_and_children import server_of
 
 ROUTING: Final = "routing"
-"""Component of the Secrets with the routing table."""
+"""Component label of the Secrets with the routing table."""
 _KINDS: Final = frozenset(Kind)
 
 
@@ -26,7 +26,7 @@ class EventRouter:
         self._state = state
 
     def take(self, kind: str, body: Body) -> bool:
-        """Record an object's present state; returns whether it was new."""
+        """Record an object's current state; returns whether it was new."""
         if kind in _KINDS:
             taken = self._state.cache.take_item(Kind(kind), body)
             if taken is None:
@@ -57,7 +57,7 @@ class EventRouter:
         return self._wake(servers) if kind == "Pod" else self._rebuild(servers)
 
     def dropped(self, kind: str, body: Body) -> bool:
-        """The same, with the deleted object from a watch."""
+        """The same as `drop`, with the deleted object from a watch."""
         metadata = body["metadata"]
         return self.drop(kind, metadata.get("namespace", ""), metadata["name"], version_of(body))
 
@@ -86,7 +86,7 @@ class EventRouter:
         return True
 
     def _note_secret(self, body: Body) -> bool:
-        """A watch or a list showed the metadata of a Secret: have it read if its values matter."""
+        """Record the metadata of a Secret from a watch or a list, and enqueue the Secret if its values are needed."""
         metadata = body["metadata"]
         ref, version = (metadata["namespace"], metadata["name"]), version_of(body)
         is_new = self._state.cache.see_secret(ref, version)
@@ -97,14 +97,14 @@ class EventRouter:
         return (is_new and is_outdated) or is_changed_child
 
     def _note_child(self, body: Body, ref: tuple[str, str], version: int) -> bool:
-        """Whether it is a Secret of the operator's own that somebody made or changed."""
+        """Whether this is a Secret of the operator that somebody created or changed."""
         known = self._state.owned.children.known.get(("Secret", *ref))
         if known is not None:
             return version > known.version
         is_labelled = (body["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER
         if not is_labelled or not is_owned_secret(child_of(body, "Secret"), self._state.cache.servers):
             return False
-        if not self._state.lists_synced:  # tables are read as a whole at the start
+        if not self._state.lists_synced:  # at the start, complete tables are read
             self._state.owned.take_child("Secret", body)
         return self._state.lists_synced
 
@@ -138,7 +138,7 @@ class EventRouter:
             self._state.queues.decide.add(key)
 
     def _repair(self, child: Child, body: Body | None) -> None:
-        """Somebody else changed or deleted a Secret that the operator owns."""
+        """Write a Secret of the operator again, because somebody else changed or deleted it."""
         server = server_of(child)
         if child.component != ROUTING:
             self._rebuild({server})
@@ -165,9 +165,9 @@ class EventRouter:
 
 
 def is_owned_secret(child: Child, servers: Collection[str]) -> bool:
-    """Whether a Secret has the name of one that the operator makes for a WebhookServer that exists.
+    """Whether a Secret has a name that the operator uses for an existing WebhookServer.
 
-    Labels alone prove nothing: anybody may label Secrets of any size.
+    Labels alone prove nothing, because anybody may label Secrets of any size.
     """
     suffixes = ("admin-token", *(f"{ROUTING}-{name}" for name in shards.FILE_NAMES))
     return server_of(child) in servers and child.name in {f"{child.instance}-{suffix}" for suffix in suffixes}

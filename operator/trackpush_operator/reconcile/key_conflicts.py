@@ -1,6 +1,6 @@
-"""Builds the Events for a WebhookServer's admin about two AggregatorWebhooks that claim one key. Pure.
+"""Builds Events for a WebhookServer's admin about two AggregatorWebhooks that claim one key. Pure.
 
-The status of either says nothing of the other, which may be another tenant's.
+The status of neither mentions the other, which may be another tenant's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,12 @@ from trackpush_operator.store.objects import Key
 def conflict_events(
     key: Key, verdict: CompileVerdict, before: Iterable[Condition], transition: Transition
 ) -> Iterator[tuple[str, Transition]]:
-    """The server (``namespace/name``) and the Event for it, for a transition of an AggregatorWebhook's status."""
+    """The server (``namespace/name``) and the Event for it, after a transition of an AggregatorWebhook's status."""
     if transition.reason == Reason.KEY_CONFLICT:
         for rival in verdict.rivals:
             note = (
                 f"AggregatorWebhook {key.full_name} claims a key of AggregatorWebhook {rival.owner}, which keeps it; "
-                "find out who should have it, and exchange the key"
+                "find out who should have it, and replace the key of the other one"
             )
             yield rival.server, Transition("Warning", Reason.KEY_CONFLICT.value, note)
     elif transition.reason == "Accepted" and any(condition.reason == Reason.KEY_CONFLICT for condition in before):

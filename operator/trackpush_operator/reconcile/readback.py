@@ -1,6 +1,7 @@
-"""Asks every ready pod's admin port what it serves and which PushConfigs fail. Nothing is assumed.
+"""Asks every ready pod's admin port what it serves and which PushConfigs fail.
 
-Often while something is on its way, seldom otherwise; a pod that changes (made ready, restarted) is asked at once.
+The operator assumes nothing about pods. It asks often while a change is being rolled out, and rarely otherwise. It asks
+a pod that changed (became ready, restarted) at once.
 """
 
 import asyncio
@@ -25,12 +26,13 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=5, sock_connect=3)
 _SOON: Final = 0.2
 _PENDING_LONGEST: Final = 2.0
 _SETTLED: Final = 15.0
-"""Seconds between two questions. With the settled one, a failing endpoint is reported well within a minute."""
+"""Seconds between two rounds when nothing is being rolled out. A failing endpoint is then reported within a minute."""
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _UNAUTHORIZED: Final = 401
 _NO_TABLE: Final = 503
 NUDGE: Final = 10.0
-"""Seconds between two touches of a pod that lags. The kubelet may have read a stale cache when it was touched."""
+"""Seconds between two annotations of a pod that lags, because the kubelet may have read a stale cache after the first.
+"""
 TOKEN_KEY: Final = "token"  # noqa: S105  its name
 
 
@@ -126,7 +128,7 @@ class Readback:
             url = f"http://{address}{path}"
             async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
                 if answer.status == _UNAUTHORIZED and not is_last:
-                    self._tokens.pop(server, None)  # it was created again; the next try reads it
+                    self._tokens.pop(server, None)  # the Secret was created again; the next try reads it
                     continue
                 if answer.status not in (200, _NO_TABLE):
                     raise _BadAnswerError(f"{path} answered {answer.status}")

@@ -1,4 +1,4 @@
-"""One recipe for the status of each kind. Nothing else in the status writer depends on the kind."""
+"""One recipe for the status of each kind. The rest of the status writer is the same for all kinds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ def _never(_: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Generic[S]):
-    """The functions that make a status of one kind."""
+    """The functions that compute the status of one kind."""
 
     api: Api
     snapshot: Callable[[OperatorState, Item], S]
-    """Everything that the status depends on. The functions below see nothing else."""
+    """Returns everything that the status depends on. The functions below use nothing else."""
     findings: Callable[[S], tuple[Finding, ...]]
     fields: Callable[[S], StatusOfResource]
-    """The status without conditions."""
+    """Returns the status without conditions."""
     passing: frozenset[str] = PASSING
     """Reasons of conditions for which no Event is written."""
     awaits: Callable[[S], bool] = _never
-    """Whether the status has to wait for other work, which enqueues it again."""
+    """Returns whether the status must wait for other work, which enqueues it again."""
 
 
 RECIPES: Final[dict[Kind, Recipe[Any]]] = {

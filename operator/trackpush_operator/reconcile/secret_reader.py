@@ -1,7 +1,8 @@
-"""Reads Secrets that changed. Lists and watches show their metadata only.
+"""Reads Secrets that changed, because lists and watches show only their metadata.
 
-A Secret holds up to a mebibyte, and anybody who may write Secrets in a watched namespace may write hundreds of them.
-So only those are read that a resource names, or that the operator made itself, one at a time for each namespace.
+A Secret may contain up to a mebibyte, and anybody who may write Secrets in a watched namespace may create hundreds of
+them. So the operator reads only Secrets that a resource names or that it created itself, one at a time for each
+namespace.
 """
 
 from trackpush_operator.kube.api import Cluster
@@ -19,9 +20,9 @@ class SecretReader:
         self._router = router
 
     async def read(self, ref: Ref) -> None:
-        """Read one Secret and take it in."""
+        """Read one Secret and record it."""
         try:
             body = await self._cluster.get(SECRETS, *ref)
         except NotFoundError:
-            return  # the watch tells of its end
+            return  # the watch reports its deletion
         self._router.take(SECRETS.kind, body)

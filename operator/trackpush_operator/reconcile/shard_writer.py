@@ -1,7 +1,7 @@
-"""Routing tables → Secrets: adopts existing ones, writes changed shards only, makes the pods look at once.
+"""Writes routing tables to Secrets: adopts existing ones, writes only changed shards, makes the pods load them at once.
 
-The most dangerous thing that an operator can do is to write a table of which it knows half: clients are answered with
-401 then. So a table is held (`Compiler.is_held`) until every resource that could be in it was decided about.
+Writing an incomplete table is the most dangerous mistake that the operator can make, because aggregators would then get
+401. So a table is held (`Compiler.is_held`) until every resource that could be in it was decided.
 """
 
 import base64
@@ -26,10 +26,10 @@ from trackpush_operator.store.scope import unwatched
 from trackpush_operator.store.shard_revisions import ShardedTable, ShardState
 
 SecretBuilder = Callable[[Body, str, bytes], Body]
-"""WebhookServer, name of the shard, content → manifest."""
+"""Takes the WebhookServer, the name of the shard and its content; returns the manifest."""
 ANNOTATION: Final = "trackpush.dev/routing"
 _TOUCH_PAUSE: Final = 0.05
-"""Seconds in which several written shards make one touch."""
+"""Seconds in which several written shards lead to one annotation of the pods."""
 _log = structlog.get_logger("shard_writer")
 
 
@@ -42,7 +42,7 @@ class ShardWriter:
         self._build = build
         self._touched: dict[str, str] = {}
         self._written: set[str] = set()
-        """Servers of which something was written since their pods were last touched."""
+        """Servers with shards that were written after their pods were last annotated."""
 
     async def adopt(self, key: Key) -> None:
         """Read the table of a WebhookServer that is new to this process from the cluster."""
@@ -84,25 +84,25 @@ class ShardWriter:
             part.spoil()
 
     def released(self, server: str) -> None:
-        """All that could be in its table was decided about: write what differs."""
+        """Write the shards that differ, because all resources of the table were decided."""
         table = self._state.compiler.tables.get(server)
         for part in [] if table is None else table.parts.values():
             if part.is_behind:
                 self._state.queues.shards.add((server, part.name))
 
     async def write(self, key: ShardKey) -> None:
-        """Bring one shard up to date."""
+        """Write one shard if it differs."""
         server, name = key
         table = self._state.compiler.tables.get(server)
         item = self._state.cache.items.get(server_key(server))
         if table is None or item is None or self._state.compiler.is_held(server):
-            return  # written when it is released, or never
+            return  # `released` writes it later
         part = table.part(name)
         before = part.written
         try:
             if part.is_behind:
                 await self._write(part, as_owner(item))
-        finally:  # where it failed, statuses say that it is pending
+        finally:  # after a failure, statuses show that the change is pending
             for what in part.changed_since(before):
                 self._state.queues.reports.add(resource_key(what))
 
@@ -120,10 +120,10 @@ class ShardWriter:
         self._state.queues.readback.add(part.server)
 
     async def touch(self, server: str) -> None:
-        """Annotate its pods, so that their kubelets refresh the mounted Secrets now and not within a minute.
+        """Annotate the server's pods, so that their kubelets refresh the mounted Secrets now and not within a minute.
 
-        All pods after a write, with a value that tells what was written. Later on those that still lag, with another
-        value each time: a kubelet that read a stale cache looks again only when the pod changes.
+        After a write, all pods get a value that identifies what was written. Later, pods that still lag get another
+        value each time: a kubelet that read a stale cache reads again only when the pod changes.
         """
         table = self._state.compiler.tables.get(server)
         if table is None:
@@ -131,7 +131,7 @@ class ShardWriter:
         text = "\n".join(f"{name} {part.revision}" for name, part in sorted(table.parts.items()))
         value = hashlib.sha256(text.encode()).hexdigest()[:16]
         if server in self._written:
-            self._written.discard(server)  # before anything is waited for: more may be written meanwhile
+            self._written.discard(server)  # before the first await, because more may be written meanwhile
             await self._touch_all(server, value)
         else:
             for pod in self._state.pod_reports.lagging(table):
@@ -151,5 +151,5 @@ class ShardWriter:
 
     async def _annotate(self, pod: Pod, value: str) -> None:
         patch = {"metadata": {"annotations": {ANNOTATION: value}}}
-        with contextlib.suppress(NotFoundError):  # it ended meanwhile
+        with contextlib.suppress(NotFoundError):  # the pod was deleted meanwhile
             await self._cluster.patch(PODS, pod.namespace, pod.name, patch)

@@ -1,4 +1,4 @@
-"""Builds the snapshots that status decisions depend on. Nothing else reads the state for them."""
+"""Builds the snapshots that status decisions depend on. Only this module reads the state for them."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ from trackpush_operator.store.scope import unwatched
 
 
 def previous_status(item: Item) -> StatusOfResource:
-    """The status that a resource has now; an empty one where something else wrote it, so that it is replaced."""
+    """The current status of a resource. If something else wrote it, an empty status, so that it is replaced."""
     try:
         return msgspec.json.decode(item.status, type=StatusOfResource)
     except msgspec.DecodeError:
@@ -28,7 +28,7 @@ def previous_status(item: Item) -> StatusOfResource:
 
 
 def webhook_snapshot(state: OperatorState, item: Item) -> WebhookSnapshot:
-    """Of an AggregatorWebhook that was compiled."""
+    """The snapshot of a compiled AggregatorWebhook."""
     verdict = state.compiler.verdicts[item.key]
     spec = resource_of(item)[0].spec
     server = next(iter(verdict.servers), None)
@@ -45,7 +45,7 @@ def webhook_snapshot(state: OperatorState, item: Item) -> WebhookSnapshot:
 
 
 def push_snapshot(state: OperatorState, item: Item) -> PushSnapshot:
-    """Of a PushConfig that was compiled."""
+    """The snapshot of a compiled PushConfig."""
     verdict = state.compiler.verdicts[item.key]
     spec = resource_of(item)[0].spec
     return PushSnapshot(
@@ -59,7 +59,7 @@ def push_snapshot(state: OperatorState, item: Item) -> PushSnapshot:
 
 
 def server_snapshot(state: OperatorState, item: Item) -> ServerSnapshot:
-    """Of a WebhookServer."""
+    """The snapshot of a WebhookServer."""
     key = item.key
     verdict = state.compiler.verdicts.get(key)
     spec = resource_of(item)[0].spec
@@ -101,7 +101,7 @@ def _rollouts(state: OperatorState, item: Item, verdict: CompileVerdict) -> tupl
 
 
 def _was_programmed(item: Item) -> bool:
-    """Whether its status has Programmed for its present generation, which survives a restart of the operator."""
+    """Whether its status has Programmed for its current generation. The status survives a restart of the operator."""
     return any(
         (condition.type, condition.status, condition.observed_generation) == (PROGRAMMED, "True", item.generation)
         for condition in previous_status(item).conditions

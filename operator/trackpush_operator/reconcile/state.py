@@ -27,7 +27,7 @@ def _namespace_of(server: str) -> str:
 
 
 class Queues:
-    """All work queues. A tenant's namespace is a lane."""
+    """All work queues. Each namespace has its own lane."""
 
     def __init__(self) -> None:
         self.decide: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
@@ -35,25 +35,25 @@ class Queues:
         self.shards: WorkQueue[ShardKey] = WorkQueue(lambda key: key[0])
         self.reports: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
         self.secrets: WorkQueue[Ref] = WorkQueue(lambda ref: ref[0])
-        """Secrets that changed: the watch shows no values."""
+        """Changed Secrets to read, because the watch shows no values."""
         self.readback: WorkQueue[str] = WorkQueue(_namespace_of)
         self.touch: WorkQueue[str] = WorkQueue(_namespace_of)
 
     def by_name(self) -> dict[str, WorkQueue[Key] | WorkQueue[ShardKey] | WorkQueue[str]]:
-        """All of them, for metrics and health."""
+        """All queues by name, for metrics and health."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, as far as decisions need it."""
+    """The clocks that decisions need."""
 
     monotonic: Callable[[], float] = time.monotonic
     """Seconds."""
     wall: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def stamp(self) -> str:
-        """Now, as in a condition's lastTransitionTime."""
+        """The current time in the format of a condition's lastTransitionTime."""
         return self.wall().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -63,7 +63,7 @@ def new_revision() -> str:
 
 
 class OperatorState:
-    """The whole state."""
+    """The whole state of the operator."""
 
     def __init__(
         self,
@@ -89,12 +89,12 @@ class OperatorState:
         self.pod_reports = PodReports(self.owned)
         self.queues = Queues()
         self.applied: dict[Key, str] = {}
-        """Of each WebhookServer: why its children aren't as they should be; empty when they are."""
+        """For each WebhookServer: why its children aren't as desired; empty if they are."""
         self.volumes: dict[Key, str] = {}
-        """Of each WebhookServer whose volume isn't as its spec says: why."""
+        """For each WebhookServer whose volume differs from its spec: the reason."""
         self.rollouts_pending: dict[str, float] = {}
-        """Servers that don't serve all that was written, and since when."""
+        """Servers that don't serve everything that was written, and since when."""
         self.optional_kinds = frozenset[Api]()
         """Optional kinds that exist in this cluster."""
         self.lists_synced = False
-        """All initial lists are in. Before that nothing may be decided, let alone written."""
+        """Whether all initial lists are complete. Before that, nothing may be decided or written."""

@@ -1,4 +1,4 @@
-"""Statuses and Events: snapshot → decide → patch, if anything differs from the present status."""
+"""Writes statuses and Events: snapshot → decide → patch, if anything differs from the current status."""
 
 import msgspec
 import structlog
@@ -28,11 +28,11 @@ class StatusWriter:
         self._identity = identity
 
     async def write(self, key: Key) -> None:
-        """Bring one status up to date."""
+        """Write one status if it differs."""
         item = self._state.cache.items.get(key)
         verdict = self._state.compiler.verdicts.get(key)
         if item is None or verdict is None or verdict.generation != item.generation:
-            return  # gone, or to be compiled first
+            return  # deleted, or not compiled yet
         recipe = RECIPES[key.kind]
         snapshot = recipe.snapshot(self._state, item)
         if recipe.awaits(snapshot):
@@ -45,7 +45,8 @@ class StatusWriter:
             body = await self._cluster.patch(recipe.api, key.namespace, key.name, _patch(after), subresource="status")
         except NotFoundError:
             return
-        self._router.take(key.kind, body)  # so that the same isn't patched again before its event
+        # record the answer, so that the same status isn't patched again before its event arrives
+        self._router.take(key.kind, body)
         for transition in transitions(before.conditions, after.conditions, recipe.passing):
             await self._emit_event(item, transition)
             for server, note in conflict_events(item.key, verdict, before.conditions, transition):
@@ -59,7 +60,7 @@ class StatusWriter:
         return msgspec.structs.replace(fields, observed_generation=item.generation, conditions=conditions)
 
     async def _emit_server_event(self, server: str, transition: Transition) -> None:
-        """An Event in the WebhookServer's namespace: only its admin may know of both tenants."""
+        """Write an Event in the WebhookServer's namespace, because only its admin may know about both tenants."""
         item = self._state.cache.server(server)
         if item is not None:
             await self._emit_event(item, transition)
@@ -67,7 +68,7 @@ class StatusWriter:
     async def _emit_event(self, item: Item, transition: Transition) -> None:
         try:
             await self._cluster.create(EVENTS, self._event(item, transition))
-        except ClusterError as error:  # an Event is a courtesy
+        except ClusterError as error:  # a missing Event does no harm
             _log.warning("event_not_written", resource=item.key.full_name, reason=transition.reason, error=str(error))
 
     def _event(self, item: Item, transition: Transition) -> Body:
@@ -94,7 +95,7 @@ class StatusWriter:
 
 
 def _patch(status: StatusOfResource) -> Body:
-    """A merge patch that sets all of the operator's fields; null removes a former value."""
+    """A merge patch that sets all of the operator's fields; null removes a previous value."""
     conditions: list[Condition] = list(status.conditions)
     return {
         "status": {

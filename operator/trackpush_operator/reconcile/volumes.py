@@ -1,7 +1,7 @@
-"""The volume of a server on SQLite: grown when the spec asks for more, where its storage class allows that.
+"""The volume of a server on SQLite: grown if the spec asks for more and the storage class allows it.
 
-A StatefulSet's claims can't be changed, and a StatefulSet that is created again takes over the existing claim. So the
-claim itself is looked at, until it is as the spec says.
+The claim templates of a StatefulSet can't be changed, and a StatefulSet that is created again uses the existing claim.
+So the operator checks the claim itself, until it matches the spec.
 """
 
 from trackpush_api.kinds import WebhookServerSpec
@@ -13,18 +13,18 @@ from trackpush_operator.kube.kinds import VOLUME_CLAIMS
 from trackpush_operator.store.objects import Key
 
 Wanted = tuple[str, str | None]
-"""Size and storage class."""
+"""The wanted size and storage class."""
 
 
 class Volumes:
-    """Remembers the servers whose volumes match the spec, so that nothing is requested twice."""
+    """Remembers the servers whose volumes match the spec, so that no request is sent twice."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._right: dict[Key, Wanted] = {}
 
     def forget(self, key: Key) -> None:
-        """The server is gone, or its claim may be another one."""
+        """Check this server's volume again: it was deleted, or its claim may have been replaced."""
         self._right.pop(key, None)
 
     async def reconcile(self, key: Key, spec: WebhookServerSpec) -> str:
@@ -45,7 +45,7 @@ class Volumes:
         try:
             claim = await self._cluster.get(VOLUME_CLAIMS, namespace, name)
         except NotFoundError:
-            return ""  # it is made as the StatefulSet says
+            return ""  # the StatefulSet creates it with the right size
         other_class = class_trouble(claim, wanted)
         if other_class:
             return other_class
@@ -61,19 +61,19 @@ class Volumes:
 
 
 def requested(claim: Body) -> str:
-    """The size that a claim asks for."""
+    """The size that a claim requests."""
     return str(claim["spec"]["resources"]["requests"]["storage"])
 
 
 def is_large_enough(claim: Body, wanted: SqliteSpec) -> bool:
-    """A volume may be larger than its claim asks for."""
+    """Whether the volume is large enough. It may be larger than its claim requests."""
     capacity = ((claim.get("status") or {}).get("capacity") or {}).get("storage")
     asks_for_less = size_bytes(requested(claim)) < size_bytes(wanted.size)
     return asks_for_less and capacity is not None and size_bytes(capacity) >= size_bytes(wanted.size)
 
 
 def class_trouble(claim: Body, wanted: SqliteSpec) -> str:
-    """The message about a wrong storage class of the volume; empty if it is right."""
+    """A message if the volume has another storage class than the spec; otherwise empty."""
     name, found = claim["metadata"]["name"], claim["spec"].get("storageClassName")
     if wanted.storage_class_name in (None, found):
         return ""
@@ -84,7 +84,7 @@ def class_trouble(claim: Body, wanted: SqliteSpec) -> str:
 
 
 def size_trouble(claim: Body, wanted: SqliteSpec) -> str:
-    """The message about a wrong size of the volume; empty if it is right."""
+    """A message if the volume is larger than the spec or is still being grown; otherwise empty."""
     name, asked = claim["metadata"]["name"], requested(claim)
     if size_bytes(asked) > size_bytes(wanted.size):
         return (
@@ -94,7 +94,7 @@ def size_trouble(claim: Body, wanted: SqliteSpec) -> str:
     status = claim.get("status") or {}
     capacity = (status.get("capacity") or {}).get("storage")
     if capacity is None or size_bytes(capacity) >= size_bytes(wanted.size):
-        return ""  # it is not bound yet, or done
+        return ""  # it is not bound yet, or already grown
     found = [condition.get("message") for condition in status.get("conditions") or [] if condition.get("message")]
     more = f": {'; '.join(found)}" if found else ""
     return f"the volume {name} is being grown from {capacity} to {wanted.size}{more}"

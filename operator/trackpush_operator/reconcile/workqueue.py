@@ -1,8 +1,8 @@
-"""A work queue: each key at most once at a time, failed ones later, and no lane delays another.
+"""A work queue: each key is handled at most once at a time, failed keys later, and no lane delays another.
 
-The rules are those of client-go's workqueue (a key added while it is worked on is worked on again; equal keys merge),
-with one more: keys are taken from the lanes in turn, so one tenant with thousands of changes costs another tenant
-with one change a single turn.
+The rules are those of client-go's workqueue: equal keys merge, and a key that is added while it is being handled is
+handled again. One rule is added: keys are taken from the lanes in turn, so a tenant with thousands of changes delays
+another tenant's change by only one key.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ Lane = Callable[[K], Hashable]
 
 
 def delay_after(failures: int, jitter: float) -> float:
-    """Seconds to wait after so many failures in a row; ``jitter`` from 0 to 1."""
+    """Seconds to wait after this many failures in a row; ``jitter`` from 0 to 1."""
     base = min(_FIRST_DELAY * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), _LONGEST_DELAY)
     return base * (0.75 + 0.5 * jitter)
 
 
 class WorkQueue(Generic[K]):
-    """The queue. Belongs to one event loop."""
+    """The queue, on one event loop."""
 
     def __init__(self, lane: Lane[K], *, jitter: Callable[[], float] = random.random) -> None:
         self._lane = lane
         self._jitter = jitter
         self._lanes: OrderedDict[Hashable, deque[K]] = OrderedDict()
         self._waiting: set[K] = set()
-        """Keys in a lane."""
+        """Number of waiting keys in a lane."""
         self._working: set[K] = set()
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -46,7 +46,7 @@ class WorkQueue(Generic[K]):
         self._idle.set()
         self._moved = 0.0
         self._since: dict[K, float] = {}
-        """Since when a key is to be worked on without that it went well."""
+        """For each key: since when it waits for its first successful handling."""
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._due)
@@ -57,7 +57,7 @@ class WorkQueue(Generic[K]):
         return not self._waiting and not self._working and not self._again
 
     def add(self, key: K, *, delay: float = 0.0) -> None:
-        """Enqueue a key, now or in this many seconds; the sooner of two wins."""
+        """Enqueue a key, now or after this many seconds; if it is already queued, the earlier time counts."""
         if delay > 0:
             self._add_later(key, delay)
         elif key in self._working:
@@ -95,12 +95,13 @@ class WorkQueue(Generic[K]):
                 continue
 
     def _ripen(self) -> float | None:
-        """Move due keys; returns the seconds until the next one is due."""
+        """Move keys that are due to their lanes; returns the seconds until the next one is due."""
         now = _now()
         while self._later:
             due, _, key = self._later[0]
             if self._due.get(key) != due:
-                heapq.heappop(self._later)  # added sooner, or again
+                # the key was meanwhile added for an earlier time, or handled and added again
+                heapq.heappop(self._later)
                 continue
             if due > now:
                 return due - now
@@ -113,19 +114,22 @@ class WorkQueue(Generic[K]):
         lane, keys = self._lanes.popitem(last=False)
         key = keys.popleft()
         if keys:
-            self._lanes[lane] = keys  # to the end of the line
+            self._lanes[lane] = keys  # the lane goes to the end of the queue of lanes
         self._waiting.discard(key)
         self._working.add(key)
         return key
 
     def done(self, key: K) -> None:
-        """The work on a key succeeded."""
+        """Call after the handling of a key succeeded."""
         self._failures.pop(key, None)
         self._since.pop(key, None)
         self._finish(key)
 
     def failed(self, key: K) -> float:
-        """The work on a key failed; it is retried after a growing delay, which is returned in seconds."""
+        """Call after the handling of a key failed.
+
+        It is retried after a growing delay, which is returned in seconds.
+        """
         self._failures[key] = failures = self._failures.get(key, 0) + 1
         delay = delay_after(failures, self._jitter())
         self._finish(key)
@@ -151,7 +155,7 @@ class WorkQueue(Generic[K]):
         await self._idle.wait()
 
     def stalled(self) -> float:
-        """Seconds with work and without progress."""
+        """Seconds for which there has been work but no progress."""
         return 0.0 if self.is_idle else _now() - self._moved
 
     def age(self) -> float:
@@ -162,7 +166,10 @@ class WorkQueue(Generic[K]):
 async def work(
     queue: WorkQueue[K], handle: Callable[[K], Awaitable[None]], failed: Callable[[K, Exception], None]
 ) -> None:
-    """Work until cancelled; several workers may share one queue. ``failed`` reports failures and must not raise."""
+    """Handle keys until cancelled; several workers may share one queue.
+
+    ``failed`` reports failures and must not raise.
+    """
     while True:
         key = await queue.take()
         try:

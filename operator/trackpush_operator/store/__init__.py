@@ -1,1 +1,1 @@
-"""The operator's knowledge of the cluster: resources, pods and children, pod reports, shard contents. No I/O."""
+"""What the operator knows of the cluster: resources, pods and children, pod reports, shard contents. No I/O."""

@@ -1,4 +1,4 @@
-"""Finds the resources to decide again when an object changed. Pure: reads the store only."""
+"""Finds the resources to decide again after an object changed. Pure: reads only the store."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from trackpush_operator.store.resources import ResourceCache
 
 
 def after_item(cache: ResourceCache, old: Item | None, new: Item | None) -> set[Key]:
-    """Resources to decide after an object of the three kinds changed; the store has the new state."""
+    """Resources to decide after a resource changed; the store has the new state."""
     item = new or old
     assert item is not None
     if old is not None and new is not None and (old.uid, old.spec, old.created) == (new.uid, new.spec, new.created):
@@ -23,31 +23,31 @@ def after_item(cache: ResourceCache, old: Item | None, new: Item | None) -> set[
 
 
 def after_labels(cache: ResourceCache, namespace: str) -> set[Key]:
-    """A namespace's labels changed."""
+    """Resources to decide after a namespace's labels changed."""
     return set(cache.webhooks(namespace))
 
 
 def after_tenant(cache: ResourceCache, namespace: str) -> set[Key]:
-    """The annotation of a namespace changed, or another object has its name."""
+    """Resources to decide after a namespace's annotation changed, or another namespace object has its name."""
     return after_labels(cache, namespace) | {Key(Kind.PUSH, namespace, name) for name in cache.push_configs(namespace)}
 
 
 def _after_server(cache: ResourceCache, old: Item | None, new: Item | None) -> set[Key]:
     item = new or old
     assert item is not None
-    keys = {server_key(name) for name in cache.servers}  # hosts that two want
+    keys = {server_key(name) for name in cache.servers}  # two servers may claim the same host
     if old is not None and new is not None and _tenancy(old) == _tenancy(new):
         return keys
     webhooks = cache.webhooks_of(item.key.full_name)
     keys |= webhooks
-    keys |= cache.pushes_without_webhooks()  # their addresses are judged by every server's egress
+    keys |= cache.pushes_without_webhooks()  # the egress rules of every server apply to their addresses
     for namespace in {webhook.namespace for webhook in webhooks}:
         keys |= {Key(Kind.PUSH, namespace, name) for name in cache.push_configs(namespace)}
     return keys
 
 
 def _tenancy(server: Item) -> tuple[Any, ...]:
-    """What of a WebhookServer its clients' resources depend on."""
+    """The parts of a WebhookServer that its clients' resources depend on."""
     spec = msgspec.json.decode(server.spec)
     valid = resource_of(server)[0].spec is not None
     return (

@@ -1,7 +1,7 @@
 """The stored form of objects: only the parts that decisions need. Pure.
 
-Ten thousand resources as dicts with their managedFields are hundreds of megabytes; a spec as compact JSON is some
-hundred bytes, and is read again when, and only when, something about it has to be decided.
+Ten thousand resources as dicts with their managedFields take hundreds of megabytes. A spec as compact JSON takes a few
+hundred bytes; it is parsed again only when something about the resource must be decided.
 """
 
 import base64
@@ -24,7 +24,7 @@ _REFERENCES = ("secretKeyRef", "dsnSecretRef")
 
 
 class Kind(StrEnum):
-    """Our kinds."""
+    """Trackpush's kinds."""
 
     SERVER = "WebhookServer"
     WEBHOOK = "AggregatorWebhook"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """The key of an object of the three kinds, as the queues hold it."""
+    """The key of a resource of Trackpush's kinds, as the queues contain it."""
 
     kind: Kind
     namespace: str
@@ -51,18 +51,18 @@ def server_key(full_name: str) -> Key:
 
 
 class Links(NamedTuple):
-    """What a resource refers to, read from its spec whether that is valid or not."""
+    """The objects that a resource refers to, read from its spec even if that is invalid."""
 
     secrets: tuple[str, ...] = ()
-    """Names, in its own namespace."""
+    """Names of Secrets in its own namespace."""
     server: str | None = None
-    """``namespace/name``; None takes the only one."""
+    """``namespace/name``; None means the only WebhookServer."""
     push_configs: tuple[str, ...] | None = None
-    """Names; None means all of the namespace."""
+    """Names; None means all PushConfigs of the namespace."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """An object of our three kinds."""
+    """A resource of one of Trackpush's kinds."""
 
     key: Key
     uid: str
@@ -70,19 +70,19 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     created: str
     spec: bytes
-    """Compact JSON."""
+    """The spec as compact JSON."""
     status: bytes
-    """The same; what the API server last showed or answered."""
+    """The status as compact JSON, as the API server last showed or returned it."""
     links: Links
 
     @property
     def order(self) -> str:
-        """The older of two is the smaller."""
+        """A sort key: the older resource is the smaller."""
         return age_order(self.created, self.uid)
 
 
 class Child(NamedTuple):
-    """A child of a WebhookServer, as far as drift and readiness need it."""
+    """The parts of a child of a WebhookServer that are needed to detect drift and readiness."""
 
     kind: str
     namespace: str
@@ -92,9 +92,9 @@ class Child(NamedTuple):
     instance: str
     component: str
     is_owned: bool
-    """It names a WebhookServer as its owner."""
+    """Whether its owner is a WebhookServer."""
     shape: int
-    """Changes with anything but the status: a controller's reports aren't drift."""
+    """Changes with everything except the status, whose changes are not drift."""
 
 
 class Pod(NamedTuple):
@@ -109,17 +109,17 @@ class Pod(NamedTuple):
     address: str | None
     """``host:port`` of its admin port; None while it has no address."""
     starts: int
-    """Starts of its containers: another number is another process."""
+    """Number of starts of its containers: another number means another process."""
 
 
 def version_of(body: Body) -> int:
-    """The resource version. It is ordered in every API server (officially since 1.35)."""
+    """The resource version as a number. Every API server orders it (officially since 1.35)."""
     text = body["metadata"].get("resourceVersion", "")
     return int(text) if text.isdigit() else 0
 
 
 def item_of(kind: Kind, body: Body) -> Item:
-    """Slim one of our resources."""
+    """The stored form of a resource."""
     metadata = body["metadata"]
     spec = body.get("spec") or {}
     return Item(
@@ -135,7 +135,7 @@ def item_of(kind: Kind, body: Body) -> Item:
 
 
 def secret_of(body: Body) -> Secret:
-    """A Secret's values as text; None for a value that isn't text. No values if the Secret is too large."""
+    """A Secret's values as text; None for a value that isn't text. Without values if the Secret is too large."""
     metadata, data = body["metadata"], body.get("data") or {}
     size = sum(len(key) + len(value) * 3 // 4 - value[-2:].count("=") for key, value in data.items())
     is_too_large = size > MOST_SECRET_BYTES
@@ -150,7 +150,7 @@ def secret_of(body: Body) -> Secret:
 
 
 def child_of(body: Body, kind: str) -> Child:
-    """Slim a child."""
+    """The stored form of a child."""
     metadata = body["metadata"]
     labels = metadata.get("labels") or {}
     return Child(
@@ -167,7 +167,7 @@ def child_of(body: Body, kind: str) -> Child:
 
 
 def pod_of(body: Body) -> Pod:
-    """Slim a pod; one that is being deleted isn't ready."""
+    """The stored form of a pod. A pod that is being deleted isn't ready."""
     metadata, status = body["metadata"], body.get("status") or {}
     conditions = {condition.get("type"): condition.get("status") for condition in status.get("conditions") or []}
     starts = sum(container_status.get("restartCount", 0) for container_status in status.get("containerStatuses") or [])
@@ -184,7 +184,7 @@ def pod_of(body: Body) -> Pod:
 
 
 def resource_of(item: Item) -> tuple[Resource, tuple[Problem, ...]]:
-    """The resource with its spec read; without a spec and with its problems when that is invalid."""
+    """The resource with its spec parsed; if the spec is invalid, without a spec and with its problems."""
     resource = Resource(
         kind=item.key.kind, namespace=item.key.namespace, name=item.key.name, spec=None, order=item.order
     )
@@ -228,7 +228,7 @@ def _links(kind: Kind, namespace: str, spec: Any) -> Links:
 
 
 def _secret_names(node: Any) -> Iterator[str]:
-    """Every reference to a Secret's key in a spec; a pod template's don't count, they are the kubelet's."""
+    """Every reference to a Secret's key in a spec, except in a pod template, where the kubelet reads the Secret."""
     if isinstance(node, list):
         for child in node:
             yield from _secret_names(child)

@@ -1,4 +1,4 @@
-"""The last answers of the pods: the revisions that they serve, and failing PushConfigs. No I/O."""
+"""The pods' last answers: the revisions that they serve, and failing PushConfigs. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from trackpush_operator.store.rollout import PushTrouble, Rollout
 from trackpush_operator.store.shard_revisions import EntryKey, ShardedTable, ShardState
 
 GRACE: Final = 60.0
-"""Seconds for which missing or unasked pods leave conditions as they are."""
+"""Seconds for which conditions are kept while pods are missing or don't answer."""
 
 
 class PodReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod's answer."""
+    """The answer of one pod."""
 
     files: Mapping[str, str] = {}
-    """Revision of each shard that it serves."""
+    """Revision of each shard that the pod serves."""
     troubles: Mapping[str, PushTrouble] = {}
     error: str = ""
-    """Why there is no answer."""
+    """Why the pod did not answer."""
 
 
 class ShardProgress(NamedTuple):
@@ -32,7 +32,7 @@ class ShardProgress(NamedTuple):
     asked: bool
     """Whether all ready pods answered."""
     number: int
-    """The lowest number that any of them serves."""
+    """The lowest number that any of the pods serves."""
     grace: bool
 
 
@@ -47,7 +47,7 @@ class PodReports:
         self._troubles: dict[str, Mapping[str, PushTrouble]] = {}
 
     def take(self, server: str, answers: Mapping[Pod, PodReport], now: float) -> None:
-        """Record a round of answers; those of pods that are no longer ready are forgotten."""
+        """Record one round of answers; the answers of pods that are no longer ready are forgotten."""
         self._of[server] = {(pod.uid, pod.starts): report for pod, report in answers.items()}
         if self._is_sure(server):
             self._unsure.pop(server, None)
@@ -55,7 +55,7 @@ class PodReports:
             self._unsure.setdefault(server, now)
 
     def forget(self, server: str) -> None:
-        """The server is gone."""
+        """Forget a deleted server."""
         self._of.pop(server, None)
         self._unsure.pop(server, None)
         self._troubles.pop(server, None)
@@ -71,7 +71,7 @@ class PodReports:
         return report is not None and not report.error
 
     def state(self, server: str, part: ShardState, now: float) -> ShardProgress:
-        """How many of its ready pods have loaded a shard now."""
+        """The progress of a shard: how many ready pods have loaded it now."""
         ready = self._owned.ready_pods(server)
         reports = [self._of[server].get((pod.uid, pod.starts)) for pod in ready]
         answers = [report for report in reports if report is not None and not report.error]
@@ -86,7 +86,7 @@ class PodReports:
         )
 
     def changed_parts(self, table: ShardedTable, now: float) -> list[ShardState]:
-        """The shards whose state changed since the last call; shards that all pods serve are confirmed."""
+        """The shards whose progress changed since the last call; shards that all pods serve are confirmed."""
         changed = []
         for part in table.parts.values():
             state = self.state(table.server, part, now)
@@ -101,7 +101,7 @@ class PodReports:
         """PushConfigs whose reported failure changed since the last call."""
         old = self._troubles.get(server, {})
         if not self._is_sure(server):
-            return set()  # what was said last is the best that is known
+            return set()  # keep the last known failures
         new: dict[str, PushTrouble] = {}
         for report in self._of[server].values():
             for name, trouble in report.troubles.items():
@@ -115,7 +115,7 @@ class PodReports:
         return self._troubles.get(server, {}).get(push_config)
 
     def unasked(self, server: str) -> str:
-        """Why a pod doesn't answer; empty when all do."""
+        """Why a pod doesn't answer; empty if all answer."""
         for pod in self._owned.ready_pods(server):
             report = self._of[server].get((pod.uid, pod.starts))
             if report is not None and report.error:

@@ -22,11 +22,11 @@ class _Owned(Generic[_T]):
         self._places: defaultdict[str, dict[Place, None]] = defaultdict(dict)
 
     def of(self, server: str) -> Iterator[_T]:
-        """Those of one server."""
+        """The objects of one server."""
         return (self.known[place] for place in self._places.get(server, ()))
 
     def take(self, found: _T) -> tuple[_T | None, _T] | None:
-        """The state before and after; None if it is stale."""
+        """Record an object; returns the states before and after, or None if the new one is stale."""
         place = _place(found)
         old = self.known.get(place)
         if (old is not None and old.version >= found.version) or self._tombstones.is_deleted(place, found.version):
@@ -38,7 +38,7 @@ class _Owned(Generic[_T]):
         return old, found
 
     def drop(self, place: Place, version: int) -> _T | None:
-        """The former state; None if the deletion is stale."""
+        """Record a deletion; returns the former state, or None if the deletion is stale."""
         self._tombstones.record(place, version)
         old = self.known.get(place)
         if old is None or old.version > version:
@@ -55,7 +55,7 @@ class PodsAndChildren:
         self.pods: _Owned[Pod] = _Owned(tombstones)
 
     def take_child(self, kind: str, body: Body) -> set[str]:
-        """Record a child; returns its present and former servers, unless only its status changed."""
+        """Record a child; returns its current and former servers, unless only its status changed."""
         taken = self.children.take(child_of(body, kind))
         if taken is None or (taken[0] is not None and taken[0].shape == taken[1].shape):
             return set()
@@ -78,7 +78,7 @@ class PodsAndChildren:
         return set() if old is None else {server_of(old)}
 
     def count_pods(self, server: str) -> int:
-        """How many pods of it there are, ready or not."""
+        """Number of the server's pods, ready or not."""
         return sum(1 for _ in self.pods.of(server))
 
     def ready_pods(self, server: str) -> list[Pod]:

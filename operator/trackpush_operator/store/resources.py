@@ -1,10 +1,10 @@
 """The resources from watches and lists, with indexes of their references. No I/O.
 
-Secrets that no resource names are not kept at all: their values are none of our business. One that is named later is
-fetched (`unread_secrets`), after which its watch events are taken.
+Secrets that no resource names are not stored, because the operator doesn't need their values. When a resource names a
+new Secret, it is read (`unread_secrets`), and from then on its watch events are recorded.
 
-Events may come late and twice (watches reconnect, lists overlap), so what is older than what is known is dropped by
-resource version; deletions are remembered while a list is under way, so that the list can't bring anything back.
+Events may come late and twice (watches reconnect, lists overlap), so states that are older by resource version are
+ignored. Deletions are remembered while a list runs, so that the list can't restore a deleted object.
 """
 
 from collections import defaultdict
@@ -30,13 +30,13 @@ class ResourceCache:
         self._tombstones = tombstones
         self.items: dict[Key, Item] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
-        """Labels of namespaces."""
+        """Labels of each namespace."""
         self.namespace_uids = NamespaceUids()
         self.secrets: dict[Ref, Secret | None] = {}
-        """Those that a resource names and that were read; None where there is none."""
+        """Secrets that a resource names and that were read; None if the Secret does not exist."""
         self._secret_versions: dict[Ref, int] = {}
         self._seen_versions: dict[Ref, int] = {}
-        """Of named Secrets, as watches and lists showed them, without values."""
+        """Versions of named Secrets from watches and lists, which show no values."""
         self._named_by: defaultdict[Ref, set[Key]] = defaultdict(set)
         self._servers: set[str] = set()
         self._pushes: defaultdict[str, set[str]] = defaultdict(set)
@@ -44,7 +44,7 @@ class ResourceCache:
         self._webhooks_of: defaultdict[str | None, set[Key]] = defaultdict(set)
         self._senders: defaultdict[tuple[str, str | None], set[Key]] = defaultdict(set)
 
-    # what is known
+    # queries
 
     @property
     def servers(self) -> Collection[str]:
@@ -52,12 +52,12 @@ class ResourceCache:
         return self._servers
 
     def server(self, full_name: str) -> Item | None:
-        """A WebhookServer."""
+        """The WebhookServer with this name."""
         namespace, _, name = full_name.partition("/")
         return self.items.get(Key(Kind.SERVER, namespace, name))
 
     def push_configs(self, namespace: str) -> Collection[str]:
-        """Names of the PushConfigs of a namespace."""
+        """Names of the namespace's PushConfigs."""
         return self._pushes.get(namespace, frozenset())
 
     def pushes_without_webhooks(self) -> set[Key]:
@@ -70,15 +70,15 @@ class ResourceCache:
         }
 
     def webhooks(self, namespace: str) -> Collection[Key]:
-        """The AggregatorWebhooks of a namespace."""
+        """The namespace's AggregatorWebhooks."""
         return self._webhooks.get(namespace, _NOBODY)
 
     def webhooks_of(self, server: str) -> set[Key]:
-        """AggregatorWebhooks that name this server, or none."""
+        """AggregatorWebhooks that name this server, or no server."""
         return self._webhooks_of.get(server, set()) | self._webhooks_of.get(None, set())
 
     def senders(self, push: Key) -> set[Key]:
-        """AggregatorWebhooks that name a PushConfig, or all of its namespace."""
+        """AggregatorWebhooks that name this PushConfig, or all of its namespace."""
         named = self._senders.get((push.namespace, push.name), set())
         return named | self._senders.get((push.namespace, None), set())
 
@@ -91,24 +91,24 @@ class ResourceCache:
         return list(self._named_by)
 
     def unread_secrets(self, key: Key) -> list[Ref]:
-        """Secrets that it names and of which nothing is known yet."""
+        """Secrets that the resource names and that were not read yet."""
         item = self.items.get(key)
         refs = [(key.namespace, name) for name in item.links.secrets] if item is not None else []
         return [ref for ref in refs if ref not in self.secrets]
 
     def tenant(self, item: Item) -> Tenant | None:
-        """The namespace object that a resource is in."""
+        """The namespace object of a resource."""
         return self.namespace_uids.tenant(item.key.namespace, item.uid)
 
     def lacks_namespace_uid(self, key: Key) -> bool:
-        """Whether it isn't known yet which namespace object it is in."""
+        """Whether the namespace object of the resource is not known yet."""
         item = self.items.get(key)
         return item is not None and self.namespace_uids.is_waiting(key.namespace, item.uid)
 
-    # what comes in
+    # updates
 
     def take_item(self, kind: Kind, body: Body) -> tuple[Item | None, Item] | None:
-        """Record the state of one of our kinds' objects; return before and after, or None if the state is stale."""
+        """Record the state of a resource; returns the states before and after, or None if the new one is stale."""
         item = item_of(kind, body)
         old = self.items.get(item.key)
         if (old is not None and old.version >= item.version) or self._tombstones.is_deleted(item.key, item.version):

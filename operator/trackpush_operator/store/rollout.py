@@ -1,33 +1,33 @@
-"""The pods' reports about one resource: its rollout on a server, and failing pushes."""
+"""What the pods report about one resource: its rollout on a server, and failing pushes."""
 
 import msgspec
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a resource has got on one server."""
+    """The progress of one resource on one server."""
 
     server: str
     refused: bool = False
-    """There is no room in its shard."""
+    """Whether its shard has no room for it."""
     written: bool = True
     suspended: bool = False
-    """The server has no pods on purpose."""
+    """Whether the server has no pods on purpose."""
     ready: bool = True
-    """The server has ready pods."""
+    """Whether the server has ready pods."""
     served: bool = True
-    """All of its ready pods were asked, and serve it."""
+    """Whether all ready pods answered and serve it."""
     trouble: str = ""
     """Why a pod can't be asked."""
     confirmed: bool = False
-    """All ready pods were seen to serve it, as it is now, at some time."""
+    """Whether all ready pods served its current version at some time."""
     grace: bool = False
-    """Pods are missing or unasked for a short time only."""
+    """Whether pods have been missing or silent only for a short time."""
 
 
 class PushTrouble(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pod says of a PushConfig to which nothing is delivered now."""
+    """A pod's report about a PushConfig whose pushes are not being delivered."""
 
     reason: str
     since: int
-    """Seconds since the epoch."""
+    """Start of the failure, in seconds since the epoch."""
     message: str = ""

@@ -1,4 +1,4 @@
-"""The watched namespaces, and the treatment of other namespaces' entries in a routing table. Pure."""
+"""The watched namespaces, and what happens to entries of other namespaces in a routing table. Pure."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from trackpush_operator.store.shard_revisions import ShardedTable
 
 
 class Scope(NamedTuple):
-    """Where the operator works."""
+    """The namespaces in which the operator works."""
 
     namespaces: frozenset[str] = frozenset()
     """Watched namespaces; none means all."""
     drops_others: bool = False
-    """Take entries of other namespaces out of the routing tables."""
+    """Whether to remove entries of other namespaces from the routing tables."""
     shared: frozenset[str] | None = None
     """Namespaces whose WebhookServers also serve resources of other namespaces without ``serverRef``; None: all."""
 
@@ -21,10 +21,10 @@ class Scope(NamedTuple):
         return not self.namespaces or namespace in self.namespaces
 
     def keeps(self, namespace: str) -> bool:
-        """Whether entries of this namespace stay as they are, because nothing is known of their resources.
+        """Whether entries of this namespace stay as they are, because the operator can't see their resources.
 
-        A namespace that is missing from ``watch.namespaces`` may have been forgotten. Its resources can't be read, so
-        they look as if they were deleted; but then aggregators would get 401 for keys that are still in use.
+        Somebody may have forgotten the namespace in ``watch.namespaces``. Its resources can't be read, so they look
+        deleted. But if their entries were removed, aggregators would get 401 for keys that are still in use.
         """
         return not self.drops_others and not self.watches(namespace)
 

@@ -1,11 +1,11 @@
-"""The wanted routing tables, shard by shard, and the progress of each. Pure.
+"""The wanted routing tables by shard, and how far each shard has been written and loaded. Pure.
 
-A shard's contents are numbered: each change raises the number that is wanted, each write takes a number, and each
-revision that a pod can report stands for one. So it is known of every single resource whether what pods serve holds
-it, without another resource's change in the same shard making it doubtful.
+A shard's contents are numbered: each change increases the wanted number, each write has a number, and each revision
+that a pod can report has one. So the operator knows for each single resource whether the pods serve it, even if another
+resource in the same shard changes.
 
-A table begins with the cluster's content (`ShardedTable.seed`), and a resource's entry changes only by a decision about
-that very resource. So an operator that starts, or that can't decide something, takes nothing away from anybody.
+A table starts with the cluster's content (`ShardedTable.seed`), and a resource's entry changes only by a decision about
+this resource. So an operator that has just started, or that can't decide something, removes nothing.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ EntryKey = tuple[EntryKind, str]
 """The kind of an entry, and its ``namespace/name``."""
 
 _ROOM: Final = shards.MOST_BYTES - 2048
-"""For the entries of one shard; the rest is for what is around them."""
+"""Bytes for the entries of one shard; the rest of a Secret is for the data around them."""
 _REMEMBERED: Final = 32
-"""Revisions remembered for each shard: a pod that serves one of these is recognised."""
+"""Number of revisions remembered for each shard, so that a pod that serves one of them is recognised."""
 
 
 class ShardWrite(NamedTuple):
@@ -47,9 +47,9 @@ class ShardState:
         self.name = name
         self.entries: dict[EntryKey, Entry] = {}
         self.revision = ""
-        """What is in the cluster, as far as is known."""
+        """The revision in the cluster, as far as known."""
         self.confirmed = -1
-        """The highest number that all ready pods have been seen to serve."""
+        """The highest number that all ready pods served."""
         self._sizes: dict[EntryKey, int] = {}
         self._needs: dict[EntryKey, int] = {}
         self._refused: set[EntryKey] = set()
@@ -60,7 +60,7 @@ class ShardState:
         self._order: deque[str] = deque()
 
     def seed(self, shard: Shard) -> None:
-        """Begin with the cluster's content."""
+        """Start with the cluster's content."""
         for account in shard.accounts:
             self._store(("account", account.name), account)
         for destination in shard.destinations:
@@ -74,7 +74,7 @@ class ShardState:
         self._remember(shard.revision, 0)
 
     def is_intact(self, data: bytes) -> bool:
-        """Whether this, read from the cluster, is what was last written or seeded."""
+        """Whether this content, read from the cluster, is what was last written or seeded."""
         try:
             shard = shards.decode(data)
         except shards.ShardError:
@@ -83,13 +83,16 @@ class ShardState:
         return shard.revision == self.revision and _digest(bare) == self._digest
 
     def spoil(self) -> None:
-        """The cluster's content differs from what was written, or can't be read: write it again in any case."""
+        """Write the shard again in any case, because the cluster's content was changed or can't be read."""
         self._exists = True
         self._digest = None
         self._wanted = self._started + 1
 
     def put(self, what: EntryKey, entry: Entry | None) -> bool:
-        """Set or remove an entry; returns whether anything changed. An entry that doesn't fit changes nothing."""
+        """Set or remove an entry; returns whether anything changed.
+
+        An entry for which there is no room changes nothing.
+        """
         self._refused.discard(what)
         if self.entries.get(what) == entry:
             return False
@@ -123,7 +126,7 @@ class ShardState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether a wanted revision is not written yet."""
+        """Whether the wanted content is not written yet."""
         return self._written < self._wanted
 
     @property
@@ -146,7 +149,7 @@ class ShardState:
         return ShardWrite(number, shard, shards.encode(shard), digest)
 
     def done(self, attempt: ShardWrite) -> None:
-        """The write was answered with success."""
+        """Record that the write succeeded."""
         self._exists = True
         self._digest = attempt.digest
         self._written = max(self._written, attempt.number)
@@ -154,7 +157,7 @@ class ShardState:
 
     @property
     def written(self) -> int:
-        """The revision of the cluster's content."""
+        """The number of the cluster's content."""
         return self._written
 
     def changed_since(self, number: int) -> list[EntryKey]:
@@ -162,17 +165,17 @@ class ShardState:
         return [what for what, need in self._needs.items() if need > number]
 
     def need(self, what: EntryKey) -> int:
-        """The first content number with the entry's present state."""
+        """The first content number with the entry's current state."""
         return self._needs.get(what, 0)
 
     def is_written(self, what: EntryKey) -> bool:
-        """Whether the cluster's content has the entry's present state."""
+        """Whether the cluster's content has the entry's current state."""
         return self._written >= self.need(what)
 
     def number_of(self, revision: str | None) -> int:
         """The content number of a revision that a pod reports; -1 for an unknown one."""
         if revision is None and not self._exists:
-            return self._written  # there is no file, and nothing that should be in one
+            return self._written  # the shard is empty, and therefore has no file
         return self._numbers.get(revision or "", -1)
 
     def _remember(self, revision: str, number: int) -> None:
@@ -210,7 +213,7 @@ class ShardedTable:
         return found
 
     def part_of(self, what: EntryKey) -> ShardState:
-        """Where an entry is, or would be."""
+        """The shard in which an entry is, or would be."""
         sort, name = what
         return self.part(SETTINGS if sort == "settings" else shards.shard_name(name))
 
@@ -220,5 +223,5 @@ class ShardedTable:
 
 
 def _digest(shard: Shard) -> bytes:
-    """For comparing contents in memory only: it never leaves the process."""
+    """A digest for comparing contents in memory only: it never leaves the process."""
     return hashlib.sha256(shards.encode(shard)).digest()

@@ -1,4 +1,7 @@
-"""Tombstones: deletions, remembered while lists run, because a list that began earlier must not restore the object."""
+"""Tombstones: deletions that are remembered while lists run.
+
+A list that started before a deletion may still contain the object, and must not restore it.
+"""
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -13,7 +16,7 @@ class Tombstones:
 
     @contextmanager
     def remembered(self) -> Iterator[None]:
-        """While a list is under way; may be nested and overlap."""
+        """Remember deletions during the block, in which a list runs. Blocks may be nested and overlap."""
         self._lists += 1
         try:
             yield
@@ -23,7 +26,7 @@ class Tombstones:
                 self._deleted.clear()
 
     def record(self, what: Hashable, version: int) -> None:
-        """Note a deletion."""
+        """Record a deletion."""
         if self._lists:
             self._deleted[what] = max(version, self._deleted.get(what, 0))
 

@@ -1,1 +1,1 @@
-"""Watches and lists: they bring every change to the event router, and notice the changes that kopf leaves out."""
+"""Watches and lists: they pass every change to the event router, and find the changes that kopf doesn't report."""

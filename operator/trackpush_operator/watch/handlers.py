@@ -1,9 +1,9 @@
-"""kopf's handlers: every event of every watch goes to the event router, and nothing else happens in them.
+"""kopf's handlers: every event of every watch goes to the event router. The handlers do nothing else.
 
-Facts about kopf 1.45 that shape this: its other handlers (create, update, resume, daemons, timers) and its finalizers
-and progress write to every object, so there are none; exceptions in ``on.event`` are swallowed, so the handler logs
-them itself; after a reconnect it lists again and reports existing objects, never those deleted meanwhile, so each such
-list is compared with what is known (`Watches.compare_lists`).
+Facts about kopf 1.45 that lead to this design: Its other handlers (create, update, resume, daemons, timers), its
+finalizers and its progress storage write to every object, so none are used. It swallows exceptions in ``on.event``, so
+the handler logs them itself. After a reconnect it lists again and reports existing objects, but never those deleted
+meanwhile, so each such list is compared with the store (`Watches.compare_lists`).
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,9 +17,9 @@ from trackpush_operator.kube.kinds import Watched
 from trackpush_runtime.logs import where
 
 _SERVER_TIMEOUT = 290
-"""Seconds after which the API server ends a watch, and a new one begins where it ended."""
+"""Seconds after which the API server ends a watch; kopf then starts a new one at the same position."""
 _INACTIVITY = 70.0
-"""Bookmarks come every 60 seconds: a watch that is silent for longer is dead, whatever TCP says."""
+"""Seconds of silence after which a watch counts as dead. Bookmarks come every 60 seconds."""
 _log = structlog.get_logger("handlers")
 
 
@@ -27,14 +27,14 @@ class EventSink(Protocol):
     """Receives the events of the watches."""
 
     def event(self, kind: str, type_: str | None, body: Body) -> None:
-        """Take one event. ``type_`` is the watch's event type; None for an object from a list."""
+        """Record one event. ``type_`` is the watch's event type; None for an object from a list."""
         ...
 
 
 def registry(
     watched: tuple[Watched, ...], sink: EventSink, connect: Callable[[], Awaitable[kopf.AiohttpSession]]
 ) -> kopf.OperatorRegistry:
-    """The handlers of one run of kopf."""
+    """The handlers for one run of kopf."""
     made = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=made)
@@ -57,7 +57,7 @@ def _handler(kind: str, sink: EventSink) -> Any:
 
 
 def settings(watched: tuple[Watched, ...]) -> kopf.OperatorSettings:
-    """Watch, and nothing else."""
+    """Settings with which kopf only watches."""
     made = kopf.OperatorSettings()
     made.posting.enabled = False
     made.scanning.disabled = True
@@ -83,15 +83,15 @@ def settings(watched: tuple[Watched, ...]) -> kopf.OperatorSettings:
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
-    """Nothing is compared: kopf would copy every object for it, several times."""
+    """Disables the comparison of objects, for which kopf would copy every object several times."""
 
     def build(self, **_: Any) -> Any:
-        """Nothing."""
+        """Return nothing."""
         return {}
 
     def fetch(self, **_: Any) -> Any:
-        """Nothing."""
+        """Return nothing."""
         return None
 
     def store(self, **_: Any) -> None:
-        """Nowhere."""
+        """Store nothing."""

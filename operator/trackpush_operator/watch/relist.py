@@ -1,7 +1,6 @@
-"""Lists of everything that is watched.
+"""Lists all watched objects.
 
-At the start, so that nothing is decided upon half of it, and every ten minutes, because watches have been seen to die
-silently.
+At the start, so that decisions use complete data, and every ten minutes, because watches sometimes die silently.
 """
 
 import asyncio
@@ -31,13 +30,13 @@ class Relister:
         self._namespaces = namespaces
 
     async def discover(self) -> bool:
-        """Find out which kinds exist; returns whether Trackpush's own do. Changes the result of `watched`."""
+        """Find out which kinds exist; returns whether Trackpush's own kinds do. Changes the result of `watched`."""
         found = await asyncio.gather(*(self._cluster.serves(api) for api in OPTIONAL))
         self._state.optional_kinds = frozenset(api for api, served in zip(OPTIONAL, found, strict=True) if served)
         return not await self.missing()
 
     async def missing(self) -> frozenset[str]:
-        """Names of our own kinds that the API server doesn't serve: their CustomResourceDefinitions are away."""
+        """Names of Trackpush's kinds whose CustomResourceDefinitions the API server doesn't have."""
         found = await asyncio.gather(*(self._cluster.serves(api) for api in OWN))
         return frozenset(api.kind for api, served in zip(OWN, found, strict=True) if not served)
 
@@ -46,10 +45,11 @@ class Relister:
         return watched(self._state.optional_kinds, everywhere=not self._namespaces)
 
     async def relist_all(self) -> int:
-        """List all; the number of changes that nothing had told of. Our own kinds first: they say which Secrets matter.
+        """List all objects; returns the number of changes that no watch had reported.
 
-        Raises:
-            ClusterError: something couldn't be listed; what was listed before that is taken in.
+        Trackpush's own kinds come first, because they determine which Secrets are needed.
+
+        Raises: ClusterError: something couldn't be listed; what was listed before is recorded.
         """
         changes = 0
         with self._state.tombstones.remembered():
@@ -61,7 +61,7 @@ class Relister:
         return changes
 
     async def kind(self, watched: Watched) -> int:
-        """List one kind, wherever it is watched."""
+        """List one kind in all namespaces in which it is watched."""
         scopes: Iterable[str | None] = self._namespaces if watched.api.namespaced and self._namespaces else (None,)
         changes = 0
         with self._state.tombstones.remembered():
@@ -81,7 +81,7 @@ class Relister:
                         body["metadata"]["name"], body["metadata"].get("uid", ""), begun
                     )
                 seen.add((body["metadata"].get("namespace", ""), body["metadata"]["name"]))
-            await asyncio.sleep(0)  # let the lease and the probes run between pages
+            await asyncio.sleep(0)  # let the renewal of the Lease and the health probes run between pages
         for namespace, name in self._known(kind, scope) - seen:
             changes += self._router.drop(kind, namespace, name, version)
         return changes

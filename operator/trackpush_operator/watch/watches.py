@@ -1,7 +1,8 @@
-"""Keeps kopf's watches running, and notices what they leave out.
+"""Keeps kopf's watches running, and finds the changes that they miss.
 
-kopf's tasks run beside ours, in one loop; when one of them ends, all are ended and restarted. `kopf.operator` itself
-isn't used: at its end it cancels every task of the loop that was started after it, ours too.
+kopf's tasks run next to the operator's own, in one event loop. When one of them ends, all are ended and restarted.
+`kopf.operator` isn't used: at its end it cancels every task of the loop that was started after it, including the
+operator's own.
 """
 
 import asyncio
@@ -22,13 +23,13 @@ from trackpush_operator.watch.handlers import registry, settings
 from trackpush_operator.watch.relist import Relister
 
 _SETTLED: Final = 30.0
-"""Seconds for which the watches have to run to count as running."""
+"""Seconds after a start until the watches count as running."""
 _QUIET: Final = 1.0
-"""Seconds after the last listed object of a kind until that list is taken to be over."""
+"""Seconds without another listed object of a kind after which its list counts as complete."""
 _LOOK: Final = 3.0
-"""Seconds between two looks at whether all kinds are still served and watched."""
+"""Seconds between two checks that all kinds are still served and watched."""
 _BEGUN: Final = 10.0
-"""Seconds in which kopf finds all kinds and begins to watch them."""
+"""Maximum seconds until kopf has found all kinds and started their watches."""
 _PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 Connect = Callable[[], Awaitable[KopfSessions]]
@@ -36,7 +37,7 @@ _log = structlog.get_logger("watches")
 
 
 class Watches:
-    """Runs kopf, and takes its events."""
+    """Runs kopf, and receives its events."""
 
     def __init__(
         self, relister: Relister, router: EventRouter, metrics: Metrics, connect: Connect, namespaces: tuple[str, ...]
@@ -50,16 +51,16 @@ class Watches:
         self._again = asyncio.Event()
         self.on_start: Callable[[], None] = lambda: None
         self.on_list: Callable[[], None] = lambda: None
-        """Called when a kind was listed again: the API server is back."""
+        """Called after kopf listed a kind again, because this shows that the API server is available."""
         self.down_since: float | None = None
-        """Loop time since when no watches have run for long; None while they do."""
+        """Loop time since which the watches don't run; None while they do."""
         self._begun = math.inf
         """Loop time of the last start of kopf; infinite while it doesn't run."""
         self.unwatched: frozenset[str] = frozenset()
-        """Our own kinds that aren't watched, because the API server doesn't serve them."""
+        """Trackpush's kinds that aren't watched, because the API server doesn't serve them."""
 
     def event(self, kind: str, type_: str | None, body: Body) -> None:
-        """Take an event; see `handlers.EventSink`."""
+        """Record an event; see `handlers.EventSink`."""
         self._metrics.events.labels(kind).inc()
         self._metrics.seen.labels(kind).set_to_current_time()
         if type_ == "DELETED":
@@ -94,9 +95,9 @@ class Watches:
         self.down_since = None
 
     async def _until_kinds(self) -> None:
-        """Wait until all of our own kinds are served.
+        """Wait until the API server serves all of Trackpush's kinds.
 
-        kopf looks for kinds once, when it starts, and never watches one that is missing then.
+        kopf looks for kinds once, when it starts, and never watches a kind that is missing then.
         """
         while True:
             try:
@@ -104,7 +105,7 @@ class Watches:
                 if not self.unwatched:
                     await self._relister.discover()
                     return
-                self.down_since = None  # starting the process again would help nobody
+                self.down_since = None  # a restart of the process would not help, so don't report it as down
             except ClusterError as error:
                 _log.warning("waiting_for_kinds", reason=str(error))
             await asyncio.sleep(_PAUSE)
@@ -121,11 +122,14 @@ class Watches:
         return math.isfinite(self._begun)
 
     def is_watched(self, kind: str) -> bool:
-        """Whether one of our own kinds is served, so that it is watched; a pause of all watches is another metric."""
+        """Whether one of Trackpush's kinds is served, and therefore watched.
+
+        A pause of all watches is another metric.
+        """
         return kind not in self.unwatched
 
     async def guard(self) -> None:
-        """Run until cancelled: when a kind of Trackpush goes, or a watch ends, start all watches again.
+        """Run until cancelled: restart all watches when a kind of Trackpush disappears or a watch ends.
 
         If a watch fails, for example after a CustomResourceDefinition was replaced, kopf continues without it silently.
         """
@@ -133,13 +137,13 @@ class Watches:
         while True:
             await asyncio.sleep(_LOOK)
             before = self.unwatched
-            with contextlib.suppress(ClusterError):  # the watches themselves notice that
+            with contextlib.suppress(ClusterError):  # the watches themselves detect that the API server is unavailable
                 await self._look()
             if self.unwatched - before or (loop.time() - self._begun > _BEGUN and self._has_ended()):
                 self.restart()
 
     def _has_ended(self) -> bool:
-        """Whether a watch is missing, by the names of kopf's tasks."""
+        """Whether a watch is missing among kopf's tasks, by their names."""
         running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
         return any(name not in running for watched in self._relister.watched() for name in self._watchers(watched.api))
 
@@ -163,7 +167,7 @@ class Watches:
             return
 
     async def _once(self, *, lists: bool) -> str:
-        """Run kopf once, with a list of everything if wanted; returns why it ended."""
+        """Run kopf once, if wanted with a list of everything; returns why it ended."""
         watched = self._relister.watched()
         connections: list[KopfSessions] = []
 
@@ -193,12 +197,15 @@ class Watches:
                 task.cancel()
             try:
                 await asyncio.gather(*tasks, restart, *listing, return_exceptions=True)
-            finally:  # the operator may be stopped while kopf takes its time to stop
+            finally:  # the operator may be cancelled while it waits for kopf to stop
                 for connection in connections:
                     await connection.close()
 
     async def compare_lists(self) -> None:
-        """Loop: when kopf listed a kind again and a known object is missing, list the kind to learn of deletions."""
+        """When kopf has listed a kind again and a known object is missing, list the kind to find deletions.
+
+        Never returns.
+        """
         while True:
             await asyncio.sleep(_QUIET / 2)
             now = asyncio.get_running_loop().time()
@@ -217,7 +224,7 @@ class Watches:
 
 
 class _List:
-    """The objects that kopf showed as listed, lately."""
+    """The objects that kopf recently reported from a list."""
 
     def __init__(self) -> None:
         self.places: set[tuple[str, str]] = set()

@@ -1,1 +1,1 @@
-"""The admin port: health, metrics and the loaded configuration. Private, never the public port."""
+"""The admin port: health, metrics, the admin API and the console. It is private, and separate from the public port."""

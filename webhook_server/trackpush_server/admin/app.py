@@ -33,19 +33,13 @@ def application(
     connections: BoundedConnections,
     oidc: OidcLogin | None = None,
 ) -> web.Application:
-    """The application.
+    """Create the application.
 
-    Args:
-        health: the present state of the server.
-        prove: checks that the journal can store; returns the reason for doubt, or None.
-        troubles: the endpoints that fail.
-        scrape: takes an Accept header and gives the metrics' text and its content type.
-        desk: what the admin API works on.
-        access: who may do what.
-        login: the console's log-in.
-        static: the console's files.
-        oidc: the log-in by an OpenID provider.
-        connections: bounds those of the admin port.
+    Args: health: returns the health of the server. prove: checks that the journal can store; returns the reason for
+    doubt, or None. troubles: returns the failing endpoints. scrape: takes an Accept header; returns the metrics' text
+    and its content type. desk: the services that the admin API uses. access: decides who may do what. login: the
+    console's login. static: the console's files. oidc: the login by an OpenID provider. connections: limits the
+    connections of the admin port.
     """
 
     async def livez(_: web.Request) -> web.Response:

@@ -15,7 +15,7 @@ from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.windows import Summary, Windows
 
 State = Literal["delivering", "failing", "gone", "suspended", "missing"]
-"""``missing``: the routing table doesn't hold it; its pushes wait."""
+"""The state of a PushConfig. ``missing``: it is not in the routing table, so its pushes wait."""
 _STATES: Mapping[str, State] = {
     "closed": "delivering",
     "open": "failing",
@@ -27,28 +27,28 @@ _WORST: tuple[State, ...] = ("gone", "failing", "missing", "suspended", "deliver
 
 
 class PushConfigHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One PushConfig now. Ages in seconds; times RFC 3339."""
+    """The current state of one PushConfig. Ages are in seconds, times RFC 3339."""
 
     name: str
     client: str
     state: State
     reason: str
     next_try_at: str | None
-    """When a failing endpoint is probed next."""
+    """Time of the next probe of a failing endpoint."""
     consecutive_failures: int
     last_success_at: str | None
     in_flight: int
     concurrency: int
     pending: int
-    """At most 10,000 are counted, of dead too."""
+    """Number of pending pushes, counted up to 10,000; dead pushes are counted in the same way."""
     dead: int
     queue_age_seconds: float
-    """Since the oldest pending push was received; 0 when none waits."""
+    """Seconds since the update of the oldest pending push was received; 0 without pending pushes."""
     last_hour: Summary
 
 
 class ClientHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One client (namespace): the sums and the worst state of its PushConfigs."""
+    """One client (namespace): the sums over its PushConfigs, and the worst of their states."""
 
     name: str
     state: State
@@ -58,13 +58,13 @@ class ClientHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     dead: int
     queue_age_seconds: float
     attempts: int
-    """In the last hour, failed and delivered too."""
+    """In the last hour, as are failed and delivered."""
     failed: int
     delivered: int
 
 
 class Overview:
-    """The state of everything, cheaply; details are computed on demand."""
+    """The state of all clients. Creating it is cheap; details are computed on demand."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Overview:
     def push_configs(
         self, *, client: str | None = None, state: State | None = None, after: str = "", limit: int
     ) -> tuple[PushConfigHealth, ...]:
-        """PushConfigs that match, with name > ``after``, by name."""
+        """PushConfigs that match and whose name is greater than ``after``, by name."""
         names = self._names if client is None else self._by_client.get(client, [])
         found = (name for name in names[bisect_right(names, after) :] if state in {None, self._state(name)})
         return tuple(self.push_config(name) for name in islice(found, limit))
@@ -101,17 +101,17 @@ class Overview:
         return _push_config(name, self._channels.get(name), self._counts.get(name), hour, self._now)
 
     def knows(self, name: str) -> bool:
-        """Whether the server or its journal knows this PushConfig."""
+        """Whether the routing table or the journal has this PushConfig."""
         return name in self._channels or name in self._counts
 
     def clients(self, *, state: State | None = None, after: str = "", limit: int) -> tuple[ClientHealth, ...]:
-        """Clients that match, with name > ``after``, by name."""
+        """Clients that match and whose name is greater than ``after``, by name."""
         names = sorted({*self._by_client, *self._accounts})
         found = (name for name in names[bisect_right(names, after) :] if state in {None, self._worst(name)})
         return tuple(self._client(name) for name in islice(found, limit))
 
     def states(self) -> Mapping[State, int]:
-        """How many PushConfigs are in each state."""
+        """Number of PushConfigs in each state."""
         return Counter(self._state(name) for name in self._names)
 
     def _state(self, name: str) -> State:

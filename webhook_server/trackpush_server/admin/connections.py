@@ -1,7 +1,8 @@
-"""Limits the admin port's connections: a time for heads and bodies, and a number beyond which the idle ones are closed.
+"""Limits the admin port's connections: a time limit for heads and bodies, and a maximum number.
 
-Descriptors are shared with the public port, so nobody who reaches the admin port may hold them all. kubelet and
-Prometheus must always get through: beyond the bound, the connection that has been idle the longest is closed.
+The admin port and the public port share the process's file descriptors, so a client of the admin port must not use up
+all of them. kubelet and Prometheus must always be able to connect: above the maximum, the connection that has been idle
+the longest is closed.
 """
 
 import asyncio
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 MOST_CONNECTIONS = 256
 HEAD_SECONDS = 10.0
-"""For a request's head, from the connect or the head's first byte."""
+"""Maximum seconds for a request's head, counted from the connect or from the head's first byte."""
 BODY_SECONDS = 20.0
 IDLE_SECONDS: Final = 75.0
-"""Between two requests of a connection."""
+"""Maximum seconds between two requests of a connection."""
 _TURNS: Final = 10
 _WHY_NOT: Final = "{}: this is not a valid HTTP/1.1 request."
 _NOT_HTTP: Final = (
@@ -33,17 +34,17 @@ _NOT_HTTP: Final = (
 
 
 class BoundedConnection(asyncio.Protocol):
-    """Passes everything to aiohttp's protocol, and closes the connection if a head doesn't arrive in time."""
+    """Passes all calls to aiohttp's protocol, and closes the connection if a head doesn't arrive in time."""
 
     def __init__(self, inner: asyncio.Protocol, connections: "BoundedConnections") -> None:
         self.inner = inner
         self.busy = False
         """Whether a request is being answered."""
         self.streams = False
-        """Whether this answer is a stream of events, which ends with the connection."""
+        """Whether this response is a stream of events, which ends with the connection."""
         self._connections = connections
         self.at_end = False
-        """Whether the other side sends nothing more. It may still read."""
+        """Whether the other side has closed its sending direction. It may still read."""
         self._content: StreamReader | None = None
         """The body of the request that is being answered."""
         self._transport: asyncio.BaseTransport | None = None
@@ -59,13 +60,13 @@ class BoundedConnection(asyncio.Protocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Pass the bytes on, and limit the time of a head."""
+        """Pass the bytes on, and start the time limit of a head."""
         if not self.busy and self._head_timer is None:
             self._expect_head()
         self.inner.data_received(data)
 
     def eof_received(self) -> bool:
-        """Keep the connection for the pending answers; a live tail would never end."""
+        """Keep the connection open for pending answers, except for a live tail, which would never end."""
         self.inner.eof_received()
         self.at_end = True
         self._end_body()
@@ -84,7 +85,7 @@ class BoundedConnection(asyncio.Protocol):
         self.inner.resume_writing()
 
     def request_begins(self, content: StreamReader) -> None:
-        """Its head is complete; ``content`` is its body, which may still be arriving."""
+        """Call when a head is complete; ``content`` is the request's body, which may still be arriving."""
         self.busy = True
         self._content = content
         self._end_timer()
@@ -92,7 +93,7 @@ class BoundedConnection(asyncio.Protocol):
             self._end_body()
 
     def request_ends(self) -> None:
-        """The request was answered."""
+        """Call when the request was answered."""
         self.busy = False
         self._content = None
         self._connections.touch(self)
@@ -105,10 +106,10 @@ class BoundedConnection(asyncio.Protocol):
         """End the body: no more bytes of it will arrive."""
         if self._content is not None and not self._content.is_eof():
             self._content.set_exception(web.RequestPayloadError("the connection ended within the body"))
-            self._content.feed_eof()  # so that aiohttp doesn't wait for the rest after the answer
+            self._content.feed_eof()  # otherwise aiohttp waits for the rest of the body after the answer
 
     def _close_unless_busy(self, turns: int) -> None:
-        """Close it after a few turns of the loop: aiohttp starts a complete request that late."""
+        """Close the connection after a few turns of the event loop: aiohttp needs them to start a complete request."""
         if self.busy:
             return
         if turns:
@@ -126,10 +127,9 @@ class BoundedConnection(asyncio.Protocol):
 
 
 def _since_http_1(message: RawRequestMessage) -> RawRequestMessage:
-    """Refuse a message without an HTTP version: aiohttp would answer it in HTTP/0.9, which no client reads.
+    """Refuse a message without an HTTP version, which aiohttp would answer in HTTP/0.9.
 
-    Raises:
-        HttpProcessingError: the message has no HTTP version.
+    Raises: HttpProcessingError: the message has no HTTP version.
     """
     if message.version < HttpVersion10:
         raise HttpProcessingError(code=400)
@@ -145,15 +145,15 @@ class _Unnamed(web.Response):
 
 
 class _Connection(RequestHandler):
-    """aiohttp's handler with another answer to invalid HTTP, which no application sees and nothing logs."""
+    """aiohttp's handler with a different answer to invalid HTTP. Such requests reach no application and no log."""
 
     __slots__ = ()
 
     async def start(self) -> None:
         """Answer the requests of the connection.
 
-        aiohttp makes its request object outside all of its own error handling, and that fails for a head such as
-        ``CONNECT`` without a target, whose URL is None.
+        aiohttp creates its request object outside all of its error handling. This fails for a head such as ``CONNECT``
+        without a target, whose URL is None.
         """
         make = self._request_factory
         assert make is not None
@@ -172,17 +172,18 @@ class _Connection(RequestHandler):
             answer = _Unnamed(status=status, text=_WHY_NOT.format(status))
             answer.force_close()
             return answer
-        if isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers:  # aiohttp repeats it in its 417
+        # aiohttp quotes this header in its answer 417
+        if isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers:
             return self.handle_error(request, 417, HttpProcessingError(code=417))
         return super().handle_error(request, status, exc, message)
 
 
 class BoundedConnections:
-    """All connections of the admin port; a protocol factory around aiohttp's. The longest idle is first."""
+    """All connections of the admin port, the longest idle first. A protocol factory around aiohttp's."""
 
     def __init__(self) -> None:
         self.factory: Callable[[], asyncio.Protocol] | None = None
-        """aiohttp's, once its application is set up."""
+        """aiohttp's protocol factory; set when its application is set up."""
         self._open: dict[BoundedConnection, None] = {}
         self._by_inner: dict[object, BoundedConnection] = {}
 
@@ -207,7 +208,7 @@ class BoundedConnections:
         return True
 
     def leave(self, connection: BoundedConnection) -> bool:
-        """The connection has ended; False if it never entered."""
+        """Remove a connection that has ended; returns False if it was never added."""
         entered = connection.inner in self._by_inner
         self._forget(connection)
         self._by_inner.pop(connection.inner, None)
@@ -223,7 +224,7 @@ class BoundedConnections:
         self._open.pop(connection, None)
 
     def middleware(self) -> Middleware:
-        """Must be the outermost: marks busy connections, and reads bodies within their time limit."""
+        """The outermost middleware: it marks busy connections, and reads bodies within their time limit."""
 
         @web.middleware
         async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -243,21 +244,21 @@ class BoundedConnections:
         return bounded
 
     async def note_streams(self, request: web.Request, answer: web.StreamResponse) -> None:
-        """Note which connections stream events: for aiohttp's ``on_response_prepare``."""
+        """Mark connections that stream events: aiohttp's ``on_response_prepare``."""
         connection = self._by_inner.get(request.protocol)
         if connection is not None and answer.content_type == "text/event-stream":
             connection.streams = True
 
 
 async def _read_body(request: web.Request) -> web.Response | None:
-    """Read the body into memory for later readers; returns the answer if it can't be read."""
+    """Read the body into memory, where handlers find it; returns an answer if it can't be read."""
     if not request.body_exists:
         return None
     if request.content_type == "multipart/form-data":
         return problem(415, "Send JSON, or a form as application/x-www-form-urlencoded.")
     try:
         if request.charset is not None:
-            "a".encode(request.charset)  # also refuses codecs that are not for text
+            "a".encode(request.charset)  # also refuses codecs that do not decode to text
         async with asyncio.timeout(BODY_SECONDS):
             await request.read()
     except (LookupError, UnicodeError):
@@ -265,5 +266,5 @@ async def _read_body(request: web.Request) -> web.Response | None:
     except TimeoutError:
         return problem(408, "The body did not arrive in time.")
     except web.RequestPayloadError:
-        return problem(400, "The body did not arrive as its headers announce it.")
+        return problem(400, "The body is incomplete or does not match its headers.")
     return None

@@ -26,7 +26,7 @@ class AdminServices:
     """The services of one server."""
 
     lookup: JournalSearch
-    """What people read the journal through."""
+    """The searches in the journal for people."""
     audit_log: AuditLog
     replays: Replays
     drops: Drops
@@ -39,14 +39,13 @@ class AdminServices:
     channels: Callable[[], tuple[ChannelSnapshot, ...]]
     table: Callable[[], RoutingTable | None]
     report: Callable[[], Report | tuple[str, ...]]
-    """Of the configuration; the problems alone where no table is served."""
+    """Returns the configuration report, or only its problems if no table is served."""
     wall: Callable[[], float] = time.time
 
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:
-        """Write into the audit log who is about to do what. ``target`` must contain no personal data.
+        """Record in the audit log who starts which action. ``target`` must contain no personal data.
 
-        Raises:
-            JournalUnavailableError: the audit log can't be written, so the action must not start.
+        Raises: JournalUnavailableError: the audit log can't be written, so the action must not start.
         """
         await self.audit_log.add(
             NewAudit(

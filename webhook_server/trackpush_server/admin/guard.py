@@ -1,8 +1,9 @@
 """Guards the admin port: authentication, cross-site requests, and security headers for browsers.
 
-A change needs, besides the role, proof that the console or a program sent it: a bearer token (no browser adds one by
-itself), or the session's CSRF token. On loopback without tokens everybody on the machine may operate; a page from
-elsewhere in their browser may not, and no other name that resolves to loopback is accepted (DNS rebinding).
+A change requires the role operate, and a proof that the console or a program sent the request: a bearer token, which no
+browser adds by itself, or the session's CSRF token. On loopback without tokens, every user of this machine may make
+changes. Then a page of another site in their browser still may not, and only names of loopback are accepted as Host
+(against DNS rebinding).
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from trackpush_server.admin.token import AdminToken
 CSRF_HEADER: Final = "X-CSRF-Token"
 CSRF_FIELD: Final = "csrf"
 _OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
-"""Paths that need no log-in: the kubelet and Prometheus read them."""
+"""Paths that need no login, because kubelet and Prometheus read them."""
 _OPEN_BELOW: Final = ("/console/static/", "/console/login", "/console/oidc/")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY: Final = (
@@ -60,7 +61,7 @@ class Access:
         return self.operate is None and self.view is None and not self.oidc
 
     async def is_still(self, request: web.Request, who: Identity) -> bool:
-        """Whether a long response may continue: the session or the token of its request is still valid."""
+        """Whether a long response may continue: the session or token of its request is still valid."""
         if who.via == "token":
             return await self.by_token(request.headers.get("Authorization", "")) is not None
         return who.via == "local" or await self.by_session(request) is not None
@@ -81,10 +82,9 @@ class Access:
         return await self.by_session(request)
 
     async def checked(self, authorization: str, sender: str) -> Identity | None:
-        """As `by_token`, but the answer to a wrong token is delayed.
+        """Like `by_token`, but the answer to a wrong token is delayed.
 
-        Raises:
-            TooManyGuessesError: see `Guesses.wrong`.
+        Raises: TooManyGuessesError: see `Guesses.wrong`.
         """
         who = await self.by_token(authorization)
         if who is None:
@@ -92,7 +92,10 @@ class Access:
         return who
 
     async def by_session(self, request: web.Request) -> Identity | None:
-        """The session's owner. The token files are read first: a changed token ends the sessions of the old one."""
+        """The session's owner.
+
+        The token files are read first, because a changed token ends the sessions of the old one.
+        """
         cookie = request.cookies.get(COOKIE)
         if cookie is None:
             return None
@@ -129,7 +132,7 @@ def guard(access: Access) -> Middleware:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers of every answer: aiohttp's ``on_response_prepare``. No header names the software."""
+    """Add the security headers to an answer: aiohttp's ``on_response_prepare``. No header names the software."""
     response.headers.pop("Server", None)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
@@ -138,7 +141,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 async def _is_ours(request: web.Request, who: Identity) -> bool:
-    """Whether a change comes from a page of the console or from a program."""
+    """Whether a change was sent by a page of the console or by a program."""
     if who.via == "token":
         return True
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")

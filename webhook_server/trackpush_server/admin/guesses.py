@@ -1,4 +1,4 @@
-"""Slows down guesses at the admin token. A correct token never waits."""
+"""Limits the rate of guesses at the admin token. A correct token never waits."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,9 +9,9 @@ import structlog
 from trackpush_runtime.log_throttle import LogThrottle
 
 SECONDS: Final = 0.2
-"""All wrong guesses together: one in this time, so five per second."""
+"""Seconds between two answers to wrong guesses, over all callers: five answers per second."""
 MOST_WAITING: Final = 20
-"""Guesses beyond this number are refused at once."""
+"""Maximum number of delayed answers; further guesses are refused at once."""
 
 _log = structlog.get_logger("trackpush.admin")
 
@@ -21,7 +21,7 @@ class TooManyGuessesError(Exception):
 
 
 class Guesses:
-    """The wrong tokens of one server. Used on one event loop."""
+    """The wrong tokens that a server received. Used on one event loop."""
 
     def __init__(self, on_wrong: Callable[[], None] = lambda: None) -> None:
         """``on_wrong`` counts each wrong guess."""
@@ -33,8 +33,7 @@ class Guesses:
     async def wrong(self, address: str) -> None:
         """Record a wrong token, and delay the answer.
 
-        Raises:
-            TooManyGuessesError: too many answers are delayed already.
+        Raises: TooManyGuessesError: too many answers are already delayed.
         """
         self.on_wrong()
         held_back = self._throttle.allow("wrong")

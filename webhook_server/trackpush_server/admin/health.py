@@ -1,33 +1,33 @@
-"""Whether the server lives and whether it is ready, with reasons. Pure.
+"""Decides whether the server is alive and whether it is ready, with reasons. Pure.
 
-Live and ready differ on purpose: a full disk makes the server unready, and restarting it would not help.
+These are different on purpose: a full disk makes the server unready, and restarting it would not help.
 """
 
 import msgspec
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The present state of the server."""
+    """The values that decide about the server's health."""
 
     table_loaded: bool
     journal_alive: bool
     journal_unavailable: str | None
     draining: bool
     accepting: bool = True
-    """Somebody takes requests."""
+    """Whether a process accepts requests."""
     missing: str | None = None
-    """What the journal lacks of what was stored before."""
+    """What the journal has lost of the data stored before."""
 
 
 def why_dead(health: Health) -> list[str]:
-    """Reasons for a restart; empty without any."""
+    """Reasons to restart the server; empty if it is alive."""
     if health.journal_alive or health.draining:
         return []
     return ["the journal's writer thread has ended: nothing can be stored until a restart"]
 
 
 def why_unready(health: Health) -> list[str]:
-    """Reasons to send no requests here; empty if the server is ready."""
+    """Reasons to send no requests to this server; empty if it is ready."""
     reasons = []
     if health.draining:
         reasons.append("the server is stopping")

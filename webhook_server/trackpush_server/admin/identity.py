@@ -1,4 +1,4 @@
-"""The caller, and their role: viewer or operator."""
+"""The caller of a request, with their role: viewer or operator."""
 
 from typing import Final, Literal
 
@@ -12,11 +12,11 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """A caller."""
 
     actor: str
-    """A name or subject from the log-in, ``token``, ``view token`` or ``local``."""
+    """The name or subject from the login, or ``token``, ``view token`` or ``local``."""
     role: Role
     via: Literal["token", "session", "local"]
     csrf: str = ""
-    """What a page of this session sends back with each change."""
+    """The token that a page of this session returns with each change."""
 
     @property
     def operates(self) -> bool:
@@ -33,5 +33,5 @@ def identity(request: web.Request) -> Identity:
 
 
 def address(request: web.Request) -> str:
-    """The address of the other end of the connection. A header could be forged."""
+    """The address of the other end of the connection. A forwarding header is ignored, because it could be forged."""
     return request.remote or "unknown"

@@ -1,6 +1,7 @@
-"""The loaded configuration, without secrets: only scheme and host of a URL, only the presence of headers.
+"""The loaded configuration, without secrets. Pure.
 
-Pure. A path or a query of a URL may be a secret, and a header's name may reveal one.
+Of a URL it has only scheme, host and port, and of headers only whether there are any. A path or a query of a URL may be
+a secret, and a header's name may reveal one.
 """
 
 from bisect import bisect_right
@@ -16,7 +17,7 @@ from trackpush_server.config.watch import Report
 
 
 class LoadedPushConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One PushConfig. Times in seconds."""
+    """One PushConfig. Times are in seconds."""
 
     name: str
     endpoint: str
@@ -48,7 +49,7 @@ class LoadedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The served configuration, and a page of its resources, by name, after the one named ``after``."""
+    """The served configuration, and a page of its resources by name, which starts after ``after``."""
 
     server: str | None
     revision: str | None
@@ -62,7 +63,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
     kept: tuple[str, ...]
-    """``Kind namespace/name`` of what is served as it was before."""
+    """``Kind namespace/name`` of resources whose previous version is served."""
     push_configs: tuple[LoadedPushConfig, ...]
     accounts: tuple[LoadedAccount, ...]
     after: str | None
@@ -84,7 +85,7 @@ def configuration(
     after: str = "",
     limit: int,
 ) -> Configuration:
-    """The served configuration; ``after`` is a resource's name."""
+    """The served configuration; ``after`` is the name of a resource."""
     told = report if isinstance(report, Report) else None
     destinations = _page(() if table is None else table.destinations, client, after, limit)
     accounts = _page(() if table is None else table.accounts, client, after, limit)

@@ -1,7 +1,7 @@
 """Masks personal data for the role view. Pure.
 
-Free texts and bodies are masked as a whole, by their field and not by a pattern: a pattern that knows phone
-numbers would still show names. What is left is what the pipeline itself has made: codes, times, AWBs, counts.
+Free texts and bodies are masked completely, because a pattern that recognises phone numbers would still show names.
+Values that the pipeline itself creates remain: codes, times, AWBs, counts.
 """
 
 import re
@@ -24,13 +24,13 @@ _PLAIN_SHIPMENT = frozenset(
 _PLAIN_STATUS = frozenset({"code", "aggregatorCode", "terminal", "ndrReason", "attempt", "qcResult", "otpVerified"})
 _CODES = frozenset({"aggregatorCode", "ndrReason"})
 _CODE = re.compile(r"(?!.*[0-9]{7})(?=.{1,32}\Z)[A-Z0-9]+(?:[_-][A-Z0-9]+)*")
-"""Neither words with small letters or spaces nor a phone number."""
+"""A code: neither words with lower-case letters or spaces, nor a phone number."""
 _DEEPEST = 64
 _PLAIN = frozenset({"id", "type", "aggregator", "occurredAt", "receivedAt", "test", "late"})
 
 
 def error(text: str | None) -> str | None:
-    """The error of an attempt, without the endpoint's own words: it may repeat the request."""
+    """The error of an attempt, without the endpoint's text, which may repeat the request."""
     if text is None:
         return None
     told = _TOLD_BY_ENDPOINT.match(text)
@@ -38,7 +38,7 @@ def error(text: str | None) -> str | None:
 
 
 def notification(content: Any) -> Any:
-    """A canonical notification: the courier's words are masked, codes that may be words, and the body within."""
+    """A canonical notification with the courier's texts, codes that look like words, and the inner body masked."""
     if not isinstance(content, dict):
         return body(content)
     masked = {name: value if name in _PLAIN else _member(name, value) for name, value in content.items()}
@@ -51,12 +51,12 @@ def notification(content: Any) -> Any:
 
 
 def code(value: Any) -> Any:
-    """An aggregator's code, if it looks like one: ``8``, ``DL``, ``RTO_DELIVERED``. Other text is masked."""
+    """An aggregator's code if it looks like one, such as ``8``, ``DL`` or ``RTO_DELIVERED``. Other text is masked."""
     return value if value is None or value == "" or _CODE.fullmatch(str(value)) else MASK
 
 
 def body(content: Any) -> Any:
-    """Only the shape of a body. Names of members are masked, because an aggregator may put anything there."""
+    """Only the structure of a body. Names of members are masked, too, because an aggregator may put data there."""
     return _values(content, names=False)
 
 

@@ -7,18 +7,18 @@ from aiohttp import web
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """The error of a request, RFC 9457."""
+    """The error of a request, as RFC 9457 defines it."""
 
     type: str = "about:blank"
     title: str
-    """The status in words."""
+    """The HTTP status in words."""
     status: int
     detail: str
     """For people: what is wrong, and what to do."""
 
 
 class ProblemError(Exception):
-    """The request is answered with an error."""
+    """Makes the API answer the request with this problem."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)

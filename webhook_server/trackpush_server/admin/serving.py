@@ -1,4 +1,4 @@
-"""The admin port: its authentication, its application, start and stop."""
+"""The admin port: its authentication, its application, its start and its end."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,10 @@ from trackpush_server.options import ServeOptions
 from trackpush_server.pusher.observer import Trouble
 
 _LONGEST_LINE = 64 * 1024
-"""Bytes of a request line; the code that reads a parameter reports one that is too long."""
+"""Maximum bytes of a request line for aiohttp.
+
+Parameters that are too long are reported by the code that reads them.
+"""
 _NOT_PRIVATE = (
     "--admin-listen {}: other machines can reach it; add --admin-token-file PATH, or listen on 127.0.0.1, as without"
     " this option"
@@ -78,7 +81,7 @@ class AdminPort:
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """As `open`; stops when the block ends, if it was started."""
+        """Like `open`; at the end of the block, stop the port if it was started."""
         try:
             await self.open()
             yield
@@ -125,7 +128,10 @@ class AdminPort:
         return sockets.name(bound.getsockname())
 
     async def stop(self) -> None:
-        """Close the port, after everything else: it shows the progress of the shutdown."""
+        """Close the port.
+
+        Call this after all other parts have stopped, because it shows the progress of the shutdown.
+        """
         if self._listening is not None:
             self._listening.close()
         if self._runner is not None:
@@ -133,6 +139,6 @@ class AdminPort:
 
 
 def _read_files() -> Static:
-    """Read all files of the console; called in a thread, so that nothing is read from the disk later."""
+    """Read all files of the console; called in a thread. Later no request reads from the disk."""
     environment()
     return Static()

@@ -1,7 +1,8 @@
-"""Sessions of people who have logged in: kept in memory, identified by a random cookie, ended by time or logout.
+"""Sessions of people who have logged in.
 
-Only the digest of the cookie's value is kept. A restart logs everybody out. People who logged in by token are logged
-out when the token changes.
+They are kept in memory, identified by a random cookie, and ended by time or logout. The server keeps only the digest of
+the cookie's value. A restart ends all sessions. A changed token ends the sessions of people who logged in with the old
+one.
 """
 
 import hashlib
@@ -18,13 +19,16 @@ from trackpush_server.admin.identity import Identity, Role
 
 COOKIE: Final = "trackpush_session"
 MOST_OF_A_ROLE = 500
-"""Maximum number of sessions of one role. Beyond it, the longest idle one ends; view never ends those of operate."""
+"""Maximum number of sessions of one role.
+
+Above it, the longest idle session of this role ends; a session of the role view never ends one of the role operate.
+"""
 MOST_OF_AN_ACTOR = 100
-"""Everybody who logs in with the same token is one actor."""
+"""Maximum number of sessions of one actor. All who log in with the same token are one actor."""
 LIFETIME: Final = 8 * 3600.0
-"""Seconds after which everybody logs in again."""
+"""Maximum seconds of a session."""
 IDLE: Final = 3600.0
-"""Seconds without a request."""
+"""Maximum seconds without a request."""
 
 
 class _Session(msgspec.Struct):
@@ -42,7 +46,7 @@ class Sessions:
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
 
     def begin(self, actor: str, role: Role, valid: Callable[[], bool] = lambda: True) -> str:
-        """Begin a session; returns the cookie's value. It ends when ``valid`` returns False."""
+        """Start a session and return the cookie's value. The session ends when ``valid`` returns False."""
         now = self._clock()
         value = secrets.token_urlsafe(32)
         who = Identity(actor=actor, role=role, via="session", csrf=secrets.token_urlsafe(32))
@@ -77,7 +81,7 @@ class Sessions:
 
 
 def same(given: str, right: str) -> bool:
-    """Whether two secrets are equal, in constant time; an empty secret equals nothing."""
+    """Whether two secrets are equal, compared in constant time; an empty secret equals nothing."""
     return bool(right) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode())
 
 

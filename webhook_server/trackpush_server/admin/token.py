@@ -9,20 +9,19 @@ import structlog
 from trackpush_runtime.errors import CannotStartError
 
 LEAST_LENGTH = 16
-"""Characters of a token. `openssl rand -hex 24` makes a good one."""
+"""Minimum length of a token. `openssl rand -hex 24` creates a suitable one."""
 _SCHEME = "bearer"
 
 _log = structlog.get_logger("trackpush.admin")
 
 
 class AdminToken:
-    """A token in a file, read again when the file changes. Blocking: used from a thread."""
+    """A token in a file, which is read again when it changes. Blocking: call it in a thread."""
 
     def __init__(self, path: Path, option: str = "--admin-token-file") -> None:
-        """Read the file for the first time; ``option`` is the option with its path.
+        """Read the file for the first time; ``option`` is the option that names it.
 
-        Raises:
-            CannotStartError: the file can't be read, is empty, or holds too short a token.
+        Raises: CannotStartError: the file can't be read, is empty, or contains too short a token.
         """
         self._path = path
         self._stamp: tuple[int, ...] | None = None
@@ -34,7 +33,7 @@ class AdminToken:
             raise CannotStartError(f"{option} {path}: {self._wrong}; {advice}")
 
     def allows(self, authorization: str) -> bool:
-        """Whether the value of an Authorization header is ``Bearer`` and the token. In constant time."""
+        """Whether the value of an Authorization header is ``Bearer`` and the token, compared in constant time."""
         self.refresh()
         scheme, _, presented = authorization.partition(" ")
         right = hmac.compare_digest(presented.strip().encode("utf-8", "surrogateescape"), self._token)
@@ -46,7 +45,7 @@ class AdminToken:
         return hashlib.sha256(self._token).digest()
 
     def refresh(self) -> None:
-        """Read a changed file; the last valid token stays while the file is missing, unreadable or invalid."""
+        """Read the file if it changed. While it is missing, unreadable or invalid, the last valid token applies."""
         try:
             found = self._path.stat()
             stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -65,6 +64,6 @@ class AdminToken:
             self._refuse("the file is empty")
 
     def _refuse(self, wrong: str) -> None:
-        if self._token and wrong != self._wrong:  # at the start the error tells
+        if self._token and wrong != self._wrong:  # at the start, the caller reports the error
             _log.error("admin_token_refused", reason=wrong, file=str(self._path))
         self._wrong = wrong

@@ -1,6 +1,6 @@
-"""/undelivered: the PushConfigs that are failing now. The operator derives ``Delivering`` from it. Pure.
+"""/undelivered: the PushConfigs that are failing now. The operator derives the condition ``Delivering`` from it. Pure.
 
-It contains no answer of an endpoint and no URL: more people may read a status than a Secret.
+It contains neither an endpoint's response nor a URL, because more people may read a status than a Secret.
 """
 
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ from trackpush_server.pusher.observer import Trouble
 
 
 class Failing(msgspec.Struct, frozen=True, kw_only=True):
-    """One PushConfig."""
+    """One failing PushConfig."""
 
     name: str
     """``namespace/name``."""
     reason: Literal["EndpointFailing", "EndpointGone"]
     since: int
-    """Seconds since the epoch."""
+    """Start of the failure, in seconds since the epoch."""
     message: str
-    """For people."""
+    """A description for people."""
 
 
 class Undelivered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The answer."""
+    """The response of /undelivered."""
 
     push_configs: tuple[Failing, ...]
 
@@ -52,21 +52,22 @@ def _message(trouble: Trouble) -> str:
 
 
 def _gone(trouble: Trouble) -> str:
-    return f"The endpoint answered {trouble.cause}: it is gone for good. Its updates wait until the PushConfig changes."
+    return f"The endpoint answered {trouble.cause}: it is permanently gone. Pushes wait until the PushConfig changes."
 
 
 def _hopeless(trouble: Trouble) -> str:
-    return f"Every attempt fails with: {trouble.cause}. No retry can help: the configuration has to change."
+    return f"Every attempt fails with: {trouble.cause}. No retry can help until the configuration changes."
 
 
 def _closed(trouble: Trouble) -> str:
     return (
-        f"Nothing was delivered since then; the last attempt failed with: {trouble.cause}. Its updates are tried again."
+        f"Nothing was delivered since then; the last attempt failed with: {trouble.cause}."
+        " Trackpush continues to retry."
     )
 
 
 def _open(trouble: Trouble) -> str:
     return (
-        f"The last {trouble.failures} attempts failed, the latest with: {trouble.cause}. Its updates wait; one is tried"
-        " about once a minute, and all continue when it is delivered."
+        f"The last {trouble.failures} attempts failed, the latest with: {trouble.cause}. Pushes wait."
+        " Trackpush sends one of them about once a minute as a probe, and sends the others when a probe is delivered."
     )

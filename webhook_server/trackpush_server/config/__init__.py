@@ -1,1 +1,1 @@
-"""Reads the routing table, and applies a changed one."""
+"""Loads the routing table, and applies each changed one."""

@@ -1,8 +1,8 @@
-"""Keeps the last good version of resources that are broken or missing at the moment. Pure.
+"""Keeps the last good version of resources that are invalid or missing at the moment. Pure.
 
-A mistake must not stop anything, not even for its own client. A resource that can't be compiled, or whose file
-can't be read as a whole, is served as it was. One that is simply not there any more is given a few seconds, since an
-editor or a sync may be in the middle of a save, and is then removed.
+A mistake in a resource must not stop anything, not even for its own client. If a resource can't be compiled, or its
+file can't be read completely, its last good version is served. If a resource is missing, its last good version is
+served for a few seconds more, because an editor or a sync may be saving the file, and then it is removed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,30 +15,30 @@ from trackpush_api.routing import Account, Destination, RoutingTable, ServerSett
 
 T = TypeVar("T", Account, Destination)
 Served = tuple[str, str]
-"""Kind and ``namespace/name``."""
+"""Kind and ``namespace/name`` of a resource."""
 _DECISIONS = frozenset({Reason.NAMESPACE_NOT_ALLOWED, Reason.KEY_CONFLICT})
-"""Reasons that are somebody's decision, which takes effect: what was served before is not served on."""
+"""Reasons that express somebody's decision. They take effect at once: the last good version is not served."""
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the resources of a folder."""
 
     present: Collection[Served]
-    """Resources that are in the files."""
+    """Resources that are in the files now."""
     problems: Iterable[Problem]
     held: Collection[Served]
-    """Resources that are in no file, and may come back."""
+    """Resources that are in no file now, and may come back."""
 
 
 class Combined(msgspec.Struct, frozen=True, kw_only=True):
-    """A table, and the parts of it that keep their former version."""
+    """A table, and the list of its resources whose previous version is kept."""
 
     table: RoutingTable
     kept: tuple[Served, ...] = ()
 
 
 def combine(new: RoutingTable, old: RoutingTable | None, now: Circumstances) -> Combined:
-    """The new table, with the parts of the old one that must be kept."""
+    """The new table, with the resources of the old one that must be kept."""
     if old is None:
         return Combined(table=new)
     broken = _broken(now.problems)
@@ -58,7 +58,7 @@ def combine(new: RoutingTable, old: RoutingTable | None, now: Circumstances) -> 
     namespaces = {name.partition("/")[0] for _, name in kept}
     for destination in old.destinations:
         title = ("PushConfig", destination.name)
-        # A PushConfig without fault is missing in the new table where no account of its namespace was compiled.
+        # A valid PushConfig is missing in the new table if no account of its namespace was compiled.
         in_kept = destination.name.partition("/")[0] in namespaces and title in now.present
         if destination.name not in destinations and (in_kept or _is_kept(title, now, broken)):
             destinations[destination.name] = destination

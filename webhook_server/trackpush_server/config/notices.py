@@ -1,7 +1,7 @@
-"""Whether a folder may have changed: by the kernel's notices, or always if the kernel can't notify.
+"""Decides whether to scan a folder: after a notice by the kernel, or always if the kernel can't send notices.
 
-A notice says when to scan, never what changed: an extra one does no harm. Scanning 10,000 files four times a second
-takes a fifth of a CPU; waiting for notices takes nothing.
+A notice only triggers a scan and does not say what changed, so an extra notice does no harm. Scanning 10,000 files four
+times a second takes a fifth of a CPU; waiting for notices takes nothing.
 """
 
 import os
@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from watchfiles._rust_notify import RustNotify  # documented as its "Rust backend"
+from watchfiles._rust_notify import RustNotify  # the documentation calls it "Rust backend"
 
 from trackpush_server.config.walk import FoundFile
 
 UNTOLD_SECONDS: Final = 60.0
-"""A look without a notice: the kernel drops notices when too much happens at once."""
+"""Maximum seconds between two scans, even without a notice: the kernel drops notices when too many come at once."""
 _LOCAL: Final = frozenset(
     ("bcachefs", "btrfs", "erofs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "rootfs", "tmpfs", "xfs", "zfs")
 )
-"""File systems that only this kernel changes. On those of a network, others change files without a notice."""
+"""File systems that only this machine's kernel changes. Network file systems also change without a notice."""
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _log = structlog.get_logger("trackpush.config")
 
 
 class Notices:
-    """Notices of one folder. Blocks for a few milliseconds; not thread-safe."""
+    """Receives the kernel's notices about one folder. Blocks for a few milliseconds; not thread-safe."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
@@ -36,7 +36,7 @@ class Notices:
         self._identity: object = None
         self._looked = clock() - UNTOLD_SECONDS
         self._links: dict[FoundFile, bool] = {}
-        """Whether each link leads out of the folder."""
+        """For each symbolic link, whether it leads out of the folder."""
         self._targets: object = None
         self._logged: str | None = None
 
@@ -63,7 +63,7 @@ class Notices:
         self._targets = tuple(link.stamp or None for link, is_outside in self._links.items() if is_outside)
 
     def _ask(self) -> None:
-        """Request the kernel's notices for the folder to which the path leads now."""
+        """Subscribe to the kernel's notices for the folder to which the path leads now."""
         self._notify = None
         self._place = os.path.realpath(self._folder)
         trouble = why_polled(self._place)
@@ -77,7 +77,7 @@ class Notices:
     def _is_told(self, notify: RustNotify) -> bool:
         try:
             return notify.watch(1, 1, 1, None) != "timeout"
-        except RuntimeError as error:  # such as the limit of watches, reached by a new folder
+        except RuntimeError as error:  # for example, a new folder exceeded the limit of watches
             self._notify = None
             self._tell(f"{error}; raise fs.inotify.max_user_watches")
             return True
@@ -92,7 +92,7 @@ class Notices:
 
 
 def why_polled(place: str, mounts: Path = _MOUNTS) -> str | None:
-    """The reason to poll a folder, given by its real path, although the kernel can notify."""
+    """Why to poll a folder, given by its real path, although the kernel can send notices; None: don't poll."""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:
@@ -101,7 +101,7 @@ def why_polled(place: str, mounts: Path = _MOUNTS) -> str | None:
     for line in lines:
         fields, _, rest = line.partition(" - ")
         point = fields.split()[4].replace("\\040", " ").rstrip("/")
-        kinds[point] = rest.split()[0]  # of several at one point the last is on top
+        kinds[point] = rest.split()[0]  # if several are mounted at one point, the last one is visible
     own = max((point for point in kinds if f"{place}/".startswith(f"{point}/")), key=len)
     below = [point for point in kinds if point.startswith(f"{place}/")]
     foreign = next((point for point in (own, *below) if kinds[point] not in _LOCAL), None)

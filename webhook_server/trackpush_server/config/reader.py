@@ -1,4 +1,4 @@
-"""Reads the changed files of a folder, each separately."""
+"""Reads the files of a folder that have changed, each separately."""
 
 import hashlib
 import os
@@ -20,16 +20,16 @@ class FileContent(msgspec.Struct, frozen=True, kw_only=True):
     found: FoundFile
     read: ReadFile
     revision: str = ""
-    """Changes with the file and tells nothing of what it holds; empty where it can't be read."""
+    """Changes with the file but reveals nothing of its content; empty if the file can't be read."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether the whole file could be read: resources that are not in it were removed on purpose."""
+        """Whether the whole file could be read. Then a resource that is not in it was removed on purpose."""
         return not any(problem.severity is Severity.ERROR for problem in self.read.problems)
 
 
 class FolderReader:
-    """Not thread-safe."""
+    """Reads one folder. Not thread-safe."""
 
     def __init__(self, folder: Path, notices: Notices | None = None) -> None:
         """Without ``notices``, each `look` scans the folder."""
@@ -37,14 +37,13 @@ class FolderReader:
         self._notices = notices
         self._found: tuple[FoundFile, ...] = ()
         self._salt = os.urandom(16)
-        """So that nobody can try passwords against the revision of a file of Secrets."""
+        """Prevents that somebody guesses passwords by comparing with the revision of a file of Secrets."""
         self._contents: dict[str, FileContent] = {}
 
     def look(self) -> tuple[FoundFile, ...]:
-        """Names and stamps; changes whenever the result of `read` may change.
+        """Names and stamps of all files; they change whenever the result of `read` may change.
 
-        Raises:
-            OSError: the folder can't be read.
+        Raises: OSError: the folder can't be read.
         """
         if self._notices is None or self._notices.may_have_changed():
             self._walk()
@@ -62,7 +61,7 @@ class FolderReader:
 
     def _walk(self) -> tuple[FoundFile, ...]:
         found = tuple(walk(self._folder))
-        if found != self._found:  # the same object as long as nothing changed is quickly compared
+        if found != self._found:  # keep the same object while nothing changed, because comparing it is fast
             self._found = found
         if self._notices is not None:
             self._notices.looked(self._found)

@@ -1,6 +1,6 @@
 """A folder of resource files as a source of routing tables: what `trackpush serve DIR` watches.
 
-Files are read one by one, and the valid ones take effect at once. `keeping` says what is served of the others.
+Files are read separately, and valid ones take effect at once. `keeping` decides what is served for the others.
 """
 
 import time
@@ -20,13 +20,13 @@ from trackpush_server.config.reader import FileContent, FolderReader
 from trackpush_server.config.source import Loaded
 
 GRACE: Final = 5.0
-"""Seconds for which a resource that is no longer in its file is served on: a save may be half done."""
+"""Seconds for which a resource is still served after it disappeared from its file, because a save may be unfinished."""
 _ACCOUNT, _PUSH, _SERVER = "AggregatorWebhook", "PushConfig", "WebhookServer"
 _DEFINITION = "AggregatorDefinition"
 
 
 class ResourceFolder:
-    """Files below a folder, links followed. Hidden files (drafts, ``..data``) are ignored."""
+    """The files below a folder, including those behind links. Hidden files (drafts, ``..data``) are ignored."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ResourceFolder:
         clock: Callable[[], float] = time.monotonic,
         notices: Notices | None = None,
     ) -> None:
-        """``server``: ``namespace/name`` of the WebhookServer, where there are several. ``clock`` in seconds."""
+        """``server``: ``namespace/name`` of the WebhookServer, if the folder has several. ``clock`` in seconds."""
         self.name = str(folder)
         self._server = server
         self._clock = clock
@@ -47,13 +47,12 @@ class ResourceFolder:
         self._table: RoutingTable | None = None
         self._read_whole: set[str] = set()
         self._last: tuple[object, Loaded] | None = None
-        """What the last reading gave, and all that it depends on."""
+        """The result of the last reading, with everything that it depends on."""
 
     def fingerprint(self) -> Hashable:
-        """Names, stamps and errors of all files, and the number of lost resources that were given up.
+        """Names, stamps and errors of all files, and the number of lost resources that were removed.
 
-        Raises:
-            OSError: the folder can't be read.
+        Raises: OSError: the folder can't be read.
         """
         return self._reader.look(), self._losses.give_up(self._clock())
 
@@ -95,12 +94,12 @@ class ResourceFolder:
         )
 
     def _take(self, table: RoutingTable) -> None:
-        """Reuse the former object while nothing changed."""
+        """Reuse the previous table object if nothing changed."""
         if self._table is None or table.revision != self._table.revision:
             self._table = table
 
     def _with_server(self, parsed: ParsedManifest, held: set[Served]) -> Sequence[Resource]:
-        """All resources, with the last good version of a WebhookServer that is broken or held."""
+        """All resources, with the last good version of a WebhookServer that is invalid or missing."""
         last = self._good_server
         servers = {resource.full_name: resource for resource in parsed.resources if resource.kind == _SERVER}
         others = [resource for resource in parsed.resources if resource.kind != _SERVER]
@@ -118,7 +117,7 @@ class ResourceFolder:
         return [*servers.values(), *others]
 
     def _is_complete(self, contents: Iterable[FileContent], errors: Iterable[Problem], combined: Combined) -> bool:
-        """Whether every key is known; not while a file or an account was never read completely."""
+        """Whether every key is known. False while a file or an account was never read completely."""
         self._read_whole |= {content.found.name for content in contents if content.is_whole}
         accounts = {account.name for account in combined.table.accounts}
         unknown = [error for error in errors if _is_unknown_account(error, accounts)]
@@ -128,14 +127,14 @@ class ResourceFolder:
 
 
 class _Losses:
-    """Resources that were in a file and are in no file now."""
+    """Resources that were in a file before and are in no file now."""
 
     def __init__(self) -> None:
         self.warnings: tuple[str, ...] = ()
         self.count = 0
-        """Number of resources given up so far."""
+        """Number of resources removed so far."""
         self._files: dict[Served, str] = {}
-        """Where each was last."""
+        """The last file of each resource."""
         self._since: dict[Served, float] = {}
         self._given_up: set[Served] = set()
 
@@ -144,7 +143,7 @@ class _Losses:
         return self._files.get(title)
 
     def give_up(self, now: float) -> int:
-        """Give up resources that have been lost for a while; returns the number so far."""
+        """Remove resources that have been missing for `GRACE`; returns the number so far."""
         for title, since in self._since.items():
             if now - since >= GRACE and title not in self._given_up:
                 self._given_up.add(title)
@@ -152,7 +151,7 @@ class _Losses:
         return self.count
 
     def note(self, resources: Iterable[Resource], contents: Iterable[FileContent], now: float) -> set[Served]:
-        """Record the present resources; returns the missing ones that are still served."""
+        """Record the resources found now; returns the missing ones that are still served."""
         present = {(resource.kind, resource.full_name): resource.file or "" for resource in resources}
         self._files |= present
         self._since = {title: since for title, since in self._since.items() if title not in present}
@@ -164,7 +163,8 @@ class _Losses:
             if title in present:
                 continue
             if any(entry.name == file or (entry.is_folder and file.startswith(f"{entry.name}/")) for entry in broken):
-                self._since.pop(title, None)  # the time counts from when the file is whole or gone
+                # the grace period starts when the file can be read completely, or is deleted
+                self._since.pop(title, None)
                 self._given_up.discard(title)
                 held.add(title)
             elif title in self._given_up:
@@ -174,8 +174,8 @@ class _Losses:
                 self._since.setdefault(title, now)
                 held.add(title)
                 kind, name = title
-                then = "it is used only as long as a resource names it" if kind == _DEFINITION else "it is not served"
-                warnings.append(f"{file}: warning: {kind} {name}: is gone; after {GRACE:.0f} s {then}")
+                then = "it is removed unless a resource names it" if kind == _DEFINITION else "it is removed"
+                warnings.append(f"{file}: warning: {kind} {name}: is no longer in its file; {then} after {GRACE:.0f} s")
         self.warnings = tuple(sorted(warnings))
         return held
 
@@ -190,17 +190,17 @@ def _is_unknown_account(problem: Problem, served: set[str]) -> bool:
 
 
 def _with_consequence(problem: Problem, combined: Combined, losses: _Losses) -> str:
-    """The problem, with the version that is served meanwhile."""
+    """The problem, with a note on what is served until it is solved."""
     kind, _, name = (problem.resource or "").partition(" ")
     if (kind, name) in combined.kept:
-        return f"{problem} (until then it is served as it was before)"
+        return f"{problem} (until then its previous version is served)"
     if kind == _DEFINITION:
         is_kept = any(definition.name == name.partition("/")[2] for definition in combined.table.server.definitions)
-        return f"{problem} (until then {'its last good version is used' if is_kept else 'it is not used'})"
+        return f"{problem} (until then {'its previous version is served' if is_kept else 'it is not used'})"
     if kind == _PUSH and name not in combined.table.destination_by_name:
         return f"{problem} (until then its pushes wait)"
     if kind == _ACCOUNT and all(account.name != name for account in combined.table.accounts):
         return f"{problem} (until then it is not served)"
     if problem.file is not None and any(losses.file_of(title) == problem.file for title in combined.kept):
-        return f"{problem} (until then what the file defined is served as it was before)"
+        return f"{problem} (until then the previous content of the file is served)"
     return str(problem)

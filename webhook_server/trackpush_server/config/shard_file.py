@@ -1,6 +1,6 @@
-"""One file of a routing table in shards: its last good version, and the problem of the present one.
+"""One file of a routing table in shards: its last good version, and the problem of its current content.
 
-A projected volume is replaced as a whole with each change, so that every file looks changed. The content
+Kubernetes replaces a projected volume as a whole at each change, so every file looks changed. Therefore the content
 decides: bytes are decoded only if they differ from the last good version.
 """
 
@@ -11,20 +11,20 @@ from trackpush_api import shards
 from trackpush_api.shards import Shard, ShardError
 
 Stamp = tuple[int, ...] | int | None
-"""Inode, size and times (the second tells of a changed mode); or the error's number; or None without a file."""
+"""Inode, size and times (the second time shows a changed mode); or the number of the error; or None without a file."""
 _UNREAD = -1
-"""No stamp of any file, so that it is read at the next look."""
+"""Equals no file's stamp, so the file is read at the next look."""
 
 
 class ShardFile:
-    """Not thread-safe."""
+    """One file. Not thread-safe."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
         self.good: Shard | None = None
-        """What is served of it."""
+        """The version that is served."""
         self.decoded = 0
-        """How often it was decoded."""
+        """How many times the file was decoded."""
         self._path = folder / f"{name}.json"
         self._stamp: Stamp = None
         self._digest = b""
@@ -33,20 +33,24 @@ class ShardFile:
 
     @property
     def is_missing(self) -> bool:
-        """Whether there is, or was, a file, but never a valid one: its content is unknown."""
+        """Whether the file exists or existed, but was never valid: its content is unknown."""
         return self.good is None and self._seen
 
     @property
     def problem(self) -> str | None:
-        """The problem and its consequence; never a value from the file."""
+        """The problem and its consequence; never contains a value from the file."""
         if self._wrong is None:
             return None
-        kept = "has never been read" if self.good is None else f"is served as it was before (revision {self.revision})"
+        kept = (
+            "has never been read"
+            if self.good is None
+            else f"is served in its last good version (revision {self.revision})"
+        )
         return f"{self._path.name}: {self._wrong}; shard {self.name} {kept}"
 
     @property
     def revision(self) -> str:
-        """The revision of the served version; empty without one."""
+        """The revision of the served version; empty if there is none."""
         return "" if self.good is None else self.good.revision
 
     def stamp(self) -> Stamp:

@@ -1,8 +1,8 @@
 """A folder of shards as a source of routing tables: what `trackpush serve --shards DIR` watches.
 
-In Kubernetes the folder is a projected volume of the Secrets that the operator writes. A broken shard affects no
-with it: its last good version is served on, and all the others are taken. What was good once stays good until the
-process ends, whatever happens to its file; that is why the parts, not the folder, are what is read.
+In Kubernetes the folder is a projected volume of the Secrets that the operator writes. Each file is handled separately.
+If a shard is broken, its last good version is served, and all other shards are updated. A good version is kept until
+the process ends, whatever happens to its file.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ class ShardFolder:
     """``settings.json`` and ``00.json`` … ``62.json``, each of them optional."""
 
     def __init__(self, folder: Path, *, server: str | None = None) -> None:
-        """``server`` is the ``namespace/name`` to serve; None takes the first that the settings name, and keeps it."""
+        """``server``: the ``namespace/name`` to serve; if None, the server in the first valid settings."""
         self.name = str(folder)
         self._folder = folder
         self._server = server
@@ -49,7 +49,7 @@ class ShardFolder:
         return tuple(file.stamp() for file in self._files)
 
     def load(self) -> Loaded:
-        """Read the changed files; gives a table once there are settings. See `Source`."""
+        """Read the changed files; returns a table if there are settings. See `Source`."""
         self._settings.read(self._server)
         if self._settings.good is None:
             return Loaded(table=None, problems=(self._no_settings(),), waits=True)
@@ -65,20 +65,22 @@ class ShardFolder:
 
     def _no_settings(self) -> str:
         wrong = self._settings.problem
-        return wrong or f"{self._folder}/settings.json isn't there yet; the operator writes it, or mount its Secret"
+        return wrong or (
+            f"{self._folder}/settings.json does not exist yet: wait until the operator writes it, or mount its Secret"
+        )
 
     def _join(self, parts: tuple[Shard, ...]) -> RoutingTable:
         same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
         if same and self._table is not None:
             return self._table
         table = shards.join(parts)
-        # Set before anyone asks: computing it encodes the whole table in one step, which would stop the event loop.
+        # Set now: computing it later would encode the whole table in one step and block the event loop.
         vars(table)["revision"] = _revision(parts)
         self._parts, self._table = parts, table
         return table
 
 
 def _revision(parts: Iterable[Shard]) -> str:
-    """The revision of the whole table: the same on every server with the same versions of all shards."""
+    """The revision of the whole table. It is the same on every server with the same versions of all shards."""
     text = "\n".join(f"{part.name} {part.revision}" for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:_REVISION_DIGITS]

@@ -11,36 +11,37 @@ from trackpush_api.routing import RoutingTable
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one reading.
 
-    It may hold a table and problems: the table has the last good version of each part, and the problems say which parts
-    are not as they should be.
+    It may have both a table and problems: then the table has the last good version of each part, and the problems name
+    the parts whose current version is not used.
     """
 
     table: RoutingTable | None
-    """The same object as long as nothing changed: so a new table is another object than the old one."""
+    """The same object while nothing changed. So a different object means a new table."""
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    """What is served and is probably not meant so."""
+    """Valid configuration that is probably a mistake."""
     kept: tuple[str, ...] = ()
-    """``Kind namespace/name`` of what is served as it was before, since it is broken or missing now."""
+    """``Kind namespace/name`` of resources whose previous version is served, because the current one is invalid or
+    missing.
+    """
     complete: bool = True
-    """False: a part of the table was never read, so a key that isn't in it may still be right."""
+    """If False, a part of the table was never read, so a key that isn't in it may still be valid."""
     waits: bool = False
-    """Without a table: nothing is wrong enough to refuse the start; it may still come."""
+    """If there is no table: no error prevents the start, because the table may still appear."""
     revisions: dict[str, str] = msgspec.field(default_factory=dict)
-    """Per file or shard, a text that changes with it and tells nothing of what it holds."""
+    """By file or shard: a text that changes with the content but does not reveal it."""
 
 
 class Source(Protocol):
-    """Blocking; called from a thread."""
+    """A source of routing tables. Blocking; called in a thread."""
 
     name: str
-    """For people: which folder."""
+    """The folder, for messages."""
 
     def fingerprint(self) -> Hashable:
-        """A cheap value that changes whenever the next `load` may give something else.
+        """A cheap value that changes whenever the result of `load` may change.
 
-        Raises:
-            OSError: the source can't be read.
+        Raises: OSError: the source can't be read.
         """
         ...
 

@@ -1,6 +1,6 @@
-"""Finds the files of a folder of resources; `trackpush check` and `trackpush serve` both use it.
+"""Finds the files of a folder of resources, for `trackpush check` and `trackpush serve`.
 
-Nothing in the folder can stop or hang it: an unreadable file is returned with its problem.
+Nothing in the folder can stop or block it: an unreadable file is returned with its problem.
 """
 
 import os
@@ -11,32 +11,31 @@ from typing import Final, NamedTuple
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 MOST_BYTES: Final = 8 * 1024 * 1024
-"""Of one file. A client's resources have a few kilobytes."""
+"""Maximum size of one file. A client's resources take a few kilobytes."""
 _PART_BYTES: Final = 64 * 1024
 _MIB: Final = 1024 * 1024
 Stamp = tuple[int, ...]
-"""Inode, size and times: it changes with each save, and with a changed mode."""
+"""Inode, size and times: changes with each save, and with a changed mode."""
 
 
 class FoundFile(NamedTuple):
-    """A file, or something else with the name of one."""
+    """A file, or something else with the name of a resource file."""
 
     name: str
-    """Relative to the folder."""
+    """The path relative to the folder."""
     path: str
     stamp: Stamp = ()
     trouble: str | None = None
-    """Why it is not read, and what to do."""
+    """Why the file is not read, and what to do."""
     is_folder: bool = False
-    """Files below it are still found."""
+    """Whether this is a folder. Files below it are still found."""
     is_link: bool = False
 
 
 def walk(folder: Path) -> list[FoundFile]:
-    """All files with resources below a folder, by name; links to files are followed, hidden names are not.
+    """All files with resources below a folder, by name. Links to files are followed, hidden names are not.
 
-    Raises:
-        OSError: the folder itself can't be read.
+    Raises: OSError: the folder itself can't be read.
     """
     with os.scandir(folder):
         pass
@@ -44,13 +43,12 @@ def walk(folder: Path) -> list[FoundFile]:
 
 
 def read_text(found: FoundFile) -> str:
-    """The text of a file that has no trouble.
+    """The text of a file without trouble.
 
-    Raises:
-        OSError: it can't be read, or is not a file any more.
-        UnicodeDecodeError: it is not UTF-8.
+    Raises: OSError: it can't be read, or is not a file any more. UnicodeDecodeError: it is not UTF-8.
     """
-    descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hang it
+    # O_NONBLOCK: opening a FIFO must not block
+    descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("it is not a file any more")
@@ -60,7 +58,7 @@ def read_text(found: FoundFile) -> str:
 
 
 def _read_all(descriptor: int) -> bytes:
-    """At most one byte more than the limit of a file; for small files twice as fast as a file object."""
+    """Read at most one byte more than the maximum size; for small files twice as fast as a file object."""
     parts: list[bytes] = []
     left = MOST_BYTES + 1
     while left and (part := os.read(descriptor, min(left, _PART_BYTES))):

@@ -1,7 +1,7 @@
 """Watches a source and applies each new routing table: a changed file takes effect within a second.
 
-The source is asked four times a second whether it changed; it knows how to answer that cheaply (`notices`). A change is
-taken when two looks in a row saw the same, so that the empty moment of a file that is being saved drops no client.
+The watcher compares the source's fingerprint four times a second; `notices` makes this cheap. It applies a change only
+after two equal looks in a row, because a file that is being saved may be empty for a moment.
 """
 
 import asyncio
@@ -20,45 +20,47 @@ from trackpush_server.telemetry.routing import RoutingTelemetry
 
 POLL_SECONDS = 0.25
 _SETTLING_SECONDS = 0.1
-"""Between the two looks at a change."""
+"""Seconds between the two looks."""
 
 Swap = Callable[[], Awaitable[None]]
 """Applies a prepared table, on the event loop."""
 Refuse = Callable[[RoutingTable], str | None]
-"""Why a running server can't take a table over, as a problem; None where it can."""
+"""Returns why a running server can't use a table, as a problem; None if it can."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The configuration as the admin port shows it. Contains no secret and no digest of one."""
+    """The configuration as the admin port shows it. Contains neither a secret nor the digest of one."""
 
     source: str
     revision: str
     server: str
     loaded_at: float
-    """Seconds since the epoch."""
+    """Time of the load, in seconds since the epoch."""
     accounts: int
     push_configs: int
     complete: bool
-    """False: a shard was never read; keys that aren't known get 503 instead of 401."""
+    """If False, a shard was never read; requests with unknown keys get 503 instead of 401."""
     files: dict[str, str]
-    """Revision of each file, or shard, that is served."""
+    """The served revision of each file or shard."""
     problems: tuple[str, ...]
-    """Of the last reload, each with what is served meanwhile."""
+    """Problems of the last reload, each with what is served meanwhile."""
     warnings: tuple[str, ...]
-    """Of the last reload: what is served and is probably not meant so."""
+    """Warnings of the last reload: valid configuration that is probably a mistake."""
     kept: tuple[str, ...]
-    """``Kind namespace/name`` of what is served as it was before, since it is broken or missing now."""
+    """``Kind namespace/name`` of resources whose previous version is served, because the current one is invalid or
+    missing.
+    """
 
 
 class _Reading(NamedTuple):
-    """One load and, if there is a new table, the function that applies it."""
+    """One loaded state and, if it has a new table, the function that applies it."""
 
     loaded: Loaded
     swap: Swap | None = None
 
 
 class ConfigWatcher:
-    """Reloads the source while it runs; the last good table stays until there is a new one."""
+    """Reloads the source while it runs; the last good table is used until there is a new one."""
 
     def __init__(
         self,
@@ -69,9 +71,9 @@ class ConfigWatcher:
         refuse: Refuse = lambda _: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``prepare`` is called in a thread with every new table; the swap that it gives is awaited on the loop.
+        """``prepare`` is called in a thread with every new table; its result is awaited on the event loop.
 
-        ``refuse`` is asked before, in the same thread.
+        ``refuse`` is called before, in the same thread.
         """
         self._source = source
         self._telemetry = telemetry
@@ -104,7 +106,7 @@ class ConfigWatcher:
         self._task = asyncio.get_running_loop().create_task(self._watch())
 
     def refresh(self) -> None:
-        """Prepare and apply the current table again, soon."""
+        """Prepare and apply the current table again soon."""
         self._again = True
 
     async def stop(self) -> None:
@@ -112,7 +114,7 @@ class ConfigWatcher:
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Start; stop when the block ends."""
+        """Start watching; stop at the end of the block."""
         try:
             await self.start()
             yield
@@ -125,7 +127,7 @@ class ConfigWatcher:
         return self._loaded.table
 
     def report(self) -> Report | tuple[str, ...]:
-        """The report of the served table; before the first one, of its problems."""
+        """The report of the served table; without a table, only its problems."""
         table = self._loaded.table
         if table is None:
             return self._problems
@@ -168,12 +170,13 @@ class ConfigWatcher:
                 now = await asyncio.to_thread(self._source.fingerprint)
                 if now != self._taken and now == seen:
                     reading = await asyncio.to_thread(self._read)
-                    if await asyncio.to_thread(self._source.fingerprint) == now:  # else it changed while it was read
+                    # otherwise the source changed while it was read
+                    if await asyncio.to_thread(self._source.fingerprint) == now:
                         self._taken = now
                         await self._take(reading)
                 seen, failed = now, failed and now != self._taken
             except Exception as error:  # noqa: BLE001  keep the last good table, continue to watch
-                if failed:  # once is a file that was replaced between two system calls
+                if failed:  # ignore a single failure: a file may have been replaced between two system calls
                     self._tell((f"{self._source.name}: can't be read: {error}; make it readable",))
                 self._taken, seen, failed = None, None, True  # load again as soon as it can be read
 

@@ -13,21 +13,21 @@ from trackpush_server.journal.ports import BacklogStore
 STEP: Final = 1000
 """Pushes per commit."""
 MOST: Final = 20_000
-"""Pushes per call: the caller calls again."""
+"""Maximum pushes per call; callers repeat the call for the rest."""
 REASON: Final = "dropped by hand: its PushConfig did not exist"
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 
 class DropRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Which of the pushes without a PushConfig: all, those of a client, or those of one PushConfig."""
+    """Selects pushes without a PushConfig: all, those of a client, or those of one PushConfig."""
 
     client: Text | None = None
-    """The namespace, or ``NAMESPACE@UID`` of a former one."""
+    """The namespace, or ``NAMESPACE@UID`` of a deleted namespace object."""
     push_config: Text | None = None
-    """``namespace/name``. Without it, a PushConfig that an AggregatorWebhook still names is left alone."""
+    """``namespace/name``. If this is absent, pushes of a PushConfig that an AggregatorWebhook still names are kept."""
     dry_run: bool = False
-    """Only count them."""
+    """Only count the pushes."""
 
 
 class WaitingPushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -41,12 +41,12 @@ class DropView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The pushes that were found, and the result."""
 
     push_configs: tuple[WaitingPushes, ...]
-    """Without a PushConfig."""
+    """The missing PushConfigs with their pending pushes."""
     named: tuple[WaitingPushes, ...] = ()
-    """Left alone: an AggregatorWebhook still names the PushConfig, which is missing or can't be used."""
+    """Kept: an AggregatorWebhook still names the PushConfig, which is missing or can't be used."""
     dropped: int = 0
     more: bool = False
-    """Call again: so many were dropped at once."""
+    """Whether pushes are left; then repeat the call."""
 
 
 class Drops:
@@ -55,16 +55,15 @@ class Drops:
     def __init__(
         self, backlog: BacklogStore, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
     ) -> None:
-        """``table``: the whole routing table, with clients that are held back."""
+        """``table``: the whole routing table, including clients that are held back."""
         self._backlog = backlog
         self._table = table
         self._wall = wall
 
     async def find(self, request: DropRequest) -> DropView:
-        """Count what would be dropped.
+        """Count the pushes to drop.
 
-        Raises:
-            JournalUnavailableError: the journal can't be read, or there is no routing table to compare it with.
+        Raises: JournalUnavailableError: the journal can't be read, or there is no routing table to compare it with.
         """
         table = self._table()
         if table is None:
@@ -84,8 +83,7 @@ class Drops:
     async def drop(self, view: DropView) -> DropView:
         """Drop the found pushes, at most `MOST`.
 
-        Raises:
-            JournalUnavailableError: the journal can't be written; pushes that were dropped so far stay dropped.
+        Raises: JournalUnavailableError: the journal can't be written. Pushes already dropped by this call stay dropped.
         """
         now, dropped = int(self._wall() * 1000), 0
         for waiting in view.push_configs:

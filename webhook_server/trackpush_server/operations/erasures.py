@@ -1,4 +1,4 @@
-"""Erases personal data of updates from memory, tables and the unused parts of the file."""
+"""Erases personal data of updates: from memory, from the journal's tables, and from unused parts of its file."""
 
 import hashlib
 import time
@@ -23,12 +23,12 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
 class ErasureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Whose data: one of awb and client, or an AWB of one client."""
+    """Selects the data: that of a client, of an AWB, or of an AWB of one client."""
 
     awb: Text | None = None
     client: Text | None = None
     reason: Annotated[str, msgspec.Meta(max_length=256)] = ""
-    """For the record. No personal data: it stays."""
+    """A note for the record, which is kept. Write no personal data here."""
 
 
 class ErasureView(JobView, kw_only=True):
@@ -36,9 +36,9 @@ class ErasureView(JobView, kw_only=True):
 
     updates: int = 0
     unrecognised: int = 0
-    """Unrecognised bodies that were erased."""
+    """Number of erased unrecognised bodies."""
     unreadable: int = 0
-    """Unrecognised bodies in which the AWB could not be looked for, as the key that sealed them is missing."""
+    """Unrecognised bodies that could not be searched for the AWB, because the key that encrypted them is missing."""
 
 
 class PushEraser(Protocol):
@@ -66,11 +66,10 @@ class Erasures:
         self.jobs: Jobs[ErasureView] = Jobs("erasure", wall)
 
     def start(self, request: ErasureRequest) -> ErasureView:
-        """Begin.
+        """Start an erasure.
 
-        Raises:
-            ValueError: the request names nobody; the message is for people.
-            TooManyJobsError: too many jobs are running.
+        Raises: ValueError: the request selects nothing; the message is for people. TooManyJobsError: too many jobs are
+        running.
         """
         self.check(request)
         view = ErasureView(id=self.jobs.new_id(), begun_at=self._now())
@@ -78,11 +77,9 @@ class Erasures:
         return view
 
     def check(self, request: ErasureRequest) -> None:
-        """Check that the erasure can begin.
+        """Check that the erasure can start.
 
-        Raises:
-            ValueError: see `start`.
-            TooManyJobsError: see `start`.
+        Raises: ValueError: see `start`. TooManyJobsError: see `start`.
         """
         if request.awb is None and request.client is None:
             raise ValueError("name whose data to erase: awb or client")
@@ -106,7 +103,7 @@ class Erasures:
         await self._store.end(number, now=self._now())
 
     async def _erase_inbox(self, view: ErasureView, subject: Subject) -> None:
-        """Delete the client's unrecognised bodies: all, or those in which the AWB occurs."""
+        """Delete the client's unrecognised bodies: all, or those that contain the AWB."""
         query = InboxQuery(client=subject.client, limit=STEP)
         while True:
             page = await self._search.list_unrecognised(query)
@@ -131,7 +128,7 @@ class Erasures:
 
 
 def describe(request: ErasureRequest) -> str:
-    """The subject for the record. An AWB is written as its digest: it can be found, but not read."""
+    """The selection for the record. An AWB is written as its digest, which can be searched for but not read."""
     parts = []
     if request.awb is not None:
         parts.append(f"awb sha256:{hashlib.sha256(request.awb.encode()).hexdigest()}")

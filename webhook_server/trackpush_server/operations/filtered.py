@@ -1,7 +1,7 @@
-"""Finds stored updates that a filter dropped and that the present filter accepts: the state `filtered` of `replay`.
+"""Finds stored updates that a filter dropped and that the current filter accepts: the state `filtered` of `replay`.
 
-The reason why an update has no push for a PushConfig is not stored, so this finds all without one: also those received
-before their AggregatorWebhook named the PushConfig.
+The journal does not store why an update has no push for a PushConfig. So this finds all updates without one, including
+those that were received before their AggregatorWebhook named the PushConfig.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ from trackpush_server.operations.parsing import update_again
 from trackpush_server.receiver.filters import FilterSelection
 
 LOOKED_AT: Final = 500
-"""Updates in one look, and so the most that one page names."""
+"""Updates per read, and so the maximum number in one page."""
 _MARGIN_MS: Final = 60_000
-"""By so much this stays away from what retention may have deleted."""
+"""Updates are skipped if they are this close to the age at which retention deletes them."""
 
 
 class FilteredPage(NamedTuple):
-    """The result of one step."""
+    """The result of one read."""
 
     update_ids: tuple[int, ...]
     """Updates to push."""
     unreadable: int
-    """Updates that can't be judged: their key of the encryption is missing, or another version stored them."""
+    """Updates that can't be decrypted because their key is missing, or that another version stored in another form."""
 
 
 class FilteredUpdates:
-    """Finds such updates, by the present routing table."""
+    """Finds filtered updates by the current routing table."""
 
     def __init__(
         self, store: ReplayStore, table: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
@@ -71,12 +71,12 @@ class FilteredUpdates:
             after = found.next_after
 
     def _oldest(self, table: RoutingTable) -> int:
-        """The earliest time of receipt: retention may have deleted the pushes of older updates."""
+        """The earliest time of receipt to consider. Retention may have deleted the pushes of older updates."""
         kept = min(table.server.retention.delivered, table.server.retention.dead)
         return int((self._wall() - kept) * 1000) + _MARGIN_MS
 
     async def _judged(self, judge: "_Judge", update_ids: Sequence[int]) -> FilteredPage:
-        """Apply the filters to a few updates at a time, between turns of the event loop: bodies are parsed again."""
+        """Apply the filters to a few updates at a time, because parsing their bodies blocks the event loop."""
         passing: list[int] = []
         unreadable = 0
         for begin in range(0, len(update_ids), PARSED_AT_ONCE):
@@ -91,7 +91,7 @@ class FilteredUpdates:
 
 
 class _Judge:
-    """Applies the present filters."""
+    """Applies the current filters."""
 
     def __init__(self, table: RoutingTable, accounts: dict[str, Account], push_config: str) -> None:
         self._table = table
@@ -103,8 +103,7 @@ class _Judge:
     def passes(self, stored: StoredUpdate) -> bool:
         """Whether the update would get a push for the PushConfig if it arrived now.
 
-        Raises:
-            ValueError: it can't be read.
+        Raises: ValueError: the update can't be read.
         """
         if stored.unreadable is not None:
             raise ValueError(stored.unreadable)

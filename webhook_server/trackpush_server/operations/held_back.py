@@ -6,7 +6,7 @@ from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.pusher.state import State
 
 _SENTENCES: Final = {
-    State.OPEN: "its endpoint is failing; they are sent when it is back",
+    State.OPEN: "its endpoint is failing; they are sent when it recovers",
     State.GONE: "its endpoint answered 410 (gone); they are sent after the PushConfig changes",
     State.SUSPENDED: "it is suspended; they are sent when it is resumed",
     State.UNCONFIGURED: "this PushConfig does not exist now; they are sent when it is applied again",
@@ -16,7 +16,7 @@ NO_CHANNEL: Final = _SENTENCES[State.UNCONFIGURED]
 
 
 def held_back(snapshot: ChannelSnapshot | None) -> str | None:
-    """Why pending pushes wait; None if they are being sent. No snapshot: no such PushConfig is configured."""
+    """Why pending pushes wait; None if they are being sent. If ``snapshot`` is None, the PushConfig does not exist."""
     if snapshot is None:
         return NO_CHANNEL
     state = State(snapshot.breaker)

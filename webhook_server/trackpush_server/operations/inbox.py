@@ -1,7 +1,7 @@
-"""Retry of unrecognised bodies: parses them with the present rules and configuration. docs/inbox.md.
+"""Retries unrecognised bodies: parses them with the current rules and configuration. docs/inbox.md.
 
-The updates are stored first, then the body is deleted. A crash between the two leaves the body in the inbox; a second
-retry finds its updates stored and only deletes it.
+The updates are stored first, then the body is deleted. After a crash between the two, the body is still in the inbox; a
+second retry finds its updates stored and only deletes the body.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from trackpush_server.receiver.intake import intake, new_unrecognised
 
 MOST_IDS: Final = 1000
 MOST_RESULTS: Final = 1000
-"""Results that a view lists; the sums count all."""
+"""Maximum results that a view lists; the sums count all."""
 
 Result = Literal[
     "recognised", "still unrecognised", "probe", "unreadable", "no account", "no definition", "malformed", "gone"
@@ -36,7 +36,7 @@ Result = Literal[
 
 
 class InboxRetryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Which bodies: some by id, those of an account or a client, or all."""
+    """Selects bodies: by ids, those of an account or a client, or all."""
 
     ids: Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_IDS)] = ()
     account: str | None = None
@@ -47,17 +47,17 @@ class InboxRetryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class InboxRetried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What became of one body."""
+    """The result for one body."""
 
     id: str
     account: str | None
     result: Result
     accepted: int = 0
-    """Updates that are new."""
+    """Number of new updates."""
     duplicates: int = 0
-    """Updates that were stored before."""
+    """Number of updates that were already stored."""
     kept: int = 0
-    """Parts that still name no shipment: they are entries of their own now."""
+    """Number of parts that still name no shipment; each is now its own entry of the inbox."""
     reason: str | None = None
 
 
@@ -67,11 +67,11 @@ class InboxRetryView(JobView, kw_only=True):
     found: int = 0
     done: int = 0
     recognised: int = 0
-    """Bodies that have left the inbox."""
+    """Number of bodies removed from the inbox."""
     accepted: int = 0
     duplicates: int = 0
     results: tuple[InboxRetried, ...] = ()
-    """The first thousand."""
+    """The first thousand results."""
 
 
 class InboxRetries:
@@ -93,11 +93,10 @@ class InboxRetries:
         self.jobs: Jobs[InboxRetryView] = Jobs("retry", wall)
 
     def start(self, request: InboxRetryRequest) -> InboxRetryView:
-        """Begin.
+        """Start a retry.
 
-        Raises:
-            ValueError: the request selects nothing, or holds what is not an id; the message is for people.
-            TooManyJobsError: too many jobs are running.
+        Raises: ValueError: the request selects nothing, or has an invalid id; the message is for people.
+        TooManyJobsError: too many jobs are running.
         """
         keys = self.check(request)
         view = InboxRetryView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))
@@ -105,11 +104,9 @@ class InboxRetries:
         return view
 
     def check(self, request: InboxRetryRequest) -> list[bytes]:
-        """The keys that its ids name.
+        """Check that the retry can start, and return the keys of its ids.
 
-        Raises:
-            ValueError: see `start`.
-            TooManyJobsError: see `start`.
+        Raises: ValueError: see `start`. TooManyJobsError: see `start`.
         """
         keys = [parse_inbox_id(identifier) for identifier in request.ids]
         chosen = [bool(keys), request.account is not None or request.client is not None, request.all]
@@ -131,7 +128,7 @@ class InboxRetries:
                 view.results = (*view.results, result)
 
     async def _matching(self, request: InboxRetryRequest) -> AsyncIterator[bytes]:
-        """Oldest first, as they came."""
+        """The keys of the selected bodies, oldest first."""
         query = InboxQuery(account=request.account, client=request.client, limit=MOST_LISTED)
         keys: list[bytes] = []
         while True:
@@ -176,7 +173,8 @@ class InboxRetries:
     ) -> InboxRetried:
         """Store the updates, then the remaining parts, then delete the body.
 
-        Clients see the time of receipt; the journal counts from now, so that the pushes have their whole maxAge.
+        Clients see the original time of receipt. In the journal the time of receipt is now, so that the pushes have
+        their full maxAge.
         """
         received_at = entry.row.received_at
         now = int(self._wall() * 1000)
@@ -222,13 +220,17 @@ def _nothing(entry: InboxEntry, result: Result, reason: str) -> InboxRetried:
 
 
 def _nonce(key: bytes, numbers: Iterator[int]) -> bytes:
-    """The same for each retry of a body, so that an update without a time is not stored twice after a crash."""
+    """The same nonce in each retry of a body. Thus an update without a time is not stored twice after a crash."""
     return hashlib.sha256(key + next(numbers).to_bytes(8, "big")).digest()[:NONCE_BYTES]
 
 
 def describe_retry(request: InboxRetryRequest) -> str:
     if request.ids:
-        return request.ids[0] if len(request.ids) == 1 else f"{len(request.ids)} bodies from {request.ids[0]}"
+        return (
+            request.ids[0]
+            if len(request.ids) == 1
+            else f"{len(request.ids)} bodies, the first with id {request.ids[0]}"
+        )
     parts: Sequence[str] = [
         *([f"account {request.account}"] if request.account is not None else []),
         *([f"client {request.client}"] if request.client is not None else []),

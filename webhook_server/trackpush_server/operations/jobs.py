@@ -1,4 +1,4 @@
-"""Jobs: work that continues after its request. A process remembers the newest hundred."""
+"""Jobs: work that continues after the request that started it. A process keeps the newest hundred."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _log = structlog.get_logger("trackpush.operations")
 
 
 class JobView(msgspec.Struct, kw_only=True, rename="camel"):
-    """A job as the admin port shows it. Times in ms since the epoch."""
+    """A job as the admin port shows it. Times are ms since the epoch."""
 
     id: str
     state: Literal["running", "done", "cancelled", "failed"] = "running"
@@ -32,7 +32,7 @@ View = TypeVar("View", bound=JobView)
 
 
 class TooManyJobsError(Exception):
-    """Enough is under way; the message says what to do."""
+    """Too many jobs are running; the message says what to do."""
 
 
 class Jobs(Generic[View]):
@@ -60,13 +60,12 @@ class Jobs(Generic[View]):
         self._tasks[view.id] = asyncio.get_running_loop().create_task(self._run(view, work))
 
     def check(self) -> None:
-        """Whether one more may run.
+        """Check that one more job may run.
 
-        Raises:
-            TooManyJobsError: too many jobs are running.
+        Raises: TooManyJobsError: too many jobs are running.
         """
         if len(self._tasks) >= MOST_RUNNING:
-            raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one has ended, or end one")
+            raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one of them ends, or cancel one")
 
     def get(self, job: str) -> View | None:
         """One job, or None if it is unknown."""
@@ -76,13 +75,13 @@ class Jobs(Generic[View]):
         return tuple(reversed(self._views.values()))
 
     async def wait(self, job: str, seconds: float) -> None:
-        """Wait until a job has ended, or for this many seconds."""
+        """Wait until a job ends, for at most this many seconds."""
         task = self._tasks.get(job)
         if task is not None:
             await asyncio.wait({task}, timeout=seconds)
 
     async def cancel(self, job: str) -> None:
-        """End a job; its results so far stay."""
+        """Cancel a job; its results so far stay."""
         await end(self._tasks.get(job))
 
     async def close(self) -> None:

@@ -16,11 +16,11 @@ from trackpush_server.operations.retention import Observer, Retainer
 
 
 class OperationsPusher(PushEraser, PushReplayer, Protocol):
-    """What operations need of the pusher."""
+    """The part of the pusher that operations use."""
 
 
 class Operations:
-    """Of one server."""
+    """The operations of one server."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Operations:
         whole: Callable[[], RoutingTable | None],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``served``: the routing table without clients that are held back; ``whole``: with them."""
+        """``served``: the routing table without clients that are held back; ``whole``: the table with them."""
         self.replays = Replays(journal.replays, journal.search, pusher, served, wall)
         self.erasures = Erasures(journal.erasures, journal.inbox, journal.search, pusher, wall)
         self.reseals = Reseals(journal.encryption)
@@ -42,7 +42,7 @@ class Operations:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Retention runs until the block ends; then jobs under way end, too."""
+        """Run retention until the block ends; then end running jobs, too."""
         async with contextlib.AsyncExitStack() as stack:
             for jobs in (self.retries.jobs, self.reseals.jobs, self.erasures.jobs, self.replays.jobs):
                 stack.push_async_callback(jobs.close)

@@ -1,4 +1,7 @@
-"""Parses stored bodies again, with the present rules. The key was redacted before they were stored. Pure."""
+"""Parses stored bodies again, with the current rules. Pure.
+
+Keys were removed from the bodies before they were stored.
+"""
 
 from typing import Final
 
@@ -17,22 +20,20 @@ _BUILT_IN: Final[dict[str, AggregatorName]] = {each.slug: each for each in Aggre
 def parse_again(reader: Reader, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
     """The updates of a stored body.
 
-    Raises:
-        MalformedBodyError: it can't be read.
+    Raises: MalformedBodyError: the body can't be parsed.
     """
     document = decode(body, content_type)
     return parse(reader, document, body, key=None, received_at=received_at, content_type=content_type)
 
 
 def update_again(notification: bytes, body: bytes, readers: Readers) -> tuple[TrackingUpdate, int]:
-    """A stored update as filters saw it at its receipt, and its time of receipt (ms).
+    """A stored update in the form in which filters saw it when it was received, and its time of receipt (ms).
 
-    The notification is what the client gets, so status, direction, names and times are taken from it, whatever the
-    tables of statuses say today. It lacks some of the codes that a filter may name; these are read from the body.
+    Status, direction, names and times come from the notification, which the client gets, even if the tables of statuses
+    have changed since. The notification lacks some codes that a filter may use; these are read from the body.
 
-    Raises:
-        ValueError: the notification can't be read: another version of the server may have stored it, or the definition
-            of its aggregator is not served any more.
+    Raises: ValueError: the notification can't be read: another version of the server may have stored it, or the
+    definition of its aggregator is no longer served.
     """
     try:
         told = _NOTIFICATION.decode(notification)
@@ -77,7 +78,7 @@ def update_again(notification: bytes, body: bytes, readers: Readers) -> tuple[Tr
 
 
 def _codes(reader: Reader, body: bytes, received_at: int) -> tuple[str, ...]:
-    """The codes in the body of one update; none if the present rules don't read one update from it."""
+    """The codes in the body of one update; none if the current rules don't find exactly one update in it."""
     try:
         found = parse_again(reader, body, received_at=received_at).updates
     except MalformedBodyError:

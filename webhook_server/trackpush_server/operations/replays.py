@@ -19,16 +19,16 @@ from trackpush_server.operations.jobs import Jobs, JobView
 from trackpush_server.pusher.observer import ChannelSnapshot
 
 STEP = 500
-"""Pushes per commit: ingest waits for one such commit at most."""
+"""Pushes per commit; new updates wait for at most one such commit."""
 MOST_IDS = 1000
 
 StateName = Literal["dead", "delivered", "dropped", "filtered"]
 FILTERED: Final = "filtered"
-"""No state of a push: the update was received without one, and passes today's filter."""
+"""Not a state of a push: the update was stored without a push, and the current filter accepts it."""
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Which pushes. Absent fields accept all, but one of ids, awb, client and pushConfig is needed."""
+    """Selects pushes. Absent fields accept all, but at least one of ids, awb, client and pushConfig is needed."""
 
     ids: Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_IDS)] = ()
     awb: str | None = None
@@ -37,11 +37,14 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     push_config: str | None = None
     """``namespace/name``."""
     states: Annotated[tuple[StateName, ...], msgspec.Meta(min_length=1)] = ("dead",)
-    """``filtered``: updates without a push for a PushConfig that its filter lets through now. Not by ids."""
+    """``filtered`` selects updates without a push for a PushConfig whose current filter accepts them.
+
+    It can't be combined with ids.
+    """
     since: datetime | None = None
-    """Received at or after this time, RFC 3339."""
+    """Only pushes of updates received at or after this time, RFC 3339."""
     until: datetime | None = None
-    """Received before it."""
+    """Only pushes of updates received before this time, RFC 3339."""
     dry_run: bool = False
 
     def concerns(self, push_config: str) -> bool:
@@ -56,25 +59,25 @@ class ReplayView(JobView, kw_only=True):
 
     dry_run: bool
     found: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
-    """By PushConfig and state."""
+    """Number of pushes by PushConfig and state."""
     replayed: int = 0
     unreadable: int = 0
-    """Updates that the filter can't be asked about: their notification or body can't be read."""
+    """Updates whose notification or body can't be read, so that the filter can't be applied to them."""
     pending: dict[str, int] = msgspec.field(default_factory=dict)
-    """By PushConfig: pushes of the selection that were pending already, so they need no replay. Counted up to 1,000."""
+    """By PushConfig: selected pushes that are already pending, so they need no replay. Counted up to 1,000."""
     waiting: dict[str, str] = msgspec.field(default_factory=dict)
-    """By PushConfig: why its pending pushes are not being sent now. Absent where they are being sent."""
+    """By PushConfig: why its pending pushes are not being sent now. Absent if they are being sent."""
 
 
 class PushReplayer(Protocol):
     """The dispatcher's port for replays."""
 
     def snapshot(self) -> tuple[ChannelSnapshot, ...]:
-        """The state of each PushConfig's delivery."""
+        """The state of the delivery of each PushConfig."""
         ...
 
     def rescan(self, push_config: str, replayed: Iterable[int]) -> None:
-        """These pushes are pending again on disk."""
+        """Read these pushes, which are pending again on disk."""
         ...
 
 
@@ -97,11 +100,10 @@ class Replays:
         self.jobs: Jobs[ReplayView] = Jobs("replay", wall)
 
     def start(self, request: ReplayRequest) -> ReplayView:
-        """Begin.
+        """Start a replay.
 
-        Raises:
-            ValueError: the request selects nothing, or contains an invalid push id; the message is for people.
-            TooManyJobsError: too many jobs are running.
+        Raises: ValueError: the request selects nothing, or contains an invalid push id; the message is for people.
+        TooManyJobsError: too many jobs are running.
         """
         ids = self.check(request)
         now = int(self._wall() * 1000)
@@ -110,22 +112,22 @@ class Replays:
         return view
 
     def check(self, request: ReplayRequest) -> list[tuple[bytes, str]]:
-        """The updates and PushConfigs of its ids.
+        """Check that the replay can start, and return the updates and PushConfigs of its ids.
 
-        Raises:
-            ValueError: see `start`.
-            TooManyJobsError: see `start`.
+        Raises: ValueError: see `start`. TooManyJobsError: see `start`.
         """
         ids = [parse_push_id(identifier) for identifier in request.ids]
         if not ids and request.awb is None and request.client is None and request.push_config is None:
             raise ValueError("name what to replay: ids, awb, client or pushConfig")
         if ids and FILTERED in request.states:
-            raise ValueError("state filtered: such updates have no push, so no id; name awb, client or pushConfig")
+            raise ValueError(
+                "state filtered can't be combined with ids (such updates have no push); name awb, client or pushConfig"
+            )
         self.jobs.check()
         return ids
 
     def refresh(self, view: ReplayView) -> ReplayView:
-        """The view with the present reasons why its pushes wait."""
+        """The view with the current reasons why its pushes wait."""
         snapshots = {snapshot.push_config: snapshot for snapshot in self._pusher.snapshot()}
         reasons = {name: held_back(snapshots.get(name)) for name in sorted({*view.found, *view.pending})}
         view.waiting = {name: reason for name, reason in reasons.items() if reason is not None}
@@ -147,7 +149,7 @@ class Replays:
     async def _count_pending(
         self, view: ReplayView, push_config: str, request: ReplayRequest, keys: tuple[bytes, ...] | None
     ) -> None:
-        """Count the pending pushes before ended ones become pending, too."""
+        """Count the selected pushes that are pending before the replay changes any push."""
         if keys is None:
             query = PushQuery(
                 push_config=push_config,

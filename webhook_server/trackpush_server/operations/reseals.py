@@ -1,4 +1,4 @@
-"""Encrypts stored bodies with the first key. docs/encryption.md."""
+"""Reseal: encrypts stored bodies again, with the first key. docs/encryption.md."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from trackpush_server.operations.jobs import Jobs, JobView
 STEP = 200
 """Updates per commit; bodies are large."""
 _SHARE = 0.3
-"""Of its time that the store may spend on this."""
+"""Maximum part of the writer's time that a reseal uses."""
 _MOST_REASONS = 8
 
 
@@ -26,9 +26,9 @@ class ResealView(JobView, kw_only=True):
     looked: int = 0
     resealed: int = 0
     unreadable: int = 0
-    """Left as they are: the key that sealed them is missing."""
+    """Bodies that are unchanged, because the key that encrypted them is missing."""
     reasons: tuple[str, ...] = ()
-    """Why, each of them once, the first eight."""
+    """The reasons, each once; at most eight."""
 
 
 class Reseals:
@@ -40,10 +40,9 @@ class Reseals:
         self.jobs: Jobs[ResealView] = Jobs("reseal", wall)
 
     def start(self, request: ResealRequest) -> ResealView:
-        """Begin.
+        """Start a reseal.
 
-        Raises:
-            TooManyJobsError: too many jobs are running.
+        Raises: TooManyJobsError: too many jobs are running.
         """
         del request
         view = ResealView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))

@@ -1,7 +1,8 @@
-"""Retention: deletes old data in small steps with pauses, so that ingest isn't slowed down.
+"""Retention: deletes old data in small steps with pauses, so that it doesn't slow down new updates.
 
-One round visits all updates, oldest first. Between rounds it visits only updates that have become old enough since; a
-whole round every ten minutes finds what was passed over (pending then, or dead and kept for longer).
+A full round visits all updates, oldest first. Between full rounds, retention visits only updates that have meanwhile
+become old enough. A full round every ten minutes finds updates that were skipped because a push was pending, or dead
+and kept for longer.
 """
 
 import asyncio
@@ -18,31 +19,31 @@ from trackpush_server.journal.model import JournalUnavailableError, RetentionCut
 from trackpush_server.journal.ports import RetentionStore
 
 _STEP_SECONDS = 0.002
-"""How long one step may keep the writer."""
+"""Maximum seconds for which one step occupies the writer."""
 _SHARE = 0.15
-"""Of its time that the writer may spend on this."""
+"""Maximum part of the writer's time that retention uses."""
 _LEAST, _MOST = 20, 2000
-"""Updates looked at in one step."""
+"""Minimum and maximum number of updates that one step examines."""
 _IDLE = 1.0
 _INBOX_EVERY = 60.0
 _INBOX_LIMIT = 100
-"""Unrecognised bodies deleted in one step; they may be large."""
+"""Maximum unrecognised bodies that one step deletes; they may be large."""
 _WHOLE_ROUND = 600.0
 _AFTER_FAULT = 10.0
 _LARGE = 100_000
-"""A round that deletes more is logged."""
+"""A round that deletes more updates than this is logged."""
 
 _log = structlog.get_logger("trackpush.retention")
 
 
 class Observer(Protocol):
-    """Told of each step."""
+    """Called after each step."""
 
     def trimmed(self, trimmed: Trimmed) -> None: ...
 
 
 class Retainer(Background):
-    """One server's retention. `configure` it before and whenever it changes, `start` and `stop` it."""
+    """The retention of one server. Call `configure` before `start` and after each change, and `stop` at the end."""
 
     def __init__(self, store: RetentionStore, observer: Observer, wall: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -53,7 +54,7 @@ class Retainer(Background):
         self._frontier = 0
         self._round_at = 0.0
         self._inbox_at = 0.0
-        """When to look for old unrecognised bodies again."""
+        """Time of the next search for old unrecognised bodies."""
         self._deleted = 0
         self._changed = asyncio.Event()
 
@@ -79,7 +80,7 @@ class Retainer(Background):
                     await self._changed.wait()
 
     async def _step(self) -> float:
-        """One step; the seconds until the next."""
+        """Do one step; return the seconds until the next one."""
         retention, now = self._retention, asyncio.get_running_loop().time()
         if retention is None:
             return _IDLE

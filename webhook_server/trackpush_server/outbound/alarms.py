@@ -1,8 +1,8 @@
 """A timer queue: one timer of the event loop for the deadlines of all connections.
 
-With a timer for each, every push of a client that has few would create one, and with ten thousand clients each finds
-its place among ten thousand others. Here alarms share steps of time, so setting, moving and taking one back are a few
-look-ups, however many there are.
+With one timer per connection, every push would create a timer, and with ten thousand clients the event loop would have
+to sort ten thousand timers. Here alarms share steps of time, so setting, moving and removing an alarm takes a few
+look-ups, no matter how many alarms there are.
 """
 
 import asyncio
@@ -10,25 +10,25 @@ import heapq
 from typing import Protocol
 
 STEP = 1 / 16
-"""Seconds that an alarm may be late; it is never early."""
+"""Maximum delay of an alarm in seconds; alarms are never early."""
 
 
 class Sleeper(Protocol):
-    """Who is woken."""
+    """An object that is woken by an alarm."""
 
     def wake(self) -> None:
-        """The alarm has fired and is removed."""
+        """Called when the alarm has fired. The alarm is already removed."""
         ...
 
 
 class Alarms:
-    """The alarms of one event loop; all times are its times. A woken object may set alarms again."""
+    """The alarms of one event loop, in its time. A woken object may set alarms again."""
 
     def __init__(self) -> None:
         self._sleepers: dict[int, set[Sleeper]] = {}
-        """By number of the step at whose end they are woken."""
+        """The objects to wake, by number of the step at whose end they are woken."""
         self._steps: list[int] = []
-        """A heap of the keys."""
+        """A heap of the keys of ``_sleepers``."""
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, when: float, sleeper: Sleeper) -> int:

@@ -1,8 +1,8 @@
-"""One connection: writes a request, reads the answer, one exchange at a time, by callbacks alone.
+"""One connection: writes a request and reads the response, one exchange at a time, with callbacks only.
 
-This is the hottest code of the server. No task, no stream and no timer is made per exchange: the request is one
-write, the parser calls back without headers (only a failure's head is read a second time, for Retry-After), and the
-one alarm of the connection moves along behind the deadlines instead of being taken back each time.
+This is the hottest code of the server. An exchange creates no task, no stream and no timer. The request is one write.
+The parser calls back without headers; only the head of a failure is parsed again, for Retry-After. Each connection has
+one alarm, which is moved to the next deadline only when it fires, and not after each exchange.
 """
 
 import asyncio
@@ -24,13 +24,16 @@ from trackpush_server.outbound.port import Answer, Failure
 from trackpush_server.outbound.retry_after import parse_retry_after
 
 BUFFER_SIZE = 64 * 1024
-"""Of the read buffer, which all connections of a loop share: each read is used up before the next one starts."""
+"""Size of the read buffer.
+
+All connections of a loop share it, because each read is processed before the next one starts.
+"""
 MAX_HEAD = 64 * 1024
-"""An answer head that is not complete after so many bytes, interim answers included, is refused."""
+"""Maximum bytes of a response's head, including interim responses; a longer one is refused."""
 MAX_ANSWER = 128 * 1024
-"""After so many bytes of an answer the rest of its body is not read; the connection ends."""
+"""Maximum bytes of a response that are read; then the connection is closed."""
 IDLE = 55.0
-"""Seconds that an unused connection is kept: less than the 60 s after which many load balancers cut it."""
+"""Seconds for which an unused connection is kept: less than the 60 s after which many load balancers close it."""
 
 _PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 _OK = 200
@@ -43,10 +46,10 @@ class Owner(Protocol):
     """The owner of a connection: the pool."""
 
     secrets: tuple[str, ...]
-    """Values that no detail may show."""
+    """Values that `Answer.detail` must not contain."""
 
     may_send: Callable[[], bool]
-    """Asked right before a request's bytes are written."""
+    """Called immediately before a request's bytes are written."""
 
     def joined(self, connection: "Connection") -> None: ...
 
@@ -55,12 +58,12 @@ class Owner(Protocol):
     def left(self, connection: "Connection") -> None: ...
 
     def retry(self, exchange: Exchange) -> None:
-        """A kept-alive connection was dead: no byte of an answer was read."""
+        """Send the exchange again: the kept-alive connection was dead, and no byte of a response was read."""
         ...
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connected, guarded and, where it applies, TLS-verified connection to one destination."""
+    """A connection to one destination, checked by the egress guard and, with https, verified by TLS."""
 
     __slots__ = (
         "_alarm",
@@ -96,9 +99,9 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = loop
         self._alarms = alarms
         self._alarm = 0
-        """Which one is set, if one is."""
+        """The step of the alarm that is set, if any."""
         self._wakes_at = math.inf
-        """When it is due; without one, never."""
+        """Time of the alarm; infinite without one."""
         self._parser = _parser(self)
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
@@ -137,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(exchange.request)
 
     def shut(self) -> None:
-        """End the connection; an exchange in progress ends as RESET."""
+        """Close the connection; an exchange in progress ends as RESET."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.fail(Failure.RESET, "the sender was closed", self._loop.time())
@@ -154,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
         self._owner.joined(self)
         first, self._first = self._first, None
         assert first is not None
-        if first.future.done():  # its owner has cancelled it meanwhile
+        if first.future.done():  # the exchange was cancelled meanwhile
             self._rest(self._loop.time())
         else:
             self.start(first)
@@ -167,7 +170,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         exchange = self._exchange
         if exchange is None:
-            self.abort()  # nobody asked for anything: what follows could be taken for the next answer
+            self.abort()  # bytes without a request: they could be mistaken for the next response
             return
         self._parse(self._buffer[:nbytes])
         if self._protocol_error:
@@ -194,7 +197,10 @@ class Connection(asyncio.BufferedProtocol):
             self._read_refused(refused)
 
     def _read_refused(self, error: Exception) -> None:
-        """The parser refused the head; if only its framing is wrong, its status counts once it is complete."""
+        """Handle a head that the parser refuses.
+
+        If only its framing is wrong, its status counts once it is complete.
+        """
         if self._protocol_error:
             return
         if not is_about_framing(error):
@@ -210,7 +216,7 @@ class Connection(asyncio.BufferedProtocol):
             self._protocol_error = str(error)
 
     def eof_received(self) -> bool:
-        """The other side closed; close this side, too."""
+        """The other side closed its direction; close this one, too."""
         self._ended(None)
         self.abort()
         return False
@@ -224,12 +230,12 @@ class Connection(asyncio.BufferedProtocol):
     # ---- httptools, called from feed_data: nothing here may raise
 
     def on_message_begin(self) -> None:
-        """An answer starts; a second one was not requested."""
+        """A response starts. Refuse it if there was no request for it."""
         if self._done:
             self._surplus = True
 
     def on_headers_complete(self) -> None:
-        """A head is complete. Interim answers (1xx) are ignored (RFC 9110, section 15.2)."""
+        """A head is complete. Ignore interim responses (1xx) (RFC 9110, section 15.2)."""
         status = self._parser.get_status_code()
         if not self._served and not self._parser.get_http_version().startswith("1."):
             self._protocol_error = f"it is HTTP/{self._parser.get_http_version()}"
@@ -240,7 +246,7 @@ class Connection(asyncio.BufferedProtocol):
             self._protocol_error = f"status {status} was not requested"
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body: only the first bytes of a failure are kept."""
+        """Keep the first bytes of the body of a failure."""
         if self._status >= _MULTIPLE_CHOICES and len(self._body) < MAX_BODY:
             self._body += data[:MAX_BODY]
 
@@ -252,7 +258,7 @@ class Connection(asyncio.BufferedProtocol):
     # ---- ends
 
     def _answer(self, exchange: Exchange) -> None:
-        """Settle the exchange: the head is known, and the body is complete, cut or missing."""
+        """Settle the exchange. The head is known, and the body is complete, cut off or missing."""
         self._exchange = None
         self._served += 1
         status = self._status
@@ -277,7 +283,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def _rest(self, now: float) -> None:
-        """Wait for the next exchange, until the idle alarm fires."""
+        """Wait for the next exchange, at most until the idle time-out."""
         self._idle_since = now
         if self._wakes_at == math.inf:
             self._wake_at(now + IDLE)
@@ -301,7 +307,7 @@ class Connection(asyncio.BufferedProtocol):
             detail = f"TLS ended by the other side: {alert(exc)}"
             exchange.fail(Failure.TLS, detail, self._loop.time())
         elif self._served and not self._read:
-            # The next connection is fresh and has served nothing, so there is no second retry.
+            # A retry uses a new connection, which has served nothing, so there is no second retry.
             self._owner.retry(exchange)
         else:
             how = "in the middle of the answer's head" if self._read else "without an answer"
@@ -319,7 +325,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wakes_at = when
 
     def wake(self) -> None:
-        """The alarm: check whether there was an answer, or another exchange, in time (`alarms.Sleeper`)."""
+        """The alarm fired: check the deadlines of the response and of an idle connection (`alarms.Sleeper`)."""
         self._wakes_at = math.inf
         now = self._loop.time()
         exchange = self._exchange
@@ -337,7 +343,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 def _parser(handler: object) -> httptools.HttpResponseParser:
-    """A parser as lenient as browsers, where this does no harm: an answer is never passed on."""
+    """A parser that is as lenient as browsers where this does no harm, because a response is never passed on."""
     parser = httptools.HttpResponseParser(handler)
     parser.set_dangerous_leniencies(
         lenient_headers=True,
@@ -349,19 +355,19 @@ def _parser(handler: object) -> httptools.HttpResponseParser:
 
 
 class _HeadReader:
-    """Finds Retry-After and the status in a head that was first parsed without headers."""
+    """Finds Retry-After and the status in a head that was parsed without headers before."""
 
     def __init__(self, data: bytes) -> None:
         self.value: bytes | None = None
         self.status = 0
-        """Of the final answer; 0 when there is none in it."""
+        """Status of the final response; 0 without one."""
         self._ended = False
         self._parser = _parser(self)
         with contextlib.suppress(*_PARSER_ERRORS):
             self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header. After the end of the head it is a trailer, and ignored."""
+        """Handle one header. After the end of the head it is a trailer, which is ignored."""
         if not self._ended and name.lower() == b"retry-after":
             self.value = value
 

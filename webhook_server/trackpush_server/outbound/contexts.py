@@ -1,7 +1,7 @@
 """TLS contexts, built in threads and shared by all destinations with the same certificates.
 
-A context with the system's roots takes milliseconds to build and about a megabyte to keep; most destinations use the
-same one.
+A context with the system's root certificates takes milliseconds to build and about a megabyte of memory; most
+destinations use this one.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from trackpush_server.outbound.tls import build_context
 
 
 class Contexts:
-    """Used on one event loop. Keeps the system's context, and each other one as long as a dialler uses it."""
+    """Used on one event loop. Keeps the system's context always, and each other context while a dialler uses it."""
 
     def __init__(self) -> None:
         self._system: ssl.SSLContext | None = None

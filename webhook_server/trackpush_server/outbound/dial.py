@@ -1,8 +1,8 @@
 """The dialler: name → addresses → guard → TCP → guard again → proxy → TLS, for one destination.
 
-Names are resolved once per connection and the connection goes to one of the very addresses that were judged, so an
-answer that changes in between (DNS rebinding) has no effect; the other end of the socket is judged once more before
-a byte is sent.
+Names are resolved once per connection. The connection goes to one of the addresses that the guard has checked, so a DNS
+answer that changes in between (DNS rebinding) has no effect. The guard also checks the connected socket's address
+before a byte is sent.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _NEXT_ADDRESS_AFTER = 0.25
-"""Seconds until the next address is tried beside one that doesn't answer (RFC 8305, section 8)."""
+"""Seconds without a connection until the next address is tried in parallel (RFC 8305, section 8)."""
 _MOST_ADDRESSES = 8
 _TLS_GOODBYE = 1.0
 _ONLY_THE_PROXY = (
@@ -40,16 +40,17 @@ _ONLY_THE_PROXY = (
 
 
 class _LastWords(socket.socket):
-    """Reads what the other side sent before it ended the connection, even if a write fails first.
+    """Reads what the other side sent before it closed the connection, even if a write fails first.
 
-    A server that refuses a client certificate with TLS 1.3 does so after our handshake: its alert comes, and right
-    behind it a reset. asyncio gives up a connection whose write fails; one that has to wait is tried after reading.
+    A server that refuses a client certificate with TLS 1.3 does so after our handshake: it sends an alert, and closes
+    with a reset. If a write fails, asyncio drops the connection without reading the alert. So this socket reports the
+    failure only at the next write, after reading.
     """
 
     _is_over = False
 
     def send(self, data: "Buffer", flags: int = 0, /) -> int:
-        """Send. The first failure is reported by the next write that has to wait."""
+        """Send. The first failure is hidden; the next write reports it."""
         try:
             return super().send(data, flags)
         except ConnectionError as error:
@@ -60,7 +61,7 @@ class _LastWords(socket.socket):
 
 
 class Dialler:
-    """Opens connections to one destination, as one WebhookServer may."""
+    """Opens connections to one destination, under the egress settings of one WebhookServer."""
 
     def __init__(
         self,
@@ -81,10 +82,9 @@ class Dialler:
         self._context: ssl.SSLContext | None = None
 
     async def dial(self, progress: Progress, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Connect; connection_made is called when the protocol may send. ``progress.stage`` is the present step.
+        """Connect; connection_made is called when the protocol may send. ``progress.stage`` is the current step.
 
-        Raises:
-            AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
+        Raises: AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
         """
         sock = await (self._connect_directly(progress) if self._proxy is None else self._tunnel(progress, self._proxy))
         if self._target.tls:
@@ -111,9 +111,9 @@ class Dialler:
         return sock
 
     async def _tunnel(self, progress: Progress, proxy: Target) -> socket.socket:
-        """Connect through the proxy, whose own address is not checked: the server's administrator chose it.
+        """Connect through the proxy. Its own address is not checked, because the server's administrator chose it.
 
-        CONNECT names an address that was checked, so the proxy resolves no name and can't get another address.
+        CONNECT names an address that was checked. So the proxy resolves no name and can't get another address.
         """
         progress.stage = f"resolving {self._target.host}"
         endpoints = await self._judged_endpoints()
@@ -125,12 +125,12 @@ class Dialler:
                 await open_tunnel(sock, proxy, endpoint)
             except BaseException as error:
                 sock.close()
-                # The proxy may reach addresses of one IP version only.
+                # The proxy may be able to reach only addresses of one IP version.
                 if not isinstance(error, AttemptError) or number == len(endpoints):
                     raise
             else:
                 return sock
-        raise AssertionError  # there is at least one endpoint
+        raise AssertionError  # unreachable: there is at least one endpoint
 
     async def _connect_to_proxy(self, proxy: Target) -> socket.socket:
         try:
@@ -139,7 +139,7 @@ class Dialler:
             raise AttemptError(Failure.PROXY, f"egress.proxy: {error.detail}") from error
 
     async def _judged_endpoints(self) -> list[str]:
-        """The endpoints for CONNECT. The host's name only if no address would be refused."""
+        """The endpoints for CONNECT. The host's name is one of them only if no address can be refused."""
         try:
             addresses = await self._addresses(self._target)
         except AttemptError as error:
@@ -211,7 +211,7 @@ def _addr_info(address: Address, port: int) -> AddrInfoType:
 
 
 def _os_reason(error: OSError) -> str:
-    """The system's words for an error number: asyncio joins the errors of several addresses in its own words."""
+    """The system's message for an error number. asyncio's own message joins the errors of several addresses."""
     return os.strerror(error.errno).lower() if error.errno else "no address could be reached"
 
 

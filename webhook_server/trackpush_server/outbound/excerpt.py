@@ -1,7 +1,7 @@
-"""The excerpt of an answer's body for people: one printable line, without parts of the request.
+"""The excerpt of a response's body for people: one printable line, without parts of the request.
 
-Debug pages often show the failed request. What they repeat of it (header values are secrets, bodies hold
-personal data) must not reach the journal or the logs.
+Debug pages often show the failed request. Parts of it (header values are secrets, bodies contain personal data) must
+not reach the journal or the logs.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from trackpush_server.outbound.spellings import spans
 
 MAX_BODY = 400
-"""Bytes of a body that an excerpt may need."""
+"""Maximum bytes of a body that an excerpt uses."""
 _MAX_EXCERPT = 200
 _RUN = 20
 _STRIDE = 4
@@ -21,8 +21,7 @@ _MASK = b"***"
 def excerpt(body: bytes, request: bytes, secrets: Iterable[str] = ()) -> str | None:
     """The first 200 characters of the body, printable, in one line; None when nothing is left.
 
-    It ends where the body begins to repeat the request (a run of 23 bytes or more).
-    Each secret is masked in any spelling.
+    It ends where the body starts to repeat the request (23 bytes or more). Each secret is masked in any spelling.
     """
     body = body[:MAX_BODY]
     repeated = _repetition(body, request[:_MAX_REQUEST])

@@ -1,4 +1,4 @@
-"""One exchange: a request and the future of its answer."""
+"""One exchange: a request and the future of its response."""
 
 import asyncio
 from typing import Protocol
@@ -11,13 +11,13 @@ class Progress(Protocol):
     """The progress of a connection attempt for an exchange."""
 
     stage: str
-    """What it does now, for the message of a time-out."""
+    """The current step, for the message of a time-out."""
     deadline: float
-    """The event loop's time at which it is given up by who asked for it."""
+    """Time of the event loop at which the requester gives up."""
 
 
 class Exchange:
-    """Passed from the sender to the pool to a connection; settled once. Times are the event loop's."""
+    """Passed from the sender to the pool and to a connection; settled once. Times are the event loop's."""
 
     __slots__ = ("deadline", "future", "request", "stage", "started")
 
@@ -29,7 +29,7 @@ class Exchange:
         self.stage = "waiting for a connection"
 
     def settle(self, answer: Answer) -> None:
-        """Resolve the future, unless its owner has cancelled it."""
+        """Resolve the future, unless it was cancelled."""
         if not self.future.done():
             self.future.set_result(answer)
 
@@ -37,7 +37,7 @@ class Exchange:
         self.settle(Answer(failure=failure, detail=detail, duration=now - self.started))
 
     def refuse(self, error: AttemptError, now: float) -> None:
-        """Settle with the reason why there is no connection."""
+        """Settle with the reason why no connection could be opened."""
         self.settle(
             Answer(
                 failure=error.failure,
@@ -51,6 +51,6 @@ class Exchange:
         self.settle(Answer(failure=Failure.RESET, detail=detail))
 
     def time_out(self, now: float) -> None:
-        """Settle with the time-out and the stage in which it occurred."""
+        """Settle with a time-out, and the step in which it occurred."""
         seconds = self.deadline - self.started
         self.fail(Failure.TIMEOUT, f"time-out of {seconds:g} s while {self.stage}", now)

@@ -1,12 +1,12 @@
-"""The exception for a failed attempt inside the transport; at the port it becomes the `Answer`."""
+"""The exception for a failed attempt inside the transport; the transport's port returns it as an `Answer`."""
 
 from trackpush_server.outbound.port import Failure
 
 
 class AttemptError(Exception):
-    """An attempt has failed. ``detail`` is one short line for people, without any value of the client's headers.
+    """An attempt has failed. ``detail`` is one short line for people, without values of the client's headers.
 
-    ``is_permanent``: the configuration is wrong, so no retry can help.
+    ``is_permanent``: the configuration is wrong, so no retry can succeed.
     """
 
     def __init__(self, failure: Failure, detail: str, *, is_permanent: bool = False) -> None:

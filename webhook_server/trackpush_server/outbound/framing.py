@@ -1,8 +1,8 @@
-"""Heads with two framings of the body: Transfer-Encoding and Content-Length, or one length several times.
+"""Heads that frame the body twice: with Transfer-Encoding and Content-Length, or with several lengths. Pure.
 
-The parser refuses them, as a proxy must: it could pass on bytes that the next server reads as another message. An
-answer to a push is not passed on. Its head has the push's result, and the connection is not used again.
-Pure.
+The parser refuses such heads, as a proxy must: otherwise it could pass on bytes that the next server reads as another
+message. But a response to a push is not passed on. Its head has the push's result, and the connection is not used
+again.
 """
 
 import re
@@ -18,7 +18,7 @@ def is_about_framing(error: Exception) -> bool:
 
 
 def complete_head(data: bytes) -> bytes | None:
-    """The bytes up to the end of the final answer's head, interim answers included; None if it isn't there yet."""
+    """The bytes up to the end of the final response's head, including interim responses; None if it is incomplete."""
     start = 0
     while (end := _END.search(data, start)) is not None:
         if not re.match(rb"HTTP/1\.[01] 1\d\d\b", data[start:]):

@@ -10,7 +10,7 @@ from trackpush_server.outbound.failures import denied
 
 
 class Guard(EgressRules, frozen=True, kw_only=True):
-    """Egress rules that raise."""
+    """Egress rules, as checks that raise an error."""
 
     def check_target(self, target: Target) -> None:
         """Check everything that can be checked before a name is resolved.
@@ -23,10 +23,9 @@ class Guard(EgressRules, frozen=True, kw_only=True):
             raise denied(objection)
 
     def check(self, address: Address) -> None:
-        """Judge one address.
+        """Check one address.
 
-        Raises:
-            AttemptError: DENIED.
+        Raises: AttemptError: DENIED.
         """
         objection = self.objection(address)
         if objection is not None:
@@ -49,8 +48,7 @@ def guard_for(egress: Egress) -> Guard:
 def parse_address(text: str) -> Address:
     """Parse an address from the resolver or the socket; a zone (``%eth0``) is kept.
 
-    Raises:
-        ValueError: it is none.
+    Raises: ValueError: it is not an address.
     """
     return ip_address(text)
 

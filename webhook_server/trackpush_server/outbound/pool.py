@@ -1,7 +1,6 @@
-"""The pool: the connections of one destination, at most its maximum, the last used one first.
+"""The pool: the connections of one destination, up to a maximum; the last used one is used first.
 
-Last in, first out keeps few connections in use under low load and lets the others run into their idle
-time-out.
+With this order, under low load few connections stay in use, and the others reach their idle time-out.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ _GOODBYE = 2.0
 
 
 class ConnectionPool:
-    """Used on one event loop. Times in seconds."""
+    """The pool of one destination, on one event loop. Times are in seconds."""
 
     def __init__(
         self,
@@ -67,7 +66,7 @@ class ConnectionPool:
             self._waiting.append(exchange)
 
     async def close(self) -> None:
-        """End all connections; running and queued exchanges end as RESET."""
+        """Close all connections; running and queued exchanges end as RESET."""
         self._closed = True
         while self._waiting:
             self._waiting.popleft().settle_reset(_CLOSED)
@@ -86,7 +85,7 @@ class ConnectionPool:
                 for connection in list(self._connections):
                     connection.abort()
 
-    # ---- connections report (connection.Owner)
+    # ---- called by connections (connection.Owner)
 
     def joined(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -101,7 +100,7 @@ class ConnectionPool:
         self._idle.append(connection)
 
     def left(self, connection: Connection) -> None:
-        """A connection has ended: its place is free."""
+        """A connection was closed: its place is free."""
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -110,7 +109,10 @@ class ConnectionPool:
         self._fill()
 
     def retry(self, exchange: Exchange) -> None:
-        """Try again on a new connection, within the same time-out: another idle one may be dead, too."""
+        """Send an exchange again within the same time-out.
+
+        Uses a new connection, because another idle one may be dead, too.
+        """
         if self._closed:
             exchange.settle_reset(_CLOSED)
         elif not exchange.future.done():

@@ -1,6 +1,7 @@
 """The transport's port: sends one push over HTTP/1.1 and returns the result.
 
-The conformance suite in tests/outbound runs this transport and aiohttp's client (the oracle) against the same servers.
+The conformance suite in tests/outbound runs this transport and, for comparison, aiohttp's client against the same
+servers.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from trackpush_api.routing import Destination, Egress
 
 
 class Failure(StrEnum):
-    """Why an attempt has no usable answer."""
+    """Why an attempt has no usable response."""
 
     DENIED = "denied"
     """The egress guard refuses the address, the scheme or the URL."""
@@ -22,14 +23,14 @@ class Failure(StrEnum):
     TLS = "tls"
     TIMEOUT = "timeout"
     RESET = "reset"
-    """The connection ended before a whole answer head was read."""
+    """The connection was closed before a complete head was read."""
     PROTOCOL = "protocol"
-    """What came back is not HTTP/1.x, or its head is too large."""
+    """The response is not HTTP/1.x, or its head is too large."""
     PROXY = "proxy"
     TOKEN = "token"  # noqa: S105 - a word, no secret
-    """There is no OAuth 2.0 token to send it with; nothing was sent."""
+    """No OAuth 2.0 token could be obtained; nothing was sent."""
     FENCED = "fenced"
-    """Another replica may send this destination's pushes by now; nothing was sent."""
+    """Another replica may already send this destination's pushes; nothing was sent."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,25 +39,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     failure: Failure | None = None
     detail: str | None = None
-    """One short line for people: the reason of a failure, or the first bytes of the answer's body, printable."""
+    """One short printable line for people: the reason of a failure, or the beginning of the response's body."""
     cause: str | None = None
-    """Of a `Failure.TOKEN`: what went wrong with the token, in few words and none of the endpoint's own."""
+    """For a `Failure.TOKEN`: why there is no token, in a few words, without the endpoint's own text."""
     retry_after: float | None = None
     """Seconds from now, from a Retry-After header in either form."""
     duration: float = 0.0
-    """Seconds from the start of the attempt, connecting included."""
+    """Seconds from the start of the attempt, including the connection setup."""
     is_permanent: bool = False
-    """Whether every attempt fails like this until the configuration changes."""
+    """Whether every attempt fails in this way until the configuration changes."""
 
 
 class Sender(Protocol):
     """Sends to one destination, over its own pool of connections."""
 
     def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
-        """Start one attempt; the future never fails: every failure is an Answer.
+        """Start one attempt. The future never fails: every failure is an Answer.
 
-        ``headers`` are the push's own header lines, each ended by CRLF; the sender adds the destination's
-        (Host, client headers, Content-Type, Content-Length, User-Agent).
+        ``headers`` are the push's own header lines, each ended by CRLF; the sender adds the destination's (Host, client
+        headers, Content-Type, Content-Length, User-Agent).
         """
         ...
 
@@ -66,7 +67,7 @@ class Sender(Protocol):
 
 
 class Transport(Protocol):
-    """Creates senders. One per server process; it owns resolver, guard and TLS contexts."""
+    """Creates senders. A server process has one; it owns resolver, guard and TLS contexts."""
 
     def sender(self, destination: Destination, egress: Egress) -> Sender:
         """A sender for this version of a destination."""

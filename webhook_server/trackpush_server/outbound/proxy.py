@@ -16,8 +16,7 @@ _END = re.compile(rb"\r?\n\r?\n")
 def parse_proxy(url: str) -> Target:
     """The proxy of a WebhookServer's egress settings.
 
-    Raises:
-        AttemptError: PROXY, when the URL is not ``http://host:port``.
+    Raises: AttemptError: PROXY, if the URL is not ``http://host:port``.
     """
     try:
         proxy = parse_target(url)
@@ -29,10 +28,9 @@ def parse_proxy(url: str) -> Target:
 
 
 async def open_tunnel(sock: socket.socket, proxy: Target, endpoint: str) -> None:
-    """Ask the proxy at the other end of a connected socket for a tunnel to ``host:port``.
+    """Request a tunnel to ``host:port`` from the proxy at the other end of a connected socket.
 
-    Raises:
-        AttemptError: PROXY, when it refuses or doesn't speak HTTP.
+    Raises: AttemptError: PROXY, if the proxy refuses or doesn't speak HTTP.
     """
     loop = asyncio.get_running_loop()
     request = f"CONNECT {endpoint} HTTP/1.1\r\nHost: {endpoint}\r\n\r\n".encode()
@@ -43,9 +41,9 @@ async def open_tunnel(sock: socket.socket, proxy: Target, endpoint: str) -> None
             data = await loop.sock_recv(sock, 4096)
             head += data
             if not data or len(head) > _MAX_HEAD:
-                raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} gave no whole answer to CONNECT")
+                raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} sent no complete response to CONNECT")
     except OSError as error:
-        raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} ended the connection: {error.strerror}") from error
+        raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} closed the connection: {error.strerror}") from error
     status = _STATUS.match(head)
     if status is None:
         raise AttemptError(Failure.PROXY, f"proxy {proxy.endpoint} doesn't speak HTTP/1.x")

@@ -1,4 +1,4 @@
-"""The request: its head is built once per destination, so that a push costs one join and one write."""
+"""The request. Its head is built once per destination, so a push takes one join and one write."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -20,10 +20,10 @@ _CLOUD_EVENT = "application/cloudevents+json"
 
 
 def build_head(destination: Destination, target: Target) -> bytes:
-    """Everything before a push's own headers. A client's header replaces the default of the same name.
+    """All bytes before a push's own headers. A client's header replaces the default of the same name.
 
-    Raises:
-        ValueError: a header's name or value can't be sent; says which destination and name, never the value.
+    Raises: ValueError: a header's name or value can't be sent; the message has the destination and the name, never the
+    value.
     """
     excess = objection_to_size(destination.headers)
     if excess is not None:
@@ -48,5 +48,5 @@ def _line(destination: str, name: str, value: str) -> str:
 
 
 def build_request(head: bytes, headers: bytes, body: bytes) -> bytes:
-    """One whole request. ``headers`` are complete lines, each ended by CRLF."""
+    """A complete request. ``headers`` are complete lines, each ended by CRLF."""
     return b"%bContent-Length: %d\r\n\r\n%b" % (head + headers, len(body), body)

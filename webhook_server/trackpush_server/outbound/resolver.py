@@ -1,9 +1,9 @@
 """The resolver: resolves each name at most once in a few seconds, outside the event loop.
 
-Thousands of reconnects must not become thousands of lookups, and a name server that hangs must delay nobody except
-its own clients: there is one lookup per name at a time, each in a thread of its own (getaddrinfo can't be
-interrupted; the executor of the loop has few threads and would be full of it). What comes out is not judged yet: the
-guard looks at every address on every connection, cached or not.
+Thousands of reconnects must not become thousands of lookups, and a name server that hangs must delay only the clients
+of its names. So there is at most one lookup per name at a time, each in its own thread: getaddrinfo can't be
+interrupted, and lookups that hang would fill the loop's thread pool. The results are not checked here: the guard checks
+every address for every connection, even a cached one.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from trackpush_server.outbound.failures import AttemptError
 from trackpush_server.outbound.port import Failure
 
 Lookup = Callable[[str], list[str]]
-"""Blocking: the addresses of a name in order of preference, or OSError."""
+"""Returns the addresses of a name in order of preference, or raises OSError. Blocking."""
 
 _TTL = 5.0
 _FAILURE_TTL = 1.0
@@ -28,10 +28,9 @@ _MOST_LOOKUPS = 64
 
 
 def system_lookup(host: str) -> list[str]:
-    """The addresses by the system's resolver (RFC 6724 order).
+    """The addresses from the system's resolver (RFC 6724 order).
 
-    Raises:
-        OSError: the name has no address.
+    Raises: OSError: the name has no address.
     """
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -69,7 +68,7 @@ class Resolver:
         return entry.result
 
     async def close(self) -> None:
-        """Forget all lookups under way; their threads end by themselves."""
+        """Forget all running lookups; their threads end by themselves."""
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -99,7 +98,7 @@ def _in_thread(lookup: Lookup, host: str) -> asyncio.Future[list[str] | AttemptE
 
     def run() -> None:
         result = _attempt(lookup, host)
-        with contextlib.suppress(RuntimeError):  # the loop was closed while the name server hung
+        with contextlib.suppress(RuntimeError):  # the event loop was closed before the name server answered
             loop.call_soon_threadsafe(settle, result)
 
     threading.Thread(target=run, name=f"resolve {host[:40]}", daemon=True).start()

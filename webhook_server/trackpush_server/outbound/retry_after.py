@@ -1,4 +1,4 @@
-"""Retry-After in its two forms: seconds, or an HTTP date (RFC 9110, section 10.2.3)."""
+"""Parses Retry-After in its two forms: seconds, or an HTTP date (RFC 9110, section 10.2.3)."""
 
 import re
 from datetime import UTC
@@ -10,7 +10,7 @@ _SECONDS = re.compile(r"(\d{1,9})(?:\.\d*)?")
 def parse_retry_after(value: str, now: float) -> float | None:
     """Seconds from ``now`` (seconds since the epoch); 0 for a time in the past, None for an unreadable value.
 
-    Fractions of a second, which no standard knows but some servers send, are cut off. A date without a zone is UTC.
+    Fractions of a second are cut off; they are not standard, but some servers send them. A date without a zone is UTC.
     """
     text = value.strip()
     match = _SECONDS.fullmatch(text)

@@ -1,7 +1,7 @@
 """Finds a secret in a text in any spelling: percent-encoded, escaped as in JSON or HTML, in another case.
 
-The text is decoded step by step, and each byte of what comes out remembers where in the text it came from.
-So one search covers every mixture of spellings, also one inside another (`%253D`).
+The text is decoded step by step. Each decoded byte remembers its position in the original text. So one search covers
+every mixture of spellings, including one inside another (`%253D`).
 """
 
 import html
@@ -14,11 +14,11 @@ _ENCODED: Final = re.compile(rb"%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})
 _ESCAPES: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 _Decoded = list[tuple[int, int, int]]
-"""Byte in lower case, and where in the text its spelling begins and ends."""
+"""A byte in lower case, and the start and end of its spelling in the text."""
 
 
 def spans(text: bytes, secret: bytes, *, shortest: int) -> list[tuple[int, int]]:
-    """The places of the secret, and of a beginning of it, ``shortest`` or longer, at the end of the text."""
+    """The positions of the secret, and of its beginning (``shortest`` bytes or more) at the end of the text."""
     forms = _forms(secret)
     found: list[tuple[int, int]] = []
     decoded = _read(_fold(text))
@@ -32,13 +32,16 @@ def spans(text: bytes, secret: bytes, *, shortest: int) -> list[tuple[int, int]]
 
 @lru_cache(maxsize=256)
 def _forms(secret: bytes) -> frozenset[bytes]:
-    """The secret as it is, and decoded once: it may contain an apparent escape, which decoding the text changes."""
+    """The secret as it is, and decoded once.
+
+    It may contain something that looks like an escape, which decoding the text changes.
+    """
     wanted = _read(_fold(secret))
     return frozenset(bytes(byte for byte, _, _ in form) for form in (wanted, _decode(wanted)))
 
 
 def _fold(text: bytes) -> bytes:
-    """A form's ``+`` as a space, in lower case."""
+    """The text in lower case, with a form's ``+`` as a space."""
     return text.lower().replace(b"+", b" ")
 
 
@@ -49,7 +52,7 @@ def _read(text: bytes) -> _Decoded:
 def _places(plain: bytes, wanted: bytes, shortest: int) -> list[tuple[int, int]]:
     places = [match.span() for match in re.finditer(re.escape(wanted), plain)] if wanted else []
     for length in range(min(len(wanted) - 1, len(plain)), shortest - 1, -1):
-        if plain.endswith(wanted[:length]):  # the rest of it was cut off
+        if plain.endswith(wanted[:length]):  # the text was cut off inside the secret
             return [*places, (len(plain) - length, len(plain))]
     return places
 

@@ -1,4 +1,4 @@
-"""Parses the target of a destination for the transport: an unusable URL denies the attempt."""
+"""Parses the target of a destination for the transport. An unusable URL denies the attempt."""
 
 from trackpush_api.target import InvalidUrlError, Target, read_url
 from trackpush_server.outbound.failures import denied
@@ -7,10 +7,9 @@ __all__ = ["Target", "parse_target"]
 
 
 def parse_target(url: str) -> Target:
-    """Read a URL by the rules that the compiler applies, too.
+    """Parse a URL by the same rules as the compiler.
 
-    Raises:
-        AttemptError: DENIED, with what to change.
+    Raises: AttemptError: DENIED; the detail says what to change.
     """
     try:
         return read_url(url)

@@ -1,4 +1,4 @@
-"""TLS contexts: always verified, and a client's key never stays behind in a file."""
+"""TLS contexts that always verify. A client's private key is never left in a file."""
 
 import contextlib
 import os
@@ -14,15 +14,14 @@ from trackpush_server.outbound.port import Failure
 def build_context(material: TlsMaterial | None) -> ssl.SSLContext:
     """A client context: TLS 1.2 or later, host names checked, the system's roots unless the destination has its own CA.
 
-    Takes milliseconds (it parses all roots), so it belongs in a thread.
+    Takes milliseconds, because it parses all roots: call it in a thread.
 
-    Raises:
-        AttemptError: TLS, when the PEM can't be used.
+    Raises: AttemptError: TLS, if the PEM can't be used.
     """
     context = _verifying(material.ca if material else None)
-    # Set explicitly, since Python's defaults differ between versions (3.13 changed the first two): an intermediate
-    # certificate may be the anchor of trust, private CAs may lack extensions that RFC 5280 asks for, and only the
-    # names of the certificate's subjectAltName count (RFC 9525, section 6.3).
+    # Set explicitly, because Python's defaults differ between versions (3.13 changed the first two). An intermediate
+    # certificate may be the trust anchor. Private CAs may lack extensions that RFC 5280 requires. Only the names in the
+    # certificate's subjectAltName count (RFC 9525, section 6.3).
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.hostname_checks_common_name = False
@@ -56,7 +55,10 @@ def _load_client_certificate(context: ssl.SSLContext, material: TlsMaterial) -> 
 
 @contextlib.contextmanager
 def _private_file(content: bytes) -> Iterator[str]:
-    """A file for OpenSSL, which reads certificates from files only: in memory, or else readable by this user only."""
+    """A file for OpenSSL, which reads certificates only from files.
+
+    It is in memory, or else readable by this user only.
+    """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
         with os.fdopen(descriptor, "wb") as file:

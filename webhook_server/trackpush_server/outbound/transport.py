@@ -77,8 +77,8 @@ class HttpTransport:
     ) -> None:
         """``clock`` (seconds, monotonic) measures the age of tokens; ``chance``, uniform in [0, 1), spreads renewals.
 
-        ``may_send`` is asked with the destination's name right before the bytes of a request are written; when it
-        says no the attempt ends as `Failure.FENCED`.
+        ``may_send`` is called with the destination's name immediately before a request's bytes are written; if it
+        returns False, the attempt ends as `Failure.FENCED`.
         """
         self._may_send = may_send
         self._resolver = Resolver(lookup)
@@ -93,8 +93,8 @@ class HttpTransport:
     def sender(self, destination: Destination, egress: Egress) -> Sender:
         """A sender for this version of a destination.
 
-        Never raises: a destination that can't be sent to (its URL, a header, the egress settings) has every attempt
-        refused with the reason; other destinations are unaffected.
+        Never raises. If the destination is unusable (its URL, a header, the egress settings), every attempt fails with
+        the reason. Other destinations are unaffected.
         """
         try:
             return self._sender(destination, egress)
@@ -158,7 +158,7 @@ class HttpTransport:
 
 
 def secrets_of(destination: Destination) -> tuple[str, ...]:
-    """Secrets that no excerpt of an answer may show: header values, credentials without scheme, those for tokens."""
+    """Secrets that no excerpt of a response may show: header values, credentials without scheme, token credentials."""
     values = [value for _, value in destination.headers]
     if destination.oauth2 is not None:
         values += [destination.oauth2.client_id, destination.oauth2.client_secret]
@@ -168,7 +168,7 @@ def secrets_of(destination: Destination) -> tuple[str, ...]:
 
 
 def _basic(encoded: str) -> tuple[str, ...]:
-    """Other spellings of ``user:password`` in base64, and its parts (RFC 7617)."""
+    """The decoded ``user:password`` of Basic credentials, and its parts (RFC 7617)."""
     try:
         pair = base64.b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
     except ValueError:

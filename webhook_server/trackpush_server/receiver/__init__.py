@@ -1,1 +1,1 @@
-"""The receiver: HTTP in. One aggregator's request becomes stored tracking updates, or an answer that says why not."""
+"""The receiver: stores the tracking updates in aggregators' HTTP requests, or answers why it does not."""

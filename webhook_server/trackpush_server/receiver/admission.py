@@ -1,13 +1,13 @@
-"""Limits on requests in progress, so that overload gives a 503 and never exhausts the memory.
+"""Limits on requests in progress, so that overload leads to a 503 and never exhausts the memory.
 
-Requests count from the moment their body is complete; bodies that are still arriving count by their bytes. The two are
-apart so that slow senders, which hold many bytes for long, can't take the places of whole requests.
+Two things are limited separately: the number of complete requests, and the bytes of bodies that are still arriving.
+Otherwise slow senders, which occupy many bytes for long, would take the places of complete requests.
 
-Bodies of strangers (no known key in head or path) have a share of their own, so that they can't use up what senders
-with a key need. When a share is full, the body that arrives slowest is dropped first.
+Bodies of strangers (senders without a known key in headers or path) have their own share of bytes, so that they can't
+use up the share of senders with a key. When a share is full, the body that arrives slowest is dropped first.
 
-Two kinds of bodies count until their request is answered: signed ones, because verifying them takes time, and those of
-an aggregator with a larger limit than the server's.
+Two kinds of bodies count until their request is answered: signed bodies, because verifying them takes time, and bodies
+of an aggregator whose limit is larger than the server's.
 """
 
 import time
@@ -15,21 +15,21 @@ from collections.abc import Callable
 from itertools import islice
 
 ARRIVING_BYTES = 64 * 1024 * 1024
-"""Of incomplete bodies of senders with a known key."""
+"""Maximum bytes of incomplete bodies of senders with a known key."""
 STRANGERS_BYTES = 16 * 1024 * 1024
-"""Of incomplete bodies of strangers; and as many of signed bodies whose account is not found yet."""
+"""Maximum bytes of incomplete bodies of strangers, and also of signed bodies whose account is not known yet."""
 _PEERS_PART = 4
-"""One address may hold 1/4 of the strangers' share."""
+"""One address may use at most a quarter of the strangers' share."""
 _GRACE_SECONDS = 1.0
 """Seconds before a slow body may be dropped."""
 _COMPARED = 32
-"""The oldest bodies of a share, among which the slowest is looked for."""
+"""Number of the oldest bodies of a share among which the slowest is searched."""
 _LOOKED_AT = 1024
-"""Bodies that are looked at for the oldest ones of an address."""
+"""Maximum number of bodies that are examined to find the oldest ones of an address."""
 
 
 class ArrivingBody:
-    """An incomplete body. ``drop`` ends the wait for it."""
+    """An incomplete body. ``drop`` refuses it and stops reading it."""
 
     __slots__ = ("complete", "drop", "largest", "peer", "share", "size", "started")
 
@@ -46,16 +46,16 @@ class ArrivingBody:
         """Whether it has arrived; then it is not dropped any more."""
 
     def hold(self, size: int) -> bool:
-        """Count arrived bytes; False (and not counted) if there is no room for them."""
+        """Count arrived bytes. Returns False, without counting them, if the share has no room for them."""
         return self.share.hold(self, size)
 
     def release(self) -> None:
-        """The body is complete or given up."""
+        """Call when the body is complete or was given up."""
         self.share.release(self)
 
 
 class AdmissionShare:
-    """Incomplete bodies of one kind of sender, oldest first."""
+    """The incomplete bodies of one kind of sender, oldest first."""
 
     def __init__(self, most: int, *, most_of_a_peer: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
@@ -66,7 +66,7 @@ class AdmissionShare:
         self._by_peer: dict[str, int] = {}
 
     def enter(self, peer: str, largest: int, drop: Callable[[], None]) -> ArrivingBody:
-        """One more body begins to arrive; it must leave by `ArrivingBody.release`.
+        """Add a body that begins to arrive; `ArrivingBody.release` removes it.
 
         ``largest`` is the size limit of one body in bytes: a single body always fits.
         """
@@ -90,7 +90,7 @@ class AdmissionShare:
         return False
 
     def release(self, body: ArrivingBody) -> None:
-        """Idempotent."""
+        """Remove a body. Idempotent."""
         if body not in self._bodies:
             return
         del self._bodies[body]
@@ -113,7 +113,7 @@ class AdmissionShare:
 
 
 class Admission:
-    """Counts requests on the event loop; each one that entered must leave."""
+    """Counts requests, on the event loop; each request that entered must also leave."""
 
     __slots__ = ("held", "known", "signed", "strangers", "under_way")
 

@@ -1,7 +1,8 @@
 """The answers to aggregators that the README lists, encoded once.
 
-Only 200 is success for the aggregators' panels, so nothing here is 201, 202, 204 or 500: what can't be stored now is
-503, and the aggregator tries again. Messages say who, what was found and what to do, and never which keys exist.
+The aggregators' panels treat only 200 as success, so no answer is 201, 202, 204 or 500. An update that can't be stored
+now gets 503, and the aggregator sends it again. Messages say who, what was found and what to do, but never which keys
+exist.
 """
 
 from functools import lru_cache
@@ -14,9 +15,9 @@ from trackpush_api.routing import Definition, KeyPlaces
 from trackpush_api.vocabulary import AggregatorName, slug_of
 
 RETRY_BUSY = 5
-"""Seconds in Retry-After while the server is overloaded: it passes quickly."""
+"""Seconds in Retry-After while the server is overloaded: this usually ends soon."""
 RETRY_UNAVAILABLE = 30
-"""Seconds in Retry-After while nothing can be stored: somebody has to act."""
+"""Seconds in Retry-After while nothing can be stored: somebody must fix the cause."""
 
 _ALLOW = "GET, HEAD, OPTIONS, POST"
 _PLACES = f"a header {', '.join(KEY_HEADERS)} or Authorization, ?key=, or /notify/KEY"
@@ -25,7 +26,7 @@ _PLACES = f"a header {', '.join(KEY_HEADERS)} or Authorization, ?key=, or /notif
 class Response:
     """An answer as bytes, shared by all requests that get it. `ReceiverConnection` writes it.
 
-    ``ends`` closes the connection after it, for requests whose body was not read to its end.
+    With ``ends``, the connection is closed after the answer, because the request's body was not read completely.
     """
 
     __slots__ = ("code", "content", "ends", "head", "headers", "refusal")
@@ -43,7 +44,7 @@ class Response:
         self.headers = headers
         self.ends = ends
         self.refusal = refusal
-        """The ``error`` in the body: why nothing was stored. None where nothing is wrong."""
+        """The ``error`` in the body: why nothing was stored. None if the request succeeded."""
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
             "Content-Type: application/json",
@@ -51,7 +52,7 @@ class Response:
             *(f"{name}: {value}" for name, value in headers),
         ]
         self.head = "\r\n".join(lines).encode("ascii") + b"\r\n"
-        """Up to where Date and Connection follow."""
+        """The head, without Date and Connection, which are added for each request."""
         self.content = body
 
 
@@ -64,7 +65,7 @@ def _refusal(
 
 @lru_cache(maxsize=1024)
 def stored(accepted: int, duplicates: int) -> Response:
-    """200: everything is on disk."""
+    """200: all updates are on disk."""
     return Response(200, b'{"accepted": %d, "duplicates": %d}' % (accepted, duplicates))
 
 
@@ -75,7 +76,7 @@ def also_unrecognised(answer: Response, count: int) -> Response:
 
 
 PROBE = stored(0, 0)
-"""200 and nothing stored: the panels refuse to save a URL that answers anything else."""
+"""200, nothing stored. The panels refuse to save a URL that answers with another status."""
 
 OPTIONS = Response(200, PROBE.content, (("Allow", _ALLOW),))
 
@@ -92,13 +93,13 @@ NOT_FOUND = _refusal(
 )
 
 WRONG_METHOD = _refusal(
-    405, "method_not_allowed", "Tracking updates are posted: use POST.", (("Allow", _ALLOW),), ends=True
+    405, "method_not_allowed", "Only POST is supported for tracking updates.", (("Allow", _ALLOW),), ends=True
 )
 
 
 @lru_cache(maxsize=1024)
 def unauthorized(aggregator: AggregatorName) -> Response:
-    """401: the body reports updates, but no key in the request is known. The same for a wrong key and for none."""
+    """401: the body contains updates, but no key in the request is known. Same answer for a wrong key and for none."""
     member = PROFILES[aggregator].key_member if aggregator in PROFILES else None
     return _refusal(
         401,
@@ -150,7 +151,7 @@ def ending(answer: Response) -> Response:
 
 
 def malformed(message: str) -> Response:
-    """400: the body can't report updates."""
+    """400: the body is invalid."""
     return _refusal(400, "malformed_body", message)
 
 
@@ -174,7 +175,7 @@ TRANSFER_CODING = _refusal(
 )
 
 INCOMPLETE = _refusal(
-    400, "incomplete_body", "The body did not arrive as its headers announce it. Send it again.", ends=True
+    400, "incomplete_body", "The body is incomplete or does not match its headers. Send it again.", ends=True
 )
 
 SLOW_BODY = _refusal(
@@ -205,7 +206,7 @@ INCOMPLETE_TABLE = _later(
     "The key of this request isn't known, but not all clients are loaded. Nothing was stored; send it again later.",
     RETRY_UNAVAILABLE,
 )
-"""Instead of 401 while a part of the routing table is missing: after 401 the aggregator may drop the update."""
+"""Used instead of 401 while a part of the routing table is missing: after a 401 the aggregator may drop the update."""
 
 
 MISSING_KEY = _later(
@@ -213,26 +214,28 @@ MISSING_KEY = _later(
     "The key of this request is missing at the moment. Nothing was stored; send it again later.",
     RETRY_UNAVAILABLE,
 )
-"""Instead of 401 while a key may come back: its Secret was deleted less than a minute ago, or its client is held back
-(`trackpush_server.tenancy`)."""
+"""Used instead of 401 while a key may come back.
+
+Its Secret was deleted less than a minute ago, or its client is held back (`trackpush_server.tenancy`).
+"""
 
 
 def unexpected(reference: str) -> Response:
-    """503: a bug. The reference is in the log; the aggregator keeps the update and tries again."""
+    """503 after an internal error. The log has the same reference, and the aggregator sends the update again."""
     return _later("unexpected", f"The server failed (reference {reference}). Send it again.", RETRY_UNAVAILABLE)
 
 
 @lru_cache(maxsize=64)
 def too_many_updates(limit: int) -> Response:
-    """413: the body reports more than ``limit`` updates."""
+    """413: the body contains more than ``limit`` updates."""
     return _refusal(
-        413, "too_many_updates", f"The body reports more than {limit} updates. Send fewer updates at once.", ends=True
+        413, "too_many_updates", f"The body contains more than {limit} updates. Send fewer updates at once.", ends=True
     )
 
 
 @lru_cache(maxsize=64)
 def too_large(limit: int) -> Response:
-    """413: the body is larger than ``limit`` bytes, as it came or unpacked."""
+    """413: the body is larger than ``limit`` bytes, compressed or decompressed."""
     return _refusal(
         413, "body_too_large", f"The body is larger than {limit} bytes. Send fewer updates at once.", ends=True
     )

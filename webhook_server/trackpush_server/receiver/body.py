@@ -17,7 +17,7 @@ from trackpush_server.receiver.request import Request
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BROKEN = (web.RequestPayloadError, web.PayloadAccessError, aiohttp.ClientError, HttpProcessingError, ConnectionError)
-"""What the stream of a body raises when it ended early or its chunks are invalid."""
+"""The exceptions of a body's stream that ended early or has invalid chunks."""
 
 
 class RefusedBodyError(Exception):
@@ -37,10 +37,9 @@ class DroppedBodyError(Exception):
 
 
 def read_at_once(request: Request, limits: Limits) -> bytes | None:
-    """The compressed body, if it arrived together with its head, as most do; None if it must be awaited.
+    """The compressed body, if it arrived together with its head, as most bodies do; None if it must be awaited.
 
-    Raises:
-        RefusedBodyError: it is too large, or broken.
+    Raises: RefusedBodyError: it is too large or invalid.
     """
     content = request.content
     if not content.is_eof():
@@ -54,10 +53,9 @@ def read_at_once(request: Request, limits: Limits) -> bytes | None:
 
 
 async def read(request: Request, limits: Limits, share: AdmissionShare) -> bytes:
-    """The compressed body, awaited; ``share`` limits the bodies that arrive at the same time.
+    """Wait for the compressed body; ``share`` limits the bodies that arrive at the same time.
 
-    Raises:
-        RefusedBodyError: too large, too slow, incomplete, or too many bodies arrive at once.
+    Raises: RefusedBodyError: the body is too large, too slow or incomplete, or too many bodies arrive at the same time.
     """
     with entered(request, limits, share) as arriving:
         return await received(request, limits, arriving)
@@ -128,8 +126,7 @@ def hold(arriving: ArrivingBody, size: int) -> None:
 def unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
     """The body without its Content-Encoding.
 
-    Raises:
-        RefusedBodyError: it is too large, or broken.
+    Raises: RefusedBodyError: it is too large or invalid.
     """
     found = unpacked_within(request, body, limits.max_body_bytes)
     if found is None:
@@ -140,8 +137,7 @@ def unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
 def unpacked_within(request: Request, body: bytes, most: int) -> bytes | None:
     """The body without its Content-Encoding; None if that is larger than ``most`` bytes.
 
-    Raises:
-        RefusedBodyError: it is broken.
+    Raises: RefusedBodyError: it is invalid.
     """
     encoding = request.headers.get("Content-Encoding")
     if not encoding:
@@ -160,10 +156,10 @@ def _check_size(size: int, limits: Limits) -> None:
 
 
 def _waits_for_continue(request: Request) -> bool:
-    """An HTTP/1.0 client does not know interim answers and would take it for the final one (RFC 9110 §10.1.1)."""
+    """Whether to send ``100 Continue``. HTTP/1.0 clients would take it for the final answer (RFC 9110 §10.1.1)."""
     return request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue"
 
 
 def _announced(request: Request) -> int:
-    """The Content-Length; the parser has refused a value that is not a number."""
+    """The Content-Length. The parser has already refused a value that is not a number."""
     return int(request.headers.get("Content-Length", "0"))

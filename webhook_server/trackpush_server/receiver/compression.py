@@ -1,6 +1,6 @@
 """Decompresses a body by its Content-Encoding. Pure.
 
-It stops at the limit, so that a small body can't use much memory or time.
+Decompression stops at the limit, so that a small body can't use much memory or time.
 """
 
 import zlib
@@ -8,14 +8,14 @@ from typing import Final
 
 _GZIP = zlib.MAX_WBITS | 16
 _MOST_MEMBERS = 16
-"""Parts of a gzip body; RFC 1952 §2.2 allows any number, and each costs time even if it is empty."""
+"""Maximum parts of a gzip body. RFC 1952 §2.2 allows any number, and each part costs time even if it is empty."""
 _ZLIB_METHOD: Final = 8
 
 ENCODINGS: Final = ("gzip", "x-gzip", "deflate", "identity")
 
 
 class BrokenEncodingError(Exception):
-    """The body doesn't have its declared Content-Encoding, or this is not supported. The message is for the sender."""
+    """The body is invalid in its Content-Encoding, or this is not supported. The message is for the sender."""
 
 
 class UnpackedTooLargeError(Exception):
@@ -23,11 +23,10 @@ class UnpackedTooLargeError(Exception):
 
 
 def unpack(data: bytes, encoding: str, limit: int) -> bytes:
-    """The body without its encoding, at most ``limit`` bytes.
+    """The decompressed body, at most ``limit`` bytes.
 
-    Raises:
-        UnpackedTooLargeError: it would be larger.
-        BrokenEncodingError: see there.
+    Raises: UnpackedTooLargeError: the result would be larger. BrokenEncodingError: the body is invalid, or the encoding
+    is not supported.
     """
     name = encoding.strip().lower()
     if name in {"", "identity"}:
@@ -38,7 +37,7 @@ def unpack(data: bytes, encoding: str, limit: int) -> bytes:
         if name == "deflate":
             return _inflate(data, limit)
     except zlib.error:
-        raise BrokenEncodingError(f"The body is not valid {name}, as its Content-Encoding says.") from None
+        raise BrokenEncodingError(f"The Content-Encoding is {name}, but the body is not valid {name}.") from None
     raise BrokenEncodingError(f"This Content-Encoding is not supported. Use one of: {', '.join(ENCODINGS)}.")
 
 
@@ -50,7 +49,7 @@ def _gunzip(data: bytes, limit: int) -> bytes:
         _check(inflater, len(unpacked) + len(part), limit)
         data = inflater.unused_data.lstrip(b"\0")  # padding is allowed after the last part
         if not data and not unpacked:
-            return part  # nearly always; a copy of a mebibyte takes as long as unpacking it
+            return part  # nearly always the only part: avoid a copy, which takes as long as decompressing
         unpacked += part
         if not data:
             return bytes(unpacked)
@@ -58,7 +57,7 @@ def _gunzip(data: bytes, limit: int) -> bytes:
 
 
 def _inflate(data: bytes, limit: int) -> bytes:
-    """With or without a zlib header: senders do both (RFC 9110 §8.4.1.2)."""
+    """Decompress with or without a zlib header, because senders use both (RFC 9110 §8.4.1.2)."""
     has_header = data[:1] and data[0] & 15 == _ZLIB_METHOD and int.from_bytes(data[:2], "big") % 31 == 0
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
     unpacked = inflater.decompress(data, limit + 1)

@@ -1,6 +1,6 @@
-"""Evaluates the CEL expressions of filters on tracking updates. docs/filters.md is for their authors.
+"""Evaluates the CEL expressions of filters on tracking updates. Their authors read docs/filters.md.
 
-An expression that fails for an update never blocks it: the push is created, and the failure is reported.
+If an expression fails for an update, the push is created anyway and the failure is reported.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ _RAW: Final = qualified(RAW)
 
 
 class UpdateView:
-    """One update as expressions see it; built for the first expression."""
+    """The variables that expressions see for one update; created for the first expression."""
 
     __slots__ = ("_received_at", "_update", "_variables", "_with_raw")
 
@@ -30,7 +30,7 @@ class UpdateView:
         self._with_raw: dict[str, Any] | None = None
 
     def variables(self, *, raw: bool) -> dict[str, Any]:
-        """Variables by qualified name; with ``raw`` if the body is small enough."""
+        """Variables by qualified name; with ``raw``, also the body, if it is small enough."""
         if self._variables is None:
             self._variables = _variables(self._update, self._received_at)
         if not raw:
@@ -44,16 +44,15 @@ class FilterCondition(Protocol):
     """Decides whether an update passes."""
 
     def holds(self, view: UpdateView) -> bool:
-        """Whether it wants it.
+        """Whether the update passes.
 
-        Raises:
-            EvaluationError: there is no answer; the message holds nothing of the update.
+        Raises: EvaluationError: the evaluation failed; the message contains nothing of the update.
         """
         ...
 
 
 class CompiledCondition:
-    """An expression of the routing table."""
+    """A compiled expression of the routing table."""
 
     def __init__(self, text: str) -> None:
         self._expression = compile_expression(text)
@@ -63,14 +62,14 @@ class CompiledCondition:
 
 
 class Broken:
-    """An expression that this version can't compile, because another version wrote the table."""
+    """An expression that this version of the server can't compile, because another version wrote the table."""
 
     def holds(self, _: UpdateView) -> bool:
         raise EvaluationError("this version of the server can't compile the expression")
 
 
 def condition(text: str | None) -> FilterCondition | None:
-    """The condition of an expression, compiled once per process."""
+    """The condition of an expression; compiled once per process."""
     if text is None:
         return None
     try:
@@ -119,7 +118,7 @@ def _moment(milliseconds: int) -> datetime:
 
 
 def _raw(body: bytes) -> dict[str, Any]:
-    """The body, if its size is within the limit that the cost of an expression was computed for."""
+    """The parsed body, if it is not larger than the size for which the cost of expressions was computed."""
     if len(body) > RAW_BYTES or body.count(b",") + body.count(b"[") + body.count(b"{") > RAW_VALUES:
         return {}
     try:

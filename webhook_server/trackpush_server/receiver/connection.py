@@ -1,9 +1,12 @@
-"""Connections of the receiver: aiohttp's protocol with a time limit for heads, a maximum number, and fast answers.
+"""Connections of the receiver: aiohttp's protocol, with a time limit for heads and a maximum number of connections.
 
-aiohttp gives an idle connection a time-out, but none to a head that arrives byte by byte; and its loop makes a task, a
-request, a writer and a response for every request, which costs more than parsing it. So the loop over requests is
-ours; parser, flow control, pipelining, keep-alive and shutdown are aiohttp's (`RequestHandler`, which isn't meant for
-subclasses: tests/receiver drives every path of this module over real sockets, so that an upgrade that breaks it shows).
+aiohttp limits how long a connection may be idle, but not how long a head may take that arrives byte by byte. For every
+request, aiohttp's loop also creates a task, a request, a writer and a response, which costs more than parsing the
+request. So this module has its own loop over the requests of a connection. Parser, flow control, pipelining, keep-alive
+and shutdown are aiohttp's.
+
+aiohttp does not intend `RequestHandler` for subclasses. So tests/receiver drives every path of this module over real
+sockets, and fails if an upgrade of aiohttp breaks it.
 """
 
 import asyncio
@@ -23,22 +26,22 @@ from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.request import Request
 
 _LINGERING = 2.0
-"""Seconds to keep reading what a client still sends after its answer, so that it sees the answer."""
+"""Seconds for which bytes of the client are still read after its answer, so that it receives the answer."""
 _LINGERING_REFUSED = 256
-"""Refused connections that may linger at a time; the rest is closed at once."""
+"""Maximum number of refused connections that linger at the same time; others are closed at once."""
 _TURN = 8
-"""Pipelined requests that are answered before the event loop gets a turn."""
+"""Number of pipelined requests that are answered before other tasks of the event loop run."""
 _RTSP = b" RTSP/1.0\r\n"
-"""The parser takes this protocol for HTTP/1.0."""
+"""The parser treats this protocol as HTTP/1.0."""
 
 _TOO_MANY_HEADERS = "Too many headers"
-"""In the parser's message; it has no exception of its own for that."""
+"""The text in the parser's message; the parser has no exception class for this."""
 
 Handle = Callable[[Request], Awaitable[Response]]
 
 
 class _Date:
-    """The Date header's value, computed once per second."""
+    """The value of the Date header, computed once per second."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -56,7 +59,7 @@ _DATE = _Date()
 
 
 class ReceiverConnection(RequestHandler):
-    """One connection. A head must be complete in time, counted from the connect or from its first byte."""
+    """One connection. The time for a head starts when the connection is opened, or at the head's first byte."""
 
     __slots__ = (
         "_connections",
@@ -75,9 +78,9 @@ class ReceiverConnection(RequestHandler):
             server,
             loop=loop,
             keepalive_timeout=limits.idle_timeout,
-            access_log=cast("Any", None),  # aiohttp's own way to switch it off
+            access_log=cast("Any", None),  # None switches the access log off
             lingering_time=_LINGERING,
-            auto_decompress=False,  # `compression` stops at the limit of a body
+            auto_decompress=False,  # `compression` decompresses, up to the size limit of a body
         )
         self._connections = server
         self._limits = limits
@@ -85,11 +88,11 @@ class ReceiverConnection(RequestHandler):
         self._is_admitted = False
         self._is_rtsp = False
         self._tail = b""
-        """The last bytes that arrived: a request line may be split anywhere."""
+        """The last bytes that arrived, because a request line may be split anywhere."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal_timer: asyncio.TimerHandle | None = None
         self.peer = ""
-        """Address of the other end."""
+        """Address of the other end of the connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the connection, or refuse it if there are too many."""
@@ -103,7 +106,7 @@ class ReceiverConnection(RequestHandler):
         self._expect_head()
 
     def _refuse(self, transport: asyncio.Transport) -> None:
-        """Answer 503, then read on for a moment: closing with unread bytes would reset the connection."""
+        """Answer 503, then read for a moment: closing a connection with unread bytes would reset it."""
         transport.write(_encode(answers.TOO_MANY_CONNECTIONS, b"Connection: close\r\n"))
         if not self._connections.linger_refused():
             transport.close()
@@ -112,7 +115,7 @@ class ReceiverConnection(RequestHandler):
         self._refusal_timer = self._loop.call_later(_LINGERING, transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and limit the time of an incomplete head."""
+        """Parse the bytes, and start the time limit of an incomplete head."""
         if self._refusal_timer is not None:
             return
         if _RTSP in self._tail + data:
@@ -128,10 +131,9 @@ class ReceiverConnection(RequestHandler):
             self._head_timer = None
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp never keeps the connection
-        """Keep the connection for the pending answers: a sender may close its side right after its request.
+        """Keep the connection for pending answers: a sender may close its side right after its request.
 
-        Returns:
-            False closes the connection: no request is waiting for an answer.
+        Returns: False, which closes the connection, if no request waits for an answer.
         """
         self._half_closed = True
         if self._refusal_timer is not None:
@@ -165,8 +167,8 @@ class ReceiverConnection(RequestHandler):
     async def start(self) -> None:
         """Answer one request after the other until the connection ends.
 
-        In place of aiohttp's loop, which makes a task and a response writer for every request: a tenth of the time
-        that a request takes.
+        Replaces aiohttp's loop, which creates a task and a response writer for every request. This saves a tenth of the
+        time per request.
         """
         turn = 0
         try:
@@ -176,7 +178,7 @@ class ReceiverConnection(RequestHandler):
                         break
                     await self._next_message()
                 turn += 1
-                if turn % _TURN == 0:  # many requests in one segment must not hold up everybody else
+                if turn % _TURN == 0:  # many pipelined requests must not block other connections
                     await asyncio.sleep(0)
                     continue
                 message, payload = self._messages.popleft()
@@ -194,7 +196,7 @@ class ReceiverConnection(RequestHandler):
 
     @property
     def _is_closing(self) -> bool:
-        """Whether answers can't be sent any more, because the other end is gone."""
+        """Whether the other end has closed the connection, so that no answer can be sent."""
         return self.transport is None or self.transport.is_closing()
 
     async def _next_message(self) -> None:
@@ -210,7 +212,7 @@ class ReceiverConnection(RequestHandler):
             self._waiter = None
 
     def _consumed(self) -> None:
-        """A pipelined request left the queue: read again when there is room."""
+        """Continue reading if there is room, after a pipelined request was taken from the queue."""
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
@@ -245,7 +247,7 @@ class ReceiverConnection(RequestHandler):
         if self.transport is None or self.transport.is_closing():
             return
         self.transport.write(_encode(answer, connection, body=body))
-        if self._paused:  # sends requests but reads no answers
+        if self._paused:  # the client sends requests but reads no answers
             self.force_close()
 
     async def _linger(self, payload: StreamReader) -> None:
@@ -267,18 +269,18 @@ class Connections(web.Server):
         on_refused: Callable[[], None],
         on_bad_request: Callable[[], None],
     ) -> None:
-        """``limits`` is asked for each new connection; ``on_refused`` is called for each connection too many."""
+        """``limits`` is called for each new connection; ``on_refused`` for each connection above the maximum."""
         super().__init__(cast("Any", handle))
         self.handle = handle
         self._limits = limits
         self._by_peer: dict[str, int] = {}
         self.refused_lingering = 0
-        """Refused connections that are still open, so that the other end reads why."""
+        """Number of refused connections that are still open, so that the client can read the reason."""
         self.on_refused = on_refused
         self.on_bad_request = on_bad_request
 
     def admit(self, peer: str, limits: Limits) -> bool:
-        """Whether one more connection of this peer is accepted; counts it if so."""
+        """Return whether one more connection of this peer is accepted; if so, count it."""
         of_peer = self._by_peer.get(peer, 0)
         if len(self) >= limits.max_connections or of_peer >= limits.max_connections_per_peer:
             self.on_refused()
@@ -287,7 +289,7 @@ class Connections(web.Server):
         return True
 
     def release(self, peer: str) -> None:
-        """A connection that was admitted has ended."""
+        """Subtract an admitted connection that has ended."""
         left = self._by_peer[peer] - 1
         if left:
             self._by_peer[peer] = left
@@ -295,7 +297,7 @@ class Connections(web.Server):
             del self._by_peer[peer]
 
     def linger_refused(self) -> bool:
-        """Whether one more refused connection may stay open for a moment; counts it if so."""
+        """Return whether one more refused connection may stay open for a moment; if so, count it."""
         if self.refused_lingering >= _LINGERING_REFUSED:
             return False
         self.refused_lingering += 1

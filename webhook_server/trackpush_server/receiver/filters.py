@@ -1,7 +1,7 @@
 """Chooses the destinations of a tracking update. Pure.
 
-An account names its PushConfigs. One that is not in the routing table (broken, not yet created) gets its push all
-the same: it waits in the journal until the PushConfig is there, so that a typo loses nothing.
+An account names its PushConfigs. A named PushConfig that is not in the routing table (invalid, or not yet created)
+still gets a push. The push waits in the journal until the PushConfig exists, so a typing error loses nothing.
 """
 
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from trackpush_server.receiver.conditions import FilterCondition, UpdateView, co
 
 
 def passes(account: Account, update: TrackingUpdate) -> bool:
-    """Whether the account passes the update on: ``statuses`` names the aggregator's own codes."""
+    """Whether the update's status is one that the account passes on. ``statuses`` has the aggregator's own codes."""
     return account.statuses is None or not account.statuses.isdisjoint(update.codes)
 
 
 def wants(wanted: Filter, update: TrackingUpdate) -> bool:
-    """Whether all parts of a destination's filter except the expression accept the update."""
+    """Whether a destination's filter accepts the update, apart from its expression."""
     if wanted.directions is not None and update.direction not in wanted.directions:
         return False
     if wanted.aggregators is not None and update.aggregator not in wanted.aggregators:
@@ -29,15 +29,15 @@ def wants(wanted: Filter, update: TrackingUpdate) -> bool:
 
 
 class FilterFailure(NamedTuple):
-    """An expression that failed for an update."""
+    """The failure of an expression for an update."""
 
     push_config: str
     reason: str
-    """Nothing of the update."""
+    """Contains nothing of the update."""
 
 
 class Choice(NamedTuple):
-    """A destination with its filter, for one account."""
+    """A destination and its filter, for one account."""
 
     push: NewPush
     filter: Filter
@@ -62,7 +62,7 @@ class FilterSelection:
         return len(self._choices)
 
     def of(self, update: TrackingUpdate, received_at: int, failures: list[FilterFailure]) -> tuple[NewPush, ...]:
-        """The pushes of this update. An expression that fails gives its push, and a failure."""
+        """The pushes of this update. If an expression fails, its push is created and ``failures`` gets an entry."""
         if self._all is not None:
             return self._all
         if not passes(self._account, update):

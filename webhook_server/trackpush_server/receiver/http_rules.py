@@ -1,4 +1,4 @@
-"""Checks a request's head before anything else is read. aiohttp's parser is more lenient. Pure."""
+"""Checks a request's head before its body is read, because aiohttp's parser is too lenient. Pure."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,10 @@ def has_http_1_line(line: bytes) -> bool:
 
 
 def target_of(request: Request) -> RequestTarget:
-    """Host, path and query. A whole URL in the request line takes precedence over Host (RFC 9112 §3.2.2)."""
+    """Host, path and query.
+
+    An absolute URL in the request line takes precedence over the Host header (RFC 9112 §3.2.2).
+    """
     host, target = request.headers.get("Host", ""), request.target
     if not target.startswith("/"):
         scheme, _, rest = target.partition("://")
@@ -40,7 +43,7 @@ def target_of(request: Request) -> RequestTarget:
 
 
 def refusal(request: Request, host: str) -> Response | None:
-    """The answer that refuses a head; None for a valid head."""
+    """The answer to an invalid head; None if the head is valid."""
     if not request.target:
         return answers.BAD_REQUEST
     if request.version not in _VERSIONS:

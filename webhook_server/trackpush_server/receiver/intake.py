@@ -1,6 +1,7 @@
 """Maps a parsed body to journal entries: keys, notifications and pushes. Pure.
 
-Everything that is the same for all clients of an update is computed here, once; a push only adds its id and ``late``.
+The parts of a notification that all pushes share are computed here, once per update; each push only adds its id and
+``late``.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,13 +20,13 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Intake(msgspec.Struct, frozen=True):
-    """The result for one request. The counts are for metrics: pushes that filters dropped, and unknown statuses."""
+    """The result for one request. The counts are for metrics: updates that filters dropped, and unknown statuses."""
 
     updates: tuple[NewUpdate, ...]
     filtered: int
     unknown: int
     failures: tuple[FilterFailure, ...] = ()
-    """Expressions that had no answer; their pushes are made."""
+    """Expressions that failed; their pushes are created anyway."""
 
 
 def intake(
@@ -39,8 +40,8 @@ def intake(
 ) -> Intake:
     """The updates of one request, for one commit. ``received_at`` is in milliseconds since the epoch.
 
-    ``nonce`` gives `trackpush_aggregators.updates.NONCE_BYTES` random bytes; it is called for updates without a time.
-    An update that no destination accepts is stored without pushes, as a record that it arrived.
+    ``nonce`` gives `trackpush_aggregators.updates.NONCE_BYTES` random bytes for an update without a time. An update
+    that no destination accepts is stored without pushes, as a record that it arrived.
     """
     failures: list[FilterFailure] = []
     made = tuple(

@@ -1,4 +1,4 @@
-"""The receiver's observer: one Protocol, so that the receiver knows no metrics and no logs."""
+"""The receiver's observer, a Protocol. With it, the receiver imports neither metrics nor logging."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,44 +16,44 @@ class ReceiverObserver(Protocol):
     def answered(
         self, aggregator: AggregatorName | None, answer: Response, seconds: float, trace: str | None = None
     ) -> None:
-        """A request was answered; None if no aggregator is known (404 and broken requests).
+        """Called after each answer. ``aggregator`` is None if it is unknown (404 and invalid requests).
 
         ``trace`` as in `NewUpdate.trace`.
         """
         ...
 
     def stored(self, aggregator: AggregatorName, intake: Intake, accepted: int) -> None:
-        """A request's updates are on disk; ``accepted`` of them were new."""
+        """Called when a request's updates are on disk; ``accepted`` of them are new."""
         ...
 
     def unrecognised(self, account: Account, leftovers: Sequence[Leftover]) -> None:
-        """Bodies of an account that name no shipment are on disk."""
+        """Called when bodies of an account that name no shipment are on disk."""
         ...
 
     def malformed(self, account: Account, reason: str) -> None:
-        """A body with a known key was answered with 400; the reason quotes nothing of it."""
+        """Called when a body with a known key was answered with 400. The reason does not quote the body."""
         ...
 
     def unauthorized(self, aggregator: AggregatorName) -> None:
-        """A body with updates had no known key."""
+        """Called when a body with updates had no known key."""
         ...
 
     def postponed(self, aggregator: AggregatorName) -> None:
-        """A body with updates had no known key, but the routing table is incomplete."""
+        """Called when a body with updates had no known key while the routing table is incomplete."""
         ...
 
     def postponed_for_key(self, aggregator: AggregatorName) -> None:
-        """A body with updates had a key whose Secret was deleted less than a minute ago."""
+        """Called when a body with updates had a key whose Secret was deleted less than a minute ago."""
         ...
 
     def failed(self, reference: str, error: BaseException) -> None:
-        """An internal error; the reference was sent to the aggregator."""
+        """Called after an internal error; the aggregator got the reference in its answer."""
         ...
 
     def connection_refused(self) -> None:
-        """A connection was closed at once: the limit of connections is reached."""
+        """Called when a connection was closed because the maximum number is reached."""
         ...
 
     def bad_request(self) -> None:
-        """A connection sent something that is not HTTP."""
+        """Called when a client sent bytes that are not valid HTTP."""
         ...

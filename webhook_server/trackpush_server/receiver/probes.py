@@ -1,6 +1,6 @@
-"""Answers probes: a GET shows a panel that the URL exists, and shows `trackpush doctor` which headers a proxy passes.
+"""Answers probes, by which a panel learns that the URL exists, and `trackpush doctor` which headers a proxy passes on.
 
-Only names of this request's headers are shown: nothing that the caller doesn't know, and nothing about keys.
+The answer contains only names of headers of this request, so the caller learns nothing new, and nothing about keys.
 """
 
 from typing import Final
@@ -12,11 +12,14 @@ from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.served_aggregators import ServedAggregator
 
 DOCTOR: Final = "Trackpush-Doctor"
-"""Asks for it; without an underscore, so that it passes where ``webhook_key`` does not."""
+"""The header with which `trackpush doctor` requests the names.
+
+It has no underscore, because some proxies drop such headers.
+"""
 
 
 def answer(headers: keys.Headers, served: ServedAggregator) -> Response:
-    """200, nothing stored; with `DOCTOR`, also which of the headers that may carry a key have arrived."""
+    """200, nothing stored. If the header `DOCTOR` is present, the answer names the key headers that have arrived."""
     if DOCTOR not in headers:
         return answers.PROBE
     names = dict.fromkeys((*keys.HEADER_NAMES, *served.header_names))

@@ -1,4 +1,4 @@
-"""A receiver with its connections and its listening socket: everything that accepts requests in one process."""
+"""A receiver with its listening socket and its connections: the part of a process that accepts requests."""
 
 import asyncio
 import socket
@@ -14,11 +14,11 @@ from trackpush_server.receiver.serving import Serving
 from trackpush_server.tracing.port import Tracing
 
 REQUEST_GRACE = 5.0
-"""Seconds for requests under way at the end; each waits for one commit at most."""
+"""Maximum seconds for requests in progress when the server stops; each waits for at most one commit."""
 
 
 class Reception:
-    """Until the first `serve`, requests get 503."""
+    """Accepts requests. Before the first `serve`, each gets 503."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Reception:
 
     @property
     def table_loaded(self) -> bool:
-        """Whether there is a table to serve."""
+        """Whether a routing table is loaded."""
         return self.receiver.serving is not None
 
     @property
@@ -48,11 +48,11 @@ class Reception:
 
     @property
     def under_way(self) -> int:
-        """Requests that wait for their commit."""
+        """Number of requests that wait for their commit."""
         return self.receiver.under_way
 
     def serve(self, serving: Serving) -> None:
-        """Serve this table from the next request on."""
+        """Use this table from the next request on."""
         self.receiver.serve(serving)
 
     async def listen(self, bound: socket.socket) -> None:
@@ -60,7 +60,7 @@ class Reception:
         self._listening = await loop.create_server(self._connections, sock=bound, backlog=sockets.BACKLOG)
 
     async def stop(self) -> None:
-        """Accept no new connections, answer open requests, close."""
+        """Accept no new connections, answer the requests in progress, then close."""
         if self._listening is not None:
             self._listening.close()
         self._connections.pre_shutdown()

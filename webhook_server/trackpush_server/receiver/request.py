@@ -13,36 +13,36 @@ class RequestConnection(Protocol):
     """The connection that a request came through."""
 
     peer: str
-    """Address of the other end: the sender, or the proxy in between."""
+    """Address of the other end: the sender, or a proxy."""
 
     @property
     def transport(self) -> "asyncio.Transport | None":
-        """None once the client is gone."""
+        """None after the client closed the connection."""
         ...
 
 
 class Request:
-    """A head, and the stream of its body."""
+    """The head of a request, and the stream of its body."""
 
     __slots__ = ("_connection", "content", "headers", "keep_alive", "method", "target", "trace", "version")
 
     def __init__(self, message: Any, content: "StreamReader", connection: RequestConnection) -> None:
-        """``message`` is what aiohttp's parser gives; its class differs with and without the C extension."""
+        """``message`` is the result of aiohttp's parser; its class depends on whether the C extension is installed."""
         self.method: str = message.method
-        self.target: str = message.path or ""  # the parser gives None for an empty one, which it takes after CONNECT
-        """As in the request line."""
+        self.target: str = message.path or ""  # the parser gives None for the empty path that it accepts after CONNECT
+        """The target as in the request line."""
         self.version: HttpVersion = message.version
         self.headers: CIMultiDictProxy[str] = message.headers
         self.keep_alive: bool = not message.should_close
-        """Whether the client wants the connection to stay."""
+        """Whether the client wants to keep the connection open."""
         self.trace: str | None = None
-        """The span that stored its updates, once there is one; see `NewUpdate.trace`."""
+        """The span that stored its updates, if there is one; see `NewUpdate.trace`."""
         self.content = content
         self._connection = connection
 
     @property
     def peer(self) -> str:
-        """Address of the other end: the sender, or the proxy in between."""
+        """Address of the other end: the sender, or a proxy."""
         return self._connection.peer
 
     @property
@@ -51,5 +51,5 @@ class Request:
         return self._connection.transport
 
     def _cancel(self, error: BaseException) -> None:
-        """Called by aiohttp's protocol when the connection is lost: ends the body."""
+        """End the body. aiohttp's protocol calls this when the connection is lost."""
         self.content.set_exception(error)

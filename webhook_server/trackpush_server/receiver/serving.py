@@ -1,4 +1,7 @@
-"""Data derived from one routing table. A request reads it once, so a reload never changes it midway."""
+"""Data derived from one routing table.
+
+Each request uses one such object throughout, so a reload never affects it midway.
+"""
 
 from trackpush_api.routing import Account, RoutingTable
 from trackpush_server.definitions import definitions_in_use
@@ -9,14 +12,14 @@ from trackpush_server.receiver.served_aggregators import served_aggregators
 
 
 class Serving:
-    """One routing table with its derived data, built in a thread, because thousands of accounts take a while."""
+    """One routing table with its derived data. Created in a thread, because thousands of accounts take long."""
 
     __slots__ = ("_selections", "aggregators", "complete", "limits", "routes", "table")
 
     def __init__(self, table: RoutingTable, *, complete: bool = True) -> None:
         self.table = table
         self.complete = complete
-        """False: a part is missing, so a key that isn't in the table may still be right."""
+        """If False, a part of the table is missing, so a key that isn't in the table may still be valid."""
         self.limits = table.server.limits
         definitions = definitions_in_use(table.server.definitions)
         self.routes = Routes(table.server, definitions.values())
@@ -28,10 +31,10 @@ class Serving:
             table.account_by_digest,
             table.destination_by_name,
             table.grace_by_digest,
-        )  # made here, not by the first request
+        )  # created here, in the thread, and not at the first request
 
     def selection(self, account: Account) -> FilterSelection:
-        """The destinations of an account of this table; built at its first update."""
+        """The destinations of an account of this table; created at the account's first update."""
         found = self._selections.get(account.name)
         if found is None:
             found = self._selections[account.name] = FilterSelection(account, self.table)

@@ -1,6 +1,6 @@
-"""Accepts requests: in the main process, or in N receiving processes that pass updates to it.
+"""Accepts requests: in the main process, or in N receiving processes that pass the updates to the main process.
 
-docs/storage.md, "More than one process". A receiving process has no journal, no folder of resources and no secret of a
-client's endpoint: it gets its part of the routing table from the main process, and a 200 leaves it only after the
-main process has said that the commit is on disk.
+See docs/storage.md, "More than one process". A receiving process has no journal, no folder of resources and no secrets
+of clients' endpoints. The main process sends it its part of the routing table. It answers 200 only after the main
+process has confirmed the commit.
 """

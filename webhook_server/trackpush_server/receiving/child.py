@@ -20,16 +20,16 @@ _MODULE = "trackpush_server.receiving.process"
 
 
 class WorkerHandle:
-    """A process to `start`, and then to `wait` for."""
+    """One receiving process: call `start`, then `wait`."""
 
     def __init__(self, *, index: int, receivers: int, journal: UpdateLog, log_format: LogFormat | None) -> None:
         self.index = index
         self.accepting = asyncio.Event()
         self.taken = 0
-        """Number of the table that it serves."""
+        """Number of the table that the process serves."""
         self.samples: Samples = {}
         self.silent = 0
-        """Looks in a row that found no sign of life since the one before; the supervisor counts."""
+        """Number of checks in a row without a frame from the process; counted by the supervisor."""
         self._receivers = receivers
         self._log_format = log_format
         self._link = Link(on_frame=self._on_frame, on_lost=self.accepting.clear)
@@ -39,14 +39,13 @@ class WorkerHandle:
 
     @property
     def pid(self) -> int | None:
-        """None before it was started."""
+        """The process id; None before the start."""
         return None if self._process is None else self._process.pid
 
     async def start(self, bound: socket.socket) -> None:
-        """Start the process. The socket belongs to it from then on.
+        """Start the process, and pass it the socket.
 
-        Raises:
-            OSError: no process can be started.
+        Raises: OSError: no process can be started.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with bound, theirs:
@@ -56,14 +55,14 @@ class WorkerHandle:
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), bound.fileno()),
                 )
-            except BaseException:  # a cancelled start, too
+            except BaseException:  # also if the start was cancelled
                 ours.close()
                 raise
         ours.setblocking(False)
         await asyncio.get_running_loop().create_connection(lambda: self._link, sock=ours)
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended; negative is the signal that ended it."""
+        """Wait for the end of the process, and return its exit code: negative for the signal that ended it."""
         assert self._process is not None
         code = await self._process.wait()
         self._link.close()
@@ -72,15 +71,15 @@ class WorkerHandle:
         return code
 
     def serve(self, packed: bytes) -> None:
-        """Send a table; `taken` resolves when it is served."""
+        """Send a table; `taken` changes when the process serves it."""
         self._link.send(packed)
 
     def open(self) -> None:
-        """Make it listen, after the tables sent before; `accepting` resolves when it does."""
+        """Order the process to listen, after it has taken the tables sent before; then it reports `accepting`."""
         self._link.send(wire.frame(wire.FrameKind.OPEN))
 
     def drain(self) -> None:
-        """Make it answer its open requests and end."""
+        """Order the process to answer its open requests and then to exit."""
         self._link.send(wire.frame(wire.FrameKind.DRAIN))
 
     def kill(self) -> None:
@@ -89,7 +88,7 @@ class WorkerHandle:
                 self._process.send_signal(signal.SIGKILL)
 
     async def until_taken(self, number: int) -> None:
-        """Wait until it serves this table or a newer one, or has ended."""
+        """Wait until the process serves this table or a newer one, or has ended."""
         assert self._process is not None
         while self.taken < number and self._process.returncode is None:
             self._news.clear()

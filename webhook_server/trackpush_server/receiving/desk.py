@@ -1,7 +1,7 @@
-"""The main process's end of one link: passes appends to the journal in their order, and sends the counts back.
+"""The main process's end of one link: passes appends to the journal in order, and returns the counts.
 
-Runs for every update beside the pushes, so it does little: it decodes a frame at once, and the answers that the
-journal gives within one turn of the event loop are sent as one frame.
+It runs for every update, in the same event loop as the pushes, so it does little work. It decodes each frame at once,
+and sends all answers of one turn of the event loop as one frame.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from trackpush_server.receiving import wire
 
 
 class AppendRelay:
-    """Passes on the appends of one receiving process."""
+    """Relays the appends of one receiving process to the journal."""
 
     def __init__(self, journal: UpdateLog, send: Callable[[bytes], None]) -> None:
         self._journal = journal
@@ -43,7 +43,7 @@ class AppendRelay:
             self._answer(number, await self._journal.keep(bodies))
         except JournalUnavailableError:
             self._answer(number, self._refusal())
-        except BaseException:  # a bug, which the loop's handler reports: the request still gets its 503
+        except BaseException:  # a bug: the request gets 503, and the loop's exception handler reports the bug
             self._answer(number, self._refusal())
             raise
 

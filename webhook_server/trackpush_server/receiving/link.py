@@ -1,4 +1,4 @@
-"""One end of the socket pair between main process and receiving process: frames in, frames out, in order."""
+"""One end of the socket pair between main process and receiving process: sends and receives frames in order."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ OnFrame = Callable[[int, bytes], None]
 
 
 class Link(asyncio.Protocol):
-    """`send` never blocks. ``on_lost`` is called once, when the other end is gone or sent an invalid frame."""
+    """`send` never blocks. ``on_lost`` is called once, when the other end has closed or sent an invalid frame."""
 
     def __init__(self, *, on_frame: OnFrame, on_lost: Callable[[], None]) -> None:
         self._on_frame = on_frame
@@ -22,7 +22,7 @@ class Link(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Handle complete frames. An exception of a handler ends the link: the two ends would no longer agree."""
+        """Handle complete frames. An exception of a handler closes the link, because the two ends no longer agree."""
         on_frame = self._on_frame
         try:
             for kind, payload in self._frames.feed(data):
@@ -37,12 +37,12 @@ class Link(asyncio.Protocol):
         self._on_lost()
 
     def send(self, data: bytes) -> None:
-        """Send a frame; does nothing once the link is lost."""
+        """Send a frame; does nothing after the link is lost."""
         if self._transport is not None:
             self._transport.write(data)
 
     def finish(self) -> None:
-        """Close the link after everything is sent."""
+        """Close the link after all frames are sent."""
         if self._transport is not None:
             self._transport.close()
 

@@ -10,20 +10,20 @@ from trackpush_server.receiver.serving import Serving
 from trackpush_server.telemetry.summed import Samples
 
 Take = Callable[[], Awaitable[None]]
-"""Serves a table that was prepared; returns when no request is answered by the one before any more."""
+"""Switches to a prepared table; returns when no request uses the previous table any more."""
 
 
 class Receiving(Protocol):
-    """Methods are called on the event loop, unless they say otherwise."""
+    """The receivers of a server. Methods are called on the event loop unless their docstring says otherwise."""
 
     @property
     def table_loaded(self) -> bool:
-        """Whether requests are answered by a routing table."""
+        """Whether a routing table is loaded, so that requests can be answered."""
         ...
 
     @property
     def accepting(self) -> bool:
-        """Whether a process accepts requests."""
+        """Whether at least one process accepts requests."""
         ...
 
     @property
@@ -31,38 +31,36 @@ class Receiving(Protocol):
 
     @property
     def under_way(self) -> int:
-        """Requests of this process that wait for their commit."""
+        """Number of requests of this process that wait for their commit."""
         ...
 
     def samples(self) -> Sequence[Samples]: ...
 
     def prepare(self, loaded: Loaded) -> Take:
-        """Do the slow part of a new table; called in a thread."""
+        """Do the slow part of a change to a new table. Called in a thread."""
         ...
 
     async def start(self, bound: socket.socket) -> None:
-        """Prepare to accept requests at this socket's address; it is bound but doesn't listen.
+        """Prepare to accept requests on this socket, which is bound but does not listen yet.
 
-        Raises:
-            CannotStartError: it can't.
+        Raises: CannotStartError: the receivers can't start.
         """
         ...
 
     async def open(self) -> None:
-        """Accept requests from now on.
+        """Start accepting requests.
 
-        Raises:
-            CannotStartError: it can't.
+        Raises: CannotStartError: the receivers can't listen.
         """
         ...
 
     async def stop(self) -> None:
-        """Accept no new connections, answer open requests, end."""
+        """Accept no new connections, answer open requests, then end."""
         ...
 
 
 class InProcess:
-    """Accepts requests in the main process itself."""
+    """Accepts requests in the main process."""
 
     def __init__(self, reception: Reception) -> None:
         self.reception = reception
@@ -71,7 +69,7 @@ class InProcess:
 
     @property
     def table_loaded(self) -> bool:
-        """Whether requests are answered by a routing table."""
+        """Whether a routing table is loaded."""
         return self.reception.table_loaded
 
     @property
@@ -80,14 +78,14 @@ class InProcess:
 
     @property
     def under_way(self) -> int:
-        """Requests that wait for their commit."""
+        """Number of requests that wait for their commit."""
         return self.reception.under_way
 
     def samples(self) -> Sequence[Samples]:
         return ()
 
     def prepare(self, loaded: Loaded) -> Take:
-        """In a thread."""
+        """Build the data for a new table. Called in a thread."""
         assert loaded.table is not None
         serving = Serving(loaded.table, complete=loaded.complete)
 

@@ -1,8 +1,8 @@
 """A receiving process: `python -m trackpush_server.receiving.process`, which only the main process starts.
 
-It ends when the link ends, whatever the reason: a receiving process without its main process could only answer 503,
-and would hold the address against the next one. Signals are the main process's business: a Ctrl-C reaches the whole
-process group, and what is under way still has to be answered.
+The process exits when the link to the main process closes, for whatever reason. Without a main process it could only
+answer 503, and it would keep the address from the next server. It ignores signals such as Ctrl-C, which reach the whole
+process group: the main process handles them, and orders the receiving processes to finish their open requests.
 """
 
 import argparse
@@ -33,17 +33,17 @@ from trackpush_server.tracing.environment import tracing
 from trackpush_server.tracing.port import Tracing
 
 COUNTS_SECONDS = 1.0
-"""Seconds between two reports of metrics, which also show the main process that this one lives."""
+"""Seconds between two reports of metrics. The reports also show the main process that this process is alive."""
 _LAST_ANSWERS = 0.5
-"""Seconds to write the 503s when the main process is gone."""
+"""Maximum seconds to answer 503 to open requests after the main process has ended."""
 _LAST_COUNTS = 1.0
-"""Seconds to hand the last report over."""
+"""Maximum seconds to send the last report."""
 _IGNORED = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger("trackpush.receiving")
 
 
 class ReceivingProcess:
-    """Everything runs on the event loop, except building tables."""
+    """A receiving process. All of it runs on the event loop, except building tables."""
 
     def __init__(self, listening: socket.socket, *, receivers: int, tracing: Tracing | None = None) -> None:
         self._listening = listening
@@ -64,7 +64,7 @@ class ReceivingProcess:
         self._lost = asyncio.Event()
 
     async def run(self, link: socket.socket) -> None:
-        """Serve until the main process ends this or is gone."""
+        """Serve until the main process ends this process, or ends itself."""
         await asyncio.get_running_loop().create_connection(lambda: self._link, sock=link)
         tasks = [asyncio.create_task(work()) for work in (self._obey, self._count, self._lost.wait)]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +96,7 @@ class ReceivingProcess:
         self._lost.set()
 
     async def _obey(self) -> None:
-        """Carry out the orders one by one; returns after the last one, which is to drain."""
+        """Carry out the main process's orders one by one, until the order to drain."""
         while True:
             await self._ordered.wait()
             self._ordered.clear()
@@ -139,10 +139,10 @@ def _prepare(payload: bytes) -> tuple[int, Serving]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--link", type=int, required=True, help="descriptor of the socket to the main process")
-    parser.add_argument("--listening", type=int, required=True, help="descriptor of the bound public socket")
+    parser.add_argument("--link", type=int, required=True, help="file descriptor of the socket to the main process")
+    parser.add_argument("--listening", type=int, required=True, help="file descriptor of the bound public socket")
     parser.add_argument("--index", type=int, required=True)
-    parser.add_argument("--receivers", type=int, required=True, help="how many there are")
+    parser.add_argument("--receivers", type=int, required=True, help="number of receiving processes")
     parser.add_argument("--log-format", choices=("console", "json"))
     options = parser.parse_args()
     for number in _IGNORED:
@@ -163,7 +163,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  told in a line, as everything is; the main process starts the next one
         _log.error("receiver_failed", error=type(error).__name__, at=where(error))
         code = 1
-    os._exit(code)  # without waiting for a thread that may still be making a table
+    os._exit(code)  # do not wait for a thread that may still be building a table
 
 
 if __name__ == "__main__":

@@ -8,17 +8,18 @@ from trackpush_server.journal.model import JournalUnavailableError, NewUpdate
 from trackpush_server.receiving import wire
 
 MOST_WAITING_BYTES = 32 * 1024 * 1024
-"""Of updates that the main process has not answered for."""
+"""Maximum bytes of updates for which the main process has not yet answered."""
 _PER_UPDATE_BYTES = 512
 _FRAME_BYTES = 256 * 1024
-"""A larger frame would hold up the main process while it is decoded."""
+"""Maximum size of a frame; decoding a larger one would block the main process for too long."""
 
 
 class RemoteJournal:
-    """See `trackpush_server.journal.ports.UpdateLog`.
+    """Implements `trackpush_server.journal.ports.UpdateLog`.
 
-    The appends of one turn of the event loop are one frame. The order is that of the frames; answers may
-    come in another order, because an aggregator sends a shipment's next update after the answer to the previous one.
+    The appends of one turn of the event loop are sent as one frame, and frames keep their order. Answers may come in
+    another order. This is harmless, because an aggregator sends a shipment's next update only after the answer to the
+    previous one.
     """
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
@@ -35,11 +36,10 @@ class RemoteJournal:
     def append(self, updates: Sequence[NewUpdate]) -> asyncio.Future[int]:
         """Send one request's updates.
 
-        The future fails with JournalUnavailableError when the main process refused them, or is gone: then nobody
-        knows whether they were stored, and the aggregator has to send them again.
+        If the main process refuses them or ends, the future fails with JournalUnavailableError. It is then unknown
+        whether the updates were stored, and the aggregator must send them again.
 
-        Raises:
-            JournalUnavailableError: at once, when too much waits for an answer, or the main process is gone.
+        Raises: JournalUnavailableError: at once, if too much waits for an answer, or the main process has ended.
         """
         size = sum([len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in updates])
         done = self._wait(size)
@@ -52,13 +52,13 @@ class RemoteJournal:
         return done
 
     async def keep(self, bodies: Sequence[NewUnrecognised]) -> int:
-        """Send one request's unrecognised bodies, and wait for the answer; fails as `append` does."""
+        """Send one request's unrecognised bodies, and wait for the answer; raises the same errors as `append`."""
         done = self._wait(sum([len(body.body) + _PER_UPDATE_BYTES for body in bodies]))
         self._send(wire.keep(self._number, tuple(bodies)))
         return await done
 
     def _wait(self, size: int) -> asyncio.Future[int]:
-        """The future of the next request, number ``self._number``."""
+        """Create the future of the next request, whose number is ``self._number``."""
         if self._lost:
             raise JournalUnavailableError(self.unavailable or "")
         if self._waiting_bytes >= MOST_WAITING_BYTES:
@@ -102,4 +102,4 @@ class RemoteJournal:
 
 def _fail(done: asyncio.Future[int], reason: str) -> None:
     done.set_exception(JournalUnavailableError(reason))
-    done.exception()  # nobody may wait for it: a client that hung up
+    done.exception()  # mark the exception as retrieved: the client may have hung up, so that nobody awaits it

@@ -1,7 +1,8 @@
-"""The main process's side of `--receivers N`: starts receiving processes, keeps them running, gives them the table.
+"""The main process's side of `--receivers N`: starts and supervises receiving processes, and sends them the table.
 
-A process that ends is started again, at first immediately, then after growing delays; the others get its connections
-meanwhile, because the kernel spreads them over all that listen. A process that is silent for long is ended first.
+A process that ends is started again: at first immediately, then after growing delays. Meanwhile the kernel distributes
+its connections among the other processes that listen. The supervisor kills a process that sends nothing for too long,
+and then starts it again.
 """
 
 import asyncio
@@ -25,22 +26,25 @@ from trackpush_server.telemetry.receivers import ReceiversTelemetry
 from trackpush_server.telemetry.summed import Samples
 
 _RESTART_DELAYS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds before a process that ended is started again; the first ones after it had run well for a while."""
+"""Seconds before a process is started again. The first value applies after the process had run for `_WELL` seconds."""
 _WELL: Final = 60.0
-"""Seconds for which a process has to run until its next end counts as the first."""
+"""If a process ran for this many seconds, its next restart uses the first delay again."""
 _START: Final = 60.0
-"""Seconds within which all have to listen for the first time."""
+"""Maximum seconds at the server's start until all processes listen."""
 _LOOK: Final = 1.0
 _MOST_SILENT: Final = 15
-"""Looks. Each takes a turn of this process's event loop, so that a pause of this process is not counted as theirs."""
+"""Number of checks without a sign of life before a process is killed.
+
+Each check takes a turn of this process's event loop, so that a pause of this process does not count.
+"""
 _TABLE: Final = 30.0
-"""Seconds within which a table has to be taken."""
+"""Maximum seconds until a process serves a new table."""
 _LAST: Final = 2.0
-"""Seconds for a drained process to end."""
+"""Maximum seconds until a drained process exits."""
 
 
 class Supervisor:
-    """See `trackpush_server.receiving.port.Receiving`."""
+    """Implements `trackpush_server.receiving.port.Receiving` with separate processes."""
 
     def __init__(
         self,
@@ -51,7 +55,7 @@ class Supervisor:
         log_format: LogFormat | None,
     ) -> None:
         self.connections = 0
-        """None of its own; those of the processes are in `samples`, with their counters."""
+        """Always empty; the counts of the processes' connections are in `samples`."""
         self.under_way = 0
         self._receivers = receivers
         self._journal = journal
@@ -61,14 +65,14 @@ class Supervisor:
         self._keepers: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[str] | None = None
-        """Why one of them can't start; until all have."""
+        """Why a process can't start; only until all have started."""
         self._reserved: socket.socket | None = None
         self._packed: bytes | None = None
         self._number = 0
         self._opened = False
         self._stopping = False
         self._ended: Samples = {}
-        """What was counted by processes that have ended."""
+        """Sums of the counters of processes that have ended."""
 
         telemetry.accepting.set_function(lambda: self.count)
 
@@ -85,11 +89,11 @@ class Supervisor:
         return sum(child is not None and child.accepting.is_set() for child in self._children)
 
     def samples(self) -> Sequence[Samples]:
-        """The sums of all processes, former ones included; at most a second old."""
+        """The sums over all processes, including ended ones; at most a second old."""
         return [self._ended, *(child.samples for child in self._running())]
 
     def prepare(self, loaded: Loaded) -> Take:
-        """Pack the table; called in a thread."""
+        """Pack the table for sending. Called in a thread."""
         served = loaded.table
         assert served is not None
         number = self._number = self._number + 1
@@ -103,7 +107,10 @@ class Supervisor:
         return take
 
     async def start(self, bound: socket.socket) -> None:
-        """Start the processes. The bound socket keeps the address while none of them listens."""
+        """Start the processes.
+
+        This process keeps the socket bound, so the address is reserved while none of them listens.
+        """
         self._reserved = bound
         loop = asyncio.get_running_loop()
         self._failed = loop.create_future()
@@ -111,10 +118,9 @@ class Supervisor:
         self._watching = loop.create_task(self._watch())
 
     async def open(self) -> None:
-        """Make them listen; returns when all do.
+        """Order all processes to listen, and wait until they do.
 
-        Raises:
-            CannotStartError: one of them ended, or doesn't listen in time.
+        Raises: CannotStartError: one of them ended, or does not listen in time.
         """
         assert self._failed is not None
         self._opened = True
@@ -131,7 +137,7 @@ class Supervisor:
         self._failed.cancel()
 
     async def stop(self) -> None:
-        """Make them drain, and wait until all have ended."""
+        """Order all processes to drain, and wait until they have ended."""
         self._stopping = True
         if self._watching is not None:
             self._watching.cancel()
@@ -150,7 +156,7 @@ class Supervisor:
         return [child for child in self._children if child is not None]
 
     async def _keep(self, index: int) -> None:
-        """Keep one process running: start the next one when it ends."""
+        """Keep one process running: whenever it ends, start it again."""
         loop = asyncio.get_running_loop()
         backoff = RetryDelays(*_RESTART_DELAYS)
         while not self._stopping:
@@ -195,7 +201,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(_TABLE):
                 await child.until_taken(number)
-        except TimeoutError:  # it would use an old table from now on
+        except TimeoutError:  # do not keep a process that uses an old table
             self._telemetry.hangs(child.index, f"did not apply the routing table within {_TABLE:g} s")
             child.kill()
 

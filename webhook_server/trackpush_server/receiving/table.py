@@ -1,8 +1,8 @@
 """The receiving processes' part of a routing table: the keys, and the filters of PushConfigs. Pure.
 
-It contains nothing about pushing: no URL, no header, no secret. An account's own keys are in it only where they verify
-signatures. Packed in pieces, because packing or unpacking
-10,000 clients in one step would hold the interpreter for tens of milliseconds.
+It contains nothing about pushing: no URL, no header, no secret. It contains an account's own keys only if they verify
+signatures. It is packed in pieces: packing or unpacking 10,000 clients in one step would hold the interpreter lock for
+tens of milliseconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     """A table, packed for sending."""
 
     number: int
-    """Of this table, by the main process; comes back as word that it is served."""
+    """The main process's number of this table; the receiving process returns it when it serves the table."""
     complete: bool
     server: bytes
     accounts: list[bytes]
@@ -32,9 +32,9 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 def pack(table: RoutingTable, *, number: int, complete: bool, receivers: int) -> bytes:
-    """The frame for one of ``receivers`` receiving processes: each has its share of the limits."""
+    """The frame for one of ``receivers`` receiving processes; each gets its share of the limits."""
     whole = table.server
-    server = ServerSettings(  # field by field: the others hold secrets, or may one day
+    server = ServerSettings(  # copied field by field, because other fields may contain secrets
         name=whole.name,
         hosts=whole.hosts,
         base_path=whole.base_path,
@@ -60,7 +60,7 @@ def unpack(payload: bytes) -> tuple[Packed, RoutingTable]:
 
 
 def share(limits: Limits, receivers: int) -> Limits:
-    """The limits of one of several receiving processes: together at least those of one process."""
+    """The limits of one of several receiving processes. Their sums are at least the limits of a single process."""
     return msgspec.structs.replace(
         limits,
         max_connections=-(-limits.max_connections // receivers),

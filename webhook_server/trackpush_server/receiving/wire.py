@@ -1,7 +1,7 @@
-"""The protocol between main process and receiving process over their socket pair. Pure.
+"""The protocol between main process and receiving process on their socket pair. Pure.
 
-A frame is the payload's length (4 bytes), its kind (1 byte) and the payload (msgpack). Both ends are one version of
-one program, so there is nothing to negotiate.
+A frame is the payload's length (4 bytes), its kind (1 byte) and the payload (msgpack). Both ends always have the same
+version, so they need not negotiate one.
 """
 
 import struct
@@ -17,25 +17,27 @@ from trackpush_server.telemetry.summed import Samples
 
 HEAD: Final = struct.Struct("=IB")
 MOST_BYTES: Final = 1 << 28
-"""Of one payload. A larger frame is invalid."""
+"""Maximum size of one payload. A larger frame is invalid."""
 
 OVERLOADED: Final = -1
-"""In place of a count: nothing was stored, the queue is full."""
+"""Instead of a count: nothing was stored, because the queue is full."""
 UNAVAILABLE: Final = -2
-"""In place of a count: nothing was stored, nor can be for now."""
+"""Instead of a count: nothing was stored, because the journal is unavailable."""
 
 
 class FrameKind(IntEnum):
     """The kinds of frames."""
 
     APPEND = 1
-    """To the main process: requests' updates, each request with a number of the sender's."""
+    """To the main process: updates by request; the sender numbers its requests."""
     ANSWER = 2
-    """Back: per number how many of its updates were new, now that they are on disk; or why they are not."""
+    """To the receiving process: for each number, how many updates were new, now that they are on disk; or why they were
+    not stored.
+    """
     TABLE = 3
     """To the receiving process: serve this table from now on."""
     TAKEN = 4
-    """Back: it is served."""
+    """To the main process: this table is now served."""
     OPEN = 5
     """To the receiving process: listen."""
     ACCEPTING = 6
@@ -43,9 +45,9 @@ class FrameKind(IntEnum):
     COUNTS = 7
     """To the main process, every second: all samples of the receiving process's metrics."""
     DRAIN = 8
-    """To the receiving process: answer what is under way, then end."""
+    """To the receiving process: answer open requests, then exit."""
     KEEP = 9
-    """To the main process: one request's unrecognised bodies, with a number of the sender's; ANSWER answers it."""
+    """To the main process: one request's unrecognised bodies, with its number; ANSWER answers it."""
 
 
 class WireError(Exception):
@@ -101,7 +103,7 @@ def read_counts(payload: bytes) -> Samples:
 
 
 def taken(number: int) -> bytes:
-    """A frame that reports this table as served."""
+    """A frame which says that the table with this number is served."""
     return frame(FrameKind.TAKEN, number.to_bytes(8, "big"))
 
 
@@ -111,7 +113,7 @@ def read_taken(payload: bytes) -> int:
 
 
 class Frames:
-    """Cuts a stream of bytes into frames."""
+    """Splits a stream of bytes into frames."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -119,14 +121,13 @@ class Frames:
         self._wanted = HEAD.size
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """The frames that these bytes complete: kind and payload.
+        """The frames that are complete after these bytes, as kind and payload.
 
-        Raises:
-            WireError: the bytes are not frames.
+        Raises: WireError: the bytes are not valid frames.
         """
         self._parts.append(data)
         self._held += len(data)
-        if self._held < self._wanted:  # a large frame arrives in many reads: joined once
+        if self._held < self._wanted:  # a large frame arrives in many reads: join them only once
             return
         whole = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         at, end = 0, len(whole)

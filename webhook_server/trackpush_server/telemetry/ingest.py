@@ -22,11 +22,13 @@ from trackpush_server.telemetry.labels import BoundedLabels
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RESULTS = ("accepted", "duplicate")
 _REFUSALS = ("malformed_body", "not_ready", "overloaded", "unauthorized", "unavailable", "unexpected")
-"""Shown as 0 from the start: an alert must see the first one, and a rate sees none in a series that begins with 1."""
+"""These series start with 0: an alert must see the first refusal, and `rate` sees no increase if a series starts with
+1.
+"""
 _NO_AGGREGATOR = "none"
 _CONNECTIONS, _UNDER_WAY = "trackpush_ingest_connections", "trackpush_ingest_requests_under_way"
 GAUGES = (_CONNECTIONS, _UNDER_WAY)
-"""Those of the metrics here that are gauges."""
+"""Names of the gauges among these metrics."""
 
 Series = TypeVar("Series")
 _log = structlog.get_logger("trackpush.receiver")
@@ -155,12 +157,12 @@ class IngestTelemetry:
             )
 
     def forget(self, gone: Iterable[str]) -> None:
-        """Drop the series of PushConfigs that are gone."""
+        """Drop the series of deleted PushConfigs."""
         for name in gone:
             self._expression_errors.remove_by_labels({"push_config": name})
 
     def unrecognised(self, account: Account, leftovers: Sequence[Leftover]) -> None:
-        """Count them, and log their shape once a minute for each account."""
+        """Count the bodies, and log their structure once a minute for each account."""
         self._unrecognised[account.aggregator](len(leftovers))
         held_back = self._once_a_minute.allow(f"unrecognised {account.name}")
         if held_back is not None:
@@ -169,12 +171,12 @@ class IngestTelemetry:
                 account=account.name,
                 aggregator=slug_of(account.aggregator),
                 members=leftovers[0].names,
-                reason="it has a known key and names no shipment; it is kept: see `trackpush inbox list`",
+                reason="no shipment found in a body with a known key; it is in the inbox: see `trackpush inbox list`",
                 held_back=held_back,
             )
 
     def malformed(self, account: Account, reason: str) -> None:
-        """Count it, and log the reason once a minute for each account."""
+        """Count the body, and log the reason once a minute for each account."""
         self._malformed[account.aggregator]()
         held_back = self._once_a_minute.allow(f"malformed {account.name}")
         if held_back is not None:
@@ -200,14 +202,15 @@ class IngestTelemetry:
     def postponed(self, aggregator: AggregatorName) -> None:
         """Log that an update was answered with 503, throttled."""
         self._postpone(
-            aggregator, "its key isn't known, and a shard of the routing table could not be read: repair the shard"
+            aggregator,
+            "the key of the request isn't known, and a shard of the routing table could not be read: repair the shard",
         )
 
     def postponed_for_key(self, aggregator: AggregatorName) -> None:
         """Log that an update was answered with 503 because its key is missing, throttled."""
         reason = (
-            "its key is held back: its Secret was deleted less than a minute ago (restore it), or its namespace was"
-            " created again and the journal is not bound to it yet"
+            "the key of the request is held back: its Secret was deleted less than a minute ago (restore it), or its"
+            " namespace was created again and the journal is not bound to the new namespace yet"
         )
         self._postpone(aggregator, reason)
 
@@ -217,7 +220,7 @@ class IngestTelemetry:
             _log.warning("request_postponed", aggregator=slug_of(aggregator), reason=reason, held_back=held_back)
 
     def failed(self, reference: str, error: BaseException) -> None:
-        """Log the place of the error, without its message, which may contain parts of a body."""
+        """Log where the error was raised, without its message, which may contain parts of a body."""
         held_back = self._throttle.allow("failed")
         if held_back is not None:
             _log.error(

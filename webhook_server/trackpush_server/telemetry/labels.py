@@ -1,17 +1,17 @@
-"""Bounds the number of label values: thousands of clients must not create millions of series."""
+"""Limits the number of label values, so that thousands of clients don't create millions of series."""
 
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 MOST_PUSH_CONFIGS = 200
 OTHER = "_other"
-"""The label value of everything beyond the bound. No resource can have this name: it has no namespace."""
+"""The label value for all names beyond the limit. No resource can have this name, because it has no namespace."""
 
 T = TypeVar("T")
 
 
 class BoundedLabels:
-    """The names with their own label value: the first ``most`` that were seen and still exist."""
+    """The names that have their own label value: the first ``most`` names, as long as they exist."""
 
     def __init__(self, most: int = MOST_PUSH_CONFIGS) -> None:
         self._most = most
@@ -42,7 +42,7 @@ class Children(Generic[T]):
         self._children: dict[str, T] = {}
 
     def of(self, name: str) -> T:
-        """The child for a name, shared by all names beyond the bound."""
+        """The child for a name; all names beyond the limit share one."""
         child = self._children.get(name)
         if child is not None:
             return child
@@ -53,6 +53,6 @@ class Children(Generic[T]):
         return child
 
     def forget(self, names: Iterable[str]) -> None:
-        """Drop the children of names that are gone."""
+        """Drop the children of deleted names."""
         for name in names:
             self._children.pop(name, None)

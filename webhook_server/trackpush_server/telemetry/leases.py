@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class LeaseTelemetry:
-    """Slots of this replica."""
+    """Metrics of the slots of this replica."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._held = Gauge(
@@ -19,7 +19,7 @@ class LeaseTelemetry:
         )
         self._handed_over = Counter(
             "trackpush_slots_handed_over",
-            "Slots that this pod handed over to others in an orderly way.",
+            "Slots that this pod handed over to other pods on purpose.",
             registry=registry,
         )
         self._lost = Counter(
@@ -29,16 +29,16 @@ class LeaseTelemetry:
         )
 
     def holds(self, slots: int) -> None:
-        """The number of slots that this replica owns."""
+        """Set the number of slots that this replica owns."""
         self._held.set(slots)
 
     def taken_over(self, slots: int) -> None:
-        """Slots were claimed from replicas that died."""
+        """Count slots that this replica claimed from dead replicas."""
         self._taken_over.inc(slots)
 
     def handed_over(self, slots: int) -> None:
         self._handed_over.inc(slots)
 
     def lost(self, slots: int) -> None:
-        """Slots were lost to another replica, or by a late heartbeat."""
+        """Count slots that another replica took over, or that were lost by a late heartbeat."""
         self._lost.inc(slots)

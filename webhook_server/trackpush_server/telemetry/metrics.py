@@ -1,4 +1,4 @@
-"""All metrics of one server, on a separate registry, and the text that Prometheus scrapes."""
+"""All metrics of one server in a registry of their own, and the text that Prometheus scrapes."""
 
 import asyncio
 import functools
@@ -48,12 +48,12 @@ class Gauges(Protocol):
 
     @property
     def under_way(self) -> int:
-        """Requests that wait for their commit."""
+        """Number of requests that wait for their commit."""
         ...
 
 
 class Telemetry:
-    """The metrics of one server, in one part per component."""
+    """The metrics of one server: one part per component."""
 
     def __init__(self, journal: Journal) -> None:
         self.registry = CollectorRegistry()
@@ -69,7 +69,7 @@ class Telemetry:
         self.tail = Tail()
         self.sampler = Sampler(journal.search, self.windows)
         self.watching = Watching(self.push, self.windows, self.tail)
-        """What the dispatcher tells."""
+        """The dispatcher's observer."""
         self.wrong_tokens = Counter(
             "trackpush_admin_wrong_tokens",
             "Wrong tokens presented at the admin port.",
@@ -97,7 +97,7 @@ class Telemetry:
     ) -> tuple[bytes, str]:
         """The metrics as text, and its content type. Built in a thread, because it is too slow for the event loop.
 
-        ``elsewhere`` has the samples of the server's other processes.
+        ``elsewhere`` contains the samples of the server's other processes.
         """
         self.queues.channels = channels
         self.ingest.connections.set(gauges.connections)

@@ -1,4 +1,7 @@
-"""The backlog of each PushConfig for /metrics: no scrape waits long, and counting uses a limited share of time."""
+"""The number of pending pushes of each PushConfig for /metrics.
+
+No scrape waits long, and counting uses only a limited share of the time.
+"""
 
 import asyncio
 import time
@@ -9,15 +12,15 @@ from trackpush_server.journal.model import JournalUnavailableError, PendingCount
 from trackpush_server.journal.ports import BacklogStore
 
 GOOD_SECONDS = 5.0
-"""For how long counts are good, at least."""
+"""Minimum seconds for which counts are reused."""
 SHARE = 0.1
-"""Of the time that may be spent on counting: ten million pushes take the disk some seconds."""
+"""Maximum share of the time that is spent on counting: counting ten million pushes takes some seconds."""
 WAIT_SECONDS = 2.0
-"""Seconds that a scrape waits. Counting then continues for the next one."""
+"""Seconds that a scrape waits for the count. The count then continues, and the next scrape gets it."""
 
 
 class Pending:
-    """The backlog of one journal. Runs on one event loop; call `stop` at the end."""
+    """The counts of pending pushes of one journal, on one event loop; call `stop` at the end."""
 
     def __init__(self, backlog: BacklogStore, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock``: seconds, monotonic."""
@@ -26,10 +29,10 @@ class Pending:
         self._good_until = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.counts: tuple[PendingCount, ...] = ()
-        """As of the last time; older ones are better than none while the journal can't be read."""
+        """The latest counts; they are kept while the journal can't be read."""
 
     async def refresh(self) -> None:
-        """Count again, if the last count is old enough."""
+        """Count again if the latest counts are old enough."""
         if self._task is None and self._clock() >= self._good_until:
             self._task = asyncio.get_running_loop().create_task(self._count())
         if self._task is not None:
@@ -43,7 +46,7 @@ class Pending:
         try:
             self.counts = await self._backlog.pending_counts()
         except JournalUnavailableError:
-            pass  # the journal itself tells
+            pass  # the journal reports its own errors
         finally:
             self._task = None
             took = self._clock() - begun

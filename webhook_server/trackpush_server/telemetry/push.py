@@ -15,7 +15,7 @@ _log = structlog.get_logger("trackpush.pusher")
 
 
 class PushTelemetry:
-    """Attempts (rate, errors, duration) and ends of pushes."""
+    """Attempts (rate, errors, duration) and ended pushes."""
 
     def __init__(self, registry: CollectorRegistry, labels: BoundedLabels) -> None:
         self._attempts = Counter(
@@ -50,7 +50,7 @@ class PushTelemetry:
         self._seconds_children = Children(labels, self._seconds.labels)
         self._throttle = LogThrottle(most=10, per=10.0)
         self._changes = LogThrottle(most=10, per=60.0)
-        """A client's server decides how often its state changes."""
+        """Throttled, because a client's server decides how often its state changes."""
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
         children = self._attempt_children.get(result)
@@ -70,7 +70,7 @@ class PushTelemetry:
             self._latency(age_seconds, exemplar(trace))
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
-        """Log a failed attempt: each one that ends a push, the others throttled."""
+        """Log a failed attempt: always if it ends the push, otherwise throttled."""
         if next_in is None:
             _log.error("push_dead", push_config=push_config, push=push_id, tries=tries, reason=reason)
             return
@@ -94,7 +94,7 @@ class PushTelemetry:
             tell("endpoint_state_changed", push_config=push_config, state=state, reason=reason, held_back=held_back)
 
     def forget(self, gone: frozenset[str]) -> None:
-        """Drop the series of PushConfigs that are gone."""
+        """Drop the series of deleted PushConfigs."""
         for children in (*self._attempt_children.values(), *self._ended_children.values()):
             children.forget(gone)
         self._seconds_children.forget(gone)

@@ -19,13 +19,17 @@ _STATES = ("closed", "open", "gone", "suspended", "unconfigured")
 _FAILING = frozenset({"open", "gone"})
 _UNCONFIGURED = "unconfigured"
 _MOST_NAMED = 200
-"""Of failing PushConfigs, and of old queues beyond the bound of labels: what somebody has to act on has a name."""
+"""Maximum number of failing PushConfigs, and of old queues, that are shown by name although the limit of labels is
+reached.
+
+People must act on these, so they need the names.
+"""
 _OLD = 600.0
 """Seconds after which a queue counts as old."""
 
 
 class QueueTelemetry(Collector):
-    """Computes its gauges at scrape time, so that the hot path pays nothing for them."""
+    """Computes its gauges at scrape time, so that the hot path has no cost for them."""
 
     def __init__(
         self,
@@ -35,7 +39,7 @@ class QueueTelemetry(Collector):
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.pending: Sequence[PendingCount] = ()
-        """Set before each scrape, as both are read on the event loop and the rest is not."""
+        """Set before each scrape, because it is read on the event loop and the metrics are built in a thread."""
         self.channels: Sequence[ChannelSnapshot] = ()
         self._labels = labels
         self._wall = wall
@@ -59,7 +63,7 @@ class QueueTelemetry(Collector):
         )
         yield self._sum(
             "trackpush_pushes_in_memory",
-            "Pending pushes in memory; the others wait on disk.",
+            "Pending pushes in memory; other pending pushes are only on disk.",
             {channel.push_config: channel.in_memory for channel in snapshots}.items(),
         )
         yield self._ready_age(snapshots)
@@ -67,11 +71,11 @@ class QueueTelemetry(Collector):
         yield _failing(snapshots)
 
     def _ready_age(self, snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
-        """One value without labels, so that a HorizontalPodAutoscaler can average it over pods."""
+        """One value without labels, so that a HorizontalPodAutoscaler can average it over the pods."""
         now = self._wall()
         family = GaugeMetricFamily(
             "trackpush_ready_queue_age_seconds",
-            "Age of the oldest push that could be sent; pushes that the client itself delays don't count.",
+            "Age of the oldest push that could be sent now, without pushes that the client itself delays.",
         )
         since = (channel.ready_since for channel in snapshots if channel.ready_since is not None)
         family.add_metric([], max(0.0, now - min(since, default=now)))
@@ -87,7 +91,7 @@ class QueueTelemetry(Collector):
         configured = {channel.push_config for channel in self.channels if channel.breaker != _UNCONFIGURED}
         yield self._sum(
             "trackpush_pushes_without_push_config",
-            "Pending pushes whose PushConfig does not exist or can't be used; they wait for it.",
+            "Pending pushes whose PushConfig does not exist or can't be used; they wait until it can.",
             ((count.push_config, count.count) for count in self.pending if count.push_config not in configured),
         )
         ages: dict[str, float] = defaultdict(float)
@@ -116,7 +120,7 @@ class QueueTelemetry(Collector):
         return family
 
     def _states(self, snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
-        """1 for the state of an endpoint; for endpoints beyond the bound, their number in each state."""
+        """The state of each endpoint; for endpoints beyond the limit of labels, their number in each state."""
         family = GaugeMetricFamily(
             "trackpush_breaker_state",
             "1 for the state of the PushConfig's endpoint: closed (healthy), open, gone, suspended or unconfigured.",
@@ -136,10 +140,10 @@ class QueueTelemetry(Collector):
 
 
 def _failing(snapshots: Sequence[ChannelSnapshot]) -> GaugeMetricFamily:
-    """The failing PushConfigs by name; if there are too many, those that have failed longest."""
+    """The failing PushConfigs by name; if there are too many, those that have failed for the longest time."""
     family = GaugeMetricFamily(
         "trackpush_endpoint_failing_timestamp_seconds",
-        "Time since when the endpoint fails; state is open (breaker), gone (410) or failing. Absent if healthy.",
+        "Time when the endpoint started to fail; state is open (breaker), gone (410) or failing. Absent if healthy.",
         labels=["push_config", "state"],
     )
     failing = [(since, channel) for channel in snapshots if (since := _failing_since(channel)) is not None]

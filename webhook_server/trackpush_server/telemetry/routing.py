@@ -1,4 +1,4 @@
-"""Metrics and log lines of the routing table."""
+"""Metrics and log lines about the routing table."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class RoutingTelemetry:
         )
         self._loaded_at = Gauge(
             "trackpush_routing_table_loaded_timestamp_seconds",
-            "Time when the present routing table was loaded.",
+            "Time when the current routing table was loaded.",
             registry=registry,
         )
         self._incomplete = Gauge(
@@ -48,7 +48,7 @@ class RoutingTelemetry:
         )
 
     def loaded(self, table: RoutingTable, at: float, *, complete: bool = True) -> None:
-        """A table was loaded; ``at`` is in seconds since the epoch."""
+        """Record that a table was loaded; ``at`` is in seconds since the epoch."""
         self._incomplete.set(not complete)
         self._info.clear()
         self._info.labels(table.revision).set(1)
@@ -64,7 +64,7 @@ class RoutingTelemetry:
         )
 
     def problems(self, problems: Sequence[str], *, kept: str | None, partly: bool = False) -> None:
-        """The problems of the last reload; none if everything is valid again.
+        """Record the problems of the last reload; none if everything is valid again.
 
         ``kept`` is the served revision, None without one; ``partly``: the valid parts were applied.
         """
@@ -78,7 +78,7 @@ class RoutingTelemetry:
         _log.error(event, problems=list(problems), kept=kept)
 
     def warnings(self, warnings: Sequence[str]) -> None:
-        """The warnings of the last reload: valid configuration that is probably a mistake."""
+        """Record the warnings of the last reload: valid configuration that is probably a mistake."""
         self._warnings.set(len(warnings))
         if warnings:
             _log.warning("configuration_warnings", warnings=list(warnings))

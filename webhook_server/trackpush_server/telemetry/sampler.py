@@ -1,4 +1,4 @@
-"""Samples the number of pending pushes regularly, so that charts have it without a request."""
+"""Samples the number of pending pushes regularly, so that charts have values for times without requests."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ from trackpush_server.telemetry.windows import Windows
 EVERY_SECONDS = 15.0
 _FRESH_SECONDS = 2.0
 _SHARE = 0.02
-"""Of the reader's time at most: counting takes longer with thousands of PushConfigs."""
+"""Maximum share of the reader's time: with thousands of PushConfigs counting takes longer."""
 
 
 class Sampler(Background):
-    """Samples one journal."""
+    """Takes the samples of one journal."""
 
     def __init__(self, lookup: JournalSearch, windows: Windows, wall: Callable[[], float] = time.time) -> None:
         self._lookup = lookup
@@ -30,8 +30,7 @@ class Sampler(Background):
     async def counts(self) -> Mapping[str, QueueCount]:
         """Pending and dead pushes by PushConfig, counted now or a moment ago.
 
-        Raises:
-            JournalUnavailableError: it can't be read now.
+        Raises: JournalUnavailableError: the journal can't be read now.
         """
         if time.monotonic() - self._counted_at >= max(_FRESH_SECONDS, self._took / _SHARE):
             await self.sample()
@@ -40,8 +39,7 @@ class Sampler(Background):
     async def sample(self) -> None:
         """Take one sample.
 
-        Raises:
-            JournalUnavailableError: it can't be read now.
+        Raises: JournalUnavailableError: the journal can't be read now.
         """
         begun = time.monotonic()
         self._counts = {count.push_config: count for count in await self._lookup.counts()}
@@ -54,7 +52,7 @@ class Sampler(Background):
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(JournalUnavailableError):  # the journal itself tells
+            with contextlib.suppress(JournalUnavailableError):  # the journal reports its own errors
                 await self.sample()
             await asyncio.sleep(max(EVERY_SECONDS, self._took / _SHARE))
 

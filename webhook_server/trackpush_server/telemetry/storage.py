@@ -1,4 +1,4 @@
-"""Metrics and log lines of the journal."""
+"""Metrics and log lines about the journal."""
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -78,7 +78,7 @@ class JournalTelemetry:
 
     @property
     def listener(self) -> JournalListener:
-        """Measures commits, and logs when the journal becomes unavailable."""
+        """Callbacks that measure commits, and log when the journal becomes unavailable."""
         return JournalListener(on_batch=self.batch, on_state=self.state, on_dropped=self.dropped)
 
     def trimmed(self, trimmed: Trimmed) -> None:
@@ -98,14 +98,14 @@ class JournalTelemetry:
             )
 
     def lost_commits(self, updates: int | None, outcomes: int) -> None:
-        """The database came back without commits. ``updates``: the number of missing ones; None if unknown."""
+        """Record that the database came back without commits. ``updates``: number of missing ones; None if unknown."""
         self._losses.inc()
         self._lost_updates.inc(updates or 0)
         _log.error(
             "journal_lost_commits",
             what="the database came back without its last commits: a standby that was not synchronous was promoted, or"
-            " its storage was rolled back. Updates that were answered with 200 are missing; the aggregator has to send"
-            " them again. All slots are released and pending pushes are read again",
+            " its storage was rolled back. Updates that were answered with 200 are missing; the aggregators must send"
+            " them again. This pod releases all slots and reads pending pushes again",
             updates=updates,
             outcomes_dropped=outcomes,
         )

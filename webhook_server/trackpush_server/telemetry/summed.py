@@ -11,10 +11,10 @@ from trackpush_server.telemetry.labels import OTHER
 
 Labels = tuple[tuple[str, str], ...]
 Samples = dict[str, dict[tuple[str, Labels], float]]
-"""Values by metric, and in it by sample (``…_bucket``) and labels."""
+"""Values by metric, then by sample name (``…_bucket``) and labels."""
 
 _TIMES: Final = "_created"
-"""Samples that tell when counting began: the first is what counts."""
+"""Samples with the time at which counting started: the sum is the earliest one."""
 
 
 def samples_of(registry: CollectorRegistry) -> Samples:
@@ -25,7 +25,7 @@ def samples_of(registry: CollectorRegistry) -> Samples:
 
 
 def without(samples: Samples, names: Iterable[str]) -> Samples:
-    """The samples without these metrics: gauges of a process that has ended are no longer true."""
+    """The samples without these metrics. Used for the gauges of a process that has ended, which no longer apply."""
     left_out = frozenset(names)
     return {name: values for name, values in samples.items() if name not in left_out}
 
@@ -38,7 +38,7 @@ def add(total: Samples, more: Samples) -> None:
 
 
 def retain(total: Samples, push_configs: Container[str]) -> None:
-    """Drop the samples of PushConfigs that are gone."""
+    """Drop the samples of deleted PushConfigs."""
     for values in total.values():
         for key in list(values):
             name = dict(key[1]).get("push_config", OTHER)
@@ -47,7 +47,7 @@ def retain(total: Samples, push_configs: Container[str]) -> None:
 
 
 class Summed(Collector):
-    """A registry's metrics with samples from elsewhere added to those of the same name."""
+    """The metrics of a registry, with the samples of other processes added to those of the same name."""
 
     def __init__(self, registry: CollectorRegistry, elsewhere: Sequence[Samples]) -> None:
         self._registry = registry

@@ -1,4 +1,4 @@
-"""The live tail: updates and attempts as they happen. It costs nothing while nobody watches."""
+"""The live tail: updates and attempts as they happen. It costs nothing while nobody watches it."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from trackpush_server.ids import push_id
 from trackpush_server.journal.model import Committed, Outcome
 
 MOST_OF_A_ROLE = 20
-"""Watchers of one role: the role view leaves places to the role operate."""
+"""Maximum number of watchers of one role, so that the role view leaves room for the role operate."""
 MOST_OF_AN_ACTOR = 10
 MOST_QUEUED = 500
-"""Events that one watcher may be behind; what comes then is counted, not kept."""
+"""Maximum number of events waiting for one watcher; further events are counted but not kept."""
 
 
 class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -32,9 +32,9 @@ class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str | None = None
     late: bool = False
     pushes: tuple[str, ...] = ()
-    """For an update: the PushConfigs that get it."""
+    """For an update: the PushConfigs that get a push."""
     state: str | None = None
-    """For an attempt: the state of the push after it."""
+    """For an attempt: the state of its push afterwards."""
     tries: int | None = None
     http_status: int | None = None
     error: str | None = None
@@ -42,7 +42,7 @@ class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TooManyWatchersError(Exception):
-    """Too many people watch already."""
+    """Too many people already watch the live tail."""
 
 
 class Watcher:
@@ -56,7 +56,7 @@ class Watcher:
         self.missed = 0
 
     def offer(self, event: TailEvent) -> None:
-        """Keep the event, if it is selected and there is room."""
+        """Keep the event if the watcher selected it and there is room."""
         if self._wanted(event):
             try:
                 self._queue.put_nowait(event)
@@ -64,7 +64,7 @@ class Watcher:
                 self.missed += 1
 
     async def next(self, timeout: float) -> TailEvent | None:  # noqa: ASYNC109  a heartbeat, not a deadline
-        """The next event, or None if there was none in this many seconds."""
+        """The next event; None if there was none within this many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 return await self._queue.get()
@@ -86,9 +86,11 @@ class Tail:
             TooManyWatchersError: the message says what to do.
         """
         if sum(watcher.actor == actor for watcher in self._watchers) >= MOST_OF_AN_ACTOR:
-            raise TooManyWatchersError(f"{actor} watches the live tail {MOST_OF_AN_ACTOR} times already; close a page")
+            raise TooManyWatchersError(f"{actor} already has {MOST_OF_AN_ACTOR} live tails open; close one of them")
         if sum(watcher.role == role for watcher in self._watchers) >= MOST_OF_A_ROLE:
-            raise TooManyWatchersError(f"the role {role} watches the live tail {MOST_OF_A_ROLE} times; close a page")
+            raise TooManyWatchersError(
+                f"people with the role {role} have {MOST_OF_A_ROLE} live tails open; close one of them"
+            )
         watcher = Watcher(wanted, actor=actor, role=role)
         self._watchers.add(watcher)
         try:
@@ -116,7 +118,7 @@ class Tail:
             )
 
     def recorded(self, key: bytes, shipment: str, outcome: Outcome) -> None:
-        """An attempt ended, or a push without one."""
+        """Called when an attempt ended, or a push ended without an attempt."""
         if not self._watchers:
             return
         self._tell(

@@ -14,7 +14,7 @@ _ACCEPTED = "2xx"
 
 
 class Watching:
-    """Passes every event to all its observers."""
+    """Passes every event to several observers."""
 
     def __init__(self, push: PushTelemetry, windows: Windows, tail: Tail) -> None:
         self._push = push

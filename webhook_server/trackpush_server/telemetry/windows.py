@@ -1,7 +1,7 @@
-"""The last hour in steps, for charts: of the whole server and of each PushConfig.
+"""Counts of the last hour in steps of time, for charts: of the whole server and of each PushConfig.
 
-/metrics counts from the start and needs a Prometheus to be read; a support person at 2 a.m. may have none. Only
-steps in which something happened are kept, and only so many of them, so that memory is bounded.
+/metrics counts from the start and needs a Prometheus to be useful, which a support person at 2 a.m. may not have.
+Memory is bounded: only steps in which something happened are kept, and only a maximum number of them.
 """
 
 import time
@@ -14,36 +14,39 @@ import msgspec
 SPAN_SECONDS = 3600
 SERVER_SECONDS = 15
 OWN_SECONDS = 60
-"""A step of the server's line, and of a PushConfig's."""
+"""Length of a step of the whole server, and of a PushConfig."""
 MOST_STEPS = 120_000
-"""Of all PushConfigs together: the hour of 2,000 of them that are busy in each minute. With more the oldest minutes are
-forgotten, and lines begin later."""
+"""Maximum number of steps of all PushConfigs together.
+
+It is enough for one hour of 2,000 PushConfigs that are busy in every minute. With more, the oldest minutes are dropped,
+and lines start later.
+"""
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Seconds of an attempt; a quantile is the upper bound of its class."""
+"""Upper bounds of the histogram classes of an attempt's duration, in seconds; a quantile is the bound of its class."""
 
 
 class Step(msgspec.Struct):
     """The counts of one step of time."""
 
     number: int
-    """Of the step since the epoch."""
+    """Number of the step, counted from the epoch."""
     received: int = 0
     attempts: int = 0
     failed: int = 0
     delivered: int = 0
     dead: int = 0
     pending: int | None = None
-    """When last looked at in this step; None: not looked at, and as before."""
+    """Pending pushes at the last sample in this step; None: not sampled, so the previous value still applies."""
     queue_age: float = 0.0
-    """Seconds since the oldest pending push was received, the same."""
+    """Seconds since the update of the oldest pending push was received; None as for `pending`."""
     durations: list[int] = msgspec.field(default_factory=lambda: [0] * (len(_BOUNDS) + 1))
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One step, as charts show it. Rates per second, times in seconds; quantiles are None without attempts."""
+    """One step as charts show it. Rates are per second, times in seconds; quantiles are None without attempts."""
 
     at: int
-    """Begin of the step, seconds since the epoch."""
+    """Start of the step, in seconds since the epoch."""
     received: float
     attempts: float
     failed: float
@@ -55,18 +58,18 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The last hour of attempts and ends, added up."""
+    """The sums of attempts and ended pushes over the last hour."""
 
     seconds: int
-    """That are known: less than an hour where very many PushConfigs are busy."""
+    """Length of the time for which there are steps: less than an hour if very many PushConfigs are busy."""
     attempts: int
     failed: int
     delivered: int
     dead: int
     success_rate: float | None
-    """Attempts that were accepted, 0 to 1; None where none was made."""
+    """Share of accepted attempts, 0 to 1; None without attempts."""
     p50: float | None
-    """Seconds of an attempt."""
+    """Median duration of an attempt in seconds."""
     p99: float | None
 
 
@@ -74,13 +77,13 @@ class Line:
     """A time series of steps, of the server or of one PushConfig."""
 
     def __init__(self, seconds: int, steps: Iterable[Step], *, first: int = 0) -> None:
-        """``seconds``: of a step. ``first``: number of the first step that is known."""
+        """``seconds``: length of a step. ``first``: number of the first step that is known."""
         self.seconds = seconds
         self._steps = list(steps)
         self._first = first
 
     def points(self, now: float) -> tuple[Point, ...]:
-        """Every known step of the span, the current one included; a quiet step is zero."""
+        """Every known step of the last hour, including the current one; a step without events is zero."""
         known = {step.number: step for step in self._steps}
         points, pending, queue_age = [], 0, 0.0
         for number in self._numbers(now):
@@ -91,7 +94,7 @@ class Line:
         return tuple(points)
 
     def summary(self, now: float) -> Summary:
-        """The sum of all steps of the span."""
+        """The sums over all steps of the last hour."""
         numbers = self._numbers(now)
         steps = [step for step in self._steps if step.number in numbers]
         durations = [sum(column) for column in zip(*(step.durations for step in steps), strict=True)]
@@ -126,7 +129,7 @@ class Line:
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:
-    """The upper bound of the histogram class with the quantile; None if nothing was counted."""
+    """The upper bound of the histogram class that contains the quantile; None if nothing was counted."""
     total = sum(counts)
     if not total:
         return None
@@ -154,13 +157,13 @@ class Windows:
         self._server = deque([Step(0)])
         self._minutes = deque([Minute(0)])
         self._kept = 0
-        """Steps in all minutes."""
+        """Number of steps in all minutes."""
         self._first = 0
-        """Number of the first minute that wasn't forgotten for want of room."""
+        """Number of the first minute that was not dropped because of `MOST_STEPS`."""
         self._waiting: set[str] = set()
-        """Who had pushes pending when last looked at."""
+        """PushConfigs that had pending pushes at the last sample."""
         self._exist: frozenset[str] | None = None
-        """None: nobody has said."""
+        """The existing PushConfigs; None before the first `retain`."""
 
     def received(self, count: int) -> None:
         self._of_server(self._wall()).received += count
@@ -182,7 +185,7 @@ class Windows:
                 step.dead += 1
 
     def waiting(self, counts: Iterable[tuple[str, int, float]]) -> None:
-        """Record the present queues: PushConfig, pending pushes, age of the oldest in seconds."""
+        """Record the current queues: PushConfig, pending pushes, age of the oldest in seconds."""
         now = self._wall()
         total, oldest = 0, 0.0
         before, self._waiting = self._waiting, set()
@@ -203,7 +206,7 @@ class Windows:
         return Line(SERVER_SECONDS, self._server)
 
     def of(self, push_config: str) -> Line:
-        """The time series of a PushConfig; empty if nothing happened or it doesn't exist."""
+        """The time series of a PushConfig; empty if nothing happened or the PushConfig doesn't exist."""
         steps = (minute.steps.get(push_config) for minute in self._minutes)
         exists = self._exist is None or push_config in self._exist
         return Line(OWN_SECONDS, (step for step in steps if step is not None and exists), first=self._first)
@@ -215,7 +218,7 @@ class Windows:
     def _of_server(self, now: float) -> Step:
         number = int(now) // SERVER_SECONDS
         steps = self._server
-        if steps[-1].number < number:  # after the clock steps back, stay in the last step
+        if steps[-1].number < number:  # if the clock was set back, stay in the last step
             steps.append(Step(number))
             while steps[0].number <= number - SPAN_SECONDS // SERVER_SECONDS:
                 steps.popleft()

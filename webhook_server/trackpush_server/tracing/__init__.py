@@ -1,5 +1,5 @@
 """Traces of updates: from the aggregator's request through the journal to each attempt. Off by default.
 
-The parts of the server know `port` only. OpenTelemetry's SDK is imported by `environment` where the environment asks
-for it, and nowhere else, so a server without tracing pays nothing.
+The other parts of the server know only `port`. Only `environment` imports OpenTelemetry's SDK, and only if tracing is
+on, so tracing costs nothing otherwise.
 """

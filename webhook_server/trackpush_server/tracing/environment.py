@@ -1,4 +1,4 @@
-"""Whether tracing is on, by OpenTelemetry's own variables: an endpoint to export to switches it on.
+"""Reads OpenTelemetry's environment variables. An endpoint to export to switches tracing on.
 
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
@@ -29,7 +29,9 @@ def tracing(environment: Mapping[str, str]) -> Tracing | None:
         return None
     for name in _PROTOCOLS:
         if environment.get(name, _PROTOCOL) != _PROTOCOL:
-            raise CannotStartError(f"{name}={environment[name]}: only {_PROTOCOL} is supported; remove it or set that")
+            raise CannotStartError(
+                f"{name}={environment[name]}: only {_PROTOCOL} is supported; set this value, or remove the variable"
+            )
     share = sampled_share(environment)
     from trackpush_server.tracing.spans import OpenTelemetry  # noqa: PLC0415  half a second, only where it is wanted
 
@@ -38,7 +40,7 @@ def tracing(environment: Mapping[str, str]) -> Tracing | None:
 
 
 def is_on(environment: Mapping[str, str]) -> bool:
-    """Whether traces are to be exported."""
+    """Whether to export traces."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return False
     return any(environment.get(name) for name in _ENDPOINTS)
@@ -47,8 +49,7 @@ def is_on(environment: Mapping[str, str]) -> bool:
 def sampled_share(environment: Mapping[str, str]) -> float:
     """The share of traces to record, from 0 to 1.
 
-    Raises:
-        CannotStartError: it is none.
+    Raises: CannotStartError: the value is not such a share, or the sampler is not supported.
     """
     wanted = environment.get(_SAMPLER, "")
     if wanted in _FIXED:

@@ -1,4 +1,7 @@
-"""Logs OpenTelemetry's warnings at most once a minute: a collector that is down for hours must not fill the log."""
+"""Logs OpenTelemetry's warnings at most once a minute.
+
+A collector that is down for hours must not fill the log.
+"""
 
 import logging
 
@@ -10,7 +13,7 @@ _log = structlog.get_logger("trackpush.tracing")
 
 
 class ExportWarnings(logging.Handler):
-    """Replaces the library's own log lines."""
+    """Replaces the log lines of OpenTelemetry."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -22,8 +25,8 @@ class ExportWarnings(logging.Handler):
         if held_back is not None:
             _log.warning(
                 "traces_not_exported",
-                reason="the collector can't be reached, refuses, or is too slow: look at OTEL_EXPORTER_OTLP_ENDPOINT;"
-                " spans are dropped, updates are not",
+                reason="the collector is unreachable, refuses spans or is too slow: check OTEL_EXPORTER_OTLP_ENDPOINT;"
+                " spans are dropped, updates are not affected",
                 text=record.msg if isinstance(record.msg, str) else None,
                 held_back=held_back,
             )

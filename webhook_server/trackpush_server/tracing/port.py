@@ -13,35 +13,35 @@ from trackpush_server.outbound.port import Answer
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """Updates that are about to be stored."""
+    """A request's updates before they are stored."""
 
     traceparent: str | None
-    """The aggregator's own, as it came; it is not trusted."""
+    """The aggregator's own header, unchanged and not trusted."""
     received_at: float
-    """When they were read; seconds since the epoch."""
+    """Time of receipt, in seconds since the epoch."""
     aggregator: str
     account: str
     updates: int
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt that is about to start."""
+    """An attempt before its start."""
 
     trace: str | None
-    """What the journal kept of the receipt; None for what was stored while tracing was off."""
+    """The trace that the journal stored with the update; None if tracing was off then."""
     url: str
     push_config: str
     account: str
     push_id: str
     tries: int
-    """Attempts before this one."""
+    """Number of attempts before this one."""
 
 
 class TracedAttempt(Protocol):
     """The span of an attempt in progress."""
 
     traceparent: str
-    """For the client's server."""
+    """The header for the client's server."""
 
     def ended(self, answer: asyncio.Future[Answer]) -> None: ...
 

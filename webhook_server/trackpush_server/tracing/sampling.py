@@ -1,8 +1,8 @@
-"""Chooses a share of traces to record. Pure.
+"""Chooses the share of traces to record. Pure.
 
-An aggregator's ``traceparent`` is input from outside, and its sampled flag is only a wish: ids that sort well
-(OpenTelemetry's own ratio compares the trace's id), or a flag on every request, must not make us record more than the
-share. That it wants none is honoured.
+An aggregator's ``traceparent`` is untrusted input. Specially chosen trace ids (OpenTelemetry's own ratio sampler
+compares the id), or a sampled flag on every request, must not make the server record more than the share. A flag
+against sampling is respected.
 """
 
 from collections.abc import Callable
@@ -17,5 +17,5 @@ class Share:
         self._chance = chance
 
     def takes(self, *, asked: bool | None) -> bool:
-        """Whether to record a trace; ``asked`` is the flag of the sender, None if the trace begins here."""
+        """Whether to record a trace; ``asked`` is the sender's sampled flag, None if the trace starts here."""
         return asked is not False and self._chance() < self._share

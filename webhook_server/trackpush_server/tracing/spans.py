@@ -1,7 +1,7 @@
 """Spans by OpenTelemetry's SDK, exported by OTLP over HTTP from a separate thread.
 
-Attributes follow the semantic conventions. None contains personal data: no AWB, no order, no body; of URLs only
-host and port, because their paths may contain secrets.
+Attributes follow the semantic conventions. None contains personal data: no AWB, no order, no body; of URLs only host
+and port, because their paths may contain secrets.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ from trackpush_server.tracing.port import Receipt, Sending, TracedAttempt
 from trackpush_server.tracing.sampling import Share
 
 _LAST_EXPORT: Final = 3.0
-"""Seconds for the last export; a collector that is down must not hold the end up."""
+"""Seconds for the last export, so that a collector that is down doesn't delay the shutdown."""
 _HEADER: Final = "traceparent"
 _RECORDED: Final = "-01"
 _OK: Final = 200
@@ -62,9 +62,12 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 class OpenTelemetry:
-    """See `trackpush_server.tracing.port.Tracing`. Endpoint, headers and the like are the SDK's own variables.
+    """Implements `trackpush_server.tracing.port.Tracing`.
 
-    What isn't recorded never reaches the SDK: most of a busy server's updates, and they cost a few microseconds each.
+    The SDK reads endpoint, headers and so on from its own variables.
+
+    Traces that are not recorded never reach the SDK. These are most updates of a busy server, and they cost a few
+    microseconds each.
     """
 
     def __init__(self, share: float) -> None:
@@ -73,7 +76,8 @@ class OpenTelemetry:
         self._share = Share(share, random.random)
         self._provider = TracerProvider(
             sampler=ALWAYS_ON,
-            resource=Resource.create(own).merge(OTELResourceDetector().detect()),  # the environment's name wins
+            # the service name in the environment takes precedence
+            resource=Resource.create(own).merge(OTELResourceDetector().detect()),
             shutdown_on_exit=False,
         )
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -110,7 +114,7 @@ class OpenTelemetry:
             span.end()
 
     def send(self, sending: Sending) -> TracedAttempt:
-        """The sampled flag that the journal stored decides, whoever began the trace."""
+        """Record the attempt if the stored sampled flag says so, no matter who started the trace."""
         trace = sending.trace
         if trace is None:
             return self._sent(sending, None) if self._share.takes(asked=None) else Unrecorded(_unrecorded(None))
@@ -137,7 +141,7 @@ class OpenTelemetry:
 
         def shut_down() -> None:
             self._provider.shutdown()
-            with contextlib.suppress(RuntimeError):  # the loop didn't wait for it
+            with contextlib.suppress(RuntimeError):  # the event loop was closed before the export ended
                 loop.call_soon_threadsafe(done.set)
 
         threading.Thread(target=shut_down, name="trackpush-last-spans", daemon=True).start()
@@ -147,7 +151,7 @@ class OpenTelemetry:
 
 
 class Unrecorded:
-    """An attempt of a trace that isn't recorded; its header tells the client so."""
+    """An attempt of a trace that isn't recorded; the flag in its header says so to the client."""
 
     __slots__ = ("traceparent",)
 
@@ -155,11 +159,11 @@ class Unrecorded:
         self.traceparent = traceparent
 
     def ended(self, answer: asyncio.Future[Answer]) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
 
 class Recorded:
-    """See `trackpush_server.tracing.port.TracedAttempt`."""
+    """Implements `trackpush_server.tracing.port.TracedAttempt`."""
 
     __slots__ = ("_span", "traceparent")
 
@@ -168,7 +172,7 @@ class Recorded:
         self.traceparent = _traceparent(span.get_span_context())
 
     def ended(self, answer: asyncio.Future[Answer]) -> None:
-        """See the port."""
+        """End the span with the result of the attempt."""
         span = self._span
         if answer.cancelled():
             _fail(span, "cancelled")

@@ -1,4 +1,7 @@
-"""The operations that change something: replays, erasures and reseals. The audit log gets each one before it begins."""
+"""The operations that change something: replays, erasures and reseals.
+
+Each is recorded in the audit log before it starts.
+"""
 
 import hashlib
 from typing import Final, TypeVar
@@ -41,7 +44,7 @@ class ResealList(msgspec.Struct, frozen=True, kw_only=True):
 
 @operation("POST", "/replays", status=202, errors=(429,))
 async def start_replay(call: ApiCall, body: ReplayRequest) -> ReplayView:
-    """Send ended pushes once more, or count them (dryRun)."""
+    """Send ended pushes again, or only count them (dryRun)."""
     return await replay(call.desk, call.identity, body, address(call.request))
 
 
@@ -60,13 +63,13 @@ async def get_replay(call: ApiCall) -> ReplayView:
 
 @operation("DELETE", "/replays/{id}", errors=(410,))
 async def end_replay(call: ApiCall) -> ReplayView:
-    """End a replay; its results so far stay."""
+    """Cancel a replay; its results so far stay."""
     return call.desk.replays.refresh(await ended(call.desk.replays.jobs, "replay.end", call))
 
 
 @operation("POST", "/drops")
 async def drop_pushes(call: ApiCall, body: DropRequest) -> DropView:
-    """Drop pending pushes whose PushConfig does not exist, or count them (dryRun)."""
+    """Drop pending pushes whose PushConfig does not exist, or only count them (dryRun)."""
     found = await call.desk.drops.find(body)
     if body.dry_run or not found.push_configs:
         return found
@@ -96,7 +99,7 @@ async def get_erasure(call: ApiCall) -> ErasureView:
 
 @operation("POST", "/reseals", status=202, errors=(429,))
 async def start_reseal(call: ApiCall, body: ResealRequest) -> ResealView:
-    """Encrypt bodies that are stored unencrypted or with another key than the first."""
+    """Encrypt stored bodies that are not encrypted with the first key."""
     call.desk.reseals.jobs.check()
     await call.desk.audit(call.identity, "reseal.start", "", address(call.request))
     return call.desk.reseals.start(body)
@@ -116,7 +119,7 @@ async def get_reseal(call: ApiCall) -> ResealView:
 
 @operation("DELETE", "/reseals/{id}", errors=(410,))
 async def end_reseal(call: ApiCall) -> ResealView:
-    """End a reseal; its results so far stay."""
+    """Cancel a reseal; its results so far stay."""
     return await ended(call.desk.reseals.jobs, "reseal.end", call)
 
 
@@ -129,12 +132,10 @@ OPERATIONS: Final = (
 
 
 async def replay(desk: AdminServices, who: Identity, request: ReplayRequest, came_from: str) -> ReplayView:
-    """Begin a replay; the audit log gets it first, unless it only counts.
+    """Start a replay. It is recorded in the audit log first, unless it only counts.
 
-    Raises:
-        ValueError: the request selects nothing, or contains an invalid push id.
-        TooManyJobsError: too many jobs are running.
-        JournalUnavailableError: the audit log can't be written.
+    Raises: ValueError: the request selects nothing, or contains an invalid push id. TooManyJobsError: too many jobs are
+    running. JournalUnavailableError: the audit log can't be written.
     """
     desk.replays.check(request)
     if not request.dry_run:
@@ -143,10 +144,14 @@ async def replay(desk: AdminServices, who: Identity, request: ReplayRequest, cam
 
 
 def describe_replay(request: ReplayRequest) -> str:
-    """The selection for the audit log. An AWB is written as its digest: it can be found, but not read."""
+    """The selection for the audit log. An AWB is written as its digest, which can be searched for but not read."""
     parts = [f"states {','.join(request.states)}"]
     if request.ids:
-        parts.append(request.ids[0] if len(request.ids) == 1 else f"{len(request.ids)} pushes from {request.ids[0]}")
+        parts.append(
+            request.ids[0]
+            if len(request.ids) == 1
+            else f"{len(request.ids)} pushes, the first with id {request.ids[0]}"
+        )
     if request.awb is not None:
         parts.append(f"awb sha256:{hashlib.sha256(request.awb.encode()).hexdigest()}")
     parts += [f"client {request.client}"] if request.client is not None else []
@@ -157,7 +162,7 @@ def describe_replay(request: ReplayRequest) -> str:
 
 
 async def ended(jobs: Jobs[_V], action: str, call: ApiCall) -> _V:
-    """End a job, after the audit log has this."""
+    """Cancel a job, after this was recorded in the audit log."""
     job = call.path["id"]
     known(jobs, job)
     await call.desk.audit(call.identity, action, job, address(call.request))
@@ -166,10 +171,9 @@ async def ended(jobs: Jobs[_V], action: str, call: ApiCall) -> _V:
 
 
 def known(jobs: Jobs[_V], job: str) -> _V:
-    """The job.
+    """The job with this id.
 
-    Raises:
-        ProblemError: this process has no job with this id.
+    Raises: ProblemError: this process has no job with this id.
     """
     view = jobs.get(job)
     if view is None:

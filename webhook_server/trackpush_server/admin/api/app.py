@@ -1,4 +1,4 @@
-"""The API's routes: its operations, and their description."""
+"""The API's routes: its operations, and their OpenAPI description."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def add_routes(app: web.Application, desk: AdminServices) -> None:
 
 def _not_allowed(methods: Sequence[str]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        answer = problem(405, f"{request.method} is not served here: {', '.join(methods)} are")
+        answer = problem(405, f"{request.method} is not supported for this path; use {', '.join(methods)}")
         answer.headers["Allow"] = ", ".join(methods)
         return answer
 

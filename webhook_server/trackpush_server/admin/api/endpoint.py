@@ -1,4 +1,4 @@
-"""Makes an aiohttp handler of an operation: reads and checks the request, and turns errors into problems."""
+"""Turns an operation into an aiohttp handler: parses and checks the request, and turns errors into problems."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -60,6 +60,6 @@ def _query(operation: Operation, request: web.Request) -> dict[str, Any]:
             raise ProblemError(400, f"this path takes no parameters; remove {', '.join(sorted(given))}")
         return {}
     nothing = sorted(name for name, value in given.items() if value.lower() == "null")
-    if nothing:  # msgspec would take the word for an absent parameter, and the filter would be gone without a word
+    if nothing:  # msgspec reads the text "null" as an absent parameter, which would silently disable the filter
         raise ProblemError(400, f"null is not allowed: leave out {', '.join(nothing)}")
     return {"query": msgspec.convert(dict(given), type=operation.query, strict=False)}

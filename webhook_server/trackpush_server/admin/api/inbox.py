@@ -1,4 +1,4 @@
-"""The operations of the inbox: unrecognised bodies, and parsing them again. docs/inbox.md."""
+"""The API operations of the inbox: list unrecognised bodies, and parse them again. docs/inbox.md."""
 
 import base64
 from typing import Annotated, Any, Final
@@ -22,7 +22,7 @@ _ID: Final = r"^unr_[0-9a-f]{32}$"
 
 
 class InboxParams(Params, frozen=True, kw_only=True):
-    """Which bodies; absent fields accept all."""
+    """Selects bodies; absent fields accept all."""
 
     account: Name | None = None
     client: Text | None = None
@@ -38,7 +38,7 @@ class Unrecognised(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     account: str
     aggregator: str
     received_at: Time
-    """When it came first."""
+    """When it arrived for the first time."""
     last_received_at: Time
     times: int
     """Number of times that exactly this body arrived."""
@@ -69,12 +69,12 @@ class UnrecognisedWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
     unrecognised: Unrecognised
     body: Any
-    """The JSON; a string where it is not JSON."""
+    """The parsed JSON, or a string if the body is not JSON."""
     body_base64: str | None
-    """The body byte for byte; null for the role view, and where it is unreadable."""
+    """The exact bytes; null for the role view, and if the body is unreadable."""
     masked: bool
     unreadable: str | None
-    """Why the body can't be shown: the key that sealed it is missing."""
+    """Why the body can't be shown: the key that encrypted it is missing."""
 
 
 class InboxRetryList(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +106,7 @@ async def list_inbox(call: ApiCall, query: InboxParams) -> Inbox:
 
 @operation("POST", "/inbox/retries", status=202, errors=(429,))
 async def start_inbox_retry(call: ApiCall, body: InboxRetryRequest) -> InboxRetryView:
-    """Parse unrecognised bodies again, with the present rules and configuration."""
+    """Parse unrecognised bodies again, with the current rules and configuration."""
     retries = call.desk.inbox
     retries.check(body)
     await call.desk.audit(call.identity, "inbox.retry", describe_retry(body), address(call.request))
@@ -127,7 +127,7 @@ async def get_inbox_retry(call: ApiCall) -> InboxRetryView:
 
 @operation("DELETE", "/inbox/retries/{id}", errors=(410,))
 async def end_inbox_retry(call: ApiCall) -> InboxRetryView:
-    """End a retry; its results so far stay."""
+    """Cancel a retry; its results so far stay."""
     return await ended(call.desk.inbox.jobs, "inbox.end", call)
 
 

@@ -1,4 +1,4 @@
-"""The live tail as server-sent events: one event per update and attempt, a comment now and then to keep it open."""
+"""The live tail as server-sent events: one event per update and attempt, and a regular comment that keeps it open."""
 
 from typing import Final
 
@@ -15,24 +15,24 @@ HEARTBEAT_SECONDS: Final = 10.0
 
 
 class TailParams(Params, frozen=True, kw_only=True):
-    """Which events."""
+    """Selects events."""
 
     client: Text | None = None
     push_config: Name | None = None
     failed: bool = False
-    """Only attempts that failed."""
+    """Only failed attempts."""
 
 
 @operation("GET", "/tail", answer=TailEvent, errors=(429,), content_type="text/event-stream")
 async def tail(call: ApiCall, query: TailParams) -> web.StreamResponse:
-    """Updates and attempts as they happen: server-sent events, each with a TailEvent as data."""
+    """Updates and attempts as they happen, as server-sent events. Each event's data is a TailEvent."""
     who = call.identity
     with call.desk.tail.watching(lambda event: _wanted(query, event), actor=who.actor, role=who.role) as watcher:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(call.request)
         await response.write(b": watching\n\n")
         try:
-            # Until the other end hangs up, the server stops, or the log-in is not valid any more.
+            # Until the client closes the connection, the server stops, or the login ends.
             while await call.request[ACCESS].is_still(call.request, who):
                 await response.write(await _next(watcher, plain=call.identity.operates))
         except ConnectionError:

@@ -15,8 +15,9 @@ BASE: Final = "/api/v1"
 _ALWAYS: Final = (400, 401, 403, 503)
 _NAME = re.compile(r"\{(\w+)\}")
 _ABOUT = (
-    "The admin API of a Trackpush server. Lists are paged by cursor. Errors are RFC 9457 problems. Of"
-    " the two roles, view sees no bodies and no free texts, and only operate may change anything."
+    "The admin API of a Trackpush server. Lists are paged by cursor. Errors are RFC 9457 problems. There"
+    " are two roles: view sees neither bodies nor free texts and can't change anything; operate can see and"
+    " change everything."
 )
 
 
@@ -52,7 +53,7 @@ def description(operations: Sequence[Operation]) -> dict[str, Any]:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": "trackpush_session",
-                    "description": "A log-in of the console; changes need its X-CSRF-Token, too.",
+                    "description": "The cookie of a console session; changes also need its X-CSRF-Token.",
                 },
             },
         },

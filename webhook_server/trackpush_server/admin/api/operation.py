@@ -1,4 +1,4 @@
-"""One operation of the API: its input and output as data, so that the server and the description never differ."""
+"""One operation of the API, described as data. Server and OpenAPI description both use it, so they always agree."""
 
 import typing
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,27 +27,29 @@ class ApiCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """A method of a path."""
+    """One HTTP method of one path."""
 
     method: Method
     path: str
-    """Below /api/v1, with ``{names}``."""
+    """The path below /api/v1, with ``{names}`` for variable parts."""
     name: str
-    """The description's operationId."""
+    """The operationId in the description."""
     summary: str
     handler: Handler
-    """Takes the call, and ``query`` and ``body`` where the operation has them. Gives what is sent, of the type
-    ``answer``; or a response that it sent itself."""
+    """Takes the call, and ``query`` and ``body`` if the operation has them.
+
+    Returns the data to send, of the type ``answer``, or a response that it has already sent.
+    """
     answer: Any
     query: Any
-    """None: it takes no parameters."""
+    """Type of the parameters; None if it takes none."""
     body: Any
-    """None: it takes no body."""
+    """Type of the body; None if it takes none."""
     status: int
     errors: tuple[int, ...]
-    """Besides 400, 401, 403 and 503."""
+    """Possible error statuses besides 400, 401, 403 and 503."""
     path_patterns: Mapping[str, str]
-    """What the parts of the path look like, as regular expressions."""
+    """Regular expressions for the variable parts of the path."""
     content_type: str
 
     @property
@@ -66,10 +68,11 @@ def operation(
     path_patterns: Mapping[str, str] = MappingProxyType({}),
     content_type: str = "application/json",
 ) -> Callable[[Handler], Operation]:
-    """Make an operation of its handler.
+    """Create an operation from its handler.
 
-    The handler's name is the operation's, its docstring the summary, and its annotations say what ``query``, ``body``
-    and answer are; ``answer`` says it where the handler sends the response itself. The rest: see `Operation`.
+    The handler's name becomes the operation's name, its docstring the summary, and its annotations the types of
+    ``query``, ``body`` and answer. If the handler sends the response itself, pass the type of the ``answer``. For the
+    other arguments see `Operation`.
     """
 
     def made(handler: Handler) -> Operation:

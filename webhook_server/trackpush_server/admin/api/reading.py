@@ -1,4 +1,4 @@
-"""The operations that read: pushes, shipments, clients, PushConfigs, charts, configuration, the audit log."""
+"""The operations that only read: pushes, shipments, clients, PushConfigs, charts, configuration, the audit log."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -32,7 +32,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class PushesParams(Params, frozen=True, kw_only=True):
-    """Which pushes; absent fields accept all."""
+    """Selects pushes; absent fields accept all."""
 
     awb: Text | None = None
     """The update's AWB or the AWB of its forward leg."""
@@ -44,16 +44,16 @@ class PushesParams(Params, frozen=True, kw_only=True):
     status: Status | None = None
     state: shapes.StateName | None = None
     since: datetime | None = None
-    """Received at or after this time, RFC 3339."""
+    """Only pushes of updates received at or after this time, RFC 3339."""
     until: datetime | None = None
-    """Received before it."""
+    """Only pushes of updates received before this time, RFC 3339."""
     limit: Limit = 50
     cursor: Cursor | None = None
     newer: bool = False
 
 
 class ShipmentParams(Params, frozen=True, kw_only=True):
-    """Which part of a shipment's story."""
+    """Selects a part of a shipment's history."""
 
     client: Text | None = None
     after: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 0
@@ -61,7 +61,7 @@ class ShipmentParams(Params, frozen=True, kw_only=True):
 
 
 class ClientsParams(Params, frozen=True, kw_only=True):
-    """Which clients."""
+    """Selects clients."""
 
     state: State | None = None
     after: Annotated[str, Meta(max_length=512)] = ""
@@ -69,20 +69,20 @@ class ClientsParams(Params, frozen=True, kw_only=True):
 
 
 class PushConfigsParams(ClientsParams, frozen=True, kw_only=True):
-    """Which PushConfigs."""
+    """Selects PushConfigs."""
 
     client: Text | None = None
 
 
 class SeriesParams(Params, frozen=True, kw_only=True):
-    """Which series."""
+    """Selects a time series."""
 
     push_config: Name | None = None
-    """Of this PushConfig in steps of a minute; absent: of the whole server in steps of 15 seconds."""
+    """The PushConfig, in steps of a minute; if absent, the whole server in steps of 15 seconds."""
 
 
 class ConfigParams(Params, frozen=True, kw_only=True):
-    """Which part of the configuration."""
+    """Selects a part of the configuration."""
 
     client: Text | None = None
     after: Annotated[str, Meta(max_length=512)] = ""
@@ -90,21 +90,21 @@ class ConfigParams(Params, frozen=True, kw_only=True):
 
 
 class AuditsParams(Params, frozen=True, kw_only=True):
-    """Which part of the audit log."""
+    """Selects a part of the audit log."""
 
     before: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)] | None = None
     limit: Limit = 100
 
 
 class Clients(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of clients, by name, after the client ``after``."""
+    """A page of clients by name, starting after the client ``after``."""
 
     clients: tuple[ClientHealth, ...]
     after: str | None
 
 
 class PushConfigs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of PushConfigs, by name, after the PushConfig ``after``."""
+    """A page of PushConfigs by name, starting after the PushConfig ``after``."""
 
     push_configs: tuple[PushConfigHealth, ...]
     after: str | None
@@ -147,13 +147,13 @@ async def get_push(call: ApiCall) -> shapes.PushWhole:
     """One push with its attempts and bodies."""
     detail = await call.desk.lookup.show(call.path["id"])
     if detail is None:
-        raise ProblemError(404, f"no push {call.path['id']}: it may be older than the retention")
+        raise ProblemError(404, f"no push {call.path['id']}: retention may have deleted it")
     return shapes.push_whole(detail, plain=call.identity.operates)
 
 
 @operation("GET", "/shipments/{shipment}")
 async def get_shipment(call: ApiCall, query: ShipmentParams) -> shapes.Shipment:
-    """A shipment's story: every update, push and attempt; by AWB, forward AWB or shipment."""
+    """A shipment's history: every update, push and attempt; by AWB, forward AWB or shipment."""
     asked = ShipmentQuery(shipment=call.path["shipment"], client=query.client, after=query.after, limit=query.limit)
     return shapes.shipment(await call.desk.lookup.timeline(asked), plain=call.identity.operates)
 

@@ -1,4 +1,7 @@
-"""The API's answers: JSON, camelCase, times as RFC 3339. Built from the journal's rows, masked for the role view."""
+"""The API's answers as JSON: camelCase, times as RFC 3339.
+
+Created from the journal's rows, and masked for the role view.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -43,7 +46,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     received_at: Time
     ended_at: Time | None
     next_try_at: Time | None
-    """Of a pending push; null is at once, or when its endpoint is back."""
+    """Time of the next attempt of a pending push; null: at once, or when its endpoint recovers."""
 
 
 class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -51,9 +54,12 @@ class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     pushes: tuple[Push, ...]
     older: str | None
-    """Cursor of the next page; null on the last page. A short page can have one: the search continues there."""
+    """Cursor of the next page; null on the last page.
+
+    If a page is short and has a cursor, the search continues there.
+    """
     newer: str | None
-    """Cursor of the page before, with ``newer=true``."""
+    """Cursor of the previous page, for use with ``newer=true``."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -75,7 +81,7 @@ class PushWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     body: Any
     masked: bool
     unreadable: str | None
-    """Why the bodies can't be shown: the key that sealed them is missing."""
+    """Why the bodies can't be shown: the key that encrypted them is missing."""
 
 
 class ShipmentPush(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -103,7 +109,7 @@ class ShipmentUpdate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A shipment's updates in the order received."""
+    """A shipment's updates in the order in which they were received."""
 
     updates: tuple[ShipmentUpdate, ...]
     after: int | None
@@ -111,7 +117,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def time(milliseconds: int | None) -> str | None:
-    """RFC 3339, or None."""
+    """The time as RFC 3339; None for None."""
     return None if milliseconds is None else rfc3339(milliseconds)
 
 
@@ -196,7 +202,7 @@ def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
 
 
 def _decoded(content: bytes) -> Any:
-    """The document; its text if it can't be parsed, such as bodies that older versions stored."""
+    """The parsed document, or its text if it can't be parsed (older versions stored such bodies)."""
     if not content:
         return None
     try:

@@ -1,1 +1,4 @@
-"""The console: pages on the admin port for the people who run the server. Server-rendered; usable without scripts."""
+"""The console: pages on the admin port for the people who run the server.
+
+The server renders them; they work without scripts.
+"""

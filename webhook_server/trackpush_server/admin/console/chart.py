@@ -1,6 +1,6 @@
-"""Renders line charts as SVG: no script, no inline style, readable in light and dark. Pure.
+"""Renders line charts as SVG: no script, no inline style, readable in light and dark themes. Pure.
 
-Lines differ by class (`app.css`), by a legend, and by a table that screen readers get instead.
+Lines differ by CSS class (`app.css`) and are named in a legend. Screen readers get a table instead of the chart.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ class ChartLine(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     style: str
-    """The class: ``a``, ``b`` or ``c``."""
+    """The CSS class: ``a``, ``b`` or ``c``."""
     values: tuple[float | None, ...]
 
 
 class Tick(msgspec.Struct, frozen=True):
-    """A label at a place."""
+    """A label on an axis, with its position."""
 
     at: float
     text: str
@@ -42,7 +42,7 @@ class Hover(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the template draws."""
+    """All data that the template draws."""
 
     name: str
     title: str
@@ -52,7 +52,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     right: int
     bottom: int
     lines: tuple[tuple[ChartLine, str], ...]
-    """Each with the path that draws it."""
+    """Each line with the SVG path that draws it."""
     rows: tuple[Tick, ...]
     columns: tuple[Tick, ...]
     hovers: tuple[Hover, ...]
@@ -123,7 +123,7 @@ def _clock(seconds: int) -> str:
 
 
 def _nice(highest: float) -> float:
-    """The next of 1, 2, 4, 5 and 10 times a power of ten."""
+    """The next value that is 1, 2, 4, 5 or 10 times a power of ten."""
     if highest <= 0:
         return 1.0
     power = 10.0 ** floor(log10(highest))

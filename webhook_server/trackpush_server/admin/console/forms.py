@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 _TIMES = frozenset({"since", "until"})
 _SHORT_TIME = len("2025-06-12T10:00")
 _OURS = frozenset({CSRF_FIELD, "total"})
-"""Fields of the form that are not part of the request."""
+"""Fields of the form that are not part of the API request."""
 _LISTS = frozenset({"ids", "states"})
 
 
@@ -50,7 +50,7 @@ def _text(value: Any) -> Any:
 
 
 def _time(value: str) -> str:
-    """A browser's ``2025-06-12T10:00`` has neither seconds nor zone."""
+    """RFC 3339 of a browser's ``2025-06-12T10:00``, which has neither seconds nor time zone."""
     if len(value) == _SHORT_TIME:
         return f"{value}:00Z"
     return value

@@ -1,4 +1,4 @@
-"""Links of pages, and whether personal data is shown."""
+"""Links between pages, and whether personal data is shown."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ def see(location: str) -> web.Response:
 
 
 def link(request: web.Request, **changes: Any) -> str | None:
-    """This page with other parameters; None if the first of them is None."""
+    """The URL of this page with other parameters; None if the first parameter is None."""
     if next(iter(changes.values())) is None:
         return None
     query = {name: value for name, value in request.query.items() if value and name not in {"newer", *changes}}

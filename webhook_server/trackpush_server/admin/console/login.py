@@ -16,10 +16,10 @@ HOME: Final = "/console/"
 
 
 class Login:
-    """The handlers."""
+    """The handlers of login and logout."""
 
     def __init__(self, access: Access, *, secure: bool, provider: str | None = None) -> None:
-        """``secure``: browsers use TLS. ``provider`` is the name on the button of an OIDC login."""
+        """``secure``: browsers use TLS. ``provider`` is the name on the button of the OIDC login."""
         self._access = access
         self._secure = secure
         self._provider = provider
@@ -53,7 +53,7 @@ class Login:
         return response
 
     def begin(self, response: web.StreamResponse, *, actor: str, role: Role, token: AdminToken | None = None) -> None:
-        """Begin a session, and set its cookie on this answer; it ends when the token changes."""
+        """Start a session, and set its cookie on this response; the session ends when the token changes."""
         fingerprint = None if token is None else token.fingerprint
         value = self._access.sessions.begin(actor, role, lambda: token is None or token.fingerprint == fingerprint)
         response.set_cookie(
@@ -74,6 +74,6 @@ class Login:
 
 
 def where(given: str | None) -> str:
-    """The page of the console to redirect to after a login."""
+    """The path of the console's page to redirect to after a login."""
     inside = given is not None and given.startswith(HOME) and "\\" not in given and given.isprintable()
     return given if given is not None and inside else HOME

@@ -1,6 +1,6 @@
 """An OpenID provider: discovery, authorization code with PKCE, an ID token checked by joserfc. OIDC Core 1.0, §3.1.
 
-The person who starts the server names the provider, so the egress guard of pushes doesn't apply; the URL must be
+The egress guard of pushes doesn't apply, because the person who starts the server chooses the provider. The URL must be
 https, or on this machine.
 """
 
@@ -26,18 +26,18 @@ from trackpush_server.admin.identity import Role
 from trackpush_server.options import OidcOptions
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
-"""Only with keys that the provider alone has: never none, never HS256."""
+"""Only algorithms with a private key that only the provider has: neither none nor HS256."""
 _LEEWAY = 60
-"""Seconds by which clocks may differ."""
+"""Maximum difference of the clocks, in seconds."""
 _FRESH_SECONDS = 300.0
-"""So long discovery and keys are good; an unknown key is looked for at most this often, too."""
+"""Seconds for which discovery and keys are cached. Also the minimum time between two searches for an unknown key."""
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _MOST_BYTES = 1024 * 1024
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class OidcError(Exception):
-    """A login failed; the message is for the person and quotes nothing of the token."""
+    """A login failed. The message is for the person; it does not quote the token."""
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,18 +47,18 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
     verifier: str
     after: str
-    """Where to redirect."""
+    """The page to redirect to after the login."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """The person, as the provider names them."""
+    """The person who logged in, by the provider's claims."""
 
     actor: str
     role: Role
 
 
 class _Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """The needed part of the discovery document."""
+    """The part of the discovery document that this module uses."""
 
     issuer: str
     authorization_endpoint: str
@@ -70,10 +70,9 @@ class Oidc:
     """One provider. Its methods raise OidcError."""
 
     def __init__(self, options: OidcOptions, *, redirect_uri: str, wall: Callable[[], float] = time.time) -> None:
-        """Read its files; blocking.
+        """Read the options' files; blocking.
 
-        Raises:
-            CannotStartError: a file can't be read, or the issuer is neither https nor on this machine.
+        Raises: CannotStartError: a file can't be read, or the issuer is neither https nor on this machine.
         """
         parts = urlsplit(options.issuer)
         if parts.scheme != "https" and parts.hostname not in _LOCAL:
@@ -93,7 +92,7 @@ class Oidc:
         return urlsplit(self._options.issuer).hostname or self._options.issuer
 
     async def begin(self, after: str) -> tuple[Ticket, str]:
-        """Begin a login: the ticket to remember, and the URL for the browser."""
+        """Start a login: returns the ticket to remember, and the URL for the browser."""
         provider = await self._discover()
         ticket = Ticket(
             state=secrets.token_urlsafe(32),
@@ -115,7 +114,7 @@ class Oidc:
         return ticket, f"{provider.authorization_endpoint}{joint}{urlencode(query)}"
 
     async def finish(self, ticket: Ticket, code: str) -> Person:
-        """The person to whom this code belongs."""
+        """The person for whom the provider issued this code."""
         provider = await self._discover()
         form = {
             "grant_type": "authorization_code",
@@ -209,18 +208,18 @@ class Oidc:
 
 
 def _groups(claim: Any) -> set[str]:
-    """A provider may send one name, a list, null, or anything else."""
+    """The groups in a claim. A provider may send one name, a list, null, or anything else."""
     names = claim if isinstance(claim, list | tuple) else [claim]
     return {name for name in names if isinstance(name, str)}
 
 
 def challenge(verifier: str) -> str:
-    """RFC 7636, S256."""
+    """The PKCE challenge of a verifier, RFC 7636, S256."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 async def open_oidc(options: OidcOptions, *, url: str) -> Oidc:
-    """The provider, for a console at this URL; see `Oidc`."""
+    """Create the provider for a console at this URL; see `Oidc`."""
     return await asyncio.to_thread(lambda: Oidc(options, redirect_uri=f"{url.rstrip('/')}/console/oidc/callback"))
 
 

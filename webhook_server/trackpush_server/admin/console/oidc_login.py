@@ -1,7 +1,7 @@
 """Login at an OpenID provider: the redirect to it and the return.
 
-The session's cookie is SameSite=Strict, which a browser doesn't send on the return from another site. So the return
-ends at a page of the console, which redirects by script; the state is in a short-lived Lax cookie.
+The session's cookie is SameSite=Strict, so a browser doesn't send it when it returns from another site. Therefore the
+return shows a page of the console, which redirects by script. Meanwhile the state is in a short-lived Lax cookie.
 """
 
 import time
@@ -26,20 +26,20 @@ _COOKIE: Final = "trackpush_login"
 _PATH: Final = "/console/oidc/"
 _SECONDS: Final = 600
 _MOST_USED = 1000
-"""States of log-ins that came back, so that none comes back twice."""
+"""Number of used states that are remembered, so that none is accepted twice."""
 _ALGORITHM: Final = "HS256"
 _log = structlog.get_logger("trackpush.console")
 
 
 class OidcLogin:
-    """The handlers."""
+    """The handlers of this login."""
 
     def __init__(self, oidc: Oidc, login: Login, *, secure: bool) -> None:
         self._oidc = oidc
         self._login = login
         self._secure = secure
         self._key = OctKey.generate_key(256)
-        """Of this process: a log-in ends where it began."""
+        """Signing key of this process: a login must end at the process where it started."""
         self._used: dict[str, None] = {}
         self._throttle = LogThrottle()
 
@@ -79,12 +79,15 @@ class OidcLogin:
         return response
 
     def _sealed(self, ticket: Ticket) -> str:
-        """The ticket, signed, for the browser to keep. The server keeps none: strangers may begin many logins."""
+        """The ticket, signed, for the browser to store.
+
+        The server stores no tickets, because strangers may start many logins.
+        """
         claims = {**msgspec.to_builtins(ticket), "exp": int(time.time()) + _SECONDS}
         return jwt.encode({"alg": _ALGORITHM}, claims, self._key, algorithms=[_ALGORITHM])
 
     def _ticket(self, request: web.Request) -> Ticket | None:
-        """The ticket of a login that this browser began; valid once."""
+        """The ticket of a login that this browser started; accepted only once."""
         try:
             decoded = jwt.decode(request.cookies.get(_COOKIE, ""), self._key, algorithms=[_ALGORITHM])
             jwt.JWTClaimsRegistry(exp={"essential": True}).validate(decoded.claims)

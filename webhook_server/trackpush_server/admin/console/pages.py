@@ -22,7 +22,7 @@ _STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delive
 
 
 class ConsolePages:
-    """The handlers."""
+    """The handlers of these pages."""
 
     def __init__(self, desk: AdminServices) -> None:
         self._desk = desk
@@ -75,7 +75,7 @@ class ConsolePages:
         """One push with its attempts and bodies."""
         detail = await self._desk.lookup.show(request.match_info["id"])
         if detail is None:
-            raise ProblemError(404, "There is no such push: it may be older than the retention.")
+            raise ProblemError(404, "There is no such push; retention may have deleted it.")
         whole = shapes.push_whole(detail, plain=plain(request))
         return page(request, "push.html", {"whole": whole, "push": whole.push}, active="search")
 
@@ -107,7 +107,7 @@ class ConsolePages:
         return page(request, "client.html", context, active="clients")
 
     async def tail(self, request: web.Request) -> web.Response:
-        """The live tail; its events come by script."""
+        """The live tail, whose events are loaded by script."""
         query = asked(request, TailParams)
         source = {"client": query.client, "pushConfig": query.push_config, "failed": "true" if query.failed else None}
         url = "/api/v1/tail?" + urlencode({key: value for key, value in source.items() if value})

@@ -15,11 +15,11 @@ from trackpush_server.admin.problems import ProblemError
 from trackpush_server.operations.replays import ReplayRequest
 
 COUNT_SECONDS: Final = 5.0
-"""So long a page waits for the count; a count that takes longer is shown as it grows."""
+"""Seconds for which a page waits for the count; a count that takes longer is shown while it grows."""
 
 
 class Replaying:
-    """The handlers."""
+    """The handlers of these pages."""
 
     def __init__(self, desk: AdminServices) -> None:
         self._desk = desk

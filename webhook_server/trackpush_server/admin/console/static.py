@@ -1,4 +1,7 @@
-"""The console's own and vendored files: read once, served by name only, kept by browsers while they don't change."""
+"""The console's own files and third-party files.
+
+They are read once, served only under their known names, and cached by browsers until they change.
+"""
 
 import hashlib
 from importlib import resources
@@ -18,7 +21,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Static:
-    """All files, read at the start of a server."""
+    """All files, read when the server starts."""
 
     def __init__(self) -> None:
         self._files = _read(resources.files("trackpush_server.admin.console") / "static", "")

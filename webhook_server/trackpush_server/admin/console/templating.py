@@ -1,4 +1,4 @@
-"""Renders pages: jinja2 with escaping and strict names, and filters for times and numbers."""
+"""Renders pages with jinja2: values are escaped, unknown names are errors, and filters format times and numbers."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -27,10 +27,10 @@ NAVIGATION: Final = (
 
 
 class ConsoleNotice(msgspec.Struct, frozen=True):
-    """Header of every page."""
+    """The notice in the header of every page."""
 
     text: Callable[[], str]
-    """One sentence, empty where there is nothing to say."""
+    """One sentence; empty if there is nothing to report."""
 
 
 NOTICE: Final = web.AppKey("notice", ConsoleNotice)
@@ -42,12 +42,12 @@ NOTHING: Final = "\N{EN DASH}"
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """The templates, read at the start of a server."""
+    """The templates, read when the server starts."""
     made = Environment(
         loader=PackageLoader("trackpush_server.admin.console"),
         autoescape=True,
         undefined=StrictUndefined,
-        auto_reload=False,  # nothing is read while it serves
+        auto_reload=False,  # do not read templates from disk while serving
         cache_size=-1,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -70,7 +70,7 @@ def environment() -> Environment:
 def page(
     request: web.Request, template: str, context: Mapping[str, Any], *, active: str = "", status: int = 200
 ) -> web.Response:
-    """A page, or the part of it that htmx requested: pages are small enough to render them whole."""
+    """A page. For a request of htmx the whole page is rendered, too, because pages are small."""
     who = request.get(KEY)
     notice = request.config_dict[NOTICE].text() if who is not None and NOTICE in request.config_dict else ""
     text = (
@@ -80,7 +80,7 @@ def page(
 
 
 def moment(at: str | float | None) -> str:
-    """A time, in UTC: RFC 3339 or ms since the epoch."""
+    """A time in UTC, given as RFC 3339 or as ms since the epoch."""
     if at is None:
         return NOTHING
     text = at if isinstance(at, str) else rfc3339(int(at))
@@ -90,7 +90,7 @@ def moment(at: str | float | None) -> str:
 
 
 def answer(tried: Attempt) -> str:
-    """The client's answer to an attempt, without the status code, which is in its own column."""
+    """The client's response to an attempt, without the status code, which has its own column."""
     if tried.error is None:
         return "accepted"
     return tried.error.removeprefix(f"HTTP {tried.http_status}").removeprefix(": ")
@@ -109,12 +109,12 @@ def duration(seconds: float | None) -> str:
 
 
 def count(number: int) -> str:
-    """A number with separators; a count that stops at ten thousand shows this."""
+    """A number with thousands separators; ``10,000 or more`` for a count that stopped at ten thousand."""
     return "10,000 or more" if number == 10 * _THOUSAND else f"{number:,}"
 
 
 def percent(share: float | None) -> str:
-    """``99.5 %``; a dash for None. Never 100 % while something failed."""
+    """``99.5 %``; a dash for None. Never 100 % if anything failed."""
     if share is None:
         return NOTHING
     return "100 %" if share == 1 else f"{min(share * 100, 99.9):.1f} %"

@@ -1,1 +1,1 @@
-"""OAuth 2.0 client credentials: gets a token for a destination, keeps it fresh, and puts it on every push."""
+"""OAuth 2.0 client credentials: requests a token for a destination, renews it, and adds it to every push."""

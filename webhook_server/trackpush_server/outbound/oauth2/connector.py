@@ -1,4 +1,4 @@
-"""aiohttp's client on the dialler of pushes: guard, proxy and TLS apply to token requests, too."""
+"""aiohttp's client on top of the dialler of pushes, so that guard, proxy and TLS apply to token requests, too."""
 
 import asyncio
 
@@ -11,20 +11,23 @@ from trackpush_server.outbound.exchange import Progress
 
 
 class _Protocol(ResponseHandler):
-    """Records how its connection ended: aiohttp reports this only to readers, not to writers."""
+    """Records why its connection was closed, because aiohttp reports this only to readers, not to writers."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.end: asyncio.Future[BaseException | None] = loop.create_future()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if not self.end.done():  # who waited for it may have been cancelled
+        if not self.end.done():  # the waiting task may have been cancelled
             self.end.set_result(exc)
         super().connection_lost(exc)
 
 
 class DialledConnector(aiohttp.BaseConnector):
-    """Opens the connection of one request and does not keep it. Overrides the method that aiohttp's own override."""
+    """Opens a connection for one request and does not keep it.
+
+    Overrides the same method as aiohttp's own connectors.
+    """
 
     def __init__(self, dialler: Dialler, progress: Progress) -> None:
         super().__init__(force_close=True)
@@ -33,7 +36,7 @@ class DialledConnector(aiohttp.BaseConnector):
         self._protocol: _Protocol | None = None
 
     async def end(self) -> BaseException | None:
-        """Wait for the connection's end; returns its cause, None for an orderly end or without a connection."""
+        """Wait until the connection is closed; returns the error, None for an orderly end or without a connection."""
         return None if self._protocol is None else await self._protocol.end
 
     async def _create_connection(

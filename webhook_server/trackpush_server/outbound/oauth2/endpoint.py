@@ -1,7 +1,7 @@
-"""The token endpoint: one request of RFC 6749, section 4.4, bounded in time and size.
+"""The token endpoint: one request of RFC 6749, section 4.4, limited in time and size.
 
-The client's id and secret go into the Authorization header, as every server must support; a server that refuses them
-there is asked once more with both in the body, as section 2.3.1 allows, and what it took is remembered.
+The client's id and secret are sent in the Authorization header, which every server must support. If the server refuses
+them there, one more request has them in the body, as section 2.3.1 allows. The way that works is remembered.
 """
 
 import asyncio
@@ -28,9 +28,10 @@ from trackpush_server.outbound.retry_after import parse_retry_after
 from trackpush_server.outbound.target import Target
 
 MAX_CONTENT = 64 * 1024
-"""An answer with a larger body is refused."""
+"""Maximum bytes of a response's body; a larger one is refused."""
 _REFUSED = ("HTTP 401", "HTTP 400 invalid_client", "HTTP 400 invalid_request")
-"""How causes begin after which the other way is worth a request; some servers call a missing id invalid_request."""
+"""Causes with these beginnings lead to a request in the other way; some servers report a missing id as invalid_request.
+"""
 _WRONG_CLIENT = ("HTTP 400 invalid_client", "HTTP 401 invalid_client")
 _MULTIPLE_CHOICES = 300
 
@@ -46,7 +47,7 @@ class TokenEndpoint:
     def __init__(
         self, credentials: OAuth2, target: Target, dialler: Dialler, *, timeout: float, secrets: Sequence[str]
     ) -> None:
-        """``timeout``: seconds for one whole `ask`; ``secrets``: values that no message may show."""
+        """``timeout``: seconds for one complete `ask`; ``secrets``: values that no message may show."""
         self._credentials = credentials
         self._url = URL(
             f"{'https' if target.tls else 'http'}://{target.authority}{target.request_target}", encoded=True
@@ -60,7 +61,7 @@ class TokenEndpoint:
         self._in_body = False
 
     async def ask(self) -> Grant | Answer:
-        """A new token, or the answer for every push that needs it. Raises nothing except cancellation."""
+        """A new token, or the answer for every push that needs the token. Raises nothing except cancellation."""
         progress = _Progress(asyncio.get_running_loop().time() + self._timeout)
         try:
             async with asyncio.timeout_at(progress.deadline):
@@ -138,9 +139,9 @@ def _refuses_client(answer: Answer) -> bool:
 
 
 def _ended(by: BaseException | None, endpoint: str) -> Answer:
-    if isinstance(by, ssl.SSLError):  # with TLS 1.3 a client certificate is refused after the handshake
+    if isinstance(by, ssl.SSLError):  # with TLS 1.3, a server refuses a client certificate after the handshake
         return token_failure(Failure.TLS.value, f"{endpoint}: TLS ended by the other side: {alert(by)}")
-    return token_failure(Failure.RESET.value, f"{endpoint} ended the connection without a whole answer")
+    return token_failure(Failure.RESET.value, f"{endpoint} closed the connection without a complete response")
 
 
 def _basic(credentials: OAuth2) -> str:

@@ -1,6 +1,6 @@
-"""Reads the answer of a token endpoint strictly (RFC 6749, sections 5.1 and 5.2). Pure.
+"""Reads the response of a token endpoint strictly (RFC 6749, sections 5.1 and 5.2). Pure.
 
-A successful answer is never shown: it contains the token, which must not reach a log.
+A successful response is never shown, because it contains the token, which must not reach a log.
 """
 
 import re
@@ -26,7 +26,7 @@ _ERRORS = frozenset(
         "unsupported_grant_type",
     }
 )
-"""The error codes of RFC 6749 and RFC 8707: words that may be shown to anyone."""
+"""The error codes of RFC 6749 and RFC 8707, which may be shown to anyone."""
 
 
 def token_failure(
@@ -38,7 +38,7 @@ def token_failure(
 
 
 def read_grant(content: bytes) -> Grant | Answer:
-    """The token in a successful answer, or the reason why there is none."""
+    """The token in a successful response, or the reason why there is none."""
     answer = _object(content)
     if answer is None:
         return _invalid("it is not a JSON object")
@@ -47,7 +47,7 @@ def read_grant(content: bytes) -> Grant | Answer:
         return _invalid("it has no access_token")
     if not _TOKEN.fullmatch(token):
         return _invalid("its access_token is too long or has characters that no header may contain")
-    # RFC 6749, section 5.1, requires token_type; some servers leave it out and mean the usual one.
+    # RFC 6749, section 5.1, requires token_type; some servers omit it and mean Bearer.
     if kind is not None and (not isinstance(kind, str) or kind.lower() != "bearer"):
         return _invalid("its token_type is not Bearer, which is the only supported type")
     return Grant(access_token=token, expires_in=_seconds(answer.get("expires_in")))
@@ -56,7 +56,7 @@ def read_grant(content: bytes) -> Grant | Answer:
 def read_refusal(
     status: int, content: bytes, *, request: bytes, secrets: tuple[str, ...], retry_after: float | None
 ) -> Answer:
-    """An answer other than success, without quotes of the request and without secrets."""
+    """The answer for an error response, without quotes of the request and without secrets."""
     answer = _object(content) or {}
     code = answer.get("error")
     known = code if isinstance(code, str) and code in _ERRORS else None
@@ -68,7 +68,7 @@ def read_refusal(
 
 
 def _invalid(why: str) -> Answer:
-    return token_failure("invalid answer", f"the token endpoint's answer can't be used: {why}")
+    return token_failure("invalid answer", f"the token endpoint's response can't be used: {why}")
 
 
 def _object(content: bytes) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""A sender that adds a token to every push, and repeats a push with a new token if the client refused the old one."""
+"""A sender that adds a token to every push. If the client refuses the token, the push is sent again with a new one."""
 
 import asyncio
 from collections import deque
@@ -15,10 +15,10 @@ _TOKENS_IN_USE = 4
 
 
 class AuthorizingSender:
-    """Sends through another sender to one destination; see `port.Sender`."""
+    """Sends to one destination through another sender; see `port.Sender`."""
 
     def __init__(self, sender: Sender, source: TokenSource, pool: ConnectionPool) -> None:
-        """``pool`` is the sender's pool: it learns the tokens, which no excerpt may show."""
+        """``pool`` is the sender's pool. It gets the tokens, which no excerpt may show."""
         self._sender = sender
         self._source = source
         self._pool = pool
@@ -28,14 +28,14 @@ class AuthorizingSender:
         self._attempts: set[asyncio.Task[Answer]] = set()
 
     def post(self, headers: bytes, body: bytes) -> asyncio.Future[Answer]:
-        """Start one attempt; see `port.Sender`. It takes up to four requests: token, push, and both once more."""
+        """Start one attempt; see `port.Sender`. It takes up to four requests: token and push, and both again."""
         task = self._loop.create_task(self._attempt(headers, body))
         self._attempts.add(task)
         task.add_done_callback(self._attempts.discard)
         return task
 
     async def close(self) -> None:
-        """Close token requests and the pool; see `port.Sender`."""
+        """Cancel token requests and close the pool; see `port.Sender`."""
         await self._source.close()
         await self._sender.close()
         await asyncio.gather(*self._attempts, return_exceptions=True)

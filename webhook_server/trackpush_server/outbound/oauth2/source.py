@@ -1,7 +1,7 @@
-"""The token source of one version of a destination: keeps the token, renews it early, one request at a time.
+"""The token source of one version of a destination: keeps the token and renews it early, one request at a time.
 
-There is no timer: a push that finds the token due starts its renewal and is sent with the old one; a push that
-finds none waits, together with all others that find none, for one and the same request.
+There is no timer. If a push finds the token due for renewal, it starts the renewal and is sent with the old token. If
+there is no token, all pushes wait for the same request.
 """
 
 import asyncio
@@ -15,15 +15,18 @@ from trackpush_server.outbound.oauth2.token import Grant, Token, make_token
 from trackpush_server.outbound.port import Answer, Failure
 
 RENEWAL_PAUSE = 5.0
-"""Seconds between two tries to renew a token that still serves."""
+"""Seconds between two attempts to renew a token that is still valid."""
 REPLACEMENT_PAUSE = 1.0
-"""Seconds between two replacements of tokens that the client refused: one that refuses all would be a storm."""
+"""Minimum seconds between two replacements of refused tokens, in case a client refuses all tokens."""
 
 _log = structlog.get_logger("trackpush.outbound")
 
 
 class TokenSource:
-    """Used on one event loop. ``clock`` in seconds, monotonic; ``chance`` uniform in [0, 1)."""
+    """The tokens of one destination, on one event loop.
+
+    ``clock`` in seconds, monotonic; ``chance`` uniform in [0, 1).
+    """
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class TokenSource:
         clock: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
-        """``name``: the PushConfig's, for the log; ``ask`` gets a new token, see `endpoint.TokenEndpoint.ask`."""
+        """``name``: the PushConfig's name for the log; ``ask`` gets a new token, see `endpoint.TokenEndpoint.ask`."""
         self._name = name
         self._ask = ask
         self._clock = clock
@@ -45,7 +48,7 @@ class TokenSource:
         self._closed = False
 
     def current(self) -> Token | None:
-        """The token to send with, None if a push must wait for one; starts a renewal that is due."""
+        """The token to send with; None if a push must wait for one. Starts a renewal that is due."""
         token = self._token
         if token is None:
             return None
@@ -58,17 +61,17 @@ class TokenSource:
         return token
 
     async def fresh(self) -> Token | Answer:
-        """A new token, by the running request or a new one; or the reason why there is none."""
+        """A new token, from the running request or a new one; or the reason why there is none."""
         if self._closed:
             return _closed()
         asking = self._asking or self._start()
-        await asyncio.wait([asking])  # one who waits and is cancelled takes nothing from the others
+        await asyncio.wait([asking])  # `wait` does not cancel the shared request when one waiting push is cancelled
         return _closed() if asking.cancelled() else asking.result()
 
     async def replace(self, refused: Token) -> Token | Answer | None:
-        """Another token than this one, which the client refused; None if a request now would be useless.
+        """A token other than this one, which the client refused; None if a request now would be useless.
 
-        The refused one stays in use until there is another: one refused push delays no other push.
+        The refused token is used until there is another one, so one refused push does not delay other pushes.
         """
         if self._token is not None and self._token is not refused:
             return self._token
@@ -102,7 +105,7 @@ class TokenSource:
         return token
 
     def _tell(self, answer: Answer) -> None:
-        """Logs a failure that no push sees because the old token is still valid."""
+        """Log a failed renewal that no push reports, because the old token is still valid."""
         left = 0.0 if self._token is None else self._token.expires - self._clock()
         if left > 0:
             _log.warning(

@@ -1,9 +1,12 @@
-"""A token and its lifetime. Pure: time and chance are arguments."""
+"""A token and its lifetime. Pure: time and randomness are arguments."""
 
 import msgspec
 
 DEFAULT_LIFE = 300.0
-"""Seconds, where the answer has no ``expires_in``. A token that ends earlier is renewed when the client says 401."""
+"""Lifetime in seconds if the response has no ``expires_in``.
+
+If the token ends earlier, the client's 401 leads to its renewal.
+"""
 _MOST_LIFE = 86400.0
 _EARLY = 0.2
 _JITTER = 0.1
@@ -11,7 +14,7 @@ _EARLIEST = 30.0
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of a token endpoint: the token, and its lifetime in seconds if given."""
+    """The response of a token endpoint: the token, and its lifetime in seconds if given."""
 
     access_token: str
     expires_in: float | None = None
@@ -26,14 +29,15 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires: float
     """Time from which no push is sent with it."""
     line: bytes
-    """The header line that carries it, ended by CRLF."""
+    """The header line with the token, ended by CRLF."""
 
 
 def make_token(grant: Grant, *, asked_at: float, chance: float) -> Token:
-    """Count a token's lifetime from its request; ``chance`` (uniform in [0, 1)) spreads the renewals.
+    """Compute a token's times from the time of its request; ``chance`` (uniform in [0, 1)) spreads the renewals.
 
-    It is due when 20 to 30 % of its life are left, so that a token endpoint which is down for a while is noticed
-    by nobody: 12 to 18 minutes of an hour. Of a short life at least 30 seconds are left, at most one half.
+    The renewal is due when 20 to 30 % of the lifetime are left, for example 12 to 18 minutes of an hour. So a token
+    endpoint can be down for a while without effect. Of a short lifetime at least 30 seconds are left, but at most half
+    of it.
     """
     life = min(DEFAULT_LIFE if grant.expires_in is None else max(grant.expires_in, 0.0), _MOST_LIFE)
     early = max(life * (_EARLY + _JITTER * chance), min(_EARLIEST, life / 2))
