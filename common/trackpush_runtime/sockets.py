@@ -13,7 +13,8 @@ BACKLOG = 1024
 def bind(address: tuple[str, int], *, purpose: str) -> socket.socket:
     """A bound TCP socket that doesn't listen yet.
 
-    Raises: CannotStartError: the address is in use, or is not an address of this machine.
+    Raises:
+        CannotStartError: the address is in use, or is not an address of this machine.
     """
     host, port = address
     try:
@@ -41,7 +42,8 @@ def share(reserved: socket.socket) -> socket.socket:
     The kernel distributes new connections among those that listen. The reserved socket itself has no such option, so a
     second server fails to bind the address.
 
-    Raises: OSError: another process listens on the address.
+    Raises:
+        OSError: another process listens on the address.
     """
     shared = socket.socket(reserved.family, reserved.type, reserved.proto)
     try:

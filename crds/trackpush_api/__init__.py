@@ -1,1 +1,1 @@
-"""Trackpush's API: the kinds, their definitions, and compile() from resources to a routing table. No I/O."""
+"""Trackpush's API: the kinds, their definitions, and `compile`, which turns resources into a routing table. No I/O."""

@@ -1,7 +1,7 @@
 """Compiles an AggregatorWebhook to an account: one resource at a time, in an explicit context. Pure.
 
-A key belongs to one AggregatorWebhook of a server, so the context says who owns a key; whoever
-compiles many resources first asks each for its claims (`claimed_keys`).
+A key belongs to one AggregatorWebhook of a server. The context tells the owner of each key, so a caller that compiles
+many resources first collects the claims of all (`claimed_keys`).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -32,19 +32,20 @@ class AccountContext(msgspec.Struct, frozen=True, kw_only=True):
     """The WebhookServer that serves it; its spec is valid."""
     namespace_labels: Mapping[str, str] = {}
     secrets: Secrets
-    """At least those of its namespace that it names, as far as they exist."""
+    """The Secrets of its namespace; at least those that it names and that exist."""
     push_configs: Collection[str]
     """Names of the PushConfigs of its namespace."""
     owner: Callable[[KeyClaim], str | None]
-    """``namespace/name`` of the oldest AggregatorWebhook of the server that claims this key."""
+    """Returns ``namespace/name`` of the AggregatorWebhook that owns this key: the oldest of the server that claims it.
+    """
     known: KnownAggregators = BUILT_IN
     """The aggregators of the server."""
     names_owners: bool = False
-    """Whether problems are for a reader who may know of all namespaces."""
+    """Whether the reader of the problems may know about all namespaces."""
 
 
 class CompiledAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """An account, or None if nothing of it can be served, and all problems."""
+    """An account, or None if no part of it can be served, and all problems."""
 
     account: Account | None
     problems: tuple[Problem, ...] = ()
@@ -167,7 +168,7 @@ def _keys(
 
 
 def _owner(owner: str | None, webhook: Resource, context: AccountContext) -> str:
-    """The owner of the key. A resource of another namespace is named only to a reader of all files, not in a status."""
+    """The owner of the key. An owner in another namespace is named only to a reader of all files, not in a status."""
     is_known = owner is not None and (context.names_owners or owner.startswith(f"{webhook.namespace}/"))
     return f"AggregatorWebhook {owner}" if is_known else "another AggregatorWebhook"
 
@@ -191,7 +192,7 @@ def _targets(
     namespace = webhook.namespace
     if spec.push_config_refs is None:
         if not present:
-            message = f"namespace {namespace} has no PushConfig: updates are stored but not pushed; add one"
+            message = f"namespace {namespace} has no PushConfig: updates are stored but not pushed; add a PushConfig"
             problems.append(
                 webhook.problem("spec.pushConfigRefs", message, Severity.WARNING, reason=Reason.NO_PUSH_CONFIG)
             )

@@ -1,7 +1,7 @@
 """Checks the PEM of a PushConfig's ``spec.tls`` before a connection is made.
 
-It doesn't check the age: a table is compiled once and used for long. The client's endpoint reports an expired
-certificate, and the attempt's error contains this.
+It doesn't check whether a certificate has expired, because a table is used for a long time after it was compiled. The
+client's endpoint reports an expired certificate, and the attempt's error says so.
 """
 
 import ssl
@@ -20,12 +20,14 @@ _ENCRYPTED = (
     "the private key is encrypted; put it into the Secret without a passphrase (openssl pkey -in KEY -out PLAIN), the"
     " Secret protects it"
 )
-_ANOTHERS = "is not the key of spec.tls.certificate; put the two that were made together into the Secret"
+_ANOTHERS = (
+    "is not the key of spec.tls.certificate; put the key and the certificate that belong together into the Secret"
+)
 _NOT_FIRST = "the client's own certificate must come first, then the intermediates; put them in this order"
 
 
 def check_certificates(resource: Resource, material: TlsMaterial | None, problems: list[Problem]) -> None:
-    """Note unusable certificates and keys. Missing ones are noted by the caller."""
+    """Record unusable certificates and keys. The caller records missing ones."""
     if material is None:
         return
     found: list[tuple[str, str]] = []
@@ -41,7 +43,7 @@ def check_certificates(resource: Resource, material: TlsMaterial | None, problem
 
 def _is_certificates(pem: str) -> bool:
     """Whether OpenSSL reads at least one certificate in it, as it will for the connection."""
-    if not pem.isascii():  # which the ssl module answers with a TypeError
+    if not pem.isascii():  # for such text the ssl module raises TypeError
         return False
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
@@ -68,7 +70,7 @@ def _pair(certificate: str, private_key: str) -> list[tuple[str, str]]:
     try:
         chain = [cert.public_key().public_bytes(*form) for cert in load_pem_x509_certificates(certificate.encode())]
     except (ValueError, UnsupportedAlgorithm):
-        return []  # OpenSSL is more lenient, and has the last word
+        return []  # OpenSSL is more lenient, and its result counts
     if own == chain[0]:
         return []
     return [("certificate", _NOT_FIRST)] if own in chain else [("privateKey", _ANOTHERS)]

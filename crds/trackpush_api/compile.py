@@ -1,8 +1,8 @@
-"""compile: resources and Secrets → the routing table of one server, and all problems. Pure.
+"""Compiles resources and Secrets to the routing table of one server, and collects all problems. Pure.
 
-One broken resource never affects another. A PushConfig that can't be compiled is left out, but accounts still name
-it: updates for it are stored with their pushes, which wait. The operator, which can't compile the world for each
-change, puts the same parts together by itself: `accounts`, `destinations`, `settings`.
+An invalid resource never affects another one. A PushConfig that can't be compiled is left out, but accounts still name
+it: updates for it are stored with their pushes, which wait. The operator can't compile everything for each change, so
+it combines the same parts itself: `accounts`, `destinations`, `settings`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,7 +113,7 @@ class _Compiler:
         self._keys: dict[KeyClaim, str] = {}
 
     def table(self, last: ServerSettings | None, memory: Memory, library: DefinitionLibrary) -> RoutingTable | None:
-        """The table; problems are noted on the way."""
+        """The table; problems are recorded on the way."""
         spec = self._server.spec
         assert isinstance(spec, WebhookServerSpec)
         defined = self._define(last, memory, library)
@@ -124,7 +124,7 @@ class _Compiler:
         memory.prepare(self._server, (*self._choices(), defined.known), self._labels, self._inputs)
         claims = {name: memory.claims(name, self._claims) for name in self._inputs}
         by_age = sorted((claim for found in claims.values() for claim in found), key=lambda claim: claim.order)
-        for claimed in by_age:  # the older keeps a key that two claim
+        for claimed in by_age:  # if two claim a key, the older one keeps it
             self._keys.setdefault(claimed.key, claimed.webhook)
         egress = compile_egress(spec)
         parts = []
@@ -133,7 +133,7 @@ class _Compiler:
             parts.append(memory.part(name, owners, lambda inputs: self._compile(inputs, egress)))
             self._problems.extend(parts[-1].problems)
         settings = compiled.settings or last
-        if settings is None:  # only now, so that all problems are reported at once
+        if settings is None:  # not earlier, so that all problems are reported at once
             return None
         return RoutingTable(
             server=msgspec.structs.replace(settings, definitions=defined.definitions),

@@ -94,7 +94,7 @@ def _column(name: str, path: str, kind: str = "string") -> dict[str, Any]:
 
 
 def with_words(node: Any) -> Any:
-    """The schema with a CEL rule instead of each pattern: the API server then answers with advice, not with a regex."""
+    """The schema with a CEL rule instead of each pattern, so that the API server's error has advice and not a regex."""
     if isinstance(node, list):
         return [with_words(part) for part in node]
     if not isinstance(node, dict):
@@ -155,7 +155,7 @@ _CONDITION = {
         "status": {
             "type": "string",
             "enum": ["True", "False", "Unknown"],
-            "description": "True, False or Unknown. False needs attention, unless it is transient.",
+            "description": "True, False or Unknown. False needs attention, unless it is temporary.",
         },
         "reason": {"type": "string", "maxLength": 1024, "description": "Cause in one word, for programs."},
         "message": {

@@ -30,7 +30,7 @@ _MOST_STEPS = 32
 
 
 class CompiledDestination(msgspec.Struct, frozen=True, kw_only=True):
-    """A destination, or None if the PushConfig has an error (its pushes then wait), and all problems."""
+    """A destination, or None if the PushConfig has an error (then its pushes wait), and all problems."""
 
     destination: Destination | None
     problems: tuple[Problem, ...] = ()
@@ -134,7 +134,7 @@ def _headers(
         headers.append((header.name, _header_value(resource, header, field, resolver, problems)))
     if spec.auth is not None:
         if "authorization" in names:
-            message = "headers has an Authorization too; keep one of them"
+            message = "headers also contains Authorization; keep one of them"
             problems.append(resource.problem("spec.auth", message, reason=Reason.INVALID))
         headers.extend(fixed_authorization(resource, spec.auth, resolver, problems))
     excess = objection_to_size(headers)
@@ -146,7 +146,7 @@ def _headers(
 def _header_value(
     resource: Resource, header: Header, field: str, resolver: SecretResolver, problems: list[Problem]
 ) -> str:
-    """The value as it is sent: without white space at its ends (RFC 9110, section 5.5)."""
+    """The value as it is sent: without whitespace at its ends (RFC 9110, section 5.5)."""
     if header.value_from is not None:
         return resolver.header_value(header.value_from, f"{field}.valueFrom") or ""
     value = header.value or ""
@@ -154,7 +154,7 @@ def _header_value(
     if wrong is not None:
         problems.append(resource.problem(f"{field}.value", wrong, reason=Reason.INVALID))
     elif value != value.strip():
-        message = "has white space at its ends, which is not sent; remove it"
+        message = "has whitespace at its ends, which is not sent; remove it"
         problems.append(resource.problem(f"{field}.value", message, Severity.WARNING))
     elif not value:
         problems.append(resource.problem(f"{field}.value", "is empty; set it or remove the header", Severity.WARNING))

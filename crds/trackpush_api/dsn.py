@@ -1,7 +1,7 @@
-"""Checks the text of connection strings of PostgreSQL. Pure.
+"""Checks PostgreSQL connection strings. Pure.
 
-The driver (asyncpg) reads the same URLs as libpq, but passes every parameter that it doesn't know on to the database,
-which then refuses the connection. So check them here, where the user sees the error. No message quotes a value.
+The driver (asyncpg) reads the same URLs as libpq, but passes unknown parameters to the database, which then refuses the
+connection. So this module checks them where the user sees the error. No message quotes a value.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 FORM: Final = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSIONS: Final = ("any", "primary", "read-write")
-"""The others of libpq's ``target_session_attrs`` may choose a server that takes no writes."""
+"""libpq's other values of ``target_session_attrs`` may choose a server that accepts no writes."""
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"sslmode": _SSL_MODES, "target_session_attrs": _SESSIONS}
 _LIBPQ_ONLY: Final = frozenset(
     {
@@ -66,7 +66,7 @@ def _characters(url: SplitResult, _: _Parameters) -> str | None:
 
 
 def _hosts(url: SplitResult, parameters: _Parameters) -> str | None:
-    """The hosts. Without one the driver would use the environment or a socket, which is never intended."""
+    """Check the hosts. Without a host the driver would use the environment or a socket, which is never intended."""
     hosts = url.netloc.rpartition("@")[2] or "".join(parameters.get("host", ()))
     if not all(hosts.split(",")):
         return f"names no host; write {FORM}"

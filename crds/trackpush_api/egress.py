@@ -1,8 +1,8 @@
 """The egress rules: whether a push may go to an address. Pure.
 
-Clients' URLs are written by many people, and the server runs inside the cluster: without these rules anyone who may
-write a PushConfig could reach the cluster's own services and the cloud's metadata address. The compiler applies them
-to what a URL itself says (scheme, literal address); the dialler applies them again to every address that it connects
+Many people write clients' URLs, and the server runs inside the cluster. Without these rules, anyone who may write a
+PushConfig could reach the cluster's own services and the cloud's metadata address. The compiler applies the rules to
+what a URL itself contains (scheme, literal address); the dialler applies them again to every address that it connects
 to.
 """
 
@@ -20,7 +20,7 @@ _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 
 class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Where pushes may go. Denied networks override allowed ones, allowed ones override the table of ranges."""
+    """Where pushes may go. Denied networks take precedence over allowed ones, and these over the table of ranges."""
 
     https_only: bool = True
     allowed: tuple[Network, ...] = ()
@@ -59,7 +59,7 @@ class EgressRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that an IPv6 address contains; none for most."""
+    """The IPv4 addresses that an IPv6 address contains; none for most addresses."""
     if isinstance(address, IPv4Address):
         return ()
     row = _row(IPV6, address)

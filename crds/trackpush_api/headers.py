@@ -11,9 +11,9 @@ from trackpush_api.kinds import patterns
 from trackpush_api.kinds.reserved import RESERVED, RESERVED_PREFIX
 
 MOST_VALUE: Final = 8192
-"""Bytes of one value: more is refused by common servers (Apache's LimitRequestFieldSize is 8190)."""
+"""Maximum bytes of one value: common servers refuse more (Apache's LimitRequestFieldSize is 8190)."""
 MOST_HEADERS: Final = 32 * 1024
-"""Bytes of all headers of a PushConfig; with more, common servers answer 431."""
+"""Maximum bytes of all headers of a PushConfig: with more, common servers answer 431."""
 
 _NAME: Final = re.compile(patterns.HEADER_NAME)
 _BAD: Final = re.compile(r"[^\t\x20-\x7e]")

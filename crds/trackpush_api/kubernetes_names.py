@@ -1,4 +1,6 @@
-"""Checks names and labels by the API server's rules, so that `trackpush check` refuses what `kubectl apply` does. Pure.
+"""Checks names and labels by the API server's rules, so that `trackpush check` refuses what `kubectl apply` refuses.
+
+Pure.
 
 Source: Kubernetes, "Object Names and IDs" and "Labels and Selectors" (DNS-1123 label and subdomain, qualified name).
 """
@@ -17,11 +19,11 @@ _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 MOST_LABEL: Final = 63
 MOST_SUBDOMAIN: Final = 253
 MOST_ANNOTATIONS: Final = 256 * 1024
-"""Bytes of all keys and values of an object's annotations together."""
+"""Maximum bytes of all keys and values of an object's annotations together."""
 _OTHERS_ANNOTATIONS: Final = 4096
-"""Bytes that are left for the annotations of the operator and of Kubernetes' own controllers."""
+"""Bytes reserved for the annotations of the operator and of Kubernetes' own controllers."""
 MOST_SERVER_NAME: Final = 50
-"""Characters: the StatefulSet's revision label, ``NAME-`` and a hash, has at most 63."""
+"""Maximum characters. The value of the StatefulSet's revision label, ``NAME-`` and a hash, has at most 63."""
 _SERVER_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SHOWN: Final = 64
 _WORDS_OF_TYPES: Final[tuple[tuple[type | UnionType, str], ...]] = (
@@ -32,7 +34,7 @@ _WORDS_OF_TYPES: Final[tuple[tuple[type | UnionType, str], ...]] = (
     (date, "a date"),
     (list | tuple | set, "a list"),
 )
-"""The first that fits: a bool is an int, too."""
+"""The first type that matches counts, because a bool is also an int."""
 _METADATA: Final = (
     "name", "namespace", "labels", "annotations", "creationTimestamp", "deletionGracePeriodSeconds",
     "deletionTimestamp", "finalizers", "generateName", "generation", "managedFields", "ownerReferences",
@@ -51,7 +53,7 @@ def objection_to_name(name: str) -> str | None:
 
 
 def objection_to_namespace(name: str) -> str | None:
-    """The same for a namespace's name."""
+    """The reason why Kubernetes refuses this name of a namespace, or None."""
     if len(name) <= MOST_LABEL and _LABEL.fullmatch(name):
         return None
     return (
@@ -96,7 +98,7 @@ def label_problems(field: str, labels: Any) -> Iterator[tuple[str, str]]:
 
 
 def annotation_problems(field: str, annotations: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Field and message of the annotations that Kubernetes refuses. Only their size in total is limited."""
+    """Field and message of each annotation that Kubernetes refuses. Of the values only the total size is limited."""
     for key in annotations:
         prefix, slash, name = key.rpartition("/")
         is_prefixed = len(prefix) <= MOST_SUBDOMAIN and _SUBDOMAIN.fullmatch(prefix.lower()) is not None

@@ -1,7 +1,7 @@
 """Parses YAML files to resources with positions, so that every problem names the line of its field. Pure.
 
-One file is one unit: `read_file` reads it without looking at others, so that a server that watches a folder reads only
-the changed ones again. `join` puts the files together and finds what is defined twice.
+Each file is independent: `read_file` reads it without looking at others, so that a server that watches a folder reads
+only changed files again. `join` combines the files and finds duplicate definitions.
 """
 
 import base64
@@ -30,12 +30,12 @@ from trackpush_api.yaml_reader import UnreadableYamlError, child, line_of, read_
 
 _MOST_PROBLEMS = 200
 _MOST_SECRET_BYTES = 1024 * 1024
-"""Of all values together; the API server refuses more."""
+"""Maximum bytes of all values together; the API server refuses more."""
 _DATA_KEY_CHARACTERS = frozenset("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _MOST_DATA_KEY = 253
 
 NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
-"""One object: an empty dictionary for each of thousands of resources would take memory."""
+"""A shared empty dictionary, because one for each of thousands of resources would take memory."""
 Identity = tuple[str, str, str]
 """Kind, namespace, name."""
 
@@ -49,7 +49,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     spec: ApiModel | None
     labels: Mapping[str, str] = NO_LABELS
     order: str = ""
-    """Of `age_order`: the older of two is the smaller."""
+    """The resource's `age_order`: the older of two is the smaller."""
     file: str | None = None
     lines: PackedLines | None = None
 
@@ -84,7 +84,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 MOST_SECRET_BYTES: Final = 64 * 1024
-"""Names and values of a Secret together, in a cluster, where anybody may write many large ones."""
+"""Maximum bytes of names and values of a Secret in a cluster, where anybody may write many large Secrets."""
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,9 +95,9 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, str | None]
     labels: Mapping[str, str] = NO_LABELS
     lacks_label: str | None = None
-    """``name: value`` of a label without which it may not be read."""
+    """``name: value`` of a required label that the Secret lacks; then it may not be read."""
     too_large: int | None = None
-    """Its size in bytes if that is more than `MOST_SECRET_BYTES`: then it was not read."""
+    """Its size in bytes if that is more than `MOST_SECRET_BYTES`; then it was not read."""
 
 
 class Defined(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ class Defined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything in one file. After an error, parts may be missing."""
+    """The content of one file. After an error, parts may be missing."""
 
     file: str
     defined: tuple[Defined, ...] = ()
@@ -123,7 +123,7 @@ class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the whole file could be read: resources that are not in it were removed on purpose."""
+        """Whether the whole file could be read. Then a resource that is not in it was removed on purpose."""
         return bool(self.defined) and all(problem.severity is not Severity.ERROR for problem in self.problems)
 
 
@@ -158,7 +158,7 @@ def read_file(file: str, text: str) -> ReadFile:
 
 
 def join(files: Iterable[ReadFile]) -> ParsedManifest:
-    """Combine files, in their order; the first of two equal definitions counts."""
+    """Combine files in their order; of two definitions of the same resource, the first counts."""
     resources: list[Resource] = []
     secrets: dict[tuple[str, str], Secret] = {}
     problems: list[Problem] = []
@@ -184,8 +184,8 @@ def join(files: Iterable[ReadFile]) -> ParsedManifest:
 def age_order(created: str, uid: str) -> str:
     """A sort key by age: by creationTimestamp, then by UID.
 
-    The API server's timestamps have whole seconds, and names are chosen by users: a name must not decide who is older.
-    A resource without a timestamp is the youngest; one from a file has no UID and is identified by its place.
+    The API server's timestamps have whole seconds, and users choose names, so a name must not decide who is older. A
+    resource without a timestamp is the youngest. A resource from a file has no UID and is identified by its place.
     """
     return f"{created or '9999'} {uid}"
 
@@ -198,7 +198,7 @@ def with_spec(resource: Resource, spec: Any) -> tuple[Resource, tuple[Problem, .
 
 
 class _Reader:
-    """Collects what one file defines, and its problems."""
+    """Collects the definitions of one file, and its problems."""
 
     def __init__(self, file: str) -> None:
         self.defined: list[Defined] = []
@@ -206,7 +206,7 @@ class _Reader:
         self._file = file
 
     def take(self, node: yaml.Node, document: Any) -> None:
-        """Add one document; a List item by item."""
+        """Add one document; of a List, each item."""
         if document is None:
             return
         line = node.start_mark.line + 1
@@ -272,7 +272,7 @@ class _Reader:
         return False
 
     def _names(self, kind: str, node: yaml.Node, metadata: dict[Any, Any]) -> tuple[str, str] | None:
-        """Namespace and name; None without a usable name."""
+        """Namespace and name; None if the name is unusable."""
         name, namespace = metadata.get("name"), metadata.get("namespace")
         if not isinstance(name, str) or not name:
             found = "is missing; set it" if not name else f"is {kind_of_value(name)}: put it in quotes"
@@ -290,7 +290,7 @@ class _Reader:
         for field, wrong in (("namespace", objection_to_namespace(namespace)), ("name", objection_to_name(name))):
             if wrong is not None:
                 self._note(title, f"metadata.{field}", wrong, line_of(node, f"metadata.{field}"))
-        return sys.intern(namespace), sys.intern(name)  # each is in many resources
+        return sys.intern(namespace), sys.intern(name)  # the same names are in many resources
 
     def _resource(self, kind: str, namespace: str, name: str, node: yaml.Node, document: dict[Any, Any]) -> Resource:
         metadata = document["metadata"]
@@ -367,10 +367,12 @@ def _lines(node: yaml.Node | None) -> Iterator[int]:
 
 
 def _value(key: Any, value: Any, *, is_encoded: bool) -> str | None:
-    """The text of a Secret's value; None for bytes that are not text: only a resource that refers to it reports that.
+    """The text of a Secret's value; None for bytes that are not text.
+
+    Only a resource that refers to such a value reports it.
 
     Raises:
-        ValueError: Kubernetes refuses it; the message never shows it.
+        ValueError: Kubernetes refuses the value; the message never shows it.
     """
     if not isinstance(key, str):
         raise ValueError(f"the key is {kind_of_value(key)}: put it in quotes")  # noqa: TRY004  one type for the caller

@@ -1,7 +1,7 @@
-"""Remembers the compiled parts of each namespace, so that a change compiles only the namespaces that it concerns. Pure.
+"""Keeps the compiled parts of each namespace, so that a change compiles only the affected namespaces. Pure.
 
-A namespace depends on its own resources and Secrets, on the WebhookServer, and on who owns the keys that it claims.
-Resources are compared by identity: a file that did not change keeps its objects.
+A namespace depends on its own resources and Secrets, on the WebhookServer, and on the owners of the keys that it
+claims. Resources are compared by identity: a file that did not change keeps its objects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ class NamespaceInputs(msgspec.Struct, kw_only=True):
     secrets: Secrets = {}
 
     def is_same(self, other: "NamespaceInputs") -> bool:
-        """Whether both have the same content: resources are compared by identity, Secrets by their values."""
+        """Whether both have the same content. Resources are compared by identity, Secrets by their values."""
         return (
             self.webhooks == other.webhooks
             and self.pushes == other.pushes
@@ -78,7 +78,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.compiled = 0
-        """How many namespaces were compiled so far."""
+        """Number of namespaces compiled so far."""
         self._server: Resource | None = None
         self._others: tuple[object, ...] = ()
         self._definitions: dict[str, tuple[Resource, tuple[Problem, ...]]] = {}

@@ -13,7 +13,7 @@ class Severity(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition of a resource isn't True. These words appear in statuses, and users' scripts wait for them."""
+    """Why a condition of a resource isn't True. Statuses contain these words, and users' scripts wait for them."""
 
     SERVER_NOT_FOUND = "ServerNotFound"
     SERVER_AMBIGUOUS = "ServerAmbiguous"
@@ -35,7 +35,7 @@ class Reason(StrEnum):
 
     @property
     def condition(self) -> str:
-        """The condition that it concerns: ``Accepted``, the resource in its context, or ``ResolvedRefs``."""
+        """The condition that it concerns: ``Accepted`` (the resource in its context) or ``ResolvedRefs``."""
         return "ResolvedRefs" if self in _REFERENCES else "Accepted"
 
 
@@ -61,7 +61,7 @@ _CONSEQUENCES = frozenset(
         Reason.UNKNOWN_AGGREGATOR,
     }
 )
-"""Something that is named isn't there: perhaps because it could not be read."""
+"""Reasons that a named object is missing; it may be missing because it could not be read."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,19 +69,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     severity: Severity = Severity.ERROR
     resource: str | None = None
-    """``AggregatorWebhook acme/clickpost``."""
+    """The resource, such as ``AggregatorWebhook acme/clickpost``."""
     field: str | None = None
-    """``spec.keys[0].secretKeyRef.key``."""
+    """The field, such as ``spec.keys[0].secretKeyRef.key``."""
     message: str
     reason: Reason | None = None
     """Reason of the condition that becomes False. None for a hint, and for a problem that no resource causes."""
     file: str | None = None
     line: int | None = None
     follows: bool = False
-    """It is only a consequence of another problem, with a Secret."""
+    """Whether it is only a consequence of another problem, with a Secret."""
 
     def __str__(self) -> str:
-        """``acme.yaml:12: AggregatorWebhook acme/clickpost spec.keys[0]: …``."""
+        """The problem in one line, such as ``acme.yaml:12: AggregatorWebhook acme/clickpost spec.keys[0]: …``."""
         place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: " if self.file else ""
         subject = " ".join(part for part in (self.resource, self.field) if part)
         warning = "warning: " if self.severity is Severity.WARNING else ""
@@ -104,13 +104,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unexpected(resource: str, error: Exception, place: tuple[str | None, int | None] = (None, None)) -> Problem:
-    """An exception while a resource was compiled, as one problem of this resource.
+    """Report an exception during the compilation of a resource as a problem of this resource.
 
-    Only the exception's type is shown: its text may quote a Secret.
+    Only the exception's type is shown, because its text may quote a Secret.
     """
     message = (
-        f"can't be compiled ({type(error).__name__}), which is a fault of Trackpush: undo the last change of it and of"
-        " its Secrets, and report it"
+        f"can't be compiled ({type(error).__name__}) because of an error in Trackpush: undo the last change of the"
+        " resource and of its Secrets, and report the error"
     )
     return Problem(
         resource=resource, field="spec", message=message, reason=Reason.INVALID, file=place[0], line=place[1]

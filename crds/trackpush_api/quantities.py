@@ -17,7 +17,9 @@ def seconds(text: str) -> float:
         ValueError: the text doesn't match.
     """
     if re.fullmatch(DURATION_PATTERN, text) is None:
-        raise ValueError(f"{text!r} is not a duration; write a number and a unit, as 500ms, 10s, 1m30s, 72h or 30d")
+        raise ValueError(
+            f"{text!r} is not a duration; write a number and a unit, such as 500ms, 10s, 1m30s, 72h or 30d"
+        )
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
@@ -30,10 +32,10 @@ _FACTORS = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k
 
 
 def size_bytes(text: str) -> Decimal:
-    """The bytes of a size, as Kubernetes writes one: ``10Gi``, ``500M``, ``1e9``.
+    """The bytes of a size in Kubernetes' notation: ``10Gi``, ``500M``, ``1e9``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a size.
     """
     found = _SIZE.fullmatch(text)
     if found is None:

@@ -1,7 +1,7 @@
 """The address ranges that pushes must not reach, as a table that can be compared with its sources.
 
 Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries, the RFC of each row, and the clouds' own
-documentation for metadata addresses. Rows are tried in order, the first that holds the address decides.
+documentation for metadata addresses. The first row that contains the address decides.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,18 @@ _LOW_32 = 0xFFFF_FFFF
 
 
 class Range(NamedTuple):
-    """Addresses that cannot be a client's: what they are, and the source."""
+    """Addresses that no client can have: what they are, and the source."""
 
     network: IPv4Network | IPv6Network
     what: str
     source: str
     unwrap: Callable[[IPv6Address], tuple[IPv4Address, ...]] | None = None
-    """Set for a way to write IPv4 in IPv6: the addresses inside are judged, whether or not the range is allowed."""
+    """Returns the IPv4 addresses that such an IPv6 address contains.
+
+    These are checked, too, even if the range is allowed.
+    """
     closed: bool = False
-    """The range itself is denied as well: it contains no public endpoint."""
+    """Whether the range itself is denied, too, because it contains no public endpoint."""
 
 
 def _low(address: IPv6Address) -> tuple[IPv4Address, ...]:
@@ -41,8 +44,8 @@ def _teredo(address: IPv6Address) -> tuple[IPv4Address, ...]:
 def _local_nat64(address: IPv6Address) -> tuple[IPv4Address, ...]:
     """The address for each prefix length that fits into a /48, because the network's length is unknown.
 
-    RFC 6052, section 2.2: bits 64 to 71 are never part of the address. Places that would give an address of
-    0.0.0.0/8 are taken for those that the network doesn't use (they hold the zeros of its prefix).
+    RFC 6052, section 2.2: bits 64 to 71 are never part of the address. A length that gives an address in 0.0.0.0/8 is
+    assumed to be unused, because these bits are zeros of the prefix.
     """
     value = int(address)
     low_64 = value & 0xFFFF_FFFF_FFFF_FFFF
@@ -123,13 +126,13 @@ IPV6: tuple[Range, ...] = (
 )
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All that IANA has given out for global use so far (RFC 4291, 2.4): what lies outside is denied as well."""
+"""The ranges that IANA has assigned for global use so far (RFC 4291, 2.4). Addresses outside are denied, too."""
 
 _ISATAP = {0x0000_5EFE, 0x0200_5EFE}
 
 
 def isatap(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 address in an ISATAP interface identifier, under whatever prefix (RFC 5214, section 6.1)."""
+    """The IPv4 address in an ISATAP interface identifier, under any prefix (RFC 5214, section 6.1)."""
     return _low(address) if int(address) >> 32 & _LOW_32 in _ISATAP else ()
 
 
@@ -142,4 +145,4 @@ BAD_PORTS = frozenset(
         10080,
     },
 )
-"""Ports of other protocols, to which an HTTP request might mean something. Source: Fetch Standard, 2.9 "bad port"."""
+"""Ports of other protocols, which could interpret an HTTP request. Source: Fetch Standard, 2.9 "bad port"."""

@@ -1,8 +1,8 @@
-"""The routing table: all resources, compiled for a server, immutable, content-addressed.
+"""The routing table: all resources, compiled for a server; immutable, and identified by its content.
 
-`compile()` makes it, the server only reads it. It carries secret values (header values, signing secrets, client
-keys, the database's connection string, the journal's keys), so it is never logged and only ever stored in Secrets or
-kept in memory. It contains only the SHA-256 of inbound keys.
+`compile()` creates it, and the server only reads it. It contains secret values (header values, signing secrets, client
+keys, the database's connection string, the journal's keys). So it is never logged, and only stored in Secrets or in
+memory. Of inbound keys it contains the SHA-256, and the key itself only where the aggregator signs bodies.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from trackpush_api.vocabulary import AggregatorName, Direction, Status
 
 
 class TlsMaterial(msgspec.Struct, frozen=True, kw_only=True):
-    """TLS of one destination, all PEM. ``None`` means the system's roots, or no client certificate."""
+    """TLS settings of one destination, all PEM. ``None`` means the system's roots, or no client certificate."""
 
     ca: str | None = None
     certificate: str | None = None
@@ -32,23 +32,23 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tracking updates a destination wants. ``None`` accepts all.
+    """Which tracking updates a destination gets. ``None`` accepts all.
 
-    ``statuses`` holds canonical statuses or an aggregator's own codes: an update matches with either.
+    ``statuses`` contains canonical statuses or an aggregator's own codes: an update matches by either.
     """
 
     statuses: frozenset[str] | None = None
     directions: frozenset[Direction] | None = None
     aggregators: frozenset[AggregatorName] | None = None
     expression: str | None = None
-    """CEL, known to compile; see `trackpush_api.expressions`."""
+    """A CEL expression, already checked; see `trackpush_api.expressions`."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """When to try again.
+    """When to retry a push.
 
-    ``schedule[n]`` is the delay in seconds before try n + 2; its last entry repeats until ``max_age`` seconds after
-    the update was received. ``jitter`` is the fraction by which each delay varies, up or down.
+    ``schedule[n]`` is the delay in seconds before try n + 2; its last entry repeats until ``max_age`` seconds after the
+    update was received. ``jitter`` is the fraction by which each delay varies, up or down.
     """
 
     schedule: tuple[float, ...] = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0)
@@ -57,33 +57,33 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """At most ``requests`` in ``per`` seconds."""
+    """At most ``requests`` attempts in ``per`` seconds."""
 
     requests: int
     per: float = 1.0
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """The namespace object of a resource: another one may get the same name later."""
+    """The namespace object of a resource: a later namespace object may have the same name."""
 
     uid: str
     takes_over: str | None = None
-    """UID of a former namespace of the same name whose pushes this one is to get: an administrator said so."""
+    """UID of a former namespace of the same name whose pushes this tenant gets, because an administrator said so."""
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
-    """One PushConfig, with every secret value resolved. Times in seconds."""
+    """One PushConfig, with every secret value resolved. Times are in seconds."""
 
     name: str
     """``namespace/name`` of the PushConfig: its identity in the journal, in metrics and in logs."""
     url: str
     headers: tuple[tuple[str, str], ...] = ()
-    """All headers of the client, in order, among them the Authorization of basic and bearer auth."""
+    """All headers of the client, in order, including the Authorization of basic and bearer auth."""
     oauth2: OAuth2 | None = None
-    """Where pushes get their Authorization from, if it is not a fixed value."""
+    """How pushes get their Authorization if it is not a fixed value."""
     tls: TlsMaterial | None = None
     signing: tuple[str, ...] = ()
-    """Standard Webhooks secrets (``whsec_…``), first one first in the header; empty sends no signature."""
+    """Standard Webhooks secrets (``whsec_…``), in the order of their signatures; if empty, pushes are not signed."""
     payload_format: Literal["Canonical", "Raw", "CloudEvents"] = "Canonical"
     filter: Filter = Filter()
     timeout: float = 10.0
@@ -94,11 +94,11 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     drop_late: bool = False
     suspended: bool = False
     tenant: Tenant | None = None
-    """None where nothing tells one namespace from a later one of its name: in a folder of files."""
+    """None for a folder of files, where a namespace can't be distinguished from a later one of the same name."""
 
 
 class GraceKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key whose Secret is missing: posts with it get 503 until its end, then 401."""
+    """A key whose Secret is missing. Until the end of its grace, requests with it get 503, afterwards 401."""
 
     digest: str
     """SHA-256, lower-case hex."""
@@ -115,18 +115,18 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     key_digests: tuple[str, ...]
     """SHA-256 of each accepted key, lower-case hex."""
     destinations: tuple[str, ...] = ()
-    """Names of PushConfigs. One that the table doesn't hold (broken, not yet made) has its pushes wait."""
+    """Names of PushConfigs. Pushes for one that the table doesn't contain (invalid, not yet created) wait."""
     statuses: frozenset[str] | None = None
-    """The aggregator's own codes to pass; ``None`` passes all."""
+    """The aggregator's own codes to accept; ``None`` accepts all."""
     suspended: bool = False
     grace: tuple[GraceKey, ...] = ()
-    """Keys that are not accepted at the moment and may come back."""
+    """Keys that are not accepted now, and may come back."""
     tenant: Tenant | None = None
-    """As in `Destination`."""
+    """See `Destination.tenant`."""
     secrets: tuple[str, ...] = ()
-    """The keys themselves, where the aggregator signs bodies: a digest cannot verify a signature."""
+    """The keys themselves, if the aggregator signs bodies, because a digest cannot verify a signature."""
     generation: str = ""
-    """Set by the server, for a client whose name belonged to another namespace before: part of its updates' keys."""
+    """Set by the server if the client's name belonged to another namespace before; part of its updates' keys."""
 
     def __repr__(self) -> str:
         """Without the keys, as in `Postgres`."""
@@ -186,7 +186,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: float = 75.0
     max_connections: int = 10_000
     max_connections_per_peer: int = 5_000
-    """Of one address."""
+    """Maximum connections from one address."""
     max_updates_per_body: int = 2_000
     max_concurrent_requests: int = 1024
 
@@ -216,7 +216,7 @@ class Postgres(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     """The journal is in a database, which several replicas share."""
 
     dsn: str
-    """``postgresql://USER:PASSWORD@HOST/DATABASE``; `trackpush_api.dsn` has read it. A secret."""
+    """``postgresql://USER:PASSWORD@HOST/DATABASE``, checked by `trackpush_api.dsn`. A secret."""
 
     def __repr__(self) -> str:
         """Without the value, so that a logged settings object doesn't show the password."""
@@ -230,9 +230,9 @@ class Encryption(msgspec.Struct, frozen=True, kw_only=True):
     """The keys for bodies in the journal: the first one encrypts, all of them decrypt."""
 
     keys: tuple[bytes, ...]
-    """32 bytes each, for AES-256; one at least."""
+    """Keys of 32 bytes for AES-256; at least one."""
     decrypt_only: bool = False
-    """Nothing is sealed any more: the way out of encryption."""
+    """Whether new bodies are stored unencrypted, to turn encryption off."""
 
     def __repr__(self) -> str:
         """Without the keys, as in `Postgres`."""
@@ -250,7 +250,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention: Retention = Retention()
     storage: Storage = Sqlite()
     encryption: Encryption | None = None
-    """None stores bodies in clear."""
+    """None: bodies are stored unencrypted."""
     definitions: tuple[Definition, ...] = ()
     """Those of the server's namespace, sorted by name. The server knows the catalog by itself."""
 
@@ -264,7 +264,7 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def tenants(self) -> dict[str, tuple[Tenant, ...]]:
-        """The namespaces' identities, by name; several of one name if parts of the table have different ages."""
+        """The namespace objects by name; several for one name if parts of the table have different ages."""
         found: dict[str, dict[Tenant, None]] = {}
         named = [(entry.name, entry.tenant) for entry in self.accounts] + [
             (entry.name, entry.tenant) for entry in self.destinations
@@ -276,7 +276,7 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def revision(self) -> str:
-        """16 hex digits that change when, and only when, anything in the table changes."""
+        """16 hex digits that change if, and only if, anything in the table changes."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
 
     @cached_property
@@ -300,7 +300,7 @@ def namespace_of(name: str) -> str:
 
 
 def digest_key(key: str) -> str:
-    """An inbound key's form in the table: lower-case hex SHA-256 of its UTF-8 bytes."""
+    """The digest of an inbound key in the table: lower-case hex SHA-256 of its UTF-8 bytes."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 

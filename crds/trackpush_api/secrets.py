@@ -35,7 +35,7 @@ def readable(secrets: Secrets, server: WebhookServerSpec) -> Secrets:
 
 
 class SecretResolver:
-    """Looks up values for one resource and notes errors."""
+    """Looks up values for one resource, and records errors."""
 
     def __init__(self, resource: Resource, secrets: Secrets, problems: list[Problem]) -> None:
         self._resource = resource
@@ -44,18 +44,18 @@ class SecretResolver:
         self.failed = False
 
     def value(self, source: SecretSource, field: str) -> str | None:
-        """The value, without white space at its ends; None if it is missing (noted as an error)."""
+        """The value, without whitespace at its ends; None if it is missing (recorded as an error)."""
         return self.text(source.secret_key_ref, f"{field}.secretKeyRef")
 
     def text(self, reference: SecretKeySelector, field: str) -> str | None:
-        """The same for a bare reference; ``field`` is the reference's own path."""
+        """The same as `value` for a bare reference; ``field`` is the reference's own path."""
         value = self._present(reference, field)
         trimmed = (value or "").strip()
         if trimmed != (value or ""):
             self._problems.append(
                 self._resource.problem(
                     f"{field}.key",
-                    f'key "{reference.key}" of Secret "{reference.name}" has white space at its ends, which is ignored;'
+                    f'key "{reference.key}" of Secret "{reference.name}" has whitespace at its ends, which is ignored;'
                     " write it without (printf, not echo)",
                     Severity.WARNING,
                 )
@@ -88,7 +88,7 @@ class SecretResolver:
         return self._fail(f"{field}.secretKeyRef.key", message, Reason.SECRET_VALUE_INVALID)
 
     def _present(self, reference: SecretKeySelector, field: str) -> str | None:
-        """The value in the Secret; None if it is missing or only white space (noted as an error)."""
+        """The value in the Secret; None if it is missing or only whitespace (recorded as an error)."""
         secret = self._secrets.get((self._resource.namespace, reference.name))
         if secret is None:
             return self._fail(

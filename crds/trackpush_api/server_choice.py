@@ -20,9 +20,10 @@ def find_server(
 ) -> Found:
     """The WebhookServer (``namespace/name``) that the resource names, or gets without a ``serverRef``.
 
-    Without a ``serverRef`` the server of the resource's own namespace is chosen, else the one of a ``shared`` namespace
-    (None: all are). Other servers are chosen by name only: otherwise anybody who may create a WebhookServer that
-    allows all namespaces could receive other tenants' updates, or make their choice ambiguous.
+    Without a ``serverRef``, the server of the resource's own namespace is chosen, otherwise the server of a ``shared``
+    namespace (None: all are). Other servers are used only if a ``serverRef`` names them. Otherwise, anybody who may
+    create a WebhookServer that allows all namespaces could receive other tenants' updates, or make their choice
+    ambiguous.
 
     The server that serves the resource now (``served_by``) keeps serving it until a ``serverRef`` names another one,
     and the problem says so.
@@ -57,7 +58,7 @@ def _unnamed(
     if len(candidates) == 1 and stays in (None, candidates[0]):
         return candidates[0], ()
     if not candidates and len(near) == 1 and stays is None:
-        return next(iter(near)), ()  # compiling says what it doesn't allow
+        return next(iter(near)), ()  # compiling the resource reports what the server doesn't allow
     until = "" if stays is None else f"; until then {stays} serves it as before"
     several = sorted({*candidates, *([] if stays is None else [stays])}) if candidates else []
     if not servers:
@@ -75,7 +76,7 @@ def _unnamed(
 
 
 def server_name(webhook: Resource, spec: AggregatorWebhookSpec) -> str | None:
-    """``namespace/name`` in its serverRef; None without one."""
+    """``namespace/name`` of the server in its serverRef; None without one."""
     reference = spec.server_ref
     return None if reference is None else f"{reference.namespace or webhook.namespace}/{reference.name}"
 

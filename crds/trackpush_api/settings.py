@@ -31,7 +31,8 @@ from trackpush_api.target import InvalidUrlError, read_url
 class CompiledSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings and all problems. None if the spec is invalid, or the journal's place or a key is unknown.
 
-    Then the server keeps its settings: with incomplete ones it could open another journal, or store unencrypted bodies.
+    Then the server keeps its current settings: with incomplete settings it could open another journal, or store
+    unencrypted bodies.
     """
 
     settings: ServerSettings | None
@@ -78,10 +79,10 @@ def _storage(spec: WebhookServerSpec, resolver: SecretResolver) -> Storage | Non
 
 
 def _encryption(spec: EncryptionSpec, resolver: SecretResolver) -> Encryption | None:
-    """The encryption settings, only if every key is known.
+    """The encryption settings; None unless every key is known.
 
-    Without the first key, bodies would be encrypted with an old key; without another one, stored bodies
-    couldn't be read.
+    Without the first key, bodies would be encrypted with an old key. Without another key, stored bodies couldn't be
+    read.
     """
     found = [resolver.encryption_key(source, f"spec.encryption.keys[{n}]") for n, source in enumerate(spec.keys)]
     keys = tuple(dict.fromkeys(key for key in found if key is not None))
@@ -125,7 +126,7 @@ def _settings(
 
 
 def _egress(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
-    """Check the ranges here, not at every push: a table with an unreadable range would push nothing."""
+    """Check the ranges here and not at every push, because a table with an invalid range would push nothing."""
     problems = []
     for name, ranges in (("allowedCIDRs", spec.egress.allowed_cidrs), ("deniedCIDRs", spec.egress.denied_cidrs)):
         for index, text in enumerate(ranges):
@@ -149,7 +150,7 @@ def _egress(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
 
 
 def _names(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
-    """Names that Kubernetes would refuse for the children."""
+    """Names of children that Kubernetes would refuse."""
     wrong = [("metadata.name", objection_to_server_name(server.name))]
     selector = spec.allowed_namespaces.selector
     labels = {} if selector is None else selector.match_labels

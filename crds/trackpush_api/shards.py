@@ -1,7 +1,7 @@
-"""The routing table in shards: the format shared by the operator, which writes them, and the servers, which mount them.
+"""The routing table in shards: the format that the operator writes and the servers mount. Pure.
 
-A resource's shard depends on its name alone and never changes, so one changed resource rewrites one shard. Shards carry
-client credentials (see `routing`): no error told here quotes a value. Pure.
+A resource's shard depends only on its name and never changes, so a changed resource changes one shard. Shards contain
+clients' credentials (see `routing`), so no error message quotes a value.
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from trackpush_api.vocabulary import AggregatorName
 
 FORMAT: Final = 1
 SHARDS: Final = 63
-"""With the settings 64 files: as many Secrets as one projected volume of a pod should hold."""
+"""Together with the settings there are 64 files: as many Secrets as one projected volume of a pod should contain."""
 SETTINGS: Final = "settings"
 FILE: Final = "shard.json"
-"""Key within a shard's Secret."""
+"""The key in a shard's Secret."""
 MOST_BYTES: Final = 512 * 1024
-"""Bound on one encoded shard; a Secret holds 1 MiB, and etcd's requests 1.5 MiB."""
+"""Maximum bytes of one encoded shard; a Secret may contain 1 MiB, and a request to etcd 1.5 MiB."""
 SHARD_NAMES: Final = tuple(f"{number:02d}" for number in range(SHARDS))
 FILE_NAMES: Final = (SETTINGS, *SHARD_NAMES)
 
 
 class ShardError(ValueError):
-    """An unreadable shard, or shards that don't belong together; the text says why, without any value."""
+    """A shard that can't be read, or shards that don't belong together; the message says why, without any value."""
 
 
 class ReservedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +41,10 @@ class ReservedKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReservedKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys that an AggregatorWebhook had. For the operator; servers don't use it."""
+    """The keys that an AggregatorWebhook had. Only the operator uses them."""
 
     name: str
-    """``namespace/name`` of the AggregatorWebhook, which may be gone."""
+    """``namespace/name`` of the AggregatorWebhook, which may be deleted."""
     keys: tuple[ReservedKey, ...]
 
 
@@ -57,16 +57,19 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """One of `FILE_NAMES`."""
     revision: str = ""
-    """Random, new with each change of content. No digest: nobody may try passwords against it."""
+    """A random text, new with each change of content.
+
+    It is not a digest, so nobody can test guessed passwords against it.
+    """
     settings: ServerSettings | None = None
-    """Only, and always, in the shard named `SETTINGS`."""
+    """Set in the shard named `SETTINGS`, and in no other."""
     accounts: tuple[Account, ...] = ()
-    """Sorted by name, as are the destinations."""
+    """Sorted by name, like the destinations."""
     destinations: tuple[Destination, ...] = ()
     reserved: tuple[ReservedKeys, ...] = ()
 
     def holds_same(self, other: "Shard | None") -> bool:
-        """Whether the contents are equal, without regard to revisions."""
+        """Whether the contents are equal, apart from revisions."""
         return other is not None and msgspec.structs.replace(other, revision=self.revision) == self
 
 
@@ -77,7 +80,7 @@ def shard_name(resource_name: str) -> str:
 
 
 def encode(shard: Shard) -> bytes:
-    """JSON; equal shards give equal bytes."""
+    """The shard as JSON; equal shards give equal bytes."""
     return _ENCODER.encode(shard)
 
 
@@ -85,7 +88,7 @@ def decode(data: bytes) -> Shard:
     """Read a shard and check that everything in it belongs there.
 
     Raises:
-        ShardError: this version cannot read the shard.
+        ShardError: this version can't read the shard.
     """
     try:
         head = _HEAD.decode(data)
@@ -127,7 +130,7 @@ def make(server: str, name: str, *, accounts: Iterable[Account], destinations: I
 
 
 def join(shards: Iterable[Shard]) -> RoutingTable:
-    """The table of these shards, of which one must be the settings.
+    """The table of these shards, one of which must be the settings.
 
     Raises:
         ShardError: no settings, two shards of one name, or shards of several servers.
@@ -154,7 +157,7 @@ def join(shards: Iterable[Shard]) -> RoutingTable:
 
 
 class _Head(msgspec.Struct):
-    """The fields that every format has, later ones included."""
+    """The fields that every format has, including later ones."""
 
     format: int
 

@@ -1,7 +1,9 @@
-"""Equal specs, and equal parts of specs, become one object: thousands of resources from one template stay small. Pure.
+"""Makes equal specs, and equal parts of specs, one object. Pure.
 
-Of a validated model, pydantic keeps a set of the fields that were given, which takes more memory than the values of a
-small model. Models with the same fields share this set.
+Thousands of resources from one template then take little memory.
+
+For each validated model, pydantic keeps a set of the given fields, which takes more memory than the values of a small
+model. Models with the same fields share this set.
 """
 
 from functools import lru_cache
@@ -17,7 +19,7 @@ def share_parts(model: Model) -> Model:
     given = _same_names(frozenset(model.model_fields_set))
     object.__setattr__(model, "__pydantic_fields_set__", given)
     values = model.__dict__
-    for name in given:  # defaults are shared already
+    for name in given:  # defaults are already shared
         value = values[name]
         if isinstance(value, ApiModel):
             values[name] = _shared(value)
@@ -29,7 +31,7 @@ def share_parts(model: Model) -> Model:
 def _shared(part: ApiModel) -> ApiModel:
     try:
         return _same_part(part)
-    except TypeError:  # a model that holds a list can't be looked up, but the list's entries can
+    except TypeError:  # a model with a list isn't hashable, but the list's entries may be
         return share_parts(part)
 
 

@@ -1,6 +1,6 @@
 """Finds statuses in filters and expressions that match nothing, and suggests the intended name. Pure.
 
-A misspelt name is a warning and not an error: aggregators add codes, and a filter may name one that is not known yet.
+A misspelt name is only a warning, because aggregators add codes, and a filter may name one that is not known yet.
 """
 
 import operator
@@ -21,7 +21,7 @@ _CLOSED: Final[Mapping[str, Sequence[str]]] = {
     "shipment.direction": tuple(Direction),
     "type": tuple(f"shipment.{status.lower()}" for status in Status),
 }
-"""Variables of expressions that have no other values than these."""
+"""Variables of expressions whose possible values are all known."""
 
 
 def objection_to_filter(text: str, aggregators: Iterable[AggregatorProfile]) -> str | None:

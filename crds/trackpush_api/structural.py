@@ -6,7 +6,7 @@ _DROPPED = frozenset({"title", "additionalProperties", "$defs", "const"})
 
 
 def structural(schema: dict[str, Any]) -> dict[str, Any]:
-    """A structural schema: references written out, null alternatives and titles dropped."""
+    """A structural schema: references replaced by their content, null alternatives and titles removed."""
     result = _convert(schema, schema.get("$defs", {}))
     return result if isinstance(result, dict) else {}
 
@@ -33,7 +33,7 @@ def _convert(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _flatten(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Resolve ``$ref`` and ``X or null``, keeping their siblings (description, default)."""
+    """Resolve ``$ref`` and ``X or null``, and keep the fields next to them (description, default)."""
     beside = {name: value for name, value in node.items() if name not in ("$ref", "anyOf")}
     if "$ref" in node:
         target = definitions[node["$ref"].rpartition("/")[2]]

@@ -8,14 +8,14 @@ _LIKE = 0.7
 
 
 def closest(text: str, words: Iterable[str]) -> str | None:
-    """The valid word that was probably intended: equal without case, or nearly equal."""
+    """The valid word that was probably intended: equal except for case, or similar."""
     by_folded = {_folded(word): word for word in reversed(list(words))}
     near = difflib.get_close_matches(_folded(text), by_folded, n=1, cutoff=_LIKE)
     return by_folded[near[0]] if near else None
 
 
 def did_you_mean(text: str, words: Iterable[str]) -> str:
-    """``; did you mean X?``, or if no word is close, ``; write one of …``."""
+    """``; did you mean X?``; if no word is similar, ``; write one of …``."""
     found = list(words)
     near = closest(text, found)
     if near is not None:

@@ -1,10 +1,10 @@
 """The target: the URL of a destination, parsed strictly for a connection.
 
-A URL that two programs read differently is how guards are evaded, so there is one spelling of everything: IPv4
-literals only as four decimal numbers (no octal, hex, short or single-number forms, which getaddrinfo would take), no
-user and password, no control characters, and names as ASCII (IDNA 2008 with the mapping of UTS 46).
+If two programs read a URL differently, an attacker can evade a check. So only one spelling is accepted: IPv4 literals
+only as four decimal numbers (no octal, hex, short or single-number forms, which getaddrinfo accepts), no user and
+password, no control characters, and names as ASCII (IDNA 2008 with the mapping of UTS 46).
 
-The compiler and the transport call the same function, so a URL that `trackpush check` accepts is one that is sent to.
+The compiler and the transport call the same function, so the transport accepts each URL that `trackpush check` accepts.
 """
 
 import re
@@ -25,24 +25,24 @@ _SAFE = "%/:@!$&'()*+,;=~-._?"
 
 
 class InvalidUrlError(ValueError):
-    """No push can be sent to this URL. The message says what to change and never shows path or query."""
+    """No push can be sent to this URL. The message says what to change, and never shows path or query."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The host, port and path of a destination."""
 
     host: str
-    """ASCII, lower case; an IPv6 address without brackets."""
+    """ASCII in lower case; an IPv6 address without brackets."""
     port: int
     tls: bool
     literal: IPv4Address | IPv6Address | None
-    """The host as an address, or None where it is a name."""
+    """The host as an address; None if it is a name."""
     request_target: str
     """Path and query, percent-encoded."""
 
     @property
     def authority(self) -> str:
-        """The value of the Host header: without the scheme's own port."""
+        """The value of the Host header, without the scheme's default port."""
         default = _DEFAULT_PORTS["https" if self.tls else "http"]
         return self.host_in_url if self.port == default else f"{self.host_in_url}:{self.port}"
 
@@ -53,15 +53,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def host_in_url(self) -> str:
-        """The host, an IPv6 address in brackets."""
+        """The host; an IPv6 address in brackets."""
         return f"[{self.host}]" if isinstance(self.literal, IPv6Address) else self.host
 
 
 def read_url(url: str) -> Target:
-    """Read a URL. Messages never show the path or the query, which may hold a secret.
+    """Parse a URL. Messages never show path or query, which may contain a secret.
 
     Raises:
-        InvalidUrlError: with what to change.
+        InvalidUrlError: the URL is not accepted; the message says what to change.
     """
     if _FORBIDDEN.search(url):
         raise InvalidUrlError("the URL contains a space, a backslash or a control character: percent-encode it")

@@ -1,10 +1,10 @@
 """Formats exceptions for logs: the frames, and the message without values.
 
-Both the operator and the server log through this. The trap is the text of an exception: the database quotes a row in
-it, ``KeyError`` is nothing but the key, a parser repeats what it could not parse. So values are cut out of it: whatever
-is quoted, whatever looks like a number, a token, an address or a URL, and everything after a word that announces a
-secret or a person. Frames are files, lines and functions only: no locals, and no source, which would have to be read
-from the disk.
+Operator and server both use this for their logs. The text of an exception is dangerous: a database error quotes a row,
+``KeyError`` contains only the key, and a parser repeats its input. So values are cut out of it: quoted texts,
+everything that looks like a number, a token, an address or a URL, and everything after a word that announces a secret
+or a person. Frames contain only file, line and function. They have no local variables, and no source code, which would
+have to be read from disk.
 """
 
 import re
@@ -16,9 +16,9 @@ from typing import Any, Final
 
 HIDDEN: Final = "[…]"
 _MOST_FRAMES: Final = 16
-"""Of one exception, the innermost."""
+"""Maximum number of frames of one exception, from the innermost."""
 _MOST_EXCEPTIONS: Final = 6
-"""An exception, its causes and the members of groups."""
+"""Maximum number of exceptions: the exception, its causes and the members of groups."""
 _MOST_TEXT: Final = 240
 
 _QUOTED = re.compile(r"(?<!\w)'[^']*'?|\"[^\"]*\"?|`[^`]*`?|[({\[<].*[)}\]>]")
@@ -32,9 +32,9 @@ _WORD = re.compile(r"[(]?[A-Za-z]{1,24}(?:['_./-][A-Za-z]{1,24}){0,3}[).,:;!?]*|
 
 
 def with_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor of structlog: ``exception`` instead of ``exc_info``.
+    """A processor of structlog: adds ``exception`` instead of ``exc_info``.
 
-    No renderer gets ``exc_info``: one writes ``true``, the other prints local variables.
+    No renderer gets ``exc_info``: one renderer would write ``true``, the other would print local variables.
     """
     given = event.pop("exc_info", None)
     if given:
@@ -79,9 +79,9 @@ def _chain(error: BaseException, how: str, seen: set[int]) -> Iterator[tuple[str
 def without_values(error: BaseException) -> str:
     """The first line of an exception's message, with ``[…]`` for possible values."""
     if isinstance(error, AttributeError | NameError) and error.name is not None:
-        return f"no {error.name}"  # the interpreter's own: the name is one of the code's
+        return f"no {error.name}"  # raised by the interpreter: the name is from the code and is not a value
     if isinstance(error, OSError) and error.strerror is not None:
-        return error.strerror  # without the file's name
+        return error.strerror  # without the file name
     try:
         text = str(error)
     except Exception:  # noqa: BLE001  if the message can't be made, keep the traceback

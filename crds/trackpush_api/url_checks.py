@@ -10,12 +10,12 @@ from trackpush_api.routing import Egress
 from trackpush_api.target import InvalidUrlError, read_url
 
 ANYWHERE = Egress(https_only=False, allowed_cidrs=("0.0.0.0/0", "::/0"))
-"""For a PushConfig that no server has: finds what is wrong with it whatever the rules are."""
+"""Rules for a PushConfig that no server serves: they find only problems that exist under any egress rules."""
 
 
 @lru_cache(maxsize=64)
 def rules_of(egress: Egress) -> EgressRules:
-    """The rules of a WebhookServer, without unreadable ranges, which its own problems name."""
+    """The egress rules of a WebhookServer, without invalid ranges, which are reported as its own problems."""
     return EgressRules(
         https_only=egress.https_only, allowed=_readable(egress.allowed_cidrs), denied=_readable(egress.denied_cidrs)
     )

@@ -21,7 +21,7 @@ from trackpush_api.vocabulary import Aggregator
 Location = tuple[int | str, ...]
 _SHOWN = 64
 _SECRET_FIELDS = frozenset({"value", "expression"})
-"""Fields whose text isn't shown: it may be a secret, or is long."""
+"""Fields whose text isn't shown, because it may be a secret, or is long."""
 _DURATION_FIELDS = frozenset(
     [
         "timeout",
@@ -41,16 +41,16 @@ _DURATION_FIELDS = frozenset(
 _SPACES = {" ": "a space", "\n": "a line break", "\r": "a line break", "\t": "a tab"}
 _SCHEME = re.compile(r"[^/?#@]{0,32}://")
 _URL_FIELDS = frozenset({"url", "tokenUrl", "proxy"})
-"""Of these the part before the path is shown."""
+"""Fields of which the part before the path is shown."""
 _VALID: Final[dict[tuple[str, bytes], ApiModel]] = {}
-"""Valid specs: in resources made from one template many are equal, and then they are one object."""
+"""Valid specs. Resources from one template often have equal specs, which then share one object."""
 _MOST_VALID: Final = 1024
 
 
 def read_spec(kind: str, spec: Any) -> tuple[ApiModel | None, tuple[tuple[str, str], ...]]:
     """The spec as its model, or None, and field and message of each error."""
     try:
-        written = kind, marshal.dumps(spec, 2)  # unlike JSON, it tells all types apart
+        written = kind, marshal.dumps(spec, 2)  # unlike JSON, marshal distinguishes all types
     except ValueError:  # a timestamp of YAML, or too many levels
         return _validated(kind, spec)
     known = _VALID.get(written)
@@ -169,7 +169,7 @@ _WORDS: Final[Mapping[str, Callable[[ErrorDetails], str]]] = {
     "model_type": _type("a mapping (KEY: VALUE)"),
     "model_attributes_type": _type("a mapping (KEY: VALUE)"),
 }
-"""What each error of pydantic means to the author of a resource."""
+"""The errors of pydantic, in words for the author of a resource."""
 
 
 def _found(entry: ErrorDetails) -> str:
@@ -212,7 +212,7 @@ def _schema(kind: str) -> Mapping[str, Any]:
 
 @cache
 def _unique_lists(kind: str) -> Mapping[str, Any]:
-    """The part of the schema that leads to lists of type set or map."""
+    """The parts of the schema that lead to lists of type set or map."""
     return _pruned(_schema(kind)) or {}
 
 

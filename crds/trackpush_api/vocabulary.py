@@ -107,7 +107,7 @@ TERMINAL = frozenset(
         Status.EXCHANGE_DELIVERED,
     },
 )
-"""Final statuses of a shipment."""
+"""The final statuses of a shipment."""
 
 
 class QcResult(StrEnum):
@@ -118,7 +118,7 @@ class QcResult(StrEnum):
 
 
 class NdrReason(StrEnum):
-    """Why a delivery attempt failed (NDR = non-delivery report)."""
+    """The reason why a courier's delivery attempt failed (NDR = non-delivery report)."""
 
     UNKNOWN = "UNKNOWN"
     CUSTOMER_UNAVAILABLE = "CUSTOMER_UNAVAILABLE"

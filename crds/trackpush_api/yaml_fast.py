@@ -1,6 +1,6 @@
-"""Reads plain YAML by libyaml, which is enough for nearly every file of resources.
+"""Reads plain YAML with libyaml, which is enough for nearly every file of resources.
 
-It gives up on everything broken or unusual, without an explanation: `yaml_reader` then reads the text with PyYAML.
+For every invalid or unusual text it returns None without an explanation; `yaml_reader` then reads the text with PyYAML.
 """
 
 import operator
@@ -13,23 +13,25 @@ from trackpush_api.yaml_scalars import KubernetesLoader
 
 try:
     from yaml import CSafeLoader
-except ImportError:  # PyYAML was built without libyaml: everything is read slowly
+except ImportError:  # PyYAML was built without libyaml: use only the slow reader
     CSafeLoader = None  # type: ignore[assignment,misc]
 
 _TAG: Final = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ = f"{_TAG}str", f"{_TAG}map", f"{_TAG}seq"
 _PLAIN: Final = f"{_TAG}plain"
-"""Of an unquoted scalar without a tag; PyYAML would look for its tag."""
+"""Tag of an unquoted scalar without a tag; PyYAML would have to look for its type."""
 _RESOLVERS: Final = KubernetesLoader.yaml_implicit_resolvers
 _CONSTRUCTORS: Final = KubernetesLoader.yaml_constructors
 _SCALARS: Final = frozenset(_TAG + kind for kind in ("null", "bool", "int", "float", "timestamp"))
 _MOST_LEVELS = 200
-"""libyaml's tree is built recursively in C: without a bound, a deeply nested file overflows the stack and kills us."""
+"""Maximum levels of nesting. libyaml builds its tree recursively in C, so a deeply nested file would overflow the stack
+and end the process.
+"""
 _UNUSUAL: Final = frozenset("\t*\x85\u2028\u2029\ufeff")
-"""Aliases, which are refused, and characters that libyaml and PyYAML take differently.
+"""Aliases, which are refused, and characters that libyaml and PyYAML read differently.
 
-One difference is left: a ``?`` in an unquoted text within ``{ }`` or ``[ ]``, which PyYAML refuses and
-Kubernetes takes.
+One difference remains: a ``?`` in an unquoted text within ``{ }`` or ``[ ]``, which PyYAML refuses and Kubernetes
+accepts.
 """
 
 
@@ -43,21 +45,21 @@ class Document(NamedTuple):
 class _Loader(CSafeLoader or object):  # type: ignore[misc]
     """Leaves the tags of plain scalars to `_scalar`, which finds nearly all of them by their first character.
 
-    PyYAML looks each node up three times, in Python, which takes as long as libyaml takes for all the rest.
+    PyYAML looks up each node three times, in Python, which takes as long as the rest of the parsing in libyaml.
     """
 
-    descend_resolver = staticmethod(operator.is_)  # nobody asks for tags by path: they do nothing, in C
+    descend_resolver = staticmethod(operator.is_)  # tags by path are not used; these methods do nothing, and run in C
     ascend_resolver = staticmethod(bool)
 
     def resolve(self, kind: type[yaml.Node], _: str | None, implicit: Any) -> str:
-        """The tag of a node without one; ``implicit`` of a scalar says whether it may be other than a text."""
+        """The tag of a node without one; ``implicit`` of a scalar says whether it may be something else than a text."""
         if kind is yaml.ScalarNode:
             return _PLAIN if implicit[0] else _STR
         return _MAP if kind is yaml.MappingNode else _SEQ
 
 
 def read_plain(text: str) -> list[Document] | None:
-    """All documents, or None if any of them is broken or unusual."""
+    """All documents, or None if any of them is invalid or unusual."""
     if CSafeLoader is None or not _UNUSUAL.isdisjoint(text) or not _is_shallow(text):
         return None
     try:
@@ -76,13 +78,13 @@ def read_plain(text: str) -> list[Document] | None:
 
 
 def _is_shallow(text: str) -> bool:
-    """Whether the text has few levels of nesting; usually its shape is enough to decide."""
+    """Whether the text has few levels of nesting. Usually its indentation is enough to decide."""
     flow = text.count("[") + text.count("{")
     if flow <= _MOST_LEVELS and max(map(len, text.splitlines()), default=0) <= _MOST_LEVELS:
-        return True  # each block is indented further than the one around it, or is a list at the same place
+        return True  # each block is indented more than the one around it, or is a list with the same indentation
     level = 0
     try:
-        for event in yaml.parse(text, Loader=CSafeLoader):  # not recursive
+        for event in yaml.parse(text, Loader=CSafeLoader):  # the event parser is not recursive
             if isinstance(event, yaml.CollectionStartEvent):
                 level += 1
                 if level > _MOST_LEVELS:
@@ -109,7 +111,7 @@ def _value(node: yaml.Node, loader: "CSafeLoader") -> Any:
             name = _scalar(key, loader)
             if type(name) is not str:
                 raise ValueError("a key that is not text is unusual")
-            found[sys.intern(name)] = _value(value, loader)  # the same few names are in every client's file
+            found[sys.intern(name)] = _value(value, loader)  # intern: the same few names are in every client's file
         if len(found) == len(node.value):
             return found
         raise ValueError("a key is there twice")

@@ -1,4 +1,7 @@
-"""Packs the lines of a resource's fields: problems need them later, and a tree of nodes is 50 times larger. Pure."""
+"""Stores the lines of a resource's fields in packed form. Pure.
+
+Problems need the lines later, and a tree of nodes is 50 times larger.
+"""
 
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -7,14 +10,14 @@ import msgspec
 import yaml
 
 _MOST_LEVELS: Final = 64
-"""What is nested deeper has the line of the level above it."""
+"""Maximum levels with their own line; deeper fields have the line of the level above."""
 
 
 class PackedLines(NamedTuple):
-    """Lines of one resource. ``fields`` counts from ``first``, so that files of the same layout share it."""
+    """The lines of one resource. ``fields`` counts from ``first``, so that files with the same layout share it."""
 
     first: int
-    """From 1."""
+    """The first line, counted from 1."""
     fields: bytes
 
 
@@ -23,7 +26,7 @@ def pack_lines(node: yaml.Node) -> PackedLines:
     first = node.start_mark.line
     try:
         fields = msgspec.msgpack.encode(_tree(node, first, _MOST_LEVELS))
-    except UnicodeEncodeError:  # a key with half of a surrogate pair
+    except UnicodeEncodeError:  # a key contains half of a surrogate pair
         fields = msgspec.msgpack.encode(None)
     return PackedLines(first + 1, _shared(fields))
 

@@ -1,7 +1,7 @@
 """Reads YAML 1.1 like Kubernetes: documents with positions, and errors in plain words. Pure.
 
-libyaml reads plain documents (`yaml_fast`), ten times as fast. PyYAML's own reader takes every text that is broken or
-unusual, so the messages do not depend on libyaml.
+libyaml reads plain documents (`yaml_fast`) ten times as fast. PyYAML's own reader reads every text that is invalid or
+unusual, so the error messages do not depend on libyaml.
 """
 
 import re
@@ -19,7 +19,7 @@ _MOST_SHOWN = 64
 
 
 class UnreadableYamlError(Exception):
-    """The text is not YAML; ``line`` counts from 1 and is None if unknown."""
+    """The text is not valid YAML; ``line`` counts from 1 and is None if unknown."""
 
     def __init__(self, reason: str, line: int | None) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class UnreadableYamlError(Exception):
 
 
 class _Loader(KubernetesLoader):
-    """A loader without aliases: a few lines of them can expand to gigabytes."""
+    """A loader without aliases, because a few lines of aliases can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -38,7 +38,7 @@ class _Loader(KubernetesLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Mapping:  # noqa: FBT001, FBT002 - PyYAML's signature
-        """Refuse a duplicate key: the second would silently win."""
+        """Refuse a duplicate key, because YAML would silently use the second value."""
         seen: set[str] = set()
         for key, _ in node.value:
             text = str(key.value)
@@ -50,7 +50,7 @@ class _Loader(KubernetesLoader):
 
 
 def read_documents(text: str) -> Iterator[Document]:
-    """All documents of a text, up to the first unreadable one.
+    """All documents of a text, up to the first invalid one.
 
     Raises:
         UnreadableYamlError: what is wrong, where it begins, and what to do.
@@ -85,7 +85,7 @@ def _read_carefully(text: str) -> Iterator[Document]:
 
 
 def child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node | None]:
-    """Key and value of a mapping's field; for a sequence, None and the entry ``[n]``."""
+    """Key and value of a field of a mapping; for a sequence, None and the entry ``[n]``."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if getattr(key, "value", None) == part:

@@ -85,8 +85,9 @@ class Operator:
     async def run(self) -> None:
         """Run the operator.
 
-        Raises: LeaseLostError: another operator took over, so this one must end. NoClusterError: there is no API server
-        to connect to.
+        Raises:
+            LeaseLostError: another operator took over, so this one must end.
+            NoClusterError: there is no API server to connect to.
         """
         found = await configuration(self._options.kubeconfig, self._options.context)
         async with self._health(), self._connect(found, self.metrics) as cluster:

@@ -97,7 +97,7 @@ def test_fixed_credentials_are_a_header_and_need_no_token(auth: str, value: str)
         ('"s3cret+"', '""', Reason.SECRET_VALUE_INVALID, 'key "secret" of Secret "keys" is empty'),
         ('"s3cret+"', '"s3c\\nret"', Reason.SECRET_VALUE_INVALID, "value: character 4 of 7 is a line break"),
         ("  auth:\n", "  headers: [{name: authorization, value: x}]\n  auth:\n", Reason.INVALID,
-         "headers has an Authorization too; keep one of them"),
+         "headers also contains Authorization; keep one of them"),
     ],
 )  # fmt: skip
 def test_each_mistake_with_client_credentials_keeps_the_push_config_from_being_served(

@@ -338,5 +338,5 @@ def test_an_exception_while_a_resource_is_compiled_is_one_problem_of_this_resour
     told = [str(problem) for problem in result.problems if "can't be compiled" in problem.message]
     assert len(told) == 1
     assert told[0].startswith(
-        "r.yaml:27: PushConfig acme/oms spec: can't be compiled (AttributeError), which is a fault"
+        "r.yaml:27: PushConfig acme/oms spec: can't be compiled (AttributeError) because of an error"
     )

@@ -53,8 +53,8 @@ def test_the_keys_come_in_the_order_of_the_spec_each_once() -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("not base64!", 'key "new" of Secret "journal" is not base64; make one with: openssl rand -base64 32'),
-        (text(b"short"), 'key "new" of Secret "journal" has 5 bytes where a key has 32; make one with: openssl'),
+        ("not base64!", 'key "new" of Secret "journal" is not base64; create a key with: openssl rand -base64 32'),
+        (text(b"short"), 'key "new" of Secret "journal" has 5 bytes, but a key has 32; create a key with: openssl'),
         ("", 'key "new" of Secret "journal" is empty; set it'),
     ],
 )

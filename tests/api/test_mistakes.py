@@ -537,7 +537,7 @@ MISTAKES = {
         "value: rms",
         'value: " rms"',
         (
-            "acme.yaml:21: warning: PushConfig acme/oms spec.headers[1].value: has white space at its ends, "
+            "acme.yaml:21: warning: PushConfig acme/oms spec.headers[1].value: has whitespace at its ends, "
             "which is not sent; remove it"
         ),
     ),
@@ -655,7 +655,7 @@ MISTAKES = {
         'oms: "acme-oms-key\\n"',
         (
             "acme.yaml:20: warning: PushConfig acme/oms spec.headers[0].valueFrom.secretKeyRef.key: key "
-            '"oms" of Secret "acme-keys" has white space at its ends, which is ignored; write it without '
+            '"oms" of Secret "acme-keys" has whitespace at its ends, which is ignored; write it without '
             "(printf, not echo)"
         ),
     ),

@@ -20,8 +20,8 @@ _DEFINITION: Spec = {"path": "kit", "fields": {"awb": "awb"}, "status": {"code":
 _INGRESS = {"className": "traefik"}
 _POSTGRES = {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}
 _STORAGE_STAYS = (
-    "storage can't change its kind while the server runs: set suspend: true, copy the journal (trackpush journal copy),"
-    " then change it"
+    "the kind of storage can't change while the server runs: set suspend: true, copy the journal (trackpush journal"
+    " copy), then change storage"
 )
 
 
@@ -81,10 +81,10 @@ CREATED: list[tuple[str, str, Spec, Spec]] = [
     ("WebhookServer", "minReplicas is more than maxReplicas: lower it, or raise maxReplicas",
      {"storage": _POSTGRES, "autoscaling": {"minReplicas": 4, "maxReplicas": 4}},
      {"storage": _POSTGRES, "autoscaling": {"maxReplicas": 1}}),
-    ("WebhookServer", "set selector with from: Selector, and only then",
+    ("WebhookServer", "set selector if from is Selector, and only then",
      {"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}},
      {"allowedNamespaces": {"from": "All", "selector": {"matchLabels": {"a": "b"}}}}),
-    ("WebhookServer", "set selector with from: Selector, and only then",
+    ("WebhookServer", "set selector if from is Selector, and only then",
      {"allowedNamespaces": {"from": "Same"}}, {"allowedNamespaces": {"from": "Selector"}}),
     ("PushConfig", f"write {WORDS[patterns.URL]}", _PUSH, {"url": "ftp://x.example"}),
     ("PushConfig", f"write {WORDS[patterns.HEADER_NAME]}", _headed("X-A"), _headed("X A")),

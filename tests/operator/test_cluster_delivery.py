@@ -268,7 +268,7 @@ async def test_keys_of_the_encryption_reach_the_settings_are_rotated_and_one_tha
         await cluster.secret(namespace, "journal", new="c2hvcnQ=")
         await cluster.until_condition("WebhookServer", namespace, "main", ResolvedRefs="False SecretValueInvalid")
         told = await cluster.message("WebhookServer", namespace, "main", "ResolvedRefs")
-        assert 'key "new" of Secret "journal" has 5 bytes where a key has 32; make one with: openssl' in told
+        assert 'key "new" of Secret "journal" has 5 bytes, but a key has 32; create a key with: openssl' in told
         assert await taken() == Encryption(keys=(b"o" * 32,)), "what is served stays"
         await cluster.secret(namespace, "journal", new=new)
         await cluster.until(taken, Encryption(keys=(b"n" * 32, b"o" * 32)))

@@ -48,7 +48,8 @@ def inbox_id(key: bytes) -> str:
 def parse_inbox_id(text: str) -> bytes:
     """The key of an unrecognised body.
 
-    Raises: ValueError: the text is not the id of an unrecognised body.
+    Raises:
+        ValueError: the text is not the id of an unrecognised body.
     """
     match = INBOX_ID.fullmatch(text)
     if match is None:

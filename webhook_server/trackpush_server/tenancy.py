@@ -53,7 +53,8 @@ class Tenancy:
 
         Until this returns, they must not be served, and nothing may be stored for them.
 
-        Raises: JournalUnavailableError: the journal can't be written; nothing was changed.
+        Raises:
+            JournalUnavailableError: the journal can't be written; nothing was changed.
         """
         found = await self._tenants.bind(unbound)
         before = {namespace: self._bound.get(namespace) for namespace in found}

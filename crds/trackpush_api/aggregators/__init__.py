@@ -12,7 +12,10 @@ PROFILES: Final[Mapping[AggregatorName, AggregatorProfile]] = {
 }
 
 KEY_HEADERS: Final = tuple(dict.fromkeys(name for each in PROFILES.values() for name in each.key_headers))
-"""Headers in which keys arrive. Each is read for every aggregator: people mix them up when they fill in a panel."""
+"""Headers in which keys arrive.
+
+Each is read for every aggregator, because people confuse them when they fill in a panel.
+"""
 
 
 def profile(aggregator: AggregatorName) -> AggregatorProfile:

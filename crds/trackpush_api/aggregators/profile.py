@@ -12,11 +12,11 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     aggregator: AggregatorName
     path_segment: str
-    """Segment of the URL that it posts to: ``/rms/in/api/SEGMENT/notify``."""
+    """Segment of its URL: ``/rms/in/api/SEGMENT/notify``."""
     key_headers: tuple[str, ...]
     """Headers in which the client's key may arrive, the usual one first."""
     key_in_url: bool = False
-    """It sends no header: the client gives it a URL that contains the key."""
+    """Whether the URL contains the key, because the aggregator can't send a header."""
     key_member: str | None = None
     """Member of its bodies that may contain the key."""
     signed: bool = False
@@ -50,7 +50,7 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def codes(**by_status: str) -> Mapping[Status, tuple[str, ...]]:
-    """Codes by status, from texts separated by spaces."""
+    """Codes by status, from texts with codes separated by spaces."""
     return {Status(status): tuple(separated.split()) for status, separated in by_status.items()}
 
 

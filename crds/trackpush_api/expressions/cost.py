@@ -1,10 +1,10 @@
-"""Computes an upper bound of an expression's time, and refuses the few forms without a bound. Pure.
+"""Computes the maximum time of an expression, and refuses the few forms without a maximum. Pure.
 
-The runtime has bounds of its own (32 levels of nesting, 10,000 rounds of macros, RE2's linear time), but within them
-an expression can still hold a server for seconds: ``map`` copies its list in every round, ``s + s`` within it doubles
-a text, and Unicode classes make large automata. So the tree is walked once, when the expression is compiled, with the
-largest value that each variable can have; what may take longer than `MOST_NANOSECONDS` is refused, as Kubernetes does
-with the CEL rules of a CRD. The weights were measured (benchmarks/cel.py); they are rounded up.
+The runtime has limits of its own (32 levels of nesting, 10,000 rounds of macros, RE2's linear time). Within them, an
+expression can still block a server for seconds: ``map`` copies its list in every round, ``s + s`` inside it doubles a
+text, and Unicode classes create large automata. So when an expression is compiled, this module visits its tree once,
+with the maximum size of each variable. An expression that may take longer than `MOST_NANOSECONDS` is refused, as
+Kubernetes does with the CEL rules of a CRD. The weights are measured (benchmarks/cel.py) and rounded up.
 """
 
 import re
@@ -16,31 +16,31 @@ from trackpush_api.expressions.tree import Call, Constant, Items, Loop, Member, 
 from trackpush_api.expressions.variables import VARIABLES, qualified
 
 MOST_NANOSECONDS = 1_000_000
-"""A millisecond, with the largest body that is looked into."""
+"""One millisecond, for the largest body that an expression may read."""
 
 _STEP = 40
-"""Nanoseconds for any node, values at hand."""
+"""Nanoseconds for any node, without those for its operands."""
 _CONVERSION = 250
-"""Nanoseconds of ``timestamp()`` and the like, beyond their bytes."""
+"""Nanoseconds of ``timestamp()`` and similar functions, in addition to those for their bytes."""
 _REGEX = 8_000
 _REGEX_CHARACTER = 100
 MOST_PATTERN = 100
-"""Characters of a regular expression."""
+"""Maximum characters of a regular expression."""
 _CONTAINS = 16
-"""Bytes that the naive search of a text compares at once."""
+"""Bytes that the simple search in a text compares at once."""
 _DECIDES = frozenset(
     {"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "_&&_", "_||_", "!_", "@in", "@not_strictly_false", "contains",
      "startsWith", "endsWith", "matches", "size"}
 )  # fmt: skip
-"""Functions whose result is a bool or a number whatever they are given."""
+"""Functions whose result is a bool or a number for every argument."""
 _ZONED = re.compile(r"get[A-Z][A-Za-z]+")
 _ZONE = re.compile(r"UTC|[+-][0-9]{2}:[0-9]{2}")
 _HEAVY = re.compile(r"\{[0-9]+,?[0-9]*\}|\\[pP]")
-"""Counted repetition and Unicode classes: a few characters that make an automaton of thousands of states."""
+"""Counted repetitions and Unicode classes: a few characters that create an automaton with thousands of states."""
 
 
 class Bound(NamedTuple):
-    """Nanoseconds so far, and the maximum size of the value: bytes, and number of values in it."""
+    """The maximum nanoseconds so far, and the maximum size of the value: its bytes and its number of values."""
 
     time: int
     size: int
@@ -51,10 +51,10 @@ _FILTER_BOUNDS = {qualified(name): Bound(0, variable.size, variable.values) for 
 
 
 def check_cost(tree: Node, bounds: Mapping[str, Bound] | None = None) -> int:
-    """The maximum nanoseconds of the expression; ``bounds`` of its variables if they are not those of filters.
+    """The maximum nanoseconds of the expression.
 
     Raises:
-        InvalidExpressionError: it takes too long, or has no bound.
+        InvalidExpressionError: it takes too long, or has no maximum.
     """
     scope = dict(_FILTER_BOUNDS if bounds is None else bounds)
     time = _of(tree, scope).time
@@ -72,7 +72,7 @@ def reads(tree: Node, name: str) -> bool:
 
 
 def comparisons(tree: Node) -> Iterator[tuple[str, str]]:
-    """Variables, by their short names, and the literals that they are compared with (``==``, ``!=``, ``in``)."""
+    """Variables by their short names, and the literals with which they are compared (``==``, ``!=``, ``in``)."""
     if isinstance(tree, Call) and tree.function in {"_==_", "_!=_", "@in"} and len(tree.arguments) == 2:  # noqa: PLR2004  both sides
         for operand, other in (tree.arguments, tree.arguments[::-1]):
             name = operand.name.removeprefix(qualified("")) if isinstance(operand, Name) else ""
@@ -83,7 +83,7 @@ def comparisons(tree: Node) -> Iterator[tuple[str, str]]:
 
 
 def searches(tree: Node) -> Iterator[tuple[str, str, str]]:
-    """Variables, by their short names, the method called on them, and its literal argument."""
+    """Variables by their short names, the method called on them, and its literal argument."""
     if isinstance(tree, Call) and len(tree.arguments) == 2 and isinstance(tree.arguments[0], Name):  # noqa: PLR2004
         text = _literal(tree.arguments[1])
         if text is not None:
@@ -119,7 +119,7 @@ def _of(node: Node, scope: dict[str, Bound]) -> Bound:
         case Constant(_, size):
             return Bound(_STEP, size)
         case Name(name):
-            known = scope.get(name, Bound(0, 8))  # else the name of a type
+            known = scope.get(name, Bound(0, 8))  # otherwise it is the name of a type
             return Bound(_STEP, known.size, known.values)
         case Member(operand):
             inner = _of(operand, scope)
@@ -140,7 +140,7 @@ def _loop(node: Loop, scope: dict[str, Bound]) -> Bound:
         raise InvalidExpressionError("uses map() or filter(), which copy; use exists(), exists_one() or all()")
     over = _of(node.over, scope)
     rounds = max(over.values, 1)
-    # What a round costs grows no faster than its value, and all values together are what is looped over.
+    # The cost of a round grows at most linearly with its value, and all values together are the list.
     inner = scope | {
         node.variable: Bound(0, -(-over.size // rounds), -(-over.values // rounds)),
         node.accumulator: Bound(0, 8),
@@ -164,7 +164,7 @@ def _call(node: Call, given: list[Bound]) -> Bound:
 
 
 def _work(node: Call, given: list[Bound]) -> int:
-    """Nanoseconds of a call itself, in addition to a step."""
+    """Nanoseconds of the call itself, in addition to a step."""
     sizes = [part.size for part in given]
     match node.function:
         case "_&&_" | "_||_" | "!_" | "_?_:_" | "@not_strictly_false" | "_[_]":

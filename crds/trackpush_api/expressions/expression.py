@@ -1,4 +1,4 @@
-"""An expression, compiled: checked against the variables, bounded in cost, evaluated per update."""
+"""A compiled expression: its variables are checked, its cost is limited, and it is evaluated for each update."""
 
 import difflib
 import re
@@ -14,7 +14,7 @@ from trackpush_api.expressions.tree import Node, read_tree
 from trackpush_api.expressions.variables import CONTAINER, RAW, VARIABLES, ValueKind, qualified
 
 _REMEMBERED = 20_000
-"""Expressions of one process; each takes a few kilobytes."""
+"""Number of compiled expressions that a process keeps; each takes a few kilobytes."""
 _TYPES = {
     ValueKind.TEXT: cel.Type.STRING,
     ValueKind.BOOL: cel.Type.BOOL,
@@ -34,7 +34,7 @@ _LITERALS = {
         ("timestamp", "timestamp(text) == timestamp(text)"),
     )
 }
-"""Functions that give no answer for some texts, whatever the update: evaluated for literals when compiled."""
+"""Functions that fail for some texts, whatever the update is. Their literal arguments are checked at compile time."""
 _WANTED = {
     "matches": "a regular expression of RE2",
     "duration": "a duration, such as 24h or 1h30m",
@@ -53,14 +53,14 @@ _SYNTAX = (
     (r"input 'or'", "or is not an operator of CEL; write ||"),
     (r"input 'not'", "not is not an operator of CEL; write !"),
 )
-"""What the runtime's messages mean to the author of an expression."""
+"""The runtime's syntax errors, in words for the author of an expression."""
 _CODES = {
     "NOT_FOUND": "a key is missing; check with has() first",
     "INVALID_ARGUMENT": "a value has another type or form than the expression expects",
     "INTERNAL": "the runtime's limit of iterations was reached",
     "UNKNOWN": "a value is missing, or has another type than the expression expects",
 }
-"""What the runtime's codes mean here. Its messages may quote the update, so they are not passed on."""
+"""The runtime's error codes in our words. Its messages may quote the update, so they are not passed on."""
 _UNKNOWN = "a value is not what the expression expects"
 _CODE = re.compile(r"[A-Z_]+")
 
@@ -71,10 +71,10 @@ class Expression:
     __slots__ = ("_program", "comparisons", "most_nanoseconds", "reads_raw", "searches", "text")
 
     def __init__(self, text: str) -> None:
-        """Compile.
+        """Compile the text.
 
         Raises:
-            InvalidExpressionError: the syntax, a name, a type, or the cost.
+            InvalidExpressionError: a wrong syntax, name or type, or too high a cost.
         """
         self.text = text
         try:
@@ -86,13 +86,13 @@ class Expression:
             raise InvalidExpressionError(f"gives {result.name().lower()}, not bool; compare it with something")
         tree = read_tree(self._program.serialize())
         self.reads_raw = reads(tree, RAW)
-        """Whether ``raw`` has to be bound."""
+        """Whether the variable ``raw`` is needed."""
         self.most_nanoseconds = check_cost(tree)
-        """Upper bound of one evaluation."""
+        """Maximum time of one evaluation."""
         self.comparisons = tuple(comparisons(tree))
-        """Variables and the literal texts that they are compared with."""
+        """Variables and the literal texts with which they are compared."""
         self.searches = tuple(searches(tree))
-        """Variables, methods called on them, and the literal texts that these are given."""
+        """Variables, the methods called on them, and the literal arguments."""
         check_literals(tree)
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
@@ -154,7 +154,7 @@ def explained(message: str, names: Iterable[str]) -> str:
             return "is nested more than 32 deep; use fewer parentheses and operators, or `in` instead of many ||"
         return f"{message.splitlines()[0]}; correct it"
     what = found["what"].removesuffix(" [INVALID_ARGUMENT]").replace(f" (in container '{CONTAINER}')", "")
-    what = what.partition(" expecting {")[0]  # a list of all tokens helps nobody
+    what = what.partition(" expecting {")[0]  # the list of all expected tokens is of no help
     place = f"line {found['line']}, column {found['column']}"
     undeclared = _UNDECLARED.search(what)
     if undeclared is not None and _is_called(message, found):

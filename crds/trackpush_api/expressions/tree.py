@@ -1,7 +1,8 @@
 """Reads the checked tree of an expression from the exchange format of CEL runtimes.
 
-`cel_expr_python` gives no tree, but ``serialize()`` gives ``cel.expr.CheckedExpr`` (cel-spec, checked.proto and
-syntax.proto) within a ``google.protobuf.Any``. Only what the bound on cost needs is read, without a protobuf library.
+`cel_expr_python` has no API for the tree, but ``serialize()`` returns a ``cel.expr.CheckedExpr`` (cel-spec,
+checked.proto and syntax.proto) inside a ``google.protobuf.Any``. This module reads only what the maximum cost depends
+on, without a protobuf library.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ class Constant(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A variable, in full, or the variable of a macro."""
+    """A variable with its qualified name, or the variable of a macro."""
 
     name: str
 
@@ -32,14 +33,14 @@ class Member(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A function or an operator (``_==_``); the target of a method is the first argument."""
+    """A function or an operator (``_==_``). The target of a method is the first argument."""
 
     function: str
     arguments: tuple["Node", ...]
 
 
 class Items(NamedTuple):
-    """A list, or a map with its keys and values in turn."""
+    """A list, or a map with keys and values alternating."""
 
     items: tuple["Node", ...]
 
@@ -51,14 +52,14 @@ class Message(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """A macro over a list or a map: ``all``, ``exists``, ``map`` and the like."""
+    """A macro over a list or a map: ``all``, ``exists``, ``map`` and so on."""
 
     variable: str
     accumulator: str
     over: "Node"
     start: "Node"
     steps: tuple["Node", ...]
-    """Evaluated for each value: whether to continue, and the step."""
+    """Evaluated for each value: the condition for continuing, and the step."""
     result: "Node"
 
 
@@ -66,14 +67,14 @@ Node = Constant | Name | Member | Call | Items | Message | Loop
 
 
 class UnreadableTreeError(InvalidExpressionError):
-    """The runtime's format isn't the one described above, so the expression's cost has no bound."""
+    """The runtime's format isn't the one described above, so the maximum cost is unknown."""
 
 
 def read_tree(serialized: bytes) -> Node:
     """The tree of ``Expression.serialize()``.
 
     Raises:
-        UnreadableTreeError: the bytes are something else.
+        UnreadableTreeError: the bytes are in another format.
     """
     try:
         checked = _only(serialized, 2)
@@ -173,7 +174,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def _only(message: bytes, number: int) -> bytes:
-    """The last field of this number, as protobuf has it."""
+    """The last field with this number, which counts in protobuf."""
     found = [value for key, value in _fields(message) if key == number]
     return _some(found[-1])
 

@@ -1,9 +1,9 @@
-"""The variables of expressions: the canonical notification, typed, with the maximum size of each field.
+"""The variables of expressions: the canonical notification, with types and the maximum size of each field.
 
-Texts are never null: one that the aggregator didn't send is ``""``, so that ``shipment.courier.startsWith("D")`` is
-false for it instead of an error. A time has no such value: where ``occurredAtKnown`` is false, ``occurredAt`` isn't
-bound, and an expression that needs it has no answer. Names are declared in full and resolved within the container
-``notification``; that is also what lets ``type`` be a variable, which is a function of CEL as well.
+Texts are never null. A text that the aggregator didn't send is ``""``, so that ``shipment.courier.startsWith("D")`` is
+false for it and not an error. There is no such value for a time: if ``occurredAtKnown`` is false, ``occurredAt`` isn't
+bound, and an expression that needs it fails. Names are declared in full and resolved in the container ``notification``.
+This also makes it possible that ``type`` is a variable, although CEL has a function ``type``.
 """
 
 from enum import Enum
@@ -13,18 +13,18 @@ CONTAINER = "notification"
 RAW = "raw"
 
 NAME_BYTES = 4 * 256
-"""A name has at most 256 characters, each at most four bytes."""
+"""Maximum bytes of a name: 256 characters of at most four bytes."""
 REMARK_BYTES = 4 * 2048
 LINK_BYTES = 4 * 2048
 MOST_REASONS = 16
 RAW_BYTES = 16 * 1024
-"""Most bytes of a body that an expression with ``raw`` looks into; a tracking update has about two thousand."""
+"""Maximum bytes of a body for expressions that use ``raw``; a tracking update has about two thousand."""
 RAW_VALUES = 1000
-"""Most values in it, as its commas and opening brackets count them."""
+"""Maximum number of values in it, estimated by its commas and opening brackets."""
 
 
 class ValueKind(Enum):
-    """Types of variables. DYNAMIC is anything that JSON knows."""
+    """Types of variables. DYNAMIC is any JSON value."""
 
     TEXT = "string"
     BOOL = "bool"

@@ -1,4 +1,4 @@
-"""Base of the models of all kinds: camelCase on the wire, unknown fields refused, Secrets by reference only."""
+"""The base of the models of all kinds: camelCase in YAML, unknown fields refused, Secrets only by reference."""
 
 from collections.abc import Callable
 from functools import cache
@@ -31,17 +31,17 @@ def all_defaults(model: type[Model]) -> Callable[[], Model]:
 
 
 def rule(expression: str, message: str) -> dict[str, str]:
-    """A CEL rule of the CRD; the message says what to do."""
+    """A CEL rule of the CRD; ``message`` says what to do."""
     return {"rule": expression, "message": message}
 
 
 def also(*entries: dict[str, str]) -> dict[str, Any]:
-    """Schema extras of a field that the API server checks by these CEL rules, beside its pattern."""
+    """Schema extras of a field for which the API server checks these CEL rules in addition to its pattern."""
     return {"x-kubernetes-validations": [dict(entry) for entry in entries]}
 
 
 def checked_by(*entries: dict[str, str]) -> ConfigDict:
-    """The configuration of a model that the API server checks by these CEL rules."""
+    """The configuration of a model for which the API server checks these CEL rules."""
     return ConfigDict(json_schema_extra={"x-kubernetes-validations": [dict(entry) for entry in entries]})
 
 

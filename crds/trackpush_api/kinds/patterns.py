@@ -45,4 +45,4 @@ WORDS: Final[Mapping[str, str]] = {
     VARIABLE: "a name of letters, digits and _, such as shipment",
     FIELD_PATH: "a path, such as shipment.scans[0].code",
 }
-"""What a text of this form is: ends a sentence that begins with "write"."""
+"""Descriptions of the patterns, for sentences that begin with "write"."""

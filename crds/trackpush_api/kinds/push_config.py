@@ -121,7 +121,7 @@ class Auth(ApiModel):
 
 
 class Tls(ApiModel):
-    """TLS towards the client. Everything PEM."""
+    """TLS settings for connections to the client. All values are PEM."""
 
     model_config = checked_by(rule("has(self.certificate) == has(self.privateKey)", _CERTIFICATE))
 
@@ -145,7 +145,7 @@ class Signing(ApiModel):
 
 
 class PayloadSpec(ApiModel):
-    """What the body of a push looks like."""
+    """Format of the body of a push."""
 
     format: Literal["Canonical", "Raw", "CloudEvents"] = Field(
         "Canonical", description="Canonical notification, the aggregator's own body, or CloudEvents 1.0."
@@ -153,7 +153,7 @@ class PayloadSpec(ApiModel):
 
 
 class FilterSpec(ApiModel):
-    """Which tracking updates are pushed; all by default."""
+    """Selects the tracking updates to push; by default all."""
 
     statuses: Annotated[list[Code], Field(min_length=1, max_length=100, json_schema_extra=SET)] | None = Field(
         None, description="Statuses to push: canonical ones, or the aggregator's own codes."
@@ -172,7 +172,7 @@ class FilterSpec(ApiModel):
 
 
 class Backoff(ApiModel):
-    """Delays between the attempts of a push, each longer than the one before."""
+    """Increasing delays between the attempts of a push."""
 
     initial: Duration = Field("5s", description="Delay before the second attempt.")
     factor: Annotated[int, Field(ge=1, le=10)] = Field(2, description="Factor between successive delays.")
@@ -180,7 +180,7 @@ class Backoff(ApiModel):
 
 
 class RetrySpec(ApiModel):
-    """When a push is tried again."""
+    """When failed pushes are sent again."""
 
     model_config = checked_by(rule("!(has(self.schedule) && has(self.backoff))", _RETRY))
 
@@ -198,7 +198,7 @@ class RetrySpec(ApiModel):
 
 
 class RateLimitSpec(ApiModel):
-    """At most so many pushes in a time."""
+    """Maximum number of attempts in a period."""
 
     requests: Annotated[int, Field(ge=1, le=100_000)] = Field(description="Number of attempts.")
     per: PositiveDuration = Field("1s", description="Period.")
@@ -218,10 +218,10 @@ class Delivery(ApiModel):
     )
     rate_limit: RateLimitSpec | None = Field(None, description="Maximum rate of attempts.")
     ordering: Literal["PerShipment", "None"] = Field(
-        "PerShipment", description="PerShipment: pushes of one shipment are sent one after the other."
+        "PerShipment", description="PerShipment: pushes of one shipment are sent one after the other, in order."
     )
     late_updates: Literal["Push", "Drop"] = Field(
-        "Push", description="What to do with updates older than one already pushed for the shipment."
+        "Push", description="What to do with an update that is older than one already received for the same shipment."
     )
 
 
@@ -241,6 +241,6 @@ class PushConfigSpec(ApiModel):
     tls: Tls | None = Field(None, description="Private CA and client certificate.")
     signing: Signing | None = Field(None, description="Standard Webhooks signatures.")
     payload: PayloadSpec = Field(default_factory=all_defaults(PayloadSpec), description="Format of the body.")
-    filter: FilterSpec = Field(default_factory=all_defaults(FilterSpec), description="Which updates to push.")
+    filter: FilterSpec = Field(default_factory=all_defaults(FilterSpec), description="Selects the updates to push.")
     delivery: Delivery = Field(default_factory=all_defaults(Delivery), description="How pushes are sent.")
-    suspend: bool = Field(False, description="Stop sending: pushes wait, none is lost.")
+    suspend: bool = Field(False, description="Stop sending: pushes wait, and none is lost.")

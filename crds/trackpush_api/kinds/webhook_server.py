@@ -29,18 +29,18 @@ _ONE_REPLICA = "SQLite serves one replica: set replicas to 1, or use storage.pos
 _NO_SCALING = "SQLite serves one replica: remove autoscaling, or use storage.postgres"
 _MINIMUM = "minReplicas is more than maxReplicas: lower it, or raise maxReplicas"
 _STORAGE_STAYS = (
-    "storage can't change its kind while the server runs: set suspend: true, copy the journal (trackpush journal copy),"
-    " then change it"
+    "the kind of storage can't change while the server runs: set suspend: true, copy the journal (trackpush journal"
+    " copy), then change storage"
 )
-_SELECTOR = "set selector with from: Selector, and only then"
+_SELECTOR = "set selector if from is Selector, and only then"
 
 _POSTGRES = "(has({0}.storage) && has({0}.storage.postgres))"
-"""CEL: storage may be left out, which means SQLite."""
+"""A CEL expression. It allows that storage is absent, which means SQLite."""
 
 LabelMap = Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=32)]
 
 AnnotationMap = Annotated[dict[str, Annotated[str, Field(max_length=MOST_ANNOTATIONS)]], Field(max_length=64)]
-"""Values may be long: several ARNs of certificates, or a template of Vault's agent."""
+"""Annotations. Values may be long: several ARNs of certificates, or a template for Vault's agent."""
 
 
 class HostRule(ApiModel):
@@ -56,7 +56,7 @@ class HostRule(ApiModel):
 
 
 class ParentReference(ApiModel):
-    """A Gateway."""
+    """A Gateway to attach to."""
 
     name: Name = Field(description="Name.")
     namespace: Name | None = Field(None, description="Namespace.")
@@ -64,7 +64,7 @@ class ParentReference(ApiModel):
 
 
 class HttpRoute(ApiModel):
-    """Exposed by the Gateway API."""
+    """Exposes the server by the Gateway API."""
 
     parent_refs: Annotated[list[ParentReference], Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)] = Field(
         description="Gateways to attach the HTTPRoute to."
@@ -72,7 +72,7 @@ class HttpRoute(ApiModel):
 
 
 class Ingress(ApiModel):
-    """Exposed by an Ingress."""
+    """Exposes the server by an Ingress."""
 
     class_name: Name | None = Field(None, description="Ingress class.")
     tls_secret_name: Name | None = Field(None, description="Secret with the certificate.")
@@ -80,7 +80,7 @@ class Ingress(ApiModel):
 
 
 class Nothing(ApiModel):
-    """Not exposed: somebody else routes to the Service."""
+    """Creates no route to the Service: somebody else does."""
 
 
 class Expose(ApiModel):
@@ -130,12 +130,15 @@ class Storage(ApiModel):
 
 
 class RetentionSpec(ApiModel):
-    """How long ended pushes and unrecognised bodies are kept."""
+    """How long data is kept."""
 
-    delivered: Duration = Field("30d", description="Delivered and dropped pushes, and the ids that detect duplicates.")
+    delivered: Duration = Field(
+        "30d", description="Time for which delivered and dropped pushes are kept, and the ids that detect duplicates."
+    )
     dead: Duration = Field("90d", description="Dead pushes.")
     unrecognised: Duration = Field(
-        "7d", description="Unrecognised bodies (known key, no shipment), since they last arrived."
+        "7d",
+        description="Time for which unrecognised bodies (known key, no shipment) are kept after they last arrived.",
     )
 
 
@@ -146,12 +149,12 @@ class EncryptionSpec(ApiModel):
         description="Keys, each 32 random bytes in base64. The first one encrypts; all of them decrypt."
     )
     decrypt_only: bool = Field(
-        False, description="Store new bodies in clear and still decrypt old ones: to turn encryption off."
+        False, description="Store new bodies unencrypted, but still decrypt old ones. Use this to turn encryption off."
     )
 
 
 class LimitsSpec(ApiModel):
-    """Bounds of the receiver."""
+    """Limits of the receiver."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=67_108_864)] = Field(
         1_048_576, description="Size limit of a body."
@@ -176,7 +179,7 @@ class LimitsSpec(ApiModel):
 
 
 class ScalingMetrics(ApiModel):
-    """Under which names the cluster's metrics API has the server's metrics; it depends on the adapter's rules."""
+    """Names of the server's metrics in the cluster's metrics API; they depend on the rules of its adapter."""
 
     source: Literal["Pods", "External"] = Field(
         "Pods", description="Pods: the custom metrics API, one value for each pod. External: the external metrics API."
@@ -192,7 +195,7 @@ class ScalingMetrics(ApiModel):
 
 
 class Autoscaling(ApiModel):
-    """How many pods there are, by load. PostgreSQL only."""
+    """Scales the number of pods by load. Only with PostgreSQL."""
 
     model_config = checked_by(
         rule("(has(self.minReplicas) ? self.minReplicas : 2) <= self.maxReplicas", _MINIMUM),
@@ -231,7 +234,7 @@ class Autoscaling(ApiModel):
 class EgressSpec(ApiModel):
     """Where pushes may go."""
 
-    https_only: bool = Field(True, description="Refuse http URLs.")
+    https_only: bool = Field(True, description="Refuse URLs with http.")
     allowed_cidrs: Annotated[list[Cidr], Field(max_length=64, json_schema_extra=SET)] = Field(
         [], alias="allowedCIDRs", description="Private address ranges that pushes may be sent to."
     )
@@ -252,14 +255,14 @@ class Selector(ApiModel):
 
 
 class Scraper(ApiModel):
-    """Pods that may read the metrics, as a NetworkPolicy selects them."""
+    """Pods that may read the metrics, selected as in a NetworkPolicy."""
 
     namespace_selector: Selector = Field(description="Selects namespaces.")
     pod_selector: Selector | None = Field(None, description="Selects pods in these namespaces. Default: all.")
 
 
 class Monitoring(ApiModel):
-    """What a Prometheus needs that runs in another namespace."""
+    """Settings for a Prometheus in another namespace."""
 
     service_monitor_labels: LabelMap = Field({}, description="Labels by which a Prometheus selects the ServiceMonitor.")
     scrapers: Annotated[list[Scraper], Field(max_length=16, json_schema_extra=ATOMIC)] = Field(
@@ -268,7 +271,7 @@ class Monitoring(ApiModel):
 
 
 class AllowedNamespaces(ApiModel):
-    """Whose AggregatorWebhooks are served, as in the Gateway API."""
+    """Namespaces whose AggregatorWebhooks are served, as in the Gateway API."""
 
     model_config = checked_by(rule("has(self.selector) == (self.from == 'Selector')", _SELECTOR))
 
@@ -292,7 +295,7 @@ class RequiredLabel(ApiModel):
 
 
 class ReadableSecrets(ApiModel):
-    """Which Secrets the served resources may name."""
+    """Restricts the Secrets that the served resources may name."""
 
     required_label: RequiredLabel | None = Field(
         None,
@@ -301,7 +304,7 @@ class ReadableSecrets(ApiModel):
 
 
 class PodTemplate(ApiModel):
-    """Overrides of the server's pods."""
+    """Changes to the server's pods."""
 
     labels: LabelMap = Field({}, description="Additional labels.")
     annotations: AnnotationMap = Field({}, description="Additional annotations.")
@@ -345,7 +348,7 @@ class WebhookServerSpec(ApiModel):
     )
     suspend: bool = Field(
         False,
-        description="Run no pods: nothing is received or pushed, nothing is lost. Allows a change of the storage.",
+        description="Run no pods: nothing is received or pushed, nothing stored is lost. Storage can be changed.",
     )
     retention: RetentionSpec = Field(default_factory=all_defaults(RetentionSpec), description="How long data is kept.")
     encryption: EncryptionSpec | None = Field(None, description="Encrypt bodies in the journal. Default: off.")

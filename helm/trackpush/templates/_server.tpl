@@ -27,7 +27,7 @@ server.spec after the release is installed, so what the API server would refuse 
 {{- end -}}
 {{- with $spec.allowedNamespaces -}}
 {{- if ne (hasKey . "selector") (eq (default "Same" .from) "Selector") -}}
-{{- fail "server.spec.allowedNamespaces: set selector with from: Selector, and only then" -}}
+{{- fail "server.spec.allowedNamespaces: set selector if from is Selector, and only then" -}}
 {{- end -}}
 {{- end -}}
 {{- $hosts := list -}}

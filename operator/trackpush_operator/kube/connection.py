@@ -28,7 +28,8 @@ async def configuration(kubeconfig: Path | None = None, context: str | None = No
 
     From the given kubeconfig, otherwise the service account, otherwise ``$KUBECONFIG`` or ~/.kube/config.
 
-    Raises: NoClusterError: none of these exists, or it can't be read.
+    Raises:
+        NoClusterError: none of these exists, or it can't be read.
     """
     found = Configuration()
     try:
@@ -114,7 +115,8 @@ class KopfSessions(kopf.AiohttpSession):
     def aiohttp_session(self) -> aiohttp.ClientSession:
         """Create a session.
 
-        Raises: asyncio.CancelledError: the sessions are closed. A watcher of kopf that is still running ends here.
+        Raises:
+            asyncio.CancelledError: the sessions are closed. A watcher of kopf that is still running ends here.
         """
         if self._closed.is_set():
             raise asyncio.CancelledError

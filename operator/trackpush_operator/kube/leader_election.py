@@ -66,7 +66,8 @@ class LeaderElection:
     async def hold(self) -> None:
         """Renew the Lease until cancelled.
 
-        Raises: LeaseLostError: it can't be renewed, or another operator has it.
+        Raises:
+            LeaseLostError: it can't be renewed, or another operator has it.
         """
         loop = asyncio.get_running_loop()
         renewed = loop.time()

@@ -31,7 +31,9 @@ def as_owner(item: Item) -> Body:
 async def apply_child(cluster: Cluster, owned: PodsAndChildren, api: Api, body: Body) -> None:
     """Apply a child and store the answer, so that its event isn't mistaken for somebody else's change.
 
-    Raises: ForeignError: the name is taken. ClusterError: the API server refused or didn't answer.
+    Raises:
+        ForeignError: the name is taken.
+        ClusterError: the API server refused or didn't answer.
     """
     metadata = body["metadata"]
     if (api.kind, metadata["namespace"], metadata["name"]) not in owned.children.known:

@@ -53,7 +53,8 @@ class CompileWorker:
     async def _look_at_namespace(self, name: str) -> None:
         """Read the namespace object of a known resource.
 
-        Raises: NotFoundError: it does not exist, so the resource is deleted, too, and the watch will report this soon.
+        Raises:
+            NotFoundError: it does not exist, so the resource is deleted, too, and the watch will report this soon.
         """
         begun = self._state.cache.namespace_uids.now()
         try:

@@ -25,7 +25,8 @@ class NoDefaultServerError(Exception):
 def read(file: Path) -> Body:
     """Read the manifest in a JSON file.
 
-    Raises: NoDefaultServerError: the file can't be read or is not a WebhookServer.
+    Raises:
+        NoDefaultServerError: the file can't be read or is not a WebhookServer.
     """
     try:
         body = msgspec.json.decode(file.read_bytes())

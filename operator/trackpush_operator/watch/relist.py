@@ -49,7 +49,8 @@ class Relister:
 
         Trackpush's own kinds come first, because they determine which Secrets are needed.
 
-        Raises: ClusterError: something couldn't be listed; what was listed before is recorded.
+        Raises:
+            ClusterError: something couldn't be listed; what was listed before is recorded.
         """
         changes = 0
         with self._state.tombstones.remembered():

@@ -35,11 +35,17 @@ def application(
 ) -> web.Application:
     """Create the application.
 
-    Args: health: returns the health of the server. prove: checks that the journal can store; returns the reason for
-    doubt, or None. troubles: returns the failing endpoints. scrape: takes an Accept header; returns the metrics' text
-    and its content type. desk: the services that the admin API uses. access: decides who may do what. login: the
-    console's login. static: the console's files. oidc: the login by an OpenID provider. connections: limits the
-    connections of the admin port.
+    Args:
+        health: returns the health of the server.
+        prove: checks that the journal can store; returns the reason for doubt, or None.
+        troubles: returns the failing endpoints.
+        scrape: takes an Accept header; returns the metrics' text and its content type.
+        desk: the services that the admin API uses.
+        access: decides who may do what.
+        login: the console's login.
+        static: the console's files.
+        oidc: the login by an OpenID provider.
+        connections: limits the connections of the admin port.
     """
 
     async def livez(_: web.Request) -> web.Response:

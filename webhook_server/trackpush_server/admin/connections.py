@@ -129,7 +129,8 @@ class BoundedConnection(asyncio.Protocol):
 def _since_http_1(message: RawRequestMessage) -> RawRequestMessage:
     """Refuse a message without an HTTP version, which aiohttp would answer in HTTP/0.9.
 
-    Raises: HttpProcessingError: the message has no HTTP version.
+    Raises:
+        HttpProcessingError: the message has no HTTP version.
     """
     if message.version < HttpVersion10:
         raise HttpProcessingError(code=400)

@@ -45,7 +45,8 @@ class AdminServices:
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:
         """Record in the audit log who starts which action. ``target`` must contain no personal data.
 
-        Raises: JournalUnavailableError: the audit log can't be written, so the action must not start.
+        Raises:
+            JournalUnavailableError: the audit log can't be written, so the action must not start.
         """
         await self.audit_log.add(
             NewAudit(

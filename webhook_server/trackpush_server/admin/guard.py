@@ -84,7 +84,8 @@ class Access:
     async def checked(self, authorization: str, sender: str) -> Identity | None:
         """Like `by_token`, but the answer to a wrong token is delayed.
 
-        Raises: TooManyGuessesError: see `Guesses.wrong`.
+        Raises:
+            TooManyGuessesError: see `Guesses.wrong`.
         """
         who = await self.by_token(authorization)
         if who is None:

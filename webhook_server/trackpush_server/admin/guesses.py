@@ -33,7 +33,8 @@ class Guesses:
     async def wrong(self, address: str) -> None:
         """Record a wrong token, and delay the answer.
 
-        Raises: TooManyGuessesError: too many answers are already delayed.
+        Raises:
+            TooManyGuessesError: too many answers are already delayed.
         """
         self.on_wrong()
         held_back = self._throttle.allow("wrong")

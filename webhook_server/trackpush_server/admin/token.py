@@ -21,7 +21,8 @@ class AdminToken:
     def __init__(self, path: Path, option: str = "--admin-token-file") -> None:
         """Read the file for the first time; ``option`` is the option that names it.
 
-        Raises: CannotStartError: the file can't be read, is empty, or contains too short a token.
+        Raises:
+            CannotStartError: the file can't be read, is empty, or contains too short a token.
         """
         self._path = path
         self._stamp: tuple[int, ...] | None = None

@@ -43,7 +43,8 @@ class FolderReader:
     def look(self) -> tuple[FoundFile, ...]:
         """Names and stamps of all files; they change whenever the result of `read` may change.
 
-        Raises: OSError: the folder can't be read.
+        Raises:
+            OSError: the folder can't be read.
         """
         if self._notices is None or self._notices.may_have_changed():
             self._walk()

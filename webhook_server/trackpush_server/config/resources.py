@@ -52,7 +52,8 @@ class ResourceFolder:
     def fingerprint(self) -> Hashable:
         """Names, stamps and errors of all files, and the number of lost resources that were removed.
 
-        Raises: OSError: the folder can't be read.
+        Raises:
+            OSError: the folder can't be read.
         """
         return self._reader.look(), self._losses.give_up(self._clock())
 

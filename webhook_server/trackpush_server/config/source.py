@@ -41,7 +41,8 @@ class Source(Protocol):
     def fingerprint(self) -> Hashable:
         """A cheap value that changes whenever the result of `load` may change.
 
-        Raises: OSError: the source can't be read.
+        Raises:
+            OSError: the source can't be read.
         """
         ...
 

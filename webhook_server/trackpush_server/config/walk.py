@@ -35,7 +35,8 @@ class FoundFile(NamedTuple):
 def walk(folder: Path) -> list[FoundFile]:
     """All files with resources below a folder, by name. Links to files are followed, hidden names are not.
 
-    Raises: OSError: the folder itself can't be read.
+    Raises:
+        OSError: the folder itself can't be read.
     """
     with os.scandir(folder):
         pass
@@ -45,7 +46,9 @@ def walk(folder: Path) -> list[FoundFile]:
 def read_text(found: FoundFile) -> str:
     """The text of a file without trouble.
 
-    Raises: OSError: it can't be read, or is not a file any more. UnicodeDecodeError: it is not UTF-8.
+    Raises:
+        OSError: it can't be read, or is not a file any more.
+        UnicodeDecodeError: it is not UTF-8.
     """
     # O_NONBLOCK: opening a FIFO must not block
     descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -63,7 +63,8 @@ class Drops:
     async def find(self, request: DropRequest) -> DropView:
         """Count the pushes to drop.
 
-        Raises: JournalUnavailableError: the journal can't be read, or there is no routing table to compare it with.
+        Raises:
+            JournalUnavailableError: the journal can't be read, or there is no routing table to compare it with.
         """
         table = self._table()
         if table is None:
@@ -83,7 +84,8 @@ class Drops:
     async def drop(self, view: DropView) -> DropView:
         """Drop the found pushes, at most `MOST`.
 
-        Raises: JournalUnavailableError: the journal can't be written. Pushes already dropped by this call stay dropped.
+        Raises:
+            JournalUnavailableError: the journal can't be written. Pushes already dropped by this call stay dropped.
         """
         now, dropped = int(self._wall() * 1000), 0
         for waiting in view.push_configs:

@@ -68,8 +68,9 @@ class Erasures:
     def start(self, request: ErasureRequest) -> ErasureView:
         """Start an erasure.
 
-        Raises: ValueError: the request selects nothing; the message is for people. TooManyJobsError: too many jobs are
-        running.
+        Raises:
+            ValueError: the request selects nothing; the message is for people.
+            TooManyJobsError: too many jobs are running.
         """
         self.check(request)
         view = ErasureView(id=self.jobs.new_id(), begun_at=self._now())
@@ -79,7 +80,9 @@ class Erasures:
     def check(self, request: ErasureRequest) -> None:
         """Check that the erasure can start.
 
-        Raises: ValueError: see `start`. TooManyJobsError: see `start`.
+        Raises:
+            ValueError: see `start`.
+            TooManyJobsError: see `start`.
         """
         if request.awb is None and request.client is None:
             raise ValueError("name whose data to erase: awb or client")

@@ -103,7 +103,8 @@ class _Judge:
     def passes(self, stored: StoredUpdate) -> bool:
         """Whether the update would get a push for the PushConfig if it arrived now.
 
-        Raises: ValueError: the update can't be read.
+        Raises:
+            ValueError: the update can't be read.
         """
         if stored.unreadable is not None:
             raise ValueError(stored.unreadable)

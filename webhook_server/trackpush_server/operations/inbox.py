@@ -95,8 +95,9 @@ class InboxRetries:
     def start(self, request: InboxRetryRequest) -> InboxRetryView:
         """Start a retry.
 
-        Raises: ValueError: the request selects nothing, or has an invalid id; the message is for people.
-        TooManyJobsError: too many jobs are running.
+        Raises:
+            ValueError: the request selects nothing, or has an invalid id; the message is for people.
+            TooManyJobsError: too many jobs are running.
         """
         keys = self.check(request)
         view = InboxRetryView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))
@@ -106,7 +107,9 @@ class InboxRetries:
     def check(self, request: InboxRetryRequest) -> list[bytes]:
         """Check that the retry can start, and return the keys of its ids.
 
-        Raises: ValueError: see `start`. TooManyJobsError: see `start`.
+        Raises:
+            ValueError: see `start`.
+            TooManyJobsError: see `start`.
         """
         keys = [parse_inbox_id(identifier) for identifier in request.ids]
         chosen = [bool(keys), request.account is not None or request.client is not None, request.all]

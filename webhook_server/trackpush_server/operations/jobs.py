@@ -62,7 +62,8 @@ class Jobs(Generic[View]):
     def check(self) -> None:
         """Check that one more job may run.
 
-        Raises: TooManyJobsError: too many jobs are running.
+        Raises:
+            TooManyJobsError: too many jobs are running.
         """
         if len(self._tasks) >= MOST_RUNNING:
             raise TooManyJobsError(f"{len(self._tasks)} jobs are running; wait until one of them ends, or cancel one")

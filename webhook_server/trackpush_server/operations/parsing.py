@@ -20,7 +20,8 @@ _BUILT_IN: Final[dict[str, AggregatorName]] = {each.slug: each for each in Aggre
 def parse_again(reader: Reader, body: bytes, *, received_at: int, content_type: str = "") -> Parsed:
     """The updates of a stored body.
 
-    Raises: MalformedBodyError: the body can't be parsed.
+    Raises:
+        MalformedBodyError: the body can't be parsed.
     """
     document = decode(body, content_type)
     return parse(reader, document, body, key=None, received_at=received_at, content_type=content_type)
@@ -32,8 +33,9 @@ def update_again(notification: bytes, body: bytes, readers: Readers) -> tuple[Tr
     Status, direction, names and times come from the notification, which the client gets, even if the tables of statuses
     have changed since. The notification lacks some codes that a filter may use; these are read from the body.
 
-    Raises: ValueError: the notification can't be read: another version of the server may have stored it, or the
-    definition of its aggregator is no longer served.
+    Raises:
+        ValueError: the notification can't be read: another version of the server may have stored it, or the definition
+            of its aggregator is no longer served.
     """
     try:
         told = _NOTIFICATION.decode(notification)

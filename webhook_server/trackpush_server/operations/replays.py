@@ -102,8 +102,9 @@ class Replays:
     def start(self, request: ReplayRequest) -> ReplayView:
         """Start a replay.
 
-        Raises: ValueError: the request selects nothing, or contains an invalid push id; the message is for people.
-        TooManyJobsError: too many jobs are running.
+        Raises:
+            ValueError: the request selects nothing, or contains an invalid push id; the message is for people.
+            TooManyJobsError: too many jobs are running.
         """
         ids = self.check(request)
         now = int(self._wall() * 1000)
@@ -114,7 +115,9 @@ class Replays:
     def check(self, request: ReplayRequest) -> list[tuple[bytes, str]]:
         """Check that the replay can start, and return the updates and PushConfigs of its ids.
 
-        Raises: ValueError: see `start`. TooManyJobsError: see `start`.
+        Raises:
+            ValueError: see `start`.
+            TooManyJobsError: see `start`.
         """
         ids = [parse_push_id(identifier) for identifier in request.ids]
         if not ids and request.awb is None and request.client is None and request.push_config is None:

@@ -42,7 +42,8 @@ class Reseals:
     def start(self, request: ResealRequest) -> ResealView:
         """Start a reseal.
 
-        Raises: TooManyJobsError: too many jobs are running.
+        Raises:
+            TooManyJobsError: too many jobs are running.
         """
         del request
         view = ResealView(id=self.jobs.new_id(), begun_at=int(self._wall() * 1000))

@@ -84,7 +84,8 @@ class Dialler:
     async def dial(self, progress: Progress, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         """Connect; connection_made is called when the protocol may send. ``progress.stage`` is the current step.
 
-        Raises: AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
+        Raises:
+            AttemptError: DENIED, DNS, CONNECT, PROXY or TLS.
         """
         sock = await (self._connect_directly(progress) if self._proxy is None else self._tunnel(progress, self._proxy))
         if self._target.tls:

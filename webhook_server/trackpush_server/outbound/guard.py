@@ -25,7 +25,8 @@ class Guard(EgressRules, frozen=True, kw_only=True):
     def check(self, address: Address) -> None:
         """Check one address.
 
-        Raises: AttemptError: DENIED.
+        Raises:
+            AttemptError: DENIED.
         """
         objection = self.objection(address)
         if objection is not None:
@@ -48,7 +49,8 @@ def guard_for(egress: Egress) -> Guard:
 def parse_address(text: str) -> Address:
     """Parse an address from the resolver or the socket; a zone (``%eth0``) is kept.
 
-    Raises: ValueError: it is not an address.
+    Raises:
+        ValueError: it is not an address.
     """
     return ip_address(text)
 

@@ -16,7 +16,8 @@ _END = re.compile(rb"\r?\n\r?\n")
 def parse_proxy(url: str) -> Target:
     """The proxy of a WebhookServer's egress settings.
 
-    Raises: AttemptError: PROXY, if the URL is not ``http://host:port``.
+    Raises:
+        AttemptError: PROXY, if the URL is not ``http://host:port``.
     """
     try:
         proxy = parse_target(url)
@@ -30,7 +31,8 @@ def parse_proxy(url: str) -> Target:
 async def open_tunnel(sock: socket.socket, proxy: Target, endpoint: str) -> None:
     """Request a tunnel to ``host:port`` from the proxy at the other end of a connected socket.
 
-    Raises: AttemptError: PROXY, if the proxy refuses or doesn't speak HTTP.
+    Raises:
+        AttemptError: PROXY, if the proxy refuses or doesn't speak HTTP.
     """
     loop = asyncio.get_running_loop()
     request = f"CONNECT {endpoint} HTTP/1.1\r\nHost: {endpoint}\r\n\r\n".encode()

@@ -22,8 +22,9 @@ _CLOUD_EVENT = "application/cloudevents+json"
 def build_head(destination: Destination, target: Target) -> bytes:
     """All bytes before a push's own headers. A client's header replaces the default of the same name.
 
-    Raises: ValueError: a header's name or value can't be sent; the message has the destination and the name, never the
-    value.
+    Raises:
+        ValueError: a header's name or value can't be sent; the message has the destination and the name, never the
+            value.
     """
     excess = objection_to_size(destination.headers)
     if excess is not None:

@@ -30,7 +30,8 @@ _MOST_LOOKUPS = 64
 def system_lookup(host: str) -> list[str]:
     """The addresses from the system's resolver (RFC 6724 order).
 
-    Raises: OSError: the name has no address.
+    Raises:
+        OSError: the name has no address.
     """
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

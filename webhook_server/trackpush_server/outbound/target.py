@@ -9,7 +9,8 @@ __all__ = ["Target", "parse_target"]
 def parse_target(url: str) -> Target:
     """Parse a URL by the same rules as the compiler.
 
-    Raises: AttemptError: DENIED; the detail says what to change.
+    Raises:
+        AttemptError: DENIED; the detail says what to change.
     """
     try:
         return read_url(url)

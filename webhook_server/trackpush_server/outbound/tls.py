@@ -16,7 +16,8 @@ def build_context(material: TlsMaterial | None) -> ssl.SSLContext:
 
     Takes milliseconds, because it parses all roots: call it in a thread.
 
-    Raises: AttemptError: TLS, if the PEM can't be used.
+    Raises:
+        AttemptError: TLS, if the PEM can't be used.
     """
     context = _verifying(material.ca if material else None)
     # Set explicitly, because Python's defaults differ between versions (3.13 changed the first two). An intermediate

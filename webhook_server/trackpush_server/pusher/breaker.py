@@ -89,9 +89,11 @@ class Breaker(msgspec.Struct):
     def blame(self, update_id: int, status: int, *, previous_attempt: float, proven: bool) -> Blame:
         """Whose fault a rejection is.
 
-        Args: update_id: Id of the push's update. status: Status code of the response. previous_attempt: Time of the
-        push's previous rejection, by the clock of `succeeded`; 0 if there was none. proven: Whether an earlier
-        rejection of this push was proven to be its own fault.
+        Args:
+            update_id: Id of the push's update.
+            status: Status code of the response.
+            previous_attempt: Time of the push's previous rejection, by the clock of `succeeded`; 0 if there was none.
+            proven: Whether an earlier rejection of this push was proven to be its own fault.
         """
         accepted_between = self.last_success is not None and 0 < previous_attempt < self.last_success
         if accepted_between or (proven and status not in CREDENTIALS):

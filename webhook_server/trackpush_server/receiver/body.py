@@ -39,7 +39,8 @@ class DroppedBodyError(Exception):
 def read_at_once(request: Request, limits: Limits) -> bytes | None:
     """The compressed body, if it arrived together with its head, as most bodies do; None if it must be awaited.
 
-    Raises: RefusedBodyError: it is too large or invalid.
+    Raises:
+        RefusedBodyError: it is too large or invalid.
     """
     content = request.content
     if not content.is_eof():
@@ -55,7 +56,8 @@ def read_at_once(request: Request, limits: Limits) -> bytes | None:
 async def read(request: Request, limits: Limits, share: AdmissionShare) -> bytes:
     """Wait for the compressed body; ``share`` limits the bodies that arrive at the same time.
 
-    Raises: RefusedBodyError: the body is too large, too slow or incomplete, or too many bodies arrive at the same time.
+    Raises:
+        RefusedBodyError: the body is too large, too slow or incomplete, or too many bodies arrive at the same time.
     """
     with entered(request, limits, share) as arriving:
         return await received(request, limits, arriving)
@@ -126,7 +128,8 @@ def hold(arriving: ArrivingBody, size: int) -> None:
 def unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
     """The body without its Content-Encoding.
 
-    Raises: RefusedBodyError: it is too large or invalid.
+    Raises:
+        RefusedBodyError: it is too large or invalid.
     """
     found = unpacked_within(request, body, limits.max_body_bytes)
     if found is None:
@@ -137,7 +140,8 @@ def unpacked(request: Request, body: bytes, limits: Limits) -> bytes:
 def unpacked_within(request: Request, body: bytes, most: int) -> bytes | None:
     """The body without its Content-Encoding; None if that is larger than ``most`` bytes.
 
-    Raises: RefusedBodyError: it is invalid.
+    Raises:
+        RefusedBodyError: it is invalid.
     """
     encoding = request.headers.get("Content-Encoding")
     if not encoding:

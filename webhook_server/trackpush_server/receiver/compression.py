@@ -25,8 +25,9 @@ class UnpackedTooLargeError(Exception):
 def unpack(data: bytes, encoding: str, limit: int) -> bytes:
     """The decompressed body, at most ``limit`` bytes.
 
-    Raises: UnpackedTooLargeError: the result would be larger. BrokenEncodingError: the body is invalid, or the encoding
-    is not supported.
+    Raises:
+        UnpackedTooLargeError: the result would be larger.
+        BrokenEncodingError: the body is invalid, or the encoding is not supported.
     """
     name = encoding.strip().lower()
     if name in {"", "identity"}:

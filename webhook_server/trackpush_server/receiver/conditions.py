@@ -46,7 +46,8 @@ class FilterCondition(Protocol):
     def holds(self, view: UpdateView) -> bool:
         """Whether the update passes.
 
-        Raises: EvaluationError: the evaluation failed; the message contains nothing of the update.
+        Raises:
+            EvaluationError: the evaluation failed; the message contains nothing of the update.
         """
         ...
 

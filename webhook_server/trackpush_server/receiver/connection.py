@@ -133,7 +133,8 @@ class ReceiverConnection(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp never keeps the connection
         """Keep the connection for pending answers: a sender may close its side right after its request.
 
-        Returns: False, which closes the connection, if no request waits for an answer.
+        Returns:
+            False, which closes the connection, if no request waits for an answer.
         """
         self._half_closed = True
         if self._refusal_timer is not None:

@@ -45,7 +45,8 @@ class WorkerHandle:
     async def start(self, bound: socket.socket) -> None:
         """Start the process, and pass it the socket.
 
-        Raises: OSError: no process can be started.
+        Raises:
+            OSError: no process can be started.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with bound, theirs:

@@ -43,14 +43,16 @@ class Receiving(Protocol):
     async def start(self, bound: socket.socket) -> None:
         """Prepare to accept requests on this socket, which is bound but does not listen yet.
 
-        Raises: CannotStartError: the receivers can't start.
+        Raises:
+            CannotStartError: the receivers can't start.
         """
         ...
 
     async def open(self) -> None:
         """Start accepting requests.
 
-        Raises: CannotStartError: the receivers can't listen.
+        Raises:
+            CannotStartError: the receivers can't listen.
         """
         ...
 

@@ -39,7 +39,8 @@ class RemoteJournal:
         If the main process refuses them or ends, the future fails with JournalUnavailableError. It is then unknown
         whether the updates were stored, and the aggregator must send them again.
 
-        Raises: JournalUnavailableError: at once, if too much waits for an answer, or the main process has ended.
+        Raises:
+            JournalUnavailableError: at once, if too much waits for an answer, or the main process has ended.
         """
         size = sum([len(update.body) + len(update.notification) + _PER_UPDATE_BYTES for update in updates])
         done = self._wait(size)

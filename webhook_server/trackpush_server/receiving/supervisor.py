@@ -120,7 +120,8 @@ class Supervisor:
     async def open(self) -> None:
         """Order all processes to listen, and wait until they do.
 
-        Raises: CannotStartError: one of them ended, or does not listen in time.
+        Raises:
+            CannotStartError: one of them ended, or does not listen in time.
         """
         assert self._failed is not None
         self._opened = True

@@ -123,7 +123,8 @@ class Frames:
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The frames that are complete after these bytes, as kind and payload.
 
-        Raises: WireError: the bytes are not valid frames.
+        Raises:
+            WireError: the bytes are not valid frames.
         """
         self._parts.append(data)
         self._held += len(data)

@@ -30,7 +30,8 @@ class Sampler(Background):
     async def counts(self) -> Mapping[str, QueueCount]:
         """Pending and dead pushes by PushConfig, counted now or a moment ago.
 
-        Raises: JournalUnavailableError: the journal can't be read now.
+        Raises:
+            JournalUnavailableError: the journal can't be read now.
         """
         if time.monotonic() - self._counted_at >= max(_FRESH_SECONDS, self._took / _SHARE):
             await self.sample()
@@ -39,7 +40,8 @@ class Sampler(Background):
     async def sample(self) -> None:
         """Take one sample.
 
-        Raises: JournalUnavailableError: the journal can't be read now.
+        Raises:
+            JournalUnavailableError: the journal can't be read now.
         """
         begun = time.monotonic()
         self._counts = {count.push_config: count for count in await self._lookup.counts()}

@@ -49,7 +49,8 @@ def is_on(environment: Mapping[str, str]) -> bool:
 def sampled_share(environment: Mapping[str, str]) -> float:
     """The share of traces to record, from 0 to 1.
 
-    Raises: CannotStartError: the value is not such a share, or the sampler is not supported.
+    Raises:
+        CannotStartError: the value is not such a share, or the sampler is not supported.
     """
     wanted = environment.get(_SAMPLER, "")
     if wanted in _FIXED:

@@ -134,8 +134,10 @@ OPERATIONS: Final = (
 async def replay(desk: AdminServices, who: Identity, request: ReplayRequest, came_from: str) -> ReplayView:
     """Start a replay. It is recorded in the audit log first, unless it only counts.
 
-    Raises: ValueError: the request selects nothing, or contains an invalid push id. TooManyJobsError: too many jobs are
-    running. JournalUnavailableError: the audit log can't be written.
+    Raises:
+        ValueError: the request selects nothing, or contains an invalid push id.
+        TooManyJobsError: too many jobs are running.
+        JournalUnavailableError: the audit log can't be written.
     """
     desk.replays.check(request)
     if not request.dry_run:
@@ -173,7 +175,8 @@ async def ended(jobs: Jobs[_V], action: str, call: ApiCall) -> _V:
 def known(jobs: Jobs[_V], job: str) -> _V:
     """The job with this id.
 
-    Raises: ProblemError: this process has no job with this id.
+    Raises:
+        ProblemError: this process has no job with this id.
     """
     view = jobs.get(job)
     if view is None:

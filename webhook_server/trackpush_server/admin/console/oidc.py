@@ -72,7 +72,8 @@ class Oidc:
     def __init__(self, options: OidcOptions, *, redirect_uri: str, wall: Callable[[], float] = time.time) -> None:
         """Read the options' files; blocking.
 
-        Raises: CannotStartError: a file can't be read, or the issuer is neither https nor on this machine.
+        Raises:
+            CannotStartError: a file can't be read, or the issuer is neither https nor on this machine.
         """
         parts = urlsplit(options.issuer)
         if parts.scheme != "https" and parts.hostname not in _LOCAL:
