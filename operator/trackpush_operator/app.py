@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
+from trackpush_aggregators.library import LIBRARY
 from trackpush_operator.health import HealthInputs, application
 from trackpush_operator.kube.client import KubernetesCluster
 from trackpush_operator.kube.connection import configuration, kopf_session
@@ -69,6 +70,7 @@ class Operator:
                 options.drop_unwatched,
                 frozenset(options.shared_namespaces or (options.operator_namespace,)),
             ),
+            library=LIBRARY,
         )
         self._watches: Watches | None = None
         self._election: LeaderElection | None = None
@@ -150,6 +152,7 @@ class Operator:
             group.create_task(watches.run())
             group.create_task(watches.guard())
             group.create_task(watches.compare_lists())
+            await asyncio.to_thread(state.compiler.definitions.load_catalog)
             await self._first_lists(relister, shard_writer)
             self._start(group, "decide", queues.decide, compile_worker.decide)
             self._start(group, "secrets", queues.secrets, SecretReader(cluster, router).read)

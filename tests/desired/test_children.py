@@ -41,6 +41,30 @@ def test_children_are_as_in_the_golden_file(case: str) -> None:
     assert made == file.read_text()
 
 
+def exposed(case: str, paths: dict[str, str], **changes: Any) -> set[str]:
+    """The paths of the Ingress or HTTPRoute."""
+    made = {
+        child["kind"]: child.get("spec", {})
+        for child in children(msgspec.structs.replace(inputs(case, **changes), paths=paths))
+    }
+    if "Ingress" in made:
+        return {path["path"] for rule in made["Ingress"]["rules"] for path in rule["http"]["paths"]}
+    return {match["path"]["value"] for rule in made["HTTPRoute"]["rules"] for match in rule["matches"]}
+
+
+@pytest.mark.parametrize("case", ["sqlite-ingress", "postgres-http-route"])
+def test_a_host_is_exposed_with_the_paths_of_its_aggregators_those_of_definitions_included(case: str) -> None:
+    paths = {"Clickpost": "clickpost", "parcelkit": "parcels"}
+    assert exposed(case, paths) == {"/rms/in/api/clickpost"}
+    assert exposed(case, paths, hosts=[{"host": "a.example", "aggregators": ["parcelkit"]}]) == {"/rms/in/api/parcels"}
+    assert exposed(case, paths, hosts=[{"host": "a.example"}]) == {"/rms/in/api/clickpost", "/rms/in/api/parcels"}
+
+
+def test_a_route_for_more_aggregators_than_the_gateway_api_allows_matches_the_base_path() -> None:
+    paths = {f"a{number}": f"a{number}" for number in range(65)}
+    assert exposed("postgres-http-route", paths, hosts=[{"host": "a.example"}]) == {"/rms/in/api"}
+
+
 @pytest.mark.parametrize("case", SPECS)
 def test_kubernetes_accepts_them(api_server: ApiServer, namespace: str, case: str) -> None:
     built_in = [child for child in children(inputs(case)) if child["kind"] not in _FOREIGN]

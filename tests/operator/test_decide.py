@@ -3,11 +3,13 @@
 import msgspec
 
 from support.rows import every_row
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.vocabulary import Aggregator
-from trackpush_operator.decide import push, server, webhook
+from trackpush_operator.decide import definition, push, server, webhook
 from trackpush_operator.decide.conditions import Condition, Finding, merged
+from trackpush_operator.decide.definition import DefinitionSnapshot
 from trackpush_operator.decide.events import PASSING, PASSING_OF_SERVERS, transitions
 from trackpush_operator.decide.push import PushSnapshot
 from trackpush_operator.decide.server import ServerSnapshot
@@ -24,11 +26,14 @@ SPEC = WebhookServerSpec.model_validate(
     }
 )
 SUSPENDED = SPEC.model_copy(update={"suspend": True})
+SHARD_FULL = Rollout(server="t/main", refused=True)
+PAUSED = Rollout(server="t/main", suspended=True, ready=False)
 SERVED = Rollout(server="t/main", confirmed=True)
 WEBHOOK = WebhookSnapshot(
-    aggregator=Aggregator.CLICKPOST, server="t/main", server_spec=SPEC, served=True, rollouts=(SERVED,)
+    facts=PROFILES["Clickpost"], server="t/main", server_spec=SPEC, served=True, rollouts=(SERVED,)
 )
 PUSH = PushSnapshot(served=True, rollouts=(SERVED,))
+DEFINITION = DefinitionSnapshot(namespace="t", servers=("t/main",), served=True, rollouts=(SERVED,))
 SERVER = ServerSnapshot(name="main", spec=SPEC, applied=True, written=True, ready=1, served=True)
 
 
@@ -50,6 +55,25 @@ def test_each_problem_makes_its_condition_false_and_ready_shows_it(reason: Reaso
         assert shown(found, reason.condition) == ("False", reason.value)
         assert shown(found, "Ready") == ("False", reason.value)
         assert "spec.x: is wrong; fix it" in found[0].message
+
+
+@every_row(
+    ("change", "programmed", "ready"),
+    [
+        ({}, ("True", "Programmed"), ("True", "Ready")),
+        ({"problems": (problem(Reason.SAMPLES_FAIL),)}, ("False", "NotServed"), ("False", "SamplesFail")),
+        ({"problems": (problem(Reason.INVALID),), "served": False}, ("False", "NotServed"), ("False", "Invalid")),
+        ({"servers": (), "rollouts": (), "served": False}, ("False", "NoServer"), ("False", "NoServer")),
+        ({"rollouts": (SHARD_FULL,), "served": False}, ("False", "ShardFull"), ("False", "ShardFull")),
+        ({"rollouts": (PAUSED,)}, ("False", "ServerSuspended"), ("True", "Ready")),
+    ],
+)
+def test_a_definition_is_programmed_only_in_the_version_that_was_accepted(
+    change: dict[str, object], programmed: tuple[str, str], ready: tuple[str, str]
+) -> None:
+    found = definition.findings(msgspec.structs.replace(DEFINITION, **change))
+    assert [finding.type for finding in found] == ["Ready", "Accepted", "Programmed"]
+    assert (shown(found, "Programmed"), shown(found, "Ready")) == (programmed, ready)
 
 
 def test_all_problems_of_a_condition_are_told() -> None:
@@ -230,7 +254,7 @@ def test_children_are_made_unless_the_server_is_invalid() -> None:
     ],
 )
 def test_the_url_to_paste_and_where(aggregator: Aggregator, url: str, setup: str) -> None:
-    snapshot = msgspec.structs.replace(WEBHOOK, aggregator=aggregator)
+    snapshot = msgspec.structs.replace(WEBHOOK, facts=PROFILES[aggregator])
     assert webhook.url(snapshot) == url
     assert setup in (webhook.setup(snapshot) or "")
 

@@ -8,6 +8,7 @@ import pytest
 from desired.cases import inputs
 from support import objects
 from support.objects import Body
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.manifest import age_order
 from trackpush_api.vocabulary import AggregatorName
 from trackpush_operator.decide import server, webhook
@@ -166,14 +167,14 @@ def test_hosts_of_others_are_taken_out_of_what_is_exposed(body: Body, taken_host
 def test_a_webhooks_url_never_names_a_host_of_another_server() -> None:
     found = item(hosts=[*SHOP, {"host": "mine.example"}])
     snapshot = WebhookSnapshot(
-        aggregator="Clickpost",
+        facts=PROFILES["Clickpost"],
         server="a/main",
         server_spec=spec_of(found),
         withheld=frozenset({"shop.example"}),
     )
     assert webhook.url(snapshot) == "https://mine.example/rms/in/api/clickpost/notify"
     alone = WebhookSnapshot(
-        aggregator="Clickpost",
+        facts=PROFILES["Clickpost"],
         server="a/main",
         server_spec=spec_of(item()),
         withheld=frozenset({"shop.example"}),

@@ -15,7 +15,7 @@ from trackpush_api.kinds import AggregatorWebhookSpec
 from trackpush_api.kinds.aggregator_webhook import ServerReference
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Reason
-from trackpush_api.routing import Account, Destination, Postgres, RoutingTable, ServerSettings
+from trackpush_api.routing import Account, Definition, Destination, Postgres, RoutingTable, ServerSettings
 from trackpush_operator.compile.compiler import Compiler
 from trackpush_operator.store.dependents import after_item, after_labels
 from trackpush_operator.store.objects import Item, Key, Kind, resource_of, secret_of
@@ -62,6 +62,7 @@ class World:
         item = new or old
         assert item is not None
         if item.key.kind is Kind.SERVER and old is None:
+            self._check(item.key.namespace)
             self.settle(self.compiler.adopt(ShardedTable(item.key.full_name)))
         self.settle(after_item(self.cache, old, new))
 
@@ -91,7 +92,14 @@ class World:
                 body = self.bodies.get(("Secret", namespace, name))
                 if body is not None:
                     self.cache.take_secret(body)
+            self._check(key.namespace)
             self.queue.extend(self.compiler.decide(key).again)
+
+    def _check(self, namespace: str) -> None:
+        """Check definitions, as the operator does before it decides about one."""
+        definitions = self.compiler.definitions
+        for item in definitions.unchecked(namespace):
+            definitions.take_check(item, definitions.check(item))
 
     def incremental(self, server: str) -> RoutingTable | None:
         """What the operator has."""
@@ -101,7 +109,7 @@ class World:
         if not found:
             return None
         return RoutingTable(
-            server=found[0],
+            server=msgspec.structs.replace(found[0], definitions=self._definitions(table)),
             accounts=tuple(
                 sorted((entry for entry in entries if isinstance(entry, Account)), key=lambda entry: entry.name)
             ),
@@ -109,6 +117,9 @@ class World:
                 sorted((entry for entry in entries if isinstance(entry, Destination)), key=lambda entry: entry.name)
             ),
         )
+
+    def _definitions(self, table: ShardedTable | None) -> tuple[Definition, ...]:
+        return () if table is None else tuple(sorted(table.definitions(), key=lambda definition: definition.name))
 
     def _with_server(self, resource: Resource) -> Resource:
         """An AggregatorWebhook with the server that still serves it, where its choice became ambiguous."""
@@ -130,7 +141,9 @@ class World:
             for (kind, namespace, name), body in self.bodies.items()
             if kind == "Secret"
         }
-        return compile_table(resources, secrets, server=server, namespace_labels=self.cache.labels).table
+        present = self.incremental(server)
+        last = None if present is None else present.server
+        return compile_table(resources, secrets, server=server, namespace_labels=self.cache.labels, last=last).table
 
 
 def populated() -> World:
@@ -148,31 +161,52 @@ def populated() -> World:
 NAMESPACES = st.sampled_from(["acme", "rival"])
 NAMES = st.sampled_from(["a", "b"])
 SERVERS = st.sampled_from(["main", "main", "main", "other"])
+DEFINED = st.sampled_from(["kit", "box"])
+DEFINING = ("definition", "definition")
 REFS = st.none() | st.lists(NAMES, max_size=2, unique=True)
+
+
+def server_body(draw: st.DrawFn) -> Body:
+    """A WebhookServer."""
+    allowed = draw(
+        st.sampled_from(
+            [{"from": "All"}, {"from": "Same"}, {"from": "Selector", "selector": {"matchLabels": {"x": "y"}}}]
+        )
+    )
+    storage = draw(st.sampled_from([{"sqlite": {}}, {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}]))
+    return objects.server(
+        draw(SERVERS), allowedNamespaces=allowed, egress={"httpsOnly": draw(st.booleans())}, storage=storage
+    )
+
+
+def definition_body(draw: st.DrawFn) -> Body:
+    """An AggregatorDefinition, sometimes an invalid one."""
+    path = draw(st.sampled_from(["kit", "box", "Not A Path"]))
+    authentication = draw(st.sampled_from([{}, {"signature": {"header": "X-Sign"}}]))
+    return objects.definition(draw(DEFINED), path=path, authentication=authentication)
 
 
 @st.composite
 def changes(draw: st.DrawFn) -> Callable[[World], None]:
     """One change of anything."""
     kind = draw(
-        st.sampled_from(["server", "webhook", "webhook", "push", "push", "secret", "secret", "dsn", "labels", "delete"])
+        st.sampled_from(
+            [
+                *("server", "webhook", "webhook", "push", "push", "secret", "secret", "dsn", "labels"),
+                *DEFINING,
+                "delete",
+            ]
+        )
     )
     where, name = draw(NAMESPACES), draw(NAMES)
-    if kind == "server":
-        allowed = draw(
-            st.sampled_from(
-                [{"from": "All"}, {"from": "Same"}, {"from": "Selector", "selector": {"matchLabels": {"x": "y"}}}]
-            )
-        )
-        storage = draw(st.sampled_from([{"sqlite": {}}, {"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}]))
-        body = objects.server(
-            draw(SERVERS), allowedNamespaces=allowed, egress={"httpsOnly": draw(st.booleans())}, storage=storage
-        )
+    if kind in ("server", "definition"):
+        body = server_body(draw) if kind == "server" else definition_body(draw)
         return lambda world: world.put(body)
     if kind == "webhook":
         refs, target = draw(REFS), draw(st.just("main") | st.none() | SERVERS)
         spec: Body = {} if refs is None else {"pushConfigRefs": [{"name": ref} for ref in refs]}
         spec |= {} if target is None else {"serverRef": {"name": target, "namespace": "trackpush"}}
+        spec |= {"aggregator": draw(st.sampled_from(["Clickpost", "Clickpost", "kit", "box"]))}
         body = objects.webhook(name, where, key=draw(st.sampled_from(["in", "in", "gone"])), **spec)
         return lambda world: world.put(body)
     if kind == "push":
@@ -187,9 +221,9 @@ def changes(draw: st.DrawFn) -> Callable[[World], None]:
     if kind == "labels":
         labels = draw(st.sampled_from([{}, {"x": "y"}, {"x": "z"}]))
         return lambda world: world.label(where, labels)
-    gone = draw(st.sampled_from(["WebhookServer", "AggregatorWebhook", "PushConfig", "Secret"]))
-    name = {"WebhookServer": draw(SERVERS), "Secret": "keys"}.get(gone, name)
-    where = "trackpush" if gone == "WebhookServer" else where
+    gone = draw(st.sampled_from(["WebhookServer", "AggregatorWebhook", "PushConfig", "Secret", "AggregatorDefinition"]))
+    name = {"WebhookServer": draw(SERVERS), "Secret": "keys", "AggregatorDefinition": draw(DEFINED)}.get(gone, name)
+    where = "trackpush" if gone in ("WebhookServer", "AggregatorDefinition") else where
     return lambda world: world.delete(gone, where, name)
 
 

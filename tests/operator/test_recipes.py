@@ -13,16 +13,23 @@ from trackpush_operator.store.objects import Item, Key, Kind
 from trackpush_operator.store.shard_revisions import ShardedTable
 
 SERVER = Key(Kind.SERVER, "trackpush", "main")
-BODIES = {Kind.SERVER: objects.server(), Kind.WEBHOOK: objects.webhook(), Kind.PUSH: objects.push()}
+BODIES = {
+    Kind.SERVER: objects.server(),
+    Kind.DEFINITION: objects.definition(),
+    Kind.WEBHOOK: objects.webhook(),
+    Kind.PUSH: objects.push(),
+}
 
 
 @pytest.fixture
 def state() -> OperatorState:
-    """A server, an AggregatorWebhook and a PushConfig, all compiled."""
+    """One resource of each kind, all compiled."""
     state = OperatorState(Metrics())
     state.compiler.adopt(ShardedTable(SERVER.full_name))
     for kind, body in BODIES.items():
         state.cache.take_item(kind, objects.made(body))
+    for item in state.compiler.definitions.unchecked("trackpush"):
+        state.compiler.definitions.take_check(item, ())
     for key in state.cache.items:
         state.compiler.decide(key)
     return state
@@ -43,7 +50,12 @@ def test_each_kind_has_a_recipe_that_begins_with_ready(state: OperatorState, kin
 
 @pytest.mark.parametrize(
     ("kind", "named"),
-    [(Kind.SERVER, {"replicas", "ready_replicas", "selector"}), (Kind.WEBHOOK, {"url", "setup"}), (Kind.PUSH, set())],
+    [
+        (Kind.SERVER, {"replicas", "ready_replicas", "selector"}),
+        (Kind.WEBHOOK, {"url", "setup"}),
+        (Kind.PUSH, set()),
+        (Kind.DEFINITION, set()),
+    ],
 )
 def test_a_status_has_the_fields_of_its_kind_only(state: OperatorState, kind: Kind, named: set[str]) -> None:
     fields = RECIPES[kind].fields(RECIPES[kind].snapshot(state, item_of(state, kind)))
@@ -69,7 +81,7 @@ def test_the_status_of_a_server_that_gets_no_children_does_not_wait(state: Opera
     assert not recipe.awaits(recipe.snapshot(state, item_of(state, Kind.SERVER)))
 
 
-@pytest.mark.parametrize("kind", [Kind.WEBHOOK, Kind.PUSH])
+@pytest.mark.parametrize("kind", [Kind.WEBHOOK, Kind.PUSH, Kind.DEFINITION])
 def test_the_other_statuses_wait_for_nothing(state: OperatorState, kind: Kind) -> None:
     recipe = RECIPES[kind]
     assert not recipe.awaits(recipe.snapshot(state, item_of(state, kind)))

@@ -60,6 +60,29 @@ def push(name: str = "oms", namespace: str = "acme", *, held_in: str = "keys", k
     return _body("PushConfig", name, namespace, {"url": "https://oms.example/hook", "headers": [header], **spec})
 
 
+def definition(name: str = "parcelkit", namespace: str = "trackpush", **spec: Any) -> Body:
+    """An AggregatorDefinition with one sample, which it reads as expected."""
+    given = {
+        "path": name,
+        "timezone": "Asia/Kolkata",
+        "updates": [{"as": "shipment", "in": "body.shipments"}],
+        "fields": {"awb": "shipment.waybill", "occurredAt": "shipment.at"},
+        "status": {
+            "code": "shipment.code",
+            "table": [{"when": "DL", "status": "DELIVERED"}, {"when": "OF", "status": "OUT_FOR_DELIVERY"}],
+        },
+        "samples": [
+            {
+                "name": "delivered",
+                "body": {"shipments": [{"waybill": "7001", "code": "DL", "at": "2026-06-01 10:04:00"}]},
+                "expect": [{"awb": "7001", "status": "DELIVERED", "occurredAt": "2026-06-01T04:34:00Z"}],
+            }
+        ],
+        **spec,
+    }
+    return _body("AggregatorDefinition", name, namespace, given)
+
+
 def secret(name: str = "keys", namespace: str = "acme", **values: str) -> Body:
     """A Secret."""
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}

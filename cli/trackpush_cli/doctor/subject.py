@@ -1,6 +1,6 @@
 """The scope of the checks: the resources of one server, from a folder or from a cluster, compiled."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,12 +8,15 @@ import msgspec
 
 from trackpush_aggregators.library import LIBRARY
 from trackpush_api.aggregators import PROFILES
+from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.compile import compile_table
+from trackpush_api.definitions import profiles
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
 from trackpush_api.kinds.base import API_VERSION, ApiModel, SecretSource
 from trackpush_api.manifest import ParsedManifest, Resource, parse_manifests
 from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
+from trackpush_api.vocabulary import AggregatorName
 from trackpush_cli.errors import CommandError
 from trackpush_cli.folder import read_folder
 from trackpush_cli.server_options import ServerChoice
@@ -38,12 +41,24 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
         assert isinstance(self.server.spec, WebhookServerSpec)
         return self.server.spec
 
+    @property
+    def _profiles(self) -> Mapping[AggregatorName, AggregatorProfile]:
+        definitions = () if self.table is None else self.table.server.definitions
+        return profiles({definition.name: definition for definition in definitions}, LIBRARY)
+
+    @property
+    def _used(self) -> Collection[AggregatorName]:
+        """The built-in aggregators, and those that an account names."""
+        accounts = () if self.table is None else self.table.accounts
+        return dict.fromkeys((*PROFILES, *(account.aggregator for account in accounts)))
+
     def urls(self) -> Iterator[tuple[str, str]]:
         """Aggregator and URL for each served aggregator; Shipway's without the place of its key."""
         for host in self.spec.hosts:
-            for aggregator in host.aggregators or PROFILES:
+            for aggregator in host.aggregators or self._used:
                 only = self.spec.model_copy(update={"hosts": [host]})
-                snapshot = WebhookSnapshot(aggregator=aggregator, server=self.server.full_name, server_spec=only)
+                facts = self._profiles.get(aggregator)
+                snapshot = WebhookSnapshot(facts=facts, server=self.server.full_name, server_spec=only)
                 found = url(snapshot)
                 if found is not None:
                     yield aggregator, found.removesuffix("/<key>")
@@ -66,12 +81,18 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> CheckScope:
     """
     from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
     from trackpush_cli.cluster.access import AccessDeniedError  # noqa: PLC0415  same
-    from trackpush_operator.kube.kinds import PUSH_CONFIGS, SECRETS, SERVERS, WEBHOOKS  # noqa: PLC0415  same
+    from trackpush_operator.kube.kinds import (  # noqa: PLC0415  same
+        DEFINITIONS,
+        PUSH_CONFIGS,
+        SECRETS,
+        SERVERS,
+        WEBHOOKS,
+    )
 
     namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
     bodies: list[Body] = [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind, "apiVersion": API_VERSION}]
-    for api in (WEBHOOKS, PUSH_CONFIGS):
-        bodies += [{**body, "kind": api.kind, "apiVersion": API_VERSION} for body in access.all(api)]
+    for api, where in ((WEBHOOKS, None), (PUSH_CONFIGS, None), (DEFINITIONS, namespace)):
+        bodies += [{**body, "kind": api.kind, "apiVersion": API_VERSION} for body in access.all(api, where)]
     parsed = parse_manifests({"cluster": _yaml(bodies)})
     unread = None
     secrets: list[Body] = []

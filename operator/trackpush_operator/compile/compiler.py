@@ -9,7 +9,7 @@ decided. Otherwise the pods would get an incomplete table, and aggregators would
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -20,15 +20,17 @@ from trackpush_api.accounts import (
     compile_account,
     serves_namespace,
 )
+from trackpush_api.definitions import CompiledDefinitions, DefinitionLibrary
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
-from trackpush_api.routing import Account, Destination, Egress, Tenant
+from trackpush_api.routing import Account, Destination, Egress, Tenant, namespace_of
 from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server, server_name
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.shards import ReservedKey, ReservedKeys
+from trackpush_operator.compile.definitions import Definitions, Use
 from trackpush_operator.compile.key_claims import Claim, KeyClaims
 from trackpush_operator.compile.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
 from trackpush_operator.compile.references import Reference, References
@@ -38,7 +40,13 @@ from trackpush_operator.store.resources import Ref, ResourceCache
 from trackpush_operator.store.scope import Scope
 from trackpush_operator.store.shard_revisions import Entry, EntryKey, EntryKind, ShardedTable
 
-_SORTS: dict[Kind, EntryKind] = {Kind.SERVER: "settings", Kind.WEBHOOK: "account", Kind.PUSH: "destination"}
+_SORTS: dict[Kind, EntryKind] = {
+    Kind.SERVER: "settings",
+    Kind.WEBHOOK: "account",
+    Kind.PUSH: "destination",
+    Kind.DEFINITION: "definition",
+}
+_FILTER: Final = b'"filter":'
 _KINDS: dict[EntryKind, Kind] = {sort: kind for kind, sort in _SORTS.items()} | {"reserved": Kind.WEBHOOK}
 
 
@@ -75,6 +83,8 @@ class Effects:
         """Keys to decide again."""
         self.parts: set[tuple[str, str]] = set()
         """Server and shard, to be written."""
+        self.verdicts: set[Key] = set()
+        """Other resources whose verdict changed."""
         self.later: dict[Key, float] = {}
         """Keys to decide again after this many seconds."""
 
@@ -95,6 +105,7 @@ class Compiler:
         grace_seconds: float = GRACE_SECONDS,
         key_memory: float = KEY_MEMORY,
         scope: Scope | None = None,
+        library: DefinitionLibrary | None = None,
     ) -> None:
         self._scope = scope or Scope()
         self._wall = wall
@@ -103,6 +114,7 @@ class Compiler:
         """Tables by ``namespace/name`` of the server."""
         self.verdicts: dict[Key, CompileVerdict] = {}
         self.references = References()
+        self.definitions = Definitions(cache, library or DefinitionLibrary())
         self._claims = KeyClaims(key_memory)
         self._cache = cache
         self._placed: dict[Key, tuple[str, ...]] = {}
@@ -121,6 +133,9 @@ class Compiler:
             self._claims.adopt(claims, key, until)
             if what[0] != "reserved":
                 self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
+            entry = table.part_of(what).entries[what]
+            if isinstance(entry, Account):
+                self.definitions.users.replace(key, (table.server, entry.aggregator))
             # its resource is not watched, so nothing else will claim these keys for it
             if what[0] == "account" and self._keeps(key):
                 mine = self._claims.claimed_by(key) | frozenset(claims)
@@ -131,9 +146,15 @@ class Compiler:
             for namespace in {webhook.namespace for webhook in webhooks}
             for name in self._cache.push_configs(namespace)
         }
-        keys = {server_key(table.server)} | inside | webhooks | pushes
+        keys = {server_key(table.server)} | inside | webhooks | pushes | self._definition_keys(table.server)
         self._awaited[table.server] = set(keys)
-        return keys
+        effects = Effects()
+        self._compile_definitions(table.server, effects)  # first, so that no AggregatorWebhook seems to name none
+        return keys | effects.again
+
+    def _definition_keys(self, server: str) -> set[Key]:
+        namespace = namespace_of(server)
+        return {Key(Kind.DEFINITION, namespace, name) for name in self._cache.definitions(namespace)}
 
     def _keeps(self, key: Key) -> bool:
         """Whether its entries stay because the operator doesn't watch its namespace."""
@@ -179,6 +200,8 @@ class Compiler:
     def _decide(self, key: Key, item: Item | None, effects: Effects) -> None:
         if key.kind is Kind.SERVER:
             self._decide_server(key, item, effects)
+        elif key.kind is Kind.DEFINITION:
+            self._decide_definitions(key, effects)
         elif item is None:
             self._forget(key, effects)
         elif key.kind is Kind.WEBHOOK:
@@ -191,9 +214,13 @@ class Compiler:
             self.tables.pop(key.full_name, None)
             self._awaited.pop(key.full_name, None)
             self.verdicts.pop(key, None)
+            self.definitions.forget(key.full_name)
             return
+        if key.full_name in self.tables:  # its hosts may name a deleted definition, or no longer
+            self._compile_definitions(key.full_name, effects)
         resource, problems = resource_of(item)
-        compiled = compile_settings(resource, secrets=self._secrets(item))
+        known = self.definitions.known(key.full_name)
+        compiled = compile_settings(resource, secrets=self._secrets(item), known=known)
         table = self.tables.get(key.full_name)
         if compiled.settings is not None and table is not None:  # otherwise the previous entry stays
             self._put(table, ("settings", key.full_name), compiled.settings, effects)
@@ -205,6 +232,51 @@ class Compiler:
             servers=(key.full_name,),
             served=compiled.settings is not None,
         )
+
+    def _decide_definitions(self, key: Key, effects: Effects) -> None:
+        """Decide about all AggregatorDefinitions of a namespace: two may claim one path."""
+        if key not in self._cache.items:
+            self.definitions.drop(key)
+            self.verdicts.pop(key, None)
+        servers = self._cache.servers_in(key.namespace)
+        compiled = [self._compile_definitions(server, effects) for server in servers if server in self.tables]
+        compiled = compiled or [self.definitions.compile(key.namespace, None, {})]
+        for name in self._cache.definitions(key.namespace):
+            self._judge_definition(Key(Kind.DEFINITION, key.namespace, name), servers, compiled, effects)
+
+    def _judge_definition(
+        self, key: Key, servers: list[str], compiled: list[CompiledDefinitions], effects: Effects
+    ) -> None:
+        problems = self.definitions.problems(key, compiled)
+        if problems is None:
+            return  # its own key is in the queue
+        verdict = CompileVerdict(
+            generation=self._cache.items[key].generation,
+            problems=problems,
+            servers=tuple(servers),
+            served=bool(servers) and all(self._entry(server, key) for server in servers),
+        )
+        if self.verdicts.get(key) != verdict:
+            self.verdicts[key] = verdict
+            effects.verdicts.add(key)
+
+    def _compile_definitions(self, server: str, effects: Effects) -> CompiledDefinitions:
+        """Put the AggregatorDefinitions that a server is to have into its table."""
+        table, namespace = self.tables[server], namespace_of(server)
+        former = {entry.name: entry for entry in table.definitions()}
+        compiled = self.definitions.compile(namespace, server, former)
+        wanted = {definition.name: definition for definition in compiled.definitions}
+        for name in sorted(former.keys() | wanted.keys()):
+            self._put(table, ("definition", f"{namespace}/{name}"), wanted.get(name), effects)
+        affected = self.definitions.learn(server, compiled.known)
+        if affected:
+            effects.again |= affected | self._pushes_with_filters(server)
+        return compiled
+
+    def _pushes_with_filters(self, server: str) -> set[Key]:
+        """PushConfigs of a server's tables that may have hints about codes of aggregators."""
+        pushes = (item for item in self._cache.items.values() if item.key.kind is Kind.PUSH and _FILTER in item.spec)
+        return {item.key for item in pushes if server in self.references.servers(item.key.namespace)}
 
     def _dismiss(self, table: ShardedTable, server: Resource, effects: Effects) -> None:
         """Remove entries of unwatched namespaces that the server certainly no longer serves."""
@@ -222,6 +294,7 @@ class Compiler:
         if key.kind is Kind.WEBHOOK:
             self._claim(key, "", frozenset(), effects)
             self._note_use(key, None, effects)
+            self._note_aggregator(key, None, effects)
         self._place(key, {}, effects)
         self.verdicts.pop(key, None)
 
@@ -242,6 +315,9 @@ class Compiler:
         claims = claimed_keys(webhook, secrets) if allowed else frozenset()
         rivals = self._claim(key, item.order, frozenset((name or "", claim) for claim in claims), effects)
         self._note_use(key, Reference(name if allowed else None, item.links.push_configs), effects)
+        self._note_aggregator(
+            key, (name, item.links.aggregator) if name and allowed and item.links.aggregator else None, effects
+        )
         account, problems = None, (*invalid, *lost)
         if server is not None:
             context = AccountContext(
@@ -250,6 +326,7 @@ class Compiler:
                 secrets=secrets,
                 push_configs=self._cache.push_configs(key.namespace),
                 owner=lambda claim: self._owner(server.full_name, claim),
+                known=self.definitions.known(server.full_name),
             )
             compiled = compile_account(webhook, context)
             account, problems = compiled.account, (*problems, *compiled.problems)
@@ -368,7 +445,8 @@ class Compiler:
                 continue
             assert isinstance(server.spec, WebhookServerSpec)
             permitted = readable(secrets, server.spec)
-            compiled = compile_destination(resource, secrets=permitted, egress=compile_egress(server.spec))
+            known = self.definitions.known(name)
+            compiled = compile_destination(resource, secrets=permitted, egress=compile_egress(server.spec), known=known)
             problems |= dict.fromkeys(compiled.problems)
             if compiled.destination is not None:
                 entries[name] = msgspec.structs.replace(compiled.destination, tenant=tenant)
@@ -412,6 +490,12 @@ class Compiler:
         change = self.references.replace(key, use)
         names = self._cache.push_configs(key.namespace) if change.all else change.names
         effects.again |= {Key(Kind.PUSH, key.namespace, name) for name in names}
+
+    def _note_aggregator(self, key: Key, use: Use | None, effects: Effects) -> None:
+        """The last use of a deleted AggregatorDefinition ends its service."""
+        ended = self.definitions.users.replace(key, use)
+        if ended is not None and ended[1] in self.definitions.known(ended[0]).gone:
+            effects.again.add(Key(Kind.DEFINITION, namespace_of(ended[0]), ended[1]))
 
     def _place(self, key: Key, entries: dict[str, Entry], effects: Effects) -> None:
         what = entry_key(key)

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from trackpush_api.aggregators import PROFILES
+from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Problem
-from trackpush_api.vocabulary import AggregatorName
 from trackpush_operator.decide.conditions import Finding, StatusOfResource, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import programmed
@@ -17,8 +16,8 @@ _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
 class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the status of an AggregatorWebhook depends on."""
 
-    aggregator: AggregatorName | None
-    """None for an invalid spec."""
+    facts: AggregatorProfile | None
+    """Of its aggregator; None for an invalid spec, and for an aggregator that the server doesn't know."""
     problems: tuple[Problem, ...] = ()
     server: str | None = None
     """``namespace/name``; None if there is no server for it."""
@@ -46,12 +45,11 @@ def fields(snapshot: WebhookSnapshot) -> StatusOfResource:
 
 
 def url(snapshot: WebhookSnapshot) -> str | None:
-    """The URL to paste; None without a server. Shipway's shows where the key belongs, but never the key."""
-    spec, aggregator = snapshot.server_spec, snapshot.aggregator
-    if spec is None or aggregator is None or aggregator not in PROFILES or snapshot.server is None:
+    """The URL to paste; None without a server. Where the key belongs into it, it shows the place, never the key."""
+    spec, facts = snapshot.server_spec, snapshot.facts
+    if spec is None or facts is None or snapshot.server is None:
         return None
-    facts = PROFILES[aggregator]
-    hosts = [host.host for host in spec.hosts if host.serves(aggregator)]
+    hosts = [host.host for host in spec.hosts if host.serves(facts.aggregator)]
     host = next((host for host in hosts if host not in snapshot.withheld), None)
     if host is None and spec.hosts:
         return None
@@ -63,16 +61,16 @@ def url(snapshot: WebhookSnapshot) -> str | None:
 
 def setup(snapshot: WebhookSnapshot) -> str | None:
     """Instructions for the aggregator's panel."""
-    spec, aggregator = snapshot.server_spec, snapshot.aggregator
-    if spec is None or aggregator is None or aggregator not in PROFILES:
+    spec, facts = snapshot.server_spec, snapshot.facts
+    if spec is None or facts is None:
         return None
-    taken = [host.host for host in spec.hosts if host.serves(aggregator) and host.host in snapshot.withheld]
+    taken = [host.host for host in spec.hosts if host.serves(facts.aggregator) and host.host in snapshot.withheld]
     if url(snapshot) is None and taken:
         return f"Another WebhookServer than {snapshot.server} has {', '.join(taken)}; see the conditions of this one."
     if url(snapshot) is None:
-        return f"WebhookServer {snapshot.server} has no host for {aggregator}; add it to one of its spec.hosts."
+        return f"WebhookServer {snapshot.server} has no host for {facts.aggregator}; add it to one of its spec.hosts."
     inside = " The WebhookServer has no hosts: this URL works within the cluster only." if not spec.hosts else ""
-    return PROFILES[aggregator].setup + inside
+    return facts.setup + inside
 
 
 def _scheme(spec: WebhookServerSpec) -> str:

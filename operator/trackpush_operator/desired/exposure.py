@@ -1,11 +1,14 @@
 """How aggregators reach the public Service: an Ingress or an HTTPRoute, with the paths of each host's aggregators."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from trackpush_api.aggregators import PROFILES
 from trackpush_api.kinds.webhook_server import HostRule, HttpRoute
 from trackpush_api.kinds.webhook_server import Ingress as IngressSpec
 from trackpush_operator.desired.inputs import Body, Inputs, metadata
+
+_MOST_MATCHES: Final = 64
+"""The Gateway API allows no more in one rule."""
 
 
 def exposure(inputs: Inputs) -> Body | None:
@@ -46,6 +49,8 @@ def http_route(inputs: Inputs, wanted: HttpRoute) -> Body:
     """One rule with all paths of all hosts. The server itself refuses an aggregator on the wrong host."""
     parents = [parent_ref.model_dump(by_alias=True, exclude_none=True) for parent_ref in wanted.parent_refs]
     paths = sorted({path for host in _hosts(inputs) for path in _paths(inputs, host)})
+    if len(paths) > _MOST_MATCHES:
+        paths = [inputs.spec.base_path]
     spec: Body = {
         "parentRefs": parents,
         "rules": [
@@ -81,9 +86,7 @@ def _paths(inputs: Inputs, host: HostRule | None) -> Iterator[str]:
     if host is None:
         yield inputs.spec.base_path
         return
-    yield from (
-        f"{inputs.spec.base_path}/{facts.path_segment}" for name, facts in PROFILES.items() if host.serves(name)
-    )
+    yield from (f"{inputs.spec.base_path}/{path}" for name, path in inputs.paths.items() if host.serves(name))
 
 
 def _ingress_path(inputs: Inputs, path: str) -> Body:

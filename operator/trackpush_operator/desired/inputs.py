@@ -1,11 +1,14 @@
 """The inputs of the builders, and the parts that all children have."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
+from trackpush_api.aggregators import PROFILES
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.base import API_VERSION
+from trackpush_api.vocabulary import AggregatorName
 
 Body = dict[str, Any]
 HTTP_PORT: Final = 8080
@@ -33,6 +36,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the cluster has the kind ServiceMonitor (Prometheus operator)."""
     has_http_route: bool = False
     """Whether the cluster has the kind HTTPRoute (Gateway API)."""
+    paths: Mapping[AggregatorName, str] = msgspec.field(
+        default_factory=lambda: {name: facts.path_segment for name, facts in PROFILES.items()}
+    )
+    """Segment of URLs of each aggregator that the server knows."""
     withheld_hosts: frozenset[str] = frozenset()
     """Hosts of the spec that another WebhookServer owns: they are not exposed. "" means every host."""
     operator_namespace: str = "trackpush"

@@ -15,6 +15,7 @@ COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 SERVERS: Final = Api(GROUP, VERSION, KINDS["WebhookServer"].plural, "WebhookServer")
 WEBHOOKS: Final = Api(GROUP, VERSION, KINDS["AggregatorWebhook"].plural, "AggregatorWebhook")
 PUSH_CONFIGS: Final = Api(GROUP, VERSION, KINDS["PushConfig"].plural, "PushConfig")
+DEFINITIONS: Final = Api(GROUP, VERSION, KINDS["AggregatorDefinition"].plural, "AggregatorDefinition")
 SECRETS: Final = Api("", "v1", "secrets", "Secret")
 NAMESPACES: Final = Api("", "v1", "namespaces", "Namespace", namespaced=False)
 PODS: Final = Api("", "v1", "pods", "Pod")
@@ -26,7 +27,7 @@ SERVICE_MONITORS: Final = Api("monitoring.coreos.com", "v1", "servicemonitors", 
 
 AUTOSCALERS: Final = Api("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 
-OWN: Final = (SERVERS, WEBHOOKS, PUSH_CONFIGS)
+OWN: Final = (SERVERS, DEFINITIONS, WEBHOOKS, PUSH_CONFIGS)
 OPTIONAL: Final = (HTTP_ROUTES, SERVICE_MONITORS)
 """Kinds of other projects, which may not be installed."""
 CHILDREN: Final = (

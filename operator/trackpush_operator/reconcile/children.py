@@ -77,7 +77,9 @@ class ChildReconciler:
             self._state.volumes.pop(key, None)
 
     async def _apply(self, item: Item, spec: WebhookServerSpec, withheld: frozenset[str]) -> None:
-        manifests = self._builders.children(as_owner(item), spec, self._state.optional_kinds, withheld)
+        profiles = self._state.compiler.definitions.known(item.key.full_name).profiles
+        paths = {name: facts.path_segment for name, facts in profiles.items()}
+        manifests = self._builders.children(as_owner(item), spec, self._state.optional_kinds, withheld, paths)
         await self._ensure_token(item)
         wanted: set[Place] = set()
         for body in manifests:

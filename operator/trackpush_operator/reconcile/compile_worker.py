@@ -7,6 +7,7 @@ import structlog
 from trackpush_operator.kube.api import Body, Cluster, ObjectSelection
 from trackpush_operator.kube.errors import ForbiddenError, NotFoundError
 from trackpush_operator.kube.kinds import NAMESPACES, SECRETS, UNWATCHED_TYPES
+from trackpush_operator.reconcile.definition_checks import check_definitions
 from trackpush_operator.reconcile.shard_writer import ShardWriter
 from trackpush_operator.reconcile.state import OperatorState
 from trackpush_operator.store.namespace_uids import namespace_object
@@ -46,6 +47,8 @@ class CompileWorker:
             await self._fetch(ref)
         if self._state.cache.lacks_namespace_uid(key):
             await self._look_at_namespace(key.namespace)
+        if key.kind is Kind.DEFINITION:
+            await check_definitions(self._state.compiler.definitions, key.namespace)
         is_new_server = key.kind is Kind.SERVER and key.full_name not in self._state.compiler.tables
         if is_new_server and key in self._state.cache.items:
             await self._shard_writer.adopt(key)
@@ -96,6 +99,8 @@ class CompileWorker:
         effects = compiler.decide(key)
         for again in effects.again:
             queues.decide.add(again)
+        for other in effects.verdicts - {key}:
+            queues.reports.add(other)
         for again, delay in effects.later.items():
             queues.decide.add(again, delay=delay)
         for part in effects.parts:
@@ -108,4 +113,4 @@ class CompileWorker:
 
     def _is_to_be_written(self, key: Key, parts: set[tuple[str, str]]) -> bool:
         """Whether the write of its shard will enqueue its status, so that the status isn't patched twice."""
-        return key.kind is not Kind.SERVER and bool(parts)
+        return key.kind in (Kind.WEBHOOK, Kind.PUSH) and bool(parts)

@@ -4,12 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from trackpush_operator.decide import push, server, webhook
+from trackpush_operator.decide import definition, push, server, webhook
 from trackpush_operator.decide.conditions import Finding, StatusOfResource
 from trackpush_operator.decide.events import PASSING, PASSING_OF_SERVERS
 from trackpush_operator.kube.api import Api
-from trackpush_operator.kube.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
-from trackpush_operator.reconcile.snapshots import push_snapshot, server_snapshot, webhook_snapshot
+from trackpush_operator.kube.kinds import DEFINITIONS, PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_operator.reconcile.snapshots import (
+    definition_snapshot,
+    push_snapshot,
+    server_snapshot,
+    webhook_snapshot,
+)
 from trackpush_operator.reconcile.state import OperatorState
 from trackpush_operator.store.objects import Item, Kind
 
@@ -47,4 +52,7 @@ RECIPES: Final[dict[Kind, Recipe[Any]]] = {
     ),
     Kind.WEBHOOK: Recipe(api=WEBHOOKS, snapshot=webhook_snapshot, findings=webhook.findings, fields=webhook.fields),
     Kind.PUSH: Recipe(api=PUSH_CONFIGS, snapshot=push_snapshot, findings=push.findings, fields=push.fields),
+    Kind.DEFINITION: Recipe(
+        api=DEFINITIONS, snapshot=definition_snapshot, findings=definition.findings, fields=definition.fields
+    ),
 }

@@ -19,6 +19,7 @@ from trackpush_operator.kube.api import Body, Cluster, ObjectSelection
 from trackpush_operator.kube.errors import NotFoundError
 from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS
 from trackpush_operator.reconcile.apply import apply_child, as_owner
+from trackpush_operator.reconcile.definition_checks import check_definitions
 from trackpush_operator.reconcile.event_router import ROUTING
 from trackpush_operator.reconcile.state import OperatorState, ShardKey, new_revision
 from trackpush_operator.store.objects import Key, Pod, server_key
@@ -64,6 +65,7 @@ class ShardWriter:
             _log.warning(
                 "namespaces_not_watched", server=table.server, namespaces=list(others), kept=sum(others.values())
             )
+        await check_definitions(self._state.compiler.definitions, key.namespace)
         for other in self._state.compiler.adopt(table):
             self._state.queues.decide.add(other)
 

@@ -7,6 +7,7 @@ import msgspec
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
 from trackpush_operator.compile.compiler import CompileVerdict, entry_key
 from trackpush_operator.decide.conditions import StatusOfResource
+from trackpush_operator.decide.definition import DefinitionSnapshot
 from trackpush_operator.decide.host_ownership import HostPath, claim_of, hosts_of_others, withheld
 from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.decide.push import PushSnapshot
@@ -32,8 +33,10 @@ def webhook_snapshot(state: OperatorState, item: Item) -> WebhookSnapshot:
     verdict = state.compiler.verdicts[item.key]
     spec = resource_of(item)[0].spec
     server = next(iter(verdict.servers), None)
+    aggregator = spec.aggregator if isinstance(spec, AggregatorWebhookSpec) else None
+    known = None if server is None or aggregator is None else state.compiler.definitions.known(server)
     return WebhookSnapshot(
-        aggregator=spec.aggregator if isinstance(spec, AggregatorWebhookSpec) else None,
+        facts=None if known is None or aggregator is None else known.profiles.get(aggregator),
         problems=verdict.problems,
         server=server,
         server_spec=None if server is None else _server_spec(state, server),
@@ -55,6 +58,18 @@ def push_snapshot(state: OperatorState, item: Item) -> PushSnapshot:
         suspended=isinstance(spec, PushConfigSpec) and spec.suspend,
         rollouts=_rollouts(state, item, verdict),
         trouble=_trouble(state, item.key, verdict),
+    )
+
+
+def definition_snapshot(state: OperatorState, item: Item) -> DefinitionSnapshot:
+    """Of an AggregatorDefinition that was compiled."""
+    verdict = state.compiler.verdicts[item.key]
+    return DefinitionSnapshot(
+        namespace=item.key.namespace,
+        problems=verdict.problems,
+        servers=verdict.servers,
+        served=verdict.served,
+        rollouts=_rollouts(state, item, verdict),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from trackpush_api.definitions import DefinitionLibrary
 from trackpush_operator.compile.compiler import Compiler
 from trackpush_operator.kube.api import Api
 from trackpush_operator.metrics import Metrics
@@ -74,6 +75,7 @@ class OperatorState:
         any_pod_template: bool = False,
         key_memory: float = KEY_MEMORY,
         scope: Scope | None = None,
+        library: DefinitionLibrary | None = None,
     ) -> None:
         self.scope = scope or Scope()
         self.metrics = metrics
@@ -84,7 +86,11 @@ class OperatorState:
         self.cache = ResourceCache(self.tombstones)
         self.owned = PodsAndChildren(self.tombstones)
         self.compiler = Compiler(
-            self.cache, lambda: self.clock.wall().timestamp(), key_memory=key_memory, scope=self.scope
+            self.cache,
+            lambda: self.clock.wall().timestamp(),
+            key_memory=key_memory,
+            scope=self.scope,
+            library=library,
         )
         self.pod_reports = PodReports(self.owned)
         self.queues = Queues()

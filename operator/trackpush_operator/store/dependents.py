@@ -40,6 +40,7 @@ def _after_server(cache: ResourceCache, old: Item | None, new: Item | None) -> s
         return keys
     webhooks = cache.webhooks_of(item.key.full_name)
     keys |= webhooks
+    keys |= {Key(Kind.DEFINITION, item.key.namespace, name) for name in cache.definitions(item.key.namespace)}
     keys |= cache.pushes_without_webhooks()  # the egress rules of every server apply to their addresses
     for namespace in {webhook.namespace for webhook in webhooks}:
         keys |= {Key(Kind.PUSH, namespace, name) for name in cache.push_configs(namespace)}

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     SERVER = "WebhookServer"
     WEBHOOK = "AggregatorWebhook"
     PUSH = "PushConfig"
+    DEFINITION = "AggregatorDefinition"
 
 
 class Key(NamedTuple):
@@ -59,6 +60,8 @@ class Links(NamedTuple):
     """``namespace/name``; None means the only WebhookServer."""
     push_configs: tuple[str, ...] | None = None
     """Names; None means all PushConfigs of the namespace."""
+    aggregator: str | None = None
+    """Name of the aggregator, as in ``spec.aggregator``."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,14 +219,15 @@ def _admin_address(spec: dict[str, Any], address: str | None) -> str | None:
 
 
 def _links(kind: Kind, namespace: str, spec: Any) -> Links:
-    secrets = tuple(dict.fromkeys(_secret_names(spec)))
+    secrets = () if kind is Kind.DEFINITION else tuple(dict.fromkeys(_secret_names(spec)))
     if kind is not Kind.WEBHOOK:
         return Links(secrets=secrets)
-    reference, targets = spec.get("serverRef"), spec.get("pushConfigRefs")
+    reference, targets, aggregator = spec.get("serverRef"), spec.get("pushConfigRefs"), spec.get("aggregator")
     return Links(
         secrets=secrets,
         server=None if reference is None else f"{reference.get('namespace') or namespace}/{reference.get('name')}",
         push_configs=None if targets is None else tuple(str(target.get("name")) for target in targets),
+        aggregator=aggregator if isinstance(aggregator, str) else None,
     )
 
 

@@ -9,7 +9,7 @@ ignored. Deletions are remembered while a list runs, so that the list can't rest
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from trackpush_api.manifest import Secret
 from trackpush_api.routing import Tenant
@@ -21,6 +21,8 @@ from trackpush_operator.store.tombstones import Tombstones
 Ref = tuple[str, str]
 """Namespace and name."""
 _NOBODY: frozenset[Key] = frozenset()
+_OF_CLIENTS: Final = frozenset({Kind.WEBHOOK, Kind.PUSH})
+"""Kinds whose resources belong to the client that their namespace stands for."""
 
 
 class ResourceCache:
@@ -39,6 +41,7 @@ class ResourceCache:
         """Versions of named Secrets from watches and lists, which show no values."""
         self._named_by: defaultdict[Ref, set[Key]] = defaultdict(set)
         self._servers: set[str] = set()
+        self._definitions: defaultdict[str, set[str]] = defaultdict(set)
         self._pushes: defaultdict[str, set[str]] = defaultdict(set)
         self._webhooks: defaultdict[str, set[Key]] = defaultdict(set)
         self._webhooks_of: defaultdict[str | None, set[Key]] = defaultdict(set)
@@ -55,6 +58,20 @@ class ResourceCache:
         """The WebhookServer with this name."""
         namespace, _, name = full_name.partition("/")
         return self.items.get(Key(Kind.SERVER, namespace, name))
+
+    def servers_in(self, namespace: str) -> list[str]:
+        """``namespace/name`` of the WebhookServers of a namespace, sorted."""
+        return sorted(name for name in self._servers if name.partition("/")[0] == namespace)
+
+    def definitions(self, namespace: str) -> Collection[str]:
+        """Names of the AggregatorDefinitions of a namespace."""
+        return self._definitions.get(namespace, frozenset())
+
+    def definitions_named(self, name: str) -> list[Key]:
+        """The AggregatorDefinitions of this name in all namespaces."""
+        return [
+            Key(Kind.DEFINITION, namespace, name) for namespace, names in self._definitions.items() if name in names
+        ]
 
     def push_configs(self, namespace: str) -> Collection[str]:
         """Names of the namespace's PushConfigs."""
@@ -118,7 +135,7 @@ class ResourceCache:
             self._unlink(old)
             if old.uid != item.uid:
                 self.namespace_uids.forget(old.key.namespace, old.uid)
-        if kind is not Kind.SERVER:
+        if kind in _OF_CLIENTS:
             self.namespace_uids.see(item.key.namespace, item.uid)
         self._link(item)
         return old, item
@@ -172,6 +189,8 @@ class ResourceCache:
             self._servers.add(key.full_name)
         elif key.kind is Kind.PUSH:
             self._pushes[key.namespace].add(key.name)
+        elif key.kind is Kind.DEFINITION:
+            self._definitions[key.namespace].add(key.name)
         else:
             self._webhooks[key.namespace].add(key)
             self._webhooks_of[item.links.server].add(key)
@@ -193,6 +212,8 @@ class ResourceCache:
             self._servers.discard(key.full_name)
         elif key.kind is Kind.PUSH:
             _discard(self._pushes, key.namespace, key.name)
+        elif key.kind is Kind.DEFINITION:
+            _discard(self._definitions, key.namespace, key.name)
         else:
             _discard(self._webhooks, key.namespace, key)
 

@@ -16,16 +16,18 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from trackpush_api import shards
-from trackpush_api.routing import Account, Destination, ServerSettings
+from trackpush_api.routing import Account, Definition, Destination, ServerSettings, namespace_of
 from trackpush_api.shards import SETTINGS, ReservedKeys, Shard
 
-EntryKind = Literal["account", "destination", "settings", "reserved"]
-Entry = Account | Destination | ServerSettings | ReservedKeys
+EntryKind = Literal["account", "destination", "settings", "reserved", "definition"]
+Entry = Account | Destination | ServerSettings | ReservedKeys | Definition
 EntryKey = tuple[EntryKind, str]
 """The kind of an entry, and its ``namespace/name``."""
 
 _ROOM: Final = shards.MOST_BYTES - 2048
 """Bytes for the entries of one shard; the rest of a Secret is for the data around them."""
+_ROOM_OF_SETTINGS: Final = 64 * 1024
+"""Bytes that definitions leave free for the settings, which are in the same shard."""
 _REMEMBERED: Final = 32
 """Number of revisions remembered for each shard, so that a pod that serves one of them is recognised."""
 
@@ -68,7 +70,9 @@ class ShardState:
         for reserved in shard.reserved:
             self._store(("reserved", reserved.name), reserved)
         if shard.settings is not None:
-            self._store(("settings", shard.server), shard.settings)
+            self._store(("settings", shard.server), msgspec.structs.replace(shard.settings, definitions=()))
+            for definition in shard.settings.definitions:
+                self._store(("definition", f"{namespace_of(shard.server)}/{definition.name}"), definition)
         self._exists = True
         self._digest = _digest(self._contents())
         self._remember(shard.revision, 0)
@@ -108,7 +112,8 @@ class ShardState:
 
     def _store(self, what: EntryKey, entry: Entry) -> bool:
         size = len(msgspec.json.encode(entry)) + 1
-        if sum(self._sizes.values()) - self._sizes.get(what, 0) + size > _ROOM:
+        room = _ROOM - _ROOM_OF_SETTINGS if what[0] == "definition" else _ROOM
+        if sum(self._sizes.values()) - self._sizes.get(what, 0) + size > room:
             return False
         self.entries[what] = entry
         self._sizes[what] = size
@@ -118,6 +123,11 @@ class ShardState:
     def is_empty(self) -> bool:
         """Whether both the table and the cluster's content are empty."""
         return not self.entries and not self._exists
+
+    @property
+    def _is_void(self) -> bool:
+        """Whether there is nothing to write: no entries, or definitions whose server has no settings yet."""
+        return all(sort == "definition" for sort, _ in self.entries) if self.name == SETTINGS else not self.entries
 
     @property
     def refused(self) -> frozenset[EntryKey]:
@@ -140,7 +150,7 @@ class ShardState:
         number = self._wanted = self._started
         contents = self._contents()
         digest = _digest(contents)
-        if digest == self._digest or (not self._exists and not self.entries):
+        if digest == self._digest or (not self._exists and self._is_void):
             self._written = number
             if self.revision:
                 self._numbers[self.revision] = number
@@ -188,6 +198,11 @@ class ShardState:
     def _contents(self) -> Shard:
         values = self.entries.values()
         settings = next((value for value in values if isinstance(value, ServerSettings)), None)
+        if settings is not None:
+            definitions = sorted(
+                (value for value in values if isinstance(value, Definition)), key=lambda entry: entry.name
+            )
+            settings = msgspec.structs.replace(settings, definitions=tuple(definitions))
         made = shards.make(
             self.server,
             self.name,
@@ -215,7 +230,11 @@ class ShardedTable:
     def part_of(self, what: EntryKey) -> ShardState:
         """The shard in which an entry is, or would be."""
         sort, name = what
-        return self.part(SETTINGS if sort == "settings" else shards.shard_name(name))
+        return self.part(SETTINGS if sort in ("settings", "definition") else shards.shard_name(name))
+
+    def definitions(self) -> list[Definition]:
+        """The AggregatorDefinitions in it."""
+        return [entry for entry in self.part(SETTINGS).entries.values() if isinstance(entry, Definition)]
 
     def ids(self) -> Iterator[EntryKey]:
         """All entries."""
