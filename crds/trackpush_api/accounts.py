@@ -129,13 +129,8 @@ def _unknown_aggregator(webhook: Resource, spec: AggregatorWebhookSpec, known: K
 
 
 def _gone_definition(webhook: Resource, spec: AggregatorWebhookSpec, known: KnownAggregators) -> list[Problem]:
-    if spec.aggregator not in known.gone:
-        return []
-    message = (
-        f"AggregatorDefinition {known.namespace}/{spec.aggregator} was deleted; its last version is used as long as a"
-        " resource names it: create it again, or delete this AggregatorWebhook"
-    )
-    return [webhook.problem("spec.aggregator", message, Severity.WARNING)]
+    hint = known.hint_about(spec.aggregator)
+    return [] if hint is None else [webhook.problem("spec.aggregator", hint, Severity.WARNING)]
 
 
 def _allowed(allowed: AllowedNamespaces) -> str:

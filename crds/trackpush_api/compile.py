@@ -71,6 +71,9 @@ def compile_table(
     if chosen is not None:
         compiler = _Compiler(chosen, resources, secrets, namespace_labels or {}, problems)
         table = compiler.table(last, memory or Memory(), library)
+    else:
+        for resource in resources:
+            problems.extend(check_definition(resource, library))
     return Compiled(table=table, problems=tuple(sorted(problems, key=lambda problem: problem.order)))
 
 
@@ -149,6 +152,8 @@ class _Compiler:
 
     def _define(self, last: ServerSettings | None, memory: Memory, library: DefinitionLibrary) -> CompiledDefinitions:
         mine = [found for found in self._definitions if found.namespace == self._server.namespace]
+        former = {} if last is None else {found.name: found for found in last.definitions}
+        deleted = former.keys() - {found.name for found in mine}
         used = {server.namespace for server in self._servers.values()}
         for other in self._definitions:
             if other.namespace not in used:
@@ -161,8 +166,8 @@ class _Compiler:
             library,
             namespace=self._server.namespace,
             former=FormerDefinitions(
-                definitions={found.name: found for found in (() if last is None else last.definitions)},
-                named=frozenset(self._named()),
+                definitions=former,
+                named=frozenset(self._named()) if deleted else (),
             ),
             check=lambda found, _: memory.checked(found, lambda given: check_definition(given, library)),
         )

@@ -176,12 +176,16 @@ def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
 
 
 def _unknown_aggregators(server: Resource, spec: WebhookServerSpec, known: KnownAggregators) -> list[Problem]:
-    return [
-        server.problem(f"spec.hosts[{index}].aggregators[{position}]", wrong, reason=Reason.UNKNOWN_AGGREGATOR)
-        for index, host in enumerate(spec.hosts)
-        for position, name in enumerate(host.aggregators or ())
-        if (wrong := known.objection_to(name)) is not None
-    ]
+    problems = []
+    for index, host in enumerate(spec.hosts):
+        for position, name in enumerate(host.aggregators or ()):
+            field = f"spec.hosts[{index}].aggregators[{position}]"
+            wrong, hint = known.objection_to(name), known.hint_about(name)
+            if wrong is not None:
+                problems.append(server.problem(field, wrong, reason=Reason.UNKNOWN_AGGREGATOR))
+            elif hint is not None:
+                problems.append(server.problem(field, hint, Severity.WARNING))
+    return problems
 
 
 def _forbidden_words(server: Resource, spec: WebhookServerSpec) -> list[Problem]:

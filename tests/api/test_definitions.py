@@ -318,3 +318,21 @@ def test_a_definition_with_the_path_of_one_in_the_catalog_hides_that_one() -> No
     (told,) = found.problems
     assert (told.reason, told.file) == (Reason.UNKNOWN_AGGREGATOR, "acme.yaml")
     assert [definition.name for definition in settings(found).definitions] == ["parcelkit"]
+
+
+def test_a_deleted_definition_that_only_a_host_names_is_served_on_and_the_server_says_so() -> None:
+    named = {
+        "server.yaml": SERVER.replace("{allowed", "{hosts: [{host: a.example, aggregators: [parcelkit]}], allowed")
+    }
+    good = compiled({**named, "kit.yaml": DEFINITION})
+    found = compiled(named, last=settings(good))
+    assert settings(found).definitions == settings(good).definitions
+    (told,) = found.problems
+    assert (told.severity, told.field) == (Severity.WARNING, "spec.hosts[0].aggregators[0]")
+    assert "was deleted; its last version is used" in told.message
+
+
+def test_definitions_are_checked_in_a_folder_without_a_server_too() -> None:
+    found = compiled({"kit.yaml": changed('DL, "*"]', 'DX, "*"]')["kit.yaml"]})
+    assert [problem.reason for problem in found.problems] == [None, Reason.SAMPLES_FAIL]
+    assert "no WebhookServer" in found.problems[0].message

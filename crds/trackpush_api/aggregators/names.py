@@ -24,6 +24,15 @@ class KnownAggregators(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str | None = None
     """The namespace of the WebhookServer, which contains its AggregatorDefinitions."""
 
+    def hint_about(self, name: AggregatorName) -> str | None:
+        """What the author of a resource that names this aggregator should know, or None."""
+        if name not in self.gone:
+            return None
+        return (
+            f"AggregatorDefinition {self.namespace}/{name} was deleted; its last version is used as long as a resource"
+            " names it: create it again, or remove the resources that name it"
+        )
+
     def objection_to(self, name: AggregatorName) -> str | None:
         """Why no aggregator of this name can be used, or None."""
         if name in self.profiles:
