@@ -176,6 +176,12 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     spec: str
     """The resource's spec as JSON, without its samples: what bodies mean."""
 
+    @property
+    def header_names(self) -> tuple[str, ...]:
+        """The headers that authenticate a request, in addition to the general ones."""
+        places = [name for place in (self.key_places, *self.all_of) for name in place.headers]
+        return tuple(dict.fromkeys(places if self.signature is None else [*places, self.signature.header]))
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of the receiver. Bytes and seconds."""

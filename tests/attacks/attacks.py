@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, NamedTuple
 
 from attacks.budget import Budget
+from support import definitions
 from support.bodies import body
 
 ADDRESS: Final = "127.0.0.66"
@@ -217,6 +218,37 @@ def _numbers() -> Iterator[int]:
         yield number
 
 
+async def wrong_signatures(attacker: Attacker) -> None:
+    """Real bodies with guessed signatures: the secrets of all accounts of the aggregator are tried."""
+    numbers = _numbers()
+
+    async def one() -> None:
+        async with attacker.connect() as (reader, writer):
+            for number in numbers:
+                content = definitions.body(f"{number}")
+                await attacker.send(writer, post(content, _guessed(), segment=definitions.NAME))
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readuntil(b"}")
+
+    await attacker.hold(8, one)
+
+
+async def wrong_signatures_of_large_bodies(attacker: Attacker) -> None:
+    """Guessed signatures of bodies of a mebibyte: many bytes have to be hashed."""
+    content = definitions.body(picture="A" * (_MEBIBYTE - 4096))
+    await attacker.hold(8, lambda: attacker.exchange(post(content, _guessed(), segment=definitions.NAME)))
+
+
+async def large_bodies_without_a_signature(attacker: Attacker) -> None:
+    """Bodies of 8 MiB, which the aggregator's limit allows, without the signature that it requires."""
+    content = definitions.body(picture="A" * 8 * _MEBIBYTE)
+    await attacker.hold(8, lambda: attacker.exchange(post(content, segment=definitions.NAME)))
+
+
+def _guessed() -> str:
+    return f"{definitions.SIGNATURE.header}: sha256={random.randbytes(32).hex()}"  # noqa: S311
+
+
 async def half_closed_connections(attacker: Attacker) -> None:
     """A request, the sending side closed, and a connection that is never closed by the sender."""
 
@@ -275,6 +307,8 @@ _ALL: Final = (
     *map(Attack, (gzip_bombs, pipelines_with_resets)),
     *map(Attack, (pipelines_that_read_nothing, slow_heads, slow_bodies, tiny_chunks, deep_nesting, odd_numbers)),
     *map(Attack, (wrong_keys, half_closed_connections, connection_floods, huge_heads, no_http)),
+    Attack(wrong_signatures),
+    *(Attack(each, 4_000_000) for each in (wrong_signatures_of_large_bodies, large_bodies_without_a_signature)),
     Attack(unfinished_bodies, 40_000_000),  # it needs its 67 MB before the time-out of a body ends it
 )
 ATTACKS: Final = {attack.run.__name__: attack for attack in _ALL}

@@ -14,6 +14,8 @@ class Front:
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.drops_underscores = False
+        self.drops: frozenset[str] = frozenset()
+        """Names of headers, in lower case, that it does not pass on."""
         self.redirects = False
         self.most_body = 16 * 1024 * 1024
         self.answers: int | None = None
@@ -39,7 +41,7 @@ class Front:
             return web.Response(status=reply.status, body=await reply.read(), content_type="application/json")
 
     def _drops(self, name: str) -> bool:
-        return self.drops_underscores and "_" in name
+        return (self.drops_underscores and "_" in name) or name.lower() in self.drops
 
 
 @contextlib.asynccontextmanager

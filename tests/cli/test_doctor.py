@@ -1,5 +1,6 @@
 """`trackpush doctor` finds what keeps updates from arriving and says what to do: a real server behind a real proxy."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import io
@@ -16,11 +17,14 @@ import trustme
 from cli.front import Front, standing
 from support import manifests
 from support.command import Result, invoked
+from support.definitions import KEY_PLACES, NAME, SIGNATURE, definition
 from support.manifests import Client
 from support.serving import account, serving, table
 from support.sink import open_sink
 from trackpush_api.routing import Destination, Host
 from trackpush_api.vocabulary import Aggregator
+from trackpush_cli.doctor import receiver
+from trackpush_cli.doctor.outcome import CheckResult
 from trackpush_server import logs
 from trackpush_server.server import Server
 
@@ -132,6 +136,26 @@ async def test_a_redirect_a_small_limit_of_bodies_and_a_strangers_answer_are_fou
     assert "413 by a proxy in front of Trackpush (nginx)" in limited[0]["message"]
     assert "answered 200 by a proxy in front" in strange[0]["message"]
     assert "Ingress or HTTPRoute" in unrouted[0]["advice"]
+
+
+async def test_the_headers_of_a_definition_are_checked_and_its_refusal_of_unknown_keys(tmp_path: Path) -> None:
+    defined = definition(key_places=KEY_PLACES, signature=SIGNATURE)
+    own = table(account(NAME, "right", signs=True), definitions=[defined])
+    async with serving(tmp_path, own) as server, standing(server.address) as front:
+        url = f"http://127.0.0.1:{front.port}/rms/in/api/{NAME}/notify"
+
+        def examined() -> list[CheckResult]:
+            return list(receiver.examine(NAME, url, None, max_body=1 << 20, headers=defined.header_names))
+
+        good = await asyncio.to_thread(examined)
+        front.drops = frozenset({"x-parcel-signature"})
+        bad = await asyncio.to_thread(examined)
+
+    assert [(check.check, check.result) for check in good if check.result != "ok"] == []
+    assert {"headers", "wrong-key"} <= {check.check for check in good}
+    (lost,) = [check for check in bad if check.result == "fail"]
+    assert lost.check == "headers"
+    assert "X-Parcel-Signature" in lost.message
 
 
 async def test_a_host_without_a_record_is_told_with_what_to_do(rig: Rig) -> None:

@@ -18,6 +18,7 @@ from trackpush_cli.errors import PROBLEMS, CommandError
 from trackpush_cli.output import output_option, print_data
 from trackpush_cli.program import program_name
 from trackpush_cli.server_options import ServerChoice, server_options
+from trackpush_server.definitions import definitions_in_use
 
 
 @click.command(
@@ -73,9 +74,17 @@ def _outside(subject: CheckScope, url: str | None, via: tuple[str, int] | None) 
             yield outcome
             if outcome.result == "fail":
                 broken.add(way)
+    definitions = {} if subject.table is None else definitions_in_use(subject.table.server.definitions)
     for aggregator, address in urls:
         if receiver.way_to(address, via) not in broken:
-            yield from receiver.examine(aggregator, address, via, max_body=subject.spec.limits.max_body_bytes)
+            definition = definitions.get(aggregator)
+            yield from receiver.examine(
+                aggregator,
+                address,
+                via,
+                max_body=subject.spec.limits.max_body_bytes,
+                headers=() if definition is None else definition.header_names,
+            )
 
 
 def _inside(subject: CheckScope, *, from_elsewhere: bool) -> Iterator[CheckResult]:

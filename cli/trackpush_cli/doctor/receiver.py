@@ -5,14 +5,14 @@ import json
 import secrets
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from trackpush_aggregators import compose
-from trackpush_api.aggregators import KEY_HEADERS
-from trackpush_api.vocabulary import Aggregator
+from trackpush_aggregators import compose, strangers
+from trackpush_api.aggregators import KEY_HEADERS, PROFILES
+from trackpush_api.vocabulary import Aggregator, AggregatorName
 from trackpush_cli.doctor.hosts import SECONDS, Way
 from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
 from trackpush_server.receiver.probes import DOCTOR
@@ -43,8 +43,13 @@ def way_to(url: str, via: tuple[str, int] | None) -> Way:
     return Way(parts.scheme, parts.hostname or "", port, via)
 
 
-def examine(aggregator: str, url: str, via: tuple[str, int] | None, *, max_body: int) -> Iterator[CheckResult]:
-    """Check how this URL answers an aggregator's panel and posts, up to the first missing answer."""
+def examine(
+    aggregator: AggregatorName, url: str, via: tuple[str, int] | None, *, max_body: int, headers: Sequence[str] = ()
+) -> Iterator[CheckResult]:
+    """Check how this URL answers an aggregator's panel and posts, up to the first missing answer.
+
+    ``headers`` are those of its definition.
+    """
     way, path = way_to(url, via), urlsplit(url).path
     try:
         first = _send(way, "GET", path)
@@ -52,8 +57,8 @@ def examine(aggregator: str, url: str, via: tuple[str, int] | None, *, max_body:
         if first.status != HTTPStatus.OK:
             return
         yield _probe(url, "POST {}", _send(way, "POST", path, b"{}"))
-        yield _headers(url, way, path)
-        yield _wrong_key(url, way, path, Aggregator(aggregator))
+        yield _headers(url, way, path, tuple(dict.fromkeys((*_KEY_HEADERS, *headers))))
+        yield _wrong_key(url, way, path, aggregator)
         yield _large(url, way, path, min(max_body, _LARGEST))
     except _Broken as error:
         yield fail("probe", url, str(error), "check that the ingress passes this host and path to the server's Service")
@@ -105,16 +110,16 @@ def _probe(url: str, what: str, reply: _Reply) -> CheckResult:
     return fail("probe", url, f"{what} is answered {reply.status} by {_who(reply)}", advice)
 
 
-def _headers(url: str, way: Way, path: str) -> CheckResult:
-    sent = dict.fromkeys(_KEY_HEADERS, "doctor")
+def _headers(url: str, way: Way, path: str, names: Sequence[str]) -> CheckResult:
+    sent = dict.fromkeys(names, "doctor")
     reply = _send(way, "GET", path, headers={DOCTOR: "1", **sent})
     arrived = _json(reply).get("arrived")
     if not isinstance(arrived, list):
         advice = "check that no cache answers in its place, and that the server has this version"
         return warn("headers", url, "the server doesn't report which headers arrived", advice)
-    lost = [name for name in _KEY_HEADERS if name not in arrived]
+    lost = [name for name in names if name not in arrived]
     if not lost:
-        return ok("headers", url, f"{', '.join(_KEY_HEADERS)} arrive")
+        return ok("headers", url, f"{', '.join(names)} arrive")
     advice = (
         'let headers with an underscore pass: in ingress-nginx enable-underscores-in-headers: "true" in its ConfigMap'
         if "webhook_key" in lost
@@ -123,15 +128,23 @@ def _headers(url: str, way: Way, path: str) -> CheckResult:
     return fail("headers", url, f"{', '.join(lost)} don't reach the server: keys in them are unknown", advice)
 
 
-def _wrong_key(url: str, way: Way, path: str, aggregator: Aggregator) -> CheckResult:
-    body = compose(aggregator, "IN_TRANSIT", awb="TRACKPUSHDOCTOR", order_id="TRACKPUSHDOCTOR", occurred_at=0)
-    reply = _send(way, "POST", path, body, {"x-api-key": f"doctor-{secrets.token_hex(16)}"})
+def _wrong_key(url: str, way: Way, path: str, aggregator: AggregatorName) -> CheckResult:
+    reply = _send(way, "POST", path, _refused_body(aggregator), {"x-api-key": f"doctor-{secrets.token_hex(16)}"})
     if reply.status == HTTPStatus.UNAUTHORIZED and "error" in _json(reply):
         return ok("wrong-key", url, "a post with an unknown key is answered 401 and not stored")
     if reply.status in _UNAVAILABLE:
         return fail("wrong-key", url, f"the server answers {reply.status}", "trackpush status shows why")
     advice = "something other than Trackpush answers posts here: check where the ingress sends this host and path"
     return fail("wrong-key", url, f"a post with an unknown key is answered {reply.status} by {_who(reply)}", advice)
+
+
+def _refused_body(aggregator: AggregatorName) -> bytes:
+    """A body that is not stored without a key: one that names a shipment, or one that is too large to be a probe."""
+    if aggregator not in PROFILES:
+        return b'{"doctor": "' + b"x" * strangers.MOST_BYTES + b'"}'
+    return compose(
+        Aggregator(aggregator), "IN_TRANSIT", awb="TRACKPUSHDOCTOR", order_id="TRACKPUSHDOCTOR", occurred_at=0
+    )
 
 
 def _large(url: str, way: Way, path: str, most: int) -> CheckResult:

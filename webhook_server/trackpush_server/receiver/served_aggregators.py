@@ -37,18 +37,14 @@ class ServedAggregator(msgspec.Struct, frozen=True, kw_only=True):
     """Until then (seconds since the epoch) the secret of a signature may be one that is missing at the moment."""
     unauthorized: Response
     """The answer to a request without valid credentials."""
+    header_names: tuple[str, ...] = ()
+    """Headers that authenticate a request, in addition to the general ones."""
     is_plain: bool = True
     """Whether one known key is enough, wherever it is."""
 
     @property
     def name(self) -> AggregatorName:
         return self.reader.name
-
-    @property
-    def header_names(self) -> tuple[str, ...]:
-        """Headers of its own that authenticate a request."""
-        places = chain.from_iterable(place.headers for place in (self.places, *self.all_of))
-        return (*places, *(() if self.signature is None else (self.signature.header,)))
 
     @property
     def is_large(self) -> bool:
@@ -88,6 +84,7 @@ def _defined(definition: Definition, limits: Limits, accounts: Iterable[Account]
         signers={account.name: _signing(account) for account in accounts if account.secrets} if signed else _NOBODY,
         grace_until=max((key.until for account in accounts for key in account.grace), default=0) if signed else 0,
         unauthorized=answers.unauthorized_by(definition),
+        header_names=definition.header_names,
         is_plain=not signed and not definition.all_of,
     )
 
