@@ -17,10 +17,13 @@ import pytest
 
 from attacks.attacks import ATTACKS
 from attacks.sender import Phase, Sender, joined
+from support import definitions
 from support.manifests import Client, write
 from support.server import ServerProcess, running
 
 CLIENT: Final = Client(name="acme", url="http://127.0.0.1:19999/", suspended=True)
+SIGNERS: Final = 200
+"""Clients of an aggregator that signs its bodies: a body is compared with the secrets of all of them."""
 ROUNDS: Final = 2
 SECONDS: Final = 2.5
 ESTABLISHED: Final = 1.5
@@ -66,7 +69,9 @@ class Figures(NamedTuple):
 async def test_senders_with_a_key_are_answered_as_fast_and_all_with_200(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with running(write(tmp_path / "resources", [CLIENT]), tmp_path / "data") as server:
+    folder = write(tmp_path / "resources", [CLIENT])
+    (folder / "signers.yaml").write_text(definitions.resources(SIGNERS))
+    async with running(folder, tmp_path / "data") as server:
         sender = Sender(server.port, CLIENT.key)
         await sender.post_for(1.0)  # the first requests of a process are slow
         figures = await _measure(server, sender, name)

@@ -7,7 +7,7 @@ import hmac
 import pytest
 
 from trackpush_api.routing import Account, digest_key
-from trackpush_server.receiver import signatures
+from trackpush_server.receiver import signature_search, signatures
 from trackpush_server.receiver.signature_search import MOST_RECENT, SignatureSearch
 from trackpush_server.receiver.signatures import STEP_BYTES, SigningAccount, signing_secrets
 
@@ -60,6 +60,7 @@ async def test_accounts_that_signed_most_recently_are_tried_first(monkeypatch: p
     searching, accounts = SignatureSearch(), signers(30)
     for secret in ("s-20", "s-29"):
         assert await searching.find("parcelkit", accounts, SMALL, [made(secret)])
+    monkeypatch.setattr(signature_search, "AT_ONCE", 0)
     monkeypatch.setattr(signatures, "MOST_SECRETS", 2)
 
     async def found(secret: str, among: dict[str, SigningAccount], aggregator: str = "parcelkit") -> bool:
@@ -72,6 +73,42 @@ async def test_accounts_that_signed_most_recently_are_tried_first(monkeypatch: p
     remaining = {name: signer for name, signer in accounts.items() if name != "a/0029"}
     assert not await found("s-29", remaining), "an account that is gone is not tried"
     assert await found("s-0", remaining)
+
+
+async def test_a_recent_signer_does_not_wait_for_searches_that_a_stranger_caused() -> None:
+    searching, accounts, ended = SignatureSearch(), signers(300), list[str]()
+    assert await searching.find("parcelkit", accounts, SMALL, [made("s-7")])
+
+    async def find(name: str, secret: str) -> None:
+        await searching.find("parcelkit", accounts, SMALL, [made(secret)])
+        ended.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(20):
+            group.create_task(find(f"stranger {number}", "guessed"))
+        group.create_task(find("recent", "s-7"))
+
+    assert ended[0] == "recent"
+
+
+async def test_only_one_search_takes_a_step_between_two_turns_of_the_event_loop() -> None:
+    begun = list[float]()
+
+    def clock() -> float:
+        begun.append(0.0)
+        return float(len(begun))
+
+    searching, accounts, most, turns = SignatureSearch(clock=clock), signers(10), 0, 0
+    strangers = [asyncio.create_task(searching.find("parcelkit", accounts, SMALL, [made("guessed")])) for _ in range(3)]
+    while not strangers[-1].done() and turns < 3:
+        before = len(begun)
+        await asyncio.sleep(0)
+        turns, most = turns + 1, max(most, len(begun) - before)
+    for stranger in strangers:
+        stranger.cancel()
+    await asyncio.gather(*strangers, return_exceptions=True)
+
+    assert most == 2, "a step reads the clock twice"
 
 
 async def test_only_a_few_recent_accounts_are_remembered() -> None:

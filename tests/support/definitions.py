@@ -12,7 +12,7 @@ from trackpush_api.routing import Definition, KeyPlaces, Signature
 NAME: Final = "parcelkit"
 KEY_PLACES: Final = KeyPlaces(headers=("X-Parcel-Key",), query=("secret",))
 SIGNATURE: Final = Signature(header="X-Parcel-Signature", encoding="Hex", prefix="sha256=")
-SPEC: Final = {
+SPEC: Final[dict[str, Any]] = {
     "path": NAME,
     "timezone": "Asia/Kolkata",
     "updates": [{"as": "shipment", "in": "body.shipments"}, {"as": "scan", "in": "shipment.scans"}],
@@ -53,3 +53,29 @@ def signed(content: bytes, secret: str, signature: Signature = SIGNATURE) -> dic
     made = hmac.digest(secret.encode(), content, hashlib.sha256)
     text = made.hex() if signature.encoding == "Hex" else base64.b64encode(made).decode()
     return {signature.header: signature.prefix + text}
+
+
+def resources(signers: int) -> str:
+    """The definition, signed and with a large limit, as a resource; and clients whose bodies it signs."""
+    authentication = {"signature": msgspec.to_builtins(SIGNATURE)}
+    spec = SPEC | {"authentication": authentication, "limits": {"maxBodyBytes": 16 * 1024 * 1024}}
+    documents = [_resource("AggregatorDefinition", NAME, "trackpush", spec)]
+    for number in range(signers):
+        client = f"signer-{number}"
+        key = {"secretKeyRef": {"name": "keys", "key": "inbound"}}
+        webhook = {"aggregator": NAME, "serverRef": {"name": "main", "namespace": "trackpush"}, "keys": [key]}
+        documents += [
+            _resource("AggregatorWebhook", NAME, client, webhook),
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "keys", "namespace": client},
+                "stringData": {"inbound": f"secret-of-{client}"},
+            },
+        ]
+    return "\n---\n".join(msgspec.json.encode(document).decode() for document in documents)
+
+
+def _resource(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "trackpush.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
