@@ -1,9 +1,9 @@
 """Finds the account of a signed body that has no key, without delaying other requests.
 
-The accounts whose signatures were valid most recently are tried at once. Everything else is work that a stranger can
-cause: it is divided into steps of less than a millisecond, of which only one is done at a time. All searches take turns, so
-that a small body does not wait for the end of a large one. After each step that found nothing, no other begins for
-three times as long as it took, so that searches take at most a quarter of the time.
+The accounts whose signatures were valid most recently are tried at once. A stranger can cause all other searches, so
+they are divided into steps of less than a millisecond. Searches take turns, one step at a time, so a small body does
+not wait until a large one is searched for. After a step without a match, no search continues for three times as long
+as the step took: searches take at most a quarter of the time.
 """
 
 import asyncio
