@@ -7,8 +7,8 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 
-from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import AggregatorName
+from trackpush_cli.senders import sender_profile
 from trackpush_cli.target import KeyPlace, WebhookTarget
 
 _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
@@ -66,7 +66,7 @@ def _unauthorized(
 ) -> str:
     if place is None:
         return f"no key was sent; give the client's key for {aggregator} with --key, --key-file or TRACKPUSH_KEY"
-    header = f" {profile(aggregator).key_headers[0]}" if place is KeyPlace.HEADER else ""
+    header = f" {sender_profile(aggregator).key_headers[0]}" if place is KeyPlace.HEADER else ""
     return (
         f"no AggregatorWebhook with aggregator: {aggregator} has this key (sent in: {place}{header}); compare it "
         "with the Secret that spec.keys names, and check that `trackpush check DIR` accepts that resource"

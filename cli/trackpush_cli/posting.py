@@ -47,7 +47,8 @@ class Poster:
         """
         started = time.perf_counter()
         try:
-            self._connection.request("POST", self._target.path, body, self._target.headers)
+            headers = self._target.headers | self._target.sign(body)
+            self._connection.request("POST", self._target.path, body, headers)
             response = self._connection.getresponse()
             content = response.read(_MAX_ANSWER)
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -3,19 +3,21 @@
 import json
 import secrets
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
-from trackpush_api.aggregators import profile
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.aggregators import PROFILES, profile
+from trackpush_api.vocabulary import Aggregator, AggregatorName, slug_of
 from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import say
 from trackpush_cli.posting import Poster, Reply
+from trackpush_cli.senders import defined_names, defined_spec, sender_profile, signature_of
 from trackpush_cli.target import KeyPlace, WebhookTarget, target, usual_place
 
 _OK = 200
@@ -31,9 +33,19 @@ class Facts(NamedTuple):
     time: datetime | None
 
 
-def _bodies(aggregator: Aggregator, facts: Facts, count: int) -> list[bytes]:
-    from trackpush_aggregators import compose  # noqa: PLC0415  only here, for a fast start
+def _body(aggregator: AggregatorName, status: str, *, awb: str, order_id: str, occurred_at: int) -> bytes:
+    spec = defined_spec(aggregator)
+    if spec is None:
+        from trackpush_aggregators import compose  # noqa: PLC0415  only here, for a fast start
 
+        return compose(aggregator, status, awb=awb, order_id=order_id, occurred_at=occurred_at)
+    from trackpush_aggregators.definition import composer  # noqa: PLC0415  same
+
+    event = composer.DefinedEvent(awb, order_id, occurred_at)
+    return composer.compose_defined(aggregator, spec, status, event)
+
+
+def _bodies(aggregator: AggregatorName, facts: Facts, count: int) -> list[bytes]:
     start = facts.time or datetime.now(UTC).replace(microsecond=0)
     bodies = []
     for number in range(count):
@@ -42,7 +54,7 @@ def _bodies(aggregator: Aggregator, facts: Facts, count: int) -> list[bytes]:
         moment = start + timedelta(seconds=number if facts.awb else 0)
         try:
             bodies.append(
-                compose(
+                _body(
                     aggregator,
                     facts.status,
                     awb=awb,
@@ -80,11 +92,20 @@ def _read(file: str) -> bytes:
         raise CommandError(f"--file {file}: {error.strerror}") from None
 
 
-def _list(aggregator: Aggregator | None) -> None:
-    from trackpush_aggregators import composable  # noqa: PLC0415  only here, for a fast start
+def _list(aggregator: AggregatorName | None) -> None:
+    for name in (*PROFILES, *defined_names()) if aggregator is None else (aggregator,):
+        say(f"{slug_of(name)}: " + " ".join(sorted(_statuses(name))))
 
-    for each in Aggregator if aggregator is None else (aggregator,):
-        say(f"{each.slug}: " + " ".join(sorted(composable(each))))
+
+def _statuses(aggregator: AggregatorName) -> Iterable[str]:
+    spec = defined_spec(aggregator)
+    if spec is None:
+        from trackpush_aggregators import composable  # noqa: PLC0415  only here, for a fast start
+
+        return composable(aggregator)
+    from trackpush_aggregators.definition.composer import composable_by  # noqa: PLC0415  same
+
+    return composable_by(aggregator, spec)
 
 
 def _show(reply: Reply) -> None:
@@ -108,24 +129,26 @@ def _post(where: WebhookTarget, bodies: list[bytes], *, timeout: float) -> list[
     return replies
 
 
-class _AggregatorName(click.ParamType[Aggregator]):
+class _AggregatorName(click.ParamType[AggregatorName]):
     name = "aggregator"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         del param, ctx
-        return "|".join(each.slug for each in Aggregator)
+        return "|".join([*(each.slug for each in Aggregator), "NAME"])
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Aggregator:
-        if isinstance(value, Aggregator):
-            return value
-        found = {name: each for each in Aggregator for name in (each.slug, profile(each).path_segment)}.get(
-            str(value).lower()
-        )
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> AggregatorName:
+        name = str(value)
+        found = _built_in(name) or next((known for known in defined_names() if known == name.lower()), None)
         if found is None:
-            self.fail(
-                f"{value!r} is not an aggregator; use one of {', '.join(each.slug for each in Aggregator)}", param, ctx
-            )
+            known = ", ".join([*(each.slug for each in Aggregator), *defined_names()])
+            self.fail(f"{name!r} is not an aggregator; use one of {known}", param, ctx)
         return found
+
+
+def _built_in(name: str) -> AggregatorName | None:
+    """The built-in aggregator of this name, or of this segment of the URL."""
+    known = {word: each.value for each in Aggregator for word in (each.slug, profile(each).path_segment)}
+    return known.get(name.lower())
 
 
 @click.command("send", epilog="Exit code: 0 if every answer was 200; 1 if one was not; 2 if there was no answer.")
@@ -156,7 +179,7 @@ class _AggregatorName(click.ParamType[Aggregator]):
 def command(
     *,
     url: str | None,
-    aggregator: Aggregator | None,
+    aggregator: AggregatorName | None,
     status: str,
     key: str | None,
     key_file: Path | None,
@@ -182,9 +205,11 @@ def command(
             "--url and --aggregator are needed, e.g. --url http://127.0.0.1:8080 --aggregator clickpost"
         )
     place = usual_place(aggregator) if key_in is None else KeyPlace(key_in)
-    member = profile(aggregator).key_member
+    member = sender_profile(aggregator).key_member
     if place is KeyPlace.BODY and member is None:
-        raise click.UsageError(f"--key-in body: bodies of {aggregator.value} contain no key; use another --key-in")
+        raise click.UsageError(f"--key-in body: bodies of {aggregator} contain no key; use another --key-in")
+    if place is KeyPlace.SIGNATURE and signature_of(aggregator) is None:
+        raise click.UsageError(f"--key-in signature: {aggregator} signs no bodies; use another --key-in")
     secret = _key(key, key_file)
     bodies = [_read(file)] * count if file else _bodies(aggregator, Facts(status.upper(), awb, order, time), count)
     if secret is not None and place is KeyPlace.BODY and member is not None:

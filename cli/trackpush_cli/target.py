@@ -1,12 +1,14 @@
 """The URL of an aggregator's request, and the place of the key in it."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from trackpush_api.aggregators import profile
 from trackpush_api.vocabulary import AggregatorName
 from trackpush_cli.errors import CommandError
+from trackpush_cli.senders import needs_several_keys, sender_profile, signature_of, signed
 
 DEFAULT_BASE_PATH = "/rms/in/api"
 
@@ -21,11 +23,21 @@ class KeyPlace(StrEnum):
     PATH = "path"
     BODY = "body"
     """A member of the body, for aggregators that have one: Shipway's ``hash``."""
+    SIGNATURE = "signature"
+    """The body is signed with the key, for aggregators whose definition has a signature."""
 
 
 def usual_place(aggregator: AggregatorName) -> KeyPlace:
     """Where the aggregator itself puts the key."""
-    return KeyPlace.QUERY if profile(aggregator).key_in_url else KeyPlace.HEADER
+    if signature_of(aggregator) is not None:
+        return KeyPlace.SIGNATURE
+    in_url = sender_profile(aggregator).key_in_url or needs_several_keys(aggregator)
+    return KeyPlace.QUERY if in_url else KeyPlace.HEADER
+
+
+def unsigned(_: bytes) -> dict[str, str]:
+    """Bodies are not signed."""
+    return {}
 
 
 class WebhookTarget(NamedTuple):
@@ -37,6 +49,8 @@ class WebhookTarget(NamedTuple):
     path: str
     """Path and query, as in the request line."""
     headers: dict[str, str]
+    sign: Callable[[bytes], dict[str, str]] = unsigned
+    """The headers that depend on the body."""
 
     @property
     def origin(self) -> str:
@@ -62,16 +76,21 @@ def target(url: str, aggregator: AggregatorName, key: str | None, place: KeyPlac
         raise CommandError(
             f"--url {url!r} is not an http:// or https:// URL; expected something like http://127.0.0.1:8080"
         )
-    path = parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{profile(aggregator).path_segment}/notify"
+    path = (
+        parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{sender_profile(aggregator).path_segment}/notify"
+    )
     query = parse_qsl(parts.query, keep_blank_values=True)
     headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trackpush-send"}
     if key is not None:
         if place is KeyPlace.HEADER:
-            headers[profile(aggregator).key_headers[0]] = key
+            headers[sender_profile(aggregator).key_headers[0]] = key
         elif place is KeyPlace.AUTHORIZATION:
             headers["Authorization"] = key
         elif place is KeyPlace.QUERY:
             query.append(("key", key))
         elif place is KeyPlace.PATH:
             path = f"{path.rstrip('/')}/{quote(key, safe='')}"
-    return WebhookTarget(parts.scheme, parts.hostname, port, path + (f"?{urlencode(query)}" if query else ""), headers)
+    signature = signature_of(aggregator) if key is not None and place is KeyPlace.SIGNATURE else None
+    sign = unsigned if signature is None or key is None else partial(signed, signature, key)
+    whole = path + (f"?{urlencode(query)}" if query else "")
+    return WebhookTarget(parts.scheme, parts.hostname, port, whole, headers, sign)

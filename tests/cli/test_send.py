@@ -1,5 +1,8 @@
 """`trackpush send` posts what an aggregator would, where it would, and explains any answer but 200."""
 
+import base64
+import hashlib
+import hmac
 import json
 import socket
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.receiver import Receiver, receiving
+from trackpush_aggregators.catalog import catalog_names
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.main import cli
 
@@ -232,5 +236,56 @@ def test_the_list_names_what_can_be_composed() -> None:
 
     assert result.exit_code == 0
     lines = dict(line.split(": ", 1) for line in result.stdout.splitlines())
-    assert set(lines) == {"clickpost", "shiprocket", "shipway"}
+    assert set(lines) == {"clickpost", "shiprocket", "shipway", *catalog_names()}
     assert {"DELIVERED", "RTO_DELIVERED", "RETURN_PICKED_UP"} <= set(lines["clickpost"].split())
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [("xpressbees", "x-hmac-sha256"), ("easypost", "x-hmac-signature"), ("aftership", "aftership-hmac-sha256")],
+)
+def test_the_bodies_of_an_aggregator_that_signs_are_signed_with_the_key(
+    receiver: Receiver, name: str, header: str
+) -> None:
+    result = send("--url", receiver.url, "--aggregator", name, "--key", "k-1", "--awb", "77")
+
+    assert result.exit_code == 0, result.output
+    (got,) = receiver.got
+    made = hmac.digest(b"k-1", got.body, hashlib.sha256)
+    written = {key.lower(): value for key, value in got.headers.items()}[header]
+    assert got.path == f"/rms/in/api/{name}/notify"
+    assert written.removeprefix("hmac-sha256-hex=") in (made.hex(), base64.b64encode(made).decode())
+
+
+def test_a_status_of_a_definition_is_composed_from_its_samples(receiver: Receiver) -> None:
+    result = send(
+        "--url", receiver.url, "--aggregator", "Delhivery", "--status", "RTO_DELIVERED", "--key", "k-1", "--awb", "77"
+    )
+
+    assert result.exit_code == 0, result.output
+    (got,) = receiver.got
+    shipment = json.loads(got.body)["Shipment"]
+    assert (shipment["AWB"], shipment["Status"]["Status"], shipment["Status"]["StatusType"]) == ("77", "RTO", "DL")
+    assert got.headers["x-webhook-token"] == "k-1"
+
+
+@pytest.mark.parametrize("name", ["shippo", "bluedart"])
+def test_the_key_of_an_aggregator_without_one_header_is_in_the_url(receiver: Receiver, name: str) -> None:
+    send("--url", receiver.url, "--aggregator", name, "--key", "k-1")
+
+    assert receiver.got[0].path == f"/rms/in/api/{name}/notify?key=k-1"
+
+
+def test_a_signature_of_an_aggregator_that_signs_nothing_is_refused(receiver: Receiver) -> None:
+    result = send("--url", receiver.url, "--aggregator", "delhivery", "--key", "k-1", "--key-in", "signature")
+
+    assert result.exit_code == 2
+    assert "delhivery signs no bodies" in result.output
+    assert receiver.got == []
+
+
+def test_the_statuses_of_a_definition_are_listed() -> None:
+    result = send("--list", "--aggregator", "nimbuspost")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("nimbuspost: CANCELLED CREATED DAMAGED")
