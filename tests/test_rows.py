@@ -1,5 +1,7 @@
 """A table that is checked in one test: every row is tried, and each wrong one is named."""
 
+import asyncio
+
 import pytest
 
 from support.rows import every_row
@@ -47,3 +49,13 @@ def test_fixtures_and_parameters_remain(number: int, request: pytest.FixtureRequ
 def test_a_table_without_rows_is_refused() -> None:
     with pytest.raises(AssertionError, match="proves nothing"):
         every_row("number", [])
+
+
+async def test_rows_of_a_coroutine_are_awaited() -> None:
+    @every_row("number", [1, 2])
+    async def check(number: int) -> None:
+        await asyncio.sleep(0)
+        assert number == 1
+
+    with pytest.raises(AssertionError, match=r"1 wrong rows:\nnumber=2"):
+        await check()

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from support.bodies import body
+from support.deadline import until_found
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import account, serving, table
 from support.sink import Arrival, open_sink
@@ -52,11 +53,9 @@ class Client:
 
     async def pushes(self, count: int, **query: str) -> list[dict[str, Any]]:
         """Wait for so many."""
-        async with asyncio.timeout(30):
-            while True:
-                found = await self.get("/pushes?" + "&".join(f"{name}={value}" for name, value in query.items()))
-                if len(found["pushes"]) >= count:
-                    return list(found["pushes"])
+        path = "/pushes?" + "&".join(f"{name}={value}" for name, value in query.items())
+        found = await until_found(lambda: self.get(path), lambda found: len(found["pushes"]) >= count)
+        return list(found["pushes"])
 
 
 async def rejecting(arrival: Arrival) -> web.Response:
@@ -149,11 +148,10 @@ async def test_health_tells_what_fails_since_when_and_when_it_is_tried_next(clie
     for mark in range(8):
         await client.post(mark)
     await client.pushes(8, state="delivered")
-    async with asyncio.timeout(30):
-        while (broken := await client.get("/push-configs/acme/broken"))["state"] != "failing":
-            pass
-        while (await client.get("/push-configs/acme/broken"))["pending"] < 8:
-            pass
+    broken = await until_found(
+        lambda: client.get("/push-configs/acme/broken"),
+        lambda found: found["state"] == "failing" and found["pending"] == 8,
+    )
     assert broken["consecutiveFailures"] >= 5
     assert broken["nextTryAt"] is not None
     assert broken["lastHour"]["successRate"] == 0

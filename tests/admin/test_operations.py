@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from support.bodies import body
-from support.deadline import until
+from support.deadline import until, until_found
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import account, serving, table
 from support.sink import Sink, open_sink
@@ -66,8 +66,10 @@ async def arrived(sink: Sink, count: int) -> None:
 async def delivered(server: Server, count: int, **selection: str) -> None:
     """Wait until the journal says so."""
     request = {"states": ["delivered"], "dryRun": True, **(selection or {"client": "acme"})}
-    while (await ended(server, REPLAYS, request))["found"].get("acme/push", {}).get("delivered", 0) < count:
-        pass
+    await until_found(
+        lambda: ended(server, REPLAYS, request),
+        lambda job: job["found"].get("acme/push", {}).get("delivered", 0) >= count,
+    )
 
 
 @EITHER_STORAGE

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
+from support.rows import every_row
 from support.serving import HeldSource, serving, table
 from trackpush_runtime.errors import CannotStartError
 from trackpush_server import logs
@@ -47,19 +48,19 @@ async def get(server: Server, path: str, authorization: str | None = None) -> ai
         return answer
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+@every_row("path", ["/livez", "/readyz", "/metrics"])
 async def test_kubelet_and_prometheus_need_no_token(server: Server, path: str) -> None:
     assert (await get(server, path)).status == 200
 
 
-@pytest.mark.parametrize("path", ["/config", "/undelivered"])
-@pytest.mark.parametrize("value", [f"Bearer {TOKEN}", f"bearer  {TOKEN}"])
+@every_row("path", ["/config", "/undelivered"])
+@every_row("value", [f"Bearer {TOKEN}", f"bearer  {TOKEN}"])
 async def test_the_token_opens_the_rest(server: Server, path: str, value: str) -> None:
     assert (await get(server, path, value)).status == 200
 
 
 @pytest.mark.parametrize("path", ["/config", "/undelivered", "/nowhere", "/livez/", "//livez", "/livez/../config"])
-@pytest.mark.parametrize("value", [None, "", "Bearer", "Bearer ", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer ü"])
+@every_row("value", [None, "", "Bearer", "Bearer ", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer ü"])
 async def test_without_the_right_token_nothing_else_is_told(server: Server, path: str, value: str | None) -> None:
     answer = await get(server, path, value)
 

@@ -14,7 +14,9 @@ from aiohttp import web
 
 from support.bodies import awb, body
 from support.command import Result, invoked
+from support.deadline import until_found
 from support.postgres_fixtures import EITHER_STORAGE
+from support.rows import every_row
 from support.serving import account, serving, table
 from support.sink import Arrival, open_sink
 from trackpush_api.routing import Destination, Filter, Retry, Storage
@@ -128,11 +130,11 @@ async def test_the_story_of_a_shipment_tells_what_came_and_what_was_answered(rig
 async def test_status_tells_what_waits_and_which_endpoint_fails(rig: Rig) -> None:
     for mark in range(4, 12):
         await rig.post(mark)
-    async with asyncio.timeout(60):
-        while (result := await rig.run("status", "-o", "json")).exit_code != 1 or not result.json["servers"][0][
-            "queues"
-        ]:
-            pass
+    result = await until_found(
+        lambda: rig.run("status", "-o", "json"),
+        lambda result: result.exit_code == 1 and len(result.json["servers"][0]["queues"]) == 1,
+        seconds=60,
+    )
     shown = (await rig.run("status")).stdout
 
     (queue,) = result.json["servers"][0]["queues"]
@@ -172,8 +174,8 @@ OTHER_FORMS = (
 )
 
 
-@pytest.mark.parametrize("answer", OTHER_FORMS, ids=json.dumps)
-@pytest.mark.parametrize(
+@every_row("answer", OTHER_FORMS)
+@every_row(
     "command",
     [
         ("pushes", "list"),
@@ -182,7 +184,6 @@ OTHER_FORMS = (
         ("inbox", "list"),
         ("replay", "--awb", "1900", "--state", "dead", "--yes"),
     ],
-    ids=lambda command: command[0],
 )
 async def test_an_answer_of_another_form_is_one_sentence(command: tuple[str, ...], answer: object) -> None:
     async def answered(_: web.Request) -> web.Response:

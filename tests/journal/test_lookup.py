@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from journal.stores import NOW, OMS, Opened, Store, outcome, update
+from support.rows import every_row
 from trackpush_server.ids import push_id
 from trackpush_server.journal import pagination, search
 from trackpush_server.journal.model import JournalUnavailableError, NewAudit, NewPush, PushState
@@ -101,7 +102,7 @@ FILTERS: dict[str, tuple[dict[str, object], Callable[[PushRow], bool]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@every_row("name", FILTERS)
 async def test_a_list_holds_what_matches_newest_first(story: Opened, name: str) -> None:
     query, matches = FILTERS[name]
     everything = (await listed(story)).rows
@@ -114,7 +115,7 @@ async def test_a_list_holds_what_matches_newest_first(story: Opened, name: str) 
     assert times == sorted(times, reverse=True)
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@every_row("name", FILTERS)
 async def test_pages_to_older_ones_and_back_give_the_whole_list(story: Opened, name: str) -> None:
     query, _ = FILTERS[name]
     whole = (await listed(story, **query)).rows
@@ -135,15 +136,16 @@ async def walk(opened: Opened, **query: object) -> list[PushPage]:
     return pages
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@every_row("name", FILTERS)
 async def test_a_look_that_ends_early_says_where_to_go_on(
     story: Opened, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query, _ = FILTERS[name]
     whole = (await listed(story, **query)).rows
-    for module in (search, pagination):
-        monkeypatch.setattr(module, "MOST_LOOKED", 4)
-    pages = await walk(story, **query, limit=20)
+    with monkeypatch.context() as patched:
+        for module in (search, pagination):
+            patched.setattr(module, "MOST_LOOKED", 4)
+        pages = await walk(story, **query, limit=20)
     assert [row for page in pages for row in page.rows] == list(whole)
 
 

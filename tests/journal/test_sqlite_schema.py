@@ -10,6 +10,7 @@ import pytest
 
 from journal.stores import sqlite_store, update
 from support.journal_file import journal_file
+from support.rows import every_row
 from trackpush_server.journal.sqlite import (
     SqliteJournal,
     audit,
@@ -210,7 +211,7 @@ _WALKS = (
 )
 
 
-@pytest.mark.parametrize(("statement", "index"), PLANS)
+@every_row(("statement", "index"), PLANS)
 def test_a_query_uses_its_index_and_scans_no_table(connection: SqliteConnection, statement: str, index: str) -> None:
     named = re.findall(r":(\w+)", statement)
     numbered = max(map(int, re.findall(r"\?(\d+)", statement)), default=0) or statement.count("?")

@@ -6,6 +6,7 @@ import pytest
 
 from outbound.kit import BODY, BOTH, OURS, PUSH_HEADERS, open_sender
 from outbound.servers import always, serve
+from support.rows import every_row
 from trackpush_server.outbound.port import Failure
 
 Expected = int | Failure
@@ -201,8 +202,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("which", BOTH)
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-async def test_an_answer_comes_to_what_it_says(case: Case, which: str) -> None:
+@every_row("name", CASES)
+async def test_an_answer_comes_to_what_it_says(name: str, which: str) -> None:
+    case = CASES[name]
     expected, reused = (case.expected, case.reused) if which == OURS or case.oracle is None else case.oracle
     async with serve(always(*case.pieces, then=case.then)) as server, open_sender(server.url, which=which) as sender:
         for _ in range(2):

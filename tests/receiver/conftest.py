@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator, Iterator
 from io import StringIO
+from pathlib import Path
 
 import aiohttp
 import pytest
 import structlog
 
+from support.serving import serving
 from trackpush_server import logs
+from trackpush_server.server import Server
 
 
 @pytest.fixture
@@ -23,3 +26,10 @@ def log() -> Iterator[StringIO]:
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         yield session
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """Has an account of each aggregator, whose key is `right-key-of-` and the aggregator's segment."""
+    async with serving(tmp_path) as started:
+        yield started

@@ -13,6 +13,7 @@ import pytest
 from receiver.raw import connect, post
 from support.bodies import body
 from support.deadline import until
+from support.rows import every_row
 from support.serving import serving, table
 from trackpush_api.routing import Host, Limits
 from trackpush_api.vocabulary import Aggregator
@@ -60,20 +61,20 @@ async def test_a_doctors_probe_is_told_which_headers_of_a_key_arrived_and_nothin
         assert await answer.json() == {"accepted": 0, "duplicates": 0, "arrived": ["webhook_key", "x-api-key"]}
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b" \n", b'{"status_feed": []}', b'{"hello": "world"}'])
-@pytest.mark.parametrize("segment", ["clickpost", "st", "shipway"])
+@every_row("content", [b"", b"{}", b"[]", b"null", b" \n", b'{"status_feed": []}', b'{"hello": "world"}'])
+@every_row("segment", ["clickpost", "st", "shipway"])
 async def test_a_body_without_identifiers_is_a_probe(
-    tmp_path: Path, client: aiohttp.ClientSession, content: bytes, segment: str
+    server: Server, client: aiohttp.ClientSession, content: bytes, segment: str
 ) -> None:
-    async with serving(tmp_path) as server, client.post(url(server, segment), data=content) as answer:
+    async with client.post(url(server, segment), data=content) as answer:
         assert (answer.status, await answer.json()) == (200, {"accepted": 0, "duplicates": 0})
 
 
-@pytest.mark.parametrize("content", [b"{", b"nonsense", b"payload=%7B%7D", b"<xml/>", b"[1, 2"])
+@every_row("content", [b"{", b"nonsense", b"payload=%7B%7D", b"<xml/>", b"[1, 2"])
 async def test_malformed_json_is_400_and_says_what_is_wrong(
-    tmp_path: Path, client: aiohttp.ClientSession, content: bytes
+    server: Server, client: aiohttp.ClientSession, content: bytes
 ) -> None:
-    async with serving(tmp_path) as server, client.post(url(server), data=content, headers=KEY) as answer:
+    async with client.post(url(server), data=content, headers=KEY) as answer:
         found = await answer.json()
 
     assert (answer.status, found["error"]) == (400, "malformed_body")

@@ -1,5 +1,7 @@
 """The key is found in every place that the README names, in order, and a wrong one says nothing."""
 
+import itertools
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,9 +16,11 @@ from support.serving import account, serving, table
 from trackpush_api.routing import KeyPlaces
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.receiver import keys
+from trackpush_server.server import Server
 
 KEY = "ümlaut/+ key=1&%"
 ASCII_KEY = "k-1/+=&%?"
+_SHIPMENTS = itertools.count(1)
 
 
 def test_candidates_come_in_the_documented_order() -> None:
@@ -39,7 +43,13 @@ def test_a_query_with_too_many_fields_holds_no_key() -> None:
     assert list(keys.candidates(CIMultiDict(), "&".join(["key=1"] * 1000), None)) == []
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+async def ascii_server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with serving(tmp_path, table(account(Aggregator.CLICKPOST, ASCII_KEY))) as server:
+        yield server
+
+
+@every_row(
     ("headers", "suffix"),
     [
         ({"webhook_key": ASCII_KEY}, ""),
@@ -57,10 +67,9 @@ def test_a_query_with_too_many_fields_holds_no_key() -> None:
     ],
 )
 async def test_every_place_is_accepted_and_a_wrong_key_in_an_earlier_one_does_not_matter(
-    tmp_path: Path, client: aiohttp.ClientSession, headers: dict[str, str], suffix: str
+    ascii_server: Server, client: aiohttp.ClientSession, headers: dict[str, str], suffix: str
 ) -> None:
-    async with serving(tmp_path, table(account(Aggregator.CLICKPOST, ASCII_KEY))) as server:
-        answer = await _post(client, server.address, suffix, headers)
+    answer = await _post(client, ascii_server.address, suffix, headers)
 
     assert answer == (200, {"accepted": 1, "duplicates": 0})
 
@@ -110,7 +119,7 @@ async def _post(
     client: aiohttp.ClientSession, address: str, suffix: str, headers: dict[str, str]
 ) -> tuple[int, dict[str, object]]:
     url = URL(f"http://{address}/rms/in/api/clickpost/notify{suffix}", encoded=True)
-    content = body("clickpost", mark=1, shipment=1, second=1)
+    content = body("clickpost", mark=1, shipment=next(_SHIPMENTS), second=1)
     async with client.post(url, data=content, headers=headers) as answer:
         return answer.status, await answer.json()
 

@@ -11,6 +11,7 @@ import pytest
 
 from support.bodies import body
 from support.deadline import until
+from support.rows import every_row
 from support.serving import account, serving, table
 from support.sink import open_sink
 from trackpush_aggregators import STEP, decode, parse_in_steps
@@ -176,14 +177,14 @@ def _decodes(content: bytes) -> bool:
     return True
 
 
-@pytest.mark.parametrize("key", [KEY, {}], ids=["key", "no-key"])
-@pytest.mark.parametrize("levels", [65, 500, 973, 3000])
-@pytest.mark.parametrize("segment", ["clickpost", "shipway"])
+@every_row("key", [KEY, {}])
+@every_row("levels", [65, 500, 973, 3000])
+@every_row("segment", ["clickpost", "shipway"])
 async def test_a_body_that_is_nested_too_deeply_is_400(  # noqa: PLR0917  three are parameters of the test
-    tmp_path: Path, client: aiohttp.ClientSession, log: StringIO, key: dict[str, str], levels: int, segment: str
+    log: StringIO, server: Server, client: aiohttp.ClientSession, key: dict[str, str], levels: int, segment: str
 ) -> None:
     for content in (b"[" * levels + b"]" * levels, b'{"status_feed":' * levels + b"1" + b"}" * levels):
-        async with serving(tmp_path) as server, client.post(url(server, segment), data=content, headers=key) as answer:
+        async with client.post(url(server, segment), data=content, headers=key) as answer:
             assert (answer.status, (await answer.json())["error"]) == (400, "malformed_body")
     assert "request_failed" not in log.getvalue()
 

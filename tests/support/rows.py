@@ -1,6 +1,6 @@
 """Checks the rows of a table in one test: pytest takes milliseconds for each test, and most rows take microseconds.
 
-Use `every_row` in place of `pytest.mark.parametrize` for rows that need no fixture of their own.
+Use `every_row` in place of `pytest.mark.parametrize` where the rows can share the fixtures of the test.
 """
 
 import functools
@@ -22,7 +22,7 @@ class WrongRows:
         self._wrong: list[str] = []
 
     @contextmanager
-    def row(self, name: object) -> Iterator[None]:
+    def row(self, name: str) -> Iterator[None]:
         """Check a row in this block."""
         try:
             yield
@@ -40,29 +40,38 @@ class WrongRows:
             raise AssertionError("\n".join([f"{len(self._wrong)} wrong rows:", *self._wrong])) from self._first
 
 
-def every_row(
-    names: str | tuple[str, ...], rows: Iterable[Any]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def every_row(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Run the test once with each row as these arguments, as `pytest.mark.parametrize` does, but as one test."""
     named = (names,) if isinstance(names, str) else names
-    table = [(row,) if isinstance(names, str) else tuple(row) for row in rows]
+    values = [(row,) if isinstance(names, str) else tuple(row) for row in rows]
+    table = [dict(zip(named, row, strict=True)) for row in values]
     assert table, "a table without rows proves nothing"
 
-    def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        assert not inspect.iscoroutinefunction(test), "only for tests that wait for nothing"
-
+    def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(test)
         def check(**others: Any) -> None:
             wrong = WrongRows()
-            for values in table:
-                row = dict(zip(named, values, strict=True))
-                with wrong.row(", ".join(f"{name}={value!r:.200}" for name, value in row.items())):
+            for row in table:
+                with wrong.row(_shown(row)):
                     test(**others, **row)
+            wrong.report()
+
+        @functools.wraps(test)
+        async def check_async(**others: Any) -> None:
+            wrong = WrongRows()
+            for row in table:
+                with wrong.row(_shown(row)):
+                    await test(**others, **row)
             wrong.report()
 
         signature = inspect.signature(test)
         rest = [parameter for name, parameter in signature.parameters.items() if name not in named]
-        check.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]  pytest reads it
-        return check
+        chosen = check_async if inspect.iscoroutinefunction(test) else check
+        chosen.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]  pytest reads it
+        return chosen
 
     return decorate
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r:.200}" for name, value in row.items())
