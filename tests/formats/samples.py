@@ -17,7 +17,7 @@ from trackpush_aggregators import decode, parse
 from trackpush_aggregators.updates import TrackingUpdate, notification, update_key
 from trackpush_api.aggregators import profile
 from trackpush_api.routing import Destination
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import Aggregator, slug_of
 from trackpush_server.ids import push_id
 from trackpush_server.pusher import render
 
@@ -36,14 +36,14 @@ def updates(aggregator: Aggregator, body: bytes) -> tuple[TrackingUpdate, ...]:
 
 def canonical(update: TrackingUpdate, *, late: bool = False) -> bytes:
     """The Canonical body of an update's push."""
-    account_name = f"acme/{update.aggregator.slug}"
+    account_name = f"acme/{slug_of(update.aggregator)}"
     encoded = msgspec.json.encode(notification(update, RECEIVED_AT))
     return render.canonical(push_id(update_key(account_name, update), "acme/oms"), encoded, update.body, late=late)
 
 
 def cloud_event(update: TrackingUpdate) -> bytes:
     """The CloudEvents body of an update's push."""
-    account_name = f"acme/{update.aggregator.slug}"
+    account_name = f"acme/{slug_of(update.aggregator)}"
     encoded = msgspec.json.encode(notification(update, RECEIVED_AT))
     identity = push_id(update_key(account_name, update), "acme/oms")
     return render.cloud_event(identity, account_name, encoded, update.body, late=False)

@@ -14,7 +14,9 @@ from aggregators.bodies import SAMPLES
 from aggregators.test_properties import bodies
 from formats.samples import BY_SLUG, CASES, canonical, push, updates
 from support.rows import every_row
-from trackpush_aggregators import MalformedBodyError
+from trackpush_aggregators import MalformedBodyError, decode, parse
+from trackpush_aggregators.catalog import catalog_names, catalog_spec
+from trackpush_aggregators.definition import compile_definition
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.main import run
 from trackpush_server.notification_schema import breaks, notification_schema
@@ -22,6 +24,8 @@ from trackpush_server.notification_schema import breaks, notification_schema
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas" / "notification.v1.json"
 SCHEMA = json.loads(PUBLISHED.read_text())
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA, validate_formats=True)
+AFTER_THE_SAMPLES = 1_796_000_000_000
+"""A time of receipt: no time in a sample is later."""
 DELIVERED = "clickpost/03_delivered_selected.json"
 
 
@@ -51,6 +55,17 @@ def test_each_sample_is_valid_late_or_not(case: dict[str, Any]) -> None:
     for update in updates(BY_SLUG[case["aggregator"]], (SAMPLES / case["file"]).read_bytes()):
         VALIDATOR.validate(json.loads(canonical(update)))
         VALIDATOR.validate(json.loads(canonical(update, late=True)))
+
+
+@pytest.mark.parametrize("name", catalog_names())
+def test_each_sample_of_the_catalog_is_valid(name: str) -> None:
+    spec = catalog_spec(name)
+    assert spec is not None
+    reader = compile_definition(name, spec)
+    for sample in spec.samples:
+        body = json.dumps(sample.body).encode()
+        for update in parse(reader, decode(body), body, key=None, received_at=AFTER_THE_SAMPLES).updates:
+            VALIDATOR.validate(json.loads(canonical(update)))
 
 
 @pytest.mark.slow
