@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 import trustme
+import yaml
 
 from cli.front import Front, standing
 from support import manifests
@@ -21,7 +22,9 @@ from support.definitions import KEY_PLACES, NAME, SIGNATURE, definition
 from support.manifests import Client
 from support.serving import account, serving, table
 from support.sink import open_sink
-from trackpush_api.routing import Destination, Host
+from trackpush_api.aggregators.defined import definition_of
+from trackpush_api.kinds import AggregatorDefinitionSpec
+from trackpush_api.routing import Destination, Host, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.doctor import receiver
 from trackpush_cli.doctor.outcome import CheckResult
@@ -57,12 +60,18 @@ def of(checks: Iterable[Check], check: str, result: str | None = None) -> list[C
 
 
 @contextlib.asynccontextmanager
-async def rigged(tmp_path: Path, tls: ssl.SSLContext | None = None) -> AsyncIterator[Rig]:
+async def rigged(
+    tmp_path: Path,
+    tls: ssl.SSLContext | None = None,
+    *,
+    given: RoutingTable | None = None,
+    aggregator: str = "clickpost",
+) -> AsyncIterator[Rig]:
     """The folder says what the server serves."""
     async with open_sink() as sink:
-        acme = Client(name="acme", url=sink.url)
+        acme = Client(name="acme", url=sink.url, aggregator=aggregator)
         folder = manifests.write(tmp_path / "resources", [acme])
-        given = table(
+        given = given or table(
             account(Aggregator.CLICKPOST, acme.key),
             hosts=[Host(host=HOST, aggregators=frozenset(Aggregator))],
             destinations=[Destination(name="acme/push", url=sink.url)],
@@ -249,3 +258,23 @@ async def test_what_cannot_be_examined_ends_with_2(tmp_path: Path) -> None:
     assert "trackpush doctor DIR" in nowhere.stderr
     assert "WebhookServer" in nothing.stderr
     assert "give ADDRESS:PORT" in wrong.stderr
+
+
+async def test_the_urls_of_definitions_are_checked_with_a_body_of_their_samples(tmp_path: Path) -> None:
+    spec = {
+        "path": "kit",
+        "fields": {"awb": "waybill"},
+        "status": {"code": "state", "table": [{"when": "DL", "status": "DELIVERED"}]},
+        "samples": [{"name": "one", "body": {"waybill": "1", "state": "DL"}, "expect": [{"awb": "1"}]}],
+    }
+    defined = definition_of("parcelkit", AggregatorDefinitionSpec.model_validate(spec))
+    given = table(account("parcelkit", "key-of-acme"), definitions=[defined])
+    async with rigged(tmp_path, given=given, aggregator="parcelkit") as rig:
+        body = {"apiVersion": "trackpush.dev/v1alpha1", "kind": "AggregatorDefinition"}
+        (rig.folder / "kit.yaml").write_text(
+            yaml.safe_dump(body | {"metadata": {"name": "parcelkit", "namespace": "trackpush"}, "spec": spec})
+        )
+        checks = await rig.through_the_front()
+        url = f"http://127.0.0.1:{rig.front.port}/rms/in/api/kit/notify"
+    found = {row["check"]: row["result"] for row in checks if row["subject"] == url}
+    assert found == dict.fromkeys(["probe", "headers", "wrong-key", "body-size"], "ok")

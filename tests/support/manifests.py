@@ -72,7 +72,7 @@ def _server(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _client(client: Client) -> list[dict[str, Any]]:
     account = {
-        "aggregator": _KINDS[client.aggregator],
+        "aggregator": _KINDS.get(client.aggregator, client.aggregator),
         "serverRef": {"name": "main", "namespace": "trackpush"},
         "keys": [{"secretKeyRef": {"name": "keys", "key": "inbound"}}],
         "pushConfigRefs": [{"name": "push"}],

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from trackpush_api.aggregators import profile
-from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.doctor import destinations, hosts, library, receiver, resources, view
 from trackpush_cli.doctor import server as running
 from trackpush_cli.doctor.outcome import CheckResult, warn
@@ -102,11 +100,8 @@ def _instead(subject: CheckScope, url: str) -> Iterator[tuple[str, str]]:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CommandError(f"--url {url}: give http://HOST:PORT or https://HOST")
-    for aggregator in Aggregator:
-        yield (
-            aggregator.value,
-            f"{parts.scheme}://{parts.netloc}{subject.spec.base_path}/{profile(aggregator).path_segment}/notify",
-        )
+    for aggregator, path in subject.paths():
+        yield aggregator, f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

@@ -63,6 +63,13 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
                 if found is not None:
                     yield aggregator, found.removesuffix("/<key>")
 
+    def paths(self) -> Iterator[tuple[str, str]]:
+        """Aggregator and path of each aggregator that may be served, whatever the hosts."""
+        for aggregator in self._used:
+            facts = self._profiles.get(aggregator)
+            if facts is not None:
+                yield aggregator, f"{self.spec.base_path}/{facts.path_segment}/notify"
+
 
 def of_folder(folder: Path, server: str | None) -> CheckScope:
     """The resources in a folder.
