@@ -20,6 +20,8 @@ import structlog
 from support.tiers import is_unit
 
 _DESCRIPTORS = Path("/proc/self/fd")
+_LAST_STEPS = 5.0
+"""Seconds in which a thread must end that was asked to."""
 _LEAKABLE = ("socket:", "pipe:", "anon_inode:[event")
 """Open files are left to Python's own ResourceWarning: libraries keep some, such as zone data."""
 _sessions: weakref.WeakSet[aiohttp.ClientSession] = weakref.WeakSet()
@@ -116,5 +118,7 @@ def leak_detector(request: pytest.FixtureRequest) -> Iterator[None]:
     leaks = look().leaks_since(before)
     if leaks:
         gc.collect()  # what was only waiting to be collected warns now, which fails this test
+        for thread in look().threads - before.threads:
+            thread.join(_LAST_STEPS)  # an executor that was shut down lets its threads end by themselves
         leaks = look().leaks_since(before)
     assert not leaks, "the test leaves behind " + "; ".join(leaks)
