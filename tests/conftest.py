@@ -34,6 +34,8 @@ AT_THE_START = (
     ("trackpush_server/telemetry/metrics.py", "__init__"),
     ("trackpush_operator/kube/connection.py", "configuration"),
     ("trackpush_operator/metrics.py", "__init__"),
+    ("trackpush_server/spool/files.py", "has_arrivals"),
+    ("trackpush_server/spool/files.py", "has_taken"),
     ("asyncpg/connect_utils.py", "_parse_connect_arguments"),
 )
 """They read files once, before anything is served; the driver of PostgreSQL looks for its few at each connect."""

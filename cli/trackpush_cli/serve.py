@@ -83,6 +83,11 @@ class Address(click.ParamType[tuple[str, int]]):
     help="Log format. Default: console in a terminal, else json.",
 )
 @click.option(
+    "--standby",
+    is_flag=True,
+    help="Receive for the server that serves the same --data on this machine, while it is replaced; it reads in later.",
+)
+@click.option(
     "--receivers",
     type=click.IntRange(0, 16),
     default=0,
@@ -122,6 +127,7 @@ def command(
     wait: bool,
     server: str | None,
     log_format: Literal["console", "json"] | None,
+    standby: bool,
     receivers: int,
     drain_grace: float,
     lease: float,
@@ -140,6 +146,7 @@ def command(
     from trackpush_server.options import ServeOptions  # noqa: PLC0415  same
     from trackpush_server.runtime import tune  # noqa: PLC0415  same
     from trackpush_server.server import Server  # noqa: PLC0415  same
+    from trackpush_server.standby import Standby  # noqa: PLC0415  same
     from trackpush_server.storage import storage_of  # noqa: PLC0415  same
     from trackpush_server.tracing.environment import tracing  # noqa: PLC0415  same
 
@@ -158,6 +165,7 @@ def command(
         wait=wait,
         server=server,
         log_format=log_format,
+        standby=standby,
         receivers=receivers,
         drain_grace=drain_grace,
         lease=lease,
@@ -169,6 +177,9 @@ def command(
 
     async def run() -> None:
         logs.configure(log_format)
+        if standby:
+            await Standby(options, source=source, tracing=traced).run()
+            return
         storage = await storage_of(source, waits=await_settings)
         await Server(options, source=source, storage=storage, tracing=traced).run()
 

@@ -159,6 +159,37 @@ async def test_a_failing_endpoint_is_told_and_its_end_too(
 
 
 @pytest.mark.usefixtures("resources")
+async def test_an_account_whose_sender_is_refused_by_all_pods_together_is_told_and_its_end_too(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
+) -> None:
+    account = f"{namespace}/clickpost"
+
+    async def conditions() -> dict[str, str]:
+        body = await cluster.get("AggregatorWebhook", namespace, "clickpost") or {}
+        found = (body.get("status") or {}).get("conditions") or []
+        return {entry["type"]: f"{entry['status']} {entry['reason']}" for entry in found}
+
+    async def is_receiving() -> bool:
+        return "Receiving" not in await conditions()
+
+    async with start() as operator, fake_pod(f"{namespace}/main") as second:
+        await until_served(cluster, namespace, within, pod)
+        await serve(cluster, namespace, second)
+        await ready(cluster, within, second, "fake-b")
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Programmed=PROGRAMMED)
+        pod.refused, second.refused = {account: 12}, {account: 9}
+        operator.state.queues.readback.add(f"{namespace}/main")
+        wanted = {"Receiving": "False SenderRefused", "Ready": "True Ready"}
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", **wanted)
+        assert "the last 20 or more requests" in await cluster.message(
+            "AggregatorWebhook", namespace, "clickpost", "Receiving"
+        )
+        pod.refused = second.refused = {}
+        operator.state.queues.readback.add(f"{namespace}/main")
+        await cluster.until(is_receiving, wanted=True)
+
+
+@pytest.mark.usefixtures("resources")
 async def test_a_pod_that_lags_is_touched_again_until_it_serves_what_was_written(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod, *, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -315,3 +315,14 @@ def test_events_tell_of_transitions_that_somebody_should_see(
 def test_missing_pods_are_the_servers_own_event() -> None:
     (event,) = transitions([], [condition("False", "NoReadyPods")], PASSING_OF_SERVERS)
     assert event.reason == "NoReadyPods"
+
+
+@every_row(("refusals", "told"), [(0, None), (20, "the last 20 or more"), (100, "the last 100 or more")])
+def test_an_account_whose_sender_is_refused_again_and_again_says_so_and_stays_ready(
+    refusals: int, told: str | None
+) -> None:
+    found = webhook.findings(msgspec.structs.replace(WEBHOOK, refusals=refusals))
+    assert shown(found, "Ready")[0] == "True"
+    receiving = [finding for finding in found if finding.type == "Receiving"]
+    assert [(finding.status, finding.reason) for finding in receiving] == ([("False", "SenderRefused")] if told else [])
+    assert all(told is not None and told in finding.message for finding in receiving)

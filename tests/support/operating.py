@@ -241,6 +241,8 @@ class FakePod:
         self.server = server
         self.files: dict[str, str] = {}
         self.failing: list[dict[str, Any]] = []
+        self.refused: dict[str, int] = {}
+        """Refusals in a row of accounts."""
         self.tokens: set[str] = set()
         self.port = 0
 
@@ -251,7 +253,8 @@ class FakePod:
 
     async def undelivered(self, _: web.Request) -> web.Response:
         """GET /undelivered."""
-        return web.json_response({"pushConfigs": self.failing})
+        refused = [{"name": name, "inARow": count} for name, count in self.refused.items()]
+        return web.json_response({"pushConfigs": self.failing, "refusedAccounts": refused})
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ ALERTS: Final = {
     "TrackpushOperatorNotReconciling": "operator-not-reconciling",
     "TrackpushKindNotWatched": "kind-not-watched",
     "TrackpushUnknownKeyFlood": "unknown-key-flood",
+    "TrackpushSenderRefused": "sender-refused",
     "TrackpushUnrecognisedBodies": "unrecognised-bodies",
     "TrackpushUpdatesLost": "updates-lost",
 }

@@ -246,6 +246,21 @@ async def _post_unknown_events(server: ServerProcess, key: str) -> None:
             await asyncio.sleep(0.1)  # the pace of the fault
 
 
+async def a_sender_whose_bodies_are_refused_is_reported_until_one_is_accepted(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    async with open_sink() as sink, watched(prometheus, tmp_path, sink, "sender") as (server, aggregator):
+        url = f"{server.url}/rms/in/api/clickpost/notify"
+        async with aiohttp.ClientSession(headers={"x-api-key": Client(name="acme", url=sink.url).key}) as session:
+            for _ in range(20):
+                async with session.post(url, data=b"{") as answer:
+                    assert answer.status == 400
+        alert = await prometheus.until_firing("TrackpushSenderRefused", namespace="sender")
+        assert alert["labels"]["account"] == "acme/clickpost"
+        assert (await aggregator.post(0)).status == 200
+        await prometheus.until_over("TrackpushSenderRefused", namespace="sender")
+
+
 async def a_log_that_is_removed_loses_updates_until_the_next_start(prometheus: Prometheus, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with open_sink() as sink, watched(prometheus, tmp_path, sink, "updates-lost", data) as (server, aggregator):
@@ -295,6 +310,7 @@ FAULTS = [
     somebody_who_holds_the_journals_lock_makes_commits_slow,
     requests_with_a_key_that_nobody_has_are_a_flood,
     bodies_that_name_no_shipment_are_told_until_none_comes,
+    a_sender_whose_bodies_are_refused_is_reported_until_one_is_accepted,
     a_log_that_is_removed_loses_updates_until_the_next_start,
 ]
 

@@ -33,10 +33,13 @@ async def server_metrics(tmp_path: Path) -> AsyncIterator[str]:
         refusing = Destination(name="acme/push", url="http://127.0.0.1:1/", filter=Filter(expression="raw.none == 5"))
         given = table(
             account(Aggregator.CLICKPOST, "k", destinations=["acme/push", "acme/crm"]),
+            account(Aggregator.CLICKPOST, "k2", name="zeta/clickpost"),
             destinations=[refusing, Destination(name="acme/crm", url=sink.url)],
         )
         async with serving(tmp_path, given) as server:
             url = f"http://{server.address}/rms/in/api/clickpost/notify"
+            for _ in range(5):
+                await session.post(url, data=b"{", headers={"x-api-key": "k2"})
             for mark in range(8):
                 content = body("clickpost", mark=mark, shipment=mark, second=1)
                 await session.post(url, data=content, headers={"x-api-key": "wrong" if mark == 7 else "k"})

@@ -65,6 +65,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """``namespace/name`` of the WebhookServer, if the folder has several."""
     log_format: LogFormat | None = None
     """None: console on a terminal, otherwise JSON."""
+    standby: bool = False
+    """Receive for the server that owns the journal of ``data``, and never open the journal."""
     receivers: int = 0
     """Number of receiving processes; 0: the main process accepts requests."""
     drain_grace: float = 25.0

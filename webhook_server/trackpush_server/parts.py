@@ -5,12 +5,14 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
+from trackpush_api.routing import RoutingTable
 from trackpush_runtime.errors import UnusableDataError
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import Journal, PushQueue, UpdateLog
+from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.slots import Ownership
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.operations import Operations
@@ -20,9 +22,12 @@ from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiving.port import InProcess, Receiving
 from trackpush_server.receiving.supervisor import Supervisor
 from trackpush_server.server_status import ServerStatus
+from trackpush_server.spool.files import SpoolFiles
+from trackpush_server.spool.read_in import SpooledFirst
 from trackpush_server.table_swaps import TableSwaps
 from trackpush_server.telemetry.metrics import Telemetry
 from trackpush_server.telemetry.receivers import ReceiversTelemetry
+from trackpush_server.telemetry.spool import SpoolTelemetry
 from trackpush_server.tracing.port import Tracing
 
 _FLUSH_GRACE = 5.0
@@ -97,6 +102,44 @@ async def ready_to_receive(receiving: Receiving, bound: socket.socket) -> AsyncI
         yield
     finally:
         await receiving.stop()
+
+
+def make_spooled_first(
+    journal: Journal,
+    options: ServeOptions,
+    *,
+    sealer: Sealer,
+    served: Callable[[], RoutingTable | None],
+    telemetry: Telemetry,
+) -> SpooledFirst | None:
+    """Create the reader of the spool. Only SQLite's folder has one."""
+    if not isinstance(journal, SqliteJournal):
+        return None
+    return SpooledFirst(
+        SpoolFiles(options.data),
+        updates=journal.updates,
+        sealer=sealer,
+        served=served,
+        ingest=telemetry.ingest,
+        telemetry=SpoolTelemetry(telemetry.registry),
+    )
+
+
+@contextlib.asynccontextmanager
+async def reading_spool(spooled: SpooledFirst | None) -> AsyncIterator[None]:
+    """Read the spool in, until the block ends; does nothing for None."""
+    if spooled is None:
+        yield
+        return
+    async with spooled.running():
+        yield
+
+
+async def read_spool_once(spooled: SpooledFirst | None) -> None:
+    """Read in what was spooled until now, so that no request waits for it; does nothing for None."""
+    if spooled is not None:
+        with contextlib.suppress(JournalUnavailableError):  # it is tried again until it works
+            await spooled.settle()
 
 
 def make_receiving(

@@ -65,8 +65,15 @@ class Server:
             tracing=tracing,
             wall=self._store.wall,
         )
+        self._spooled = parts.make_spooled_first(
+            self._journal,
+            options,
+            sealer=sealer,
+            served=lambda: self._tables.table if self._tables.is_bound else None,
+            telemetry=self._telemetry,
+        )
         self._receiving = parts.make_receiving(
-            options, updates=self._journal.updates, telemetry=self._telemetry, tracing=tracing
+            options, updates=self._spooled or self._journal.updates, telemetry=self._telemetry, tracing=tracing
         )
         self._operations = Operations(
             self._journal,
@@ -101,7 +108,9 @@ class Server:
             health=self.health,
             prove=self._store.prove,
             troubles=self._dispatcher.troubles,
+            refused=self._status.refused,
             scrape=self._status.scrape,
+            report=self._status.report,
             desk=parts.admin_services(
                 journal=self._journal,
                 operations=self._operations,
@@ -166,6 +175,7 @@ class Server:
             self._operations.running(),
             self._telemetry.sampler.running(),
             self._tables.running(),
+            parts.reading_spool(self._spooled),
             parts.ready_to_receive(self._receiving, public),
             self._watcher.watching(),
         ):
@@ -173,6 +183,7 @@ class Server:
         await self._dispatcher.start()
         await self._ownership.start()
         self.admin_address = await self._admin.start(admin)
+        await parts.read_spool_once(self._spooled)
         await self._receiving.open()
         self.address = sockets.name(public.getsockname())
 

@@ -1,5 +1,7 @@
 """The state of one server: its health, its configuration, its metrics."""
 
+from collections import Counter
+
 import msgspec
 
 from trackpush_server.admin.health import Health
@@ -8,6 +10,7 @@ from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiving.port import Receiving
 from trackpush_server.storage import Store
 from trackpush_server.telemetry.metrics import Telemetry
+from trackpush_server.telemetry.refusals import ACCOUNTS
 
 
 class ServerStatus:
@@ -48,6 +51,14 @@ class ServerStatus:
         if not isinstance(found, Report):
             return found
         return msgspec.structs.replace(found, problems=(*found.problems, *self._store.problems))
+
+    def refused(self) -> dict[str, int]:
+        """Accounts whose requests are refused, with the number of refusals in a row, over all processes."""
+        total = Counter(self._telemetry.ingest.refusals.in_a_row)
+        for samples in self._receiving.samples():
+            for (_, labels), count in samples.get(ACCOUNTS, {}).items():
+                total[dict(labels)["account"]] += int(count)
+        return dict(total)
 
     async def scrape(self, accept: str) -> tuple[bytes, str]:
         """The metrics as text, and its content type."""

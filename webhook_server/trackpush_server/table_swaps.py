@@ -53,6 +53,8 @@ class TableSwaps:
         self._timer: asyncio.TimerHandle | None = None
         self.table: RoutingTable | None = None
         """The table in use, without clients that are not bound yet."""
+        self.is_bound = False
+        """Whether the table in use has all clients."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -71,10 +73,14 @@ class TableSwaps:
         swap = self._prepare_table(msgspec.structs.replace(loaded, table=divided.table))
 
         async def swap_and_bind() -> None:
+            self.is_bound = False
             await swap()
             if divided.unbound and await self._bind(divided.unbound):
                 rest = msgspec.structs.replace(loaded, table=self._tenancy.divide(whole).table)
                 await (await asyncio.to_thread(self._prepare_table, rest))()
+                self.is_bound = True
+            elif not divided.unbound:
+                self.is_bound = True
 
         return swap_and_bind
 
@@ -102,6 +108,7 @@ class TableSwaps:
             self.table = table
             self._retainer.configure(table.server.retention)
             self._telemetry.retain(table.destination_by_name)
+            self._telemetry.ingest.refusals.retain(account.name for account in table.accounts)
 
         return swap
 

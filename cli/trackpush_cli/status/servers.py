@@ -12,6 +12,8 @@ from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.status.findings import StatusFinding
 
 _PAGE: Final = 1000
+_REFUSALS: Final = 20
+"""In a row: from so many on, an account is reported, as in the status of its AggregatorWebhook."""
 
 
 class QueueStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -67,7 +69,11 @@ def _answer(port: AdminClient, name: str | None) -> ServerReport:
         msgspec.structs.replace(_server(shown, "Programmed", "ConfigWarning", text), severity="warning")
         for text in config.get("warnings", ())
     ]
-    findings += [_endpoint(endpoint) for endpoint in port.ask("GET", "/undelivered")["pushConfigs"]]
+    undelivered = port.ask("GET", "/undelivered")
+    findings += [_endpoint(endpoint) for endpoint in undelivered["pushConfigs"]]
+    findings += [
+        _refused(account) for account in undelivered.get("refusedAccounts", ()) if account["inARow"] >= _REFUSALS
+    ]
     findings += unrecognised(port)
     rows = tuple(_push_configs(port))
     findings += [_gone(row) for row in rows if row["state"] == "missing" and row["pending"]]
@@ -129,6 +135,16 @@ def _gone(row: dict[str, Any]) -> StatusFinding:
 
 def _server(name: str, condition: str, reason: str, message: str) -> StatusFinding:
     return StatusFinding(kind="WebhookServer", name=name, condition=condition, reason=reason, message=message)
+
+
+def _refused(account: dict[str, Any]) -> StatusFinding:
+    return StatusFinding(
+        kind="AggregatorWebhook",
+        name=account["name"],
+        condition="Receiving",
+        reason="SenderRefused",
+        message=f"the last {account['inARow']} requests of its sender were not answered with 2xx",
+    )
 
 
 def _endpoint(endpoint: dict[str, Any]) -> StatusFinding:

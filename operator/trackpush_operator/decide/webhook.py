@@ -1,5 +1,7 @@
 """Turns the snapshot of an AggregatorWebhook into conditions, the URL to paste, and instructions where to paste it."""
 
+from typing import Final
+
 import msgspec
 
 from trackpush_api.aggregators.profile import AggregatorProfile
@@ -11,6 +13,9 @@ from trackpush_operator.decide.programmed import programmed
 from trackpush_operator.store.rollout import Rollout
 
 _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
+
+
+RECEIVING: Final = "Receiving"
 
 
 class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +32,8 @@ class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     served: bool = False
     suspended: bool = False
     rollouts: tuple[Rollout, ...] = ()
+    refusals: int = 0
+    """Its sender received at least so many answers in a row that are not 2xx; 0 if that is not reported."""
 
 
 def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
@@ -36,7 +43,18 @@ def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
     accepted = found_in(problems, "Accepted") or Finding("Accepted", "True", "Accepted", told)
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, programmed(snapshot.rollouts, served=snapshot.served))
-    return summary(parts), *parts
+    return summary(parts), *parts, *_refused(snapshot)
+
+
+def _refused(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
+    """A condition that exists only while it is False. It isn't about the configuration alone, so Ready ignores it."""
+    if not snapshot.refusals:
+        return ()
+    message = (
+        f"the last {snapshot.refusals} or more requests of its sender were not answered with 2xx; some aggregators"
+        " switch a webhook off after 100: the server's log and metrics have the reason. It disappears with the next 2xx"
+    )
+    return (Finding(RECEIVING, "False", "SenderRefused", message),)
 
 
 def fields(snapshot: WebhookSnapshot) -> StatusOfResource:

@@ -48,8 +48,14 @@ class _Failing(msgspec.Struct):
     message: str = ""
 
 
+class _Refused(msgspec.Struct, rename="camel"):
+    name: str
+    in_a_row: int
+
+
 class _Undelivered(msgspec.Struct, rename="camel"):
     push_configs: list[_Failing] = []
+    refused_accounts: list[_Refused] = []
 
 
 class Readback:
@@ -93,6 +99,9 @@ class Readback:
         for name in pod_reports.changed_troubles(table.server):
             namespace, _, push = name.partition("/")
             reports.add(Key(Kind.PUSH, namespace, push))
+        for name in pod_reports.changed_refusals(table.server):
+            namespace, _, webhook = name.partition("/")
+            reports.add(Key(Kind.WEBHOOK, namespace, webhook))
         reports.add(server_key(table.server))
 
     def _again(self, table: ShardedTable, *, has_pods: bool) -> None:
@@ -172,4 +181,5 @@ def _reading(server: str, config: bytes, undelivered: bytes) -> PodReport:
         push_config.name: PushTrouble(reason=push_config.reason, since=push_config.since, message=push_config.message)
         for push_config in failing.push_configs
     }
-    return PodReport(files=found.files, troubles=troubles)
+    refused = {account.name: account.in_a_row for account in failing.refused_accounts}
+    return PodReport(files=found.files, troubles=troubles, refused=refused)

@@ -44,6 +44,7 @@ def webhook_snapshot(state: OperatorState, item: Item) -> WebhookSnapshot:
         suspended=isinstance(spec, AggregatorWebhookSpec) and spec.suspend,
         served=verdict.served,
         rollouts=_rollouts(state, item, verdict),
+        refusals=sum(state.pod_reports.refusals(name, item.key.full_name) for name in verdict.servers),
     )
 
 

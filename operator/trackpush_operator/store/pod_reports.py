@@ -1,6 +1,6 @@
 """The pods' last answers: the revisions that they serve, and failing PushConfigs. No I/O."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -15,12 +15,23 @@ GRACE: Final = 60.0
 """Seconds for which conditions are kept while pods are missing or don't answer."""
 
 
+_REFUSALS: Final = (20, 50, 100, 200, 500, 1000, 10_000)
+"""Steps of the number in a status: it must not change with every request."""
+
+
+def refusal_level(count: int) -> int:
+    """The highest step that a number of refusals in a row has reached; 0 below the first, which is not reported."""
+    return max((step for step in _REFUSALS if step <= count), default=0)
+
+
 class PodReport(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of one pod."""
 
     files: Mapping[str, str] = {}
     """Revision of each shard that the pod serves."""
     troubles: Mapping[str, PushTrouble] = {}
+    refused: Mapping[str, int] = {}
+    """Refusals in a row of accounts."""
     error: str = ""
     """Why the pod did not answer."""
 
@@ -45,6 +56,7 @@ class PodReports:
         self._unsure: dict[str, float] = {}
         self._states: dict[tuple[str, str], ShardProgress] = {}
         self._troubles: dict[str, Mapping[str, PushTrouble]] = {}
+        self._refusals: dict[str, Mapping[str, int]] = {}
 
     def take(self, server: str, answers: Mapping[Pod, PodReport], now: float) -> None:
         """Record one round of answers; the answers of pods that are no longer ready are forgotten."""
@@ -59,6 +71,7 @@ class PodReports:
         self._of.pop(server, None)
         self._unsure.pop(server, None)
         self._troubles.pop(server, None)
+        self._refusals.pop(server, None)
         for name in [name for name in self._states if name[0] == server]:
             del self._states[name]
 
@@ -113,6 +126,22 @@ class PodReports:
     def trouble(self, server: str, push_config: str) -> PushTrouble | None:
         """The reported failure of a PushConfig (``namespace/name``)."""
         return self._troubles.get(server, {}).get(push_config)
+
+    def changed_refusals(self, server: str) -> set[str]:
+        """Accounts for which the reported number of refusals in a row changed since the last call."""
+        old = self._refusals.get(server, {})
+        if not self._is_sure(server):
+            return set()
+        total: Counter[str] = Counter()
+        for report in self._of[server].values():
+            total.update(report.refused)
+        new = {name: level for name, count in total.items() if (level := refusal_level(count))}
+        self._refusals[server] = new
+        return {name for name in {*old, *new} if old.get(name) != new.get(name)}
+
+    def refusals(self, server: str, account: str) -> int:
+        """The refusals in a row of an account (``namespace/name``), as `refusal_level` gives them."""
+        return self._refusals.get(server, {}).get(account, 0)
 
     def unasked(self, server: str) -> str:
         """Why a pod doesn't answer; empty if all answer."""

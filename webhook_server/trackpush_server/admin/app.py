@@ -1,6 +1,6 @@
 """The admin port's HTTP: /livez, /readyz, /metrics, /config, /undelivered, /api/v1 and /console."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from aiohttp import web
@@ -15,6 +15,7 @@ from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.guard import Access, add_headers, guard
 from trackpush_server.admin.health import Health, warnings, why_dead, why_unready
 from trackpush_server.admin.undelivered import undelivered
+from trackpush_server.config.watch import Report
 from trackpush_server.pusher.observer import Trouble
 
 Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
@@ -25,26 +26,22 @@ def application(
     health: Callable[[], Health],
     prove: Callable[[], Awaitable[str | None]],
     troubles: Callable[[], Iterable[Trouble]],
+    refused: Callable[[], Mapping[str, int]],
     scrape: Scrape,
-    desk: AdminServices,
+    report: Callable[[], Report | tuple[str, ...]],
     access: Access,
-    login: Login,
-    static: Static,
     connections: BoundedConnections,
-    oidc: OidcLogin | None = None,
 ) -> web.Application:
-    """Create the application.
+    """Create the application without admin API and console, which need a journal.
 
     Args:
         health: returns the health of the server.
         prove: checks that the journal can store; returns the reason for doubt, or None.
         troubles: returns the failing endpoints.
+        refused: returns accounts with the number of their requests in a row that were refused.
         scrape: takes an Accept header; returns the metrics' text and its content type.
-        desk: the services that the admin API uses.
+        report: returns the loaded configuration, or the problems while there is none.
         access: decides who may do what.
-        login: the console's login.
-        static: the console's files.
-        oidc: the login by an OpenID provider.
         connections: limits the connections of the admin port.
     """
 
@@ -58,13 +55,13 @@ def application(
         return _verdict(reasons, warnings(found))
 
     async def config(_: web.Request) -> web.Response:
-        found = desk.report()
+        found = report()
         if isinstance(found, tuple):
             return _json({"reasons": ["no routing table is loaded"], "problems": found}, status=503)
         return _json(found)
 
     async def failing(_: web.Request) -> web.Response:
-        return _json(undelivered(troubles()))
+        return _json(undelivered(troubles(), refused()))
 
     async def metrics(request: web.Request) -> web.Response:
         text, content_type = await scrape(request.headers.get("Accept", ""))
@@ -78,9 +75,23 @@ def application(
     app.router.add_get("/config", config)
     app.router.add_get("/undelivered", failing)
     app.router.add_get("/metrics", metrics)
+    return app
+
+
+def add_services(
+    app: web.Application, desk: AdminServices, *, login: Login, static: Static, oidc: OidcLogin | None
+) -> None:
+    """Add the admin API and the console.
+
+    Args:
+        app: the result of `application`.
+        desk: what both work on.
+        login: the console's log-in.
+        static: the console's files.
+        oidc: the log-in by an OpenID provider.
+    """
     api_app.add_routes(app, desk)
     console_app.add_routes(app, desk, login, static, oidc)
-    return app
 
 
 def _verdict(reasons: list[str], warned: Sequence[str] = ()) -> web.Response:

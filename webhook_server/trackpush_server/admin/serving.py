@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
 from trackpush_runtime import sockets
 from trackpush_runtime.errors import CannotStartError
-from trackpush_server.admin.app import Scrape, application
+from trackpush_server.admin.app import Scrape, add_services, application
 from trackpush_server.admin.connections import IDLE_SECONDS, BoundedConnections
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc import Oidc, open_oidc
@@ -21,6 +21,7 @@ from trackpush_server.admin.guard import Access
 from trackpush_server.admin.guesses import Guesses
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.token import AdminToken
+from trackpush_server.config.watch import Report
 from trackpush_server.options import ServeOptions
 from trackpush_server.pusher.observer import Trouble
 
@@ -45,15 +46,20 @@ class AdminPort:
         health: Callable[[], Health],
         prove: Callable[[], Awaitable[str | None]],
         troubles: Callable[[], Iterable[Trouble]],
+        refused: Callable[[], Mapping[str, int]],
         scrape: Scrape,
-        desk: AdminServices,
+        report: Callable[[], Report | tuple[str, ...]],
+        desk: AdminServices | None,
         on_wrong_token: Callable[[], None],
     ) -> None:
+        """``desk`` None serves neither admin API nor console."""
         self._options = options
         self._health = health
         self._prove = prove
         self._troubles = troubles
+        self._refused = refused
         self._scrape = scrape
+        self._report = report
         self._desk = desk
         self._access = Access(guesses=Guesses(on_wrong_token))
         self._oidc: Oidc | None = None
@@ -99,21 +105,18 @@ class AdminPort:
 
     async def start(self, bound: socket.socket) -> str:
         """Serve at this address; returns ``host:port``."""
-        static = await asyncio.to_thread(_read_files)
-        secure = self._options.console.secure
-        login = Login(self._access, secure=secure, provider=None if self._oidc is None else self._oidc.name)
         app = application(
             health=self._health,
             prove=self._prove,
             troubles=self._troubles,
+            refused=self._refused,
             scrape=self._scrape,
-            desk=self._desk,
+            report=self._report,
             access=self._access,
-            login=login,
-            oidc=None if self._oidc is None else OidcLogin(self._oidc, login, secure=secure),
-            static=static,
             connections=self._connections,
         )
+        if self._desk is not None:
+            await self._add_services(app, self._desk)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -126,6 +129,13 @@ class AdminPort:
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(self._connections, sock=bound, backlog=sockets.BACKLOG)
         return sockets.name(bound.getsockname())
+
+    async def _add_services(self, app: web.Application, desk: AdminServices) -> None:
+        static = await asyncio.to_thread(_read_files)
+        secure = self._options.console.secure
+        login = Login(self._access, secure=secure, provider=None if self._oidc is None else self._oidc.name)
+        oidc = None if self._oidc is None else OidcLogin(self._oidc, login, secure=secure)
+        add_services(app, desk, login=login, static=static, oidc=oidc)
 
     async def stop(self) -> None:
         """Close the port.

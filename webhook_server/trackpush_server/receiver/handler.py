@@ -20,12 +20,13 @@ from trackpush_aggregators import (
     STEP,
     Leftover,
     MalformedBodyError,
+    Parsed,
     TooManyUpdatesError,
     decode,
     parse_in_steps,
 )
 from trackpush_aggregators.updates import NONCE_BYTES, TrackingUpdate
-from trackpush_api.routing import Account
+from trackpush_api.routing import Account, digest_key
 from trackpush_api.vocabulary import slug_of
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import UpdateLog
@@ -33,6 +34,7 @@ from trackpush_server.receiver import answers, http_rules, probes
 from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.body import RefusedBodyError
+from trackpush_server.receiver.credentials import presented_keys
 from trackpush_server.receiver.identification import Head, Identification, Identified
 from trackpush_server.receiver.intake import Intake, intake, joined, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
@@ -40,6 +42,7 @@ from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
 from trackpush_server.receiver.served_aggregators import ServedAggregator
 from trackpush_server.receiver.serving import Serving
+from trackpush_server.receiver.spooling import Spool
 from trackpush_server.receiver.turns import in_turns
 from trackpush_server.tenancy import is_replaced
 from trackpush_server.tracing.port import Receipt, Tracing
@@ -58,13 +61,16 @@ class Receiver:
         observer: ReceiverObserver,
         admission: Admission | None = None,
         tracing: Tracing | None = None,
+        spool: Spool | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        """With ``spool``, requests are stored there, and the journal is not used."""
         self.serving: Serving | None = None
         self._journal = journal
         self._observer = observer
         self._admission = admission or Admission()
         self._tracing = tracing
+        self._spool = spool
         self._wall = wall
         self._identification = Identification(admission=self._admission, observer=observer, wall=wall)
 
@@ -102,6 +108,8 @@ class Receiver:
             self._observer.failed(reference, error)
             answer = answers.unexpected(reference)
         self._observer.answered(route and route.aggregator, answer, time.perf_counter() - started, request.trace)
+        if request.account is not None:
+            self._observer.answered_account(request.account, answer)
         return answer
 
     async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Response:
@@ -117,7 +125,10 @@ class Receiver:
     async def _post(self, serving: Serving, served: ServedAggregator, head: Head, request: Request) -> Response:
         found = await self._identification.identify(serving, served, head, request)
         if isinstance(found, Response):
+            if request.account is None and found.refusal is not None:
+                self._observer.refused_unknown(served.name, _sender(served, head, request))
             return found
+        request.account = found.match.account.name
         if found.held is None:
             return await self._take(serving, served, request, found)
         with found.held:
@@ -148,6 +159,8 @@ class Receiver:
             raise
         except TooManyUpdatesError as error:
             return answers.too_many_updates(error.most)
+        if self._spool is not None and (parsed.updates or parsed.leftovers):
+            return await self._spooled(self._spool, account, parsed, received_at)
         now = received_at / 1000
         if not parsed.updates:
             return (
@@ -181,6 +194,16 @@ class Receiver:
             part = tuple(updates[start : start + STEP])
             parts.append(intake(account, selection, part, received_at, trace, nonce=_nonce))
         return parts[0] if len(parts) == 1 else joined(parts)
+
+    async def _spooled(self, spool: Spool, account: Account, parsed: Parsed, received_at: int) -> Response:
+        """Store a request for the server that owns the journal, which finds the duplicates later."""
+        self._admission.under_way += 1
+        try:
+            await spool.add(account, parsed, received_at)
+        finally:
+            self._admission.under_way -= 1
+        answer = answers.stored(len(parsed.updates), 0)
+        return answers.also_unrecognised(answer, len(parsed.leftovers)) if parsed.leftovers else answer
 
     def _is_replaced(self, serving: Serving, account: Account) -> bool:
         """Whether its namespace was created again during the request: the journal is bound to the new one."""
@@ -219,3 +242,9 @@ class Receiver:
             updates=len(updates),
         )
         return self._tracing.receive(receipt)
+
+
+def _sender(served: ServedAggregator, head: Head, request: Request) -> str:
+    """Tells senders without a known key apart: the digest of the key that it presents, otherwise its address."""
+    key = next(filter(None, presented_keys(served, request.headers, head.query, head.path_key)), None)
+    return request.peer if key is None else digest_key(key)

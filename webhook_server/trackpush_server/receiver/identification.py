@@ -83,6 +83,7 @@ class Identification:
         """
         given = credentials(serving.table, served, request.headers, head.query, head.path_key)
         if given.match is not None:
+            request.account = given.match.account.name
             if given.signatures is None and not served.is_large:
                 return await self._with_key(served, request, given.match)
             return await self._held(serving, served, head, request, given)

@@ -22,6 +22,14 @@ class ReceiverObserver(Protocol):
         """
         ...
 
+    def answered_account(self, account: str, answer: Response) -> None:
+        """A request of this account was answered."""
+        ...
+
+    def refused_unknown(self, aggregator: AggregatorName, sender: str) -> None:
+        """A request without a known key was refused. ``sender`` tells senders apart and reveals no key."""
+        ...
+
     def stored(self, aggregator: AggregatorName, intake: Intake, accepted: int) -> None:
         """Called when a request's updates are on disk; ``accepted`` of them are new."""
         ...

@@ -11,6 +11,7 @@ from trackpush_server.receiver.connection import Connections
 from trackpush_server.receiver.handler import Receiver
 from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.serving import Serving
+from trackpush_server.receiver.spooling import Spool
 from trackpush_server.tracing.port import Tracing
 
 REQUEST_GRACE = 5.0
@@ -27,8 +28,9 @@ class Reception:
         observer: ReceiverObserver,
         admission: Admission | None = None,
         tracing: Tracing | None = None,
+        spool: Spool | None = None,
     ) -> None:
-        self.receiver = Receiver(journal=journal, observer=observer, admission=admission, tracing=tracing)
+        self.receiver = Receiver(journal=journal, observer=observer, admission=admission, tracing=tracing, spool=spool)
         self._connections = Connections(
             self.receiver.handle,
             limits=self._limits,

@@ -24,7 +24,7 @@ class RequestConnection(Protocol):
 class Request:
     """The head of a request, and the stream of its body."""
 
-    __slots__ = ("_connection", "content", "headers", "keep_alive", "method", "target", "trace", "version")
+    __slots__ = ("_connection", "account", "content", "headers", "keep_alive", "method", "target", "trace", "version")
 
     def __init__(self, message: Any, content: "StreamReader", connection: RequestConnection) -> None:
         """``message`` is the result of aiohttp's parser; its class depends on whether the C extension is installed."""
@@ -35,6 +35,8 @@ class Request:
         self.headers: CIMultiDictProxy[str] = message.headers
         self.keep_alive: bool = not message.should_close
         """Whether the client wants to keep the connection open."""
+        self.account: str | None = None
+        """Name of the account that its key belongs to, once that is known."""
         self.trace: str | None = None
         """The span that stored its updates, if there is one; see `NewUpdate.trace`."""
         self.content = content

@@ -118,6 +118,7 @@ class ReceivingProcess:
         number, serving = await asyncio.to_thread(_prepare, payload)
         self._reception.serve(serving)
         self._telemetry.forget(self._labels.retain(serving.table.destination_by_name))
+        self._telemetry.refusals.retain(account.name for account in serving.table.accounts)
         self._link.send(wire.taken(number))
 
     async def _count(self) -> None:

@@ -16,6 +16,7 @@ from trackpush_server.receiver import answers
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.filters import FilterFailure
 from trackpush_server.receiver.intake import Intake
+from trackpush_server.telemetry import refusals
 from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels
 
@@ -27,7 +28,7 @@ _REFUSALS = ("malformed_body", "not_ready", "overloaded", "unauthorized", "unava
 """
 _NO_AGGREGATOR = "none"
 _CONNECTIONS, _UNDER_WAY = "trackpush_ingest_connections", "trackpush_ingest_requests_under_way"
-GAUGES = (_CONNECTIONS, _UNDER_WAY)
+GAUGES = (_CONNECTIONS, _UNDER_WAY, refusals.ACCOUNTS, refusals.UNKNOWN)
 """Names of the gauges among these metrics."""
 
 Series = TypeVar("Series")
@@ -102,6 +103,8 @@ class IngestTelemetry:
             "Aggregators' connections that were closed at once because of limits.maxConnections.",
             registry=registry,
         )
+        self.refusals = refusals.Refusals()
+        registry.register(self.refusals)
         self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)
         self.under_way = Gauge(_UNDER_WAY, "Requests that wait for their commit.", registry=registry)
         self._seconds = _ByAggregator(self._label, lambda slug: seconds.labels(slug).observe)
@@ -128,6 +131,12 @@ class IngestTelemetry:
             self._refused.labels(self._label(aggregator), answer.refusal).inc()
         observe = self._unrouted_seconds if aggregator is None else self._seconds[aggregator]
         observe(seconds, exemplar(trace))
+
+    def answered_account(self, account: str, answer: Response) -> None:
+        self.refusals.of_account(account, refused=not answer.code.startswith("2"))
+
+    def refused_unknown(self, aggregator: AggregatorName, sender: str) -> None:
+        self.refusals.of_unknown(aggregator, sender)
 
     def stored(self, aggregator: AggregatorName, intake: Intake, accepted: int) -> None:
         count = self._updates[aggregator]

@@ -36,7 +36,7 @@ from trackpush_server.journal.sqlite.connection import (
     open_writer,
 )
 from trackpush_server.journal.sqlite.explain import explain_read
-from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, RETIRED, prepare, sync
+from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, RETIRED, SPOOL, UNREAD, prepare, sync
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
@@ -119,6 +119,12 @@ class SqliteSource:
         path = next((path for path in paths if path.exists()), None)
         if path is None:
             raise TransferError(f"{self._folder} holds no {FILE_NAME}; name the folder that --data names")
+        unread = next((name for name in UNREAD if (self._folder / SPOOL / name).exists()), None)
+        if unread is not None:
+            raise TransferError(
+                f"{self._folder / SPOOL / unread} has requests that a standby answered and that are not in the journal;"
+                " stop the standby, then start and stop the server, which reads them in"
+            )
         with _told(path):
             await asyncio.to_thread(self._lock.acquire)
             self._connection = open_writer(path, create=False)

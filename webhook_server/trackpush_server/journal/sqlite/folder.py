@@ -21,6 +21,10 @@ SCRATCH: Final = "journal.backup.db"
 """Temporary file of `journal backup` and `journal restore`; the server removes a leftover when it starts."""
 LOCK: Final = "journal.lock"
 NOTE: Final = "journal.note"
+SPOOL: Final = "spool"
+"""Folder of the requests that a standby answered (`trackpush_server.spool`)."""
+UNREAD: Final = ("arrivals", "taken")
+"""Its files whose requests are not in the journal yet."""
 _DATABASES: Final = (FILE_NAME, RETIRED, PART, SCRATCH)
 _FILES: Final = (*(f"{name}{suffix}" for name in _DATABASES for suffix in ("", "-wal", "-shm")), LOCK, NOTE)
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO

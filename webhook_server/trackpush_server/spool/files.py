@@ -1,0 +1,160 @@
+"""The spool's files, in the folder ``spool`` beside the journal. All functions block: call them in a thread.
+
+Writers append to ``arrivals`` while they hold the lock. The reader holds the lock only to rename that file to
+``taken``: so no writer appends to a file that is being read. The kernel releases the lock of a process that dies.
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from trackpush_server.journal.sqlite.folder import SPOOL, UNREAD
+
+ARRIVALS, TAKEN = UNREAD
+REJECTED: Final = "rejected"
+"""Lines that could not be read in; docs/no-gap.md says what to do with them."""
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""Of ``arrivals``. Beyond it, updates are refused: the journal's owner has been away for long."""
+_LOCK: Final = "lock"
+_BATCH_BYTES: Final = 2 * 1024 * 1024
+_ZEROS: Final = bytes(1024 * 1024)
+_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
+_FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class SpoolFullError(OSError):
+    """The spool has reached `MOST_BYTES`."""
+
+
+class SpoolFiles:
+    """The spool of one journal's folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.folder = data / SPOOL
+        self._arrivals, self._taken = self.folder / ARRIVALS, self.folder / TAKEN
+
+    @property
+    def has_arrivals(self) -> bool:
+        """Whether something waits to be read in. One system call, which sees what any process wrote before."""
+        return os.access(self._arrivals, os.F_OK)
+
+    @property
+    def has_taken(self) -> bool:
+        """Whether a reader was interrupted."""
+        return os.access(self._taken, os.F_OK)
+
+    def prepare(self) -> None:
+        """Create the folder, private.
+
+        Raises:
+            OSError: it can't be created, or something else has its name.
+        """
+        with contextlib.suppress(FileExistsError):
+            self.folder.mkdir(mode=_FOLDER_MODE)
+        if not stat.S_ISDIR(self.folder.lstat().st_mode):
+            raise NotADirectoryError(f"{self.folder} is not a folder; remove it")
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Append lines; when it returns, they are on disk. If it fails, none of them is answered with 200.
+
+        Raises:
+            OSError: the disk is full or can't be written, or the spool is full.
+        """
+        with self._locked():
+            descriptor = os.open(self._arrivals, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FLAGS, _FILE_MODE)
+            try:
+                before = os.fstat(descriptor).st_size
+                if before > MOST_BYTES:
+                    raise SpoolFullError(f"{self._arrivals} has {before} bytes, and the server doesn't read it in")
+                try:
+                    _write(descriptor, b"".join(lines))
+                    os.fdatasync(descriptor)
+                    if not before:
+                        _sync_folder(self.folder)  # the file may be new: its name must be on disk, too
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(descriptor, before)
+                    raise
+            finally:
+                os.close(descriptor)
+
+    def take(self) -> bool:
+        """Take what has arrived, unless an earlier part is not discarded yet; returns whether there is a part to read.
+
+        Raises:
+            OSError: the folder can't be written.
+        """
+        if self.has_taken or not self.has_arrivals:
+            return self.has_taken
+        with self._locked():
+            try:
+                self._arrivals.rename(self._taken)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """The lines that were taken, in order, without empty ones.
+
+        Raises:
+            OSError: the file can't be read.
+        """
+        with self._taken.open("rb") as file:
+            while lines := file.readlines(_BATCH_BYTES):
+                yield [line for line in lines if line.strip(b"\n\0")]
+
+    def discard(self) -> None:
+        """Remove what was taken. Zeros are written over it first, as in the journal: it has names and addresses.
+
+        Raises:
+            OSError: it can't be removed.
+        """
+        descriptor = os.open(self._taken, os.O_WRONLY | _FLAGS)
+        try:
+            left = os.fstat(descriptor).st_size
+            while left > 0:
+                left -= os.write(descriptor, _ZEROS[:left])
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._taken.unlink()
+
+    def reject(self, lines: Sequence[bytes]) -> None:
+        """Keep lines aside, on disk.
+
+        Raises:
+            OSError: they can't be written.
+        """
+        descriptor = os.open(self.folder / REJECTED, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FLAGS, _FILE_MODE)
+        try:
+            _write(descriptor, b"".join(b"\n" + line.strip() + b"\n" for line in lines))
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | _FLAGS, _FILE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
