@@ -31,8 +31,9 @@ def usual_place(aggregator: AggregatorName) -> KeyPlace:
     """Where the aggregator itself puts the key."""
     if signature_of(aggregator) is not None:
         return KeyPlace.SIGNATURE
-    in_url = sender_profile(aggregator).key_in_url or needs_several_keys(aggregator)
-    return KeyPlace.QUERY if in_url else KeyPlace.HEADER
+    if needs_several_keys(aggregator):  # one key is enough in the path only
+        return KeyPlace.PATH
+    return KeyPlace.QUERY if sender_profile(aggregator).key_in_url else KeyPlace.HEADER
 
 
 def unsigned(_: bytes) -> dict[str, str]:
