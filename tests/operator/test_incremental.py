@@ -282,7 +282,7 @@ def test_a_resource_whose_compiling_raises_gets_a_verdict_on_its_present_generat
     key = Key(Kind.PUSH, "acme", "a")
     verdict = world.compiler.verdicts[key]
     assert verdict.generation == world.cache.items[key].generation
-    assert [(problem.condition, problem.message.partition(",")[0]) for problem in verdict.problems] == [
+    assert [(problem.condition, problem.message.partition(" because")[0]) for problem in verdict.problems] == [
         ("Accepted", "can't be compiled (TypeError)")
     ]
     assert verdict.served, "what was served of it before still is"
