@@ -119,9 +119,7 @@ async def test_a_shipment_tells_each_update_push_and_attempt(client: Client) -> 
 async def test_the_role_view_sees_codes_and_no_person(client: Client) -> None:
     await client.post(1)
     push = next(push for push in await client.pushes(2) if push["pushConfig"] == "acme/broken")
-    async with asyncio.timeout(30):
-        while not (await client.get(f"/pushes/{push['id']}"))["attempts"]:
-            pass
+    await until_found(lambda: client.get(f"/pushes/{push['id']}"), lambda shown: bool(shown["attempts"]))
     paths = ["/pushes", f"/pushes/{push['id']}", f"/shipments/{push['awb']}", "/push-configs", "/clients", "/config"]
     for path in paths:
         seen = json.dumps(await client.get(path, VIEW))

@@ -1,6 +1,5 @@
 """`trackpush status`: what is wrong now, and nothing else; exit code 0 or 1."""
 
-import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from aiohttp import web
 
 from support.bodies import body
 from support.command import invoked
-from support.deadline import until
+from support.deadline import until, until_found
 from support.serving import HeldSource, account, serving, table
 from support.sink import Arrival, Sink, open_sink
 from trackpush_api.routing import Destination, Retry
@@ -46,9 +45,7 @@ async def failing(tmp_path: Path) -> AsyncIterator[tuple[Server, Sink]]:
 
 async def test_an_endpoint_that_fails_is_told(failing: tuple[Server, Sink]) -> None:
     server, _ = failing
-    async with asyncio.timeout(30):
-        while (await invoked("status", "--admin", server.admin_address)).exit_code != 1:
-            pass
+    await until_found(lambda: invoked("status", "--admin", server.admin_address), lambda found: found.exit_code == 1)
     shown = (await invoked("status", "--admin", server.admin_address)).stdout
     data = (await invoked("status", "--admin", server.admin_address, "-o", "json")).json
 
@@ -71,9 +68,9 @@ async def test_a_broken_folder_is_told_and_that_the_state_before_it_is_served(tm
     source = HeldSource(table())
     async with serving(tmp_path, source=source) as server:
         source.loaded = Loaded(table=None, problems=("acme.yaml:8: PushConfig acme/oms spec.url: is missing; set it",))
-        async with asyncio.timeout(30):
-            while (result := await invoked("status", "--admin", server.admin_address)).exit_code != 1:
-                pass
+        result = await until_found(
+            lambda: invoked("status", "--admin", server.admin_address), lambda found: found.exit_code == 1
+        )
     structlog.reset_defaults()
 
     assert "BrokenConfig" in result.stdout
@@ -111,9 +108,9 @@ async def test_pushes_that_wait_for_a_push_config_that_is_gone_are_told(tmp_path
         url = f"http://{server.address}/rms/in/api/clickpost/notify?key=k"
         async with aiohttp.ClientSession() as session:
             await session.post(url, data=body("clickpost", mark=1, shipment=1, second=1))
-        async with asyncio.timeout(30):
-            while (result := await invoked("status", "--admin", server.admin_address)).exit_code != 1:
-                pass
+        result = await until_found(
+            lambda: invoked("status", "--admin", server.admin_address), lambda found: found.exit_code == 1
+        )
     structlog.reset_defaults()
 
     assert "PushConfig acme/push  Accepted   Missing" in result.stdout

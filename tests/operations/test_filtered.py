@@ -1,6 +1,5 @@
 """A whole server: updates that a filter left out are pushed by a replay after the filter is corrected."""
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +13,7 @@ import yaml
 
 from journal.stores import NOW, outcome, sqlite_store
 from support.command import Result, invoked
-from support.deadline import until
+from support.deadline import until, until_found
 from support.serving import account, serving, table
 from support.sink import Sink, open_sink
 from trackpush_aggregators import compose
@@ -109,9 +108,7 @@ class Rig(NamedTuple):
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Ask until it holds."""
-    async with asyncio.timeout(20):
-        while not await condition():
-            pass
+    await until_found(condition, bool)
 
 
 def save(folder: Path, text: str) -> None:
