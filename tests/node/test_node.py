@@ -1,5 +1,6 @@
 """A real cluster with a kubelet, from `helm install` to `helm uninstall`. Each test goes on where the last ended."""
 
+import hmac
 import json
 import re
 import secrets
@@ -243,6 +244,36 @@ def test_a_wrong_key_is_refused_and_another_clients_host_is_not_served(node: Nod
     answer = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", json.dumps(body("1")), INGRESS]
     assert node.run(*answer, "-H", f"Host: {HOST}", "-H", "webhook_key: wrong").stdout == "401"
     assert node.run(*answer, "-H", "Host: saas.nextscm.example", "-H", f"webhook_key: {KEY}").stdout == "404"
+
+
+def signed(awb: str, key: str) -> tuple[str, str]:
+    """A body of the invented aggregator, and its signature."""
+    scan = {"group": "DL", "code": "X", "date": "20-11-2026", "time": "1004"}
+    text = json.dumps({"shipments": [{"waybill": awb, "mode": "F", "scans": [scan]}]})
+    return text, f"X-Parcel-Signature: sha256={hmac.digest(key.encode(), text.encode(), 'sha256').hex()}"
+
+
+def test_an_applied_definition_is_served_and_a_signed_post_is_pushed(node: Node, client: Client) -> None:
+    on_host = {"op": "add", "path": "/spec/hosts/0/aggregators/-", "value": "parcelkit"}
+    node.kubectl("-n", "trackpush", "patch", "webhookserver", "main", "--type=json", "-p", json.dumps([on_host]))
+    node.kubectl("apply", "-f", str(HERE / "parcelkit.yaml"))
+    node.kubectl("-n", "trackpush", "wait", "--for=condition=Ready", "adef/parcelkit", "--timeout=60s")
+    node.kubectl("-n", "bazaar", "wait", "--for=condition=Ready", "aw/parcelkit", "--timeout=60s")
+    status = node.plane.get("aggregatorwebhook", "parcelkit", "-n", "bazaar")["status"]
+    assert status["url"].endswith(f"//{HOST}/rms/in/api/parcelkit/notify")
+    (awb,) = awbs(1)
+    url, (text, signature) = INGRESS.replace("clickpost", "parcelkit"), signed(awb, "bazaar-parcelkit-key-1")
+    post = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {HOST}", "--data-binary", text, url]
+    until(lambda: node.run(*post).stdout == "401")  # the Ingress has the path as soon as its controller has read it
+    assert node.run(*post, "-H", signed(awb, "another-key")[1]).stdout == "401"
+    assert node.run(*post, "-H", signature).stdout == "200"
+    until(lambda: awb in client.delivered())
+    (record,) = [record for record in client.records() if record["body"]["shipment"]["awb"] == awb]
+    assert record["body"]["aggregator"] == "parcelkit"
+    assert (record["body"]["status"]["code"], record["body"]["occurredAt"]) == ("DELIVERED", "2026-11-20T04:34:00Z")
+    node.kubectl("delete", "--wait=false", "-f", str(HERE / "parcelkit.yaml"))
+    removed = {"op": "remove", "path": "/spec/hosts/0/aggregators/2"}
+    node.kubectl("-n", "trackpush", "patch", "webhookserver", "main", "--type=json", "-p", json.dumps([removed]))
 
 
 def set_header(node: Node, value: str) -> None:

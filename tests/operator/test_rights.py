@@ -97,7 +97,7 @@ async def everything(
     ):  # fmt: skip
         await admin.create(server, objects.secret(namespace=namespace, **{"in": "key-of-acme-1", "out": "s"}))
         await admin.create(objects.push(namespace=namespace), objects.webhook(namespace=namespace))
-        await admin.create(objects.push("broken", namespace, held_in="none"))
+        await admin.create(objects.push("broken", namespace, held_in="none"), objects.definition(namespace=namespace))
 
         async def is_told() -> bool:
             return ("Warning", "SecretNotFound") in await admin.events(namespace)
