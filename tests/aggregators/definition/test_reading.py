@@ -148,6 +148,7 @@ def test_the_first_row_that_matches_wins(values: list[Any], status: Status, dire
                 {"when": ["RT", "13"], "status": "LOST"},
                 {"when": ["RV", 7], "status": "RETURN_PICKED_UP"},
                 {"when": ["UD", "7"], "status": "DELIVERY_FAILED"},
+                {"when": ["UD", "7"], "status": "LOST"},
                 {"when": ["UD", "*"], "status": "IN_TRANSIT", "direction": "RTO"},
                 {"when": ["DL", "1"], "status": "LOST"},
             ],

@@ -75,3 +75,13 @@ def test_a_name_that_ends_in_a_star_stands_for_all_members_that_begin_so() -> No
     }
     untouched = b'{"awb": "1",  "rid": 1}'
     assert one(defined, untouched).body is untouched
+
+
+def test_an_element_that_is_no_object_is_kept_beside_the_updates() -> None:
+    body = {"data": {"shipments": [{"awb": "1", "scans": {"code": "DL"}}, "text", None, ["7"]]}}
+    parsed = read(reader(**STEPS), body)
+    assert [update.awb for update in parsed.updates] == ["1"]
+    assert [left.body for left in parsed.leftovers] == [
+        b'{"data":{"shipments":["text"]}}',
+        b'{"data":{"shipments":[["7"]]}}',
+    ]
