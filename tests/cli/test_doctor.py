@@ -16,7 +16,7 @@ import trustme
 import yaml
 
 from cli.front import Front, standing
-from support import manifests
+from support import definitions, manifests
 from support.command import Result, invoked
 from support.definitions import KEY_PLACES, NAME, SIGNATURE, definition
 from support.manifests import Client
@@ -165,6 +165,16 @@ async def test_the_headers_of_a_definition_are_checked_and_its_refusal_of_unknow
     (lost,) = [check for check in bad if check.result == "fail"]
     assert lost.check == "headers"
     assert "X-Parcel-Signature" in lost.message
+
+
+async def test_url_examines_the_definitions_that_clients_use_as_well(rig: Rig) -> None:
+    (rig.folder / "signers.yaml").write_text(definitions.resources(1))
+
+    checks = await rig.through_the_front()
+
+    (probe,) = [row for row in of(checks, "probe") if row["subject"].endswith("/rms/in/api/parcelkit/notify")]
+    assert probe["message"].startswith("GET is answered 404 by Trackpush"), "this server does not serve it"
+    assert not [row for row in checks if row["subject"].endswith("/delhivery/notify")], "nobody uses it"
 
 
 async def test_a_host_without_a_record_is_told_with_what_to_do(rig: Rig) -> None:
