@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 def _of_known_form(read: Callable[Concatenate["AdminLookup", P], R]) -> Callable[Concatenate["AdminLookup", P], R]:
-    """Report in one sentence an answer of another form, such as a number instead of a list."""
+    """Turn an answer of unexpected form (such as a number instead of a list) into a one-line error."""
 
     @wraps(read)
     def checked(lookup: "AdminLookup", /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -36,7 +36,7 @@ def _of_known_form(read: Callable[Concatenate["AdminLookup", P], R]) -> Callable
 
 
 class AdminLookup:
-    """Reads through one server's admin port. Methods raise what `AdminClient.ask` does."""
+    """Reads through one server's admin port. Methods raise the errors of `AdminClient.ask`."""
 
     def __init__(self, port: AdminClient) -> None:
         self._port = port
@@ -107,7 +107,7 @@ class AdminLookup:
 
 
 def milliseconds(text: str | None) -> int | None:
-    """Of an RFC 3339 time."""
+    """An RFC 3339 time in ms since the epoch."""
     return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
 
 

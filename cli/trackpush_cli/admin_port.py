@@ -22,7 +22,7 @@ _NO_ANSWER = (OSError, http.client.HTTPException)
 
 
 class _Fields(dict[str, Any]):
-    """An object of an answer; reading a missing field raises an error that names it."""
+    """A JSON object of an answer; reading a missing field raises an error that names the field."""
 
     def __init__(self, found: dict[str, Any], place: str) -> None:
         super().__init__(found)
@@ -40,14 +40,14 @@ def other_form(place: str, found: str) -> CommandError:
 
 
 class NoAnswerError(CommandError):
-    """Nothing answers at the admin port."""
+    """Nothing answered at the admin port."""
 
 
 class AdminClient:
     """One server's admin port, over one connection that is opened at the first request."""
 
     def __init__(self, connection: http.client.HTTPConnection, *, name: str, token: str | None, advice: str) -> None:
-        """``name`` appears in messages; ``advice`` says what to do without an answer."""
+        """``name`` appears in messages; ``advice`` says what to do if nothing answers."""
         self.name = name
         self._connection = connection
         self._advice = advice
@@ -144,7 +144,7 @@ def read_token(file: Path) -> str:
     """The token in a file.
 
     Raises:
-        CommandError: it can't be read.
+        CommandError: the file can't be read.
     """
     try:
         return file.read_text().strip()

@@ -43,7 +43,7 @@ def _urls(compiled: Compiled) -> dict[str, str]:
 
 
 def _url(table: RoutingTable, account: Account) -> str:
-    """The URL to paste; with the place of the key, never the key, if the URL contains it."""
+    """The URL to paste. If the URL contains the key, it shows where the key belongs, but not the key."""
     host = next((host.host for host in table.server.hosts if host.serves(account.aggregator)), "HOST")
     defined = {definition.name: definition for definition in table.server.definitions}
     facts = profiles(defined, LIBRARY)[account.aggregator]

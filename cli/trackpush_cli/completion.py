@@ -1,7 +1,7 @@
 """`trackpush completion`: scripts for bash, zsh and fish, and the program for kubectl's completion of plugins.
 
-kubectl runs `kubectl_complete-trackpush WORD… PREFIX` and reads a candidate a line, then `:` and a number that says
-what the shell should do besides (cobra's directives).
+kubectl runs `kubectl_complete-trackpush WORD… PREFIX`. The output has one candidate per line, then `:` and a number
+that says what else the shell should do (cobra's directives).
 """
 
 import sys
@@ -26,7 +26,7 @@ def command(*, shell: str) -> None:
 
 
 def candidates(words: list[str]) -> tuple[list[tuple[str, str]], bool]:
-    """Names and help for the last word, and whether files fit there, too."""
+    """Candidates for the last word with their help, and whether file names are possible, too."""
     *before, prefix = words or [""]
     found = ShellComplete(_group(), {}, "trackpush", _VARIABLE).get_completions(before, prefix)
     named = [(completion.value, completion.help or "") for completion in found if completion.type == "plain"]

@@ -56,7 +56,7 @@ class ConsoleChoice(NamedTuple):
 
 
 def _option(name: str, **settings: Any) -> Callable[..., Any]:
-    """An option that an environment variable can set, too (``podTemplate``); spaces separate several values."""
+    """An option that can also be set by an environment variable (``podTemplate``); spaces separate several values."""
     return click.option(
         name, envvar=f"TRACKPUSH_{name.strip('-').replace('-', '_').upper()}", show_envvar=True, **settings
     )
@@ -71,7 +71,7 @@ _OPTIONS = (
     _option(
         "--oidc-client-secret-file",
         type=_FILE,
-        help="File with the client secret; without it the log-in relies on PKCE alone.",
+        help="File with the client secret; without it, only PKCE protects the login.",
     ),
     _option("--oidc-scope", multiple=True, default=("profile",), help="Scope to request in addition to openid."),
     _option("--oidc-claim", default="groups", show_default=True, help="Claim that contains the user's groups."),
@@ -80,14 +80,14 @@ _OPTIONS = (
         "--oidc-operate",
         multiple=True,
         metavar="GROUP",
-        help="Members of this group may also act, and see personal data.",
+        help="Members of this group may also make changes and see personal data.",
     ),
     _option("--oidc-ca-file", type=_FILE, help="CA certificates for the provider, PEM."),
 )
 
 
 def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the command gets them as one ``console``."""
+    """Add the options; the command gets them as one argument ``console``."""
 
     @functools.wraps(command)
     def packed(**given: Any) -> Any:

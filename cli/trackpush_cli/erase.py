@@ -18,10 +18,12 @@ _PATH = "/api/v1/erasures"
 @click.command(
     "erase", epilog="Exit code: 0, also if nothing was found; 1 if the server refused; 2 if there is no server."
 )
-@click.option("--awb", help="Only this shipment, and returns whose forward AWB it is.")
+@click.option("--awb", help="Only this shipment, and returns whose forward AWB is this one.")
 @click.option("--client", help="This client (its namespace): everything, or with --awb one shipment.")
 @click.option(
-    "--reason", default="", help="Reason for the record, at most 256 characters. It is kept: no personal data."
+    "--reason",
+    default="",
+    help="Reason for the record, at most 256 characters. The record is kept, so write no personal data.",
 )
 @click.option("--yes", is_flag=True, help="Erase a whole client without asking.")
 @click.option("--list", "list_only", is_flag=True, help="List earlier erasures and exit.")
@@ -45,7 +47,7 @@ def command(
         _list(server.open(), output)
         return
     if awb is None and client is None:
-        raise click.UsageError("name whose data to erase: --awb or --client")
+        raise click.UsageError("name the data to erase: --awb or --client")
     if awb is None and not yes:
         _confirm(str(client))
     port = server.open()

@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 
 class _ExpectedError(click.ClickException):
-    """Each argument is a line. Unprintable characters are escaped, because parts of it may come from a server."""
+    """Each argument is a line. Unprintable characters are escaped, because a server may have sent them."""
 
     def __init__(self, message: str, *more: str) -> None:
         super().__init__("\n".join(map(printable, (message, *more))))

@@ -47,7 +47,7 @@ def explain(
 ) -> str:
     """The meaning of an answer other than 200.
 
-    ``headers`` have lower-case names; ``place`` is the place of the key, None if none was sent.
+    ``headers`` have lower-case names; ``place`` is where the key was sent, None if none was sent.
     """
     if 300 <= status < 400:  # noqa: PLR2004  HTTP's own class
         return f"{status}: redirects to {headers.get('location', 'nowhere')}; give that address as --url"

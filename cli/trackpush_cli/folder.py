@@ -1,4 +1,7 @@
-"""A folder of resource files → routing table and problems: `check`, `doctor` and the demo read it as `serve` does."""
+"""Compiles a folder of resource files to a routing table and problems.
+
+`check`, `doctor` and the demo read the folder in the same way as `serve`.
+"""
 
 import contextlib
 import gc
@@ -54,7 +57,7 @@ def compile_folder(folder: Path, *, server: str | None) -> tuple[RoutingTable | 
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Switch the garbage collector off: with thousands of files it would scan everything repeatedly."""
+    """Switch the garbage collector off, because with thousands of files it would scan everything repeatedly."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

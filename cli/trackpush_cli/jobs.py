@@ -24,7 +24,7 @@ def follow(
     *,
     share: Callable[[Job], tuple[int, int]] | None = None,
 ) -> Job:
-    """Wait for the job's end, with a progress bar on a terminal; ``share`` gives the done and the total amount.
+    """Wait until the job ends, with a progress bar on a terminal; ``share`` returns the done and the total amount.
 
     Raises:
         ProblemsFoundError: it failed; the message is the server's.

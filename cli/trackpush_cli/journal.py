@@ -113,7 +113,7 @@ def _dsn(file: Path) -> str:
 
 
 class _Told:
-    """Prints the progress, throttled, and at the end of each step."""
+    """Prints the progress: throttled, and always at the end of each step."""
 
     def __init__(self) -> None:
         self._at = time.monotonic()

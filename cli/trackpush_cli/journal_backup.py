@@ -57,7 +57,7 @@ def backup(*, data: Path, target: str) -> None:
     "--data-volume",
     is_flag=True,
     envvar="TRACKPUSH_DATA_VOLUME",
-    help="--data is the root of a volume that only this pod mounts: accept that others may write to it.",
+    help="Accept that other users may write to --data, because it is the root of a volume that only this pod mounts.",
 )
 def restore(*, data: Path, source: str, replace: bool, sha256: str | None, data_volume: bool) -> None:
     """Put a backup into a folder that no server uses.

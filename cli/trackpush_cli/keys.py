@@ -1,4 +1,4 @@
-"""The keys that decrypt bodies when a journal is read outside its server. docs/encryption.md."""
+"""The keys that decrypt bodies when a command reads a journal without its server. docs/encryption.md."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

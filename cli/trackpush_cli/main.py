@@ -1,7 +1,7 @@
-"""The entry point of `trackpush`: finds the subcommand, imports only that one, turns errors into lines and exit codes.
+"""The entry point of `trackpush`: finds the subcommand and imports only that one.
 
-Subcommands are imported when they are run, because the server's and the models' imports cost several times what
-`trackpush --help` or shell completion may take.
+It turns errors into lines and exit codes. Subcommands are imported when they are run: importing the server and the
+models takes several times as long as `trackpush --help` or shell completion may take.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from trackpush_cli.program import program_name
 
 
 class Entry(NamedTuple):
-    """One subcommand: the module whose ``command`` it is, and its line in the help."""
+    """One subcommand: the module that contains its ``command``, and its line in the help."""
 
     module: str
     summary: str
@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
     """A group that knows its subcommands' names and summaries without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in a user's order."""
+        """The names, in the order in which users need them."""
         del ctx
         return list(COMMANDS)
 
@@ -137,5 +137,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a letter that the terminal's encoding lacks ends no command
+            # a character that the terminal's encoding lacks must not end the command
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run())

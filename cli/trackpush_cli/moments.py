@@ -11,10 +11,10 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in a text like ``25s``, ``1h30m`` or ``500ms``.
+    """The seconds of a text like ``25s``, ``1h30m`` or ``500ms``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a duration.
     """
     position, seconds = 0, 0.0
     for match in _DURATION.finditer(text):
@@ -84,7 +84,7 @@ class Duration(click.ParamType[float]):
 
 
 class Moment(click.ParamType[datetime]):
-    """A point-in-time option; gives an aware datetime."""
+    """An option with a point in time; its value is a datetime with a time zone."""
 
     name = "time"
 

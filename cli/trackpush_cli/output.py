@@ -1,7 +1,7 @@
 """Prints a result as a table for people, or as JSON or YAML for programs.
 
-Everything a command prints goes through here (ruff refuses `click.echo` elsewhere), because much of it comes from
-outside: unprintable characters are escaped, see `trackpush_api.printable`. Colours are added afterwards.
+Everything that a command prints goes through this module (ruff refuses `click.echo` elsewhere). Much of it comes from
+outside, so unprintable characters are escaped, see `trackpush_api.printable`. Colours are added afterwards.
 """
 
 import json
@@ -52,7 +52,7 @@ def print_data(data: Any, form: str) -> None:
 
 
 def print_body(body: bytes) -> None:
-    """Write a body: byte for byte to a file or a pipe; on a terminal as text, with escapes and its line breaks."""
+    """Write a body: the exact bytes to a file or a pipe; on a terminal as text, with escapes and its line breaks."""
     sys.stdout.flush()
     if not sys.stdout.isatty():
         sys.stdout.buffer.write(body)
@@ -72,7 +72,7 @@ def show_answer(http_status: int | None, error: str | None) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without borders. In a pipe it is never cut and never wrapped."""
+    """Print a table without borders. In a pipe, it is never cut and never wrapped."""
     console = Console(highlight=False, markup=False)
     piped = not console.is_terminal
     table = Table(box=None, pad_edge=False, header_style="bold")

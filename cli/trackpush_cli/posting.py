@@ -1,6 +1,7 @@
 """Posts bodies to one webhook URL as an aggregator would.
 
-http.client rather than aiohttp: `trackpush send` is one request at a time, and starts ten times as fast without it.
+It uses http.client and not aiohttp, because `trackpush send` sends one request at a time, and starts ten times as fast
+without aiohttp.
 """
 
 import http.client
@@ -20,7 +21,7 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     headers: dict[str, str]
-    """With lower-case names."""
+    """Headers by lower-case name."""
     milliseconds: float
 
 

@@ -73,7 +73,7 @@ def command() -> None:
     "list", epilog="Newest first. Exit code: 0, also if there are none; 2 if there is no server or no journal."
 )
 @data_option
-@click.option("--awb", help="Only this shipment, and returns whose forward AWB it is.")
+@click.option("--awb", help="Only this shipment, and returns whose forward AWB is this one.")
 @click.option("--client", help="Only this client: its namespace.")
 @click.option("--push-config", help="NAMESPACE/NAME of the destination.")
 @click.option("--state", type=click.Choice(STATES), help="Only pushes in this state.")
@@ -151,7 +151,7 @@ def show_command(
         detail = reader.show(push_id)
     if detail is None:
         raise ProblemsFoundError(
-            f"push {push_id}: not in the journal of {place}; it may be older than the retention time, or in another one"
+            f"push {push_id}: not in the journal of {place}; it may be older than the retention time, or elsewhere"
         )
     if body and detail.unreadable is not None:
         raise CommandError(f"push {push_id}: {detail.unreadable}; here, give it with --encryption-key-file")

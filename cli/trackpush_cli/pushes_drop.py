@@ -13,9 +13,9 @@ _PATH = "/api/v1/drops"
 
 @click.command("drop", epilog="Exit code: 0, also if there was none; 1 if the server refused; 2 if there is no server.")
 @click.option("--without-push-config", is_flag=True, required=True, help="Pushes whose PushConfig is missing.")
-@click.option("--client", help="Only of this client: its namespace; NAMESPACE@UID is a former one.")
+@click.option("--client", help="Only this client: its namespace, or NAMESPACE@UID for a deleted namespace.")
 @click.option(
-    "--push-config", help="Only of this PushConfig (NAMESPACE/NAME), even if an AggregatorWebhook still names it."
+    "--push-config", help="Only this PushConfig (NAMESPACE/NAME), even if an AggregatorWebhook still names it."
 )
 @click.option("--yes", is_flag=True, help="Drop the pushes without asking.")
 @server_options
@@ -33,7 +33,7 @@ def command(
 
     Their updates stay, and so does the record of each push: it is dropped, with this reason.
     """
-    del without_push_config  # required: a later version may drop others
+    del without_push_config  # the option is required, because a later version may be able to drop other pushes
     port = server.open()
     request: dict[str, Any] = {"client": client, "pushConfig": push_config}
     found = port.ask("POST", _PATH, request | {"dryRun": True})

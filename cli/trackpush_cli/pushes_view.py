@@ -1,6 +1,6 @@
 """Formats pushes for people and for programs.
 
-Free texts of the aggregator (remark, location) and bodies hold personal data: they are shown only when asked for.
+Free texts of the aggregator (remark, location) and bodies contain personal data, so they are shown only on request.
 """
 
 import time
@@ -110,7 +110,7 @@ def _attempt_data(attempt: AttemptRow) -> dict[str, Any]:
 
 
 def detail_data(detail: PushDetail, *, body: bool) -> dict[str, Any]:
-    """One push for programs, the bodies only when asked for."""
+    """One push for programs, with the bodies only on request."""
     data = row_data(detail.push) | {
         "facts": _facts(detail),
         "attempts": [_attempt_data(attempt) for attempt in detail.attempts],

@@ -14,7 +14,7 @@ from trackpush_cli.server_options import ServerChoice, server_options
 
 _PATH = "/api/v1/replays"
 _COUNTED_TO = 1000
-"""The server counts pushes that are pending already up to this number."""
+"""The server counts pushes that are already pending only up to this number."""
 STATES = ("dead", "delivered", "dropped", "filtered")
 
 
@@ -22,7 +22,7 @@ STATES = ("dead", "delivered", "dropped", "filtered")
     "replay", epilog="Exit code: 0, also if nothing was found; 1 if the server refused; 2 if there is no server."
 )
 @click.option("--id", "ids", multiple=True, metavar="ID", help="Id of a push (may be repeated).")
-@click.option("--awb", help="Pushes of this shipment, and of returns whose forward AWB it is.")
+@click.option("--awb", help="Pushes of this shipment, and of returns whose forward AWB is this one.")
 @click.option("--client", help="Only this client: its namespace.")
 @click.option("--push-config", help="NAMESPACE/NAME of the destination.")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), default=("dead",), show_default=True,
@@ -77,7 +77,7 @@ def command(
 
 
 class _CancelledJobError(Exception):
-    """Ctrl-C ended the job."""
+    """Ctrl-C cancelled the job."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         super().__init__(job["id"])
@@ -93,7 +93,7 @@ def _run(port: AdminClient, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _confirm(counted: dict[str, Any]) -> None:
-    """Ask for confirmation: the clients have these pushes already, and get each of them again.
+    """Ask for confirmation, because the clients already have these pushes and get each of them again.
 
     Raises:
         CommandError: the answer is not yes, or there is no terminal.

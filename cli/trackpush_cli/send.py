@@ -50,7 +50,7 @@ def _bodies(aggregator: AggregatorName, facts: Facts, count: int) -> list[bytes]
     bodies = []
     for number in range(count):
         awb = facts.awb or f"9{secrets.randbelow(10**11):011d}"
-        # One shipment: later by a second each, else all but the first would be duplicates.
+        # Updates of one shipment: each is a second later, otherwise all but the first would be duplicates.
         moment = start + timedelta(seconds=number if facts.awb else 0)
         try:
             bodies.append(

@@ -56,7 +56,7 @@ class Address(click.ParamType[tuple[str, int]]):
     envvar="TRACKPUSH_ADMIN_VIEW_TOKEN_FILE",
     show_envvar=True,
     type=click.Path(path_type=Path),
-    help="File with a second token that can only view: no changes, no personal data.",
+    help="File with a second token, with the role view: no changes, no personal data.",
 )
 @console_options
 @click.option(
@@ -67,14 +67,14 @@ class Address(click.ParamType[tuple[str, int]]):
     is_flag=True,
     envvar="TRACKPUSH_DATA_VOLUME",
     show_envvar=True,
-    help="--data is the root of a volume that only this pod mounts: accept that others may write to it.",
+    help="Accept that other users may write to --data, because it is the root of a volume that only this pod mounts.",
 )
 @click.option(
     "--wait",
     is_flag=True,
     envvar="TRACKPUSH_WAIT",
     show_envvar=True,
-    help="If --data can't be used or is in use, wait, unready. Default: exit with 1.",
+    help="Start unready and wait while --data can't be used or is in use. Default: exit with 1.",
 )
 @click.option("--server", help="NAMESPACE/NAME of the WebhookServer, if DIR contains several.")
 @click.option(

@@ -1,7 +1,8 @@
 """Chooses the server of a command: the options, and the connection to its admin port.
 
-``--admin`` first; then, if a cluster is named or kubectl calls the program, the cluster; else the server on this
-machine, and when nothing listens there and there is a kubeconfig, the cluster.
+``--admin`` comes first. Otherwise, if the options name a cluster or kubectl calls the program, the server is in the
+cluster. Otherwise it is the server on this machine; if nothing listens there and there is a kubeconfig, it is the one
+in the cluster.
 """
 
 import functools
@@ -78,10 +79,10 @@ class ServerChoice(NamedTuple):
 
 
 def forwarded(access: "ClusterAccess", choice: ServerChoice) -> AdminClient:
-    """The admin port of a pod of the chosen server that is ready, or else of one that runs, through port-forward.
+    """The admin port of a pod of the chosen server through port-forward. Prefers a ready pod.
 
     Raises:
-        CommandError: no server, no pod that runs, or no right to do it.
+        CommandError: there is no server or no running pod, or the user may not connect.
     """
     from trackpush_cli.cluster import finding  # noqa: PLC0415  slow to import
 
@@ -109,7 +110,7 @@ def port_to(access: "ClusterAccess", pod: "PodPort", name: str, token: str) -> A
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the command gets them as one ``server: ServerChoice``."""
+    """Add the options; the command gets them as one argument ``server: ServerChoice``."""
 
     @functools.wraps(command)
     def with_choice(**given: Any) -> Any:

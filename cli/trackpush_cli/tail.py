@@ -1,4 +1,4 @@
-"""`trackpush pushes tail`: updates and attempts as they happen."""
+"""`trackpush pushes tail`: shows updates and attempts as they happen."""
 
 import json
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def _print(event: dict[str, Any], output: str) -> None:
 def _line(event: dict[str, Any]) -> str:
     head = f"{show_moment(event['at'])}  {event['kind']:<7}  {event['awb'] or event['shipment'] or '':<16}"
     if event["kind"] == "update":
-        wanted = ", ".join(event["pushes"]) or "nobody wants it"
+        wanted = ", ".join(event["pushes"]) or "no PushConfig gets it"
         return f"{head}  {event['status']:<20}  {event['account']} → {wanted}"
     answer = show_answer(event["httpStatus"], event["error"])
     took = "" if event["durationMs"] is None else f" in {show_duration(event['durationMs'] / 1000)}"

@@ -17,12 +17,12 @@ class KeyPlace(StrEnum):
     """Where a request carries the key."""
 
     HEADER = "header"
-    """The header in which the aggregator sends it."""
+    """The header in which the aggregator itself sends the key."""
     AUTHORIZATION = "authorization"
     QUERY = "query"
     PATH = "path"
     BODY = "body"
-    """A member of the body, for aggregators that have one: Shipway's ``hash``."""
+    """A member of the body, for aggregators that have one, such as Shipway's ``hash``."""
     SIGNATURE = "signature"
     """The body is signed with the key, for aggregators whose definition has a signature."""
 
@@ -42,13 +42,13 @@ def unsigned(_: bytes) -> dict[str, str]:
 
 
 class WebhookTarget(NamedTuple):
-    """Where a request goes."""
+    """The address of a request."""
 
     scheme: str
     host: str
     port: int | None
     path: str
-    """Path and query, as in the request line."""
+    """Path and query as in the request line."""
     headers: dict[str, str]
     sign: Callable[[bytes], dict[str, str]] = unsigned
     """The headers that depend on the body."""
@@ -61,7 +61,7 @@ class WebhookTarget(NamedTuple):
 
 
 def target(url: str, aggregator: AggregatorName, key: str | None, place: KeyPlace) -> WebhookTarget:
-    """The request's address and headers, with the key in its place.
+    """The request's address and headers, including the key.
 
     A URL without a path gets the aggregator's path below the default base path.
 

@@ -1,4 +1,4 @@
-"""Writes YAML that is safe for terminals and loads to the same value."""
+"""Writes YAML that is safe to print on terminals and loads to the same value."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def _represent(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent)
-_Dumper.add_multi_representer(dict, _Dumper.represent_dict)  # what an admin port answered is a kind of dict
+_Dumper.add_multi_representer(dict, _Dumper.represent_dict)  # answers of an admin port are of a subclass of dict
 
 
 def yaml_text(data: Any) -> str:

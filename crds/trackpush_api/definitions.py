@@ -54,7 +54,7 @@ class FormerDefinitions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompiledDefinitions(msgspec.Struct, frozen=True, kw_only=True):
-    """The definitions of a server, sorted by name, what it knows of all aggregators, and the problems."""
+    """A server's definitions sorted by name, the profiles of all its aggregators, and the problems."""
 
     definitions: tuple[Definition, ...] = ()
     known: KnownAggregators = KnownAggregators()

@@ -207,7 +207,7 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How long ended things are kept, in seconds."""
+    """Seconds for which ended pushes and unrecognised bodies are kept."""
 
     delivered: float = 30 * 86400.0
     dead: float = 90 * 86400.0

@@ -164,7 +164,7 @@ async def test_a_replay_tells_how_far_it_is_while_it_runs(tmp_path: Path, monkey
         (REPLAYS, {"client": "acme", "states": ["pending"]}, "Invalid enum value 'pending' - at `$.states[0]`"),
         (REPLAYS, {"client": "acme", "sinse": "2h"}, "unknown field `sinse`"),
         (REPLAYS, {"client": "acme", "since": "2h"}, "Invalid RFC3339"),
-        (ERASURES, {}, "name whose data to erase: awb or client"),
+        (ERASURES, {}, "name the data to erase: awb or client"),
         (ERASURES, {"awb": ""}, "Expected `str` of length >= 1"),
     ],
 )

@@ -1,4 +1,7 @@
-"""Reads objects from the API server as the user of a kubeconfig. Synchronous: a command needs only a few requests."""
+"""Reads objects from the API server as the user of a kubeconfig.
+
+Synchronous, because a command needs only a few requests.
+"""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -29,7 +32,7 @@ class MissingError(CommandError):
 
 
 class ClusterFlags(NamedTuple):
-    """Where the cluster is, as in kubectl."""
+    """The flags that select the cluster, as in kubectl."""
 
     kubeconfig: Path | None = None
     context: str | None = None
@@ -43,7 +46,7 @@ class ClusterAccess:
         """Read the kubeconfig; ``instead`` says what to do without a cluster.
 
         Raises:
-            CommandError: there is none that can be used.
+            CommandError: there is no usable kubeconfig.
         """
         file = None if flags.kubeconfig is None else str(flags.kubeconfig)
         try:
@@ -54,7 +57,7 @@ class ClusterAccess:
                 f"no cluster: {str(error).strip().rstrip('.')}; set KUBECONFIG, or pass --kubeconfig and --context."
                 f" Without a cluster: {instead}"
             ) from None
-        # One try: report a wrong address at once, not after three timeouts.
+        # Try once, so that a wrong address is reported at once and not after three time-outs.
         self.client.rest_client.pool_manager.connection_pool_kw["retries"] = urllib3.Retry(0)
         named = flags.context or active["name"]
         contexts = {
@@ -62,7 +65,7 @@ class ClusterAccess:
         }
         self.context = named
         self.namespace: str = contexts.get(named, {}).get("namespace") or "default"
-        """Of the context, as kubectl takes it without -n."""
+        """The namespace of the context, which kubectl uses without -n."""
         self.acting_as = chosen(flags.impersonation, flags.kubeconfig, named)
 
     def get(self, api: Api, namespace: str, name: str) -> Body:
@@ -70,13 +73,13 @@ class ClusterAccess:
 
         Raises:
             AccessDeniedError: the user may not read it.
-            MissingError: there is none.
-            CommandError: no answer.
+            MissingError: it does not exist.
+            CommandError: the API server didn't answer.
         """
         return self._ask(api, "get", api.path(namespace, name))
 
     def all(self, api: Api, namespace: str | None = None, *, labels: str = "") -> Iterator[Body]:
-        """All objects of a kind, of one namespace or everywhere. Raises what `get` does."""
+        """All objects of a kind, in one namespace or in all. Raises the same errors as `get`."""
         following = ""
         while True:
             query = [("limit", str(_PAGE)), ("labelSelector", labels), ("continue", following)]

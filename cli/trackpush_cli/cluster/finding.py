@@ -23,10 +23,10 @@ class PodPort(NamedTuple):
 
 
 def find_server(access: ClusterAccess, *, namespace: str | None, server: str | None) -> tuple[str, str]:
-    """Namespace and name of the WebhookServer: the one that is named, else the only one.
+    """Namespace and name of the WebhookServer: the named one, otherwise the only one.
 
     Raises:
-        CommandError: none, or several.
+        CommandError: there is none, or there are several.
     """
     if server is not None:
         given, slash, name = server.partition("/")
@@ -67,7 +67,7 @@ def admin_token(access: ClusterAccess, namespace: str, name: str) -> str:
 
     Raises:
         AccessDeniedError: the user may not read the Secret; the message says what to do.
-        CommandError: it isn't there, or is empty.
+        CommandError: the Secret does not exist, or is empty.
     """
     secret = f"{name}-admin-token"
     try:

@@ -1,7 +1,8 @@
-"""HTTP to a pod through the API server's port-forward: what `kubectl port-forward` does, without a local port.
+"""HTTP to a pod through the API server's port-forward, like `kubectl port-forward` but without a local port.
 
-Nothing listens on this machine, so no other user of it can use the tunnel. Each connection is one WebSocket. The
-client's `CoreV1Api` has a method for it, but importing it costs two seconds: it brings a model of every kind.
+Nothing listens on this machine, so other users of it can't use the tunnel. Each connection is one WebSocket. The
+client's `CoreV1Api` has a method for this, but importing it takes two seconds, because it contains a model of every
+kind.
 """
 
 import http.client
@@ -49,7 +50,7 @@ class ForwardedConnection(http.client.HTTPConnection):
 
 
 def _open(configuration: Any, url: str, headers: HTTPHeaderDict) -> WebSocket:
-    """Like the client's own `create_websocket`, but with all headers: that one omits the impersonated user."""
+    """Like the client's own `create_websocket`, but with all headers, including the impersonated user."""
     address = get_websocket_url(url, [])
     secure: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE}
     if address.startswith("wss://") and configuration.verify_ssl:

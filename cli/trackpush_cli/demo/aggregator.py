@@ -19,7 +19,7 @@ _OK = 200
 
 
 class AggregatorSide:
-    """Posts one body after the other and records everything in the ledger. Use as an async context manager."""
+    """Posts one body after the other, and records the results in the ledger. Use as an async context manager."""
 
     def __init__(self, url: str, keys: dict[str, str], expected: Expected, ledger: Ledger, view: DemoView) -> None:
         self._url = url

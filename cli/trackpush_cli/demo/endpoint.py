@@ -19,7 +19,7 @@ class _Status(msgspec.Struct):
 
 
 class _Canonical(msgspec.Struct):
-    """The part of a canonical notification that the client looks at."""
+    """The fields of a canonical notification that the client checks."""
 
     id: str
     late: bool
@@ -39,14 +39,14 @@ class ClientEndpoint:
     def __init__(self, on_arrival: Callable[[Arrival], None]) -> None:
         self.on_arrival = on_arrival
         self.failures: Counter[str] = Counter()
-        """How many requests of a PushConfig are still to be answered with 500."""
+        """By PushConfig: number of requests that will still be answered with 500."""
         self._destinations: Mapping[str, Destination] = {}
         app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_post("/clients/{namespace}/{name}", self._take)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> str:
-        """Listen on a free port of loopback; the URL without a path."""
+        """Listen on a free port of loopback; returns the URL without a path."""
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

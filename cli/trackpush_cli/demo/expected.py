@@ -23,7 +23,7 @@ _REMEMBERED = 100_000
 
 
 class Expected:
-    """Remembers the former postings, which decide on duplicates and late updates."""
+    """Remembers the previous postings, by which duplicates and late updates are recognised."""
 
     def __init__(self, table: RoutingTable) -> None:
         self._destinations = table.destination_by_name
@@ -32,9 +32,10 @@ class Expected:
         self._newest: dict[tuple[str, str, str], int] = {}
 
     def of(self, posting: Posting) -> tuple[list[Expectation], int]:
-        """The pushes of a posting, and how many of its updates are duplicates."""
+        """The pushes of a posting, and the number of its updates that are duplicates."""
         if len(self._known) > _REMEMBERED:
-            # A demo that runs for days: only the samples are ever posted twice, and they come first.
+            # Forget old postings, because a demo may run for days. Only the samples are posted twice, and they come
+            # first.
             self._known.clear()
             self._last.clear()
             self._newest.clear()

@@ -12,7 +12,7 @@ from trackpush_cli.demo.server import ServerProcess
 
 
 def program() -> str:
-    """How to start this program from the user's shell: `trackpush`, or its path when that is not on PATH."""
+    """How to start this program in the user's shell: `trackpush`, or its path if it is not on PATH."""
     started = Path(sys.argv[0])
     found = shutil.which("trackpush")
     if found is not None and (started.name != "trackpush" or Path(found).resolve() == started.resolve()):
@@ -23,7 +23,10 @@ def program() -> str:
 
 
 def hints(server: ServerProcess, table: RoutingTable, keys: dict[str, str], root: Path, *, once: bool) -> list[str]:
-    """The lines. With ``once`` only the addresses, because the run ends before anything can be pasted."""
+    """The lines of the introduction.
+
+    With ``once`` only the addresses, because the run ends before anybody can paste a command.
+    """
     name = program()
     account = table.accounts[0]
     aggregator = slug_of(account.aggregator)

@@ -1,8 +1,8 @@
-"""The ledger of the demo: the expected pushes, the arrived ones, and the verdict on both.
+"""The ledger of the demo: the expected pushes, the pushes that arrived, and the verdict on both.
 
-Pure: it takes what was posted and what arrived, with times in seconds of one monotonic clock, and gives values. The
-ids are known before anything is posted, because a push's id is derived from the update (`updates.update_key`); of an
-update without a time only a part is (`ids.without_occurrence`).
+Pure: its inputs are the posts and arrivals, with times in seconds of one monotonic clock. The ids are known before an
+update is posted, because a push's id is derived from the update (`updates.update_key`). For an update without a time,
+only a part of the id is known (`ids.without_occurrence`).
 """
 
 from collections import Counter, OrderedDict
@@ -23,12 +23,12 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     push_config: str
     account: str
     shipment: str
-    """Names the lane, together with ``push_config`` and ``account``."""
+    """Identifies the lane, together with ``push_config`` and ``account``."""
     status: str
     late: bool = False
-    """Whether an update with a later event time went before it."""
+    """Whether an update with a later event time was posted before."""
     label: str
-    """Names the posted body, for messages."""
+    """The name of the posted body in messages."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +37,14 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     webhook_id: str
     push_config: str
     answered: int
-    """The HTTP status that the endpoint gave it."""
+    """The HTTP status with which the endpoint answered."""
     at: float
     status: str | None = None
-    """The canonical status in the body; None where the format carries none."""
+    """The canonical status in the body; None if the format has none."""
     late: bool | None = None
-    """What the body says of it; None where the format doesn't."""
+    """The value of ``late`` in the body; None if the format has none."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the request itself: credentials, signature, ids."""
+    """Errors of the request itself: credentials, signature, ids."""
 
     @property
     def taken(self) -> bool:
@@ -57,11 +57,11 @@ class DemoPush(msgspec.Struct):
     expectation: Expectation
     posted_at: float
     stored_at: float | None = None
-    """When the post was answered 200."""
+    """Time at which the post was answered with 200."""
     arrived_at: float | None = None
     tries: int = 0
     answered: int | None = None
-    """How the client answered the last try."""
+    """The client's answer to the last attempt."""
 
 
 def _lane_of(expectation: Expectation) -> tuple[str, str, str]:
@@ -69,19 +69,19 @@ def _lane_of(expectation: Expectation) -> tuple[str, str, str]:
 
 
 class Ledger:
-    """Keeps the account of expected pushes and arrivals."""
+    """Records expected pushes and arrivals."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        """posts, accepted, duplicates, probes, pushes, arrived, failed tries, foreign."""
+        """Numbers of posts, accepted, duplicates, probes, pushes, arrived, failed tries, foreign."""
         self.problems: list[str] = []
-        """Everything wrong so far, except what is merely missing yet."""
+        """All errors so far, except pushes that have not arrived yet."""
         self._pushes: OrderedDict[str, DemoPush] = OrderedDict()
         self._lanes: dict[tuple[str, str, str], list[str]] = {}
         self._ended = 0
 
     def expect(self, expectations: Iterable[Expectation], at: float) -> list[DemoPush]:
-        """Record pushes before their update is posted; known ones are duplicates and add nothing."""
+        """Record pushes before their update is posted. Known ones are duplicates and are not added again."""
         fresh = []
         for expectation in expectations:
             if expectation.webhook_id in self._pushes:

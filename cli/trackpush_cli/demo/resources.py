@@ -14,7 +14,7 @@ from trackpush_cli.demo.endpoint import path_of
 from trackpush_cli.errors import CommandError
 
 RETRY_SCHEDULE = ["1s", "2s"]
-"""For the client that fails first: recovers within seconds."""
+"""Retry delays of the client that fails first, so that it recovers within seconds."""
 
 Resource = dict[str, Any]
 
@@ -23,7 +23,7 @@ def sample_manifests() -> Path:
     """The folder of the sample resources.
 
     Raises:
-        CommandError: it is in neither place.
+        CommandError: neither the wheel nor the tree has them.
     """
     package = Path(__file__).parents[1]
     for folder in (package / "samples", package.parents[1] / "manifests" / "samples"):

@@ -25,15 +25,16 @@ from trackpush_cli.demo.story import Posting, invented_postings, sample_postings
 from trackpush_cli.demo.view import make_view, summary
 
 FAILURES = 2
-"""So many requests the failing client answers with 500: fewer than open the breaker, which takes five in a row."""
+"""Number of requests that the failing client answers with 500: fewer than five in a row, which would open the breaker.
+"""
 
 _PROBES = ("GET", "HEAD", "OPTIONS", "POST")
 _ARRIVAL_SECONDS = 15.0
-"""How long --once waits for the last push."""
+"""Maximum seconds for which --once waits for the last push."""
 _LEAVING_SECONDS = 8.0
-"""How long the end of an endless run waits for it."""
+"""Maximum seconds for which the end of an endless run waits for the last push."""
 _QUIET_SECONDS = 0.5
-"""How long to look for doubles once everything has arrived. The server's drain afterwards shows later ones."""
+"""Seconds in which duplicates are looked for after everything has arrived. The server's drain shows later ones."""
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
     """Invented updates per second."""
     seed: int
-    """Of the invented shipments."""
+    """Seed of the invented shipments."""
 
 
 class Demo:
@@ -78,7 +79,7 @@ class Demo:
         self._server = ServerProcess(folders.resources, folders.data, folders.log)
 
     async def run(self, stop: asyncio.Event) -> list[str]:
-        """Run until the end, or until ``stop`` is set; returns the errors.
+        """Run until all is posted and arrived, or until ``stop`` is set; returns the errors.
 
         Raises:
             CommandError: the server could not be started.

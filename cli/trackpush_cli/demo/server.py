@@ -35,16 +35,16 @@ class ServerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self.url = ""
-        """Where aggregators post, without a path."""
+        """URL for aggregators, without a path."""
         self.admin_url = ""
 
     async def start(self) -> None:
-        """Start and wait until it listens.
+        """Start the server, and wait until it listens.
 
         Raises:
-            CommandError: it ended or did not listen in time; the message holds the end of its log.
+            CommandError: it ended, or did not listen in time; the message contains the end of its log.
         """
-        # Its own session: Ctrl-C in the terminal reaches the demo alone, which then stops it in order.
+        # A session of its own, so that Ctrl-C reaches only the demo, which then stops the server in order.
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -84,13 +84,13 @@ class ServerProcess:
 
     @property
     def end(self) -> str:
-        """How the server ended unexpectedly, with the end of its log."""
+        """A message that the server ended unexpectedly, with the end of its log."""
         code = self._process.returncode if self._process is not None else None
         how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
         return f"the server ended {how}{self._end_of_log()}"
 
     async def stop(self) -> int:
-        """Make it drain and end, kill it if it doesn't; returns its exit code."""
+        """Make the server drain and exit; kill it if it doesn't. Returns its exit code."""
         process = self._process
         if process is None:
             return 0
@@ -127,7 +127,7 @@ class ServerProcess:
 
 
 def _end_with_parent() -> None:
-    """Make the server drain and end if the demo is killed; runs in the server's process. Linux only."""
+    """Make the server drain and exit if the demo is killed. Runs in the server's process; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

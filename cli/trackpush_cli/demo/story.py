@@ -18,7 +18,7 @@ Parse = Callable[[AggregatorName, bytes], Sequence[TrackingUpdate]]
 Compose = Callable[[AggregatorName, str, str, datetime], bytes]
 """(aggregator, status, AWB, event time) -> body."""
 Composable = Callable[[AggregatorName], Collection[Status]]
-"""The statuses that an aggregator has a code for."""
+"""Maps an aggregator to the statuses for which it has a code."""
 
 
 class Bodies(NamedTuple):
@@ -36,26 +36,26 @@ LIFE_CYCLES = {
     "RTO": (S.PICKED_UP, S.IN_TRANSIT, S.DELIVERY_FAILED, S.RTO_INITIATED, S.RTO_IN_TRANSIT, S.RTO_DELIVERED),
     "return": (S.RETURN_OUT_FOR_PICKUP, S.RETURN_PICKED_UP, S.RETURN_IN_TRANSIT, S.RETURN_DELIVERED),
 }
-"""The ways of a shipment that the demo plays, in canonical statuses."""
+"""The sequences of canonical statuses that the demo's shipments go through."""
 
 _AT_ONCE = 6
-"""So many invented shipments are under way at the same time."""
+"""Number of invented shipments in progress at the same time."""
 
 
 class Posting(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to make."""
+    """One request to send."""
 
     label: str
     account: Account
     body: bytes
     updates: tuple[TrackingUpdate, ...]
-    """What the body says; empty for a probe."""
+    """The updates in the body; empty for a probe."""
     wanted: str | None = None
-    """``direction/STATUS`` that the sample must be read as, where its case says so."""
+    """``direction/STATUS`` that must be read from the sample, if its case names it."""
 
 
 def _account_for(accounts: Sequence[Account], aggregator: AggregatorName, shipment: str) -> Account:
-    """One of the aggregator's accounts: always the same for a shipment."""
+    """One of the aggregator's accounts; always the same one for a shipment."""
     candidates = [account for account in accounts if account.aggregator == aggregator]
     return candidates[zlib.crc32(shipment.encode()) % len(candidates)]
 
@@ -94,7 +94,7 @@ class _Shipment:
         self.cycle = rng.choice(list(LIFE_CYCLES))
         self.ahead = [status for status in LIFE_CYCLES[self.cycle] if status in known]
         self.awb = f"7{rng.randrange(10**11):011d}"
-        # The whole life lies in the past hours, so that no event time is ever in the future.
+        # All events are in the past hours, so that no event time is in the future.
         self.time = now - timedelta(hours=12, seconds=rng.randrange(3600))
 
 

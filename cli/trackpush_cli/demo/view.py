@@ -39,7 +39,7 @@ class DemoView(Protocol):
     def say(self, text: str) -> None: ...
 
     def posted(self, lines: list[ClientLine]) -> None:
-        """A post was answered; its rows lack only the pushes."""
+        """Show an answered post. Its rows don't show its pushes yet."""
         ...
 
     def arrived(self, push: DemoPush | None, arrival: Arrival) -> None: ...
@@ -64,7 +64,7 @@ class PlainView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._early: dict[str, list[Arrival]] = {}
-        """Pushes that arrived before the aggregator had read its 200: told after their post."""
+        """Pushes that arrived before the aggregator had read its 200; they are printed after their post."""
 
     def say(self, text: str) -> None:
         self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
@@ -81,7 +81,9 @@ class PlainView:
     def arrived(self, push: DemoPush | None, arrival: Arrival) -> None:
         clock = time.strftime("%H:%M:%S")
         if push is None:
-            self.say(f"{clock} pushed    {arrival.push_config} got {arrival.status} of yours -> {arrival.answered}")
+            self.say(
+                f"{clock} pushed    {arrival.push_config} got {arrival.status} (posted by you) -> {arrival.answered}"
+            )
             return
         if push.stored_at is None:
             self._early.setdefault(push.expectation.webhook_id, []).append(arrival)
@@ -202,7 +204,7 @@ class _Column(NamedTuple):
     name: str
     cell: Callable[[ClientLine], Text | str]
     from_width: int = 0
-    """The terminal's width in columns from which on there is room for it."""
+    """Minimum width of the terminal, in columns, at which this column is shown."""
 
 
 _COLUMNS = (

@@ -1,8 +1,8 @@
 """Checks clients' endpoints: name, egress rules, TCP and TLS, with the code that connects for pushes. Sends nothing.
 
-It connects from this machine, which can be in another network than the server: an unreachable endpoint is a warning if
-the server is in a cluster, whose own opinion is the condition Delivering. What the egress rules refuse is refused
-anywhere.
+It connects from this machine, which may be in another network than the server. So if the server is in a cluster, an
+unreachable endpoint is only a warning; the condition Delivering shows the server's own result. An address that the
+egress rules refuse is an error everywhere.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _AT_ONCE: Final = 16
 _ADVICE: Final = {
     Failure.DENIED: "correct spec.url, or allow it in spec.egress of the WebhookServer",
     Failure.DNS: "correct the host in spec.url, or ask the client to create its DNS record",
-    Failure.CONNECT: "ask the client to check that its endpoint listens and accepts this address",
+    Failure.CONNECT: "ask the client to check that its endpoint listens and that no firewall blocks it",
     Failure.TLS: "ask the client to renew its certificate, or set spec.tls.ca to the client's CA",
     Failure.PROXY: "check that egress.proxy of the WebhookServer runs and may connect there",
     Failure.TIMEOUT: "ask the client to check that no firewall drops the connection",

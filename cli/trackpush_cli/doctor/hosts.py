@@ -15,13 +15,13 @@ _DAY: Final = 86400
 
 
 class Way(NamedTuple):
-    """The address and port of a host."""
+    """The host to check, and the address and port to connect to."""
 
     scheme: str
     host: str
     port: int
     via: tuple[str, int] | None = None
-    """Connect to this address, whatever DNS says."""
+    """Address to connect to instead of the one in DNS."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -46,7 +46,7 @@ def _dns(way: Way) -> CheckResult:
     try:
         entries = socket.getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        advice = f"make an A or AAAA record for it that names the ingress; before that: --connect ADDRESS:{way.port}"
+        advice = f"add an A or AAAA record with the ingress's address; until then: --connect ADDRESS:{way.port}"
         return fail("dns", way.host, f"the name has no address ({error.strerror})", advice)
     addresses = sorted({str(entry[4][0]) for entry in entries})
     shown = ", ".join(addresses)
@@ -64,7 +64,7 @@ def _tcp(way: Way) -> CheckResult:
     except OSError as error:
         advice = "check that the ingress or load balancer listens there and that no firewall blocks it"
         return fail("tcp", way.host, f"{shown}: {error.strerror or error}", advice)
-    return ok("tcp", way.host, f"{shown} takes connections")
+    return ok("tcp", way.host, f"{shown} accepts connections")
 
 
 def _plain(way: Way) -> CheckResult:

@@ -6,16 +6,16 @@ import msgspec
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One check of one thing."""
+    """The result of one check."""
 
     check: str
-    """What was checked: ``dns``, ``tls``, …; docs/cli.md lists them."""
+    """The kind of check: ``dns``, ``tls``, …; docs/cli.md lists them."""
     subject: str
-    """Of what: a host, a URL, a resource."""
+    """What was checked: a host, a URL or a resource."""
     result: Literal["ok", "warn", "fail"]
     message: str
     advice: str | None = None
-    """What to do."""
+    """What to do about it."""
 
 
 def ok(check: str, subject: str, message: str) -> CheckResult:
@@ -23,10 +23,10 @@ def ok(check: str, subject: str, message: str) -> CheckResult:
 
 
 def warn(check: str, subject: str, message: str, advice: str) -> CheckResult:
-    """A check that succeeded with a doubt, or is impossible from here."""
+    """The result of a check that found a possible problem, or could not be made from here."""
     return CheckResult(check=check, subject=subject, result="warn", message=message, advice=advice)
 
 
 def fail(check: str, subject: str, message: str, advice: str) -> CheckResult:
-    """A failed check: updates are lost or delayed."""
+    """The result of a failed check: updates are lost or delayed."""
     return CheckResult(check=check, subject=subject, result="fail", message=message, advice=advice)

@@ -23,7 +23,7 @@ _AGENT: Final = "trackpush-doctor"
 _MOST_ANSWER: Final = 64 * 1024
 _SPARE: Final = 4096
 _LARGEST: Final = 1024 * 1024
-"""No aggregator sends more at once."""
+"""Bytes of the largest test body; no aggregator sends more at once."""
 _UNAVAILABLE: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 
@@ -34,7 +34,7 @@ class _Reply(NamedTuple):
 
 
 class _Broken(Exception):  # noqa: N818  never leaves this module
-    """There was no answer; the text says why."""
+    """There was no answer; the message says why."""
 
 
 def way_to(url: str, via: tuple[str, int] | None) -> Way:
@@ -99,7 +99,7 @@ def _probe(url: str, what: str, reply: _Reply) -> CheckResult:
         return ok("probe", url, f"{what} is answered 200, as the panels require")
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
         where = reply.headers.get("location", "nowhere")
-        advice = "give the aggregator that URL, or stop the redirect: posts don't follow it"
+        advice = "give the aggregator that URL, or stop the redirect: aggregators don't follow redirects"
         return fail("probe", url, f"{what} is redirected to {where} ({reply.status})", advice)
     if reply.status == HTTPStatus.NOT_FOUND:
         return fail("probe", url, f"{what} is answered 404 by {_who(reply)}", _route(reply))
@@ -153,7 +153,7 @@ def _large(url: str, way: Way, path: str, most: int) -> CheckResult:
         reply = _send(way, "POST", path, b'{"doctor": "' + b"x" * padding + b'"}')
     except _Broken as error:
         reply = _Reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {}, str(error).encode())
-    # Without a key Trackpush doesn't look into a large body: its own 401 shows that the body reached it.
+    # Without a key Trackpush doesn't parse a large body; its 401 shows that the body reached it.
     reached = reply.status == HTTPStatus.UNAUTHORIZED and _json(reply).get("error") == "unauthorized"
     if reply.status == HTTPStatus.OK or reached:
         return ok("body-size", url, f"a body of {padding // 1024} KiB passes")
@@ -171,7 +171,7 @@ def _json(reply: _Reply) -> dict[str, object]:
 
 
 def _who(reply: _Reply) -> str:
-    """The sender of an answer: Trackpush's are JSON with ``error``; others come from a proxy."""
+    """Who sent an answer: Trackpush's answers are JSON with ``error``; others come from a proxy."""
     if "error" in _json(reply):
         return "Trackpush"
     server = reply.headers.get("server", "")

@@ -1,4 +1,4 @@
-"""Checks the server by its admin port: the findings of `trackpush status` as outcomes."""
+"""Checks the server by its admin port: turns the findings of `trackpush status` into check results."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,7 +10,7 @@ from trackpush_cli.status.servers import ServerState
 
 
 def examine(port: AdminClient, name: str) -> Iterator[CheckResult]:
-    """Check that it answers, its problems, and the failing endpoints."""
+    """Check that the server answers, its problems, and its failing endpoints."""
     answer = servers.ask(port, name)
     yield from of_state((answer.state,), answer.findings)
 

@@ -34,7 +34,7 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
     table: RoutingTable | None
     problems: tuple[Problem, ...]
     unread_secrets: str | None = None
-    """Why Secrets could not be read; then nothing that needs one is known."""
+    """Why Secrets could not be read. Then checks that need a Secret are skipped."""
 
     @property
     def spec(self) -> WebhookServerSpec:
@@ -53,7 +53,7 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
         return dict.fromkeys((*PROFILES, *(account.aggregator for account in accounts)))
 
     def urls(self) -> Iterator[tuple[str, str]]:
-        """Aggregator and URL for each served aggregator; Shipway's without the place of its key."""
+        """Aggregator and URL for each served aggregator; Shipway's URL without the part for the key."""
         for host in self.spec.hosts:
             for aggregator in host.aggregators or self._used:
                 only = self.spec.model_copy(update={"hosts": [host]})
@@ -81,7 +81,7 @@ def of_folder(folder: Path, server: str | None) -> CheckScope:
 
 
 def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> CheckScope:
-    """The resources in a cluster; with ``-n`` only that namespace's, and the server that they use.
+    """The resources in a cluster; with ``-n`` those of one namespace, and the server that they use.
 
     Raises:
         CommandError: they can't be read.
@@ -109,12 +109,12 @@ def of_cluster(access: "ClusterAccess", choice: ServerChoice) -> CheckScope:
         except AccessDeniedError as error:
             unread = error.message
         except CommandError:
-            continue  # missing: compile() tells, with the resource that names it
+            continue  # a missing Secret: compile() reports it with the resource that names it
     return _subject(parse_manifests({"cluster": _yaml([*bodies, *secrets])}), f"{namespace}/{name}", unread)
 
 
 def _yaml(bodies: "Sequence[Body]") -> str:
-    """The resources as YAML (JSON is YAML), without unneeded parts."""
+    """The resources as YAML (JSON is YAML), without parts that aren't needed."""
     kept = ("apiVersion", "kind", "spec", "data")
     slim = [
         {name: body[name] for name in kept if name in body}

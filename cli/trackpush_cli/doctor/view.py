@@ -1,4 +1,4 @@
-"""The report for people."""
+"""Prints the report for people."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 
 
 def show(found: Sequence[CheckResult]) -> None:
-    """One line per check; below the table the advice, and the number of failures."""
+    """Print one line per check; below the table, the advice and the number of failures."""
     print_table(
         ("RESULT", "CHECK", "OF", "FOUND"),
         [(_MARKS[outcome.result], outcome.check, outcome.subject, outcome.message) for outcome in found],

@@ -1,4 +1,4 @@
-"""The state of a cluster: conditions of all kinds, and what each server's pods answer."""
+"""The state of a cluster: the conditions of all resources, and what each server's pods answer."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from trackpush_operator.kube.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
 
 
 class ClusterState(msgspec.Struct, frozen=True):
-    """All that was found."""
+    """Everything that was found."""
 
     servers: tuple[ServerState, ...]
     findings: tuple[StatusFinding, ...]
@@ -26,7 +26,7 @@ def look(access: ClusterAccess, choice: ServerChoice) -> ClusterState:
     """Read everything visible; if ``choice`` names a namespace, only this one and the servers that it uses.
 
     Raises:
-        CommandError: the API server doesn't answer, or nothing may be read.
+        CommandError: the API server doesn't answer, or the user may read nothing.
     """
     resources = _resources(access, choice.namespace)
     bodies = list(_servers(access, choice, resources))
@@ -67,7 +67,7 @@ def _resources(access: ClusterAccess, namespace: str | None) -> list[Body]:
 
 
 def _servers(access: ClusterAccess, choice: ServerChoice, resources: list[Body]) -> Iterable[Body]:
-    """The named server; else the visible ones, and servers of other namespaces that the resources use."""
+    """The named server; otherwise the visible ones, and servers of other namespaces that the resources use."""
     if choice.server is not None:
         namespace, name = finding.find_server(access, namespace=choice.namespace, server=choice.server)
         return [{**access.get(SERVERS, namespace, name), "kind": SERVERS.kind}]
@@ -82,7 +82,7 @@ def _servers(access: ClusterAccess, choice: ServerChoice, resources: list[Body])
         try:
             body = access.get(SERVERS, namespace, reference["name"])
         except CommandError:
-            continue  # the resource's own condition tells
+            continue  # the resource's own condition reports it
         found[f"{namespace}/{reference['name']}"] = {**body, "kind": SERVERS.kind}
     return found.values()
 

@@ -40,6 +40,6 @@ def _look(choice: ServerChoice) -> tuple[tuple[ServerState, ...], tuple[StatusFi
         found = cluster.look(choice.cluster(), choice)
         return found.servers, found.findings
     port = choice.open()
-    port.ask("GET", "/config")  # nothing there, or a wrong token: exit code 2, not a finding
+    port.ask("GET", "/config")  # if nothing answers, or the token is wrong: exit code 2 and no finding
     answer = servers.ask(port)
     return (answer.state,), answer.findings

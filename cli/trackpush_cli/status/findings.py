@@ -8,7 +8,7 @@ import msgspec
 Body = dict[str, Any]
 _SUMMARY: Final = "Ready"
 _INTENDED: Final = frozenset({"Suspended", "ServerSuspended"})
-"""Reasons of what somebody wanted: shown, and no failure."""
+"""Reasons for states that somebody requested: they are shown, but don't count as problems."""
 
 
 class StatusFinding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -21,7 +21,7 @@ class StatusFinding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     condition: str
     reason: str
     since: str | None = None
-    """RFC 3339."""
+    """Start of the problem, RFC 3339."""
     message: str
 
 
@@ -51,7 +51,7 @@ def of_resource(body: Body) -> Iterator[StatusFinding]:
 
 
 def _told_once(conditions: list[Body]) -> list[Body]:
-    """Without consequences: a resource that isn't accepted isn't served either."""
+    """The conditions without those that follow from another one: a resource that isn't accepted isn't served either."""
     causes = [condition for condition in conditions if condition["reason"] not in {"NotServed", "NoReadyPods"}]
     return causes or conditions[:1]
 

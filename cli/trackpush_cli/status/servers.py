@@ -26,28 +26,28 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One server."""
+    """The state of one server."""
 
     name: str
-    """``namespace/name``, or the admin port's address where no cluster is asked."""
+    """``namespace/name``, or the address of the admin port if no cluster is used."""
     pods: int | None = None
-    """How many run; None where no cluster is asked."""
+    """Number of running pods; None if no cluster is used."""
     ready_pods: int | None = None
     answered: bool = True
     clients: int | None = None
-    """PushConfigs that it serves."""
+    """Number of PushConfigs that it serves."""
     queues: tuple[QueueStatus, ...] = ()
 
 
 class ServerReport(msgspec.Struct, frozen=True):
-    """A server, and the problems of it and of its endpoints."""
+    """A server with its problems and those of its endpoints."""
 
     state: ServerState
     findings: tuple[StatusFinding, ...] = ()
 
 
 def ask(port: AdminClient, name: str | None = None) -> ServerReport:
-    """Ask one pod (or the server on this machine)."""
+    """Ask one pod, or the server on this machine, for its state."""
     try:
         return _answer(port, name)
     except (CommandError, ProblemsFoundError) as error:

@@ -20,7 +20,7 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
     key_member: str | None = None
     """Member of its bodies that may contain the key."""
     signed: bool = False
-    """It signs its bodies with the key."""
+    """Whether the aggregator signs its bodies with the key."""
     setup: str
     """Where to enter URL and key, for ``status.setup`` of an AggregatorWebhook."""
     refused_in_urls: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ MOST_REASONS = 16
 RAW_BYTES = 16 * 1024
 """Maximum bytes of a body for expressions that use ``raw``; a tracking update has about two thousand."""
 RAW_VALUES = 1000
-"""Maximum number of values in it, estimated by its commas and opening brackets."""
+"""Maximum number of JSON values in such a body, estimated by its commas and opening brackets."""
 
 
 class ValueKind(Enum):

@@ -85,7 +85,7 @@ class Erasures:
             TooManyJobsError: see `start`.
         """
         if request.awb is None and request.client is None:
-            raise ValueError("name whose data to erase: awb or client")
+            raise ValueError("name the data to erase: awb or client")
         self.jobs.check()
 
     async def records(self) -> tuple[Erasure, ...]:

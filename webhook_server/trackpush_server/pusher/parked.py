@@ -15,7 +15,10 @@ _BEHIND_SOON, _BEHIND_LATEST = 5.0, 60.0
 
 It starts with the first value, and each revisit doubles it up to the second one, until another push is left."""
 _PAUSE, _PAUSE_PER_PAGE, _LONGEST_PAUSE = 0.5, 0.1, 120.0
-"""Seconds between two revisits: minimum, per page read, and maximum. Then revisits take a tenth of the time."""
+"""Seconds between two revisits: the minimum, the addition for each page read, and the maximum.
+
+With these values, revisits take about a tenth of the time.
+"""
 _SMALLEST = 1 << 16
 _LARGEST = 1 << 24
 _PER_LANE = 16

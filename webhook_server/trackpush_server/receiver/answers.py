@@ -111,7 +111,7 @@ def unauthorized(aggregator: AggregatorName) -> Response:
 
 @lru_cache(maxsize=1024)
 def unauthorized_by(definition: Definition) -> Response:
-    """401, for an aggregator that has a definition: names the places that its definition names."""
+    """401 for an aggregator that has a definition. The message lists the places for keys in the definition."""
     return _refusal(401, "unauthorized", _what_is_missing(definition))
 
 

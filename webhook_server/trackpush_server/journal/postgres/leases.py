@@ -82,7 +82,7 @@ class Leases:
         self._observer = observer
         self._own_timing = timing
         self._timing = timing
-        """The timing in use, of the smallest lease of all replicas: see `shared_timing`."""
+        """The current timing; it follows from the smallest lease duration of all replicas, see `shared_timing`."""
         self._clock = clock
         self._held: dict[int, int] = {}
         """Epochs of the held slots."""

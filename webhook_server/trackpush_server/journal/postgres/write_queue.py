@@ -1,4 +1,4 @@
-"""The queue of entries that wait for the next call, in order."""
+"""The queue of entries, in order, that the writer writes to the database in its next call."""
 
 import asyncio
 import contextlib
