@@ -248,7 +248,7 @@ async def test_the_console_offers_it_on_the_page_of_a_shipment(rig: Rig) -> None
         await session.post(f"{home}/login", data={"token": rig.token.read_text().strip()})
         asked, fields = await checked(session)
         assert (fields["awb"], fields["client"], fields["states"]) == ("A1", "acme", "filtered")
-        assert "that today's filters let through" in asked.replace("&#39;", "'")
+        assert "that the current filters accept" in asked.replace("&#39;", "'")
         await rig.write(filter_of_oms=RIGHT)
         asked, fields = await checked(session)
         assert "Send 1 push again?" in asked
