@@ -14,7 +14,7 @@ from trackpush_server.journal.postgres.lease_table import LeaseTable
 from trackpush_server.journal.postgres.leases import Leases, steady
 from trackpush_server.journal.postgres.schema import migrate
 from trackpush_server.journal.postgres.slot_balancer import Slot, Timing
-from trackpush_server.journal.slots import slot_of
+from trackpush_server.journal.slots import SlotListener, slot_of
 
 TIMING = Timing(lease=3.0)
 PATIENT = Timing(lease=600.0)
@@ -61,9 +61,7 @@ class Member:
             timing=timing,
             clock=lambda: steady() + self.ahead,
         )
-        self.leases.on_gained = self._gained
-        self.leases.on_lost = self._lost
-        self.leases.on_wanted = self._wanted
+        self.leases.subscribe(SlotListener(on_gained=self._gained, on_lost=self._lost, on_wanted=self._wanted))
 
     @property
     def sends(self) -> set[int]:

@@ -13,7 +13,7 @@ from trackpush_api.routing import Account, Destination, Egress, Retry, RoutingTa
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, NewPush, NewUpdate, Outcome
-from trackpush_server.journal.slots import SLOTS, Ownership, SingleOwner, slot_of
+from trackpush_server.journal.slots import SLOTS, Ownership, SingleOwner, SlotListener, slot_of
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.outbound.port import Transport
 from trackpush_server.outbound.transport import HttpTransport
@@ -67,11 +67,15 @@ class Shared(SingleOwner):
     alone = False
 
     def __init__(self, held: Iterable[int] = range(SLOTS)) -> None:
-        super().__init__()
+        self.listener = SlotListener()
         self.held = set(held)
         self.released: list[int] = []
         self.draining = False
         self.on_release: Callable[[], None] = lambda: None
+
+    def subscribe(self, listener: SlotListener) -> None:
+        """Take the dispatcher's callbacks."""
+        self.listener = listener
 
     def holds(self, push_config: str) -> bool:
         """Whether the test lets it."""
@@ -79,7 +83,7 @@ class Shared(SingleOwner):
 
     async def start(self) -> None:
         """Tell of what is held."""
-        self.on_gained(frozenset(self.held))
+        self.listener.on_gained(frozenset(self.held))
 
     async def release(self, slots: frozenset[int]) -> None:
         """Note it."""
@@ -90,19 +94,19 @@ class Shared(SingleOwner):
     def drain(self) -> None:
         """Want everything."""
         self.draining = True
-        self.on_wanted(frozenset(self.held))
+        self.listener.on_wanted(frozenset(self.held))
 
     def take(self, *push_configs: str) -> None:
         """The slots of these are gained."""
         slots = frozenset(map(slot_of, push_configs))
         self.held |= slots
-        self.on_gained(slots)
+        self.listener.on_gained(slots)
 
     def lose(self, *push_configs: str) -> None:
         """The slots of these are lost."""
         slots = frozenset(map(slot_of, push_configs))
         self.held -= slots
-        self.on_lost(slots)
+        self.listener.on_lost(slots)
 
 
 class Rig:

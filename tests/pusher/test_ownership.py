@@ -124,7 +124,7 @@ async def test_a_slot_that_is_wanted_is_released_when_its_outcomes_are_on_disk(t
         async with open_rig(tmp_path, destination, ownership=ownership) as rig:
             await rig.post(1, 2, 3)
             await until(lambda: len(sink.arrivals) == 2, seconds=10, what="two attempts")
-            ownership.on_wanted(frozenset({slot_of(OMS), slot_of("beta/oms")}))
+            ownership.listener.on_wanted(frozenset({slot_of(OMS), slot_of("beta/oms")}))
             await until(lambda: ownership.released == [slot_of("beta/oms")], seconds=10, what="the idle one at once")
             waiting: list[int] = []
             ownership.on_release = lambda: waiting.append(rig.journal.outcomes_waiting)
@@ -141,7 +141,7 @@ async def test_a_slot_that_is_gained_again_while_it_is_handed_over_stays(tmp_pat
     async with open_sink(hang) as sink, open_rig(tmp_path, to(sink, timeout=60.0), ownership=ownership) as rig:
         await rig.post(1)
         await until(lambda: len(sink.arrivals) == 1, seconds=10, what="the attempt")
-        ownership.on_wanted(frozenset({slot_of(OMS)}))
+        ownership.listener.on_wanted(frozenset({slot_of(OMS)}))
         ownership.lose(OMS)
         ownership.take(OMS)
         await until(lambda: len(sink.arrivals) == 2, seconds=10, what="it is sent again")
@@ -155,7 +155,7 @@ async def test_a_slot_that_is_gained_again_while_it_is_handed_over_stays(tmp_pat
         ownership.lose(OMS)
         ownership.take(OMS)
         await rig.until_ended(2)
-        ownership.on_wanted(frozenset({slot_of("beta/oms")}))
+        ownership.listener.on_wanted(frozenset({slot_of("beta/oms")}))
         await until(lambda: ownership.released == [slot_of("beta/oms")], seconds=10, what="the other one alone")
 
 
@@ -340,7 +340,7 @@ async def test_an_endpoint_that_fails_during_a_hand_over_is_not_probed_from_here
     async with open_sink(down) as sink, open_rig(tmp_path, to(sink), ownership=ownership) as rig:
         await rig.post(*range(8))
         await until(lambda: len(sink.arrivals) == 8, seconds=10, what="the attempts")
-        ownership.on_wanted(frozenset({slot_of(OMS)}))
+        ownership.listener.on_wanted(frozenset({slot_of(OMS)}))
         answer.set()
         await until(lambda: ownership.released == [slot_of(OMS)], seconds=10, what="its release")
         assert (rig.dispatcher.snapshot(), rig.dispatcher.troubles()) == ((), ())
@@ -360,7 +360,7 @@ async def test_a_slot_is_handed_over_whatever_state_its_channels_are_in(tmp_path
         await rig.post(1)
         await until(lambda: len(sink.arrivals) == 1, seconds=10, what="the attempt")
         rig.apply(*([to(sink, suspended=True)] if state == "suspended" else []))
-        ownership.on_wanted(frozenset({slot_of(OMS)}))
+        ownership.listener.on_wanted(frozenset({slot_of(OMS)}))
         answer.set()
         await until(lambda: ownership.released == [slot_of(OMS)], seconds=10, what="its release")
         assert await rig.pending() == 0

@@ -166,9 +166,12 @@ class Store:
             name=f"{socket.gethostname()}/{os.getpid()}",
             observer=observer,
             timing=Timing(lease=self._lease),
+            # A server that waits for its schema can't read or store anything, so it must claim no slots.
+            may_join=lambda: self.journal.unavailable is None,
+            on_held=self._look_again,
         )
-        # A server that waits for its schema can't read or store anything, so it must claim no slots.
-        self._leases.may_join = lambda: self.journal.unavailable is None
-        if isinstance(self.journal, PostgresJournal):
-            self._leases.on_held = self.journal.look_again
         return self._leases
+
+    def _look_again(self) -> None:
+        if isinstance(self.journal, PostgresJournal):
+            self.journal.look_again()

@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import msgspec
+
 SLOTS: Final = 128
 """Number of slots that the replicas divide among them. A PushConfig's slot never changes."""
 
@@ -19,19 +21,30 @@ def slot_of(push_config: str) -> int:
     return zlib.crc32(push_config.encode()) % SLOTS
 
 
+def _ignore(_: frozenset[int]) -> None:
+    return
+
+
+class SlotListener(msgspec.Struct, frozen=True, kw_only=True):
+    """Callbacks for changes of the slots that this process holds; all run on the event loop."""
+
+    on_gained: Callable[[frozenset[int]], None] = _ignore
+    """This process holds these slots from now on: their channels scan the journal."""
+    on_lost: Callable[[frozenset[int]], None] = _ignore
+    """Another process holds these slots, or may hold them: attempts in flight are aborted."""
+    on_wanted: Callable[[frozenset[int]], None] = _ignore
+    """Hand these slots over: start no attempts, and `Ownership.release` them when all outcomes are stored."""
+
+
 class Ownership(Protocol):
     """The port. Methods run on the event loop and don't block it."""
 
     alone: bool
     """True if no other process stores updates or sends pushes."""
-    on_gained: Callable[[frozenset[int]], None]
-    """Called on the loop with slots that this process holds from now on: their channels scan the journal.
 
-    Set the callbacks before `start`."""
-    on_lost: Callable[[frozenset[int]], None]
-    """Called on the loop with slots that another process holds, or may hold: attempts in flight are aborted."""
-    on_wanted: Callable[[frozenset[int]], None]
-    """Called on the loop with slots to hand over: start no attempts, `release` them when all outcomes are stored."""
+    def subscribe(self, listener: SlotListener) -> None:
+        """Call this listener from now on, instead of an earlier one. Call this before `start`."""
+        ...
 
     def holds(self, push_config: str) -> bool:
         """Whether this process may send pushes of this PushConfig now, by its own monotonic clock."""
@@ -59,10 +72,8 @@ class SingleOwner:
 
     alone = True
 
-    def __init__(self) -> None:
-        self.on_gained: Callable[[frozenset[int]], None] = _ignore
-        self.on_lost: Callable[[frozenset[int]], None] = _ignore
-        self.on_wanted: Callable[[frozenset[int]], None] = _ignore
+    def subscribe(self, listener: SlotListener) -> None:
+        """Nothing to do: the slots never change."""
 
     def holds(self, push_config: str) -> bool:
         del push_config
@@ -79,7 +90,3 @@ class SingleOwner:
 
     async def stop(self) -> None:
         """Nothing to do."""
-
-
-def _ignore(_: frozenset[int]) -> None:
-    return

@@ -13,7 +13,7 @@ from trackpush_api.routing import RoutingTable, namespace_of
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, PushState
 from trackpush_server.journal.ports import PushQueue
-from trackpush_server.journal.slots import Ownership, SingleOwner
+from trackpush_server.journal.slots import Ownership, SingleOwner, SlotListener
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.channel import Channel
@@ -58,9 +58,7 @@ class Dispatcher:
         self._channels: dict[str, Channel] = {}
         self._hand_overs = HandOvers(ownership, journal, self._channels.values)
         self._hub.on_left = self._hand_overs.attempt_ended
-        ownership.on_gained = self.gain
-        ownership.on_lost = self.lose
-        ownership.on_wanted = self.hand_over
+        ownership.subscribe(SlotListener(on_gained=self.gain, on_lost=self.lose, on_wanted=self.hand_over))
         self._table: RoutingTable | None = None
 
     @property

@@ -19,7 +19,7 @@ from trackpush_server.journal.postgres.errors import BROKEN, cause, is_held
 from trackpush_server.journal.postgres.lease_table import CHANNEL, LeaseTable
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.postgres.slot_balancer import Plan, Replica, Silence, Slot, Timing, decide, shared_timing
-from trackpush_server.journal.slots import slot_of
+from trackpush_server.journal.slots import SlotListener, slot_of
 
 _RETRY_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds between attempts to reach the database."""
@@ -67,15 +67,24 @@ class Leases:
         observer: LeaseObserver,
         timing: Timing = Timing(),  # noqa: B008  immutable
         clock: Callable[[], float] = steady,
+        may_join: Callable[[], bool] = lambda: True,
+        on_held: Callable[[], None] = lambda: None,
     ) -> None:
-        """``replica`` is the id that the journal uses, too. The logs of all replicas contain ``name``."""
-        self.on_gained: Callable[[frozenset[int]], None] = _ignore
-        self.on_lost: Callable[[frozenset[int]], None] = _ignore
-        self.on_wanted: Callable[[frozenset[int]], None] = _ignore
-        self.may_join: Callable[[], bool] = lambda: True
-        """Whether this replica is able to send; checked until it has registered for the first time."""
-        self.on_held: Callable[[], None] = lambda: None
-        """Called when the journal is blocked for servers (it was moved, or a copy is unfinished)."""
+        """Nothing is read or written before `start`.
+
+        Args:
+            dsn: The connection string of the database.
+            replica: The id that the journal uses, too.
+            name: Identifies this replica in the logs of all replicas.
+            observer: Counts changes of the slots.
+            timing: Durations for this replica.
+            clock: Seconds of a monotonic clock.
+            may_join: Whether this replica is able to send; checked until it has registered for the first time.
+            on_held: Called when the journal is blocked for servers (it was moved, or a copy is unfinished).
+        """
+        self._listener = SlotListener()
+        self._may_join = may_join
+        self._on_held = on_held
         self._connector = Connector(dsn)
         self._replica = replica
         self._name = name
@@ -107,6 +116,10 @@ class Leases:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._backoff = RetryDelays(*_RETRY_DELAYS)
+
+    def subscribe(self, listener: SlotListener) -> None:
+        """See `Ownership`."""
+        self._listener = listener
 
     def use(self, dsn: str) -> None:
         """Use this connection string for new connections."""
@@ -201,7 +214,7 @@ class Leases:
 
     async def _round(self, table: LeaseTable) -> None:
         if not self._registered:
-            if not self._beat and not self.may_join():
+            if not self._beat and not self._may_join():
                 return
             await table.register(self._name, self._beat, self._own_timing.lease)
             self._registered = True
@@ -312,7 +325,7 @@ class Leases:
         self._held |= epochs
         self._leaving -= epochs.keys()
         self._observer.holds(len(self._held))
-        self.on_gained(frozenset(epochs))
+        self._listener.on_gained(frozenset(epochs))
 
     def _lose(self, slots: frozenset[int], reason: str) -> None:
         for slot in slots:
@@ -322,12 +335,12 @@ class Leases:
             self._observer.holds(len(self._held))
             self._observer.lost(len(slots))
             _log.warning("slots_lost", slots=len(slots), replica=self._name, reason=reason)
-            self.on_lost(slots)
+            self._listener.on_lost(slots)
 
     def _want(self, slots: frozenset[int]) -> None:
         if slots:
             self._leaving |= slots
-            self.on_wanted(slots)
+            self._listener.on_wanted(slots)
 
     # ---- the connection
 
@@ -353,7 +366,7 @@ class Leases:
         self._backoff.fail()
         self._silence.forget()
         if self._backoff.failures == 1 and is_held(error):
-            self.on_held()
+            self._on_held()
         if self._backoff.failures == 1:
             _log.warning("leases_cannot_reach_database", reason=cause(error))
 
@@ -367,7 +380,3 @@ def _owners(replicas: tuple[Replica, ...], slots: tuple[Slot, ...], before: dict
     """The current owner of each slot; the last known one if it is free."""
     by_id = {replica.id: replica for replica in replicas}
     return before | {slot.slot: by_id[slot.owner] for slot in slots if slot.owner is not None and slot.owner in by_id}
-
-
-def _ignore(_: frozenset[int]) -> None:
-    return
