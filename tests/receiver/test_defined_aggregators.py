@@ -261,7 +261,7 @@ async def test_a_new_table_serves_other_keys_and_definitions(tmp_path: Path, cli
         assert await post(client, server, content, signed(content, "right")) == STORED
         new = given(definition(path="parcels"), account(NAME, "k"))
         source.loaded = Loaded(table=new)
-        await until(lambda: _table(server) == new, seconds=20, what="the new table")
+        await until(lambda: _table(server) == new, seconds=60, what="the new table")
         assert (await post(client, server, content, signed(content, "right")))[0] == 404
         path = f"http://{server.address}/rms/in/api/parcels/notify"
         async with client.post(path, data=body("2"), headers={"X-Api-Key": "k"}) as answer:
@@ -319,5 +319,5 @@ def _table(server: Server) -> RoutingTable | None:
 
 
 async def _next(sink: Sink, count: int) -> bytes:
-    await until(lambda: len(sink.arrivals) >= count, seconds=20, what="the push")
+    await until(lambda: len(sink.arrivals) >= count, seconds=60, what="the push")
     return sink.arrivals[count - 1].body

@@ -128,7 +128,7 @@ class Rig:
 
     async def pushed(self, count: int) -> dict[str, Any]:
         """The newest notification, once there are so many."""
-        await until(lambda: len(self.sink.arrivals) == count, seconds=20, what=f"{count} pushes")
+        await until(lambda: len(self.sink.arrivals) == count, seconds=60, what=f"{count} pushes")
         notification: dict[str, Any] = json.loads(self.sink.arrivals[-1].body)
         return notification
 
@@ -197,7 +197,7 @@ async def test_a_definition_of_the_folder_replaces_the_catalogs_while_the_server
     }
     (rig.folder / "nimbuspost.yaml").write_text(json.dumps(resource))
     key = {"X-Api-Key": "the-first-secret"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await rig.post("nimbuspost", body, key))[1].get("accepted"):
             pass  # the folder is read within a second
     assert (await rig.pushed(1))["status"]["code"] == "DELIVERED"
