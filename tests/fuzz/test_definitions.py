@@ -1,6 +1,6 @@
 """Any body through any definition gives updates or a refusal; any definition is compiled or refused with reasons.
 
-`make long` tries a hundred times as many (``TRACKPUSH_FUZZ``); ``TRACKPUSH_SEED`` repeats a run.
+`make long` tries a hundred times as many (a fiftieth of ``TRACKPUSH_FUZZ`` for each definition); ``TRACKPUSH_SEED`` repeats a run.
 """
 
 import os
@@ -23,7 +23,7 @@ from trackpush_aggregators.updates import notification, update_key
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.yaml_reader import read_documents
 
-MANY = int(os.environ.get("TRACKPUSH_FUZZ") or 1_000_000) // 10
+MANY = int(os.environ.get("TRACKPUSH_FUZZ") or 1_000_000) // 50
 FEW = 200
 NOW = 1_790_000_000_000
 SPECS = {spec["path"]: spec for spec in given_specs()}
