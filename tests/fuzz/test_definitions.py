@@ -1,6 +1,7 @@
 """Any body through any definition gives updates or a refusal; any definition is compiled or refused with reasons.
 
-`make long` tries a hundred times as many (a fiftieth of ``TRACKPUSH_FUZZ`` for each definition); ``TRACKPUSH_SEED`` repeats a run.
+`make long` tries a hundred times as many: a fiftieth of ``TRACKPUSH_FUZZ`` for each definition.
+``TRACKPUSH_SEED`` repeats a run.
 """
 
 import os
