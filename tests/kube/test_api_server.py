@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from kube.fixtures import ROOT, ApiServer
+from trackpush_aggregators.catalog import catalog_names, catalog_text
 
 SAMPLES = sorted((ROOT / "manifests/samples").rglob("*.yaml"))
 
@@ -48,6 +49,13 @@ def test_the_samples_are_accepted(api_server: ApiServer, namespace: str, file: P
             document["metadata"]["namespace"] = namespace
     objects = [document for document in documents if document["kind"] != "Namespace"]
     api_server.apply(yaml.safe_dump_all(objects), "--dry-run=server")
+
+
+@pytest.mark.parametrize("name", catalog_names())
+def test_the_definitions_of_the_catalog_are_accepted(api_server: ApiServer, namespace: str, name: str) -> None:
+    resource = yaml.safe_load(catalog_text(name) or "")
+    resource["metadata"] = {"name": name, "namespace": namespace}
+    api_server.apply(yaml.safe_dump(resource), "--dry-run=server")
 
 
 def test_our_kinds_stand_in_no_state_of_repair(api_server: ApiServer) -> None:
