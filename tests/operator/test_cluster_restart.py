@@ -176,6 +176,7 @@ async def test_what_was_deleted_while_no_operator_ran_goes_at_its_start(
         await cluster.until(lambda: accounts(cluster, namespace), ALL - {"clickpost-3"})
 
 
+@pytest.mark.timeout(300)  # it starts four processes, and may wait a minute for each
 @pytest.mark.usefixtures("programmed")
 async def test_an_operator_that_is_killed_in_the_middle_and_started_again_takes_no_account_away(
     cluster: Client, namespace: str, api_server: Any, tmp_path: Path
