@@ -5,10 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster, BlockBusterFunction, blockbuster_ctx
+from hypothesis import HealthCheck, settings
 
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 pytest_plugins = ["support.tiers", "support.leaks", "kube.fixtures", "support.postgres_fixtures"]
+
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")  # how long an example takes depends on the load of the machine
 
 SCANNED = ["trackpush_server", "trackpush_operator", "trackpush_runtime", "trackpush_aggregators"]
 SYNCHRONOUS = [
