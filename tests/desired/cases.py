@@ -42,6 +42,7 @@ SPECS: dict[str, dict[str, Any]] = {
         },
     },
     "receivers": {"receivers": 2},
+    "sqlite-standby": {"storage": {"sqlite": {"standby": True}}, "receivers": 1},
     "suspended": {"suspend": True},
     "overrides": {
         "image": "registry.example/trackpush:1",

@@ -268,3 +268,34 @@ def test_the_paths_that_are_exposed_are_those_to_paste(case: str) -> None:
             aggregator
         )
     assert "/shiprocket" not in exposed, "its panel refuses URLs that contain its name"
+
+
+def test_a_standby_shares_the_servers_volume_and_node_and_is_no_obstacle_to_a_drain() -> None:
+    made = {(child["kind"], child["metadata"]["name"]): child for child in children(inputs("sqlite-standby"))}
+    server = made["StatefulSet", "main"]["spec"]["template"]
+    standby = made["Deployment", "main-standby"]["spec"]
+    (claim,) = (volume for volume in standby["template"]["spec"]["volumes"] if volume["name"] == "data")
+    assert claim["persistentVolumeClaim"] == {"claimName": "data-main-0"}
+    (container,) = standby["template"]["spec"]["containers"]
+    assert "--standby" in container["args"]
+    assert not any(argument.startswith("--receivers") for argument in container["args"])
+    assert server["spec"]["affinity"] == standby["template"]["spec"]["affinity"]
+    assert standby["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+    def matches(selector: dict[str, str], template: dict[str, Any]) -> bool:
+        return selector.items() <= template["metadata"]["labels"].items()
+
+    public = made["Service", "main"]["spec"]["selector"]
+    assert matches(public, server)
+    assert matches(public, standby["template"])
+    assert not matches(standby["selector"]["matchLabels"], server)
+    budget = made["PodDisruptionBudget", "main"]["spec"]["selector"]
+    assert budget["matchExpressions"] == [{"key": "trackpush.dev/role", "operator": "DoesNotExist"}]
+    assert "trackpush.dev/role" not in server["metadata"]["labels"]
+    assert standby["template"]["metadata"]["labels"]["trackpush.dev/role"] == "standby"
+
+
+def test_without_the_field_nothing_of_a_standby_is_made() -> None:
+    text = yaml.safe_dump_all(children(inputs("minimal")))
+    assert "standby" not in text
+    assert "podAffinity" not in text

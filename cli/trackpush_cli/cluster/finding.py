@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from trackpush_cli.cluster.access import AccessDeniedError, Body, ClusterAccess, MissingError
 from trackpush_cli.errors import CommandError
+from trackpush_operator.desired.inputs import ROLE_LABEL, STANDBY
 from trackpush_operator.kube.kinds import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS, SERVERS
 
 _ADMIN_PORT: Final = 8081
@@ -56,8 +57,8 @@ def visible_servers(access: ClusterAccess, namespace: str | None) -> list[Body]:
 
 
 def server_pods(access: ClusterAccess, namespace: str, name: str) -> list[PodPort]:
-    """The running pods of a server, ready ones first."""
-    labels = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={name}"
+    """The running pods of a server, ready ones first, without its standby, which has no journal."""
+    labels = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={name},{ROLE_LABEL}!={STANDBY}"
     pods = [_pod_port(pod) for pod in access.all(PODS, namespace, labels=labels) if _runs(pod)]
     return sorted(pods, key=lambda pod: not pod.is_ready)
 

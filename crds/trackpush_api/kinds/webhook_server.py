@@ -106,6 +106,10 @@ class SqliteSpec(ApiModel):
 
     size: Annotated[str, Field(pattern=patterns.SIZE, max_length=20)] = Field("10Gi", description="Size of the volume.")
     storage_class_name: Name | None = Field(None, description="Storage class of the volume.")
+    standby: bool = Field(
+        False,
+        description="Run a second pod on the same node, which accepts updates while the server's pod is replaced.",
+    )
 
 
 class PostgresSpec(ApiModel):
@@ -381,3 +385,9 @@ class WebhookServerSpec(ApiModel):
         if self.suspend:
             return 0
         return self.replicas if self.autoscaling is None else self.autoscaling.min_replicas
+
+    @property
+    def fewest_pods(self) -> int:
+        """The minimum number of pods, with a standby's."""
+        has_standby = self.storage.sqlite is not None and self.storage.sqlite.standby and not self.suspend
+        return self.fewest_replicas + (1 if has_standby else 0)

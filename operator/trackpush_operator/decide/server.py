@@ -212,7 +212,7 @@ def _without_pods(snapshot: ServerSnapshot) -> Finding | None:
 
 
 def _few_pods(snapshot: ServerSnapshot) -> Finding | None:
-    wanted = 1 if snapshot.spec is None else snapshot.spec.fewest_replicas
+    wanted = 1 if snapshot.spec is None else snapshot.spec.fewest_pods
     if snapshot.ready >= wanted:
         return None
     return Finding(PROGRAMMED, "False", "PodsNotReady", f"{snapshot.ready} of {wanted} pods are ready")

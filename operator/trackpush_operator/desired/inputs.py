@@ -14,6 +14,10 @@ Body = dict[str, Any]
 HTTP_PORT: Final = 8080
 ADMIN_PORT: Final = 8081
 MANAGER: Final = "trackpush-operator"
+ROLE_LABEL: Final = "trackpush.dev/role"
+"""Only a standby's pods have it."""
+STANDBY: Final = "standby"
+"""Value of `ROLE_LABEL`."""
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,11 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """Name of the WebhookServer."""
         return str(self.server["metadata"]["name"])
+
+    @property
+    def has_standby(self) -> bool:
+        """Whether a second pod accepts updates while the server's pod is replaced."""
+        return self.spec.storage.sqlite is not None and self.spec.storage.sqlite.standby
 
     @property
     def namespace(self) -> str:

@@ -4,7 +4,16 @@ from typing import Any, Final
 
 from trackpush_api import shards
 from trackpush_api.kinds import WebhookServerSpec
-from trackpush_operator.desired.inputs import ADMIN_PORT, HTTP_PORT, Body, Inputs, labels, selector
+from trackpush_operator.desired.inputs import (
+    ADMIN_PORT,
+    HTTP_PORT,
+    ROLE_LABEL,
+    STANDBY,
+    Body,
+    Inputs,
+    labels,
+    selector,
+)
 from trackpush_operator.desired.merge import merged
 
 USER: Final = 65532
@@ -20,6 +29,8 @@ _ROUTING: Final = "/etc/trackpush/routing"
 _ADMIN: Final = "/etc/trackpush/admin"
 _ENDPOINTS_SECONDS: Final = 5
 """preStop delay in seconds: the endpoint must be removed from all proxies first."""
+_LONG_ENDPOINTS_SECONDS: Final = 15
+"""The same with a standby. It is longer for slow proxies: what they send later is lost with senders that post once."""
 _DRAIN_SECONDS: Final = 25
 _CPU_MILLIS: Final = 100
 """CPU request for each process."""
@@ -31,8 +42,8 @@ _RECEIVER_MEBIBYTES: Final = (64, 128)
 """Additional memory for each receiving process."""
 
 
-def template(inputs: Inputs) -> Body:
-    """Metadata and spec of the pods, with the podTemplate merged in."""
+def template(inputs: Inputs, *, standby: bool = False) -> Body:
+    """Metadata and spec of the server's pods, or of its standby's, with the podTemplate merged in."""
     server, override = inputs.server, inputs.spec.pod_template
     spec: Body = {
         "serviceAccountName": inputs.name,
@@ -45,12 +56,13 @@ def template(inputs: Inputs) -> Body:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **_pull_secrets(inputs),
-        "terminationGracePeriodSeconds": _ENDPOINTS_SECONDS + _DRAIN_SECONDS + 15,
+        "terminationGracePeriodSeconds": _endpoints_seconds(inputs) + _DRAIN_SECONDS + 15,
         "topologySpreadConstraints": [_spread(server)],
-        "containers": [_container(inputs)],
-        "volumes": _volumes(inputs),
+        **({"affinity": _beside_each_other(server)} if inputs.has_standby else {}),
+        "containers": [_container(inputs, standby=standby)],
+        "volumes": _volumes(inputs, standby=standby),
     }
-    own = labels(server, "server")
+    own = labels(server, "server") | ({ROLE_LABEL: STANDBY} if standby else {})
     if override is None:
         return {"metadata": {"labels": own}, "spec": spec}
     meta: Body = {"labels": {**override.labels, **own}}
@@ -59,7 +71,7 @@ def template(inputs: Inputs) -> Body:
     return {"metadata": meta, "spec": merged(spec, override.spec)}
 
 
-def _container(inputs: Inputs) -> Body:
+def _container(inputs: Inputs, *, standby: bool) -> Body:
     return {
         "name": "server",
         "image": inputs.spec.image or inputs.image,
@@ -75,7 +87,8 @@ def _container(inputs: Inputs) -> Body:
             "--log-format=json",
             f"--drain-grace={_DRAIN_SECONDS}s",
             *(["--await-settings"] if inputs.spec.storage.postgres is not None else []),
-            *([f"--receivers={inputs.spec.receivers}"] if inputs.spec.receivers else []),
+            *([f"--receivers={inputs.spec.receivers}"] if inputs.spec.receivers and not standby else []),
+            *(["--standby"] if standby else []),
         ],
         **({} if inputs.spec.storage.sqlite is None else {"env": [_DATA_VOLUME, _WAIT]}),
         "ports": [
@@ -85,8 +98,8 @@ def _container(inputs: Inputs) -> Body:
         "startupProbe": _probe("/livez", period=1, failures=60),
         "livenessProbe": _probe("/livez", period=10, failures=6),
         "readinessProbe": _probe("/readyz", period=2, failures=2),
-        "lifecycle": {"preStop": {"sleep": {"seconds": _ENDPOINTS_SECONDS}}},
-        "resources": _resources(inputs.spec),
+        "lifecycle": {"preStop": {"sleep": {"seconds": _endpoints_seconds(inputs)}}},
+        "resources": _resources(inputs.spec, receivers=0 if standby else inputs.spec.receivers),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -101,13 +114,17 @@ def _container(inputs: Inputs) -> Body:
     }
 
 
+def _endpoints_seconds(inputs: Inputs) -> int:
+    return _LONG_ENDPOINTS_SECONDS if inputs.has_standby else _ENDPOINTS_SECONDS
+
+
 def _pull_secrets(inputs: Inputs) -> Body:
     names = inputs.image_pull_secrets
     return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
-def _resources(spec: WebhookServerSpec) -> Body:
-    receivers, cpu = spec.receivers, _CPU_MILLIS if spec.autoscaling is None else _SCALED_CPU_MILLIS
+def _resources(spec: WebhookServerSpec, *, receivers: int) -> Body:
+    cpu = _CPU_MILLIS if spec.autoscaling is None else _SCALED_CPU_MILLIS
     requested, limit = (own + receivers * more for own, more in zip(_MEBIBYTES, _RECEIVER_MEBIBYTES, strict=True))
     return {
         "requests": {"cpu": f"{cpu * (1 + receivers)}m", "memory": f"{requested}Mi"},
@@ -124,7 +141,7 @@ def _probe(path: str, *, period: int, failures: int) -> Body:
     }
 
 
-def _volumes(inputs: Inputs) -> list[Body]:
+def _volumes(inputs: Inputs, *, standby: bool) -> list[Body]:
     """The volumes. One contains all possible shards of the routing table, so that a new shard needs no restart."""
     sources: list[Body] = [
         {
@@ -143,7 +160,15 @@ def _volumes(inputs: Inputs) -> list[Body]:
     ]
     if inputs.spec.storage.sqlite is None:
         volumes.append({"name": "data", "emptyDir": {"sizeLimit": "64Mi"}})
+    if standby:  # the server's own claim, which the StatefulSet makes
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": f"data-{inputs.name}-0"}})
     return volumes
+
+
+def _beside_each_other(server: Body) -> Body:
+    """Server and standby share a volume, which only one node can mount. The first of the two may go to any node."""
+    term = {"labelSelector": {"matchLabels": selector(server)}, "topologyKey": "kubernetes.io/hostname"}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def _spread(server: Body) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from trackpush_operator.desired.inputs import ADMIN_PORT, HTTP_PORT, Body, Inputs, metadata, selector
+from trackpush_operator.desired.inputs import ADMIN_PORT, HTTP_PORT, ROLE_LABEL, Body, Inputs, metadata, selector
 
 _METADATA_SERVICES: Final = ("169.254.0.0/16",)
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
@@ -50,14 +50,18 @@ def _egress() -> list[Body]:
 
 
 def disruption_budget(inputs: Inputs) -> Body:
-    """One pod at a time. A single replica may be evicted, too: a node that can't be drained is worse than a restart."""
+    """One pod at a time. A single replica may be evicted, too: a node that can't be drained is worse than a restart.
+
+    A standby is not counted: the server's pod can't start on another node before the standby has left the volume.
+    """
+    others = {"matchExpressions": [{"key": ROLE_LABEL, "operator": "DoesNotExist"}]} if inputs.has_standby else {}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(inputs.server, inputs.name),
         "spec": {
             "maxUnavailable": 1,
-            "selector": {"matchLabels": selector(inputs.server)},
+            "selector": {"matchLabels": selector(inputs.server), **others},
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }

@@ -17,7 +17,8 @@ def public_service(inputs: Inputs) -> Body:
 
 
 def admin_service(inputs: Inputs) -> Body:
-    """The headless Service. It includes pods that aren't ready, because these need attention."""
+    """The headless Service. It includes pods that aren't ready, which need attention, and no standby: it has no API."""
+    only = {"statefulset.kubernetes.io/pod-name": f"{inputs.name}-0"} if inputs.has_standby else {}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -25,7 +26,7 @@ def admin_service(inputs: Inputs) -> Body:
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
-            "selector": selector(inputs.server),
+            "selector": {**selector(inputs.server), **only},
             "ports": [{"name": "admin", "port": ADMIN_PORT, "targetPort": "admin", "protocol": "TCP"}],
         },
     }

@@ -1,7 +1,7 @@
 """Builds the workload: a StatefulSet with a volume for SQLite, a Deployment for PostgreSQL."""
 
 from trackpush_api.kinds.webhook_server import SqliteSpec
-from trackpush_operator.desired.inputs import Body, Inputs, metadata, selector
+from trackpush_operator.desired.inputs import ROLE_LABEL, STANDBY, Body, Inputs, metadata, selector
 from trackpush_operator.desired.pod import template
 
 
@@ -44,6 +44,23 @@ def deployment(inputs: Inputs) -> Body:
             **({"replicas": spec.fewest_replicas} if is_ours else {}),
             "selector": {"matchLabels": selector(inputs.server)},
             "template": template(inputs),
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        },
+    }
+
+
+def standby(inputs: Inputs) -> Body | None:
+    """The pod that accepts updates while the server's pod is replaced; a new one is ready before an old one ends."""
+    if not inputs.has_standby:
+        return None
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(inputs.server, f"{inputs.name}-standby", STANDBY),
+        "spec": {
+            "replicas": inputs.spec.fewest_replicas,
+            "selector": {"matchLabels": {**selector(inputs.server), ROLE_LABEL: STANDBY}},
+            "template": template(inputs, standby=True),
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         },
     }
