@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aggregators.bodies import SAMPLES
+from support.page import changed
 from trackpush_api.aggregators import KEY_HEADERS, PROFILES
 from trackpush_api.vocabulary import Aggregator
 
@@ -70,15 +71,6 @@ def test_an_invented_aggregator_that_follows_the_page_word_by_word_is_read(tmp_p
         "probe": [False] * 4,
         "from": str(tmp_path / "common/trackpush_aggregators/__init__.py"),
     }
-
-
-def changed(text: str, difference: str, name: str) -> str:
-    """The text after a difference of one hunk: lines that begin with a space or a minus are in it once."""
-    lines = difference.splitlines()
-    before = "\n".join(line[1:] for line in lines if line[0] in " -") + "\n"
-    after = "\n".join(line[1:] for line in lines if line[0] in " +") + "\n"
-    assert text.count(before) == 1, f"{name} has {text.count(before)} times:\n{before}"
-    return text.replace(before, after)
 
 
 @pytest.mark.parametrize("aggregator", Aggregator)

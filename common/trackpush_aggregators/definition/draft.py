@@ -17,6 +17,7 @@ from trackpush_aggregators.errors import MalformedBodyError
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.kinds import patterns
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
+from trackpush_api.vocabulary import Status
 from trackpush_api.yaml_reader import read_documents
 
 _MOST_UPDATES: Final = 100
@@ -42,12 +43,21 @@ def draft(name: str, body: bytes) -> str:
 
 def _outcome(name: str, guess: DraftGuess, body: str) -> tuple[list[DraftRow], list[TrackingUpdate]]:
     """The rows of the table for the codes in the body, and the updates that the definition reads with them."""
-    codes: dict[str, str | None] = {}
+    labels: dict[str, dict[str, None]] = {}
     for update in _updates(name, guess, [], body):
         if update.aggregator_code is not None:
-            codes.setdefault(update.aggregator_code, update.aggregator_label)
-    rows = [DraftRow(code, label, guess_status(code, label)) for code, label in codes.items()]
+            found = labels.setdefault(update.aggregator_code, {})
+            if update.aggregator_label is not None:
+                found[update.aggregator_label] = None
+    rows = [_row(code, list(found)) for code, found in labels.items()]
     return rows, _updates(name, guess, rows, body)
+
+
+def _row(code: str, labels: Sequence[str]) -> DraftRow:
+    """The row of a code; UNKNOWN if its labels have several meanings, because then the code alone does not decide."""
+    statuses = {guess_status(code, label) for label in labels or (None,)}
+    certain = len(statuses) == 1
+    return DraftRow(code, tuple(labels), statuses.pop() if certain else Status.UNKNOWN, certain)
 
 
 def _updates(name: str, guess: DraftGuess, rows: Sequence[DraftRow], body: str) -> list[TrackingUpdate]:

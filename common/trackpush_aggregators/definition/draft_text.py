@@ -15,6 +15,7 @@ from trackpush_api.vocabulary import Status
 
 _LONG: Final = 500
 _LONGEST_CODE: Final = 128
+_MOST_LABELS: Final = 4
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w.-]*")
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _SHOWN: Final = ("awb", "orderId", "status", "direction", "code", "label", "occurredAt")
@@ -24,8 +25,11 @@ class DraftRow(NamedTuple):
     """A row of the status table."""
 
     code: str
-    label: str | None
+    labels: tuple[str, ...]
+    """The aggregator's words for the code in the body."""
     status: Status
+    certain: bool
+    """Whether the code alone decides: all its labels suggest the same status."""
 
 
 def draft_lines(
@@ -74,9 +78,15 @@ def _status_lines(guess: DraftGuess, rows: Sequence[DraftRow]) -> Iterator[str]:
     if guess.label is not None:
         yield f"    label: {_scalar(guess.label)}"
     yield "    table: # guessed by the words; add the aggregator's other codes" if rows else "    table: []"
-    for code, label, status in rows:
-        comment = f" # {_ascii(label)}" if label and label != code else ""
-        yield f"      - {{when: {_quoted(code[:_LONGEST_CODE])}, status: {status.value}}}{comment}"
+    for row in rows:
+        yield f"      - {{when: {_quoted(row.code[:_LONGEST_CODE])}, status: {row.status.value}}}{_row_comment(row)}"
+
+
+def _row_comment(row: DraftRow) -> str:
+    words = "; ".join(_ascii(label) for label in row.labels[:_MOST_LABELS] if label != row.code)
+    if not words:
+        return ""
+    return f" # {words}" if row.certain else f" # several meanings, so add another member to status.code: {words}"
 
 
 def _sample_lines(body: str, expected: Sequence[TrackingUpdate]) -> Iterator[str]:

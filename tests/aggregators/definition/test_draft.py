@@ -91,3 +91,16 @@ def test_a_wrong_name_gives_no_draft() -> None:
     for name in ("Swift Line", "", "a" * 64, "st", "clickpost"):
         with pytest.raises(UndraftableError):
             draft(name, b'{"awb": "1", "status": "x"}')
+
+
+def test_a_code_whose_labels_have_several_meanings_is_unknown_and_its_row_says_so() -> None:
+    scans = [
+        {"scan_code": "104", "scan_text": "Delivered", "scan_time": "2025-06-04T09:15:00Z"},
+        {"scan_code": "104", "scan_text": "Out for delivery", "scan_time": "2025-06-04T08:15:00Z"},
+        {"scan_code": "7", "scan_text": "Arrived at Pune", "scan_time": "2025-06-03T08:15:00Z"},
+        {"scan_code": "7", "scan_text": "Arrived at Nagpur", "scan_time": "2025-06-02T08:15:00Z"},
+    ]
+    text = draft("swiftline", msgspec.json.encode({"awb": "7001", "scans": scans}))
+    words = "several meanings, so add another member to status.code: Delivered; Out for delivery"
+    assert f'{{when: "104", status: UNKNOWN}} # {words}\n' in text
+    assert '{when: "7", status: AT_DESTINATION} # Arrived at Pune; Arrived at Nagpur\n' in text
