@@ -1,5 +1,6 @@
 """The schema of `server.spec` in the chart's values, made from the kind: a wrong spec fails `helm install`."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ SCHEMA = ROOT / "helm/trackpush/values.schema.json"
 _KIND = ROOT / "crds/trackpush.dev_webhookservers.yaml"
 _SAME = ("type", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "required", "pattern")
 _MATCHES = ('self.matches(r"""', '""")')
+_IS_NOT = ("!(self in ", ")")
 
 
 def rendered() -> str:
@@ -24,15 +26,12 @@ def rendered() -> str:
 
 
 def strict(node: dict[str, Any]) -> dict[str, Any]:
-    """A part of the kind's schema as JSON Schema: unknown fields are refused, rules of a text become patterns."""
+    """A part of the kind's schema as JSON Schema: unknown fields are refused, the rules of a text become keywords."""
     result = {name: node[name] for name in _SAME if name in node}
-    patterns = [
-        rule["rule"].removeprefix(_MATCHES[0]).removesuffix(_MATCHES[1])
-        for rule in node.get("x-kubernetes-validations", ())
-        if rule["rule"].startswith(_MATCHES[0])
-    ]
-    if patterns:
+    if patterns := _rules(node, _MATCHES):
         (result["pattern"],) = patterns
+    if excluded := _rules(node, _IS_NOT):
+        result["not"] = {"enum": [text for texts in excluded for text in ast.literal_eval(texts)]}
     if node.get("x-kubernetes-list-type") == "set":
         result["uniqueItems"] = True
     if "items" in node:
@@ -44,3 +43,9 @@ def strict(node: dict[str, Any]) -> dict[str, Any]:
     if "properties" in node:
         result["properties"] = {name: strict(part) for name, part in node["properties"].items()}
     return result
+
+
+def _rules(node: dict[str, Any], form: tuple[str, str]) -> list[str]:
+    """What is between the beginning and the end of each CEL rule of this form."""
+    rules = [rule["rule"] for rule in node.get("x-kubernetes-validations", ())]
+    return [rule.removeprefix(form[0]).removesuffix(form[1]) for rule in rules if rule.startswith(form[0])]

@@ -13,6 +13,7 @@ import yaml
 from kube.fixtures import ROOT, ApiServer
 from kube.rig.modules import PROMETHEUS, PROMETHEUS_RULES, module_file
 from kube.test_rules import CREATED, REFUSED
+from trackpush_api.kinds import KINDS
 from trackpush_cli.operator import command
 
 Objects = list[dict[str, Any]]
@@ -244,7 +245,7 @@ def test_a_wrong_value_is_refused_by_name(
 
 def test_the_kinds_are_kept_unless_somebody_says_otherwise(render: Render) -> None:
     kept = of(render(), "CustomResourceDefinition")
-    assert len(kept) == 3
+    assert len(kept) == len(KINDS)
     assert all(body["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for body in kept)
     dropped = of(render({"crds": {"keep": False}}), "CustomResourceDefinition")
     assert all("annotations" not in body["metadata"] for body in dropped)
