@@ -124,6 +124,6 @@ def test_a_cause_is_a_class_and_nothing_of_what_the_endpoint_said() -> None:
     assert policy.cause(Answer(status=500, detail="token s3cret is wrong")) == "HTTP 500"
     assert policy.cause(Answer(failure=Failure.TIMEOUT, detail="https://a.example/?key=s3cret")) == "timeout"
     trouble = Trouble(push_config="acme/push", gone=False, since=12.9, cause="timeout", failures=7)
-    (one,) = undelivered([trouble]).push_configs
+    (one,) = undelivered([trouble], {}).push_configs
     assert one.since == 12
     assert "7 attempts failed, the latest with: timeout" in one.message
