@@ -116,7 +116,7 @@ async def test_what_cannot_work_is_reported_by_the_real_transport_at_once(
         async with open_rig(tmp_path, destination) as rig:
             await rig.post(1)
             await until(lambda: bool(rig.dispatcher.troubles()), seconds=10, what="it is reported")
-            (found,) = undelivered(rig.dispatcher.troubles()).push_configs
+            (found,) = undelivered(rig.dispatcher.troubles(), {}).push_configs
             assert (found.reason, cause in found.message, "No retry can help" in found.message) == (
                 "EndpointFailing",
                 True,
