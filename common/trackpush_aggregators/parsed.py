@@ -54,6 +54,8 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     codes: tuple[str, ...]
     """What a filter may name, see `trackpush_aggregators.taxonomy.filter_codes`."""
     reason: NdrReason | None = None
+    values: tuple[str, ...] = ()
+    """Of an unknown status: what a row of the definition's table must match. Empty for a built-in aggregator."""
 
 
 def short(value: Any) -> str | None:
@@ -116,6 +118,7 @@ def tracking_update(
         aggregator_code=meaning.code,
         aggregator_label=meaning.label,
         codes=meaning.codes,
+        unknown_values=meaning.values,
         ndr_reason=meaning.reason,
         remark=cut(remark, REMARK_LENGTH),
         location=cut(location, NAME_LENGTH),

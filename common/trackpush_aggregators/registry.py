@@ -156,6 +156,7 @@ def _without(finder: SecretFinder, update: TrackingUpdate) -> TrackingUpdate:
         aggregator_code=finder.clean(update.aggregator_code),
         aggregator_label=finder.clean(update.aggregator_label),
         codes=tuple(code for code in update.codes if finder.clean(code) == code),
+        unknown_values=tuple([finder.clean(value) or "" for value in update.unknown_values]),
         remark=finder.clean(update.remark),
         location=finder.clean(update.location),
         qc_reasons=tuple(finder.clean(reason) or "" for reason in update.qc_reasons),

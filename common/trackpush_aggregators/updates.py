@@ -43,6 +43,8 @@ class TrackingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     aggregator_label: str | None = None
     codes: tuple[str, ...] = ()
     """Every code of the aggregator that a filter may name for this update, ``aggregator_code`` among them."""
+    unknown_values: tuple[str, ...] = ()
+    """Of an unknown status: the values that ``aggregator_code`` joins. Empty for a built-in aggregator."""
     ndr_reason: NdrReason | None = None
     remark: str | None = None
     location: str | None = None

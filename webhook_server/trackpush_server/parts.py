@@ -152,6 +152,7 @@ def make_receiving(
         receivers=options.receivers,
         journal=updates,
         telemetry=ReceiversTelemetry(telemetry.registry, receivers=options.receivers),
+        unknown_codes=telemetry.ingest.unknown_codes,
         log_format=options.log_format,
     )
 
@@ -180,4 +181,5 @@ def admin_services(
         channels=dispatcher.snapshot,
         table=lambda: tables.table,
         report=status.report,
+        unknown_codes=telemetry.ingest.unknown_codes.counted,
     )

@@ -5,9 +5,12 @@ from typing import Any, Final
 
 from trackpush_aggregators import BUILT_IN
 from trackpush_aggregators.catalog import catalog_names, catalog_spec, catalog_text
+from trackpush_aggregators.described import authentication, built_in_authentication
 from trackpush_api.aggregators import profile
+from trackpush_api.aggregators.defined import definition_of
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.suggestions import did_you_mean
+from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.errors import CommandError
 
 COLUMNS: Final = ("NAME", "PATH", "FROM", "AUTHENTICATION", "SAMPLES")
@@ -22,33 +25,19 @@ def known_aggregators() -> list[dict[str, Any]]:
 
 
 def _built_in() -> Iterator[dict[str, Any]]:
-    for name in BUILT_IN:
-        facts = profile(name)
-        place = "key in the URL or the body" if facts.key_in_url else f"key in {facts.key_headers[0]}"
+    for name in Aggregator:
         yield {
             "name": str(name),
-            "path": facts.path_segment,
+            "path": profile(name).path_segment,
             "from": "built in",
-            "authentication": place,
+            "authentication": built_in_authentication(name),
             "samples": "",
         }
 
 
 def _row(name: str, spec: AggregatorDefinitionSpec) -> dict[str, Any]:
-    values = (name, spec.path, "catalog", _authentication(spec), len(spec.samples))
+    values = (name, spec.path, "catalog", authentication(definition_of(name, spec)), len(spec.samples))
     return dict(zip(_MEMBERS, values, strict=True))
-
-
-def _authentication(spec: AggregatorDefinitionSpec) -> str:
-    given = spec.authentication
-    if given.signature is not None:
-        return f"signature in {given.signature.header}"
-    if given.key is None:
-        return "key in the URL"
-    if given.key.all_of:
-        places = [(*place.headers, *place.query) for place in given.key.all_of]
-        return "keys in " + " and ".join("/".join(place) for place in places)
-    return f"key in {'/'.join((*given.key.headers, *given.key.query))}"
 
 
 def text_of_definition(name: str) -> str:

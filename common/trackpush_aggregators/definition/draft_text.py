@@ -40,7 +40,7 @@ def draft_lines(
     if guess.steps:
         yield "  updates:"
         for variable, path in guess.steps:
-            yield f"    - {{as: {variable}, in: {_quoted(path)}}}"
+            yield f"    - {{as: {variable}, in: {quoted(path)}}}"
     yield "  fields: # guessed by the names of members"
     for field, path in guess.fields.items():
         yield f"    {field}: {_scalar(path)}"
@@ -79,7 +79,7 @@ def _status_lines(guess: DraftGuess, rows: Sequence[DraftRow]) -> Iterator[str]:
         yield f"    label: {_scalar(guess.label)}"
     yield "    table: # guessed by the words; add the aggregator's other codes" if rows else "    table: []"
     for row in rows:
-        yield f"      - {{when: {_quoted(row.code[:_LONGEST_CODE])}, status: {row.status.value}}}{_row_comment(row)}"
+        yield f"      - {{when: {quoted(row.code[:_LONGEST_CODE])}, status: {row.status.value}}}{_row_comment(row)}"
 
 
 def _row_comment(row: DraftRow) -> str:
@@ -98,33 +98,33 @@ def _sample_lines(body: str, expected: Sequence[TrackingUpdate]) -> Iterator[str
     yield "      expect:" if expected else "      expect: []"
     for update in expected:
         values = {field: value for field in _SHOWN if (value := shown(field, update)) is not None}
-        yield "        - " + ", ".join(f"{field}: {_quoted(value)}" for field, value in values.items()).join("{}")
+        yield "        - " + ", ".join(f"{field}: {quoted(value)}" for field, value in values.items()).join("{}")
 
 
 def _time_lines(guess: DraftGuess) -> Iterator[str]:
     if not guess.time:
         yield "    # occurredAt: no member looks like a time"
         return
-    parts = ", ".join(map(_quoted, guess.time))
+    parts = ", ".join(map(quoted, guess.time))
     if guess.format is not None:
-        yield f"    occurredAt: {{join: [{parts}], formats: [{_quoted(guess.format)}]}}"
+        yield f"    occurredAt: {{join: [{parts}], formats: [{quoted(guess.format)}]}}"
     elif len(guess.time) > 1:
         yield f"    occurredAt: {{join: [{parts}]}}"
     else:
         yield f"    occurredAt: {_scalar(guess.time[0])}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The text in double quotes, as YAML reads it, in ASCII."""
     return re.sub(r"[^ -~]", lambda match: f"\\U{ord(match[0]):08x}", json.dumps(text, ensure_ascii=False))
 
 
 def _scalar(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else _quoted(text)
+    return text if _PLAIN.fullmatch(text) else quoted(text)
 
 
 def _ascii(text: str) -> str:
-    return _quoted(text)[1:-1]
+    return quoted(text)[1:-1]
 
 
 def shortened(document: Any, body: bytes) -> str:

@@ -142,6 +142,7 @@ def meanings(table: StatusTable, directions: Mapping[str, Direction]) -> Callabl
             label=reported.label,
             codes=filter_codes(status, code, reported.label),
             reason=_reason(status, reported.reason) or (None if row is None else row.reason),
+            values=tuple([value or "" for value in reported.values]) if status is Status.UNKNOWN else (),
         )
 
     return meaning

@@ -18,6 +18,7 @@ from trackpush_server.operations.reseals import Reseals
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.sampler import Sampler
 from trackpush_server.telemetry.tail import Tail
+from trackpush_server.telemetry.unknown_codes import CodeCounts
 from trackpush_server.telemetry.windows import Windows
 
 
@@ -40,6 +41,7 @@ class AdminServices:
     table: Callable[[], RoutingTable | None]
     report: Callable[[], Report | tuple[str, ...]]
     """Returns the configuration report, or only its problems if no table is served."""
+    unknown_codes: Callable[[], CodeCounts]
     wall: Callable[[], float] = time.time
 
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:

@@ -5,6 +5,7 @@ The parts of a notification that all pushes share are computed here, once per up
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,12 +20,21 @@ from trackpush_server.receiver.filters import FilterFailure, FilterSelection
 _ENCODE = msgspec.json.Encoder().encode
 
 
+class UnknownReport(NamedTuple):
+    """What one update with an unknown status says about it. Secrets are redacted, and texts are cut."""
+
+    code: str | None
+    label: str | None
+    values: tuple[str, ...]
+    """As `TrackingUpdate.unknown_values`."""
+
+
 class Intake(msgspec.Struct, frozen=True):
-    """The result for one request. The counts are for metrics: updates that filters dropped, and unknown statuses."""
+    """The result for one request. ``filtered`` counts the pushes that filters dropped."""
 
     updates: tuple[NewUpdate, ...]
     filtered: int
-    unknown: int
+    unknown: tuple[UnknownReport, ...]
     failures: tuple[FilterFailure, ...] = ()
     """Expressions that failed; their pushes are created anyway."""
 
@@ -51,7 +61,7 @@ def intake(
         ]
     )
     filtered = len(selection) * len(made) - sum([len(update.pushes) for update in made])
-    unknown = sum([update.status is Status.UNKNOWN for update in updates])
+    unknown = tuple([_unknown(update) for update in updates if update.status is Status.UNKNOWN])
     return Intake(made, filtered, unknown, tuple(failures))
 
 
@@ -60,7 +70,7 @@ def joined(parts: Sequence[Intake]) -> Intake:
     return Intake(
         tuple(update for part in parts for update in part.updates),
         sum(part.filtered for part in parts),
-        sum(part.unknown for part in parts),
+        tuple(report for part in parts for report in part.unknown),
         tuple(failure for part in parts for failure in part.failures),
     )
 
@@ -75,6 +85,10 @@ def new_unrecognised(account: Account, leftover: Leftover, received_at: int) -> 
         body=leftover.body,
         generation=account.generation,
     )
+
+
+def _unknown(update: TrackingUpdate) -> UnknownReport:
+    return UnknownReport(update.aggregator_code, update.aggregator_label, update.unknown_values)
 
 
 def _new_update(

@@ -12,6 +12,7 @@ from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.receiving import wire
 from trackpush_server.receiving.desk import AppendRelay
 from trackpush_server.receiving.link import Link
+from trackpush_server.telemetry.unknown_codes import UnknownCodes
 
 if TYPE_CHECKING:
     from trackpush_server.telemetry.summed import Samples
@@ -22,7 +23,15 @@ _MODULE = "trackpush_server.receiving.process"
 class WorkerHandle:
     """One receiving process: call `start`, then `wait`."""
 
-    def __init__(self, *, index: int, receivers: int, journal: UpdateLog, log_format: LogFormat | None) -> None:
+    def __init__(
+        self,
+        *,
+        index: int,
+        receivers: int,
+        journal: UpdateLog,
+        log_format: LogFormat | None,
+        unknown_codes: UnknownCodes,
+    ) -> None:
         self.index = index
         self.accepting = asyncio.Event()
         self.taken = 0
@@ -32,6 +41,7 @@ class WorkerHandle:
         """Number of checks in a row without a frame from the process; counted by the supervisor."""
         self._receivers = receivers
         self._log_format = log_format
+        self._unknown_codes = unknown_codes
         self._link = Link(on_frame=self._on_frame, on_lost=self.accepting.clear)
         self._desk = AppendRelay(journal, self._link.send)
         self._news = asyncio.Event()
@@ -110,6 +120,8 @@ class WorkerHandle:
             self._desk.take_unrecognised(payload)
         elif kind == wire.FrameKind.COUNTS:
             self.samples = wire.read_counts(payload)
+        elif kind == wire.FrameKind.UNKNOWN_CODES:
+            self._unknown_codes.add(wire.read_unknown_codes(payload))
         elif kind == wire.FrameKind.TAKEN:
             self.taken = wire.read_taken(payload)
             self._news.set()

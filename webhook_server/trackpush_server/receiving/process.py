@@ -130,6 +130,8 @@ class ReceivingProcess:
         self._telemetry.connections.set(self._reception.connections)
         self._telemetry.under_way.set(self._reception.under_way)
         self._link.send(wire.counts(samples_of(self._registry)))
+        if unknown := self._telemetry.unknown_codes.take():
+            self._link.send(wire.unknown_codes(unknown))
 
 
 def _prepare(payload: bytes) -> tuple[int, Serving]:

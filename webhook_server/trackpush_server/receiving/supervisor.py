@@ -24,6 +24,7 @@ from trackpush_server.telemetry import summed
 from trackpush_server.telemetry.ingest import GAUGES
 from trackpush_server.telemetry.receivers import ReceiversTelemetry
 from trackpush_server.telemetry.summed import Samples
+from trackpush_server.telemetry.unknown_codes import UnknownCodes
 
 _RESTART_DELAYS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a process is started again. The first value applies after the process had run for `_WELL` seconds."""
@@ -52,6 +53,7 @@ class Supervisor:
         receivers: int,
         journal: UpdateLog,
         telemetry: ReceiversTelemetry,
+        unknown_codes: UnknownCodes,
         log_format: LogFormat | None,
     ) -> None:
         self.connections = 0
@@ -60,6 +62,7 @@ class Supervisor:
         self._receivers = receivers
         self._journal = journal
         self._telemetry = telemetry
+        self._unknown_codes = unknown_codes
         self._log_format = log_format
         self._children: list[WorkerHandle | None] = [None] * receivers
         self._keepers: set[asyncio.Task[None]] = set()
@@ -179,7 +182,13 @@ class Supervisor:
 
     async def _run(self, index: int) -> int:
         assert self._reserved is not None
-        child = WorkerHandle(index=index, receivers=self._receivers, journal=self._journal, log_format=self._log_format)
+        child = WorkerHandle(
+            index=index,
+            receivers=self._receivers,
+            journal=self._journal,
+            log_format=self._log_format,
+            unknown_codes=self._unknown_codes,
+        )
         child.silent = -int(_START)
         await child.start(sockets.share(self._reserved))
         self._telemetry.started(index, child.pid)

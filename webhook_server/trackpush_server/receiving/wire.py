@@ -14,6 +14,7 @@ import msgspec
 from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import NewUpdate
 from trackpush_server.telemetry.summed import Samples
+from trackpush_server.telemetry.unknown_codes import CodeCounts
 
 HEAD: Final = struct.Struct("=IB")
 MOST_BYTES: Final = 1 << 28
@@ -48,6 +49,8 @@ class FrameKind(IntEnum):
     """To the receiving process: answer open requests, then exit."""
     KEEP = 9
     """To the main process: one request's unrecognised bodies, with its number; ANSWER answers it."""
+    UNKNOWN_CODES = 10
+    """To the main process, at most every second: the unknown codes since the last report."""
 
 
 class WireError(Exception):
@@ -63,6 +66,7 @@ _appends = msgspec.msgpack.Decoder(Appends)
 _answers = msgspec.msgpack.Decoder(Answers)
 _keeping: msgspec.msgpack.Decoder[Keeping] = msgspec.msgpack.Decoder(Keeping)
 _counts = msgspec.msgpack.Decoder(Samples)
+_unknown_codes = msgspec.msgpack.Decoder(CodeCounts)
 
 
 def frame(kind: FrameKind, payload: bytes = b"") -> bytes:
@@ -100,6 +104,14 @@ def counts(samples: Samples) -> bytes:
 
 def read_counts(payload: bytes) -> Samples:
     return _counts.decode(payload)
+
+
+def unknown_codes(counted: CodeCounts) -> bytes:
+    return frame(FrameKind.UNKNOWN_CODES, _encode(counted))
+
+
+def read_unknown_codes(payload: bytes) -> CodeCounts:
+    return _unknown_codes.decode(payload)
 
 
 def taken(number: int) -> bytes:

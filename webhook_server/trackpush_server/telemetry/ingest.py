@@ -19,6 +19,7 @@ from trackpush_server.receiver.intake import Intake
 from trackpush_server.telemetry import refusals
 from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels
+from trackpush_server.telemetry.unknown_codes import UnknownCodes
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RESULTS = ("accepted", "duplicate")
@@ -105,6 +106,7 @@ class IngestTelemetry:
         )
         self.refusals = refusals.Refusals()
         registry.register(self.refusals)
+        self.unknown_codes = UnknownCodes()
         self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)
         self.under_way = Gauge(_UNDER_WAY, "Requests that wait for their commit.", registry=registry)
         self._seconds = _ByAggregator(self._label, lambda slug: seconds.labels(slug).observe)
@@ -147,7 +149,8 @@ class IngestTelemetry:
         if intake.filtered:
             self._filtered[aggregator](intake.filtered)
         if intake.unknown:
-            self._unknown[aggregator](intake.unknown)
+            self._unknown[aggregator](len(intake.unknown))
+            self.unknown_codes.count(slug_of(aggregator), intake.unknown)
         for failure in intake.failures:
             self._expression_failed(failure)
 

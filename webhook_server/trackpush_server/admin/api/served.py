@@ -5,10 +5,16 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.admin.api import acting, inbox, live, reading
+from trackpush_server.admin.api import acting, aggregators, inbox, live, reading
 from trackpush_server.admin.api.openapi import description
 
-OPERATIONS: Final = (*reading.OPERATIONS, *acting.OPERATIONS, *inbox.OPERATIONS, *live.OPERATIONS)
+OPERATIONS: Final = (
+    *reading.OPERATIONS,
+    *aggregators.OPERATIONS,
+    *acting.OPERATIONS,
+    *inbox.OPERATIONS,
+    *live.OPERATIONS,
+)
 
 
 @functools.cache  # 12 ms of CPU time, and the same for each server of a process

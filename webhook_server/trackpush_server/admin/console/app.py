@@ -6,6 +6,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from trackpush_server.admin.console.aggregator_pages import AggregatorPages
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
@@ -27,7 +28,7 @@ def add_routes(
 ) -> None:
     environment()
     app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))
-    pages, replaying = ConsolePages(desk), Replaying(desk)
+    pages, aggregators, replaying = ConsolePages(desk), AggregatorPages(desk), Replaying(desk)
     shown: dict[str, _Handler] = {
         "/console/": pages.search,
         "/console/find": pages.find,
@@ -39,6 +40,9 @@ def add_routes(
         "/console/replays/{id}": replaying.show,
         "/console/tail": pages.tail,
         "/console/charts": pages.charts,
+        "/console/aggregators": aggregators.overview,
+        "/console/aggregators/{aggregator}": aggregators.one,
+        "/console/unknown-codes": aggregators.codes,
         "/console/config": pages.config,
         "/console/audit": pages.audit,
         "/console/login": login.show,

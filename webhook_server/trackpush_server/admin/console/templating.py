@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trackpush_aggregators.updates import rfc3339
+from trackpush_api.printable import printable
 from trackpush_server.admin.api.shapes import Attempt
 from trackpush_server.admin.identity import KEY
 
@@ -21,6 +22,7 @@ NAVIGATION: Final = (
     ("dead", "/console/dead", "Dead pushes"),
     ("tail", "/console/tail", "Live tail"),
     ("charts", "/console/charts", "Charts"),
+    ("aggregators", "/console/aggregators", "Aggregators"),
     ("config", "/console/config", "Configuration"),
     ("audit", "/console/audit", "Audit log"),
 )
@@ -59,6 +61,7 @@ def environment() -> Environment:
         count=count,
         percent=percent,
         json=pretty,
+        shown=shown,
         segment=lambda text: quote(text, ""),
     )
     made.globals["navigation"] = NAVIGATION
@@ -87,6 +90,11 @@ def moment(at: str | float | None) -> str:
     read = datetime.fromisoformat(text).astimezone(UTC)
     shown = read.strftime("%Y-%m-%d %H:%M:%S")
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(text, text, shown)
+
+
+def shown(text: str | None) -> str:
+    """A sender's text with escapes for what is invisible or changes the order of what is visible."""
+    return printable(text) if text else NOTHING
 
 
 def answer(tried: Attempt) -> str:
