@@ -21,6 +21,8 @@ PAGES = {
     "dead": "/console/dead?client=acme",
     "tail": "/console/tail",
     "charts": "/console/charts",
+    "aggregators": "/console/aggregators",
+    "aggregator": "/console/aggregators/delhivery",
     "config": "/console/config",
     "audit": "/console/audit",
 }

@@ -1,4 +1,7 @@
-"""The aggregators that a server knows, and the codes that arrived as UNKNOWN with the row to paste. Pure."""
+"""The aggregators that a server knows, and the codes that arrived as UNKNOWN with the row to paste.
+
+Pure, except that it reads the files of the catalog.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -35,7 +38,7 @@ class KnownAggregator(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """Prints the samples."""
 
 
-class KnownAggregators(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class AggregatorList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A page of aggregators by name, starting after the aggregator ``after``."""
 
     aggregators: tuple[KnownAggregator, ...]
@@ -86,11 +89,11 @@ class ShownAggregator(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[ShownSample, ...]
 
 
-def known_aggregators(table: RoutingTable | None, *, after: str = "", limit: int) -> KnownAggregators:
+def known_aggregators(table: RoutingTable | None, *, after: str = "", limit: int) -> AggregatorList:
     """The aggregators whose names are greater than ``after``; ``table`` is the served one."""
     found = sorted(_all(table), key=lambda known: known.name)
     page = tuple(islice((known for known in found if known.name > after), limit))
-    return KnownAggregators(aggregators=page, after=page[-1].name if len(page) == limit else None)
+    return AggregatorList(aggregators=page, after=page[-1].name if len(page) == limit else None)
 
 
 def shown_aggregator(table: RoutingTable | None, name: str) -> ShownAggregator | None:

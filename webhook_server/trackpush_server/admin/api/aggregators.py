@@ -1,10 +1,11 @@
 """The operations that read aggregators and unknown codes."""
 
+import asyncio
 from typing import Annotated, Final
 
 from msgspec import Meta
 
-from trackpush_server.admin.aggregators import CountedCodes, KnownAggregators, counted_codes, known_aggregators
+from trackpush_server.admin.aggregators import AggregatorList, CountedCodes, counted_codes, known_aggregators
 from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.api.reading import Limit, Params, Text
 
@@ -24,9 +25,10 @@ class UnknownCodesParams(Params, frozen=True, kw_only=True):
 
 
 @operation("GET", "/aggregators")
-async def list_aggregators(call: ApiCall, query: AggregatorsParams) -> KnownAggregators:
+async def list_aggregators(call: ApiCall, query: AggregatorsParams) -> AggregatorList:
     """Aggregators: built-in ones, those of the catalog, and AggregatorDefinitions."""
-    return known_aggregators(call.desk.table(), after=query.after, limit=query.limit)
+    table = call.desk.table()
+    return await asyncio.to_thread(known_aggregators, table, after=query.after, limit=query.limit)  # it reads files
 
 
 @operation("GET", "/unknown-codes")

@@ -1,5 +1,7 @@
 """The pages of the aggregators: their definitions, samples and unknown codes."""
 
+import asyncio
+
 from aiohttp import web
 
 from trackpush_server.admin.aggregators import counted_codes, known_aggregators, shown_aggregator
@@ -23,7 +25,10 @@ class AggregatorPages:
     async def overview(self, request: web.Request) -> web.Response:
         """All aggregators, and the most frequent unknown codes."""
         query = asked(request, AggregatorsParams, limit=_SHOWN)
-        found = known_aggregators(self._desk.table(), after=query.after, limit=query.limit)
+        table = self._desk.table()
+        found = await asyncio.to_thread(
+            known_aggregators, table, after=query.after, limit=query.limit
+        )  # it reads files
         unknown = counted_codes(self._desk.unknown_codes(), limit=_SHOWN, plain=plain(request))
         context = {"found": found.aggregators, "unknown": unknown, "more": link(request, after=found.after)}
         return page(request, "aggregators.html", context, active="aggregators")
@@ -40,7 +45,7 @@ class AggregatorPages:
     async def one(self, request: web.Request) -> web.Response:
         """One aggregator: its definition, its samples, and its unknown codes."""
         name = request.match_info["aggregator"]
-        shown = shown_aggregator(self._desk.table(), name)
+        shown = await asyncio.to_thread(shown_aggregator, self._desk.table(), name)  # it reads files
         if shown is None:
             raise ProblemError(404, f"No aggregator {name[:256]} is known here.")
         unknown = counted_codes(self._desk.unknown_codes(), aggregator=name, limit=_SHOWN, plain=plain(request))
