@@ -64,7 +64,7 @@ def test_a_destination_that_the_table_does_not_hold_gets_its_push_and_the_others
     made = intake(one, FilterSelection(one, given), (update(),), 1_000, nonce=bytes)
 
     assert made.updates[0].pushes == (NewPush("acme/a", drop_late=True), NewPush("acme/missing"))
-    assert (made.filtered, made.unknown) == (1, 0)
+    assert (made.filtered, made.unknown) == (1, ())
     assert made.updates[0].received_at == 1_000
 
 
