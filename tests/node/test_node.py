@@ -105,7 +105,7 @@ def body(awb: str, step: int = 0) -> Record:
 
 
 def poster(
-    node: Node, awbs: list[str], *, steps: int = 1, pause: float = 0.0, key: str = KEY
+    node: Node, awbs: list[str], *, steps: int = 1, pause: float = 0.0, key: str = KEY, once: bool = False
 ) -> "subprocess.Popen[str]":
     """Posts in the background through the ingress, the next step of a shipment after all have had the one before."""
     process = subprocess.Popen(
@@ -117,7 +117,7 @@ def poster(
     )
     assert process.stdin is not None
     bodies = [body(awb, step) for step in range(steps) for awb in awbs]
-    task = {"url": INGRESS, "host": HOST, "key": key, "bodies": bodies, "pause": pause}
+    task = {"url": INGRESS, "host": HOST, "key": key, "bodies": bodies, "pause": pause, "once": once}
     process.stdin.write(json.dumps(task))
     process.stdin.close()
     process.stdin = None
@@ -571,6 +571,61 @@ def test_the_chart_upgraded_under_load_loses_none(node: Node, shell: Any, client
     assert all(len(ids) == 1 for awb, ids in client.delivered().items() if awb in set(sent)), (
         "a clean end sends nothing twice"
     )
+
+
+def test_senders_that_post_once_and_never_again_lose_nothing_through_restarts_and_an_upgrade(
+    node: Node, client: Client
+) -> None:
+    in_namespace = ("-n", "trackpush")
+
+    def set_standby(*, on: bool) -> None:
+        patch_server({"storage": {"sqlite": {"standby": on}}})
+
+    def patch_server(spec: Record) -> None:
+        node.kubectl(*in_namespace, "patch", "webhookserver", "main", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def replaced(before: set[str]) -> None:
+        until(lambda: before.isdisjoint(pod["metadata"]["uid"] for pod in server_pods(node)), seconds=120)
+        node.kubectl(*in_namespace, "rollout", "status", "statefulset/main", "--timeout=180s")
+        node.kubectl(*in_namespace, "rollout", "status", "deployment/main-standby", "--timeout=180s")
+        node.kubectl(*in_namespace, "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
+
+    def uids(*, of: str = "") -> set[str]:
+        return {pod["metadata"]["uid"] for pod in server_pods(node) if pod["metadata"]["name"].startswith(of)}
+
+    before = uids()
+    set_standby(on=True)
+    try:
+        until(lambda: len(server_pods(node)) == 2, seconds=120)
+        replaced(before)
+        load = poster(node, awbs(20), steps=500, pause=0.02, once=True)
+        for restart in (
+            ("rollout", "restart", "statefulset/main"),
+            ("rollout", "restart", "deployment/main-standby"),
+            ("delete", "pod", "main-0"),
+        ):
+            before = uids(of="main-standby" if "deployment/main-standby" in restart else "main-0")
+            node.kubectl(*in_namespace, *restart)
+            replaced(before)
+        node.tag("docker.io/library/trackpush:0.1.0", "docker.io/library/trackpush:next")
+        before = uids()
+        patch_server({"image": "docker.io/library/trackpush:next"})
+        replaced(before)
+        answers = stopped(load)
+        lost = {answer: count for answer, count in answers.items() if answer.startswith("lost:")}
+        accepted = Counter({awb: count for awb, count in answers.items() if awb not in lost})
+        print(f"{accepted.total()} updates were posted once each while server and standby were replaced: lost {lost}")
+        assert not lost
+        until(lambda: client.has_all(accepted), seconds=120)
+        assert_in_order(client, accepted)
+        delivered = client.delivered()
+        assert all(len(delivered[awb]) == count for awb, count in accepted.items()), "nothing is sent twice"
+    finally:
+        patch_server({"image": None})
+        set_standby(on=False)
+    until(lambda: len(server_pods(node)) == 1, seconds=120)
+    node.kubectl(*in_namespace, "rollout", "status", "statefulset/main", "--timeout=180s")
+    node.kubectl(*in_namespace, "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
 
 
 def test_a_volume_that_can_not_grow_is_reported_and_the_server_goes_on(node: Node, client: Client) -> None:

@@ -100,6 +100,10 @@ class Node:
         """Import an image into the node's runtime."""
         self._ctr("images", "import", str(image))
 
+    def tag(self, image: str, name: str) -> None:
+        """Give an image of the node's runtime another name."""
+        self._ctr("images", "tag", "--force", image, name)
+
     def volume_files(self, claim: str, namespace: str = "trackpush") -> list[str]:
         """Names of the files of a claim's volume."""
         volume = self.plane.get("pvc", claim, "-n", namespace)["spec"]["volumeName"]
