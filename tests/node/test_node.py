@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -607,7 +608,7 @@ def test_senders_that_post_once_and_never_again_lose_nothing_through_restarts_an
             before = uids(of="main-standby" if "deployment/main-standby" in restart else "main-0")
             node.kubectl(*in_namespace, *restart)
             replaced(before)
-        node.tag("docker.io/library/trackpush:0.1.0", "docker.io/library/trackpush:next")
+        node.tag(f"docker.io/library/trackpush:{version('trackpush')}", "docker.io/library/trackpush:next")
         before = uids()
         patch_server({"image": "docker.io/library/trackpush:next"})
         replaced(before)
