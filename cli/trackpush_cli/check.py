@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from trackpush_aggregators.library import LIBRARY
+from trackpush_aggregators.catalog import CATALOG
+from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.compile import Compiled
 from trackpush_api.definitions import profiles
 from trackpush_api.problems import Severity
-from trackpush_api.routing import Account, RoutingTable
+from trackpush_api.routing import Account, ServerSettings
 from trackpush_cli.folder import compile_all
 from trackpush_cli.output import counted, say, say_json
 
@@ -39,13 +40,14 @@ def command(*, directory: Path, server: str | None, output: str) -> None:
 
 def _urls(compiled: Compiled) -> dict[str, str]:
     table = compiled.table
-    return {} if table is None else {account.name: _url(table, account) for account in table.accounts}
+    if table is None:
+        return {}
+    known = profiles(table.server.definitions, CATALOG)
+    return {account.name: _url(table.server, account, known[account.aggregator]) for account in table.accounts}
 
 
-def _url(table: RoutingTable, account: Account) -> str:
+def _url(server: ServerSettings, account: Account, facts: AggregatorProfile) -> str:
     """The URL to paste. If the URL contains the key, it shows where the key belongs, but not the key."""
-    host = next((host.host for host in table.server.hosts if host.serves(account.aggregator)), "HOST")
-    defined = {definition.name: definition for definition in table.server.definitions}
-    facts = profiles(defined, LIBRARY)[account.aggregator]
-    url = f"https://{host}{table.server.base_path}/{facts.path_segment}/notify"
+    host = next((host.host for host in server.hosts if host.serves(account.aggregator)), "HOST")
+    url = f"https://{host}{server.base_path}/{facts.path_segment}/notify"
     return f"{url}?key=<its key>" if facts.key_in_url else url

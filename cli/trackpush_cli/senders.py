@@ -60,6 +60,6 @@ def defined_names() -> tuple[AggregatorName, ...]:
 def _definition(aggregator: AggregatorName) -> Definition | None:
     if aggregator in PROFILES:
         return None
-    from trackpush_aggregators.library import LIBRARY  # noqa: PLC0415  only here, for a fast start
+    from trackpush_aggregators.catalog import CATALOG  # noqa: PLC0415  only here, for a fast start
 
-    return LIBRARY.catalog[aggregator]
+    return CATALOG[aggregator]

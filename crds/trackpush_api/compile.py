@@ -151,7 +151,8 @@ class _Compiler:
         )
 
     def _define(self, last: ServerSettings | None, memory: Memory, library: DefinitionLibrary) -> CompiledDefinitions:
-        mine = [found for found in self._definitions if found.namespace == self._server.namespace]
+        namespace = self._server.namespace
+        mine = [found for found in self._definitions if found.namespace == namespace]
         former = {} if last is None else {found.name: found for found in last.definitions}
         deleted = former.keys() - {found.name for found in mine}
         used = {server.namespace for server in self._servers.values()}
@@ -159,16 +160,13 @@ class _Compiler:
             if other.namespace not in used:
                 message = f"no WebhookServer is in namespace {other.namespace}, so nothing uses this definition"
                 self._problems.append(other.problem("metadata.namespace", message, Severity.WARNING))
-            if other not in mine:
+            if other.namespace != namespace:
                 self._problems.extend(memory.checked(other, lambda found: check_definition(found, library)))
         return compile_definitions(
             mine,
             library,
-            namespace=self._server.namespace,
-            former=FormerDefinitions(
-                definitions=former,
-                named=frozenset(self._named()) if deleted else (),
-            ),
+            namespace=namespace,
+            former=FormerDefinitions(definitions=former, named=frozenset(self._named()) if deleted else ()),
             check=lambda found, _: memory.checked(found, lambda given: check_definition(given, library)),
         )
 

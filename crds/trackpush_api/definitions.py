@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from trackpush_api.aggregators import PROFILES
-from trackpush_api.aggregators.defined import definition_of, profile_of
+from trackpush_api.aggregators.defined import definition_of, in_use, profile_of
 from trackpush_api.aggregators.names import KnownAggregators
 from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, objection_to_definition_name
@@ -102,7 +102,7 @@ def compile_definitions(
     return CompiledDefinitions(
         definitions=tuple(served[name] for name in sorted(served)),
         known=KnownAggregators(
-            profiles=profiles(served, library),
+            profiles=profiles(served.values(), library.catalog),
             gone=frozenset(definition.name for definition in gone),
             unusable=frozenset(resource.name for resource in by_age) - served.keys(),
             namespace=namespace,
@@ -167,13 +167,7 @@ def _gone(resources: Iterable[Resource], library: DefinitionLibrary, before: For
 
 
 def profiles(
-    served: Mapping[AggregatorName, Definition], library: DefinitionLibrary
+    served: Iterable[Definition], catalog: Mapping[AggregatorName, Definition]
 ) -> dict[AggregatorName, AggregatorProfile]:
-    """All aggregators. A definition hides those of the catalog that have its name or its path."""
-    paths = {definition.path for definition in served.values()}
-    shipped = {
-        name: definition
-        for name, definition in library.catalog.items()
-        if name not in served and definition.path not in paths
-    }
-    return {**PROFILES, **{name: profile_of(definition) for name, definition in (shipped | dict(served)).items()}}
+    """The profiles of all aggregators of a server, by name: built-in ones, and those of its definitions `in_use`."""
+    return {**PROFILES, **{name: profile_of(definition) for name, definition in in_use(served, catalog).items()}}

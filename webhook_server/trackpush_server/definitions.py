@@ -11,25 +11,20 @@ from typing import Any, Final
 import structlog
 
 from trackpush_aggregators import Reader, Readers
-from trackpush_aggregators.definition import InvalidDefinitionError, compile_definition
-from trackpush_aggregators.library import LIBRARY
+from trackpush_aggregators.catalog import CATALOG
+from trackpush_aggregators.definition import InvalidDefinitionError, reader_of_definition
 from trackpush_aggregators.parsed import Stray
-from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
+from trackpush_api.aggregators.defined import in_use
 from trackpush_api.routing import Definition
 from trackpush_api.vocabulary import AggregatorName
 
 _LONGEST_REASON: Final = 300
 _log = structlog.get_logger("trackpush.definitions")
-_CATALOG: Final[Mapping[AggregatorName, Definition]] = LIBRARY.catalog
 
 
 def definitions_in_use(given: tuple[Definition, ...]) -> Mapping[AggregatorName, Definition]:
     """The definitions of the server's namespace, and those of the catalog whose name and path are free."""
-    names, paths = {definition.name for definition in given}, {definition.path for definition in given}
-    free = {
-        name: definition for name, definition in _CATALOG.items() if name not in names and definition.path not in paths
-    }
-    return {**free, **{definition.name: definition for definition in given}}
+    return in_use(given, CATALOG)
 
 
 @lru_cache(maxsize=4)
@@ -46,9 +41,8 @@ def compiled(definition: Definition) -> Reader:
     kept in the inbox.
     """
     try:
-        spec = AggregatorDefinitionSpec.model_validate_json(definition.spec)
-        return compile_definition(definition.name, spec)
-    except (ValueError, InvalidDefinitionError) as error:
+        return reader_of_definition(definition)
+    except InvalidDefinitionError as error:
         _log.error(
             "definition_unusable",
             definition=definition.name,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from trackpush_aggregators.catalog import CATALOG
 from trackpush_aggregators.library import LIBRARY
 from trackpush_api.aggregators import PROFILES
 from trackpush_api.aggregators.profile import AggregatorProfile
@@ -44,7 +45,7 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _profiles(self) -> Mapping[AggregatorName, AggregatorProfile]:
         definitions = () if self.table is None else self.table.server.definitions
-        return profiles({definition.name: definition for definition in definitions}, LIBRARY)
+        return profiles(definitions, CATALOG)
 
     @property
     def _used(self) -> Collection[AggregatorName]:
@@ -54,10 +55,11 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
 
     def urls(self) -> Iterator[tuple[str, str]]:
         """Aggregator and URL for each served aggregator; Shipway's URL without the part for the key."""
+        known = self._profiles
         for host in self.spec.hosts:
+            only = self.spec.model_copy(update={"hosts": [host]})
             for aggregator in host.aggregators or self._used:
-                only = self.spec.model_copy(update={"hosts": [host]})
-                facts = self._profiles.get(aggregator)
+                facts = known.get(aggregator)
                 snapshot = WebhookSnapshot(facts=facts, server=self.server.full_name, server_spec=only)
                 found = url(snapshot)
                 if found is not None:
@@ -65,8 +67,9 @@ class CheckScope(msgspec.Struct, frozen=True, kw_only=True):
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """Aggregator and path of each aggregator that may be served, whatever the hosts."""
+        known = self._profiles
         for aggregator in self._used:
-            facts = self._profiles.get(aggregator)
+            facts = known.get(aggregator)
             if facts is not None:
                 yield aggregator, f"{self.spec.base_path}/{facts.path_segment}/notify"
 

@@ -1,7 +1,7 @@
 """AggregatorDefinitions in the routing table, and the facts about the aggregators that they define. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from trackpush_api.aggregators.profile import AggregatorProfile
@@ -35,9 +35,25 @@ def definition_of(name: AggregatorName, spec: AggregatorDefinitionSpec) -> Defin
     )
 
 
+def in_use(
+    given: Iterable[Definition], catalog: Mapping[AggregatorName, Definition]
+) -> dict[AggregatorName, Definition]:
+    """The definitions of a server by name: those of the catalog whose name and path are free, then the given ones."""
+    own = {definition.name: definition for definition in given}
+    paths = {definition.path for definition in own.values()}
+    free = {
+        name: definition for name, definition in catalog.items() if name not in own and definition.path not in paths
+    }
+    return free | own
+
+
 @lru_cache(maxsize=1024)
 def spec_of(definition: Definition) -> AggregatorDefinitionSpec:
-    """The spec of a definition, without its samples."""
+    """The spec of a definition, without its samples.
+
+    Raises:
+        ValueError: it can't be read, for example because another version wrote it.
+    """
     return AggregatorDefinitionSpec.model_validate(json.loads(definition.spec))
 
 

@@ -68,7 +68,7 @@ class Definitions:
 
     def load_catalog(self) -> None:
         """Read the definitions that the program contains. It takes half a second the first time."""
-        profiles({}, self.library)
+        profiles((), self.library.catalog)
 
     def unchecked(self, namespace: str) -> list[Item]:
         """The definitions of a namespace whose present version was not checked."""
