@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def test_after_a_failed_write_nothing_of_it_stays(files: SpoolFiles, monkeypatch
     files.append([b"\nc\n"])
     assert files.take()
     assert taken(files) == [b"a", b"c"]
+
+
+@pytest.mark.parametrize("write", [SpoolFiles.append, SpoolFiles.reject])
+def test_the_name_of_a_new_file_is_on_disk_too(
+    files: SpoolFiles, write: Callable[[SpoolFiles, list[bytes]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files_module, "sync", synced.append)
+    write(files, [b"\na\n"])
+    assert synced == [files.folder]
+    write(files, [b"\nb\n"])
+    assert synced == [files.folder], "the name is there already"
 
 
 def test_a_spool_that_nobody_reads_is_bounded(files: SpoolFiles, monkeypatch: pytest.MonkeyPatch) -> None:

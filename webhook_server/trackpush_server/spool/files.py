@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from trackpush_server.journal.sqlite.folder import SPOOL, UNREAD
+from trackpush_server.journal.sqlite.folder import SPOOL, UNREAD, sync
 
 ARRIVALS, TAKEN = UNREAD
 REJECTED: Final = "rejected"
@@ -23,7 +23,7 @@ _LOCK: Final = "lock"
 _BATCH_BYTES: Final = 2 * 1024 * 1024
 _ZEROS: Final = bytes(1024 * 1024)
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600
-_FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW
+_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 class SpoolFullError(OSError):
@@ -64,23 +64,11 @@ class SpoolFiles:
         Raises:
             OSError: the disk is full or can't be written, or the spool is full.
         """
-        with self._locked():
-            descriptor = os.open(self._arrivals, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FLAGS, _FILE_MODE)
-            try:
-                before = os.fstat(descriptor).st_size
-                if before > MOST_BYTES:
-                    raise SpoolFullError(f"{self._arrivals} has {before} bytes, and the server doesn't read it in")
-                try:
-                    _write(descriptor, b"".join(lines))
-                    os.fdatasync(descriptor)
-                    if not before:
-                        _sync_folder(self.folder)  # the file may be new: its name must be on disk, too
-                except OSError:
-                    with contextlib.suppress(OSError):
-                        os.ftruncate(descriptor, before)
-                    raise
-            finally:
-                os.close(descriptor)
+        with self._locked(), _opened(self._arrivals, _APPEND) as descriptor:
+            before = os.fstat(descriptor).st_size
+            if before > MOST_BYTES:
+                raise SpoolFullError(f"{self._arrivals} has {before} bytes, and the server doesn't read it in")
+            self._write_to_disk(descriptor, b"".join(lines), before)
 
     def take(self) -> bool:
         """Take what has arrived, unless an earlier part is not discarded yet; returns whether there is a part to read.
@@ -113,14 +101,11 @@ class SpoolFiles:
         Raises:
             OSError: it can't be removed.
         """
-        descriptor = os.open(self._taken, os.O_WRONLY | _FLAGS)
-        try:
+        with _opened(self._taken, os.O_WRONLY) as descriptor:
             left = os.fstat(descriptor).st_size
             while left > 0:
                 left -= os.write(descriptor, _ZEROS[:left])
             os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
         self._taken.unlink()
 
     def reject(self, lines: Sequence[bytes]) -> None:
@@ -129,32 +114,35 @@ class SpoolFiles:
         Raises:
             OSError: they can't be written.
         """
-        descriptor = os.open(self.folder / REJECTED, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _FLAGS, _FILE_MODE)
+        with _opened(self.folder / REJECTED, _APPEND) as descriptor:
+            before = os.fstat(descriptor).st_size
+            self._write_to_disk(descriptor, b"".join(b"\n" + line.strip() + b"\n" for line in lines), before)
+
+    def _write_to_disk(self, descriptor: int, data: bytes, before: int) -> None:
+        """Append to a file of the folder that has ``before`` bytes; if it fails, nothing of it stays."""
+        rest = memoryview(data)
         try:
-            _write(descriptor, b"".join(b"\n" + line.strip() + b"\n" for line in lines))
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
             os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+            if not before:
+                sync(self.folder)  # the file may be new: its name must be on disk, too
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, before)
+            raise
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | _FLAGS, _FILE_MODE)
-        try:
+        with _opened(self.folder / _LOCK, os.O_RDWR | os.O_CREAT) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
-        finally:
-            os.close(descriptor)
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
