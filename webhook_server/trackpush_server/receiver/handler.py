@@ -7,7 +7,6 @@ The 200 is written only after the journal's future, which resolves after the dis
 meanwhile changes nothing, as nothing cancels the handler.
 """
 
-import asyncio
 import contextlib
 import functools
 import secrets
@@ -17,7 +16,6 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from trackpush_aggregators import (
-    STEP,
     Leftover,
     MalformedBodyError,
     Parsed,
@@ -36,7 +34,7 @@ from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.body import RefusedBodyError
 from trackpush_server.receiver.credentials import presented_keys
 from trackpush_server.receiver.identification import Head, Identification, Identified
-from trackpush_server.receiver.intake import Intake, intake, joined, new_unrecognised
+from trackpush_server.receiver.intake import intake_in_steps, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.request import Request
 from trackpush_server.receiver.routes import Route
@@ -170,7 +168,8 @@ class Receiver:
             )
         with self._span(request, account, parsed.updates, now) as trace:
             request.trace = trace
-            made = await self._intake(serving, account, parsed.updates, received_at, trace)
+            selection = serving.selection(account)
+            made = await in_turns(intake_in_steps(account, selection, parsed.updates, received_at, trace, nonce=_nonce))
             if self._is_replaced(serving, account):
                 return answers.MISSING_KEY
             admission.under_way += 1
@@ -181,19 +180,6 @@ class Receiver:
         self._observer.stored(account.aggregator, made, accepted)
         answer = answers.stored(accepted, len(made.updates) - accepted)
         return await self._keep(serving, account, parsed.leftovers, now, answer) if parsed.leftovers else answer
-
-    async def _intake(
-        self, serving: Serving, account: Account, updates: Sequence[TrackingUpdate], received_at: int, trace: str | None
-    ) -> Intake:
-        """The journal entries of these updates; a large batch takes turns with other requests."""
-        selection = serving.selection(account)
-        parts = []
-        for start in range(0, len(updates), STEP):
-            if start:
-                await asyncio.sleep(0)
-            part = tuple(updates[start : start + STEP])
-            parts.append(intake(account, selection, part, received_at, trace, nonce=_nonce))
-        return parts[0] if len(parts) == 1 else joined(parts)
 
     async def _spooled(self, spool: Spool, account: Account, parsed: Parsed, received_at: int) -> Response:
         """Store a request for the server that owns the journal, which finds the duplicates later."""

@@ -4,12 +4,12 @@ The parts of a notification that all pushes share are computed here, once per up
 ``late``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from trackpush_aggregators import Leftover
+from trackpush_aggregators import STEP, Leftover
 from trackpush_aggregators.updates import TrackingUpdate, notification, occurrence_key, update_key
 from trackpush_api.routing import Account
 from trackpush_api.vocabulary import Status, slug_of
@@ -63,6 +63,25 @@ def intake(
     filtered = len(selection) * len(made) - sum([len(update.pushes) for update in made])
     unknown = tuple([_unknown(update) for update in updates if update.status is Status.UNKNOWN])
     return Intake(made, filtered, unknown, tuple(failures))
+
+
+def intake_in_steps(
+    account: Account,
+    selection: FilterSelection,
+    updates: Sequence[TrackingUpdate],
+    received_at: int,
+    trace: str | None = None,
+    *,
+    nonce: Callable[[], bytes],
+) -> Generator[None, None, Intake]:
+    """`intake` of any number of updates; yields after each `STEP` of them but the last."""
+    parts = []
+    for start in range(0, len(updates), STEP):
+        if start:
+            yield
+        part = tuple(updates[start : start + STEP])
+        parts.append(intake(account, selection, part, received_at, trace, nonce=nonce))
+    return parts[0] if len(parts) == 1 else joined(parts)
 
 
 def joined(parts: Sequence[Intake]) -> Intake:

@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from trackpush_aggregators import STEP
 from trackpush_api.routing import Account, RoutingTable, Tenant, namespace_of
 from trackpush_runtime.background import end
 from trackpush_runtime.logs import where
@@ -24,8 +23,9 @@ from trackpush_server.journal.model import JournalUnavailableError, NewUpdate
 from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.receiver.filters import FilterSelection
-from trackpush_server.receiver.intake import Intake, intake, joined, new_unrecognised
+from trackpush_server.receiver.intake import Intake, intake_in_steps, joined, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
+from trackpush_server.receiver.turns import in_turns
 from trackpush_server.spool.arrival import BadLineError, SpooledRequest, arrival_of, nonces
 from trackpush_server.spool.files import SpoolFiles
 from trackpush_server.telemetry.spool import SpoolTelemetry
@@ -165,7 +165,10 @@ class SpooledFirst:
         try:
             arrival = arrival_of(line, self._sealer)
             account, selection = self._target(arrival)
-            return _Read(line, arrival, account, await _intake(arrival, account, selection))
+            steps = intake_in_steps(account, selection, arrival.updates, arrival.received_at, nonce=nonces(arrival))
+            made = await in_turns(steps)
+            await asyncio.sleep(0)  # other work gets a turn between two lines, too
+            return _Read(line, arrival, account, made)
         except JournalUnavailableError:
             raise
         except BadLineError as error:
@@ -259,13 +262,3 @@ def _of_former(account: Account, uid: str) -> Account:
 def _former_name(name: str, uid: str) -> str:
     namespace = namespace_of(name)
     return f"{namespace}@{uid}{name[len(namespace) :]}"
-
-
-async def _intake(arrival: SpooledRequest, account: Account, selection: FilterSelection) -> Intake:
-    """The journal's entries; a large batch takes turns with other work."""
-    nonce, parts = nonces(arrival), []
-    for start in range(0, len(arrival.updates), STEP):
-        part = arrival.updates[start : start + STEP]
-        parts.append(intake(account, selection, part, arrival.received_at, nonce=nonce))
-        await asyncio.sleep(0)
-    return joined(parts)
