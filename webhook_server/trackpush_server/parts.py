@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 from trackpush_api.routing import RoutingTable
 from trackpush_runtime.errors import UnusableDataError
@@ -31,27 +29,6 @@ from trackpush_server.telemetry.spool import SpoolTelemetry
 from trackpush_server.tracing.port import Tracing
 
 _FLUSH_GRACE = 5.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_INTERRUPTED = 130
-
-
-@contextlib.contextmanager
-def set_at_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Within the block, the first signal sets ``stop``; a second one ends the process immediately."""
-
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(_INTERRUPTED)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, on_signal)
-    try:
-        yield
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
 
 
 @contextlib.asynccontextmanager

@@ -12,11 +12,9 @@ import os
 
 import structlog
 
-from trackpush_api.printable import printable
 from trackpush_api.routing import Sqlite, Storage
 from trackpush_runtime import sockets
-from trackpush_runtime.errors import CannotStartError
-from trackpush_server import logs, parts
+from trackpush_server import lifecycle, parts
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Source
@@ -47,7 +45,6 @@ class Server:
         self._tracing = tracing
         self._started = contextlib.AsyncExitStack()
         """The running parts, in the order in which they were entered."""
-        self._stop = asyncio.Event()
         self.address = ""
         """``host:port`` of the public port; empty until `start` has returned."""
         self.admin_address = ""
@@ -128,13 +125,7 @@ class Server:
         Raises:
             CannotStartError: the resources, an address, the data folder or the SQLite library can't be used.
         """
-        logs.configure(self._options.log_format)
-        sockets.raise_descriptor_limit()
-        asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
-        with parts.set_at_signals(self._stop):
-            await self.start()
-            await self._stop.wait()
-            await self.stop()
+        await lifecycle.run_until_signal(self, self._options)
 
     async def start(self) -> None:
         """Start all parts; when it returns, both ports are served. If it fails, started parts are stopped.
@@ -159,7 +150,7 @@ class Server:
         options = self._options
         # Check the configuration and the addresses first: if they are wrong, the journal must not create its file.
         await asyncio.to_thread(self._store.check)
-        await self._load()
+        await lifecycle.load(self._watcher, options)
         stack.push_async_callback(self._telemetry.pending.stop)
         public = stack.enter_context(sockets.bind(options.listen, purpose="--listen"))
         admin = stack.enter_context(sockets.bind(options.admin_listen, purpose="--admin-listen"))
@@ -186,14 +177,6 @@ class Server:
         await parts.read_spool_once(self._spooled)
         await self._receiving.open()
         self.address = sockets.name(public.getsockname())
-
-    async def _load(self) -> None:
-        try:
-            loaded = await self._watcher.load()
-        except OSError as error:
-            raise CannotStartError(f"{self._options.folder}: {error.strerror}; name a folder of resources") from None
-        if loaded.table is None and not loaded.waits:
-            raise CannotStartError("\n".join(map(printable, loaded.problems)))
 
     def health(self) -> Health:
         """The server's health, for /livez and /readyz."""

@@ -13,10 +13,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from trackpush_api.printable import printable
 from trackpush_runtime import sockets
-from trackpush_runtime.errors import CannotStartError, UnusableDataError
-from trackpush_server import logs, parts
+from trackpush_runtime.errors import UnusableDataError
+from trackpush_server import lifecycle, parts
 from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Loaded, Source
@@ -44,7 +43,6 @@ class Standby:
         self._options = options
         self._tracing = tracing
         self._started = contextlib.AsyncExitStack()
-        self._stop = asyncio.Event()
         self._draining = False
         self.address = ""
         """``host:port`` of the public port; empty until `start` has returned."""
@@ -80,13 +78,7 @@ class Standby:
         Raises:
             CannotStartError: the resources, an address or the data folder can't be used.
         """
-        logs.configure(self._options.log_format)
-        sockets.raise_descriptor_limit()
-        asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
-        with parts.set_at_signals(self._stop):
-            await self.start()
-            await self._stop.wait()
-            await self.stop()
+        await lifecycle.run_until_signal(self, self._options)
 
     async def start(self) -> None:
         """Start all parts; when it returns, both ports are served. If it fails, started parts are stopped.
@@ -118,7 +110,7 @@ class Standby:
 
     async def _enter(self, stack: contextlib.AsyncExitStack) -> None:
         options = self._options
-        await self._load()
+        await lifecycle.load(self._watcher, options)
         public = stack.enter_context(sockets.bind(options.listen, purpose="--listen"))
         admin = stack.enter_context(sockets.bind(options.admin_listen, purpose="--admin-listen"))
         await stack.enter_async_context(self._admin.opened())
@@ -134,14 +126,6 @@ class Standby:
         self.admin_address = await self._admin.start(admin)
         await self._receiving.open()
         self.address = sockets.name(public.getsockname())
-
-    async def _load(self) -> None:
-        try:
-            loaded = await self._watcher.load()
-        except OSError as error:
-            raise CannotStartError(f"{self._options.folder}: {error.strerror}; name a folder of resources") from None
-        if loaded.table is None and not loaded.waits:
-            raise CannotStartError("\n".join(map(printable, loaded.problems)))
 
     def _prepare(self, loaded: Loaded) -> Swap:
         """In a thread."""

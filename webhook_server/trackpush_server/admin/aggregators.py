@@ -15,7 +15,7 @@ from trackpush_aggregators.definition.unknown_row import unknown_row
 from trackpush_aggregators.described import authentication, built_in_authentication
 from trackpush_aggregators.updates import rfc3339
 from trackpush_api.aggregators import profile
-from trackpush_api.routing import Definition, RoutingTable
+from trackpush_api.routing import Definition, RoutingTable, namespace_of
 from trackpush_api.vocabulary import Aggregator, slug_of
 from trackpush_server.admin import masking
 from trackpush_server.definitions import definitions_in_use
@@ -152,7 +152,7 @@ def _all(table: RoutingTable | None) -> Iterator[KnownAggregator]:
         )
     given = () if table is None else table.server.definitions
     names = {definition.name for definition in given}
-    namespace = "" if table is None else table.server.name.partition("/")[0]
+    namespace = "" if table is None else namespace_of(table.server.name)
     for name, definition in definitions_in_use(given).items():
         yield _given(definition, namespace) if name in names else _of_catalog(definition)
 
