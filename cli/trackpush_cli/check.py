@@ -9,10 +9,11 @@ from trackpush_aggregators.catalog import CATALOG
 from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.compile import Compiled
 from trackpush_api.definitions import profiles
+from trackpush_api.plurals import counted
 from trackpush_api.problems import Severity
 from trackpush_api.routing import Account, ServerSettings
 from trackpush_cli.folder import compile_all
-from trackpush_cli.output import counted, say, say_json
+from trackpush_cli.output import say, say_json
 
 
 @click.command("check")

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trackpush_api.plurals import counted
 from trackpush_cli.errors import INTERRUPTED, CommandError, ProblemsFoundError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.keys import key_file_option
 from trackpush_cli.moments import show_moment
-from trackpush_cli.output import counted, output_option, print_body, print_data, print_table, say
+from trackpush_cli.output import output_option, print_body, print_data, print_table, say
 from trackpush_cli.pushes import data_option, reading
 from trackpush_cli.server_options import ServerChoice, server_options
 

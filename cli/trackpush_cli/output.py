@@ -61,11 +61,6 @@ def print_body(body: bytes) -> None:
     _echo(printable(text, keep="\n\t"))
 
 
-def counted(number: int, thing: str) -> str:
-    """``1 error``, ``2 errors``."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
 def show_answer(http_status: int | None, error: str | None) -> str:
     """A client's answer to an attempt: ``HTTP 200``, or the error, which contains the status."""
     return error or ("" if http_status is None else f"HTTP {http_status}")

@@ -39,10 +39,10 @@ def _body(aggregator: AggregatorName, status: str, *, awb: str, order_id: str, o
         from trackpush_aggregators import compose  # noqa: PLC0415  only here, for a fast start
 
         return compose(aggregator, status, awb=awb, order_id=order_id, occurred_at=occurred_at)
-    from trackpush_aggregators.definition import composer  # noqa: PLC0415  same
+    from trackpush_aggregators.composing import Event  # noqa: PLC0415  same
+    from trackpush_aggregators.definition.composer import compose_defined  # noqa: PLC0415  same
 
-    event = composer.DefinedEvent(awb, order_id, occurred_at)
-    return composer.compose_defined(aggregator, spec, status, event)
+    return compose_defined(aggregator, spec, status, Event(awb, order_id, occurred_at))
 
 
 def _bodies(aggregator: AggregatorName, facts: Facts, count: int) -> list[bytes]:
@@ -138,7 +138,8 @@ class _AggregatorName(click.ParamType[AggregatorName]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> AggregatorName:
         name = str(value)
-        found = _built_in(name) or next((known for known in defined_names() if known == name.lower()), None)
+        lowered = name.lower()
+        found = _built_in(lowered) or (lowered if lowered in defined_names() else None)
         if found is None:
             known = ", ".join([*(each.slug for each in Aggregator), *defined_names()])
             self.fail(f"{name!r} is not an aggregator; use one of {known}", param, ctx)

@@ -9,10 +9,8 @@ from typing import Any
 import msgspec
 
 from trackpush_aggregators.parsed import Item
-from trackpush_aggregators.values import index
-
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+from trackpush_aggregators.raw import ELEMENTS, MEMBERS
+from trackpush_aggregators.values import index, is_indexed
 
 
 def reports(document: Any, body: bytes) -> list[tuple[Item, bytes]]:
@@ -28,13 +26,12 @@ def feed(given: Any, raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
         return _array(given, raw)
     if not isinstance(given, dict) or not given:
         return []
-    if not all(map(str.isdecimal, given)):
+    if not is_indexed(given):
         return [(given, bytes(raw))]
-    raws = _OBJECT.decode(raw)
+    raws = MEMBERS.decode(raw)
     return [(given[place], bytes(raws[place])) for place in sorted(given, key=index) if isinstance(given[place], dict)]
 
 
 def _array(given: list[Any], raw: bytes | msgspec.Raw) -> list[tuple[Item, bytes]]:
-    return [
-        (item, bytes(bytes_)) for item, bytes_ in zip(given, _ARRAY.decode(raw), strict=True) if isinstance(item, dict)
-    ]
+    elements = zip(given, ELEMENTS.decode(raw), strict=True)
+    return [(item, bytes(bytes_)) for item, bytes_ in elements if isinstance(item, dict)]

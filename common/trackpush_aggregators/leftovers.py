@@ -14,7 +14,9 @@ from trackpush_aggregators import redact
 from trackpush_aggregators.document import decode, unwrap
 from trackpush_aggregators.errors import MalformedBodyError
 from trackpush_aggregators.parsed import Leftover, Stray
+from trackpush_aggregators.raw import ELEMENTS, MEMBERS
 from trackpush_aggregators.redact import SecretFinder
+from trackpush_aggregators.values import is_indexed
 from trackpush_aggregators.values import text as as_text
 
 JSON: Final = "application/json"
@@ -123,17 +125,13 @@ _RULES: Final[dict[str, Callable[[Any], Any]]] = {
 def strays(given: Any, raw: bytes | msgspec.Raw) -> Iterator[Stray]:
     """Elements of an array, or of an object keyed "0", "1", …, that are not objects and not empty."""
     if isinstance(given, list):
-        raws: Iterable[msgspec.Raw] = _ARRAY.decode(raw)
+        raws: Iterable[msgspec.Raw] = ELEMENTS.decode(raw)
         values: Iterable[Any] = given
-    elif isinstance(given, dict) and given and all(map(str.isdecimal, given)):
-        members = _OBJECT.decode(raw)
+    elif isinstance(given, dict) and is_indexed(given):
+        members = MEMBERS.decode(raw)
         values, raws = given.values(), [members[name] for name in given]
     else:
         return
     for value, bytes_ in zip(values, raws, strict=True):
         if value and not isinstance(value, dict):
             yield Stray(value, bytes(bytes_))
-
-
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

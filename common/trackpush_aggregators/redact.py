@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from trackpush_aggregators.raw import ELEMENTS, MEMBERS
+
 REDACTED = "[redacted]"
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
 _LONG_ENOUGH = 8
@@ -126,7 +126,7 @@ def _url_forms(character: str) -> str:
 
 def change(body: bytes, changes: Changes) -> bytes:
     """The JSON object with some members changed; the others keep their bytes and their order."""
-    members: dict[str, Any] = _MEMBERS.decode(body)
+    members: dict[str, Any] = MEMBERS.decode(body)
     for name, new in changes.items():
         members[name] = msgspec.Raw(change(bytes(members[name]), new)) if isinstance(new, Mapping) else new
     return msgspec.json.encode(members)
@@ -171,10 +171,10 @@ def _changed(raw: bytes, rules: Mapping[str, Callable[[Any], Any]], parent: str,
     if not deep or begins not in {b"{", b"["}:
         return raw
     if begins == b"[":
-        elements = list(map(bytes, _ELEMENTS.decode(raw)))
+        elements = list(map(bytes, ELEMENTS.decode(raw)))
         made = [_changed(element, rules, "", deep - 1) for element in elements]
         return raw if made == elements else msgspec.json.encode([msgspec.Raw(raw) for raw in made])
-    members: dict[str, Any] = _MEMBERS.decode(raw)
+    members: dict[str, Any] = MEMBERS.decode(raw)
     changed: dict[str, Any] = {}
     for name, value in members.items():
         rule = rules.get(f"{parent}.{name}") or rules.get(name)

@@ -101,6 +101,11 @@ def objects(value: Any) -> Sequence[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, dict)]
 
 
+def is_indexed(value: Mapping[str, Any]) -> bool:
+    """Whether an object is keyed "0", "1", …: PHP writes some lists like that."""
+    return bool(value) and all(map(str.isdecimal, value))
+
+
 def index(name: str) -> tuple[int, str]:
     """The order of an index-keyed object's members: by number, then the rest by name."""
     return (int(name), "") if _PLACE.fullmatch(name) else (_LARGEST_CODE, name)

@@ -1,6 +1,6 @@
 """Reads a date or a time in any spelling that couriers and aggregators use. docs/aggregators/times.md lists them.
 
-Pure, and of bounded cost: a text longer than `_LONGEST` is not read. Nothing here raises; what cannot be read is None.
+Pure, and of bounded cost: a text longer than `LONGEST` is not read. Nothing here raises; what cannot be read is None.
 """
 
 import re
@@ -14,7 +14,7 @@ IST = 19_800_000
 """Zones are milliseconds east of UTC: numbers are quicker to compute with."""
 GMT = 0
 
-_LONGEST = 64
+LONGEST = 64
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  zones are subtracted by hand
 _MILLISECOND = timedelta(milliseconds=1)
 _FIRST = (datetime(2000, 1, 1) - _EPOCH) // _MILLISECOND  # noqa: DTZ001
@@ -106,7 +106,16 @@ def read(text: str) -> Written | None:
     """
     found = _usual(text)
     if found is None:
-        return None if len(text) > _LONGEST else _read(text)
+        return None if len(text) > LONGEST else _read(text)
+    return _in_range(found)
+
+
+def of(moment: datetime) -> Written | None:
+    """The date or time that was read in another way; None outside the years 2000 to 2099."""
+    return _in_range(_of(moment))
+
+
+def _in_range(found: Written) -> Written | None:
     return found if _FIRST <= found.local < _END else None
 
 
@@ -139,7 +148,7 @@ def _read(text: str) -> Written | None:
     if not text.isascii():
         text = _in_ascii(text)
     found = _usual(text) or _iso(text) or _number(text) or _spelled(text)
-    return found if found is not None and _FIRST <= found.local < _END else None
+    return None if found is None else _in_range(found)
 
 
 def _in_ascii(text: str) -> str:
@@ -156,6 +165,10 @@ def _iso(text: str) -> Written | None:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
+    return _of(moment)
+
+
+def _of(moment: datetime) -> Written:
     offset = moment.utcoffset()
     local = (moment.replace(tzinfo=None) - _EPOCH) // _MILLISECOND
     return Written(local, None if offset is None else offset // _MILLISECOND)

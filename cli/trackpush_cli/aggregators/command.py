@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from trackpush_api.plurals import counted
 from trackpush_cli.errors import CommandError, ProblemsFoundError
-from trackpush_cli.output import counted, output_option, print_data, print_table, say, say_json, say_text
+from trackpush_cli.output import output_option, print_data, print_table, say, say_json, say_text
 
 
 @click.group("aggregators")

@@ -10,9 +10,10 @@ from trackpush_aggregators.definition import Examined, SampleFailure, examine
 from trackpush_aggregators.definition.samples import updates_of
 from trackpush_aggregators.definition.sourced import sourced_values
 from trackpush_api.kinds.aggregator_definition import DefinitionSample, objection_to_definition_name
+from trackpush_api.plurals import counted
 from trackpush_api.problems import Problem
 from trackpush_cli.aggregators.definitions import NamedDefinition
-from trackpush_cli.output import counted, print_data, print_table, say
+from trackpush_cli.output import print_data, print_table, say
 
 _UNTESTED: Final = "no samples; add bodies that the aggregator really sent"
 

@@ -5,9 +5,9 @@ import msgspec
 from trackpush_aggregators import BUILT_IN, MalformedBodyError, Reader, TooManyUpdatesError, decode, parse
 from trackpush_aggregators.definition import InvalidDefinitionError, compile_definition
 from trackpush_aggregators.updates import notification
+from trackpush_api.plurals import counted
 from trackpush_cli.aggregators.definitions import find_definition
 from trackpush_cli.errors import CommandError, ProblemsFoundError
-from trackpush_cli.output import counted
 
 
 def notifications_json(given: str, body: bytes, *, received_at: int) -> tuple[str, list[str]]:

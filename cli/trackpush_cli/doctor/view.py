@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from trackpush_api.plurals import counted
 from trackpush_cli.doctor.outcome import CheckResult
-from trackpush_cli.output import counted, print_table, say
+from trackpush_cli.output import print_table, say
 
 _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from trackpush_aggregators import details
 from trackpush_aggregators.definition.calculation import Calculations
 from trackpush_aggregators.definition.defined import REFERENCES, CompiledParts, DefinedReader
-from trackpush_aggregators.definition.faults import FaultList, InvalidDefinitionError, InvalidPartError
+from trackpush_aggregators.definition.faults import FaultList, InvalidDefinitionError
 from trackpush_aggregators.definition.identity import compile_identity
 from trackpush_aggregators.definition.moments import Zone
 from trackpush_aggregators.definition.occurrence import Times
@@ -50,7 +50,7 @@ _DAYS: Final = ("estimated_delivery", "revised_delivery")
 _FIELDS: Final = {to_camel(name): name for name in (*TEXTS, *_DAYS, *_CONVERTED)}
 """Names in a resource, and in `tracking_update`."""
 DIRECTION: Final = "direction"
-"""The value of a status that is the direction itself."""
+"""In ``status.code``, the word for the direction of the goods; all other entries are paths."""
 
 
 def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
@@ -60,7 +60,7 @@ def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
         InvalidDefinitionError: all mistakes that were found.
     """
     faults = FaultList()
-    names, steps = _steps(spec, faults)
+    names, steps = compile_steps(spec, faults)
     variables = Variables(names, implicit=not steps)
     sources = Sources(variables, Calculations(names))
     parts = _parts(spec, sources, faults)
@@ -71,8 +71,8 @@ def compile_definition(name: str, spec: AggregatorDefinitionSpec) -> Reader:
     return Reader(name=name, updates=reader.updates, batches=reader.batches, probe=reader.probe, clean=removal.clean)
 
 
-def _steps(spec: AggregatorDefinitionSpec, faults: FaultList) -> tuple[list[str], tuple[ListStep, ...]]:
-    """The variables, and the steps."""
+def compile_steps(spec: AggregatorDefinitionSpec, faults: FaultList) -> tuple[list[str], tuple[ListStep, ...]]:
+    """The names of the variables, and the steps."""
     names, steps = [BODY], []
     for number, step in enumerate(spec.updates):
         field = f"spec.updates[{number}]"
@@ -172,10 +172,8 @@ def _removal(paths: Sequence[str], variables: Variables, steps: tuple[ListStep, 
     lists = _lists(steps)
     for number, written in enumerate(paths):
         field = f"spec.redact[{number}]"
-        try:
-            path = variables.path(written)
-        except InvalidPartError as error:
-            faults.add(field, str(error))
+        path = faults.attempt(field, partial(variables.path, written), None)
+        if path is None:
             continue
         found = [(*outer, *member_names(path)) for outer in lists[path.variable]]
         if not member_names(path) or any(

@@ -2,20 +2,22 @@
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from trackpush_aggregators.definition.compiler import compile_definition
-from trackpush_aggregators.definition.paths import BODY, FieldPath, Scope, Variables, getter, step_into
+from trackpush_aggregators.composing import Event
+from trackpush_aggregators.definition.compiler import compile_definition, compile_steps
+from trackpush_aggregators.definition.faults import FaultList
+from trackpush_aggregators.definition.paths import FieldPath, Scope, Variables, getter, step_into
 from trackpush_aggregators.definition.samples import updates_of
-from trackpush_aggregators.definition.steps import elements_of
+from trackpush_aggregators.definition.steps import ListStep, nested
 from trackpush_aggregators.leftovers import is_empty
 from trackpush_aggregators.reader import Reader
-from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, UpdateStep, ValueSource
+from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, ValueSource
 from trackpush_api.vocabulary import AggregatorName, Status
 
 _FORMS: Final = (
@@ -31,15 +33,9 @@ _FORMS: Final = (
 _PARTS: Final = re.compile(r"(?P<base>.*?)(?P<fraction>\.[0-9]+)?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?")
 _UTC_NAMES: Final = ("UTC", "GMT")
 _MILLISECONDS: Final = 10**12
-"""From here on, a number is a time in milliseconds."""
+"""A time that is a number is in milliseconds from this value on, and in seconds below it."""
 
-
-class DefinedEvent(NamedTuple):
-    """What to write into a body; the time is in milliseconds since the epoch."""
-
-    awb: str
-    order_id: str
-    occurred_at: int
+Steps = tuple[ListStep, ...]
 
 
 def composable_by(name: AggregatorName, spec: AggregatorDefinitionSpec) -> frozenset[Status]:
@@ -48,78 +44,61 @@ def composable_by(name: AggregatorName, spec: AggregatorDefinitionSpec) -> froze
     return frozenset(update.status for sample in spec.samples for update in updates_of(reader, sample.body))
 
 
-def compose_defined(name: AggregatorName, spec: AggregatorDefinitionSpec, status: str, event: DefinedEvent) -> bytes:
+def compose_defined(name: AggregatorName, spec: AggregatorDefinitionSpec, status: str, event: Event) -> bytes:
     """A body that is read as this status: that of a sample, with another shipment and time.
 
     Raises:
         ValueError: no sample shows this status; the message names those that can be composed.
     """
     reader = compile_definition(name, spec)
-    found = next(_with_status(reader, spec, status), None)
+    names, steps = compile_steps(spec, FaultList())
+    found = next(_with_status(reader, spec, steps, status), None)
     if found is None:
-        raise ValueError(f"no sample of {name} has the status {status}; they have: {_listed(name, spec)}")
+        listed = ", ".join(sorted(composable_by(name, spec)))
+        raise ValueError(f"no sample of {name} has the status {status}; they have: {listed}")
     body, scope = found
-    writer = _Writer(spec, event)
-    writer.write(scope)
+    _Writer(spec, Variables(names, implicit=not steps), event).write(scope)
     return msgspec.json.format(msgspec.json.encode(body), indent=2)
 
 
-def _listed(name: AggregatorName, spec: AggregatorDefinitionSpec) -> str:
-    return ", ".join(sorted(composable_by(name, spec)))
-
-
-def _with_status(reader: Reader, spec: AggregatorDefinitionSpec, status: str) -> Iterator[tuple[Any, Scope]]:
+def _with_status(
+    reader: Reader, spec: AggregatorDefinitionSpec, steps: Steps, status: str
+) -> Iterator[tuple[Any, Scope]]:
     """Bodies with one update, which has this status, and the scope of that update."""
     for sample in spec.samples:
         body = copy.deepcopy(sample.body)
-        scopes = list(_scopes((body,), spec.updates))
+        scopes = list(_scopes(body, steps))
         updates = updates_of(reader, sample.body)
         if len(scopes) != len(updates):
             continue
         for scope, update in zip(scopes, updates, strict=True):
             if update.status == status:
-                yield (scope[0] if not spec.updates else body), _alone(scope, spec.updates)
+                yield (body if steps else scope[0]), _alone(scope, steps)
 
 
-def _scopes(scope: Scope, steps: Sequence[UpdateStep], names: tuple[str, ...] = (BODY,)) -> Iterator[Scope]:
+def _scopes(body: Any, steps: Steps) -> Iterable[Scope]:
     """The scopes of the updates of a body. Their values are parts of the body, which may be changed."""
-    if not steps:
-        yield from (((each,) for each in scope[0]) if isinstance(scope[0], list) else (scope,))
-        return
-    step, *rest = steps
-    for element in elements_of(_list_of(scope, step, names)):
-        inner = (*scope, element)
-        if rest:
-            yield from _scopes(inner, rest, (*names, step.as_))
-        else:
-            yield inner
+    if steps:
+        return nested((body,), steps)
+    return [(each,) for each in body] if isinstance(body, list) else [(body,)]
 
 
-def _list_of(scope: Scope, step: UpdateStep, names: tuple[str, ...]) -> Any:
-    variables = Variables(names, implicit=False)
-    found = (getter(variables.path(path))(scope) for path in step.in_)
-    return next((value for value in found if not is_empty(value)), None)
-
-
-def _alone(scope: Scope, steps: Sequence[UpdateStep]) -> Scope:
+def _alone(scope: Scope, steps: Steps) -> Scope:
     """The scope, after its neighbours were removed from the lists of the body."""
-    names: tuple[str, ...] = (BODY,)
     for number, step in enumerate(steps, 1):
-        value = _list_of(scope[:number], step, names)
-        if isinstance(value, list):
-            value[:] = [scope[number]]
-        names = (*names, step.as_)
+        found = step.find(scope[:number])
+        if found is not None and isinstance(found[0], list):
+            found[0][:] = [scope[number]]
     return scope
 
 
 class _Writer:
     """Writes the data of an event into a body."""
 
-    def __init__(self, spec: AggregatorDefinitionSpec, event: DefinedEvent) -> None:
+    def __init__(self, spec: AggregatorDefinitionSpec, variables: Variables, event: Event) -> None:
         self._spec = spec
         self._event = event
-        names = (BODY, *(step.as_ for step in spec.updates))
-        self._variables = Variables(names, implicit=not spec.updates)
+        self._variables = variables
         self._zone = ZoneInfo(spec.timezone)
 
     def write(self, scope: Scope) -> None:

@@ -50,26 +50,22 @@ class DefinedReader:
         self._parts = parts
         self._steps = steps
         self._walk = walk(steps) if steps else no_steps
-        self._inner = {(): removal} | {
-            path.segments: removal.within(member_names(path)) for step in steps[:1] for path in step.paths
-        }
+        lists = steps[0].paths if steps else ()
+        self._inner = {(): removal} | {path.segments: removal.within(member_names(path)) for path in lists}
+        self._list_names = {path.segments[0] for path in lists if path.segments}
+        self._begins_with_object = all(path.segments and isinstance(path.segments[0], str) for path in lists)
         fields = dict(parts.fields)
         self._references = [(fields[name], kind) for name, kind in REFERENCES.items() if name in fields]
 
     def batches(self, document: Any) -> bool:
         """Whether each object of a list is a body: not if the first step is to walk through the list itself."""
-        if not isinstance(document, list):
-            return False
-        return not self._steps or all(
-            path.segments and isinstance(path.segments[0], str) for path in self._steps[0].paths
-        )
+        return isinstance(document, list) and self._begins_with_object
 
     def probe(self, item: Any) -> bool:
         """Whether a body is empty, or contains only an empty list of updates."""
         if is_empty(item):
             return True
-        names = {path.segments[0] for step in self._steps[:1] for path in step.paths if path.segments}
-        return isinstance(item, dict) and item.keys() <= names and all(map(is_empty, item.values()))
+        return isinstance(item, dict) and item.keys() <= self._list_names and all(map(is_empty, item.values()))
 
     def updates(self, item: Any, body: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
         """The updates of a body. `trackpush_aggregators.times` describes ``until``.

@@ -1,6 +1,5 @@
 """Drafts a definition from a body: guesses what its members mean, and writes YAML with comments."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,8 +14,7 @@ from trackpush_aggregators.definition.samples import updates_of
 from trackpush_aggregators.document import decode, unwrap
 from trackpush_aggregators.errors import MalformedBodyError
 from trackpush_aggregators.updates import TrackingUpdate
-from trackpush_api.kinds import patterns
-from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
+from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, objection_to_definition_name
 from trackpush_api.vocabulary import Status
 from trackpush_api.yaml_reader import read_documents
 
@@ -29,8 +27,9 @@ def draft(name: str, body: bytes) -> str:
     Raises:
         UndraftableError: the body is not JSON, or no member of it can name a shipment.
     """
-    if re.fullmatch(patterns.PATH_SEGMENT, name) is None or len(name) > 63:  # noqa: PLR2004  the path's length
-        raise UndraftableError(f"{name!r} can't be the name; use lower-case letters, digits and -")
+    wrong = objection_to_definition_name(name)
+    if wrong is not None:
+        raise UndraftableError(f"the name of the definition: {wrong}")
     try:
         document, encoded = unwrap(decode(body), body)
     except MalformedBodyError as error:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from trackpush_aggregators import written
 from trackpush_aggregators.definition.guesses import best, folded, is_personal
-from trackpush_aggregators.definition.leaves import Leaf, Lists, leaves
+from trackpush_aggregators.definition.leaves import Leaf, Lists, first_object, leaves
 from trackpush_aggregators.definition.moments import Formats
 
 _FORMATS: Final = (
@@ -76,13 +76,6 @@ def guess_parts(document: Any) -> DraftGuess:
         zoned=not text or _is_zoned(text),
         redact=tuple(dict.fromkeys(paths.of(leaf) for leaf in found if is_personal(leaf)))[:_MOST_REDACTED],
     )
-
-
-def first_object(document: Any) -> Any:
-    """The body, or the first object of a list of bodies."""
-    if isinstance(document, list):
-        return next((element for element in document if isinstance(element, dict) and element), None)
-    return document
 
 
 def _is_number(leaf: Leaf) -> bool:

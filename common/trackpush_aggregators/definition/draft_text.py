@@ -7,14 +7,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from trackpush_aggregators.definition.draft_guess import DraftGuess, first_object
-from trackpush_aggregators.definition.leaves import leaves
+from trackpush_aggregators.definition.draft_guess import DraftGuess
+from trackpush_aggregators.definition.leaves import first_object, leaves
+from trackpush_aggregators.definition.rows import escaped, quoted, table_row
 from trackpush_aggregators.definition.samples import shown
 from trackpush_aggregators.updates import TrackingUpdate
 from trackpush_api.vocabulary import Status
 
 _LONG: Final = 500
-_LONGEST_CODE: Final = 128
 _MOST_LABELS: Final = 4
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w.-]*")
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -79,14 +79,12 @@ def _status_lines(guess: DraftGuess, rows: Sequence[DraftRow]) -> Iterator[str]:
         yield f"    label: {_scalar(guess.label)}"
     yield "    table: # guessed by the words; add the aggregator's other codes" if rows else "    table: []"
     for row in rows:
-        yield f"      - {{when: {quoted(row.code[:_LONGEST_CODE])}, status: {row.status.value}}}{_row_comment(row)}"
+        yield f"      {table_row([row.code], row.status, _row_comment(row))}"
 
 
 def _row_comment(row: DraftRow) -> str:
-    words = "; ".join(_ascii(label) for label in row.labels[:_MOST_LABELS] if label != row.code)
-    if not words:
-        return ""
-    return f" # {words}" if row.certain else f" # several meanings, so add another member to status.code: {words}"
+    words = "; ".join(escaped(label) for label in row.labels[:_MOST_LABELS] if label != row.code)
+    return words if row.certain or not words else f"several meanings, so add another member to status.code: {words}"
 
 
 def _sample_lines(body: str, expected: Sequence[TrackingUpdate]) -> Iterator[str]:
@@ -114,17 +112,8 @@ def _time_lines(guess: DraftGuess) -> Iterator[str]:
         yield f"    occurredAt: {_scalar(guess.time[0])}"
 
 
-def quoted(text: str) -> str:
-    """The text in double quotes, as YAML reads it, in ASCII."""
-    return re.sub(r"[^ -~]", lambda match: f"\\U{ord(match[0]):08x}", json.dumps(text, ensure_ascii=False))
-
-
 def _scalar(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else quoted(text)
-
-
-def _ascii(text: str) -> str:
-    return quoted(text)[1:-1]
 
 
 def shortened(document: Any, body: bytes) -> str:

@@ -20,7 +20,7 @@ class Leaf(NamedTuple):
 
     lists: Lists
     path: str
-    """From the element of the innermost list, such as ``.order.id``."""
+    """Path that starts at the element of the innermost list, such as ``.order.id``."""
     name: str
     text: str
 
@@ -35,6 +35,13 @@ def leaves(document: Any) -> list[Leaf]:
     return found
 
 
+def first_object(document: Any) -> Any:
+    """The first object of a list that is not empty, or None; any other document itself."""
+    if isinstance(document, list):
+        return next((element for element in document if isinstance(element, dict) and element), None)
+    return document
+
+
 def _walk(value: Any, lists: Lists, path: str, name: str) -> Iterator[Leaf]:
     if len(path) > _LONGEST:
         return
@@ -44,8 +51,7 @@ def _walk(value: Any, lists: Lists, path: str, name: str) -> Iterator[Leaf]:
             if segment is not None:
                 yield from _walk(inner, lists, path + segment, member)
     elif isinstance(value, list):
-        first = next((element for element in value if isinstance(element, dict) and element), None)
-        if first is not None:
+        if (first := first_object(value)) is not None:
             yield from _walk(first, (*lists, path), "", "")
     elif (text := written(value)) is not None:
         yield Leaf(lists, path, name, text)

@@ -11,13 +11,10 @@ from trackpush_aggregators.definition.faults import InvalidPartError
 from trackpush_api.suggestions import closest
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  zones are subtracted by hand
-_FIRST: Final = datetime(2000, 1, 1)  # noqa: DTZ001
-_END: Final = datetime(2100, 1, 1)  # noqa: DTZ001
-_WEEKS: Final = (_END - _FIRST) // timedelta(weeks=1)
+_FIRST: Final = datetime(2000, 1, 1)  # noqa: DTZ001  zones are subtracted by hand
+_WEEKS: Final = (datetime(2100, 1, 1) - _FIRST) // timedelta(weeks=1)  # noqa: DTZ001
 _TRIED: Final = datetime(2026, 11, 23, 16, 45, 8)  # noqa: DTZ001
 """No two of its parts are equal, so a format that drops or swaps one gives another day."""
-_LONGEST: Final = 64
 
 OffsetOf = Callable[[int], int]
 """The zone's offset at a local time; both in milliseconds."""
@@ -90,23 +87,15 @@ class Formats:
 
     def read(self, text: str) -> written.Written | None:
         """The time in the text, if one of the formats fits all of it."""
-        if len(text) > _LONGEST:
+        if len(text) > written.LONGEST:
             return None
         for form in self._formats:
             try:
                 found = datetime.strptime(text, form)  # noqa: DTZ007  the zone is the definition's
             except ValueError:
                 continue
-            return _as_written(found)
+            return written.of(found)
         return None
-
-
-def _as_written(found: datetime) -> written.Written | None:
-    offset = found.utcoffset()
-    local = found.replace(tzinfo=None)
-    if not _FIRST <= local < _END:
-        return None
-    return written.Written((local - _EPOCH) // _MILLISECOND, None if offset is None else offset // _MILLISECOND)
 
 
 def _objection(form: str) -> str | None:

@@ -35,7 +35,7 @@ class Times:
 
         return read, moment
 
-    def day(self, source: ValueSource | None) -> Read:
+    def day(self, source: ValueSource) -> Read:
         """A function that reads a day, as ``YYYY-MM-DD``.
 
         Raises:
@@ -48,7 +48,7 @@ class Times:
             found = None if text is None else parse(text)
             return None if found is None else zone.day(found)
 
-        return day if source is not None else read
+        return day
 
 
 def _parser(source: ValueSource | None) -> Parse:

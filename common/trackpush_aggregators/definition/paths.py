@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from trackpush_aggregators.definition.faults import InvalidPartError
+from trackpush_aggregators.raw import ELEMENTS, MEMBERS
 from trackpush_aggregators.values import text
 from trackpush_api.suggestions import did_you_mean
 
@@ -18,8 +19,6 @@ _TOKEN: Final = re.compile(
     r"""(?:^|\.)(?P<name>[^.\[\]\s"][^.\[\]"]*)|\[(?P<index>-?[0-9]{1,6})\]|\["(?P<quoted>[^"]{1,128})"\]"""
 )
 _FLAGS: Final = {True: "true", False: "false"}
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 Scope = tuple[Any, ...]
 """The values of the variables: the body, then the element of each step."""
@@ -135,8 +134,8 @@ def raw_at(body: bytes, segments: tuple[Segment, ...]) -> bytes | msgspec.Raw | 
 def _raw_step(raw: bytes | msgspec.Raw, segment: Segment) -> bytes | msgspec.Raw | None:
     try:
         if isinstance(segment, str):
-            return _OBJECT.decode(raw).get(segment)
-        elements = _ARRAY.decode(raw)
+            return MEMBERS.decode(raw).get(segment)
+        elements = ELEMENTS.decode(raw)
         return elements[segment] if -len(elements) <= segment < len(elements) else None
     except msgspec.ValidationError:  # a value of another type
         return raw if isinstance(segment, int) and segment in {0, -1} else None

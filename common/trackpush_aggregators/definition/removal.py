@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from trackpush_aggregators.raw import ELEMENTS, MEMBERS
 from trackpush_aggregators.redact import REDACTED
+from trackpush_aggregators.values import is_indexed
 
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY: Final = "*"
 _EMPTY: Final = frozenset({b"null", b'""', b"{}", b"[]"})
 _LONGEST_EMPTY: Final = 8
@@ -72,17 +72,17 @@ class Removal:
                 for name, member in value.items()
             ):
                 return True
-            return any(map(self._applies, _listed(value)))
+            return is_indexed(value) and any(map(self._applies, value.values()))
         return isinstance(value, list) and any(map(self._applies, value))
 
     def _rewritten(self, raw: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
         if self._whole:
             return raw if len(memoryview(raw)) < _LONGEST_EMPTY and bytes(raw).strip() in _EMPTY else _MARKER
         try:
-            members: dict[str, Any] = _MEMBERS.decode(raw)
+            members: dict[str, Any] = MEMBERS.decode(raw)
         except msgspec.ValidationError:  # not an object
             return self._elements(raw)
-        indexed = bool(members) and all(map(str.isdecimal, members))
+        indexed = is_indexed(members)
         for name, member in members.items():
             node = self._node(name) or (self if indexed else None)
             if node is not None:
@@ -91,12 +91,7 @@ class Removal:
 
     def _elements(self, raw: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
         try:
-            elements = _ELEMENTS.decode(raw)
+            elements = ELEMENTS.decode(raw)
         except msgspec.ValidationError:
             return raw
         return msgspec.json.encode([msgspec.Raw(self._rewritten(element)) for element in elements])
-
-
-def _listed(value: dict[str, Any]) -> Iterable[Any]:
-    """The elements of an object keyed "0", "1", …: PHP writes some lists like that."""
-    return value.values() if value and all(map(str.isdecimal, value)) else ()

@@ -9,10 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from trackpush_aggregators import written
 from trackpush_aggregators.definition.compiler import compile_definition
-from trackpush_aggregators.definition.faults import (
-    DefinitionFault,
-    InvalidDefinitionError,
-)
+from trackpush_aggregators.definition.faults import DefinitionFault, InvalidDefinitionError
 from trackpush_aggregators.definition.moments import Zone
 from trackpush_aggregators.definition.paths import written as text_of
 from trackpush_aggregators.definition.statuses import DIRECTION_NAMES
@@ -22,6 +19,7 @@ from trackpush_aggregators.reader import Reader
 from trackpush_aggregators.registry import parse
 from trackpush_aggregators.updates import TrackingUpdate, rfc3339
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, DefinedFields, DefinitionSample
+from trackpush_api.plurals import counted
 from trackpush_api.suggestions import did_you_mean
 
 RECEIVED_AT: Final = 4_102_358_400_000
@@ -121,16 +119,17 @@ def _faults_of_samples(spec: AggregatorDefinitionSpec) -> Iterator[DefinitionFau
 
 
 def _failures(sample: DefinitionSample, reader: Reader, zone: Zone) -> Iterator[SampleFailure]:
+    wanted_number = counted(len(sample.expect), "update")
     try:
         updates = updates_of(reader, sample.body)
     except (MalformedBodyError, TooManyUpdatesError) as error:
-        yield SampleFailure(sample.name, None, "updates", str(error), _counted(len(sample.expect)))
+        yield SampleFailure(sample.name, None, "updates", str(error), wanted_number)
         return
     if len(updates) != len(sample.expect):
-        yield SampleFailure(sample.name, None, "updates", _counted(len(updates)), _counted(len(sample.expect)))
+        yield SampleFailure(sample.name, None, "updates", counted(len(updates), "update"), wanted_number)
     for number, (update, expected) in enumerate(zip(updates, sample.expect, strict=False)):
         for name, value in expected.items():
-            found = _shown(name, getattr(update, _NAMES[name]))
+            found = shown(name, update)
             wanted = _wanted(name, value, zone)
             if _comparable(name, found) != _comparable(name, wanted):
                 yield SampleFailure(sample.name, number, name, found or NOTHING, wanted or NOTHING)
@@ -138,10 +137,7 @@ def _failures(sample: DefinitionSample, reader: Reader, zone: Zone) -> Iterator[
 
 def shown(name: str, update: TrackingUpdate) -> str | None:
     """The value of a field of an update, by its name in a resource, as `expect` writes it."""
-    return _shown(name, getattr(update, _NAMES[name]))
-
-
-def _shown(name: str, value: Any) -> str | None:
+    value = getattr(update, _NAMES[name])
     if name == _TIME:
         return None if value is None else rfc3339(value)
     if name == "direction":
@@ -176,7 +172,3 @@ def _comparable(name: str, value: str | None) -> str | None:
     if name == "test":
         return value or "false"
     return value.casefold() if value is not None and name in _WORDS else value
-
-
-def _counted(number: int) -> str:
-    return "1 update" if number == 1 else f"{number} updates"

@@ -52,13 +52,13 @@ class Sources:
             return _joined([self.path(path, f".join[{number}]") for number, path in enumerate(source.join)])
         return _first([self.path(path) for path in source.candidates])
 
-    def value(self, source: ValueSource | None) -> Getter:
+    def value(self, source: ValueSource) -> Getter:
         """A function that gets the value of a source, of whatever type: the first one that is not empty.
 
         Raises:
             InvalidPartError: as for `text`.
         """
-        if source is None or not source.candidates or source.formats is not None or source.trim is not None:
+        if not source.candidates or source.formats is not None or source.trim is not None:
             return self.text(source)
         getters = [self.path(path) for path in source.candidates]
         return lambda scope: next((found for get in getters if not is_empty(found := get(scope))), None)

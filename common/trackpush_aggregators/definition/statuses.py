@@ -9,7 +9,9 @@ from trackpush_aggregators.definition.faults import FaultList
 from trackpush_aggregators.parsed import Meaning
 from trackpush_aggregators.taxonomy import FAMILY, filter_codes
 from trackpush_aggregators.values import text
+from trackpush_api.aggregators.profile import folded_code
 from trackpush_api.kinds.aggregator_definition import StatusRow
+from trackpush_api.plurals import counted
 from trackpush_api.vocabulary import Direction, NdrReason, Status
 
 ANY: Final = "*"
@@ -48,7 +50,7 @@ class Pattern(NamedTuple):
 
 def fold(value: str | None) -> str:
     """A value without case and spaces; an empty one for none."""
-    return "" if value is None else "".join(value.split()).casefold()
+    return "" if value is None else folded_code(value)
 
 
 class StatusTable:
@@ -93,10 +95,8 @@ def status_table(rows: Sequence[StatusRow], values: int, faults: FaultList) -> S
     for number, row in enumerate(rows):
         field = f"spec.status.table[{number}].when"
         if len(row.when) != values:
-            faults.add(
-                field,
-                f"has {_counted(len(row.when))}, but spec.status.code has {values}; write one for each, * matches any",
-            )
+            found = counted(len(row.when), "value")
+            faults.add(field, f"has {found}, but spec.status.code has {values}; write one for each, * matches any")
             continue
         if any(ANY in part[:-1] for part in row.when):
             faults.add(field, "contains * before its end; a * is allowed as the last character only")
@@ -105,10 +105,6 @@ def status_table(rows: Sequence[StatusRow], values: int, faults: FaultList) -> S
         meaning = Row(row.status, direction, row.ndr_reason)
         made += [(tuple(map(pattern, when)), meaning) for when in spellings(row.when)]
     return StatusTable(made)
-
-
-def _counted(number: int) -> str:
-    return "1 value" if number == 1 else f"{number} values"
 
 
 class Reported(NamedTuple):
@@ -126,7 +122,7 @@ def direction_of(given: str | None, directions: Mapping[str, Direction]) -> Dire
 
 
 def meanings(table: StatusTable, directions: Mapping[str, Direction]) -> Callable[[Reported], Meaning]:
-    """A function from what a body says to its meaning; it remembers the usual ones."""
+    """Returns a function that computes the meaning of a reported status. It caches the results."""
 
     @lru_cache(maxsize=_REMEMBERED)
     def meaning(reported: Reported) -> Meaning:

@@ -9,7 +9,7 @@ from trackpush_aggregators.batch import feed
 from trackpush_aggregators.definition.paths import FieldPath, Scope, Segment, getter, raw_at
 from trackpush_aggregators.leftovers import is_empty, strays
 from trackpush_aggregators.parsed import Stray
-from trackpush_aggregators.values import index
+from trackpush_aggregators.values import index, is_indexed
 
 
 class StepElement(NamedTuple):
@@ -61,26 +61,27 @@ def walk(steps: Sequence[ListStep]) -> Walk:
             return
         for element, its_raw in feed(given, inside):
             scope = (body, element)
-            yield StepElement(_nested(scope, later) if later else (scope,), element, its_raw, segments)
+            yield StepElement(nested(scope, later) if later else (scope,), element, its_raw, segments)
         for stray in strays(given, inside):
             yield Stray(*wrapped(stray.document, stray.body, segments))
 
     return elements
 
 
-def _nested(scope: Scope, steps: tuple[ListStep, ...]) -> Iterator[Scope]:
+def nested(scope: Scope, steps: tuple[ListStep, ...]) -> Iterator[Scope]:
+    """The scopes of the possible updates that these steps, at least one, find from a scope."""
     found = steps[0].find(scope)
     for element in () if found is None else elements_of(found[0]):
         inner = (*scope, element)
         if len(steps) > 1:
-            yield from _nested(inner, steps[1:])
+            yield from nested(inner, steps[1:])
         else:
             yield inner
 
 
 def elements_of(value: Any) -> Iterable[Any]:
     """The elements of a list, of an object keyed "0", "1", …, or the only one; empty ones are left out."""
-    if isinstance(value, dict) and value and all(map(str.isdecimal, value)):
+    if isinstance(value, dict) and is_indexed(value):
         value = [value[name] for name in sorted(value, key=index)]
     if isinstance(value, list):
         return [element for element in value if not is_empty(element)]

@@ -15,6 +15,7 @@ from trackpush_aggregators import details, redact, times
 from trackpush_aggregators.batch import feed
 from trackpush_aggregators.leftovers import strays
 from trackpush_aggregators.parsed import Item, Meaning, Stray, short, short_code, tracking_update
+from trackpush_aggregators.raw import MEMBERS
 from trackpush_aggregators.scans import Scan, newest
 from trackpush_aggregators.shipway import codes as tables
 from trackpush_aggregators.taxonomy import FAMILY, filter_codes, fold, never_forward, turned, turned_status
@@ -23,7 +24,6 @@ from trackpush_aggregators.values import members, objects, text
 from trackpush_api.vocabulary import Aggregator, Direction, Status
 
 _FEED = "status_feed"
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEST_ORDER = "99999999"
 _DUMMY = "dummy"
 _RETURN_CODE = re.compile("R[A-Z]{1,5}")
@@ -34,9 +34,9 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate | St
 
     Items of a feed without a shipment are strays. `times` describes ``until``.
     """
-    found = feed(item.get(_FEED), _OBJECT.decode(body)[_FEED]) if item.get(_FEED) else []
+    found = feed(item.get(_FEED), MEMBERS.decode(body)[_FEED]) if item.get(_FEED) else []
     if found:
-        envelope: dict[str, Any] = dict(_OBJECT.decode(_redacted(item, body)))
+        envelope: dict[str, Any] = dict(MEMBERS.decode(_redacted(item, body)))
         if len(found) > 1:
             # The format has nothing else; whatever came along is not to be multiplied by the number of items.
             envelope = {name: envelope[name] for name in ("hash", _FEED) if name in envelope}
@@ -45,7 +45,7 @@ def updates(item: Item, body: bytes, until: int) -> Iterator[TrackingUpdate | St
             alone = msgspec.json.encode(envelope)
             made = list(_event(each, alone, until))
             yield from made if made or not each else (Stray(each, alone),)
-        for stray in strays(item[_FEED], _OBJECT.decode(body)[_FEED]):
+        for stray in strays(item[_FEED], MEMBERS.decode(body)[_FEED]):
             envelope[_FEED] = (msgspec.Raw(stray.body),)
             yield Stray(stray.document, msgspec.json.encode(envelope))
     else:

@@ -46,7 +46,7 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
     def _is_among(self, code: str, known: tuple[str, ...]) -> bool:
         if not self.ignores_case:
             return code in known
-        return any(_matches(_folded(code), _folded(each)) for each in known)
+        return any(_matches(folded_code(code), folded_code(each)) for each in known)
 
 
 def codes(**by_status: str) -> Mapping[Status, tuple[str, ...]]:
@@ -54,7 +54,8 @@ def codes(**by_status: str) -> Mapping[Status, tuple[str, ...]]:
     return {Status(status): tuple(separated.split()) for status, separated in by_status.items()}
 
 
-def _folded(code: str) -> str:
+def folded_code(code: str) -> str:
+    """A code without case and spaces, as definitions compare it."""
     return "".join(code.split()).casefold()
 
 

@@ -6,11 +6,12 @@ import pytest
 
 from aggregators.definition_helpers import one, spec
 from trackpush_aggregators.catalog import catalog_names, catalog_spec
+from trackpush_aggregators.composing import Event
 from trackpush_aggregators.definition import compile_definition
-from trackpush_aggregators.definition.composer import DefinedEvent, composable_by, compose_defined
+from trackpush_aggregators.definition.composer import composable_by, compose_defined
 from trackpush_api.vocabulary import Status
 
-EVENT = DefinedEvent("900000000077", "ORD-77", 1_780_000_020_000)
+EVENT = Event("900000000077", "ORD-77", 1_780_000_020_000)
 RECEIVED_AT = 1_790_000_000_000
 TIMELESS = {("ekart", Status.CREATED)}
 """The first sample of this status has no time."""

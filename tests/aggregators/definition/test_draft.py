@@ -10,6 +10,7 @@ from trackpush_aggregators.definition import examine
 from trackpush_aggregators.definition.draft import draft
 from trackpush_aggregators.definition.draft_guess import UndraftableError
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, ValueSource
+from trackpush_api.vocabulary import Status
 from trackpush_api.yaml_reader import read_documents
 
 
@@ -104,3 +105,11 @@ def test_a_code_whose_labels_have_several_meanings_is_unknown_and_its_row_says_s
     words = "several meanings, so add another member to status.code: Delivered; Out for delivery"
     assert f'{{when: "104", status: UNKNOWN}} # {words}\n' in text
     assert '{when: "7", status: AT_DESTINATION} # Arrived at Pune; Arrived at Nagpur\n' in text
+
+
+@pytest.mark.parametrize("code", ["PK*1", "*", "x" * 200, "x" * 200 + "*y"])
+def test_the_row_of_a_code_with_a_star_or_of_a_long_one_matches_it(code: str) -> None:
+    spec = drafted({"awb": "190414", "status_code": code, "status": "Out for delivery"})
+
+    assert [row.status for row in spec.status.table] == [Status.OUT_FOR_DELIVERY]
+    assert [expected["status"] for expected in spec.samples[0].expect] == ["OUT_FOR_DELIVERY"]
