@@ -10,8 +10,9 @@ from trackpush_api.kinds import AggregatorDefinitionSpec
 from trackpush_api.problems import Reason
 from trackpush_api.routing import Account, Definition, ServerSettings, digest_key
 from trackpush_api.shards import SETTINGS, Shard, shard_name
-from trackpush_operator.compile.compiler import Compiler, CompileVerdict, Effects
+from trackpush_operator.compile.compiler import Compiler
 from trackpush_operator.compile.definitions import DefinitionUsers
+from trackpush_operator.compile.verdicts import CompileVerdict, Effects
 from trackpush_operator.store.objects import Key, Kind
 from trackpush_operator.store.resources import ResourceCache
 from trackpush_operator.store.shard_revisions import ShardedTable

@@ -7,8 +7,9 @@ import pytest
 from support import objects
 from trackpush_api.routing import Account, digest_key
 from trackpush_api.shards import Shard
-from trackpush_operator.compile.compiler import Compiler, Effects
+from trackpush_operator.compile.compiler import Compiler
 from trackpush_operator.compile.key_grace import GRACE_SECONDS, with_grace
+from trackpush_operator.compile.verdicts import Effects
 from trackpush_operator.store.objects import Key, Kind
 from trackpush_operator.store.resources import ResourceCache
 from trackpush_operator.store.shard_revisions import ShardedTable

@@ -8,8 +8,8 @@ A table that is new to this process is held: none of its shards is written befor
 decided. Otherwise the pods would get an incomplete table, and aggregators would get 401.
 """
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -25,73 +25,25 @@ from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
-from trackpush_api.routing import Account, Destination, Egress, Tenant, namespace_of
+from trackpush_api.routing import Account, Egress, namespace_of
 from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server, server_name
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.shards import ReservedKey, ReservedKeys
 from trackpush_operator.compile.definitions import Definitions, Use
+from trackpush_operator.compile.entries import held_keys, is_same_tenant, resource_key
 from trackpush_operator.compile.key_claims import Claim, KeyClaims
 from trackpush_operator.compile.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
+from trackpush_operator.compile.placement import Placement
 from trackpush_operator.compile.references import Reference, References
+from trackpush_operator.compile.verdicts import CompileVerdict, Effects, Rival
 from trackpush_operator.options import KEY_MEMORY
 from trackpush_operator.store.objects import Item, Key, Kind, resource_of, server_key
 from trackpush_operator.store.resources import Ref, ResourceCache
 from trackpush_operator.store.scope import Scope
-from trackpush_operator.store.shard_revisions import Entry, EntryKey, EntryKind, ShardedTable
+from trackpush_operator.store.shard_revisions import Entry, EntryKey, ShardedTable
 
-_SORTS: dict[Kind, EntryKind] = {
-    Kind.SERVER: "settings",
-    Kind.WEBHOOK: "account",
-    Kind.PUSH: "destination",
-    Kind.DEFINITION: "definition",
-}
 _FILTER: Final = b'"filter":'
-_KINDS: dict[EntryKind, Kind] = {sort: kind for kind, sort in _SORTS.items()} | {"reserved": Kind.WEBHOOK}
-
-
-class CompileVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of compiling one resource, for its conditions."""
-
-    generation: int
-    problems: tuple[Problem, ...] = ()
-    servers: tuple[str, ...] = ()
-    """Servers that should serve it."""
-    served: bool = False
-    """Whether any part of it can be served."""
-    used: bool = True
-    """For a PushConfig: whether an AggregatorWebhook sends to it."""
-    rivals: tuple["Rival", ...] = ()
-    """For an AggregatorWebhook: the resources that own keys that it claims."""
-    succeeded: tuple["Rival", ...] = ()
-    """The previous owners of its keys."""
-
-
-class Rival(NamedTuple):
-    """The owner of a key that another resource claims."""
-
-    server: str
-    owner: str
-    """``namespace/name`` of the AggregatorWebhook."""
-
-
-class Effects:
-    """The keys of other resources and shards that a decision affects."""
-
-    def __init__(self) -> None:
-        self.again: set[Key] = set()
-        """Keys to decide again."""
-        self.parts: set[tuple[str, str]] = set()
-        """Server and shard, to be written."""
-        self.verdicts: set[Key] = set()
-        """Other resources whose verdict changed."""
-        self.later: dict[Key, float] = {}
-        """Keys to decide again after this many seconds."""
-
-    def wait(self, key: Key, seconds: float) -> None:
-        """Decide a resource again after this many seconds, or sooner."""
-        delay = max(seconds, 0.0) + 1.0
-        self.later[key] = min(delay, self.later.get(key, delay))
 
 
 class Compiler:
@@ -110,14 +62,14 @@ class Compiler:
         self._scope = scope or Scope()
         self._wall = wall
         self._grace_seconds = grace_seconds
-        self.tables: dict[str, ShardedTable] = {}
+        self._placement = Placement()
+        self.tables: Mapping[str, ShardedTable] = self._placement.tables
         """Tables by ``namespace/name`` of the server."""
         self.verdicts: dict[Key, CompileVerdict] = {}
         self.references = References()
         self.definitions = Definitions(cache, library or DefinitionLibrary())
         self._claims = KeyClaims(key_memory)
         self._cache = cache
-        self._placed: dict[Key, tuple[str, ...]] = {}
         self._awaited: dict[str, set[Key]] = {}
 
     def adopt(self, table: ShardedTable) -> set[Key]:
@@ -125,14 +77,14 @@ class Compiler:
 
         It is held until all resources that may be in it are decided.
         """
-        self.tables[table.server] = table
+        self._placement.tables[table.server] = table
         inside = {resource_key(what) for what in table.ids() if not self._keeps(resource_key(what))}
         for what in table.ids():
             key = resource_key(what)
-            claims, _, until = _held_keys(table, what)
+            claims, until = held_keys(table, what)
             self._claims.adopt(claims, key, until)
             if what[0] != "reserved":
-                self._placed[key] = tuple(sorted({*self._placed.get(key, ()), table.server}))
+                self._placement.adopt(key, table.server)
             entry = table.part_of(what).entries[what]
             if isinstance(entry, Account):
                 self.definitions.users.replace(key, (table.server, entry.aggregator))
@@ -190,7 +142,7 @@ class Compiler:
         except Exception as error:
             if item is None:
                 raise
-            placed = self._placed.get(key, ())
+            placed = self._placement.placed(key)
             problem = unexpected(f"{key.kind} {key.full_name}", error)
             self.verdicts[key] = CompileVerdict(
                 generation=item.generation, problems=(problem,), servers=placed, served=bool(placed)
@@ -211,7 +163,7 @@ class Compiler:
 
     def _decide_server(self, key: Key, item: Item | None, effects: Effects) -> None:
         if item is None:
-            self.tables.pop(key.full_name, None)
+            self._placement.tables.pop(key.full_name, None)
             self._awaited.pop(key.full_name, None)
             self.verdicts.pop(key, None)
             self.definitions.forget(key.full_name)
@@ -223,7 +175,7 @@ class Compiler:
         compiled = compile_settings(resource, secrets=self._secrets(item), known=known)
         table = self.tables.get(key.full_name)
         if compiled.settings is not None and table is not None:  # otherwise the previous entry stays
-            self._put(table, ("settings", key.full_name), compiled.settings, effects)
+            self._placement.put(table, ("settings", key.full_name), compiled.settings, effects)
         if table is not None:
             self._dismiss(table, resource, effects)
         self.verdicts[key] = CompileVerdict(
@@ -254,7 +206,7 @@ class Compiler:
             generation=self._cache.items[key].generation,
             problems=problems,
             servers=tuple(servers),
-            served=bool(servers) and all(self._entry(server, key) for server in servers),
+            served=bool(servers) and all(self._placement.entry(server, key) for server in servers),
         )
         if self.verdicts.get(key) != verdict:
             self.verdicts[key] = verdict
@@ -267,7 +219,7 @@ class Compiler:
         compiled = self.definitions.compile(namespace, server, former)
         wanted = {definition.name: definition for definition in compiled.definitions}
         for name in sorted(former.keys() | wanted.keys()):
-            self._put(table, ("definition", f"{namespace}/{name}"), wanted.get(name), effects)
+            self._placement.put(table, ("definition", f"{namespace}/{name}"), wanted.get(name), effects)
         affected = self.definitions.learn(server, compiled.known)
         if affected:
             effects.again |= affected | self._pushes_with_filters(server)
@@ -286,7 +238,7 @@ class Compiler:
         for what in list(table.ids()):
             key = resource_key(what)
             if what[0] != "settings" and key.namespace != server.namespace and self._keeps(key):
-                self._put(table, what, None, effects)
+                self._placement.put(table, what, None, effects)
                 kept = frozenset(claim for claim in self._claims.claimed_by(key) if claim[0] != table.server)
                 self._claim(key, "", kept, effects)
 
@@ -295,7 +247,7 @@ class Compiler:
             self._claim(key, "", frozenset(), effects)
             self._note_use(key, None, effects)
             self._note_aggregator(key, None, effects)
-        self._place(key, {}, effects)
+        self._placement.place(key, {}, effects)
         self.verdicts.pop(key, None)
 
     def _decide_webhook(self, item: Item, effects: Effects) -> None:
@@ -335,7 +287,7 @@ class Compiler:
             account, problems = self._in_grace(webhook, name, account, problems, effects)
         if account is not None:
             account = msgspec.structs.replace(account, tenant=self._cache.tenant(item))
-        self._place(key, {} if account is None or name is None else {name: account}, effects)
+        self._placement.place(key, {} if account is None or name is None else {name: account}, effects)
         self.verdicts[key] = CompileVerdict(
             generation=item.generation,
             problems=problems,
@@ -367,13 +319,13 @@ class Compiler:
         for table in self.tables.values():
             mine = sorted((claim, until) for (server, claim), until in reserved.items() if server == table.server)
             keys = tuple(ReservedKey(aggregator=key[0], digest=key[1], until=round(until)) for key, until in mine)
-            self._put(table, what, ReservedKeys(name=key.full_name, keys=keys) if keys else None, effects)
+            self._placement.put(table, what, ReservedKeys(name=key.full_name, keys=keys) if keys else None, effects)
         if reserved:
             effects.wait(key, min(reserved.values()) - now)
 
     def _find_server(self, key: Key, webhook: Resource) -> Found:
         labels = self._cache.labels.get(key.namespace, {})
-        placed = self._placed.get(key, ())
+        placed = self._placement.placed(key)
 
         def allows(name: str) -> bool:
             server = self._server(name)
@@ -407,7 +359,7 @@ class Compiler:
     ) -> tuple[Account | None, tuple[Problem, ...]]:
         """The account, including keys in grace whose Secrets are missing, and a hint about them."""
         key, now = Key(Kind.WEBHOOK, webhook.namespace, webhook.name), self._wall()
-        before = self._entry(server, key).get(server)
+        before = self._placement.entry(server, key).get(server)
         if not isinstance(before, Account):
             return account, problems
         account = with_grace(account, before, now=now, seconds=self._grace_seconds)
@@ -423,7 +375,7 @@ class Compiler:
         resource, _ = resource_of(item)
         message = f"WebhookServer {server} is invalid; see its conditions"
         problem = resource.problem("spec.serverRef", message, reason=Reason.SERVER_NOT_FOUND)
-        placed = self._placed.get(item.key, ())
+        placed = self._placement.placed(item.key)
         self.verdicts[item.key] = CompileVerdict(
             generation=item.generation, problems=(*invalid, problem), servers=placed, served=bool(placed)
         )
@@ -439,9 +391,8 @@ class Compiler:
         for name in servers:
             server = self._server(name)
             if server is None:  # the previous entries stay
-                entries |= {
-                    place: entry for place, entry in self._entry(name, key).items() if _is_same_tenant(entry, tenant)
-                }
+                kept = self._placement.entry(name, key)
+                entries |= {place: entry for place, entry in kept.items() if is_same_tenant(entry, tenant)}
                 continue
             assert isinstance(server.spec, WebhookServerSpec)
             permitted = readable(secrets, server.spec)
@@ -452,7 +403,7 @@ class Compiler:
                 entries[name] = msgspec.structs.replace(compiled.destination, tenant=tenant)
         if not servers:
             problems |= dict.fromkeys(self._problems_without_server(resource, secrets))
-        self._place(key, entries, effects)
+        self._placement.place(key, entries, effects)
         self.verdicts[key] = CompileVerdict(
             generation=item.generation,
             problems=tuple(problems),
@@ -480,12 +431,6 @@ class Compiler:
         tries = [compile_destination(resource, secrets=secrets, egress=egress).problems for egress in rules]
         return min(tries, key=len)
 
-    def _entry(self, server: str, key: Key) -> dict[str, Entry]:
-        table = self.tables.get(server)
-        what = entry_key(key)
-        found = None if table is None else table.part_of(what).entries.get(what)
-        return {} if found is None else {server: found}
-
     def _note_use(self, key: Key, use: Reference | None, effects: Effects) -> None:
         change = self.references.replace(key, use)
         names = self._cache.push_configs(key.namespace) if change.all else change.names
@@ -496,24 +441,6 @@ class Compiler:
         ended = self.definitions.users.replace(key, use)
         if ended is not None and ended[1] in self.definitions.known(ended[0]).gone:
             effects.again.add(Key(Kind.DEFINITION, namespace_of(ended[0]), ended[1]))
-
-    def _place(self, key: Key, entries: dict[str, Entry], effects: Effects) -> None:
-        what = entry_key(key)
-        for name in {*self._placed.get(key, ()), *entries}:
-            table = self.tables.get(name)
-            if table is not None:  # otherwise the table is adopted soon, and then all resources are decided again
-                self._put(table, what, entries.get(name), effects)
-        if entries:
-            self._placed[key] = tuple(sorted(entries))
-        else:
-            self._placed.pop(key, None)
-
-    def _put(self, table: ShardedTable, what: EntryKey, entry: Entry | None, effects: Effects) -> None:
-        part = table.part_of(what)
-        waiting = part.refused - {what}
-        if part.put(what, entry):
-            effects.parts.add((table.server, part.name))
-            effects.again |= {resource_key(item) for item in waiting}  # the shard may have room for them now
 
     def _server(self, name: str) -> Resource | None:
         """The WebhookServer, if its spec is valid."""
@@ -529,32 +456,3 @@ class Compiler:
         refs = [(item.key.namespace, name) for name in item.links.secrets]
         found = {ref: self._cache.secrets.get(ref) for ref in refs}
         return {ref: secret for ref, secret in found.items() if secret is not None}
-
-
-def _held_keys(table: ShardedTable, what: EntryKey) -> tuple[list[Claim], Key, float | None]:
-    """The keys whose owner an entry records."""
-    entry, key = table.part_of(what).entries[what], resource_key(what)
-    if isinstance(entry, Account):
-        return [(table.server, (entry.aggregator, digest)) for digest in entry.key_digests], key, None
-    if isinstance(entry, ReservedKeys) and entry.keys:
-        claims: list[Claim] = [(table.server, (key.aggregator, key.digest)) for key in entry.keys]
-        return claims, key, float(min(key.until for key in entry.keys))
-    return [], key, None
-
-
-def entry_key(key: Key) -> EntryKey:
-    """The entry of a resource."""
-    return _SORTS[key.kind], key.full_name
-
-
-def resource_key(what: EntryKey) -> Key:
-    """The resource of an entry."""
-    sort, full_name = what
-    namespace, _, name = full_name.partition("/")
-    return Key(_KINDS[sort], namespace, name)
-
-
-def _is_same_tenant(entry: Entry, tenant: Tenant | None) -> bool:
-    """Whether an entry of the table may stay for a resource of this tenant."""
-    before = entry.tenant if isinstance(entry, Account | Destination) else None
-    return before is None or tenant is None or before.uid == tenant.uid

@@ -6,7 +6,7 @@ The status of neither mentions the other, which may be another tenant's.
 from collections.abc import Iterable, Iterator
 
 from trackpush_api.problems import Reason
-from trackpush_operator.compile.compiler import CompileVerdict
+from trackpush_operator.compile.verdicts import CompileVerdict
 from trackpush_operator.decide.conditions import Condition
 from trackpush_operator.decide.events import Transition
 from trackpush_operator.store.objects import Key

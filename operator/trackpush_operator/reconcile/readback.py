@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import aiohttp
 import msgspec
 
-from trackpush_operator.compile.compiler import resource_key
+from trackpush_operator.compile.entries import resource_key
 from trackpush_operator.kube.api import Cluster
 from trackpush_operator.kube.errors import NotFoundError
 from trackpush_operator.kube.kinds import SECRETS

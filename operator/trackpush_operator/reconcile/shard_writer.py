@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from trackpush_api import shards
-from trackpush_operator.compile.compiler import resource_key
+from trackpush_operator.compile.entries import resource_key
 from trackpush_operator.kube.api import Body, Cluster, ObjectSelection
 from trackpush_operator.kube.errors import NotFoundError
 from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, PODS, SECRETS

@@ -5,7 +5,8 @@ from functools import partial
 import msgspec
 
 from trackpush_api.kinds import AggregatorWebhookSpec, PushConfigSpec, WebhookServerSpec
-from trackpush_operator.compile.compiler import CompileVerdict, entry_key
+from trackpush_operator.compile.entries import entry_key
+from trackpush_operator.compile.verdicts import CompileVerdict
 from trackpush_operator.decide.conditions import StatusOfResource
 from trackpush_operator.decide.definition import DefinitionSnapshot
 from trackpush_operator.decide.host_ownership import HostPath, claim_of, hosts_of_others, withheld
