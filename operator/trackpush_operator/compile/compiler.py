@@ -9,7 +9,6 @@ decided. Otherwise the pods would get an incomplete table, and aggregators would
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import msgspec
 
@@ -20,17 +19,18 @@ from trackpush_api.accounts import (
     compile_account,
     serves_namespace,
 )
-from trackpush_api.definitions import CompiledDefinitions, DefinitionLibrary
+from trackpush_api.definitions import DefinitionLibrary
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
-from trackpush_api.routing import Account, Egress, namespace_of
+from trackpush_api.routing import Account, Egress
 from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server, server_name
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.shards import ReservedKey, ReservedKeys
-from trackpush_operator.compile.definitions import Definitions, Use
+from trackpush_operator.compile.definition_decisions import DefinitionDecisions
+from trackpush_operator.compile.definitions import Definitions
 from trackpush_operator.compile.entries import held_keys, is_same_tenant, resource_key
 from trackpush_operator.compile.key_claims import Claim, KeyClaims
 from trackpush_operator.compile.key_grace import GRACE_SECONDS, first_end, lacks_keys, with_grace
@@ -42,8 +42,6 @@ from trackpush_operator.store.objects import Item, Key, Kind, resource_of, serve
 from trackpush_operator.store.resources import Ref, ResourceCache
 from trackpush_operator.store.scope import Scope
 from trackpush_operator.store.shard_revisions import Entry, EntryKey, ShardedTable
-
-_FILTER: Final = b'"filter":'
 
 
 class Compiler:
@@ -68,6 +66,13 @@ class Compiler:
         self.verdicts: dict[Key, CompileVerdict] = {}
         self.references = References()
         self.definitions = Definitions(cache, library or DefinitionLibrary())
+        self._definition_decisions = DefinitionDecisions(
+            cache,
+            self.definitions,
+            placement=self._placement,
+            references=self.references,
+            verdicts=self.verdicts,
+        )
         self._claims = KeyClaims(key_memory)
         self._cache = cache
         self._awaited: dict[str, set[Key]] = {}
@@ -98,15 +103,13 @@ class Compiler:
             for namespace in {webhook.namespace for webhook in webhooks}
             for name in self._cache.push_configs(namespace)
         }
-        keys = {server_key(table.server)} | inside | webhooks | pushes | self._definition_keys(table.server)
+        definitions = self._definition_decisions.keys_of(table.server)
+        keys = {server_key(table.server)} | inside | webhooks | pushes | definitions
         self._awaited[table.server] = set(keys)
         effects = Effects()
-        self._compile_definitions(table.server, effects)  # first, so that no AggregatorWebhook seems to name none
+        # first, so that no AggregatorWebhook seems to name an unknown aggregator
+        self._definition_decisions.put_in_use(table.server, effects)
         return keys | effects.again
-
-    def _definition_keys(self, server: str) -> set[Key]:
-        namespace = namespace_of(server)
-        return {Key(Kind.DEFINITION, namespace, name) for name in self._cache.definitions(namespace)}
 
     def _keeps(self, key: Key) -> bool:
         """Whether its entries stay because the operator doesn't watch its namespace."""
@@ -153,7 +156,7 @@ class Compiler:
         if key.kind is Kind.SERVER:
             self._decide_server(key, item, effects)
         elif key.kind is Kind.DEFINITION:
-            self._decide_definitions(key, effects)
+            self._definition_decisions.decide(key, effects)
         elif item is None:
             self._forget(key, effects)
         elif key.kind is Kind.WEBHOOK:
@@ -169,7 +172,7 @@ class Compiler:
             self.definitions.forget(key.full_name)
             return
         if key.full_name in self.tables:  # its hosts may name a deleted definition, or no longer
-            self._compile_definitions(key.full_name, effects)
+            self._definition_decisions.put_in_use(key.full_name, effects)
         resource, problems = resource_of(item)
         known = self.definitions.known(key.full_name)
         compiled = compile_settings(resource, secrets=self._secrets(item), known=known)
@@ -184,51 +187,6 @@ class Compiler:
             servers=(key.full_name,),
             served=compiled.settings is not None,
         )
-
-    def _decide_definitions(self, key: Key, effects: Effects) -> None:
-        """Decide about all AggregatorDefinitions of a namespace: two may claim one path."""
-        if key not in self._cache.items:
-            self.definitions.drop(key)
-            self.verdicts.pop(key, None)
-        servers = self._cache.servers_in(key.namespace)
-        compiled = [self._compile_definitions(server, effects) for server in servers if server in self.tables]
-        compiled = compiled or [self.definitions.compile(key.namespace, None, {})]
-        for name in self._cache.definitions(key.namespace):
-            self._judge_definition(Key(Kind.DEFINITION, key.namespace, name), servers, compiled, effects)
-
-    def _judge_definition(
-        self, key: Key, servers: list[str], compiled: list[CompiledDefinitions], effects: Effects
-    ) -> None:
-        problems = self.definitions.problems(key, compiled)
-        if problems is None:
-            return  # its own key is in the queue
-        verdict = CompileVerdict(
-            generation=self._cache.items[key].generation,
-            problems=problems,
-            servers=tuple(servers),
-            served=bool(servers) and all(self._placement.entry(server, key) for server in servers),
-        )
-        if self.verdicts.get(key) != verdict:
-            self.verdicts[key] = verdict
-            effects.verdicts.add(key)
-
-    def _compile_definitions(self, server: str, effects: Effects) -> CompiledDefinitions:
-        """Put the AggregatorDefinitions that a server is to have into its table."""
-        table, namespace = self.tables[server], namespace_of(server)
-        former = {entry.name: entry for entry in table.definitions()}
-        compiled = self.definitions.compile(namespace, server, former)
-        wanted = {definition.name: definition for definition in compiled.definitions}
-        for name in sorted(former.keys() | wanted.keys()):
-            self._placement.put(table, ("definition", f"{namespace}/{name}"), wanted.get(name), effects)
-        affected = self.definitions.learn(server, compiled.known)
-        if affected:
-            effects.again |= affected | self._pushes_with_filters(server)
-        return compiled
-
-    def _pushes_with_filters(self, server: str) -> set[Key]:
-        """PushConfigs of a server's tables that may have hints about codes of aggregators."""
-        pushes = (item for item in self._cache.items.values() if item.key.kind is Kind.PUSH and _FILTER in item.spec)
-        return {item.key for item in pushes if server in self.references.servers(item.key.namespace)}
 
     def _dismiss(self, table: ShardedTable, server: Resource, effects: Effects) -> None:
         """Remove entries of unwatched namespaces that the server certainly no longer serves."""
@@ -246,7 +204,7 @@ class Compiler:
         if key.kind is Kind.WEBHOOK:
             self._claim(key, "", frozenset(), effects)
             self._note_use(key, None, effects)
-            self._note_aggregator(key, None, effects)
+            self._definition_decisions.note_use(key, None, effects)
         self._placement.place(key, {}, effects)
         self.verdicts.pop(key, None)
 
@@ -267,9 +225,8 @@ class Compiler:
         claims = claimed_keys(webhook, secrets) if allowed else frozenset()
         rivals = self._claim(key, item.order, frozenset((name or "", claim) for claim in claims), effects)
         self._note_use(key, Reference(name if allowed else None, item.links.push_configs), effects)
-        self._note_aggregator(
-            key, (name, item.links.aggregator) if name and allowed and item.links.aggregator else None, effects
-        )
+        use = (name, item.links.aggregator) if name and allowed and item.links.aggregator else None
+        self._definition_decisions.note_use(key, use, effects)
         account, problems = None, (*invalid, *lost)
         if server is not None:
             context = AccountContext(
@@ -435,12 +392,6 @@ class Compiler:
         change = self.references.replace(key, use)
         names = self._cache.push_configs(key.namespace) if change.all else change.names
         effects.again |= {Key(Kind.PUSH, key.namespace, name) for name in names}
-
-    def _note_aggregator(self, key: Key, use: Use | None, effects: Effects) -> None:
-        """The last use of a deleted AggregatorDefinition ends its service."""
-        ended = self.definitions.users.replace(key, use)
-        if ended is not None and ended[1] in self.definitions.known(ended[0]).gone:
-            effects.again.add(Key(Kind.DEFINITION, namespace_of(ended[0]), ended[1]))
 
     def _server(self, name: str) -> Resource | None:
         """The WebhookServer, if its spec is valid."""
