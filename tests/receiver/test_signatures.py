@@ -97,6 +97,15 @@ def test_of_repeated_or_joined_headers_one_is_enough() -> None:
     assert presented(header(f"{bad}, {good}"), HEX) == (made("other"), made("k"))
 
 
+def test_a_prefix_may_contain_a_comma() -> None:
+    signature = Signature(header="X-Sign", encoding="Base64", prefix="v1,")
+    good, bad = (base64.b64encode(made(secret)).decode() for secret in ("k", "other"))
+
+    assert presented(header(f"v1,{good}"), signature) == (made("k"),)
+    assert presented(header(f"V1, {bad}, v1,{good}"), signature) == (made("other"), made("k"))
+    assert presented(header(good), signature) == ()
+
+
 def test_only_a_few_signatures_of_a_request_are_read() -> None:
     assert len(presented(header(",".join(["sha256=" + made("k").hex()] * 5000)), HEX) or ()) == 4
 

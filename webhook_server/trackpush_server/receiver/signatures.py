@@ -55,13 +55,22 @@ def signing_secrets(text: str) -> tuple[SigningSecret, ...]:
 def presented(headers: Headers, signature: Signature) -> tuple[bytes, ...] | None:
     """The signatures in the headers, decoded: empty if none can be read, None without the header.
 
-    A proxy may join repeated headers with commas, which occur in no signature.
+    A proxy may join repeated headers with commas. A signature contains none, but its prefix may, as ``v1,`` does.
     """
     if signature.header not in headers:
         return None
-    values = [text for line in headers.getall(signature.header, ()) for text in line.split(",")]
+    prefix = signature.prefix.strip()
+    values = [text for line in headers.getall(signature.header, ()) for text in _parts(line, prefix)]
     decoded = (_decoded(text.strip(), signature) for text in values[:_MOST_VALUES])
     return tuple(found for found in decoded if found is not None)
+
+
+def _parts(line: str, prefix: str) -> Sequence[str]:
+    """The values that a header's line joins with commas."""
+    if "," not in prefix:
+        return line.split(",")
+    _, *values = re.split(re.escape(prefix), line, flags=re.IGNORECASE)
+    return [prefix + value.partition(",")[0] for value in values]
 
 
 def search(
