@@ -110,12 +110,12 @@ class DefinedReader:
                 cut(parts.reason(scope), NAME_LENGTH),
             )
         )
-        values = Values(shipment.name, meaning, occurred_at, written, fields)
+        identity = parts.identity.of(scope, Values(shipment.name, meaning, occurred_at, written, fields))
         return tracking_update(
             self._name,
             meaning,
-            identity=parts.identity.of(scope, values),
-            identified_at=None if parts.identity.has_time else _UNTIMED,
+            identity=identity.values,
+            identified_at=None if identity.has_time else _UNTIMED,
             shipment=shipment.name,
             awb=shipment.awb,
             occurred_at=occurred_at,

@@ -31,14 +31,32 @@ class Values(NamedTuple):
 Part = Callable[[Scope, Values], str | None]
 
 
+class UpdateIdentity(NamedTuple):
+    """The values that make two reports the same update."""
+
+    values: tuple[str | None, ...]
+    has_time: bool
+
+
 class CompiledIdentity(NamedTuple):
     """The identity of a definition's updates."""
 
     parts: tuple[Part, ...]
     has_time: bool
+    naming: tuple[int, ...]
+    """The places of the parts that tell shipments or events apart: all but the words status, direction, occurredAt."""
 
-    def of(self, scope: Scope, values: Values) -> tuple[str | None, ...]:
-        return tuple([part(scope, values) for part in self.parts])
+    def of(self, scope: Scope, values: Values) -> UpdateIdentity:
+        """The identity of an update.
+
+        If a body has none of the members that name the shipment or the event, the default identity is added:
+        reports of different shipments would be the same update otherwise, and all but the first would be lost.
+        """
+        found = [part(scope, values) for part in self.parts]
+        if any(found[place] for place in self.naming):
+            return UpdateIdentity(tuple(found), self.has_time)
+        default = [_WORDS[word](scope, values) for word in (AWB, STATUS, OCCURRED_AT)]
+        return UpdateIdentity((*found, *default), has_time=True)
 
 
 _WORDS: Final[dict[str, Part]] = {
@@ -49,6 +67,9 @@ _WORDS: Final[dict[str, Part]] = {
         values.occurred_at_text if values.occurred_at is None else rfc3339(values.occurred_at)
     ),
 }
+
+_COMMON: Final = frozenset({STATUS, DIRECTION, OCCURRED_AT})
+"""Words whose values different shipments have in common."""
 
 
 def compile_identity(
@@ -62,7 +83,10 @@ def compile_identity(
         except InvalidPartError as error:
             known = did_you_mean(part, [*_WORDS, *fields])
             faults.add(f"spec.identity[{number}]", f"no field {part!r}{known} Or write a path: {error}")
-    return CompiledIdentity(tuple(made), OCCURRED_AT in parts)
+    naming = tuple(number for number, part in enumerate(parts) if part not in _COMMON)
+    if not naming:
+        faults.add("spec.identity", "names no shipment, so that different shipments would be the same update; add awb")
+    return CompiledIdentity(tuple(made), OCCURRED_AT in parts, naming)
 
 
 def _part(part: str, fields: Mapping[str, str], sources: Sources) -> Part:

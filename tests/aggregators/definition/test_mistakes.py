@@ -52,6 +52,7 @@ STEPS = [{"as": "shipment", "in": "body.shipments"}, {"as": "scan", "in": "shipm
             "as the last character only",
         ),
         ({"identity": ["awb", "statuss"], "updates": STEPS}, "spec.identity[1]", "did you mean status?"),
+        ({"identity": ["status", "direction", "occurredAt"]}, "spec.identity", "add awb"),
         ({"redact": ["x", "body"]}, "spec.redact[1]", "contains the updates"),
         ({"redact": ["body.shipments"], "updates": STEPS}, "spec.redact[0]", "contains the updates"),
         ({"redact": ["shipment"], "updates": STEPS}, "spec.redact[0]", "contains the updates"),

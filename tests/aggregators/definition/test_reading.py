@@ -233,6 +233,16 @@ def test_two_reports_with_equal_identity_are_the_same_update() -> None:
     assert key(by_id) != key(by_id, id=2)
 
 
+@pytest.mark.parametrize("identity", [["body.id"], ["abw", "status"], ["orderId", "occurredAt"], ["body.id", "body.n"]])
+def test_reports_without_the_values_of_their_identity_are_not_the_same_update(identity: list[str]) -> None:
+    def key(**body: Any) -> bytes:
+        defined = reader(identity=identity)
+        return update_key("acme/x", one(defined, {"awb": "1", "code": "DL", "at": "2026-06-01"} | body))
+
+    assert key() == key()
+    assert len({key(), key(awb="2"), key(code="X"), key(at="2026-06-02")}) == 4
+
+
 def test_further_fields_are_converted() -> None:
     fields = {"attempt": "n", "qcResult": "qc", "qcReasons": "why", "proofOfDelivery": "pod", "otpVerified": "otp",
               "ndrReason": "ndr", "test": "test", "revisedDelivery": "new"}  # fmt: skip
