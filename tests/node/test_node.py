@@ -608,9 +608,10 @@ def test_senders_that_post_once_and_never_again_lose_nothing_through_restarts_an
             before = uids(of="main-standby" if "deployment/main-standby" in restart else "main-0")
             node.kubectl(*in_namespace, *restart)
             replaced(before)
-        node.tag(f"docker.io/library/trackpush:{version('trackpush')}", "docker.io/library/trackpush:next")
+        repository = "docker.io/library/trackpush"
+        node.tag(f"{repository}:{version('trackpush')}", f"{repository}:next")
         before = uids()
-        patch_server({"image": "docker.io/library/trackpush:next"})
+        patch_server({"image": f"{repository}:next"})
         replaced(before)
         answers = stopped(load)
         lost = {answer: count for answer, count in answers.items() if answer.startswith("lost:")}

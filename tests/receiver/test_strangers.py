@@ -18,7 +18,7 @@ from trackpush_aggregators import STEP, decode, parse_in_steps
 from trackpush_api.routing import Destination, Filter, Limits
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.admin.api.shapes import _decoded
-from trackpush_server.receiver import handler, identification
+from trackpush_server.receiver import identification, intake
 from trackpush_server.server import Server
 
 KEY = {"x-api-key": "right-key-of-clickpost"}
@@ -130,13 +130,13 @@ async def test_a_body_with_more_updates_than_the_limit_is_413_and_stores_nothing
 async def test_a_large_batch_is_made_in_turns_with_other_requests(
     tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content, sizes, intake = batch(STEP * 3 + 1), [], handler.intake
+    content, sizes, made = batch(STEP * 3 + 1), [], intake.intake
 
     def spied(account: Any, selection: Any, updates: Any, *rest: Any, **more: Any) -> Any:
         sizes.append(len(updates))
-        return intake(account, selection, updates, *rest, **more)
+        return made(account, selection, updates, *rest, **more)
 
-    monkeypatch.setattr(handler, "intake", spied)
+    monkeypatch.setattr(intake, "intake", spied)
     async with serving(tmp_path) as server, client.post(url(server), data=content, headers=KEY) as answer:
         assert (await answer.json())["accepted"] == STEP * 3 + 1
     assert sizes == [STEP, STEP, STEP, 1]
