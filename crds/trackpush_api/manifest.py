@@ -25,6 +25,7 @@ from trackpush_api.kubernetes_names import (
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.suggestions import closest, did_you_mean
 from trackpush_api.validation import read_spec
+from trackpush_api.yaml_codes import misread_codes
 from trackpush_api.yaml_lines import PackedLines, find_line, pack_lines
 from trackpush_api.yaml_reader import UnreadableYamlError, child, line_of, read_documents
 
@@ -314,6 +315,9 @@ class _Reader:
             self.problems.append(resource.problem("spec", "is missing; set it", reason=Reason.INVALID))
             return resource
         checked, problems = with_spec(resource, document["spec"])
+        if kind == "AggregatorDefinition" and (misread := list(misread_codes(node, document["spec"]))):
+            problems += tuple(resource.problem(field, message, reason=Reason.INVALID) for field, message in misread)
+            checked = resource  # without a spec, so that the last good version stays in use
         self.problems.extend(problems)
         return checked
 

@@ -336,3 +336,44 @@ def test_definitions_are_checked_in_a_folder_without_a_server_too() -> None:
     found = compiled({"kit.yaml": changed('DL, "*"]', 'DX, "*"]')["kit.yaml"]})
     assert [problem.reason for problem in found.problems] == [None, Reason.SAMPLES_FAIL]
     assert "no WebhookServer" in found.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "message"),
+    [
+        ("[DL,", "[010,", "spec.status.table[0].when[0]", "YAML reads 010 as the number 8"),
+        ("[RT, D]", "[RT, 1.50]", "spec.status.table[1].when[1]", "YAML reads 1.50 as the number 1.5"),
+        ("[RT, D]", "[RT, 0900]", "spec.status.table[1].when[1]", "YAML reads 0900 as the number 900.0"),
+        ("[RT, D]", "[RT, 1e3]", "spec.status.table[1].when[1]", "YAML reads 1e3 as the number 1000.0"),
+        ("{F: Forward", "{01: Forward", "spec.direction.table.01", "YAML reads 01 as the number 1"),
+        ('time: "1004"', "time: 0715", "spec.samples[0].body.shipments[0].scans[0].time", "YAML reads 0715 as"),
+        ('time: "1004"', "time: 10:04", "spec.samples[0].body.shipments[0].scans[0].time", "YAML reads 10:04 as"),
+        ('expect: [{awb: "7001"', "expect: [{awb: 007001", "spec.samples[0].expect[0].awb", "YAML reads 007001 as"),
+    ],
+)
+def test_an_unquoted_code_that_yaml_reads_as_another_text_is_a_mistake(
+    old: str, new: str, field: str, message: str
+) -> None:
+    text = changed(old, new)["kit.yaml"]
+    (problem,) = [found for found in parse_manifests({"kit.yaml": text}).problems if found.field == field]
+    assert problem.message.startswith(message)
+    assert problem.message.endswith("put it in quotes")
+    assert problem.severity is Severity.ERROR
+    assert problem.line == next(number for number, line in enumerate(text.splitlines(), 1) if new in line)
+
+
+def test_a_definition_with_a_misread_code_does_not_replace_the_last_good_one() -> None:
+    last = settings(compiled())
+    wrong = changed("[RT, D]", "[RT, 010]")
+    assert settings(compiled(wrong)).definitions == ()
+    assert settings(compiled(wrong, last=last)).definitions == last.definitions
+
+
+def test_unquoted_numbers_that_yaml_reads_as_they_are_written_are_codes() -> None:
+    text = (
+        DEFINITION.replace("[DL,", "[104,")
+        .replace("[RT, D]", "[2.5, -1]")
+        .replace("{F: Forward", "{0: Forward")
+        .replace("group: DL", "group: 104, weight: 1.50, volume: 2e1")
+    )
+    assert parse_manifests({"kit.yaml": text}).problems == ()
