@@ -13,7 +13,7 @@ UNIT := not (cluster or postgres or browser or root or download or process or sl
 T ?=
 IMAGE ?=
 
-.PHONY: long help run kube image unit coverage test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
+.PHONY: long help install run kube image unit coverage test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -24,6 +24,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .
 	@touch $@
+
+install: $(READY) ## install the program and the development tools into .venv, as every other target does
 
 run: $(READY) ## the main job: three clients, all aggregators, a live table (ARGS=--once ends by itself)
 	$(BIN)/trackpush demo $(ARGS)
