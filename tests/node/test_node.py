@@ -579,9 +579,6 @@ def test_senders_that_post_once_and_never_again_lose_nothing_through_restarts_an
 ) -> None:
     in_namespace = ("-n", "trackpush")
 
-    def set_standby(*, on: bool) -> None:
-        patch_server({"storage": {"sqlite": {"standby": on}}})
-
     def patch_server(spec: Record) -> None:
         node.kubectl(*in_namespace, "patch", "webhookserver", "main", "--type=merge", "-p", json.dumps({"spec": spec}))
 
@@ -595,7 +592,7 @@ def test_senders_that_post_once_and_never_again_lose_nothing_through_restarts_an
         return {pod["metadata"]["uid"] for pod in server_pods(node) if pod["metadata"]["name"].startswith(of)}
 
     before = uids()
-    set_standby(on=True)
+    patch_server({"storage": {"sqlite": {"standby": True}}})
     try:
         until(lambda: len(server_pods(node)) == 2, seconds=120)
         replaced(before)
@@ -623,9 +620,9 @@ def test_senders_that_post_once_and_never_again_lose_nothing_through_restarts_an
         delivered = client.delivered()
         assert all(len(delivered[awb]) == count for awb, count in accepted.items()), "nothing is sent twice"
     finally:
-        patch_server({"image": None})
-        set_standby(on=False)
-    until(lambda: len(server_pods(node)) == 1, seconds=120)
+        before = uids()
+        patch_server({"image": None, "storage": {"sqlite": {"standby": False}}})
+    until(lambda: len(server_pods(node)) == 1 and before.isdisjoint(uids()), seconds=120)
     node.kubectl(*in_namespace, "rollout", "status", "statefulset/main", "--timeout=180s")
     node.kubectl(*in_namespace, "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
 

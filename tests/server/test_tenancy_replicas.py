@@ -6,8 +6,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from server.test_tenancy import FIRST, SECOND, both_sinks, eventually, of, post, served, waiting
-from support.deadline import until
+from server.test_tenancy import FIRST, SECOND, both_sinks, of, post, served, waiting
+from support.deadline import until, until_found
 from support.serving import HeldSource, serving
 from support.sink import Arrival
 from trackpush_api.routing import Postgres
@@ -48,9 +48,5 @@ async def test_a_replica_with_an_older_table_mixes_pushes_of_neither_client(
         stale.loaded = new
         await served(client, replica, "second", 7)
         await until(lambda: second.marks == {2, 5, 7}, seconds=60, what=lambda: str(second.marks))
-
-        async def only_the_former_clients_wait() -> bool:
-            return await waiting(ahead) == {FORMER: len(mine)}
-
-        await eventually(only_the_former_clients_wait)
+        await until_found(lambda: waiting(ahead), lambda found: found == {FORMER: len(mine)}, seconds=60)
         assert first.marks <= mine
