@@ -159,4 +159,6 @@ def admin_services(
         table=lambda: tables.table,
         report=status.report,
         unknown_codes=telemetry.ingest.unknown_codes.counted,
+        readiness=status.readiness,
+        undelivered=status.undelivered,
     )

@@ -4,7 +4,8 @@ from collections import Counter
 
 import msgspec
 
-from trackpush_server.admin.health import Health
+from trackpush_server.admin.health import Health, Readiness, readiness
+from trackpush_server.admin.undelivered import Undelivered, undelivered
 from trackpush_server.config.watch import ConfigWatcher, Report
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiving.port import Receiving
@@ -59,6 +60,15 @@ class ServerStatus:
             for (_, labels), count in samples.get(ACCOUNTS, {}).items():
                 total[dict(labels)["account"]] += int(count)
         return dict(total)
+
+    def undelivered(self) -> Undelivered:
+        """The failing PushConfigs and the refused accounts."""
+        return undelivered(self._dispatcher.troubles(), self.refused())
+
+    async def readiness(self) -> Readiness:
+        """Whether the server is ready, after a proof that the journal can store."""
+        unproven = await self._store.prove()
+        return readiness(self.health(), unproven)
 
     async def scrape(self, accept: str) -> tuple[bytes, str]:
         """The metrics as text, and its content type."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from trackpush_cli.admin_port import AdminClient
 from trackpush_cli.doctor.outcome import CheckResult, fail, ok, warn
 from trackpush_cli.status import servers
-from trackpush_cli.status.findings import StatusFinding
 from trackpush_cli.status.servers import ServerState
+from trackpush_server.admin.finding import StatusFinding
 
 
 def examine(port: AdminClient, name: str) -> Iterator[CheckResult]:

@@ -10,9 +10,10 @@ from trackpush_cli.cluster.access import AccessDeniedError, Body, ClusterAccess
 from trackpush_cli.errors import CommandError
 from trackpush_cli.server_options import ServerChoice, port_to
 from trackpush_cli.status import servers
-from trackpush_cli.status.findings import StatusFinding, of_resources
+from trackpush_cli.status.findings import of_resources
 from trackpush_cli.status.servers import ServerReport, ServerState
 from trackpush_operator.kube.kinds import PUSH_CONFIGS, SERVERS, WEBHOOKS
+from trackpush_server.admin.finding import StatusFinding
 
 
 class ClusterState(msgspec.Struct, frozen=True):

@@ -7,8 +7,8 @@ from trackpush_cli.errors import PROBLEMS
 from trackpush_cli.output import output_option, print_data
 from trackpush_cli.server_options import ServerChoice, server_options
 from trackpush_cli.status import servers, view
-from trackpush_cli.status.findings import StatusFinding
 from trackpush_cli.status.servers import ServerState
+from trackpush_server.admin.finding import StatusFinding
 
 
 @click.command(

@@ -1,28 +1,14 @@
 """Finds the problems of a resource from its status. Pure."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import msgspec
+from trackpush_server.admin.finding import StatusFinding
 
 Body = dict[str, Any]
 _SUMMARY: Final = "Ready"
 _INTENDED: Final = frozenset({"Suspended", "ServerSuspended"})
 """Reasons for states that somebody requested: they are shown, but don't count as problems."""
-
-
-class StatusFinding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One problem or warning."""
-
-    severity: Literal["error", "warning"] = "error"
-    kind: str
-    name: str
-    """``namespace/name``."""
-    condition: str
-    reason: str
-    since: str | None = None
-    """Start of the problem, RFC 3339."""
-    message: str
 
 
 def of_resources(bodies: Iterable[Body]) -> list[StatusFinding]:

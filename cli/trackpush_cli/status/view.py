@@ -6,8 +6,8 @@ from datetime import datetime
 
 from trackpush_cli.moments import show_duration
 from trackpush_cli.output import print_table, say
-from trackpush_cli.status.findings import StatusFinding
-from trackpush_cli.status.servers import QueueStatus, ServerState
+from trackpush_cli.status.servers import ServerState
+from trackpush_server.admin.finding import QueueStatus, StatusFinding
 
 _MOST_ROWS = 20
 

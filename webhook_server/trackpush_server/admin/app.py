@@ -13,7 +13,7 @@ from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.guard import Access, add_headers, guard
-from trackpush_server.admin.health import Health, warnings, why_dead, why_unready
+from trackpush_server.admin.health import Health, readiness, why_dead
 from trackpush_server.admin.undelivered import undelivered
 from trackpush_server.config.watch import Report
 from trackpush_server.pusher.observer import Trouble
@@ -50,9 +50,8 @@ def application(
 
     async def readyz(_: web.Request) -> web.Response:
         unproven = await prove()
-        found = health()
-        reasons = [*why_unready(found), *([] if unproven is None else [f"the journal can't store: {unproven}"])]
-        return _verdict(reasons, warnings(found))
+        found = readiness(health(), unproven)
+        return _verdict(found.reasons, found.warnings)
 
     async def config(_: web.Request) -> web.Response:
         found = report()
@@ -94,7 +93,7 @@ def add_services(
     console_app.add_routes(app, desk, login, static, oidc)
 
 
-def _verdict(reasons: list[str], warned: Sequence[str] = ()) -> web.Response:
+def _verdict(reasons: Sequence[str], warned: Sequence[str] = ()) -> web.Response:
     told = {"ok": not reasons, "reasons": reasons} | ({"warnings": warned} if warned else {})
     return _json(told, status=503 if reasons else 200)
 

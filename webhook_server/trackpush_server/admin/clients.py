@@ -63,6 +63,17 @@ class ClientHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     delivered: int
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The pending and dead pushes of one PushConfig."""
+
+    push_config: str
+    state: State
+    pending: int
+    dead: int
+    age_seconds: float
+    """Since the update of the oldest pending push was received; 0 without pending pushes."""
+
+
 class Overview:
     """The state of all clients. Creating it is cheap; details are computed on demand."""
 
@@ -99,6 +110,20 @@ class Overview:
         """One PushConfig; an unknown name has the state ``missing``."""
         hour = self._windows.of(name).summary(self._now)
         return _push_config(name, self._channels.get(name), self._counts.get(name), hour, self._now)
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """PushConfigs with pending or dead pushes, by name."""
+        return tuple(
+            Waiting(
+                push_config=name,
+                state=self._state(name),
+                pending=count.pending,
+                dead=count.dead,
+                age_seconds=_queue_age(count, self._now),
+            )
+            for name, count in sorted(self._counts.items())
+            if count.pending or count.dead
+        )
 
     def knows(self, name: str) -> bool:
         """Whether the routing table or the journal has this PushConfig."""
@@ -152,7 +177,6 @@ def _push_config(
     hour: Summary,
     now: float,
 ) -> PushConfigHealth:
-    oldest = None if count is None else count.oldest_received_at
     return PushConfigHealth(
         name=name,
         client=name.partition("/")[0],
@@ -165,9 +189,14 @@ def _push_config(
         concurrency=0 if channel is None else channel.concurrency,
         pending=0 if count is None else count.pending,
         dead=0 if count is None else count.dead,
-        queue_age_seconds=0.0 if oldest is None else round(max(0.0, now - oldest / 1000), 3),
+        queue_age_seconds=0.0 if count is None else _queue_age(count, now),
         last_hour=hour,
     )
+
+
+def _queue_age(count: QueueCount, now: float) -> float:
+    oldest = count.oldest_received_at
+    return 0.0 if oldest is None else round(max(0.0, now - oldest / 1000), 3)
 
 
 def _time(seconds: float | None) -> str | None:

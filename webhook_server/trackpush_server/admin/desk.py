@@ -1,11 +1,13 @@
 """The services of a running server for the admin API and the console."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from trackpush_api.routing import RoutingTable
+from trackpush_server.admin.health import Readiness
 from trackpush_server.admin.identity import Identity
+from trackpush_server.admin.undelivered import Undelivered
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.model import NewAudit
 from trackpush_server.journal.ports import AuditLog
@@ -42,6 +44,8 @@ class AdminServices:
     report: Callable[[], Report | tuple[str, ...]]
     """Returns the configuration report, or only its problems if no table is served."""
     unknown_codes: Callable[[], CodeCounts]
+    readiness: Callable[[], Awaitable[Readiness]]
+    undelivered: Callable[[], Undelivered]
     wall: Callable[[], float] = time.time
 
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:

@@ -19,6 +19,21 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What the journal has lost of the data stored before."""
 
 
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the server can take requests, and its problems."""
+
+    reasons: tuple[str, ...] = ()
+    """Reasons to send no requests to this server; empty if it is ready."""
+    warnings: tuple[str, ...] = ()
+    """Problems of a ready server."""
+
+
+def readiness(health: Health, unproven: str | None) -> Readiness:
+    """Decide from the server's health; ``unproven`` says why the journal can't store, if a proof failed."""
+    doubts = () if unproven is None else (f"the journal can't store: {unproven}",)
+    return Readiness(reasons=(*why_unready(health), *doubts), warnings=tuple(warnings(health)))
+
+
 def why_dead(health: Health) -> list[str]:
     """Reasons to restart the server; empty if it is alive."""
     if health.journal_alive or health.draining:

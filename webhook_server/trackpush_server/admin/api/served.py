@@ -5,11 +5,12 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.admin.api import acting, aggregators, inbox, live, reading
+from trackpush_server.admin.api import acting, aggregators, findings, inbox, live, reading
 from trackpush_server.admin.api.openapi import description
 
 OPERATIONS: Final = (
     *reading.OPERATIONS,
+    *findings.OPERATIONS,
     *aggregators.OPERATIONS,
     *acting.OPERATIONS,
     *inbox.OPERATIONS,
