@@ -22,10 +22,6 @@ def test_every_sample_arrives_exactly_once_and_in_order_and_the_run_ends_with_0(
     assert "every push arrived exactly once and in order per shipment" in demo_run.output
 
 
-def test_it_ends_within_half_a_minute(demo_run: DemoRun) -> None:
-    assert demo_run.seconds < 30
-
-
 def test_one_client_fails_first_and_gets_its_pushes_by_retry(demo_run: DemoRun) -> None:
     failed = set(re.findall(r"failed    (\S+)", demo_run.output))
 

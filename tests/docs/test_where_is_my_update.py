@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
@@ -90,14 +89,12 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.mark.slow
-async def test_from_awb_to_cause_to_replay_in_under_a_minute(rig: Rig) -> None:
-    begun = time.monotonic()
+async def test_from_awb_to_cause_to_replay_in_four_commands(rig: Rig) -> None:
     story = await rig.step(1)
     await rig.step(2)
     tries = await rig.step(3)
     rig.repaired.set()
     replayed = await rig.step(4)
-    took = time.monotonic() - begun
 
     assert re.search(r"acme/push +dead +6 +HTTP 422: unknown courier", story)
     assert tries.count("HTTP 422: unknown courier") >= 6
@@ -105,4 +102,3 @@ async def test_from_awb_to_cause_to_replay_in_under_a_minute(rig: Rig) -> None:
     async with asyncio.timeout(60):
         while not re.search(r"acme/push +delivered", await rig.step(1)):
             pass
-    assert took < 60, f"{took:.1f} s"
