@@ -127,6 +127,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """The keys themselves, if the aggregator signs bodies, because a digest cannot verify a signature."""
     generation: str = ""
     """Set by the server if the client's name belonged to another namespace before; part of its updates' keys."""
+    expect_every: float | None = None
+    """Seconds without an update after which the account is silent; None: it is not watched."""
 
     def __repr__(self) -> str:
         """Without the keys, as in `Postgres`."""

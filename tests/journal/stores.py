@@ -50,10 +50,12 @@ class Opened:
         self.commits: list[list[Committed]] = []
         self.states: list[str | None] = []
         self.batches: list[tuple[float, int]] = []
+        self.arrived: list[dict[str, int]] = []
         journal.subscribe(
             JournalListener(
                 on_commit=lambda committed: self.commits.append(list(committed)),
                 on_state=self.states.append,
+                on_arrived=lambda latest: self.arrived.append(dict(latest)),
                 on_batch=lambda seconds, rows: self.batches.append((seconds, rows)),
             )
         )

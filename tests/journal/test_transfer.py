@@ -67,6 +67,9 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
             await opened.journal.updates.keep([unrecognised(body)])
         for uid in ("u-1", "u-2"):
             await opened.journal.tenants.bind({"gone": (Tenant(uid=uid),)})
+        await opened.journal.last_updates.serve(["acme/clickpost", "zen/never-sent"], now=NOW + 7, again=False)
+        for now in (NOW, NOW + 3_600_000):
+            await opened.journal.last_updates.listen(now=now)
 
 
 async def _one(opened: Opened, chance: random.Random, shipment: str, received_at: int) -> None:
@@ -142,6 +145,8 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "audits": 1,
         "unrecognised": 3,
         "tenants": 2,
+        "last_updates": 2,
+        "listening": 1,
     }
     assert told[-1] == CopyProgress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

@@ -20,6 +20,8 @@ from trackpush_server.journal.copying.records import (
     AuditRecord,
     ErasureRecord,
     JournalPlace,
+    LastUpdateRecord,
+    ListeningRecord,
     PushRecord,
     TenantRecord,
     TransferError,
@@ -280,6 +282,8 @@ DERIVED = {
     "audits": {"id"},
     "unrecognised": {"id"},
     "tenants": set(),
+    "last_updates": {"account_id"},
+    "listening": {"one"},
 }
 """Columns of copied tables that the copy makes itself: ids, and in PostgreSQL the last attempt in the push's row."""
 OTHER_TABLES = {
@@ -299,8 +303,10 @@ RECORDS = {
     "audits": AuditRecord,
     "unrecognised": UnrecognisedRecord,
     "tenants": TenantRecord,
+    "last_updates": LastUpdateRecord,
+    "listening": ListeningRecord,
 }
-NAMES = {"updates": {"account", "pushes", "attempts"}}
+NAMES = {"updates": {"account", "pushes", "attempts"}, "last_updates": {"account"}}
 """Fields of records that are numbers in the tables, or records of other tables; of others it is the PushConfig."""
 
 

@@ -17,7 +17,8 @@ Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``dra
 ``body_malformed`` · ``inbox_full`` · ``filter_expression_failed`` · ``push_attempt_failed`` · ``push_dead`` ·
 ``endpoint_state_changed`` · ``token_renewal_failed`` · ``admin_token_refused`` · ``login`` · ``login_refused`` ·
 ``traces_not_exported`` · ``namespace_replaced`` · ``namespace_took_over`` · ``library_warning`` · ``task_failed`` ·
-``definition_unusable`` · ``spool_waits`` · ``spool_rejected``.
+``definition_unusable`` · ``spool_waits`` · ``spool_rejected`` · ``account_silent`` · ``account_sends_again`` ·
+``silence_watch_failed``.
 ``held_back`` is the number of similar lines that were suppressed before this one.
 """
 

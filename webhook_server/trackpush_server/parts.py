@@ -20,6 +20,7 @@ from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiving.port import InProcess, Receiving
 from trackpush_server.receiving.supervisor import Supervisor
 from trackpush_server.server_status import ServerStatus
+from trackpush_server.silence.watch import SilenceWatch
 from trackpush_server.spool.files import SpoolFiles
 from trackpush_server.spool.read_in import SpooledFirst
 from trackpush_server.table_swaps import TableSwaps
@@ -142,6 +143,7 @@ def admin_services(
     dispatcher: Dispatcher,
     tables: TableSwaps,
     status: ServerStatus,
+    silence: SilenceWatch,
 ) -> AdminServices:
     """The services that the admin API and the console use."""
     return AdminServices(
@@ -161,4 +163,5 @@ def admin_services(
         unknown_codes=telemetry.ingest.unknown_codes.counted,
         readiness=status.readiness,
         undelivered=status.undelivered,
+        activity=silence.all,
     )

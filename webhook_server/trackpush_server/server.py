@@ -25,6 +25,7 @@ from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.server_status import ServerStatus
+from trackpush_server.silence.watch import SilenceWatch
 from trackpush_server.storage import Store
 from trackpush_server.table_swaps import TableSwaps
 from trackpush_server.telemetry.metrics import Telemetry
@@ -80,8 +81,10 @@ class Server:
             whole=lambda: self._watcher.table,
             wall=self._store.wall,
         )
+        self._silence = SilenceWatch(self._journal.last_updates, wall=self._store.wall)
         self._tables = TableSwaps(
             store=self._store,
+            silence=self._silence,
             sealer=sealer,
             dispatcher=self._dispatcher,
             receiving=self._receiving,
@@ -92,6 +95,7 @@ class Server:
         self._watcher = ConfigWatcher(source, telemetry=self._telemetry.routing, prepare=self._tables.prepare)
         self._journal.subscribe(self._dispatcher.listener)
         self._journal.subscribe(self._telemetry.journal.listener)
+        self._journal.subscribe(self._silence.listener)
         self._store.on_lost_commits(self._tables.lost_commits)
         self._status = ServerStatus(
             store=self._store,
@@ -115,6 +119,7 @@ class Server:
                 dispatcher=self._dispatcher,
                 tables=self._tables,
                 status=self._status,
+                silence=self._silence,
             ),
             on_wrong_token=self._telemetry.wrong_tokens.inc,
         )
@@ -164,6 +169,7 @@ class Server:
             parts.released_at_the_end(self._ownership, self._journal.pushes),
             self._dispatcher.running(options.drain_grace),
             self._operations.running(),
+            self._silence.running(),
             self._telemetry.sampler.running(),
             self._tables.running(),
             parts.reading_spool(self._spooled),

@@ -18,6 +18,7 @@ from trackpush_server.journal.sealing import Sealer
 from trackpush_server.operations.retention import Retainer
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiving.port import Receiving
+from trackpush_server.silence.watch import SilenceWatch
 from trackpush_server.storage import Store
 from trackpush_server.telemetry.metrics import Telemetry
 from trackpush_server.tenancy import Tenancy
@@ -38,6 +39,7 @@ class TableSwaps:
         receiving: Receiving,
         retainer: Retainer,
         telemetry: Telemetry,
+        silence: SilenceWatch,
         refresh: Callable[[], None],
     ) -> None:
         """``refresh`` starts another preparation and swap of the current table."""
@@ -48,6 +50,7 @@ class TableSwaps:
         self._receiving = receiving
         self._retainer = retainer
         self._telemetry = telemetry
+        self._silence = silence
         self._refresh = refresh
         self._tenancy = Tenancy(store.journal.tenants)
         self._timer: asyncio.TimerHandle | None = None
@@ -70,14 +73,15 @@ class TableSwaps:
         assert loaded.table is not None
         whole = loaded.table
         divided = self._tenancy.divide(whole)
-        swap = self._prepare_table(msgspec.structs.replace(loaded, table=divided.table))
+        part = msgspec.structs.replace(loaded, table=divided.table)
+        swap = self._prepare_table(part, has_all_clients=not divided.unbound)
 
         async def swap_and_bind() -> None:
             self.is_bound = False
             await swap()
             if divided.unbound and await self._bind(divided.unbound):
                 rest = msgspec.structs.replace(loaded, table=self._tenancy.divide(whole).table)
-                await (await asyncio.to_thread(self._prepare_table, rest))()
+                await (await asyncio.to_thread(self._prepare_table, rest, has_all_clients=True))()
                 self.is_bound = True
             elif not divided.unbound:
                 self.is_bound = True
@@ -91,7 +95,7 @@ class TableSwaps:
         self._tenancy.forget()
         self._refresh()
 
-    def _prepare_table(self, loaded: Loaded) -> Swap:
+    def _prepare_table(self, loaded: Loaded, *, has_all_clients: bool) -> Swap:
         """Do the slow part of a new table, in a thread; the returned swap runs between two requests."""
         table = loaded.table
         assert table is not None
@@ -109,6 +113,7 @@ class TableSwaps:
             self._retainer.configure(table.server.retention)
             self._telemetry.retain(table.destination_by_name)
             self._telemetry.ingest.refusals.retain(account.name for account in table.accounts)
+            self._silence.take(table.accounts, complete=has_all_clients and loaded.complete)
 
         return swap
 

@@ -18,6 +18,7 @@ from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
 from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.silence.activity import AccountActivity
 from trackpush_server.telemetry.sampler import Sampler
 from trackpush_server.telemetry.tail import Tail
 from trackpush_server.telemetry.unknown_codes import CodeCounts
@@ -46,6 +47,8 @@ class AdminServices:
     unknown_codes: Callable[[], CodeCounts]
     readiness: Callable[[], Awaitable[Readiness]]
     undelivered: Callable[[], Undelivered]
+    activity: Callable[[], tuple[AccountActivity, ...]] = tuple
+    """Returns when each account's aggregator last sent an update, and which accounts are silent."""
     wall: Callable[[], float] = time.time
 
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from trackpush_server.journal.last_updates import arrivals
 from trackpush_server.journal.listener import JournalListeners
 from trackpush_server.journal.model import Committed, JournalStats, JournalUnavailableError, NewUpdate
 
@@ -98,6 +99,9 @@ class AppendQueue:
         self.outcomes_waiting -= result.outcomes
         if result.committed:
             self._listeners.announce(lambda listener: listener.on_commit(result.committed))
+        arrived = arrivals(update for append, _ in result.appends for update in append.updates)
+        if arrived:
+            self._listeners.announce(lambda listener: listener.on_arrived(arrived))
         for append, count in result.appends:
             self._remove(append)
             resolve(append.done, count)

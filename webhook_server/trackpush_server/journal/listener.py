@@ -18,6 +18,8 @@ class JournalListener(msgspec.Struct, frozen=True, kw_only=True):
 
     on_commit: Callable[[Sequence[Committed]], None] = _ignore
     """A commit stored these new updates. Called in commit order, before the futures of their appends resolve."""
+    on_arrived: Callable[[Mapping[str, int]], None] = _ignore
+    """A commit stored updates, or found them stored (duplicates); argument: by account, when the latest arrived."""
     on_batch: Callable[[float, int], None] = _ignore
     """A commit ended; arguments: its duration in seconds and its rows."""
     on_state: Callable[[str | None], None] = _ignore

@@ -54,6 +54,8 @@ class NewUpdate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     timeless: bool = False
     """Whether the aggregator sent no event time. Its key is then `trackpush_aggregators.updates.occurrence_key`, and it
     is a duplicate if the last stored update of its account and shipment has the same `IDENTITY` in its key."""
+    arrived_at: int = 0
+    """When the aggregator sent it, if that is not ``received_at``: an unrecognised body that is parsed again later."""
 
 
 IDENTITY = slice(5, 11)

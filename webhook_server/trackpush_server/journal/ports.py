@@ -16,6 +16,7 @@ from typing import Protocol
 
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
+from trackpush_server.journal.last_updates import LastUpdates
 from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import (
     BoundClient,
@@ -237,6 +238,24 @@ class TenantStore(Protocol):
         ...
 
 
+class LastUpdateStore(Protocol):
+    """Stores when each account's aggregator last sent an update. `UpdateLog` stores these times with its commits."""
+
+    async def serve(self, accounts: Sequence[str], *, now: int, again: bool) -> None:
+        """Record that these accounts are served since ``now``.
+
+        An account that has such a time keeps it, unless it is served ``again``: it was deleted and created again.
+        """
+        ...
+
+    async def listen(self, *, now: int) -> LastUpdates:
+        """Record that a server can receive updates, and read all times. `listened` defines the rules.
+
+        If the clock was set back, times after ``now`` become ``now``.
+        """
+        ...
+
+
 class AuditLog(Protocol):
     """Stores operators' actions."""
 
@@ -324,6 +343,11 @@ class Journal(JournalStatus, Protocol):
     @property
     def tenants(self) -> TenantStore:
         """For `Tenancy`."""
+        ...
+
+    @property
+    def last_updates(self) -> LastUpdateStore:
+        """For the silence watch."""
         ...
 
     @property

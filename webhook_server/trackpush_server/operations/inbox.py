@@ -183,7 +183,7 @@ class InboxRetries:
         now = int(self._wall() * 1000)
         nonce = partial(_nonce, entry.row.key, itertools.count())
         made = intake(account, selection, parsed.updates, received_at, nonce=nonce).updates
-        updates = [msgspec.structs.replace(update, received_at=now) for update in made]
+        updates = [msgspec.structs.replace(update, received_at=now, arrived_at=received_at) for update in made]
         accepted = await self._updates.append(updates)
         left = [new_unrecognised(account, leftover, received_at) for leftover in parsed.leftovers]
         if left:

@@ -113,6 +113,22 @@ class TenantRecord(msgspec.Struct, frozen=True, array_like=True):
     current: bool
 
 
+class LastUpdateRecord(msgspec.Struct, frozen=True, array_like=True):
+    """When an account's aggregator last sent an update."""
+
+    account: str
+    at: int | None
+    served_since: int | None
+
+
+class ListeningRecord(msgspec.Struct, frozen=True, array_like=True):
+    """When servers could receive updates."""
+
+    until: int
+    pause_from: int
+    pause_to: int
+
+
 class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     """The records that do not belong to an update, in the order written."""
 
@@ -120,6 +136,9 @@ class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     audits: tuple[AuditRecord, ...] = ()
     unrecognised: tuple[UnrecognisedRecord, ...] = ()
     tenants: tuple[TenantRecord, ...] = ()
+    last_updates: tuple[LastUpdateRecord, ...] = ()
+    listening: tuple[ListeningRecord, ...] = ()
+    """At most one."""
 
 
 class Tally:
@@ -128,8 +147,11 @@ class Tally:
     def __init__(self) -> None:
         self._digests = {
             name: hashlib.sha256()
-            for name in ("updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants")
-        }
+            for name in (
+                "updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants", "last_updates",
+                "listening",
+            )
+        }  # fmt: skip
         self._counts = dict.fromkeys(self._digests, 0)
 
     def updates(self, records: Iterable[UpdateRecord]) -> None:
@@ -143,6 +165,8 @@ class Tally:
         self._add("audits", rest.audits)
         self._add("unrecognised", rest.unrecognised)
         self._add("tenants", rest.tenants)
+        self._add("last_updates", rest.last_updates)
+        self._add("listening", rest.listening)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for record in records:

@@ -12,6 +12,7 @@ from trackpush_server.journal.postgres.change_feed import ChangeFeed
 from trackpush_server.journal.postgres.clock import SharedClock
 from trackpush_server.journal.postgres.erasure import PostgresErasures
 from trackpush_server.journal.postgres.inbox import PostgresInbox
+from trackpush_server.journal.postgres.last_updates import PostgresLastUpdates
 from trackpush_server.journal.postgres.maintenance import Maintenance
 from trackpush_server.journal.postgres.pending import PostgresBacklog, PostgresPushQueue
 from trackpush_server.journal.postgres.pool import Pool
@@ -47,7 +48,9 @@ class PostgresJournal:
         self._access = access = PostgresAccess(connector, self._appends, sealer or Sealer(os.urandom), replica=number)
         self._inbox_pool = Pool(connector, most=1)
         self._housekeeping = Maintenance(access.pool, number, self.clock)
-        self._writer = PostgresWriter(connector, access, fenced=replica is not None, on_lost_commits=self._lost_commits)
+        self._writer = PostgresWriter(
+            connector, access, clock=self.clock, fenced=replica is not None, on_lost_commits=self._lost_commits
+        )
         self._news = (
             None
             if replica is None
@@ -64,6 +67,7 @@ class PostgresJournal:
         self.encryption = PostgresReencryption(access)
         self.retention = PostgresRetention(access)
         self.tenants = PostgresTenants(access)
+        self.last_updates = PostgresLastUpdates(access)
         self.audit = PostgresAuditLog(access)
         self.search = PostgresSearch(access.pool, access.sealer)
 

@@ -14,10 +14,12 @@ from typing import Any
 
 from trackpush_runtime.backoff import RetryDelays
 from trackpush_server.journal.append_queue import Append, CommitResult
+from trackpush_server.journal.last_updates import arrivals, is_due
 from trackpush_server.journal.model import JournalUnavailableError, LostCommits
 from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.access import PostgresAccess
+from trackpush_server.journal.postgres.clock import SharedClock
 from trackpush_server.journal.postgres.errors import cause, explain, is_certain, is_of_a_value
 from trackpush_server.journal.postgres.session import Connector, Session
 from trackpush_server.journal.postgres.write_batch import Entry, WriteBatch, cleaned
@@ -55,6 +57,7 @@ class PostgresWriter:
         connector: Connector,
         access: PostgresAccess,
         *,
+        clock: SharedClock,
         fenced: bool,
         on_lost_commits: Callable[[LostCommits], None],
     ) -> None:
@@ -63,6 +66,7 @@ class PostgresWriter:
         Args:
             connector: opens its connection.
             access: has the queue and the appends to resolve.
+            clock: the clock of the updates' times.
             fenced: store outcomes only while this replica owns the slot of their PushConfig.
             on_lost_commits: called when the database lost commits, before the next write or announcement.
         """
@@ -75,6 +79,9 @@ class PostgresWriter:
         self._replica = access.replica
         self._on_lost_commits = on_lost_commits
         self._fenced = fenced
+        self._clock = clock
+        self._times_stored: dict[int, int] = {}
+        """By number of an account: the time of its last update, as stored last."""
         self._number = 0
         """Number of the last call."""
         self._backoff = RetryDelays(*_RETRY_DELAYS, jitter=_JITTER)
@@ -229,18 +236,31 @@ class PostgresWriter:
         self._number += 1
         sent = SentBatch(batch, self._number)
         try:
-            values = (self._replica, self._fenced, _WRITER, sent.number, *columns, self._history.token)
+            arrived = self._arrived(batch)
+            values = (
+                self._replica, self._fenced, _WRITER, sent.number, *columns, self._history.token,
+                list(arrived), list(arrived.values()),
+            )  # fmt: skip
             if batch.timeless is None:
                 answer = await session.row(_SQL["append"], *values)
             else:
                 answer = await session.row(_SQL["append_timeless"], *values, batch.timeless)
         except BaseException as error:
+            self._times_stored = {}
             if not (is_certain(error) or is_of_a_value(error)):
                 self._unsettled = sent
             elif not is_of_a_value(error):
                 self._queue.put_back(batch.entries)
             raise
         self._answered(sent, answer)
+
+    def _arrived(self, batch: WriteBatch) -> dict[int, int]:
+        """The times of accounts' last updates to store with this batch, of each account rarely: see `is_due`."""
+        now, stored = int(self._clock() * 1000), self._times_stored
+        numbers = {self._names.accounts[account]: at for account, at in arrivals(batch.updates).items()}
+        due = {number: at for number, at in numbers.items() if is_due(stored.get(number), at, now)}
+        stored.update(due)
+        return due
 
     async def _resume(self, session: Session) -> None:
         """Check whether the database lost commits that this process has seen."""
@@ -253,6 +273,7 @@ class PostgresWriter:
         self._kept_to = min(self._kept_to, row["kept_to"])
         dropped = self._queue.drop_outcomes(row["kept_to"])
         self._appends.give_up(dropped)
+        self._times_stored = {}
         self._on_lost_commits(LostCommits(kept_to=row["kept_to"], highest=highest, outcomes=dropped))
 
     async def _settle(self, session: Session) -> None:

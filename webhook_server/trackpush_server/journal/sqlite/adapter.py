@@ -16,6 +16,7 @@ from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.erasure import SqliteErasures
 from trackpush_server.journal.sqlite.folder import FILE_NAME
 from trackpush_server.journal.sqlite.inbox import SqliteInbox
+from trackpush_server.journal.sqlite.last_updates import SqliteLastUpdates
 from trackpush_server.journal.sqlite.pending import SqliteBacklog, SqlitePushQueue
 from trackpush_server.journal.sqlite.proof import WriteProof
 from trackpush_server.journal.sqlite.reencryption import SqliteReencryption
@@ -58,6 +59,7 @@ class SqliteJournal:
         self.encryption = SqliteReencryption(access, self._scrubber)
         self.retention = SqliteRetention(access)
         self.tenants = SqliteTenants(access)
+        self.last_updates = SqliteLastUpdates(access)
         self.audit = SqliteAuditLog(access)
         self.search = SqliteSearch(folder, self._sealer)
 

@@ -19,6 +19,8 @@ from trackpush_server.journal.copying.records import (
     ErasureRecord,
     Existing,
     JournalPlace,
+    LastUpdateRecord,
+    ListeningRecord,
     PushRecord,
     TenantRecord,
     TransferError,
@@ -38,6 +40,7 @@ from trackpush_server.journal.sqlite.connection import (
 from trackpush_server.journal.sqlite.explain import explain_read
 from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, RETIRED, SPOOL, UNREAD, prepare, sync
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
+from trackpush_server.journal.sqlite.last_updates import SQL as LAST_UPDATES
 from trackpush_server.journal.sqlite.lock import FolderLock
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
 
@@ -92,6 +95,8 @@ class SqliteReading:
                 TenantRecord(namespace, uid, generation, bool(current))
                 for namespace, uid, generation, current in self._connection.execute(TENANTS["of_copy"])
             ),
+            last_updates=tuple(LastUpdateRecord(*row) for row in self._connection.execute(LAST_UPDATES["all"])),
+            listening=tuple(ListeningRecord(*row) for row in self._connection.execute(LAST_UPDATES["listening"])),
         )
 
 
@@ -231,6 +236,11 @@ class SqliteTarget:
             self._insert("add_unrecognised", unrecognised.values(rest.unrecognised))
             self._connection.execute(TENANTS["empty"])
             self._connection.executemany(TENANTS["add"], [_fields(entry) for entry in rest.tenants])
+            self._connection.execute(LAST_UPDATES["empty"])
+            times = [(self._name(entry.account), entry.at, entry.served_since) for entry in rest.last_updates]
+            self._connection.executemany(LAST_UPDATES["add"], times)
+            self._connection.execute(LAST_UPDATES["stop_listening"])
+            self._connection.executemany(LAST_UPDATES["listen"], [_fields(entry) for entry in rest.listening])
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from trackpush_server.journal.append_queue import Append
+from trackpush_server.journal.last_updates import arrivals, is_due
 from trackpush_server.journal.model import Committed, NewUpdate, Outcome, PushState
 from trackpush_server.journal.sealing import BODY, NOTIFICATION, Sealer
 from trackpush_server.journal.sqlite import statements as sql
@@ -53,10 +54,13 @@ class NameNumbers:
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
+        self._stored: dict[int, int] = {}
+        """By number of an account: the time of its last update, as stored last."""
 
     def load(self, connection: SqliteConnection) -> None:
         """Reload the cache from disk. Also needed after a rollback, which may have removed new names."""
         self._ids = {name: number for number, name in connection.execute(sql.NAMES)}
+        self._stored = {}
 
     def number(self, connection: SqliteConnection, name: str) -> int:
         """The number of a name; a new name gets one in the current transaction."""
@@ -64,6 +68,15 @@ class NameNumbers:
         if found is None:
             found = self._ids[name] = number_for(connection, name)
         return found
+
+    def arrived(self, connection: SqliteConnection, latest: Mapping[str, int]) -> None:
+        """Store the times of accounts' last updates, of each account rarely: see `is_due`."""
+        now = int(time.time() * 1000)
+        numbers = {self.number(connection, account): at for account, at in latest.items()}
+        due = {number: at for number, at in numbers.items() if is_due(self._stored.get(number), at, now)}
+        for number, at in due.items():
+            connection.execute(sql.ARRIVED, {"account": number, "at": at, "now": now})
+        self._stored |= due
 
 
 def number_for(connection: SqliteConnection, name: str) -> int:
@@ -90,6 +103,7 @@ class WriteTransaction:
         if not updates:
             self._indexing.merge(self._connection)
             return [], [0] * len(appends)
+        self._names.arrived(self._connection, arrivals(updates))
         first = self.next_id
         last = first + len(updates) - 1
         self.next_id = last + 1

@@ -10,6 +10,8 @@ from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
     ErasureRecord,
+    LastUpdateRecord,
+    ListeningRecord,
     PushRecord,
     TenantRecord,
     UnscopedRecords,
@@ -17,6 +19,7 @@ from trackpush_server.journal.copying.records import (
     single,
 )
 from trackpush_server.journal.postgres.copying.database import SQL, explained
+from trackpush_server.journal.postgres.last_updates import SQL as LAST_UPDATES
 from trackpush_server.journal.postgres.tenants import SQL as TENANTS
 
 
@@ -83,10 +86,14 @@ class PostgresReading:
             erasures = await self._connection.fetch(SQL["read_erasures"])
             audits = await self._connection.fetch(SQL["read_audits"])
             tenants = await self._connection.fetch(TENANTS["of_copy"])
+            times = await self._connection.fetch(LAST_UPDATES["all"])
+            listening = await self._connection.fetch(LAST_UPDATES["listening"])
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
         return UnscopedRecords(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
             audits=tuple(AuditRecord(**dict(row)) for row in audits),
             unrecognised=unrecognised.records(bodies),
             tenants=tuple(TenantRecord(**dict(row)) for row in tenants),
+            last_updates=tuple(LastUpdateRecord(*row) for row in times),
+            listening=tuple(ListeningRecord(*row) for row in listening),
         )

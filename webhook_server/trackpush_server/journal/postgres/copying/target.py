@@ -14,6 +14,8 @@ from trackpush_server.journal.copying.records import (
     ErasureRecord,
     Existing,
     JournalPlace,
+    LastUpdateRecord,
+    ListeningRecord,
     PushRecord,
     TenantRecord,
     TransferError,
@@ -124,6 +126,10 @@ class PostgresTarget:
                 await self._fill("audits", AuditRecord.__struct_fields__, map(_fields, rest.audits))
                 await self._fill("unrecognised", unrecognised.COLUMNS, unrecognised.values(rest.unrecognised))
                 await self._fill("tenants", TenantRecord.__struct_fields__, map(_fields, rest.tenants))
+                await self._learn_accounts({entry.account for entry in rest.last_updates})
+                columns = ("account_id", *LastUpdateRecord.__struct_fields__[1:])
+                await self._fill("last_updates", columns, map(self._last_update_row, rest.last_updates))
+                await self._fill("listening", ListeningRecord.__struct_fields__, map(_fields, rest.listening))
             await connection.execute("ANALYZE")
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
@@ -151,20 +157,26 @@ class PostgresTarget:
 
     async def _learn_names(self, records: Sequence[UpdateRecord]) -> None:
         """Insert names that have no number yet."""
-        accounts = {record.account for record in records} - self._accounts.keys()
+        await self._learn_accounts({record.account for record in records})
         configs = {push.push_config for record in records for push in record.pushes} - self._configs.keys()
-        if accounts:
-            await self._fill("accounts", ("name",), ((name,) for name in sorted(accounts)))
-            self._accounts = await self._names("accounts")
         if configs:
             rows = ((name, slot_of(name)) for name in sorted(configs))
             await self._fill("push_configs", ("name", "slot"), rows)
             self._configs = await self._names("push_configs")
 
+    async def _learn_accounts(self, accounts: set[str]) -> None:
+        new = accounts - self._accounts.keys()
+        if new:
+            await self._fill("accounts", ("name",), ((name,) for name in sorted(new)))
+            self._accounts = await self._names("accounts")
+
     async def _fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         await self._database.connection.copy_records_to_table(
             table, schema_name="trackpush", columns=list(columns), records=list(rows)
         )
+
+    def _last_update_row(self, record: LastUpdateRecord) -> Sequence[Any]:
+        return (self._accounts[record.account], record.at, record.served_since)
 
     def _update_row(self, numbered: tuple[int, UpdateRecord]) -> Sequence[Any]:
         number, record = numbered

@@ -1,12 +1,12 @@
 -- name: append
--- All that gathered, in one call: see schema/0003_append.sql.
-SELECT * FROM trackpush.append_v1($1, $2, $3, trackpush.expect_v1($37, $4), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36);
+-- All that gathered, in one call: see schema/0003_append.sql. Then the times of accounts' last updates, in the same transaction.
+SELECT a.*, trackpush.arrived_v1($38, $39) FROM trackpush.append_v1($1, $2, $3, trackpush.expect_v1($37, $4), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36) AS a;
 
 -- name: append_timeless
 -- The same for a batch with updates that have no time: see schema/0004_timeless.sql.
-SELECT * FROM trackpush.append_timeless_v1($1, $2, $3, trackpush.expect_v1($37, $4), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $38);
+SELECT a.*, trackpush.arrived_v1($38, $39) FROM trackpush.append_timeless_v1($1, $2, $3, trackpush.expect_v1($37, $4), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $40) AS a;
 
 -- name: resume
 -- Which history of the database this is, and whether it lacks what was seen: see schema/0007_histories.sql.

@@ -2,6 +2,12 @@
 -- A name of an account or a PushConfig gets a number.
 INSERT INTO names (name) VALUES (?);
 
+-- name: arrived
+-- When an account's last update arrived. A time after now is from a clock that was wrong.
+INSERT INTO last_updates (account_id, at) VALUES (:account, :at)
+ON CONFLICT (account_id) DO UPDATE SET
+    at = CASE WHEN at IS NULL OR at > :now THEN excluded.at ELSE max(at, excluded.at) END;
+
 -- name: insert_updates
 -- New updates. That their keys are new is known before: no index has them.
 INSERT INTO updates (id, key, account_id, received_at, occurred_at, shipment, awb, forward_awb, order_id, status,

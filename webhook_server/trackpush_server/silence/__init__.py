@@ -1,0 +1,1 @@
+"""Notices accounts whose aggregator has stopped sending updates: docs/silence.md."""
