@@ -1,9 +1,7 @@
 """Series of aggregators: the built-in ones from the start, those of definitions with their first value."""
 
-import msgspec
 from prometheus_client import CollectorRegistry
 
-from support.serving import account
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.receiver import answers
 from trackpush_server.telemetry.ingest import IngestTelemetry
@@ -25,7 +23,7 @@ def test_an_aggregator_of_a_definition_has_series_from_its_first_request_on() ->
     assert aggregators_of(registry, "trackpush_ingest_malformed") == {each.slug for each in Aggregator}
 
     telemetry.answered("parcelkit", answers.PROBE, 0.1)
-    telemetry.malformed(msgspec.structs.replace(account(Aggregator.SHIPWAY, "k"), aggregator="parcelkit"), "no JSON")
+    telemetry.refused("parcelkit", "acme/kit", answers.malformed("no JSON"))
 
     for metric in ("requests", "malformed", "request_duration_seconds"):
         assert "parcelkit" in aggregators_of(registry, f"trackpush_ingest_{metric}"), metric

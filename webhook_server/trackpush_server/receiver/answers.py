@@ -19,6 +19,9 @@ RETRY_BUSY = 5
 RETRY_UNAVAILABLE = 30
 """Seconds in Retry-After while nothing can be stored: somebody must fix the cause."""
 
+OF_CONTENT = frozenset({"body_timeout", "body_too_large", "incomplete_body", "malformed_body", "too_many_updates"})
+"""Refusals because of what the sender posted, and not because of its key."""
+
 _ALLOW = "GET, HEAD, OPTIONS, POST"
 _PLACES = f"a header {', '.join(KEY_HEADERS)} or Authorization, ?key=, or /notify/KEY"
 
@@ -29,7 +32,7 @@ class Response:
     With ``ends``, the connection is closed after the answer, because the request's body was not read completely.
     """
 
-    __slots__ = ("code", "content", "ends", "head", "headers", "refusal")
+    __slots__ = ("code", "content", "ends", "head", "headers", "message", "refusal")
 
     def __init__(
         self,
@@ -39,12 +42,15 @@ class Response:
         *,
         ends: bool = False,
         refusal: str | None = None,
+        message: str = "",
     ) -> None:
         self.code = str(status)
         self.headers = headers
         self.ends = ends
         self.refusal = refusal
         """The ``error`` in the body: why nothing was stored. None if the request succeeded."""
+        self.message = message
+        """The ``message`` in the body."""
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
             "Content-Type: application/json",
@@ -60,7 +66,7 @@ def _refusal(
     status: int, error: str, message: str, headers: tuple[tuple[str, str], ...] = (), *, ends: bool = False
 ) -> Response:
     body = msgspec.json.encode({"error": error, "message": message})
-    return Response(status, body, headers, ends=ends, refusal=error)
+    return Response(status, body, headers, ends=ends, refusal=error, message=message)
 
 
 @lru_cache(maxsize=1024)
@@ -118,10 +124,11 @@ def unauthorized_by(definition: Definition) -> Response:
 def _what_is_missing(definition: Definition) -> str:
     url = "or post to /notify/KEY with that key."
     if definition.all_of:
-        places = " and one in ".join(_names(places) for places in definition.all_of)
+        places = " and one in ".join(names_of_places(places) for places in definition.all_of)
         what = f"the keys of a client of {definition.name}. Put one in {places}"
     else:
-        what = f"the key of a client of {definition.name}. Put it into {_names(definition.key_places, general=True)}"
+        places = names_of_places(definition.key_places, general=True)
+        what = f"the key of a client of {definition.name}. Put it into {places}"
     if definition.signature is None:
         return f"This request does not have {what}, {url}"
     signature = definition.signature
@@ -134,7 +141,7 @@ def _what_is_missing(definition: Definition) -> str:
     return f"This request does not have {also}, {url}"
 
 
-def _names(places: KeyPlaces, *, general: bool = False) -> str:
+def names_of_places(places: KeyPlaces, *, general: bool = False) -> str:
     """The places for people, such as ``the header A, B or ?c=``."""
     headers, query = list(places.headers), [f"?{name}=" for name in places.query]
     if general:
@@ -147,7 +154,9 @@ def _names(places: KeyPlaces, *, general: bool = False) -> str:
 @lru_cache(maxsize=1024)
 def ending(answer: Response) -> Response:
     """The same answer, for a request whose body is not read to its end."""
-    return Response(int(answer.code), answer.content, answer.headers, ends=True, refusal=answer.refusal)
+    return Response(
+        int(answer.code), answer.content, answer.headers, ends=True, refusal=answer.refusal, message=answer.message
+    )
 
 
 def malformed(message: str) -> Response:

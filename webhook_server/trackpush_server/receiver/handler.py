@@ -106,6 +106,8 @@ class Receiver:
             self._observer.failed(reference, error)
             answer = answers.unexpected(reference)
         self._observer.answered(route and route.aggregator, answer, time.perf_counter() - started, request.trace)
+        if route is not None and answer.refusal in answers.OF_CONTENT:
+            self._observer.refused(route.aggregator, request.account, answer)
         if request.account is not None:
             self._observer.answered_account(request.account, answer)
         return answer
@@ -152,9 +154,6 @@ class Receiver:
                 most=serving.limits.max_updates_per_body,
             )
             parsed = await in_turns(steps)
-        except MalformedBodyError as error:
-            self._observer.malformed(account, str(error))
-            raise
         except TooManyUpdatesError as error:
             return answers.too_many_updates(error.most)
         if self._spool is not None and (parsed.updates or parsed.leftovers):

@@ -8,6 +8,7 @@ shows whether it names a shipment: one that names none is a probe, and probes ne
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,6 +29,7 @@ from trackpush_server.receiver.body import (
     unpacked_within,
 )
 from trackpush_server.receiver.credentials import Credentials, credentials, presented_keys
+from trackpush_server.receiver.diagnosis import why_unauthorized
 from trackpush_server.receiver.keys import Match
 from trackpush_server.receiver.observer import ReceiverObserver
 from trackpush_server.receiver.request import Request
@@ -95,7 +97,7 @@ class Identification:
             if not served.is_large:
                 raise
             graced = self._is_in_grace(serving, served, head, request)
-            return answers.ending(self._without_account(serving, served, Content.UPDATES, graced=graced))
+            return answers.ending(self._without_account(serving, served, head, request, Content.UPDATES, graced=graced))
 
     async def _with_key(self, served: ServedAggregator, request: Request, match: Match) -> Response | Identified:
         packed = read_at_once(request, served.limits)
@@ -121,7 +123,7 @@ class Identification:
             if match is not None:
                 return Identified(match, body, held=stack.pop_all())
         graced = served.grace_until > self._wall() or self._is_in_grace(serving, served, head, request)
-        return self._without_account(serving, served, Content.UPDATES, graced=graced)
+        return self._without_account(serving, served, head, request, Content.UPDATES, graced=graced)
 
     async def _verified(self, served: ServedAggregator, given: Credentials, content: bytes) -> Match | None:
         """The account, if the request has a valid signature of this content or needs none."""
@@ -162,7 +164,7 @@ class Identification:
                     graced = graced or keys.is_in_grace(table, name, strangers.keys_in(served.reader, large), now)
             if match is not None:
                 return Identified(match, large)
-            return self._without_account(serving, served, Content.UPDATES, graced=graced)
+            return self._without_account(serving, served, head, request, Content.UPDATES, graced=graced)
         document = decode(body, request.headers.get("Content-Type", ""))
         key = body_key(served.reader, document)
         match = keys.find(table, name, iter((key,))) if key else None
@@ -170,10 +172,17 @@ class Identification:
             return Identified(match, body, document)
         graced = graced or keys.is_in_grace(table, name, iter((key or "",)), now)
         content = strangers.look(served.reader, document, body, received_at=int(now * 1000))
-        return self._without_account(serving, served, content, graced=graced)
+        return self._without_account(serving, served, head, request, content, graced=graced)
 
     def _without_account(
-        self, serving: Serving, served: ServedAggregator, content: Content, *, graced: bool
+        self,
+        serving: Serving,
+        served: ServedAggregator,
+        head: Head,
+        request: Request,
+        content: Content,
+        *,
+        graced: bool,
     ) -> Response:
         """The answer to a body without a known key; a body without identifiers is a panel's probe.
 
@@ -191,7 +200,16 @@ class Identification:
         if not serving.complete:
             self._observer.postponed(served.name)
             return answers.INCOMPLETE_TABLE
-        self._observer.unauthorized(served.name)
+        why = partial(
+            why_unauthorized,
+            serving.table,
+            served,
+            names=serving.aggregators,
+            headers=request.headers,
+            query=head.query,
+            path_key=head.path_key,
+        )
+        self._observer.unauthorized(served.name, why)
         return served.unauthorized
 
     def _is_in_grace(self, serving: Serving, served: ServedAggregator, head: Head, request: Request) -> bool:

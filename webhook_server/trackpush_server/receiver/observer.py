@@ -1,6 +1,6 @@
 """The receiver's observer, a Protocol. With it, the receiver imports neither metrics nor logging."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from trackpush_aggregators import Leftover
@@ -38,12 +38,12 @@ class ReceiverObserver(Protocol):
         """Called when bodies of an account that name no shipment are on disk."""
         ...
 
-    def malformed(self, account: Account, reason: str) -> None:
-        """Called when a body with a known key was answered with 400. The reason does not quote the body."""
+    def refused(self, aggregator: AggregatorName, account: str | None, answer: Response) -> None:
+        """Called when a body was answered with 4xx because of its content. The account is None if it is unknown."""
         ...
 
-    def unauthorized(self, aggregator: AggregatorName) -> None:
-        """Called when a body with updates had no known key."""
+    def unauthorized(self, aggregator: AggregatorName, why: Callable[[], str]) -> None:
+        """Called when a body with updates had no known key. ``why`` explains it, without any key."""
         ...
 
     def postponed(self, aggregator: AggregatorName) -> None:

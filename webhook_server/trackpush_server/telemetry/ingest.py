@@ -187,27 +187,32 @@ class IngestTelemetry:
                 held_back=held_back,
             )
 
-    def malformed(self, account: Account, reason: str) -> None:
-        """Count the body, and log the reason once a minute for each account."""
-        self._malformed[account.aggregator]()
-        held_back = self._once_a_minute.allow(f"malformed {account.name}")
+    def refused(self, aggregator: AggregatorName, account: str | None, answer: Response) -> None:
+        """Count a malformed body of an account, and log each kind of refusal once a minute for each account.
+
+        Bodies without an account share one line for each aggregator.
+        """
+        is_malformed = answer.refusal == "malformed_body"
+        if is_malformed and account is not None:
+            self._malformed[aggregator]()
+        held_back = self._once_a_minute.allow(f"{answer.refusal} {account or aggregator}")
         if held_back is not None:
             _log.warning(
-                "body_malformed",
-                account=account.name,
-                aggregator=slug_of(account.aggregator),
-                reason=reason,
+                "body_malformed" if is_malformed and account is not None else "body_refused",
+                account=account,
+                aggregator=slug_of(aggregator),
+                reason=answer.message,
                 held_back=held_back,
             )
 
-    def unauthorized(self, aggregator: AggregatorName) -> None:
-        """Log a wrong key, throttled."""
+    def unauthorized(self, aggregator: AggregatorName, why: Callable[[], str]) -> None:
+        """Log what is missing or wrong, throttled."""
         held_back = self._throttle.allow(f"unauthorized {aggregator}")
         if held_back is not None:
             _log.warning(
                 "request_unauthorized",
                 aggregator=slug_of(aggregator),
-                reason="no AggregatorWebhook has the key or made the signature of this request, or it has neither",
+                reason=why(),
                 held_back=held_back,
             )
 
