@@ -8,7 +8,7 @@ from journal.stores import NOW, OMS, Opened, Store, outcome, update
 from support.rows import every_row
 from trackpush_server.ids import push_id
 from trackpush_server.journal import pagination, search
-from trackpush_server.journal.model import JournalUnavailableError, NewAudit, NewPush, PushState
+from trackpush_server.journal.model import Committed, JournalUnavailableError, NewAudit, NewPush, PushState
 from trackpush_server.journal.search import AttemptRow, PushPage, PushQuery, PushRow, QueueCount, ShipmentQuery
 
 CRM = "acme/crm"
@@ -189,6 +189,40 @@ async def test_late_and_dropped_pushes_say_so(opened: Opened) -> None:
     await opened.put_one(shipment="S", occurred_at=100, to=[NewPush(OMS, drop_late=True)])
     newest, oldest = (await listed(opened)).rows
     assert (newest.late, newest.state, oldest.late) == (True, PushState.DROPPED, False)
+
+
+async def behind(opened: Opened) -> dict[str, str]:
+    """The id of each pending push that waits for an earlier one of its lane, with the id of that one."""
+    rows = (await listed(opened, state=PushState.PENDING)).rows
+    heads = await opened.journal.search.lane_heads([row.cursor for row in rows])
+    return {row.push_id: heads[row.cursor] for row in rows if row.cursor in heads}
+
+
+async def test_of_each_lane_the_earliest_pending_push_is_known(opened: Opened) -> None:
+    first, second, third = [await opened.put_one(shipment="S", to=[OMS, CRM]) for _ in range(3)]
+    await opened.put_one(shipment="S", account="acme/shipway")
+    await opened.put_one(shipment="T")
+
+    def wait_for(head: Committed, *waiting: Committed, name: str) -> dict[str, str]:
+        return {push_id(push.update.key, name): push_id(head.update.key, name) for push in waiting}
+
+    both = wait_for(first, second, third, name=OMS) | wait_for(first, second, third, name=CRM)
+    assert await behind(opened) == both
+    await opened.record(outcome(first.update_id, PushState.DELIVERED))
+    assert await behind(opened) == wait_for(second, third, name=OMS) | wait_for(first, second, third, name=CRM)
+    await opened.record(outcome(second.update_id, PushState.DEAD))
+    assert await behind(opened) == wait_for(first, second, third, name=CRM)
+
+
+async def test_no_lane_is_known_of_ended_and_unknown_pushes(opened: Opened) -> None:
+    first = await opened.put_one(shipment="S")
+    await opened.put_one(shipment="S")
+    rows = (await listed(opened)).rows
+    await opened.record(*(outcome(first.update_id + number, PushState.DELIVERED) for number in range(2)))
+    assert await opened.journal.search.lane_heads([*(row.cursor for row in rows), "9999.1"]) == {}
+    assert await opened.journal.search.lane_heads([]) == {}
+    with pytest.raises(ValueError, match="not a cursor"):
+        await opened.journal.search.lane_heads(["next"])
 
 
 async def test_an_unknown_push_is_none_and_no_id_is_an_error(opened: Opened) -> None:

@@ -121,6 +121,11 @@ async def check(opened: Opened, model: Model) -> None:
     """Every search finds exactly what it should."""
     lookup = opened.journal.search
     rows = (await lookup.list_pushes(PushQuery(limit=1000))).rows
+    pending = [row for row in rows if row.state is PushState.PENDING]  # newest first
+    heads = {(row.push_config, row.account, row.shipment): row.push_id for row in pending}
+    lanes = ((row.cursor, row.push_id, heads[row.push_config, row.account, row.shipment]) for row in pending)
+    behind = await lookup.lane_heads([row.cursor for row in pending])
+    assert behind == {cursor: head for cursor, own, head in lanes if head != own}
     visible = {(commit.update.key, push.push_config) for commit in model.kept() for push in commit.update.pushes}
     assert len(rows) == len(visible)
     for query, matches in (

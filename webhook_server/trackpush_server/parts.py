@@ -158,6 +158,7 @@ def admin_services(
         sampler=telemetry.sampler,
         tail=telemetry.tail,
         channels=dispatcher.snapshot,
+        live=dispatcher.live,
         table=lambda: tables.table,
         report=status.report,
         unknown_codes=telemetry.ingest.unknown_codes.counted,

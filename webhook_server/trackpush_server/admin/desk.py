@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from trackpush_api.routing import RoutingTable
 from trackpush_server.admin.health import Readiness
@@ -17,12 +18,19 @@ from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
+from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.silence.activity import AccountActivity
 from trackpush_server.telemetry.sampler import Sampler
 from trackpush_server.telemetry.tail import Tail
 from trackpush_server.telemetry.unknown_codes import CodeCounts
 from trackpush_server.telemetry.windows import Windows
+
+
+class LiveLookup(Protocol):
+    """Returns the live facts about one pending push."""
+
+    def __call__(self, push_config: str, /, *, update_id: int, account: str, shipment: str) -> LivePush: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,7 @@ class AdminServices:
     sampler: Sampler
     tail: Tail
     channels: Callable[[], tuple[ChannelSnapshot, ...]]
+    live: LiveLookup
     table: Callable[[], RoutingTable | None]
     report: Callable[[], Report | tuple[str, ...]]
     """Returns the configuration report, or only its problems if no table is served."""

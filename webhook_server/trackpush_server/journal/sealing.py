@@ -120,12 +120,17 @@ def key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"trackpush journal key\0" + key).digest()[: PREFIX_BYTES - len(MARK)]
 
 
+def is_unreadable_reason(text: str | None) -> bool:
+    """Whether a stored error of a push is the message of an `UnreadableError`."""
+    return text is not None and text.startswith(_SEALED)
+
+
 def told(keys: Sequence[bytes]) -> tuple[str, ...]:
     """Key ids for messages: 16 hex digits each."""
     return tuple(key_id(key).hex() for key in keys)
 
 
-_MISSING: Final = (
-    "its body is sealed with key {key}, which is not among spec.encryption.keys of the WebhookServer; add that key"
-)
-_CHANGED: Final = "its body is sealed with key {key} and was changed since: restore the journal from a backup"
+_SEALED: Final = "its body is sealed with key "
+"""Beginning of every message of `UnreadableError`."""
+_MISSING: Final = _SEALED + "{key}, which is not among spec.encryption.keys of the WebhookServer; add that key"
+_CHANGED: Final = _SEALED + "{key} and was changed since: restore the journal from a backup"

@@ -6,6 +6,7 @@ dispatcher's reads. Times are milliseconds since the epoch. The conformance suit
 adapter.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -196,6 +197,17 @@ class JournalSearch(Protocol):
 
         Raises:
             ValueError: the limit is out of bounds.
+        """
+        ...
+
+    async def lane_heads(self, cursors: Sequence[str]) -> dict[str, str]:
+        """Of pending pushes, given by `PushRow.cursor`: the id of the earliest pending push of the same lane.
+
+        Contains only pushes that have to wait for another one; at most `MOST_ROWS` are looked up. A lane is a shipment
+        of one account and one PushConfig; whether its pushes wait for each other depends on the PushConfig.
+
+        Raises:
+            ValueError: a cursor is invalid.
         """
         ...
 

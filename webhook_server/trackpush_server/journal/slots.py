@@ -50,6 +50,10 @@ class Ownership(Protocol):
         """Whether this process may send pushes of this PushConfig now, by its own monotonic clock."""
         ...
 
+    def owner_of(self, push_config: str) -> str | None:
+        """Name of the other process that sends pushes of this PushConfig; None if it is this one, or unknown."""
+        ...
+
     async def start(self) -> None:
         """Start to acquire slots, in the background."""
         ...
@@ -78,6 +82,10 @@ class SingleOwner:
     def holds(self, push_config: str) -> bool:
         del push_config
         return True
+
+    def owner_of(self, push_config: str) -> str | None:
+        del push_config
+        return None
 
     async def start(self) -> None:
         """Nothing to do."""

@@ -10,7 +10,10 @@ state machine, driven by commits, responses, timers and pages from the journal.
 import asyncio
 from collections.abc import Iterable
 
+import msgspec
+
 from trackpush_api.routing import Destination, Egress, Retry
+from trackpush_server.ids import push_id
 from trackpush_server.journal.model import Committed
 from trackpush_server.journal.slots import slot_of
 from trackpush_server.pusher import report
@@ -18,6 +21,7 @@ from trackpush_server.pusher.attempts import Attempts
 from trackpush_server.pusher.endpoint import Endpoint
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane
+from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
 from trackpush_server.pusher.outcomes import OutcomeRecorder
 from trackpush_server.pusher.prober import Prober
@@ -201,6 +205,31 @@ class Channel:
             next_try_in=None if timer is None else timer.when() - now,
             now=now,
             wall=self._hub.wall(),
+        )
+
+    def live(self, update_id: int, account: str, shipment: str) -> LivePush:
+        """The live facts about one pending push."""
+        hub, now, timer = self._hub, self._loop.time(), self._prober.timer
+        place, head = report.locate(self._window.lanes, update_id=update_id, account=account, shipment=shipment)
+        is_head = head is not None and head.update_id == update_id
+        facts = report.live_push(
+            self._status,
+            self.endpoint,
+            now=now,
+            wall=hub.wall(),
+            next_probe_in=None if timer is None else timer.when() - now,
+        )
+        return msgspec.structs.replace(
+            facts,
+            is_suspended=self._attempts.destination.suspended,
+            is_account_suspended=account in hub.suspended_accounts,
+            is_ordered=self._attempts.destination.ordered,
+            owner=hub.ownership.owner_of(self.name),
+            in_flight=self._attempts.in_flight,
+            is_held_back=not hub.may_start,
+            place=place,
+            behind=None if head is None or is_head else push_id(head.key, self.name),
+            last_attempt_at=head.last_attempt_at / 1000 if head is not None and is_head else None,
         )
 
     def trouble(self) -> Trouble | None:

@@ -19,6 +19,7 @@ from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.channel import Channel
 from trackpush_server.pusher.handover import HandOvers
 from trackpush_server.pusher.hub import Hub
+from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
 from trackpush_server.pusher.state import State
 from trackpush_server.pusher.table_diff import TableDiff, diff
@@ -201,6 +202,13 @@ class Dispatcher:
         """The state of each channel for which this server sends, by name."""
         snapshots = (self._channels[name].snapshot() for name in sorted(self._channels))
         return tuple(channel for channel in snapshots if channel.breaker != State.ELSEWHERE.value)
+
+    def live(self, push_config: str, *, update_id: int, account: str, shipment: str) -> LivePush:
+        """The live facts about one pending push."""
+        channel = self._channels.get(push_config)
+        if channel is None:
+            return LivePush(state=State.UNCONFIGURED)
+        return channel.live(update_id, account, shipment)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """The failing PushConfigs, by name."""

@@ -24,6 +24,11 @@ class TokenBucket:
             return 0.0
         return (1.0 - self._tokens) / self._rate
 
+    def wait(self, now: float) -> float:
+        """Seconds until a token is available; takes none."""
+        tokens = min(self._burst, self._tokens + max(now - self._at, 0.0) * self._rate)
+        return max(1.0 - tokens, 0.0) / self._rate
+
     def give_back(self) -> None:
         """Return the last token, which was not used."""
         self._tokens = min(self._burst, self._tokens + 1.0)

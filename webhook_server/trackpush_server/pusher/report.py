@@ -1,7 +1,10 @@
 """Reports about one channel: a snapshot for metrics and console, and the problem of its endpoint. Pure."""
 
+from typing import NamedTuple
+
 from trackpush_server.pusher.endpoint import Endpoint
-from trackpush_server.pusher.lanes import Lane
+from trackpush_server.pusher.lanes import Lane, Lanes, LaneState, PendingPush
+from trackpush_server.pusher.live import LivePush, Place
 from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
 from trackpush_server.pusher.state import ChannelStatus, State
 from trackpush_server.pusher.window import Window
@@ -52,6 +55,47 @@ def trouble(name: str, status: ChannelStatus, endpoint: Endpoint, wall: float) -
         cause=endpoint.cause,
         failures=endpoint.breaker.failures,
     )
+
+
+def live_push(
+    status: ChannelStatus, endpoint: Endpoint, *, now: float, wall: float, next_probe_in: float | None
+) -> LivePush:
+    """The facts about the endpoint that concern each of its pending pushes."""
+    since = failing_since(status, endpoint, wall)
+    quiet, limited = endpoint.quiet_until - now, 0.0 if endpoint.rate is None else endpoint.rate.wait(now)
+    return LivePush(
+        state=status.state,
+        reason=status.reason or endpoint.cause,
+        since=since or status.since or None,
+        failures=endpoint.breaker.failures,
+        next_probe_at=None if next_probe_in is None else wall + next_probe_in,
+        paused_until=wall + quiet if quiet > 0 else None,
+        rate_limited_until=wall + limited if limited > 0 else None,
+        concurrency=endpoint.limit,
+    )
+
+
+class Located(NamedTuple):
+    """Where a push is in memory."""
+
+    place: Place
+    head: PendingPush | None = None
+    """The head of its lane, if its lane is in memory."""
+
+
+def locate(lanes: Lanes, *, update_id: int, account: str, shipment: str) -> Located:
+    """Find a pending push in memory."""
+    lane = lanes.get(lanes.key_of(account, shipment, update_id))
+    if lane is None or (update_id not in lanes and lane.head.update_id > update_id):
+        return Located(Place.ON_DISK)
+    head = lane.head
+    if head.update_id != update_id:
+        return Located(Place.BEHIND, head)
+    if lane.state is LaneState.RUNNING:
+        return Located(Place.SENDING, head)
+    if head.unreadable:
+        return Located(Place.UNREADABLE, head)
+    return Located(Place.WAITING if lane.state is LaneState.WAITING else Place.READY, head)
 
 
 def failing_since(status: ChannelStatus, endpoint: Endpoint, wall: float) -> float | None:

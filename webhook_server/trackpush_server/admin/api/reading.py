@@ -9,7 +9,7 @@ from msgspec import Meta
 from trackpush_aggregators.updates import rfc3339
 from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
-from trackpush_server.admin.api import shapes
+from trackpush_server.admin.api import explained, shapes
 from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.clients import ClientHealth, Overview, PushConfigHealth, State
 from trackpush_server.admin.desk import AdminServices
@@ -139,7 +139,8 @@ class Audits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @operation("GET", "/pushes")
 async def list_pushes(call: ApiCall, query: PushesParams) -> shapes.Pushes:
     """Pushes that match, newest first."""
-    return shapes.pushes(await call.desk.lookup.list_pushes(push_query(query)), plain=call.identity.operates)
+    page = await call.desk.lookup.list_pushes(push_query(query))
+    return await explained.pushes(call.desk, page, plain=call.identity.operates)
 
 
 @operation("GET", "/pushes/{id}", errors=(404,), path_patterns={"id": PUSH_ID})
@@ -148,14 +149,14 @@ async def get_push(call: ApiCall) -> shapes.PushWhole:
     detail = await call.desk.lookup.show(call.path["id"])
     if detail is None:
         raise ProblemError(404, f"no push {call.path['id']}: retention may have deleted it")
-    return shapes.push_whole(detail, plain=call.identity.operates)
+    return await explained.push_whole(call.desk, detail, plain=call.identity.operates)
 
 
 @operation("GET", "/shipments/{shipment}")
 async def get_shipment(call: ApiCall, query: ShipmentParams) -> shapes.Shipment:
     """A shipment's history: every update, push and attempt; by AWB, forward AWB or shipment."""
     asked = ShipmentQuery(shipment=call.path["shipment"], client=query.client, after=query.after, limit=query.limit)
-    return shapes.shipment(await call.desk.lookup.timeline(asked), plain=call.identity.operates)
+    return await explained.shipment(call.desk, await call.desk.lookup.timeline(asked), plain=call.identity.operates)
 
 
 @operation("GET", "/clients")

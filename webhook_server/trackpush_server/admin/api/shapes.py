@@ -14,6 +14,7 @@ from trackpush_aggregators.updates import rfc3339
 from trackpush_server.admin import masking
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
+from trackpush_server.pusher.why import FILTERED, Explanation, WhyCode
 
 StateName = Literal["pending", "delivered", "dead", "dropped"]
 STATES: Mapping[PushState, StateName] = {
@@ -22,7 +23,25 @@ STATES: Mapping[PushState, StateName] = {
     PushState.DEAD: "dead",
     PushState.DROPPED: "dropped",
 }
+Whys = Mapping[str, Explanation]
+"""By push id."""
 Time = Annotated[str, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Why a push waits, or why it ended."""
+
+    code: WhyCode
+    message: str
+    """One sentence for people, without times."""
+    since: Time | None
+    """Start of the wait, or the end of the push; null if unknown."""
+    next: str
+    """What happens next, one sentence; empty if nothing does."""
+    next_at: Time | None
+    """When it happens; null if that depends on something else."""
+    behind: str | None
+    """Id of the earlier push that this one waits for."""
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -47,6 +66,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ended_at: Time | None
     next_try_at: Time | None
     """Time of the next attempt of a pending push; null: at once, or when its endpoint recovers."""
+    why: Why
 
 
 class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -106,6 +126,8 @@ class ShipmentUpdate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     erased_at: Time | None
     notification: Any
     pushes: tuple[ShipmentPush, ...]
+    why: Why | None
+    """Why the update has no push; null if it has one."""
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -121,7 +143,18 @@ def time(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else rfc3339(milliseconds)
 
 
-def push(row: PushRow, *, plain: bool) -> Push:
+def why(explained: Explanation) -> Why:
+    return Why(
+        code=explained.code,
+        message=explained.message,
+        since=time(explained.since),
+        next=explained.next,
+        next_at=time(explained.next_at),
+        behind=explained.behind,
+    )
+
+
+def push(row: PushRow, explained: Explanation, *, plain: bool) -> Push:
     """One push; ``plain`` shows personal data."""
     waits = row.state is PushState.PENDING and row.due_at
     return Push(
@@ -143,11 +176,13 @@ def push(row: PushRow, *, plain: bool) -> Push:
         received_at=rfc3339(row.received_at),
         ended_at=time(row.ended_at),
         next_try_at=rfc3339(row.due_at) if waits else None,
+        why=why(explained),
     )
 
 
-def pushes(page: PushPage, *, plain: bool) -> Pushes:
-    return Pushes(pushes=tuple(push(row, plain=plain) for row in page.rows), older=page.older, newer=page.newer)
+def pushes(page: PushPage, whys: Whys, *, plain: bool) -> Pushes:
+    rows = tuple(push(row, whys[row.push_id], plain=plain) for row in page.rows)
+    return Pushes(pushes=rows, older=page.older, newer=page.newer)
 
 
 def attempt(row: AttemptRow, *, plain: bool) -> Attempt:
@@ -160,11 +195,11 @@ def attempt(row: AttemptRow, *, plain: bool) -> Attempt:
     )
 
 
-def push_whole(detail: PushDetail, *, plain: bool) -> PushWhole:
+def push_whole(detail: PushDetail, whys: Whys, *, plain: bool) -> PushWhole:
     """One push with all its data."""
     notification, body = _decoded(detail.notification), _decoded(detail.body)
     return PushWhole(
-        push=push(detail.push, plain=plain),
+        push=push(detail.push, whys[detail.push.push_id], plain=plain),
         attempts=tuple(attempt(entry, plain=plain) for entry in detail.attempts),
         notification=notification if plain else masking.notification(notification),
         body=body if plain else masking.body(body),
@@ -173,11 +208,12 @@ def push_whole(detail: PushDetail, *, plain: bool) -> PushWhole:
     )
 
 
-def shipment(timeline: Timeline, *, plain: bool) -> Shipment:
-    return Shipment(updates=tuple(_update(entry, plain=plain) for entry in timeline.entries), after=timeline.after)
+def shipment(timeline: Timeline, whys: Whys, *, plain: bool) -> Shipment:
+    updates = tuple(_update(entry, whys, plain=plain) for entry in timeline.entries)
+    return Shipment(updates=updates, after=timeline.after)
 
 
-def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
+def _update(entry: TimelineEntry, whys: Whys, *, plain: bool) -> ShipmentUpdate:
     notification = _decoded(entry.notification)
     return ShipmentUpdate(
         id=entry.update_id,
@@ -193,11 +229,12 @@ def _update(entry: TimelineEntry, *, plain: bool) -> ShipmentUpdate:
         notification=notification if plain else masking.notification(notification),
         pushes=tuple(
             ShipmentPush(
-                push=push(pushed.push, plain=plain),
+                push=push(pushed.push, whys[pushed.push.push_id], plain=plain),
                 attempts=tuple(attempt(tried, plain=plain) for tried in pushed.attempts),
             )
             for pushed in entry.pushes
         ),
+        why=None if entry.pushes else why(FILTERED),
     )
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
-from trackpush_server.admin.api import reading, shapes
+from trackpush_server.admin.api import explained, reading, shapes
 from trackpush_server.admin.api.live import TailParams
 from trackpush_server.admin.clients import State
 from trackpush_server.admin.console import charts
@@ -30,7 +30,8 @@ class ConsolePages:
     async def search(self, request: web.Request) -> web.Response:
         """Pushes by AWB, order, client, status and time."""
         query = asked(request, reading.PushesParams, limit=50)
-        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.push_query(query)), plain=plain(request))
+        rows = await self._desk.lookup.list_pushes(reading.push_query(query))
+        found = await explained.pushes(self._desk, rows, plain=plain(request))
         context = {
             "found": found,
             "query": request.query,
@@ -67,7 +68,7 @@ class ConsolePages:
         )
         if not timeline.entries and not query.after:
             return page(request, "unfound.html", {"text": name}, active="search", status=404)
-        story = shapes.shipment(timeline, plain=plain(request))
+        story = await explained.shipment(self._desk, timeline, plain=plain(request))
         context = {"name": name, "story": story, "more": link(request, after=story.after)}
         return page(request, "shipment.html", context, active="search")
 
@@ -76,7 +77,7 @@ class ConsolePages:
         detail = await self._desk.lookup.show(request.match_info["id"])
         if detail is None:
             raise ProblemError(404, "There is no such push; retention may have deleted it.")
-        whole = shapes.push_whole(detail, plain=plain(request))
+        whole = await explained.push_whole(self._desk, detail, plain=plain(request))
         return page(request, "push.html", {"whole": whole, "push": whole.push}, active="search")
 
     async def clients(self, request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from trackpush_server.admin.api import acting, reading, shapes
+from trackpush_server.admin.api import acting, explained, reading
 from trackpush_server.admin.console.forms import asked, posted
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
@@ -26,7 +26,8 @@ class Replaying:
 
     async def dead(self, request: web.Request) -> web.Response:
         query = asked(request, reading.PushesParams, state="dead", limit=50)
-        found = shapes.pushes(await self._desk.lookup.list_pushes(reading.push_query(query)), plain=plain(request))
+        rows = await self._desk.lookup.list_pushes(reading.push_query(query))
+        found = await explained.pushes(self._desk, rows, plain=plain(request))
         context = {
             "found": found,
             "query": request.query,

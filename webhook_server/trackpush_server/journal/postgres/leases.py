@@ -128,6 +128,11 @@ class Leases:
     def holds(self, push_config: str) -> bool:
         return slot_of(push_config) in self._held and self._clock() < self._deadline
 
+    def owner_of(self, push_config: str) -> str | None:
+        slot = slot_of(push_config)
+        owner = self._owners.get(slot)
+        return None if slot in self._held or owner is None or owner.id == self._replica else owner.name
+
     async def start(self) -> None:
         """Start the rounds: the replica registers as soon as the database is reachable."""
         self._task = asyncio.get_running_loop().create_task(self._run())

@@ -5,10 +5,10 @@ order received, up to the walk's bound.
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
-from trackpush_server.ids import parse_push_id, push_config_tag
+from trackpush_server.ids import parse_push_id, push_config_tag, push_id
 from trackpush_server.journal import pagination
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, PushState
@@ -17,11 +17,20 @@ from trackpush_server.journal.pagination import Bounds, Walk, Walking
 from trackpush_server.journal.postgres import inbox
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
-from trackpush_server.journal.row_mapping import FoundPush, FoundUpdate, Names, Position, push_row, timeline_entry
+from trackpush_server.journal.row_mapping import (
+    FoundPush,
+    FoundUpdate,
+    Names,
+    Position,
+    cursor_text,
+    push_row,
+    timeline_entry,
+)
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.search import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
+    MOST_ROWS,
     AttemptRow,
     PushDetail,
     PushPage,
@@ -32,6 +41,7 @@ from trackpush_server.journal.search import (
     TimelineEntry,
     TimelinePush,
     checked_limit,
+    parse_cursor,
 )
 
 _LAST = (1 << 62) - 1
@@ -89,6 +99,19 @@ class PostgresSearch:
                 if query.client is None or names.accounts[row.account_id].startswith(f"{query.client}/")
             ]
         return Timeline(tuple(entries), found[limit - 1].id if len(found) > limit else None)
+
+    async def lane_heads(self, cursors: Sequence[str]) -> dict[str, str]:
+        asked = [position for cursor in cursors[:MOST_ROWS] if (position := parse_cursor(cursor)) is not None]
+        async with self._snapshot() as session:
+            names = (await _names(session)).push_configs
+            rows = await session.fetch(
+                _SQL["lane_heads"], [update for update, _ in asked], [number for _, number in asked]
+            )
+        return {
+            cursor_text((row["update_id"], row["config_id"])): push_id(row["key"], names[row["config_id"]])
+            for row in rows
+            if row["head_id"] < row["update_id"]
+        }
 
     async def counts(self) -> tuple[QueueCount, ...]:
         rows = await self._pool.fetch(_SQL["counts"], MOST_COUNTED)

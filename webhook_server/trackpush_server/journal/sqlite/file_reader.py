@@ -6,7 +6,7 @@ name of `trackpush_server.journal.search.JournalSearch`.
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -20,6 +20,7 @@ from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.search import (
     MOST_ATTEMPTS,
     MOST_COUNTED,
+    MOST_ROWS,
     AttemptRow,
     PushDetail,
     PushPage,
@@ -83,6 +84,10 @@ class JournalReader:
                 if query.client is None or names.accounts[row.account_id].startswith(f"{query.client}/")
             )
         return Timeline(entries, found[limit - 1].id if len(found) > limit else None)
+
+    def lane_heads(self, cursors: Sequence[str]) -> dict[str, str]:
+        with self._reading() as connection:
+            return search_rows.lane_heads(connection, cursors[:MOST_ROWS])
 
     def counts(self) -> tuple[QueueCount, ...]:
         with self._reading() as connection:

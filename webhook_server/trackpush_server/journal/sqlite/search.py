@@ -1,7 +1,7 @@
 """The search port on SQLite: runs `JournalReader` on a separate thread with its own connection."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +33,9 @@ class SqliteSearch:
 
     async def timeline(self, query: ShipmentQuery) -> Timeline:
         return await self._read(lambda reader: reader.timeline(query))
+
+    async def lane_heads(self, cursors: Sequence[str]) -> dict[str, str]:
+        return await self._read(lambda reader: reader.lane_heads(cursors))
 
     async def counts(self) -> tuple[QueueCount, ...]:
         return await self._read(lambda reader: reader.counts())

@@ -8,13 +8,17 @@ then compare the exact times.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
+from trackpush_server.ids import push_id
 from trackpush_server.journal.model import AuditRow, PushState
 from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.pagination import Bounds, Walk
 from trackpush_server.journal.row_mapping import FoundPush, FoundUpdate, Names, Position
+from trackpush_server.journal.search import MOST_LOOKED, parse_cursor
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import up_to_of
 from trackpush_server.journal.sqlite.statements import LAST_ID, NAMES, OLDEST_PENDING
@@ -39,6 +43,12 @@ class FoundAttempt(NamedTuple):
     duration_ms: float
     http_status: int | None
     error: str | None
+
+
+class _Lane(NamedTuple):
+    config_id: int
+    account_id: int
+    shipment: str
 
 
 _COLUMNS = (
@@ -74,6 +84,9 @@ COUNT = _SQL["count"]
 AUDITS = _SQL["audits"]
 PUSH_CONFIGS = _SQL["push_configs"]
 FROM_ID = _SQL["from_id"]
+LANE_OF = _SQL["lane_of"]
+LANE_HEAD = _SQL["lane_head"]
+LANE_PUSHES_RECENT = _SQL["lane_pushes_recent"]
 
 
 @contextlib.contextmanager
@@ -186,6 +199,37 @@ def push_configs(connection: SqliteConnection) -> list[tuple[int, str]]:
 def count(connection: SqliteConnection, state: int, config: int, most: int) -> int:
     """Number of pushes of a PushConfig in a state; counts to at most ``most``."""
     return int(connection.execute(COUNT, (state, config, most)).fetchone()[0])
+
+
+def lane_heads(connection: SqliteConnection, cursors: Sequence[str]) -> dict[str, str]:
+    """Implements `JournalSearch.lane_heads`."""
+    lanes: dict[str, _Lane] = {}
+    for cursor in cursors:
+        row = connection.execute(LANE_OF, parse_cursor(cursor)).fetchone()
+        if row is not None:
+            lanes[cursor] = _Lane(*row)
+    heads = _heads(connection, set(lanes.values()))
+    names = {} if not heads else dict(connection.execute(NAMES))
+    return {
+        cursor: push_id(heads[lane][1], names[lane.config_id])
+        for cursor, lane in lanes.items()
+        if lane in heads and heads[lane][0] < int(cursor.partition(".")[0])
+    }
+
+
+def _heads(connection: SqliteConnection, lanes: set[_Lane]) -> dict[_Lane, tuple[int, bytes]]:
+    """Id and key of the update of the earliest pending push of each lane."""
+    found: dict[_Lane, tuple[int, bytes]] = {}
+    for lane in lanes:
+        row = connection.execute(LANE_HEAD, (*lane, MOST_LOOKED)).fetchone()
+        if row is not None:
+            found[lane] = row
+    shipments = msgspec.json.encode(sorted({lane.shipment for lane in lanes - found.keys()})).decode()
+    for update_id, key, *rest in connection.execute(LANE_PUSHES_RECENT, (shipments,)):
+        lane = _Lane(*rest)
+        if lane in lanes:
+            found.setdefault(lane, (update_id, key))
+    return found
 
 
 def oldest_pending(connection: SqliteConnection, config: int) -> int | None:

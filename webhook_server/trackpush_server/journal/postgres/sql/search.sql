@@ -118,3 +118,17 @@ ORDER BY c.name;
 -- name: audits
 -- The audit log, newest first.
 SELECT id, at, actor, role, action, target, address FROM trackpush.audits WHERE id < $1 ORDER BY id DESC LIMIT $2;
+
+-- name: lane_heads
+-- The earliest pending push of the lanes of some pushes, given by the ids of their updates and PushConfigs.
+SELECT a.update_id, a.config_id, h.id AS head_id, h.key
+FROM unnest($1::bigint[], $2::integer[]) AS a (update_id, config_id)
+JOIN trackpush.updates AS u ON u.id = a.update_id
+JOIN trackpush.pushes AS p ON p.update_id = a.update_id AND p.config_id = a.config_id AND p.state = 0
+CROSS JOIN LATERAL (
+    SELECT e.id, e.key FROM trackpush.updates AS e
+    JOIN trackpush.pushes AS q ON q.update_id = e.id AND q.config_id = a.config_id AND q.state = 0
+    WHERE hashtextextended(e.shipment, 0) = hashtextextended(u.shipment, 0) AND e.shipment = u.shipment
+        AND e.account_id = u.account_id
+    ORDER BY e.id LIMIT 1
+) AS h;

@@ -134,3 +134,22 @@ SELECT id, name FROM names WHERE EXISTS (
 -- name: from_id
 -- A step of the bisection by time of receipt; ids have gaps.
 SELECT id, received_at FROM updates WHERE id >= ? ORDER BY id LIMIT 1;
+
+-- name: lane_of
+-- What names the lane of a push.
+SELECT p.config_id, u.account_id, u.shipment FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id
+WHERE p.update_id = ? AND p.config_id = ? AND p.state = 0;
+
+-- name: lane_head
+-- The earliest pending push of a lane, of the updates in terms; of the first so many entries of its shipment.
+SELECT u.id, u.key FROM (
+    SELECT update_id AS id FROM terms WHERE term = term('name', ?3) AND update_id <= (SELECT up_to FROM indexed) LIMIT ?4
+) AS f CROSS JOIN updates AS u ON u.id = f.id AND u.shipment = ?3 AND u.account_id = ?2
+CROSS JOIN pushes AS p ON p.update_id = u.id AND p.config_id = ?1 AND p.state = 0
+ORDER BY u.id LIMIT 1;
+
+-- name: lane_pushes_recent
+-- Pending pushes of some shipments, of the updates beyond terms: one scan for all lanes.
+SELECT u.id, u.key, p.config_id, u.account_id, u.shipment FROM updates AS u CROSS JOIN pushes AS p ON p.update_id = u.id
+WHERE u.id > (SELECT up_to FROM indexed) AND u.shipment IN (SELECT value FROM json_each(?)) AND p.state = 0
+ORDER BY u.id;
