@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from trackpush_aggregators.catalog import catalog_names, catalog_spec
+from trackpush_aggregators.definition.statuses import DIRECTION_NAMES
 from trackpush_aggregators.taxonomy import FAMILY
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, StatusRow
 
 _FOLDER: Final = Path(__file__).parents[1] / "docs" / "aggregators"
 _TABLE: Final = re.compile(r"(<!-- generated: codes -->\n).*?(<!-- end -->)", re.DOTALL)
-_DIRECTIONS: Final = {"rto": "RTO", "reverse": "Reverse"}
 
 
 def table(spec: AggregatorDefinitionSpec) -> str:
@@ -23,7 +23,7 @@ def table(spec: AggregatorDefinitionSpec) -> str:
 
 def _row(row: StatusRow) -> str:
     family = FAMILY.get(row.status)
-    direction = row.direction or (_DIRECTIONS[family] if family else "")
+    direction = row.direction or (DIRECTION_NAMES[family] if family else "")
     reason = f", reason `{row.ndr_reason}`" if row.ndr_reason else ""
     codes = " | ".join(f"`{pattern}`" if pattern else "empty" for pattern in row.when)
     return f"| {codes} | `{row.status}`{reason} | {direction} |\n"

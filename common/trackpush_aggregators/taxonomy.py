@@ -53,21 +53,25 @@ RTO_OF: dict[Status, Status] = {
 }
 """How a forward status reads where the label says that the shipment is on its way back undelivered."""
 
-_NAMES = frozenset(Status)
+_NAMES = {status.value: status for status in Status}
 
 
 def filter_codes(status: Status, *given: str | None) -> tuple[str, ...]:
-    """The codes and labels that a filter may name, each once.
+    """The aggregator's codes and labels by which a filter may select an update of this status, without duplicates.
 
-    A filter names canonical statuses too, so a label that reads like another status is left out: Shiprocket says
-    "DELIVERED" of a return that reached the seller, and a client who filters on DELIVERED must not get it.
+    A filter may also contain canonical statuses, so a label that is the name of another status is left out.
+    Shiprocket's label of a return that reached the seller is "DELIVERED", and a filter for DELIVERED must not match it.
     """
     return tuple(dict.fromkeys(code for code in given if code is not None and not _misleads(code, status)))
 
 
 def _misleads(code: str, status: Status) -> bool:
-    spelled = code.upper().replace(" ", "_").replace("-", "_")
-    return spelled in _NAMES and spelled != status
+    return named_status(code) not in {None, status}
+
+
+def named_status(text: str) -> Status | None:
+    """The canonical status whose name this is, with any case, and with spaces or ``-`` instead of ``_``."""
+    return _NAMES.get(text.upper().replace(" ", "_").replace("-", "_"))
 
 
 def fold(label: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators
+from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators, check_aggregator
 from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.kinds.webhook_server import AllowedNamespaces
@@ -88,10 +88,13 @@ def compile_account(webhook: Resource, context: AccountContext) -> CompiledAccou
 
 
 def _compile(webhook: Resource, spec: AggregatorWebhookSpec, context: AccountContext) -> CompiledAccount:
-    refused = _refusal(webhook, context) or _unknown_aggregator(webhook, spec, context.known)
+    refused = _refusal(webhook, context)
+    named = check_aggregator(webhook, "spec.aggregator", spec.aggregator, context.known)
+    if refused is None and named is not None and named.severity is Severity.ERROR:
+        refused = named
     if refused is not None:
         return CompiledAccount(account=None, problems=(refused,))
-    problems = _gone_definition(webhook, spec, context.known)
+    problems = [] if named is None else [named]
     facts = context.known.profiles[spec.aggregator]
     keys = _keys(webhook, spec, context, problems)
     for index, status in enumerate(spec.statuses or ()):
@@ -121,16 +124,6 @@ def _refusal(webhook: Resource, context: AccountContext) -> Problem | None:
         f" (allowedNamespaces.from: {_allowed(server.spec.allowed_namespaces)}); allow it there",
         reason=Reason.NAMESPACE_NOT_ALLOWED,
     )
-
-
-def _unknown_aggregator(webhook: Resource, spec: AggregatorWebhookSpec, known: KnownAggregators) -> Problem | None:
-    wrong = known.objection_to(spec.aggregator)
-    return None if wrong is None else webhook.problem("spec.aggregator", wrong, reason=Reason.UNKNOWN_AGGREGATOR)
-
-
-def _gone_definition(webhook: Resource, spec: AggregatorWebhookSpec, known: KnownAggregators) -> list[Problem]:
-    hint = known.hint_about(spec.aggregator)
-    return [] if hint is None else [webhook.problem("spec.aggregator", hint, Severity.WARNING)]
 
 
 def _allowed(allowed: AllowedNamespaces) -> str:

@@ -1,7 +1,7 @@
 """Compiles the AggregatorDefinitions of a WebhookServer: checks them, and decides which version is served. Pure.
 
-A definition with errors doesn't replace its last good version. A deleted one is served on as long as a resource names
-it: its updates must not be lost, because their senders often don't repeat them.
+A definition with errors doesn't replace its last good version. A deleted one is still served as long as a resource
+names it, because its updates must not be lost: senders often don't repeat them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ class DefinitionObjection(NamedTuple):
 
 
 class DefinitionLibrary(msgspec.Struct, frozen=True, kw_only=True):
-    """The code that reads bodies, which this package must not import: its catalog and its checks."""
+    """The catalog, and the checks of the code that reads bodies, which this package must not import."""
 
     catalog: Mapping[AggregatorName, Definition] = {}
     """The definitions that are part of the program."""

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import msgspec
 
 from trackpush_api.aggregators import PROFILES
-from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators
+from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators, check_aggregator
 from trackpush_api.egress import read_network
 from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import EncryptionSpec
@@ -176,16 +176,12 @@ def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
 
 
 def _unknown_aggregators(server: Resource, spec: WebhookServerSpec, known: KnownAggregators) -> list[Problem]:
-    problems = []
-    for index, host in enumerate(spec.hosts):
-        for position, name in enumerate(host.aggregators or ()):
-            field = f"spec.hosts[{index}].aggregators[{position}]"
-            wrong, hint = known.objection_to(name), known.hint_about(name)
-            if wrong is not None:
-                problems.append(server.problem(field, wrong, reason=Reason.UNKNOWN_AGGREGATOR))
-            elif hint is not None:
-                problems.append(server.problem(field, hint, Severity.WARNING))
-    return problems
+    found = (
+        check_aggregator(server, f"spec.hosts[{index}].aggregators[{position}]", name, known)
+        for index, host in enumerate(spec.hosts)
+        for position, name in enumerate(host.aggregators or ())
+    )
+    return [problem for problem in found if problem is not None]
 
 
 def _forbidden_words(server: Resource, spec: WebhookServerSpec) -> list[Problem]:

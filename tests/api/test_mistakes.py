@@ -383,7 +383,10 @@ MISTAKES = {
     "CEL: type": Mistake(
         "\"!test && status.code == 'DELIVERED'\"",
         "status.code",
-        ("acme.yaml:29: PushConfig acme/oms spec.filter.expression: gives string, not bool; compare it with something"),
+        (
+            "acme.yaml:29: PushConfig acme/oms spec.filter.expression: has the type string, but must have the type"
+            " bool; add a comparison, such as =="
+        ),
     ),
     "CEL: pattern": Mistake(
         "status.code == 'DELIVERED'",

@@ -45,16 +45,13 @@ def find_definition(given: str) -> NamedDefinition:
     """The only definition of a file, or the one of this name in the catalog.
 
     Raises:
-        CommandError: there is none, there are several, or its form is wrong.
+        CommandError: there is none, or there are several.
     """
     found = _find(given)
     if len(found) > 1:
         names = ", ".join(definition.name for definition in found)
         raise CommandError(f"{given} contains several definitions ({names}); write each into its own file")
-    (definition,) = found
-    if definition.spec is None:
-        raise CommandError(*map(str, definition.problems))
-    return definition
+    return found[0]
 
 
 def _find(given: str) -> list[NamedDefinition]:

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from trackpush_aggregators import BUILT_IN
-from trackpush_aggregators.catalog import catalog_names, catalog_spec, catalog_text
+from trackpush_aggregators.catalog import CATALOG, catalog_names, catalog_spec, catalog_text
 from trackpush_aggregators.described import authentication, built_in_authentication
 from trackpush_api.aggregators import profile
-from trackpush_api.aggregators.defined import definition_of
-from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.suggestions import did_you_mean
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli.errors import CommandError
@@ -20,23 +18,22 @@ _MEMBERS: Final = tuple(map(str.lower, COLUMNS))
 
 def known_aggregators() -> list[dict[str, Any]]:
     """The built-in aggregators and the catalog; members in the order of `COLUMNS`."""
-    shipped = ((name, catalog_spec(name)) for name in catalog_names())
-    return [*_built_in(), *(_row(name, spec) for name, spec in shipped if spec is not None)]
+    return [*_built_in(), *_of_catalog()]
 
 
 def _built_in() -> Iterator[dict[str, Any]]:
     for name in Aggregator:
-        yield {
-            "name": str(name),
-            "path": profile(name).path_segment,
-            "from": "built in",
-            "authentication": built_in_authentication(name),
-            "samples": "",
-        }
+        yield _row(name.value, profile(name).path_segment, "built in", built_in_authentication(name), "")
 
 
-def _row(name: str, spec: AggregatorDefinitionSpec) -> dict[str, Any]:
-    values = (name, spec.path, "catalog", authentication(definition_of(name, spec)), len(spec.samples))
+def _of_catalog() -> Iterator[dict[str, Any]]:
+    for name, definition in CATALOG.items():
+        spec = catalog_spec(name)
+        samples = 0 if spec is None else len(spec.samples)
+        yield _row(name, definition.path, "catalog", authentication(definition), samples)
+
+
+def _row(*values: str | int) -> dict[str, Any]:
     return dict(zip(_MEMBERS, values, strict=True))
 
 

@@ -5,11 +5,15 @@ from typing import Any, Final
 
 import msgspec
 
-from trackpush_aggregators import MalformedBodyError, TooManyUpdatesError
+from trackpush_aggregators import MalformedBodyError, Reader, TooManyUpdatesError
 from trackpush_aggregators.definition import Examined, SampleFailure, examine
 from trackpush_aggregators.definition.samples import updates_of
 from trackpush_aggregators.definition.sourced import sourced_values
-from trackpush_api.kinds.aggregator_definition import DefinitionSample, objection_to_definition_name
+from trackpush_api.kinds.aggregator_definition import (
+    AggregatorDefinitionSpec,
+    DefinitionSample,
+    objection_to_definition_name,
+)
 from trackpush_api.plurals import counted
 from trackpush_api.problems import Problem
 from trackpush_cli.aggregators.definitions import NamedDefinition
@@ -89,21 +93,20 @@ def _plain(result: DefinitionResult) -> dict[str, Any]:
 
 
 def _print_values(result: DefinitionResult, sample: str | None) -> None:
-    spec = result.definition.spec
-    if spec is None or result.examined.reader is None:
+    spec, reader = result.definition.spec, result.examined.reader
+    if spec is None or reader is None:
         return
     for each in spec.samples:
         if sample in {None, each.name}:
-            for number, rows in enumerate(_values(result, each), 1):
+            for number, rows in enumerate(_values(spec, reader, each), 1):
                 say(f"{result.definition.name}, sample {each.name}, update {number}:")
                 print_table(("FIELD", "FOUND", "SOURCE"), rows)
                 say()
 
 
-def _values(result: DefinitionResult, sample: DefinitionSample) -> Iterator[list[tuple[str, str, str]]]:
-    spec, reader = result.definition.spec, result.examined.reader
-    if spec is None or reader is None:
-        return
+def _values(
+    spec: AggregatorDefinitionSpec, reader: Reader, sample: DefinitionSample
+) -> Iterator[list[tuple[str, str, str]]]:
     try:
         updates = updates_of(reader, sample.body)
     except (MalformedBodyError, TooManyUpdatesError):  # a failure of the sample says so

@@ -1,7 +1,7 @@
 """AggregatorDefinitions: a definition's spec becomes a reader of bodies. docs/aggregator-definitions.md.
 
-`compiler` begins; each of the other modules compiles one part to plain functions of a *scope*, which holds the body
-and the element of each step.
+`compiler` is the entry point. Each of the other modules compiles one part of the spec to plain functions of a *scope*,
+which contains the body and the current element of each step.
 """
 
 from trackpush_aggregators.definition.compiler import compile_definition

@@ -58,7 +58,7 @@ class DefinedReader:
         self._references = [(fields[name], kind) for name, kind in REFERENCES.items() if name in fields]
 
     def batches(self, document: Any) -> bool:
-        """Whether each object of a list is a body: not if the first step is to walk through the list itself."""
+        """Whether each object of a list is a body of its own. It is not if the first step walks through that list."""
         return isinstance(document, list) and self._begins_with_object
 
     def probe(self, item: Any) -> bool:
@@ -70,7 +70,7 @@ class DefinedReader:
     def updates(self, item: Any, body: bytes, until: int) -> Iterator[TrackingUpdate | Stray]:
         """The updates of a body. `trackpush_aggregators.times` describes ``until``.
 
-        An element of the first step without any is a stray.
+        An element of the first step that contains no update is a stray.
         """
         for element in self._walk(item, body):
             if isinstance(element, Stray):
@@ -87,7 +87,7 @@ class DefinedReader:
                 yield Stray(*wrapped(element.value, element.raw, element.segments))
 
     def _shipment(self, scope: Scope) -> "_Shipment | None":
-        """What names the shipment; None if nothing does."""
+        """The shipment of an update; None if no member names it."""
         awb = self._parts.awb(scope)
         if awb is not None:
             return _Shipment(awb, awb)

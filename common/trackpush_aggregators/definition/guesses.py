@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from trackpush_aggregators.definition.leaves import Leaf, Lists
+from trackpush_aggregators.taxonomy import named_status
 from trackpush_api.vocabulary import Status
 
 S = Status
@@ -85,9 +86,9 @@ def best(leaves: Iterable[Leaf], field: str, *, lists: Sequence[Lists] | None = 
 def guess_status(*texts: str | None) -> Status:
     """The canonical status that the words of a code or label suggest; UNKNOWN if none."""
     for text in filter(None, texts):
-        name = text.strip().upper().replace(" ", "_").replace("-", "_")
-        if name in Status.__members__:
-            return Status(name)
+        named = named_status(text.strip())
+        if named is not None:
+            return named
         plain = re.sub(r"[^a-z]+", " ", text.lower()).strip()
         for pattern, status in _STATUS_WORDS:
             if re.search(pattern, plain):

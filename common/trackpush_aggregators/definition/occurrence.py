@@ -19,10 +19,10 @@ class Times:
         self._zone = zone
 
     def moment(self, source: ValueSource | None) -> tuple[Read, Callable[[str, int], int | None]]:
-        """A function that reads the text of a time, and one that reads the moment in it, if it is not too late.
+        """A function that gets the text of a time, and one that parses it; a time that is too late gives None.
 
         Raises:
-            InvalidPartError: the source, or a format.
+            InvalidPartError: the source or a format is wrong.
         """
         read, parse, zone = self._sources.text(source, formats=True), _parser(source), self._zone
 

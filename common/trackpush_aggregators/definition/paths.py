@@ -40,18 +40,18 @@ def member_names(path: FieldPath) -> tuple[str, ...]:
 
 
 class Variables:
-    """The names that a path may begin with: ``body``, then the steps so far."""
+    """The names with which a path may begin: ``body``, then those of the steps."""
 
     def __init__(self, names: Sequence[str], *, implicit: bool) -> None:
-        """``implicit``: a path may leave ``body`` out."""
+        """With ``implicit``, a path may omit ``body``."""
         self.names = tuple(names)
         self._implicit = implicit
 
     def path(self, written: str) -> FieldPath:
-        """The path of this text.
+        """Parse a path.
 
         Raises:
-            InvalidPartError: its syntax, or an unknown variable.
+            InvalidPartError: the syntax is wrong, or the variable is unknown.
         """
         segments = _segments(written)
         first = segments[0]

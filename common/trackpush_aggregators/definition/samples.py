@@ -54,7 +54,7 @@ class SampleFailure(msgspec.Struct, frozen=True):
 
 
 class Examined(msgspec.Struct, frozen=True):
-    """What is known of a definition: its reader if it has no mistakes, and the failures of its samples."""
+    """The result of the check of a definition: its reader, its mistakes, and the failures of its samples."""
 
     reader: Reader | None
     faults: tuple[DefinitionFault, ...] = ()

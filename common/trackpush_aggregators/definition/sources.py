@@ -36,7 +36,7 @@ class Sources:
         """A function that reads the text of a source.
 
         Raises:
-            InvalidPartError: a path, an expression, or formats where there may be none.
+            InvalidPartError: a path or an expression is wrong, or there are formats although the field is not a time.
         """
         if source is None:
             return nothing
@@ -79,7 +79,7 @@ class Sources:
         """A function that gets the value at a path.
 
         Raises:
-            InvalidPartError: its syntax, or an unknown variable.
+            InvalidPartError: the syntax is wrong, or the variable is unknown.
         """
         try:
             return getter(self._variables.path(path))

@@ -31,7 +31,7 @@ _REASONS: Final = {reason.value.replace("_", ""): reason for reason in NdrReason
 
 
 class Row(NamedTuple):
-    """What a row says."""
+    """The meaning of a status in the table."""
 
     status: Status
     direction: Direction | None
@@ -49,7 +49,7 @@ class Pattern(NamedTuple):
 
 
 def fold(value: str | None) -> str:
-    """A value without case and spaces; an empty one for none."""
+    """A value without case and spaces; an empty text if there is no value."""
     return "" if value is None else folded_code(value)
 
 
@@ -85,12 +85,12 @@ def pattern(written: str) -> Pattern:
 
 
 def spellings(when: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """The patterns, and what YAML may have made of them: without quotes, Y and yes are true, N and no are false."""
+    """The patterns in each spelling of the same flag: unquoted Y and yes are true in YAML, N and no are false."""
     return product(*((part, *_FLAGS.get(part, ())) for part in when))
 
 
 def status_table(rows: Sequence[StatusRow], values: int, faults: FaultList) -> StatusTable:
-    """The table of these rows, for a status that has so many values."""
+    """The table of these rows; ``values`` is the number of values of a status."""
     made: list[tuple[tuple[Pattern, ...], Row]] = []
     for number, row in enumerate(rows):
         field = f"spec.status.table[{number}].when"
@@ -108,7 +108,7 @@ def status_table(rows: Sequence[StatusRow], values: int, faults: FaultList) -> S
 
 
 class Reported(NamedTuple):
-    """What a body says about a status, as short texts."""
+    """The members of a body that decide about its status, as short texts."""
 
     values: tuple[str | None, ...]
     label: str | None = None

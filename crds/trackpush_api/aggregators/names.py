@@ -7,6 +7,8 @@ import msgspec
 
 from trackpush_api.aggregators import PROFILES
 from trackpush_api.aggregators.profile import AggregatorProfile
+from trackpush_api.manifest import Resource
+from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.suggestions import closest
 from trackpush_api.vocabulary import AggregatorName
 
@@ -48,3 +50,12 @@ class KnownAggregators(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BUILT_IN: Final = KnownAggregators()
+
+
+def check_aggregator(resource: Resource, field: str, name: AggregatorName, known: KnownAggregators) -> Problem | None:
+    """An error if the aggregator that a field names can't be used; a warning if its definition was deleted."""
+    wrong = known.objection_to(name)
+    if wrong is not None:
+        return resource.problem(field, wrong, reason=Reason.UNKNOWN_AGGREGATOR)
+    hint = known.hint_about(name)
+    return None if hint is None else resource.problem(field, hint, Severity.WARNING)

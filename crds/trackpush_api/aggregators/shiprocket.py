@@ -3,11 +3,11 @@
 from typing import Final
 
 from trackpush_api.aggregators.profile import AggregatorProfile, codes
-from trackpush_api.vocabulary import Aggregator
+from trackpush_api.vocabulary import RESERVED_PATH, Aggregator
 
 PROFILE: Final = AggregatorProfile(
     aggregator=Aggregator.SHIPROCKET,
-    path_segment="st",  # its panel refuses URLs that contain its own name
+    path_segment=RESERVED_PATH,  # its panel refuses URLs that contain its own name
     key_headers=("x-api-key", "anx-api-key"),
     setup=(
         "In Shiprocket's panel: Settings, API, Webhooks. Enter the URL, and the key from the Secret into the token"

@@ -83,7 +83,9 @@ class Expression:
             raise InvalidExpressionError(explained(str(error), VARIABLES)) from None
         result = self._program.return_type()
         if result not in (cel.Type.BOOL, cel.Type.DYN):
-            raise InvalidExpressionError(f"gives {result.name().lower()}, not bool; compare it with something")
+            raise InvalidExpressionError(
+                f"has the type {result.name().lower()}, but must have the type bool; add a comparison, such as =="
+            )
         tree = read_tree(self._program.serialize())
         self.reads_raw = reads(tree, RAW)
         """Whether the variable ``raw`` is needed."""
@@ -101,16 +103,26 @@ class Expression:
         Raises:
             EvaluationError: the expression has no result, or one that is not a bool.
         """
-        try:
-            answer = self._program.eval(data=variables)
-            value = answer.value()
-        except Exception as error:  # noqa: BLE001  the runtime raises RuntimeError, and others for values it can't hold
-            raise EvaluationError(meaning_of_failure(str(error))) from None
+        answer, value = evaluated(self._program, variables)
         if value is True or value is False:
             return value
-        if answer.type() == cel.Type.ERROR:
-            raise EvaluationError(meaning_of_failure(str(value)))
         raise EvaluationError(f"the result is {answer.type().name().lower()}, not bool")
+
+
+def evaluated(program: Any, variables: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The runtime's answer for these variables, by their qualified names, and the value in it.
+
+    Raises:
+        EvaluationError: the program has no result.
+    """
+    try:
+        answer = program.eval(data=variables)
+        value = answer.value()
+    except Exception as error:  # noqa: BLE001  the runtime raises RuntimeError, and others for values it can't hold
+        raise EvaluationError(_meaning_of_failure(str(error))) from None
+    if not isinstance(value, bool) and answer.type() == cel.Type.ERROR:
+        raise EvaluationError(_meaning_of_failure(str(value)))
+    return answer, value
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -124,10 +136,10 @@ def compile_expression(text: str) -> Expression:
 
 
 def check_literals(tree: Node) -> None:
-    """Evaluate the functions that give no answer for some literals.
+    """Check the literal arguments of functions that fail for some texts.
 
     Raises:
-        InvalidExpressionError: one of them gives none.
+        InvalidExpressionError: a function fails for its literal.
     """
     for function in _LITERALS:
         for literal in literals(tree, function):
@@ -184,7 +196,7 @@ def _alternatives(name: str, names: Sequence[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"the variables are {', '.join(names)}"
 
 
-def meaning_of_failure(message: str) -> str:
+def _meaning_of_failure(message: str) -> str:
     """The runtime's message in words that quote nothing of an update."""
     code = _CODE.match(message)
     return _CODES.get(code[0], _UNKNOWN) if code else _UNKNOWN

@@ -6,14 +6,14 @@ from typing import Any, Final
 from cel_expr_python import cel
 
 from trackpush_api.expressions.cost import Bound, check_cost, reads
-from trackpush_api.expressions.expression import check_literals, explained, meaning_of_failure
-from trackpush_api.expressions.faults import EvaluationError, InvalidExpressionError
+from trackpush_api.expressions.expression import check_literals, evaluated, explained
+from trackpush_api.expressions.faults import InvalidExpressionError
 from trackpush_api.expressions.tree import read_tree
 from trackpush_api.expressions.variables import CONTAINER, RAW_BYTES, RAW_VALUES, qualified
 
 MOST_BYTES: Final = RAW_BYTES
 MOST_VALUES: Final = RAW_VALUES
-"""Of one variable: the cost of an expression is computed for these."""
+"""Limits of the value of one variable, from which the cost of an expression is computed."""
 
 
 class BodyExpression:
@@ -44,11 +44,4 @@ class BodyExpression:
         Raises:
             EvaluationError: the expression has no result.
         """
-        try:
-            answer = self._program.eval(data={qualified(name): value for name, value in variables.items()})
-            value = answer.value()
-        except Exception as error:  # noqa: BLE001  the runtime raises RuntimeError, and others for values it can't hold
-            raise EvaluationError(meaning_of_failure(str(error))) from None
-        if answer.type() == cel.Type.ERROR:
-            raise EvaluationError(meaning_of_failure(str(value)))
-        return value
+        return evaluated(self._program, {qualified(name): value for name, value in variables.items()})[1]

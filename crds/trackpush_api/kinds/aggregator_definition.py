@@ -13,13 +13,14 @@ _ANY_FORM: Final = {"x-kubernetes-preserve-unknown-fields": True}
 """The schema of a value with several forms, which a structural schema cannot describe: the operator validates it."""
 
 _RESERVED: Final = ", ".join(sorted(RESERVED_NAMES))
+_RESERVED_IN_CEL: Final = f"[{', '.join(map(repr, sorted(RESERVED_NAMES)))}]"
 _FREE: Final = rule(
-    f"!(self in [{', '.join(map(repr, sorted(RESERVED_NAMES)))}])",
+    f"!(self in {_RESERVED_IN_CEL})",
     f"is the path of a built-in aggregator: write another one than {_RESERVED}",
 )
 NAMED: Final = (
     rule(
-        f"!(self.metadata.name in [{', '.join(map(repr, sorted(RESERVED_NAMES)))}])",
+        f"!(self.metadata.name in {_RESERVED_IN_CEL})",
         f"metadata.name is that of a built-in aggregator: write another one than {_RESERVED}",
     ),
     rule(

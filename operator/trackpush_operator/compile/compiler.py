@@ -24,7 +24,7 @@ from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
 from trackpush_api.manifest import Resource, Secret
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
-from trackpush_api.routing import Account, Egress
+from trackpush_api.routing import Account, Egress, namespace_of
 from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server, server_name
 from trackpush_api.settings import compile_egress, compile_settings
@@ -298,7 +298,7 @@ class Compiler:
         """The problem of a resource whose server is in a namespace that the operator doesn't watch."""
         spec = webhook.spec
         wanted = server_name(webhook, spec) if isinstance(spec, AggregatorWebhookSpec) else None
-        if wanted is None or self._scope.watches(wanted.partition("/")[0]):
+        if wanted is None or self._scope.watches(namespace_of(wanted)):
             return None
         message = (
             f"the operator doesn't watch the namespace of WebhookServer {wanted}: what that serves stays as it is, and"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from trackpush_api.definitions import DefinitionLibrary
+from trackpush_api.routing import namespace_of
 from trackpush_operator.compile.compiler import Compiler
 from trackpush_operator.kube.api import Api
 from trackpush_operator.metrics import Metrics
@@ -23,10 +24,6 @@ ShardKey = tuple[str, str]
 """Server (``namespace/name``) and shard."""
 
 
-def _namespace_of(server: str) -> str:
-    return server.partition("/")[0]
-
-
 class Queues:
     """All work queues. Each namespace has its own lane."""
 
@@ -37,8 +34,8 @@ class Queues:
         self.reports: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
         self.secrets: WorkQueue[Ref] = WorkQueue(lambda ref: ref[0])
         """Changed Secrets to read, because the watch shows no values."""
-        self.readback: WorkQueue[str] = WorkQueue(_namespace_of)
-        self.touch: WorkQueue[str] = WorkQueue(_namespace_of)
+        self.readback: WorkQueue[str] = WorkQueue(namespace_of)
+        self.touch: WorkQueue[str] = WorkQueue(namespace_of)
 
     def by_name(self) -> dict[str, WorkQueue[Key] | WorkQueue[ShardKey] | WorkQueue[str]]:
         """All queues by name, for metrics and health."""

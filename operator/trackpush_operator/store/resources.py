@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, TypeVar
 
 from trackpush_api.manifest import Secret
-from trackpush_api.routing import Tenant
+from trackpush_api.routing import Tenant, namespace_of
 from trackpush_operator.kube.api import Body
 from trackpush_operator.store.namespace_uids import NamespaceUids
 from trackpush_operator.store.objects import Item, Key, Kind, item_of, secret_of, version_of
@@ -61,7 +61,7 @@ class ResourceCache:
 
     def servers_in(self, namespace: str) -> list[str]:
         """``namespace/name`` of the WebhookServers of a namespace, sorted."""
-        return sorted(name for name in self._servers if name.partition("/")[0] == namespace)
+        return sorted(name for name in self._servers if namespace_of(name) == namespace)
 
     def definitions(self, namespace: str) -> Collection[str]:
         """Names of the AggregatorDefinitions of a namespace."""

@@ -15,13 +15,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from trackpush_api.routing import Account, RoutingTable, Tenant, namespace_of
+from trackpush_api.routing import Account, RoutingTable, Tenant
 from trackpush_runtime.background import end
 from trackpush_runtime.logs import where
 from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import JournalUnavailableError, NewUpdate
 from trackpush_server.journal.ports import UpdateLog
 from trackpush_server.journal.sealing import Sealer
+from trackpush_server.journal.tenants import former_name
 from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import Intake, intake_in_steps, joined, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
@@ -255,10 +256,5 @@ def _uids(tenant: Tenant) -> tuple[str | None, ...]:
 
 def _of_former(account: Account, uid: str) -> Account:
     """An account of a namespace that was created again since: named as the journal names a former client's."""
-    names = tuple(_former_name(name, uid) for name in account.destinations)
-    return msgspec.structs.replace(account, name=_former_name(account.name, uid), destinations=names)
-
-
-def _former_name(name: str, uid: str) -> str:
-    namespace = namespace_of(name)
-    return f"{namespace}@{uid}{name[len(namespace) :]}"
+    names = tuple(former_name(name, uid) for name in account.destinations)
+    return msgspec.structs.replace(account, name=former_name(account.name, uid), destinations=names)
