@@ -7,8 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 
-from trackpush_api.vocabulary import AggregatorName
-from trackpush_cli.senders import sender_profile
+from trackpush_cli.senders import Sender
 from trackpush_cli.target import KeyPlace, WebhookTarget
 
 _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
@@ -43,7 +42,7 @@ def no_answer(error: Exception, where: WebhookTarget, timeout: float) -> str:
 
 
 def explain(
-    status: int, headers: Mapping[str, str], where: WebhookTarget, aggregator: AggregatorName, place: KeyPlace | None
+    status: int, headers: Mapping[str, str], where: WebhookTarget, sender: Sender, place: KeyPlace | None
 ) -> str:
     """The meaning of an answer other than 200.
 
@@ -55,28 +54,27 @@ def explain(
     path = where.path.split("?", 1)[0]
     if place is KeyPlace.PATH:
         path = path.rsplit("/", 1)[0]
-    return f"{status}: {said(headers, where.host, path, aggregator, place)}"
+    return f"{status}: {said(headers, where.host, path, sender, place)}"
 
 
-_Said = Callable[[Mapping[str, str], str, str, AggregatorName, KeyPlace | None], str]
+_Said = Callable[[Mapping[str, str], str, str, Sender, KeyPlace | None], str]
 
 
-def _unauthorized(
-    _: Mapping[str, str], _host: str, _path: str, aggregator: AggregatorName, place: KeyPlace | None
-) -> str:
+def _unauthorized(_: Mapping[str, str], _host: str, _path: str, sender: Sender, place: KeyPlace | None) -> str:
     if place is None:
-        return f"no key was sent; give the client's key for {aggregator} with --key, --key-file or TRACKPUSH_KEY"
-    header = f" {sender_profile(aggregator).key_headers[0]}" if place is KeyPlace.HEADER else ""
+        return f"no key was sent; give the client's key for {sender.name} with --key, --key-file or TRACKPUSH_KEY"
+    header = f" {sender.profile.key_headers[0]}" if place is KeyPlace.HEADER else ""
     return (
-        f"no AggregatorWebhook with aggregator: {aggregator} has this key (sent in: {place}{header}); compare it "
+        f"no AggregatorWebhook with aggregator: {sender.name} has this key (sent in: {place}{header}); compare it "
         "with the Secret that spec.keys names, and check that `trackpush check DIR` accepts that resource"
     )
 
 
-def _not_found(_: Mapping[str, str], host: str, path: str, *_rest: object) -> str:
+def _not_found(_: Mapping[str, str], host: str, path: str, sender: Sender, _place: KeyPlace | None) -> str:
+    defined = "" if sender.spec is None else f", and the server must have accepted the definition of {sender.name}"
     return (
         f"nothing is served at {path} for host {host!r}; spec.hosts of a WebhookServer must name the host "
-        "(loopback names and IP addresses always work) and the path must start with its spec.basePath"
+        f"(loopback names and IP addresses always work) and the path must start with its spec.basePath{defined}"
     )
 
 

@@ -6,19 +6,21 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from trackpush_api.aggregators import PROFILES, profile
-from trackpush_api.vocabulary import Aggregator, AggregatorName, slug_of
+from trackpush_api.vocabulary import Aggregator, slug_of
 from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import say
 from trackpush_cli.posting import Poster, Reply
-from trackpush_cli.senders import defined_names, defined_spec, sender_profile, signature_of
+from trackpush_cli.senders import Sender, all_senders, known_sender, sender_of_file
 from trackpush_cli.target import KeyPlace, WebhookTarget, target, usual_place
+
+if TYPE_CHECKING:
+    from trackpush_aggregators.definition import InvalidDefinitionError
 
 _OK = 200
 _NOTHING = '{"accepted": 0, "duplicates": 0}'
@@ -33,19 +35,27 @@ class Facts(NamedTuple):
     time: datetime | None
 
 
-def _body(aggregator: AggregatorName, status: str, *, awb: str, order_id: str, occurred_at: int) -> bytes:
-    spec = defined_spec(aggregator)
-    if spec is None:
+def _body(sender: Sender, status: str, *, awb: str, order_id: str, occurred_at: int) -> bytes:
+    if sender.spec is None:
         from trackpush_aggregators import compose  # noqa: PLC0415  only here, for a fast start
 
-        return compose(aggregator, status, awb=awb, order_id=order_id, occurred_at=occurred_at)
+        return compose(sender.name, status, awb=awb, order_id=order_id, occurred_at=occurred_at)
     from trackpush_aggregators.composing import Event  # noqa: PLC0415  same
+    from trackpush_aggregators.definition import InvalidDefinitionError  # noqa: PLC0415  same
     from trackpush_aggregators.definition.composer import compose_defined  # noqa: PLC0415  same
 
-    return compose_defined(aggregator, spec, status, Event(awb, order_id, occurred_at))
+    try:
+        return compose_defined(sender.name, sender.spec, status, Event(awb, order_id, occurred_at))
+    except InvalidDefinitionError as error:
+        raise _mistakes(sender, error) from None
 
 
-def _bodies(aggregator: AggregatorName, facts: Facts, count: int) -> list[bytes]:
+def _mistakes(sender: Sender, error: "InvalidDefinitionError") -> CommandError:
+    lines = (f"definition {sender.name}: {fault.field}: {fault.message}" for fault in error.faults)
+    return CommandError(*lines)
+
+
+def _bodies(sender: Sender, facts: Facts, count: int) -> list[bytes]:
     start = facts.time or datetime.now(UTC).replace(microsecond=0)
     bodies = []
     for number in range(count):
@@ -55,7 +65,7 @@ def _bodies(aggregator: AggregatorName, facts: Facts, count: int) -> list[bytes]
         try:
             bodies.append(
                 _body(
-                    aggregator,
+                    sender,
                     facts.status,
                     awb=awb,
                     order_id=facts.order or f"ORD-{awb[-6:]}",
@@ -63,7 +73,7 @@ def _bodies(aggregator: AggregatorName, facts: Facts, count: int) -> list[bytes]
                 )
             )
         except ValueError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(f"{error}; --file posts a body of your own") from None
     return bodies
 
 
@@ -92,20 +102,23 @@ def _read(file: str) -> bytes:
         raise CommandError(f"--file {file}: {error.strerror}") from None
 
 
-def _list(aggregator: AggregatorName | None) -> None:
-    for name in (*PROFILES, *defined_names()) if aggregator is None else (aggregator,):
-        say(f"{slug_of(name)}: " + " ".join(sorted(_statuses(name))))
+def _list(senders: Iterable[Sender]) -> None:
+    for sender in senders:
+        say(f"{slug_of(sender.name)}: " + " ".join(sorted(_statuses(sender))))
 
 
-def _statuses(aggregator: AggregatorName) -> Iterable[str]:
-    spec = defined_spec(aggregator)
-    if spec is None:
+def _statuses(sender: Sender) -> Iterable[str]:
+    if sender.spec is None:
         from trackpush_aggregators import composable  # noqa: PLC0415  only here, for a fast start
 
-        return composable(aggregator)
+        return composable(sender.name)
+    from trackpush_aggregators.definition import InvalidDefinitionError  # noqa: PLC0415  same
     from trackpush_aggregators.definition.composer import composable_by  # noqa: PLC0415  same
 
-    return composable_by(aggregator, spec)
+    try:
+        return composable_by(sender.name, sender.spec)
+    except InvalidDefinitionError as error:
+        raise _mistakes(sender, error) from None
 
 
 def _show(reply: Reply) -> None:
@@ -129,34 +142,27 @@ def _post(where: WebhookTarget, bodies: list[bytes], *, timeout: float) -> list[
     return replies
 
 
-class _AggregatorName(click.ParamType[AggregatorName]):
-    name = "aggregator"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        del param, ctx
-        return "|".join([*(each.slug for each in Aggregator), "NAME"])
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> AggregatorName:
-        name = str(value)
-        lowered = name.lower()
-        found = _built_in(lowered) or (lowered if lowered in defined_names() else None)
-        if found is None:
-            known = ", ".join([*(each.slug for each in Aggregator), *defined_names()])
-            self.fail(f"{name!r} is not an aggregator; use one of {known}", param, ctx)
-        return found
-
-
-def _built_in(name: str) -> AggregatorName | None:
-    """The built-in aggregator of this name, or of this segment of the URL."""
-    known = {word: each.value for each in Aggregator for word in (each.slug, profile(each).path_segment)}
-    return known.get(name.lower())
+def _sender(aggregator: str | None, definition: Path | None) -> Sender | None:
+    if definition is not None:
+        return sender_of_file(definition, aggregator)
+    return None if aggregator is None else known_sender(aggregator)
 
 
 @click.command("send", epilog="Exit code: 0 if every answer was 200; 1 if one was not; 2 if there was no answer.")
 @click.option(
     "--url", help="URL of the server or of the webhook. If it has no path, the aggregator's usual path is added."
 )
-@click.option("--aggregator", type=_AggregatorName(), help="Aggregator whose format and path to use.")
+@click.option(
+    "--aggregator",
+    metavar="|".join([*(each.slug for each in Aggregator), "NAME"]),
+    help="Aggregator whose format and path to use.",
+)
+@click.option(
+    "--definition",
+    metavar="FILE|DIR",
+    type=click.Path(path_type=Path),
+    help="File with the AggregatorDefinition, or folder of resources that contains it. Without it: the catalog.",
+)
 @click.option("--status", default="DELIVERED", show_default=True, help="Canonical status; --list shows all.")
 @click.option("--key", envvar="TRACKPUSH_KEY", help="The client's key. [env: TRACKPUSH_KEY]")
 @click.option("--key-file", type=click.Path(path_type=Path), help="File with the key.")
@@ -180,7 +186,8 @@ def _built_in(name: str) -> AggregatorName | None:
 def command(
     *,
     url: str | None,
-    aggregator: AggregatorName | None,
+    aggregator: str | None,
+    definition: Path | None,
     status: str,
     key: str | None,
     key_file: Path | None,
@@ -198,25 +205,26 @@ def command(
     \b
     trackpush send --url http://127.0.0.1:8080 --aggregator clickpost --status DELIVERED --key k-1
     """  # noqa: D301 - click reads the control character
+    sender = _sender(aggregator, definition)
     if list_only:
-        _list(aggregator)
+        _list(all_senders() if sender is None else [sender])
         return
-    if url is None or aggregator is None:
+    if url is None or sender is None:
         raise click.UsageError(
             "--url and --aggregator are needed, e.g. --url http://127.0.0.1:8080 --aggregator clickpost"
         )
-    place = usual_place(aggregator) if key_in is None else KeyPlace(key_in)
-    member = sender_profile(aggregator).key_member
+    place = usual_place(sender) if key_in is None else KeyPlace(key_in)
+    member = sender.profile.key_member
     if place is KeyPlace.BODY and member is None:
-        raise click.UsageError(f"--key-in body: bodies of {aggregator} contain no key; use another --key-in")
-    if place is KeyPlace.SIGNATURE and signature_of(aggregator) is None:
-        raise click.UsageError(f"--key-in signature: {aggregator} signs no bodies; use another --key-in")
+        raise click.UsageError(f"--key-in body: bodies of {sender.name} contain no key; use another --key-in")
+    if place is KeyPlace.SIGNATURE and sender.signature is None:
+        raise click.UsageError(f"--key-in signature: {sender.name} signs no bodies; use another --key-in")
     secret = _key(key, key_file)
-    bodies = [_read(file)] * count if file else _bodies(aggregator, Facts(status.upper(), awb, order, time), count)
+    bodies = [_read(file)] * count if file else _bodies(sender, Facts(status.upper(), awb, order, time), count)
     if secret is not None and place is KeyPlace.BODY and member is not None:
         bodies = [_with_key(member, body, secret) for body in bodies]
-    where = target(url, aggregator, secret, place)
+    where = target(url, sender, secret, place)
     last = _post(where, bodies, timeout=timeout)[-1]
     if last.status != _OK:
         sent_in = place if secret is not None else None
-        raise ProblemsFoundError(explain(last.status, last.headers, where, aggregator, sent_in))
+        raise ProblemsFoundError(explain(last.status, last.headers, where, sender, sent_in))

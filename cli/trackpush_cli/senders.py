@@ -1,39 +1,58 @@
-"""The aggregators whose requests `trackpush send` imitates: the built-in ones, and those of the catalog."""
+"""The aggregators whose requests `trackpush send` imitates: built-in ones, those of the catalog, and a user's own."""
 
 import base64
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from trackpush_api.aggregators import PROFILES
+from trackpush_api.aggregators import PROFILES, profile
 from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.routing import Definition, Signature
-from trackpush_api.vocabulary import AggregatorName
+from trackpush_api.suggestions import did_you_mean
+from trackpush_api.vocabulary import Aggregator, AggregatorName
+from trackpush_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 
 
-def sender_profile(aggregator: AggregatorName) -> AggregatorProfile:
-    """The facts about a built-in aggregator, or about one of the catalog."""
-    definition = _definition(aggregator)
-    if definition is None:
-        return PROFILES[aggregator]
-    from trackpush_api.aggregators.defined import profile_of  # noqa: PLC0415  only here, for a fast start
+class Sender(NamedTuple):
+    """An aggregator whose requests are imitated."""
 
-    return profile_of(definition)
+    name: AggregatorName
+    spec: "AggregatorDefinitionSpec | None" = None
+    """Its definition; None for a built-in aggregator."""
 
+    @property
+    def profile(self) -> AggregatorProfile:
+        """The facts about it."""
+        definition = self._definition
+        if definition is None:
+            return PROFILES[self.name]
+        from trackpush_api.aggregators.defined import profile_of  # noqa: PLC0415  only here, for a fast start
 
-def signature_of(aggregator: AggregatorName) -> Signature | None:
-    """How this aggregator signs its bodies, if it does."""
-    definition = _definition(aggregator)
-    return None if definition is None else definition.signature
+        return profile_of(definition)
 
+    @property
+    def signature(self) -> Signature | None:
+        """How it signs its bodies, if it does."""
+        definition = self._definition
+        return None if definition is None else definition.signature
 
-def needs_several_keys(aggregator: AggregatorName) -> bool:
-    """Whether this aggregator sends several keys in its headers."""
-    definition = _definition(aggregator)
-    return definition is not None and bool(definition.all_of)
+    @property
+    def needs_several_keys(self) -> bool:
+        """Whether it sends several keys in its headers."""
+        definition = self._definition
+        return definition is not None and bool(definition.all_of)
+
+    @property
+    def _definition(self) -> Definition | None:
+        if self.spec is None:
+            return None
+        from trackpush_api.aggregators.defined import definition_of  # noqa: PLC0415  only here, for a fast start
+
+        return definition_of(self.name, self.spec)
 
 
 def signed(signature: Signature, key: str, body: bytes) -> dict[str, str]:
@@ -43,23 +62,54 @@ def signed(signature: Signature, key: str, body: bytes) -> dict[str, str]:
     return {signature.header: signature.prefix + text}
 
 
-def defined_spec(aggregator: AggregatorName) -> "AggregatorDefinitionSpec | None":
-    """The definition of an aggregator of the catalog."""
-    from trackpush_aggregators.catalog import catalog_spec  # noqa: PLC0415  only here, for a fast start
+def known_sender(name: str) -> Sender:
+    """The built-in aggregator of this name, or of this segment of its URL, or the one of the catalog.
 
-    return None if aggregator in PROFILES else catalog_spec(aggregator)
+    Raises:
+        CommandError: there is none.
+    """
+    lowered = name.lower()
+    built_in = {word: each.value for each in Aggregator for word in (each.slug, profile(each).path_segment)}
+    if lowered in built_in:
+        return Sender(built_in[lowered])
+    from trackpush_aggregators.catalog import catalog_names, catalog_spec  # noqa: PLC0415  only here, for a fast start
+
+    spec = catalog_spec(lowered)
+    if spec is None:
+        known = [*(each.slug for each in Aggregator), *catalog_names()]
+        raise CommandError(
+            f"--aggregator {name}: {name!r} is not an aggregator; use one of {', '.join(known)},"
+            " or name the file with its definition: --definition FILE"
+        )
+    return Sender(lowered, spec)
 
 
-def defined_names() -> tuple[AggregatorName, ...]:
-    """The names of the catalog."""
-    from trackpush_aggregators.catalog import catalog_names  # noqa: PLC0415  only here, for a fast start
+def sender_of_file(place: Path, name: str | None) -> Sender:
+    """The aggregator that a definition in a file, or in a folder of resources, defines.
 
-    return catalog_names()
+    Without ``name`` it must be the only one.
+
+    Raises:
+        CommandError: there is no such definition, there are several, or its form is wrong.
+    """
+    from trackpush_cli.aggregators.definitions import definitions_at  # noqa: PLC0415  only here, for a fast start
+
+    found = {definition.name: definition for definition in definitions_at(place)}
+    names = ", ".join(sorted(found))
+    if name is None and len(found) > 1:
+        raise CommandError(f"--definition {place}: it contains several definitions; add --aggregator, one of {names}")
+    chosen = next(iter(found)) if name is None else name.lower()
+    if chosen not in found:
+        near = did_you_mean(chosen, sorted(found))
+        raise CommandError(f"--definition {place}: it has no definition named {chosen}, only {names}{near}")
+    definition = found[chosen]
+    if definition.spec is None:
+        raise CommandError(*map(str, definition.problems))
+    return Sender(chosen, definition.spec)
 
 
-def _definition(aggregator: AggregatorName) -> Definition | None:
-    if aggregator in PROFILES:
-        return None
-    from trackpush_aggregators.catalog import CATALOG  # noqa: PLC0415  only here, for a fast start
+def all_senders() -> list[Sender]:
+    """The built-in aggregators, then the catalog."""
+    from trackpush_aggregators.catalog import catalog_names, catalog_spec  # noqa: PLC0415  only here, for a fast start
 
-    return CATALOG[aggregator]
+    return [*map(Sender, PROFILES), *(Sender(name, catalog_spec(name)) for name in catalog_names())]

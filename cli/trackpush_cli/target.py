@@ -6,9 +6,8 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from trackpush_api.vocabulary import AggregatorName
 from trackpush_cli.errors import CommandError
-from trackpush_cli.senders import needs_several_keys, sender_profile, signature_of, signed
+from trackpush_cli.senders import Sender, signed
 
 DEFAULT_BASE_PATH = "/rms/in/api"
 
@@ -27,13 +26,13 @@ class KeyPlace(StrEnum):
     """The body is signed with the key, for aggregators whose definition has a signature."""
 
 
-def usual_place(aggregator: AggregatorName) -> KeyPlace:
+def usual_place(sender: Sender) -> KeyPlace:
     """Where the aggregator itself puts the key."""
-    if signature_of(aggregator) is not None:
+    if sender.signature is not None:
         return KeyPlace.SIGNATURE
-    if needs_several_keys(aggregator):  # one key is enough in the path only
+    if sender.needs_several_keys:  # one key is enough in the path only
         return KeyPlace.PATH
-    return KeyPlace.QUERY if sender_profile(aggregator).key_in_url else KeyPlace.HEADER
+    return KeyPlace.QUERY if sender.profile.key_in_url else KeyPlace.HEADER
 
 
 def unsigned(_: bytes) -> dict[str, str]:
@@ -60,7 +59,7 @@ class WebhookTarget(NamedTuple):
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
 
 
-def target(url: str, aggregator: AggregatorName, key: str | None, place: KeyPlace) -> WebhookTarget:
+def target(url: str, sender: Sender, key: str | None, place: KeyPlace) -> WebhookTarget:
     """The request's address and headers, including the key.
 
     A URL without a path gets the aggregator's path below the default base path.
@@ -77,21 +76,19 @@ def target(url: str, aggregator: AggregatorName, key: str | None, place: KeyPlac
         raise CommandError(
             f"--url {url!r} is not an http:// or https:// URL; expected something like http://127.0.0.1:8080"
         )
-    path = (
-        parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{sender_profile(aggregator).path_segment}/notify"
-    )
+    path = parts.path if parts.path.strip("/") else f"{DEFAULT_BASE_PATH}/{sender.profile.path_segment}/notify"
     query = parse_qsl(parts.query, keep_blank_values=True)
     headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trackpush-send"}
     if key is not None:
         if place is KeyPlace.HEADER:
-            headers[sender_profile(aggregator).key_headers[0]] = key
+            headers[sender.profile.key_headers[0]] = key
         elif place is KeyPlace.AUTHORIZATION:
             headers["Authorization"] = key
         elif place is KeyPlace.QUERY:
             query.append(("key", key))
         elif place is KeyPlace.PATH:
             path = f"{path.rstrip('/')}/{quote(key, safe='')}"
-    signature = signature_of(aggregator) if key is not None and place is KeyPlace.SIGNATURE else None
+    signature = sender.signature if key is not None and place is KeyPlace.SIGNATURE else None
     sign = unsigned if signature is None or key is None else partial(signed, signature, key)
     whole = path + (f"?{urlencode(query)}" if query else "")
     return WebhookTarget(parts.scheme, parts.hostname, port, whole, headers, sign)

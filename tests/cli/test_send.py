@@ -289,3 +289,111 @@ def test_the_statuses_of_a_definition_are_listed() -> None:
 
     assert result.exit_code == 0
     assert result.output.startswith("nimbuspost: CANCELLED CREATED DAMAGED")
+
+
+QUICKHAUL = """
+apiVersion: trackpush.dev/v1alpha1
+kind: AggregatorDefinition
+metadata: {name: NAME, namespace: trackpush}
+spec:
+  path: quick
+  authentication: {signature: {header: X-Quick-Signature, encoding: Hex, prefix: "sha256="}}
+  fields: {awb: docket, occurredAt: at}
+  status:
+    code: code
+    table: [{when: DL, status: DELIVERED}, {when: RT, status: RTO_IN_TRANSIT}]
+  samples:
+    - {name: first, body: {docket: "1", code: DL, at: "2026-06-01 10:00"}, expect: [{awb: "1"}]}
+"""
+
+
+def write(file: Path, *names: str) -> str:
+    file.write_text("---".join(QUICKHAUL.replace("NAME", name) for name in names))
+    return str(file)
+
+
+def sent(receiver: Receiver, *options: str) -> tuple[str, str]:
+    """Path and AWB of a post that is signed by a definition of the user's own."""
+    result = send("--url", receiver.url, "--key", "k-1", "--awb", "77", "--status", "RTO_IN_TRANSIT", *options)
+    assert result.exit_code == 0, result.output
+    (got,) = receiver.got
+    body = json.loads(got.body)
+    assert got.headers["x-quick-signature"] == f"sha256={hmac.digest(b'k-1', got.body, hashlib.sha256).hex()}"
+    assert body["code"] == "RT"
+    return got.path, body["docket"]
+
+
+def test_a_definition_of_the_users_own_composes_and_signs(receiver: Receiver, tmp_path: Path) -> None:
+    file = write(tmp_path / "own.yaml", "quickhaul")
+
+    assert sent(receiver, "--definition", file) == ("/rms/in/api/quick/notify", "77")
+
+
+def test_a_definition_of_a_folder_of_resources_is_found_beside_broken_files(receiver: Receiver, tmp_path: Path) -> None:
+    write(tmp_path / "own.yaml", "quickhaul", "other")
+    (tmp_path / "broken.yaml").write_text("kind: [")
+
+    assert sent(receiver, "--definition", str(tmp_path), "--aggregator", "Quickhaul")[1] == "77"
+
+
+def test_a_definition_in_a_file_comes_before_one_of_the_catalog(receiver: Receiver, tmp_path: Path) -> None:
+    file = write(tmp_path / "own.yaml", "delhivery")
+
+    assert sent(receiver, "--definition", file, "--aggregator", "delhivery")[0] == "/rms/in/api/quick/notify"
+
+
+def test_the_statuses_of_a_definition_in_a_file_are_listed(tmp_path: Path) -> None:
+    result = send("--list", "--definition", write(tmp_path / "own.yaml", "quickhaul"))
+
+    assert result.output == "quickhaul: DELIVERED RTO_IN_TRANSIT\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        (("a1", "b1"), (), "it contains several definitions; add --aggregator, one of a1, b1"),
+        (("quickhaul",), ("--aggregator", "quickhual"), "it has no definition named quickhual, only quickhaul"),
+        ((), (), "contains no AggregatorDefinition"),
+        (("quickhaul",), ("--status", "LOST"), "these can be sent: DELIVERED, RTO_IN_TRANSIT; --file posts a body"),
+    ],
+)
+def test_a_definition_that_can_not_be_used_is_explained(
+    receiver: Receiver, tmp_path: Path, content: tuple[str, ...], options: tuple[str, ...], said: str
+) -> None:
+    write(tmp_path / "own.yaml", *content)
+    for place in (tmp_path, tmp_path / "own.yaml"):
+        result = send("--url", receiver.url, "--definition", str(place), *options)
+
+        assert result.exit_code == 2, result.output
+        assert said in result.stderr
+    assert receiver.got == []
+
+
+def test_a_definition_with_mistakes_is_refused_with_each_of_them(receiver: Receiver, tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    write(file, "quickhaul")
+    for wrong, said in (
+        ("awb: docket.", "spec.fields.awb"),
+        ("awb: {cel: 'body.'}", "spec.fields.awb"),
+        ("awb: [[]]", "spec.fields.awb"),
+    ):
+        file.write_text(QUICKHAUL.replace("NAME", "quickhaul").replace("awb: docket,", f"{wrong},"))
+        for options in (("--list",), ("--url", receiver.url)):
+            result = send(*options, "--definition", str(file))
+
+            assert result.exit_code == 2, result.output
+            assert said in result.stderr, result.stderr
+
+
+def test_an_unknown_aggregator_is_refused_with_the_way_to_name_its_definition() -> None:
+    result = send("--url", "http://x", "--aggregator", "quickhaul")
+
+    assert "'quickhaul' is not an aggregator; use one of clickpost," in result.stderr
+    assert "--definition FILE" in result.stderr
+
+
+def test_a_404_for_a_definition_says_that_the_server_must_have_it(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.status = 404
+    result = send("--url", receiver.url, "--definition", write(tmp_path / "own.yaml", "quickhaul"))
+
+    assert "the server must have accepted the definition of quickhaul" in result.stderr

@@ -54,14 +54,36 @@ def find_definition(given: str) -> NamedDefinition:
     return found[0]
 
 
+def definitions_at(place: Path) -> list[NamedDefinition]:
+    """The definitions in a file, or in the files below a folder, whose other resources don't matter.
+
+    Raises:
+        CommandError: there is no such file or folder, or it contains no definition.
+    """
+    if not place.is_dir():
+        return _of_file(str(place))
+    from trackpush_cli.folder import read_folder  # noqa: PLC0415  only here, for a fast start
+
+    read = read_folder(place)
+    errors = [problem for problem in read.problems if problem.severity is Severity.ERROR]
+    found = _made((each for each in read.resources if each.kind == KIND), errors)
+    if not found:
+        raise CommandError(f"{place} contains no {KIND}", *map(str, errors))
+    return found
+
+
 def _find(given: str) -> list[NamedDefinition]:
     if given in catalog_names():
         return _of_catalog(given)
     path = Path(given)
     if not path.exists() and "/" not in given and not given.endswith((".yaml", ".yml")):
         raise CommandError(f"there is no definition {given!r} in the catalog{did_you_mean(given, catalog_names())}")
+    return _of_file(given)
+
+
+def _of_file(given: str) -> list[NamedDefinition]:
     try:
-        found = _of_text(given, path.read_text(encoding="utf-8"))
+        found = _of_text(given, Path(given).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise CommandError(f"{given}: {reason}; name a YAML file, or a definition of the catalog") from None
@@ -79,11 +101,15 @@ def _of_text(file: str, text: str) -> list[NamedDefinition]:
     resources = [entry.content for entry in read.defined if isinstance(entry.content, Resource)]
     definitions = [resource for resource in resources if resource.kind == KIND]
     errors = [problem for problem in read.problems if problem.severity is Severity.ERROR]
-    made = [NamedDefinition(each, tuple(_of_resource(errors, each.title))) for each in definitions]
+    made = _made(definitions, errors)
     others = [problem for problem in errors if problem.resource is None or not made]
     if others:
         raise CommandError(*map(str, others))
     return made
+
+
+def _made(definitions: Iterable[Resource], errors: Sequence[Problem]) -> list[NamedDefinition]:
+    return [NamedDefinition(each, tuple(_of_resource(errors, each.title))) for each in definitions]
 
 
 def _of_resource(problems: Iterable[Problem], title: str) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.ledger import DemoPush, Ledger
 from trackpush_cli.demo.story import Posting
 from trackpush_cli.demo.view import ClientLine, DemoView
-from trackpush_cli.target import KeyPlace, target, usual_place
+from trackpush_cli.senders import Sender
+from trackpush_cli.target import WebhookTarget, target, usual_place
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _OK = 200
@@ -40,7 +41,7 @@ class AggregatorSide:
         """Post one body and check the counts in the answer."""
         expectations, duplicates = self._expected.of(posting)
         pushes = self._ledger.expect(expectations, time.monotonic())
-        where = target(self._url, posting.account.aggregator, self._keys[posting.account.name], self._place(posting))
+        where = self._target(posting, self._keys[posting.account.name])
         clock, started = time.strftime("%H:%M:%S"), time.perf_counter()
         status, answer = await self._request("POST", where.origin + where.path, where.headers, posting.body)
         took = f"{(time.perf_counter() - started) * 1000:.1f} ms"
@@ -60,7 +61,7 @@ class AggregatorSide:
 
     async def probe(self, posting: Posting, method: str) -> None:
         """Send a panel's test of the URL: without key and body."""
-        where = target(self._url, posting.account.aggregator, None, self._place(posting))
+        where = self._target(posting, None)
         status, _ = await self._request(method, where.origin + where.path, {}, b"")
         self._ledger.counts["posts"] += 1
         self._ledger.counts["probes"] += 1
@@ -72,8 +73,9 @@ class AggregatorSide:
         line.label, line.shipment = f"{method} without a body", ""
         self._view.posted([line])
 
-    def _place(self, posting: Posting) -> KeyPlace:
-        return usual_place(posting.account.aggregator)
+    def _target(self, posting: Posting, key: str | None) -> WebhookTarget:
+        sender = Sender(posting.account.aggregator)
+        return target(self._url, sender, key, usual_place(sender))
 
     async def _request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         try:

@@ -1,167 +1,149 @@
 """Composes bodies in the format of a definition, from its samples: for `trackpush send`."""
 
 import copy
-import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from trackpush_aggregators.composing import Event
+from trackpush_aggregators.definition.body_writer import BodyWriter
 from trackpush_aggregators.definition.compiler import compile_definition, compile_steps
 from trackpush_aggregators.definition.faults import FaultList
-from trackpush_aggregators.definition.paths import FieldPath, Scope, Variables, getter, step_into
-from trackpush_aggregators.definition.samples import updates_of
-from trackpush_aggregators.definition.steps import ListStep, nested
-from trackpush_aggregators.leftovers import is_empty
-from trackpush_aggregators.reader import Reader
-from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec, ValueSource
+from trackpush_aggregators.definition.paths import Scope, Variables
+from trackpush_aggregators.definition.samples import encoded_body, updates_of
+from trackpush_aggregators.definition.steps import nested
+from trackpush_aggregators.document import decode, unwrap
+from trackpush_aggregators.errors import MalformedBodyError, TooManyUpdatesError
+from trackpush_aggregators.updates import TrackingUpdate
+from trackpush_aggregators.values import is_indexed
+from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.vocabulary import AggregatorName, Status
 
-_FORMS: Final = (
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M:%S",
-    "%d-%m-%Y %H:%M:%S",
-    "%d-%m-%Y",
-    "%Y-%m-%d",
-    "%H:%M:%S",
-    "%H:%M",
-    "%H%M",
-)
-_PARTS: Final = re.compile(r"(?P<base>.*?)(?P<fraction>\.[0-9]+)?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?")
-_UTC_NAMES: Final = ("UTC", "GMT")
-_MILLISECONDS: Final = 10**12
-"""A time that is a number is in milliseconds from this value on, and in seconds below it."""
+_MOST_UPDATES: Final = 50
+"""Updates of a sample from which bodies are composed: each needs a copy of the sample."""
 
-Steps = tuple[ListStep, ...]
+
+class Template(NamedTuple):
+    """A body with one update, and the scope of this update. The values of the scope are parts of the body."""
+
+    body: Any
+    scope: Scope
 
 
 def composable_by(name: AggregatorName, spec: AggregatorDefinitionSpec) -> frozenset[Status]:
-    """The statuses that the samples of a definition show."""
-    reader = compile_definition(name, spec)
-    return frozenset(update.status for sample in spec.samples for update in updates_of(reader, sample.body))
+    """The statuses of the samples, and those of the table whose codes can be written into a sample.
+
+    Raises:
+        InvalidDefinitionError: the definition has mistakes.
+    """
+    composer = DefinitionComposer(name, spec)
+    shown = {composer.status_of(template) for template in composer.templates()}
+    listed = {row.status for row in spec.status.table}
+    return frozenset(status for status in Status if status in shown or (status in listed and composer.find(status)))
 
 
 def compose_defined(name: AggregatorName, spec: AggregatorDefinitionSpec, status: str, event: Event) -> bytes:
     """A body that is read as this status: that of a sample, with another shipment and time.
 
+    If no sample has the status, a sample gets the codes of a row of the table that has it.
+
     Raises:
-        ValueError: no sample shows this status; the message names those that can be composed.
+        InvalidDefinitionError: the definition has mistakes.
+        ValueError: no body can be composed; the message says why, and names the statuses that can be.
     """
-    reader = compile_definition(name, spec)
-    names, steps = compile_steps(spec, FaultList())
-    found = next(_with_status(reader, spec, steps, status), None)
-    if found is None:
-        listed = ", ".join(sorted(composable_by(name, spec)))
-        raise ValueError(f"no sample of {name} has the status {status}; they have: {listed}")
-    body, scope = found
-    _Writer(spec, Variables(names, implicit=not steps), event).write(scope)
-    return msgspec.json.format(msgspec.json.encode(body), indent=2)
+    composer = DefinitionComposer(name, spec)
+    template = composer.find(status)
+    if template is None:
+        listed = ", ".join(sorted(composable_by(name, spec))) or "none"
+        raise ValueError(f"no sample or row of {name} gives the status {status}; these can be sent: {listed}")
+    return composer.compose(template, event)
 
 
-def _with_status(
-    reader: Reader, spec: AggregatorDefinitionSpec, steps: Steps, status: str
-) -> Iterator[tuple[Any, Scope]]:
-    """Bodies with one update, which has this status, and the scope of that update."""
-    for sample in spec.samples:
-        body = copy.deepcopy(sample.body)
-        scopes = list(_scopes(body, steps))
-        updates = updates_of(reader, sample.body)
-        if len(scopes) != len(updates):
-            continue
-        for scope, update in zip(scopes, updates, strict=True):
-            if update.status == status:
-                yield (body if steps else scope[0]), _alone(scope, steps)
+class DefinitionComposer:
+    """Composes the bodies of one definition."""
 
+    def __init__(self, name: AggregatorName, spec: AggregatorDefinitionSpec) -> None:
+        """Compile the definition.
 
-def _scopes(body: Any, steps: Steps) -> Iterable[Scope]:
-    """The scopes of the updates of a body. Their values are parts of the body, which may be changed."""
-    if steps:
-        return nested((body,), steps)
-    return [(each,) for each in body] if isinstance(body, list) else [(body,)]
-
-
-def _alone(scope: Scope, steps: Steps) -> Scope:
-    """The scope, after its neighbours were removed from the lists of the body."""
-    for number, step in enumerate(steps, 1):
-        found = step.find(scope[:number])
-        if found is not None and isinstance(found[0], list):
-            found[0][:] = [scope[number]]
-    return scope
-
-
-class _Writer:
-    """Writes the data of an event into a body."""
-
-    def __init__(self, spec: AggregatorDefinitionSpec, variables: Variables, event: Event) -> None:
+        Raises:
+            InvalidDefinitionError: the definition has mistakes.
+        """
+        self._name = name
         self._spec = spec
-        self._event = event
-        self._variables = variables
-        self._zone = ZoneInfo(spec.timezone)
+        self._reader = compile_definition(name, spec)
+        names, self._steps = compile_steps(spec, FaultList())
+        self._writer = BodyWriter(spec, Variables(names, implicit=not self._steps))
 
-    def write(self, scope: Scope) -> None:
-        fields = self._spec.fields
-        for source, text in ((fields.awb, self._event.awb), (fields.order_id, self._event.order_id)):
-            for path in self._used(scope, source):
-                former = getter(path)(scope)
-                _put(scope, path, int(text) if isinstance(former, int) and text.isdecimal() else text)
-        times = self._used(scope, fields.occurred_at)
-        local = UTC if any(getter(path)(scope) in _UTC_NAMES for path in times) else self._zone
-        for path in times:
-            _put(scope, path, self._time(getter(path)(scope), fields.occurred_at, local))
+    def templates(self) -> Iterator[Template]:
+        """A template for each update of the samples."""
+        for sample in self._spec.samples:
+            try:
+                encoded = encoded_body(sample.body)
+                document = msgspec.json.decode(unwrap(decode(encoded), encoded)[1])
+            except MalformedBodyError:  # a failure of the sample, which other commands report
+                continue
+            for place in range(min(_MOST_UPDATES, len(list(self._scopes(document))))):
+                yield self._template(copy.deepcopy(document), place)
 
-    def _used(self, scope: Scope, source: ValueSource | None) -> list[FieldPath]:
-        """The paths that the value comes from."""
-        if source is None:
-            return []
-        paths = [self._variables.path(path) for path in source.join or source.candidates]
-        filled = [path for path in paths if not is_empty(getter(path)(scope))]
-        return filled if source.join else filled[:1]
+    def find(self, status: str) -> Template | None:
+        """The template of a status: that of a sample, or else one with the codes of a row."""
+        return next((each for each in self.templates() if self.status_of(each) == status), None) or next(
+            self._with_codes(status), None
+        )
 
-    def _time(self, former: Any, source: ValueSource | None, local: tzinfo) -> Any:
-        """The time of the event, as the former one was written; ``local`` is the zone of a time without one."""
-        if isinstance(former, int | float):
-            return self._event.occurred_at // (1 if former >= _MILLISECONDS else 1000)
-        text = str(former)
-        own = () if source is None or source.formats is None else source.formats
-        for base, fraction, zone in ((text, "", ""), _split(text)):
-            form = next((form for form in (*own, *_FORMS) if _fits(base, form)), None)
-            if form is not None:
-                return self._written(form, fraction, zone, local)
-        return former
+    def compose(self, template: Template, event: Event) -> bytes:
+        """The template with the data of an event; it is changed.
 
-    def _written(self, form: str, fraction: str, zone: str, local: tzinfo) -> str:
-        seconds, rest = divmod(self._event.occurred_at, 1000)
-        moment = datetime.fromtimestamp(seconds, _zone(zone) if zone else local)
-        return moment.strftime(form) + (f".{rest:03d}" if fraction else "") + zone
+        Raises:
+            ValueError: the AWB can't be written, because the definition computes it.
+        """
+        before = self._update(template)
+        self._writer.write(template.scope, event)
+        after = self._update(template)
+        if before is None or after is None or after.status != before.status:
+            raise ValueError(f"a sample of {self._name} with another AWB and time is not read as the same status")
+        if before.awb is not None and after.awb != event.awb:
+            raise ValueError(f"the definition of {self._name} computes the AWB, so no other can be written")
+        return msgspec.json.format(msgspec.json.encode(template.body), indent=2)
+
+    def status_of(self, template: Template) -> Status | None:
+        """The status of the template's only update."""
+        update = self._update(template)
+        return None if update is None else update.status
+
+    def _with_codes(self, status: str) -> Iterator[Template]:
+        for row in self._spec.status.table:
+            for template in self.templates() if row.status == status else ():
+                self._writer.write_codes(template.scope, row.when)
+                if self.status_of(template) == status:
+                    yield template
+
+    def _update(self, template: Template) -> TrackingUpdate | None:
+        try:
+            updates = updates_of(self._reader, template.body)
+        except (MalformedBodyError, TooManyUpdatesError):
+            return None
+        return updates[0] if len(updates) == 1 else None
+
+    def _scopes(self, document: Any) -> Iterable[Scope]:
+        """The scopes of the possible updates of a document."""
+        bodies = document if self._reader.batches(document) else [document]
+        return [scope for body in bodies for scope in (nested((body,), self._steps) if self._steps else ((body,),))]
+
+    def _template(self, document: Any, place: int) -> Template:
+        """The scope at this place, after its neighbours were removed from the lists of the body."""
+        scope = list(self._scopes(document))[place]
+        for number, step in enumerate(self._steps, 1):
+            found = step.find(scope[:number])
+            if found is not None:
+                _keep_only(found[0], scope[number])
+        return Template(scope[0], scope)
 
 
-def _split(text: str) -> tuple[str, str, str]:
-    """A time without its fraction and its zone, and these two."""
-    parts = _PARTS.fullmatch(text)
-    return (text, "", "") if parts is None else (parts["base"], parts["fraction"] or "", parts["zone"] or "")
-
-
-def _fits(text: str, form: str) -> bool:
-    try:
-        datetime.strptime(text, form)  # noqa: DTZ007  only its form matters
-    except ValueError:
-        return False
-    return True
-
-
-def _zone(text: str) -> tzinfo:
-    if text == "Z":
-        return UTC
-    minutes = int(text[1:3]) * 60 + int(text[-2:])
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
-
-
-def _put(scope: Scope, path: FieldPath, value: Any) -> None:
-    holder = scope[path.variable]
-    for segment in path.segments[:-1]:
-        holder = step_into(holder, segment)
-    if isinstance(holder, dict):
-        holder[path.segments[-1]] = value
+def _keep_only(holder: Any, element: Any) -> None:
+    if isinstance(holder, list):
+        holder[:] = [element]
+    elif isinstance(holder, dict) and is_indexed(holder):
+        holder.clear()
+        holder["0"] = element

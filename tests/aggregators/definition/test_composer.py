@@ -1,6 +1,7 @@
 """Bodies in the format of a definition, composed from its samples, are read as what was asked for."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -54,5 +55,82 @@ def test_numbers_stay_numbers() -> None:
 def test_a_status_without_a_sample_is_refused_with_those_that_there_are() -> None:
     sample = {"name": "delivered", "body": {"awb": "1", "code": "DL"}, "expect": [{}]}
 
-    with pytest.raises(ValueError, match="no sample of parcelkit has the status LOST; they have: DELIVERED"):
+    with pytest.raises(
+        ValueError, match="no sample or row of parcelkit gives the status LOST; these can be sent: DELIVERED"
+    ):
         compose_defined("parcelkit", spec(samples=[sample]), "LOST", EVENT)
+
+
+def test_a_status_without_a_sample_is_composed_with_the_codes_of_a_row() -> None:
+    rows = [
+        {"when": ["DL", "104"], "status": "DELIVERED"},
+        {"when": ["RT", "*"], "status": "RTO_IN_TRANSIT"},
+        {"when": ["RT", "9*"], "status": "RTO_DELIVERED"},
+    ]
+    body = {"awb": "1", "group": "DL", "code": 104, "at": "2026-06-01 10:00"}
+    status = {"code": ["group", "code"], "table": rows}
+    defined = spec(status=status, samples=[{"name": "delivered", "body": body, "expect": [{}]}])
+
+    composed = json.loads(compose_defined("parcelkit", defined, "RTO_IN_TRANSIT", EVENT))
+
+    assert composed == {"awb": EVENT.awb, "group": "RT", "code": 104, "at": "2026-05-28 20:27"}
+    # The row before it matches every code of RTO_DELIVERED.
+    assert composable_by("parcelkit", defined) == {Status.DELIVERED, Status.RTO_IN_TRANSIT}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"items": [{"awb": "1", "code": "X"}, {"awb": "2", "code": "DL"}, {"code": "DL"}]}',
+        {"items": {"0": {"awb": "1", "code": "X"}, "1": {"awb": "2", "code": "DL"}}},
+        {"items": {"awb": "2", "code": "DL"}},
+        [{"items": [{"awb": "1", "code": "X"}]}, {"items": [{"awb": "2", "code": "DL"}]}],
+    ],
+)
+def test_samples_of_every_form_are_composed_from(body: Any) -> None:
+    parts = {"awb": "item.awb", "occurredAt": "item.at"}
+    status = {"code": "item.code", "table": [{"when": "DL", "status": "DELIVERED"}]}
+    steps = [{"as": "item", "in": "body.items"}]
+    defined = spec(fields=parts, status=status, updates=steps, samples=[{"name": "s", "body": body, "expect": [{}]}])
+
+    composed = compose_defined("parcelkit", defined, "DELIVERED", EVENT)
+
+    update = one(compile_definition("parcelkit", defined), composed)
+    assert (update.awb, update.status) == (EVENT.awb, Status.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("1770000000", "1780000020"),
+        (1_770_000_000_000, 1_780_000_020_000),
+        ("26th Oct 2024 08:11 AM", "2026-05-28T20:27:00+00:00"),
+        ("20260601100000", "20260528202700"),
+        ("1/6/2026 10:00", "28/05/2026 20:27"),
+        ("2026-06-01T10:00:00.123Z", "2026-05-28T20:27:00.000Z"),
+    ],
+)
+def test_a_time_is_written_as_before_or_as_iso_8601(before: Any, after: Any) -> None:
+    sample = {"name": "delivered", "body": {"awb": "1", "code": "DL", "at": before}, "expect": [{}]}
+
+    assert json.loads(compose_defined("parcelkit", spec(samples=[sample]), "DELIVERED", EVENT))["at"] == after
+
+
+def test_an_awb_in_a_list_is_written() -> None:
+    sample = {"name": "delivered", "body": {"awbs": ["1", "2"], "code": "DL"}, "expect": [{}]}
+    defined = spec(fields={"awb": "awbs[1]"}, samples=[sample])
+
+    assert json.loads(compose_defined("parcelkit", defined, "DELIVERED", EVENT))["awbs"] == ["1", EVENT.awb]
+
+
+def test_an_awb_that_an_expression_computes_is_refused() -> None:
+    sample = {"name": "delivered", "body": {"awb": "1", "code": "DL"}, "expect": [{}]}
+    defined = spec(fields={"awb": {"cel": "'P' + body.awb"}}, samples=[sample])
+
+    with pytest.raises(ValueError, match="the definition of parcelkit computes the AWB, so no other can be written"):
+        compose_defined("parcelkit", defined, "DELIVERED", EVENT)
+
+
+def test_a_definition_without_samples_can_send_nothing() -> None:
+    with pytest.raises(ValueError, match="the status DELIVERED; these can be sent: none"):
+        compose_defined("parcelkit", spec(samples=[]), "DELIVERED", EVENT)
