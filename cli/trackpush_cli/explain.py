@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 
-from trackpush_cli.senders import Sender
+from trackpush_cli.senders import AggregatorSender
 from trackpush_cli.target import KeyPlace, WebhookTarget
 
 _NO_ANSWER: tuple[tuple[type[Exception], str], ...] = (
@@ -42,7 +42,7 @@ def no_answer(error: Exception, where: WebhookTarget, timeout: float) -> str:
 
 
 def explain(
-    status: int, headers: Mapping[str, str], where: WebhookTarget, sender: Sender, place: KeyPlace | None
+    status: int, headers: Mapping[str, str], where: WebhookTarget, sender: AggregatorSender, place: KeyPlace | None
 ) -> str:
     """The meaning of an answer other than 200.
 
@@ -57,10 +57,12 @@ def explain(
     return f"{status}: {said(headers, where.host, path, sender, place)}"
 
 
-_Said = Callable[[Mapping[str, str], str, str, Sender, KeyPlace | None], str]
+_Said = Callable[[Mapping[str, str], str, str, AggregatorSender, KeyPlace | None], str]
 
 
-def _unauthorized(_: Mapping[str, str], _host: str, _path: str, sender: Sender, place: KeyPlace | None) -> str:
+def _unauthorized(
+    _: Mapping[str, str], _host: str, _path: str, sender: AggregatorSender, place: KeyPlace | None
+) -> str:
     if place is None:
         return f"no key was sent; give the client's key for {sender.name} with --key, --key-file or TRACKPUSH_KEY"
     header = f" {sender.profile.key_headers[0]}" if place is KeyPlace.HEADER else ""
@@ -70,7 +72,7 @@ def _unauthorized(_: Mapping[str, str], _host: str, _path: str, sender: Sender, 
     )
 
 
-def _not_found(_: Mapping[str, str], host: str, path: str, sender: Sender, _place: KeyPlace | None) -> str:
+def _not_found(_: Mapping[str, str], host: str, path: str, sender: AggregatorSender, _place: KeyPlace | None) -> str:
     defined = "" if sender.spec is None else f", and the server must have accepted the definition of {sender.name}"
     return (
         f"nothing is served at {path} for host {host!r}; spec.hosts of a WebhookServer must name the host "

@@ -16,7 +16,7 @@ from trackpush_cli.explain import explain, readable
 from trackpush_cli.moments import Moment
 from trackpush_cli.output import say
 from trackpush_cli.posting import Poster, Reply
-from trackpush_cli.senders import Sender, all_senders, known_sender, sender_of_file
+from trackpush_cli.senders import AggregatorSender, all_senders, known_sender, sender_of_file
 from trackpush_cli.target import KeyPlace, WebhookTarget, target, usual_place
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Facts(NamedTuple):
     time: datetime | None
 
 
-def _body(sender: Sender, status: str, *, awb: str, order_id: str, occurred_at: int) -> bytes:
+def _body(sender: AggregatorSender, status: str, *, awb: str, order_id: str, occurred_at: int) -> bytes:
     if sender.spec is None:
         from trackpush_aggregators import compose  # noqa: PLC0415  only here, for a fast start
 
@@ -50,12 +50,12 @@ def _body(sender: Sender, status: str, *, awb: str, order_id: str, occurred_at: 
         raise _mistakes(sender, error) from None
 
 
-def _mistakes(sender: Sender, error: "InvalidDefinitionError") -> CommandError:
+def _mistakes(sender: AggregatorSender, error: "InvalidDefinitionError") -> CommandError:
     lines = (f"definition {sender.name}: {fault.field}: {fault.message}" for fault in error.faults)
     return CommandError(*lines)
 
 
-def _bodies(sender: Sender, facts: Facts, count: int) -> list[bytes]:
+def _bodies(sender: AggregatorSender, facts: Facts, count: int) -> list[bytes]:
     start = facts.time or datetime.now(UTC).replace(microsecond=0)
     bodies = []
     for number in range(count):
@@ -102,12 +102,12 @@ def _read(file: str) -> bytes:
         raise CommandError(f"--file {file}: {error.strerror}") from None
 
 
-def _list(senders: Iterable[Sender]) -> None:
+def _list(senders: Iterable[AggregatorSender]) -> None:
     for sender in senders:
         say(f"{slug_of(sender.name)}: " + " ".join(sorted(_statuses(sender))))
 
 
-def _statuses(sender: Sender) -> Iterable[str]:
+def _statuses(sender: AggregatorSender) -> Iterable[str]:
     if sender.spec is None:
         from trackpush_aggregators import composable  # noqa: PLC0415  only here, for a fast start
 
@@ -142,7 +142,7 @@ def _post(where: WebhookTarget, bodies: list[bytes], *, timeout: float) -> list[
     return replies
 
 
-def _sender(aggregator: str | None, definition: Path | None) -> Sender | None:
+def _sender(aggregator: str | None, definition: Path | None) -> AggregatorSender | None:
     if definition is not None:
         return sender_of_file(definition, aggregator)
     return None if aggregator is None else known_sender(aggregator)

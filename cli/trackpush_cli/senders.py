@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 
 
-class Sender(NamedTuple):
+class AggregatorSender(NamedTuple):
     """An aggregator whose requests are imitated."""
 
     name: AggregatorName
@@ -62,7 +62,7 @@ def signed(signature: Signature, key: str, body: bytes) -> dict[str, str]:
     return {signature.header: signature.prefix + text}
 
 
-def known_sender(name: str) -> Sender:
+def known_sender(name: str) -> AggregatorSender:
     """The built-in aggregator of this name, or of this segment of its URL, or the one of the catalog.
 
     Raises:
@@ -71,7 +71,7 @@ def known_sender(name: str) -> Sender:
     lowered = name.lower()
     built_in = {word: each.value for each in Aggregator for word in (each.slug, profile(each).path_segment)}
     if lowered in built_in:
-        return Sender(built_in[lowered])
+        return AggregatorSender(built_in[lowered])
     from trackpush_aggregators.catalog import catalog_names, catalog_spec  # noqa: PLC0415  only here, for a fast start
 
     spec = catalog_spec(lowered)
@@ -81,10 +81,10 @@ def known_sender(name: str) -> Sender:
             f"--aggregator {name}: {name!r} is not an aggregator; use one of {', '.join(known)},"
             " or name the file with its definition: --definition FILE"
         )
-    return Sender(lowered, spec)
+    return AggregatorSender(lowered, spec)
 
 
-def sender_of_file(place: Path, name: str | None) -> Sender:
+def sender_of_file(place: Path, name: str | None) -> AggregatorSender:
     """The aggregator that a definition in a file, or in a folder of resources, defines.
 
     Without ``name`` it must be the only one.
@@ -105,11 +105,11 @@ def sender_of_file(place: Path, name: str | None) -> Sender:
     definition = found[chosen]
     if definition.spec is None:
         raise CommandError(*map(str, definition.problems))
-    return Sender(chosen, definition.spec)
+    return AggregatorSender(chosen, definition.spec)
 
 
-def all_senders() -> list[Sender]:
+def all_senders() -> list[AggregatorSender]:
     """The built-in aggregators, then the catalog."""
     from trackpush_aggregators.catalog import catalog_names, catalog_spec  # noqa: PLC0415  only here, for a fast start
 
-    return [*map(Sender, PROFILES), *(Sender(name, catalog_spec(name)) for name in catalog_names())]
+    return [*map(AggregatorSender, PROFILES), *(AggregatorSender(name, catalog_spec(name)) for name in catalog_names())]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from trackpush_cli.errors import CommandError
-from trackpush_cli.senders import Sender, signed
+from trackpush_cli.senders import AggregatorSender, signed
 
 DEFAULT_BASE_PATH = "/rms/in/api"
 
@@ -26,7 +26,7 @@ class KeyPlace(StrEnum):
     """The body is signed with the key, for aggregators whose definition has a signature."""
 
 
-def usual_place(sender: Sender) -> KeyPlace:
+def usual_place(sender: AggregatorSender) -> KeyPlace:
     """Where the aggregator itself puts the key."""
     if sender.signature is not None:
         return KeyPlace.SIGNATURE
@@ -59,7 +59,7 @@ class WebhookTarget(NamedTuple):
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
 
 
-def target(url: str, sender: Sender, key: str | None, place: KeyPlace) -> WebhookTarget:
+def target(url: str, sender: AggregatorSender, key: str | None, place: KeyPlace) -> WebhookTarget:
     """The request's address and headers, including the key.
 
     A URL without a path gets the aggregator's path below the default base path.

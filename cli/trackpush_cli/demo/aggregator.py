@@ -12,7 +12,7 @@ from trackpush_cli.demo.expected import Expected
 from trackpush_cli.demo.ledger import DemoPush, Ledger
 from trackpush_cli.demo.story import Posting
 from trackpush_cli.demo.view import ClientLine, DemoView
-from trackpush_cli.senders import Sender
+from trackpush_cli.senders import AggregatorSender
 from trackpush_cli.target import WebhookTarget, target, usual_place
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -74,7 +74,7 @@ class AggregatorSide:
         self._view.posted([line])
 
     def _target(self, posting: Posting, key: str | None) -> WebhookTarget:
-        sender = Sender(posting.account.aggregator)
+        sender = AggregatorSender(posting.account.aggregator)
         return target(self._url, sender, key, usual_place(sender))
 
     async def _request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
