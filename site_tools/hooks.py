@@ -1,4 +1,4 @@
-"""MkDocs hooks: parts of the README on the site, and links to the tree's own files, which are checked."""
+"""MkDocs hooks: parts of the README on the site, checked links to the tree's own files, and a name for the search."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ from mkdocs.exceptions import PluginError
 _LINK: Final = re.compile(r"\[([^\]]+)\]\((\.\.?/[^)#\s]+)(#[^)\s]*)?\)")
 _FROM_README: Final = re.compile(r"<!-- from the README: (\w+) -->")
 _README_PART: Final = re.compile(r"<!-- on the site: (\w+) -->\n(.*?)<!-- until here -->", re.DOTALL)
+_UNNAMED_SEARCH: Final = '<div class="md-search" data-md-component="search" role="dialog">'
 _ROOT: Final = Path(__file__).parents[1]
 
 
@@ -35,3 +36,8 @@ def on_page_markdown(markdown: str, /, *, page: Any, **_: object) -> str:
         return found[1]
 
     return _LINK.sub(shown, _FROM_README.sub(included, markdown))
+
+
+def on_post_page(output: str, /, **_: object) -> str:
+    """Give the theme's search dialog a name, which screen readers announce."""
+    return output.replace(_UNNAMED_SEARCH, _UNNAMED_SEARCH.replace(">", ' aria-label="Search">'))

@@ -48,7 +48,6 @@ def _urls(compiled: Compiled) -> dict[str, str]:
 
 
 def _url(server: ServerSettings, account: Account, facts: AggregatorProfile) -> str:
-    """The URL to paste. If the URL contains the key, it shows where the key belongs, but not the key."""
+    """The URL to paste. It shows the place of a key that the URL contains, not the key."""
     host = next((host.host for host in server.hosts if host.serves(account.aggregator)), "HOST")
-    url = f"https://{host}{server.base_path}/{facts.path_segment}/notify"
-    return f"{url}?key=<its key>" if facts.key_in_url else url
+    return f"https://{host}{server.base_path}{facts.notify_path}"

@@ -26,6 +26,8 @@ PAGES = sorted((ROOT / "docs/kinds").glob("*.md")) + [
     for aggregator in ("clickpost", "shiprocket", "shipway", *catalog_names())
 ]
 _EXAMPLE = re.compile(r"<!-- checked: example -->\n\s*```yaml\n(.*?)```", re.DOTALL)
+_PROSE = re.compile(r"<(?:p|li|td)\b[^>]*>((?:(?!<(?:p|li|td)\b).)*?)</(?:p|li|td)>", re.DOTALL)
+_UNRENDERED = re.compile(r"^\|.*\||\n\s*(?:[-*] |\d+\. |```|#+ )|\*\*\w|```", re.MULTILINE)
 _ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 _RUNNABLE = re.compile(r"<!-- (runnable(?: [a-z]+)?) -->\n```sh\n(.*?)```", re.DOTALL)
 
@@ -119,6 +121,20 @@ def test_the_site_is_built_without_anything_from_elsewhere_and_a_broken_link_fai
     pages = list((tree / "dist/site").rglob("*.html"))
     assert len(pages) > 20
     assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
+    assert {page.name: found for page in pages if (found := unrendered(page.read_text(encoding="utf-8")))} == {}
+
+
+def unrendered(html: str) -> list[str]:
+    """Sentences in which Markdown is left: a list without an empty line before it, a table that a comment ends."""
+    text = re.sub(r"^.*?<article\b|</article>.*$", "", html, flags=re.DOTALL)
+    text = re.sub(r"<(code|pre|script)\b.*?</\1>", "", text, flags=re.DOTALL)
+    return [found[1] for found in _PROSE.finditer(text) if _UNRENDERED.search(found[1])]
+
+
+def test_markdown_that_a_page_shows_as_text_is_found() -> None:
+    assert unrendered("<p>Repeats count, too.\n- The count begins</p>") != []
+    assert unrendered("<p>| fault | storage |</p>") != []
+    assert unrendered("<ul><li>The count begins - at once</li></ul><pre>- a list</pre>") == []
 
 
 def build(tree: Path) -> "subprocess.CompletedProcess[str]":

@@ -1,7 +1,7 @@
-"""The table of docs/reliability.md, made of what the fault tests found.
+"""Writes the table of docs/reliability.md from the results of the fault tests.
 
 Each test writes its own row and checks it against the page: the words must be the page's, figures may differ from run
-to run. ``make reliability`` writes the page anew, with the figures of that run.
+to run. ``make reliability`` rewrites the page with the figures of that run.
 """
 
 import os
@@ -13,8 +13,14 @@ import msgspec
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
 WRITES: Final = "TRACKPUSH_RELIABILITY"
-_BEGIN: Final = "<!-- rows: made by the tests -->\n"
-_END: Final = "<!-- end of rows -->\n"
+_BEGIN: Final = """\
+<!-- rows: made by the tests -->
+
+| fault | storage | the aggregator gets | the client gets | result |
+|---|---|---|---|---|
+"""
+_END: Final = "\n<!-- end of rows -->\n"
+"""Comments are outside the table: between its lines they would end it on the site."""
 _FIGURE: Final = re.compile(r"\d[\d,.]*")
 
 
@@ -33,7 +39,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Pushes that a client got more than once."""
 
     def line(self) -> str:
-        """As it stands in the page."""
+        """The row as the page has it."""
         result = f"{self.accepted:,} accepted, {self.lost} lost, {self.doubled} twice"
         return f"| {self.fault} | {self.storage} | {self.aggregator} | {self.client} | {result} |\n"
 

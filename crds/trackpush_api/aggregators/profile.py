@@ -35,6 +35,11 @@ class AggregatorProfile(msgspec.Struct, frozen=True, kw_only=True):
     ignores_case: bool = False
     """Its codes are compared without case and spaces."""
 
+    @property
+    def notify_path(self) -> str:
+        """Path of its URL below a server's ``basePath``; ``<key>`` is the place of a key that the URL contains."""
+        return f"/{self.path_segment}/notify" + ("/<key>" if self.key_in_url else "")
+
     def refused_word(self, text: str) -> str | None:
         """The first substring of ``text`` that its panel refuses in a URL."""
         return next((word for word in self.refused_in_urls if word in text.lower()), None)

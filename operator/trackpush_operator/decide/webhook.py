@@ -63,7 +63,7 @@ def fields(snapshot: WebhookSnapshot) -> StatusOfResource:
 
 
 def url(snapshot: WebhookSnapshot) -> str | None:
-    """The URL to paste; None without a server. Where the key belongs into it, it shows the place, never the key."""
+    """The URL to paste; None without a server. It shows the place of a key that the URL contains, not the key."""
     spec, facts = snapshot.server_spec, snapshot.facts
     if spec is None or facts is None or snapshot.server is None:
         return None
@@ -73,8 +73,7 @@ def url(snapshot: WebhookSnapshot) -> str | None:
         return None
     namespace, _, name = snapshot.server.partition("/")
     base = f"{_scheme(spec)}://{host}" if host is not None else f"http://{name}.{namespace}.svc"
-    place = "/<key>" if facts.key_in_url else ""
-    return f"{base}{spec.base_path}/{facts.path_segment}/notify{place}"
+    return f"{base}{spec.base_path}{facts.notify_path}"
 
 
 def setup(snapshot: WebhookSnapshot) -> str | None:

@@ -1,0 +1,105 @@
+"""The built site, opened from its folder without a web server: search, contrast, a phone."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from browser.axe_rules import source, violations
+from browser.rig import browser
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
+ROOT: Final = Path(__file__).parents[2]
+PHONE: Final = 390
+FEW: Final = ("index", "metrics", "glossary", "cli", "kinds/push-config", "aggregators/clickpost")
+"""Pages with each kind of content: tables, code, lists, long names."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `make docs` builds."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+    return folder
+
+
+def pages(site: Path) -> list[str]:
+    """Each page of the site, relative to its folder."""
+    return sorted(str(path.relative_to(site)) for path in site.rglob("*.html"))
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chromium(chromium_program: str) -> AsyncIterator[Browser]:  # noqa: ARG001  marks the test
+    async with browser() as started:
+        yield started
+
+
+async def opened(chromium: Browser, scheme: Literal["light", "dark"] = "light", width: int = 1280) -> Page:
+    """A page of a reader with this theme and width."""
+    context = await chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 860})
+    return await context.new_page()
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [("missing update", "Where is my update?"), ("air waybill", "Glossary"), ("underscores", "Clickpost")],
+)
+async def test_the_search_works_in_a_page_that_is_opened_from_the_folder(
+    site: Path, chromium: Browser, words: str, title: str
+) -> None:
+    page = await opened(chromium)
+    elsewhere: list[str] = []
+    page.on("request", lambda request: elsewhere.append(request.url) if request.url.startswith("http") else None)
+    await page.goto((site / "index.html").as_uri())
+    await page.keyboard.press("/")
+    await page.get_by_role("textbox", name="Search").press_sequentially(words)  # the theme listens to keys
+    found = page.locator(".md-search-result__item h1")
+    await expect(found.filter(has_text=title).first).to_be_visible(timeout=60_000)
+    await page.locator(".md-search-result__link", has_text=title).first.click()
+    await expect(page.locator("article h1")).to_contain_text(title)
+    assert elsewhere == []
+    await page.context.close()
+
+
+async def check(site: Path, chromium: Browser, names: list[str]) -> None:
+    """Fail if axe-core finds anything in these pages, in light and dark, on a desk and on a phone."""
+    program = await asyncio.to_thread(source)
+    wrong: dict[str, list[str]] = {name: [] for name in names}
+    themes: Sequence[tuple[Literal["light", "dark"], str, Sequence[str]]]
+    themes = (("light", "default", ()), ("dark", "slate", ("color-contrast",)))
+    for scheme, shown, rules in themes:
+        page = await opened(chromium, scheme)  # the theme changes colours only: all rules once, contrast in both
+        for name in names:
+            await page.goto((site / name).as_uri())
+            await expect(page.locator("body")).to_have_attribute("data-md-color-scheme", shown)
+            wrong[name] += await violations(page, program, rules)
+        await page.context.close()
+    page = await opened(chromium, width=PHONE)
+    for name in names:
+        await page.goto((site / name).as_uri())
+        wrong[name] += await violations(page, program)
+        if await page.evaluate("document.documentElement.scrollWidth") > PHONE:
+            wrong[name].append("a phone has to scroll sideways")
+    await page.context.close()
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+async def test_axe_finds_nothing_in_a_page_of_each_kind(site: Path, chromium: Browser) -> None:
+    await check(site, chromium, [f"{name}.html" for name in FEW])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+async def test_axe_finds_nothing_in_any_page(site: Path, chromium: Browser) -> None:
+    names = pages(site)
+
+    assert len(names) > 70
+    await check(site, chromium, names)
