@@ -84,7 +84,7 @@ check: $(READY) kube ## format, lint, types, import contracts, generated files u
 docs: $(READY) ## build the site from docs/ into dist/site, offline; a broken link fails
 	$(MKDOCS) --site-dir dist/site
 
-docs-fields: $(READY) ## generate the tables of fields in docs/kinds from the kinds
+docs-fields: $(READY) ## generate the tables of fields and codes in docs/kinds and docs/aggregators
 	$(BIN)/python site_tools/fields.py
 	$(BIN)/python site_tools/catalog_pages.py
 

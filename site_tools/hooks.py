@@ -1,13 +1,20 @@
 """MkDocs hooks: parts of the README on the site, checked links to the tree's own files, and a name for the search."""
 
+import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, Final
 
 from mkdocs.exceptions import PluginError
 
+sys.path.insert(0, str(Path(__file__).parent))
+import api_page
+
 _LINK: Final = re.compile(r"\[([^\]]+)\]\((\.\.?/[^)#\s]+)(#[^)\s]*)?\)")
 _FROM_README: Final = re.compile(r"<!-- from the README: (\w+) -->")
+_CHANGELOG: Final = "<!-- from the changelog -->"
+_API: Final = "<!-- from the API's description -->"
 _README_PART: Final = re.compile(r"<!-- on the site: (\w+) -->\n(.*?)<!-- until here -->", re.DOTALL)
 _UNNAMED_SEARCH: Final = '<div class="md-search" data-md-component="search" role="dialog">'
 _ROOT: Final = Path(__file__).parents[1]
@@ -35,7 +42,21 @@ def on_page_markdown(markdown: str, /, *, page: Any, **_: object) -> str:
             raise BrokenPageError(f"{page.file.src_uri}: {found[2]} is not in the tree")
         return found[1]
 
-    return _LINK.sub(shown, _FROM_README.sub(included, markdown))
+    whole = markdown.replace(_CHANGELOG, releases()) if _CHANGELOG in markdown else markdown
+    whole = whole.replace(_API, api()) if _API in whole else whole
+    return _LINK.sub(shown, _FROM_README.sub(included, whole))
+
+
+def api() -> str:
+    """The reference of the admin API."""
+    description = (_ROOT / "docs/schemas/admin-api.v1.json").read_text(encoding="utf-8")
+    return api_page.reference(json.loads(description))
+
+
+def releases() -> str:
+    """The sections of the changelog, with links that work in docs/."""
+    _, first, sections = (_ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n## [")
+    return (first + sections).replace("](docs/", "](")
 
 
 def on_post_page(output: str, /, **_: object) -> str:

@@ -18,7 +18,7 @@ from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import MOST_ROWS, PushQuery, ShipmentQuery
 from trackpush_server.telemetry.windows import Point
 
-Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum number of pods.")]
+Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum number of entries.")]
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[
