@@ -93,10 +93,20 @@ def _read(text: str) -> Any:
         return Repaired(document, body)
     except json.JSONDecodeError as error:
         raise MalformedBodyError(
-            f"The body is not JSON: {error.msg.rstrip(': ')} at line {error.lineno}, column {error.colno}"
+            f"The body is not JSON: {error.msg.rstrip(': ')} at line {error.lineno}, column {error.colno}" + _hint(text)
         ) from None
     except RecursionError:
         raise MalformedBodyError(TOO_DEEP) from None
+
+
+_FORM = re.compile(r"[\w.%+\[\]-]{1,128}=")
+
+
+def _hint(text: str) -> str:
+    """What the body probably is."""
+    plain = text.lstrip()
+    what = "a form" if _FORM.match(plain) else "XML" if plain.startswith("<") else None
+    return "" if what is None else f"; it looks like {what}, so set the sender to JSON"
 
 
 def _whole(match: re.Match[str]) -> str:

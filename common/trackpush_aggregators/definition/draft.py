@@ -42,6 +42,8 @@ def draft(name: str, body: bytes) -> str:
 
 def _outcome(name: str, guess: DraftGuess, body: str) -> tuple[list[DraftRow], list[TrackingUpdate]]:
     """The rows of the table for the codes in the body, and the updates that the definition reads with them."""
+    if guess.code is None:
+        return [], _updates(name, guess, [], body)
     labels: dict[str, dict[str, None]] = {}
     for update in _updates(name, guess, [], body):
         if update.aggregator_code is not None:

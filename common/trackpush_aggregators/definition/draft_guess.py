@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from trackpush_aggregators import written
+from trackpush_aggregators.definition.fallback_guesses import (
+    best_ending,
+    best_number,
+    best_status_text,
+    best_time_text,
+)
 from trackpush_aggregators.definition.guesses import best, folded, is_personal
 from trackpush_aggregators.definition.leaves import Leaf, Lists, first_object, leaves
 from trackpush_aggregators.definition.moments import Formats
@@ -29,7 +35,8 @@ class DraftGuess(NamedTuple):
     steps: tuple[tuple[str, str], ...]
     """Variables, and the paths of their lists."""
     fields: dict[str, str]
-    code: str
+    code: str | None
+    """None if no member looks like a status."""
     label: str | None
     time: tuple[str, ...]
     format: str | None
@@ -44,18 +51,21 @@ def guess_parts(document: Any) -> DraftGuess:
         UndraftableError: no member can name a shipment.
     """
     found = leaves(first_object(document))
-    named = best(found, "awb") or best(found, "orderId") or next(filter(_is_number, found), None)
+    named = best(found, "awb") or best_ending(found, "awb") or best(found, "orderId") or best_number(found)
     if named is None:
-        raise UndraftableError(
-            "no member looks like the number of a shipment; use a body that reports a shipment's status"
-        )
+        raise UndraftableError(_without_number(found))
     inner = dict.fromkeys(leaf.lists for leaf in found if leaf.lists[: len(named.lists)] == named.lists)
-    code = best(found, "code", lists=[*dict.fromkeys((named.lists, *inner)), *_prefixes(named.lists)[1:]])
+    around = [*dict.fromkeys((named.lists, *inner)), *_prefixes(named.lists)[1:]]
+    others = [leaf for leaf in found if leaf is not named]
+    code = best(others, "code", lists=around, near=named) or best_ending(others, "code", lists=around)
+    code = code or best_status_text(others, around)
     lists = max(named.lists, () if code is None else code.lists, key=len)
     reachable = _prefixes(lists)
-    code = code or named
-    label = best([leaf for leaf in found if leaf is not code], "label", lists=[code.lists])
-    time = best(found, "time", lists=[code.lists, *reachable])
+    its_lists = named.lists if code is None else code.lists
+    label = best([leaf for leaf in others if not _is_named_like(leaf, code)], "label", lists=[its_lists], near=code)
+    around = [its_lists, *reachable]
+    time = best(others, "time", lists=around, near=code or named) or best_ending(others, "time", lists=around)
+    time = time or best_time_text([leaf for leaf in others if leaf is not code], around)
     times = () if time is None else _time_parts(found, time)
     text = " ".join(leaf.text for leaf in times)
     steps = _steps(lists)
@@ -69,7 +79,7 @@ def guess_parts(document: Any) -> DraftGuess:
     return DraftGuess(
         steps=steps,
         fields=fields,
-        code=paths.of(code),
+        code=None if code is None else paths.of(code),
         label=None if label is None else paths.of(label),
         time=tuple(map(paths.of, times)),
         format=_format(text),
@@ -78,8 +88,15 @@ def guess_parts(document: Any) -> DraftGuess:
     )
 
 
-def _is_number(leaf: Leaf) -> bool:
-    return re.fullmatch(r"[A-Z]{0,4}[0-9]{6,20}[A-Z]{0,4}", leaf.text) is not None
+def _is_named_like(leaf: Leaf, other: Leaf | None) -> bool:
+    return other is not None and folded(leaf.name) == folded(other.name)
+
+
+def _without_number(found: Sequence[Leaf]) -> str:
+    for leaf in found:
+        if leaf.text.lstrip()[:1] in {"{", "["}:
+            return f"the text of {leaf.name!r} looks like JSON, which a definition can't read"
+    return "no member looks like the number of a shipment; use a body that reports a shipment's status"
 
 
 def _prefixes(lists: Lists) -> list[Lists]:

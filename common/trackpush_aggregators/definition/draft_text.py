@@ -74,7 +74,10 @@ def _head(name: str, guess: DraftGuess) -> Iterator[str]:
 
 def _status_lines(guess: DraftGuess, rows: Sequence[DraftRow]) -> Iterator[str]:
     yield "  status:"
-    yield f"    code: {_scalar(guess.code)}"
+    if guess.code is None:
+        yield f"    code: {_scalar(next(iter(guess.fields.values())))} # no member looks like a status: write its path"
+    else:
+        yield f"    code: {_scalar(guess.code)}"
     if guess.label is not None:
         yield f"    label: {_scalar(guess.label)}"
     yield "    table: # guessed by the words; add the aggregator's other codes" if rows else "    table: []"

@@ -30,7 +30,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
               "eventdescription"),
     "time": ("timestamp", "statustime", "statusdatetime", "statustimestamp", "scandatetime", "scantime", "scandate",
              "eventtime", "eventdate", "eventtimestamp", "currenttimestamp", "datetime", "occurredat", "updatedat",
-             "updatedon", "updatetime", "time", "date", "at", "createdat"),
+             "updatedon", "updatetime", "time", "date", "at", "ts", "dt", "when", "dated", "createdat"),
 }  # fmt: skip
 """Names of members without case and punctuation, the best ones first."""
 _STATUS_WORDS: Final[tuple[tuple[str, Status], ...]] = (
@@ -72,15 +72,29 @@ def folded(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
-def best(leaves: Iterable[Leaf], field: str, *, lists: Sequence[Lists] | None = None) -> Leaf | None:
-    """The leaf with the best name for a field; with ``lists``, only of these, the earlier ones first."""
+def best(
+    leaves: Iterable[Leaf], field: str, *, lists: Sequence[Lists] | None = None, near: Leaf | None = None
+) -> Leaf | None:
+    """The leaf with the best name for a field; with ``lists``, only of these, the earlier ones first.
+
+    Of several with the same name, the one in the object nearest to ``near``.
+    """
     names = NAMES[field]
     ranked = [
-        ((0 if lists is None else lists.index(leaf.lists), names.index(folded(leaf.name))), number, leaf)
-        for number, leaf in enumerate(leaves)
+        ((0 if lists is None else lists.index(leaf.lists), names.index(folded(leaf.name)), _distance(leaf, near)), leaf)
+        for leaf in leaves
         if folded(leaf.name) in names and (lists is None or leaf.lists in lists)
     ]
-    return min(ranked)[2] if ranked else None
+    return min(ranked, key=lambda each: each[0])[1] if ranked else None
+
+
+def _distance(leaf: Leaf, near: Leaf | None) -> int:
+    """The number of objects to leave and enter between two members, if they are in the same element."""
+    if near is None or leaf.lists != near.lists:
+        return 0
+    ours, theirs = (re.split(r"[.\[]", each.path)[1:-1] for each in (leaf, near))
+    shared = next((place for place, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
+    return len(ours) + len(theirs) - 2 * (min(len(ours), len(theirs)) if shared is None else shared)
 
 
 def guess_status(*texts: str | None) -> Status:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from trackpush_aggregators.definition.paths import written
+from trackpush_aggregators.values import index, is_indexed
 
 _PLAIN: Final = re.compile(r'[^.\[\]\s"](?:[^.\[\]"\x00-\x1f\x7f-\x9f]*[^.\[\]\s"\x00-\x1f\x7f-\x9f])?')
 _QUOTABLE: Final = re.compile(r'[^"\x00-\x1f\x7f-\x9f]{1,128}')
@@ -45,6 +46,8 @@ def first_object(document: Any) -> Any:
 def _walk(value: Any, lists: Lists, path: str, name: str) -> Iterator[Leaf]:
     if len(path) > _LONGEST:
         return
+    if isinstance(value, dict) and is_indexed(value) and path:
+        value = [value[number] for number in sorted(value, key=index)]
     if isinstance(value, dict):
         for member, inner in value.items():
             segment = _segment(member)

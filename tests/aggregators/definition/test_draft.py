@@ -113,3 +113,65 @@ def test_the_row_of_a_code_with_a_star_or_of_a_long_one_matches_it(code: str) ->
 
     assert [row.status for row in spec.status.table] == [Status.OUT_FOR_DELIVERY]
     assert [expected["status"] for expected in spec.samples[0].expect] == ["OUT_FOR_DELIVERY"]
+
+
+def test_a_draft_reads_an_object_with_numbered_members_as_a_list() -> None:
+    tracks = {"1": {"awb": "7002", "status": "RTO"}, "0": {"awb": "7001", "status": "Delivered"}}
+    spec = drafted({"tracks": tracks})
+    assert [(step.as_, step.in_) for step in spec.updates] == [("track", ["body.tracks"])]
+    assert [expected["awb"] for expected in spec.samples[0].expect] == ["7001", "7002"]
+
+
+@pytest.mark.parametrize(
+    ("body", "awb", "code", "time"),
+    [
+        ({"lr": "QH70014455", "desc": "Handed over: delivered", "ts": 1748944200}, "lr", "desc", "ts"),
+        (
+            {"parcel_awb": "A-1", "delivery_status": "X1", "edd_date": "2025-06-07", "scanned": "2025-06-03 10:00"},
+            "parcel_awb",
+            "delivery_status",
+            "scanned",
+        ),
+        (
+            {"event": {"ref": {"id": "F-100"}, "step": "RVP_PICKED", "step_epoch": "1748944200"}},
+            "event.ref.id",
+            "event.step",
+            "event.step_epoch",
+        ),
+    ],
+)
+def test_members_with_unknown_names_are_guessed_by_the_ends_of_their_names_and_by_their_texts(
+    body: Any, awb: str, code: str, time: str
+) -> None:
+    spec = drafted(body)
+    assert paths(spec.fields.awb) == [f"body.{awb}"]
+    assert paths(spec.status.code) == [f"body.{code}"]
+    assert paths(spec.fields.occurred_at) == [f"body.{time}"]
+
+
+def test_of_members_with_the_same_name_the_one_beside_the_number_is_guessed() -> None:
+    latest = {"status": "Out for delivery", "time": "2025-06-04 10:00:00"}
+    parcel = {"awb": "7001", "status": "Delivered", "time": "2025-06-04 12:00:00"}
+    spec = drafted({"before": latest, "parcel": parcel})
+    assert paths(spec.status.code) == ["body.parcel.status"]
+    assert paths(spec.fields.occurred_at) == ["body.parcel.time"]
+    assert spec.status.label is None
+
+
+def test_a_draft_of_a_body_without_a_status_has_no_rows_and_says_so() -> None:
+    body = {"awb": "7001", "hub": "Pune"}
+    assert drafted(body).status.table == []
+    assert "# no member looks like a status: write its path" in draft("swiftline", msgspec.json.encode(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"awb=1&status=DL", "it looks like a form, so set the sender to JSON"),
+        (b"<Shipment><AWB>1</AWB></Shipment>", "it looks like XML, so set the sender to JSON"),
+        (b'[{"data": "{\\"awb\\": \\"1\\"}"}]', "the text of 'data' looks like JSON, which a definition can't read"),
+    ],
+)
+def test_a_body_of_another_form_is_named(body: bytes, words: str) -> None:
+    with pytest.raises(UndraftableError, match=words):
+        draft("swiftline", body)
