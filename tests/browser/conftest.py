@@ -75,8 +75,10 @@ class Desk:
             await context.close()
 
     @contextlib.asynccontextmanager
-    async def person(self, role: str = "operate", **options: Any) -> AsyncIterator[Page]:
-        """One who has logged in, and looks at the first page. The log-in of each role is done once."""
+    async def person(
+        self, role: str = "operate", *, path: str = "/console/search", **options: Any
+    ) -> AsyncIterator[Page]:
+        """One who has logged in, and looks at a page, by default the search. The log-in of each role is done once."""
         if role not in self._logged_in:
             async with self.visitor() as page:
                 await page.goto("/console/login")
@@ -85,7 +87,7 @@ class Desk:
                 await page.wait_for_url("**/console/")
                 self._logged_in[role] = await page.context.storage_state()
         async with self.visitor(cookies=self._logged_in[role], **options) as page:
-            await page.goto("/console/")
+            await page.goto(path)
             yield page
 
     async def post(self, number: int, status: str, step: int = 0) -> None:

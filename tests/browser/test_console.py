@@ -14,7 +14,8 @@ expect.set_options(timeout=30_000)
 ON_EITHER_STORAGE = pytest.mark.parametrize("desk", ["sqlite", "postgres"], indirect=True)
 
 PAGES = {
-    "search": "/console/",
+    "overview": "/console/",
+    "search": "/console/search",
     "shipment": f"/console/shipments/{awb(4)}",
     "clients": "/console/clients",
     "client": "/console/clients/acme",
@@ -233,6 +234,9 @@ async def test_the_keyboard_alone_is_enough(desk: Desk) -> None:
         await page.keyboard.type(TOKENS["operate"])
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/console/")
+        await page.get_by_role("link", name="Search", exact=True).focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/console/search")
         await page.keyboard.press("Tab")
         await expect(page.locator(".skip")).to_be_focused()
         await page.keyboard.press("Enter")

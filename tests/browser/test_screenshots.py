@@ -9,7 +9,8 @@ from browser.conftest import Desk, awb
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long, pytest.mark.timeout(300)]
 SHOWN = {
-    "search": "/console/",
+    "overview": "/console/",
+    "search": "/console/search",
     "shipment": f"/console/shipments/{awb(4)}",
     "clients": "/console/clients",
     "client": "/console/clients/acme",

@@ -90,7 +90,7 @@ async def test_warnings_of_a_hot_reload_are_told_by_log_status_and_the_console_a
         await until(lambda: "configuration_warnings" in log.getvalue(), seconds=30, what="the warnings")
         result = await invoked("status", "--admin", server.admin_address)
         async with aiohttp.ClientSession() as session:
-            home = await (await session.get(f"http://{server.admin_address}/console/")).text()
+            home = await (await session.get(f"http://{server.admin_address}/console/search")).text()
             page = await (await session.get(f"http://{server.admin_address}/console/config")).text()
     structlog.reset_defaults()
 

@@ -52,6 +52,10 @@ class ClientHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     name: str
     state: State
+    reason: str
+    """Why the PushConfig that is failing longest fails; empty if none does."""
+    since: str | None
+    """When that PushConfig's state began; null if it is unknown."""
     push_configs: int
     accounts: int
     pending: int
@@ -135,6 +139,18 @@ class Overview:
         found = (name for name in names[bisect_right(names, after) :] if state in {None, self._worst(name)})
         return tuple(self._client(name) for name in islice(found, limit))
 
+    def worst_first(
+        self, *, state: State | None = None, after: tuple[int, str] | None = None, limit: int
+    ) -> tuple[tuple[tuple[int, str], ClientHealth], ...]:
+        """Clients that match, the worst state first, then by name; each with its place in this order."""
+        places = ((_WORST.index(self._worst(name)), name) for name in {*self._by_client, *self._accounts})
+        found = sorted(
+            place
+            for place in places
+            if (after is None or place > after) and (state is None or self._worst(place[1]) == state)
+        )
+        return tuple((place, self._client(place[1])) for place in found[:limit])
+
     def states(self) -> Mapping[State, int]:
         """Number of PushConfigs in each state."""
         return Counter(self._state(name) for name in self._names)
@@ -148,10 +164,15 @@ class Overview:
         )
 
     def _client(self, name: str) -> ClientHealth:
-        own = [self.push_config(channel) for channel in self._by_client.get(name, [])]
+        names = self._by_client.get(name, [])
+        own = [self.push_config(channel) for channel in names]
+        state = self._worst(name)
+        reason, since = _cause(state, (self._channels.get(channel) for channel in names))
         return ClientHealth(
             name=name,
-            state=self._worst(name),
+            state=state,
+            reason=reason,
+            since=since,
             push_configs=len(own),
             accounts=self._accounts[name],
             pending=sum(health.pending for health in own),
@@ -168,6 +189,18 @@ def _state(channel: ChannelSnapshot | None) -> State:
         return "missing"
     state = _STATES[channel.breaker]
     return "failing" if state == "delivering" and channel.failing_since is not None else state
+
+
+def _cause(state: State, channels: Iterable[ChannelSnapshot | None]) -> tuple[str, str | None]:
+    """The reason and the start of a client's worst state: those of the PushConfig that has had it longest."""
+    if state == "delivering":
+        return "", None
+    same = [channel for channel in channels if channel is not None and _state(channel) == state]
+    if not same:
+        return ("no PushConfig is configured" if state == "missing" else ""), None
+    began = {channel.failing_since or channel.since or float("inf"): channel for channel in reversed(same)}
+    since = min(began)
+    return began[since].reason, None if since == float("inf") else _time(since)
 
 
 def _push_config(

@@ -10,6 +10,7 @@ from trackpush_server.admin.console.aggregator_pages import AggregatorPages
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
+from trackpush_server.admin.console.overview import OverviewPage
 from trackpush_server.admin.console.pages import ConsolePages
 from trackpush_server.admin.console.replays import Replaying
 from trackpush_server.admin.console.static import Static
@@ -30,7 +31,8 @@ def add_routes(
     app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))
     pages, aggregators, replaying = ConsolePages(desk), AggregatorPages(desk), Replaying(desk)
     shown: dict[str, _Handler] = {
-        "/console/": pages.search,
+        "/console/": OverviewPage(desk).show,
+        "/console/search": pages.search,
         "/console/find": pages.find,
         "/console/shipments/{shipment}": pages.shipment,
         "/console/pushes/{id}": pages.push,

@@ -47,7 +47,7 @@ class ConsolePages:
         """Search by an AWB, an order or a push id."""
         text = request.query.get("q", "").strip()[:256]
         if not text:
-            return see("/console/")
+            return see("/console/search")
         try:
             parse_push_id(text)
         except ValueError:
@@ -57,7 +57,7 @@ class ConsolePages:
         if (await self._desk.lookup.timeline(ShipmentQuery(shipment=text, limit=1))).entries:
             return see(f"/console/shipments/{quote(text, safe='')}")
         if (await self._desk.lookup.list_pushes(PushQuery(order_id=text, limit=1))).rows:
-            return see(f"/console/?{urlencode({'orderId': text})}")
+            return see(f"/console/search?{urlencode({'orderId': text})}")
         return page(request, "unfound.html", {"text": text}, active="search", status=404)
 
     async def shipment(self, request: web.Request) -> web.Response:
@@ -83,10 +83,10 @@ class ConsolePages:
     async def clients(self, request: web.Request) -> web.Response:
         query = asked(request, reading.ClientsParams, limit=100)
         overview = await reading.overview(self._desk)
-        found = overview.clients(state=query.state, after=query.after, limit=query.limit)
-        more = found[-1].name if len(found) == query.limit else None
+        found = overview.worst_first(state=query.state, after=_place(query.after), limit=query.limit)
+        more = "{}/{}".format(*found[-1][0]) if len(found) == query.limit else None
         context = {
-            "found": found,
+            "found": [health for _, health in found],
             "states": _STATES,
             "numbers": overview.states(),
             "state": query.state,
@@ -134,3 +134,17 @@ class ConsolePages:
         rows = await self._desk.lookup.audits(before=query.before, limit=query.limit)
         before = rows[-1].id if len(rows) == query.limit else None
         return page(request, "audit.html", {"rows": rows, "more": link(request, before=before)}, active="audit")
+
+
+def _place(after: str) -> tuple[int, str] | None:
+    """The place of a client among those with the worst state first, as the link to the next page has it.
+
+    Raises:
+        ValueError: it is not such a place.
+    """
+    if not after:
+        return None
+    rank, slash, name = after.partition("/")
+    if not (slash and rank.isascii() and rank.isdigit()):
+        raise ValueError("after: use the page's link to more clients")
+    return int(rank), name

@@ -17,7 +17,8 @@ from trackpush_server.admin.api.shapes import Attempt
 from trackpush_server.admin.identity import KEY
 
 NAVIGATION: Final = (
-    ("search", "/console/", "Search"),
+    ("overview", "/console/", "Overview"),
+    ("search", "/console/search", "Search"),
     ("clients", "/console/clients", "Clients"),
     ("dead", "/console/dead", "Dead pushes"),
     ("tail", "/console/tail", "Live tail"),
