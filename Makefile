@@ -39,8 +39,12 @@ image: $(READY) ## build the image that the chart pulls into dist/trackpush-imag
 
 # Where this is set, each process would compile the assertions of all tests in each run, for ten seconds.
 unit: export PYTHONDONTWRITEBYTECODE :=
+# `make test` tries five times as many examples of each property.
+unit: export TRACKPUSH_EXAMPLES ?= 0.2
+# Hundreds of tests create a journal and sync it: in memory, if there is enough, they do not wait for the disk.
+unit: export TMPDIR := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 1000000 ] 2>/dev/null && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 unit: $(READY) ## the tests that need nothing but Python, in one to two minutes (T=tests/pusher for some, in seconds; ARGS="-k name")
-	$(BIN)/python -m pytest $(or $(T),--ignore=tests/node) $(if $(findstring .py,$(T)),,-n 2 --dist loadfile) -m "$(UNIT)" $(ARGS)
+	$(BIN)/python -m pytest $(or $(T),--ignore=tests/node) $(if $(findstring .py,$(T)),,-n 2 --dist loadfile) -o tmp_path_retention_policy=failed -m "$(UNIT)" $(ARGS)
 
 test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PROCESSES=4 share them)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py

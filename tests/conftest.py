@@ -7,11 +7,15 @@ import pytest
 from blockbuster import BlockBuster, BlockBusterFunction, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from support import blocking
+from support.examples import examples
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
 pytest_plugins = ["support.tiers", "support.leaks", "kube.fixtures", "support.postgres_fixtures"]
 
-settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "loaded", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("loaded")  # how long an example takes depends on the load of the machine
 
 SCANNED = ["trackpush_server", "trackpush_operator", "trackpush_runtime", "trackpush_aggregators"]
@@ -51,6 +55,7 @@ def _blockbuster() -> Iterator[BlockBuster]:
 
     It patches some sixty functions, so it does so once in a run: for each test, that took more than a millisecond.
     """
+    blocking.install()
     with blockbuster_ctx(SCANNED, excluded_modules=SYNCHRONOUS) as detector:
         for method in JOURNAL_CALLS:
             function = BlockBusterFunction(
@@ -73,13 +78,25 @@ def blocked_loop_detector(_blockbuster: BlockBuster) -> Iterator[BlockBuster]:
         function.can_block_functions[:] = places  # in place, because the patched function holds the list
 
 
-def pytest_collection_finish() -> None:
-    """Exclude from garbage collections what lasts as long as the run: the modules, and thousands of collected tests.
+YOUNG = 10_000
+"""Allocations between two collections of garbage. Python's default of 700 took a twentieth of the run."""
 
-    A full collection takes a fifth of a second otherwise, and the leak detector and Python start one again and again.
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Collect no garbage while tests are collected, and exclude from later collections what lasts as long as the run.
+
+    These are the modules, and thousands of collected tests: a full collection takes a fifth of a second otherwise, and
+    the leak detector and Python start one again and again.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(YOUNG, 20, 20)
+        gc.enable()
 
 
 SLOW = {"api_server", "own_api_server", "own_postgres"}

@@ -14,12 +14,15 @@ class LogThrottle:
         self._per = per
         self._clock = clock
         self._windows: dict[str, tuple[float, int]] = {}
+        self._next_end = 0.0
+        """Before that, no window can be forgotten: a flood of new kinds must not look at all windows for each line."""
 
     def allow(self, kind: str) -> int | None:
         """Number of lines of this kind suppressed since the last allowed one; None if this line is suppressed, too."""
         now = self._clock()
         if kind not in self._windows and len(self._windows) >= _MOST_KINDS:
-            self._forget_ended(now)
+            if now >= self._next_end:
+                self._forget_ended(now)
             kind = kind if len(self._windows) < _MOST_KINDS else ""
         start, count = self._windows.get(kind, (now, 0))
         if now - start < self._per:
@@ -35,3 +38,5 @@ class LogThrottle:
             for kind, (start, count) in self._windows.items()
             if now - start < self._per or count > self._most
         }
+        starts = (start for start, _ in self._windows.values() if now - start < self._per)
+        self._next_end = min(starts, default=now) + self._per

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import CLICKPOST, NOW, SHIPWAY
+from support.examples import examples
 from support.rows import every_row
 from trackpush_aggregators import decode, parse
 from trackpush_aggregators.charset import declared, texts
@@ -110,7 +111,7 @@ def test_unknown_names_are_not_looked_up_in_python() -> None:
 
 @every_row("content_type", ["", "a/b; charset=iso-8859-1", "a/b; charset=cp1251", "a/b; charset=utf-16"])
 def test_any_bytes_are_some_text_and_no_two_in_one_charset_are_the_same_text(content_type: str) -> None:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(st.binary(max_size=6), st.binary(max_size=6))
     def check(body: bytes, other: bytes) -> None:
         first, second = next(texts(body, content_type)), next(texts(other, content_type))

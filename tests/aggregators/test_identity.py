@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import CLICKPOST, SHIPROCKET, SHIPWAY, clickpost, one, read, sample, shiprocket, shipway
+from support.examples import examples
 from support.rows import every_row
 from trackpush_aggregators.updates import TrackingUpdate, occurrence_key, update_key
 from trackpush_api.vocabulary import Aggregator, Direction, Status
@@ -105,7 +106,7 @@ def _identified(*identity: str) -> TrackingUpdate:
 _PARTS = st.lists(st.text(st.sampled_from("ab0\x1e\x1f\ud800\udfff?"), max_size=4), max_size=4)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(_PARTS, _PARTS)
 def test_no_two_different_identities_have_the_same_key(one_: list[str], other: list[str]) -> None:
     for others in (other, ["\x1f".join(one_)], [*one_[:1], "\x1f".join(one_[1:])], "\x1f".join(one_).split("\x1f")):

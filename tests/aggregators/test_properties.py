@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aggregators.bodies import SAMPLES
+from support.examples import examples
 from trackpush_aggregators import MalformedBodyError, body_key, decode, parse
 from trackpush_aggregators.updates import TrackingUpdate, notification, update_key
 from trackpush_api.vocabulary import Aggregator
@@ -99,7 +100,7 @@ def holds(update: TrackingUpdate, aggregator: Aggregator) -> None:
 def test_any_body_gives_updates_a_probe_or_a_refusal(aggregator: Aggregator) -> None:
     outcomes = set()
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
     @given(bodies(aggregator))
     def check(body: bytes) -> None:
         try:
@@ -133,7 +134,7 @@ def _without_secrets(value: Any) -> Any:
 def test_a_valid_single_body_without_secrets_leaves_as_it_came(aggregator: Aggregator) -> None:
     stored = []
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
     @given(mutated(aggregator).map(_without_secrets))
     def check(document: Any) -> None:
         body = json.dumps(document, indent=1).encode()

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
 from support.rows import every_row
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.manifest import parse_manifests
@@ -282,7 +283,7 @@ def test_durations(text: str, value: float) -> None:
     assert seconds(text) == value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_gives_problems_never_an_exception(text: str) -> None:
     compiled(text)
@@ -296,7 +297,7 @@ TREES = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     kind=st.sampled_from(["PushConfig", "AggregatorWebhook", "WebhookServer", "Secret", "List"]),
     spec=TREES,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
 from support.rows import every_row
 from trackpush_api.expressions import EvaluationError, Expression, InvalidExpressionError, compile_expression
 from trackpush_api.expressions.tree import UnreadableTreeError, read_tree
@@ -150,7 +151,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(text=_TEXTS | st.text(max_size=60), raw=_JSON)
 def test_any_text_and_any_body_give_an_answer_or_one_of_the_two_errors(text: str, raw: Any) -> None:
     try:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
 from trackpush_api import shards
 from trackpush_api.routing import Account, Destination, Host, RoutingTable, ServerSettings
 from trackpush_api.shards import SETTINGS, Shard, ShardError
@@ -44,14 +45,14 @@ _tables = st.builds(
 
 
 @given(_tables)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_table_comes_back_whole_from_its_shards(table: RoutingTable) -> None:
     files = [shards.encode(part) for part in shards.split(table).values()]
     assert shards.join(map(shards.decode, files)) == table
 
 
 @given(_tables, st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_change_of_one_resource_changes_its_shard_only(table: RoutingTable, random: object) -> None:
     del random
     before = shards.split(table)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from aggregators.bodies import clickpost, one
 from aggregators.test_properties import bodies
 from formats.samples import cloud_event, push, updates
+from support.examples import examples
 from support.sink import Arrival
 from trackpush_aggregators import MalformedBodyError
 from trackpush_api.vocabulary import Aggregator
@@ -79,7 +80,7 @@ def _holds(arrival: Arrival) -> None:
 def test_whatever_an_aggregator_sends_is_a_cloud_event(aggregator: Aggregator) -> None:
     seen = []
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
     @given(bodies(aggregator))
     def check(body: bytes) -> None:
         try:

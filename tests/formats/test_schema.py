@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from aggregators.bodies import SAMPLES
 from aggregators.test_properties import bodies
 from formats.samples import BY_SLUG, CASES, canonical, push, updates
+from support.examples import examples
 from support.rows import every_row
 from trackpush_aggregators import MalformedBodyError, decode, parse
 from trackpush_aggregators.catalog import catalog_names, catalog_spec
@@ -73,7 +74,7 @@ def test_each_sample_of_the_catalog_is_valid(name: str) -> None:
 def test_whatever_an_aggregator_sends_is_pushed_as_the_schema_says(aggregator: Aggregator) -> None:
     seen = []
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
     @given(bodies(aggregator))
     def check(body: bytes) -> None:
         try:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from trackpush_aggregators.catalog import catalog_names, catalog_text
+from trackpush_api.yaml_reader import read_documents
 
 FOLDER: Final = Path(__file__).parents[1] / "aggregators" / "definition"
 RICH: Final[dict[str, Any]] = {
@@ -131,8 +130,8 @@ _ODD: Final[tuple[Any, ...]] = (
 
 def given_specs() -> list[dict[str, Any]]:
     """Specs that use every feature, and those of the catalog."""
-    parcelkit = yaml.safe_load((FOLDER / "parcelkit.yaml").read_text())["spec"]
-    catalog = [yaml.safe_load(catalog_text(name) or "")["spec"] for name in catalog_names()]
+    texts = [(FOLDER / "parcelkit.yaml").read_text(), *(catalog_text(name) or "" for name in catalog_names())]
+    parcelkit, *catalog = (next(read_documents(text)).value["spec"] for text in texts)
     return [parcelkit, RICH, PLAIN, *catalog]
 
 

@@ -28,6 +28,7 @@ from trackpush_server.journal.inbox import InboxEntry, InboxRow, NewUnrecognised
 from trackpush_server.journal.model import NewUpdate, PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow, Timeline, TimelineEntry, TimelinePush
 from trackpush_server.pusher import render
+from trackpush_server.pusher.why import explain
 from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake, new_unrecognised
 
@@ -101,12 +102,13 @@ def _view(update: NewUpdate, *, pages: bool) -> None:
     """Show it to both roles: API, console, command line."""
     row = _row(update)
     detail = PushDetail(push=row, attempts=(_ATTEMPT,), notification=update.notification, body=update.body)
+    whys = {row.push_id: explain(row, None, error=row.error, behind=None, now=row.received_at / 1000)}
     for who in _PEOPLE:
-        whole = shapes.push_whole(detail, plain=who.operates)
+        whole = shapes.push_whole(detail, whys, plain=who.operates)
         msgspec.json.encode(whole)
         if not pages:
             continue
-        story = shapes.shipment(Timeline(entries=(_entry(update, row),)), plain=who.operates)
+        story = shapes.shipment(Timeline(entries=(_entry(update, row),)), whys, plain=who.operates)
         msgspec.json.encode(story)
         context = {"who": who, "active": "search", "path": "/console/", "notice": ""}
         environment().get_template("push.html").render(context | {"whole": whole, "push": whole.push})

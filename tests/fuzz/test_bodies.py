@@ -14,10 +14,13 @@ import pytest
 from fuzz.campaign import CORPUS, Outcome, keep, kept, run, run_in_processes
 from fuzz.journey import Journey
 from fuzz.mutation import Bodies
+from support.examples import examples
 from trackpush_api.vocabulary import Aggregator
 
 MANY = int(os.environ.get("TRACKPUSH_FUZZ") or 1_000_000)
-FEW = 1000
+SURE = 1000
+"""So many bodies reach every outcome."""
+FEW = examples(SURE)
 LEAST_SHARE = 0.3
 """Of bodies that hold updates: fuzzing that is nearly always refused shows little."""
 KEPT = sorted(path for path in CORPUS.glob("*/*") if path.parent.name in {each.slug for each in Aggregator})
@@ -36,7 +39,7 @@ def test_bodies_that_failed_once_are_taken_or_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("aggregator", Aggregator)
-def test_a_thousand_fuzzed_bodies_are_taken_or_refused(aggregator: Aggregator, seed: int) -> None:
+def test_fuzzed_bodies_are_taken_or_refused(aggregator: Aggregator, seed: int) -> None:
     _check(aggregator, run(aggregator, seed, FEW), FEW)
 
 
@@ -67,7 +70,7 @@ def _check(aggregator: Aggregator, outcome: Outcome, count: int) -> None:
     )
     assert sum(outcome.counts.values()) >= count
     assert outcome.counts["updates"] > LEAST_SHARE * count, _shown(outcome.counts)
-    assert set(outcome.counts) == {"updates", "probe", "unrecognised", "refused"}, "fuzzing must reach every outcome"
+    assert count < SURE or set(outcome.counts) == {"updates", "probe", "unrecognised", "refused"}, "not every outcome"
 
 
 def _shown(counts: Counter[str]) -> str:

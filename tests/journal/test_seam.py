@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from journal.stores import OMS, Opened, Store, page_of, postgres_store, sqlite_store, update
+from support.examples import examples
 from support.postgres_fixtures import EMPTY
 
 
-def _settings(examples: int) -> settings:
+def _settings(number: int) -> settings:
     unchecked = [HealthCheck.function_scoped_fixture]
-    return settings(max_examples=examples, deadline=None, suppress_health_check=unchecked)
+    return settings(max_examples=number, deadline=None, suppress_health_check=unchecked)
 
 
 _STEPS = given(
@@ -28,14 +29,14 @@ _STEPS = given(
 
 
 @_STEPS
-@_settings(25)
+@_settings(examples(25))
 def test_pages_and_commits_never_miss_or_repeat_a_push(before: int, bursts: list[tuple[int, int]], limit: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_drain(sqlite_store(Path(folder)), before, bursts, limit))
 
 
 @_STEPS
-@_settings(4)
+@_settings(examples(4))
 def test_nor_do_they_in_postgresql(
     journal_dsn: str, journal_sql: Callable[[str], str], before: int, bursts: list[tuple[int, int]], limit: int
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import objects
+from support.examples import examples
 from trackpush_api.compile import compile_table
 from trackpush_api.kinds import AggregatorWebhookSpec
 from trackpush_api.kinds.aggregator_webhook import ServerReference
@@ -228,7 +229,7 @@ def changes(draw: st.DrawFn) -> Callable[[World], None]:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(changes(), min_size=1, max_size=25))
 def test_any_sequence_of_changes_gives_the_table_that_compiling_anew_gives(
     sequence: list[Callable[[World], None]],

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
 from trackpush_api.destinations import compile_destination
 from trackpush_api.manifest import Resource, Secret, with_spec
 from trackpush_api.routing import Destination, Egress
@@ -35,7 +36,7 @@ async def _is_sent(destination: Destination) -> bool:
         await transport.close()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(URLS, NAMES, VALUES, st.booleans())
 def test_what_compiles_is_sent_and_what_does_not_is_refused(url: str, name: str, value: str, secret: bool) -> None:  # noqa: FBT001
     given_value = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}} if secret else {"value": value}

@@ -5,6 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
 from trackpush_server.pusher.backlog import Backlog
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.lanes import Lane, Lanes, PendingPush
@@ -75,7 +76,7 @@ def test_trim_keeps_the_oldest_and_what_runs() -> None:
     assert [lane.head.update_id for lane in running] == [1, 2]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(10, 300))
 def test_lanes_keep_order_counts_and_budget_under_any_sequence(seed: int, steps: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - drives a model, keeps no secret
@@ -174,7 +175,7 @@ class Seam:
             self.page()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_commits_and_pages_together_bring_every_push_once_and_in_order(seed: int) -> None:
     seam = Seam(seed)

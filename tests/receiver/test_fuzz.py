@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from receiver.raw import connect, post
 from support.bodies import body
+from support.examples import examples
 from support.serving import serving, table
 from trackpush_api.routing import Limits
 
@@ -54,7 +55,9 @@ def test_any_bytes_get_an_allowed_answer_or_a_closed_connection(tmp_path: Path) 
 
         seen: set[bytes] = set()
 
-        @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+        @settings(
+            max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        )
         @given(requests)
         def check(data: bytes) -> None:
             answer = runner.run(_exchange(server.address, data))

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aggregators.definition_helpers import one, read
+from support.examples import examples
+from support.rows import every_row
 from trackpush_aggregators import MalformedBodyError, TooManyUpdatesError
 from trackpush_aggregators.catalog import catalog_names, catalog_spec, catalog_text
 from trackpush_aggregators.definition import compile_definition, examine
@@ -21,6 +23,7 @@ from trackpush_aggregators.reader import Reader
 from trackpush_aggregators.updates import notification
 from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.vocabulary import Direction, Status
+from trackpush_api.yaml_reader import read_documents
 
 NAMES = (
     "aftership",
@@ -101,6 +104,14 @@ def test_each_file_is_a_resource_named_and_served_like_its_file(name: str) -> No
     resource = yaml.safe_load(text)
     assert (resource["apiVersion"], resource["kind"]) == ("trackpush.dev/v1alpha1", "AggregatorDefinition")
     assert (resource["metadata"], defined(name).path) == ({"name": name}, name)
+
+
+@every_row("name", NAMES)
+def test_a_cluster_reads_the_same_from_each_file_as_the_program(name: str) -> None:
+    """An unquoted ``Y`` is text for the program, and true for Kubernetes."""
+    text = catalog_text(name) or ""
+    (document,) = read_documents(text)
+    assert document.value == yaml.safe_load(text)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -297,7 +308,7 @@ def mutated(body: Any, seed: int, part: Callable[[], Any]) -> Any:
 def test_any_json_gives_updates_or_a_clear_refusal(name: str) -> None:
     compiled, samples = reader(name), bodies(name)
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def check(data: st.DataObject) -> None:
         body = mutated(data.draw(st.sampled_from(samples)), data.draw(st.integers(0, 2**32)), lambda: data.draw(junk()))
